@@ -33,6 +33,7 @@ from handrail.errors import (
 from handrail.journal import (
     AttemptChange,
     Change,
+    ChecksRows,
     FieldChange,
     Journal,
     KnowsReliance,
@@ -42,6 +43,7 @@ from handrail.journal import (
     Reliance,
     RelianceChange,
     RunChange,
+    RunCheck,
     WritesValues,
 )
 from journals import model
@@ -705,6 +707,17 @@ class DamageContract:
         assert [each.key for each in full.read(2).notes] == ["made"]
         listed = {each.number: each.damage is not None for each in full.runs()}
         assert listed == {2: False, 1: row in ("its own row", "its plan")}
+
+    def test_all_damaged_rows_of_a_run_are_found(self, full: Journal, place: str) -> None:
+        assert isinstance(full, ChecksRows)
+        assert full.check() == []
+        assert full.check_run(1) == RunCheck(rows=5, unchecked=0)
+        execute(place, "UPDATE {note} SET key = 'other' WHERE run = 1")
+        execute(place, "UPDATE {attempt} SET crc = NULL WHERE run = 1")
+        found = full.check_run(1)
+        rows = ["note 1 of step 'scan'", "note 2 of step 'scan'"]
+        assert ([each.row for each in found.damage], found.unchecked) == (rows, 1)
+        assert full.check_run(2) == RunCheck(rows=3, unchecked=0)
 
     def test_a_row_that_belongs_to_another_run_is_damage(self, full: Journal, place: str) -> None:
         execute(place, "UPDATE {note} SET run = 2 WHERE run = 1 AND seq = 2")

@@ -55,7 +55,7 @@ def new_run(**changes: str) -> NewRun:
         "uid": str(uuid.uuid4()),
         "action": f"upload-{next(_count)}",
         "plan": '{"steps": []}',
-        "params": "{}",
+        "params": '{"values": {}, "secrets": {}}',
         "packs": "{}",
         "cwd": "/work",
         "core_version": "0.1.0",

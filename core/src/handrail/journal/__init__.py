@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from handrail.journal.protocol import (
+    ChecksRows,
     Holder,
     Journal,
     KnowsReliance,
     OwnedRun,
     PrunesOneByOne,
     ReadsValues,
+    RunCheck,
     WritesValues,
 )
 from handrail.journal.records import (
@@ -36,6 +38,7 @@ __all__ = [
     "AttemptChange",
     "AttemptRow",
     "Change",
+    "ChecksRows",
     "FieldChange",
     "FieldRow",
     "Holder",
@@ -51,6 +54,7 @@ __all__ = [
     "Reliance",
     "RelianceChange",
     "RunChange",
+    "RunCheck",
     "RunRow",
     "SqliteJournal",
     "WritesValues",

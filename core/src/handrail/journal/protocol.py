@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 from handrail.frozen import frozen
 
 if TYPE_CHECKING:
+    from handrail.errors import JournalDamagedError
     from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, Reliance, RunRow
 
 
@@ -166,6 +167,34 @@ class KnowsReliance(Protocol):
 
         Runs for which there are none, and unknown ones, are left out.
         """
+        ...
+
+
+@frozen
+class RunCheck:
+    """What a check of all rows of one run has found.
+
+    Attributes:
+        rows: How many rows were read.
+        unchecked: How many of them have no checksum, because an older version wrote them.
+        damage: The damaged rows.
+    """
+
+    rows: int = 0
+    unchecked: int = 0
+    damage: tuple[JournalDamagedError, ...] = ()
+
+
+@runtime_checkable
+class ChecksRows(Protocol):
+    """What a journal has in addition if it can check its rows one by one."""
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the database as a whole, one sentence each."""
+        ...
+
+    def check_run(self, number: int) -> RunCheck:
+        """Read all rows of a run, and return which are damaged."""
         ...
 
 

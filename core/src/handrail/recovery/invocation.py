@@ -151,9 +151,8 @@ def stored_params(row: RunRow) -> Mapping[str, Any]:
     """
     stored: dict[str, Any] = decode(row.params, dict, row.number, "its params")
     with decoding(row.number, "its params"):
-        check_shape(stored.get("values", {}), dict)
-        for name in ("secrets", "hidden"):
-            texts = stored.get(name, {})
+        check_shape(stored["values"], dict)
+        for texts in (stored["secrets"], stored.get("hidden", {})):
             check_texts((*texts, *texts.values()))
         check_texts(stored.get("json", ()))
     return stored

@@ -151,7 +151,7 @@ def _keep_values(found: ReplayState, place: int, entries: Mapping[str, Mapping[s
 def _results(recorded: RecordedRun, load: Load | None) -> list[StepResult]:
     """Return the result of each attempt including its recorded data, as passed to an undo."""
     rows, notes = recorded.attempts, notes_of(recorded)
-    decoded = iter(_decoded_results(recorded, load))
+    decoded = iter(decoded_results(recorded, load))
     found = [_unsaid(row) if row.result is None else next(decoded) for row in rows]
     if notes:
         for place, row in enumerate(rows):
@@ -161,7 +161,12 @@ def _results(recorded: RecordedRun, load: Load | None) -> list[StepResult]:
     return found
 
 
-def _decoded_results(recorded: RecordedRun, load: Load | None) -> list[StepResult]:
+def decoded_results(recorded: RecordedRun, load: Load | None = None) -> list[StepResult]:
+    """Return the results of the attempts that have one, without their recorded data.
+
+    Raises:
+        JournalDamagedError: One is not what was written.
+    """
     told = [row for row in recorded.attempts if row.result is not None]
     try:
         return decode_results([str(row.result) for row in told], load)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
@@ -131,7 +131,9 @@ def with_reliance(journal: Journal, statuses: Sequence[RunStatus]) -> list[RunSt
     """Return the statuses with the reliance of their runs, as far as the journal knows it."""
     if not isinstance(journal, KnowsReliance):
         return list(statuses)
-    known = journal.reliance(status.row.number for status in statuses)
+    known: Mapping[int, Reliance] = {}
+    with suppress(JournalDamagedError):  # What cannot be read of it hides nothing else.
+        known = journal.reliance(status.row.number for status in statuses)
     return [
         replace(status, reliance=known.get(status.row.number, Reliance())) for status in statuses
     ]

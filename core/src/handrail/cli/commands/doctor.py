@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -13,14 +14,19 @@ import click
 
 import handrail
 from handrail.cli.checkup import Checkup, plan_everything
-from handrail.cli.journals import journal_address, relative_place, session_journal
+from handrail.cli.journals import (
+    given_url,
+    journal_address,
+    relative_place,
+    session_journal,
+)
 from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.journal.damage import is_damaged
 from handrail.packs.costs import import_costs
 from handrail.packs.failures import problems_of
@@ -129,9 +135,16 @@ class _Health:
 
 
 @click.command()
+@click.option(
+    "--journal",
+    is_flag=False,
+    flag_value="",
+    metavar="[URL]",
+    help="Read all of the journal, or of this one, instead of the rest: every row of every run.",
+)
 @takes_json
 @click.pass_context
-def doctor(ctx: click.Context) -> int:
+def doctor(ctx: click.Context, journal: str | None) -> int:
     """Check this installation and this project, and say what to do.
 
     Loads every pack that is on, one by one, and plans every action, so it finds problems that
@@ -146,11 +159,30 @@ def doctor(ctx: click.Context) -> int:
     ○  not checked, or worth knowing
     """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
+    if journal is not None:
+        return _check_journal(session, journal)
     # A pack may print while it is imported; standard output is for the result.
     with redirect_stdout(session.console.err):
         health = _health(session)
     session.show(_listing(session, health))
     return health.exit_code
+
+
+def _check_journal(session: Session, url: str) -> int:
+    """Read all of the journal at `url`, or of the one of this call if that is empty."""
+    from handrail.cli.view.journal_report import JournalReport  # noqa: PLC0415 - only for it
+    from handrail.recovery.journal_check import check_journal  # noqa: PLC0415 - likewise
+
+    place = shown_url(relative_place(session, journal_address(session, url or None).value))
+    report = JournalReport(place=place, option=f" --journal {shlex.quote(url)}" if url else "")
+    try:
+        with closing(session_journal(session, url or None)) as found:
+            report = replace(report, format=found.format, check=check_journal(found))
+    except NotFoundError:
+        if given_url(url):
+            raise
+    session.show(report)
+    return report.exit_code
 
 
 def _health(session: Session) -> _Health:

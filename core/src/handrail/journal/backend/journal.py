@@ -6,8 +6,9 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from handrail.errors import JournalDamagedError
 from handrail.journal.backend.owned import SqlOwnedRun
 from handrail.journal.backend.rows import (
     attempt_rows,
@@ -21,6 +22,7 @@ from handrail.journal.backend.rows import (
     unknown_run,
 )
 from handrail.journal.backend.statements import RUNS_AT_ONCE
+from handrail.journal.protocol import RunCheck
 from handrail.journal.records import RecordedRun
 
 if TYPE_CHECKING:
@@ -78,8 +80,14 @@ class SqlJournal(ABC, Generic[Run]):
             "project": None if project is None else to_stored(project),
         }
         with self._reading() as connection:
-            found = by_name(connection.execute(statement, values))
+            found = self._run_rows(connection, statement, values)
             return [run_row_or_damage(row, self._seen) for row in found]
+
+    def _run_rows(
+        self, connection: Connection, statement: str, values: Mapping[str, Any]
+    ) -> Iterable[Mapping[str, Any]]:
+        """Return the rows of runs by column; for one that cannot be read, see `UNREADABLE`."""
+        return by_name(connection.execute(statement, values))
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return the complete record of one run.
@@ -106,6 +114,42 @@ class SqlJournal(ABC, Generic[Run]):
             notes=note_rows(number, row.uid, execute(statements.notes, run)),
             fields=field_rows(number, row.uid, execute(statements.fields, run)) if fields else (),
         )
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the database as a whole, one sentence each."""
+        return []
+
+    def check_run(self, number: int) -> RunCheck:
+        """Read all rows of a run, and return which are damaged.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        statements, run = self._statements, {"run": number}
+        damage: list[JournalDamagedError] = []
+        rows, unchecked, uid = 1, 0, ""
+        try:
+            with self._reading() as connection:
+                for each in by_name(connection.execute(statements.run, run)):
+                    uid = str(each["uid"])
+                    unchecked += each["crc"] is None
+                try:
+                    self._row(connection, number, statements.run)
+                except JournalDamagedError as error:
+                    damage.append(error)
+                for statement, convert in (
+                    (statements.attempts, attempt_rows),
+                    (statements.notes, note_rows),
+                    (statements.fields, field_rows),
+                ):
+                    found = list(connection.execute(statement, run))
+                    rows += len(found)
+                    unchecked += sum(row[-1] is None for row in found)
+                    convert(number, uid, found, damage.append)
+        except JournalDamagedError as error:  # The rest cannot be read at all.
+            error.run = number
+            damage.append(error)
+        return RunCheck(rows=rows, unchecked=unchecked, damage=tuple(damage))
 
     def _row(self, connection: Connection, number: int, statement: str) -> RunRow:
         for row in by_name(connection.execute(statement, {"run": number})):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MARK = "unicode_escape:"
 
+UNREADABLE = "unreadable"  # In a row in place of its columns: the error of the database.
 DIRECTIONS, OUTCOMES, STATES = get_args(Direction), get_args(Outcome), get_args(State)
 RUN_TEXTS = ("uid", "action", "params", "packs", "cwd", "core_version", "project", "owner")
 
@@ -73,6 +74,8 @@ def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
     """
     number = row["number"]
     with decoding(number, "its own row"):
+        if UNREADABLE in row:
+            raise damaged(number, "its own row", row[UNREADABLE])
         if row["crc"] not in (None, of_run(row)):
             raise differs(number, "its own row")
         if "plan" in row and row["plan_crc"] not in (None, of_plan(row["uid"], row["plan"])):
@@ -184,8 +187,20 @@ def unknown_run(connection: Connection, statements: Statements, number: int) -> 
     )
 
 
-def attempt_rows(run: int, uid: str, found: Iterable[Any]) -> tuple[AttemptRow, ...]:
-    """Return the rows of attempts of the run `uid`, whose number is `run`.
+Damage = Callable[[JournalDamagedError], None]
+"""Told of each damaged row, which is left out then."""
+
+
+def attempt_rows(
+    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
+) -> tuple[AttemptRow, ...]:
+    """Return the rows of attempts.
+
+    Args:
+        run: The number of the run.
+        uid: Its UUID.
+        found: The rows as they are read: the columns, then the checksum.
+        damage: Told of each damaged row; by default, the first one is raised.
 
     Raises:
         JournalDamagedError: A row is not what was written.
@@ -206,10 +221,12 @@ def attempt_rows(run: int, uid: str, found: Iterable[Any]) -> tuple[AttemptRow, 
             step, error = from_stored(step), None if error is None else from_stored(error)
         return AttemptRow(step, n, state, data_version, result, error, at)
 
-    return _converted(run, found, attempt, _attempt_name)
+    return _converted(run, found, attempt, _attempt_name, damage)
 
 
-def note_rows(run: int, uid: str, found: Iterable[Any]) -> tuple[NoteRow, ...]:
+def note_rows(
+    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
+) -> tuple[NoteRow, ...]:
     """Return the rows of notes; see `attempt_rows`."""
 
     def note(row: Any) -> NoteRow:
@@ -222,10 +239,12 @@ def note_rows(run: int, uid: str, found: Iterable[Any]) -> tuple[NoteRow, ...]:
             raise ValueError("a number is none")
         return NoteRow(from_stored(step), n, seq, from_stored(key), values)
 
-    return _converted(run, found, note, _note_name)
+    return _converted(run, found, note, _note_name, damage)
 
 
-def field_rows(run: int, uid: str, found: Iterable[Any]) -> tuple[FieldRow, ...]:
+def field_rows(
+    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
+) -> tuple[FieldRow, ...]:
     """Return the rows of context fields; see `attempt_rows`."""
 
     def field(row: Any) -> FieldRow:
@@ -238,7 +257,7 @@ def field_rows(run: int, uid: str, found: Iterable[Any]) -> tuple[FieldRow, ...]
             raise ValueError("a number is none")
         return FieldRow(boundary, from_stored(name), value)
 
-    return _converted(run, found, field, _field_name)
+    return _converted(run, found, field, _field_name, damage)
 
 
 Converted = TypeVar("Converted")
@@ -249,13 +268,19 @@ def _converted(
     found: Iterable[Any],
     convert: Callable[[Any], Converted],
     name: Callable[[Any], str],
+    damage: Damage | None,
 ) -> tuple[Converted, ...]:
     rows: list[Converted] = []
     for row in found:
         try:
-            rows.append(convert(row))
-        except MISFIT as error:
-            raise damaged(run, name(row), error) from error
+            try:
+                rows.append(convert(row))
+            except MISFIT as error:
+                raise damaged(run, name(row), error) from error
+        except JournalDamagedError as error:
+            if damage is None:
+                raise
+            damage(error)
     return tuple(rows)
 
 

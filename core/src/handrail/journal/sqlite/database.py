@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -14,7 +15,12 @@ from typing import Literal, NoReturn, TypeVar
 
 from handrail.errors import JournalError
 from handrail.journal.backend.fork_guard import process
-from handrail.journal.sqlite.failures import journal_error
+from handrail.journal.sqlite.failures import (
+    READ_ONLY,
+    convert_os_errors,
+    journal_error,
+    unwritable,
+)
 from handrail.journal.sqlite.schema import MIGRATIONS, make_tables, version_of
 
 Synchronous = Literal["full", "normal"]
@@ -35,13 +41,16 @@ class Database:
         path: The file, which must exist, but may be empty.
         synchronous: `"full"` if commits must survive a power failure; `"normal"` if surviving a
             killed process is enough.
+        writable: Whether the file and its folder can be written; otherwise it is only read.
 
     Raises:
         JournalError: The file is not a journal, or cannot be used.
     """
 
-    def __init__(self, path: Path, synchronous: Synchronous) -> None:
+    def __init__(self, path: Path, synchronous: Synchronous, *, writable: bool = True) -> None:
         self.path = path
+        self._writable = writable
+        self._drop_copy: Callable[[], object] = int
         self._name = str(path)
         self._process = process()
         self._turn = threading.RLock()
@@ -52,17 +61,32 @@ class Database:
                 ways_out=("use another build of Python",),
             )
         try:
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            self._connection = self._connected(synchronous)
             try:
-                self._prepare(synchronous)
                 self.file = _identity(self._name)
             except BaseException:
                 self._connection.close()
                 raise
         except sqlite3.Error as error:
             raise journal_error(error, path) from error
+
+    def _connected(self, synchronous: Synchronous) -> sqlite3.Connection:
+        if self._writable:
+            return _open(self.path, self._name, synchronous)
+        read = read_only(self.path)
+        if read is not None:
+            return read
+        # Its log, or older tables, could only be read by writing to the file.
+        import shutil  # noqa: PLC0415 - both are slow to import, and hardly ever needed
+        import tempfile  # noqa: PLC0415
+
+        copy = tempfile.mkdtemp(prefix="handrail-journal-")
+        self._drop_copy = weakref.finalize(self, shutil.rmtree, copy, ignore_errors=True)
+        with convert_os_errors(self.path):
+            for end in ("", "-wal"):
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(f"{self.path}{end}", os.path.join(copy, f"journal{end}"))
+        return _open(Path(copy, "journal"), self._name, "normal")
 
     @contextmanager
     def reading(self) -> Generator[sqlite3.Connection, None, None]:
@@ -90,7 +114,7 @@ class Database:
         Raises:
             JournalError: The journal cannot be written; nothing was changed.
         """
-        if process() != self._process:
+        if process() != self._process or not self._writable:
             self._refuse()
         connection = self._connection
         with self._turn:
@@ -117,7 +141,7 @@ class Database:
         Raises:
             JournalError: The journal cannot be written; nothing was changed.
         """
-        if process() != self._process:
+        if process() != self._process or not self._writable:
             self._refuse()
         connection = self._connection
         with self._turn:
@@ -133,8 +157,11 @@ class Database:
         if process() == self._process:
             with self._turn:
                 self._connection.close()
+                self._drop_copy()
 
     def _refuse(self) -> NoReturn:
+        if not self._writable:
+            raise unwritable(self.path, "the file system or its folder is read-only for this user")
         # Using one connection in two processes corrupts the file.
         raise JournalError(
             f"the journal {self.path} was opened by the process {self._process}, "
@@ -150,36 +177,80 @@ class Database:
                 ways_out=("put it back, or begin a new one",),
             )
 
-    def _prepare(self, synchronous: Synchronous) -> None:
+
+def _open(path: Path, shown: str, synchronous: Synchronous) -> sqlite3.Connection:
+    """Return a connection that can write, with the tables of today.
+
+    Args:
+        path: The file.
+        shown: Its name in errors.
+        synchronous: See `Database`.
+    """
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
         # Damaged text is read too, as lone surrogates, so that its row can be named.
-        self._connection.text_factory = _decode
-        execute = self._connection.execute
-        execute("PRAGMA foreign_keys = ON")
-        execute("PRAGMA mmap_size = 0")
-        execute(f"PRAGMA synchronous = {synchronous}")
-        execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES[synchronous]}")
+        connection.text_factory = _decode
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA mmap_size = 0")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES[synchronous]}")
         until = time.monotonic() + BUSY_SECONDS
         while True:
             try:
-                self._make_tables()
-                return
+                _make_tables(connection, shown)
+                return connection
             except sqlite3.OperationalError as error:
                 # If several processes create the file at once, all but one get BUSY immediately.
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() > until:
                     raise
                 time.sleep(0.01)
+    except BaseException:
+        connection.close()
+        raise
 
-    def _make_tables(self) -> None:
-        shown = str(self.path)
-        version_of(self._connection, shown, len(MIGRATIONS))  # Spare files of other programs.
-        (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise JournalError(
-                f"the journal {shown} would not be safe: SQLite has no write-ahead log there",
-                ways_out=("use a file on a disk of this machine: --journal PATH",),
-            )
-        make_tables(self._connection, shown, MIGRATIONS)
+
+def _make_tables(connection: sqlite3.Connection, shown: str) -> None:
+    version_of(connection, shown, len(MIGRATIONS))  # Spare files of other programs.
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise JournalError(
+            f"the journal {shown} would not be safe: SQLite has no write-ahead log there",
+            ways_out=("use a file on a disk of this machine: --journal PATH",),
+        )
+    make_tables(connection, shown, MIGRATIONS)
+
+
+def read_only(path: Path) -> sqlite3.Connection | None:
+    """Return a connection that only reads, or None if SQLite would have to write for that.
+
+    Raises:
+        JournalError: The file is not a journal, or is newer.
+    """
+    log = f"{path}-wal"
+    ways = ["mode=ro"]
+    if not (os.path.exists(log) and os.path.getsize(log)):
+        ways.append("immutable=1")  # All that was committed is in the file itself.
+    for way in ways:
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?{way}", uri=True, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.text_factory = _decode
+            version = version_of(connection, str(path), len(MIGRATIONS))
+            if version == len(MIGRATIONS):
+                return connection
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in READ_ONLY:
+                connection.close()
+                raise
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+    return None
 
 
 def _identity(path: str) -> tuple[int, int] | None:

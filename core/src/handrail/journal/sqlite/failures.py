@@ -17,7 +17,7 @@ _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _PRIMARY = 0xFF  # The lowest byte of SQLite's extended error codes is the primary code.
 _ANOTHER = "or use another file: --journal PATH"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -30,7 +30,7 @@ def convert_os_errors(path: Path) -> Generator[None, None, None]:
         if error.errno in _FULL:
             raise _full(path) from error
         if error.errno in _DENIED:
-            raise _read_only(path, str(error.strerror), error.filename) from error
+            raise unwritable(path, str(error.strerror), error.filename) from error
         raise JournalError(
             f"the journal {path} cannot be used: {error.strerror or error}", ways_out=(_ANOTHER,)
         ) from error
@@ -43,8 +43,8 @@ def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
     primary = code & _PRIMARY
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and not _room(path)):
         return _full(path)
-    if primary in _READ_ONLY:
-        return _full(path) if not _room(path) else _read_only(path, str(error))
+    if primary in READ_ONLY:
+        return _full(path) if not _room(path) else unwritable(path, str(error))
     if primary in _BUSY:
         return JournalError(
             f"the journal {path} is locked: another process has been writing to it for too long",
@@ -55,6 +55,12 @@ def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
     return JournalError(f"the journal {path} cannot be used: {error}", ways_out=(_ANOTHER,))
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether an SQLite error tells that the file is damaged."""
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & _PRIMARY in _DAMAGED
+
+
 def _full(path: Path) -> JournalError:
     return JournalError(
         f"the disk with the journal {path} is full",
@@ -62,7 +68,8 @@ def _full(path: Path) -> JournalError:
     )
 
 
-def _read_only(path: Path, reason: str, place: str | None = None) -> JournalError:
+def unwritable(path: Path, reason: str, place: str | None = None) -> JournalError:
+    """Return the error for a journal that cannot be written; `place` is what stops it."""
     place = place or str(path)
     return JournalError(
         f"the journal {path} cannot be written: {reason}",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from handrail.errors import JournalError, NotFoundError
@@ -19,11 +21,12 @@ from handrail.journal.backend.lease import SECONDS
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner import Owner, boot, clock
 from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
+from handrail.journal.backend.rows import UNREADABLE, by_name
 from handrail.journal.codec import now
 from handrail.journal.records import RecordedRun
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
-from handrail.journal.sqlite.failures import convert_os_errors
+from handrail.journal.sqlite.failures import convert_os_errors, is_damage
 from handrail.journal.sqlite.owned import SqliteOwnedRun
 from handrail.journal.sqlite.place import prepare, resolved
 from handrail.journal.sqlite.schema import MIGRATIONS
@@ -31,8 +34,6 @@ from handrail.journal.sqlite.statements import NAME_OWNER, PLAN, SQL
 from handrail.journal.sqlite.value_files import ValueFiles
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from handrail.journal.protocol import Holder
     from handrail.journal.records import Change, NewRun, RecordedRun
 
@@ -75,7 +76,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         synchronous: `"full"` if commits must survive a power failure; `"normal"` if surviving a
             killed process is enough.
         lease: Seconds without a sign of life after which an owner is considered stopped.
-        create: Whether to create a missing file.
+        create: Whether to create a missing file. If not, one that cannot be written is read.
 
     Raises:
         NotFoundError: The file does not exist, and `create` is false.
@@ -95,7 +96,9 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         file = self._path = resolved(path)
         prepare(file, create=create)
         self._lease = lease
-        self._database = Database(file, synchronous)
+        # A look needs no write access. What writes after all is refused then.
+        writable = create or all(os.access(each, os.W_OK) for each in (file, file.parent))
+        self._database = Database(file, synchronous, writable=writable)
         prefix = "" if file.name == NAME else f"{file.name}-"
         self._locks = OwnerLocks(file.parent / f"{prefix}owners")
         self._values = ValueFiles(file.parent / f"{prefix}values")
@@ -176,6 +179,22 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._database.reading()
+
+    def _run_rows(
+        self, connection: Any, statement: str, values: Mapping[str, Any]
+    ) -> Iterable[Mapping[str, Any]]:
+        try:
+            return list(super()._run_rows(connection, statement, values))
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            return _one_by_one(connection, statement, values)
+
+    def check(self) -> list[str]:
+        """Return what SQLite finds wrong with the file, one sentence each."""
+        with self._database.reading() as connection:
+            found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)")]
+        return [] if found == ["ok"] else found
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return the complete record of one run.
@@ -263,6 +282,32 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
                 ways_out=("was the journal deleted during a run? end that run",),
             )
         return lock
+
+
+def _one_by_one(
+    connection: sqlite3.Connection, statement: str, values: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Return the rows of runs, each read for itself, because some page is damaged."""
+    # This index has the numbers of all runs, whatever is in their rows.
+    numbers = connection.execute("SELECT id FROM run INDEXED BY sqlite_autoindex_run_1").fetchall()
+    one = statement.replace("ORDER BY", "AND id = :run ORDER BY")
+    found = _each(connection, one, sorted(numbers, reverse=True), values)
+    return list(islice(found, values["limit"]))
+
+
+def _each(
+    connection: sqlite3.Connection,
+    statement: str,
+    numbers: Iterable[tuple[int]],
+    values: Mapping[str, Any],
+) -> Iterator[Mapping[str, Any]]:
+    for (number,) in numbers:
+        try:
+            yield from list(by_name(connection.execute(statement, {**values, "run": number})))
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            yield {"number": number, UNREADABLE: error}
 
 
 def _seen(row: Mapping[str, Any]) -> float | None:

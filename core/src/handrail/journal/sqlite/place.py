@@ -55,7 +55,7 @@ def prepare(path: Path, *, create: bool) -> None:
         create: Whether to create a missing file.
 
     Raises:
-        NotFoundError: The file does not exist, and `create` is false.
+        NotFoundError: The file does not exist or is empty, and `create` is false.
         JournalError: A journal cannot be at this place, or the file cannot be trusted.
     """
     refuse_foreign(path)
@@ -65,6 +65,11 @@ def prepare(path: Path, *, create: bool) -> None:
         if path.exists():
             refuse_mount(path)
             _refuse_links(path)
+            if not create and _is_empty(path):
+                raise NotFoundError(
+                    f"the journal {path} is empty: no run was recorded there, or it was cut off",
+                    ways_out=("if there were runs, put back a backup", OTHER),
+                )
             return
         if not create:
             raise NotFoundError(f"there is not a journal at {path}: no run was recorded there")
@@ -74,6 +79,11 @@ def prepare(path: Path, *, create: bool) -> None:
         with contextlib.suppress(FileExistsError):
             # SQLite gives the same permissions to the files that it creates beside it.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _is_empty(path: Path) -> bool:
+    # What was committed may still be in the log of SQLite only.
+    return not any(os.path.exists(x) and os.path.getsize(x) for x in (path, f"{path}-wal"))
 
 
 def foreign(path: Path) -> Distrust | None:

@@ -160,7 +160,7 @@ def test_no_line_is_too_long(
         outcome="failed",
         action="flows.py:" + "long" * 20,
         cwd="/work" * 30,
-        params=json.dumps({"values": {f"param_{n}": "x" * 50 for n in range(9)}}),
+        params=json.dumps({"values": {f"param_{n}": "x" * 50 for n in range(9)}, "secrets": {}}),
     )
     lines = call("show").lines
     # Folders, actions and commands are to be copied; they are never cut.

@@ -199,11 +199,8 @@ def test_a_damaged_row_of_a_run_is_seen_in_the_list(project: Path, call: Call) -
     """And by the doctor, which goes on."""
     damage(put_back(project), "UPDATE run SET params = '2026' WHERE id = 2")
     lines = call("runs").lines
-    assert [line.split()[:3] for line in lines[1:4]] == [
-        ["3", "flow.py:flow", "completed"],
-        ["2", "flow.py:flow", "damaged"],
-        ["1", "flow.py:flow", "completed"],
-    ]
+    states = [line.split()[:2] for line in lines[1:4]]
+    assert states == [["3", "completed"], ["2", "damaged"], ["1", "completed"]]
     assert "handrail doctor --journal" in lines[2]
     checked = call("doctor")
     assert checked.code == 7

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handrail.errors import HandrailError, JournalDamagedError
+from handrail.frozen import frozen
 from handrail.journal.damage import decode, decoding, is_damaged
 from handrail.journal.protocol import ChecksRows, RunCheck
 from handrail.recovery.invocation import Invocation, stored_params
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JournalCheck:
     """The state of a journal after all of it was read.
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handrail.cli.hints import command_line
 from handrail.cli.view.run_text import numbered
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.cli.view.listing import Style
     from handrail.recovery.journal_check import JournalCheck
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JournalReport:
     """A journal of which all rows were read.
 

@@ -16,7 +16,6 @@ from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.signals import like_interrupts
-from handrail.cli.view.dry_run import DryRunListing
 from handrail.cli.view.failure import failed_action, show
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import brief
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.cli.params.options import ParamOptions
     from handrail.cli.session import Session
+    from handrail.cli.view.dry_run import DryRunListing
     from handrail.journal.protocol import Journal
     from handrail.lock.differences import Change
     from handrail.orchestrator import Observer, OnFailure
@@ -231,7 +231,11 @@ def _run_steps(
     observers: Sequence[Observer] = (),
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
-    listing = DryRunListing(everything=request.everything) if request.dry_run else None
+    listing: DryRunListing | None = None
+    if request.dry_run:
+        from handrail.cli.view.dry_run import DryRunListing  # noqa: PLC0415 - a run needs it not
+
+        listing = DryRunListing(everything=request.everything)
     plan = part if listing is None else preview_plan(part, listing.told)
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:

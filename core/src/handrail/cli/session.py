@@ -146,9 +146,10 @@ def event_options() -> list[click.Parameter]:
             envvar=PROGRESS,
             expose_value=False,
             callback=_take_progress,
-            help="How to show the progress on standard error: a bar, plain lines with the time, or "
-            "one JSON object a line. auto is bar on a terminal, and plain elsewhere. "
-            f"[{PROGRESS}]",
+            metavar="KIND",
+            help="How to show the progress on standard error: bar, plain (lines with the time), "
+            "json (one object a line) or off. Without it: bar on a terminal, plain elsewhere. "
+            f"{PROGRESS} sets it for every call.",
         ),
         click.Option(["-q", "--quiet"], is_flag=True, help="Show only the result, and errors."),
     ]

@@ -68,7 +68,11 @@ class LocalStore(LocalFolders):
     # Setting up
 
     def reach(self) -> None:
-        """Do nothing: the file system is always there."""
+        """Check that nothing but folders is in the way; a write shows better what else is wrong."""
+        place = Path(self.place.path)
+        there = next(path for path in (place, *place.parents) if os.path.lexists(path))
+        if not there.is_dir():
+            raise self.caller.error(f"{self.url} is no folder: {there} is something else")
 
     def probe(self, key: str, mark: str) -> Capabilities:
         """Check whether files and links can be created."""

@@ -16,5 +16,5 @@ class CheckStoreStep(BaseStep[TrainContext]):
     def execute(self, context: TrainContext) -> StepResult:
         store = context.use_store()
         store.reach()
-        answers = "is a folder" if store.place.local else "answers"
+        answers = "is on this machine" if store.place.local else "answers"
         return StepResult(data={"summary": f"{store.url} {answers}"})

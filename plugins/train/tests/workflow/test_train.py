@@ -245,8 +245,8 @@ def test_the_store_is_looked_at_before_anything_is_trained(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto.secret_key)
     before = world(here)
     done = handrail(
-        *("run", "train", "flowers.csv", "--target", "kind", "--no-journal", *more),
-        *("--store", "s3://acme-missing/models"),
+        *("run", "train", "flowers.csv", "s3://acme-missing/models"),
+        *("--target", "kind", "--no-journal", *more),
     )
     assert done.returncode == 1
     assert "fail at check_store" in done.stderr.replace("failed", "fail")

@@ -42,7 +42,7 @@ def test_each_retry_is_told(at: Callable[..., Any], endpoint: str, reason: str) 
     with pytest.raises(StorageError, match=reason) as caught:
         at(endpoint, statuses).stat("a")
     assert caught.value.reason == reason
-    assert statuses == [f"retrying 1/2: {reason}", f"retrying 2/2: {reason}", None]
+    assert statuses == [f"retrying 1/2: {reason}", f"retrying 2/2: {reason}"]
 
 
 def test_nothing_is_told_of_a_request_that_is_answered(at: Callable[..., Any], moto: Any) -> None:
@@ -72,11 +72,11 @@ def test_a_lost_connection_is_told_while_the_client_retries() -> None:
     watch = Watch(looks.look, looks.told.put, every=0.0)
     with watch:
         looks.answers.put("h cannot be reached")
-        assert looks.told.get() == "connection lost, retrying: h cannot be reached"
+        assert looks.told.get() == "connection lost: h cannot be reached"
         looks.answers.put(None)
         assert looks.told.get() is None
         looks.answers.put("h cannot be reached")
-        assert looks.told.get() == "connection lost, retrying: h cannot be reached"
+        assert looks.told.get() == "connection lost: h cannot be reached"
     looks.answers.put("h cannot be reached")
     assert looks.told.get() is None
     assert looks.told.empty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -319,3 +320,26 @@ def test_a_part_that_lacks_what_it_needs(handrail, folder):
     done = handrail("run", "parts.py:typo")
     assert done.returncode == 1
     assert "no step answers to 'exract'; did you mean extract?" in done.stderr
+
+
+def test_progress_as_json(handrail, folder):
+    """Each line of standard error is an object, notes and errors too; the result is as ever."""
+    done = handrail("run", "flows.py:nightly", "in", "--progress", "json")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {each["schema"] for each in events} == {1}
+    assert [each["event"] for each in events][:2] == ["RunStarted", "StepStarted"]
+    assert "nightly completed" in done.stdout
+    (folder / "flows.py").write_text((folder / "flows.py").read_text() + "# changed\n")
+    failed = handrail("run", "flows.py:nightly", "in", "--fail", HANDRAIL_PROGRESS="json")
+    events = [json.loads(line) for line in failed.stderr.splitlines()]
+    assert events[-1]["event"] == "Error"
+    assert events[-1]["error"]["exit_code"] == failed.returncode == 1
+
+
+def test_other_kinds_of_progress(handrail):
+    plain = handrail("run", "flows.py:nightly", "in", "--progress", "plain").stderr.splitlines()
+    assert [line[9:] for line in plain if "find" in line] == ["▸ find", "✓ find  0.0s  files=3"]
+    assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in plain)
+    assert handrail("run", "flows.py:nightly", "in", "--progress", "off").stderr == ""
+    done = handrail("run", "flows.py:nightly", "in", "--progress", "none")
+    assert (done.returncode, "--progress" in done.stderr) == (2, True)

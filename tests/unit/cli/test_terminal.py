@@ -12,7 +12,7 @@ import pytest
 from terminals import AtTerminal
 
 TALKING = """
-import logging, os, subprocess, sys
+import logging, multiprocessing, os, subprocess, sys
 from pathlib import Path
 from handrail import action, step
 
@@ -56,7 +56,19 @@ def counts(context):
     for number in range(2000):
         context.set_progress(number, 2000)
 
+def child(number):
+    print("child", number)
+
+@step
+def forks(context):
+    for number in range(5):
+        process = multiprocessing.get_context("fork").Process(target=child, args=(number,))
+        process.start()
+        process.join()
+        print("joined", number)
+
 waiting = action("waiting", [waits])
+forking = action("forking", [forks])
 talking = action("talking", [talks])
 open_line = action("open_line", [leaves_a_line_open, talks])
 asking = action("asking", [asks])
@@ -152,6 +164,14 @@ def test_the_streams_are_what_they_were(at: At, folder: Path) -> None:
     seen = (folder / "seen").read_text()
     assert seen == "[True, True, True, 1, 2, 0, 'utf-8', 'utf-8', True]"
     assert (folder / "after").read_text() == "(True, True, True)"
+
+
+def test_forked_processes_leave_the_line_to_their_parent(at: At) -> None:
+    with at("forking") as run:
+        assert run.end() == 0
+        both = [line for n in range(5) for line in (f"child {n}", f"joined {n}")]
+        assert run.screen[1:-2] == both
+        assert run.screen[-2].startswith(" ✓ forks")
 
 
 @pytest.mark.parametrize("progress", ["plain", "json", "off"])

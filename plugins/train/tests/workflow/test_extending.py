@@ -71,7 +71,7 @@ def test_a_pack_puts_a_step_into_a_training(here: Path, params: Any) -> None:
     outcome = run_action(DefaultTrainAction, params(epochs=20), packs=[acme_gate(0.5)])
     assert outcome.error is None
     assert list(outcome.steps) == [
-        *("load_dataset", "train_model", "evaluate_model"),
+        *("check_store", "load_dataset", "train_model", "evaluate_model"),
         *("check_accuracy", "upload_model"),
     ]
     assert outcome.context.results["check_accuracy"].data["accuracy"] > 0.5

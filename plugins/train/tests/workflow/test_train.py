@@ -224,6 +224,42 @@ def test_a_dry_run_reads_the_data_and_makes_nothing(
     before = world(here)
     done = handrail("run", "train", "flowers.csv", "--target", "kind", "--dry-run")
     assert "60 rows, 2 columns, 3 classes" in done.stderr
-    assert "train mlp for 20 epochs at most on 42 rows" in done.stderr
-    assert "store a new version of flowers in models" in done.stderr
+    assert "train mlp for 20 epochs at most on 42 rows" in done.stdout
+    assert "store a new version of flowers in models" in done.stdout
     assert world(here) == before
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_the_store_is_looked_at_before_anything_is_trained(
+    here: Path,
+    params: Any,
+    world: Any,
+    handrail: Callable[..., Any],
+    moto: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    more: list[str],
+) -> None:
+    """A bucket that is missing is told by the first step, in a dry run too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", moto.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto.secret_key)
+    before = world(here)
+    done = handrail(
+        *("run", "train", "flowers.csv", "s3://acme-missing/models"),
+        *("--target", "kind", "--no-journal", *more),
+    )
+    assert done.returncode == 1
+    assert "fail at check_store" in done.stderr.replace("failed", "fail")
+    assert "NoSuchBucket (404 from s3://acme-missing/models)" in done.stderr
+    assert "make the bucket first" in done.stderr
+    assert "load_dataset" not in done.stderr
+    assert world(here) == before
+
+
+@pytest.mark.parametrize("left_out", ["load_dataset", "train_model"])
+def test_parts_that_lack_what_they_need(
+    here: Path, params: Any, handrail: Callable[..., Any], left_out: str
+) -> None:
+    done = handrail("run", "train", "flowers.csv", "--target", "kind", "--skip", left_out)
+    assert done.returncode == 2
+    assert f"it needs {left_out}, which was left out of this run" in done.stderr

@@ -167,10 +167,9 @@ def step_failure(
     for problem in error.rollback_errors:
         message = one_line(problem.message, limit=_LONGEST) if outcome.number else problem.message
         lines.append(f"  undo    {message}")
-        if problem.__cause__ is not None and (
-            place := _place_of(problem.__cause__, problem.origin)
-        ):
-            lines.append(f"  at      {place}")
+        cause = problem.__cause__
+        if cause is not None and not isinstance(cause, HandrailError):
+            lines.append(f"  at      {_place_of(cause, problem.origin)}")
     lines += _ways(outcome, failed=not asked)
     # A run that is resumed can be kept no more than it was, and one that was refused would meet
     # the same again.

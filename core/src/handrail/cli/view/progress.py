@@ -140,7 +140,7 @@ class _RunView:
         self._dry = dry
         self._clock = clock
         self._lock = threading.RLock()
-        self._process = os.getpid()
+        self._process = self._lock_of = os.getpid()
         self._width = 12
         self._steps = 0
         self._ended = 0
@@ -186,15 +186,20 @@ class _RunView:
     def close(self) -> None:
         """End the view. Calling it twice is harmless."""
         ticking, self._ticking = self._ticking, None
-        if ticking is not None and self._process == os.getpid():
+        if ticking is not None and not self._in_child:
             ticking.stop()
 
     def _alone(self) -> threading.RLock:
         """Return the lock for events, ticks and what steps write."""
-        if self._process != os.getpid():
+        if self._lock_of != os.getpid():
             # The thread that had it at the fork is not in this process.
-            self._lock, self._process = threading.RLock(), os.getpid()
+            self._lock, self._lock_of = threading.RLock(), os.getpid()
         return self._lock
+
+    @property
+    def _in_child(self) -> bool:
+        """Whether this is a process that a step has forked."""
+        return self._process != os.getpid()
 
     def _tick_after(self, wait: float) -> None:
         if self._ticking is None:
@@ -415,12 +420,13 @@ class LiveView(_RunView):
             self._draw()
 
     def _wipe(self) -> None:
-        if self._dirty:
+        # A child does not know whether its parent has drawn the line since.
+        if self._dirty or (self._moving and self._in_child and not self._within_line):
             self._console.redraw()
             self._dirty = False
 
     def _draw(self) -> None:
-        hidden = self._within_line or self._held or not self._ours()
+        hidden = self._within_line or self._held or self._in_child or not self._ours()
         if not self._moving or self._working is None or hidden:
             return
         self._drawn = self._clock()

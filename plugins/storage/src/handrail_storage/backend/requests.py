@@ -98,7 +98,7 @@ class Requests:
             self._tell(f"retrying {state.attempt_number}/{most}: {_reason(state)}")
 
         try:
-            return Retrying(
+            answer = Retrying(
                 sleep=pause or time.sleep,
                 stop=stop_after_attempt(1 + most),
                 wait=wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.2),
@@ -108,9 +108,9 @@ class Requests:
             )(once)
         except StorageError as error:
             raise error if error.attempts else error.after(1)  # noqa: B904 - the same error
-        finally:
-            if told:
-                self._tell(None)
+        if told:
+            self._tell(None)
+        return answer
 
     def _tell(self, status: str | None) -> None:
         if self._on_status is not None:

@@ -60,7 +60,7 @@ class Watch:
             if over.is_set():
                 break
             if reason is not None:
-                self._on_status(f"connection lost, retrying: {reason}")
+                self._on_status(f"connection lost: {reason}")
             elif lost:
                 self._on_status(None)
             lost = reason is not None

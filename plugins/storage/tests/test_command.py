@@ -114,8 +114,8 @@ def test_a_completed_run_is_listed_as_relied_on(run: Run, call: Call, times: Tim
     code, out, _ = call("store")
     assert code == 0
     assert out.splitlines() == [
-        "RUN         ACTION  STATE      KEYS  BEGAN   HEARD OF  USER",
-        "15@build-7  upload  relied on  2     3h ago  3h ago    ada",
+        "RUN         STATE      ACTION  KEYS  BEGAN   HEARD OF  USER",
+        "15@build-7  relied on  upload  2     3h ago  3h ago    ada",
         "1 claim at store",
     ]
 
@@ -125,7 +125,7 @@ def test_a_claim_that_blocks_is_listed_first_with_what_ends_it(run: Run, call: C
     run(8, "laptop-3", {"c": b"3"})
     run(15, "build-7", {"a": b"1"}, killed=True)
     _, out, _ = call("store")
-    assert out.splitlines()[1].startswith("15@build-7  upload  working")
+    assert out.splitlines()[1].startswith("15@build-7  working    upload")
     assert out.splitlines()[3:] == [
         "2 claims at store",
         "run 15 on build-7 (user ada, journal /srv/build-7/runs.db) is in the way of runs with the "
@@ -156,8 +156,8 @@ def test_json_has_every_claim(run: Run, call: Call) -> None:
     document = json.loads(out)
     assert (code, document["target"]) == (0, "store")
     (claim,) = document["claims"]
-    assert claim["run"] == "01a2-15-build-7"
-    assert (claim["number"], claim["host"], claim["user"]) == (15, "build-7", "ada")
+    assert claim["uid"] == "01a2-15-build-7"
+    assert (claim["id"], claim["host"], claim["user"]) == (15, "build-7", "ada")
     assert (claim["state"], claim["keys"], claim["blocks"]) == ("working", 1, True)
     assert claim["undo"] == "handrail claims store --undo 15@build-7"
     assert re.fullmatch(r"2027-01-15T\d\d:\d\d:\d\dZ", claim["renewed"])

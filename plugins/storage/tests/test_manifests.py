@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from handrail_storage import StorageError
-from handrail_storage.manifests import find_manifest, manifests_in, remove_manifest
+from handrail_storage.manifests import (
+    find_manifest,
+    find_run,
+    manifests_in,
+    remove_manifest,
+    runs_in,
+)
 
 FIRST = "0198c0de-0000-7000-8000-00000000000a"
 SECOND = "0198c0de-1111-7000-8000-00000000000b"
@@ -47,3 +55,19 @@ def test_a_manifest_goes_with_what_sqlite_keeps_beside_it(folder: Path) -> None:
     remove_manifest(folder / "other.txt" / "below.db")
     assert [path.stem for path in manifests_in(folder)] == [SECOND]
     assert not (folder / f"{FIRST}.db-wal").exists()
+
+
+def test_a_run_is_found_by_its_number(folder: Path) -> None:
+    """Of two runs with one number, from two journals, the number is the name of the later one."""
+    third = "0198c0de-2222-7000-8000-00000000000c"
+    for run, number in ((FIRST, 5), (SECOND, 5), (third, 12)):
+        (folder / f"{run}.db").unlink(missing_ok=True)
+        with closing(sqlite3.connect(folder / f"{run}.db")) as database, database:
+            database.execute("CREATE TABLE about (name TEXT, value TEXT)")
+            database.execute("INSERT INTO about VALUES ('number', ?)", (str(number),))
+    assert [each.name for each in runs_in(folder)] == [FIRST, "5", "12"]
+    found = find_run(folder, "5", action="export", error=StorageError)
+    assert (found.uid, found.number) == (SECOND, 5)
+    assert find_run(folder, FIRST, action="export", error=StorageError).name == FIRST
+    with pytest.raises(StorageError, match="there is no export 7 in"):
+        find_run(folder, "7", action="export", error=StorageError)

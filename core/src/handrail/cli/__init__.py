@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from handrail.cli.garbage import no_collections
 
 if TYPE_CHECKING:
+    from handrail.cli.journals import run_numbers as run_numbers
     from handrail.cli.session import Session as Session
     from handrail.cli.session import echo as echo
     from handrail.cli.session import session_of as session_of
@@ -22,9 +23,19 @@ if TYPE_CHECKING:
     from handrail.cli.view.table import Column as Column
     from handrail.workflow import Workflow
 
-__all__ = ["Column", "Listing", "Session", "echo", "problem_lines", "session_of", "takes_json"]
+__all__ = [
+    "Column",
+    "Listing",
+    "Session",
+    "echo",
+    "problem_lines",
+    "run_numbers",
+    "session_of",
+    "takes_json",
+]
 
 _HOMES = {
+    "journals": ("run_numbers",),
     "session": ("Session", "echo", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),
     "view.listing": ("Listing",),

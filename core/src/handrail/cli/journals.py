@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import closing
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from handrail.errors import AmbiguousNameError, JournalError, JournalUrlError, NotFoundError
+from handrail.errors import (
+    AmbiguousNameError,
+    HandrailError,
+    JournalError,
+    JournalUrlError,
+    NotFoundError,
+)
 from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.settings.atomic import OWN_FOLDER
@@ -190,3 +197,20 @@ def number_in(journal: Journal, text: str) -> int:
             f"{journal.shown} has no run {text}", ways_out=("handrail runs lists them",)
         )
     return number
+
+
+def run_numbers(context: click.Context) -> dict[str, int]:
+    """Return the numbers of the runs in the journal of the call, by their UUIDs.
+
+    Empty if there is no journal, or if it cannot be read.
+    """
+    from handrail.cli.session import Session  # noqa: PLC0415 - imports this module's users
+
+    session = context.find_object(Session)
+    if session is None:
+        return {}  # The command was called by itself, as by a test.
+    try:
+        with closing(session_journal(session, None)) as journal:
+            return {row.uid: row.number for row in journal.runs(plans=False)}
+    except HandrailError:
+        return {}

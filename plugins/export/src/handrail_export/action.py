@@ -89,7 +89,7 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
         if not data["files"]:
             return {"summary": _nothing(context), **counts, "run": context.run}
         failed = f", {context.failed_count:,} left out" if context.failed_count else ""
-        verify = f"handrail export verify {context.run}{_folder_option(context)}"
+        verify = f"handrail export verify {context.run_name}{_folder_option(context)}"
         return {
             "summary": f"exported {count_text(context.exported_count, _noun(context))}{failed} to "
             f"{context.output_path} · {count_text(data['files'], 'file')}, "

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from handrail.cli import echo
+from handrail.cli import Column, Listing, echo
 from handrail.frozen import record
 from handrail_export.errors import ExportError
 from handrail_export.formats.registry import offers
@@ -23,10 +23,14 @@ from handrail_export.verification import (
     Verification,
 )
 from handrail_storage import count_text, size_text
-from handrail_storage.manifests import find_manifest, manifests_in
+from handrail_storage.manifests import KeptRun, find_run, runs_in
 
+_HEAD = (
+    *(Column(name=each, cut="") for each in ("RUN", "STATE", "WHEN", "COUNT", "FORMAT", "SIZE")),
+    Column(name="OUTPUT", wraps=True),
+)
 _SHOWN = 50  # Differences that are shown one by one.
-_A_RUN = re.compile(r"[0-9a-f-]{4,36}")
+_A_RUN = re.compile(r"[0-9]{1,9}|[0-9a-f-]{4,36}")
 
 folder_option = click.option(
     "--state-folder",
@@ -56,20 +60,29 @@ def export() -> None:
 def list_exports(folder: Path, as_json: bool) -> None:
     """List the exports whose manifests are here, the latest last."""
     exports: list[dict[str, Any]] = []
-    for path in manifests_in(folder):
+    for run in runs_in(folder):
         try:
-            exports.append(_described(path))
+            exports.append(_described(run))
         except ExportError as error:  # The other exports are listed anyway.
             echo(f"warning: {error.message}", err=True)
     if as_json:
         echo(json.dumps({"schema": 1, "exports": exports}))
         return
-    for each in exports:
-        ended = (each["finished"] or "not finished")[:16].replace("T", " ")
-        counted = f"{each['exported_count'] or 0:,} as {each['format']}"
-        echo(f"{each['run']}  {ended:16}  {counted:>20}  {size_text(each['bytes']):>7}")
-        echo(f"  {each['output']}")
-    echo(f"{count_text(len(exports), 'export')} in {folder}")
+    rows = [
+        (
+            str(each["id"] or each["uid"]),
+            "finished" if each["finished"] else "not finished",
+            (each["finished"] or each["created"] or "-")[:16].replace("T", " "),
+            f"{each['exported_count'] or 0:,}",
+            str(each["format"]),
+            size_text(each["bytes"]),
+            str(each["output"]),
+        )
+        for each in exports
+    ]
+    foot = [f"{count_text(len(exports), 'export')} in {folder}"]
+    for line in Listing(head=_HEAD if exports else (), rows=rows, foot=foot).lines():
+        echo(line)
 
 
 @export.command()
@@ -80,10 +93,9 @@ def formats(as_json: bool) -> None:
     if as_json:
         echo(json.dumps({"schema": 1, "formats": [each.to_dict() for each in found]}))
         return
-    width = max([len("FORMAT"), *(len(each.name) for each in found)])
-    echo(f"{'FORMAT':{width}}  PACK")
-    for each in found:
-        echo(f"{each.name:{width}}  {each.pack} {each.version}")
+    rows = [(each.name, f"{each.pack} {each.version}") for each in found]
+    for line in Listing(head=("FORMAT", "PACK"), rows=rows).lines():
+        echo(line)
 
 
 @export.command()
@@ -94,9 +106,9 @@ def formats(as_json: bool) -> None:
 def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
     """Compare what is at the target of an export with its manifest.
 
-    RUN identifies the export, or as much of its id as tells it from the others; the latest one
-    unless given. FOLDER is a folder or URL with a manifest.json. Exit code 1 when something is
-    missing or different.
+    RUN is the number of the export, or its UUID, or as much of that as tells it from the others;
+    the latest one unless given. FOLDER is a folder or URL with a manifest.json. Exit code 1 when
+    something is missing or different.
     """
     with closing(_find(what, folder)) as listed:
         checked = Verification(target=open_target(listed.target), quick=quick)
@@ -104,7 +116,8 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
     if as_json:
         document = {
             "schema": 1,
-            "run": listed.about.get("run"),
+            "id": listed.number,
+            "uid": listed.about.get("run"),
             "output": listed.output,
             "format": listed.about.get("format"),
             "exported_count": listed.about.get("exported_count"),
@@ -120,7 +133,7 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
 
 def _show(listed: Listed, checked: Verification, differences: list[Difference]) -> None:
     unfinished = "" if listed.finished else " · not finished"
-    echo(f"export  {listed.about.get('run') or 'of a run that is not known'}{unfinished}")
+    echo(f"export  {listed.name or 'of a run that is not known'}{unfinished}")
     echo(f"output  {listed.output}")
     for each in differences[:_SHOWN]:
         echo(f"  {each.path}  {each.what}")
@@ -143,6 +156,7 @@ class Listed:
         finished: Whether the export was completed.
         files: Its files.
         manifest: The manifest of the run, if it is the source.
+        number: The number of the run, if it is known here.
     """
 
     about: dict[str, Any]
@@ -151,6 +165,12 @@ class Listed:
     finished: bool
     files: Iterator[ExportedFile]
     manifest: Manifest | None = None
+    number: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the run: its number, or its UUID; empty if it is not known."""
+        return str(self.number or self.about.get("run") or "")
 
     def close(self) -> None:
         """Close the manifest."""
@@ -163,12 +183,12 @@ def _find(what: str | None, folder: Path) -> Listed:
         return _at_target(what.removesuffix(f"/{NAME}"))
     if what is not None and Path(what, NAME).is_file():
         return _at_target(what)
-    path = find_manifest(folder, what, action="export", error=ExportError)
-    manifest = Manifest(path, make=False)
+    run = find_run(folder, what, action="export", error=ExportError)
+    manifest = Manifest(run.path, make=False)
     about = manifest.description()
     if not {"exported_count", "target", "output"} <= about.keys():
         manifest.close()
-        raise ExportError(f"the export {path.stem} ended before it had written anything")
+        raise ExportError(f"the export {run.name} ended before it had written anything")
     return Listed(
         about=about,
         target=about["target"],
@@ -176,6 +196,7 @@ def _find(what: str | None, folder: Path) -> Listed:
         finished="finished" in about,
         files=manifest.files(),
         manifest=manifest,
+        number=run.number,
     )
 
 
@@ -190,13 +211,14 @@ def _at_target(where: str) -> Listed:
     return Listed(about=about, target=where, output=where, finished=True, files=files)
 
 
-def _described(path: Path) -> dict[str, Any]:
-    with closing(Manifest(path, make=False)) as manifest:
+def _described(run: KeptRun) -> dict[str, Any]:
+    with closing(Manifest(run.path, make=False)) as manifest:
         about = manifest.description()
         files, size = manifest.totals()
         names = ("output", "source", "format", "exported_count", "created", "finished")
         return {
-            "run": path.stem,
+            "id": run.number,
+            "uid": run.uid,
             **{name: about.get(name) for name in names},
             "files": files,
             "bytes": size,

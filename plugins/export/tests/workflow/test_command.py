@@ -86,7 +86,8 @@ def test_as_json(exported, call, here):
     assert size > 10
     assert document == {
         "schema": 1,
-        "run": exported[1],
+        "id": None,
+        "uid": exported[1],
         "output": "rows.csv",
         "format": "csv",
         "exported_count": 2,
@@ -100,10 +101,11 @@ def test_list(exported, call):
     code, out = call("list")
     lines = out.splitlines()
     assert code == 0
-    assert [line.split()[0] for line in lines[0:4:2]] == list(exported)
-    assert [line.split()[3:6] for line in lines[0:4:2]] == [["4", "as", "csv"], ["2", "as", "csv"]]
-    assert lines[1:4:2] == ["  out", "  rows.csv"]
-    assert lines[4:] == ["2 exports in .handrail/exports"]
+    rows = [line.split() for line in lines if line.startswith(exported)]
+    assert [row[0] for row in rows] == list(exported)
+    assert [row[4:6] for row in rows] == [["4", "csv"], ["2", "csv"]]
+    assert [name in out for name in (" out\n", " rows.csv\n")] == [True, True]
+    assert lines[-1] == "2 exports in .handrail/exports"
     document = json.loads(call("list", "--json")[1])
     assert [each["output"] for each in document["exports"]] == ["out", "rows.csv"]
     assert [each["files"] for each in document["exports"]] == [2, 1]

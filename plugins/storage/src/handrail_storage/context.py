@@ -50,6 +50,18 @@ class StorageContext(BaseStepContext):
         self._stand_in = self._stand_in or str(uuid.uuid4())
         return self._stand_in
 
+    @property
+    def run_number(self) -> int | None:
+        """The number of the run in its journal; None without one."""
+        info = self.run_info
+        return None if info is None else info.number
+
+    @property
+    def run_name(self) -> str:
+        """The name of the run for people: its number, else its UUID."""
+        number = self.run_number
+        return self.run if number is None else str(number)
+
     def claimant(self, claim: str = "") -> Claimant:
         """Return the run as others are to know it.
 

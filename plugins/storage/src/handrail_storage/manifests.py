@@ -2,22 +2,81 @@
 
 from __future__ import annotations
 
+import json
 import re
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from handrail.errors import HandrailError
 
-__all__ = ["RUN", "find_manifest", "manifest_files", "manifests_in", "remove_manifest"]
+__all__ = [
+    "RUN",
+    "KeptRun",
+    "find_manifest",
+    "find_run",
+    "manifest_files",
+    "manifests_in",
+    "remove_manifest",
+    "runs_in",
+]
 
 RUN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-"""The id of a run, as a regular expression."""
+"""The UUID of a run, as a regular expression."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRun:
+    """A run whose manifest is in a folder.
+
+    Attributes:
+        path: Its manifest.
+        number: Its number in its journal; None if it had none, or if a later run in the folder has
+            the same, of another journal.
+    """
+
+    path: Path
+    number: int | None
+
+    @property
+    def uid(self) -> str:
+        """Its UUID."""
+        return self.path.stem
+
+    @property
+    def name(self) -> str:
+        """Its name for people: its number, else its UUID."""
+        return self.uid if self.number is None else str(self.number)
+
+
+def runs_in(folder: Path) -> list[KeptRun]:
+    """Return the runs whose manifests are in a folder, the latest last."""
+    found: list[KeptRun] = []
+    numbers: set[int | None] = set()
+    for path in reversed(manifests_in(folder)):
+        number = _number_in(path)
+        found.append(KeptRun(path=path, number=None if number in numbers else number))
+        numbers.add(number)
+    return found[::-1]
 
 
 def manifests_in(folder: Path) -> list[Path]:
     """Return the manifests in a folder, that of the latest run last."""
     # Runs are UUIDs that begin with the time, so their order is that of the runs.
     return sorted(path for path in folder.glob("*.db") if re.fullmatch(RUN, path.stem))
+
+
+def _number_in(path: Path) -> int | None:
+    """Return the number of the run that is described as `number` in a manifest."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as opened:
+            row = opened.execute("SELECT value FROM about WHERE name = 'number'").fetchone()
+            number = None if row is None else json.loads(row[0])
+    except (sqlite3.Error, ValueError):
+        return None  # It is damaged, as is told where it is read.
+    return number if isinstance(number, int) else None
 
 
 def find_manifest(
@@ -27,24 +86,31 @@ def find_manifest(
 
     Args:
         folder: The folder of the manifests.
-        run: The id of the run, or a unique part of it; the latest if None.
+        run: The number of the run, its UUID, or a unique part of that; the latest if None.
         action: The action of the runs, such as `upload`.
         error: The class of the error that is raised.
 
     Raises:
         HandrailError: There is no such run, or several match.
     """
-    paths = manifests_in(folder)
-    if not paths:
+    return find_run(folder, run, action=action, error=error).path
+
+
+def find_run(folder: Path, run: str | None, *, action: str, error: type[HandrailError]) -> KeptRun:
+    """Return the run that is meant; see `find_manifest`."""
+    runs = runs_in(folder)
+    if not runs:
         raise error(
             f"there is no {action} in {folder}",
             ways_out=("give the folder where they are kept: --state-folder FOLDER",),
         )
     if run is None:
-        return paths[-1]
-    fitting = [path for path in paths if path.stem == run] or [
-        path for path in paths if path.stem.startswith(run) or path.stem.endswith(run)
-    ]
+        return runs[-1]
+    fitting = (
+        [each for each in runs if run in (each.name, each.uid)]
+        or [each for each in runs if each.uid.startswith(run)]
+        or [each for each in runs if each.uid.endswith(run)]
+    )
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
@@ -52,7 +118,7 @@ def find_manifest(
             f"there is no {action} {run} in {folder}",
             ways_out=(f"handrail {action} list shows those that there are",),
         )
-    names = ", ".join(path.stem for path in fitting[:5])
+    names = ", ".join(each.uid for each in fitting[:5])
     raise error(f"several {action}s fit {run}: {names}", ways_out=("give more of it",))
 
 

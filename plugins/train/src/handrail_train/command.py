@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from handrail.cli import echo
+from handrail.cli import Column, Listing, echo, run_numbers
 from handrail_storage import count_text, one_line, size_text
 from handrail_train.errors import ModelError, StorageError, VersionError
 from handrail_train.manifest import ManifestError, Version
@@ -62,9 +62,8 @@ def list_models(name: str | None, store: str, as_json: bool) -> None:
         hints = "".join(f"; {way}" for way in near(name, known))
         echo(f"0 versions of {name} in {opened.url}{hints}")
         return
-    head = ("VERSION", "KIND", "ACCURACY", "SIZE", "CREATED")
     _table(
-        head,
+        [*map(_whole, ("VERSION", "KIND", "ACCURACY", "SIZE", "CREATED"))],
         [
             (
                 each.reference,
@@ -97,11 +96,12 @@ def show(reference: str, folder: Path | None, store: str, as_json: bool) -> None
     version = versions.get(reference)
     report = _report(versions, version)
     saved = [] if folder is None else _save(versions, version, folder)
+    number = run_numbers(click.get_current_context()).get(version.run)
     if as_json:
-        document = {**version.to_dict(), "report": report, "saved": saved}
-        echo(json.dumps(document))
+        names = {"id": number, "uid": version.run}
+        echo(json.dumps({**version.to_dict(), **names, "report": report, "saved": saved}))
         return
-    for label, text in _described(version, report):
+    for label, text in _described(version, report, str(number or version.run)):
         echo(f"{label:8}  {text}".rstrip())
     for name, file in version.files.items():
         echo(f"  {name:16}  {size_text(file.size):>7}  {file.key}")
@@ -117,14 +117,14 @@ def _report(versions: Versions, version: Version) -> dict[str, Any]:
     """
     try:
         report: dict[str, Any] = json.loads(versions.content(version, "report"))
-        _described(version, report)
+        _described(version, report, version.run)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         key = version.files["report"].key
         raise VersionError(f"{version.reference}: {key} is no report of a training") from error
     return report
 
 
-def _described(version: Version, report: dict[str, Any]) -> list[tuple[str, str]]:
+def _described(version: Version, report: dict[str, Any], run: str) -> list[tuple[str, str]]:
     data, hyper = report["dataset"], report["hyper"]
     libraries = ", ".join(f"{name} {number}" for name, number in version.libraries.items())
     return [
@@ -135,7 +135,7 @@ def _described(version: Version, report: dict[str, Any]) -> list[tuple[str, str]
         ("classes", cut(", ".join(map(str, data["classes"])))),
         ("epochs", f"{len(report['history'])}, kept after {report['best_epoch']}"),
         ("test", ", ".join(f"{n.replace('_', ' ')} {v:.4g}" for n, v in version.scores.items())),
-        ("made", f"{_when(version)} by run {version.run}"),
+        ("made", f"{_when(version)} by run {run}"),
         ("needs", libraries),
     ]
 
@@ -181,7 +181,7 @@ def kinds(kind: str | None, as_json: bool) -> None:
         listed = [{"name": name, "pack": pack} for name, pack in rows]
         echo(json.dumps({"schema": 1, "kinds": listed}))
         return
-    _table(("KIND", "PACK"), rows)
+    _table([*map(_whole, ("KIND", "PACK"))], rows)
     echo(f"{count_text(len(rows), 'kind')} · the hyper-parameters:  handrail models kinds KIND")
 
 
@@ -203,11 +203,21 @@ def _show_kind(name: str, as_json: bool) -> None:
         (field, _values(about), json.dumps(about.get("default")), about.get("description", ""))
         for field, about in fields.items()
     ]
-    _table(("HYPER-PARAMETER", "VALUES", "DEFAULT", "DOES"), rows)
+    wrapped = (Column(name=each, wraps=True) for each in ("VALUES", "DEFAULT", "DOES"))
+    _table([_whole("HYPER-PARAMETER"), *wrapped], rows)
     if missing:
         echo(f"not ready: {missing}")
     first = next(iter(fields), "NAME")
     echo(f"Give one:  handrail run train DATA --kind {name} -p hyper.{first}=...")
+
+
+def _whole(heading: str) -> Column:
+    return Column(name=heading, cut="")
+
+
+def _table(head: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    for line in Listing(head=head, rows=rows).lines():
+        echo(line)
 
 
 def _values(about: dict[str, Any]) -> str:
@@ -250,11 +260,3 @@ def _figure(version: Version, name: str) -> str:
 
 def _when(version: Version) -> str:
     return version.created[:19].replace("T", " ")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    cells = [head, *rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    for row in cells:
-        line = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        echo("  ".join(line).rstrip())

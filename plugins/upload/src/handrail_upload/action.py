@@ -91,7 +91,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         where = ""
         if "units" in units:  # Not in a dry run, nor where the step was left out.
             where = f" · {count_text(units['units'], 'unit')} in {units['catalogue']}"
-        check = {"check": f"handrail upload verify {context.run}{_folder_option(context)}"}
+        check = {"check": f"handrail upload verify {context.run_name}{_folder_option(context)}"}
         counts = {each: sent.get(each, 0) for each in ("new", "replaced", "unchanged", "skipped")}
         return {
             "summary": f"uploaded {outcome_text(counts)} to {context.options.target} · "

@@ -9,15 +9,19 @@ from typing import Any
 
 import click
 
-from handrail.cli import echo
+from handrail.cli import Column, Listing, echo
 from handrail_storage import count_text, size_text
-from handrail_storage.manifests import find_manifest, manifests_in
+from handrail_storage.manifests import KeptRun, find_run, runs_in
 from handrail_upload.catalogue import open_catalogue
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest import SENT, STORED, Manifest
 from handrail_upload.storage import open_storage
 from handrail_upload.verification import Verification
 
+_HEAD = (
+    *(Column(name=each, cut="") for each in ("RUN", "STATE", "WHEN", "FILES", "SIZE")),
+    Column(name="TARGET", wraps=True),
+)
 _SHOWN = 50  # Differences that are shown one by one.
 
 folder_option = click.option(
@@ -47,20 +51,28 @@ def upload() -> None:
 def list_uploads(folder: Path, as_json: bool) -> None:
     """List the uploads whose lists of files are here, the latest last."""
     uploads: list[dict[str, Any]] = []
-    for path in manifests_in(folder):
+    for run in runs_in(folder):
         try:
-            uploads.append(_described(path))
+            uploads.append(_described(run))
         except UploadError as error:  # The other uploads are listed anyway.
             echo(f"warning: {error.message}", err=True)
     if as_json:
         echo(json.dumps({"schema": 1, "uploads": uploads}))
         return
-    for each in uploads:
-        ended = (each["finished"] or "not finished")[:16].replace("T", " ")
-        files = count_text(each["files"], "file")
-        echo(f"{each['run']}  {ended:16}  {files:>12}  {size_text(each['bytes']):>7}")
-        echo(f"  {each['target'] or 'ended before it had a target'}")
-    echo(f"{count_text(len(uploads), 'upload')} in {folder}")
+    rows = [
+        (
+            str(each["id"] or each["uid"]),
+            "finished" if each["finished"] else "not finished",
+            (each["finished"] or each["started"] or "-")[:16].replace("T", " "),
+            f"{each['files']:,}",
+            size_text(each["bytes"]),
+            each["target"] or "ended before it had a target",
+        )
+        for each in uploads
+    ]
+    foot = [f"{count_text(len(uploads), 'upload')} in {folder}"]
+    for line in Listing(head=_HEAD if uploads else (), rows=rows, foot=foot).lines():
+        echo(line)
 
 
 @upload.command()
@@ -71,14 +83,14 @@ def list_uploads(folder: Path, as_json: bool) -> None:
 def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
     """Compare target, manifest and catalogue of an upload.
 
-    RUN identifies the upload, or as much of its id as tells it from the others; the latest one
-    unless given. Exit code 1 when something is missing or different.
+    RUN is the number of the upload, or its UUID, or as much of that as tells it from the others;
+    the latest one unless given. Exit code 1 when something is missing or different.
     """
-    path = find_manifest(folder, run, action="upload", error=UploadError)
-    with closing(Manifest(path, make=False)) as manifest:
+    found = find_run(folder, run, action="upload", error=UploadError)
+    with closing(Manifest(found.path, make=False)) as manifest:
         about = manifest.description()
         if "target" not in about or "catalogue" not in about:
-            raise UploadError(f"the upload {path.stem} ended before it had a target")
+            raise UploadError(f"the upload {found.name} ended before it had a target")
         with open_catalogue(about["catalogue"]) as catalogue:
             checked = Verification(
                 manifest=manifest,
@@ -90,7 +102,8 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
     if as_json:
         document = {
             "schema": 1,
-            "run": path.stem,
+            "id": found.number,
+            "uid": found.uid,
             "target": about["target"],
             "catalogue": about["catalogue"],
             "files": checked.files,
@@ -100,7 +113,7 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
         echo(json.dumps(document))
         return 1 if differences else 0
     unfinished = "" if about.get("finished") else " · not finished"
-    echo(f"upload     {path.stem}{unfinished}")
+    echo(f"upload     {found.name}{unfinished}")
     echo(f"target     {about['target']}")
     echo(f"catalogue  {about['catalogue']}")
     for each in differences[:_SHOWN]:
@@ -114,12 +127,13 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
     return 1 if differences else 0
 
 
-def _described(path: Path) -> dict[str, Any]:
-    with closing(Manifest(path, make=False)) as manifest:
+def _described(run: KeptRun) -> dict[str, Any]:
+    with closing(Manifest(run.path, make=False)) as manifest:
         about = manifest.description()
         files, size = manifest.totals(*STORED)
         return {
-            "run": path.stem,
+            "id": run.number,
+            "uid": run.uid,
             "started": about.get("started"),
             "finished": about.get("finished"),
             "target": about.get("target"),

@@ -19,6 +19,10 @@ class Style(Protocol):
         ...
 
 
+def _plain(text: str, *_styles: str) -> str:
+    return text
+
+
 class View(Protocol):
     """A value with two views."""
 
@@ -38,7 +42,7 @@ class Listing:
     No line is wider than the terminal: tables lose what matters least, other texts are wrapped.
 
     Attributes:
-        json: Returns the JSON object.
+        json: Returns the JSON object; needed where a session shows it.
         title: Lines above the table.
         head: The columns; empty for no table. A heading alone is a column of names.
         rows: The cells of each row, or a text below the row before.
@@ -48,7 +52,7 @@ class Listing:
         styled: The one column that `styles` are for; None for whole rows.
     """
 
-    json: Callable[[], Mapping[str, object]]
+    json: Callable[[], Mapping[str, object]] = dict
     title: Iterable[str] = ()
     head: Sequence[Column | str] = ()
     rows: Iterable[Row] = ()
@@ -57,7 +61,7 @@ class Listing:
     styles: Sequence[str] = ()
     styled: int | None = None
 
-    def lines(self, style: Style) -> Iterator[str]:
+    def lines(self, style: Style = _plain) -> Iterator[str]:
         """Yield the lines for people."""
         for line in self.title:
             yield from folded(line)

@@ -35,6 +35,7 @@ class InitializeStep(BaseStep[ExportContext]):
         self._make_staging(context)
         context.use_manifest().describe(
             run=context.run,
+            number=context.run_number,
             source=parse_source(options.source).shown,
             target=context.use_target().address,
             output=layout.output,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shlex
 import time
@@ -63,8 +64,8 @@ class Claimed:
         """Return its row."""
         return (
             self.name,
-            self.state.claimant.action,
             self.word,
+            self.state.claimant.action,
             f"{self.state.keys.count:,}",
             f"{age_text(self.now - self.state.since)} ago",
             f"{age_text(self.now - self.state.renewed)} ago",
@@ -85,8 +86,8 @@ class Claimed:
         """Return the JSON form."""
         state, claimant = self.state, self.state.claimant
         return {
-            "run": claimant.run,
-            "number": claimant.number,
+            "id": claimant.number,
+            "uid": claimant.run,
             "host": claimant.host,
             "user": claimant.user,
             "journal": claimant.journal,
@@ -138,10 +139,13 @@ def chosen_of(text: str, claimed: Sequence[Claimed], target: str) -> Claimed:
     found = [each for each in claimed if each.state.run == text]
     found = found or [each for each in claimed if _numbered(each.state.claimant) == text]
     if not found and re.fullmatch(r"\d{1,7}", text):
-        numbered = [each.name for each in claimed if str(each.state.claimant.number) == text]
+        numbered = [each for each in claimed if str(each.state.claimant.number) == text]
+        if len(numbered) == 1 and numbered[0].state.claimant.host == platform.node():
+            return numbered[0]
+        names = [each.name for each in numbered]
         raise NotFoundError(
             f"each journal has its own run {text}, so it takes the machine, too",
-            ways_out=(*numbered, f"see the claims:  handrail claims {shlex.quote(target)}"),
+            ways_out=(*names, f"see the claims:  handrail claims {shlex.quote(target)}"),
         )
     found = found or [each for each in claimed if text and text in each.state.run]
     if len(found) == 1:

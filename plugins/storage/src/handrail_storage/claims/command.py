@@ -13,7 +13,7 @@ from uuid import uuid4
 import click
 
 from handrail import ExitCode
-from handrail.cli import Listing, Session, echo, session_of, takes_json
+from handrail.cli import Column, Listing, Session, echo, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
 from handrail.frozen import frozen
 from handrail_storage.access import open_store
@@ -25,7 +25,11 @@ from handrail_storage.store import Store
 from handrail_storage.texts import age_text, count_text
 
 _SHOWN = 30  # Claims that are in nobody's way, of which a target may have thousands.
-_HEAD = ("RUN", "ACTION", "STATE", "KEYS", "BEGAN", "HEARD OF", "USER")
+_NAMES = ("ACTION", "USER")  # These may be cut.
+_HEAD = [
+    Column(name=each, cut="end" if each in _NAMES else "")
+    for each in ("RUN", "STATE", "ACTION", "KEYS", "BEGAN", "HEARD OF", "USER")
+]
 
 
 @click.command()
@@ -50,10 +54,11 @@ def claims(ctx: click.Context, /, target: str, run: str | None, **options: Any) 
     undoing        deletes what nobody else relies on, or killed
     pruned         gone from its journal: what it relies on stays for ever
 
-    RUN is NUMBER@MACHINE, an id, or a part of it that no other has. --undo works from the claim
-    alone, so the journal and the catalogue of the run stay as they are. It stops the run, waits
-    until its last sign of life is an hour old, then deletes what no other run relies on and puts
-    back what was replaced. It can be interrupted and repeated.
+    RUN is the number of a run of this machine, NUMBER@MACHINE, or a UUID, or a part of that which
+    no other has. --undo works from the claim alone, so the journal and the catalogue of the run
+    stay as they are. It stops the run, waits until its last sign of life is an hour old, then
+    deletes what no other run relies on and puts back what was replaced. It can be interrupted and
+    repeated.
     """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
     if run is None:

@@ -37,6 +37,7 @@ class InitializeStep(BaseStep[UploadContext]):
         empty = context.use_catalogue().is_empty()
         context.use_manifest().describe(
             run=context.run,
+            number=context.run_number,
             sources={role: str(path.absolute()) for role, path in sources_of(options).items()},
             target=context.use_storage().address,
             collection=context.collection,

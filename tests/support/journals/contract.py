@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import json
 import os
 import signal
 import threading
@@ -46,6 +47,7 @@ from handrail.journal import (
     RunCheck,
     WritesValues,
 )
+from handrail.recovery.journal_check import check_journal
 from journals import model
 from journals.places import SHORT_LEASE, execute, new_run, open_place, until
 from journals.process import Process
@@ -793,6 +795,26 @@ class ValuesContract:
         storing(journal)
         with pytest.raises(JournalError):
             journal.open_value(2, name)
+
+    def test_a_check_of_the_journal_reads_the_values_too(self, journal: Journal) -> None:
+        """And names the one that is not what its result says."""
+        owned, _ = storing(journal)
+        about = {"type": "a", "pack": "a", "media_type": "a", "shown": "a", "at": []}
+        stored = [
+            {**owned.store_value(name, ".npy", writing(b"1")), **about} for name in ("good", "bad")
+        ]
+        stored[1]["sha256"] = stored[1]["sha256"].upper()
+        result = {
+            "success": True,
+            "timestamp": "2026-11-25T03:30:00+00:00",
+            "data": {"x": {"shape": None, "stored": stored}},
+        }
+        done = AttemptChange(step="scan", n=1, state="done", result=json.dumps(result))
+        owned.write([done])
+        plan = '{"action": "a", "fingerprint": "f", "steps": []}'
+        journal.open_run(new_run(plan=plan)).release()
+        found = check_journal(journal)
+        assert [(each.run, each.row) for each in found.damage] == [(1, "the value bad.npy")]
 
     def test_values_are_pruned_with_their_run(self, journal: Journal) -> None:
         """Those that no result names, too; those of other runs stay."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handrail.errors import HandrailError, JournalDamagedError
+from handrail.errors import JournalDamagedError, JournalError, NotFoundError
 from handrail.frozen import frozen
+from handrail.journal.codec import entries_of
 from handrail.journal.damage import decode, decoding, is_damaged
 from handrail.journal.protocol import ChecksRows, RunCheck
+from handrail.journal.values import check_stored
 from handrail.recovery.invocation import Invocation, stored_params
 from handrail.recovery.recorded_plan import steps_of
-from handrail.recovery.replay_state import decoded_results, notes_of
+from handrail.recovery.replay_state import attempt_name, decoded_results, notes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RunRow
+    from handrail.journal.records import RecordedRun, RunRow
 
 
 @frozen
@@ -42,7 +46,7 @@ class JournalCheck:
 
 
 def check_journal(journal: Journal) -> JournalCheck:
-    """Read every row of every run, and decode it.
+    """Read every row of every run, decode it, and compare stored values with their checksums.
 
     Raises:
         JournalError: Not even the list of runs can be read.
@@ -59,28 +63,46 @@ def check_journal(journal: Journal) -> JournalCheck:
 
 
 def _check_run(journal: Journal, row: RunRow) -> RunCheck:
-    found = journal.check_run(row.number) if isinstance(journal, ChecksRows) else RunCheck()
-    if found.damage:
-        return found
-    damage = [is_damaged(row.number, row.damage)] if row.damage is not None else []
+    number, found = row.number, RunCheck()
     try:
-        _decode_all(journal, row.number)
+        found = journal.check_run(number) if isinstance(journal, ChecksRows) else RunCheck()
+        if found.damage:
+            return found
+        if row.damage is not None:
+            raise is_damaged(number, row.damage)
+        recorded = journal.read(number)
+        _decode_all(journal, recorded)
+    except NotFoundError:  # It was pruned meanwhile.
+        return RunCheck()
     except JournalDamagedError as error:
-        damage.append(error)
-    except HandrailError as error:
-        damage.append(is_damaged(row.number, error.message))
-    return RunCheck(rows=found.rows, unchecked=found.unchecked, damage=tuple(damage[:1]))
+        return RunCheck(rows=found.rows, unchecked=found.unchecked, damage=(error,))
+    damage = tuple(_damaged_values(journal, recorded))
+    return RunCheck(rows=found.rows, unchecked=found.unchecked, damage=damage)
 
 
-def _decode_all(journal: Journal, number: int) -> None:
-    recorded = journal.read(number)
-    if recorded.row.outcome is None:
-        journal.holder(number)
-    steps_of(recorded.row)
-    stored_params(recorded.row)
-    Invocation.of_row(recorded.row)
+def _decode_all(journal: Journal, recorded: RecordedRun) -> None:
+    row = recorded.row
+    if row.outcome is None:
+        journal.holder(row.number)
+    steps_of(row)
+    stored_params(row)
+    Invocation.of_row(row)
     notes_of(recorded)
-    with decoding(number, "its results"):
-        decoded_results(recorded)
+    decoded_results(recorded)
     for field in recorded.fields:
-        decode(field.value, object, number, f"the value of the context's '{field.name}'")
+        decode(field.value, object, row.number, f"the value of the context's '{field.name}'")
+
+
+def _damaged_values(journal: Journal, recorded: RecordedRun) -> Iterator[JournalDamagedError]:
+    """Yield the errors of values of results that are stored apart from their results."""
+    number = recorded.row.number
+    for attempt in recorded.attempts:
+        with decoding(number, attempt_name(attempt)):
+            entries = entries_of(attempt.result).values()
+        for stored in (each for entry in entries for each in entry.get("stored", ())):
+            try:
+                check_stored(journal, number, stored)
+            except JournalDamagedError as error:
+                yield error
+            except JournalError as error:
+                yield is_damaged(number, error.message, f"the value {stored['name']}")

@@ -10,7 +10,7 @@ from handrail.engine.rollback_data import ended
 from handrail.errors import DriftError
 from handrail.frozen import record
 from handrail.journal.codec import decode_results, entries_of, has_entries
-from handrail.journal.damage import MISFIT, decode, decoding
+from handrail.journal.damage import MISFIT, damaged, decode, decoding
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
 from handrail.recovery.recorded_plan import steps_of
 from handrail.steps import StepResult
@@ -170,12 +170,11 @@ def decoded_results(recorded: RecordedRun, load: Load | None = None) -> list[Ste
     told = [row for row in recorded.attempts if row.result is not None]
     try:
         return decode_results([str(row.result) for row in told], load)
-    except MISFIT:
-        # Name the damaged one.
-        for row in told:
+    except MISFIT as error:
+        for row in told:  # Name the damaged one.
             with decoding(recorded.row.number, attempt_name(row)):
                 decode_results([str(row.result)], load)
-        raise
+        raise damaged(recorded.row.number, "a result", error) from error
 
 
 def attempt_name(row: AttemptRow) -> str:

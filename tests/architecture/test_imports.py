@@ -292,7 +292,7 @@ def test_hints_name_distributions_of_ours_that_bring_what_they_say() -> None:
 PUBLIC = ("handrail.errors", "handrail.events")
 # Of these modules, what is in their `__all__`.
 FIRST_PAGES = (
-    *("handrail", "handrail.cli", "handrail.inspection", "handrail.packs"),
+    *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
     *("handrail.journal", "handrail.journal.backend"),
 )
 # What packs may import besides core: libraries below them, with their first pages.

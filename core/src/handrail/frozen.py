@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 else:
     field = None
 
-__all__ = ["frozen", "record", "replace"]
+__all__ = ["frozen", "record", "replace", "values_of"]
 
 T = TypeVar("T")
 
@@ -53,13 +53,22 @@ def frozen(cls: type[T] | None = None, /, *, eq: bool = True, kw_only: bool = Tr
     return made if cls is None else made(cls)
 
 
+@overload
+def record(cls: type[T], /) -> type[T]: ...
+@overload
+def record(*, eq: bool = False) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
-def record(cls: type[T]) -> type[T]:
-    """Make a class of objects with slots, which can be changed and are compared by identity.
+def record(cls: type[T] | None = None, /, *, eq: bool = False) -> Any:
+    """Make a class of objects with slots, which can be changed.
 
     Its fields are those of `frozen`; arguments are taken by place or by name.
+
+    Args:
+        cls: The class.
+        eq: Whether objects are compared by their fields, and not by their identity.
     """
-    return _made(cls, parts=(_Value,), kw_only=False)
+    made = partial(_made, parts=(_Comparable, _Value) if eq else (_Value,), kw_only=False)
+    return made if cls is None else made(cls)
 
 
 def replace(value: T, /, **changes: Any) -> T:
@@ -69,8 +78,12 @@ def replace(value: T, /, **changes: Any) -> T:
 
 def values_of(value: object) -> dict[str, Any]:
     """Return the fields of a value of a `frozen` class, by name."""
-    names: tuple[str, ...] = cast("Any", value)._names
-    return {name: getattr(value, name) for name in names}
+    return {name: getattr(value, name) for name in names_of(type(value))}
+
+
+def names_of(cls: type) -> tuple[str, ...]:
+    """Return the names of the fields of a `frozen` class."""
+    return cast("tuple[str, ...]", cast("Any", cls)._names)
 
 
 # Attributes that `type` creates for each class.
@@ -106,12 +119,15 @@ class _Fields:
     def __get__(self, value: object, owner: Any) -> dict[str, Field[Any]]:
         from dataclasses import dataclass  # noqa: PLC0415 - rarely asked for
 
-        kinds = {
+        kinds: dict[str, Any] = {
             name: each
-            for part in reversed(owner.__mro__)
-            for name, each in vars(part).get("__annotations__", {}).items()
+            for part in reversed(cast("type", owner).__mro__)
+            for name, each in getattr(part, "__annotations__", {}).items()
         }
-        space = {**owner._defaults, "__annotations__": {name: kinds[name] for name in owner._names}}
+        space: dict[str, Any] = {
+            **owner._defaults,
+            "__annotations__": {name: kinds[name] for name in owner._names},
+        }
         alike: Any = dataclass(kw_only=owner._kw_only)(type(owner.__name__, (), space))
         owner.__dataclass_fields__ = alike.__dataclass_fields__
         return cast("dict[str, Field[Any]]", alike.__dataclass_fields__)
@@ -171,8 +187,8 @@ class _Value:
         return partial(type(self), **values_of(self)), ()
 
 
-class _Equal:
-    """Compares by fields."""
+class _Comparable:  # noqa: PLW1641 - so it has no hash
+    """Compares by fields, which may change."""
 
     __slots__ = ()
     _compared: ClassVar[tuple[str, ...]]
@@ -181,6 +197,12 @@ class _Equal:
         if other.__class__ is not self.__class__:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self._compared)
+
+
+class _Equal(_Comparable):
+    """Compares by fields, which do not change."""
+
+    __slots__ = ()
 
     def __hash__(self) -> int:
         return hash(tuple([getattr(self, name) for name in self._compared]))

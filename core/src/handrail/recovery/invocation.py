@@ -7,11 +7,10 @@ import json
 import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
-from handrail.frozen import frozen, replace
+from handrail.frozen import frozen, replace, values_of
 from handrail.journal.damage import check_shape, check_texts, decode, decoding
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
@@ -88,7 +87,7 @@ class Invocation:
 
     def to_json(self) -> str:
         """Return the JSON form."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(values_of(self), separators=(",", ":"))
 
     @classmethod
     def of_row(cls, row: RunRow) -> Invocation:

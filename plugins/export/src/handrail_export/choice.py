@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 
+from handrail.frozen import frozen
 from handrail_export.errors import ChoiceError
 from handrail_export.names import did_you_mean, listed, said
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Choice:
     """The selection of rows and columns.
 

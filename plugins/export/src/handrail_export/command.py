@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from handrail.cli import echo
+from handrail.frozen import record
 from handrail_export.errors import ExportError
 from handrail_export.formats.registry import offers
 from handrail_export.manifest import ExportedFile, Manifest
@@ -132,7 +132,7 @@ def _show(listed: Listed, checked: Verification, differences: list[Difference]) 
     echo(f"{files} · {how} · {told}")
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Listed:
     """The content of a manifest.
 

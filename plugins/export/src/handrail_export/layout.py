@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from handrail.frozen import frozen
 from handrail_export.errors import FormatError
 from handrail_export.formats import CollectionFormat, Format, RowFormat, find_format
 from handrail_export.formats.registry import ending_of
@@ -13,7 +12,7 @@ from handrail_storage import Place
 DEFAULT_FORMAT = "parquet"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Layout:
     """The layout of the files of an export.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from handrail.frozen import frozen, replace
 from handrail_export.errors import ConflictError
 from handrail_export.manifest import ExportedFile
 from handrail_storage import Store, Stored, TakenError, count_text
@@ -13,7 +13,7 @@ from handrail_storage.claims import Claim
 _LOOKS = 5  # Times that a key is looked at before it counts as one that others write to.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Placing:
     """Decides for one key at a time what may be replaced, and keeps a copy of that.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from handrail.frozen import frozen
 from handrail_export.arrow import Batch, Schema
 from handrail_export.choice import Choice, check_columns, check_filter, check_names
 from handrail_export.engine import Engine
@@ -31,7 +31,7 @@ Report = Callable[[float, float], None]
 def _untold(_done: float, _total: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Column:
     """An exported column.
 

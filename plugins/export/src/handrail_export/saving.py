@@ -6,11 +6,11 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import chain, compress, repeat
 from pathlib import Path
 from typing import Any
 
+from handrail.frozen import replace
 from handrail_export.errors import PictureChangedError, StorageError
 from handrail_export.manifest import RETIRED, SAVED, STAGED, ExportedFile, Manifest
 from handrail_export.manifest.document import NAME, write_document

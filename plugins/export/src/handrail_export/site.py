@@ -6,12 +6,12 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import handrail_storage
 from handrail import StepResult
+from handrail.frozen import frozen
 from handrail_export.errors import ContainmentError
 from handrail_export.layout import Layout, layout_to_undo
 from handrail_export.target import CALLER
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SQLITE = b"SQLite format 3\0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Site(handrail_storage.Site):
     """The target of a run and its state folder; the run creates files only there.
 

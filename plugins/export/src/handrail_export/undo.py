@@ -11,11 +11,11 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import handrail_storage
+from handrail.frozen import record, replace
 from handrail_export.claiming import CACHE, made_by
 from handrail_export.errors import ExportError
 from handrail_export.manifest import count_files, made_files
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from handrail_export.context import ExportContext
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class SaveUndo:
     """The undo of `save_files`, from its rollback data.
 
@@ -172,7 +172,7 @@ def describe_undo(context: ExportContext, claims: Claims, target: Store) -> Iter
         yield f"the undo would be refused: {found.obstacle.message}"
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class InitializeUndo:
     """The undo of `initialize`, from its rollback data.
 
@@ -252,7 +252,7 @@ class InitializeUndo:
                 yield f"the manifest {path.name} deleted from {self.site.state.path}"
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class ConvertUndo:
     """The undo of `convert_data`, from its rollback data.
 

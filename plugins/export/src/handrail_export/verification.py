@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from handrail.frozen import frozen
 from handrail_export.manifest import ExportedFile
 from handrail_storage import Store, pages
 
@@ -14,7 +15,7 @@ _PAGE = 500
 _READERS = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Difference:
     """A file that differs from the manifest.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from handrail.frozen import frozen
 from handrail_storage.errors import StorageError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Caller:
     """A pack that uses a storage, so that its users see its own errors and words.
 

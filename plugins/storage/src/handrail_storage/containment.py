@@ -12,9 +12,9 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
+from handrail.frozen import frozen
 from handrail_storage.errors import ContainmentError
 
 __all__ = [
@@ -194,7 +194,7 @@ def mapping(value: object, *names: str) -> tuple[object, ...]:
     return tuple(found[name] for name in names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Folder:
     """A folder of a run, at its current path.
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
+from handrail.frozen import replace
 from handrail_storage.access import open_store
 from handrail_storage.errors import StorageError, TakenError
 from handrail_storage.store import Store

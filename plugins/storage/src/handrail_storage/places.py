@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote
 
+from handrail.frozen import frozen
 from handrail_storage.caller import ANYBODY, Caller
 
 _BUCKET = {"s3": "bucket", "gs": "bucket", "az": "container"}
 _KNOWN = "there are a local folder, s3://, gs://, az:// and memory://"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """A file or a folder on this machine, or in an object storage.
 

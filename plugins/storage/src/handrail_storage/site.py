@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
+from handrail.frozen import frozen
 from handrail_storage.access import open_store
 from handrail_storage.caller import Caller
 from handrail_storage.containment import PLAIN, Folder, is_of_run, mark_of_run, text
@@ -13,7 +13,7 @@ from handrail_storage.places import Place, parse_place
 from handrail_storage.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Site:
     """The place of a run and its state folder; the run creates files only there.
 

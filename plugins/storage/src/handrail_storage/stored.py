@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from handrail.frozen import frozen, values_of
 
 Identity = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Capabilities:
     """The capabilities of a storage, as observed by a probe.
 
@@ -27,10 +27,10 @@ class Capabilities:
 
     def to_dict(self) -> dict[str, bool]:
         """Return the JSON form, with the same keys as the attributes."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return values_of(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Listed:
     """An object in a listing.
 
@@ -65,7 +65,7 @@ class Listed:
         return mine == (other.identity, other.etag, other.size)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stored(Listed):
     """An object, with the metadata of its put.
 

@@ -13,10 +13,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from handrail.frozen import frozen
 from handrail_storage.backend import flush_folder, write_whole
 from handrail_train.errors import CheckpointError
 
@@ -26,7 +26,7 @@ _OURS = re.compile(r"epoch-\d{5,}\.ckpt(\.tmp)?")
 History = list[dict[str, float]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Checkpoint:
     """A model after an epoch.
 

@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, cast
 
+from handrail.frozen import frozen
 from handrail_train.errors import VersionError
 
 SCHEMA = 1
@@ -20,7 +21,7 @@ class ManifestError(VersionError):
     """A manifest makes no sense."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoredFile:
     """A file of a version.
 
@@ -35,7 +36,7 @@ class StoredFile:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Version:
     """A version of a model, as its manifest has it.
 

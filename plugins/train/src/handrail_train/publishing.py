@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
+from handrail.frozen import frozen, record
 from handrail_storage import Store
 from handrail_storage.backend import run_of
 from handrail_train.errors import StorageError, VersionError
@@ -25,7 +26,7 @@ _TRIES = 20  # Attempts if other runs take the numbers.
 RecordMany = Callable[[str, Iterable[Any]], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Files:
     """The files of a future version.
 
@@ -56,7 +57,7 @@ class Files:
         return object_key(content, self.run, suffix)
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Publishing:
     """Creates one version.
 

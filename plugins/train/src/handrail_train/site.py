@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import handrail_storage
 from handrail import StepResult
+from handrail.frozen import frozen
 from handrail_storage import relative_path
 from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, text
 from handrail_train.errors import ContainmentError, StorageError
@@ -26,7 +26,7 @@ _FOLDER = re.compile(rf"(objects(/[0-9a-f]{{2}})?|versions(/{NAME})?)?")
 _CHECKPOINT = re.compile(r"epoch-\d{5,}\.ckpt")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Site(handrail_storage.Site):
     """The store of a run and its state folder; the run creates files only there."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail import SourceChangedError
+from handrail.frozen import frozen
 from handrail_train.checkpoints import Checkpoint, Checkpoints, History
 from handrail_train.data.examples import Examples, Split
 from handrail_train.errors import CheckpointError, ModelError
@@ -21,7 +21,7 @@ WATCHED = "validation_loss"
 _LEAST = 1e-15  # A probability below this counts as this, so that one error is not an infinite one.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Schedule:
     """The length of a training.
 
@@ -59,7 +59,7 @@ class Schedule:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Training:
     """One training, which may continue that of an interrupted process.
 

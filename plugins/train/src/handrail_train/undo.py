@@ -10,9 +10,9 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from handrail.frozen import record
 from handrail_storage import ContainmentError, Store, Stored, count_text, size_text
 from handrail_storage.backend import run_of
 from handrail_storage.containment import Notes
@@ -20,7 +20,7 @@ from handrail_train.checkpoints import Checkpoints
 from handrail_train.site import Site
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class UploadUndo:
     """The undo of `upload_model`, from its rollback data.
 
@@ -117,7 +117,7 @@ class UploadUndo:
         )
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class TrainUndo:
     """The undo of `train_model`, from its rollback data.
 

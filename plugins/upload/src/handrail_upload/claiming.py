@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handrail.frozen import replace
 from handrail_storage import Duration
 from handrail_storage.claims import Claims, HeldList, WantedList
 from handrail_storage.containment import plainly_below

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from handrail.frozen import frozen
 from handrail_upload.digests import BLOCK
 from handrail_upload.manifest import (
     FOUND,
@@ -25,7 +26,7 @@ _READERS = 4  # Files whose content is compared at a time.
 _LOOKERS = 4  # Pages of objects that are looked at at a time.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Conflict:
     """A file that cannot be stored, because its key is taken.
 
@@ -38,7 +39,7 @@ class Conflict:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Comparison:
     """Decides for each file whether it is new, replaces an object, is unchanged, or is skipped.
 

@@ -7,21 +7,22 @@ import stat
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pathspec
-
+from handrail.frozen import frozen, record, replace
 from handrail_storage.backend import FOLDER
 from handrail_upload.errors import SourceError
 from handrail_upload.names import readable
+
+if TYPE_CHECKING:
+    import pathspec
 
 _READ_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _MOST = (1 << 63) - 1  # The largest integer of SQLite; some file systems have larger inodes.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Search:
     """The sources and patterns of a search.
 
@@ -42,7 +43,7 @@ class Search:
     avoid: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True, kw_only=True)  # Not frozen: that takes three times as long for each file.
+@record  # Not frozen: that takes three times as long for each file.
 class Found:
     """A file.
 
@@ -68,7 +69,7 @@ class Found:
     ctime: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LeftAlone:
     """A file or folder of the source that is not uploaded.
 
@@ -95,7 +96,6 @@ class Discovery(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class FolderDiscovery:
     """Walks folders. Links are followed only to files inside the sources, never to folders."""
 
@@ -113,17 +113,12 @@ class FolderDiscovery:
                 yield from walk.listed(role, folder, name)
 
 
-@dataclass(slots=True)
 class _Walk:
-    search: Search
-    include: pathspec.GitIgnoreSpec | None = field(init=False)
-    exclude: pathspec.GitIgnoreSpec | None = field(init=False)
-    roots: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.include = _patterns(self.search.include)
-        self.exclude = _patterns(self.search.exclude)
-        self.roots = tuple(os.path.realpath(each) for each in self.search.sources.values())
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.include = _patterns(search.include)
+        self.exclude = _patterns(search.exclude)
+        self.roots = tuple(os.path.realpath(each) for each in search.sources.values())
 
     def folder(self, role: str, path: str, below: str) -> Iterator[Found | LeftAlone]:
         """Walk one folder, and those in it, without recursion: folders may be deeply nested."""
@@ -259,6 +254,8 @@ def _patterns(lines: Iterable[str]) -> pathspec.GitIgnoreSpec | None:
     given = tuple(lines)
     if not given:
         return None
+    import pathspec  # noqa: PLC0415 - most searches have no patterns
+
     try:
         return pathspec.GitIgnoreSpec.from_lines(given)
     except ValueError as error:

@@ -8,11 +8,11 @@ import re
 import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from handrail.frozen import frozen
 from handrail_upload.errors import UploadError
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
@@ -22,7 +22,7 @@ EMPTY = "{}"
 """Canonical JSON of no metadata."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Listing:
     """Data units and their files, as SELECT statements over an SQLite file.
 

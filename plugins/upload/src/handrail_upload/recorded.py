@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import cast
 
+from handrail.frozen import frozen
 from handrail_storage.containment import (
     PLAIN,
     Notes,
@@ -23,7 +24,7 @@ from handrail_upload.site import Site
 _KINDS = frozenset({"file", "tables", "migration"})  # Parts that a catalogue may have lacked.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RecordedTransfer:
     """The parsed rollback data of one transfer; what it may have stored, its claim tells.
 
@@ -47,7 +48,7 @@ class RecordedTransfer:
         return self.claim.partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RecordedCatalogue:
     """A catalogue that a run has worked in.
 
@@ -62,7 +63,7 @@ class RecordedCatalogue:
     made: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RecordedSetup:
     """The parsed rollback data of `initialize`.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import handrail_storage
+from handrail.frozen import frozen
 from handrail_storage import Place, relative_path
 from handrail_storage.containment import (
     PLAIN,
@@ -34,7 +34,7 @@ FIRST = "upload_files"
 _BESIDE = ("", "-wal", "-shm", "-journal")  # Suffixes that SQLite appends to the name of a file.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Site(handrail_storage.Site):
     """The target of a run, its state folder and its catalogue; the run creates nothing elsewhere.
 

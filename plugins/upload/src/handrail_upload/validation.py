@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
+from handrail.frozen import frozen
 from handrail_upload.manifest import SourceFile
 from handrail_upload.specification import Specification
 
@@ -18,7 +18,7 @@ class Validation(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class FileValidation:
     """Looks at size and extension, as the specification has them; the content is not read.
 

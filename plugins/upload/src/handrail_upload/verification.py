@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from handrail.frozen import frozen
 from handrail_storage import pages
 from handrail_upload.catalogue import Catalogue
 from handrail_upload.manifest import STORED, Manifest, SourceFile
@@ -15,7 +16,7 @@ _PAGE = 500  # Files that are compared at a time.
 _READERS = 8  # Objects whose content is read at a time.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Difference:
     """A difference from the manifest.
 

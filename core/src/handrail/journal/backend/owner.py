@@ -6,13 +6,12 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrail.frozen import frozen
+from handrail.frozen import frozen, values_of
 from handrail.journal.damage import check_shape, check_texts
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class Owner:
 
     def to_json(self) -> str:
         """Return the owner as JSON."""
-        return json.dumps(asdict(self))
+        return json.dumps(values_of(self))
 
     @classmethod
     def from_json(cls, text: str) -> Owner:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import fields
 
-from handrail.frozen import frozen
+from handrail.frozen import frozen, names_of
 from handrail.journal.records import AttemptRow, FieldRow, NewRun, NoteRow, RunRow
 
 
@@ -72,10 +71,10 @@ ATTEMPT_COLUMNS = ("run", *AttemptRow._fields)
 NOTE_COLUMNS = ("run", *NoteRow._fields)
 FIELD_COLUMNS = ("run", *FieldRow._fields)
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
-NEW_COLUMNS = tuple(each.name for each in fields(NewRun))
+NEW_COLUMNS = names_of(NewRun)
 # Attributes that are computed when a run is read, or have another name in the table.
 _APART = frozenset({"plan", "number", "seen", "given_up", "damage"})
-RUN_COLUMNS = tuple(each.name for each in fields(RunRow) if each.name not in _APART)
+RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +62,7 @@ class RowFormat(Format):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shape:
     """An object in a picture.
 
@@ -77,7 +79,7 @@ class Shape:
     outline: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Picture:
     """A picture that is exported.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
+from handrail.frozen import frozen, values_of
 from handrail_export.errors import FormatError
 from handrail_export.formats.format import CollectionFormat, Format, RowFormat
 from handrail_export.names import did_you_mean, listed
@@ -16,7 +16,7 @@ from handrail_export.names import did_you_mean, listed
 GROUP = "handrail_export.formats"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Offer:
     """A format that a distribution offers.
 
@@ -34,7 +34,7 @@ class Offer:
 
     def to_dict(self) -> dict[str, str]:
         """Return the JSON form, with the same keys as the attributes."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return values_of(self)
 
 
 def offers() -> list[Offer]:

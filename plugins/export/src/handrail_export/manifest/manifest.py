@@ -7,10 +7,10 @@ import sqlite3
 import weakref
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from handrail.frozen import frozen
 from handrail_export.errors import ExportError
 from handrail_storage.containment import key
 
@@ -41,7 +41,7 @@ CREATE INDEX IF NOT EXISTS file_of_state ON file (state, id);
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExportedFile:
     """A file of an export.
 

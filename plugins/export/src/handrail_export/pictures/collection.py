@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from handrail.frozen import frozen, replace
 from handrail_export.errors import InvalidPicturesError, StorageError
 from handrail_export.formats.format import Picture
 from handrail_export.pictures.annotations import Annotations, CatalogueAnnotations
@@ -19,7 +19,7 @@ from handrail_storage.containment import key
 _PAGE = 64  # Units that are looked at at a time.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """A picture of the collection.
 

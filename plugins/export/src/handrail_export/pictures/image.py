@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Self
 
+from handrail.frozen import frozen
 from handrail_export.errors import InvalidPicturesError
 
 HEAD = 1 << 16
@@ -45,7 +45,7 @@ def _size(content: bytes) -> tuple[int, int]:
         raise InvalidPicturesError(f"it is no picture: {_said(error)}") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MaskImage:
     """A mask: one number for each pixel.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from handrail.frozen import record
 
 _RUN = re.compile(rb"([\x01-\xff])\1*", re.DOTALL)
 
@@ -12,7 +14,7 @@ Run = tuple[int, int, int]  # Row, and the columns from and up to.
 Point = tuple[int, int]
 
 
-@dataclass(slots=True)
+@record
 class Patch:
     """Pixels of one number that touch each other at an edge.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, cast
 
+from handrail.frozen import frozen
 from handrail_export.errors import ChoiceError, SourceError
 from handrail_export.names import listed
 from handrail_export.sources.catalogue import COLUMNS
@@ -16,7 +16,7 @@ from handrail_export.sources.catalogue import COLUMNS
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CatalogueFile:
     """A file of the catalogue.
 
@@ -45,7 +45,7 @@ class CatalogueFile:
         return f".{base.rpartition('.')[2].lower()}" if "." in base else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unit:
     """A data unit.
 

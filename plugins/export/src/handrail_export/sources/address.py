@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
+from handrail.frozen import frozen
 from handrail_export.errors import SourceError
 
 Kind = Literal["sqlite", "postgres", "parquet", "csv"]
@@ -22,7 +22,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Address:
     """The address of a source.
 

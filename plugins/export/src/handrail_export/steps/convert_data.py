@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail import BaseStep, SourceChangedError, StepResult
+from handrail.frozen import replace
 from handrail_export.context import ExportContext
 from handrail_export.errors import ChoiceError, InvalidPicturesError, SourceError
 from handrail_export.names import listed

@@ -10,10 +10,10 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.frozen import frozen
 from handrail_storage.backend.disk import (
     FOLDER,
     beside,
@@ -37,7 +37,7 @@ _GROWTH = 4096  # Bytes by which a file may become larger when it is replaced.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Small:
     """The content of a small file.
 

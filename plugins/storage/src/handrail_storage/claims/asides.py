@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
+from handrail.frozen import replace
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.records import Mark, parse_mark
 from handrail_storage.store import Store

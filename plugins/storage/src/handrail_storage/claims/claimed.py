@@ -7,10 +7,10 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from handrail.errors import NotFoundError
+from handrail.frozen import frozen
 from handrail_storage.claims import Claimant, ClaimState, State
 from handrail_storage.texts import age_text
 
@@ -23,7 +23,7 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Claimed:
     """A claim, as people see it.
 

@@ -8,9 +8,9 @@ reader of names that change would miss a claim.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from handrail.frozen import frozen
 from handrail_storage.claims.cache import Cache
 from handrail_storage.claims.claim import Claim, OwnClaim
 from handrail_storage.claims.clock import Clock
@@ -38,7 +38,7 @@ Waiting = Callable[[ClaimRefusedError, float], None]
 """Called before each pause with what is in the way, and the seconds that are left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Preview:
     """What an undo would do.
 

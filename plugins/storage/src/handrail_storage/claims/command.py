@@ -6,7 +6,6 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -16,6 +15,7 @@ import click
 from handrail import ExitCode
 from handrail.cli import Listing, Session, echo, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
+from handrail.frozen import frozen
 from handrail_storage.access import open_store
 from handrail_storage.claims import Claims, ClaimUndone, Preview, claims_at, pruned_at
 from handrail_storage.claims.claimed import Claimed, chosen_of, claimed_by
@@ -170,7 +170,7 @@ def _gone(chosen: Claimed) -> NoReturn:
     raise NotFoundError(f"{chosen.state.claimant} has no claim at {chosen.target} any more")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Previewed:
     """What an undo would do.
 
@@ -211,7 +211,7 @@ class _Previewed:
         return here and bool(self.chosen.state.commands) and Path(claimant.journal).is_file()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Undone:
     """The result of an undo.
 

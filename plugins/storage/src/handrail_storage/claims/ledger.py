@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
+from handrail.frozen import frozen
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.backend.small import Small, SmallFiles
 from handrail_storage.claims.cache import Cache
@@ -33,7 +33,7 @@ class EndedError(Exception):
     """A claim has ended since it was listed, so the listing says of others what is not so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Listing:
     """All claims of a target at one moment.
 

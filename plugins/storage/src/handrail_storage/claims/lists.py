@@ -12,12 +12,12 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from itertools import chain
 from typing import Any, ClassVar, Self
 
+from handrail.frozen import frozen
 from handrail_storage.containment import below, plainly_below
 from handrail_storage.errors import StorageError
 from handrail_storage.paging import pages
@@ -36,7 +36,7 @@ _TEXT: frozenset[type] = frozenset((str, type(None)))
 _SIZE: frozenset[type] = frozenset((int,))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wanted:
     """A key that a run wants.
 
@@ -49,7 +49,7 @@ class Wanted:
     sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Held:
     """What a run has left under a key, whether it made it or found it.
 

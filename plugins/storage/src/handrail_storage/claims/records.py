@@ -6,12 +6,12 @@ import json
 import re
 import secrets
 import shlex
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, cast
 
+from handrail.frozen import frozen, replace, values_of
 from handrail_storage.claims.summary import Summary
 from handrail_storage.containment import PLAIN
 
@@ -31,7 +31,7 @@ class State(StrEnum):
     PRUNED = "pruned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Mark:
     """The mark of an object: who has made it.
 
@@ -56,7 +56,7 @@ def parse_mark(text: str | None) -> Mark | None:
     return None if found is None else Mark(**found.groupdict())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Claimant:
     """The run that has a claim, for people.
 
@@ -99,7 +99,7 @@ class Claimant:
         return f" ({known})" if known else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ClaimState:
     """The state of a claim, as it lies in the target.
 
@@ -171,7 +171,7 @@ class ClaimState:
         document = {
             "schema": 1,
             "state": f"{self.state}{'+wants-undo' if self.wants_undo else ''}",
-            **{name: getattr(self.claimant, name) for name in Claimant.__slots__},
+            **values_of(self.claimant),
             "epoch": self.epoch,
             "owner": self.owner,
             "since": _text_of(self.since),
@@ -236,7 +236,7 @@ class ClaimState:
         return replace(self, **changes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """A claim, as it was read.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from handrail.frozen import frozen
 from handrail_storage.claims.lists import Lines, WantedList
 
 _MOST = 4000  # Names in a filter, which then takes 5 kB.
@@ -78,7 +78,7 @@ class Extent:
         self.folders.update({key.rpartition("/")[0] for key in keys})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Summary:
     """The number of keys, the first and the last one, and a Bloom filter.
 

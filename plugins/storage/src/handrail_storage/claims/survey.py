@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
 from typing import Literal
 
+from handrail.frozen import frozen, replace
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.ledger import Ledger, Listing
@@ -25,7 +25,7 @@ Goal = tuple[str, Held | None]
 """A key, and what the run has left there, if that is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Verdict:
     """What an undo does with an object.
 

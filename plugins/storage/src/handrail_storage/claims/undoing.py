@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 
+from handrail.frozen import record, replace
 from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
 from handrail_storage.claims.ledger import Ledger, Listing
@@ -22,7 +23,7 @@ from handrail_storage.texts import count_text
 _LOOKS = 20  # Attempts at a key under which something else appears each time.
 
 
-@dataclass(slots=True, kw_only=True)
+@record(eq=True)
 class ClaimUndone:
     """The result of an undo, or what it would be.
 

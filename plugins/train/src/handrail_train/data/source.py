@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from handrail.frozen import frozen
 from handrail_train.errors import DataError
 from handrail_train.names import some_of
 
@@ -24,7 +24,7 @@ MEASURED = ("diabetes", "linnerud")
 SUFFIXES = {".csv": ",", ".tsv": "\t", ".parquet": "", ".pq": ""}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Loaded:
     """Examples, and the number of rows left out.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from handrail.frozen import frozen
 from handrail_upload.errors import CatalogueError
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|(?P<bare>sqlite|postgres(?:ql)?):")
@@ -18,7 +18,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SqliteAddress:
     """An SQLite file; `path` is absolute, and `shown` is for people."""
 
@@ -26,7 +26,7 @@ class SqliteAddress:
     shown: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PostgresAddress:
     """A PostgreSQL database; `url` is for libpq, and `shown` is without its options."""
 

@@ -8,14 +8,14 @@ had never been; on top, the next one becomes visible; and with the last one the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain
 
+from handrail.frozen import frozen
 from handrail_upload.catalogue.database import Database
 from handrail_upload.catalogue.rows import Removed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Layers:
     """A table, the table of its replaced values, their column with its id, and the values."""
 

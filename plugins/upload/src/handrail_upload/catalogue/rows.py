@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from handrail.frozen import frozen
 from handrail_upload.units import DataFile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CatalogueUnit:
     """A data unit that is published.
 
@@ -26,7 +26,7 @@ class CatalogueUnit:
     run: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CatalogueFile:
     """A data file that is published.
 
@@ -43,7 +43,7 @@ class CatalogueFile:
     run: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Published:
     """The numbers of data units and files that a run has added or changed.
 
@@ -56,7 +56,7 @@ class Published:
     files_changed: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Removed:
     """The numbers of data units and files of a run that were removed or restored."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
+from handrail.frozen import frozen
 from handrail_upload.metadata import delimited, jsonl, parquet, table, xlsx
 from handrail_upload.metadata.check import check_file
 from handrail_upload.metadata.rows import JSONValue, Row
@@ -20,7 +20,7 @@ _Record = dict[str, object]
 _Read = Callable[[Sheet, BinaryIO], Iterator[tuple[int, _Record]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Format:
     read: _Read
     counts: Literal["line", "row"]
@@ -44,7 +44,7 @@ _FORMATS = {
 _NONE = _Format(read=_CSV, counts="row")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SheetMetadata:
     """Reads CSV, TSV, JSONL, Parquet and XLSX by extension, with bounded memory.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from handrail.frozen import frozen
 from handrail_upload.errors import MetadataError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limits:
     """How large a sheet may be; see `SheetMetadata`."""
 
@@ -19,7 +19,7 @@ class Limits:
     max_row_length: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sheet:
     """One file with metadata.
 

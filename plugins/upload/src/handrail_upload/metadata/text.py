@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import BinaryIO
 
+from handrail.frozen import record
 from handrail_upload.errors import MetadataError
 from handrail_upload.metadata.sheet import Sheet
 
 _CHUNK = 64 * 1024
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class TextLines:
     """The lines of a UTF-8 file, with or without a byte order mark.
 

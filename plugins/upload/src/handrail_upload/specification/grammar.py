@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import combinations
 from typing import Any, cast
 
+from handrail.frozen import record
 from handrail_upload.errors import SpecificationError
 from handrail_upload.specification.roles import FileRole
 from handrail_upload.specification.sizes import UNITS, bytes_of
@@ -19,7 +20,7 @@ _EXAMPLE = '[files.image] with extensions = [".jpg"]'
 _MOST_BYTES = 2**63 - 1
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Content:
     """The usable content of a table.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from handrail.frozen import frozen
 from handrail_upload.errors import SpecificationError
 from handrail_upload.specification.grammar import read_table
 from handrail_upload.specification.roles import FileRole
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Placed:
     """The role and the unit of a file.
 
@@ -28,7 +28,7 @@ class Placed:
     unit: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Specification:
     """The specification of a collection.
 

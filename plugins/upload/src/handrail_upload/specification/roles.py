@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from handrail.frozen import frozen
 from handrail_upload.specification.sizes import two_sizes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileRole:
     """A role of files within a data unit, with its requirements.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from handrail.frozen import frozen
 from handrail_storage import Capabilities, Listed, Stored, TakenError
 from handrail_storage.backend import MARK, PART_SIZE, SHA256, Requests, bare
 from handrail_upload.digests import BLOCK, Digest
@@ -24,7 +24,7 @@ def part_size_for(size: int, wanted: int) -> int | None:
     return max(wanted, -(-smallest // BLOCK) * BLOCK)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Put:
     """The upload of one file.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from handrail.frozen import frozen
 from handrail_storage.backend import run_of
 from handrail_upload.digests import Digest
 from handrail_upload.manifest import SourceFile
@@ -13,7 +13,7 @@ from handrail_upload.pace import Budget, Pace, StoppedError
 from handrail_upload.reading import Reading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sending:
     """The settings with which one run sends its files; shared by its workers.
 

@@ -142,6 +142,7 @@ def test_the_first_line_of_a_run_waits_for_no_step(action: str, tmp_path: Path) 
     """The journal is open, and what the steps work with is imported when they begin."""
     started = start(tmp_path, "run", action, *WORK[action], first_line=True)
     assert "sqlite3" in started.modules
+    assert started.validators == (2 if action == "train" else 1)
     assert started.dataclasses <= FEW
     assert not started.has(SLOW - {"logging"})
     assert not strangers(action, started)

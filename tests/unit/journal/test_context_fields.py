@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from handrail import BaseStepContext, RuntimeContext
 from handrail.errors import ContextError
+from handrail.journal import context_fields
 from handrail.journal.context_fields import ContextFields
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=5)  # Also such that is no Unicode.
@@ -85,3 +87,48 @@ def test_a_key_that_is_no_unicode_is_refused_where_its_values_have_no_json_form(
         ContextError, match=r"paths cannot be stored: .*one of its keys is not valid Unicode"
     ):
         ContextFields(Typed).encode(context, {})
+
+
+@dataclass
+class Plain(BaseStepContext):
+    """A context whose fields are of types of JSON."""
+
+    name: str = ""
+    maybe: str | None = None
+    anything: Any = None
+    count: int = 0
+    done: bool = False
+    share: float = 0.0
+    sizes: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    rows: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
+
+
+PLAIN: tuple[dict[str, Any], ...] = (
+    {},
+    {"name": "ä\udcff", "maybe": "\ufffd", "anything": 1.5, "count": -3, "done": True},
+    {"anything": {"a\udcff": [None]}, "sizes": {"a": [1]}, "rows": [{"x": math.nan}]},
+    {"anything": True, "share": math.inf, "maybe": "null"},
+)
+
+
+@pytest.mark.parametrize("values", PLAIN)
+def test_short_ways_lead_to_the_same_json(
+    values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether or not pydantic is asked, and it can be restored."""
+    runtime = RuntimeContext()
+    context = Plain(runtime, **values)
+    short = ContextFields(Plain).encode(context, {})
+    again = Plain(runtime)
+    ContextFields(Plain).restore(again, short, 1)
+    monkeypatch.setattr(context_fields, "_as_it_is", lambda *_: None)
+    assert short == ContextFields(Plain).encode(context, {})
+    assert repr(again) == repr(context)
+
+
+def test_a_value_of_another_type_is_refused_though_its_type_is_plain() -> None:
+    """The short way takes values of the declared type only."""
+    for wrong in ({"name": 1}, {"maybe": 2}, {"sizes": []}):
+        context = Plain(RuntimeContext(), **wrong)  # type: ignore[arg-type]
+        with pytest.raises(ContextError, match="cannot be stored"):
+            ContextFields(Plain).encode(context, {})

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, cast, get_args, get_origin, get_type_hints
 
 from handrail.context import LINK, OPTIONS, RECORDER, BaseStepContext
 from handrail.errors import ContextError, describe
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 _REPLACED = "\\ufffd"  # Pydantic's replacement for text that is not valid Unicode, in JSON.
+_PLAIN = (str, int, bool)
 _OWN_MODULE = BaseStepContext.__module__
 _OURS = frozenset(each.name for each in fields(BaseStepContext)) | {
     *(LINK, RECORDER, OPTIONS),
@@ -40,6 +42,7 @@ class ContextFields:
 
     def __init__(self, cls: type[BaseStepContext], transient: frozenset[str] = frozenset()) -> None:
         self._cls = cls
+        self._kinds: dict[str, Any] = {}
         self._adapters: dict[str, TypeAdapter[Any]] = {}
         self._transient: set[str] = set()
         self._odd: set[str] = set()  # Fields for which the fast path failed once.
@@ -53,8 +56,10 @@ class ContextFields:
                 stored.append(each.name)
         hints = _hints(cls, stored)
         for name in stored:
-            self._adapters[name] = _adapter(cls, name, hints.get(name, Any))
-        self._known = _OURS | self._transient | set(self._adapters)
+            self._kinds[name] = kind = hints.get(name, Any)
+            if not _is_json(kind):  # Others can be stored: their adapters wait for such a value.
+                self._adapters[name] = _adapter(cls, name, kind)
+        self._known = _OURS | self._transient | set(self._kinds)
 
     def encode(self, context: BaseStepContext, before: Mapping[str, str]) -> dict[str, str]:
         """Return the JSON of each field that differs from `before`.
@@ -75,11 +80,11 @@ class ContextFields:
                     ),
                 )
         changed: dict[str, str] = {}
-        for name, adapter in self._adapters.items():
+        for name, kind in self._kinds.items():
             if name not in values:
                 continue
             try:
-                text = self._encode(name, adapter, values[name])
+                text = _as_it_is(kind, values[name]) or self._encode(name, values[name])
             except Exception as error:
                 raise ContextError(
                     f"{self._cls.__qualname__}.{name} cannot be stored: {describe(error)}",
@@ -92,7 +97,13 @@ class ContextFields:
                 changed[name] = text
         return changed
 
-    def _encode(self, name: str, adapter: TypeAdapter[Any], value: Any) -> str:
+    def _adapter(self, name: str) -> TypeAdapter[Any]:
+        if name not in self._adapters:
+            self._adapters[name] = _adapter(self._cls, name, self._kinds[name])
+        return self._adapters[name]
+
+    def _encode(self, name: str, value: Any) -> str:
+        adapter = self._adapter(name)
         if name not in self._odd:
             # Ten times as fast, but it fails on text that is not valid Unicode, and turns NaN
             # into null.
@@ -120,13 +131,12 @@ class ContextFields:
             ContextError: A stored value no longer matches the type of its field.
         """
         for name, text in stored.items():
-            adapter = self._adapters.get(name)
-            if adapter is None:
+            if name not in self._kinds:
                 continue  # The field was removed after the run began.
             plain = decode(text, object, run, f"the value of the context's '{name}'")
             try:
                 # None is a common initial value in fields whose type does not allow it.
-                value = None if plain is None else adapter.validate_python(plain)
+                value = None if plain is None else self._adapter(name).validate_python(plain)
             except Exception as error:
                 raise ContextError(
                     f"what the journal has for {self._cls.__qualname__}.{name} does not fit it "
@@ -134,6 +144,28 @@ class ContextFields:
                     ways_out=("install the version of the code that began this run",),
                 ) from error
             object.__setattr__(context, name, value)
+
+
+def _is_json(kind: Any) -> bool:
+    """Return whether a type consists of types of JSON, so that it can surely be stored."""
+    if kind is Any or kind in (*_PLAIN, float, type(None)):
+        return True
+    parts: tuple[Any, ...] = get_args(kind)
+    return get_origin(kind) in (dict, list, Union, UnionType) and all(map(_is_json, parts))
+
+
+def _as_it_is(kind: Any, value: Any) -> str | None:
+    """Return the JSON of a value that most fields begin with; None for others, which take longer.
+
+    It is the JSON that pydantic leads to, without the serializer of its type.
+    """
+    given = type(value)
+    if given is dict or given is list:
+        return json.dumps(value) if not value and get_origin(kind) is given else None
+    fits = kind is Any or kind is given
+    if not fits and get_origin(kind) in (Union, UnionType):
+        fits = given in get_args(kind)
+    return json.dumps(value) if fits and (given in _PLAIN or value is None) else None
 
 
 def _has_odd_key(value: Any) -> bool:

@@ -120,7 +120,7 @@ def test_short_ways_lead_to_the_same_json(
     context = Plain(runtime, **values)
     short = ContextFields(Plain).encode(context, {})
     again = Plain(runtime)
-    ContextFields(Plain).restore(again, short)
+    ContextFields(Plain).restore(again, short, 1)
     monkeypatch.setattr(context_fields, "_as_it_is", lambda *_: None)
     assert short == ContextFields(Plain).encode(context, {})
     assert repr(again) == repr(context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +23,9 @@ from handrail.settings.trust import SAFE_FOLDERS
 from handrail.settings.values import Settings
 
 if TYPE_CHECKING:
+    from handrail.errors import Problem
     from handrail.packs.installed import InstalledPacks
+    from handrail.packs.loader import LoadedPack
     from handrail.packs.record import PackRecord
 
 Row = tuple[str, object, str]
@@ -37,13 +39,15 @@ def config(ctx: click.Context) -> int:
     """Show every setting and where it came from: a flag, a variable, a file and line, a default.
 
     The order is: policy, flag, variable, the project's handrail.toml or [tool.handrail] in its
-    pyproject.toml, default. The exit code is 2 if a setting is not valid, and 4 if something
-    required is missing.
+    pyproject.toml, default. Packs are imported, for the defaults of their settings. The exit code
+    is 2 if a setting is not valid, and 4 if something required is missing.
     """
     session = session_of(ctx)
     found = session.packs
-    problems = (*found.settings_problems, *found.unmet)
-    rows = rows_of(found.settings, found.records, _unread(found))
+    loaded, unread, wrong = _loaded(found)
+    problems = (*found.settings_problems, *wrong, *found.unmet)
+    rows = rows_of(found.settings, found.records, unread)
+    rows += _defaults(loaded, {key for key, _, _ in rows}, found)
     rows.append(_journal(session))
     project = str(found.settings.project.folder)
     listing = Listing(
@@ -63,24 +67,47 @@ def config(ctx: click.Context) -> int:
         for number, problem in enumerate(problems, 1):
             for line in problem_lines(session, problem, number):
                 session.console.note(line)
-    if found.settings_problems:
+    if found.settings_problems or wrong:
         return ExitCode.USAGE
     return ExitCode.PACK if found.unmet else ExitCode.DONE
 
 
-def _unread(packs: InstalledPacks) -> frozenset[str]:
-    """Return the ids of packs of which is not known which settings are secrets.
+def _loaded(
+    packs: InstalledPacks,
+) -> tuple[Sequence[LoadedPack], frozenset[str], tuple[Problem, ...]]:
+    """Load the packs, for the types and the defaults of their settings.
 
-    The others are loaded, for the types of their settings; the console hides their secrets.
+    Returns those that can be loaded, the ids of packs of which is not known which settings are
+    secrets, and the problems of settings. What else is wrong with a pack is for the doctor.
     """
-    settings = packs.settings
-    given = (settings.packs, settings.pack_values, settings.policies)
-    prefixes = tuple(variable_prefix(record.id) for record in packs.records)
-    if not any(given) and not any(each.startswith(prefixes) for each in settings.variables):
-        return frozenset()
-    return frozenset(record.id for record, _ in packs.load_each()[1]) | frozenset(
-        record.id for record in packs.records if not record.is_used
-    )
+    loaded, failed = packs.load_each()
+    unread = {record.id for record, _ in failed}
+    unread |= {record.id for record in packs.records if not record.is_used}
+    errors = [error for _, error in failed if isinstance(error, SettingsError)]
+    return loaded, frozenset(unread), tuple(each for error in errors for each in error.problems)
+
+
+def _defaults(
+    packs: Iterable[LoadedPack], given: Collection[str], found: InstalledPacks
+) -> Iterator[Row]:
+    """Yield the settings of packs that have their default."""
+    names = {record.id: record.names for record in found.records}
+    for pack in packs:
+        for path, value in leaves(_dumped(pack.settings)):
+            key = ".".join(path)
+            if not any(f"packs.{name}.{key}" in given for name in names.get(pack.id, (pack.id,))):
+                yield f"packs.{pack.id}.{key}", shown(key, value), "default"
+
+
+def _dumped(settings: Any) -> Mapping[str, Any]:
+    """Return the values of a model of settings, as they are in a file; secrets are hidden."""
+    if not hasattr(settings, "model_dump"):
+        return {}
+    try:
+        values: Mapping[str, Any] = settings.model_dump(mode="json", by_alias=True)
+    except Exception:  # noqa: BLE001 - types of the pack's own
+        return {}
+    return values
 
 
 def _journal(session: Session) -> Row:

@@ -58,7 +58,7 @@ def tell():
 
 class FirstLine(io.TextIOWrapper):
     def write(self, text):
-        if text.startswith("run 1 "):
+        if "run 1 " in text:
             tell()
             os._exit(0)
         return super().write(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +69,8 @@ def manifests_in(folder: Path) -> list[Path]:
 
 def _number_in(path: Path) -> int | None:
     """Return the number of the run that is described as `number` in a manifest."""
+    import sqlite3  # noqa: PLC0415 - a plan only needs the names
+
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as opened:
             row = opened.execute("SELECT value FROM about WHERE name = 'number'").fetchone()

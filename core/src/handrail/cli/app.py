@@ -217,9 +217,16 @@ def root(ctx: click.Context) -> None:
     Results go to standard output, progress and errors to standard error.
 
     \b
-    Exit codes: 0 done, 1 failed and undone, 2 usage or params, 3 plan invalid or step refused,
-    4 pack broken, 5 undo incomplete, 6 failed and kept, 7 journal damaged or not writable,
-    130 interrupted
+    Exit codes:
+      0    done
+      1    failed and undone
+      2    usage or params; nothing was run
+      3    plan invalid or step refused
+      4    pack broken
+      5    undo incomplete
+      6    failed and kept
+      7    journal damaged or not writable
+      130  interrupted
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is None:
         _print_help(session_of(ctx), ctx.get_help())

@@ -13,7 +13,7 @@ from handrail.cli.completion import complete_runs
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option
 from handrail.cli.session import event_options, warn
-from handrail.errors import NotFoundError
+from handrail.errors import ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
 
 if TYPE_CHECKING:
@@ -218,7 +218,12 @@ def carry_on(
         aim=recovery.aim,
         undoes=recovery.aim == "rollback" or row.direction == "undo",
     )
-    return carry_out(session, execution)
+    try:
+        return carry_out(session, execution)
+    except RestoreError as error:
+        if not execution.undoes:
+            vars(error).update(exit_code=ExitCode.PLAN)  # Nothing was to be undone.
+        raise
 
 
 def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:

@@ -95,7 +95,7 @@ def test_a_run_whose_claim_is_gone_deletes_nothing(run, target, rows):
 
 
 def test_a_resume_whose_claim_is_gone_stops(run, target, rows):
-    """It ends with 5, and what is there stays."""
+    """It ends with 3, and what is there stays."""
     first = run()
     rows(1)
     first.go(f"{target.url}/out.csv", stop="middle")
@@ -105,7 +105,7 @@ def test_a_resume_whose_claim_is_gone_stops(run, target, rows):
         first.resume()
     error: Any = raised.value.__cause__ or raised.value
     assert "the claim of this run" in error.message
-    assert error.exit_code == 5
+    assert error.exit_code == 3
     assert target.data() == before
 
 

@@ -278,3 +278,18 @@ def test_names_that_are_no_text(
     assert "  target     %1B[31m  it is missing" in done.stdout
     assert "  target     caf%E9  it is missing" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_a_run_has_one_name(write: Callable[..., Path], handrail: Callable[..., Any]) -> None:
+    """Its number: in what a run prints, in lists and errors; its UUID is taken, too."""
+    write("a")
+    done = handrail("run", "upload", "src", "out", "-q")
+    assert "  check   handrail upload verify 1\n" in done.stdout
+    assert handrail("upload", "verify", "1").stdout.startswith("upload     1\n")
+    [listed] = json.loads(handrail("upload", "list", "--json").stdout)["uploads"]
+    assert listed["id"] == 1
+    for name in (listed["uid"], listed["uid"][-8:]):
+        checked = json.loads(handrail("upload", "verify", name, "--json").stdout)
+        assert (checked["id"], checked["uid"]) == (1, listed["uid"])
+    assert "there is no upload 7 in" in handrail("upload", "verify", "7").stderr
+    assert handrail("show", listed["uid"]).stdout.startswith("run 1 · upload")

@@ -210,9 +210,10 @@ def _exit_code(error: StepFailedError) -> ExitCode:
     causes = [problem.__cause__ for problem in error.rollback_errors]
     if len(causes) == 1 and isinstance(causes[0], RefusedError):
         return causes[0].exit_code
-    if causes or error.outcome == "completed":
+    if causes:
         return ExitCode.ROLLBACK
-    return ExitCode.KEPT if error.outcome == "failed" else error.exit_code
+    # All steps of a completed run were done before one that always runs failed.
+    return ExitCode.KEPT if error.outcome in ("failed", "completed") else error.exit_code
 
 
 def interrupted_run(
@@ -237,7 +238,8 @@ def exited_run(session: Session, plan: Plan, error: SystemExit, outcome: Outcome
 
     The run did not complete, so the exit code is never that of `sys.exit`.
     """
-    codes = {"rolled_back": ExitCode.FAILED, "failed": ExitCode.KEPT}
+    kept = dict.fromkeys(("failed", "completed"), ExitCode.KEPT)
+    codes = {"rolled_back": ExitCode.FAILED, **kept}
     code = codes.get(outcome.value or "", ExitCode.ROLLBACK)
     ending = _ENDINGS["rollback_incomplete" if code is ExitCode.ROLLBACK else outcome.value or ""]
     message = f"{plan.action} failed: a step called {describe(error)}, {ending}"

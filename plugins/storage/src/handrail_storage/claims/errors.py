@@ -42,7 +42,6 @@ class ClaimMissingError(ClaimError):
     """The claim of a run that is resumed is gone, so nothing says what it may touch."""
 
     code = "claim-missing"
-    exit_code = ExitCode.ROLLBACK
 
 
 _DOES = {

@@ -60,10 +60,14 @@ class Report:
 
 @record
 class Call:
-    """Ask a driver to call `function(*args)`, user code, and to send the value or a `Raised`."""
+    """Ask a driver to call `function(*args)`, user code, and to send the value or a `Raised`.
+
+    `inline` calls are short and never block: an async driver makes them in the event loop.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
+    inline: bool = False
 
 
 @record

@@ -120,7 +120,7 @@ class Asynchronous:
         if isinstance(command, Call):
             owner = getattr(command.function, "__self__", None)
             name = getattr(command.function, "__name__", "")
-            inline = _is_async_method(owner, name, command.function)
+            inline = command.inline or _is_async_method(owner, name, command.function)
             return await self._call(command.function, command.args, inline=inline)
         if isinstance(command, Report):
             return guarded(run.progress.reached, command.percent)

@@ -1,19 +1,19 @@
 """StepWrapper: a layer around a step, and the requests that its `around` can yield.
 
 `around` is a generator, so one body serves blocking and async steps: it yields requests (`Run`,
-`Undo`, `Sleep`), and each driver fulfils them in its own way. `interpret` is the part that all
-drivers share; it calls no user code itself.
+`Undo`, `Sleep`), and each driver fulfils them in its own way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
-from handrail.engine.commands import Attempt, Call, Interpretation, Pause, Raised, Revert
+from handrail.engine.commands import Attempt, Pause, Raised, Revert
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import InvalidStepError, StepResultError, describe
-from handrail.frozen import frozen, record
+from handrail.frozen import frozen
 from handrail.steps import BaseStep, C, StepResult
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class StepWrapper(BaseStep[C]):
         """Run the layer outside a plan, for example in a test; a run drives `around` itself."""
         from handrail.engine.standalone import play_alone  # noqa: PLC0415 - rarely needed
 
-        return play_alone(interpret(self, context), context)
+        return play_alone(Layers(self, context), context)
 
     @forwards
     @calls_user_code
@@ -159,82 +159,110 @@ def is_wrapper(candidate: object) -> TypeGuard[StepWrapper[Any]]:
     return isinstance(candidate, StepWrapper)
 
 
-def is_layer(step: object) -> bool:
+def is_layer(step: object) -> TypeGuard[StepWrapper[Any]]:
     """Return whether `step` is a wrapper whose `around` can be driven."""
     execute: object = getattr(type(step), "execute", None)
     return isinstance(step, StepWrapper) and execute is StepWrapper.execute
 
 
-def interpret(layer: StepWrapper[Any], context: Any) -> Interpretation:
-    """Drive the `around` of `layer` and of the layers inside it, one driver command at a time."""
-    generator = yield Call(layer.around, (context,), inline=True)
-    if isinstance(generator, Raised):
-        return generator
-    if not isinstance(generator, Generator):
-        return _misuse(f"{type(layer).__name__}.around is no generator: it has to yield Run()")
-    around = cast("Generator[Request, Any, StepResult]", generator)
-    last: StepResult | Raised | None = None
-    answer: Any = None
-    while True:
-        step = _throw(around, answer) if isinstance(answer, Raised) else _send(around, answer)
-        request = yield step
-        if isinstance(request, Raised):
-            return request
-        if isinstance(request, _Returned):
-            return _checked(layer, request.value)
+class Layers:
+    """The layers around a step, while they are played: a command of the engine.
+
+    It is answered by the StepResult of the outermost layer, by `Raised`, or by a `Revert`, whose
+    answer the engine notes before it gives the same command again.
+
+    Attributes:
+        step: The step with its layers.
+        answer: What to move on with, where the driver has no answer of its own.
+    """
+
+    __slots__ = ("_attempting", "_context", "_enter", "_open", "answer", "step")
+
+    def __init__(self, outermost: StepWrapper[Any], context: Any) -> None:
+        self.step = outermost
+        self.answer: Raised | None = None
+        self._context = context
+        self._enter: StepWrapper[Any] | None = outermost
+        self._attempting = False
+        # Each is a layer, its `around`, and the outcome of its last attempt since an undo.
+        self._open: list[list[Any]] = []
+
+    @calls_user_code
+    def move(self, answer: Any) -> Attempt | Revert | Pause | StepResult | Raised | None:
+        """Play on with the answer to the last command, at first with `answer`.
+
+        Return the next command; the outcome of the outermost layer; or None if this is to be called
+        again with `answer`, so that a driver can stop a layer that never ends.
+        """
+        layers = self._open
+        if self._attempting:
+            self._attempting = False
+            layers[-1][2] = answer
+        while True:
+            if self._enter is not None:
+                answer = self._open_next(self._enter)
+                if not layers:
+                    return cast("Raised", answer)
+            layer, around, last = layers[-1]
+            try:
+                failed = type(answer) is Raised
+                request = around.throw(answer.error) if failed else around.send(answer)
+            except StopIteration as stop:
+                answer = _checked(layer, stop.value)
+            except BaseException as error:  # noqa: BLE001 - handed to the layer outside
+                answer = Raised(error)
+            else:
+                if isinstance(request, Run) and is_layer(layer.wrapped):
+                    self._enter = layer.wrapped
+                    continue
+                return self._command(layer, request, last)
+            layers.pop()
+            if not layers:
+                return cast("StepResult | Raised", answer)
+            layers[-1][2] = answer
+
+    def _command(
+        self, layer: StepWrapper[Any], request: object, last: StepResult | Raised | None
+    ) -> Attempt | Revert | Pause | None:
+        """Return the command for a request of `around`; None if there is nothing to be done."""
         if isinstance(request, Run):
-            answer = last = yield from _attempt(layer.wrapped, context)
-        elif isinstance(request, Undo):
+            self._attempting = True
+            return Attempt(layer.wrapped)
+        if isinstance(request, Undo):
+            self._open[-1][2] = None
             # Nothing to undo without an attempt since the last undo.
-            answer = (yield Revert(layer.wrapped, _result(last))) if last is not None else None
-            last = None
-        elif isinstance(request, Sleep):
-            answer = yield Pause(request.seconds)
+            return None if last is None else Revert(layer.wrapped, _result(last))
+        if isinstance(request, Sleep):
+            return Pause(request.seconds)
+        self.answer = _misuse(
+            f"{type(layer).__name__}.around yielded {request!r}; "
+            "it may yield Run(), Undo() or Sleep(seconds)"
+        )
+        return None
+
+    @calls_user_code
+    def _open_next(self, layer: StepWrapper[Any]) -> Raised | None:
+        """Begin the `around` of the next layer inwards; return why that cannot be done, if so."""
+        self._enter = None
+        try:
+            around = cast("object", layer.around(self._context))
+        except BaseException as error:  # noqa: BLE001 - handed to the layer outside
+            failed = Raised(error)
         else:
-            answer = _misuse(
-                f"{type(layer).__name__}.around yielded {request!r}; "
-                "it may yield Run(), Undo() or Sleep(seconds)"
-            )
-
-
-def _attempt(inner: BaseStep[Any], context: Any) -> Interpretation:
-    if isinstance(inner, StepWrapper) and is_layer(inner):
-        return (yield from interpret(inner, context))
-    outcome: StepResult | Raised = yield Attempt(inner)
-    return outcome
+            if type(around) is GeneratorType or isinstance(around, Generator):
+                self._open.append([layer, around, None])
+                return None
+            name = type(layer).__name__
+            failed = _misuse(f"{name}.around is no generator: it has to yield Run()")
+        if self._open:
+            self._open[-1][2] = failed
+        return failed
 
 
 def _result(outcome: StepResult | Raised) -> StepResult:
     if isinstance(outcome, Raised):
         return StepResult(success=False, error=describe(outcome.error))
     return outcome
-
-
-def _misuse(message: str) -> Raised:
-    return Raised(StepResultError(message))
-
-
-@record
-class _Returned:
-    value: object
-
-
-def _send(around: Generator[Request, Any, StepResult], value: object) -> Call:
-    return Call(_advance, (around.send, value), inline=True)
-
-
-def _throw(around: Generator[Request, Any, StepResult], raised: Raised) -> Call:
-    return Call(_advance, (around.throw, raised.error), inline=True)
-
-
-@calls_user_code
-def _advance(move: Callable[[Any], Request], value: object) -> Request | _Returned:
-    """Advance an `around` to its next request; this is where its body runs."""
-    # StopIteration must not cross the generators that carry this answer back.
-    try:
-        return move(value)
-    except StopIteration as stop:
-        return _Returned(stop.value)
 
 
 def _checked(layer: StepWrapper[Any], returned: object) -> StepResult | Raised:
@@ -244,3 +272,7 @@ def _checked(layer: StepWrapper[Any], returned: object) -> StepResult | Raised:
         f"{type(layer).__name__}.around returned {returned!r} instead of a StepResult "
         "(did you forget `return result`?)"
     )
+
+
+def _misuse(message: str) -> Raised:
+    return Raised(StepResultError(message))

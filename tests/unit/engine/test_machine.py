@@ -21,7 +21,6 @@ from handrail.context import link_run
 from handrail.engine.commands import (
     CHECK,
     Attempt,
-    Call,
     GoBack,
     Machine,
     NotRun,
@@ -34,6 +33,7 @@ from handrail.engine.state import RunState
 from handrail.errors import StepFailedError
 from handrail.orchestrator.run_info import run_info
 from handrail.plan.builder import plan_of_registry
+from handrail.wrapper import Layers
 
 
 class Step(BaseStep):
@@ -180,21 +180,16 @@ def test_a_step_that_asks_is_asked_first() -> None:
     assert game.send() == "undone"
 
 
-def test_layers_are_driven_by_commands() -> None:
-    """`around` is moved by calls that the driver makes; sleeps and attempts are commands."""
+def test_layers_are_played_by_the_driver() -> None:
+    """They are one command; sleeps and attempts are what a driver gets from it."""
     game = Game(Layer(Step("a")))
-    around = game.send()
-    assert isinstance(around, Call)
-    assert around.inline
-    generator = around.function(*around.args)
-    move = game.send(generator)
-    sleep = game.send(move.function(*move.args))
-    assert sleep == Pause(1)
-    move = game.send(None)
-    attempt = game.send(move.function(*move.args))
+    layers = game.send()
+    assert isinstance(layers, Layers)
+    assert layers.move(None) == Pause(1)
+    attempt = layers.move(None)
     assert isinstance(attempt, Attempt)
-    move = game.send(GOOD)
-    assert game.send(move.function(*move.args)) is CHECK
+    assert layers.move(GOOD) is GOOD
+    assert game.send(GOOD) is CHECK
     assert game.run.line.finished == [GOOD]
 
 

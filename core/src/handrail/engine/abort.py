@@ -10,6 +10,7 @@ from handrail.engine.outcome import Failure, after, settle, settle_closing
 from handrail.engine.undo import undo
 from handrail.frozen import record
 from handrail.steps import StepResult
+from handrail.wrapper import Layers
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
@@ -79,5 +80,6 @@ def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> Non
 
 def _outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:
     command, answer = doing.command, doing.answer
-    ours = command is planned or (isinstance(command, Attempt) and command.step is planned.step)
+    played = isinstance(command, Attempt | Layers) and command.step is planned.step
+    ours = command is planned or played
     return answer if ours and isinstance(answer, StepResult) else Raised(error)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.commands import COMMIT, Attempt, Call, NotRun, Raised, Revert
 from handrail.errors import describe
 from handrail.events import StepFailed, StepFinished, StepSkipped, StepStarted
 from handrail.steps import StepResult
-from handrail.wrapper import StepWrapper, interpret, is_layer
+from handrail.wrapper import Layers
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import PlannedStep
+    from handrail.wrapper import StepWrapper
 
 
 def perform(
@@ -57,26 +58,23 @@ def skipped(answer: Any) -> StepResult | NotRun | None:
 
 
 def execute(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]:
-    """Ask for the execution of a step, through its layers; return a StepResult or `Raised`."""
-    if isinstance(planned.step, StepWrapper) and is_layer(planned.step):
-        return (yield from _through_layers(line, planned.step))
-    return (yield Attempt(planned.step))
+    """Ask for the execution of a step; return a StepResult, `Raised`, or `NotRun`."""
+    if planned.facts.plain:
+        return (yield Attempt(planned.step))
+    return (yield from through_layers(line, planned))
 
 
-def _through_layers(line: Line, outermost: StepWrapper[Any]) -> Generator[Any, Any, Any]:
-    interpretation = interpret(outermost, line.context)
-    answer: Any = None
-    while True:
-        try:
-            command = interpretation.send(answer)
-        except StopIteration as stop:
-            return stop.value
-        if isinstance(command, Revert):
-            answer = yield from _end_attempt(line, command)
-        else:
-            answer = yield command
-            if isinstance(answer, NotRun):
-                answer = Raised(answer.error)
+def through_layers(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]:
+    """Ask for the execution of a step with layers; return a StepResult, `Raised`, or `NotRun`."""
+    line.context.current_step = planned.name
+    layers = Layers(cast("StepWrapper[Any]", planned.step), line.context)
+    answer = yield layers
+    while type(answer) is Revert:
+        layers.answer = yield from _end_attempt(line, answer)
+        answer = yield layers
+        if isinstance(answer, NotRun):
+            answer = Raised(answer.error)
+    return answer
 
 
 def _end_attempt(line: Line, command: Revert) -> Generator[Any, Any, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.frozen import frozen, record
 
@@ -110,5 +110,15 @@ class NotRun:
     error: BaseException
 
 
-Interpretation = Generator[Call | Attempt | Revert | Pause, Any, "StepResult | Raised"]
-"""A wrapped step that is played, one command of its layers at a time."""
+class Played(Protocol):
+    """The layers of a step, which are moved on with the answer to each of their commands.
+
+    Attributes:
+        answer: What to move on with after None.
+    """
+
+    answer: Raised | None
+
+    def move(self, answer: Any) -> Attempt | Revert | Pause | StepResult | Raised | None:
+        """Return the next command, the outcome, or None."""
+        ...

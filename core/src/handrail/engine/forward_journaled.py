@@ -10,7 +10,14 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import ask, begin_again, end_event, execute, start_event
+from handrail.engine.attempt import (
+    ask,
+    begin_again,
+    end_event,
+    execute,
+    start_event,
+    through_layers,
+)
 from handrail.engine.commands import CHECK, COMMIT, Attempt, Call, NotRun, Raised, Report
 from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, settle, stop
@@ -45,16 +52,12 @@ def _step(line: Line, position: int) -> Generator[Any, Any, Failure | None]:
     """Run one step and write it, then report it."""
     run = line.run
     planned = run.plan.steps[position]
-    if (
-        line.begun == position
-        and planned.facts.plain
-        and not planned.facts.skippable
-        and not run.listener
-    ):
+    if line.begun == position and not planned.facts.skippable and not run.listener:
         # Most steps: there is nothing to ask, and the end of the one before has begun this one.
         line.context.current_step = planned.name
         line.begun = None
-        answer = yield planned
+        plain = planned.facts.plain
+        answer = (yield planned) if plain else (yield from through_layers(line, planned))
     else:
         answer = yield from _play(line, planned, position)
     failure = answer if isinstance(answer, Failure) else settle(line, planned, answer)

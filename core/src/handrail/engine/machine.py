@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import end_event, perform, skipped
+from handrail.engine.attempt import end_event, perform, skipped, through_layers
 from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Report
 from handrail.engine.finalize import end, write_end
 from handrail.engine.forward_journaled import forward_journaled
@@ -203,7 +203,7 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
     segments = run.progress.weights.segments if wanted else [(0, run.plan.ordinary, 0)]
     for first, stop, percent in segments:
         for planned in steps if stop - first == len(steps) else steps[first:stop]:
-            if planned.facts.plain and not observed:
+            if not observed:
                 answer = None
                 if planned.facts.skippable:
                     line.asking = True
@@ -212,7 +212,10 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
                     # Nearly always the answer is False.
                     answer = None if answer is False else skipped(answer)
                 if answer is None:
-                    answer = yield planned
+                    plain = planned.facts.plain
+                    answer = (
+                        (yield planned) if plain else (yield from through_layers(line, planned))
+                    )
                 if type(answer) is StepResult and answer.success and line.recording is None:
                     keep(answer)
                     publish(answer)
@@ -238,7 +241,7 @@ def _at_the_end(run: RunState, answer: Raised) -> Failure:
 
 
 def _step(line: Line, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
-    """Run a step with layers, or any step if there is a listener."""
+    """Run a step for a listener."""
     position = len(line.finished)
     answer = yield from perform(line, planned, position)
     failure = settle(line, planned, answer)

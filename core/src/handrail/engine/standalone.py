@@ -7,16 +7,16 @@ from inspect import isawaitable
 from typing import Any
 
 from handrail.context import notes_without_run, run_of
-from handrail.engine.commands import Attempt, Call, Interpretation, Pause, Raised, Revert
+from handrail.engine.commands import Attempt, Pause, Played, Raised, Revert
 from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.rollback_data import ended
 from handrail.engine.user_code import calls_user_code
 from handrail.steps import StepResult
 
 
-def play_alone(machine: Interpretation, context: Any) -> StepResult | Awaitable[StepResult]:
-    """Play a wrapped step; return its result, or an awaitable once something in it is async."""
-    playing = _playing(machine, context)
+def play_alone(layers: Played, context: Any) -> StepResult | Awaitable[StepResult]:
+    """Play the layers of a step; return the result, or an awaitable once something is async."""
+    playing = _playing(layers, context)
     try:
         awaitable = next(playing)
     except StopIteration as stop:
@@ -40,29 +40,32 @@ async def _play_async(playing: _Playing, awaitable: Awaitable[Any]) -> StepResul
 _Playing = Generator[Awaitable[Any], Any, "StepResult | Raised"]
 
 
-def _playing(machine: Interpretation, context: Any) -> _Playing:
-    """Execute the commands of `machine`; yield awaitables, and be sent their results."""
+def _playing(layers: Played, context: Any) -> _Playing:
+    """Execute the commands of `layers`; yield awaitables, and be sent their results."""
     is_async = False
-    answer: Any = None
+    command = layers.move(None)
     while True:
-        try:
-            command = machine.send(answer)
-        except StopIteration as stop:
-            result: StepResult | Raised = stop.value
-            return result
+        if isinstance(command, StepResult | Raised):
+            return command
         answer = _answer(command, context, is_async=is_async)
         if isawaitable(answer):
             is_async = True
             answer = yield answer
         if isinstance(command, Attempt):
             answer = checked(command.step, answer)
-        elif isinstance(command, Revert) and isinstance(answer, Raised):
-            run = run_of(context)
-            if run is not None:
+        elif isinstance(command, Revert):
+            if not isinstance(answer, Raised):
+                answer = None
+            elif (run := run_of(context)) is not None:
                 run.leave_behind(command.outcome)
+        elif command is None:
+            answer, layers.answer = layers.answer, None
+        command = layers.move(answer)
 
 
-def _answer(command: Call | Attempt | Revert | Pause, context: Any, *, is_async: bool) -> Any:
+def _answer(command: Attempt | Revert | Pause | None, context: Any, *, is_async: bool) -> Any:
+    if command is None:
+        return None
     if isinstance(command, Pause):
         if is_async:
             import asyncio  # noqa: PLC0415 - only async steps pay for it

@@ -27,6 +27,7 @@ from handrail.engine.user_code import calls_user_code
 from handrail.events import Event
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
+from handrail.wrapper import Layers
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
@@ -124,11 +125,23 @@ class Asynchronous:
         if isinstance(command, Report):
             return guarded(run.progress.reached, command.percent)
         if isinstance(command, Pause):
-            try:
-                await asyncio.sleep(command.seconds)
-            except BaseException as error:  # noqa: BLE001 - the engine decides
-                return self._noticed(error)
-        return None
+            return await self._call(asyncio.sleep, (command.seconds,), inline=True)
+        return await self._through(command) if isinstance(command, Layers) else None
+
+    async def _through(self, layers: Layers) -> Any:
+        """Play layers to their end, or until an attempt is to be undone; return which."""
+        self._called = True
+        command: Any = None
+        while True:
+            if command is None:
+                answer, layers.answer = layers.answer, None
+            elif isinstance(command, Attempt | Pause):
+                answer = await self._perform(command)
+                if isinstance(answer, NotRun):
+                    answer = Raised(answer.error)
+            else:
+                return command
+            command = layers.move(answer)
 
     @calls_user_code
     async def _call(self, function: Callable[..., Any], args: tuple[Any, ...], inline: bool) -> Any:

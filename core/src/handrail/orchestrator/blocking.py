@@ -27,6 +27,7 @@ from handrail.orchestrator.event_loop import EventLoop
 from handrail.orchestrator.interrupts import Interrupts, active_interrupts, warn_on_stderr
 from handrail.plan.plan import PlannedStep
 from handrail.steps import StepResult
+from handrail.wrapper import Layers
 
 _NOT_AWAITABLE = frozenset({StepResult, Raised, bool, type(None)})
 
@@ -104,7 +105,8 @@ class Blocking:
                 if type(command) is GoBack:
                     self._undo(command.walk.send)
                 else:
-                    answer = self._perform(command)
+                    play = self._through if type(command) is Layers else self._perform
+                    answer = play(command)
                 self._called = False
                 command = send(answer)
         except StopIteration:
@@ -176,6 +178,36 @@ class Blocking:
         if isinstance(command, Pause):
             return guarded(pause, command.seconds)
         return None
+
+    @calls_user_code
+    def _through(self, layers: Layers) -> Any:
+        """Play layers to their end, or until an attempt is to be undone; return which."""
+        run, context, interrupts = self._run, self._run.line.context, self._interrupts
+        # `always_run` steps start even if a signal is pending; they receive it.
+        if interrupts.pending is not None and run.outcome is None:
+            return NotRun(_taken(interrupts))
+        self._called = True
+        command: Any = None
+        while True:
+            kind: type[Any] = type(command)
+            answer: Any = None
+            if command is None:
+                answer, layers.answer = layers.answer, None
+            elif kind is not Attempt and kind is not Pause:
+                return command
+            elif interrupts.pending is not None and run.outcome is None:
+                answer = Raised(_taken(interrupts))
+            elif kind is Pause:
+                answer = guarded(pause, command.seconds)
+            else:
+                try:
+                    answer = command.step.execute(context)
+                except BaseException as error:  # noqa: BLE001 - the layers decide
+                    answer = Raised(error)
+                else:
+                    if type(answer) is not StepResult:
+                        answer = checked(command.step, self._awaited(answer))
+            command = layers.move(answer)
 
     def _put_off(self, error: BaseException) -> None:
         """Keep an interrupt that an observer was in the middle of; other errors pass through."""

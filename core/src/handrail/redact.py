@@ -162,7 +162,7 @@ def mask_values(value: T, mask: Callable[[str], str], around: tuple[int, ...] = 
         return value
     around = (*around, id(value))
     if isinstance(value, list | tuple):
-        before = list(cast("list[object]", value))
+        before: list[Any] = list(cast("list[object]", value))
         after = [mask_values(each, mask, around) for each in before]
         masked = tuple(after) if isinstance(value, tuple) else after
     else:
@@ -173,7 +173,7 @@ def mask_values(value: T, mask: Callable[[str], str], around: tuple[int, ...] = 
         masked = dict(pairs)
     # Values such as arrays cannot be compared.
     same = all(one is other for one, other in zip(before, after, strict=True))
-    return value if same else cast("T", masked)
+    return cast("T", value if same else masked)
 
 
 def _typed_secrets(values: Iterable[object]) -> Iterator[str]:

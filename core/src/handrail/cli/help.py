@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 import click
@@ -34,7 +34,7 @@ class HelpText(click.HelpFormatter):
 
 
 @contextmanager
-def visible_help() -> Iterator[None]:
+def visible_help() -> Generator[None]:
     """Make the help of every command, also those of packs, a `HelpText` meanwhile."""
     before = click.Context.formatter_class
     click.Context.formatter_class = HelpText

@@ -100,8 +100,9 @@ def as_dict(params: object, action: str) -> dict[str, Any]:
         ParamsError: The params are not a mapping.
     """
     if params is None or isinstance(params, Mapping):
-        KNOWN.learn(named_secrets("", params))
-        return dict(cast("Mapping[str, Any]", params or {}))
+        values = dict(cast("Mapping[str, Any]", params or {}))
+        KNOWN.learn(named_secrets("", values))
+        return values
     raise ParamsError(action, [("", f"expected a mapping, not {type(params).__name__}")])
 
 

@@ -142,7 +142,8 @@ def test_a_flipped_value_ends_no_command_with_a_traceback(
         assert not (project / "two.txt").exists()
 
 
-@pytest.mark.parametrize("seed", range(8))
+# Names of tables that are no text were met with the last two.
+@pytest.mark.parametrize("seed", [*range(6), 307, 311])
 def test_a_flipped_byte_of_the_file_ends_no_command_with_a_traceback(
     project: Path, call: Call, seed: int
 ) -> None:

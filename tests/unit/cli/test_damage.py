@@ -209,6 +209,20 @@ def test_a_damaged_row_of_a_run_is_seen_in_the_list(project: Path, call: Call) -
     assert call("rollback", "2", "--yes").code == 7
 
 
+def test_a_damaged_run_does_not_stop_the_others(project: Path, call: Call) -> None:
+    """When all dead runs are undone, and when old ones are pruned."""
+    file = put_back(project)
+    damage(file, "UPDATE run SET outcome = NULL, closed = NULL WHERE id IN (1, 3)")
+    damage(file, "UPDATE run SET owner = '[]' WHERE id = 1")
+    assert call("rollback", "--all-dead").code == 7
+    assert not (project / "one.txt").exists()
+    states = {run["id"]: run["state"] for run in call("runs", "--json").document["runs"]}
+    assert states == {1: "damaged", 2: "completed", 3: "rolled back"}
+    damage(file, "UPDATE run SET outcome = 'completed', closed = opened")
+    assert call("runs", "prune", "--older-than", "0s").code in (0, 1)
+    assert [run["id"] for run in call("runs", "--json").document["runs"]] == [1]
+
+
 def test_rows_of_an_older_version_are_counted_apart(project: Path, call: Call) -> None:
     """Nothing is wrong with them, as far as one can see."""
     damage(put_back(project), "UPDATE note SET crc = NULL WHERE run < 3")

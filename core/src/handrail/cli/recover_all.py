@@ -16,6 +16,7 @@ from handrail.cli.signals import like_interrupts
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
+from handrail.recovery.status import status_of
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -74,11 +75,14 @@ def _check(request: RecoveryRequest) -> None:
 
 
 def _dead(journal: Journal, project: str | None) -> list[int]:
-    """Return the unfinished runs of a project that no process owns, the oldest first."""
+    """Return the unfinished runs of a project that no process owns, the oldest first.
+
+    Damaged ones are among them, so that their error is reported.
+    """
     return [
         row.number
         for row in reversed(journal.runs(outcome="interrupted", project=project, plans=False))
-        if journal.holder(row.number) is None
+        if status_of(journal, row).holder is None
     ]
 
 

@@ -24,7 +24,7 @@ from handrail.params.validation import unchecked
 from handrail.recovery.invocation import Invocation, stored_params
 from handrail.recovery.recorded_plan import action_of, begun
 from handrail.recovery.resume_run import Recovery, changed_input_hints
-from handrail.recovery.status import check, refusal
+from handrail.recovery.status import check, refusal, status_of
 from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ def latest_of_project(journal: Journal, project: str, shown: str = "this project
 
 def _to_resume(journal: Journal, project: str | None, action: str | None) -> Iterator[RunRow]:
     for row in journal.runs(project=project, plans=False):
-        if refusal(row, "resume") is not None or journal.holder(row.number) is not None:
+        status = status_of(journal, row)
+        if refusal(status.row, "resume") is not None or status.holder is not None:
             continue
         # Read the plan only of the few candidates, because plans are long.
         if action is None or action_of(journal.read(row.number, fields=False).row) == action:

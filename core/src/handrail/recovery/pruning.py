@@ -66,8 +66,8 @@ def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) 
     stays: dict[int, HandrailError] = {}
 
     def release(number: int) -> bool:
-        recorded = journal.read(number, fields=False)
         try:
+            recorded = journal.read(number, fields=False)
             for each in releases:
                 each.release(recorded)
         except HandrailError as error:

@@ -16,6 +16,7 @@ from typing import Literal, NoReturn, TypeVar
 from handrail.errors import JournalError
 from handrail.journal.backend.fork_guard import process
 from handrail.journal.sqlite.failures import (
+    ERRORS,
     READ_ONLY,
     convert_os_errors,
     journal_error,
@@ -67,7 +68,7 @@ class Database:
             except BaseException:
                 self._connection.close()
                 raise
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise journal_error(error, path) from error
 
     def _connected(self, synchronous: Synchronous) -> sqlite3.Connection:
@@ -103,7 +104,7 @@ class Database:
                 _roll_back(connection)  # A signal may have left a transaction open.
                 connection.execute("BEGIN")
                 yield connection
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 raise journal_error(error, self.path) from error
             finally:
                 _roll_back(connection)
@@ -125,7 +126,7 @@ class Database:
                 self._check_place()
                 connection.execute("COMMIT")
                 return found
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 raise journal_error(error, self.path) from error
             finally:
                 _roll_back(connection)
@@ -149,7 +150,7 @@ class Database:
                 _roll_back(connection)
                 self._check_place()
                 return connection.execute(statement, values).rowcount
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 raise journal_error(error, self.path) from error
 
     def close(self) -> None:

@@ -15,6 +15,8 @@ from handrail.errors import JournalDamagedError, JournalError
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _PRIMARY = 0xFF  # The lowest byte of SQLite's extended error codes is the primary code.
+# SQLite also raises the second, for its own messages about damaged names.
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _ANOTHER = "or use another file: --journal PATH"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
@@ -36,8 +38,10 @@ def convert_os_errors(path: Path) -> Generator[None, None, None]:
         ) from error
 
 
-def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
+def journal_error(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> JournalError:
     """Return the JournalError for an SQLite error of the journal at `path`."""
+    if isinstance(error, UnicodeDecodeError):
+        return _damaged(path, "its tables have names that are no text")
     # Errors of the driver itself, such as for a closed connection, have no code.
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     primary = code & _PRIMARY
@@ -51,7 +55,9 @@ def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
             ways_out=(f"see which process has it open: fuser -v {path}",),
         )
     if primary in _DAMAGED:
-        return _damaged(path, error)
+        if primary == sqlite3.SQLITE_NOTADB:
+            return JournalError(f"{path} is not a journal: {error}", ways_out=(_ANOTHER,))
+        return _damaged(path, str(error))
     return JournalError(f"the journal {path} cannot be used: {error}", ways_out=(_ANOTHER,))
 
 
@@ -77,12 +83,10 @@ def unwritable(path: Path, reason: str, place: str | None = None) -> JournalErro
     )
 
 
-def _damaged(path: Path, error: sqlite3.Error) -> JournalError:
-    if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_NOTADB:
-        return JournalError(f"{path} is not a journal: {error}", ways_out=(_ANOTHER,))
+def _damaged(path: Path, reason: str) -> JournalError:
     name = shlex.quote(str(path))
     return JournalDamagedError(
-        f"the journal {path} is damaged: {error}",
+        f"the journal {path} is damaged: {reason}",
         ways_out=(
             f"copy it before you try anything:  cp {name}* /a/safe/place",
             f"see what can still be read:  handrail doctor --journal {name}",

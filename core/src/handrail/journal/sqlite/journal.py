@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from handrail.errors import JournalError, NotFoundError
+from handrail.errors import JournalDamagedError, JournalError, NotFoundError
 from handrail.frozen import replace
 from handrail.journal.backend.changes import change_run, new_values, rows_of, write_rows
 from handrail.journal.backend.journal import SqlJournal
@@ -374,9 +374,13 @@ def _is_prunable(database: Database, number: int, limit: str) -> bool:
 
 
 def _take(database: Database, locks: OwnerLocks, number: int, stack: contextlib.ExitStack) -> bool:
-    with contextlib.suppress(NotFoundError):
+    try:
         if holder_of(database, locks, number) is not None:
             return False
+    except JournalDamagedError:
+        return False  # Somebody may want to look at it.
+    except NotFoundError:
+        pass
     with contextlib.suppress(LocksUnsupportedError):
         lock = locks.take(str(number))
         if lock is None:

@@ -101,7 +101,10 @@ def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | 
     """
     run = line.run
     for position, result in enumerate(line.finished):
-        planned, missing = run.plan.steps[position], run.missing.get(position)
+        planned = run.plan.steps[position]
+        missing = run.missing.get(position) if run.missing else None
+        if not planned.facts.restorable and missing is None:
+            continue
         if result.skipped or not result.success or position in run.undone:
             continue
         if planned.facts.restorable:

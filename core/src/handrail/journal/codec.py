@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -168,10 +168,11 @@ def _data(entries: dict[str, Any], load: Load | None) -> dict[str, Any]:
     return with_stored(data, entries, load)
 
 
-def has_entries(text: str | None) -> bool:
-    """Return whether a recorded result may have values that JSON lacks: `entries_of` tells."""
-    # The words are found faster than the text is parsed.
-    return text is not None and (UNSTORABLE in text or STORED in text)
+def may_lack_json(texts: Iterable[str | None]) -> bool:
+    """Return whether recorded results may have values that JSON lacks: `entries_of` tells."""
+    # The words are found faster than the texts are parsed, or looked at one by one.
+    joined = "".join(filter(None, texts))
+    return UNSTORABLE in joined or STORED in joined
 
 
 def entries_of(text: str | None) -> Mapping[str, Mapping[str, Any]]:
@@ -185,7 +186,7 @@ def entries_of(text: str | None) -> Mapping[str, Mapping[str, Any]]:
         ValueError: An entry is not one that was written; or another error of its conversion, see
             `handrail.journal.damage.MISFIT`.
     """
-    if not has_entries(text):
+    if text is None or not may_lack_json((text,)):
         return NOTHING
     found: dict[str, Mapping[str, Any]] = {}
     for key, entry in json.loads(str(text)).get("data", {}).items():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback_data import ended
 from handrail.errors import DriftError
 from handrail.frozen import record
-from handrail.journal.codec import decode_results, entries_of, has_entries
+from handrail.journal.codec import decode_results, entries_of, may_lack_json
 from handrail.journal.damage import MISFIT, damaged, decode, decoding
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
 from handrail.recovery.recorded_plan import steps_of
@@ -18,6 +19,10 @@ from handrail.steps import StepResult
 if TYPE_CHECKING:
     from handrail.journal.lazy_data import Load
     from handrail.plan.plan import Plan
+
+
+RESULT = attrgetter("result")
+"""Returns the result of an attempt."""
 
 
 @record
@@ -76,6 +81,7 @@ def replay_state_of(
     undoing = undoing or recorded.row.direction == "undo"
     latest = _latest(attempts, plan)
     last_of, finished = attempts.last, found.finished
+    looks = may_lack_json(map(RESULT, attempts.rows))
     for place, planned in enumerate(plan.steps):
         last = last_of.get(planned.name)
         if last is None:
@@ -92,7 +98,7 @@ def replay_state_of(
                 found.closed[place] = result
         elif row.state == "done":
             finished.append(result)
-            if has_entries(row.result):
+            if looks:
                 with decoding(recorded.row.number, attempt_name(row)):
                     _keep_values(found, place, entries_of(row.result))
         else:

@@ -25,7 +25,7 @@ from handrail.errors import (
     add_ways_out,
 )
 from handrail.frozen import record
-from handrail.journal.codec import has_entries
+from handrail.journal.codec import may_lack_json
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
@@ -33,7 +33,7 @@ from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import run_info
 from handrail.recovery.recorded_plan import drift, installs
-from handrail.recovery.replay_state import fields_at, replay_state_of
+from handrail.recovery.replay_state import RESULT, fields_at, replay_state_of
 from handrail.recovery.status import Aim, check
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class Recovery:
         """
         if self.aim == "rollback" or recorded.row.direction == "undo":
             return
-        if not any(has_entries(row.result) for row in recorded.attempts):
+        if not may_lack_json(map(RESULT, recorded.attempts)):
             return
         place = replay_state_of(recorded, self.plan)
         if len(place.finished) >= self.plan.ordinary:

@@ -90,7 +90,8 @@ def start(here: Path, *words: str, first_line: bool = False) -> Started:
     (here / "source" / "a.txt").write_text("a")
     (here / "table.csv").write_text("size,kind\n" + "1,a\n2,b\n" * 20)
     code = COUNTED.format(words=list(words), first_line=first_line)
-    environ = {**os.environ, "HANDRAIL_CACHE": str(here / "cache"), "PYTHONUTF8": "1"}
+    progress = {"HANDRAIL_PROGRESS": "bar"}  # Its first line has no time before it.
+    environ = {**os.environ, **progress, "HANDRAIL_CACHE": str(here / "cache"), "PYTHONUTF8": "1"}
     called = [sys.executable, "-c", code]
     done = subprocess.run(
         called, cwd=here, env=environ, capture_output=True, text=True, check=False

@@ -51,6 +51,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
         from handrail_export.formats import CollectionFormat, RowFormat, find_format
         from handrail_export.staging import convert_disk_errors
 
+        context.needs("initialize")
         _check_columns(context)
         folder = context.use_staging() / "files"
         context.record_rollback("written", str(folder))

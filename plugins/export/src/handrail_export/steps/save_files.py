@@ -28,6 +28,8 @@ class SaveFilesStep(BaseStep[ExportContext]):
     progress_weight = 0.35
 
     def execute(self, context: ExportContext) -> StepResult:
+        context.needs("initialize")
+        context.needs("convert_data")
         return self._save(context, StepResult())
 
     def resume(self, context: ExportContext, result: StepResult) -> StepResult:

@@ -290,7 +290,8 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
     "together": (
         PACKAGES,
         [
-            *("tests/seed", "tests/ecosystem", "tests/faults", "tests/docs", "README.md", "docs"),
+            *("tests/seed", "tests/ecosystem", "tests/faults", "tests/fuzz", "tests/docs"),
+            *("README.md", "docs"),
             *(f"{package}/README.md" for package in PACKAGES),
         ],
     ),
@@ -347,6 +348,14 @@ def faults(session: nox.Session) -> None:
     )
     paths = (*core, *durable, *shared)
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Try 10,000 odd command lines, settings, params, locks, journals and metadata of packs."""
+    install(session, *PACKAGES)
+    env = {"HANDRAIL_FUZZ": os.environ.get("HANDRAIL_FUZZ", "10000")}
+    session.run("pytest", *(session.posargs or ["-n", "2"]), "tests/fuzz", env=env)
 
 
 @nox.session(venv_backend="none")

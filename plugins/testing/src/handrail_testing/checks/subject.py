@@ -218,7 +218,7 @@ def record_of(distribution: str) -> PackRecord:
             return record
     try:
         found = metadata.distribution(distribution)
-    except metadata.PackageNotFoundError:
+    except (metadata.PackageNotFoundError, ValueError):  # The latter for names that cannot be one.
         hint = did_you_mean(wanted, [record.id for record in records])
         ways_out = (hint, "install it:  pip install -e .", f"searched {sys.prefix}")
         raise NotFoundError(

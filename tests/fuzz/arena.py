@@ -26,7 +26,8 @@ ESCAPED = 99  # The exit code of a call that let an exception out.
 
 # What is shown of an error that nobody has foreseen.
 UNFORESEEN = ("Traceback (most recent call last)", "not one of Handrail's own errors")
-ASKS_FOR_TRACEBACKS = {"--debug", "--traceback"}
+# With these, tracebacks are shown: that of an error, or what a run has recorded of its steps.
+ASKS_FOR_TRACEBACKS = {"--debug", "--traceback", "--json"}
 RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 

@@ -102,7 +102,7 @@ def test_hooks_that_match_nothing_are_told_with_the_name_that_is_near(yard):
     assert [line.partition(" does")[0] for line in told] == [
         f"{hook} of acme-misses 1.0" for hook in ("setup_steps", "insert_before", "insert_after")
     ]
-    assert "it has 'sendd'; did you mean send?" in told[1]
+    assert "    it has 'sendd'; did you mean send?\n" in done.stdout
 
 
 def test_a_plan_with_problems_is_no_plan_that_is_well(yard):
@@ -142,7 +142,8 @@ def test_entry_points_that_nobody_reads_are_told(yard, group, hint):
     yard.plant("acme-typo", "1.0", yard.SCAN, **{group: {"typo": "acme_typo"}})
     done = yard("doctor")
     [line] = [line for line in lines(done, "○") if "acme-typo" in line]
-    assert line.startswith(f"acme-typo 1.0 has entry points in {group}, which nobody reads ({hint}")
+    assert line == f"acme-typo 1.0 has entry points in {group}, which nobody reads"
+    assert f"{line}\n    {hint}" in done.stdout
 
 
 def test_settings_that_are_no_model_name_their_pack(yard):

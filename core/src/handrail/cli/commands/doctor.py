@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from handrail.recovery.status import RunStatus
 
 _MOST = 5  # Runs that are listed.
-_SLOW = 0.5  # Seconds from which on the cost of a pack is remarked on.
+_SLOW = 1.0  # Seconds from which on the cost of a pack is remarked on.
 
 
 @frozen
@@ -250,8 +250,8 @@ def _lines(session: Session, health: _Health) -> Iterator[str]:
     yield f"{bad if health.journal.exit_code else good} {first}"
     yield from (f"{waits} {line}" for line in waiting)
     for problem in health.warnings:
-        hints = ", ".join((*problem.details, *problem.ways_out[:1]))
-        yield f"{waits} {problem.message}{f' ({hints})' if hints else ''}"
+        yield f"{waits} {problem.message}"
+        yield from (f"    {line}" for line in (*problem.details, *problem.ways_out))
     yield from (
         f"{waits} {each.pack} is slow: {_time(each.imports)} to import, and "
         f"{_time(each.hooks)} for its hooks"

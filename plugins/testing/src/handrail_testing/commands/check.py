@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail import ExitCode, HandrailError
-from handrail.cli import Listing, Session, problem_lines, session_of, takes_json
+from handrail.cli import Column, Listing, Session, problem_lines, session_of, takes_json
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from handrail_testing.checks import Verdict
 
 _STYLES = {"passed": "", "failed": "red", "warned": "yellow", "unchecked": "dim"}
+
+_HEAD = "WHAT HAS TO HOLD, OR WHY IT IS NOT CHECKED"
 
 
 @click.command()
@@ -108,7 +110,7 @@ def _listing(
             "checks": [verdict.to_dict() for verdict in verdicts],
         },
         title=[f"{pack.id} {pack.version} · {len(verdicts)} checks: {listed}"],
-        head=("CHECK", "RESULT", "WHAT HAS TO HOLD, OR WHY IT IS NOT CHECKED"),
+        head=("CHECK", "RESULT", Column(name=_HEAD, wraps=True, enough=28)),
         rows=[
             (each.check.name, _shown(each.status), each.why or each.check.promise)
             for each in verdicts

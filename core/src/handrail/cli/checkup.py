@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import (
     ExitCode,
@@ -102,7 +102,7 @@ def _plan(
         return None
     while True:
         try:
-            return action.partial({}, packs=watched).plan()
+            return action.partial({}, packs=cast("Any", watched)).plan()
         except ParamsNeededError as error:
             found.unchecked.append((name, f"its plan depends on {'.'.join(error.path)}"))
             return None
@@ -183,7 +183,7 @@ class _WatchedPack:
             asked: The number of plans.
             known: All names of steps in them.
         """
-        shaping = self._answered | ({"setup_steps"} if self.placed else set())
+        shaping = {*self._answered, *(("setup_steps",) if self.placed else ())}
         for name in _SHAPING:
             if self._pack.implements(name) and name not in shaping:
                 place = self._pack.locate(name).place

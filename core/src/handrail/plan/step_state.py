@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from handrail.plan.order import Contributor
     from handrail.steps import BaseStep
 
+_Values = dict[str, Any] | None
+_State = _Values | tuple[_Values, _Values]
+
 
 class StepStates:
     """The attributes of steps, as they were when this was made.
@@ -59,8 +62,6 @@ def _differs(kind: type, name: str, before: Mapping[str, Any], now: Mapping[str,
 
 def _attributes(step: BaseStep[Any]) -> dict[str, Any]:
     """Return the attributes of an instance by name, with those in slots."""
-    state: object = object.__getstate__(step)
-    if isinstance(state, dict):
-        return dict(cast("dict[str, Any]", state))
-    parts: Any = state if isinstance(state, tuple) else (state,)
-    return {name: value for part in parts for name, value in (part or {}).items()}
+    state = cast("_State", object.__getstate__(step))
+    own, slots = state if isinstance(state, tuple) else (state, None)
+    return {**(own or {}), **(slots or {})}

@@ -6,12 +6,14 @@ import contextlib
 import os
 import pty
 import re
+import select
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+_LONGEST = 30.0  # Seconds without a letter, after which a command hangs.
 _PARTS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]|[^\x1b\r\n]+")
 
 
@@ -84,6 +86,8 @@ class AtTerminal:
 
     def read(self) -> bool:
         """Take what is written next; return False if nothing more will be."""
+        ready = select.select([self._ours], [], [], _LONGEST)[0]
+        assert ready, f"nothing was written for {_LONGEST} s after {self.shown!r}"
         try:
             self._bytes += os.read(self._ours, 65536)
         except OSError:  # Its end is closed.

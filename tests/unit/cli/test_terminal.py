@@ -65,7 +65,7 @@ def forks(context):
         process = multiprocessing.get_context("fork").Process(target=child, args=(number,))
         process.start()
         process.join()
-        print("joined", number)
+        context.log("joined", {"number": number})
 
 waiting = action("waiting", [waits])
 forking = action("forking", [forks])
@@ -169,7 +169,7 @@ def test_the_streams_are_what_they_were(at: At, folder: Path) -> None:
 def test_forked_processes_leave_the_line_to_their_parent(at: At) -> None:
     with at("forking") as run:
         assert run.end() == 0
-        both = [line for n in range(5) for line in (f"child {n}", f"joined {n}")]
+        both = [line for n in range(5) for line in (f"child {n}", f"   · joined number={n}")]
         assert run.screen[1:-2] == both
         assert run.screen[-2].startswith(" ✓ forks")
 

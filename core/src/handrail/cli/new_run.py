@@ -242,7 +242,7 @@ def _run_steps(
     """Run a plan that was checked against the lock, and return the exit code."""
     listing: DryRunListing | None = None
     if request.dry_run:
-        from handrail.cli.view.dry_run import DryRunListing  # noqa: PLC0415 - a run needs it not
+        from handrail.cli.view.dry_run import DryRunListing  # noqa: PLC0415 - only then
 
         listing = DryRunListing(everything=request.everything)
     plan = part if listing is None else preview_plan(part, listing.told)

@@ -211,3 +211,21 @@ def test_many_files(write: Callable[..., Path], dry_run: Callable[..., Any]) -> 
     lines = dry_run()["upload_files"]
     assert len(lines) == 1002
     assert lines[-2:] == ["... and 3 more that are new", "1,003 files to send, 1 kB"]
+
+
+def test_a_bucket_that_is_missing(
+    write: Callable[..., Path],
+    handrail: Callable[..., Any],
+    moto: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is told by the first step, as an upload would."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", moto.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto.secret_key)
+    write("a")
+    done = handrail("run", "upload", "src", "s3://acme-missing/x", "--dry-run")
+    assert done.returncode == 1
+    assert "error: upload would fail at initialize" in done.stderr
+    assert "NoSuchBucket (404 from s3://acme-missing/x)" in done.stderr
+    assert done.stdout.splitlines()[0] != " ○ upload_files"

@@ -30,6 +30,8 @@ from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import SkipParser
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
+from handrail.redact import KNOWN
+
 ROOT = Path(__file__).parent
 
 # The lines of a command do not depend on the terminal that the tests run in.
@@ -272,3 +274,10 @@ def pytest_sessionfinish() -> None:
             text = text[:start] + real + text[end:]
         Path(path).write_text(text, encoding="utf-8")
         print(f"\nwrote {len(changes)} outputs into {path}", file=sys.stderr)
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets() -> Iterator[None]:
+    """Let no test hide a text because another one has used it as a secret."""
+    yield
+    KNOWN.forget()

@@ -137,6 +137,10 @@ class Mask:
         words = "|".join(re.escape(each) for each in forms if len(each) < _SHORT)
         self._words = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
 
+    def forget(self) -> None:
+        """Forget all secrets, as in a new process."""
+        self._known, self._forms, self._words = {}, [], None
+
     def within(self, context: object) -> Mask:
         """Return a mask that also knows each secret in an attribute of `context`."""
         return Mask(beneath=self, context=context)
@@ -158,7 +162,7 @@ def mask_values(value: T, mask: Callable[[str], str], around: tuple[int, ...] = 
     if isinstance(value, str):
         masked = mask(value)
         return value if masked == value else cast("T", masked)
-    if not isinstance(value, list | tuple | Mapping) or id(value) in around:
+    if id(value) in around or not isinstance(cast("object", value), list | tuple | Mapping):
         return value
     around = (*around, id(value))
     if isinstance(value, list | tuple):

@@ -349,6 +349,10 @@ def _failure(
 
 def _lines_of(session: Session, error: HandrailError) -> list[str]:
     lines = [_headline(session, error.message)]
+    if isinstance(error, ParamsError):
+        head = _headline(session, error.message.partition("\n")[0])
+        fields = (f"  {path}: {text}" if path else f"  {text}" for path, text in error.fields)
+        lines = [head, *fields]
     cause = error.__cause__
     # The message of a ParamsError is complete; pydantic's would repeat it, with the values.
     if cause is not None and not isinstance(error, ParamsError):

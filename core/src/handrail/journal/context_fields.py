@@ -159,7 +159,7 @@ def _as_it_is(kind: Any, value: Any) -> str | None:
 
     It is the JSON that pydantic leads to, without the serializer of its type.
     """
-    given = type(value)
+    given = cast("type[object]", type(value))
     if given is dict or given is list:
         return json.dumps(value) if not value and get_origin(kind) is given else None
     fits = kind is Any or kind is given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import (
@@ -189,7 +189,7 @@ class Blocking:
         self._called = True
         command: Any = None
         while True:
-            kind: type[Any] = type(command)
+            kind = cast("type[object]", type(command))
             answer: Any = None
             if command is None:
                 answer, layers.answer = layers.answer, None

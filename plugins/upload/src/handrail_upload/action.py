@@ -71,8 +71,9 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         from handrail_storage.inputs import missing_file, missing_folder
 
         # An upload with params of its own may lack some.
-        given = vars(self.params)
-        sources = {f"sources.{role}": path for role, path in (given.get("sources") or {}).items()}
+        given: dict[str, Any] = vars(self.params)
+        by_role: dict[str, Any] = given.get("sources") or {}
+        sources = {f"sources.{role}": path for role, path in by_role.items()}
         for name, folder in {"source": given.get("source"), **sources}.items():
             if folder is not None:
                 yield from missing_folder(name, folder)

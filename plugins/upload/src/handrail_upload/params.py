@@ -192,7 +192,7 @@ class UploadParams(BaseModel):
         try:
             return handler(values)
         except ValidationError as error:
-            given = cast("Mapping[str, Any]", values) if isinstance(values, Mapping) else {}
+            given = cast("Mapping[str, Any]", values if isinstance(values, Mapping) else {})
             lacks = [each["type"] for each in error.errors(include_context=False)] == ["missing"]
             if not lacks or given.get("source") or given.get("sources"):
                 raise

@@ -61,7 +61,6 @@ class UploadFilesStep(BaseStep[UploadContext]):
         from handrail_upload.recorded import read_transfer
         from handrail_upload.transfer import Transfer
 
-        context.needs("initialize")
         context.needs("organize_files")
         began = time.monotonic()
         earlier = read_transfer(data, context.site)

@@ -192,7 +192,8 @@ class UploadParams(BaseModel):
         try:
             return handler(values)
         except ValidationError as error:
-            given = cast("Mapping[str, Any]", values) if isinstance(values, Mapping) else {}
+            is_mapping = isinstance(values, Mapping)
+            given = cast("Mapping[str, Any]", values) if is_mapping else dict[str, Any]()
             lacks = [each["type"] for each in error.errors(include_context=False)] == ["missing"]
             if not lacks or given.get("source") or given.get("sources"):
                 raise

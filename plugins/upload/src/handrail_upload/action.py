@@ -12,6 +12,8 @@ from handrail_upload.context import UploadContext
 from handrail_upload.params import UploadParams
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import TypeVar
 
     from handrail import BaseStepContext, StepRegistry
@@ -71,12 +73,13 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         from handrail_storage.inputs import missing_file, missing_folder
 
         # An upload with params of its own may lack some.
-        given: dict[str, Any] = vars(self.params)
-        by_role: dict[str, Any] = given.get("sources") or {}
-        sources = {f"sources.{role}": path for role, path in by_role.items()}
-        for name, folder in {"source": given.get("source"), **sources}.items():
-            if folder is not None:
-                yield from missing_folder(name, folder)
+        given = vars(self.params)
+        roles: Mapping[str, Path] = given.get("sources") or {}
+        source: Path | None = given.get("source")
+        if source is not None:
+            yield from missing_folder("source", source)
+        for role, folder in roles.items():
+            yield from missing_folder(f"sources.{role}", folder)
         # How the metadata file is read, and from where, is a matter of the strategy.
         for name in ("specification", "files_from"):
             path = given.get(name)

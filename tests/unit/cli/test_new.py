@@ -157,7 +157,7 @@ def test_packs_add_to_it_and_are_imported_when_called(
     assert "  flow" not in packs  # The one of the core stays what it is.
     assert run("new", "thing").stdout == "a thing begins\n"
     assert run("new", "acme-things:thing").stdout == "a thing begins\n"
-    assert "thing" not in run("--help").stdout
+    assert "\n  thing " not in run("--help").stdout
     assert run("new.thing").returncode == ExitCode.USAGE
     off = run("new", "thing", "--no-pack", "acme-things")
     assert off.returncode == ExitCode.USAGE

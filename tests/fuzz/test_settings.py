@@ -93,6 +93,7 @@ def test_settings_that_were_spoilt(
 @pytest.fixture(scope="module")
 def lock(arena: Arena) -> dict[str, Any]:
     """The lock of this project, which is kept there."""
+    arena.put_back()
     (arena.folder / "handrail.toml").write_text(toml({"local": SETTINGS["local"]}), "utf-8")
     assert arena.check("lock", "nightly", "upload").code == 0
     arena.keep()

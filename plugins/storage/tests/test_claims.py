@@ -480,10 +480,10 @@ def test_a_run_that_holds_must_not_change_anything_more(runs):
 
 
 def test_a_resumed_run_without_a_claim_stops(runs):
-    """With exit code 5: others may have undone what it had left."""
+    """With exit code 3: others may have undone what it had left."""
     with pytest.raises(ClaimMissingError) as caught:
         runs.run(1).claims.take_up([Wanted(key="a")])
-    assert caught.value.exit_code == 5
+    assert caught.value.exit_code == 3
 
 
 def test_a_run_whose_files_have_changed_does_not_take_up_its_claim(runs):

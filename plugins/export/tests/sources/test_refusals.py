@@ -52,10 +52,6 @@ def files(here, table, broken):
 @pytest.mark.parametrize(
     ("source", "options", "told", "way_out"),
     [
-        ("none.csv", {}, "there is no file none.csv", ""),
-        ("none.db", {"table": "a"}, "there is no file none.db", ""),
-        ("in/*.parquet", {}, "there is no file in/*.parquet", ""),
-        ("folder", {"table": "a"}, "folder is a folder", "'folder/*.csv'"),
         ("empty.csv", {}, "empty.csv is empty", ""),
         ("empty.parquet", {}, "empty.parquet is empty", ""),
         ("text.parquet", {}, "text.parquet is not a Parquet file", ""),
@@ -101,7 +97,7 @@ def files(here, table, broken):
         ("fine.csv", {"masks": "mask_1"}, "masks is for collections of pictures", ""),
         ("fine.csv", {"format": "parqet"}, "no format parqet; did you mean parquet?", "formats: "),
         ("fine.csv", {"target": "out.xls"}, "no format for files that end in .xls", "--format"),
-        ("fine.csv", {"target": "fine.csv/out.csv"}, "fine.csv is not a folder", ""),
+        ("fine.csv", {"target": "fine.csv/out.csv"}, "fine.csv is no folder", ""),
         ("fine.csv", {"target": "fine.csv", **OVER}, "fine.csv is what is read", "another target"),
         (
             "rows.db",
@@ -190,6 +186,26 @@ def test_refused(files, export, world, source, options, told, way_out):
     assert world() == before
 
 
+@pytest.mark.parametrize(
+    ("source", "options", "told"),
+    [
+        ("none.csv", {}, "source: there is no file none.csv"),
+        ("none.db", {"table": "a"}, "source: there is no file none.db"),
+        ("in/*.parquet", {}, "source: there is no file in/*.parquet"),
+        ("folder", {"table": "a"}, "source: folder is no file"),
+    ],
+)
+def test_a_source_that_is_not_there_is_a_mistake_in_the_params(
+    files, export, world, source, options, told
+):
+    """It is found before a run begins."""
+    before = world()
+    with pytest.raises(ParamsError) as caught:
+        export(source, "new/out.parquet", **options)
+    assert told in str(caught.value)
+    assert world() == before
+
+
 def test_text_instead_of_guessing(files, export, here):
     """What cannot be guessed can be taken as text."""
     assert export("late.csv", csv_types="text").result["exported_count"] == 30_001
@@ -203,7 +219,7 @@ def test_text_instead_of_guessing(files, export, here):
         ({"source": "a.db", "parameters": {"a": 1}}, "parameters are for a query"),
         ({"source": "mysql://host/db"}, "no source is known as mysql://"),
         ({"source": "sqlite://rel.db"}, "does not lead to a file"),
-        ({"source": "postgresql://me:secret@host/db"}, "there is a secret in the source"),
+        ({"source": "postgresql://me:hunter7@host/db"}, "there is a secret in the source"),
         ({"source": "a.db", "target": "s3://"}, "names no bucket"),
         ({"source": "a.db", "target": "s3://b/../x"}, "have no meaning in an object storage"),
         ({"source": "a.db", "target": "ftp://h/x"}, "no storage is known as ftp://"),

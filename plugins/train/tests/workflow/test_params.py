@@ -29,7 +29,7 @@ from handrail_train import DefaultTrainAction, TrainParams
         ({"data": "iris", "patience": 3, "validation_share": 0}, "needs a validation share"),
         ({"data": "iris", "name": "My Model"}, "small letters"),
         ({"data": "iris", "store": "ftp://x"}, "no storage is known as ftp://"),
-        ({"data": "iris", "store": "s3://id:secret@bucket"}, "a secret in the store.*AWS_SECRET"),
+        ({"data": "iris", "store": "s3://id:hunter7@bucket"}, "a secret in the store.*AWS_SECRET"),
         ({"data": "iris", "hyper": {"learning_rate": float("inf")}}, "learning_rate: .*finite"),
         ({"data": "iris", "tolerance": float("inf")}, "finite"),
         ({"data": "iris", "epoch": 3}, "epoch"),

@@ -341,14 +341,14 @@ def test_what_was_uploaded_before_there_were_claims_is_said_once(shared: Any, tw
 
 
 def test_a_run_whose_claim_is_gone_does_not_go_on(shared: Any, two: Any, failing: Any) -> None:
-    """It stops with exit code 5, and undoes nothing."""
+    """It stops with exit code 3, and undoes nothing."""
     ann, _ = two
     kill_in_upload(ann, failing)
     forget(shared)
     files = shared.files()
     with pytest.raises(ClaimMissingError) as caught:
         ann.resume()
-    assert caught.value.exit_code == 5
+    assert caught.value.exit_code == 3
     assert shared.files() == files
 
 

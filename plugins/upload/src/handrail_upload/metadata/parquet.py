@@ -49,7 +49,7 @@ def _check_limits(sheet: Sheet, metadata: Any) -> None:
 
 def _values(sheet: Sheet, name: str, number: int, column: Any) -> list[object]:
     try:
-        values: list[object] = column.to_pylist()
+        values: list[object] = _in_microseconds(column).to_pylist()
     except (ValueError, LookupError, OverflowError) as error:
         raise sheet.error(
             f"a value in the rows {number + 1} to {number + len(column)} has no equal in Python: "
@@ -58,6 +58,16 @@ def _values(sheet: Sheet, name: str, number: int, column: Any) -> list[object]:
             column=name,
         ) from error
     return values
+
+
+def _in_microseconds(column: Any) -> Any:
+    """Return a column of times as Python has them; where pandas is installed, it has others."""
+    kind = column.type
+    if getattr(kind, "unit", "") != "ns":
+        return column
+    pyarrow = import_module("pyarrow")
+    zone = {"tz": kind.tz} if pyarrow.types.is_timestamp(kind) else {}
+    return column.cast(getattr(pyarrow, str(kind).partition("[")[0])("us", **zone))
 
 
 def _first_line(error: BaseException) -> str:

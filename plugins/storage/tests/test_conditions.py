@@ -225,3 +225,72 @@ def test_conditions_are_not_probed_behind_a_proxy(
     store = open_store(f"s3://{moto.bucket()}/deep")
     monkeypatch.setattr(deleting, "_needs_proxy", lambda: True)
     assert not store.probe(PROBE, OURS).delete_if
+
+
+@pytest.fixture
+def unconditional() -> ObjectStore:
+    """A storage that takes no conditions, so that it is looked before each change."""
+    store = open_store(f"memory://{uuid.uuid4()}/deep")
+    assert isinstance(store, ObjectStore)
+    assert not store.capabilities.replace_if
+    return store
+
+
+@pytest.fixture
+def contents(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths whose content was asked for."""
+    import obstore
+
+    usual, asked = obstore.get, list[str]()
+
+    def get(store: Any, path: str, **given: Any) -> Any:
+        if not (given.get("options") or {}).get("head"):
+            asked.append(path)
+        return usual(store, path, **given)
+
+    monkeypatch.setattr(obstore, "get", get)
+    return asked
+
+
+def test_a_look_before_a_change_reads_no_content(
+    unconditional: ObjectStore, contents: list[str]
+) -> None:
+    """Small objects are made, replaced and deleted by their versions alone."""
+    files = unconditional.small_files
+    assert files.create("a", b"first")
+    found = files.get("a")
+    assert found is not None
+    del contents[:]
+    version = files.swap("a", b"second", found.version)
+    assert version is not None
+    assert files.swap("a", b"third", found.version) is None
+    assert not files.remove("a", found.version)
+    assert files.remove("a", version)
+    assert contents == []
+    assert files.get("a") is None
+
+
+def test_a_run_does_not_read_the_state_that_it_has_just_written(
+    unconditional: ObjectStore, contents: list[str]
+) -> None:
+    Claims(unconditional, Claimant(run="run-1")).ask([Wanted(key="a")])
+    states = [path for path in contents if path.endswith("/state")]
+    assert len(states) == 1  # Whether there is one from before.
+
+
+def test_a_bucket_that_is_gone_is_no_claim_that_was_changed(
+    moto: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in moto.environment().items():
+        monkeypatch.setenv(name, value)
+    bucket = moto.bucket()
+    files = open_store(f"s3://{bucket}/deep", retries=0).small_files
+    version = files.put("a", b"first")
+    files.remove("a")
+    moto.client().delete_bucket(Bucket=bucket)
+    with pytest.raises(StorageError, match="bucket"):
+        files.swap("a", b"second", version)
+    with pytest.raises(StorageError, match="bucket"):
+        files.remove("a", version)
+    with pytest.raises(StorageError, match="bucket"):
+        files.create("a", b"first")

@@ -343,3 +343,29 @@ def test_other_kinds_of_progress(handrail):
     assert handrail("run", "flows.py:nightly", "in", "--progress", "off").stderr == ""
     done = handrail("run", "flows.py:nightly", "in", "--progress", "none")
     assert (done.returncode, "--progress" in done.stderr) == (2, True)
+
+
+COLLECTED = """
+import gc
+
+from handrail import action, step
+
+
+@step(effects=False)
+def look(context):
+    return {"passed_over": gc.get_freeze_count(), "is_on": gc.isenabled()}
+
+
+collected = action("collected", [look])
+"""
+
+
+def test_collections_in_a_run_pass_over_the_imported_modules(handrail, folder):
+    """Steps that make many objects do not pay for those of the modules; garbage is collected."""
+    (folder / "collected.py").write_text(COLLECTED, encoding="utf-8")
+    done = handrail("run", "collected.py:collected", "--json")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    (data,) = (each["data"] for each in events if each["event"] == "StepFinished")
+    assert data["passed_over"] > 10_000
+    assert data["is_on"] is True

@@ -1,4 +1,4 @@
-"""Pauses the collection of garbage while modules are imported."""
+"""Spares collections of garbage the modules that are imported."""
 
 from __future__ import annotations
 
@@ -20,3 +20,20 @@ def no_collections() -> Generator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+@contextmanager
+def few_collections() -> Generator[None]:
+    """Pass over what is there now, in each collection within the block.
+
+    Those are nearly all modules, which stay; with them, collections take a twentieth of a run that
+    looks at many files.
+    """
+    if gc.get_freeze_count():  # By whoever calls this.
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -7,6 +7,7 @@ import stat
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -128,7 +129,7 @@ class _Walk:
             path, below = waiting.pop()
             try:
                 with os.scandir(path) as found:
-                    entries = sorted(found, key=lambda entry: entry.name)
+                    entries = sorted(found, key=attrgetter("name"))
             except OSError as error:
                 if not below:
                     raise _no_source(path, error) from error
@@ -215,15 +216,10 @@ class _Walk:
         # Asking takes as long as all the rest, and nearly all files can be read by all.
         if found.st_mode & _READ_BY_ALL != _READ_BY_ALL and not os.access(path, os.R_OK):
             return LeftAlone(kind="unreadable", name=name, why="no permission to read it")
+        size, mtime, ctime = found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        # By place: with names, it takes a third longer for each file.
         return Found(
-            path=path,
-            name=name,
-            source=role,
-            size=found.st_size,
-            mtime=found.st_mtime_ns,
-            dev=found.st_dev & _MOST,
-            ino=found.st_ino & _MOST,
-            ctime=found.st_ctime_ns,
+            path, name, role, size, mtime, found.st_dev & _MOST, found.st_ino & _MOST, ctime
         )
 
 

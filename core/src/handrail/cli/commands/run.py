@@ -10,7 +10,7 @@ import click
 
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.completion import complete_steps
-from handrail.cli.garbage import no_collections
+from handrail.cli.garbage import few_collections, no_collections
 from handrail.cli.journals import journal_option, strict_option
 from handrail.cli.session import OWN_OPTIONS, event_options
 
@@ -96,7 +96,8 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
         with no_collections():
             from handrail.cli.new_run import run_target  # noqa: PLC0415
 
-        return run_target(click.get_current_context(), target, options)
+        with few_collections():
+            return run_target(click.get_current_context(), target, options)
 
     # A workflow has no docstring; that of its params describes it.
     documented = (action_class, action_class.params_model)

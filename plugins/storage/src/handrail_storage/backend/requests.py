@@ -8,9 +8,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_exponential, wait_random
-
 from handrail_storage.backend.clients import make_client
 from handrail_storage.backend.faults import storage_error
 from handrail_storage.backend.watching import OnStatus, Watch
@@ -21,6 +18,7 @@ from handrail_storage.stored import Stored
 
 if TYPE_CHECKING:
     from obstore import Attributes
+    from tenacity import RetryCallState
 
 MARK, SHA256, PART_SIZE = "handrail-run", "handrail-sha256", "handrail-part-size"
 
@@ -89,8 +87,25 @@ class Requests:
             with self.converting_errors(about):
                 return call()
 
+        try:
+            return once()
+        except StorageError as error:
+            failed = [error]
+        # Most requests never come here: what it takes to try again is not made for them.
+        from tenacity import (  # noqa: PLC0415 - see above
+            Retrying,
+            retry_if_exception,
+            stop_after_attempt,
+        )
+        from tenacity.wait import wait_exponential, wait_random  # noqa: PLC0415 - see above
+
         most = self._retries if retries is None else retries
         told = False
+
+        def next_time() -> T:
+            if failed:  # The first attempt was that above.
+                raise failed.pop()
+            return once()
 
         def tell(state: RetryCallState) -> None:
             nonlocal told
@@ -105,7 +120,7 @@ class Requests:
                 retry=retry_if_exception(_may_pass),
                 retry_error_callback=_give_up,
                 before_sleep=tell,
-            )(once)
+            )(next_time)
         except StorageError as error:
             raise error if error.attempts else error.after(1)  # noqa: B904 - the same error
         if told:

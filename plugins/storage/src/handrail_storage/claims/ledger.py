@@ -65,6 +65,7 @@ class Ledger:
         self._files = files
         self._cache = cache
         self._epoch: tuple[str, str] | None = None  # A version of that file, and what it names.
+        self._written: dict[str, Entry] = {}  # By run; a listing need not read them.
         self.url = url
 
     # Epochs
@@ -134,12 +135,16 @@ class Ledger:
     def put(self, state: ClaimState) -> Entry:
         """Write the state of a new claim."""
         version = self._files.put(_state_of(state.run), state.to_json(), spare=True)
-        return Entry(state=state, version=version)
+        return self._wrote(Entry(state=state, version=version))
 
     def swap(self, entry: Entry, state: ClaimState) -> Entry | None:
         """Replace the state of a claim; None if somebody else has replaced it."""
         version = self._files.swap(_state_of(state.run), state.to_json(), entry.version)
-        return None if version is None else Entry(state=state, version=version)
+        return None if version is None else self._wrote(Entry(state=state, version=version))
+
+    def _wrote(self, entry: Entry) -> Entry:
+        self._written[entry.state.run] = entry
+        return entry
 
     def remove(self, entry: Entry) -> bool:
         """Delete the state of a claim, then the list of its keys.
@@ -178,7 +183,7 @@ class Ledger:
             for name, version in names
             if (found := _STATE.fullmatch(name)) is not None
         ]
-        known = self._cache.states(self.url)
+        known = {**self._cache.states(self.url), **self._written}
 
         def read(named: tuple[str, str | None]) -> Entry | None:
             run, version = named

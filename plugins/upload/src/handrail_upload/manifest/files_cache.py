@@ -39,7 +39,7 @@ _IS_SAME = " AND ".join(f"k.{name} = file.{name}" for name in ("key", *_STATUS))
 _SETTLE = (
     f"UPDATE file SET state = '{UNCHANGED}', {', '.join(f'{name} = k.{name}' for name in _RESULT)}"
     f" FROM cache.known k WHERE id BETWEEN ? AND ? AND state = '{FOUND}' AND {_IS_SAME}"
-    " RETURNING id, key, size, version"
+    " RETURNING id, key, version"
 )
 _UNSETTLE = (
     f"UPDATE file SET state = '{FOUND}', {', '.join(f'{name} = NULL' for name in _RESULT)}"
@@ -128,10 +128,10 @@ class FilesCache(Notes):
             with self._doing_without(), self._transaction():
                 count, total, others = 0, 0, list[tuple[int]]()
                 known = self._db.execute(_SETTLE, (first, last)).fetchall()
-                for number, key, size, version in known:
+                for number, key, version in known:
                     found = there.get(key)
                     if found is not None and found.version == version:
-                        count, total = count + 1, total + size
+                        count, total = count + 1, total + found.size
                     else:
                         others.append((number,))
                 self._db.executemany(_UNSETTLE, others)

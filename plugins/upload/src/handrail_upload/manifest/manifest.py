@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +21,9 @@ _COLUMNS = (
     " dev, ino, ctime"
 )
 
+
+# As `os.fsencode` does it, which takes three times as long for each file.
+_FILE_NAMES = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
 
 _INSERT = (
     "INSERT OR IGNORE INTO file"
@@ -42,12 +46,9 @@ def _changed(file: SourceFile) -> tuple[Any, ...]:
 
 
 def _row(file: SourceFile) -> tuple[Any, ...]:
-    return (
-        os.fsencode(file.path),
-        *(file.name, file.key, file.unit, file.role),
-        *(file.size, min(file.mtime, LATEST), file.state, file.problem),
-        *(file.dev, file.ino, file.ctime),
-    )
+    path, mtime = file.path.encode(*_FILE_NAMES), min(file.mtime, LATEST)
+    known = (file.size, mtime, file.state, file.problem, file.dev, file.ino, file.ctime)
+    return (path, file.name, file.key, file.unit, file.role, *known)
 
 
 def _literal(text: str) -> str:

@@ -18,6 +18,7 @@ PACK = '''
 import base64, json, urllib.parse
 from dataclasses import dataclass, field
 from handrail import ActionContext, PackInfo, action, hookimpl, step
+from handrail.errors import RollbackDataError
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 class Params(BaseModel):
@@ -64,6 +65,11 @@ def send(context):
             context.record_rollback("sent", forms(text))
         context.log(f"about {text}", forms(text), file=f"/tmp/{text}")
         context.set_metrics({"size": 1.5, text: 2.5}, f"of {text}")
+        context.set_progress(1, 2, f"of {text}")
+        try:
+            context.record_rollback(f"sent {text}", 1)
+        except RollbackDataError as error:
+            context.log("refused", {"why": str(error)})
     made = forms(context.options.token.get_secret_value())
     return {"summary": f"sent with {secrets(context)}", **made}
 
@@ -165,10 +171,11 @@ def vault(tmp_path: Path, request: pytest.FixtureRequest) -> Vault:
 
 def test_a_run_leaves_no_secret_anywhere(vault: Vault) -> None:
     """In progress, errors, JSON, tracebacks, the journal and what shows it."""
-    for more in ([], ["--json"], ["--debug"], ["--no-journal", "--debug"], ["--dry-run"]):
+    ways = ("", "--json", "--debug", "--no-journal --debug", "--dry-run", "--progress json")
+    for more in (each.split() for each in ways):
         assert vault("run", "ship", *vault.given, *more).returncode == 0
         assert vault("run", "ship", *vault.given, "--fails", *more).returncode in (0, 5)
-    assert sum("**********" in text for _, text in vault.outputs) == 8
+    assert sum("**********" in text for _, text in vault.outputs) == 10
     for words in ("show 1 --all", "show 2 --traceback", "show 2 --step send", "show 2 --json"):
         assert vault(*words.split()).returncode == 0
     hidden = ("HANDRAIL_SHIP_PASSWORD", "HANDRAIL_SHIP_URL", "HANDRAIL_SHIP_OPTIONS")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail.cli.view.text import columns
+from handrail.cli.view.text import columns, folded
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
@@ -88,3 +88,13 @@ def test_every_listing_fits(crowded, width, words, told):
     assert not wide
     words_of_it = " ".join(told).split()
     assert not [word for word in words_of_it if word not in done.stdout]
+
+
+@pytest.mark.parametrize("indent", [0, 39, 45, 200])
+@pytest.mark.parametrize("word", ["~~~^", "a/" * 60, "資料" * 30])
+def test_what_is_indented_beyond_the_terminal_is_broken(monkeypatch, indent, word):
+    """Such as the marks below a line of code in a traceback."""
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = folded(" " * indent + f"{word} · {word} {word}")
+    assert max(map(columns, lines)) <= 40
+    assert "".join("".join(lines).split()).replace("·", "") == word * 3

@@ -17,6 +17,7 @@ from handrail.errors import (
     JournalError,
     LeaseLostError,
     ResultDataError,
+    RollbackDataError,
     describe,
 )
 from handrail.frozen import NOTHING
@@ -276,6 +277,12 @@ class JournaledLog:
     ) -> list[Any]:
         """Write rollback data; concurrent calls of several threads share one commit."""
         name = self._steps[position].name
+        if self._mask(key) != key:
+            # The rollback looks for this key, so it cannot be masked as the values are.
+            raise RollbackDataError(
+                f"step '{name}' recorded rollback data under a key with a secret in it",
+                ways_out=("record it under another key: secrets are never stored",),
+            )
         text = encode(list(values), f"rollback data '{key}' of step '{name}'")
         text = mask_json(text, self._mask)
         self._write([NoteChange(step=name, n=attempt, seq=seq, key=key, values=text)])

@@ -123,14 +123,7 @@ class Console:
         self._json(document)
 
     def _json(self, document: Mapping[str, Any], indent: int | None = None) -> None:
-        import json  # noqa: PLC0415 - only for JSON
-
-        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - likewise
-
-        text = to_json({"schema": SCHEMA, **document}, indent=indent)
-        if KNOWN(text) != text:
-            text = to_json(mask_values(json.loads(text), KNOWN), indent=indent)
-        self._print(text)
+        self._print(_json_text(document, indent))
 
     def _print(self, text: str) -> None:
         try:
@@ -151,9 +144,7 @@ class Console:
 
     def json_note(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line to standard error, with its schema."""
-        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
-
-        self._draw(to_json({"schema": SCHEMA, **document}) + "\n")
+        self._draw(_json_text(document) + "\n")
 
     def _write(self, stream: TextIO, text: str) -> None:
         if not self._marks[id(stream)]:
@@ -163,6 +154,18 @@ class Console:
         except UnicodeEncodeError:
             encoding = stream.encoding or "ascii"
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _json_text(document: Mapping[str, Any], indent: int | None = None) -> str:
+    """Return a document with its schema as JSON, without known secrets."""
+    import json  # noqa: PLC0415 - only for JSON
+
+    from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - likewise
+
+    text = to_json({"schema": SCHEMA, **document}, indent=indent)
+    if KNOWN(text) == text:
+        return text
+    return to_json(mask_values(json.loads(text), KNOWN), indent=indent)
 
 
 def _shown(line: str) -> str:

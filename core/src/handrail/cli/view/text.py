@@ -86,7 +86,7 @@ def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
         width: Columns of a line.
         indent: What lines after the first begin with.
     """
-    lines, begin = list[str](), text[: len(text) - len(text.lstrip(" "))]
+    lines, begin = list[str](), text[: min(len(text) - len(text.lstrip(" ")), width // 2)]
     line = begin
     for word in text.lstrip(" ").split(" "):
         longer = f"{line} {word}" if line.strip() else line + word
@@ -96,7 +96,7 @@ def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
         if line.strip():
             lines.append(line)
             line = indent
-        *parts, last = _broken(word, width - len(line))
+        *parts, last = _broken(word, width - max(len(line), len(indent)))
         lines += [line + parts[0], *(indent + part for part in parts[1:])] if parts else []
         line = (indent if parts else line) + last
     return [*lines, line]
@@ -124,7 +124,8 @@ def folded(line: str) -> list[str]:
     if "\n" in line or columns(unstyled(line)) <= width:
         return [line]
     line = shown(line)
-    indent = " " * (len(line) - len(line.lstrip(" ")))
+    # Something fits beside the indent, also if that is wider than the terminal.
+    indent = " " * min(len(line) - len(line.lstrip(" ")), width // 2)
     room = width - len(indent)
     pieces: list[str] = []
     for part in joined(line.lstrip(" ").split(" · "), room, indent="  "):

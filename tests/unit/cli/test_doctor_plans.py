@@ -78,7 +78,18 @@ def test_a_hook_that_raises_in_every_plan_is_found_once(yard):
     assert "insert_before of acme-misses 1.0 does nothing" in done.stdout
     assert "setup_steps of acme-misses 1.0 does nothing" in done.stdout
     assert "acme-falls 1.0 does nothing" not in done.stdout
-    assert [line for line in lines(done, "✗") if "planned" in line]
+    [planned] = [line for line in lines(done, "✗") if "planned" in line]
+    assert planned.endswith(" planned, without acme-falls")
+
+
+def test_plans_without_a_pack_that_cannot_be_loaded_are_not_green(yard):
+    """No run would be planned like that."""
+    yard.plant("acme-torn", "1.0", "raise RuntimeError('torn')", packs={"torn": "acme_torn"})
+    done = yard("doctor")
+    assert done.returncode == 4
+    [planned] = [line for line in lines(done, "○") if "planned" in line]
+    assert planned.endswith(" planned, without acme-torn")
+    assert json.loads(yard("doctor", "--json").stdout)["without"] == ["acme-torn"]
 
 
 def test_an_action_whose_plan_needs_params_is_counted_apart(yard):

@@ -37,6 +37,7 @@ class Checkup:
 
     Attributes:
         planned: Names of the actions that were planned.
+        without: Packs that are on and have no part in those plans, because they fail.
         unchecked: Each action that was not planned, with the reason.
         problems: The problems of plans.
         idle: Hooks that shape no plan, as problems that stop nothing.
@@ -45,6 +46,7 @@ class Checkup:
     """
 
     planned: list[str] = field(default_factory=list[str])
+    without: list[str] = field(default_factory=list[str])
     unchecked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     problems: list[Problem] = field(default_factory=list[Problem])
     idle: list[Problem] = field(default_factory=list[Problem])
@@ -76,6 +78,7 @@ def plan_everything(packs: InstalledPacks, folder: Path, costs: list[Cost]) -> C
                 plans.append(plan)
                 watched.note(plan)
     found.problems = list(dict.fromkeys(found.problems))
+    found.without = sorted(watched.left_out)
     asked = sum(bool(plan.steps) for plan in plans)
     if asked:
         known = {name for plan in plans for name in plan.positions}
@@ -117,15 +120,22 @@ def _plan(
 
 
 class _WatchedPacks:
-    """A provider of the packs that can be loaded; it watches their hooks."""
+    """A provider of the packs that can be loaded; it watches their hooks.
+
+    Attributes:
+        packs: Those packs.
+        left_out: Names of the packs that are left out: those that cannot be loaded, and then each
+            whose hook raises.
+    """
 
     def __init__(self, packs: InstalledPacks) -> None:
         self.real = packs
-        self.packs = [_WatchedPack(pack) for pack in packs.load_each()[0]]
-        self._left_out: set[str] = set()
+        loaded, failed = packs.load_each()
+        self.packs = [_WatchedPack(pack) for pack in loaded]
+        self.left_out = {record.id for record, _ in failed}
 
     def contributors(self) -> Sequence[_WatchedPack]:
-        return [pack for pack in self.packs if pack.id not in self._left_out]
+        return [pack for pack in self.packs if pack.id not in self.left_out]
 
     def required(self) -> Sequence[RequiredStep]:
         # A required pack that is missing is told once, and not for each action.
@@ -135,7 +145,7 @@ class _WatchedPacks:
         """Leave out a pack from now on; return whether it was one until now."""
         if all(each.id != pack for each in self.contributors()):
             return False
-        self._left_out.add(pack)
+        self.left_out.add(pack)
         return True
 
     def note(self, plan: Plan) -> None:

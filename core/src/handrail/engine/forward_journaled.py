@@ -163,10 +163,12 @@ def note_with_values(
     told = yield Call(line.log.store_values, (position, result))
     if isinstance(told, Raised | NotRun):
         return told.error
+    facts = line.run.plan.steps[position].facts
+    resumable = facts.restorable or not facts.effects
     for text, then in told:
         if line.run.strict_results:
             return ResultDataError(text)
-        data = {"summary": f"{text}; {then}"}
+        data = {"summary": f"{text}; {then}", "resumable": resumable}
         logged = yield Call(line.context.log, (NOT_STORED, data), inline=True)
         if isinstance(logged, Raised | NotRun) and not isinstance(logged.error, Exception):
             return logged.error

@@ -212,6 +212,18 @@ def test_many_files(write: Callable[..., Path], dry_run: Callable[..., Any]) -> 
     assert lines[-2:] == ["... and 3 more that are new", "1,003 files to send, 1 kB"]
 
 
+def test_many_invalid_files(write: Callable[..., Path], handrail: Callable[..., Any]) -> None:
+    """They are listed in short, and each of them with --all: no list is left to look into."""
+    write({f"{n:03}": "" for n in range(130)})
+    short = handrail("run", "upload", "src", "out", "--dry-run")
+    told = [line for line in short.stdout.splitlines() if "invalid_file" in line]
+    assert (short.returncode, len(told), "... and 119 more: --all" in short.stdout) == (1, 11, True)
+    everything = handrail("run", "upload", "src", "out", "--dry-run", "--all").stdout.splitlines()
+    assert [f"     invalid_file ({n:03}) is empty" for n in range(130)] == [
+        line for line in everything if "invalid_file" in line
+    ]
+
+
 def test_a_bucket_that_is_missing(
     write: Callable[..., Path],
     handrail: Callable[..., Any],

@@ -28,6 +28,20 @@ def insert_after(action, step):
         return tag
 """
 
+LOSING = """
+from handrail import action, step
+
+@step
+def open_it(context):
+    return {"thing": object()}
+
+@step
+def fail(context):
+    raise ValueError("told to fail")
+
+losing = action("losing", [open_it, fail])
+"""
+
 
 @pytest.fixture
 def tagging(site: Garden) -> None:
@@ -276,3 +290,15 @@ def test_what_is_needed_again_is_not_kept_without_its_password(
     assert done.returncode == 1, done.stderr
     assert message in done.stderr
     assert not has_password(folder)
+
+
+def test_a_run_that_cannot_be_resumed_is_not_to_be_resumed(handrail: Run, folder: Path) -> None:
+    """What the run says of a result is what it proposes at its end; `show` says what it takes."""
+    (folder / "losing.py").write_text(LOSING)
+    done = handrail("run", "losing.py:losing", "--on-failure", "keep")
+    assert done.returncode == 6
+    assert "can be undone, but not resumed" in done.stderr
+    assert "handrail resume" not in done.stderr
+    assert "  undo    handrail rollback 1" in done.stderr
+    shown = handrail("show", "1").stdout
+    assert "needs a restore() of open_it that sets thing, which was not stored" in shown

@@ -16,6 +16,7 @@ from handrail.cli.view.text import (
     columns,
     cut,
     facts,
+    folded,
     listed,
     seconds,
     shorten,
@@ -116,6 +117,31 @@ def test_durations_are_told_as_people_do(took, text):
 def test_facts_stand_in_as_few_lines_as_they_fit_into():
     assert facts("a", "b") == ["a · b"]
     assert facts("a" * 60, "b" * 60, "c") == ["a" * 60, f"  {'b' * 60} · c"]
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        ("  cause  one two three four five", ["  cause  one two three", "    four five"]),
+        ("  at  a:1", ["  at  a:1"]),
+        ("run 6, kept:  handrail resume 6", ["run 6, kept:", "  handrail resume 6"]),
+        ("    handrail resume 6 --journal a-long-one", None),
+    ],
+)
+def test_lines_break_between_words_and_before_commands(monkeypatch, line, lines):
+    """A command stays in one piece, so that it can be copied; without a terminal all lines do."""
+    assert folded(line, io.StringIO()) == [line]
+    monkeypatch.setattr("handrail.cli.view.text._LEAST", 1)
+    monkeypatch.setenv("COLUMNS", "24")
+    assert folded(line, io.StringIO()) == (lines or [line])
+
+
+def test_styles_take_no_columns(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    line = f"{Console().style('error:', 'red', 'bold')} what went wrong takes 35 columns"
+    assert columns(line) == 39
+    assert folded(line, io.StringIO()) == [line]
 
 
 def test_of_many_names_the_number_of_the_others_is_told():

@@ -24,7 +24,7 @@ from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import parse_time, run_to_dict, ways_of
-from handrail.cli.view.text import plural
+from handrail.cli.view.text import listed, plural
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import frozen, replace
 from handrail.journal.damage import is_damaged
@@ -226,6 +226,7 @@ def _to_dict(session: Session, health: _Health) -> dict[str, object]:
             for each in health.checkup.costs
         ],
         "planned": health.checkup.planned,
+        "without": health.checkup.without,
         "unchecked": [{"action": name, "why": why} for name, why in health.checkup.unchecked],
         "journal": health.journal.to_dict(),
         "warnings": [problem.to_dict() for problem in health.warnings],
@@ -245,7 +246,7 @@ def _lines(session: Session, health: _Health) -> Iterator[str]:
     listed = ", ".join(f"{count} {status}" for status, count in counts.items())
     packs = f"{plural(len(records), 'pack')}{f' ({listed})' if listed else ''}"
     yield f"{bad if health.packs else good} {packs}"
-    yield from _plan_lines(health, bad if health.plans else good, waits)
+    yield from _plan_lines(health, good, bad, waits)
     first, *waiting = _journal_lines(health.journal)
     yield f"{bad if health.journal.exit_code else good} {first}"
     yield from (f"{waits} {line}" for line in waiting)
@@ -262,14 +263,16 @@ def _lines(session: Session, health: _Health) -> Iterator[str]:
         yield ""
 
 
-def _plan_lines(health: _Health, mark: str, waits: str) -> Iterator[str]:
+def _plan_lines(health: _Health, good: str, bad: str, waits: str) -> Iterator[str]:
     checkup = health.checkup
     if health.settings:
         yield f"{waits} no action is checked: the settings have to be valid first"
         return
     count = len(checkup.planned)
     others = f", {len(checkup.unchecked)} not checked" if checkup.unchecked else ""
-    yield f"{mark} {plural(count, 'action')} planned{others}"
+    without = f", without {listed(checkup.without, room=60)}" if checkup.without else ""
+    mark = bad if health.plans else waits if checkup.without else good
+    yield f"{mark} {plural(count, 'action')} planned{others}{without}"
     for name, why in checkup.unchecked:
         yield f"{waits} {name} is not checked: {why}"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.cli.hints import command_line
-from handrail.cli.view.text import one_line
+from handrail.cli.view.text import folded, one_line
 from handrail.errors import (
     ExitCode,
     HandrailError,
@@ -92,9 +92,9 @@ def show(session: Session, failure: Failure) -> ExitCode:
 def _note(session: Session, text: str) -> None:
     """Write a text to standard error; a message of several lines is indented from the second on."""
     first, *others = visible_lines(KNOWN(text))
-    session.console.note(first)
-    for line in others:
-        session.console.note(f"          {line}".rstrip())
+    for line in (first, *(f"          {line}".rstrip() for line in others)):
+        for piece in folded(line, session.console.err):
+            session.console.note(piece)
 
 
 def report(session: Session, error: BaseException) -> ExitCode:

@@ -18,6 +18,7 @@ from handrail.cli.view.text import (
     WIDTH,
     columns,
     cut,
+    folded,
     one_line,
     plural,
     seconds,
@@ -48,6 +49,7 @@ class Outcome:
         number: The number in its journal, or None without a journal.
         undoes: Whether the undo has begun.
         sealed: Whether it can no longer be rolled back.
+        resumable: Whether all that its steps returned is there for a resume.
     """
 
     def __init__(self) -> None:
@@ -55,6 +57,7 @@ class Outcome:
         self.number: int | None = None
         self.undoes = False
         self.sealed = False
+        self.resumable = True
 
     def __call__(self, event: Event) -> None:
         """Take one event of the run."""
@@ -62,6 +65,9 @@ class Outcome:
             self.number = event.number
         elif isinstance(event, events.UndoStarted):
             self.undoes = True
+        elif isinstance(event, events.MessageLogged):
+            lost = event.name == "result_not_stored" and event.data.get("resumable") is False
+            self.resumable = self.resumable and not lost
         elif isinstance(event, events.RunFinished):
             self.value = event.outcome
 
@@ -72,7 +78,9 @@ class Outcome:
             return ()
         left = "undoing" if self.undoes else "interrupted"
         outcome = left if self.value in (None, "interrupted") else self.value
-        return commands_for(self.number, purposes_of(outcome, sealed=self.sealed))
+        purposes = purposes_of(outcome, sealed=self.sealed)
+        open_now = (each for each in purposes if each != "finish" or self.resumable)
+        return commands_for(self.number, open_now)
 
 
 class JsonView:
@@ -321,7 +329,8 @@ class _RunView:
 
     def _short(self, error: str) -> str:
         """Return as much of an error as its line has room for; all of it is shown below the run."""
-        return shorten(one_line(error), max(WIDTH - self._width - 13, 40))
+        room = terminal_columns(self._console.err, WIDTH)
+        return shorten(one_line(error), max(room - self._width - 13, 40))
 
 
 class LiveView(_RunView):
@@ -391,7 +400,8 @@ class LiveView(_RunView):
         if self._within_line:
             self._console.note()  # What a step has written last did not end its line.
         self._within_line = self._held = False
-        self._console.note(text)
+        for piece in folded(text, self._console.err):
+            self._console.note(piece)
 
     # The moving line
 

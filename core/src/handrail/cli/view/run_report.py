@@ -328,6 +328,11 @@ def _effect(purpose: str, record: RunRecord) -> str:
 
 def _finishing(steps: Sequence[RecordedStep]) -> str:
     for step in steps:
+        lost = [key for key, entry in step.returned.items() if "unstorable" in entry]
+        if lost and step.state == "done" and step.planned.get("effects"):
+            name, values = shorten(step.name, _NAME), listed(lost, room=_NAME)
+            return f"needs a restore() of {name} that sets {values}, which was not stored"
+    for step in steps:
         if step.state in ("INTERRUPTED", "failed"):
             name = shorten(step.name, _NAME)
             if step.planned.get("resume"):

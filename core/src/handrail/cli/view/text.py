@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from handrail.cli.view.console import terminal_columns, unstyled
 from handrail.redact import KNOWN
@@ -14,6 +15,7 @@ WIDTH = 100
 
 _MARKS = "✓✗↶▸◂└·…█░"
 _HAS_COMMAND = "handrail "
+_BEFORE_COMMAND = ":  "
 _LEAST = 40  # Columns that are assumed at least; narrower terminals break lines themselves.
 
 
@@ -33,7 +35,7 @@ def shown(text: str) -> str:
 
 def columns(text: str) -> int:
     """Return the number of terminal columns of `text`, as it is shown."""
-    text = shown(text)
+    text = unstyled(shown(text))
     if text.isascii():
         return len(text)
     return sum(_columns_of(letter) for letter in text)
@@ -115,13 +117,18 @@ def _broken(word: str, width: int) -> list[str]:
     return [*parts, word]
 
 
-def folded(line: str) -> list[str]:
+def folded(line: str, stream: TextIO | None = None) -> list[str]:
     """Return a line in as many lines as the terminal needs for it; in one, where there is none.
 
     Commands stay on one line, so that they can be copied.
+
+    Args:
+        line: The line.
+        stream: Where it goes; by default, standard output.
     """
-    width = terminal_width(default=sys.maxsize)
-    if "\n" in line or columns(unstyled(line)) <= width:
+    stream = sys.__stdout__ if stream is None else stream
+    width = max(terminal_columns(stream, sys.maxsize), _LEAST)
+    if "\n" in line or columns(line) <= width:
         return [line]
     line = shown(line)
     # Something fits beside the indent, also if that is wider than the terminal.
@@ -129,7 +136,11 @@ def folded(line: str) -> list[str]:
     room = width - len(indent)
     pieces: list[str] = []
     for part in joined(line.lstrip(" ").split(" · "), room, indent="  "):
-        pieces += [part] if _HAS_COMMAND in part else wrapped(part, room, indent="  ")
+        if _HAS_COMMAND not in part or columns(part) <= room:
+            pieces += wrapped(part, room, indent="  ")
+            continue
+        text, colon, command = part.partition(_BEFORE_COMMAND)
+        pieces += [*wrapped(f"{text}:", room, indent="  "), f"  {command}"] if colon else [part]
     return [indent + piece for piece in pieces]
 
 

@@ -47,15 +47,17 @@ class ValidateFilesStep(BaseStep[UploadContext]):
         manifest.keep()
         problems = 0
         first: list[str] = []
+        lists_all = not context.manifest_path  # A dry run leaves no manifest to look into.
         for name, why in manifest.problems(*_PROBLEMS):
             problems += 1
             if problems <= _SHOWN:
                 first.append(f"{name}: {why}")
+            if lists_all or problems <= _SHOWN:
                 context.log("invalid_file", {"summary": why}, name)
         stop = problems > 0 and context.options.on_invalid == "fail"
-        if problems > _SHOWN:
-            # The undo, or the end of a dry run, takes the manifest away.
-            where = f"; {manifest.path} has them all" if context.manifest_path and not stop else ""
+        if problems > _SHOWN and not lists_all:
+            # The undo takes the manifest away.
+            where = "" if stop else f"; {manifest.path} has them all"
             context.log("invalid_file", {"summary": f"and {problems - _SHOWN:,} more{where}"})
         if stop:
             raise InvalidFilesError(

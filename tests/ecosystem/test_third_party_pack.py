@@ -39,17 +39,17 @@ def test_it_is_listed(environment) -> None:
     assert sorted(greet["steps"]) == ["greet_guests", "write_greeting"]
     assert greet["commands"] == ["hello"]
     table = environment.handrail("packs").stdout
-    assert re.search(r"(?m)^acme-greet +0\.1\.0 +greet +2 +hello +on +installed$", table)
+    assert re.search(r"(?m)^acme-greet +on +0\.1\.0 +greet +2 +hello +installed$", table)
 
 
 def test_its_action_and_steps_are_listed_with_what_they_do(environment) -> None:
     actions = environment.handrail("actions").stdout
-    assert re.search(r"(?m)^greet +acme-greet +0\.1\.0 +Greet somebody by name +on$", actions)
+    assert re.search(r"(?m)^greet +on +acme-greet +0\.1\.0 +Greet somebody by name$", actions)
     (greet,) = json.loads(environment.handrail("actions", "--json").stdout)["actions"]
     assert (greet["id"], greet["name"], greet["status"]) == ("acme-greet:greet", "greet", "on")
     assert greet["does"] == "Greet somebody by name"
     steps = environment.handrail("steps").stdout
-    assert re.search(r"(?m)^write_greeting +acme-greet +0\.1\.0 +Write the greeting", steps)
+    assert re.search(r"(?m)^write_greeting +on +acme-greet +0\.1\.0 +Write the greeting", steps)
 
 
 def test_help_offers_its_action_only_while_it_is_on(environment) -> None:
@@ -80,7 +80,7 @@ def test_its_action_is_planned_and_run(environment) -> None:
 def test_a_dry_run_writes_nothing(environment) -> None:
     done = environment.handrail("run", "greet", "Ada", "--file", "hello.txt", "--dry-run")
     assert done.returncode == ExitCode.DONE
-    assert "write 'Hello, Ada!' to hello.txt" in done.stderr
+    assert "write 'Hello, Ada!' to hello.txt" in done.stdout
     assert not (environment.work / "hello.txt").exists()
 
 
@@ -130,7 +130,7 @@ def test_the_project_can_switch_it_off(environment) -> None:
         table = environment.handrail("packs").stdout
     finally:
         file.unlink()
-    assert re.search(r"(?m)^acme-greet .* off +handrail\.toml:2  packs\.disable$", table)
+    assert re.search(r"(?m)^acme-greet +off .* handrail\.toml:2  packs\.disable$", table)
 
 
 def test_it_is_gone_once_it_is_uninstalled(environment, party: str) -> None:
@@ -141,7 +141,7 @@ def test_it_is_gone_once_it_is_uninstalled(environment, party: str) -> None:
         run = environment.handrail("run", "greet", "Ada")
         assert run.returncode == ExitCode.USAGE
         assert "greet" in run.stderr
-        assert "pip install" in run.stderr
+        assert "searched" in run.stderr
         assert environment.handrail("run", party).returncode == ExitCode.DONE
     finally:
         environment.install("acme-greet")

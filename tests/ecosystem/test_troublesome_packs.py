@@ -66,7 +66,7 @@ def test_one_for_a_newer_core(environment, plant, tidy: str) -> None:
     )
     listing_goes_on(environment)
     assert re.search(
-        r"(?m)^acme-future .* incompatible +wants handrail>=99, this is ",
+        r"(?m)^acme-future +incompatible .* wants handrail>=99, this is ",
         environment.handrail("packs").stdout,
     )
     for command in ("plan", "run"):
@@ -102,7 +102,7 @@ def test_one_that_is_half_uninstalled(environment, plant, tidy: str) -> None:
     (environment.site / "acme_half" / "__init__.py").unlink()
     listing_goes_on(environment)
     table = environment.handrail("packs").stdout
-    assert re.search(r"(?m)^acme-half .* broken +RECORD names 1 file", table)
+    assert re.search(r"(?m)^acme-half +broken .* RECORD names 1 file", table)
     done = environment.handrail("run", tidy)
     assert done.returncode == ExitCode.PACK
     assert "--no-pack acme-half" in done.stderr

@@ -19,7 +19,7 @@ import base64, json, urllib.parse
 from dataclasses import dataclass, field
 from handrail import ActionContext, PackInfo, action, hookimpl, step
 from handrail.errors import RollbackDataError
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, Field, SecretBytes, SecretStr
 
 class Params(BaseModel):
     """What it takes."""
@@ -33,6 +33,7 @@ class Params(BaseModel):
 
 class Settings(BaseModel):
     dsn: SecretStr = SecretStr("")
+    key: SecretStr = Field(SecretStr(""), alias="secret_key")
     level: int = 1
 
 @dataclass(kw_only=True)
@@ -197,6 +198,11 @@ def test_a_mistake_shows_no_secret(vault: Vault) -> None:
     vault("run", "ship", "-p", f'url=["postgresql://ada:{vault.coded}@db"]', "--debug")
     vault("run", "ship", "-p", f"token={vault.secret}")
     vault("run", "ship", "-p", f"acme-ship.dsn={vault.secret}")
+    for key in ("key", "secret_key"):  # Only the alias is read.
+        told = vault("run", "ship", "-p", f"acme-ship.{key}={vault.secret}")
+        assert "from the variable HANDRAIL_ACME_SHIP_SECRET_KEY only" in told.stderr
+    vault.variables["HANDRAIL_ACME_SHIP_KEY"] = vault.secret  # Nothing reads it.
+    assert "HANDRAIL_ACME_SHIP_KEY" in vault("config").stdout
     vault("run", "ship", "-p", f"acme-ship.level={vault.secret}", "--debug")
     vault.variables["HANDRAIL_ACME_SHIP_LEVEL"] = "high"
     for words in ("run ship", "run ship --json", "doctor", "config", "plan ship --debug"):

@@ -38,6 +38,20 @@ def test_the_hook_and_the_step_are_named(named, pack, plan, hook, attribute):
     assert [vars(step) for step in steps] == before
 
 
+def test_the_class_of_a_step_may_not_be_replaced(named, pack, plan):
+    def change(step):
+        step.__class__ = type("Other", (type(step),), {"execute": print})
+
+    steps = base(named)
+    kinds = [type(step) for step in steps]
+    with pytest.raises(PlanError) as error:
+        plan(steps, [pack("acme-a", wrap_step=change)])
+    assert changed(error) == [
+        f"wrap_step of acme-a 1.0 changes __class__ of step '{name}'" for name in ("find", "send")
+    ]
+    assert [type(step) for step in steps] == kinds
+
+
 def test_setup_steps_may_not_change_the_steps_of_the_registry(named, pack, plan):
     def setup_steps(registry):
         for step in registry:

@@ -148,6 +148,7 @@ class _Joined:
         merge(self.values, table.values)
         self.problems: list[Problem] = []
         self._table = table
+        self._model = model
         self._sources: dict[KeyPath, str] = {}
         secrets = frozenset[KeyPath]() if model is None or not table.prefix else secrets_of(model)
         for path in secrets:
@@ -187,7 +188,10 @@ class _Joined:
     def _refuse(self, path: KeyPath, source: str, pack: Origin) -> None:
         """Add a problem for a secret from a source that others can read."""
         self._sources[path] = source
-        variable = f"{self._table.prefix}{'_'.join(path).upper()}"
+        assert self._model is not None
+        own = path[0] in fields_of(self._model)  # By its name, where perhaps only an alias is read.
+        read = (*paths_of(self._model, path[0])[0], *path[1:]) if own else path
+        variable = f"{self._table.prefix}{'_'.join(read).upper()}"
         message = f"{'.'.join(path)} is a secret, which is read from the variable {variable} only"
         self.problems.append(_problem(self.source, path, message, pack))
 

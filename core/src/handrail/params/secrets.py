@@ -69,7 +69,8 @@ def secrets_of(
     found: set[KeyPath] = set()
     for name, info in fields_of(model).items():
         inner = model_in(info.annotation)
-        for path in paths_of(model, name):
+        # By its own name too, also where only an alias is read: it may be given so by mistake.
+        for path in dict.fromkeys((*paths_of(model, name), (name,))):
             if name in secret_fields(model):
                 found.add((*prefix, *path))
             elif inner is not None and inner not in seen:

@@ -61,7 +61,8 @@ def _differs(kind: type, name: str, before: Mapping[str, Any], now: Mapping[str,
 
 
 def _attributes(step: BaseStep[Any]) -> dict[str, Any]:
-    """Return the attributes of an instance by name, with those in slots."""
+    """Return the class and the attributes of an instance by name, with those in slots."""
     state = cast("_State", object.__getstate__(step))
     own, slots = state if isinstance(state, tuple) else (state, None)
-    return {**(own or {}), **(slots or {})}
+    # The class first: what it has slots for is restored after it.
+    return {"__class__": type(step), **(own or {}), **(slots or {})}

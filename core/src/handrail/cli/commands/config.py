@@ -46,7 +46,8 @@ def config(ctx: click.Context) -> int:
     found = session.packs
     loaded, unread, wrong = _loaded(found)
     problems = (*found.settings_problems, *wrong, *found.unmet)
-    rows = rows_of(found.settings, found.records, unread)
+    read = frozenset[str]().union(*(each.variables for each in loaded))
+    rows = rows_of(found.settings, found.records, unread, read)
     rows += _defaults(loaded, {key for key, _, _ in rows}, found)
     rows.append(_journal(session))
     project = str(found.settings.project.folder)
@@ -125,7 +126,10 @@ def _text(value: object) -> str:
 
 
 def rows_of(
-    settings: Settings, packs: Sequence[PackRecord] = (), unread: Collection[str] = ()
+    settings: Settings,
+    packs: Sequence[PackRecord] = (),
+    unread: Collection[str] = (),
+    variables: Collection[str] = (),
 ) -> list[Row]:
     """Return `(key, value, source)` for all settings, with the keys of the project file.
 
@@ -135,8 +139,14 @@ def rows_of(
         settings: The settings.
         packs: The installed packs, whose variables are listed too.
         unread: Ids of those whose values are all hidden.
+        variables: The variables that packs read. Of others nobody knows whether they are secrets,
+            so their values are hidden.
     """
-    rows = [*_disabled(settings), *_only(settings), *_pack_settings(settings, packs, unread)]
+    rows = [
+        *_disabled(settings),
+        *_only(settings),
+        *_pack_settings(settings, packs, unread, variables),
+    ]
     for pack, grants in sorted(settings.grants.items()):
         rows += [(f"grants.{pack}", grant.value, grant.source) for grant in grants]
     for section in (settings.actions, settings.workflows):
@@ -178,7 +188,10 @@ def _only(settings: Settings) -> Iterator[Row]:
 
 
 def _pack_settings(
-    settings: Settings, packs: Sequence[PackRecord], unread: Collection[str]
+    settings: Settings,
+    packs: Sequence[PackRecord],
+    unread: Collection[str],
+    variables: Collection[str],
 ) -> Iterator[Row]:
     """Yield the settings of packs; if several sources set a key, the strongest first."""
     ids = {normalised(name): record.id for record in packs for name in record.names}
@@ -198,7 +211,7 @@ def _pack_settings(
         prefix = max((each for each in by_prefix if variable.startswith(each)), key=len, default="")
         if prefix:
             key = variable.removeprefix(prefix).lower()
-            yield row(by_prefix[prefix], key, text, variable)
+            yield row(by_prefix[prefix], key, text if variable in variables else HIDDEN, variable)
     for pack, table in sorted(settings.packs.items()):
         for path, value in leaves(table):
             yield row(pack, ".".join(path), value, settings.source_of(pack, *path))

@@ -337,12 +337,13 @@ def about_action(
     from handrail.redact import Mask  # noqa: PLC0415
 
     name, model = action.action_name, action.params_model
-    text = params_text(model, params, name, variables)
+    mask = Mask([*secret_texts(model, params), *secrets])
+    text = params_text(model, params, name, variables, mask)
     return RunAbout(
         action=recorded_as or name,
         params=text,
         packs=packs,
-        mask=Mask([*secret_texts(model, params), *secrets]),
+        mask=mask,
         secrets=fields_not_stored(model, text),
         **({} if serializers is None else {"serializers": serializers}),
     )

@@ -29,6 +29,7 @@ class Params(BaseModel):
     url: str = ""
     options: dict[str, object] = {}
     count: int = 1
+    label: str = ""
     fails: bool = False
 
 class Settings(BaseModel):
@@ -123,6 +124,7 @@ class Vault:
         }
         self.given = [
             *("--password", secret),
+            *("--label", f"with {secret}"),
             *("--url", f"postgresql://ada:{self.coded}@db/acme?user=a&password={self.coded}"),
             *("-p", f"options={json.dumps({'a': {'password': secret}, 'token': [secret]})}"),
         ]
@@ -179,10 +181,17 @@ def test_a_run_leaves_no_secret_anywhere(vault: Vault) -> None:
     assert sum("**********" in text for _, text in vault.outputs) == 10
     for words in ("show 1 --all", "show 2 --traceback", "show 2 --step send", "show 2 --json"):
         assert vault(*words.split()).returncode == 0
-    hidden = ("HANDRAIL_SHIP_PASSWORD", "HANDRAIL_SHIP_URL", "HANDRAIL_SHIP_OPTIONS")
+    hidden = (
+        "HANDRAIL_SHIP_LABEL",
+        "HANDRAIL_SHIP_PASSWORD",
+        "HANDRAIL_SHIP_URL",
+        "HANDRAIL_SHIP_OPTIONS",
+    )
     told = vault("rollback", "2", "--yes").stderr
     assert all(f"set {name}" in told for name in hidden), told
-    vault.variables |= dict(zip(hidden, (vault.secret, vault.given[3], "{}"), strict=True))
+    vault.variables |= dict(
+        zip(hidden, ("a label", vault.secret, vault.given[5], "{}"), strict=True)
+    )
     for words in ("rollback 2 --yes", "rollback 2 --yes --debug", "rollback 1 --yes --json"):
         assert vault(*words.split()).returncode == 5
     for words in ("config", "config --json", "plan ship", "plan ship --json", "doctor", "runs"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ActionError, ParamsError, describe
@@ -11,7 +11,7 @@ from handrail.params.conversion import from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.secrets import secret_fields, secrets_of, variable_of
 from handrail.params.values import KeyPath, set_path
-from handrail.redact import without_secrets
+from handrail.redact import mask_values, without_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -25,18 +25,20 @@ def params_text(
     params: Any,
     action: str,
     variables: Mapping[KeyPath, str] | None = None,
+    mask: Callable[[str], str] = str,
 ) -> str:
     """Return params as JSON: `values`, and for each secret the variable that it is read from.
 
     Secrets whose variable contains JSON, such as lists, are in `json`. A param that contains a URL
-    with a password, or that is called like a secret, counts as one, and is in `hidden` without it.
-    The paths of the others that differ from their defaults are in `changed`.
+    with a password or a secret, or that is called like a secret, counts as one, and is in `hidden`
+    without it. The paths of the others that differ from their defaults are in `changed`.
 
     Args:
         model: The params model, or None for an action without one.
         params: An instance of it, or the mapping of an action without one.
         action: Name of the action, for the variables of secrets.
         variables: Other variables, by the path of the secret.
+        mask: Removes known secrets from a text.
 
     Raises:
         ActionError: The params have no JSON form.
@@ -51,6 +53,7 @@ def params_text(
         for path, value, variable, is_set, differs in _all_entries(model, params, action):
             # A default is in the code, for everyone to read.
             shown = without_secrets(path[-1] if is_set else "", json.loads(_COMPACT(value)))
+            shown = mask_values(shown, mask) if is_set else shown
             with_password = variable is None and shown != value
             # Empty values contain no secret.
             if not with_password and (variable is None or value in ([], {})):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import HandrailError, StepNeededError, describe
+from handrail.errors import HandrailError, describe
 from handrail.frozen import replace
 from handrail.plan.plan import Plan
 from handrail.steps import BaseStep, StepResult
@@ -17,10 +17,7 @@ Told = Callable[[str, str], object]
 """Takes the name of a step, and one line of its preview."""
 
 # What a step stumbles over if something is missing that a step before it would have made.
-_STUMBLES = (
-    *(LookupError, AttributeError, TypeError, AssertionError),
-    *(OSError, ArithmeticError, StepNeededError),
-)
+_STUMBLES = (LookupError, AttributeError, TypeError, AssertionError, OSError, ArithmeticError)
 
 
 def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
@@ -29,9 +26,10 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
     Steps with `effects = False` really run; the others give their `preview` as `data["preview"]`, a
     list of lines. `always_run` steps with effects are previewed too. A dry run fails where the run
     would: at a reading step that fails, and at a preview that raises a HandrailError, such as that
-    the target cannot be reached. Once a step with effects was left out, a reading step may also
-    stumble over results that are missing (LookupError, AttributeError, TypeError, OSError and the
-    like): it then reports that, and the dry run continues.
+    the target cannot be reached, or that a step was left out of the run. Behind a step with effects
+    that is only previewed, a reading step may also stumble over results that are missing
+    (LookupError, AttributeError, TypeError, OSError and the like): it then reports that, and the
+    dry run continues.
 
     Args:
         plan: The plan.
@@ -85,9 +83,6 @@ class _StandIn(BaseStep[Any]):
         self._told(self.name, line)
         return line
 
-    def _missed(self, reason: str) -> StepResult:
-        return StepResult(data={"preview": [self._tell(f"cannot tell in a dry run: {reason}")]})
-
 
 class _Previewed(_StandIn):
     @calls_user_code
@@ -97,8 +92,6 @@ class _Previewed(_StandIn):
             answer = self.step.preview(context)
             # It may be a generator, and fail late.
             lines = [self._tell(NOT_PREVIEWED)] if answer is None else self._lines(answer)
-        except StepNeededError as error:
-            return self._missed(error.message)
         except HandrailError:
             raise
         except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run continues
@@ -136,9 +129,10 @@ class _Lenient(_StandIn):
             return self._stumbled(error)
 
     def _stumbled(self, error: Exception) -> StepResult:
-        if isinstance(error, HandrailError) and not isinstance(error, StepNeededError):
+        if isinstance(error, HandrailError):  # The run would fail, too.
             raise error
-        return self._missed(describe(error))
+        reason = f"cannot tell in a dry run: {describe(error)}"
+        return StepResult(data={"preview": [self._tell(reason)]})
 
 
 @calls_user_code

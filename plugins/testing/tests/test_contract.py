@@ -392,6 +392,15 @@ def test_hooks_that_do_nothing_are_a_warning(verdict) -> None:
     assert "the hooks of acme-scan 1.0 do nothing in upload" in told(found)
 
 
+def test_hooks_that_take_long_are_a_warning(verdict, monkeypatch) -> None:
+    """Each plan waits for them. The clock of the check is put forward, so nobody sleeps here."""
+    clock = iter(range(0, 100, 2))
+    monkeypatch.setattr("handrail_testing.checks.planned.perf_counter", lambda: next(clock))
+    found = verdict("plan", actions=(upload,))
+    assert found.status == "warned"
+    assert "planning upload with acme-scan 1.0 takes 2.0 s" in told(found)
+
+
 def test_an_action_that_was_not_planned_is_told(verdict) -> None:
     """It is no reason to fail, and none to say that all is planned."""
     found = verdict("plan", actions=(upload, Split))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 from handrail import BaseAction, Plan, Problem, Workflow, hookimpl, step
 from handrail.errors import ActionError, HandrailError, ParamsError, ParamsNeededError, PlanError
 from handrail_testing.checks.subject import Subject, UncheckedError
+
+_SLOW = 0.5  # Seconds for one plan; the plan of a pack that only answers takes milliseconds.
 
 
 def load_order(subject: Subject) -> Iterator[Problem]:
@@ -20,9 +23,10 @@ def load_order(subject: Subject) -> Iterator[Problem]:
     unplanned: dict[str, str] = {}
     found: list[Problem] = []
     plans: list[Plan] = []
+    took: dict[str, float] = {}
     for action in actions:
         try:
-            made = [_plan(action, packs) for packs in _orders(subject)]
+            timed = [_plan(action, packs) for packs in _orders(subject)]
         except (ParamsNeededError, ParamsError, ActionError) as error:
             unplanned[action.action_name] = error.message
         except HandrailError as error:
@@ -31,7 +35,9 @@ def load_order(subject: Subject) -> Iterator[Problem]:
             if not problems:
                 unplanned[action.action_name] = "it needs a grant of the project"
         else:
+            made = [plan for plan, _ in timed]
             plans.append(made[0])
+            took[action.action_name] = min(seconds for _, seconds in timed)
             found += _unstable(subject, made)
     if not found and not plans and unplanned:
         raise UncheckedError("; ".join(f"{name}: {why}" for name, why in unplanned.items()))
@@ -47,6 +53,7 @@ def load_order(subject: Subject) -> Iterator[Problem]:
     )
     if not found:
         yield from _idle(subject, plans)
+    yield from _slow(subject, took)
 
 
 def _problems(subject: Subject, error: HandrailError) -> list[Problem]:
@@ -97,6 +104,21 @@ def _idle(subject: Subject, plans: Sequence[Plan]) -> Iterator[Problem]:
     )
 
 
+def _slow(subject: Subject, took: Mapping[str, float]) -> Iterator[Problem]:
+    """Yield a problem if planning takes long: every run, listing and completion waits for it."""
+    slowest = max(took, key=lambda name: took[name], default="")
+    if slowest and took[slowest] >= _SLOW:
+        yield Problem(
+            code="slow-hooks",
+            message=f"planning {slowest} with {subject.origin} takes {took[slowest]:.1f} s",
+            origins=(subject.origin,),
+            ways_out=(
+                "let its hooks answer from their arguments alone, and its steps do the work",
+                "the time of each pack:  handrail doctor",
+            ),
+        )
+
+
 def _edits(plan: Plan, pack: str) -> int:
     """Return the number of edits of a pack that have a place in a plan."""
     if plan.history is None:
@@ -123,8 +145,10 @@ def _orders(subject: Subject) -> Iterable[Sequence[object]]:
     yield (*pack, behind, before)
 
 
-def _plan(action: type[BaseAction[Any]], packs: Sequence[object]) -> Plan:
-    return action.partial({}, packs=packs).plan()
+def _plan(action: type[BaseAction[Any]], packs: Sequence[object]) -> tuple[Plan, float]:
+    """Return the plan, and the seconds that it took."""
+    began = perf_counter()
+    return action.partial({}, packs=packs).plan(), perf_counter() - began
 
 
 def _neighbour(name: str) -> object:

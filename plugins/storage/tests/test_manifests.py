@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handrail_storage import StorageError
+from handrail.errors import NotFoundError
 from handrail_storage.manifests import (
     find_manifest,
     find_run,
@@ -30,12 +30,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_latest_is_last(folder: Path) -> None:
     assert [path.stem for path in manifests_in(folder)] == [FIRST, SECOND]
-    assert find_manifest(folder, None, action="export", error=StorageError).stem == SECOND
+    assert find_manifest(folder, None, action="export").stem == SECOND
 
 
 @pytest.mark.parametrize("run", [FIRST, "0198c0de-0", "0000000a", "a"])
 def test_a_run_is_found_by_its_beginning_or_its_end(folder: Path, run: str) -> None:
-    assert find_manifest(folder, run, action="export", error=StorageError).stem == FIRST
+    assert find_manifest(folder, run, action="export").stem == FIRST
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_a_run_is_found_by_its_beginning_or_its_end(folder: Path, run: str) -> N
     [("0198", "several exports fit 0198: "), ("ffff", "there is no export ffff in")],
 )
 def test_none_or_several_are_an_error(folder: Path, run: str, said: str) -> None:
-    with pytest.raises(StorageError, match=said):
-        find_manifest(folder, run, action="export", error=StorageError)
-    with pytest.raises(StorageError, match="there is no export in"):
-        find_manifest(folder / "never", run, action="export", error=StorageError)
+    with pytest.raises(NotFoundError, match=said):
+        find_manifest(folder, run, action="export")
+    with pytest.raises(NotFoundError, match="there is no export in"):
+        find_manifest(folder / "never", run, action="export")
 
 
 def test_a_manifest_goes_with_what_sqlite_keeps_beside_it(folder: Path) -> None:
@@ -66,8 +66,16 @@ def test_a_run_is_found_by_its_number(folder: Path) -> None:
             database.execute("CREATE TABLE about (name TEXT, value TEXT)")
             database.execute("INSERT INTO about VALUES ('number', ?)", (str(number),))
     assert [each.name for each in runs_in(folder)] == [FIRST, "5", "12"]
-    found = find_run(folder, "5", action="export", error=StorageError)
+    found = find_run(folder, "5", action="export")
     assert (found.uid, found.number) == (SECOND, 5)
-    assert find_run(folder, FIRST, action="export", error=StorageError).name == FIRST
-    with pytest.raises(StorageError, match="there is no export 7 in"):
-        find_run(folder, "7", action="export", error=StorageError)
+    assert find_run(folder, FIRST, action="export").name == FIRST
+    with pytest.raises(NotFoundError, match="there is no export 7 in"):
+        find_run(folder, "7", action="export")
+
+
+def test_a_number_means_no_run_whose_uuid_ends_so(folder: Path) -> None:
+    """Run 7 may be one of another action, and then no run of this one is meant."""
+    (folder / f"{FIRST[:-1]}7.db").write_bytes(b"")
+    with pytest.raises(NotFoundError, match="there is no export 7 in"):
+        find_run(folder, "7", action="export")
+    assert find_run(folder, "00000007", action="export").uid == f"{FIRST[:-1]}7"

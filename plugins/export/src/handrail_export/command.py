@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from handrail.cli import Column, Listing, echo
+from handrail.errors import NotFoundError
 from handrail.frozen import record
 from handrail_export.errors import ExportError
 from handrail_export.formats.registry import offers
@@ -49,7 +50,7 @@ def export() -> None:
 
     \b
     handrail run export SOURCE TARGET    export a table, a query or a catalogue
-    handrail export verify               compare the latest export with its manifest
+    handrail export verify               compare the latest one with its manifest
     handrail export formats              list the formats there are
     """  # noqa: D301 - the escape tells click to keep the lines
 
@@ -183,7 +184,7 @@ def _find(what: str | None, folder: Path) -> Listed:
         return _at_target(what.removesuffix(f"/{NAME}"))
     if what is not None and Path(what, NAME).is_file():
         return _at_target(what)
-    run = find_run(folder, what, action="export", error=ExportError)
+    run = find_run(folder, what, action="export")
     manifest = Manifest(run.path, make=False)
     about = manifest.description()
     if not {"exported_count", "target", "output"} <= about.keys():
@@ -203,7 +204,7 @@ def _find(what: str | None, folder: Path) -> Listed:
 def _at_target(where: str) -> Listed:
     content = open_target(where).read(NAME)
     if content is None:
-        raise ExportError(
+        raise NotFoundError(
             f"there is no {NAME} in {where}",
             ways_out=("of an export that is one file: handrail export verify RUN",),
         )

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
+from handrail.errors import NotFoundError
 from handrail_export.command import export as command
 from handrail_export.errors import ExportError
 
@@ -133,7 +134,7 @@ def test_damaged_manifest(exported, call, here):
     ],
 )
 def test_nothing_to_verify(exported, call, given, told):
-    with pytest.raises(ExportError) as raised:
+    with pytest.raises(NotFoundError) as raised:
         call("verify", *given)
     assert told in raised.value.message
 

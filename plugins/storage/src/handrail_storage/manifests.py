@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from handrail.errors import HandrailError
+from handrail.errors import NotFoundError
 
 __all__ = [
     "RUN",
@@ -24,6 +25,8 @@ __all__ = [
 
 RUN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """The UUID of a run, as a regular expression."""
+
+_SHORTEST = 8  # Digits from which on a text of digits may be a part of a UUID.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,47 +83,53 @@ def _number_in(path: Path) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def find_manifest(
-    folder: Path, run: str | None, *, action: str, error: type[HandrailError]
-) -> Path:
+def find_manifest(folder: Path, run: str | None, *, action: str) -> Path:
     """Return the manifest of a run.
 
     Args:
         folder: The folder of the manifests.
         run: The number of the run, its UUID, or a unique part of that; the latest if None.
         action: The action of the runs, such as `upload`.
-        error: The class of the error that is raised.
 
     Raises:
-        HandrailError: There is no such run, or several match.
+        NotFoundError: There is no such run, or several match.
     """
-    return find_run(folder, run, action=action, error=error).path
+    return find_run(folder, run, action=action).path
 
 
-def find_run(folder: Path, run: str | None, *, action: str, error: type[HandrailError]) -> KeptRun:
+def find_run(folder: Path, run: str | None, *, action: str) -> KeptRun:
     """Return the run that is meant; see `find_manifest`."""
     runs = runs_in(folder)
-    if not runs:
-        raise error(
-            f"there is no {action} in {folder}",
-            ways_out=("give the folder where they are kept: --state-folder FOLDER",),
-        )
-    if run is None:
+    if runs and run is None:
         return runs[-1]
-    fitting = (
-        [each for each in runs if run in (each.name, each.uid)]
-        or [each for each in runs if each.uid.startswith(run)]
-        or [each for each in runs if each.uid.endswith(run)]
-    )
+    fitting = _fitting(runs, run or "")
     if len(fitting) == 1:
         return fitting[0]
-    if not fitting:
-        raise error(
-            f"there is no {action} {run} in {folder}",
-            ways_out=(f"handrail {action} list shows those that there are",),
-        )
-    names = ", ".join(each.uid for each in fitting[:5])
-    raise error(f"several {action}s fit {run}: {names}", ways_out=("give more of it",))
+    if not runs:
+        told = f"there is no {action} in {folder}"
+        way = "give the folder where they are kept: --state-folder FOLDER"
+    elif not fitting:
+        told = f"there is no {action} {run} in {folder}"
+        way = f"handrail {action} list shows those that there are"
+    else:
+        told = f"several {action}s fit {run}: {', '.join(each.uid for each in fitting[:5])}"
+        way = "give more of it"
+    raise NotFoundError(told, ways_out=(way,))
+
+
+def _fitting(runs: Sequence[KeptRun], run: str) -> list[KeptRun]:
+    """Return the runs that a number, a UUID, or a beginning or an end of one may mean."""
+    exact = [each for each in runs if run in (each.name, each.uid)]
+    if exact or _is_number(run):
+        return exact
+    return [each for each in runs if each.uid.startswith(run)] or [
+        each for each in runs if each.uid.endswith(run)
+    ]
+
+
+def _is_number(run: str) -> bool:
+    """Whether a text is the number of a run: many a UUID ends with the same digits."""
+    return run.isdecimal() and len(run) < _SHORTEST and not run.startswith("0")
 
 
 def manifest_files(path: str | Path) -> list[Path]:

@@ -86,7 +86,7 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
     RUN is the number of the upload, or its UUID, or as much of that as tells it from the others;
     the latest one unless given. Exit code 1 when something is missing or different.
     """
-    found = find_run(folder, run, action="upload", error=UploadError)
+    found = find_run(folder, run, action="upload")
     with closing(Manifest(found.path, make=False)) as manifest:
         about = manifest.description()
         if "target" not in about or "catalogue" not in about:

@@ -19,11 +19,11 @@ import pytest
 from click.testing import CliRunner
 
 from handrail import RuntimeContext
+from handrail.errors import HandrailError
 from handrail.plan.dry_run import preview_plan
 from handrail_upload import DefaultUploadAction, UploadContext
 from handrail_upload.catalogue import open_catalogue
 from handrail_upload.command import upload as command
-from handrail_upload.errors import UploadError
 
 SAMPLE = Path(__file__).parents[4] / "examples" / "sample_collection"
 
@@ -235,7 +235,7 @@ def run() -> Callable[..., tuple[int, str, str]]:
         mixes = "mix_stderr" in inspect.signature(CliRunner).parameters
         runner = CliRunner(mix_stderr=False) if mixes else CliRunner()
         done = runner.invoke(command, list(arguments), standalone_mode=False)
-        if isinstance(done.exception, (UploadError, click.ClickException)):
+        if isinstance(done.exception, (HandrailError, click.ClickException)):
             raise done.exception
         assert done.exception is None, done.exception
         return int(done.return_value or 0), done.stdout, done.stderr

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from handrail.errors import NotFoundError
 from handrail_upload import Manifest
 from handrail_upload.errors import CatalogueError, UploadError
 from handrail_upload.manifest import VERSION
@@ -99,7 +100,7 @@ def test_nothing_is_written_to_databases_of_others(
     """Listing and verifying in a folder of other databases leaves those as they are."""
     before = world()
     run("list", "--state-folder", ".")
-    with pytest.raises(UploadError, match="there is no upload in"):
+    with pytest.raises(NotFoundError, match="there is no upload in"):
         run("verify", "--state-folder", ".")
     assert world() == before
 
@@ -188,24 +189,24 @@ def test_which_upload(upload: Callable[..., Any], run: Callable[..., Any], uploa
     second = upload()["run"]
     for told, found in (
         (uploaded, uploaded),
-        (uploaded[-6:], uploaded),
-        (second[-6:], second),
+        (uploaded[-12:], uploaded),
+        (second[-12:], second),
         (second, second),
     ):
         assert run("verify", told)[1].splitlines()[0] == f"upload     {found}"
     assert run("verify")[1].splitlines()[0] == f"upload     {second}"
-    with pytest.raises(UploadError, match="several uploads fit 0: ") as caught:
+    with pytest.raises(NotFoundError, match="several uploads fit 0: ") as caught:
         run("verify", "0")
     assert caught.value.ways_out == ("give more of it",)
     assert all(each in caught.value.message for each in (uploaded, second))
-    with pytest.raises(UploadError, match="there is no upload xyz in ") as caught:
+    with pytest.raises(NotFoundError, match="there is no upload xyz in ") as caught:
         run("verify", "xyz")
     assert caught.value.ways_out == ("handrail upload list shows those that there are",)
 
 
 def test_verify_without_any(run: Callable[..., Any], here: Path) -> None:
     """Where there is no upload, the error says how to name another folder."""
-    with pytest.raises(UploadError, match="there is no upload in nowhere") as caught:
+    with pytest.raises(NotFoundError, match="there is no upload in nowhere") as caught:
         run("verify", "--state-folder", "nowhere")
     assert caught.value.ways_out == ("give the folder where they are kept: --state-folder FOLDER",)
     assert list(here.iterdir()) == []
@@ -245,13 +246,13 @@ def test_a_damaged_list(
 
 
 def test_the_real_command(handrail: Callable[..., Any], uploaded: str, here: Path) -> None:
-    """From a terminal it exits with 0, 1 for differences, and tells errors in one line."""
-    done = handrail("upload", "verify", uploaded[-4:])
+    """It exits with 0, 1 for differences, 2 for no upload, and tells errors in one line."""
+    done = handrail("upload", "verify", uploaded[-12:])
     assert (done.returncode, done.stderr) == (0, "")
     (here / "out" / "a").unlink()
     assert handrail("upload", "verify").returncode == 1
     done = handrail("upload", "verify", "xyz")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "error: there is no upload xyz in .handrail/uploads",
         "  handrail upload list shows those that there are",
@@ -291,5 +292,6 @@ def test_a_run_has_one_name(write: Callable[..., Path], handrail: Callable[..., 
     for name in (listed["uid"], listed["uid"][-8:]):
         checked = json.loads(handrail("upload", "verify", name, "--json").stdout)
         assert (checked["id"], checked["uid"]) == (1, listed["uid"])
-    assert "there is no upload 7 in" in handrail("upload", "verify", "7").stderr
+    unknown = handrail("upload", "verify", "7")  # 1 would say that something is different.
+    assert (unknown.returncode, "there is no upload 7 in" in unknown.stderr) == (2, True)
     assert handrail("show", listed["uid"]).stdout.startswith("run 1 · upload")

@@ -168,10 +168,16 @@ def warn(session: Session, *, goes_on: bool = True) -> None:
     """
     found = session.packs
     stopping = (*found.settings_problems, *found.unmet) if goes_on else ()
+    told = (*stopping, *found.warnings)
+    if not told:
+        return
+    from handrail.cli.view.text import folded  # noqa: PLC0415 - most calls have no warnings
+
     label = session.console.style("warning:", "yellow", err=True)
-    for problem in (*stopping, *found.warnings):
+    for problem in told:
         hint = f" ({problem.ways_out[0]})" if problem.ways_out else ""
-        session.console.note(f"{label} {problem.message}{hint}")
+        for line in folded(f"{label} {problem.message}{hint}", session.console.err):
+            session.console.note(line)
 
 
 def session_of(context: click.Context) -> Session:

@@ -137,7 +137,7 @@ def plan(**_early: object) -> None:
     handrail plan flows.py:nightly --without X   what one of them changes
     handrail plan flows.py:nightly --explain S   who put the step S where it is
     handrail plan flows.py:nightly --pack X      what one of them does
-    handrail plan flows.py:nightly --trace       what each pack was asked, and what it answered
+    handrail plan flows.py:nightly --trace       what each pack was asked and said
     """  # noqa: D301 - the escape tells click to keep the lines
 
 

@@ -79,8 +79,9 @@ class Outcome:
         left = "undoing" if self.undoes else "interrupted"
         outcome = left if self.value in (None, "interrupted") else self.value
         purposes = purposes_of(outcome, sealed=self.sealed)
-        open_now = (each for each in purposes if each != "finish" or self.resumable)
-        return commands_for(self.number, open_now)
+        if not self.resumable:
+            purposes = tuple(each for each in purposes if each != "finish")
+        return commands_for(self.number, purposes)
 
 
 class JsonView:

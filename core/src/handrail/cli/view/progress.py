@@ -78,10 +78,8 @@ class Outcome:
             return ()
         left = "undoing" if self.undoes else "interrupted"
         outcome = left if self.value in (None, "interrupted") else self.value
-        purposes = purposes_of(outcome, sealed=self.sealed)
-        if not self.resumable:
-            purposes = tuple(each for each in purposes if each != "finish")
-        return commands_for(self.number, purposes)
+        ways = commands_for(self.number, purposes_of(outcome, sealed=self.sealed))
+        return ways if self.resumable else tuple(way for way in ways if way[0] != "finish")
 
 
 class JsonView:

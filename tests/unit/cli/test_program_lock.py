@@ -104,7 +104,7 @@ def test_a_run_of_a_program_is_locked(yard, program, call):
     assert message == "the plan of ship is not the one in handrail.lock; nothing was run"
     assert problems == [
         "audit (acme-audit 2.0.1) is gone",
-        "acme-audit 2.0.1 is not installed or not on",
+        "acme-audit 2.0.1 is off: HANDRAIL_NO_PACKS",
     ]
     assert ways_out[0].endswith("handrail lock acme-ship:ship")
     assert not any("--no-lock" in way for way in ways_out)

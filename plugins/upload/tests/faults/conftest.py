@@ -432,7 +432,7 @@ class Scene:
             **self.place.environment,
             "HOME": str(self.folder.parent),
             "NO_COLOR": "1",
-            "COLUMNS": "100",
+            "COLUMNS": "400",
             **variables,
         }
         return {name: value for name, value in wanted.items() if value is not None}

@@ -83,3 +83,16 @@ def test_a_broken_serializer_is_an_error_that_names_the_pack(maps, packs, target
     maps(target=target)
     with pytest.raises(PackError, match=f"acme-maps 1.4.0.*{text}"):
         packs().serializers.for_type(Polygon)
+
+
+def test_the_pack_of_ours_that_stores_a_type_is_named_where_it_is_not_installed(
+    garden, maps, packs
+):
+    """By the library of the type or of a base class; for others there is no hint."""
+    frame = type("Frame", (), {"__module__": "pandas.core.frame"})
+    maps()
+    for kind in (frame, type("Sub", (frame,), {"__module__": "flows"})):
+        assert packs().serializers.hint(kind) == "pip install handrail-arrow"
+    assert packs().serializers.hint(Polygon) == ""
+    garden.plant("handrail-arrow", points={"serializers": {NAME: "acme_maps.shapes:polygons"}})
+    assert packs().serializers.hint(frame) == ""

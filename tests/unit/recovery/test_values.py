@@ -68,6 +68,9 @@ class Packs(ExplicitPacks):
         known = issubclass(kind, Frame) and self.frames is not None
         return Found(type="Frame", pack="acme", serializer=self.frames) if known else None
 
+    def hint(self, kind: type) -> str:
+        return "pip install acme"
+
     def named(self, type: str, pack: str) -> Found:  # noqa: A002
         if self.frames is None:
             raise PackError("acme is not here")

@@ -34,6 +34,10 @@ class Serializers(Protocol):
         """
         ...
 
+    def hint(self, kind: type) -> str:
+        """Return the command that installs a serializer for `kind`, or an empty text."""
+        ...
+
     def named(self, type: str, pack: str) -> Found:  # noqa: A002 - as recorded
         """Return the serializer of a pack for a type.
 
@@ -100,9 +104,12 @@ class ValueWriter:
 
     def _store(self, stem: str, value: Any) -> dict[str, Any]:
         kind = cast("type[object]", type(value))
-        found = None if self._serializers is None else self._serializers.for_type(kind)
-        if found is None:
+        if self._serializers is None:
             raise _UnstorableError(value)
+        found = self._serializers.for_type(kind)
+        if found is None:
+            hint = self._serializers.hint(kind)
+            raise _UnstorableError(value, f"{hint} to store it" if hint else "")
         if not isinstance(self._owned, WritesValues):
             raise _UnstorableError(value, "this kind of journal stores only JSON")
         serializer = found.serializer

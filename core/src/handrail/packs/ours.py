@@ -17,6 +17,8 @@ COMMANDS = {
     "claims": "handrail-storage",
     "new.pack": "handrail-testing",
 }
+# By the library of the types that it stores.
+SERIALIZERS = dict.fromkeys(("numpy", "pandas", "polars", "pyarrow"), "handrail-arrow")
 JOURNALS = {
     "postgres": "handrail-postgres",
     "postgresql": "handrail-postgres",
@@ -30,4 +32,6 @@ def hint_for(table: dict[str, str], name: str) -> tuple[str, ...]:
 
 def is_ours(distribution: str) -> bool:
     """Return whether hints may name a distribution though it is not installed."""
-    return any(distribution in table.values() for table in (ACTIONS, COMMANDS, JOURNALS))
+    return any(
+        distribution in table.values() for table in (ACTIONS, COMMANDS, JOURNALS, SERIALIZERS)
+    )

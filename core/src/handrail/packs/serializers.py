@@ -45,6 +45,16 @@ class InstalledSerializers:
                 return _imported(*found[0])
         return None
 
+    def hint(self, kind: type) -> str:
+        """Return the command that installs a serializer of ours for `kind`, or an empty text."""
+        from handrail.packs.ours import SERIALIZERS  # noqa: PLC0415 - only for a value without one
+
+        for each in kind.__mro__[:-1]:
+            pack = SERIALIZERS.get(each.__module__.partition(".")[0])
+            if pack is not None and all(record.id != pack for record in self._records()):
+                return f"pip install {pack}"
+        return ""
+
     def named(self, type: str, pack: str) -> Found:  # noqa: A002 - as recorded
         """Return the serializer of a pack for a type.
 

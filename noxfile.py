@@ -241,11 +241,15 @@ def typing(session: nox.Session) -> None:
     session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
 
 
-def lowest_pins(session: nox.Session, packages: list[Path]) -> list[str]:
-    """Return `name==lower bound` for what the packages need from elsewhere, the highest of each."""
+def lowest_pins(session: nox.Session, packages: list[Path], more: list[str]) -> list[str]:
+    """Return `name==lower bound` for what the packages need from elsewhere, the highest of each.
+
+    And for `more` requirements: libraries that a package only works with.
+    """
     ours = set(WORKSPACE["tool"]["uv"]["sources"])
     pins: dict[str, Version] = {}
     lines = [line for package in packages for line in project(package)["project"]["dependencies"]]
+    lines += more
     for requirement in map(Requirement, lines):
         if requirement.name in ours:
             continue
@@ -270,12 +274,14 @@ def wheels(session: nox.Session) -> dict[Path, str]:
 def lowest(session: nox.Session, package: Path) -> None:
     """Test the wheel of a package with the lowest versions that it allows, and its tests need."""
     built, packages = wheels(session), needed(package, tests=True)
-    groups = ["test", *({"servers", "frames"} & set(MORE_GROUPS.get(package.name, ())))]
+    more = set(MORE_GROUPS.get(package.name, ()))
+    groups = ["test", *({"servers"} & more)]
+    frames = group("frames") if "frames" in more else []
     # Outside the workspace, or its sources would stand in for the wheels.
     with session.chdir(WHEELS.name):
         session.install(
             *(built[each] for each in packages),
-            *lowest_pins(session, packages),
+            *lowest_pins(session, packages, frames),
             *(line for name in groups for line in group(name)),
         )
     # What is slow is not about versions of dependencies.

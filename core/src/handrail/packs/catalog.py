@@ -115,13 +115,16 @@ class Catalog:
         if pack:
             return self._missing_in(kind, pack, name)
         usable = [offer for offer in self.offers(kind) if offer[0].status != "off"]
-        matches = near(name, dict.fromkeys(entry.name for _, entry in usable))
+        from handrail.packs.ours import ACTIONS, hint_for  # noqa: PLC0415 - only for errors
+
+        ours = ACTIONS if kind == "actions" else {}
+        known = dict.fromkeys((*(entry.name for _, entry in usable), *ours))
+        matches = [] if name in ours else near(name, known)
         hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
         hints += self._other_kinds(kind, name)
-        if kind == "actions":
-            from handrail.packs.ours import ACTIONS, hint_for  # noqa: PLC0415 - only for errors
-
-            hints += hint_for(ACTIONS, name)
+        installed = {record.id for record in self.records}
+        for each in (name, *matches):
+            hints += () if ours.get(each) in installed else hint_for(ours, each)
         hints.append(f"searched {sys.prefix} ({sys.executable})")
         return NotFoundError(f"there is no {what} '{name}'", ways_out=hints)
 

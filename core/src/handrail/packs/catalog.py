@@ -119,7 +119,7 @@ class Catalog:
 
         ours = ACTIONS if kind == "actions" else {}
         known = dict.fromkeys((*(entry.name for _, entry in usable), *ours))
-        matches = [] if name in ours else near(name, known)
+        matches: Sequence[str] = () if name in ours else near(name, known)
         hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
         hints += self._other_kinds(kind, name)
         installed = {record.id for record in self.records}

@@ -18,7 +18,12 @@ COMMANDS = {
     "new.pack": "handrail-testing",
 }
 # By the library of the types that it stores.
-SERIALIZERS = dict.fromkeys(("numpy", "pandas", "polars", "pyarrow"), "handrail-arrow")
+SERIALIZERS = {
+    "numpy": "handrail-arrow",
+    "pandas": "handrail-arrow",
+    "polars": "handrail-arrow",
+    "pyarrow": "handrail-arrow",
+}
 JOURNALS = {
     "postgres": "handrail-postgres",
     "postgresql": "handrail-postgres",

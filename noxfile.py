@@ -347,7 +347,7 @@ def faults(session: nox.Session) -> None:
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
     core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")
     durable = (str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable")))
-    faults = ("random_kills", "undo_of_steps", "interrupts")
+    faults = ("random_kills", "undo_of_steps", "interrupts", "steps_of_others")
     shared = (
         "plugins/storage/tests/claims",
         *(f"plugins/upload/tests/faults/test_{each}.py" for each in faults),

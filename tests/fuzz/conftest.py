@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from arena import Arena, call, load_all
 
-CASES = int(os.environ.get("HANDRAIL_FUZZ", "460"))
+CASES = int(os.environ.get("HANDRAIL_FUZZ", "230"))
 SHARES = 46  # The sum of those that the tests ask for.
 
 FLOWS = '''

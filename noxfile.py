@@ -170,6 +170,15 @@ def install(session: nox.Session, *packages: Path, groups: tuple[str, ...] = ("t
     session.install(*editable, *(line for name in groups for line in group(name)))
 
 
+def compile_imports(session: nox.Session) -> None:
+    """Compile what commands import, as processes of tests leave no bytecode to the next one."""
+    sources = (str(package / "src") for package in PACKAGES)
+    session.run("python", "-m", "compileall", "-q", *sources, silent=True)
+    # It imports all packs, and what they need from elsewhere. What it finds is not of interest.
+    env = {"PYTHONDONTWRITEBYTECODE": ""}
+    session.run("handrail", "doctor", env=env, silent=True, success_codes=range(8))
+
+
 def build_packages(session: nox.Session, packages: list[Path], out: Path) -> None:
     """Build a source archive of each package and, from that archive, its wheel."""
     session.install("build[uv]")
@@ -219,6 +228,7 @@ def quick(session: nox.Session) -> None:
     if files := changed_sources():
         session.run("mypy", *files)
         session.run("pyright", *files, env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+    compile_imports(session)
     contracts = sorted(str(each) for each in ROOT.glob("plugins/*/tests/test_contract.py"))
     tests = ("tests/unit", *OTHER_KINDS, *contracts)
     session.run("pytest", *(session.posargs or ["-n", "2", "-m", "not slow"]), *tests)
@@ -284,6 +294,7 @@ def lowest(session: nox.Session, package: Path) -> None:
             *lowest_pins(session, packages, frames),
             *(line for name in groups for line in group(name)),
         )
+    compile_imports(session)
     # What is slow is not about versions of dependencies.
     tests = CORE_ON_OTHERS if package == Path("core") else (f"{package}/tests",)
     session.run("pytest", *(session.posargs or ["-n", "2", "-m", "not slow"]), *tests)
@@ -333,6 +344,7 @@ def tests(session: nox.Session, part: str) -> None:
     if session.python == OLDEST != NEWEST and part in MORE_GROUPS and part != "together":
         spared = ["-m", "slow"]
     none = [5] if "slow" in spared else []  # A package without any such test.
+    compile_imports(session)
     options = session.posargs or ["-n", "2", *spared]
     session.run("pytest", *options, *paths, success_codes=[0, *none])
 
@@ -344,6 +356,7 @@ def faults(session: nox.Session) -> None:
     So are runs that share a target, of which the model has millions of worlds here.
     """
     install(session, *PACKAGES, groups=("test", "servers"))
+    compile_imports(session)
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
     core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")
     durable = (str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable")))
@@ -360,6 +373,7 @@ def faults(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Try 10,000 odd command lines, settings, params, locks, journals and metadata of packs."""
     install(session, *PACKAGES)
+    compile_imports(session)
     env = {"HANDRAIL_FUZZ": os.environ.get("HANDRAIL_FUZZ", "10000")}
     session.run("pytest", *(session.posargs or ["-n", "2"]), "tests/fuzz", env=env)
 

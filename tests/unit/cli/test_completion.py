@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 PROGRAM = """
 import sys
 from handrail.cli import main

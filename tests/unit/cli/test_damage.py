@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from recorded_runs import Call
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 FLOW = """
 from dataclasses import dataclass, field
 from pathlib import Path

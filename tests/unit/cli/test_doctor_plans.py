@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 RAISES = """
 from handrail import hookimpl
 

@@ -8,6 +8,8 @@ import pytest
 
 from handrail import ExitCode
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 FLOWS = """
 import os
 from pathlib import Path

@@ -9,6 +9,8 @@ import pytest
 
 from handrail import BaseAction, ParamsError, step
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 FLOWS = """
 from pathlib import Path
 from typing import Annotated

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 FALLS = """
 from handrail import hookimpl
 

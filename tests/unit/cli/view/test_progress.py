@@ -85,7 +85,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[OnTerminal]:
     def _on_terminal(width: int = 100, stream: type[Pipe] = Terminal, **options: Any) -> View:
         monkeypatch.setattr("sys.stderr", stream())
         # Calls of the test, not a thread, let the time go by.
-        monkeypatch.setattr("handrail.cli.view.ticking.Ticking.start", lambda *_: None)
+        monkeypatch.setattr("handrail.cli.view.progress.Ticking.start", lambda *_: None)
         monkeypatch.setenv("COLUMNS", str(width))
         monkeypatch.setenv("TERM", "xterm")
         made.append(View(**options))

@@ -26,7 +26,6 @@ from handrail.cli.view.text import (
     shorten,
     size,
 )
-from handrail.cli.view.ticking import Ticking
 from handrail.events import Event
 from handrail.recovery.status import purposes_of
 
@@ -571,3 +570,36 @@ def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:
 
 def _short(value: object) -> str:
     return one_line(f"{value:g}" if isinstance(value, float) else str(value), limit=40)
+
+
+class Ticking:
+    """Calls a function in a thread of its own until it is stopped.
+
+    Args:
+        tick: Returns the seconds until its next call.
+    """
+
+    def __init__(self, tick: Callable[[], float]) -> None:
+        self._tick = tick
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, wait: float) -> None:
+        """Start, with the first call after `wait` seconds."""
+        # A daemon: a view that was not closed must not keep the process from its end.
+        thread = threading.Thread(
+            target=self._run, args=(wait,), name="handrail-progress", daemon=True
+        )
+        self._thread = thread
+        thread.start()
+
+    def stop(self) -> None:
+        """Stop, and wait for a call that goes on. Calling it twice is harmless."""
+        self._over.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+    def _run(self, wait: float) -> None:
+        while not self._over.wait(wait):
+            wait = self._tick()

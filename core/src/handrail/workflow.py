@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from handrail.context import BaseStepContext, RuntimeContext
+    from handrail.groups import Parallel
     from handrail.orchestrator import RunOptions
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
@@ -76,7 +77,7 @@ class Workflow:
 
 def action(
     name: str,
-    steps: Iterable[BaseStep[Any]],
+    steps: Iterable[BaseStep[Any] | Parallel[Any]],
     *,
     params: type[BaseModel] | None = None,
     context: type[BaseStepContext] | None = None,
@@ -89,7 +90,7 @@ def action(
 
     Args:
         name: The name of the action.
-        steps: The steps in order.
+        steps: The steps in order, and groups of them from `parallel`.
         params: The pydantic model of the params.
         context: The context class; its fields are filled from params of the same names.
         check_inputs: Takes the params before a run, and yields the name of each that names an input

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from fractions import Fraction
 from functools import cached_property
@@ -55,6 +55,8 @@ class Facts:
         layers: The layers around it, outermost first.
         always_run: Whether it closes the plan and runs in any case.
         effects: Whether a dry run must not execute it.
+        group: Name of the group in which it stands, or None.
+        lane: Number of its lane in that group, from 0, or None.
         plain: Whether its `execute` is called to run it, and not the body of a layer.
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether a `rollback` takes back what it did; one of a layer that only asks the
@@ -73,6 +75,8 @@ class Facts:
     layers: tuple[Layer, ...]
     always_run: bool
     effects: bool
+    group: str | None
+    lane: int | None
     plain: bool
     skippable: bool
     undoable: bool
@@ -138,9 +142,20 @@ class PlannedStep:
         """Whether a `rollback` takes back what it did."""
         return self.facts.undoable
 
+    @property
+    def group(self) -> str | None:
+        """Name of the group in which it stands, or None."""
+        return self.facts.group
+
+    @property
+    def lane(self) -> int | None:
+        """Number of its lane in that group, from 0, or None."""
+        return self.facts.lane
+
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form."""
+        """Return the JSON form; steps outside groups have no `group` and `lane`."""
         facts = self.facts
+        place = {} if facts.group is None else {"group": facts.group, "lane": facts.lane}
         return {
             "name": self.name,
             "weight_share": facts.weight_share,
@@ -152,6 +167,7 @@ class PlannedStep:
             "resume": facts.resumable,
             "always_run": facts.always_run,
             "effects": facts.effects,
+            **place,
         }
 
     @property
@@ -166,7 +182,44 @@ class PlannedStep:
             str(self.facts.weight),
             self.always_run,
             [[layer.name, layer.origin.pack, layer.origin.version] for layer in self.layers],
+            *(() if self.group is None else (self.group, self.lane)),
         ]
+
+
+@frozen
+class Group:
+    """Steps of a plan that run side by side, in lanes.
+
+    Attributes:
+        name: Name of the group.
+        lanes: The positions of the steps of each lane, which follow each other in the plan.
+        limit: How many lanes run at the same time; None for all of them.
+    """
+
+    name: str
+    lanes: tuple[range, ...]
+    limit: int | None = None
+
+
+def groups_of(steps: Sequence[PlannedStep], limits: Mapping[str, int | None]) -> tuple[Group, ...]:
+    """Return the groups of a plan in order.
+
+    Args:
+        steps: The steps of the plan.
+        limits: For each group, how many of its lanes run at the same time.
+    """
+    if not limits:
+        return ()
+    lanes: dict[str, dict[int | None, range]] = {}
+    for position, planned in enumerate(steps):
+        if planned.group is not None:
+            found = lanes.setdefault(planned.group, {})
+            first = found.get(planned.lane, range(position, position)).start
+            found[planned.lane] = range(first, position + 1)
+    return tuple(
+        Group(name=name, lanes=tuple(found.values()), limit=limits[name])
+        for name, found in lanes.items()
+    )
 
 
 @frozen(eq=False)
@@ -177,6 +230,7 @@ class Plan:
         action: Name of the action.
         steps: The steps; those with `always_run` come last.
         origin: Origin of the action.
+        groups: The groups of steps that run side by side, in order; most plans have none.
         history: The input of planning, for `handrail.plan.explain`; None for a plain registry.
         locked: True if it matches the project's lock; False if the lock was ignored on purpose;
             None if there is no lock.
@@ -188,6 +242,7 @@ class Plan:
     action: str
     steps: tuple[PlannedStep, ...]
     origin: Origin = UNKNOWN
+    groups: tuple[Group, ...] = ()
     history: History | None = field(default=None, repr=False)
     locked: bool | None = None
     left_out: frozenset[str] = frozenset()

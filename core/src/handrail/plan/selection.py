@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from handrail.errors import StepNotFoundError
 from handrail.frozen import replace
-from handrail.plan.plan import Plan, PlannedStep
+from handrail.plan.plan import Plan, PlannedStep, groups_of
 
 
 def select(
@@ -38,17 +38,30 @@ def select(
 
 
 def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
-    """Return a plan of the same action with `steps`; the weight shares add up to 1 again."""
+    """Return a plan of the same action with `steps`; the weight shares add up to 1 again.
+
+    The lanes that remain of a group are numbered anew.
+    """
     total = sum(planned.facts.weight for planned in steps)
+    kept_lanes: dict[str | None, dict[int | None, int]] = {}
+    for planned in steps if plan.groups else ():
+        numbers = kept_lanes.setdefault(planned.group, {})
+        numbers.setdefault(planned.lane, len(numbers))
     alike = {
-        facts: replace(facts, weight_share=float(facts.weight / total) if total else 1 / len(steps))
+        facts: replace(
+            facts,
+            weight_share=float(facts.weight / total) if total else 1 / len(steps),
+            lane=None if facts.group is None else kept_lanes[facts.group][facts.lane],
+        )
         for facts in {planned.facts for planned in steps}
     }
     kept = {name for planned in steps for name in planned.names}
+    chosen = tuple(replace(planned, facts=alike[planned.facts]) for planned in steps)
     return replace(
         plan,
         left_out=plan.left_out | (plan.positions.keys() - kept),
-        steps=tuple(replace(planned, facts=alike[planned.facts]) for planned in steps),
+        steps=chosen,
+        groups=groups_of(chosen, {group.name: group.limit for group in plan.groups}),
     )
 
 

@@ -183,8 +183,10 @@ class _Inquiry:
         answer: object,
     ) -> Insertion | None:
         origin = said_by(pack, hook)
+        entries: tuple[Entry, ...] = ()
         try:
-            entries = tuple(entry_for(cast("Any", step)) for step in _several(answer))
+            for part in _several(answer):
+                entries += entries_for(cast("Any", part))
         except InvalidStepError as error:
             self.problems.append(_invalid(error, origin))
             return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from handrail.errors import InvalidStepError
-from handrail.origin import Origin
+from handrail.origin import Origin, line_of
 from handrail.steps import BaseStep
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ def parallel(
             steps, another group, or a step that always runs; or `concurrency` is less than 1.
     """
     caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - the line of the group
-    module = str(caller.f_globals.get("__name__", ""))
-    file = caller.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
-    origin = Origin(module=module, file=file, line=caller.f_lineno)
-    return _checked(name, lanes, concurrency, origin)
+    return _checked(name, lanes, concurrency, line_of(caller))
 
 
 def _checked(name: object, lanes: object, concurrency: object, origin: Origin) -> Parallel[Any]:

@@ -113,8 +113,8 @@ def start_event(planned: PlannedStep, position: int) -> StepStarted:
         step=planned.name,
         position=position,
         origin=planned.origin,
-        group=planned.group,
-        lane=planned.lane,
+        group=planned.facts.group,
+        lane=planned.facts.lane,
     )
 
 
@@ -122,7 +122,7 @@ def end_event(line: Line, planned: PlannedStep, position: int, failure: Failure 
     """Return the event for the end of a step."""
     took = line.run.clock() - line.began
     result = line.result_at(position)
-    lane: Any = {"group": planned.group, "lane": planned.lane}
+    lane: Any = {"group": planned.facts.group, "lane": planned.facts.lane}
     if failure is not None or result is None:
         text = "" if failure is None else failure.text
         return StepFailed(

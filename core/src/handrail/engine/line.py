@@ -245,8 +245,8 @@ class Line:
                     current=current,
                     total=total,
                     category=category,
-                    group=planned.group,
-                    lane=planned.lane,
+                    group=planned.facts.group,
+                    lane=planned.facts.lane,
                 )
             )
         if not run.undoing and run.outcome in (None, "completed"):
@@ -258,7 +258,10 @@ class Line:
         if self.run.listener is not None and planned is not None:
             self.run.listener(
                 StatusChanged(
-                    step=planned.name, status=status, group=planned.group, lane=planned.lane
+                    step=planned.name,
+                    status=status,
+                    group=planned.facts.group,
+                    lane=planned.facts.lane,
                 )
             )
 
@@ -279,4 +282,4 @@ class Line:
 
 
 def _lane_of(planned: PlannedStep | None) -> Any:
-    return {} if planned is None else {"group": planned.group, "lane": planned.lane}
+    return {} if planned is None else {"group": planned.facts.group, "lane": planned.facts.lane}

@@ -174,8 +174,8 @@ def _logged(planned: PlannedStep, name: str, summary: str) -> MessageLogged:
         name=name,
         data={"summary": summary},
         file=None,
-        group=planned.group,
-        lane=planned.lane,
+        group=planned.facts.group,
+        lane=planned.facts.lane,
     )
 
 

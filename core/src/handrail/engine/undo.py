@@ -206,7 +206,7 @@ def _undo_attempt(
 def _ended(
     planned: PlannedStep, took: float, error: BaseException | None
 ) -> StepUndone | UndoFailed:
-    lane: Any = {"group": planned.group, "lane": planned.lane}
+    lane: Any = {"group": planned.facts.group, "lane": planned.facts.lane}
     if error is None:
         return StepUndone(step=planned.name, took=took, **lane)
     text = describe(error)

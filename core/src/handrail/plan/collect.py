@@ -19,7 +19,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import record
-from handrail.origin import Origin
+from handrail.origin import Origin, line_of
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacement, Wrapping
 from handrail.plan.entry import Entry, entries_for, entry_for, innermost
 from handrail.plan.entry import chain as chain_of
@@ -365,17 +365,4 @@ class EditRecorder(StepRegistry[Any]):
         frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
             frame = frame.f_back
-        module = str(frame.f_globals.get("__name__", ""))
-        file = frame.f_code.co_filename.replace("\\", "/")
-        package = bool(frame.f_globals.get("__path__"))
-        if module and module != "__main__":
-            short = module.replace(".", "/") + ("/__init__.py" if package else ".py")
-        else:
-            short = file.rpartition("/")[2]
-        return Origin(
-            pack=self._origin.pack,
-            version=self._origin.version,
-            module=module,
-            file=short,
-            line=frame.f_lineno,
-        )
+        return line_of(frame, self._origin.pack, self._origin.version)

@@ -225,6 +225,13 @@ def entry_for(step: BaseStep[Any]) -> Entry:
 def _no_step(given: object) -> InvalidStepError:
     if isinstance(given, type):
         return InvalidStepError(f"{given.__name__} is a class: register {given.__name__}()")
+    from handrail.groups import Parallel  # noqa: PLC0415 - only for a mistake
+
+    if isinstance(given, Parallel):
+        return InvalidStepError(
+            f"group '{given.name}' cannot take the place of a step",
+            ways_out=("insert it beside the step, and remove the step",),
+        )
     return InvalidStepError(f"{given!r} is not a step: derive it from BaseStep or use @step")
 
 

@@ -200,6 +200,11 @@ class Group:
     lanes: tuple[range, ...]
     limit: int | None = None
 
+    @property
+    def span(self) -> range:
+        """The positions of all its steps."""
+        return range(self.lanes[0].start, self.lanes[-1].stop)
+
 
 def groups_of(steps: Sequence[PlannedStep], limits: Mapping[str, int | None]) -> tuple[Group, ...]:
     """Return the groups of a plan in order.
@@ -264,6 +269,24 @@ class Plan:
             name: position for position, planned in enumerate(self.steps) for name in planned.names
         }
 
+    def span(self, name: str) -> range | None:
+        """Return the positions of the step that answers to `name`, or of the group of that name."""
+        position = self.positions.get(name)
+        if position is not None:
+            return range(position, position + 1)
+        return next((group.span for group in self.groups if group.name == name), None)
+
+    def before(self, span: range) -> tuple[range, ...]:
+        """Return the positions of the steps that have ended before the first step of `span` begins.
+
+        Those are not all positions before it: other lanes run at the same time.
+        """
+        for group in self.groups:
+            for lane in group.lanes:
+                if span.start in lane and span != group.span:
+                    return range(group.span.start), range(lane.start, span.start)
+        return (range(span.start),)
+
     @cached_property
     def ordinary(self) -> int:
         """The number of steps before those with `always_run`, which close the plan."""
@@ -317,9 +340,15 @@ class Plan:
 
 
 def _change(old: PlannedStep, new: PlannedStep) -> str:
+    if (old.group, old.lane) != (new.group, new.lane):
+        return f"{_lane(old)} became {_lane(new)}"
     if [layer.name for layer in old.layers] != [layer.name for layer in new.layers]:
         return f"layers {_stack(old)} became {_stack(new)}"
     return f"{old.origin} became {new.origin}"
+
+
+def _lane(planned: PlannedStep) -> str:
+    return "no group" if planned.lane is None else f"lane {planned.lane + 1} of {planned.group}"
 
 
 def _stack(planned: PlannedStep) -> str:

@@ -18,22 +18,24 @@ def select(
 ) -> Plan:
     """Return `plan` with only the selected steps; weight shares are computed again.
 
+    The name of a group stands for all of its steps.
+
     Args:
         plan: The whole plan.
         only: Names of the steps to keep; all when empty.
-        start: Name of the first step to keep; all before it are dropped.
+        start: Name of the first step to keep; all that come before it are dropped. The other lanes
+            of its group do not.
         skip: Names of steps to drop.
 
     Raises:
-        StepNotFoundError: No step of the plan answers to one of the names.
+        StepNotFoundError: No step and no group of the plan answers to one of the names.
     """
     kept = set(range(len(plan.steps)))
     if only:
-        kept = {_position(plan, name) for name in only}
+        kept = {position for name in only for position in _span(plan, name)}
     if start is not None:
-        first = _position(plan, start)
-        kept = {position for position in kept if position >= first}
-    kept -= {_position(plan, name) for name in skip}
+        kept = kept.difference(*plan.before(_span(plan, start)))
+    kept = kept.difference(*(_span(plan, name) for name in skip))
     return with_steps(plan, [plan.steps[position] for position in sorted(kept)])
 
 
@@ -65,8 +67,9 @@ def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
     )
 
 
-def _position(plan: Plan, name: str) -> int:
-    position = plan.positions.get(name)
-    if position is None:
-        raise StepNotFoundError.among(name, [planned.name for planned in plan.steps])
-    return position
+def _span(plan: Plan, name: str) -> range:
+    span = plan.span(name)
+    if span is None:
+        known = (*(planned.name for planned in plan.steps), *(each.name for each in plan.groups))
+        raise StepNotFoundError.among(name, known)
+    return span

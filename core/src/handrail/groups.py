@@ -70,12 +70,14 @@ def parallel(
             steps, another group, or a step that always runs; or `concurrency` is less than 1.
     """
     caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - the line of the group
-    return _checked(name, lanes, concurrency, line_of(caller))
+    return group_at(line_of(caller), name, lanes, concurrency)
 
 
-def _checked(name: object, lanes: object, concurrency: object, origin: Origin) -> Parallel[Any]:
+def group_at(origin: Origin, name: object, lanes: object, concurrency: object) -> Parallel[Any]:
+    """Return a group that is declared at `origin`; see `parallel`."""
+
     def error(message: str, *ways_out: str) -> InvalidStepError:
-        return InvalidStepError(f"{origin.place}: {message}", origin=origin, ways_out=ways_out)
+        return InvalidStepError(message, origin=origin, ways_out=ways_out)
 
     if not isinstance(name, str) or not name.strip():
         raise error(f"the name of a group must be a non-empty string, not {name!r}")

@@ -31,7 +31,7 @@ class Insertion:
         origin: Origin of the edit.
         if_missing: Whether a missing anchor is an error, or the block is left out.
         causes: The packs that led to it, including its own; they are not asked about its steps.
-        source: Origin of the steps, if it differs from that of the edit.
+        sources: Origin of each step, if they differ from that of the edit.
     """
 
     entries: tuple[Entry, ...]
@@ -40,7 +40,7 @@ class Insertion:
     origin: Origin
     if_missing: IfMissing = "error"
     causes: frozenset[str] = frozenset()
-    source: Origin | None = None
+    sources: tuple[Origin, ...] = ()
 
     @property
     def names(self) -> list[str]:

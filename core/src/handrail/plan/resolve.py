@@ -129,13 +129,13 @@ class _Resolution:
 
     def _block(self, insertion: Insertion) -> Block:
         where = "at the end" if insertion.anchor is None else f"{insertion.side} {insertion.anchor}"
-        source = insertion.source or insertion.origin
-        if insertion.source is not None:
+        if insertion.sources:
             where += f", {insertion.origin.place}"
-        drafts = (
+        sources = insertion.sources or (insertion.origin,) * len(insertion.entries)
+        drafts = [
             Draft(entry=entry, origin=source, reason=where, lane=entry.lane)
-            for entry in insertion.entries
-        )
+            for entry, source in zip(insertion.entries, sources, strict=True)
+        ]
         nodes = nodes_of(drafts, insertion)
         self._claim(nodes)
         return Block(insertion, nodes)

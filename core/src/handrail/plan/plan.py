@@ -314,12 +314,18 @@ class Plan:
         return iter(self.steps)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form: `action`, `fingerprint`, `origin` and `steps`."""
+        """Return the JSON form: `action`, `fingerprint`, `origin` and `steps`; `groups` if any."""
+        return {**self.head, "steps": [planned.to_dict() for planned in self.steps]}
+
+    @property
+    def head(self) -> dict[str, object]:
+        """The JSON form without the steps."""
+        groups = [{"name": each.name, "concurrency": each.limit} for each in self.groups]
         return {
             "action": self.action,
             "fingerprint": self.fingerprint,
             "origin": self.origin.to_dict(),
-            "steps": [planned.to_dict() for planned in self.steps],
+            **({"groups": groups} if groups else {}),
         }
 
     def diff(self, other: Plan) -> list[str]:

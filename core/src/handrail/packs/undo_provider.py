@@ -151,7 +151,7 @@ class UndoPacks:
         """Return those whose steps can be loaded; of a group the lanes that can."""
         found: list[Insert] = []
         for each in inserts:
-            lanes = tuple(filter(None, map(self._loading, each.lanes)))
+            lanes = tuple(usable for lane in each.lanes if (usable := self._loading(lane)))
             if lanes if each.lanes else self._loads(each.step):
                 found.append(replace(each, lanes=lanes))
         return tuple(found)

@@ -163,7 +163,8 @@ def _insert(reader: TableReader, path: Path, table: Mapping[str, Any]) -> Insert
             if type(each) is not int or each < 1:
                 reader.problem(here, f"concurrency is {each!r}; it has to be a number above 0")
         else:
-            found[_NAMES.get(key, key)] = reader.text(here, each)
+            name = str(key)
+            found[_NAMES.get(name, name)] = reader.text(here, each)
     _check_kind(reader, path, table)
     return Insert(**found) if len(reader.problems) == before else None
 
@@ -188,13 +189,15 @@ def _lanes(reader: TableReader, path: Path, value: object) -> tuple[tuple[Insert
     lanes: list[tuple[Insert, ...]] = []
     for number, lane in enumerate(reader.items(path, value, "lanes", _GROUP_EXAMPLE)):
         place = (*path, number)
-        single = [] if isinstance(lane, list) else [_step(reader, place, lane)]
-        steps = _steps(reader, place, lane) if isinstance(lane, list) else single
-        inner = [step.name for step in steps if step is not None and step.lanes]
+        made = [_step(reader, place, lane)] if not isinstance(lane, list) else []
+        if isinstance(lane, list):
+            made += _steps(reader, place, cast("list[object]", lane))
+        steps = tuple(step for step in made if step is not None)
+        inner = [step.name for step in steps if step.lanes]
         for name in inner:
             message = f"group '{name}' stands in a lane of another group; groups do not nest"
             reader.problem(place, message, "give the outer group the lanes of the inner one")
-        lanes.append(tuple(step for step in steps if step is not None))
+        lanes.append(steps)
     return tuple(lane for lane in lanes if lane)
 
 

@@ -77,7 +77,7 @@ class Requests:
             about: The key, or the operation.
             call: The request.
             pause: Waits so many seconds between two attempts; `time.sleep` unless given.
-            retries: Number of retries, if not the usual one.
+            retries: Number of retries, if fewer than usual.
 
         Raises:
             StorageError: All attempts failed, or the storage refused.
@@ -99,7 +99,7 @@ class Requests:
         )
         from tenacity.wait import wait_exponential, wait_random  # noqa: PLC0415 - see above
 
-        most = self._retries if retries is None else retries
+        most = self._retries if retries is None else min(retries, self._retries)
         told = False
 
         def next_time() -> T:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handrail.cli.journals import run_numbers as run_numbers
     from handrail.cli.session import Session as Session
     from handrail.cli.session import echo as echo
+    from handrail.cli.session import echo_json as echo_json
     from handrail.cli.session import session_of as session_of
     from handrail.cli.session import takes_json as takes_json
     from handrail.cli.view.failure import problem_lines as problem_lines
@@ -28,6 +29,7 @@ __all__ = [
     "Listing",
     "Session",
     "echo",
+    "echo_json",
     "problem_lines",
     "run_numbers",
     "session_of",
@@ -36,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     "journals": ("run_numbers",),
-    "session": ("Session", "echo", "session_of", "takes_json"),
+    "session": ("Session", "echo", "echo_json", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),
     "view.listing": ("Listing",),
     "view.table": ("Column",),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from handrail.cli.garbage import no_collections
 
 if TYPE_CHECKING:
+    from handrail.cli.completion import RunType as RunType
     from handrail.cli.journals import run_numbers as run_numbers
     from handrail.cli.session import Session as Session
     from handrail.cli.session import echo as echo
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Column",
     "Listing",
+    "RunType",
     "Session",
     "echo",
     "echo_json",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "completion": ("RunType",),
     "journals": ("run_numbers",),
     "session": ("Session", "echo", "echo_json", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),

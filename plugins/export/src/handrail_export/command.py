@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from handrail.cli import Column, Listing, echo, echo_json
+from handrail.cli import Column, Listing, RunType, echo, echo_json
 from handrail.errors import NotFoundError
 from handrail.frozen import record
 from handrail_export.errors import ExportError
@@ -99,7 +99,7 @@ def formats(as_json: bool) -> None:
 
 
 @export.command()
-@click.argument("what", metavar="[RUN|FOLDER]", required=False)
+@click.argument("what", metavar="[RUN|FOLDER]", required=False, type=RunType("export"))
 @click.option("--quick", is_flag=True, help="Compare sizes only, and read no content.")
 @folder_option
 @json_option

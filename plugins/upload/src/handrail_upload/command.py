@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from handrail.cli import Column, Listing, echo, echo_json
+from handrail.cli import Column, Listing, RunType, echo, echo_json
 from handrail_storage import count_text, size_text
 from handrail_storage.manifests import KeptRun, find_run, runs_in
 from handrail_upload.catalogue import open_catalogue
@@ -75,7 +75,7 @@ def list_uploads(folder: Path, as_json: bool) -> None:
 
 
 @upload.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, type=RunType("upload"))
 @click.option("--checksum", is_flag=True, help="Read every object, and compare its content.")
 @folder_option
 @json_option

@@ -13,7 +13,7 @@ from uuid import uuid4
 import click
 
 from handrail import ExitCode
-from handrail.cli import Column, Listing, Session, echo, session_of, takes_json
+from handrail.cli import Column, Listing, RunType, Session, echo, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
 from handrail.frozen import frozen
 from handrail_storage.access import open_store
@@ -34,7 +34,7 @@ _HEAD = [
 
 @click.command()
 @click.argument("target")
-@click.option("--undo", "run", metavar="RUN", help="Undo this run, without its journal.")
+@click.option("--undo", "run", type=RunType(), help="Undo this run, without its journal.")
 @click.option("--on", metavar="MACHINE", help="The machine of RUN, if it is another one.")
 @click.option("--take-over", is_flag=True, help="Do not wait: its process is known to be dead.")
 @click.option("--dry-run", is_flag=True, help="Show what --undo would do, and do nothing.")

@@ -44,7 +44,7 @@ def offered_steps(session: Session, incomplete: str) -> list[CompletionItem]:
     return _items(((entry.name, record.id) for record, entry in offers), incomplete)
 
 
-class RunType(click.ParamType):
+class RunType(click.types.StringParamType):
     """The type of an argument or an option that takes a run; shells complete its number.
 
     The value stays the text that was given: a number, or what else the command takes.

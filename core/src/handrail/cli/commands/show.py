@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.completion import complete_runs
+from handrail.cli.completion import RunType
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, number_in, session_journal
 from handrail.cli.session import session_of, takes_json
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(
     params=[
-        click.Argument(["run"], required=False, shell_complete=complete_runs),
+        click.Argument(["run"], required=False, type=RunType()),
         journal_option(),
     ]
 )

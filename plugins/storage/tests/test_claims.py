@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cProfile
+import functools
 import gzip
 import hashlib
 import itertools
@@ -11,8 +12,10 @@ import os
 import traceback
 import tracemalloc
 import uuid
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
+from unittest import mock
 
 import pytest
 
@@ -882,19 +885,28 @@ def test_a_folder_for_copies_that_a_killed_run_has_made_goes_with_the_last_claim
     assert list((tmp_path / "target").iterdir()) == []
 
 
-def test_an_interrupt_while_the_first_claim_is_written_leaves_nothing(tmp_path, monkeypatch):
-    """Also a file that has not got its name yet goes when the run is undone."""
-    runs, replace = Runs(str(tmp_path / "target")), os.replace
+def test_an_interrupt_while_the_first_claim_is_written_leaves_nothing(tmp_path):
+    """Wherever it comes, also a file that has not got its name yet goes when the run is undone."""
+    calls = ("os.mkdir", "os.fsync", "os.replace", "os.stat")
+    for nth in itertools.count():
+        target = tmp_path / str(nth)
+        runs, left = Runs(str(target)), nth
 
-    def interrupted(source, target):
-        if str(target).endswith("/epoch"):
-            raise KeyboardInterrupt
-        replace(source, target)
+        def interrupted(call, *args, **kwargs):
+            nonlocal left
+            left -= 1
+            if left == -1:
+                raise KeyboardInterrupt
+            return call(*args, **kwargs)
 
-    with monkeypatch.context() as patched:
-        patched.setattr("os.replace", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            runs.run(1).ask("a")
-    assert list(tmp_path.rglob("*.tmp"))
-    assert runs.run(1).undo() is None
-    assert list((tmp_path / "target").iterdir()) == []
+        with ExitStack() as patches:
+            for name in calls:
+                real = getattr(os, name.removeprefix("os."))
+                patches.enter_context(mock.patch(name, functools.partial(interrupted, real)))
+            with suppress(KeyboardInterrupt):
+                runs.run(1).ask("a")
+        runs.run(1).undo()
+        assert list(target.iterdir()) == [], nth
+        if left >= 0:
+            break
+    assert nth > 20, "most of them were not counted"

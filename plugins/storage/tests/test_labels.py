@@ -162,6 +162,17 @@ def test_what_was_set_aside_takes_its_sidecar_with_it(store: Store) -> None:
     assert os.listdir(store.address) == []
 
 
+def test_a_copy_that_was_set_aside_is_not_taken_for_the_rest_of_another(store: Store) -> None:
+    """Names of others may end like those of our own temporary files."""
+    keys = ["a", "a.tmp", "a.spare"]
+    for key in keys:
+        store.create(key, b"theirs", THEIRS)
+        store.set_aside(key, f".handrail-target/aside/epoch/run-1/{key}")
+    store.small_files.remove_all(["aside/epoch/run-1/a"])
+    left = {each for each, _ in store.small_files.names("aside/")}
+    assert left == {"aside/epoch/run-1/a.tmp", "aside/epoch/run-1/a.spare"}
+
+
 EPOCH, UUID, DIGEST = "0123456789abcdef", "0198c0de-1111-7222-8333-444455556666", "ab" * 32
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import queue
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -82,16 +84,61 @@ def test_a_lost_connection_is_told_while_the_client_retries() -> None:
     assert looks.told.empty()
 
 
-def test_requests_at_once_have_one_watch() -> None:
-    """It ends with the last of them."""
+def test_requests_have_one_watch() -> None:
+    """Those at once, and those that follow each other: a thread for each would cost more."""
+    looks = Looks()
+    watch = Watch(looks.look, looks.told.put, every=3600.0)
+    before = set(threading.enumerate())
+    for _ in range(10):
+        with watch, watch, watch:
+            assert len(set(threading.enumerate()) - before) == 1
+    assert looks.told.empty()
+
+
+def test_a_watch_ends_after_the_last_request() -> None:
+    """And tells nothing of a look that has begun before."""
     looks = Looks()
     watch = Watch(looks.look, looks.told.put, every=0.0)
-    before = threading.active_count()
-    with watch, watch, watch:
-        assert threading.active_count() <= before + 1
+    before = set(threading.enumerate())
+    with watch:
+        pass
     looks.answers.put("down")
-    for thread in threading.enumerate():
-        if thread.name == "handrail-watch":
-            thread.join()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
     assert looks.count <= 1
     assert looks.told.empty()
+
+
+def test_nobody_looks_while_requests_are_answered() -> None:
+    """A storage that answers need not be asked whether it does."""
+    looks = Looks()
+    watch = Watch(looks.look, looks.told.put, every=0.0)
+    with watch:
+        looks.answers.put("down")
+        assert looks.told.get() == "connection lost: down"
+        with watch:
+            pass
+        looks.answers.put(None)
+        assert looks.told.get() is None
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_a_server_that_accepts_and_gives_no_answer_is_told(
+    at: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, small: bool
+) -> None:
+    """Of requests of both clients, and long before they give up."""
+    told: queue.Queue[str | None] = queue.Queue()
+    monkeypatch.setattr("handrail_storage.backend.requests._LOOK", 0.05)
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        endpoint = f"127.0.0.1:{server.getsockname()[1]}"
+        store = at(endpoint, [])
+        store.requests._watch._on_status, store.requests._watch._every = told.put, 0.0
+        call = (lambda: store.stat("a")) if small else (lambda: list(store.listing()))
+        waiting = threading.Thread(target=lambda: _refused(call), daemon=True)
+        waiting.start()
+        assert told.get(timeout=60) == f"connection lost: {endpoint} did not answer in time"
+
+
+def _refused(call: Callable[[], object]) -> None:
+    with suppress(StorageError):
+        call()

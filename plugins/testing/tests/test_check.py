@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,12 +41,12 @@ def packs():
 def check(packs: FakePacks, folder: Path, environment: dict[str, str]) -> Check:
     """Run `handrail check` where the fake packs are installed."""
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join(filter(None, (str(packs.folder), os.environ.get("PYTHONPATH"))))
         return subprocess.run(
             [sys.executable, "-m", "handrail", "check", *words],
             cwd=folder,
-            env={**environment, "PYTHONPATH": path},
+            env={**environment, "PYTHONPATH": path, **variables},
             capture_output=True,
             encoding="utf-8",
             check=False,
@@ -195,3 +196,29 @@ def test_no_step_is_run(packs: FakePacks, check: Check, tmp_path: Path) -> None:
     add(packs, STEPS.replace("return StepResult()", f"open({str(tmp_path / 'x')!r}, 'w')"))
     assert check("acme-scan").returncode == ExitCode.DONE
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200, None])
+def test_the_list_fits_and_loses_no_reason(
+    packs: FakePacks, check: Check, width: int | None
+) -> None:
+    """Reasons go on in further lines; a pipe has no width."""
+    name = "資料を送る_" * 12
+    add(packs, STEPS.replace('"scan_files"', f'"{name}"'))
+    variables = {} if width is None else {"COLUMNS": str(width)}
+    done = check("acme-scan", **variables)
+    document = json.loads(check("acme-scan", "--json").stdout)
+    lines = done.stdout.splitlines()
+    assert width is None or max(map(_columns, lines)) <= width
+    assert "CHECK RESULT" in [" ".join(line.split()[:2]) for line in lines]
+    words = set(done.stdout.split())
+    reasons = [each["why"] or each["promise"] for each in document["checks"]]
+    assert not [word for each in reasons for word in each.split() if word not in words]
+    whole = "".join(done.stdout.split())
+    problems = [each for found in document["checks"] for each in found["problems"]]
+    assert problems
+    assert not [each for each in problems if "".join(each["message"].split()) not in whole]
+
+
+def _columns(line: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in line)

@@ -713,13 +713,31 @@ class DamageContract:
     def test_all_damaged_rows_of_a_run_are_found(self, full: Journal, place: str) -> None:
         assert isinstance(full, ChecksRows)
         assert full.check() == []
-        assert full.check_run(1) == RunCheck(rows=5, unchecked=0)
+        assert full.check_run(1) == RunCheck(rows=5, unchecked=0, sound=full.read(1))
         execute(place, "UPDATE {note} SET key = 'other' WHERE run = 1")
         execute(place, "UPDATE {attempt} SET crc = NULL WHERE run = 1")
         found = full.check_run(1)
         rows = ["note 1 of step 'scan'", "note 2 of step 'scan'"]
         assert ([each.row for each in found.damage], found.unchecked) == (rows, 1)
-        assert full.check_run(2) == RunCheck(rows=3, unchecked=0)
+        assert full.check_run(2) == RunCheck(rows=3, unchecked=0, sound=full.read(2))
+
+    def test_the_rest_of_a_damaged_run_is_sound(self, full: Journal, place: str) -> None:
+        assert isinstance(full, ChecksRows)
+        before = full.read(1)
+        execute(place, "UPDATE {note} SET key = 'other' WHERE run = 1 AND seq = 2")
+        sound = full.check_run(1).sound
+        assert sound is not None
+        assert sound.notes == before.notes[:1]
+        assert (sound.row, sound.attempts, sound.fields) == (
+            before.row,
+            before.attempts,
+            before.fields,
+        )
+        execute(place, "UPDATE {run} SET params = '[]' WHERE id = 1")
+        sound = full.check_run(1).sound
+        assert sound is not None
+        assert (sound.row.damage is not None, sound.row.plan) == (True, before.row.plan)
+        assert sound.attempts == before.attempts
 
     def test_a_row_that_belongs_to_another_run_is_damage(self, full: Journal, place: str) -> None:
         execute(place, "UPDATE {note} SET run = 2 WHERE run = 1 AND seq = 2")

@@ -77,6 +77,31 @@ def test_numbers_of_runs(yard, complete, command):
     assert complete(command, "") == plain("1")
 
 
+SENT = """
+import click
+from handrail.cli import RunType, echo
+
+@click.command()
+@click.argument("run", type=RunType("ship"))
+@click.option("--like", type=RunType())
+def sent(run, like):
+    echo(f"{run} {like}")
+"""
+
+
+def test_numbers_of_runs_in_commands_of_packs(yard, complete):
+    """Those of the action that the command is about, and the value is what was given."""
+    yard.plant("sent", "1.0", SENT, commands={"sent": "sent:sent"})
+    (yard.project / "flows.py").write_text(
+        "from handrail import action, step\n@step\ndef go(context): ...\nother = action('o', [go])"
+    )
+    assert yard("run", "flows.py:other").returncode == 0
+    assert yard("run", "ship").returncode == 0
+    assert complete("sent", "") == plain("2")
+    assert complete("sent", "--like", "") == plain("2", "1")
+    assert yard("sent", "7", "--like", "01a2").stdout == "7 01a2\n"
+
+
 def test_what_cannot_be_completed_says_nothing(yard, complete):
     """An error would be written into the line that somebody types."""
     assert complete("run", "no_such_action", "--") == []

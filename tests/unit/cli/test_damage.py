@@ -255,3 +255,70 @@ def test_what_is_no_journal_is_told_in_one_message(folder: Path, call: Call) -> 
             assert words in done.err
             assert "\n  " in done.err, "a way out"
     assert (folder / "nothing").stat().st_size == 0
+
+
+def test_what_is_sound_of_a_damaged_run_is_shown(project: Path, call: Call) -> None:
+    """With all damaged rows, on the screen and as JSON; the exit code stays 7."""
+    damage(put_back(project), 'UPDATE note SET "values" = \'["other"]\' WHERE run = 3 AND seq = 1')
+    shown = call("show", "3")
+    assert shown.code == 7
+    assert "run 3 · flow.py:flow · damaged" in shown.out
+    assert "started 20" in shown.out
+    assert f"in {project}" in shown.out
+    assert [line.split()[:2] for line in shown.lines if "done" in line] == [
+        ["scan", "done"],
+        ["send", "done"],
+    ]
+    assert "  damaged note 1 of step 'send' differs from its checksum" in shown.lines
+    assert "error: run 3 is damaged in the journal" in shown.err
+    found = call("show", "3", "--json")
+    assert (found.code, found.err) == (7, "")
+    assert found.document["run"]["state"] == "damaged"
+    assert found.document["run"]["plan"]
+    assert [step["state"] for step in found.document["steps"]] == ["done", "done"]
+    assert [each["row"] for each in found.document["damaged"]] == ["note 1 of step 'send'"]
+    step = call("show", "3", "--step", "send", "--json")
+    made = step.document["step"]["values"]["made"]
+    assert (step.code, sorted(made)) == (7, ["one.txt", "two.txt"])
+    assert call("show", "2", "--json").document["damaged"] == []
+
+
+@pytest.mark.parametrize("column", ["params", "packs", "cwd", "opened", "outcome", "uid"])
+def test_the_steps_of_a_run_whose_own_row_is_damaged_are_shown(
+    project: Path, call: Call, column: str
+) -> None:
+    """With or without a checksum; the row is named once."""
+    for crc in ("crc", "NULL"):
+        with closing(sqlite3.connect(put_back(project), isolation_level=None)) as database:
+            database.execute("PRAGMA ignore_check_constraints = ON")
+            value = "NULL, closed = NULL, owner = '7'" if column == "outcome" else "'7'"
+            database.execute(f"UPDATE run SET {column} = {value}, crc = {crc} WHERE id = 3")
+            if crc == "NULL" and column == "uid":
+                database.execute("UPDATE run SET plan_crc = NULL WHERE id = 3")
+                for table in ("attempt", "note", "field"):
+                    database.execute(f"UPDATE {table} SET crc = NULL")
+        shown = call("show", "3", "--json")
+        harmless = crc == "NULL" and column in ("cwd", "uid", "packs")
+        assert shown.code == (0 if harmless else 7), (crc, shown.err)
+        told = [each["row"] for each in shown.document["damaged"] if "its" in each["row"]]
+        assert len(told) == (0 if harmless else 1)
+        states = {step["name"]: step["state"] for step in shown.document["steps"]}
+        if column != "uid":
+            assert states == {"scan": "done", "send": "done"}
+        assert "Traceback" not in call("show", "3").err
+
+
+def test_a_step_whose_record_is_damaged_is_not_said_to_wait(project: Path, call: Call) -> None:
+    """Nobody knows whether it began; all the damage is told, not the first row alone."""
+    damage(put_back(project), "UPDATE attempt SET result = '{}' WHERE run = 3 AND step = 'send'")
+    damage(project / ".handrail" / "runs.db", "UPDATE field SET value = '1' WHERE run = 3")
+    shown = call("show", "3", "--json")
+    states = {step["name"]: step["state"] for step in shown.document["steps"]}
+    assert states == {"scan": "done", "send": "unknown"}
+    rows = [each["row"] for each in shown.document["damaged"]]
+    fields = [f"the value of the context's 'found' after {each} steps" for each in (0, 1)]
+    assert rows == ["attempt 1 of step 'send'", *fields]
+    assert "send" in call("show", "3").out
+    assert [
+        each["row"] for each in call("doctor", "--journal", "--json").document["damaged"]
+    ] == rows

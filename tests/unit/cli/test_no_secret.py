@@ -234,6 +234,10 @@ def test_a_secret_setting_of_a_pack_comes_from_its_variable_only(tmp_path: Path)
     for words in ("resume 1", "rollback 1 --yes"):
         told = vault(*words.split(), without="HANDRAIL_ACME_SHIP_DSN")
         assert (told.returncode, "not set now: HANDRAIL_ACME_SHIP_DSN" in told.stderr) == (2, True)
+    dsn, vault.variables["HANDRAIL_ACME_SHIP_DSN"] = vault.variables["HANDRAIL_ACME_SHIP_DSN"], ""
+    told = vault("resume", "1")
+    assert (told.returncode, "or not set now: HANDRAIL_ACME_SHIP_DSN" in told.stderr) == (2, True)
+    vault.variables["HANDRAIL_ACME_SHIP_DSN"] = dsn
     assert vault("resume", "1", "--on-failure", "keep").returncode == 6
     vault.check()
 

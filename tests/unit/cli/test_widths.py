@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from recorded_runs import planned, started
 
 from handrail.cli.view.text import columns, folded
 
@@ -98,3 +99,26 @@ def test_what_is_indented_beyond_the_terminal_is_broken(monkeypatch, indent, wor
     lines = folded(" " * indent + f"{word} · {word} {word}")
     assert max(map(columns, lines)) <= 40
     assert "".join("".join(lines).split()).replace("·", "") == word * 3
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200, None])
+def test_runs_fit_and_keep_their_states_and_commands(call, folder, journal, monkeypatch, width):
+    """A pipe has no width; what there is of a table there is as in a wide terminal."""
+    if width is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", str(width))
+    steps = [planned("send")]
+    name = f"flows/of/the/team/that/ships_資料を送る/by_sea.py:{'ship_' * 9}"
+    for project in ("/srv/projects/資料を送る/of/the/team", f"/home/ada/{'deep/' * 20}"):
+        for outcome in ("rollback_incomplete", "failed", None):
+            journal.add(steps, started("send"), outcome=outcome, action=name, project=project)
+    lines = call("runs").lines
+    assert max(map(columns, lines)) <= (width or 100)
+    assert lines[0].split()[:2] == ["RUN", "STATE"]
+    assert not {"rollback", "incomplete", "failed", "(kept)", "interrupted"} - set(
+        " ".join(lines).split()
+    )
+    told = " ".join(" ".join(lines).split())
+    for words in ("handrail rollback 4", "handrail resume 5", "6 runs in .handrail/runs.db"):
+        assert words in told

@@ -211,3 +211,59 @@ def test_what_is_no_exception_is_a_failure_like_any(
         assert (failed.value.step, failed.value.__cause__) == (wrapped.name, error)
         assert told[-2:] == ["undo b", "undo a"]
         assert "c" not in told
+
+
+@pytest.mark.parametrize("wrap", [lambda step: step, StepWrapper, Opaque])
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_cancellation_that_nobody_asked_for_is_a_failure_like_any(
+    blocking: bool, wrap: Callable[[Any], Any]
+) -> None:
+    """Such as that of a task inside the step, in both drivers."""
+    told: list[str] = []
+    error = asyncio.CancelledError("inside")
+
+    class Fails(Told):
+        async def execute(self, context: Any) -> StepResult:  # type: ignore[override]
+            self.work()
+            return StepResult()
+
+    def fail() -> None:
+        raise error
+
+    wrapped = wrap((Told if blocking else Fails)("b", told, fail))
+    made = orchestrator(Told("a", told), wrapped, Told("c", told))
+    for play in (made.execute, lambda: asyncio.run(made.execute_async())):
+        told.clear()
+        with pytest.raises(StepFailedError, match="inside") as failed:
+            play()
+        assert failed.value.__cause__ is error
+        assert told[-2:] == ["undo b", "undo a"]
+        assert "c" not in told
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_cancellation_of_the_task_is_raised_itself(when: str) -> None:
+    """Also if the task was cancelled before the run began, and a step raises one of its own."""
+    told: list[str] = []
+
+    class Awaits(Told):
+        async def execute(self, context: Any) -> StepResult:  # type: ignore[override]
+            self.work()
+            try:
+                await asyncio.sleep(30)
+            finally:
+                raise asyncio.CancelledError("of its own")
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        cancel = lambda: task.cancel() and None  # noqa: E731 - it is passed on
+        made = orchestrator(Told("a", told), Awaits("b", told, cancel))
+        if when == "before":
+            made = orchestrator(Awaits("b", told))
+            task.cancel()
+        await made.execute_async()
+
+    with pytest.raises(asyncio.CancelledError, match="of its own"):
+        asyncio.run(main())
+    assert told == (["undo b"] if when == "before" else ["a", "undo b", "undo a"])

@@ -85,6 +85,28 @@ def test_what_is_missing_is_told_without_its_password():
     assert "hunter2" not in str(missing.value)
 
 
+def test_an_empty_variable_is_as_good_as_none():
+    """A run must not go on without the secret that it began with."""
+    text = params_text(Database, Database.model_validate(GIVEN), "load")
+    with pytest.raises(ParamsError) as missing:
+        params_of(text, "load", {**VARIABLES, "ACME_TOKEN": "", "HANDRAIL_LOAD_URL": ""})
+    told = dict(missing.value.fields)
+    assert set(told) == {"url", "token"}
+    assert told["token"].endswith("; set ACME_TOKEN as when the run began, it is empty now")
+
+
+def test_a_secret_that_was_empty_needs_no_variable():
+    """It is no secret."""
+    for model in (Database, None):
+        given = {**GIVEN, "token": ""} if model is Database else {"token": "", "password": ""}
+        params = model.model_validate(given) if model else given
+        kept = params_of(params_text(model, params, "load"), "load", VARIABLES)
+        assert kept["token"] == ""
+        assert params_of(
+            params_text(model, params, "load"), "load", {**VARIABLES, "ACME_TOKEN": ""}
+        )
+
+
 def test_params_without_a_password_are_all_kept():
     given = {"url": "postgresql://ada@db/acme", "urls": ["http://host:80/a@b"]}
     text = params_text(Database, Database.model_validate(given), "load")

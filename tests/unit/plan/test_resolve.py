@@ -6,7 +6,9 @@ import itertools
 
 import pytest
 
-from handrail import PlanError, StepWrapper, forwards
+from handrail import PlanError, StepRegistry, StepWrapper, forwards
+from handrail.plan.builder import plan_of_registry
+from handrail.plan.entry import chain
 
 
 def names(plan):
@@ -141,6 +143,38 @@ def test_layers_stack_with_the_later_pack_outside_and_keep_the_name(named, pack,
     assert type(planned.step) is OuterStep
     assert type(planned.step.wrapped) is Inner
     assert planned.step.wrapped.wrapped.name == "send"
+
+
+def test_a_layer_of_several_wrappers_is_as_many_layers(named, pack, plan):
+    """Whether a hook, an edit or the action itself has put them there, each is named."""
+
+    class Inner(StepWrapper):
+        pass
+
+    class Outer(StepWrapper):
+        pass
+
+    both = [
+        pack("acme-a", wrap_step=lambda step: Outer(Inner(step)) if step.name == "send" else None),
+        pack(
+            "acme-b",
+            setup_steps=lambda registry: registry.wrap("send", lambda step: Outer(Inner(step))),
+        ),
+    ]
+    planned = plan(base(named), both).steps[1]
+    assert [(layer.name, layer.origin.pack) for layer in planned.layers] == [
+        ("outer", "acme-b"),
+        ("inner", "acme-b"),
+        ("outer", "acme-a"),
+        ("inner", "acme-a"),
+    ]
+    assert [layer.wrapper for layer in planned.layers] == list(chain(planned.step))[:-1]
+    registry = StepRegistry()
+    registry.register(named("send"))
+    registry.wrap("send", Inner)
+    registry.wrap("send", lambda step: Outer(Inner(step)))
+    [planned] = plan_of_registry(registry).steps
+    assert [layer.name for layer in planned.layers] == ["outer", "inner", "inner"]
 
 
 def test_a_layer_around_another_step_is_a_problem(named, pack, plan):

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from handrail.cli.garbage import no_collections
 
 if TYPE_CHECKING:
+    from handrail.cli.completion import RunType as RunType
     from handrail.cli.journals import run_numbers as run_numbers
     from handrail.cli.session import Session as Session
     from handrail.cli.session import echo as echo
+    from handrail.cli.session import echo_json as echo_json
     from handrail.cli.session import session_of as session_of
     from handrail.cli.session import takes_json as takes_json
     from handrail.cli.view.failure import problem_lines as problem_lines
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Column",
     "Listing",
+    "RunType",
     "Session",
     "echo",
+    "echo_json",
     "problem_lines",
     "run_numbers",
     "session_of",
@@ -35,8 +39,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "completion": ("RunType",),
     "journals": ("run_numbers",),
-    "session": ("Session", "echo", "session_of", "takes_json"),
+    "session": ("Session", "echo", "echo_json", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),
     "view.listing": ("Listing",),
     "view.table": ("Column",),

@@ -44,22 +44,35 @@ def offered_steps(session: Session, incomplete: str) -> list[CompletionItem]:
     return _items(((entry.name, record.id) for record, entry in offers), incomplete)
 
 
-def complete_runs(
-    ctx: click.Context, _param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Return the numbers of the latest runs, each with its action and its state."""
-    from handrail.cli.journals import session_journal  # noqa: PLC0415 - steps have no journal
-    from handrail.recovery.status import status_of  # noqa: PLC0415 - the same
+class RunType(click.types.StringParamType):
+    """The type of an argument or an option that takes a run; shells complete its number.
 
-    try:
-        with closing(session_journal(session_of(ctx), ctx.params.get("journal"))) as journal:
-            statuses = [
-                status_of(journal, row) for row in journal.runs(limit=_MOST_RUNS, plans=False)
-            ]
-    except HandrailError:
-        return []  # There is no journal yet, or it cannot be read.
-    named = ((str(each.row.number), f"{each.row.action} · {each.state}") for each in statuses)
-    return _items(named, incomplete)
+    The value stays the text that was given: a number, or what else the command takes.
+
+    Args:
+        action: The action of the runs that are completed; those of all actions unless given.
+    """
+
+    name = "run"
+
+    def __init__(self, action: str | None = None) -> None:
+        self.action = action
+
+    def shell_complete(
+        self, ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the numbers of the latest runs, each with its action and its state."""
+        from handrail.cli.journals import session_journal  # noqa: PLC0415 - steps have no journal
+        from handrail.recovery.status import status_of  # noqa: PLC0415 - the same
+
+        try:
+            with closing(session_journal(session_of(ctx), ctx.params.get("journal"))) as journal:
+                rows = journal.runs(limit=_MOST_RUNS, action=self.action, plans=False)
+                statuses = [status_of(journal, row) for row in rows]
+        except HandrailError:
+            return []  # There is no journal yet, or it cannot be read.
+        named = ((str(each.row.number), f"{each.row.action} · {each.state}") for each in statuses)
+        return _items(named, incomplete)
 
 
 def _items(named: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from handrail.cli.completion import complete_runs
+from handrail.cli.completion import RunType
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option
 from handrail.cli.session import event_options, warn
@@ -95,7 +95,7 @@ def recovery_options(aim: Aim) -> list[click.Parameter]:
     """Return the parameters that `resume` and `rollback` have in common."""
     done = "resume" if aim == "resume" else "roll back"
     return [
-        click.Argument(["run"], required=False, metavar="[RUN]", shell_complete=complete_runs),
+        click.Argument(["run"], required=False, metavar="[RUN]", type=RunType()),
         click.Option(
             ["--all-dead"],
             is_flag=True,

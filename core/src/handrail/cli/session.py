@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -188,17 +188,32 @@ def session_of(context: click.Context) -> Session:
 
 
 def echo(line: str = "", *, err: bool = False) -> None:
-    """Write a line like `click.echo`, with what could control a terminal spelled out.
+    """Write a line for people, with what could control a terminal spelled out.
+
+    Where it is wider than the terminal, it goes on in further lines, broken between words; a
+    command in it stays whole. In a file or a pipe it is one line.
 
     Args:
         line: One line; an end of line in it is spelled out, too.
         err: Whether to write to standard error.
     """
+    from handrail.cli.view.text import folded  # noqa: PLC0415 - not for help
+
+    console = _console()
+    write = console.note if err else console.print
+    for each in folded(line, console.err if err else None):
+        write(each)
+
+
+def echo_json(document: Mapping[str, Any]) -> None:
+    """Write a JSON object on one line, with the number of its schema as `schema`."""
+    _console().json_line(document)
+
+
+def _console() -> Console:
     context = click.get_current_context(silent=True)
     session = None if context is None else context.find_object(Session)
-    console = Console() if session is None else session.console
-    write = console.note if err else console.print
-    write(line)
+    return Console() if session is None else session.console
 
 
 def scan_globals(session: Session, arguments: Sequence[str]) -> list[str]:

@@ -103,7 +103,7 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
 def _keep(run: RunState, planned: PlannedStep, failure: Failure) -> None:
     if run.failure is None:
         run.failure = final_error(run, failure, "completed")
-    elif failure.passes_through:
+    elif isinstance(failure.error, run.interruptions):
         run.failure = failure.error
     else:
         run.failure.add_note(f"Step '{planned.name}' failed: {failure.text}")

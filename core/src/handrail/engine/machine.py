@@ -14,7 +14,7 @@ from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Repor
 from handrail.engine.finalize import end, write_end
 from handrail.engine.forward_journaled import forward_journaled
 from handrail.engine.guard import checked
-from handrail.engine.outcome import Failure, after, final_error, found_by, is_interruption, settle
+from handrail.engine.outcome import Failure, after, final_error, found_by, settle
 from handrail.engine.undo import undo as go_back
 from handrail.errors import (
     RestoreError,
@@ -113,7 +113,7 @@ def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | 
             line.asking = False
             if isinstance(answer, Raised | NotRun):
                 if reads or not isinstance(answer.error, SourceChangedError):
-                    return _not_restored(planned, answer.error)
+                    return _not_restored(run, planned, answer.error)
                 if run.listener:
                     summary = f"ignored for the undo: {describe(answer.error)}"
                     yield _logged(planned, "source_changed", summary)
@@ -147,7 +147,7 @@ def _fill_in(
     if not isinstance(answer, Raised | NotRun):
         answer = checked(planned.step, answer)
     if isinstance(answer, Raised | NotRun):
-        return _not_restored(planned, answer.error)
+        return _not_restored(line.run, planned, answer.error)
     if not answer.success:
         return RestoreError(planned.name, str(answer.error), origin=planned.origin)
     result.data = answer.data
@@ -179,10 +179,10 @@ def _logged(planned: PlannedStep, name: str, summary: str) -> MessageLogged:
     )
 
 
-def _not_restored(planned: PlannedStep, error: BaseException) -> BaseException:
+def _not_restored(run: RunState, planned: PlannedStep, error: BaseException) -> BaseException:
     if isinstance(error, StopsResume):
         return found_by(planned, error)
-    if is_interruption(error):
+    if isinstance(error, run.interruptions):
         return error
     failed = RestoreError(planned.name, describe(error), origin=planned.origin)
     failed.__cause__ = error

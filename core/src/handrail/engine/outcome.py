@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,20 +37,6 @@ class Failure:
     unwritten: bool = False
     stands: bool = False
 
-    @property
-    def passes_through(self) -> bool:
-        """Whether the exception is re-raised itself: an interrupt, an exit, a cancellation."""
-        return self.error is not None and is_interruption(self.error)
-
-
-def is_interruption(error: BaseException) -> bool:
-    """Return whether an error is no failure of a step: an interrupt, an exit, a cancellation."""
-    if isinstance(error, KeyboardInterrupt | SystemExit):
-        return True
-    # Without asyncio nothing can be cancelled.
-    asyncio = sys.modules.get("asyncio.exceptions")
-    return asyncio is not None and isinstance(error, asyncio.CancelledError)
-
 
 def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
     """Keep the result of a step, and return why the run cannot continue, if so."""
@@ -61,7 +46,7 @@ def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
     started = not isinstance(answer, NotRun)
     if isinstance(answer, Raised | NotRun):
         error = answer.error
-        if not started and is_interruption(error):
+        if not started and isinstance(error, line.run.interruptions):
             line.recording = None
             return _failure(planned, describe(error), error, position - 1)
         result = ended(failed(error), notes)
@@ -152,8 +137,7 @@ def settle_closing(line: Line, position: int, answer: Any) -> Failure | None:
 
 def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
     """Return the exception that is raised for `failure` at the end of the run."""
-    if failure.passes_through:
-        assert failure.error is not None
+    if isinstance(failure.error, run.interruptions):
         for problem in run.rollback_errors:
             failure.error.add_note(problem.message)
         return failure.error

@@ -123,6 +123,8 @@ class RunState:
         before: The outcome of a resumed run before this process claimed it.
         undone: Positions that an earlier process has undone.
         gone: Names of steps of a resumed run that began and are no longer in the plan.
+        interruptions: Kinds of exceptions that are no failure of a step, and are re-raised
+            themselves; CancelledError is one once the run is cancelled.
         opened: When the run started, on `clock`, if there is a listener.
         outcome: The outcome of the run, once known.
         undo_cause: The reason for the undo, once it has begun.
@@ -157,6 +159,7 @@ class RunState:
     before: str | None = None
     undone: set[int] = field(default_factory=set[int])
     gone: tuple[str, ...] = ()
+    interruptions: tuple[type[BaseException], ...] = (KeyboardInterrupt, SystemExit)
     opened: float = 0.0
     outcome: str | None = None
     undo_cause: Failure | None = None

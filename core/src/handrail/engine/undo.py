@@ -121,7 +121,7 @@ def _went_back(run: RunState, failure: Failure, first: int, stopped: BaseExcepti
         run.failure = final_error(run, failure, outcome)
     else:
         outcome = "interrupted"
-        if not failure.passes_through:
+        if not isinstance(failure.error, run.interruptions):
             stopped.__cause__ = final_error(run, failure, outcome)
         run.failure = stopped
     run.outcome = outcome

@@ -178,11 +178,13 @@ class RunCheck:
         rows: How many rows were read.
         unchecked: How many of them have no checksum, because an older version wrote them.
         damage: The damaged rows.
+        sound: The run without them; None if not even its own row was found.
     """
 
     rows: int = 0
     unchecked: int = 0
     damage: tuple[JournalDamagedError, ...] = ()
+    sound: RecordedRun | None = None
 
 
 @runtime_checkable
@@ -194,7 +196,7 @@ class ChecksRows(Protocol):
         ...
 
     def check_run(self, number: int) -> RunCheck:
-        """Read all rows of a run, and return which are damaged."""
+        """Read all rows of a run; return which are damaged, and what is sound."""
         ...
 
 

@@ -154,19 +154,30 @@ class Asynchronous:
         try:
             found: Any = await answer
         except BaseException as error:  # noqa: BLE001 - the engine decides
-            found = self._noticed(error)
-        if self._asked_to_cancel() and self._pending is None and self.cancelled is None:
-            # The step suppressed it.
-            self._pending = self.cancelled = asyncio.CancelledError()
+            found = Raised(error)
+        raised = isinstance(found, Raised) and isinstance(found.error, asyncio.CancelledError)
+        if self._asked_to_cancel(raised=raised) and (raised or self.cancelled is None):
+            # Else the step suppressed it.
+            self._raised = self._raised or raised
+            self._cancel(found.error if raised else asyncio.CancelledError())
         return found
 
-    def _asked_to_cancel(self) -> bool:
-        """Return whether this task was asked to be cancelled since it last noticed that."""
+    def _cancel(self, error: asyncio.CancelledError) -> None:
+        """Stop the run at the next boundary, because its task was cancelled."""
+        self._pending = self.cancelled = error
+        self._run.interruptions = (KeyboardInterrupt, SystemExit, asyncio.CancelledError)
+
+    def _asked_to_cancel(self, *, raised: bool = False) -> bool:
+        """Return whether this task was asked to be cancelled since it last noticed that.
+
+        Args:
+            raised: Whether CancelledError came: then the request may also be older than the run.
+        """
         task = asyncio.current_task()
         if task is None or self._run.undoing:  # An undo has a task of its own.
             return False
         before, self._cancellations = self._cancellations, task.cancelling()
-        return self._cancellations > before
+        return self._cancellations > (0 if raised else before)
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         carried = contextvars.copy_context()
@@ -182,16 +193,10 @@ class Asynchronous:
             except asyncio.CancelledError as error:
                 if future.cancelled():
                     return Raised(error)
-                self._pending = self.cancelled = error
+                self._cancel(error)
             except BaseException:  # noqa: BLE001 - read from the future below
                 pass
         return future.result()
-
-    def _noticed(self, error: BaseException) -> Raised:
-        if isinstance(error, asyncio.CancelledError) and not self._run.undoing:
-            self._pending = self.cancelled = error
-            self._raised = True
-        return Raised(error)
 
 
 async def call_in_thread(function: Callable[..., None], *args: object) -> None:

@@ -54,7 +54,7 @@ class EventLoop:
         answer = guarded(_run_to_end, runner, running.body())
         interrupts.cancel_task = outer
         if running.cancelled and isinstance(answer, Raised) and _is_cancelled(answer.error):
-            return Raised(interrupts.take() or answer.error)
+            return Raised(interrupts.take() or KeyboardInterrupt())
         return answer
 
     def _started(self) -> asyncio.Runner:

@@ -227,7 +227,7 @@ def secrets_among(
         variables=tuple(
             variable
             for variable, path in paths.items()
-            if variable in table.variables and touches(path, secrets)
+            if table.variables.get(variable) and touches(path, secrets)
         ),
     )
 

@@ -34,7 +34,7 @@ from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps
 from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve
-from handrail.plan.step_state import StepStates
+from handrail.plan.step_state import StepChanges, StepCode, StepStates
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
@@ -152,10 +152,18 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
     base = {name for entry in registry.entries() for name in entry.names}
     found = _missing(plan, required, provider, base)
     checking = [pack for pack in packs if pack.implements("check_plan")]
-    before = StepStates(each for planned in plan.steps if checking for each in chain(planned.step))
+    steps = [each for planned in plan.steps if checking for each in chain(planned.step)]
+    before, code, changes = StepStates(steps), StepCode(steps), StepChanges()
     for pack in checking:
         found += _problems(pack, pack.call("check_plan", action=info, plan=plan))
-        found += before.changes(pack, "check_plan")
+        changes.add(before.put_back(), pack, "check_plan")
+    if changed := code.put_back():
+        again = False
+        for pack in checking:
+            pack.call("check_plan", action=info, plan=plan)
+            again |= changes.add(code.put_back(), pack, "check_plan")
+        changes.add(() if again else changed)
+    found += changes.problems()
     if found:
         raise PlanError(info.name, found, plan=plan)
     return plan

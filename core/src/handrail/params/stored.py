@@ -56,7 +56,7 @@ def params_text(
             shown = mask_values(shown, mask) if is_set else shown
             with_password = variable is None and shown != value
             # Empty values contain no secret.
-            if not with_password and (variable is None or value in ([], {})):
+            if not with_password and (variable is None or value in ([], {}, "")):
                 set_path(values, path, value)
                 changed += [path] if differs else []
             elif value is not None:
@@ -95,15 +95,16 @@ def params_of(
         model: The params model, for the types of secrets.
 
     Raises:
-        ParamsError: The variable of a secret is not set, or does not contain JSON as required.
+        ParamsError: The variable of a secret is empty or not set, or does not contain JSON as
+            required.
     """
     stored = json.loads(text)
     values: dict[str, Any] = stored["values"]
     hidden: dict[str, str] = stored.get("hidden", {})
     missing = [
-        (path, f"{_not_stored(hidden.get(path))}; set {variable} as when the run began")
+        (path, f"{_not_stored(hidden.get(path))}; {_asked_for(variable, environ)}")
         for path, variable in stored["secrets"].items()
-        if variable not in environ
+        if not environ.get(variable)
     ]
     if missing:
         raise ParamsError(action, missing)
@@ -140,6 +141,11 @@ def _not_stored(hidden: str | None) -> str:
     if hidden is None:
         return "is a secret, which is never stored"
     return f"was {hidden}, and a password is never stored"
+
+
+def _asked_for(variable: str, environ: Mapping[str, str]) -> str:
+    empty = ", it is empty now" if variable in environ else ""
+    return f"set {variable} as when the run began{empty}"
 
 
 def _read(text: str, path: str, variable: str, action: str) -> Any:

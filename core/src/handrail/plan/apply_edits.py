@@ -10,9 +10,8 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import Problem
 from handrail.frozen import record
 from handrail.plan import problems
-from handrail.plan.builder import Draft, layer_name
+from handrail.plan.builder import Draft, layers_of
 from handrail.plan.entry import chain, innermost, rewire
-from handrail.plan.plan import Layer
 from handrail.plan.required import demanded_by
 from handrail.plan.tree import GroupNode
 from handrail.wrapper import StepWrapper, is_wrapper
@@ -98,10 +97,10 @@ class Changes:
         layer = self._made(edit, inner)
         if layer is None:
             return
-        around = innermost(layer)
+        wrapped = innermost(layer)
         # A layer around a replaced step is kept, and wraps the replacement.
-        outlived = former is not None and around is innermost(former)
-        if around is not (edit.around or step) and not (outlived and edit.around is None):
+        outlived = former is not None and wrapped is innermost(former)
+        if wrapped is not (edit.around or step) and not (outlived and edit.around is None):
             self.problems.append(problems.other_step(edit, layer))
             return
         if any(layer is each for each in chain(inner)):
@@ -111,13 +110,8 @@ class Changes:
             return  # The pack wraps the new step itself.
         rewire(layer, former if former is not None and outlived else inner, inner)
         draft.entry.layers += (layer,)
-        made = Layer(
-            name=layer_name(layer),
-            origin=edit.source or edit.origin,
-            wrapper=layer,
-            reason=edit.origin.place if edit.source is not None else "",
-        )
-        draft.layers = (made, *draft.layers)
+        place = edit.origin.place if edit.source is not None else ""
+        draft.layers = (*layers_of(layer, inner, edit.source or edit.origin, place), *draft.layers)
 
     @calls_user_code
     def _made(self, edit: Wrapping, inner: Any) -> StepWrapper[Any] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import record
 from handrail.origin import UNKNOWN, Origin
-from handrail.plan.entry import Entry, Lane
+from handrail.plan.entry import Entry, Lane, around
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
 from handrail.registry import StepRegistry
 from handrail.steps import BaseStep, FunctionStep, has_own, overrides
@@ -177,7 +177,26 @@ def base_drafts(registry: StepRegistry[Any], origin: Origin) -> list[Draft]:
 def _layers_of(entry: Entry, origin: Origin) -> tuple[Layer, ...]:
     if not entry.layers:
         return ()
+    insides = (entry.step, *entry.layers)
     return tuple(
-        Layer(name=layer_name(wrapper), origin=origin, wrapper=wrapper)
-        for wrapper in reversed(entry.layers)
+        made
+        for wrapper, inside in zip(reversed(entry.layers), insides[-2::-1], strict=True)
+        for made in layers_of(wrapper, inside, origin)
+    )
+
+
+def layers_of(
+    wrapper: StepWrapper[Any], inner: BaseStep[Any], origin: Origin, reason: str = ""
+) -> tuple[Layer, ...]:
+    """Return the layers that an edit has put around `inner`: as in `Retry(Timing(step))`, several.
+
+    Args:
+        wrapper: The outermost wrapper of the edit.
+        inner: What was there before.
+        origin: Origin of the wrappers.
+        reason: The line of the settings that added them, or an empty string.
+    """
+    return tuple(
+        Layer(name=layer_name(each), origin=origin, wrapper=each, reason=reason)
+        for each in around(wrapper, inner)
     )

@@ -24,8 +24,8 @@ from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacemen
 from handrail.plan.entry import Entry, entries_for, entry_for, innermost
 from handrail.plan.entry import chain as chain_of
 from handrail.plan.order import said_by
-from handrail.plan.problems import step_changed, too_many_answers
-from handrail.plan.step_state import StepStates
+from handrail.plan.problems import too_many_answers
+from handrail.plan.step_state import Changes, StepChanges, StepCode, StepStates
 from handrail.registry import IfMissing, StepRegistry, Wrapper
 from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper
@@ -58,12 +58,25 @@ def collect(
         HandrailError: A hook raised; the error names its pack.
     """
     problems: list[Problem] = []
-    before = StepStates(each for step in base.get_steps() for each in chain_of(step))
-    edits = [_ask_setup(action, pack, base, problems, before) for pack in packs]
-    inquiry = _Inquiry(action, packs, edits, problems)
+    steps = [each for step in base.get_steps() for each in chain_of(step)]
     brought = [] if project is None else [each.entries for each in project.insertions]
-    inquiry.ask(chain(base.entries(), *brought))
-    problems += [step_changed(step.name, names) for step, names in before.put_back()]
+    others = (innermost(entry.step) for entry in chain(*brought))
+    before, code = StepStates(steps), StepCode((*steps, *others) if packs else ())
+    changes = StepChanges()
+    edits: list[EditSet] = []
+    for pack in packs:
+        if not pack.implements("setup_steps"):
+            edits.append(EditSet(owner=pack.origin.pack or PROJECT))
+            continue
+        edits.append(_ask_setup(action, pack, base, problems))
+        changes.add(before.put_back(), pack, "setup_steps")
+    inquiry = _Inquiry(action, packs, edits, problems, changes, code)
+    first = [*base.entries(), *chain(*brought)]
+    inquiry.ask(first)
+    changes.add(before.put_back())
+    if changed := code.put_back():
+        _find_who_changed(changed, action, base, first, inquiry)
+    problems += changes.problems()
     return [*edits, *([project] if project is not None else ())], problems
 
 
@@ -75,6 +88,8 @@ class _Inquiry:
     packs: Sequence[Contributor]
     edits: Sequence[EditSet]
     problems: list[Problem]
+    changes: StepChanges
+    code: StepCode
     asked: set[str] = field(default_factory=set[str])
     answers: int = 0
 
@@ -126,8 +141,8 @@ class _Inquiry:
             step = innermost(entry.step)
             before = StepStates((step,))
             waiting += self._ask_about(entry, step, causes, inserting, wrapping)
-            for _, names in before.put_back():
-                self._is_changed(step, names, causes, (*inserting, *wrapping))
+            if changed := before.put_back():
+                self._is_changed(step, changed, causes, (*inserting, *wrapping))
 
     def _ask_about(
         self,
@@ -160,18 +175,33 @@ class _Inquiry:
     def _is_changed(
         self,
         step: BaseStep[Any],
-        names: Sequence[str],
+        changed: Changes,
         causes: Causes,
         askers: Iterable[_Asker],
     ) -> None:
-        """Find out which hook has changed a step, by asking again, and report it."""
-        before = StepStates((step,))
-        found: list[Problem] = []
+        """Find out which hook has changed a step, by asking again, and keep it."""
+        before, found = StepStates((step,)), False
         for owner, ask, hook, _, pack, _ in askers:
             if owner not in causes:
                 ask(self.action, step)
-                found += before.changes(pack, hook)
-        self.problems += found or [step_changed(step.name, names)]
+                found |= self.changes.add(before.put_back(), pack, hook)
+        if not found:
+            self.changes.add(changed)
+
+    def find_who_changed(self, first: Iterable[Entry]) -> bool:
+        """Ask again about all steps, and keep which hooks change the code of some; whether any."""
+        found, nobody = False, frozenset[str]()
+        shown = [(entry, nobody) for entry in first]
+        for own in self.edits:
+            for insertion in own.insertions:
+                shown += [(entry, insertion.causes) for entry in insertion.entries]
+        inserting, wrapping = self._askers()
+        for owner, ask, hook, _, pack, _ in (*inserting, *wrapping):
+            for entry, causes in shown:
+                if owner not in causes:
+                    ask(self.action, innermost(entry.step))
+            found |= self.changes.add(self.code.put_back(), pack, hook)
+        return found
 
     def _insertion(
         self,
@@ -243,21 +273,35 @@ def _ask_setup(
     pack: Contributor,
     base: StepRegistry[Any],
     problems: list[Problem],
-    before: StepStates,
 ) -> EditSet:
-    if not pack.implements("setup_steps"):
-        return EditSet(owner=pack.origin.pack or PROJECT)
     recorder = EditRecorder(base, pack.origin)
     try:
         answer: object = pack.call("setup_steps", action=action, registry=recorder)
         if answer is not None and any(isinstance(each, BaseStep) for each in _several(answer)):
             problems.append(_unregistered(pack))
-        problems += before.changes(pack, "setup_steps")
     except HandrailError as error:
         if not isinstance(error.__cause__, InvalidStepError):
             raise
         problems.append(_invalid(error.__cause__, error.origin or pack.origin))
     return recorder.edits
+
+
+def _find_who_changed(
+    changed: Changes,
+    action: ActionInfo,
+    base: StepRegistry[Any],
+    first: Iterable[Entry],
+    inquiry: _Inquiry,
+) -> None:
+    """Keep which hooks have changed the code of steps, by asking all of them again."""
+    found = False
+    for pack in inquiry.packs:
+        if not pack.implements("setup_steps"):
+            continue
+        _ask_setup(action, pack, base, [])
+        found |= inquiry.changes.add(inquiry.code.put_back(), pack, "setup_steps")
+    if not (inquiry.find_who_changed(first) or found):
+        inquiry.changes.add(changed)
 
 
 def _several(answer: object) -> Iterable[object]:

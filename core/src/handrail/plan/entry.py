@@ -151,6 +151,14 @@ def chain(step: BaseStep[Any]) -> Iterator[BaseStep[Any]]:
         yield step
 
 
+def around(layer: StepWrapper[Any], inner: BaseStep[Any]) -> Iterator[StepWrapper[Any]]:
+    """Yield `layer`, and each wrapper in it that is around `inner`, the outermost first."""
+    for part in chain(layer):
+        if part is inner or not isinstance(part, StepWrapper):
+            return
+        yield part
+
+
 def rewire(layer: StepWrapper[Any], known: BaseStep[Any], inner: BaseStep[Any]) -> None:
     """Replace `known` by `inner` inside `layer`, which may itself consist of several wrappers."""
     parts = {id(part) for part in chain(known)}

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
     from handrail.plan.entry import EntryGroup, Lane
     from handrail.plan.order import Contributor
+    from handrail.plan.step_state import Changes
     from handrail.plan.tree import AnyNode, GroupNode
     from handrail.wrapper import StepWrapper
+
+
+_MOST_STEPS = 12  # Names of steps in a problem.
 
 
 def too_many_answers(action: str, edits: Sequence[EditSet]) -> Problem:
@@ -36,16 +40,20 @@ def too_many_answers(action: str, edits: Sequence[EditSet]) -> Problem:
     )
 
 
-def step_changed(
-    step: str, names: Sequence[str], pack: Contributor | None = None, hook: str = ""
-) -> Problem:
-    """A hook changed attributes of a step that it was shown."""
+def step_changed(changes: Changes, pack: Contributor | None = None, hook: str = "") -> Problem:
+    """A hook changed attributes of steps that it was shown."""
+    steps = [f"'{name}'" for name in dict.fromkeys(step for step, _ in changes)]
+    names = dict.fromkeys(name for _, each in changes for name in each)
+    if len(steps) > _MOST_STEPS:
+        steps[_MOST_STEPS - 1 :] = [f"{len(steps) - _MOST_STEPS + 1} more"]
+    of = ", ".join(steps[:-1]) + f" and {steps[-1]}" if steps[1:] else steps[0]
+    which = "steps {}, which are not its own" if steps[1:] else "step {}, which is not its own"
     by = "a hook" if pack is None else f"{hook} of {pack.origin}"
     origins = () if pack is None else (said_by(pack, hook),)
     out = () if pack is None else (f"leave the pack out:  --no-pack {pack.id}",)
     return Problem(
         code="step-changed",
-        message=f"{by} changes {', '.join(names)} of step '{step}', which is not its own",
+        message=f"{by} changes {', '.join(names)} of {which.format(of)}",
         origins=origins,
         details=tuple(origin.place for origin in origins if origin.place),
         ways_out=(

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalDamagedError, JournalError, NotFoundError
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.journal.codec import entries_of
-from handrail.journal.damage import decode, decoding, is_damaged
+from handrail.journal.damage import decode, is_damaged
 from handrail.journal.protocol import ChecksRows, RunCheck
 from handrail.journal.values import check_stored
-from handrail.recovery.invocation import Invocation, stored_params
+from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import steps_of
-from handrail.recovery.replay_state import attempt_name, decoded_results, notes_of
+from handrail.recovery.replay_state import note_values
+from handrail.recovery.run_record import RunRecord, check_result, given_params, recorded_steps
+from handrail.recovery.status import RunStatus, with_reliance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import AttemptRow, NoteRow, RecordedRun, RunRow
 
 
 @frozen
@@ -63,46 +65,123 @@ def check_journal(journal: Journal) -> JournalCheck:
 
 
 def _check_run(journal: Journal, row: RunRow) -> RunCheck:
-    number, found = row.number, RunCheck()
     try:
-        found = journal.check_run(number) if isinstance(journal, ChecksRows) else RunCheck()
-        if found.damage:
-            return found
-        if row.damage is not None:
-            raise is_damaged(number, row.damage)
-        recorded = journal.read(number)
-        _decode_all(journal, recorded)
+        found = check_run(journal, row.number)
     except NotFoundError:  # It was pruned meanwhile.
         return RunCheck()
+    if found.sound is None:
+        return found
+    damage = list(found.damage)
+    for attempt in found.sound.attempts:
+        damage += _damaged_values(journal, row.number, attempt)
+    return replace(found, damage=tuple(damage), sound=None)
+
+
+def check_run(journal: Journal, number: int) -> RunCheck:
+    """Read and decode all rows of a run; return which are damaged, and what is sound.
+
+    Stored values are not read.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
+    try:
+        if isinstance(journal, ChecksRows):
+            found = journal.check_run(number)
+        else:
+            found = RunCheck(sound=journal.read(number))
     except JournalDamagedError as error:
-        return RunCheck(rows=found.rows, unchecked=found.unchecked, damage=(error,))
-    damage = tuple(_damaged_values(journal, recorded))
-    return RunCheck(rows=found.rows, unchecked=found.unchecked, damage=damage)
+        return RunCheck(damage=(error,))
+    if found.sound is None:
+        return found
+    damage, row = list(found.damage), found.sound.row
+    if row.outcome is None and row.damage is None:
+        with _kept(damage):
+            journal.holder(number)
+    recorded = _decoded(found.sound, damage)
+    return replace(found, damage=tuple(damage), sound=recorded)
 
 
-def _decode_all(journal: Journal, recorded: RecordedRun) -> None:
-    row = recorded.row
-    if row.outcome is None:
-        journal.holder(row.number)
-    steps_of(row)
-    stored_params(row)
-    Invocation.of_row(row)
-    notes_of(recorded)
-    decoded_results(recorded)
-    for field in recorded.fields:
-        decode(field.value, object, row.number, f"the value of the context's '{field.name}'")
+def sound_record_of(journal: Journal, number: int, error: JournalDamagedError) -> RunRecord:
+    """Return what is sound of a damaged run, and all of its damage.
+
+    Args:
+        journal: The journal.
+        number: The number of the run.
+        error: The damage that `record_of` met.
+
+    Raises:
+        JournalDamagedError: Nothing of the run can be read.
+    """
+    found = check_run(journal, number)
+    if found.sound is None:
+        raise error
+    damage = found.damage or (error,)
+    row = replace(found.sound.row, damage=damage[0].message)
+    [status] = with_reliance(journal, [RunStatus(row=row)])
+    steps = recorded_steps(found.sound, running=False)
+    if any(not each.row or each.row.startswith("attempt") for each in damage):
+        # Nobody knows of which steps the damaged rows are.
+        steps = [step if step.state else replace(step, state="unknown") for step in steps]
+    return RunRecord(recorded=found.sound, status=status, steps=steps, damage=damage)
 
 
-def _damaged_values(journal: Journal, recorded: RecordedRun) -> Iterator[JournalDamagedError]:
-    """Yield the errors of values of results that are stored apart from their results."""
-    number = recorded.row.number
+_PARTS: tuple[tuple[str, str, Callable[[RunRow], object]], ...] = (
+    ("plan", '{"action":"","fingerprint":"","steps":[]}', steps_of),
+    ("params", '{"values":{},"secrets":{}}', given_params),
+    ("packs", "{}", Invocation.of_row),
+)
+"""Parts of a run's row, each with an empty one, and what decodes it."""
+
+
+def _decoded(recorded: RecordedRun, damage: list[JournalDamagedError]) -> RecordedRun:
+    """Return a run without the parts that cannot be decoded; add those to `damage`."""
+    row, told = recorded.row, len(damage)
+    for name, empty, decode_part in _PARTS:
+        errors: list[JournalDamagedError] = []
+        with _kept(errors):
+            decode_part(row)
+        if errors:
+            row = replace(row, **{name: empty})
+            # If the row differs from its checksum, this was told.
+            damage += errors if not told else ()
+    recorded = replace(recorded, row=row)
+    attempts: list[AttemptRow] = []
     for attempt in recorded.attempts:
-        with decoding(number, attempt_name(attempt)):
-            entries = entries_of(attempt.result).values()
-        for stored in (each for entry in entries for each in entry.get("stored", ())):
-            try:
-                check_stored(journal, number, stored)
-            except JournalDamagedError as error:
-                yield error
-            except JournalError as error:
-                yield is_damaged(number, error.message, f"the value {stored['name']}")
+        before = len(damage)
+        with _kept(damage):
+            check_result(row.number, attempt)
+        attempts.append(attempt if len(damage) == before else attempt._replace(result=None))
+    notes: list[NoteRow] = []
+    for note in recorded.notes:
+        with _kept(damage):
+            note_values(row.number, note)
+            notes.append(note)
+    for field in recorded.fields:
+        with _kept(damage):
+            decode(field.value, object, row.number, f"the value of the context's '{field.name}'")
+    return replace(recorded, attempts=tuple(attempts), notes=tuple(notes))
+
+
+@contextmanager
+def _kept(damage: list[JournalDamagedError]) -> Generator[None]:
+    """Add the damage that the block finds to a list."""
+    try:
+        yield
+    except JournalDamagedError as error:
+        damage.append(error)
+
+
+def _damaged_values(
+    journal: Journal, number: int, attempt: AttemptRow
+) -> Iterator[JournalDamagedError]:
+    """Yield the errors of values of a result that are stored apart from it."""
+    for stored in (
+        each for entry in entries_of(attempt.result).values() for each in entry.get("stored", ())
+    ):
+        try:
+            check_stored(journal, number, stored)
+        except JournalDamagedError as error:
+            yield error
+        except JournalError as error:
+            yield is_damaged(number, error.message, f"the value {stored['name']}")

@@ -171,8 +171,8 @@ def prepare(
         **more: See `Recovery`.
 
     Raises:
-        ParamsError: The variable of a secret is not set.
-        SettingsError: The variable of a secret of a pack is not set.
+        ParamsError: The variable of a secret is empty or not set.
+        SettingsError: The variable of a secret of a pack is empty or not set.
         DriftError: The params are no longer valid, for example because an input is gone.
         PlanError: The current plan has problems.
         PackError: A pack is broken, or a required one is missing.
@@ -212,8 +212,8 @@ def prepare(
 
 
 def _check_secrets(row: RunRow, invocation: Invocation) -> None:
-    """Check that the secrets that packs have read when the run began are there again."""
-    missing = [name for name in invocation.secrets if name not in os.environ]
+    """Check that the secrets which packs read when the run began are there, and not empty."""
+    missing = [name for name in invocation.secrets if not os.environ.get(name)]
     if missing:
         problems = [
             Problem(
@@ -224,7 +224,8 @@ def _check_secrets(row: RunRow, invocation: Invocation) -> None:
             for name in missing
         ]
         raise SettingsError(
-            f"run {row.number} began with secrets of packs; not set now: {', '.join(missing)}",
+            f"run {row.number} began with secrets of packs; "
+            f"empty or not set now: {', '.join(missing)}",
             problems=problems,
         )
 

@@ -12,7 +12,7 @@ from handrail.errors import DriftError
 from handrail.frozen import record
 from handrail.journal.codec import decode_results, entries_of, may_lack_json
 from handrail.journal.damage import MISFIT, damaged, decode, decoding
-from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
+from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RecordedRun
 from handrail.recovery.recorded_plan import steps_of
 from handrail.steps import StepResult
 
@@ -255,10 +255,14 @@ def notes_of(recorded: RecordedRun) -> Notes:
     found: dict[tuple[str, int], dict[str, list[Any]]] = {}
     for note in recorded.notes:
         of_attempt = found.setdefault((note.step, note.n), {})
-        place = f"note {note.seq} of step '{note.step}'"
-        values: list[Any] = decode(note.values, list, recorded.row.number, place)
-        of_attempt.setdefault(note.key, []).extend(values)
+        of_attempt.setdefault(note.key, []).extend(note_values(recorded.row.number, note))
     return found
+
+
+def note_values(run: int, note: NoteRow) -> list[Any]:
+    """Return the values of a note of the run with this number."""
+    values: list[Any] = decode(note.values, list, run, f"note {note.seq} of step '{note.step}'")
+    return values
 
 
 def fields_at(fields: Sequence[FieldRow], boundary: int | None = None) -> dict[str, str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.rollback_data import ASKED, ended
 from handrail.frozen import frozen
-from handrail.journal.damage import check_shape, check_texts, decode, decoding
+from handrail.journal.codec import decode_results, entries_of
+from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
 from handrail.journal.records import seconds_between
 from handrail.params.values import value_at
 from handrail.recovery.invocation import stored_params
@@ -18,6 +19,7 @@ from handrail.recovery.status import RunStatus, status_of, with_reliance
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
+    from handrail.errors import JournalDamagedError
     from handrail.journal.protocol import Journal
     from handrail.journal.records import AttemptRow, RecordedRun, RunRow
 
@@ -154,6 +156,15 @@ def _result(run: int, row: AttemptRow) -> dict[str, Any]:
     return found
 
 
+def check_result(run: int, row: AttemptRow) -> None:
+    """Check that the result of an attempt can be decoded, or raise JournalDamagedError."""
+    _result(run, row)
+    if row.result is not None:
+        with decoding(run, attempt_name(row)):
+            decode_results([row.result])
+            entries_of(row.result)
+
+
 def _step(
     planned: Mapping[str, Any],
     row: AttemptRow | None,
@@ -206,11 +217,13 @@ class RunRecord:
         recorded: Its rows.
         status: Its status.
         steps: Its steps, those that have not begun too.
+        damage: Its damaged rows, which are left out of the rest.
     """
 
     recorded: RecordedRun
     status: RunStatus
     steps: Sequence[RecordedStep]
+    damage: tuple[JournalDamagedError, ...] = ()
 
     @property
     def row(self) -> RunRow:
@@ -228,15 +241,7 @@ class RunRecord:
 
         A secret is `$VARIABLE`. If it is not recorded which differ, all that are not empty.
         """
-        stored = self.params
-        values: Mapping[str, object] = stored.get("values", {})
-        changed: Sequence[Sequence[str]] | None = stored.get("changed")
-        if changed is None:
-            given = {name: value for name, value in values.items() if not _is_empty(value)}
-        else:
-            given = {".".join(path): value_at(values, tuple(path)) for path in changed}
-        secrets: Mapping[str, str] = stored.get("secrets", {})
-        return {**given, **{name: f"${variable}" for name, variable in secrets.items()}}
+        return given_params(self.row)
 
     @property
     def fingerprint(self) -> str:
@@ -267,14 +272,32 @@ class RunRecord:
         return rollback_data_of(self.recorded)[step.name] if step.state else {}
 
 
+def given_params(row: RunRow) -> dict[str, object]:
+    """Return the params of a run that differ from their defaults; see `RunRecord.given`."""
+    stored = stored_params(row)
+    values: Mapping[str, object] = stored["values"]
+    changed: Sequence[Sequence[str]] | None = stored.get("changed")
+    with decoding(row.number, "its params"):
+        if changed is None:
+            given = {name: value for name, value in values.items() if not _is_empty(value)}
+        else:
+            given = {".".join(path): value_at(values, tuple(path)) for path in changed}
+    secrets: Mapping[str, str] = stored["secrets"]
+    return {**given, **{name: f"${variable}" for name, variable in secrets.items()}}
+
+
 def record_of(journal: Journal, number: int) -> RunRecord:
     """Return what is known of the run with this number.
 
     Raises:
         NotFoundError: The journal has no such run.
+        JournalDamagedError: A row of the run is not what was written; see `sound_record_of`.
     """
     # The stored fields of the context are for a process that goes on with the run.
     recorded = journal.read(number, fields=False)
     [status] = with_reliance(journal, [status_of(journal, recorded.row)])
+    if status.row.damage is not None:
+        raise is_damaged(number, status.row.damage)
+    given_params(recorded.row)
     steps = recorded_steps(recorded, running=status.state == "running")
     return RunRecord(recorded=recorded, status=status, steps=steps)

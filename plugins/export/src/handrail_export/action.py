@@ -69,14 +69,14 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
 
     def check_inputs(self) -> Iterable[tuple[str, str]]:
         from handrail_export.sources.address import parse_source
-        from handrail_storage.inputs import missing_file
+        from handrail_storage.inputs import missing
 
         address = parse_source(self.params.source)
         place = address.place
         if address.kind == "postgres":
             return
         if address.kind == "sqlite" or os.path.exists(place) or not glob.has_magic(place):
-            yield from missing_file("source", place, address.shown)
+            yield from missing("file", "source", place, address.shown)
         elif next(glob.iglob(place, recursive=True), None) is None:
             yield "source", f"there is no file {address.shown}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +10,7 @@ from typing import Any
 
 import click
 
-from handrail.cli import Column, Listing, echo
+from handrail.cli import Column, Listing, RunType, echo, echo_json
 from handrail.errors import NotFoundError
 from handrail.frozen import record
 from handrail_export.errors import ExportError
@@ -67,7 +66,7 @@ def list_exports(folder: Path, as_json: bool) -> None:
         except ExportError as error:  # The other exports are listed anyway.
             echo(f"warning: {error.message}", err=True)
     if as_json:
-        echo(json.dumps({"schema": 1, "exports": exports}))
+        echo_json({"exports": exports})
         return
     rows = [
         (
@@ -92,7 +91,7 @@ def formats(as_json: bool) -> None:
     """List the formats there are; nothing of them is imported."""
     found = offers()
     if as_json:
-        echo(json.dumps({"schema": 1, "formats": [each.to_dict() for each in found]}))
+        echo_json({"formats": [each.to_dict() for each in found]})
         return
     rows = [(each.name, f"{each.pack} {each.version}") for each in found]
     for line in Listing(head=("FORMAT", "PACK"), rows=rows).lines():
@@ -100,7 +99,7 @@ def formats(as_json: bool) -> None:
 
 
 @export.command()
-@click.argument("what", metavar="[RUN|FOLDER]", required=False)
+@click.argument("what", metavar="[RUN|FOLDER]", required=False, type=RunType("export"))
 @click.option("--quick", is_flag=True, help="Compare sizes only, and read no content.")
 @folder_option
 @json_option
@@ -116,7 +115,6 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
         differences = list(checked.differences(listed.files))
     if as_json:
         document = {
-            "schema": 1,
             "id": listed.number,
             "uid": listed.about.get("run"),
             "output": listed.output,
@@ -126,7 +124,7 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
             "bytes": checked.size,
             "differences": [each.to_dict() for each in differences],
         }
-        echo(json.dumps(document))
+        echo_json(document)
     else:
         _show(listed, checked, differences)
     return 1 if differences else 0

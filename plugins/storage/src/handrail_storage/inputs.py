@@ -4,45 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Literal
 
-__all__ = ["missing_file", "missing_folder"]
+__all__ = ["missing"]
 
 
-def missing_folder(
-    name: str, path: str | os.PathLike[str], shown: str | None = None
+def missing(
+    kind: Literal["file", "folder"],
+    name: str,
+    path: str | os.PathLike[str],
+    shown: str | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """Yield the name of a param and why it names no folder that can be read; else nothing.
+    """Yield the name of a param and why what it names cannot be read; else nothing.
 
     Args:
+        kind: What it has to name. A file may be a special one, such as a pipe.
         name: The dotted path of the param.
-        path: The folder that it names.
-        shown: The folder for people, if that is another text.
+        path: What it names.
+        shown: That for people, if it is another text.
     """
     found = os.fspath(path)
-    if not os.path.isdir(found):
-        yield name, _wrong(found, "folder", shown)
-    elif not os.access(found, os.R_OK | os.X_OK):
-        yield name, f"the folder {shown or found} cannot be read"
-
-
-def missing_file(
-    name: str, path: str | os.PathLike[str], shown: str | None = None
-) -> Iterator[tuple[str, str]]:
-    """Yield the name of a param and why it names no file that can be read; else nothing.
-
-    Args:
-        name: The dotted path of the param.
-        path: The file that it names.
-        shown: The file for people, if that is another text.
-    """
-    found = os.fspath(path)
-    if not os.path.exists(found) or os.path.isdir(found):
-        yield name, _wrong(found, "file", shown)
-    elif not os.access(found, os.R_OK):
-        yield name, f"the file {shown or found} cannot be read"
-
-
-def _wrong(path: str, kind: str, shown: str | None) -> str:
-    if os.path.exists(path):
-        return f"{shown or path} is no {kind}"
-    return f"there is no {kind} {shown or path}"
+    told = shown or found
+    folder = os.path.isdir(found)
+    if not os.path.exists(found):
+        yield name, f"there is no {kind} {told}"
+    elif folder != (kind == "folder"):
+        yield name, f"{told} is no {kind}"
+    elif not os.access(found, os.R_OK | (os.X_OK if folder else 0)):
+        yield name, f"the {kind} {told} cannot be read"

@@ -62,12 +62,12 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
         registry.register(UploadModelStep())
 
     def check_inputs(self) -> Iterable[tuple[str, str]]:
-        from handrail_storage.inputs import missing_file
+        from handrail_storage.inputs import missing
         from handrail_train.data.source import BUNDLED
 
         data = self.params.data
         if data not in BUNDLED:
-            yield from missing_file("data", os.path.expanduser(data), data)
+            yield from missing("file", "data", os.path.expanduser(data), data)
 
     def result(self, context: TrainContext) -> Mapping[str, Any]:
         from handrail_train.store import in_store

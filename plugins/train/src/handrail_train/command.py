@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from handrail.cli import Column, Listing, echo, run_numbers
+from handrail.cli import Column, Listing, echo, echo_json, run_numbers
 from handrail_storage import count_text, one_line, size_text
 from handrail_train.errors import ModelError, StorageError, VersionError
 from handrail_train.manifest import ManifestError, Version
@@ -55,7 +55,7 @@ def list_models(name: str | None, store: str, as_json: bool) -> None:
             {"version": reference, "message": error.message, "ways_out": list(error.ways_out)}
             for reference, error in damaged.items()
         ]
-        echo(json.dumps({"schema": 1, "models": listed, "damaged": wrong}))
+        echo_json({"models": listed, "damaged": wrong})
         return
     if name is not None and not (found or damaged):
         known = {each.name for each in versions.look()[0]}
@@ -77,7 +77,9 @@ def list_models(name: str | None, store: str, as_json: bool) -> None:
     )
     echo(f"{count_text(len(found), 'version')} in {opened.url}")
     for error in damaged.values():
-        echo(f"damaged: {'; '.join((error.message, *error.ways_out))}")
+        echo(f"damaged: {error.message}")
+        for way in error.ways_out:
+            echo(f"  {way}")
 
 
 @models.command(short_help="Show what is known of a version.")
@@ -99,7 +101,7 @@ def show(reference: str, folder: Path | None, store: str, as_json: bool) -> None
     number = run_numbers(click.get_current_context()).get(version.run)
     if as_json:
         names = {"id": number, "uid": version.run}
-        echo(json.dumps({**version.to_dict(), **names, "report": report, "saved": saved}))
+        echo_json({**version.to_dict(), **names, "report": report, "saved": saved})
         return
     for label, text in _described(version, report, str(number or version.run)):
         echo(f"{label:8}  {text}".rstrip())
@@ -161,7 +163,7 @@ def remove(reference: str, store: str, as_json: bool) -> None:
         reference, deleted = version.reference, versions.remove(version)
         kept = len(version.files) - len(deleted)
     if as_json:
-        echo(json.dumps({"schema": 1, "removed": reference, "deleted": deleted}))
+        echo_json({"removed": reference, "deleted": deleted})
         return
     others = f", {kept} kept that other versions have" if kept else ""
     echo(f"removed {reference}: {count_text(len(deleted), 'file')} deleted{others}")
@@ -179,7 +181,7 @@ def kinds(kind: str | None, as_json: bool) -> None:
     rows = [(name, distribution_of(point)) for name, point in found.items()]
     if as_json:
         listed = [{"name": name, "pack": pack} for name, pack in rows]
-        echo(json.dumps({"schema": 1, "kinds": listed}))
+        echo_json({"kinds": listed})
         return
     _table([*map(_whole, ("KIND", "PACK"))], rows)
     echo(f"{count_text(len(rows), 'kind')} · the hyper-parameters:  handrail models kinds KIND")
@@ -195,8 +197,8 @@ def _show_kind(name: str, as_json: bool) -> None:
     doc = (type(found).__doc__ or "").strip().partition("\n")[0]
     fields = found.hyper.model_json_schema().get("properties", {})
     if as_json:
-        about = {"schema": 1, "kind": name, "about": doc, "missing": missing, "hyper": fields}
-        echo(json.dumps(about))
+        about = {"kind": name, "about": doc, "missing": missing, "hyper": fields}
+        echo_json(about)
         return
     echo(f"{name}: {doc}")
     rows = [
@@ -216,7 +218,7 @@ def _whole(heading: str) -> Column:
 
 
 def _table(head: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    for line in Listing(head=head, rows=rows).lines():
+    for line in Listing(head=head if rows else (), rows=rows).lines():
         echo(line)
 
 

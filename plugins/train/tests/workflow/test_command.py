@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 from handrail.cli import main
 from handrail.errors import HandrailError
 from handrail_train.command import models
+from handrail_train.manifest import StoredFile, Version
 from handrail_train.store import open_store
 from handrail_train.versions import Versions
 
@@ -51,6 +53,51 @@ def test_versions_are_listed(stored: None, run: Any) -> None:
     assert run("list", "other").output == "0 versions of other in models\n"
     said = run("list", "flower").output
     assert said == "0 versions of flower in models; did you mean flowers?\n"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200, None])
+def test_lists_fit_and_lose_nothing(
+    here: Path, run: Any, monkeypatch: pytest.MonkeyPatch, width: int | None
+) -> None:
+    """Whole names, figures and reasons are there, also in a pipe, which has no width."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if width is not None:
+        monkeypatch.setenv("COLUMNS", str(width))
+    store = f"資料を送る/{'deep/' * 20}store"
+    name = "recognizes-all-and-everything-that-there-is-in-any-picture"
+    model = StoredFile(key=f"objects/00/{'0' * 64}", sha256="0" * 64, size=123_456_789)
+    made = Version(
+        name=name,
+        number=1234,
+        kind="a_kind_with_a_long_name_of_some_pack",
+        run="01a2",
+        created="2026-11-27T09:14:02+00:00",
+        data="0" * 64,
+        scores={"accuracy": 0.98765},
+        libraries={},
+        files={"model": model, "report": model},
+    )
+    path = here / store / "versions" / name
+    path.mkdir(parents=True)
+    (path / "1234.json").write_bytes(made.to_bytes())
+    (path / "7.json").write_bytes(b"{")
+    lines = run("list", "--store", store).output.splitlines()
+    # Commands are never broken, so that they can be copied.
+    texts = [line for line in lines if not line.startswith("    handrail ")]
+    assert width is None or max(map(_columns, texts)) <= width
+    table = lines[: next(place for place, line in enumerate(lines) if "version" in line)]
+    assert max(map(_columns, table)) <= (width or 100)
+    assert lines[0].split()[:1] == ["VERSION"]
+    shown = "".join("".join(lines).split())
+    for words in (f"{name}@1234", made.kind, "0.9877", "123MB", "thisisnomanifest"):
+        assert words in shown
+    assert f"handrail models remove {name}@7 --store '{store}'" in "\n".join(lines)
+    kinds = run("kinds", "sgd").output.splitlines()
+    assert width is None or max(map(_columns, kinds)) <= width
+
+
+def _columns(line: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in line)
 
 
 def test_a_store_that_is_not_there_is_empty(here: Path, run: Any) -> None:
@@ -124,7 +171,7 @@ def test_a_damaged_manifest_hides_no_other_version_and_can_be_removed(
     path.write_bytes(path.read_bytes()[:-5])
     said = run("list").output.splitlines()
     assert said[1].startswith("flowers@2")
-    assert said[-1].startswith("damaged: versions/flowers/1.json: this is no manifest")
+    assert said[-2].startswith("damaged: versions/flowers/1.json: this is no manifest")
     assert said[-1].endswith("remove it: handrail models remove flowers@1")
     document = json.loads(run("list", "--json").output)
     assert [each["number"] for each in document["models"]] == [2]

@@ -70,21 +70,21 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         registry.register(CleanupStep())
 
     def check_inputs(self) -> Iterable[tuple[str, str]]:
-        from handrail_storage.inputs import missing_file, missing_folder
+        from handrail_storage.inputs import missing
 
         # An upload with params of its own may lack some.
         given = vars(self.params)
         roles: Mapping[str, Path] = given.get("sources") or {}
         source: Path | None = given.get("source")
         if source is not None:
-            yield from missing_folder("source", source)
+            yield from missing("folder", "source", source)
         for role, folder in roles.items():
-            yield from missing_folder(f"sources.{role}", folder)
+            yield from missing("folder", f"sources.{role}", folder)
         # How the metadata file is read, and from where, is a matter of the strategy.
         for name in ("specification", "files_from"):
             path = given.get(name)
             if path is not None and str(path) != "-":
-                yield from missing_file(name, path)
+                yield from missing("file", name, path)
 
     def result(self, context: UploadContext) -> Mapping[str, Any]:
         from handrail_upload.steps.upload_files import outcome_text

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
-from handrail.cli import Column, Listing, echo
+from handrail.cli import Column, Listing, RunType, echo, echo_json
 from handrail_storage import count_text, size_text
 from handrail_storage.manifests import KeptRun, find_run, runs_in
 from handrail_upload.catalogue import open_catalogue
@@ -57,7 +56,7 @@ def list_uploads(folder: Path, as_json: bool) -> None:
         except UploadError as error:  # The other uploads are listed anyway.
             echo(f"warning: {error.message}", err=True)
     if as_json:
-        echo(json.dumps({"schema": 1, "uploads": uploads}))
+        echo_json({"uploads": uploads})
         return
     rows = [
         (
@@ -76,7 +75,7 @@ def list_uploads(folder: Path, as_json: bool) -> None:
 
 
 @upload.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, type=RunType("upload"))
 @click.option("--checksum", is_flag=True, help="Read every object, and compare its content.")
 @folder_option
 @json_option
@@ -101,7 +100,6 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
             differences = [each.to_dict() for each in checked.differences()]
     if as_json:
         document = {
-            "schema": 1,
             "id": found.number,
             "uid": found.uid,
             "target": about["target"],
@@ -110,7 +108,7 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
             "bytes": checked.size,
             "differences": differences,
         }
-        echo(json.dumps(document))
+        echo_json(document)
         return 1 if differences else 0
     unfinished = "" if about.get("finished") else " · not finished"
     echo(f"upload     {found.name}{unfinished}")

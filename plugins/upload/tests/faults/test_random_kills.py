@@ -24,7 +24,7 @@ from killing.memory import folder_in_memory
 from handrail.journal.sqlite import SqliteJournal
 
 WIDE = "HANDRAIL_FAULTS" in os.environ
-SEEDS = int(os.environ.get("HANDRAIL_FAULTS", "12")) // 4
+SEEDS = int(os.environ.get("HANDRAIL_FAULTS", "4")) // 4
 KILLS = 20  # In each trial.
 KILLED = -signal.SIGKILL
 ATTEMPTS = 40  # Until each of those that are in the way of each other has had its turn.

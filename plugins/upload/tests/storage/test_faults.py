@@ -67,6 +67,9 @@ def test_server_that_is_down_is_told(moto, as_user, attempts, no_sleep):
         "connection refused, tried 3 times"
     )
     assert caught.value.passing
+    for retries, times in ((0, "once"), (1, "2 times")):
+        with pytest.raises(StorageError, match=f"tried {times}"):
+            as_user(server, "s3://b/p", retries=retries).reach()
     for error in attempts(as_user(server, "s3://b/p", retries=0)).values():
         assert error is not None
         assert f"(from s3://b/p): 127.0.0.1:{port} cannot be reached" in error.message

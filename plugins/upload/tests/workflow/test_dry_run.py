@@ -203,12 +203,20 @@ def test_parts_that_lack_what_they_need(
     assert "it needs organize_files, which was left out of this run" in done.stderr
 
 
-def test_many_files(write: Callable[..., Path], dry_run: Callable[..., Any]) -> None:
-    """Of each kind a thousand files are listed, then how many more there are."""
+def test_many_files(write: Callable[..., Path], handrail: Callable[..., Any]) -> None:
+    """Each of them is listed with --all, and in short the first ones and how many there are."""
     write({f"{n:04}": "x" for n in range(1003)})
-    lines = dry_run()["upload_files"]
-    assert len(lines) == 1002
-    assert lines[-2:] == ["... and 3 more that are new", "1,003 files to send, 1 kB"]
+    told = handrail("run", "upload", "src", "out", "--dry-run", "--all").stdout.splitlines()
+    assert [f"     new        {n:04}  1 B" for n in range(1003)] == [
+        line for line in told if line.startswith("     new ")
+    ]
+    short = handrail("run", "upload", "src", "out", "--dry-run").stdout.splitlines()
+    start = short.index(" ○ upload_files")
+    assert short[start + 10 :][:3] == [
+        "     new        0009  1 B",
+        "     ... and 993 more: --all",
+        "     1,003 files to send, 1 kB",
+    ]
 
 
 def test_many_invalid_files(write: Callable[..., Path], handrail: Callable[..., Any]) -> None:

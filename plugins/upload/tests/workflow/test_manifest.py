@@ -208,8 +208,8 @@ def test_not_made(here: Path) -> None:
 
 @pytest.mark.slow
 def test_memory(manifest: Manifest) -> None:
-    """A hundred thousand files cost the memory of a page: adding, changing and reading them."""
-    count = 100_000
+    """Fifty thousand files cost the memory of a page: adding, changing and reading them."""
+    count = 50_000
 
     def all_of_it() -> None:
         changed = (replace(each, state=SENT, sha256="0" * 64) for each in manifest.files(FOUND))

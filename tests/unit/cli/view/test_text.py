@@ -126,6 +126,14 @@ def test_facts_stand_in_as_few_lines_as_they_fit_into():
         ("  at  a:1", ["  at  a:1"]),
         ("run 6, kept:  handrail resume 6", ["run 6, kept:", "  handrail resume 6"]),
         ("    handrail resume 6 --journal a-long-one", None),
+        (
+            "  remove it: handrail models remove a@7",
+            ["  remove it:", "    handrail models remove a@7"],
+        ),
+        (
+            "  somebody undoes it with handrail claims",
+            ["  somebody undoes it", "    with handrail claims"],
+        ),
     ],
 )
 def test_lines_break_between_words_and_before_commands(monkeypatch, line, lines):

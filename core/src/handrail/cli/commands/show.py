@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.completion import complete_runs
+from handrail.cli.completion import RunType
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, number_in, session_journal
 from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.failure import recorded_tracebacks
 from handrail.cli.view.listing import Listing, View
 from handrail.cli.view.run_report import RunReport, StepReport
-from handrail.errors import NotFoundError
+from handrail.errors import ExitCode, JournalDamagedError, NotFoundError
 from handrail.recovery.run_record import record_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(
     params=[
-        click.Argument(["run"], required=False, shell_complete=complete_runs),
+        click.Argument(["run"], required=False, type=RunType()),
         journal_option(),
     ]
 )
@@ -41,18 +41,32 @@ def show(
     everything: bool,
     step: str | None,
     traceback: bool,
-) -> None:
+) -> int:
     """Show how a run went, step by step, and what can be done about it.
 
     RUN is its number, or its UUID; by default, the latest. Only the journal is read: no pack and no
-    code of the run is imported.
+    code of the run is imported. Of a damaged run, what is sound is shown, and what is not is named.
     """
     if step is not None and (everything or traceback):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
     session = session_of(ctx)
     with closing(session_journal(session, journal)) as found:
-        record = record_of(found, number_in(found, run) if run else _latest(found))
+        record = _record(found, number_in(found, run) if run else _latest(found))
     session.show(_view(session, record, step, everything=everything, traceback=traceback))
+    if not record.damage:
+        return ExitCode.DONE
+    if session.json:  # Which has it all.
+        return ExitCode.JOURNAL
+    raise record.damage[0]
+
+
+def _record(journal: Journal, number: int) -> RunRecord:
+    try:
+        return record_of(journal, number)
+    except JournalDamagedError as error:
+        from handrail.recovery.journal_check import sound_record_of  # noqa: PLC0415 - seldom
+
+        return sound_record_of(journal, number, error)
 
 
 def _view(

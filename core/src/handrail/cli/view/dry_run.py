@@ -9,23 +9,25 @@ from handrail.cli.view.progress import brief
 from handrail.events import Event
 
 _FIRST = 10  # Lines of a step that are shown, before the number of the others and the last one.
+_LAST = 2  # Lines after those that are shown while no others are left out.
 
 
 class DryRunListing:
     """Collects the lines of a dry run by step.
 
     Args:
-        everything: Whether every line is shown, however many there are.
+        everything: Whether every line is shown, however many there are; else no other is kept.
     """
 
     def __init__(self, *, everything: bool) -> None:
         self._everything = everything
-        self._lines: dict[str, list[str]] = {}
-        self._previewed: set[str] = set()
+        self._steps: dict[str, _Lines] = {}
 
     def told(self, step: str, line: str) -> None:
         """Take a line of a step."""
-        self._lines.setdefault(step, []).extend(line.splitlines() or [""])
+        taken = self._of(step)
+        for each in line.splitlines() or [""]:
+            taken.add(each, keep=self._everything)
 
     def __call__(self, event: Event) -> None:
         """Take a message of a step, or that a step was previewed."""
@@ -33,17 +35,36 @@ class DryRunListing:
             about = f" ({event.file})" if event.file else ""
             self.told(event.step or "", f"{event.name}{about} {brief(event.data, limit=6)}".strip())
         elif isinstance(event, events.StepFinished) and "preview" in event.data:
-            self._previewed.add(event.step)
-            self._lines.setdefault(event.step, [])
+            self._of(event.step).previewed = True
 
     def lines(self) -> Iterator[str]:
         """Yield the list: of each step the first lines, the number of the others, and the last."""
-        for step, lines in self._lines.items():
-            yield f" {'○' if step in self._previewed else '·'} {step}"
-            left_out = 0 if self._everything else len(lines) - _FIRST - 1
-            if left_out < 2:
-                yield from (f"     {line}" for line in lines)
-                continue
-            yield from (f"     {line}" for line in lines[:_FIRST])
-            yield f"     ... and {left_out:,} more: --all"
-            yield f"     {lines[-1]}"
+        for step, told in self._steps.items():
+            yield f" {'○' if told.previewed else '·'} {step}"
+            yield from (f"     {line}" for line in told.first)
+            if told.left_out:
+                yield f"     ... and {told.left_out:,} more: --all"
+            yield from (f"     {line}" for line in told.last)
+
+    def _of(self, step: str) -> _Lines:
+        return self._steps.setdefault(step, _Lines())
+
+
+class _Lines:
+    """The lines of a step: the first ones, the number of those that are left out, the last ones."""
+
+    def __init__(self) -> None:
+        self.previewed = False
+        self.first: list[str] = []
+        self.left_out = 0
+        self.last: list[str] = []
+
+    def add(self, line: str, *, keep: bool) -> None:
+        if keep or len(self.first) < _FIRST:
+            self.first.append(line)
+            return
+        self.last.append(line)
+        # The number of others takes the place of two lines at least.
+        if len(self.last) > (1 if self.left_out else _LAST):
+            self.left_out += len(self.last) - 1
+            del self.last[:-1]

@@ -85,12 +85,16 @@ class RunReport:
             "relies_on_uids": list(record.status.reliance.uids),
             "heard": record.heard,
             "given_up": row.given_up,
-            "would": {purpose: _effect(purpose, record) for purpose, _ in ways_of(record.status)},
+            "would": {
+                purpose: _effect(purpose, record)
+                for purpose, _ in ways_of(record.status)
+                if not record.damage
+            },
             "stays": record.lasting,
             "packs": self._packs(),
         }
         steps = [{**step.to_dict(), "values": _values_at(row, step)} for step in record.steps]
-        return {"run": run, "steps": steps}
+        return {"run": run, "steps": steps, "damaged": _damaged(record)}
 
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people."""
@@ -137,7 +141,11 @@ class StepReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""
         values = {"values": self.record.values_of(self.step), "data": self.step.returned}
-        return {"run": self.record.row.number, "step": {**self.step.to_dict(), **values}}
+        return {
+            "run": self.record.row.number,
+            "step": {**self.step.to_dict(), **values},
+            "damaged": _damaged(self.record),
+        }
 
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people."""
@@ -163,6 +171,10 @@ class StepReport:
             yield f"  {one_line(key)}: {_shown(entry)}"
 
 
+def _damaged(record: RunRecord) -> list[dict[str, object]]:
+    return [error.to_dict() for error in record.damage]
+
+
 def _shown(entry: Mapping[str, Any]) -> str:
     """Return an entry of the `data` of a result, such as `table 1,000 x 5 (42 kB)`."""
     if "unstorable" in entry:
@@ -182,7 +194,8 @@ def _values_at(row: RunRow, step: RecordedStep) -> str | None:
 
 def _head(record: RunRecord) -> list[str]:
     row = record.row
-    about = [] if row.outcome is not None else [_about_owner(record)]
+    ended = row.outcome is not None or record.damage
+    about = [] if ended else [_about_owner(record)]
     return facts(f"run {row.number}", row.action, record.status.described, *about)
 
 
@@ -208,7 +221,13 @@ def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
     plan = f"plan {record.fingerprint[:8]}"
     if packs and all(each["then"] == each["now"] for each in packs.values()):
         plan += ", packs as installed"
-    parts = [f"started {parse_time(row.opened):%Y-%m-%d %H:%M:%S} by {status.owner['user']}"]
+    parts: list[str] = []
+    if row.opened:
+        user = status.owner["user"]
+        by = f" by {user}" if user else ""
+        parts.append(f"started {parse_time(row.opened):%Y-%m-%d %H:%M:%S}{by}")
+    if record.damage:
+        return [*parts, *[f"in {row.cwd}"] * bool(row.cwd)]
     if row.closed is not None:
         parts.append(f"took {time_of(status)}")
     elif status.holder is not None:
@@ -307,6 +326,9 @@ def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
 
 def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> Iterator[str]:
     """Yield the lines below the steps: a seal, changed packs, the ways out, lasting effects."""
+    if record.damage:
+        yield from (f"  damaged {each.message.partition(': ')[2]}" for each in record.damage)
+        return
     if record.row.sealed is not None:
         yield f"  sealed  {record.row.sealed}"
     yield from reliance_lines(record.status.reliance)

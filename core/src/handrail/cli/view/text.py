@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -14,8 +15,7 @@ WIDTH = 100
 """Columns of lines that go to a file or a pipe."""
 
 _MARKS = "✓✗↶▸◂└┌│·…█░"
-_HAS_COMMAND = "handrail "
-_BEFORE_COMMAND = ":  "
+_COMMAND = re.compile(r"(^|: +| {2,})handrail ")  # Else it is the name in a sentence.
 _LEAST = 40  # Columns that are assumed at least; narrower terminals break lines themselves.
 
 
@@ -136,11 +136,14 @@ def folded(line: str, stream: TextIO | None = None) -> list[str]:
     room = width - len(indent)
     pieces: list[str] = []
     for part in joined(line.lstrip(" ").split(" · "), room, indent="  "):
-        if _HAS_COMMAND not in part or columns(part) <= room:
+        found = _COMMAND.search(part)
+        if found is None or columns(part) <= room:
             pieces += wrapped(part, room, indent="  ")
-            continue
-        text, colon, command = part.partition(_BEFORE_COMMAND)
-        pieces += [*wrapped(f"{text}:", room, indent="  "), f"  {command}"] if colon else [part]
+        elif found[1].startswith(":"):
+            before, command = part[: found.start() + 1], part[found.end(1) :]
+            pieces += [*wrapped(before, room, indent="  "), f"  {command}"]
+        else:
+            pieces.append(part)
     return [indent + piece for piece in pieces]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from handrail.errors import JournalDamagedError
+from handrail.frozen import replace
 from handrail.journal.backend.owned import SqlOwnedRun
 from handrail.journal.backend.rows import (
     attempt_rows,
@@ -18,6 +19,7 @@ from handrail.journal.backend.rows import (
     reliance_of,
     run_row,
     run_row_or_damage,
+    sound_row,
     to_stored,
     unknown_run,
 )
@@ -27,13 +29,14 @@ from handrail.journal.records import RecordedRun
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection
-    from handrail.journal.backend.rows import Seen
+    from handrail.journal.backend.rows import Damage, Seen
     from handrail.journal.backend.statements import Statements
     from handrail.journal.records import Outcome, Reliance, RunRow
 
 _ALL = 2**63 - 1  # Valid as a LIMIT in every database.
 
 Run = TypeVar("Run", bound=SqlOwnedRun)
+Row = TypeVar("Row")
 
 
 class SqlJournal(ABC, Generic[Run]):
@@ -120,36 +123,45 @@ class SqlJournal(ABC, Generic[Run]):
         return []
 
     def check_run(self, number: int) -> RunCheck:
-        """Read all rows of a run, and return which are damaged.
+        """Read all rows of a run; return which are damaged, and what is sound.
 
         Raises:
             NotFoundError: There is no such run.
         """
         statements, run = self._statements, {"run": number}
         damage: list[JournalDamagedError] = []
-        rows, unchecked, uid = 1, 0, ""
+        checksums: list[int | None] = []
+        sound: RecordedRun | None = None
         try:
             with self._reading() as connection:
-                for each in by_name(connection.execute(statements.run, run)):
-                    uid = str(each["uid"])
-                    unchecked += each["crc"] is None
                 try:
                     self._row(connection, number, statements.run)
                 except JournalDamagedError as error:
                     damage.append(error)
-                for statement, convert in (
-                    (statements.attempts, attempt_rows),
-                    (statements.notes, note_rows),
-                    (statements.fields, field_rows),
-                ):
+                [own] = by_name(connection.execute(statements.run, run))
+                uid = str(own["uid"])
+                checksums.append(own["crc"])
+                row = sound_row(own, self._seen)
+                sound = RecordedRun(row=row, attempts=(), notes=(), fields=())
+
+                def of(
+                    statement: str,
+                    convert: Callable[[int, str, Iterable[Any], Damage], tuple[Row, ...]],
+                ) -> tuple[Row, ...]:
                     found = list(connection.execute(statement, run))
-                    rows += len(found)
-                    unchecked += sum(row[-1] is None for row in found)
-                    convert(number, uid, found, damage.append)
+                    checksums.extend(row[-1] for row in found)
+                    return convert(number, uid, found, damage.append)
+
+                sound = replace(sound, attempts=of(statements.attempts, attempt_rows))
+                sound = replace(sound, notes=of(statements.notes, note_rows))
+                sound = replace(sound, fields=of(statements.fields, field_rows))
         except JournalDamagedError as error:  # The rest cannot be read at all.
             error.run = number
             damage.append(error)
-        return RunCheck(rows=rows, unchecked=unchecked, damage=tuple(damage))
+        unchecked = sum(crc is None for crc in checksums)
+        return RunCheck(
+            rows=max(1, len(checksums)), unchecked=unchecked, damage=tuple(damage), sound=sound
+        )
 
     def _row(self, connection: Connection, number: int, statement: str) -> RunRow:
         for row in by_name(connection.execute(statement, {"run": number})):

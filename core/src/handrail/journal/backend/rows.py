@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from handrail.errors import JournalDamagedError, NotFoundError
+from handrail.frozen import replace
 from handrail.journal.backend.checksums import (
     of_attempt,
     of_field,
@@ -90,6 +91,18 @@ def run_row_or_damage(row: Mapping[str, Any], seen: Seen) -> RunRow:
         return run_row(row, seen)
     except JournalDamagedError as error:
         return damaged_row(row, error.message)
+
+
+def sound_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
+    """Like `run_row_or_damage`, with the plan if that is sound, whatever the rest of the row is."""
+    plan, rest = row["plan"], {name: value for name, value in row.items() if name != "plan"}
+    found = run_row_or_damage(rest, seen)
+    try:
+        sound = row["plan_crc"] in (None, of_plan(row["uid"], plan))
+        _check_text(plan)
+    except MISFIT:
+        sound = False
+    return replace(found, plan=plan) if sound else found
 
 
 def damaged_row(row: Mapping[str, Any], damage: str) -> RunRow:

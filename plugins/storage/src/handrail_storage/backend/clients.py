@@ -31,13 +31,16 @@ _CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token
 _FOR_SDK = ("role_arn", "sso_session", "sso_start_url", "credential_process")
 
 
-def make_client(place: Place, *, retries: int, caller: Caller = ANYBODY) -> ObjectStore:
+def make_client(
+    place: Place, *, retries: int, caller: Caller = ANYBODY, timeout: float = 300.0
+) -> ObjectStore:
     """Return a client for the bucket of a place.
 
     Args:
         place: The place.
         retries: Number of retries of the client itself, with growing pauses.
         caller: The pack, for the class of errors.
+        timeout: Seconds for one request.
 
     Raises:
         StorageError: The settings of the client are malformed.
@@ -45,7 +48,7 @@ def make_client(place: Place, *, retries: int, caller: Caller = ANYBODY) -> Obje
     from obstore.exceptions import BaseError  # noqa: PLC0415 - a compiled client, loaded when used
 
     shared: dict[str, Any] = {
-        "client_options": {"connect_timeout": "10s", "timeout": "300s"},
+        "client_options": {"connect_timeout": "10s", "timeout": f"{timeout}s"},
         "retry_config": {
             "max_retries": retries,
             "retry_timeout": timedelta(minutes=5),

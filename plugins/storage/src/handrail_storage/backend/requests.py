@@ -18,9 +18,12 @@ from handrail_storage.stored import Stored
 
 if TYPE_CHECKING:
     from obstore import Attributes
+    from obstore.store import ObjectStore
     from tenacity import RetryCallState
 
 MARK, SHA256, PART_SIZE = "handrail-run", "handrail-sha256", "handrail-part-size"
+
+_LOOK = 5.0  # Seconds for the answer to a look.
 
 T = TypeVar("T")
 
@@ -57,6 +60,8 @@ class Requests:
         self._retries = retries
         self._caller = caller
         self._on_status = on_status
+        self._place = place
+        self._looking: ObjectStore | None = None
         self._watch: Watch | None = None
         if on_status is not None and place.scheme != "memory":
             self._watch = Watch(self._look, on_status)
@@ -77,14 +82,14 @@ class Requests:
             about: The key, or the operation.
             call: The request.
             pause: Waits so many seconds between two attempts; `time.sleep` unless given.
-            retries: Number of retries, if not the usual one.
+            retries: Number of retries, if fewer than usual.
 
         Raises:
             StorageError: All attempts failed, or the storage refused.
         """
 
         def once() -> T:
-            with self.converting_errors(about):
+            with self.patiently(about):
                 return call()
 
         try:
@@ -99,7 +104,7 @@ class Requests:
         )
         from tenacity.wait import wait_exponential, wait_random  # noqa: PLC0415 - see above
 
-        most = self._retries if retries is None else retries
+        most = self._retries if retries is None else min(retries, self._retries)
         told = False
 
         def next_time() -> T:
@@ -133,9 +138,12 @@ class Requests:
 
     def _look(self) -> str | None:
         """Return why the storage cannot be reached now, or None if it answers."""
+        if self._looking is None:
+            # A server that accepts requests and answers none is told soon.
+            self._looking = make_client(self._place, retries=0, caller=self._caller, timeout=_LOOK)
         try:
             with self.converting_errors(self.url):
-                self.ask(".handrail-reach")
+                self.ask(".handrail-reach", self._looking)
         except StorageError as error:
             return error.reason if error.passing else None
         return None
@@ -162,10 +170,11 @@ class Requests:
 
     @contextmanager
     def patiently(self, about: str) -> Generator[None]:
-        """Convert errors as `converting_errors` does, around a request of `patient`.
+        """Convert errors as `converting_errors` does, around a request that may take long.
 
-        That client does not tell when it retries. So while such requests are under way, the storage
-        is asked now and then whether it answers, and `on_status` is told if it does not.
+        A client does not tell that it waits, nor `patient` that it retries. So while requests are
+        under way and none is answered, the storage is asked now and then whether it answers, and
+        `on_status` is told if it does not.
         """
         with self.converting_errors(about), self._watch or nullcontext():
             yield
@@ -212,12 +221,12 @@ class Requests:
             raise self._caller.error(f"{key}: '..' is no part of a path of objects (at {self.url})")
         return f"{self.prefix}{key}"
 
-    def ask(self, key: str) -> Stored | None:
+    def ask(self, key: str, client: ObjectStore | None = None) -> Stored | None:
         """Ask once for the metadata of one object."""
         import obstore  # noqa: PLC0415 - see above
 
         try:
-            answer = obstore.get(self.client, self.path(key), options={"head": True})
+            answer = obstore.get(client or self.client, self.path(key), options={"head": True})
         except FileNotFoundError as error:
             if "NoSuchBucket" in str(error):
                 raise

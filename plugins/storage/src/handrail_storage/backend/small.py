@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from handrail_storage.stored import Capabilities
 
 _TEMPORARY, _SPARE = ".tmp", ".spare"
-_NO_FILES = (_TEMPORARY, _SPARE)
 _GROWTH = 4096  # Bytes by which a file may become larger when it is replaced.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -330,23 +329,16 @@ class SmallLocalFiles(SmallFiles):
             found = None if version is None else self._read(path)
             if found is not None and _version(found) != version:
                 return False
-            path.with_name(f"{path.name}{_TEMPORARY}").unlink(missing_ok=True)
-            self._remove(path)
-            self._prune(path.parent)
-            if not Path(self._root, "claims").exists():
-                # A run that was killed may have made folders for what it was about to set aside.
-                for folder, _, _ in os.walk(self._root, topdown=False):
-                    self._prune(Path(folder))
+            self._remove([path])
         return True
 
     def remove_all(self, names: Sequence[str]) -> None:
         """Delete them in one turn."""
         paths = [self._path(name) for name in names]
+        if not self._root.is_dir():
+            return
         with self._converting_errors(next(iter(names), "")), self._alone():
-            for path in paths:
-                self._remove(path)
-            for folder in {path.parent for path in paths}:
-                self._prune(folder)
+            self._remove(paths)
 
     def names(self, prefix: str) -> Iterator[tuple[str, str | None]]:
         """Walk the folder; versions are those of the content, which is not read."""
@@ -376,15 +368,25 @@ class SmallLocalFiles(SmallFiles):
             finally:
                 os.close(fd)
 
-    def _remove(self, path: Path) -> None:
-        """Remove a file, with what may be left of putting it there."""
-        for each in (path, Path(temporary_of(str(path), COPY)), _spare_of(path)):
-            each.unlink(missing_ok=True)
-        name = path.relative_to(self._root).as_posix()
-        marks = Path(self._root, marks_of(f"{FOLDER}/{name}"))
-        if marks.parent.is_dir():
-            shutil.rmtree(marks, ignore_errors=True)
-            self._prune(marks.parent)
+    def _remove(self, paths: Collection[Path]) -> None:
+        """Remove files, with what may be left of putting them there, and empty folders."""
+        for path in paths:
+            name = path.relative_to(self._root).as_posix()
+            left = [path, Path(temporary_of(str(path), COPY))]
+            if not _is_aside(name):
+                left += [path.with_name(f"{path.name}{_TEMPORARY}"), _spare_of(path)]
+            for each in left:
+                each.unlink(missing_ok=True)
+            marks = Path(self._root, marks_of(f"{FOLDER}/{name}"))
+            if marks.parent.is_dir():
+                shutil.rmtree(marks, ignore_errors=True)
+                self._prune(marks.parent)
+        for folder in {path.parent for path in paths}:
+            self._prune(folder)
+        if not Path(self._root, "claims").exists():
+            # A run that was killed may have made folders for what it was about to set aside.
+            for folder, _, _ in os.walk(self._root, topdown=False):
+                self._prune(Path(folder))
 
     def _prune(self, folder: Path) -> None:
         with suppress(OSError):
@@ -435,8 +437,12 @@ class SmallLocalFiles(SmallFiles):
 
 
 def _is_temporary(name: str) -> bool:
-    # What is set aside may have any name.
-    return OURS in name or (name.endswith(_NO_FILES) and not name.startswith("aside/"))
+    return OURS in name or (name.endswith((_TEMPORARY, _SPARE)) and not _is_aside(name))
+
+
+def _is_aside(name: str) -> bool:
+    """Return whether a file is set aside; such a one may have any name."""
+    return name.startswith("aside/")
 
 
 def _spare_of(path: Path) -> Path:

@@ -14,6 +14,8 @@ OnStatus = Callable[[str | None], object]
 class Watch:
     """Looks after a storage while at least one request is within its block.
 
+    It only looks while no request is answered, so it costs a busy storage nothing.
+
     Args:
         look: Returns why the storage cannot be reached now, or None if it answers.
         on_status: Called with that, and with None once the storage answers again.
@@ -27,18 +29,17 @@ class Watch:
         self._on_status = on_status
         self._every = every
         self._lock = threading.Lock()
-        self._requests = 0
-        self._over: threading.Event | None = None
+        self._requests = self._answered = 0
+        self._watching = self._lost = False
 
     def __enter__(self) -> None:
-        """Count a request; the first one starts the looks."""
+        """Count a request, and start the looks unless they go on from one before."""
         with self._lock:
             self._requests += 1
-            if self._over is None:
-                self._over = threading.Event()
-                threading.Thread(
-                    target=self._run, args=(self._over,), name="handrail-watch", daemon=True
-                ).start()
+            if self._watching:
+                return
+            self._watching = True
+        threading.Thread(target=self._run, name="handrail-watch", daemon=True).start()
 
     def __exit__(
         self,
@@ -46,23 +47,33 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Count a request that has ended; the last one ends the looks."""
+        """Count a request that has ended; after the last one nothing is told any more."""
         with self._lock:
             self._requests -= 1
-            if self._requests == 0 and self._over is not None:
-                self._over.set()
-                self._over = None
+            self._answered += kind is None
+            back = self._lost and not self._requests
+            self._lost = self._lost and not back
+        if back:
+            self._on_status(None)
 
-    def _run(self, over: threading.Event) -> None:
-        lost = False
-        while not over.wait(self._every):
-            reason = self._look()
-            if over.is_set():
-                break
-            if reason is not None:
-                self._on_status(f"connection lost: {reason}")
-            elif lost:
-                self._on_status(None)
-            lost = reason is not None
-        if lost:
+    def _run(self) -> None:
+        # Requests follow each other: one thread for many of them.
+        pause, answered = threading.Event(), self._answered
+        while True:
+            pause.wait(self._every)
+            with self._lock:
+                if not self._requests:
+                    self._watching = False
+                    return
+                answers, answered = self._answered != answered, self._answered
+            self._tell(None if answers else self._look())
+
+    def _tell(self, reason: str | None) -> None:
+        with self._lock:
+            if not self._requests:
+                return
+            was_lost, self._lost = self._lost, reason is not None
+        if reason is not None:
+            self._on_status(f"connection lost: {reason}")
+        elif was_lost:
             self._on_status(None)

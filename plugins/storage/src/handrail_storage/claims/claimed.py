@@ -12,7 +12,7 @@ from typing import Any
 
 from handrail.errors import NotFoundError
 from handrail.frozen import frozen
-from handrail_storage.claims import Claimant, ClaimState, State
+from handrail_storage.claims import ClaimState, State
 from handrail_storage.texts import age_text
 
 _STATES = {
@@ -32,13 +32,13 @@ class Claimed:
         state: The claim.
         target: The target, as it was given.
         now: Seconds since 1970.
-        name: What `--undo` takes for it.
+        numbered: Whether its number and its machine tell it from all others.
     """
 
     state: ClaimState
     target: str
     now: float
-    name: str
+    numbered: bool
 
     @property
     def word(self) -> str:
@@ -58,13 +58,25 @@ class Claimed:
         """What ends it from any machine: a command."""
         if self.state.stays:
             return None
-        return f"handrail claims {shlex.quote(self.target)} --undo {shlex.quote(self.name)}"
+        return f"handrail claims {shlex.quote(self.target)} {self.undo}"
+
+    @property
+    def name(self) -> str:
+        """What `--undo` takes for it: its number, beside the machine; else its id."""
+        return str(self.state.claimant.number) if self.numbered else self.state.run
+
+    @property
+    def undo(self) -> str:
+        """The options that undo it."""
+        on = f" --on {shlex.quote(self.state.claimant.host)}" if self.numbered else ""
+        return f"--undo {shlex.quote(self.name)}{on}"
 
     def row(self) -> Sequence[str]:
         """Return its row."""
         return (
             self.name,
             self.word,
+            self.state.claimant.host or "-",
             self.state.claimant.action,
             f"{self.state.keys.count:,}",
             f"{age_text(self.now - self.state.since)} ago",
@@ -108,7 +120,7 @@ def _stamp(seconds: float) -> str:
 
 
 def claimed_by(states: Sequence[ClaimState], target: str, now: float) -> list[Claimed]:
-    """Return claims as people see them, each with a name that no other one has.
+    """Return claims as people see them.
 
     Journals of one machine have runs with the same number; these are named by their ids.
 
@@ -117,46 +129,55 @@ def claimed_by(states: Sequence[ClaimState], target: str, now: float) -> list[Cl
         target: The target, as it was given.
         now: Seconds since 1970.
     """
-    names = [_numbered(each.claimant) for each in states]
-    used = Counter(names)
+    used = Counter((each.claimant.host, each.claimant.number) for each in states)
     return [
-        Claimed(state=state, target=target, now=now, name=name if used[name] == 1 else state.run)
-        for state, name in zip(states, names, strict=True)
+        Claimed(
+            state=state,
+            target=target,
+            now=now,
+            numbered=bool(claimant.number is not None and claimant.host)
+            and used[claimant.host, claimant.number] == 1,
+        )
+        for state in states
+        for claimant in [state.claimant]
     ]
 
 
-def _numbered(claimant: Claimant) -> str:
-    numbered = claimant.number is not None and claimant.host
-    return f"{claimant.number}@{claimant.host}" if numbered else claimant.run
-
-
-def chosen_of(text: str, claimed: Sequence[Claimed], target: str) -> Claimed:
+def chosen_of(text: str, host: str | None, claimed: Sequence[Claimed], target: str) -> Claimed:
     """Return the claim that is meant.
+
+    Args:
+        text: The number of the run, its id, or a part of that.
+        host: The machine of the run; this one for a number, unless given.
+        claimed: All claims of the target.
+        target: The target, as it was given.
 
     Raises:
         NotFoundError: No claim is, or several are.
     """
-    found = [each for each in claimed if each.state.run == text]
-    found = found or [each for each in claimed if _numbered(each.state.claimant) == text]
+    there = [each for each in claimed if host in (None, each.state.claimant.host)]
+    found = [each for each in there if each.state.run == text]
     if not found and re.fullmatch(r"\d{1,7}", text):
-        numbered = [each for each in claimed if str(each.state.claimant.number) == text]
-        if len(numbered) == 1 and numbered[0].state.claimant.host == platform.node():
-            return numbered[0]
-        names = [each.name for each in numbered]
-        raise NotFoundError(
-            f"each journal has its own run {text}, so it takes the machine, too",
-            ways_out=(*names, f"see the claims:  handrail claims {shlex.quote(target)}"),
-        )
-    found = found or [each for each in claimed if text and text in each.state.run]
+        found = [each for each in there if str(each.state.claimant.number) == text]
+        elsewhere = [each for each in found if each.state.claimant.host != platform.node()]
+        if host is None and elsewhere:
+            raise NotFoundError(
+                f"each journal has its own run {text}, so it takes the machine, too",
+                ways_out=(*(each.undo for each in found), _see(target)),
+            )
+    elif not found:
+        found = [each for each in there if text and text in each.state.run]
     if len(found) == 1:
         return found[0]
+    on = f" on {host}" if host else ""
     if found:
         ids = [
             f"{each.state.run}  {each.state.claimant}{each.state.claimant.details}"
             for each in found
         ]
-        raise NotFoundError(f"{text} may be any of {len(found)} runs", ways_out=ids)
-    raise NotFoundError(
-        f"no run {text} has a claim at {target}",
-        ways_out=(f"see the claims:  handrail claims {shlex.quote(target)}",),
-    )
+        raise NotFoundError(f"{text}{on} may be any of {len(found)} runs", ways_out=ids)
+    raise NotFoundError(f"no run {text}{on} has a claim at {target}", ways_out=(_see(target),))
+
+
+def _see(target: str) -> str:
+    return f"see the claims:  handrail claims {shlex.quote(target)}"

@@ -13,7 +13,7 @@ from uuid import uuid4
 import click
 
 from handrail import ExitCode
-from handrail.cli import Column, Listing, Session, echo, session_of, takes_json
+from handrail.cli import Column, Listing, RunType, Session, echo, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
 from handrail.frozen import frozen
 from handrail_storage.access import open_store
@@ -28,13 +28,14 @@ _SHOWN = 30  # Claims that are in nobody's way, of which a target may have thous
 _NAMES = ("ACTION", "USER")  # These may be cut.
 _HEAD = [
     Column(name=each, cut="end" if each in _NAMES else "")
-    for each in ("RUN", "STATE", "ACTION", "KEYS", "BEGAN", "HEARD OF", "USER")
+    for each in ("RUN", "STATE", "ON", "ACTION", "KEYS", "BEGAN", "HEARD OF", "USER")
 ]
 
 
 @click.command()
 @click.argument("target")
-@click.option("--undo", "run", metavar="RUN", help="Undo this run, without its journal.")
+@click.option("--undo", "run", type=RunType(), help="Undo this run, without its journal.")
+@click.option("--on", metavar="MACHINE", help="The machine of RUN, if it is another one.")
 @click.option("--take-over", is_flag=True, help="Do not wait: its process is known to be dead.")
 @click.option("--dry-run", is_flag=True, help="Show what --undo would do, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -54,11 +55,11 @@ def claims(ctx: click.Context, /, target: str, run: str | None, **options: Any) 
     undoing        deletes what nobody else relies on, or killed
     pruned         gone from its journal: what it relies on stays for ever
 
-    RUN is the number of a run of this machine, NUMBER@MACHINE, or a UUID, or a part of that which
-    no other has. --undo works from the claim alone, so the journal and the catalogue of the run
-    stay as they are. It stops the run, waits until its last sign of life is an hour old, then
-    deletes what no other run relies on and puts back what was replaced. It can be interrupted and
-    repeated.
+    RUN is the number of a run of this machine, or of another with --on MACHINE; or a UUID, or a
+    part of that which no other has. --undo works from the claim alone, so the journal and the
+    catalogue of the run stay as they are. It stops the run, waits until its last sign of life is an
+    hour old, then deletes what no other run relies on and puts back what was replaced. It can be
+    interrupted and repeated.
     """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
     if run is None:
@@ -68,7 +69,7 @@ def claims(ctx: click.Context, /, target: str, run: str | None, **options: Any) 
 
 
 def _check_lists(options: dict[str, Any]) -> None:
-    for name in ("take_over", "dry_run", "yes"):
+    for name in ("on", "take_over", "dry_run", "yes"):
         if options[name]:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --undo RUN")
 
@@ -132,7 +133,7 @@ def _claimed(store: Store, target: str) -> tuple[list[Claimed], list[StorageErro
 
 def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> int:
     store = _opened(target)
-    chosen = chosen_of(run, _claimed(store, target)[0], target)
+    chosen = chosen_of(run, options["on"], _claimed(store, target)[0], target)
     try:
         check_stays(chosen.state, target)
     except ClaimError as error:

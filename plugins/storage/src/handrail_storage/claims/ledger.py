@@ -164,7 +164,7 @@ class Ledger:
 
     def remove_rest(self, run: str) -> None:
         """Delete what a killed process may have left of a claim that has no state."""
-        self.remove_wanted(run)
+        self._files.remove_all([_state_of(run), _wanted_of(run)])
         self.remove_epoch_if_last()
 
     def listing(self, *, kept: bool = True, damaged: list[StorageError] | None = None) -> Listing:

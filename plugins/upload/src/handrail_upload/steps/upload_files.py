@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from handrail_upload.uploader import Uploader
 
 _SHOWN = 20  # Conflicts that are listed one by one.
-_LISTED = 1000  # Files of each kind that a dry run lists.
 
 
 class UploadFilesStep(BaseStep[UploadContext]):
@@ -166,12 +165,9 @@ class UploadFilesStep(BaseStep[UploadContext]):
         conflicts = list(transfer.compare())
         would_be = {"new": NEW, "replace": REPLACE, "unchanged": UNCHANGED, "skipped": SKIPPED}
         for word, state in would_be.items():
-            for number, file in enumerate(manifest.files(state)):
-                if number == _LISTED:
-                    yield f"... and {manifest.count(state) - _LISTED:,} more that are {word}"
-                    break
+            for file in manifest.files(state):
                 yield f"{word:9}  {file.key}  {size_text(file.size)}"
-        for conflict in conflicts[:_LISTED]:
+        for conflict in conflicts:
             yield f"{'conflict':9}  {conflict.file.key}  {conflict.why}"
         if conflicts:
             raise _conflict(transfer, conflicts[0], len(conflicts))

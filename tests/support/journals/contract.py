@@ -721,6 +721,12 @@ class DamageContract:
         assert ([each.row for each in found.damage], found.unchecked) == (rows, 1)
         assert full.check_run(2) == RunCheck(rows=3, unchecked=0, sound=full.read(2))
 
+    def test_a_check_reads_no_more_rows_than_it_may(self, full: Journal) -> None:
+        assert isinstance(full, ChecksRows)
+        for most, complete in ((5, True), (4, False), (2, False)):
+            found = full.check_run(1, most=most)
+            assert (found.rows, found.complete, found.damage) == (most, complete, ())
+
     def test_the_rest_of_a_damaged_run_is_sound(self, full: Journal, place: str) -> None:
         assert isinstance(full, ChecksRows)
         before = full.read(1)

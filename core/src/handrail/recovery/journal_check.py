@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalDamagedError, JournalError, NotFoundError
@@ -77,19 +77,51 @@ def _check_run(journal: Journal, row: RunRow) -> RunCheck:
     return replace(found, damage=tuple(damage), sound=None)
 
 
-def check_run(journal: Journal, number: int) -> RunCheck:
+_MOST_RUNS, _MOST_ROWS = 10, 10_000
+
+
+def checked(journal: Journal, statuses: Sequence[RunStatus]) -> list[RunStatus]:
+    """Return the statuses, after a look at the rows of those runs that wait.
+
+    Of the latest few, if they are not too long: a list must not take long.
+    """
+    left, found = _MOST_RUNS, list[RunStatus]()
+    for status in statuses:
+        if not status.waits:
+            found.append(status)
+            continue
+        check = RunCheck(complete=False)
+        if left:
+            left -= 1
+            with suppress(NotFoundError):  # It was pruned meanwhile.
+                check = check_run(journal, status.row.number, most=_MOST_ROWS)
+        if check.damage:
+            row = replace(status.row, damage=check.damage[0].message)
+            status = replace(status, row=row, holder=None)
+        found.append(replace(status, is_checked=check.complete))
+    return found
+
+
+def check_run(journal: Journal, number: int, *, most: int | None = None) -> RunCheck:
     """Read and decode all rows of a run; return which are damaged, and what is sound.
 
     Stored values are not read.
+
+    Args:
+        journal: The journal.
+        number: The number of the run.
+        most: Read no more rows than this, if the run has more.
 
     Raises:
         NotFoundError: There is no such run.
     """
     try:
         if isinstance(journal, ChecksRows):
-            found = journal.check_run(number)
-        else:
+            found = journal.check_run(number, most=most)
+        elif most is None:
             found = RunCheck(sound=journal.read(number))
+        else:
+            return RunCheck(complete=False)
     except JournalDamagedError as error:
         return RunCheck(damage=(error,))
     if found.sound is None:

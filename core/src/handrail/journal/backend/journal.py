@@ -6,6 +6,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from handrail.errors import JournalDamagedError
@@ -122,8 +123,12 @@ class SqlJournal(ABC, Generic[Run]):
         """Return what is wrong with the database as a whole, one sentence each."""
         return []
 
-    def check_run(self, number: int) -> RunCheck:
+    def check_run(self, number: int, *, most: int | None = None) -> RunCheck:
         """Read all rows of a run; return which are damaged, and what is sound.
+
+        Args:
+            number: The number of the run.
+            most: Read no more rows than this, if the run has more.
 
         Raises:
             NotFoundError: There is no such run.
@@ -131,6 +136,7 @@ class SqlJournal(ABC, Generic[Run]):
         statements, run = self._statements, {"run": number}
         damage: list[JournalDamagedError] = []
         checksums: list[int | None] = []
+        complete = True
         sound: RecordedRun | None = None
         try:
             with self._reading() as connection:
@@ -148,7 +154,11 @@ class SqlJournal(ABC, Generic[Run]):
                     statement: str,
                     convert: Callable[[int, str, Iterable[Any], Damage], tuple[Row, ...]],
                 ) -> tuple[Row, ...]:
-                    found = list(connection.execute(statement, run))
+                    nonlocal complete
+                    left = None if most is None else max(0, most - len(checksums))
+                    cursor = iter(connection.execute(statement, run))
+                    found = list(islice(cursor, left))
+                    complete = complete and (left is None or next(cursor, None) is None)
                     checksums.extend(row[-1] for row in found)
                     return convert(number, uid, found, damage.append)
 
@@ -160,7 +170,11 @@ class SqlJournal(ABC, Generic[Run]):
             damage.append(error)
         unchecked = sum(crc is None for crc in checksums)
         return RunCheck(
-            rows=max(1, len(checksums)), unchecked=unchecked, damage=tuple(damage), sound=sound
+            rows=max(1, len(checksums)),
+            unchecked=unchecked,
+            damage=tuple(damage),
+            sound=sound,
+            complete=complete,
         )
 
     def _row(self, connection: Connection, number: int, statement: str) -> RunRow:

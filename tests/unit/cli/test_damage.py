@@ -375,7 +375,11 @@ def test_a_step_whose_record_is_damaged_is_not_said_to_wait(project: Path, call:
     rows = [each["row"] for each in shown.document["damaged"]]
     fields = [f"the value of the context's 'found' after {each} steps" for each in (0, 1)]
     assert rows == ["attempt 1 of step 'send'", *fields]
-    assert "send" in call("show", "3").out
+    assert shown.document["steps"][1]["recorded"] == {"made": 2}, "what it recorded is sound"
+    step = call("show", "3", "--step", "send", "--json").document["step"]
+    assert sorted(step["values"]["made"]) == ["one.txt", "two.txt"]
+    assert "made: 2" in call("show", "3").out
+    assert "send · unknown" in call("show", "3", "--step", "send").out
     assert [
         each["row"] for each in call("doctor", "--journal", "--json").document["damaged"]
     ] == rows

@@ -155,11 +155,12 @@ class Asynchronous:
             found: Any = await answer
         except BaseException as error:  # noqa: BLE001 - the engine decides
             found = Raised(error)
-        raised = isinstance(found, Raised) and isinstance(found.error, asyncio.CancelledError)
-        if self._asked_to_cancel(raised=raised) and (raised or self.cancelled is None):
+        error = found.error if isinstance(found, Raised) else None
+        raised = error if isinstance(error, asyncio.CancelledError) else None
+        if self._asked_to_cancel(raised=raised is not None) and (raised or self.cancelled is None):
             # Else the step suppressed it.
-            self._raised = self._raised or raised
-            self._cancel(found.error if raised else asyncio.CancelledError())
+            self._raised = self._raised or raised is not None
+            self._cancel(raised or asyncio.CancelledError())
         return found
 
     def _cancel(self, error: asyncio.CancelledError) -> None:

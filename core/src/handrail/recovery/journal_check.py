@@ -15,7 +15,16 @@ from handrail.journal.values import check_stored
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import steps_of
 from handrail.recovery.replay_state import note_values
-from handrail.recovery.run_record import RunRecord, check_result, given_params, recorded_steps
+from handrail.recovery.run_record import (
+    UNKNOWN,
+    RecordedStep,
+    RunRecord,
+    check_result,
+    counted,
+    given_params,
+    noted_of,
+    recorded_steps,
+)
 from handrail.recovery.status import RunStatus, with_reliance
 
 if TYPE_CHECKING:
@@ -154,8 +163,12 @@ def sound_record_of(journal: Journal, number: int, error: JournalDamagedError) -
     steps = recorded_steps(found.sound, running=False)
     if any(not each.row or each.row.startswith("attempt") for each in damage):
         # Nobody knows of which steps the damaged rows are.
-        steps = [step if step.state else replace(step, state="unknown") for step in steps]
+        steps = [step if step.state else _unknown(step, found.sound) for step in steps]
     return RunRecord(recorded=found.sound, status=status, steps=steps, damage=damage)
+
+
+def _unknown(step: RecordedStep, recorded: RecordedRun) -> RecordedStep:
+    return replace(step, state=UNKNOWN, recorded=counted(noted_of(recorded, step.name)))
 
 
 _PARTS: tuple[tuple[str, str, Callable[[RunRow], object]], ...] = (

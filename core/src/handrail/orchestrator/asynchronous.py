@@ -151,15 +151,16 @@ class Asynchronous:
         )
         if not inspect.isawaitable(answer):
             return answer
+        raised: asyncio.CancelledError | None = None
         try:
             found: Any = await answer
+        except asyncio.CancelledError as error:
+            found, raised = Raised(error), error
         except BaseException as error:  # noqa: BLE001 - the engine decides
             found = Raised(error)
-        error = found.error if isinstance(found, Raised) else None
-        raised = error if isinstance(error, asyncio.CancelledError) else None
         if self._asked_to_cancel(raised=raised is not None) and (raised or self.cancelled is None):
-            # Else the step suppressed it.
             self._raised = self._raised or raised is not None
+            # If none was raised, the step suppressed it.
             self._cancel(raised or asyncio.CancelledError())
         return found
 

@@ -383,3 +383,15 @@ def test_a_step_whose_record_is_damaged_is_not_said_to_wait(project: Path, call:
     assert [
         each["row"] for each in call("doctor", "--journal", "--json").document["damaged"]
     ] == rows
+
+
+def test_a_lost_row_of_a_run_that_has_ended_is_damage(project: Path, call: Call) -> None:
+    """Else a rollback would leave what the row is about; what is left of the run is shown."""
+    damage(put_back(project), "DELETE FROM note WHERE run = 3 AND seq = 1")
+    told = "the record has 1 notes, and had 2 at its end"
+    for words in (("rollback", "3", "--yes"), ("show", "3")):
+        done = call(*words)
+        assert (done.code, told in " ".join(done.err.split())) == (7, True)
+    assert (project / "one.txt").exists()
+    assert f"✗ run 3 is damaged in the journal: {told}" in call("doctor", "--journal").out
+    assert call("rollback", "2", "--yes").code == 0

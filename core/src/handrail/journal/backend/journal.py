@@ -15,6 +15,7 @@ from handrail.journal.backend.owned import SqlOwnedRun
 from handrail.journal.backend.rows import (
     attempt_rows,
     by_name,
+    check_counts,
     field_rows,
     note_rows,
     reliance_of,
@@ -112,12 +113,15 @@ class SqlJournal(ABC, Generic[Run]):
         statements, run = self._statements, {"run": number}
         execute = connection.execute
         row = self._row(connection, number, statements.run)
-        return RecordedRun(
+        found = RecordedRun(
             row=row,
             attempts=attempt_rows(number, row.uid, execute(statements.attempts, run)),
             notes=note_rows(number, row.uid, execute(statements.notes, run)),
             fields=field_rows(number, row.uid, execute(statements.fields, run)) if fields else (),
         )
+        read = len(found.fields) if fields else None
+        check_counts(row, len(found.attempts), len(found.notes), read)
+        return found
 
     def check(self) -> list[str]:
         """Return what is wrong with the database as a whole, one sentence each."""
@@ -136,6 +140,7 @@ class SqlJournal(ABC, Generic[Run]):
         statements, run = self._statements, {"run": number}
         damage: list[JournalDamagedError] = []
         checksums: list[int | None] = []
+        counts: list[int] = []
         complete = True
         sound: RecordedRun | None = None
         try:
@@ -160,11 +165,14 @@ class SqlJournal(ABC, Generic[Run]):
                     found = list(islice(cursor, left))
                     complete = complete and (left is None or next(cursor, None) is None)
                     checksums.extend(row[-1] for row in found)
+                    counts.append(len(found))
                     return convert(number, uid, found, damage.append)
 
                 sound = replace(sound, attempts=of(statements.attempts, attempt_rows))
                 sound = replace(sound, notes=of(statements.notes, note_rows))
                 sound = replace(sound, fields=of(statements.fields, field_rows))
+                if complete:
+                    check_counts(row, *counts)
         except JournalDamagedError as error:  # The rest cannot be read at all.
             error.run = number
             damage.append(error)

@@ -38,6 +38,7 @@ class Draft:
     reason: str
     layers: tuple[Layer, ...] = ()
     required: str = ""
+    by_project: bool = False
 
     @property
     def always_run(self) -> bool:
@@ -118,6 +119,7 @@ class _Reader:
             leaves=bool(effects) and not (always_run or undoable or has_own(step, "resume")),
             resumable=overrides(step, "resume"),
             restorable=overrides(step, "restore"),
+            by_project=draft.by_project,
         )
 
 

@@ -63,6 +63,7 @@ class Facts:
         reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
         resumable: Whether it has a `resume` of its own.
         restorable: Whether it has a `restore` of its own.
+        by_project: Whether the project has put it there, and not the action or a pack.
     """
 
     weight: Fraction
@@ -80,6 +81,7 @@ class Facts:
     reverts: bool
     resumable: bool
     restorable: bool
+    by_project: bool = False
 
 
 @frozen(eq=False, kw_only=False)

@@ -136,10 +136,11 @@ class _Resolution:
     def _block(self, insertion: Insertion) -> Block:
         where = "at the end" if insertion.anchor is None else f"{insertion.side} {insertion.anchor}"
         source = insertion.source or insertion.origin
-        if insertion.source is not None:
+        by_project = insertion.source is not None
+        if by_project:
             where += f", {insertion.origin.place}"
         nodes = [
-            Node(Draft(entry=entry, origin=source, reason=where), insertion)
+            Node(Draft(entry=entry, origin=source, reason=where, by_project=by_project), insertion)
             for entry in insertion.entries
         ]
         for node in nodes:

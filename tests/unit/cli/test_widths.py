@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from recorded_runs import planned, started
 
+from handrail.cli.help import HelpText
 from handrail.cli.view.text import columns, folded
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
@@ -122,3 +125,35 @@ def test_runs_fit_and_keep_their_states_and_commands(call, folder, journal, monk
     told = " ".join(" ".join(lines).split())
     for words in ("handrail rollback 4", "handrail resume 5", "6 runs in .handrail/runs.db"):
         assert words in told
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_help_texts_fit(call, monkeypatch, width):
+    """Also the tables in them, which click leaves as they are."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    waiting, seen = [()], 0
+    while waiting:
+        words = waiting.pop()
+        lines = call(*words, "--help").lines
+        assert max(map(columns, lines)) <= width, words
+        seen += 1
+        if len(words) < 2:
+            listed = "\n".join(lines).partition("\nCommands")[2].partition("\nOptions any")[0]
+            waiting += [(*words, name) for name in re.findall(r"^  (\w+)  ", listed, re.MULTILINE)]
+    assert seen > 20
+
+
+def test_a_table_in_a_help_text_keeps_its_columns():
+    """A long text goes on beside its name, or below it where there is no room."""
+    long = "  a/very/long/command --with x  as it is\n"
+    text = HelpText(width=40)
+    text.write(f"  short   a text that goes on and on and on\n{long}")
+    assert text.getvalue().split("\n") == [
+        "  short   a text that goes on and on and",
+        "          on",
+        "  a/very/long/command --with x  as it is",
+        "",
+    ]
+    text = HelpText(width=36)
+    text.write(long)
+    assert text.getvalue() == "  a/very/long/command --with x\n      as it is\n"

@@ -127,6 +127,38 @@ def test_runs_fit_and_keep_their_states_and_commands(call, folder, journal, monk
         assert words in told
 
 
+DEEP = """
+from handrail import BaseStep, StepResult, action
+
+class Send(BaseStep):
+    name = "send_資料を送る"
+    progress_weight = 0.5
+    def execute(self, context):
+        return StepResult(rollback_data={"a": 1})
+    def rollback(self, context, result): ...
+    def preview_rollback(self, context, result):
+        yield "deletes " + "/srv/資料を送る" * 9 + " unless another run relies on it by then"
+        yield "and nothing else"
+
+deep = action("deep", [Send()])
+"""
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_preview_of_an_undo_fits(call, folder, monkeypatch, width):
+    """What each step would undo stands beside its name, on as many lines as it takes."""
+    (folder / "deep.py").write_text(DEEP)
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert call("run", "deep.py:deep", "--quiet").code == 0
+    lines = call("rollback", "1", "--dry-run").lines
+    assert max(map(columns, lines)) <= width
+    begin = columns(" ↶ send_資料を送る  ")
+    assert {line[: begin - 5] for line in lines[2:]} == {" " * (begin - 5)}
+    told = "".join("".join(lines).split())
+    assert "/srv/資料を送る" * 9 + "unlessanotherrunreliesonitbythen" in told
+    assert " " * begin + "and nothing else" in lines
+
+
 @pytest.mark.parametrize("width", [60, 80])
 def test_help_texts_fit(call, monkeypatch, width):
     """Also the tables in them, which click leaves as they are."""

@@ -93,8 +93,11 @@ class Session:
     def show(self, view: View) -> None:
         """Write a result as JSON if requested, otherwise as text."""
         if not self.json:
+            from handrail.cli.view.text import folded  # noqa: PLC0415 - not for help
+
             for line in view.lines(self.console.style):
-                self.console.print(line)
+                for each in folded(line):
+                    self.console.print(each)
         elif self.events:
             self.console.json_line(view.to_dict())
         else:

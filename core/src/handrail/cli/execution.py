@@ -179,8 +179,10 @@ def _result_lines(
     """Yield the lines about a completed run, or one that was rolled back on request."""
     plan = execution.plan
     if execution.dry is not None:
+        done, total = result["steps_executed"], result["steps_total"]
+        some = "" if done == total else f"{done} of "  # The others would be skipped.
         yield from execution.dry.lines()
-        yield f"{plan.action} would run {plural(len(plan.steps), 'step')}; nothing was done"
+        yield f"{plan.action} would run {some}{plural(total, 'step')}; nothing was done"
         return
     if execution.aim == "rollback":
         yield f"{plan.action} rolled back in {took}"

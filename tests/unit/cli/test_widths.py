@@ -159,6 +159,20 @@ def test_the_preview_of_an_undo_fits(call, folder, monkeypatch, width):
     assert " " * begin + "and nothing else" in lines
 
 
+def test_commands_after_a_run_stand_below_each_other_where_they_do_not_fit(
+    call, folder, monkeypatch
+):
+    (folder / "deep.py").write_text(DEEP)
+    monkeypatch.setenv("COLUMNS", "60")
+    together = call("run", "deep.py:deep").lines[-1]
+    assert together == "  see  handrail show 1     undo  handrail rollback 1"
+    name = "some-journal-of-the-team.db"
+    assert call("run", "deep.py:deep", "--journal", name).lines[-2:] == [
+        f"  see     handrail show 1 --journal {name}",
+        f"  undo    handrail rollback 1 --journal {name}",
+    ]
+
+
 @pytest.mark.parametrize("width", [60, 80])
 def test_help_texts_fit(call, monkeypatch, width):
     """Also the tables in them, which click leaves as they are."""

@@ -20,7 +20,7 @@ from handrail.cli.view.failure import (
 )
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
-from handrail.cli.view.text import plural, seconds
+from handrail.cli.view.text import columns, plural, seconds, terminal_width
 from handrail.errors import (
     ExitCode,
     JournalError,
@@ -206,7 +206,8 @@ def _next_lines(outcome: Outcome, commands: object) -> Iterator[str]:
         ways |= cast("Mapping[object, object]", commands)
     # An action can replace a command, such as its undo, under the same word.
     ways |= {purpose: command for purpose, command in outcome.ways if purpose not in ways}
-    if ways and not commands:
-        yield "  " + "     ".join(f"{purpose}  {command}" for purpose, command in ways.items())
+    line = "  " + "     ".join(f"{purpose}  {command}" for purpose, command in ways.items())
+    if ways and not commands and columns(line) <= terminal_width():
+        yield line
     else:
         yield from (f"  {purpose:7} {command}" for purpose, command in ways.items())

@@ -96,7 +96,7 @@ def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
             line = longer
             continue
         if line.strip():
-            lines.append(line)
+            lines.append(line.rstrip(" "))
             line = indent
         *parts, last = _broken(word, width - max(len(line), len(indent)))
         lines += [line + parts[0], *(indent + part for part in parts[1:])] if parts else []

@@ -73,13 +73,13 @@ def runs(
     another. Nothing is imported.
 
     \b
-    completed            done; handrail rollback RUN undoes it, unless it is sealed
+    completed            done; handrail rollback RUN undoes it, unless sealed
     rolled back          undone
-    rollback incomplete  a step could not be undone; handrail rollback RUN tries again
+    rollback incomplete  not all could be undone; handrail rollback RUN tries again
     failed (kept)        failed with --on-failure keep; resume it or roll it back
     interrupted          its process is gone; resume it or roll it back
     running              its process is alive
-    stalled              its process is alive but shows no sign of work; see --take-over
+    stalled              its process is alive, but shows no work; see --take-over
     damaged              its record cannot be read; see handrail doctor --journal
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is not None:

@@ -55,9 +55,8 @@ class Put:
         from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
 
         key, mark = self.file.key, self.sending.mark
-        reading = self.sending.reading(self.file, Digest())
-        content = reading.whole()
-        digest = reading.digest
+        content, digest = self.sending.whole(self.file), Digest()
+        digest.update(content)
         attributes = self.requests.attributes_of(key, {MARK: mark, SHA256: digest.sha256})
         mode = self._mode()
         attempts = 0

@@ -310,7 +310,7 @@ def test_steps_of_a_pack_that_the_project_brings_are_its_own_affair(named, plan)
                 anchor="find",
                 side="after",
                 origin=Origin(file="handrail.toml", line=line),
-                source=Origin(pack="acme-sums", version="0.1.0"),
+                sources=(Origin(pack="acme-sums", version="0.1.0"),),
             )
         )
     with pytest.raises(PlanError) as error:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from handrail.settings.values import Settings
 
 _EXTENDS = "extends "
+_STEPS = "steps"
 _COMPILED = tuple(BYTECODE_SUFFIXES)
 
 # Folders whose modules must be trusted files.
@@ -54,9 +55,13 @@ def local_record(settings: Settings) -> PackRecord | None:
         for each in settings.local
     ]
     points += [
-        EntryPoint(group=f"{PREFIX}actions", name=name, value=f"{_EXTENDS}{workflow.extends}")
+        EntryPoint(
+            group=f"{PREFIX}actions",
+            name=name,
+            value=f"{_EXTENDS}{workflow.extends}" if workflow.extends else _STEPS,
+        )
         for name, workflow in settings.workflows.items()
-        if workflow.extends
+        if workflow.extends or workflow.steps
     ]
     if not points:
         return None
@@ -72,10 +77,15 @@ def local_record(settings: Settings) -> PackRecord | None:
 
 
 def base_of(record: PackRecord, entry: EntryPoint) -> str:
-    """Return the action that a workflow extends; `""` if the entry is not a workflow."""
+    """Return the action that a workflow extends; `""` if it extends none."""
     if record.is_local and entry.value.startswith(_EXTENDS):
         return entry.value.removeprefix(_EXTENDS)
     return ""
+
+
+def is_workflow(record: PackRecord, entry: EntryPoint) -> bool:
+    """Return whether an entry is a workflow of the project file."""
+    return record.is_local and (entry.value == _STEPS or entry.value.startswith(_EXTENDS))
 
 
 def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
@@ -86,9 +96,9 @@ def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
 
 def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
     """Return a one-line description of an action or step without importing it, or None."""
-    base = base_of(record, entry)
-    if base:
-        return f"{base}, changed by this project"
+    if is_workflow(record, entry):
+        base = base_of(record, entry)
+        return f"{base}, changed by this project" if base else "steps of this project"
     # Imported here: it loads `ast`, which planning and running do not need.
     from handrail.packs.docstrings import describe_target  # noqa: PLC0415
 

@@ -36,13 +36,17 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
         told: Called with each line as it comes, also those before a failure.
     """
     steps: list[Any] = []
-    left_out = False
-    for planned in plan.steps:
+    begins = {group.name: group.span.start for group in plan.groups}
+    first_left_out = len(plan)
+    lanes_with_one: set[tuple[str | None, int | None]] = set()
+    for position, planned in enumerate(plan.steps):
         stand_in: BaseStep[Any]
+        lane = planned.group, planned.lane
         if planned.effects:
             stand_in = _Previewed(planned.step, planned.name, told)
-            left_out = True
-        elif left_out:
+            first_left_out = min(first_left_out, position)
+            lanes_with_one.add(lane)
+        elif lane in lanes_with_one or first_left_out < begins.get(planned.group or "", position):
             stand_in = _Lenient(planned.step, planned.name, told)
         else:
             steps.append(planned)

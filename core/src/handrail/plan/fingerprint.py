@@ -22,9 +22,8 @@ def plan_json(plan: Plan) -> str:
         del told["name"]
         return compact(told)[1:]
 
-    head = {"action": plan.action, "fingerprint": plan.fingerprint, "origin": plan.origin.to_dict()}
     steps = [f'{{"name":{name},{alike}' for name, alike in _each(plan, rest)]
-    return f'{compact(head)[:-1]},"steps":[{",".join(steps)}]}}'
+    return f'{compact(plan.head)[:-1]},"steps":[{",".join(steps)}]}}'
 
 
 def identity_json(plan: Plan) -> str:

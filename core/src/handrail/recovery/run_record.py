@@ -61,6 +61,16 @@ class RecordedStep:
     traceback: str | None = None
 
     @property
+    def group(self) -> str | None:
+        """Name of the group in which it stands, or None."""
+        return self.planned.get("group")
+
+    @property
+    def lane(self) -> int | None:
+        """Number of its lane in that group, from 0, or None."""
+        return self.planned.get("lane")
+
+    @property
     def is_plain(self) -> bool:
         """Whether it went as it should, so that nobody looks for it."""
         went_well = self.state in ("done", "skipped", "undone")
@@ -80,9 +90,10 @@ class RecordedStep:
         return bool(ordinary) and not undone and self.state not in ("", "skipped")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
+        """Return the JSON form; steps outside groups have no `group` and `lane`."""
         return {
             "name": self.name,
+            **({} if self.group is None else {"group": self.group, "lane": self.lane}),
             "state": self.state.lower() or "not started",
             "at": self.at,
             "attempts": self.attempts,

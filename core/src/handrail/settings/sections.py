@@ -21,10 +21,16 @@ AllChanges = dict[str, Changes]
 Section = Literal["actions", "workflows"]
 
 _ACTION = "actions.NAME"
+_MADE_BY = ("extends", "steps")
 _INSERT = "actions.NAME.insert"
 _REQUIRED_STEPS = "required.steps"
 _SIDES: tuple[Literal["before", "after"], ...] = ("before", "after")
 _SWITCHES = ("disable", "only")
+
+_NAMES = {"as": "name", "parallel": "name"}
+_STEP_ONLY = ("step", "as", "options")
+_GROUP_ONLY = ("lanes", "concurrency")
+_GROUP_EXAMPLE = '{ parallel = "media", lanes = [["resize", "watermark"], "transcode"] }'
 
 _GRANT = re.compile(r"(?P<verb>replace|remove) +(?P<pack>[^\s:]+) *: *(?P<step>\S+)")
 _REQUIRED_EXAMPLE = '{ step = "acme-scan:scan_files", before = "upload_files", in = "*" }'
@@ -58,15 +64,16 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
             found["params"] = reader.table(here, each)
         elif key == "insert":
             found["inserts"] = tuple(_inserts(reader, here, each))
+        elif key == "steps":
+            found["steps"] = tuple(_steps(reader, here, each))
         elif key == "remove":
             found["removes"] = _removes(reader, here, each)
         elif key == "wrap":
             found["wraps"] = tuple(_wraps(reader, here, each))
         else:
             found["extends"] = reader.text(here, each)
-    if section == "workflows" and "extends" not in found and isinstance(value, dict):
-        hint = f'[workflows.{name}]  extends = "upload"'
-        reader.problem(path, f"workflows.{name} does not say which action it extends", hint)
+    if section == "workflows" and isinstance(value, dict):
+        _check_origin(reader, path, name, [key for key in _MADE_BY if key in found])
     return Changes(
         name=name,
         section=section,
@@ -74,6 +81,19 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
         lines=reader.lines(path),
         **found,
     )
+
+
+def _check_origin(reader: TableReader, path: Path, name: str, made_by: list[str]) -> None:
+    if not made_by:
+        reader.problem(
+            path,
+            f"workflows.{name} neither extends an action nor has steps",
+            f'[workflows.{name}]  extends = "upload"',
+            f'[workflows.{name}]  steps = ["fetch", "publish"]',
+        )
+    elif len(made_by) > 1:
+        hint = 'keep one of them; steps beside those of the action:  insert = [{ step = "fetch" }]'
+        reader.problem((*path, "steps"), f"workflows.{name} has steps and extends an action", hint)
 
 
 def _removes(reader: TableReader, path: Path, value: object) -> tuple[Remove, ...]:
@@ -103,6 +123,25 @@ def _inserts(reader: TableReader, path: Path, value: object) -> list[Insert]:
     return made
 
 
+def _steps(reader: TableReader, path: Path, value: object) -> list[Insert]:
+    """Read the steps and groups of a workflow, or the steps of a lane."""
+    items = reader.items(path, value, "names of steps and tables", 'steps = ["fetch", "publish"]')
+    made = [_step(reader, (*path, number), each) for number, each in enumerate(items)]
+    return [insert for insert in made if insert is not None]
+
+
+def _step(reader: TableReader, path: Path, value: object) -> Insert | None:
+    """Read a step or a group whose place is that in a list."""
+    if not isinstance(value, dict):
+        step = reader.text(path, value)
+        return Insert(step=step, origin=reader.origin(path)) if step else None
+    table = cast("dict[str, Any]", value)
+    for key in (key for key in table if key in (*_SIDES, "if_missing")):
+        message = f"{key} has no meaning here: the steps of {dotted(path[:3])} stand in their order"
+        reader.problem((*path, key), message)
+    return _insert(reader, path, table)
+
+
 def _insert(reader: TableReader, path: Path, table: Mapping[str, Any]) -> Insert | None:
     before = len(reader.problems)
     found: dict[str, Any] = {"origin": reader.origin(path)}
@@ -117,12 +156,49 @@ def _insert(reader: TableReader, path: Path, table: Mapping[str, Any]) -> Insert
             found["if_missing"] = each
             if each not in ("error", "skip"):
                 reader.problem(here, f'if_missing is {each!r}; it has to be "error" or "skip"')
+        elif key == "lanes":
+            found["lanes"] = _lanes(reader, here, each)
+        elif key == "concurrency":
+            found["concurrency"] = each
+            if type(each) is not int or each < 1:
+                reader.problem(here, f"concurrency is {each!r}; it has to be a number above 0")
         else:
-            found["name" if key == "as" else key] = reader.text(here, each)
-    if "step" not in table:
+            name = str(key)
+            found[_NAMES.get(name, name)] = reader.text(here, each)
+    _check_kind(reader, path, table)
+    return Insert(**found) if len(reader.problems) == before else None
+
+
+def _check_kind(reader: TableReader, path: Path, table: Mapping[str, Any]) -> None:
+    """Check that a table is either of a step or of a group."""
+    is_group = "parallel" in table
+    if not is_group and "step" not in table:
         hint = 'insert = [{ step = "pack:step", before = "step" }]'
         reader.problem(path, f"item of {dotted(path[:-1])} names no step", hint)
-    return Insert(**found) if len(reader.problems) == before else None
+        return
+    for key in _STEP_ONLY if is_group else _GROUP_ONLY:
+        if key in table:
+            other = "a group, whose steps are in lanes" if is_group else "a step, not a group"
+            hint = "" if is_group else f'parallel = "NAME", in place of step:  {_GROUP_EXAMPLE}'
+            reader.problem((*path, key), f"{key} has no meaning for {other}", hint)
+    if is_group and not table.get("lanes"):
+        reader.problem(path, f"group '{table['parallel']}' has no lanes", _GROUP_EXAMPLE)
+
+
+def _lanes(reader: TableReader, path: Path, value: object) -> tuple[tuple[Insert, ...], ...]:
+    lanes: list[tuple[Insert, ...]] = []
+    for number, lane in enumerate(reader.items(path, value, "lanes", _GROUP_EXAMPLE)):
+        place = (*path, number)
+        made = [_step(reader, place, lane)] if not isinstance(lane, list) else []
+        if isinstance(lane, list):
+            made += _steps(reader, place, cast("list[object]", lane))
+        steps = tuple(step for step in made if step is not None)
+        inner = [step.name for step in steps if step.lanes]
+        for name in inner:
+            message = f"group '{name}' stands in a lane of another group; groups do not nest"
+            reader.problem(place, message, "give the outer group the lanes of the inner one")
+        lanes.append(steps)
+    return tuple(lane for lane in lanes if lane)
 
 
 def _wraps(reader: TableReader, path: Path, value: object) -> list[Wrap]:

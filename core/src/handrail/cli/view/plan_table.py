@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import SHARES, Row, counts, names, owner_cell, reasons
-from handrail.cli.view.text import columns, percent, plural, terminal_width
+from handrail.cli.view.text import (
+    columns,
+    group_mark,
+    lane_mark,
+    lanes_of,
+    percent,
+    plural,
+    terminal_width,
+)
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -44,17 +52,30 @@ def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) 
         json=json,
         title=[session.console.style(" · ".join(facts), "bold")],
         head=_HEAD,
-        rows=(row for number, each in enumerate(plan.steps, 1) for row in _rows(number, each)),
+        rows=_rows(plan),
         dims_head=True,
         foot=_foot(session, plan, name, comparison),
     )
 
 
-def _rows(number: int, planned: PlannedStep) -> Iterator[Row]:
+def _rows(plan: Plan) -> Iterator[Row]:
+    """Yield the rows of all steps, with a heading above those of a group."""
+    begins = {group.span.start: group for group in plan.groups}
+    lanes = {group.name: len(group.lanes) for group in plan.groups}
+    for position, planned in enumerate(plan.steps):
+        group = begins.get(position)
+        if group is not None:
+            many = lanes_of(len(group.lanes), group.limit)
+            yield ("", group_mark(group.name), "", "", "", many, "")
+        mark = lane_mark(planned.lane, lanes.get(planned.group or "", 0))
+        yield from _rows_of(position + 1, planned, mark)
+
+
+def _rows_of(number: int, planned: PlannedStep, mark: str) -> Iterator[Row]:
     """Yield the row of a step, and what stands below it about its layers."""
     yield (
         f"{number:2d}",
-        planned.name,
+        f"{mark}{planned.name}",
         f"{percent(planned.weight_share):>5}",
         "yes" if planned.undoable else "-",
         owner_cell(planned.origin.pack, str(planned.origin)),
@@ -66,7 +87,8 @@ def _rows(number: int, planned: PlannedStep) -> Iterator[Row]:
         owners = ", ".join(dict.fromkeys(str(layer.origin) for layer in planned.layers))
         places = dict.fromkeys(layer.reason for layer in planned.layers if layer.reason)
         order = "outermost first" if len(planned.layers) > 1 else "around it"
-        yield f"└ {stack}{')' * len(planned.layers)}  {', '.join([owners, *places, order])}"
+        layers = f"{stack}{')' * len(planned.layers)}"
+        yield f"{'│ ' * bool(mark)}└ {layers}  {', '.join([owners, *places, order])}"
 
 
 def _rules(planned: PlannedStep) -> list[str]:

@@ -14,7 +14,7 @@ from handrail.visible import visible
 WIDTH = 100
 """Columns of lines that go to a file or a pipe."""
 
-_MARKS = "✓✗↶▸◂└·…█░"
+_MARKS = "✓✗↶▸◂└┌│·…█░"
 _COMMAND = re.compile(r"(^|: +| {2,})handrail ")  # Else it is the name in a sentence.
 _LEAST = 40  # Columns that are assumed at least; narrower terminals break lines themselves.
 
@@ -228,3 +228,24 @@ def share_of(current: float, total: float, unit: str | None) -> str:
     if unit == "bytes":
         return f"{size(current)}/{size(total)}"
     return f"{current:g}/{total:g}" if total < 1e6 else f"{current:,.0f}/{total:,.0f}"
+
+
+def group_mark(name: str) -> str:
+    """Return what stands above the steps of a group."""
+    return f"┌ {name}"
+
+
+def lanes_of(lanes: int, limit: int | None = None) -> str:
+    """Return how many lanes there are, and how many of them run at a time, if not all."""
+    some = "" if limit is None or limit >= lanes else f", {limit} at a time"
+    return f"{plural(lanes, 'lane')}{some}"
+
+
+def lane_mark(lane: int | None, lanes: int) -> str:
+    """Return what stands before a step of a lane: `│ 1 `; nothing before other steps.
+
+    Args:
+        lane: Number of the lane, from 0; None for a step outside groups.
+        lanes: The number of lanes of the group, as wide as which all numbers are.
+    """
+    return "" if lane is None else f"│ {lane + 1:>{len(str(lanes))}} "

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from handrail.hookspecs import PackInfo as PackInfo
     from handrail.hookspecs import PrunedRun as PrunedRun
     from handrail.hookspecs import hookimpl as hookimpl
+    from handrail.limits import Limits as Limits
+    from handrail.limits import RollbackPolicy as RollbackPolicy
     from handrail.orchestrator import Orchestrator as Orchestrator
     from handrail.origin import Origin as Origin
     from handrail.params.context import ActionContext as ActionContext
@@ -71,6 +73,7 @@ __all__ = [
     "FromEnv",
     "HandrailError",
     "InvalidStepError",
+    "Limits",
     "Option",
     "Orchestrator",
     "Origin",
@@ -83,6 +86,7 @@ __all__ = [
     "Problem",
     "PrunedRun",
     "RefusedError",
+    "RollbackPolicy",
     "Run",
     "RunInfo",
     "RuntimeContext",
@@ -125,6 +129,7 @@ _HOMES = {
         "StepNotFoundError",
     ),
     "hookspecs": ("ActionInfo", "PackInfo", "PrunedRun", "hookimpl"),
+    "limits": ("Limits", "RollbackPolicy"),
     "orchestrator": ("Orchestrator",),
     "origin": ("Origin",),
     "params.context": ("ActionContext",),

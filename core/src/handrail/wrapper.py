@@ -19,6 +19,8 @@ from handrail.steps import BaseStep, C, StepResult
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from handrail.limits import Limits, RollbackPolicy
+
 
 @frozen(kw_only=False)
 class Run:
@@ -99,6 +101,8 @@ class StepWrapper(BaseStep[C]):
         always_run: bool
         final: bool
         data_version: int
+        limits: Limits
+        rollback_policy: RollbackPolicy
     else:
         name = _forwarded()
         progress_weight = _forwarded()
@@ -106,6 +110,8 @@ class StepWrapper(BaseStep[C]):
         always_run = _forwarded()
         final = _forwarded()
         data_version = _forwarded()
+        limits = _forwarded()
+        rollback_policy = _forwarded()
 
     def around(self, context: C) -> Around:
         """Yield `Run()`, `Undo()` or `Sleep(seconds)`; return the StepResult of the whole layer."""

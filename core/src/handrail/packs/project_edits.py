@@ -23,7 +23,7 @@ from handrail.errors import (
 )
 from handrail.frozen import record, replace
 from handrail.origin import Origin
-from handrail.plan.edits import EditSet, Insertion, Removal, Wrapping
+from handrail.plan.edits import EditSet, Insertion, Limiting, Removal, Wrapping
 from handrail.plan.entry import entry_for
 from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
@@ -55,6 +55,10 @@ def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tup
             builder.wrap(wrap)
         builder.edits.removals += [
             Removal(name=remove.step, origin=remove.origin) for remove in each.removes
+        ]
+        builder.edits.limitings += [
+            Limiting(name=limits.step, values=limits.values, origin=limits.origin)
+            for limits in each.limits
         ]
     return builder.edits, tuple(builder.problems)
 

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import record
+from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import Entry, around
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep
@@ -31,7 +32,11 @@ def layer_name(wrapper: StepWrapper[Any]) -> str:
 
 @record
 class Draft:
-    """A step during planning, with the facts known so far."""
+    """A step during planning, with the facts known so far.
+
+    Attributes:
+        given: The limits and the undo policy that the project gives it; None for its own.
+    """
 
     entry: Entry
     origin: Origin
@@ -39,6 +44,13 @@ class Draft:
     layers: tuple[Layer, ...] = ()
     required: str = ""
     by_project: bool = False
+    given: tuple[Limits, RollbackPolicy] | None = None
+
+    @property
+    def limits(self) -> tuple[Limits, RollbackPolicy]:
+        """Its limits and its undo policy."""
+        step = self.entry.outermost
+        return self.given or (step.limits, step.rollback_policy)
 
     @property
     def always_run(self) -> bool:
@@ -93,7 +105,10 @@ class _Reader:
             return self._read(draft)
         always_run, effects = draft.always_run, bool(step.effects)
         placed = (id(draft.origin), draft.reason, draft.required)
-        key = (kind, draft.entry.weight, always_run, effects, placed)
+        limits, policy = draft.given or (step.limits, step.rollback_policy)
+        usual = limits is NO_LIMITS and policy is NO_POLICY
+        limited = None if usual else (limits, policy)
+        key = (kind, draft.entry.weight, always_run, effects, limited, placed)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = self._read(draft)
@@ -103,6 +118,7 @@ class _Reader:
         step: BaseStep[Any] = draft.entry.outermost
         weight, share = self._weights[draft.entry.weight]
         undoable, always_run, effects = has_own(step, "rollback"), draft.always_run, step.effects
+        limits, policy = draft.given or (step.limits, step.rollback_policy)
         return Facts(
             weight=weight,
             weight_share=share,
@@ -120,6 +136,8 @@ class _Reader:
             resumable=overrides(step, "resume"),
             restorable=overrides(step, "restore"),
             by_project=draft.by_project,
+            limits=None if limits is NO_LIMITS or limits == NO_LIMITS else limits,
+            rollback_policy=None if policy is NO_POLICY or policy == NO_POLICY else policy,
         )
 
 

@@ -119,6 +119,8 @@ class _Reader:
         weight, share = self._weights[draft.entry.weight]
         undoable, always_run, effects = has_own(step, "rollback"), draft.always_run, step.effects
         limits, policy = draft.given or (step.limits, step.rollback_policy)
+        limited = limits is not NO_LIMITS and limits != NO_LIMITS
+        retried = policy is not NO_POLICY and policy != NO_POLICY
         return Facts(
             weight=weight,
             weight_share=share,
@@ -128,7 +130,7 @@ class _Reader:
             layers=draft.layers,
             always_run=always_run,
             effects=bool(effects),
-            plain=not is_layer(step),
+            plain=not (limited or is_layer(step)),
             skippable=overrides(step, "can_skip"),
             undoable=undoable,
             reverts=overrides(step, "rollback") or _hears_of_undo(step),
@@ -136,8 +138,8 @@ class _Reader:
             resumable=overrides(step, "resume"),
             restorable=overrides(step, "restore"),
             by_project=draft.by_project,
-            limits=None if limits is NO_LIMITS or limits == NO_LIMITS else limits,
-            rollback_policy=None if policy is NO_POLICY or policy == NO_POLICY else policy,
+            limits=limits if limited else None,
+            rollback_policy=policy if retried else None,
         )
 
 

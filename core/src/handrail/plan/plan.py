@@ -56,7 +56,7 @@ class Facts:
         layers: The layers around it, outermost first.
         always_run: Whether it closes the plan and runs in any case.
         effects: Whether a dry run must not execute it.
-        plain: Whether its `execute` is called to run it, and not the body of a layer.
+        plain: Whether its `execute` is called to run it: no layer, and within no limits.
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether a `rollback` takes back what it did; one of a layer that only asks the
             wrapped step does not.

@@ -116,7 +116,7 @@ class RollbackPolicy:
 
 
 def _set(value: Any, *fields: object) -> None:
-    for name, each in zip(names_of(type(value)), fields, strict=True):
+    for name, each in zip(names_of(cast("type", type(value))), fields, strict=True):
         object.__setattr__(value, name, each)
 
 

@@ -115,8 +115,8 @@ class RollbackPolicy:
         return _shown(self.to_dict(), "undo ")
 
 
-def _set(value: Any, *fields: object) -> None:
-    for name, each in zip(names_of(cast("type", type(value))), fields, strict=True):
+def _set(value: Limits | RollbackPolicy, *fields: object) -> None:
+    for name, each in zip(names_of(type(value)), fields, strict=True):
         object.__setattr__(value, name, each)
 
 

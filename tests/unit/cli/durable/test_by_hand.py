@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from recorded_runs import Call, Journal, done, ended, planned
+from recorded_runs import Call, Journal, ended, planned
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
+WHOLE = {"success": True, "timestamp": "2026-11-25T03:30:00+00:00", "rollback_data": {"keys": [1]}}
 LEFT = "rollback incomplete, left: send, scan"
 
 
@@ -15,10 +16,9 @@ def left(journal: Journal) -> Journal:
     """A run of which two steps could not be undone."""
     journal.add(
         [planned("scan"), planned("send"), planned("index")],
-        done("scan"),
-        ended("scan", "undo_failed", error="no access"),
-        ended("send", "undo_failed", error="the bucket is locked", rollback_data={"keys": ["a"]}),
-        ended("index", "undone", error="no room"),
+        ended("scan", "undo_failed", error="no access", **WHOLE),
+        ended("send", "undo_failed", error="the bucket is locked", **WHOLE),
+        ended("index", "undone", error="no room", **WHOLE),
         action="upload",
         outcome="rollback_incomplete",
     )

@@ -46,7 +46,7 @@ def test_runs_that_wait_are_listed_with_both_ways_out(
     (folder / "durable.py").write_text("raise SystemExit('imported')")
     done = handrail("doctor")
     assert done.returncode == 0
-    assert "✓ journal .handrail/runs.db (format 5, 2 runs)\n" in done.stdout
+    assert "✓ journal .handrail/runs.db (format 6, 2 runs)\n" in done.stdout
     [line] = [line for line in done.stdout.splitlines() if line.startswith("○")]
     assert line.startswith("○ run 1 of durable.py:job, ")
     assert line.endswith(", interrupted:  handrail resume 1 or handrail rollback 1")

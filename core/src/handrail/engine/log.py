@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from handrail.context import BaseStepContext
     from handrail.steps import StepResult
 
 
@@ -88,8 +89,15 @@ class RunLog(Protocol):
     def closed(self, outcome: str) -> None:
         """Note how the run ended."""
 
-    def commit(self) -> None:
-        """Make all notes durable, in one write.
+    def lane(self, context: BaseStepContext) -> RunLog:
+        """Return the record of a lane of a group, whose context this is."""
+        ...
+
+    def join(self, lanes: Iterable[RunLog]) -> None:
+        """Take over the notes of the lanes of a group that is over."""
+
+    def commit(self, lanes: Iterable[RunLog] = ()) -> None:
+        """Make all notes durable, those of these lanes too, in one write.
 
         Raises:
             LeaseLostError: The run belongs to another process now.

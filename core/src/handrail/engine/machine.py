@@ -6,7 +6,7 @@ play it with a list of answers. The loop over plain steps allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import end_event, perform, skipped, through_layers
@@ -27,6 +27,7 @@ from handrail.events import MessageLogged, RunStarted
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
+    from handrail.engine.group import Forward
     from handrail.engine.line import Line
     from handrail.engine.state import Missing, RunState
     from handrail.plan.plan import PlannedStep
@@ -41,12 +42,21 @@ def play(run: RunState) -> Machine:
         run.opened = run.clock()
         yield start_event(run)
     line = run.line
-    failure = yield from (_forward if line.log is None else forward_journaled)(line)
+    failure = yield from _way_forward(line, _forward if line.log is None else forward_journaled)
     if failure is None:
         run.outcome = "completed"
     else:
         yield from go_back(run, failure)
     yield from end(run)
+
+
+def _way_forward(line: Line, forward: Forward) -> Generator[Any, Any, Failure | None]:
+    """Return the generator that runs the ordinary steps."""
+    if not line.run.plan.groups:
+        return forward(line)
+    from handrail.engine.group import forward_with_groups  # noqa: PLC0415 - few plans have groups
+
+    return forward_with_groups(line, forward)
 
 
 def play_on(run: RunState, failure: Failure | None) -> Machine:
@@ -63,7 +73,7 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     line = run.line
     broken = yield from _restore(line, reads=forward and len(line.finished) < run.plan.ordinary)
     if broken is None and forward:
-        failure = yield from forward_journaled(line)
+        failure = yield from _way_forward(line, forward_journaled)
         broken = failure.error if failure is not None and failure.stands else None
     if broken is not None:
         # Nothing was changed, so it has its former outcome, such as kept or completed.
@@ -198,20 +208,18 @@ def start_event(run: RunState) -> RunStarted:
         steps=tuple(planned.name for planned in run.plan.steps),
         locked=run.plan.locked,
         number=run.number,
-        finished=len(run.line.finished),
+        finished=run.line.ended,
     )
 
 
 def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
-    """Run the ordinary steps; this is the hot loop. Return the failure, if one comes."""
+    """Run the steps of a line; this is the hot loop. Return the failure, if one comes."""
     run = line.run
     steps = run.plan.steps
-    wanted = run.progress.wanted
     observed = run.listener is not None
     keep = line.finished.append
     publish = line.context.step_results.append
-    segments = run.progress.weights.segments if wanted else [(0, run.plan.ordinary, 0)]
-    for first, stop, percent in segments:
+    for first, stop, percent in _segments(line):
         for planned in steps if stop - first == len(steps) else steps[first:stop]:
             if not observed:
                 answer = None
@@ -239,7 +247,26 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
             answer = yield Report(percent)
             if answer is not None:
                 return after(steps, stop - 1, answer)
-    answer = yield (CHECK if run.plan.ordinary < len(steps) or not wanted else Report(100))
+    return (yield from _end(line))
+
+
+def _segments(line: Line) -> Sequence[tuple[int, int, int]]:
+    """Return the parts of a line, and the percentage to report after each; see `Weights`."""
+    progress, first = line.run.progress, len(line.finished)
+    if not progress.wanted:
+        return [(first, line.stop, 0)]
+    if line.run.plan.groups:
+        return [(each, each + 1, progress.after(each)) for each in range(first, line.stop)]
+    return progress.weights.segments
+
+
+def _end(line: Line) -> Generator[Any, Any, Failure | None]:
+    """Report the end of the ordinary steps, unless the line ends before a group."""
+    run, ordinary = line.run, line.run.plan.ordinary
+    if line.stop < ordinary:
+        return None
+    ends = ordinary < len(run.plan.steps) or not run.progress.wanted
+    answer = yield (CHECK if ends else Report(100))
     return None if answer is None else _at_the_end(run, answer)
 
 

@@ -267,7 +267,15 @@ class JournaledLog:
 
     # Durable on return
 
-    def commit(self) -> None:
+    def lane(self, context: BaseStepContext) -> JournaledLog:
+        """Return the log of a lane."""
+        raise NotImplementedError
+
+    def join(self, lanes: Iterable[Any]) -> None:
+        """Take over the pending changes of lanes."""
+        raise NotImplementedError
+
+    def commit(self, lanes: Iterable[Any] = ()) -> None:
         """Write the pending changes in one commit."""
         pending, self._pending = self._pending, []
         self._write(pending)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.engine.forward_journaled import begin
+from handrail.errors import ActionError
 from handrail.frozen import frozen
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
@@ -78,6 +79,8 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         ContextError: The context has a field that cannot be stored; nothing was opened.
         JournalError: The journal cannot be written; nothing was opened.
     """
+    if run.plan.groups:
+        raise ActionError(f"{run.plan.action} has groups, which cannot be recorded yet")
     from handrail import __version__  # noqa: PLC0415 - it is read from the metadata
 
     line, fields = run.line, ContextFields(type(run.line.context), about.secrets)

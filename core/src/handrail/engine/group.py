@@ -15,8 +15,9 @@ from handrail.engine.attempt import ask, end_event, execute
 from handrail.engine.commands import Abreast, Machine, Raised, Report
 from handrail.engine.forward_journaled import step_journaled
 from handrail.engine.lane_context import changes, context_of_lane, copied, same
-from handrail.engine.line import NOT_BEGUN, Line
+from handrail.engine.line import Line
 from handrail.engine.outcome import Failure, after, refuse, settle
+from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN
 from handrail.engine.undo import note_failure
 from handrail.errors import FieldConflictError, StepCancelledError, describe
 from handrail.frozen import record
@@ -38,7 +39,8 @@ def forward_with_groups(line: Line, forward: Forward) -> Generator[Any, Any, Fai
         line.stop = first
         failure = yield from forward(line)
         if failure is None:
-            failure = yield from GroupRun(line, group).play()
+            # In a resumed run its lanes are there: they had to restore what they need.
+            failure = yield from (line.run.group or GroupRun(line, group)).play()
         if failure is not None:
             return failure
     line.stop = plan.ordinary
@@ -90,7 +92,12 @@ class GroupRun:
         line.finished = [*outer.finished, *[NOT_BEGUN] * missing]
         link_run(line.context, line)
         if outer.log is not None:
-            line.log = outer.log.lane(line.context)
+            line.log = outer.log.lane(line.context, positions.start)
+        resumed = outer.run.resumed.pop(positions.start, None)
+        if resumed is not None:
+            line.finished += resumed.finished
+            line.context.step_results += resumed.finished
+            line.doubt = resumed.doubt
         return Lane(line, self._play_lane(number, line))
 
     def play(self) -> Generator[Any, Any, Failure | None]:
@@ -99,6 +106,12 @@ class GroupRun:
         run.group = self
         run.progress.enter(self._group.lanes)
         self._line.context.current_step = None
+        for number, lane in enumerate(self.lanes):
+            last = len(lane.line.finished) - 1
+            if last >= self._group.lanes[number].start:
+                self._has_changed(number, lane.line)
+                if run.progress.wanted:
+                    run.progress.reached(run.progress.after(last))
         answer = yield Abreast(self, self.lanes, self._group.limit)
         return self.close(answer.error if isinstance(answer, Raised) else None)
 
@@ -144,9 +157,13 @@ class GroupRun:
                         ),
                     )
         assert lane is not None
-        # Copies, because the next step of the lane may change a value in place.
-        self._changed[lane] = {name: copied(value) for name, value in changed.items()}
+        self._has_changed(lane, line)
         return None
+
+    def _has_changed(self, lane: int, line: Line) -> None:
+        # Copies, because the next step of the lane may change a value in place.
+        changed = changes(line.context, self._line.context)
+        self._changed[lane] = {name: copied(value) for name, value in changed}
 
     # How it ends
 
@@ -188,7 +205,7 @@ class GroupRun:
             why = "the run was interrupted"
         for lane in self.lanes:
             line = lane.line
-            line.cancelled = f"cancelled, because {why}"
+            line.cancelled = f"{CANCELLED}{why}"
             line.stop = min(line.stop, len(line.finished) + 1)
 
     def close(self, left: BaseException | None = None) -> Failure | None:
@@ -212,7 +229,8 @@ class GroupRun:
         if cause is not None:
             cause = self._joined(cause)
         if log is not None:
-            log.join([lane.line.log for lane in self.lanes if lane.line.log is not None])
+            logs = [lane.line.log for lane in self.lanes if lane.line.log is not None]
+            log.join(logs, self._positions.stop, ended=cause is None)
         return cause
 
     def _merge(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.recorder import Recorder
-from handrail.engine.rollback_data import ended
+from handrail.engine.rollback_data import NOT_BEGUN, ended
 from handrail.errors import RecordError, StepCancelledError, StepNeededError
 from handrail.events import MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
 from handrail.steps import StepResult
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from handrail.runtime import RunInfo
 
 D = TypeVar("D")
-
-NOT_BEGUN = StepResult(skipped=True)
-"""Stands in `Line.finished` for a step of a group that failed before the step began."""
 
 
 class Results(Mapping[str, "StepResult"]):

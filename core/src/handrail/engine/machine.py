@@ -6,7 +6,7 @@ play it with a list of answers. The loop over plain steps allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import end_event, perform, skipped, through_layers
@@ -71,7 +71,9 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     closing = run.sealed is not None or max(run.attempts, default=-1) >= run.plan.ordinary
     forward = failure is None and not closing
     line = run.line
-    broken = yield from _restore(line, reads=forward and len(line.finished) < run.plan.ordinary)
+    broken = yield from _restore_all(
+        _lines_of(run), reads=forward and len(line.finished) < run.plan.ordinary
+    )
     if broken is None and forward:
         failure = yield from _way_forward(line, forward_journaled)
         broken = failure.error if failure is not None and failure.stands else None
@@ -102,15 +104,39 @@ def _recall_closing(run: RunState) -> None:
             run.failure = final_error(run, blamed, "completed")
 
 
-def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
+def _lines_of(run: RunState) -> Iterator[tuple[Line, int]]:
+    """Yield the lines of a resumed run, each with its first position."""
+    yield run.line, 0
+    if run.resumed:
+        from handrail.engine.group import GroupRun  # noqa: PLC0415 - see `_way_forward`
+
+        # Not before the steps ahead of it have restored what its lanes share.
+        group = run.plan.group_at(len(run.line.finished))
+        run.group = GroupRun(run.line, group)
+        for lane, positions in zip(run.group.lanes, group.lanes, strict=True):
+            yield lane.line, positions.start
+
+
+def _restore_all(
+    lines: Iterable[tuple[Line, int]], *, reads: bool
+) -> Generator[Any, Any, BaseException | None]:
     """Let the finished steps restore transient values; return why the run cannot continue, if so.
 
     Args:
-        line: The steps.
+        lines: Their lines, each with its first position.
         reads: Whether steps remain that may read those values.
     """
+    for line, first in lines:
+        broken = yield from _restore(line, first, reads=reads)
+        if broken is not None:
+            return broken
+    return None
+
+
+def _restore(line: Line, first: int, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
+    """Let the finished steps of one line from `first` on restore transient values."""
     run = line.run
-    for position, result in enumerate(line.finished):
+    for position, result in enumerate(line.finished[first:], first):
         planned = run.plan.steps[position]
         missing = run.missing.get(position) if run.missing else None
         if not planned.facts.restorable and missing is None:
@@ -151,7 +177,7 @@ def _fill_in(
         summary = f"runs again for {', '.join(left)}, which could not be stored"
         yield _logged(planned, "runs_again", summary)
     line.current, line.context.current_step, line.asking = position, planned.name, True
-    context = missing.context()
+    context = missing.context(line.context)
     answer = yield Call(planned.step.execute, (context,))
     line.current, line.context.current_step, line.asking = None, None, False
     if not isinstance(answer, Raised | NotRun):
@@ -208,7 +234,7 @@ def start_event(run: RunState) -> RunStarted:
         steps=tuple(planned.name for planned in run.plan.steps),
         locked=run.plan.locked,
         number=run.number,
-        finished=run.line.ended,
+        finished=run.line.ended + sum(len(each.finished) for each in run.resumed.values()),
     )
 
 

@@ -19,6 +19,7 @@ from handrail.steps import StepResult
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.group import GroupRun
+    from handrail.engine.log import ResumedLane
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import Plan
     from handrail.plan.weights import Weights
@@ -34,11 +35,12 @@ class Missing:
 
     Attributes:
         types: The type of each value, by its key.
-        context: Returns a context as it was before the step, for running it again.
+        context: Returns a context as it was before the step, for running it again; called with
+            that of its line.
     """
 
     types: Mapping[str, str]
-    context: Callable[[], BaseStepContext]
+    context: Callable[[BaseStepContext], BaseStepContext]
 
 
 class Progress:
@@ -172,6 +174,7 @@ class RunState:
         sealed: The reason why it can no longer be rolled back, if so.
         rollback_errors: An error for each step that could not be undone.
         batches: Counter of recorded batches, across all steps.
+        resumed: In a resumed run, the lanes of a group that is not over, by their first positions.
         starts: The positions of the steps of groups in the order in which their last attempts
             began, which an undo reverses.
         group: The group that is being played.
@@ -210,6 +213,7 @@ class RunState:
     sealed: str | None = None
     rollback_errors: list[RollbackError] = field(default_factory=list[RollbackError])
     batches: count[int] = field(default_factory=lambda: count(1))
+    resumed: dict[int, ResumedLane] = field(default_factory=dict[int, "ResumedLane"])
     starts: dict[int, None] = field(default_factory=dict[int, None])
     group: GroupRun | None = None
     _id: str | None = None

@@ -46,7 +46,7 @@ def undo(
             return
         run.undo_cause = failure
         run.untouched = failure.text == ASKED
-    order = undo_order(run, failure)
+    order = undo_order(run, failure.planned, failure.from_position)
     if broken_off_by is not None and line.current in order:
         # The step that was being undone is undone again.
         order = order[order.index(line.current) :]
@@ -55,13 +55,18 @@ def undo(
     yield GoBack(_walk_back(run, failure, order, stopped, announced=announced))
 
 
-def undo_order(run: RunState, failure: Failure) -> Sequence[int]:
+def undo_order(run: RunState, failed: PlannedStep, last: int) -> Sequence[int]:
     """Return the positions of the steps that began, in the order in which they are undone.
 
     The failing step comes first, then all others in the reverse order of their starts: outside of
     groups, that of the plan. So nothing is undone before what may have been built on it.
+
+    Args:
+        run: The run.
+        failed: The step that failed, if one did.
+        last: The last position.
     """
-    steps, last = run.plan.steps, failure.from_position
+    steps = run.plan.steps
     if not run.plan.groups:
         return range(last, -1, -1)
     begun: dict[str | None, list[int]] = {}
@@ -74,7 +79,7 @@ def undo_order(run: RunState, failure: Failure) -> Sequence[int]:
             order.append(position)
         else:
             order += begun.pop(group, ())
-    failing = next((each for each in order if steps[each] is failure.planned), None)
+    failing = next((each for each in order if steps[each] is failed), None)
     if failing is not None and not run.line.finished[failing].success:
         order.remove(failing)
         order.insert(0, failing)
@@ -292,7 +297,9 @@ def _running(run: RunState, failure: Failure) -> list[int]:
     """Return the positions of the steps whose end is not written, in the order of their undo."""
     steps, finished, position = run.plan.steps, run.line.finished, failure.from_position
     if failure.unended is not None:
-        found = [each for each in undo_order(run, failure) if each in failure.unended]
+        found = [
+            each for each in undo_order(run, failure.planned, position) if each in failure.unended
+        ]
     elif 0 <= position < len(finished) and (failure.unwritten or not finished[position].success):
         found = [position]
     else:

@@ -46,7 +46,9 @@ def undo(
             return
         run.undo_cause = failure
         run.untouched = failure.text == ASKED
-    order = undo_order(run, failure.planned, failure.from_position)
+    # Where somebody asked for it, no step has failed.
+    failed = None if failure.text == ASKED else failure.planned
+    order = undo_order(run, failed, failure.from_position)
     if broken_off_by is not None and line.current in order:
         # The step that was being undone is undone again.
         order = order[order.index(line.current) :]
@@ -55,7 +57,7 @@ def undo(
     yield GoBack(_walk_back(run, failure, order, stopped, announced=announced))
 
 
-def undo_order(run: RunState, failed: PlannedStep, last: int) -> Sequence[int]:
+def undo_order(run: RunState, failed: PlannedStep | None, last: int) -> Sequence[int]:
     """Return the positions of the steps that began, in the order in which they are undone.
 
     The failing step comes first, then all others in the reverse order of their starts: outside of

@@ -88,7 +88,8 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
         for name in reversed(place.gone)
     ]
     last = min(len(results), run.plan.ordinary) - 1
-    failed = plan.steps[max(last, 0) if place.failed is None else place.failed[0]]
+    undoes = row.direction == "undo"
+    failed = plan.steps[place.failed[0]] if undoes and place.failed is not None else None
     for position in undo_order(run, failed, last):
         planned, result = plan.steps[position], results[position]
         if not planned.facts.reverts or result.skipped:

@@ -21,6 +21,7 @@ from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN
 from handrail.engine.undo import note_failure
 from handrail.errors import FieldConflictError, StepCancelledError, describe
 from handrail.frozen import record
+from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.plan.plan import Group, PlannedStep
@@ -71,18 +72,29 @@ class GroupRun:
 
     Attributes:
         lanes: Its lanes.
-        stopping: Whether no lane may start a step any more.
     """
 
     def __init__(self, line: Line, group: Group) -> None:
         self._line = line
         self._group = group
+        # As it was when the group began: an error from outside may break off what ends it.
+        self._before = dict(vars(line.context))
+        self._lengths = [len(each) for each in self._lists(line)]
         self._cause: Failure | None = None
         self._further: list[Failure] = []
         # By field: the lane whose step was the first to end with it changed, and its value.
         self._changed: dict[int, dict[str, Any]] = {}
-        self.stopping = False
         self.lanes = tuple(self._lane(number, lane) for number, lane in enumerate(group.lanes))
+
+    @staticmethod
+    def _lists(line: Line) -> tuple[list[Any], ...]:
+        """Return the lists to which the lanes add."""
+        return line.context.step_results, line.context.errors
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no lane may start a step any more."""
+        return self._cause is not None
 
     def _lane(self, number: int, positions: range) -> Lane:
         outer = self._line
@@ -144,7 +156,7 @@ class GroupRun:
     def conflict(self, line: Line, planned: PlannedStep) -> FieldConflictError | None:
         """Take what a step has changed; return the error if another lane has changed it too."""
         lane = planned.lane
-        changed = dict(changes(line.context, self._line.context))
+        changed = dict(changes(line.context, self._before))
         for other, theirs in self._changed.items():
             for name in changed.keys() & theirs.keys() if other != lane else ():
                 if not same(changed[name], theirs[name]):
@@ -162,7 +174,7 @@ class GroupRun:
 
     def _has_changed(self, lane: int, line: Line) -> None:
         # Copies, because the next step of the lane may change a value in place.
-        changed = changes(line.context, self._line.context)
+        changed = changes(line.context, self._before)
         self._changed[lane] = {name: copied(value) for name, value in changed}
 
     # How it ends
@@ -196,17 +208,18 @@ class GroupRun:
         """Let no lane start a step, and let those that run end."""
         if isinstance(failure.error, StepCancelledError) and self._cause is not None:
             return
-        if self._cause is not None:
+        if self._cause is None:
+            self._cause = failure
+        else:
             self._further.append(failure)
-            return
-        self._cause, self.stopping = failure, True
-        why = f"step '{failure.planned.name}' failed"
-        if isinstance(failure.error, self._line.run.interruptions):
+        why = f"step '{self._cause.planned.name}' failed"
+        if isinstance(self._cause.error, self._line.run.interruptions):
             why = "the run was interrupted"
         for lane in self.lanes:
             line = lane.line
-            line.cancelled = f"{CANCELLED}{why}"
-            line.stop = min(line.stop, len(line.finished) + 1)
+            if line.cancelled is None:
+                line.stop = min(line.stop, len(line.finished) + 1)
+                line.cancelled = f"{CANCELLED}{why}"
 
     def close(self, left: BaseException | None = None) -> Failure | None:
         """Put the lanes together, and return why the run cannot continue, if so.
@@ -214,41 +227,41 @@ class GroupRun:
         Args:
             left: The error for which the run is left as it is, with steps that may be running.
         """
-        run, log = self._line.run, self._line.log
-        run.group = None
+        run, log, cause = self._line.run, self._line.log, self._cause
         run.progress.leave()
-        cause = self._cause
         if left is not None:
-            planned = run.plan.steps[self._group.lanes[0].start] if cause is None else cause.planned
-            return Failure(
-                planned=planned, text=describe(left), error=left, from_position=-1, stands=True
+            first = run.plan.steps[self._positions.start]
+            cause = Failure(
+                planned=first, text=describe(left), error=left, from_position=-1, stands=True
             )
-        if cause is not None and cause.stands:
-            return cause
-        self._merge()
-        if cause is not None:
-            cause = self._joined(cause)
-        if log is not None:
-            logs = [lane.line.log for lane in self.lanes if lane.line.log is not None]
-            log.join(logs, self._positions.stop, ended=cause is None)
+        elif cause is None or not cause.stands:
+            self._merge()
+            if cause is not None:
+                cause = self._joined(cause)
+            if log is not None:
+                logs = [lane.line.log for lane in self.lanes if lane.line.log is not None]
+                log.join(logs, self._positions.stop, ended=cause is None)
+        run.group = None
         return cause
 
     def _merge(self) -> None:
-        """Take the results and the changes of all lanes."""
-        context, finished = self._line.context, self._line.finished
-        results, errors = len(context.step_results), len(context.errors)
-        changed = [dict(changes(lane.line.context, context)) for lane in self.lanes]
+        """Take the results and the changes of all lanes; calling it again changes nothing."""
+        context, finished = self._line.context, list[StepResult]()
+        changed = [dict(changes(lane.line.context, self._before)) for lane in self.lanes]
+        added: tuple[list[Any], ...] = ([], [])
         for positions, lane in zip(self._group.lanes, self.lanes, strict=True):
             own = lane.line
-            if own.doubt is not None:
-                # The group stopped before this attempt of another process was gone on with.
-                own.finished.append(own.doubt)
-                own.context.step_results.append(own.doubt)
-            missing = positions.stop - len(own.finished)
-            finished += [*own.finished[positions.start :], *[NOT_BEGUN] * missing]
-            context.step_results += own.context.step_results[results:]
-            context.errors += own.context.errors[errors:]
+            # The group may have stopped before an attempt of another process was gone on with.
+            doubt = [] if own.doubt is None else [own.doubt]
+            found = [*own.finished[positions.start :], *doubt]
+            finished += [*found, *[NOT_BEGUN] * (len(positions) - len(found))]
+            for mine, theirs, length in zip(added, self._lists(own), self._lengths, strict=True):
+                mine += theirs[length:]
+            added[0].extend(doubt)
             own.context.current_step = None
+        self._line.finished[self._positions.start :] = finished
+        for mine, new, length in zip(self._lists(self._line), added, self._lengths, strict=True):
+            mine[length:] = new
         if self._cause is not None:
             # A step that failed may have changed a field that one of another lane has set.
             changed += self._changed.values()

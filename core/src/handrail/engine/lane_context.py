@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy, deepcopy
 from dataclasses import fields
 from typing import Any, cast
@@ -33,11 +33,10 @@ def context_of_lane(context: BaseStepContext) -> BaseStepContext:
     return own
 
 
-def changes(context: BaseStepContext, before: BaseStepContext) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of a lane's context that differ from those of the run."""
-    given = before.__dict__
-    for name, value in list(context.__dict__.items()):
-        if name not in _OURS and not same(value, given.get(name, _ABSENT)):
+def changes(context: BaseStepContext, before: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a lane's context that differ from those of the run `before` the group."""
+    for name, value in list(vars(context).items()):
+        if name not in _OURS and not same(value, before.get(name, _ABSENT)):
             yield name, value
 
 

@@ -328,6 +328,21 @@ class RecordError(HandrailError, RuntimeError):
     code = "record-outside-step"
 
 
+class FieldConflictError(HandrailError, RuntimeError):
+    """Two lanes of a group set one field of the context to different values."""
+
+    code = "field-conflict"
+
+
+class StepCancelledError(BaseException):
+    """A step of a group has to end, because another one failed or the run was interrupted.
+
+    The next `log`, `set_progress`, `set_status`, `set_metrics` or `record_rollback` of the step
+    raises it. It is no Exception, so that a step that handles the errors of its own work does not
+    suppress it.
+    """
+
+
 class AsyncStepError(HandrailError, RuntimeError):
     """An async step was run with a blocking call inside a running event loop."""
 

@@ -91,6 +91,8 @@ def _end_attempt(line: Line, command: Revert) -> Generator[Any, Any, Any]:
         committed = yield from begin_again(line, line.position, error)
         if isinstance(committed, Raised):
             return committed
+    else:
+        line.begins(line.position)
     return Raised(answer.error) if failed else None
 
 
@@ -103,6 +105,7 @@ def begin_again(line: Line, position: int, undo_error: str | None) -> Generator[
     else:
         line.log.undo_failed(position, attempt, undo_error)
     line.run.attempts[position] = attempt + 1
+    line.begins(position)
     line.log.started(position, attempt + 1)
     return (yield COMMIT)
 

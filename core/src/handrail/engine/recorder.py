@@ -28,9 +28,10 @@ class Recorder:
             stored form of the values. None keeps them in memory only.
         notes: Earlier data of the attempt, if it continues; values other than lists were returned.
         in_thread: Calls a blocking function for a coroutine, without blocking its loop.
+        check: Raises if the step has to end.
     """
 
-    __slots__ = ("_in_thread", "_lock", "_write", "_writing", "closed", "notes", "step")
+    __slots__ = ("_check", "_in_thread", "_lock", "_write", "_writing", "closed", "notes", "step")
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Recorder:
         write: Callable[[str, list[Any]], list[Any]] | None = None,
         notes: Mapping[str, Any] | None = None,
         in_thread: InThread | None = None,
+        check: Callable[[], None] | None = None,
     ) -> None:
         self.step = step
         self.notes: dict[str, Any] = {
@@ -47,6 +49,7 @@ class Recorder:
         self.closed = False
         self._write = write
         self._in_thread = in_thread
+        self._check = check
         self._writing: list[threading.Lock] = []
         # Plain locks: one written in Python could stay locked if a signal handler raises while it
         # is being taken.
@@ -56,6 +59,8 @@ class Recorder:
     def record_many(self, key: str, values: Iterable[Any]) -> None:
         """Append `values`, in one write, to the list under `key`."""
         batch = list(values)
+        if self._check is not None:
+            self._check()
         with self._lock:
             if self.closed:
                 raise RecordError(

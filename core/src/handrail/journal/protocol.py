@@ -170,6 +170,16 @@ class KnowsReliance(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsLanes(Protocol):
+    """What a journal has in addition if runs with groups can be recorded in it."""
+
+    @property
+    def knows_lanes(self) -> bool:
+        """Whether it keeps the `step` of a `FieldRow`."""
+        ...
+
+
 @frozen
 class RunCheck:
     """What a check of all rows of one run has found.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import (
+    Abreast,
     Attempt,
     Call,
     Commit,
@@ -23,6 +24,7 @@ from handrail.engine.commands import (
     Report,
 )
 from handrail.engine.guard import checked, guarded, target
+from handrail.engine.state import INTERRUPTIONS
 from handrail.engine.user_code import calls_user_code
 from handrail.events import Event
 from handrail.plan.plan import PlannedStep
@@ -95,12 +97,13 @@ class Asynchronous:
     async def _perform(self, command: Any) -> Any:
         run, line = self._run, self._run.line
         if isinstance(command, Event):
-            assert run.listener is not None
-            run.listener(command)
+            self._tell(command)
             return None
         if isinstance(command, Commit):
             assert line.log is not None
             return await self._in_thread(guarded, line.log.commit)
+        if isinstance(command, Abreast):
+            return await self._play_lanes(command)
         # `always_run` steps start even after a cancellation.
         # A layer may still undo the attempt in which a cancellation was raised.
         clears_up = self._raised and isinstance(command, Call)
@@ -127,6 +130,33 @@ class Asynchronous:
         if isinstance(command, Pause):
             return await self._call(asyncio.sleep, (command.seconds,), inline=True)
         return await self._through(command) if isinstance(command, Layers) else None
+
+    async def _play_lanes(self, command: Abreast) -> None:
+        """Play a group."""
+        from handrail.orchestrator.lanes import Lanes, LoopWaiting, commit  # noqa: PLC0415
+
+        run, loop = self._run, asyncio.get_running_loop()
+        waiting = LoopWaiting(loop)
+        lanes = Lanes(run, command, tell=self._tell, wake=waiting.wake, loop=lambda: loop)
+        while True:
+            lanes.move()
+            if lanes.over:
+                return
+            if logs := lanes.committing:
+                lanes.committed(await self._in_thread(commit, run, logs))
+            elif self._pending is None:
+                try:
+                    await waiting.wait()
+                except asyncio.CancelledError as error:
+                    self._asked_to_cancel()  # This request was noticed.
+                    self._cancel(error)
+            pending, self._pending = self._pending, None
+            if pending is not None and not lanes.stopping:
+                lanes.interrupt(pending)
+
+    def _tell(self, event: Event) -> None:
+        assert self._run.listener is not None
+        self._run.listener(event)
 
     async def _through(self, layers: Layers) -> Any:
         """Play layers to their end, or until an attempt is to be undone; return which."""
@@ -167,7 +197,7 @@ class Asynchronous:
     def _cancel(self, error: asyncio.CancelledError) -> None:
         """Stop the run at the next boundary, because its task was cancelled."""
         self._pending = self.cancelled = error
-        self._run.interruptions = (KeyboardInterrupt, SystemExit, asyncio.CancelledError)
+        self._run.interruptions = (*INTERRUPTIONS, asyncio.CancelledError)
 
     def _asked_to_cancel(self, *, raised: bool = False) -> bool:
         """Return whether this task was asked to be cancelled since it last noticed that.

@@ -9,9 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.engine.forward_journaled import begin
+from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
+from handrail.journal.protocol import KnowsLanes
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator.run_info import run_info
@@ -78,6 +80,11 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         ContextError: The context has a field that cannot be stored; nothing was opened.
         JournalError: The journal cannot be written; nothing was opened.
     """
+    if run.plan.groups and not (isinstance(journal, KnowsLanes) and journal.knows_lanes):
+        raise JournalError(
+            f"{run.plan.action} has groups, which the journal {journal.shown} cannot record",
+            ways_out=("take another journal",),
+        )
     from handrail import __version__  # noqa: PLC0415 - it is read from the metadata
 
     line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
@@ -85,7 +92,8 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     log = JournaledLog(run.plan, line.context, fields, mask=mask, serializers=about.serializers)
     log.context_changed(0)
     line.log = log
-    if run.plan.ordinary and not run.plan.steps[0].facts.skippable:
+    first = next(iter(run.plan.steps[: run.plan.ordinary]), None)
+    if first is not None and first.group is None and not first.facts.skippable:
         begin(line, 0)
     new = NewRun(
         uid=run.run_id,

@@ -297,6 +297,11 @@ class Plan:
             count -= 1
         return count
 
+    def group_at(self, position: int) -> Group:
+        """Return the group in which the step at `position` stands."""
+        name = self.steps[position].group
+        return next(group for group in self.groups if group.name == name)
+
     @cached_property
     def weights(self) -> Weights:
         """The exact percentage after each step; created when progress is reported."""

@@ -131,8 +131,12 @@ _VALUES = (
 # How many rows a run has, written when it ends.
 _COUNTS = ("ALTER TABLE handrail_run ADD COLUMN counts text",)
 
+# In runs with groups, whose steps do not end in the order of the plan, the step that had ended. An
+# older version must not open these: it would take what lies before the last step for skipped.
+_LANES = ("ALTER TABLE handrail_field ADD COLUMN step text",)
+
 # Each only adds, so a journal of an older pack keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS, _VALUES, _COUNTS)
+MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS, _VALUES, _COUNTS, _LANES)
 
 
 def make_tables(session: Session, migrations: Migrations) -> None:

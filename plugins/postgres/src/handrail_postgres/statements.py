@@ -42,6 +42,7 @@ SQL = Statements(
         newer_tables=("reliance",),
         checksums=True,
         counts=True,
+        lanes=True,
         prefix="handrail_",
         render=_render,
     )

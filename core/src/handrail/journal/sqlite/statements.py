@@ -27,6 +27,7 @@ SQL = Statements(
         newer_tables=("reliance",),
         checksums=True,
         counts=True,
+        lanes=True,
     )
 )
 PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"

@@ -150,6 +150,17 @@ class PlannedStep:
         return self.facts.rollback_policy
 
     @property
+    def may_overrun(self) -> bool:
+        """Whether a time limit of it is noticed only when it logs, reports progress or records.
+
+        A blocking step in a lane runs in a thread, which cannot be interrupted.
+        """
+        limits = self.facts.limits
+        if limits is None or not limits.timed or limits.isolated or self.facts.group is None:
+            return False
+        return not is_async(self.step, "execute")
+
+    @property
     def effects(self) -> bool:
         """Whether a dry run must not execute it."""
         return self.facts.effects
@@ -185,9 +196,15 @@ class PlannedStep:
             "always_run": facts.always_run,
             "effects": facts.effects,
             **place,
-            "limits": facts.limits and facts.limits.to_dict(),
+            "limits": self._limits_to_dict(),
             "rollback_policy": facts.rollback_policy and facts.rollback_policy.to_dict(),
         }
+
+    def _limits_to_dict(self) -> dict[str, object] | None:
+        if self.facts.limits is None:
+            return None
+        overruns = {"may_overrun": True} if self.may_overrun else {}
+        return {**self.facts.limits.to_dict(), **overruns}
 
     @property
     def identity(self) -> list[object]:

@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.recorder import Recorder
@@ -172,6 +173,12 @@ class Line:
     def failure(self) -> BaseException | None:
         """The error that ended the run, unless it succeeded."""
         return self.run.failure
+
+    @property
+    def isolate(self) -> Callable[[StepResult | None], Any] | None:
+        """Runs an attempt of the running step in another process, unless this is that process."""
+        isolation = self.run.isolation
+        return None if isolation is None else partial(isolation.attempt, self)
 
     def seal(self, reason: str) -> None:
         """Make the run impossible to roll back.

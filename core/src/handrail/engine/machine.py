@@ -61,7 +61,7 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     closing = run.sealed is not None or max(run.attempts, default=-1) >= run.plan.ordinary
     forward = failure is None and not closing
     line = run.line
-    broken = yield from _restore(line, reads=forward and len(line.finished) < run.plan.ordinary)
+    broken = yield from restore(line, reads=forward and len(line.finished) < run.plan.ordinary)
     if broken is None and forward:
         failure = yield from forward_journaled(line)
         broken = failure.error if failure is not None and failure.stands else None
@@ -92,7 +92,7 @@ def _recall_closing(run: RunState) -> None:
             run.failure = final_error(run, blamed, "completed")
 
 
-def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
+def restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
     """Let the finished steps restore transient values; return why the run cannot continue, if so.
 
     Args:

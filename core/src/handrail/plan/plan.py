@@ -322,6 +322,14 @@ class Plan:
         return Weights(self)
 
     @cached_property
+    def isolates(self) -> bool:
+        """Whether any step runs in a process of its own."""
+        return any(
+            planned.facts.limits is not None and planned.facts.limits.isolated
+            for planned in self.steps
+        )
+
+    @cached_property
     def has_async(self) -> bool:
         """Whether any step is written as `async def`."""
         return any(is_async(planned.step) for planned in self.steps)

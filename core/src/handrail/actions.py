@@ -297,7 +297,7 @@ def orchestrator_of(
     if plan.isolates:
         from handrail.isolation.isolation import Isolation  # noqa: PLC0415 - few plans do
 
-        isolation = Isolation(action, action._packs, provider)  # pyright: ignore[reportPrivateUsage]
+        isolation = Isolation(action, provider)
     if options.get("journal") is not None and about is None:
         about = about_action(
             type(action),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from handrail.engine.outcome import is_interruption
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, StepProcessError
 from handrail.frozen import values_of
@@ -269,13 +270,13 @@ class IsolatedAttempt:
                 error = problem
             if kind == "raised":
                 error = rebuilt(what)
-        timed_out = isinstance(stopped, TimeoutError)
-        if error is None and result is not None and not timed_out:
-            return result  # If it was interrupted, it has suppressed that, as it may.
-        if stopped is not None and (error is None or timed_out or _is_interrupt(error)):
-            if error is not None and error is not stopped:
-                raise stopped from error
-            raise stopped
+        lenient = stopped is None or is_interruption(stopped)
+        if error is None and result is not None and lenient:
+            return result  # If it was interrupted, it has suppressed that, as any step may.
+        if stopped is not None and (error is None or not lenient or is_interruption(error)):
+            if error is None or error is stopped:
+                raise stopped
+            raise stopped from error
         raise error or StepProcessError(f"its process {_end(ended)}")
 
 
@@ -296,10 +297,6 @@ def _write(name: str, text: str) -> None:
     if stream is not None:
         stream.write(text)
         stream.flush()
-
-
-def _is_interrupt(error: BaseException) -> bool:
-    return isinstance(error, KeyboardInterrupt)
 
 
 def _seconds(seconds: float | None) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from handrail.engine.state import RunState
     from handrail.isolation.recipe import Made
     from handrail.journal.protocol import OwnedRun
-    from handrail.packs.provider import PackProvider, Packs
+    from handrail.packs.provider import PackProvider
     from handrail.plan.plan import Plan
     from handrail.steps import BaseStep, StepResult
 
@@ -48,13 +48,11 @@ class Isolation:
 
     Args:
         action: The action of the run.
-        packs: The packs that it was given.
-        provider: The provider that was made of them.
+        provider: The provider of its packs.
     """
 
-    def __init__(self, action: Made, packs: Packs, provider: PackProvider) -> None:
+    def __init__(self, action: Made, provider: PackProvider) -> None:
         self._action = action
-        self._packs = packs
         self._provider = provider
         self._serializers = provider.serializers
         self._recipe: dict[str, Any] = {}
@@ -82,7 +80,7 @@ class Isolation:
                     f"the memory of step '{planned.name}' cannot be limited on {sys.platform}",
                     ways_out=("leave out memory; the timeouts of an isolated step work here",),
                 )
-        self._recipe = recipe_of(self._action, self._packs, self._provider)
+        self._recipe = recipe_of(self._action, self._provider)
         model = self._action.params_model
         self._transient = fields_not_stored(model, self._recipe["params"])
         context = run.line.context

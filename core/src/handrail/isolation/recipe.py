@@ -7,10 +7,9 @@ import json
 import os
 import sys
 from collections.abc import Generator
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from handrail.errors import ActionError, ContextError, IsolationError, describe
+from handrail.errors import ActionError, ContextError, HandrailError, IsolationError, describe
 from handrail.frozen import values_of
 from handrail.packs.action_names import attribute_of
 from handrail.params.stored import params_text, secret_values
@@ -18,7 +17,7 @@ from handrail.params.stored import params_text, secret_values
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from handrail.packs.provider import PackProvider, Packs
+    from handrail.packs.provider import PackProvider
 
 _importing = False
 
@@ -46,13 +45,12 @@ def importing() -> Generator[None]:
         _importing = before
 
 
-def recipe_of(action: Made, packs: Packs, provider: PackProvider) -> dict[str, Any]:
+def recipe_of(action: Made, provider: PackProvider) -> dict[str, Any]:
     """Return the recipe of an action as JSON values; it has its secrets.
 
     Args:
         action: The action.
-        packs: The packs that it was given.
-        provider: The provider that was made of them.
+        provider: The provider of its packs.
 
     Raises:
         IsolationError: Another process could not make the action again.
@@ -74,7 +72,7 @@ def recipe_of(action: Made, packs: Packs, provider: PackProvider) -> dict[str, A
         ) from error
     return {
         "action": _reference(cls),
-        "packs": _packs_of(packs, provider, name),
+        "packs": _packs_of(provider, name),
         "params": params,
         "secrets": secrets,
         "env": dict(getattr(action.ctx, "env", {})),
@@ -113,7 +111,7 @@ def _reference(cls: type[Any]) -> dict[str, Any]:
     return {"file": os.path.abspath(file), "attribute": attribute, "main": True}
 
 
-def _packs_of(packs: Packs, provider: PackProvider, action: str) -> dict[str, Any] | None:
+def _packs_of(provider: PackProvider, action: str) -> dict[str, Any] | None:
     """Return how the packs of an action are found; None for those that are installed."""
     settings = getattr(provider, "settings", None)
     if settings is not None:
@@ -122,13 +120,29 @@ def _packs_of(packs: Packs, provider: PackProvider, action: str) -> dict[str, An
             "selection": values_of(settings.selection),
             "values": [list(each) for each in settings.pack_values],
         }
-    given = list(cast("Any", packs)) if isinstance(packs, list | tuple) else [provider]
-    if all(isinstance(each, ModuleType) and each.__name__ in sys.modules for each in given):
-        return {"modules": [cast("ModuleType", each).__name__ for each in given]}
+    modules = [_module_of(each) for each in provider.contributors()]
+    if None not in modules:
+        return {"modules": modules}
     raise IsolationError(
         f"{action} has isolated steps, and packs that no other process could find",
         ways_out=("give it hook modules that can be imported, or the installed packs",),
     )
+
+
+def _module_of(pack: Any) -> str | None:
+    """Return the name of the module that a pack is, if importing it gives the same pack."""
+    from handrail.packs.loader import load_inline  # noqa: PLC0415 - few actions are given packs
+
+    module = sys.modules.get(pack.origin.module)
+    if module is None:
+        return None
+    try:
+        again = load_inline(module)
+    except HandrailError:
+        return None
+    functions = {name: hook.function for name, hook in pack.hooks.items()}
+    same = functions == {name: hook.function for name, hook in again.hooks.items()}
+    return module.__name__ if same and again.settings == pack.settings else None
 
 
 def refuse_context(step: str, error: ContextError) -> IsolationError:

@@ -201,7 +201,9 @@ class IsolatedAttempt:
                 answer = values_of(self._line.run_info)
             else:
                 answer = getattr(self._line, what)(*arguments)
-        except Exception as error:  # noqa: BLE001 - raised in the step
+        except BaseException as error:  # noqa: BLE001 - raised in the step
+            if not isinstance(error, Exception):
+                self._stop(error)
             return ["raised", number, told(error, {})]
         return ["done", number, answer]
 

@@ -61,6 +61,7 @@ class Isolation:
         self._lock: int | None = None
         self._fields: ContextFields | None = None
         self._parcels = Parcels("")
+        self._starting = threading.Lock()
 
     def check(self, run: RunState) -> None:
         """Check, before the run begins, that its isolated steps can run in other processes.
@@ -96,7 +97,8 @@ class Isolation:
         shares: object = owned
         self._lock = shares.lock_descriptor if isinstance(shares, SharesLock) else None
         if early:
-            self._start(run)
+            with contextlib.suppress(OSError):  # Then the first step that needs it fails.
+                self._start(run)
 
     def _start(self, run: RunState) -> Helper:
         self._helper = Helper(self._lock)
@@ -114,7 +116,11 @@ class Isolation:
         """Run an attempt of the running step of `line`; in an event loop, return an awaitable."""
         if self._fields is None:
             self.check(line.run)
-        helper = self._helper or self._start(line.run)
+        with self._starting:
+            helper = self._helper
+            if helper is None or not helper.lives:
+                self.close()
+                helper = self._start(line.run)
         attempt = IsolatedAttempt(line, helper, self._order(line, resumed), self._hand_back)
         if line.run.in_thread is None or not running_loop():
             return attempt.play()
@@ -175,7 +181,10 @@ class Isolation:
         if text is None:
             return None
         load = ValueReader(self._serializers, self._parcels, 0).load
-        return decode_results([text], load)[0]
+        (result,) = decode_results([text], load)
+        if type(result.data) is not dict:
+            result.data = dict(result.data.items())  # The parcels are removed before it is.
+        return result
 
 
 def _modules_of(plan: Plan) -> list[str]:
@@ -215,6 +224,11 @@ class Helper:
             other.close()
         self._numbers = itertools.count(1)
         self._sending = threading.Lock()
+
+    @property
+    def lives(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
 
     def prepare(self, what: Mapping[str, Any]) -> None:
         """Let it import what the steps need; done while the first steps run."""
@@ -263,4 +277,5 @@ def _leave_in_child() -> None:
         helper.leave()
 
 
-os.register_at_fork(after_in_child=_leave_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_in_child)

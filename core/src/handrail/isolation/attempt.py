@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from handrail.engine.outcome import is_interruption
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import HandrailError, StepProcessError
+from handrail.errors import HandrailError, StepProcessError, StepTimeoutError
 from handrail.frozen import values_of
 from handrail.isolation.connection import STATUS, Unframer, framed
 from handrail.isolation.failures import rebuilt, told
+from handrail.orchestrator.time_limit import too_long, too_silent
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class IsolatedAttempt:
         """Run the attempt to its end, and return its result.
 
         Raises:
-            TimeoutError: Its time was over.
+            StepTimeoutError: Its time was over.
             StepProcessError: Its process ended before the step did.
             BaseException: What the step raised.
         """
@@ -224,15 +224,13 @@ class IsolatedAttempt:
         elif self._over is not None and now >= self._over:
             self._stop(self._too_long())
         elif self._silent is not None and now >= self._silent:
-            self._stop(
-                TimeoutError(f"no sign of life for {_seconds(self._limits.heartbeat_timeout)}")
-            )
+            self._stop(too_silent(self._limits))
 
     def _too_long(self) -> BaseException:
-        if not self._begun:
-            waited = max(_SETTING_UP, self._limits.timeout or 0.0)
-            return TimeoutError(f"its process was not ready within {_seconds(waited)}")
-        return TimeoutError(f"it took longer than {_seconds(self._limits.timeout)}")
+        if self._begun:
+            return too_long(self._limits)
+        waited = max(_SETTING_UP, self._limits.timeout or 0.0)
+        return StepTimeoutError(f"its process was not ready within {waited:g}s")
 
     def _stop(self, error: BaseException) -> None:
         """Interrupt the processes, and kill them after a while; at once if asked again."""
@@ -272,10 +270,13 @@ class IsolatedAttempt:
                 error = problem
             if kind == "raised":
                 error = rebuilt(what)
-        lenient = stopped is None or is_interruption(stopped)
+        kinds = self._line.run.interruptions
+        lenient = stopped is None or stopped is self._asked or isinstance(stopped, kinds)
+        if isinstance(stopped, StepTimeoutError):
+            stopped.result = result  # Returned too late, with data for the undo.
         if error is None and result is not None and lenient:
             return result  # If it was interrupted, it has suppressed that, as any step may.
-        if stopped is not None and (error is None or not lenient or is_interruption(error)):
+        if stopped is not None and (error is None or not lenient or isinstance(error, kinds)):
             if error is None or error is stopped:
                 raise stopped
             raise stopped from error
@@ -299,10 +300,6 @@ def _write(name: str, text: str) -> None:
     if stream is not None:
         stream.write(text)
         stream.flush()
-
-
-def _seconds(seconds: float | None) -> str:
-    return f"{seconds:g} s"
 
 
 def _end(status: int | None) -> str:

@@ -158,6 +158,12 @@ class Close(BaseStep[Context]):
 
 
 @step
+def hold(context: Context) -> dict[str, Any]:
+    """Return what no other process can be given."""
+    return {"lock": threading.Lock()}
+
+
+@step
 def after(context: Context) -> dict[str, Any]:
     """See what the steps before have left."""
     return {"seen": list(context.seen)}
@@ -391,6 +397,7 @@ small = _action("small", Connect(), Small(), after)
 resumed = _action("resumed", Connect(), Resumed(), after)
 running = _action("running", Connect(), AsyncWork(), after)
 retried = _action("retried", Connect(), Twice(Timed()), after)
+holding = _action("holding", hold, Work(), after)
 closing = _action("closing", Connect(), Work(), Close())
 
 

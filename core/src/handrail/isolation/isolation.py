@@ -188,11 +188,13 @@ class Isolation:
 
 
 def _modules_of(plan: Plan) -> list[str]:
-    """Return the modules of the steps and layers of a plan."""
+    """Return the modules of the steps and layers of a plan, and of Handrail, as far as it needs."""
     parts = [innermost(planned.step) for planned in plan.steps]
     parts += [layer.wrapper for planned in plan.steps for layer in planned.layers]
     names = {str(getattr(part, "__module__", type(part).__module__)) for part in parts}
-    return sorted(names - {"__main__"})
+    # What has made this plan will make it again.
+    names |= {name for name in sys.modules if name.startswith("handrail")}
+    return sorted(name for name in names if not name.startswith(("__main__", "handrail.cli")))
 
 
 def _is_terminal(name: str) -> bool:

@@ -277,6 +277,8 @@ class IsolatedAttempt:
         if error is None and result is not None and lenient:
             return result  # If it was interrupted, it has suppressed that, as any step may.
         if stopped is not None and (error is None or not lenient or isinstance(error, kinds)):
+            if isinstance(error, KeyboardInterrupt):
+                error = error.__cause__  # Where it was interrupted.
             if error is None or error is stopped:
                 raise stopped
             raise stopped from error

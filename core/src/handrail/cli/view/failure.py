@@ -355,8 +355,10 @@ def _lines_of(session: Session, error: HandrailError) -> list[str]:
         fields = (f"  {path}: {text}" if path else f"  {text}" for path, text in error.fields)
         lines = [head, *fields]
     cause = error.__cause__
+    if hasattr(cause, "frames"):  # The traceback in the process of an isolated step.
+        lines.append(f"  at      {_place_of(error)}")
     # The message of a ParamsError is complete; pydantic's would repeat it, with the values.
-    if cause is not None and not isinstance(error, ParamsError):
+    elif cause is not None and not isinstance(error, ParamsError):
         # Some libraries append a dump of their state to the message; --debug shows it.
         text = describe(cause).partition("\n\n")[0]
         if not _is_within(cause, error.message):

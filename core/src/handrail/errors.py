@@ -526,7 +526,7 @@ class JournalUrlError(JournalError, ValueError):
 
 
 class IsolationError(HandrailError, RuntimeError):
-    """A step cannot run in a process of its own; nothing was done."""
+    """An isolated step, or what it needs, cannot be made in a process of its own."""
 
     code = "cannot-isolate"
     exit_code = ExitCode.PLAN

@@ -188,3 +188,17 @@ def test_the_context_of_a_resumed_run_is_handed_over(journal: SqliteJournal) -> 
     assert fields["seen"][0] == "connect"
     assert fields["seen"][-1] == "work"
     assert Context.__name__ == "Context"
+
+
+def test_no_file_is_left_of_a_killed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder for what processes hand each other goes with the helper."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    process, step, helper = run_in_process("job", "meets")
+    assert len(list(temporary.iterdir())) == 1
+    process.kill()
+    process.wait()
+    assert has_ended(step)
+    assert has_ended(helper)
+    assert list(temporary.iterdir()) == []

@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any, NoReturn, TextIO, cast
 
 from handrail.actions import checked_context
-from handrail.context import RuntimeContext, link_run
+from handrail.context import BaseStepContext, RuntimeContext, link_run
 from handrail.engine.commands import Attempt, Machine, NotRun, Raised
 from handrail.engine.machine import restore
 from handrail.engine.state import RunState
@@ -50,7 +50,7 @@ from handrail.packs.provider import provider_of
 from handrail.params.context import carry_params
 from handrail.params.stored import params_of
 from handrail.plan.entry import innermost
-from handrail.plan.plan import Plan
+from handrail.plan.plan import Plan, PlannedStep
 from handrail.runtime import RunInfo
 from handrail.steps import StepResult
 
@@ -244,14 +244,14 @@ class _Step:
         action = cls(values, ctx, packs=provider)
         self._serializers = provider.serializers
         plan = _part(action.plan(), order)
-        context = checked_context(action.create_context(), cls.action_name)
+        context: BaseStepContext = checked_context(action.create_context(), cls.action_name)
         carry_params(context, action.params, cls.params_model)
         self._fields = fields = ContextFields(type(context), frozenset(order["transient"]))
         self._given: dict[str, str] = order["fields"]
         fields.restore(context, self._given, order["number"] or 0)
         context.errors[:] = order["errors"]
         self._context = context
-        self._planned = plan.steps[order["position"]]
+        self._planned: PlannedStep = plan.steps[order["position"]]
         self._run = self._state(plan)
 
     def _state(self, plan: Plan) -> RunState:

@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from handrail.isolation.connection import FORK, REQUEST, STATUS, Connection
 from handrail.isolation.interpreter import command
+from handrail.isolation.parcels import Parcels
 
 _PR_SET_PDEATHSIG = 1
 
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> NoReturn:
     from handrail.isolation.child import warm_up  # noqa: PLC0415 - it imports most of Handrail
 
     warm_up(prepare)
-    _Helper(end, lock).serve()
+    _Helper(end, lock, Parcels(prepare["parcels"])).serve()
 
 
 def dies_with(parent: int, number: int = signal.SIGKILL) -> None:
@@ -58,9 +59,10 @@ def dies_with(parent: int, number: int = signal.SIGKILL) -> None:
 
 
 class _Helper:
-    def __init__(self, control: socket.socket, lock: int) -> None:
+    def __init__(self, control: socket.socket, lock: int, parcels: Parcels) -> None:
         self._control = control
         self._lock = lock
+        self._parcels = parcels
         self._attempts: dict[int, tuple[int, int]] = {}  # The process and the status pipe of each.
         self._woken, waker = socket.socketpair()
         self._waker = waker
@@ -68,8 +70,8 @@ class _Helper:
             each.setblocking(False)
 
     def serve(self) -> NoReturn:
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._end())
+        signal.signal(signal.SIGCHLD, self._woken_up)
+        signal.signal(signal.SIGTERM, self._end)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         # From here on there may be processes to kill first.
         dies_with(os.getppid(), signal.SIGTERM)
@@ -142,12 +144,16 @@ class _Helper:
                     os.write(status, STATUS.pack(ended))
                 os.close(status)
 
-    def _end(self) -> NoReturn:
+    def _woken_up(self, *_: object) -> None:
+        """Take a signal, which has written to the waker already."""
+
+    def _end(self, *_: object) -> NoReturn:
         for process, _ in self._attempts.values():
             _signal_group(process, signal.SIGKILL)
         for process, _ in self._attempts.values():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process, 0)
+        self._parcels.remove()
         os._exit(0)
 
 

@@ -93,7 +93,6 @@ class Isolation:
 
     def open(self, run: RunState, owned: OwnedRun | None, *, early: bool) -> None:
         """Take a run that begins; see `StartsIsolation`."""
-        self._parcels = Parcels(os.path.join(tempfile.gettempdir(), f"handrail-{run.run_id}"))
         shares: object = owned
         self._lock = shares.lock_descriptor if isinstance(shares, SharesLock) else None
         if early:
@@ -101,9 +100,11 @@ class Isolation:
                 self._start(run)
 
     def _start(self, run: RunState) -> Helper:
-        self._helper = Helper(self._lock)
-        self._helper.prepare({"recipe": self._recipe, "modules": _modules_of(run.plan)})
-        return self._helper
+        self._helper = helper = Helper(self._lock)
+        self._parcels = Parcels(tempfile.mkdtemp(prefix="handrail-isolated-"))
+        parcels, modules = self._parcels.folder, _modules_of(run.plan)
+        helper.prepare({"recipe": self._recipe, "modules": modules, "parcels": parcels})
+        return helper
 
     def close(self) -> None:
         """End all processes, and wait for that."""

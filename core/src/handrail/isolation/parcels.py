@@ -12,12 +12,12 @@ from typing import Any, BinaryIO, cast
 
 
 class Parcels:
-    """A folder of files, each written once; it is made with the first one.
+    """A folder of files, each written once.
 
     It has what a journal and its runs have that store values: `open_value` and `store_value`.
 
     Args:
-        folder: The folder that another process has named; None for one of its own.
+        folder: The folder.
     """
 
     def __init__(self, folder: str) -> None:
@@ -27,7 +27,6 @@ class Parcels:
         self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
     ) -> dict[str, Any]:
         """Store a value in a file; see `WritesValues`."""
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
         descriptor, path = tempfile.mkstemp(suffix, "value-", self.folder)
         with os.fdopen(descriptor, "w+b") as file:
             write(cast("BinaryIO", file))

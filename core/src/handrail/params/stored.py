@@ -161,7 +161,8 @@ def _revealed(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="surrogateescape")
     if isinstance(value, Mapping):
-        return {str(key): _revealed(each) for key, each in value.items()}
+        items = cast("Mapping[object, Any]", cast("object", value)).items()
+        return {str(key): _revealed(each) for key, each in items}
     if isinstance(value, list | tuple | set | frozenset):
         return [_revealed(each) for each in cast("list[Any]", value)]
     if hasattr(value, "model_dump"):

@@ -132,7 +132,7 @@ class _Helper:
             signal.signal(number, signal.SIG_DFL)
         for each in (self._control, self._woken, self._waker):
             each.close()
-        for _, status in self._attempts.values():
+        for _process, status in self._attempts.values():
             os.close(status)
 
     def _reap(self) -> None:
@@ -148,9 +148,9 @@ class _Helper:
         """Take a signal, which has written to the waker already."""
 
     def _end(self, *_: object) -> NoReturn:
-        for process, _ in self._attempts.values():
+        for process, _status in self._attempts.values():
             _signal_group(process, signal.SIGKILL)
-        for process, _ in self._attempts.values():
+        for process, _status in self._attempts.values():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process, 0)
         self._parcels.remove()

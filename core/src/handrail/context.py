@@ -63,6 +63,11 @@ class RunLink(Protocol):
         """Return the recorder of the running attempt."""
         ...
 
+    @property
+    def isolate(self) -> Callable[[StepResult | None], Any] | None:
+        """Runs the running step in another process, given what to resume; None: do it here."""
+        ...
+
     def end_attempt(self, outcome: StepResult) -> StepResult:
         """End the running attempt; return its result including the recorded data."""
         ...

@@ -540,6 +540,22 @@ class JournalUrlError(JournalError, ValueError):
     exit_code = ExitCode.USAGE
 
 
+class IsolationError(HandrailError, RuntimeError):
+    """An isolated step, or what it needs, cannot be made in a process of its own."""
+
+    code = "cannot-isolate"
+    exit_code = ExitCode.PLAN
+
+
+class StepProcessError(HandrailError, RuntimeError):
+    """The process of an isolated step ended before the step did; the message says how.
+
+    Also an error that the step raised, of a class that cannot be made again in the run.
+    """
+
+    code = "step-process"
+
+
 class RestoreError(HandrailError, RuntimeError):
     """The `restore` of a finished step failed, so its run cannot be resumed or rolled back.
 

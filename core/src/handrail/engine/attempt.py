@@ -82,7 +82,7 @@ def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
     line.context.current_step = planned.name
     if not is_layer(planned.step):
         return (yield attempt(planned))
-    layers = Layers(planned.step, line.context, planned.facts.limits)
+    layers = Layers(planned.step, line.context, _watched(planned))
     answer = yield layers
     while type(answer) is Revert:
         layers.answer = yield from _end_attempt(line, answer)
@@ -94,8 +94,13 @@ def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
 
 def attempt(planned: PlannedStep, resumed: StepResult | None = None) -> Attempt | Limited:
     """Return the command for one attempt of a step, with or without layers."""
-    command, limits = Attempt(planned.step, resumed), planned.facts.limits
+    command, limits = Attempt(planned.step, resumed), _watched(planned)
     return command if limits is None else Limited(command, limits)
+
+
+def _watched(planned: PlannedStep) -> Limits | None:
+    limits = planned.facts.limits
+    return limits if limits is not None and limits.watched else None
 
 
 def take_back(

@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.recorder import Recorder
@@ -92,6 +93,7 @@ class Line:
         stop: The position at which it ends, or comes to a group.
         group: The group in which it is a lane, or None.
         cancelled: Why its running step has to end, if so.
+        interrupt: Stops the running step with an error, if it runs where that can be done.
         beat: Called with each sign of life of a step with a time limit; it may raise.
         undo_result: During an undo, the result to hand to `rollback`.
     """
@@ -111,6 +113,7 @@ class Line:
     stop: int = 0
     group: GroupRun | None = None
     cancelled: str | None = None
+    interrupt: Callable[[BaseException], None] | None = None
     beat: Callable[[], None] | None = None
     _records: threading.Lock = field(default_factory=threading.Lock)
 
@@ -210,6 +213,12 @@ class Line:
     def failure(self) -> BaseException | None:
         """The error that ended the run, unless it succeeded."""
         return self.run.failure
+
+    @property
+    def isolate(self) -> Callable[[StepResult | None], Any] | None:
+        """Runs an attempt of the running step in another process, unless this is that process."""
+        isolation = self.run.isolation
+        return None if isolation is None else partial(isolation.attempt, self)
 
     def seal(self, reason: str) -> None:
         """Make the run impossible to roll back.

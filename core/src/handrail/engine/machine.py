@@ -71,7 +71,7 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     closing = run.sealed is not None or max(run.attempts, default=-1) >= run.plan.ordinary
     forward = failure is None and not closing
     line = run.line
-    broken = yield from _restore_all(
+    broken = yield from restore(
         _lines_of(run), reads=forward and len(line.finished) < run.plan.ordinary
     )
     if broken is None and forward:
@@ -117,7 +117,7 @@ def _lines_of(run: RunState) -> Iterator[tuple[Line, int]]:
             yield lane.line, positions.start
 
 
-def _restore_all(
+def restore(
     lines: Iterable[tuple[Line, int]], *, reads: bool
 ) -> Generator[Any, Any, BaseException | None]:
     """Let the finished steps restore transient values; return why the run cannot continue, if so.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 from fractions import Fraction
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.engine.line import Line
 from handrail.engine.recorder import InThread
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan
     from handrail.plan.weights import Weights
     from handrail.runtime import RunInfo
+    from handrail.steps import BaseStep
 
 
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelledError)
@@ -41,6 +42,18 @@ class Missing:
 
     types: Mapping[str, str]
     context: Callable[[BaseStepContext], BaseStepContext]
+
+
+class Isolation(Protocol):
+    """Runs steps in processes of their own."""
+
+    def attempt(self, line: Line, resumed: StepResult | None) -> StepResult | Awaitable[StepResult]:
+        """Run an attempt of the running step, or continue the interrupted one `resumed`."""
+        ...
+
+    def isolates(self, step: BaseStep[Any]) -> bool:
+        """Return whether `step`, without layers, runs in a process of its own."""
+        ...
 
 
 class Progress:
@@ -156,6 +169,7 @@ class RunState:
         leftovers: Attempts whose undo failed, with their number, by position; they are undone with
             their step.
         in_thread: Calls a blocking function for a coroutine, where an event loop runs.
+        isolation: Runs its isolated steps; None if there are none, or in the process of one.
         number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
         strict_results: Whether a step of a durable run fails if its result cannot be stored.
@@ -196,6 +210,7 @@ class RunState:
         default_factory=dict[int, list[tuple[int, StepResult]]]
     )
     in_thread: InThread | None = None
+    isolation: Isolation | None = None
     number: int | None = None
     keeps: bool = False
     strict_results: bool = False

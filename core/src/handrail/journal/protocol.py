@@ -243,6 +243,19 @@ class PrunesOneByOne(Protocol):
 
 
 @runtime_checkable
+class SharesLock(Protocol):
+    """What the runs of a journal have in addition if a lock in a file says that one is owned.
+
+    A process that inherits it keeps others from claiming the run while it lives.
+    """
+
+    @property
+    def lock_descriptor(self) -> int | None:
+        """The file descriptor of the lock, or None where locks are not supported."""
+        ...
+
+
+@runtime_checkable
 class WritesValues(Protocol):
     """What the runs of a journal have in addition if it stores values that JSON lacks."""
 

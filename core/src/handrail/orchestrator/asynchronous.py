@@ -8,7 +8,7 @@ import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import (
@@ -36,6 +36,8 @@ from handrail.wrapper import Layers
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
     from handrail.orchestrator.time_limit import TimeLimit
+
+T = TypeVar("T")
 
 
 class Asynchronous:
@@ -133,7 +135,9 @@ class Asynchronous:
         function, args = target(command, self._run.line.context)
         if isinstance(command, Attempt):
             method = "execute" if command.resumed is None else "resume"
-            inline = is_async(command.step, method)
+            isolation = self._run.isolation
+            isolates = isolation is not None and isolation.isolates(command.step)
+            inline = isolates or is_async(command.step, method)
             return checked(command.step, await self._call(function, args, inline, limit))
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
         inline = command.inline or _is_async_method(owner, name, function)
@@ -312,6 +316,27 @@ async def call_in_thread(function: Callable[..., None], *args: object) -> None:
     if cancelled is not None:
         raise cancelled from failed
     future.result()
+
+
+async def call_until_stopped(function: Callable[[], T], stop: Callable[[BaseException], None]) -> T:
+    """Call `function` in a thread, for a coroutine; a cancellation stops it.
+
+    Args:
+        function: What is called; its result or its error is that of this coroutine.
+        stop: Called in the loop with each CancelledError, which `function` raises once it stops.
+    """
+    call = partial(contextvars.copy_context().run, function)
+    future = asyncio.get_running_loop().run_in_executor(None, call)
+    while not future.done():
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError as error:
+            if future.cancelled():
+                raise
+            stop(error)
+        except BaseException:  # noqa: BLE001 - read from the future below
+            pass
+    return future.result()
 
 
 def _is_async_method(owner: Any, name: str, function: Callable[..., Any]) -> bool:

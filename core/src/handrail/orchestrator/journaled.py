@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.engine.forward_journaled import begin
+from handrail.engine.state import Isolation
 from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.codec import now
@@ -60,8 +61,36 @@ class RunAbout:
     serializers: Serializers = _INSTALLED
 
 
+class StartsIsolation(Isolation, Protocol):
+    """Isolates the steps of a run, between `open` and `close`."""
+
+    def check(self, run: RunState) -> None:
+        """Check that the isolated steps of a run can run in other processes.
+
+        Raises:
+            IsolationError: They cannot.
+        """
+
+    def open(self, run: RunState, owned: OwnedRun | None, *, early: bool) -> None:
+        """Take a run that begins, in a thread that lives as long as the run.
+
+        Args:
+            run: The run.
+            owned: The run in its journal, if it has one; its lock is shared with the processes.
+            early: Whether to prepare them now, and not when the first step needs one.
+        """
+
+    def close(self) -> None:
+        """End all processes, and wait for that. Calling it twice is harmless."""
+
+
 class GoingOn(Protocol):
     """A run of another process, about to continue in this one."""
+
+    @property
+    def undoes(self) -> bool:
+        """Whether it is only undone, so that of its steps only `always_run` ones may run."""
+        ...
 
     @property
     def owned(self) -> OwnedRun:

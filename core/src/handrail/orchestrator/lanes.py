@@ -422,6 +422,8 @@ class Lanes:
             job = playing.job
             if job is not None and job.task is not None and not job.over:
                 job.task.cancel()
+            elif (interrupt := playing.lane.line.interrupt) is not None:
+                interrupt(self._cancelled(playing.lane.line))
 
 
 @calls_user_code

@@ -58,7 +58,7 @@ class Facts:
         effects: Whether a dry run must not execute it.
         group: Name of the group in which it stands, or None.
         lane: Number of its lane in that group, from 0, or None.
-        plain: Whether its `execute` is called to run it: no layer, and within no limits.
+        plain: Whether its `execute` is called to run it: no layer, and no time to watch.
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether a `rollback` takes back what it did; one of a layer that only asks the
             wrapped step does not.
@@ -342,6 +342,14 @@ class Plan:
         from handrail.plan.weights import Weights  # noqa: PLC0415 - most plans are only shown
 
         return Weights(self)
+
+    @cached_property
+    def isolates(self) -> bool:
+        """Whether any step runs in a process of its own."""
+        return any(
+            planned.facts.limits is not None and planned.facts.limits.isolated
+            for planned in self.steps
+        )
 
     @cached_property
     def has_async(self) -> bool:

@@ -78,6 +78,11 @@ class ClaimedRun:
     about: RunAbout
     before: str | None = None
 
+    @property
+    def undoes(self) -> bool:
+        """Whether the run is only undone."""
+        return self.aim == "rollback" or self.recorded.row.direction == "undo"
+
     def begin(self, run: RunState) -> Machine:
         """Set the state of `run` from the record; return the machine to play."""
         row, line = self.recorded.row, run.line

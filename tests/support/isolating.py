@@ -83,7 +83,7 @@ class Work(BaseStep[Context]):
     def execute(self, context: Context) -> StepResult:
         begun(context)
         return WAYS[context.do](context) or StepResult(
-            data={"pid": os.getpid(), "helper": os.getppid(), "client": context.client},
+            data={"pid": os.getpid(), "client": context.client, "arguments": sys.argv},
             rollback_data={"made": ["work.txt"]},
         )
 

@@ -51,9 +51,6 @@ class Isolation(Protocol):
         """Run an attempt of the running step, or continue the interrupted one `resumed`."""
         ...
 
-    def stop(self, line: Line, error: BaseException) -> None:
-        """Stop the running attempt of a line, from any thread; `error` is raised by it."""
-
     def isolates(self, step: BaseStep[Any]) -> bool:
         """Return whether `step`, without layers, runs in a process of its own."""
         ...

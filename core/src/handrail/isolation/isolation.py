@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback_data import NOT_BEGUN
@@ -64,7 +63,6 @@ class Isolation:
         self._fields: ContextFields | None = None
         self._parcels = Parcels("")
         self._starting = threading.Lock()
-        self._running: dict[Line, IsolatedAttempt] = {}
 
     def check(self, run: RunState) -> None:
         """Check, before the run begins, that its isolated steps can run in other processes.
@@ -131,26 +129,12 @@ class Isolation:
                 self.close()
                 helper = self._start(line.run)
         attempt = IsolatedAttempt(line, helper, self._order(line, resumed), self._hand_back)
-        play = partial(self._play, line, attempt)
         if line.run.in_thread is None or not running_loop():
-            return play()
+            return attempt.play()
         # In the process of a run with an async driver, which has imported it.
         from handrail.orchestrator.asynchronous import call_until_stopped  # noqa: PLC0415
 
-        return call_until_stopped(play, attempt.stop)
-
-    def _play(self, line: Line, attempt: IsolatedAttempt) -> StepResult:
-        self._running[line] = attempt
-        try:
-            return attempt.play()
-        finally:
-            del self._running[line]
-
-    def stop(self, line: Line, error: BaseException) -> None:
-        """Stop the running step of `line`, if it is isolated; `error` is raised by it."""
-        attempt = self._running.get(line)
-        if attempt is not None:
-            attempt.stop(error)
+        return call_until_stopped(attempt.play, attempt.stop)
 
     def isolates(self, step: BaseStep[Any]) -> bool:
         """Return whether `step`, without layers, runs in a process of its own."""

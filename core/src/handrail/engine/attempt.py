@@ -147,7 +147,12 @@ def _wait(
     if isinstance(answer, Raised | NotRun) and not isinstance(answer.error, Exception):
         return answer
     if line.run.listener:
-        yield StatusChanged(step=planned.name, status=f"retrying {number}: {error}")
+        yield StatusChanged(
+            step=planned.name,
+            status=f"retrying {number}: {error}",
+            group=planned.facts.group,
+            lane=planned.facts.lane,
+        )
     return (yield Pause(wait))
 
 

@@ -22,6 +22,7 @@ from handrail import (
     StepRegistry,
     StepResult,
     StepWrapper,
+    parallel,
 )
 from handrail.events import StepProgressed
 from handrail.plan.builder import plan_of_registry
@@ -115,9 +116,11 @@ def heard(*_: object) -> None:
 def runs(count: int) -> Cases:
     """Return runs of `count` steps."""
     registry = registry_of(count)
-    layered = registry_of(count)
+    layered, deep = registry_of(count), registry_of(count)
     for number in range(count):
         layered.wrap(f"step_{number}", StepWrapper)
+        for _ in range(3):
+            deep.wrap(f"step_{number}", StepWrapper)
     steps = registry.get_steps()
     context = fresh()
 
@@ -131,7 +134,44 @@ def runs(count: int) -> Cases:
         "run, progress callback": _execution(registry, heard),
         "run, steps with a can_skip": _execution(registry_of(count, MaySkip), heard),
         "run, a layer around each step": _execution(layered, heard),
+        "run, three layers around each step": _execution(deep, heard),
         "run, observer of all events": _execution(registry, observers=[heard]),
+    }
+
+
+class AsyncNothing(Nothing):
+    """Does nothing, in a coroutine."""
+
+    async def execute(self, context: BaseStepContext) -> StepResult:
+        """Return the one result there is."""
+        return RESULT
+
+
+def lanes(count: int) -> Cases:
+    """Return runs of `count` steps in lanes: each step goes to a thread, or a task, and back."""
+    flat = registry_of(count)
+    steps = flat.get_steps()
+    context = fresh()
+
+    def loop() -> None:
+        for step in steps:
+            step.execute(context)
+
+    def grouped(kind: type[Nothing], groups: int) -> StepRegistry[BaseStepContext]:
+        registry = StepRegistry[BaseStepContext]()
+        for group in range(groups):
+            own = [kind(f"{group}_{number}") for number in range(count // groups)]
+            third = len(own) // 3
+            parts = [own[:third], own[third : 2 * third], own[2 * third :]]
+            registry.register(parallel(f"group_{group}", parts))
+        return registry
+
+    return {
+        "plain loop": loop,
+        "run": _execution(flat),
+        "run, in three lanes": _execution(grouped(Nothing, 1)),
+        "run, async, in three lanes": _execution(grouped(AsyncNothing, 1)),
+        "run, a group of three lanes for every three": _execution(grouped(Nothing, count // 3)),
     }
 
 
@@ -259,3 +299,4 @@ if __name__ == "__main__":
     for size in (1_000, 10_000):
         show(f"{size} steps are inserted", edits(size), size, 15)
     show(f"{REPORTS} reports of a step", reports(), REPORTS, 101)
+    show("300 steps are run in lanes", lanes(300), 300, 15)

@@ -28,7 +28,7 @@ PLUGINS = ROOT / "plugins"
 FLOORS = (
     (
         *("frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
-        *("steps", "groups", "wrapper", "runtime", "context", "serializers"),
+        *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),
@@ -41,9 +41,11 @@ FLOORS = (
     ("lock",),
     ("journal", "packs"),
     ("orchestrator",),
-    ("inspection",),
+    ("inspection", "isolation"),
     ("actions", "workflow"),
     ("targets",),
+    # What is only in the processes of isolated steps.
+    ("isolation/child", "isolation/helper", "isolation/remade"),
     ("recovery",),
     ("cli", "__main__"),
 )

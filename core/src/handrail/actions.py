@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handrail.hookspecs import ActionInfo
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
-    from handrail.orchestrator.journaled import RunAbout
+    from handrail.orchestrator.journaled import RunAbout, StartsIsolation
     from handrail.packs.provider import PackProvider, Packs
     from handrail.params.values import KeyPath
     from handrail.plan.plan import Plan
@@ -120,8 +120,8 @@ class BaseAction(Generic[P]):
 
         Called before a new run begins, also before a dry run, so that a path with a typing mistake
         is a ParamsError (exit code 2) and leaves no run. Not called to plan, to resume or to undo,
-        when inputs may be gone; nor where a step with effects of a pack or of the project goes
-        first, which may make them. It must not change anything, nor connect to anything.
+        when inputs may be gone; nor where the project has put a step with effects first, which
+        may make them. It must not change anything, nor connect to anything.
         """
         return ()
 
@@ -293,6 +293,11 @@ def orchestrator_of(
         context = checked_context(action.create_context(), action.action_name)
         carry_params(context, action.params, type(action).params_model)
     check_part(plan, action.info, provider)
+    isolation: StartsIsolation | None = None
+    if plan.isolates:
+        from handrail.isolation.isolation import Isolation  # noqa: PLC0415 - few plans do
+
+        isolation = Isolation(action, provider)
     if options.get("journal") is not None and about is None:
         about = about_action(
             type(action),
@@ -303,7 +308,7 @@ def orchestrator_of(
         )
     options.setdefault("strict_results", provider.strict_results)
     options["observers"] = (*options.get("observers", ()), *provider.observers())
-    return Orchestrator(plan, context, about=about, **options)
+    return Orchestrator(plan, context, about=about, isolation=isolation, **options)
 
 
 def about_action(
@@ -362,8 +367,8 @@ def require_inputs(action: BaseAction[Any], plan: Plan) -> None:
     for step in plan.steps:
         if step.reason.startswith("base"):
             break
-        if step.effects:
-            return  # It may make the inputs.
+        if step.effects and step.facts.by_project:
+            return  # It may make the inputs. Steps that packs put into every run do not.
     with naming("check_inputs", action.action_name, type(action).__module__):
         missing = list(action.check_inputs())
     if missing:

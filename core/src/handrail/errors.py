@@ -294,6 +294,28 @@ class StepFailedError(HandrailError, RuntimeError):
         }
 
 
+class StepTimeoutError(HandrailError, TimeoutError):
+    """A step, or its undo, took longer than its limits allow.
+
+    Attributes:
+        result: The StepResult that it returned too late, or None. It has the data for the undo.
+    """
+
+    code = "step-timeout"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.result: object = None
+
+
+class StepTimedOut(BaseException):
+    """Raised inside a step whose time is over, so that it can clean up.
+
+    Like KeyboardInterrupt, it is not caught by `except Exception`. The step fails with a
+    StepTimeoutError, whatever it does with this one.
+    """
+
+
 class StepResultError(HandrailError, TypeError):
     """A step returned something that is not a usable StepResult."""
 
@@ -326,6 +348,21 @@ class RecordError(HandrailError, RuntimeError):
     """Rollback data was recorded while its step was not executing, or `seal` was called early."""
 
     code = "record-outside-step"
+
+
+class FieldConflictError(HandrailError, RuntimeError):
+    """Two lanes of a group set one field of the context to different values."""
+
+    code = "field-conflict"
+
+
+class StepCancelledError(BaseException):
+    """A step of a group has to end, because another one failed or the run was interrupted.
+
+    The next `log`, `set_progress`, `set_status`, `set_metrics` or `record_rollback` of the step
+    raises it. It is no Exception, so that a step that handles the errors of its own work does not
+    suppress it.
+    """
 
 
 class AsyncStepError(HandrailError, RuntimeError):
@@ -501,6 +538,22 @@ class JournalUrlError(JournalError, ValueError):
 
     code = "journal-url"
     exit_code = ExitCode.USAGE
+
+
+class IsolationError(HandrailError, RuntimeError):
+    """An isolated step, or what it needs, cannot be made in a process of its own."""
+
+    code = "cannot-isolate"
+    exit_code = ExitCode.PLAN
+
+
+class StepProcessError(HandrailError, RuntimeError):
+    """The process of an isolated step ended before the step did; the message says how.
+
+    Also an error that the step raised, of a class that cannot be made again in the run.
+    """
+
+    code = "step-process"
 
 
 class RestoreError(HandrailError, RuntimeError):

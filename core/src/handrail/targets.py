@@ -154,7 +154,7 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
             ways_out=(f"leave the pack out:  --no-pack {record.id}",),
         )
     return Target(
-        name=name, action_class=_renamed(action_class, entry_point.name), origin=record.origin
+        name=name, action_class=renamed(action_class, entry_point.name), origin=record.origin
     )
 
 
@@ -171,7 +171,7 @@ def _workflow(packs: InstalledPacks, folder: Path, name: str, own: str, base: st
     except NotFoundError as error:
         message = f"{place.place}: the workflow {own} extends {base}: {error.message}"
         raise NotFoundError(message, origin=place, ways_out=error.ways_out) from None
-    made = _renamed(target.action_class, own)
+    made = renamed(target.action_class, own)
     return Target(name=name, action_class=made, origin=place)
 
 
@@ -200,7 +200,7 @@ def _is_action_class(found: object) -> TypeGuard[type[BaseAction[Any]]]:
     return isinstance(found, type) and issubclass(found, BaseAction) and found is not BaseAction
 
 
-def _renamed(action_class: type[BaseAction[Any]], name: str) -> type[BaseAction[Any]]:
+def renamed(action_class: type[BaseAction[Any]], name: str) -> type[BaseAction[Any]]:
     """Return the class with `action_name` set to `name`, the name of its entry point."""
     if action_class.action_name == name:
         return action_class

@@ -41,6 +41,7 @@ from handrail.journal import (
     NoteChange,
     PrunesOneByOne,
     ReadsValues,
+    RecordsByHand,
     Reliance,
     RelianceChange,
     RunChange,
@@ -329,6 +330,16 @@ class FencesContract:
         owned.write([RunChange(outcome="rolled_back")])
         row = journal.read(owned.number).row
         assert (row.direction, row.sealed) == ("undo", "originals were discarded")
+
+    def test_what_was_undone_by_hand_stays_when_it_is_not_named(self, journal: Journal) -> None:
+        assert isinstance(journal, RecordsByHand)
+        assert journal.records_by_hand
+        owned = journal.open_run(new_run())
+        assert journal.read(owned.number).row.by_hand is None
+        owned.write([RunChange(direction="undo", by_hand='[{"step": "\u00e9"}]')])
+        owned.write([RunChange(outcome="rolled_back")])
+        assert journal.read(owned.number).row.by_hand == '[{"step": "\u00e9"}]'
+        assert [row.by_hand for row in journal.runs()] == ['[{"step": "\u00e9"}]']
 
     def test_a_claim_opens_a_closed_run_again(self, journal: Journal) -> None:
         owned = journal.open_run(new_run())
@@ -680,6 +691,13 @@ DAMAGE = [
 OLDER = [f"UPDATE {{{table}}} SET crc = NULL" for table in ("run", "attempt", "note", "field")]
 
 
+LOST = [
+    ("DELETE FROM {attempt} WHERE run = 1", "has 0 attempts of steps, and had 1 at its end"),
+    ("DELETE FROM {note} WHERE run = 1 AND seq = 2", "has 1 notes, and had 2 at its end"),
+    ("DELETE FROM {field} WHERE run = 1", "has 0 context fields, and had 1 at its end"),
+]
+
+
 class DamageContract:
     """What was read and is not what was written is told, and hides nothing else."""
 
@@ -720,6 +738,38 @@ class DamageContract:
         rows = ["note 1 of step 'scan'", "note 2 of step 'scan'"]
         assert ([each.row for each in found.damage], found.unchecked) == (rows, 1)
         assert full.check_run(2) == RunCheck(rows=3, unchecked=0, sound=full.read(2))
+
+    @pytest.mark.parametrize(("statement", "told"), LOST)
+    def test_a_row_that_is_lost_after_the_end_of_its_run_is_damage(
+        self, full: Journal, place: str, statement: str, told: str
+    ) -> None:
+        owned = full.claim(1)
+        owned.write([RunChange(outcome="failed")])
+        owned.release()
+        assert full.read(1).row.counts == "1 2 1"
+        execute(place, statement)
+        with pytest.raises(JournalDamagedError, match=f"run 1 is damaged .*: the record {told}"):
+            full.read(1)
+        assert isinstance(full, ChecksRows)
+        [error] = full.check_run(1).damage
+        assert told in error.message
+
+    def test_the_rows_of_a_run_that_goes_on_are_not_counted(self, full: Journal) -> None:
+        for outcome in ("failed", "completed"):
+            owned = full.claim(1)
+            assert full.read(1).row.counts is None
+            owned.write([AttemptChange(step=outcome, n=1, state="done")])
+            owned.write([note(7, step=outcome), RunChange(outcome=outcome)])
+            owned.release()
+            full.read(1)
+        assert full.read(1).row.counts == "3 4 1"
+        assert full.runs()[0].number == 2
+
+    def test_a_check_reads_no_more_rows_than_it_may(self, full: Journal) -> None:
+        assert isinstance(full, ChecksRows)
+        for most, complete in ((5, True), (4, False), (2, False)):
+            found = full.check_run(1, most=most)
+            assert (found.rows, found.complete, found.damage) == (most, complete, ())
 
     def test_the_rest_of_a_damaged_run_is_sound(self, full: Journal, place: str) -> None:
         assert isinstance(full, ChecksRows)

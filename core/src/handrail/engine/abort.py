@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import Attempt, Machine, Raised
+from handrail.engine.commands import Attempt, Limited, Machine, Raised
 from handrail.engine.finalize import end
 from handrail.engine.outcome import Failure, after, settle, settle_closing
 from handrail.engine.undo import undo
@@ -57,11 +57,14 @@ def abandon(run: RunState, error: BaseException, doing: Doing) -> Machine:
 
 def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | None:
     line, steps = run.line, run.plan.steps
+    if run.group is not None:
+        run.group.interrupt(error)
+        return run.group.close()
     position = len(line.finished)
     planned = steps[position] if position < run.plan.ordinary else None
     if planned is not None and not line.asking and line.context.current_step == planned.name:
         # It was about to be kept, and counts as started.
-        failure = settle(line, planned, _outcome_of(planned, error, doing))
+        failure = settle(line, planned, outcome_of(planned, error, doing))
         return failure or after(steps, position, Raised(error))
     return after(steps, position - 1, Raised(error)) if position else None
 
@@ -73,13 +76,16 @@ def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> Non
     if position is not None and position >= run.plan.ordinary and not line.asking:
         if position in run.closed:
             return
-        outcome = _outcome_of(run.plan.steps[position], error, doing)
+        outcome = outcome_of(run.plan.steps[position], error, doing)
         if doing.called or isinstance(outcome, StepResult):
             settle_closing(line, position, outcome)
 
 
-def _outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:
+def outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:
+    """Return the outcome of a step that was about to be kept."""
     command, answer = doing.command, doing.answer
+    if isinstance(command, Limited):
+        command = command.command
     played = isinstance(command, Attempt | Layers) and command.step is planned.step
     ours = command is planned or played
     return answer if ours and isinstance(answer, StepResult) else Raised(error)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from handrail.frozen import frozen, record
 
 if TYPE_CHECKING:
+    from handrail.limits import Limits
     from handrail.steps import BaseStep, StepResult
 
 Machine = Generator[Any, Any, None]
@@ -41,6 +42,25 @@ class GoBack:
     """
 
     walk: Machine
+
+
+@record
+class Abreast:
+    """Play lanes side by side; answered by None once all are over, or by `Raised`.
+
+    Only the thread of the driver moves a lane. Once `group.stopping` is set no lane may start a
+    step, and the driver cancels what it can. `Raised` means that the run is left as it is: steps
+    may be running still.
+
+    Attributes:
+        group: The `GroupRun`, which drivers stop; commands know no types of the engine.
+        lanes: Each `Lane` of it, in the order in which they start.
+        limit: How many lanes run at the same time; None for all of them.
+    """
+
+    group: Any
+    lanes: tuple[Any, ...]
+    limit: int | None
 
 
 @frozen(kw_only=False)
@@ -82,6 +102,18 @@ class Attempt:
 
 
 @record
+class Limited:
+    """Do `command` within `limits`; answered like the command itself.
+
+    Once its time is over it is interrupted as far as the driver can, and the answer is a `Raised`
+    with a StepTimeoutError, however it ended.
+    """
+
+    command: Attempt | Call
+    limits: Limits
+
+
+@record
 class Revert:
     """Ask for the undo of the last attempt of `step`, which ended as `outcome`."""
 
@@ -119,6 +151,6 @@ class Played(Protocol):
 
     answer: Raised | None
 
-    def move(self, answer: Any) -> Attempt | Revert | Pause | StepResult | Raised | None:
+    def move(self, answer: Any) -> Attempt | Limited | Revert | Pause | StepResult | Raised | None:
         """Return the next command, the outcome, or None."""
         ...

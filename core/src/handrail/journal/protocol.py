@@ -170,6 +170,26 @@ class KnowsReliance(Protocol):
         ...
 
 
+@runtime_checkable
+class RecordsByHand(Protocol):
+    """What a journal has in addition if it may record what people undid by hand."""
+
+    @property
+    def records_by_hand(self) -> bool:
+        """Whether it does: then `RunChange.by_hand` is written, and `RunRow.by_hand` read."""
+        ...
+
+
+@runtime_checkable
+class KnowsLanes(Protocol):
+    """What a journal has in addition if runs with groups can be recorded in it."""
+
+    @property
+    def knows_lanes(self) -> bool:
+        """Whether it keeps the `step` of a `FieldRow`."""
+        ...
+
+
 @frozen
 class RunCheck:
     """What a check of all rows of one run has found.
@@ -179,12 +199,14 @@ class RunCheck:
         unchecked: How many of them have no checksum, because an older version wrote them.
         damage: The damaged rows.
         sound: The run without them; None if not even its own row was found.
+        complete: Whether all rows were read.
     """
 
     rows: int = 0
     unchecked: int = 0
     damage: tuple[JournalDamagedError, ...] = ()
     sound: RecordedRun | None = None
+    complete: bool = True
 
 
 @runtime_checkable
@@ -195,8 +217,13 @@ class ChecksRows(Protocol):
         """Return what is wrong with the database as a whole, one sentence each."""
         ...
 
-    def check_run(self, number: int) -> RunCheck:
-        """Read all rows of a run; return which are damaged, and what is sound."""
+    def check_run(self, number: int, *, most: int | None = None) -> RunCheck:
+        """Read all rows of a run; return which are damaged, and what is sound.
+
+        Args:
+            number: The number of the run.
+            most: Read no more rows than this, if the run has more.
+        """
         ...
 
 
@@ -212,6 +239,19 @@ class PrunesOneByOne(Protocol):
             release: Called with the number of each run, which nobody can claim meanwhile; the run
                 stays if it returns False. It may read the journal.
         """
+        ...
+
+
+@runtime_checkable
+class SharesLock(Protocol):
+    """What the runs of a journal have in addition if a lock in a file says that one is owned.
+
+    A process that inherits it keeps others from claiming the run while it lives.
+    """
+
+    @property
+    def lock_descriptor(self) -> int | None:
+        """The file descriptor of the lock, or None where locks are not supported."""
         ...
 
 

@@ -63,9 +63,12 @@ class RunRow(NewRun):
         undid: Seconds that earlier owners spent undoing.
         seen: The last sign of life of its owner; None if the run has ended or was given up, or if
             the machine was restarted since.
+        by_hand: What people undid by hand, as a JSON list; None if nothing was.
         given_up: Whether its owner gave up the run before the end, because it was stopped or could
             no longer write.
         plan: The plan, as JSON; empty if plans were not requested.
+        counts: How many attempts, notes and fields it has, as `3 10 2`, if it has ended; None if
+            nobody counted.
         damage: How the row is damaged, or None. Of a damaged one only the number is certain; other
             attributes are empty if they cannot be read. Only listings have damaged rows.
     """
@@ -82,8 +85,10 @@ class RunRow(NewRun):
     heard: str | None = None
     worked: float = 0.0
     undid: float = 0.0
+    by_hand: str | None = None
     seen: str | None = None
     given_up: bool = False
+    counts: str | None = None
     damage: str | None = None
 
     def spent(self, until: str) -> tuple[float, float]:
@@ -149,14 +154,17 @@ class FieldRow(NamedTuple):
     """The value of a context field from a boundary on.
 
     Attributes:
-        boundary: The number of steps, without `always_run` ones, that had finished.
+        boundary: The number of steps, without `always_run` ones, that had finished; in a group, a
+            number that grows with each step that ends in any lane.
         name: Name of the field.
         value: The value, as JSON.
+        step: In a plan with groups, the step that had ended: its lane has this value.
     """
 
     boundary: int
     name: str
     value: str
+    step: str | None = None
 
 
 class AttemptChange(NamedTuple):
@@ -181,11 +189,12 @@ class NoteChange(NamedTuple):
 
 
 class FieldChange(NamedTuple):
-    """Write the value of a context field from a boundary on."""
+    """Write the value of a context field from a boundary on; `step` as in `FieldRow`."""
 
     boundary: int
     name: str
     value: str
+    step: str | None = None
 
 
 class RelianceChange(NamedTuple):
@@ -196,11 +205,15 @@ class RelianceChange(NamedTuple):
 
 @frozen
 class RunChange:
-    """Change the run itself; values that are None are kept. An `outcome` closes the run."""
+    """Change the run itself; values that are None are kept. An `outcome` closes the run.
+
+    Only a journal that is a `RecordsByHand` is given `by_hand`.
+    """
 
     direction: Direction | None = None
     sealed: str | None = None
     outcome: Outcome | None = None
+    by_hand: str | None = None
 
 
 Change = AttemptChange | NoteChange | FieldChange | RelianceChange | RunChange

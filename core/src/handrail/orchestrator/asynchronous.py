@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import (
+    Abreast,
     Attempt,
     Call,
     Commit,
     GoBack,
+    Limited,
     Machine,
     Mark,
     NotRun,
@@ -23,6 +25,7 @@ from handrail.engine.commands import (
     Report,
 )
 from handrail.engine.guard import checked, guarded, target
+from handrail.engine.state import INTERRUPTIONS
 from handrail.engine.user_code import calls_user_code
 from handrail.events import Event
 from handrail.plan.plan import PlannedStep
@@ -31,6 +34,9 @@ from handrail.wrapper import Layers
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
+    from handrail.orchestrator.time_limit import TimeLimit
+
+T = TypeVar("T")
 
 
 class Asynchronous:
@@ -95,15 +101,17 @@ class Asynchronous:
     async def _perform(self, command: Any) -> Any:
         run, line = self._run, self._run.line
         if isinstance(command, Event):
-            assert run.listener is not None
-            run.listener(command)
+            self._tell(command)
             return None
         if isinstance(command, Commit):
             assert line.log is not None
             return await self._in_thread(guarded, line.log.commit)
+        if isinstance(command, Abreast):
+            return await self._play_lanes(command)
         # `always_run` steps start even after a cancellation.
         # A layer may still undo the attempt in which a cancellation was raised.
-        clears_up = self._raised and isinstance(command, Call)
+        played = command.command if isinstance(command, Limited) else command
+        clears_up = self._raised and isinstance(played, Call)
         stops = run.outcome is None and not (run.undoing or clears_up)
         if self._pending is not None and stops:
             pending, self._pending = self._pending, None
@@ -112,21 +120,71 @@ class Asynchronous:
             line.context.current_step = command.name
             step = command.step
             command = Call(step.can_skip, (line.context,)) if line.asking else Attempt(step)
-        if isinstance(command, Attempt):
-            method = "execute" if command.resumed is None else "resume"
-            inline = is_async(command.step, method)
-            function, args = target(command, line.context)
-            return checked(command.step, await self._call(function, args, inline=inline))
-        if isinstance(command, Call):
-            owner = getattr(command.function, "__self__", None)
-            name = getattr(command.function, "__name__", "")
-            inline = command.inline or _is_async_method(owner, name, command.function)
-            return await self._call(command.function, command.args, inline=inline)
+        if isinstance(command, Attempt | Call):
+            return await self._do(command)
+        if isinstance(command, Limited):
+            return await self._limited(command)
         if isinstance(command, Report):
             return guarded(run.progress.reached, command.percent)
         if isinstance(command, Pause):
             return await self._call(asyncio.sleep, (command.seconds,), inline=True)
         return await self._through(command) if isinstance(command, Layers) else None
+
+    async def _do(self, command: Attempt | Call, limit: TimeLimit | None = None) -> Any:
+        function, args = target(command, self._run.line.context)
+        if isinstance(command, Attempt):
+            method = "execute" if command.resumed is None else "resume"
+            isolation = self._run.isolation
+            isolates = isolation is not None and isolation.isolates(command.step)
+            inline = isolates or is_async(command.step, method)
+            return checked(command.step, await self._call(function, args, inline, limit))
+        owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+        inline = command.inline or _is_async_method(owner, name, function)
+        return await self._call(function, args, inline, limit)
+
+    async def _limited(self, command: Limited) -> Any:
+        """Play a command within its limits."""
+        # Only steps with limits pay for it.
+        from handrail.orchestrator.time_limit import TimeLimit  # noqa: PLC0415
+
+        line, limit = self._run.line, TimeLimit(command.limits)
+        limit.thread = None  # Unless it runs in the loop, see `cancelled_late`.
+        line.watched(limit.beat)
+        limit.start()
+        try:
+            answer = await self._do(command.command, limit)
+        finally:
+            # It waits for its thread, which is not longer than one call takes.
+            limit.stop()
+            line.watched(None)
+        return limit.settled(answer, self._run.interruptions)
+
+    async def _play_lanes(self, command: Abreast) -> None:
+        """Play a group."""
+        from handrail.orchestrator.lanes import Lanes, LoopWaiting, commit  # noqa: PLC0415
+
+        run, loop = self._run, asyncio.get_running_loop()
+        waiting = LoopWaiting(loop)
+        lanes = Lanes(run, command, tell=self._tell, wake=waiting.wake, loop=lambda: loop)
+        while True:
+            lanes.move()
+            if lanes.over:
+                return
+            if logs := lanes.committing:
+                lanes.committed(await self._in_thread(commit, run, logs))
+            elif self._pending is None:
+                try:
+                    await waiting.wait()
+                except asyncio.CancelledError as error:
+                    self._asked_to_cancel()  # This request was noticed.
+                    self._cancel(error)
+            pending, self._pending = self._pending, None
+            if pending is not None and not lanes.stopping:
+                lanes.interrupt(pending)
+
+    def _tell(self, event: Event) -> None:
+        assert self._run.listener is not None
+        self._run.listener(event)
 
     async def _through(self, layers: Layers) -> Any:
         """Play layers to their end, or until an attempt is to be undone; return which."""
@@ -135,7 +193,7 @@ class Asynchronous:
         while True:
             if command is None:
                 answer, layers.answer = layers.answer, None
-            elif isinstance(command, Attempt | Pause):
+            elif isinstance(command, Attempt | Limited | Pause):
                 answer = await self._perform(command)
                 if isinstance(answer, NotRun):
                     answer = Raised(answer.error)
@@ -144,28 +202,36 @@ class Asynchronous:
             command = layers.move(answer)
 
     @calls_user_code
-    async def _call(self, function: Callable[..., Any], args: tuple[Any, ...], inline: bool) -> Any:
+    async def _call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        inline: bool,
+        limit: TimeLimit | None = None,
+    ) -> Any:
         self._called = True
         answer = (
             guarded(function, *args) if inline else await self._in_thread(guarded, function, *args)
         )
         if not inspect.isawaitable(answer):
             return answer
+        raised: asyncio.CancelledError | None = None
         try:
-            found: Any = await answer
+            found: Any = await (answer if limit is None else _until_over(answer, limit))
+        except asyncio.CancelledError as error:
+            found, raised = Raised(error), error
         except BaseException as error:  # noqa: BLE001 - the engine decides
             found = Raised(error)
-        raised = isinstance(found, Raised) and isinstance(found.error, asyncio.CancelledError)
-        if self._asked_to_cancel(raised=raised) and (raised or self.cancelled is None):
-            # Else the step suppressed it.
-            self._raised = self._raised or raised
-            self._cancel(found.error if raised else asyncio.CancelledError())
+        if self._asked_to_cancel(raised=raised is not None) and (raised or self.cancelled is None):
+            self._raised = self._raised or raised is not None
+            # If none was raised, the step suppressed it.
+            self._cancel(raised or asyncio.CancelledError())
         return found
 
     def _cancel(self, error: asyncio.CancelledError) -> None:
         """Stop the run at the next boundary, because its task was cancelled."""
         self._pending = self.cancelled = error
-        self._run.interruptions = (KeyboardInterrupt, SystemExit, asyncio.CancelledError)
+        self._run.interruptions = (*INTERRUPTIONS, asyncio.CancelledError)
 
     def _asked_to_cancel(self, *, raised: bool = False) -> bool:
         """Return whether this task was asked to be cancelled since it last noticed that.
@@ -199,6 +265,12 @@ class Asynchronous:
         return future.result()
 
 
+def _until_over(awaitable: Awaitable[Any], limit: TimeLimit) -> Awaitable[Any]:
+    from handrail.orchestrator.time_limit import cancelled_late  # noqa: PLC0415 - only with limits
+
+    return cancelled_late(awaitable, limit)
+
+
 async def call_in_thread(function: Callable[..., None], *args: object) -> None:
     """Call `function` in a thread, for a coroutine.
 
@@ -219,6 +291,27 @@ async def call_in_thread(function: Callable[..., None], *args: object) -> None:
     if cancelled is not None:
         raise cancelled from failed
     future.result()
+
+
+async def call_until_stopped(function: Callable[[], T], stop: Callable[[BaseException], None]) -> T:
+    """Call `function` in a thread, for a coroutine; a cancellation stops it.
+
+    Args:
+        function: What is called; its result or its error is that of this coroutine.
+        stop: Called in the loop with each CancelledError, which `function` raises once it stops.
+    """
+    call = partial(contextvars.copy_context().run, function)
+    future = asyncio.get_running_loop().run_in_executor(None, call)
+    while not future.done():
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError as error:
+            if future.cancelled():
+                raise
+            stop(error)
+        except BaseException:  # noqa: BLE001 - read from the future below
+            pass
+    return future.result()
 
 
 def _is_async_method(owner: Any, name: str, function: Callable[..., Any]) -> bool:

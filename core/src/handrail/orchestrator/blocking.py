@@ -8,10 +8,12 @@ from typing import Any, cast
 
 from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import (
+    Abreast,
     Attempt,
     Call,
     Commit,
     GoBack,
+    Limited,
     Machine,
     Mark,
     NotRun,
@@ -29,6 +31,7 @@ from handrail.plan.plan import PlannedStep
 from handrail.steps import StepResult
 from handrail.wrapper import Layers
 
+_BROKEN = 100  # Errors from outside of the steps in one group, after which it is given up.
 _NOT_AWAITABLE = frozenset({StepResult, Raised, bool, type(None)})
 
 
@@ -125,7 +128,8 @@ class Blocking:
             command = send(None)
             while True:
                 if type(command) is not PlannedStep:
-                    command = send(self._perform(command))
+                    stops = interrupts.pending is not None and type(command) in (Limited, Pause)
+                    command = send(Raised(_taken(interrupts)) if stops else self._perform(command))
                     continue
                 if interrupts.pending is not None:
                     command = send(Raised(_taken(interrupts)))
@@ -156,28 +160,47 @@ class Blocking:
             assert run.line.log is not None
             return guarded(run.line.log.commit)
         if isinstance(command, Event):
-            assert run.listener is not None
-            answer = guarded(run.listener, command)
-            if isinstance(answer, Raised):
-                self._put_off(answer.error)
+            self._tell(command)
             return None
+        if isinstance(command, Abreast):
+            return self._play_lanes(command)
         # `always_run` steps start even if a signal is pending; they receive it.
         # A layer may still undo the attempt in which an interrupt was raised.
-        clears_up = interrupts.raised and isinstance(command, Call)
+        calls = isinstance(command, Call) or (
+            isinstance(command, Limited) and isinstance(command.command, Call)
+        )
+        clears_up = interrupts.raised and calls
         stops = run.outcome is None and not (interrupts.undoing or clears_up)
         if interrupts.pending is not None and stops:
             kind = Raised if isinstance(command, Mark | Report) else NotRun
             return kind(_taken(interrupts))
         if isinstance(command, Report):
             return guarded(run.progress.reached, command.percent)
-        if isinstance(command, Call):
-            return self._call(command.function, command.args)
-        if isinstance(command, Attempt):
-            function, args = target(command, run.line.context)
-            return checked(command.step, self._call(function, args))
+        if isinstance(command, Call | Attempt):
+            return self._do(command)
+        if isinstance(command, Limited | Pause):
+            return self._pause_or_limited(command)
+        return None
+
+    def _do(self, command: Call | Attempt) -> Any:
+        function, args = target(command, self._run.line.context)
+        answer = self._call(function, args)
+        return answer if isinstance(command, Call) else checked(command.step, answer)
+
+    def _pause_or_limited(self, command: Limited | Pause) -> Any:
         if isinstance(command, Pause):
             return guarded(pause, command.seconds)
-        return None
+        # Only steps with limits pay for it.
+        from handrail.orchestrator.time_limit import TimeLimit  # noqa: PLC0415
+
+        line, limit = self._run.line, TimeLimit(command.limits)
+        line.watched(limit.beat)
+        try:
+            with self._interrupts.within(limit):
+                answer = self._do(command.command)
+        finally:
+            line.watched(None)
+        return limit.settled(answer, self._run.interruptions)
 
     @calls_user_code
     def _through(self, layers: Layers) -> Any:
@@ -193,12 +216,12 @@ class Blocking:
             answer: Any = None
             if command is None:
                 answer, layers.answer = layers.answer, None
-            elif kind is not Attempt and kind is not Pause:
+            elif kind is not Attempt and kind is not Limited and kind is not Pause:
                 return command
             elif interrupts.pending is not None and run.outcome is None:
                 answer = Raised(_taken(interrupts))
-            elif kind is Pause:
-                answer = guarded(pause, command.seconds)
+            elif kind is not Attempt:
+                answer = self._pause_or_limited(command)
             else:
                 try:
                     answer = command.step.execute(context)
@@ -208,6 +231,53 @@ class Blocking:
                     if type(answer) is not StepResult:
                         answer = checked(command.step, self._awaited(answer))
             command = layers.move(answer)
+
+    def _play_lanes(self, command: Abreast) -> Raised | None:
+        """Play a group; return why it was left as it is, if so."""
+        # Most runs have no groups, and import no threads.
+        from handrail.orchestrator.lanes import Lanes, commit  # noqa: PLC0415
+        from handrail.orchestrator.waiting import Waiting  # noqa: PLC0415
+
+        interrupts, waiting = self._interrupts, Waiting(self._loop)
+        lanes = Lanes(
+            self._run, command, tell=self._tell, wake=waiting.wake, loop=self._loop.running
+        )
+        before, asked, errors = interrupts.undoing, False, 0
+        try:
+            while True:
+                try:
+                    lanes.move()
+                    if lanes.over:
+                        return None
+                    if logs := lanes.committing:
+                        lanes.committed(commit(self._run, logs))
+                    elif interrupts.pending is None:
+                        # A step has failed: the first signal only warns, as in the undo.
+                        interrupts.undoing = before or (lanes.stopping and not asked)
+                        waiting.wait(interrupts, in_loop=lanes.awaits)
+                    error: BaseException | None = interrupts.take() or waiting.because
+                except BaseException as raised:
+                    error, errors = raised, errors + 1
+                    if errors > _BROKEN:
+                        raise
+                if error is not None and not lanes.stopping:
+                    asked = True
+                    lanes.interrupt(error)
+                elif isinstance(error, KeyboardInterrupt) and not (asked or interrupts.warned):
+                    # It came upon the failure of a step, and does as much as one in the undo.
+                    asked = True
+                    interrupts.warn(error)
+                elif isinstance(error, KeyboardInterrupt):
+                    lanes.leave()
+                    return Raised(error)
+        finally:
+            interrupts.undoing = before
+
+    def _tell(self, event: Event) -> None:
+        assert self._run.listener is not None
+        answer = guarded(self._run.listener, event)
+        if isinstance(answer, Raised):
+            self._put_off(answer.error)
 
     def _put_off(self, error: BaseException) -> None:
         """Keep an interrupt that an observer was in the middle of; other errors pass through."""

@@ -38,23 +38,32 @@ class EventLoop:
         if self._runner is not None:
             self._runner.close()
 
+    def running(self) -> asyncio.AbstractEventLoop:
+        """Return the loop, to start tasks in it, which run in `run`.
+
+        Raises:
+            AsyncStepError: Another loop runs in this thread.
+        """
+        if running_loop():
+            raise _in_running_loop()
+        return self._started().get_loop()
+
+    def run(self, body: Coroutine[Any, Any, Any]) -> None:
+        """Run the loop until `body`, code of ours, has ended."""
+        self._started().run(body)
+
     def wait(self, awaitable: Awaitable[Any]) -> Any:
         """Run an awaitable to its end in this loop; return its result, or `Raised`."""
         if running_loop():
             getattr(awaitable, "close", lambda: None)()
-            return Raised(
-                AsyncStepError(
-                    "an async step cannot run inside a running event loop from execute()",
-                    ways_out=("await orchestrator.execute_async() instead",),
-                )
-            )
+            return Raised(_in_running_loop())
         runner, interrupts = self._started(), self._interrupts
         running = _Running(runner.get_loop(), awaitable)
-        outer, interrupts.cancel_task = interrupts.cancel_task, running.cancel
+        outer, interrupts.task = interrupts.task, running
         answer = guarded(_run_to_end, runner, running.body())
-        interrupts.cancel_task = outer
+        interrupts.task = outer
         if running.cancelled and isinstance(answer, Raised) and _is_cancelled(answer.error):
-            return Raised(interrupts.take() or KeyboardInterrupt())
+            return Raised(interrupts.take() or running.because or KeyboardInterrupt())
         return answer
 
     def _started(self) -> asyncio.Runner:
@@ -70,24 +79,40 @@ class EventLoop:
         return self._runner
 
 
+def _in_running_loop() -> AsyncStepError:
+    return AsyncStepError(
+        "an async step cannot run inside a running event loop from execute()",
+        ways_out=("await orchestrator.execute_async() instead",),
+    )
+
+
 class _Running:
     """An awaitable that runs in a loop, and can be cancelled by a signal handler.
 
     Attributes:
         cancelled: Whether it was cancelled.
+        because: What a time limit that cancelled it raises.
+        heard: Whether its loop has taken note of the last `cancel`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, awaitable: Awaitable[Any]) -> None:
         self.cancelled = False
+        self.because: BaseException | None = None
+        self.heard = True
         self._loop = loop
         self._awaitable = awaitable
         self._task: asyncio.Task[Any] | None = None
 
-    def cancel(self) -> None:
+    def cancel(self, because: BaseException | None = None) -> None:
         """Cancel it, or keep it from starting."""
-        self.cancelled = True
+        self.cancelled, self.because = True, because
         if self._task is not None:
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            self.heard = False
+            self._loop.call_soon_threadsafe(self._cancel, self._task)
+
+    def _cancel(self, task: asyncio.Task[Any]) -> None:
+        self.heard = True
+        task.cancel()
 
     @calls_user_code
     async def body(self) -> Any:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from handrail.settings.changes import Changes, Insert
     from handrail.settings.requirements import RequiredStep
     from handrail.settings.selection import Selection
+    from handrail.settings.values import Settings
 
 DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
 
@@ -78,6 +79,11 @@ class UndoPacks:
         return True
 
     @property
+    def settings(self) -> Settings:
+        """The settings that apply."""
+        return self._packs.settings
+
+    @property
     def serializers(self) -> InstalledSerializers:
         """The serializers of the packs."""
         return self._packs.serializers
@@ -127,7 +133,10 @@ class UndoPacks:
         from handrail.packs.project_edits import edits_of  # noqa: PLC0415 - for plans only
 
         changes = [self._usable(each) for each in self._packs.changes(lineage)]
-        return edits_of(changes, self._packs.catalog)
+        edits, problems = edits_of(changes, self._packs.catalog)
+        for limiting in edits.limitings:
+            limiting.missing_ok = True  # The step may be one of an excluded pack.
+        return edits, problems
 
     def workflow_steps(self, name: str) -> tuple[Sequence[tuple[Part, Origin]], Sequence[Problem]]:
         """Return the steps and groups of a workflow, without steps of excluded packs.

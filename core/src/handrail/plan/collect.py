@@ -107,9 +107,7 @@ class _Inquiry:
         for entry, causes in standing_in:
             if self.answers > MOST_ANSWERS:
                 return
-            # A step that replaces one of the same name needs no new insertions.
-            answering = () if entry.name in self.asked else inserting
-            self._drain(deque([(entry, causes)]), answering, wrapping)
+            self._drain(deque([(entry, causes)]), inserting, wrapping)
 
     def _askers(self) -> tuple[list[_Asker], list[_Asker]]:
         inserting: list[_Asker] = []
@@ -137,10 +135,13 @@ class _Inquiry:
                 # Packs that answer for each step of each other end, but only after every order.
                 self.problems.append(too_many_answers(self.action.name, self.edits))
                 return
+            # A step that replaces one of the same name needs no new insertions. For another one of
+            # that name they would be a mistake of the packs that are asked, who have made none.
+            answering = () if entry.name in self.asked else inserting
             self.asked.add(entry.name)
             step = innermost(entry.step)
             before = StepStates((step,))
-            waiting += self._ask_about(entry, step, causes, inserting, wrapping)
+            waiting += self._ask_about(entry, step, causes, answering, wrapping)
             if changed := before.put_back():
                 self._is_changed(step, changed, causes, (*inserting, *wrapping))
 

@@ -129,11 +129,12 @@ class _Resolution:
 
     def _block(self, insertion: Insertion) -> Block:
         where = "at the end" if insertion.anchor is None else f"{insertion.side} {insertion.anchor}"
-        if insertion.sources:
+        by_project = bool(insertion.sources)
+        if by_project:
             where += f", {insertion.origin.place}"
         sources = insertion.sources or (insertion.origin,) * len(insertion.entries)
         drafts = [
-            Draft(entry=entry, origin=source, reason=where, lane=entry.lane)
+            Draft(entry=entry, origin=source, reason=where, by_project=by_project, lane=entry.lane)
             for entry, source in zip(insertion.entries, sources, strict=True)
         ]
         nodes = nodes_of(drafts, insertion)

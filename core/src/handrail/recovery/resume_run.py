@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.actions import about_action, orchestrator_of, result_of
 from handrail.engine.machine import missing_error, play_on
 from handrail.engine.outcome import Failure
-from handrail.engine.rollback_data import ASKED
+from handrail.engine.rollback_data import ASKED, NOT_BEGUN
 from handrail.engine.state import Missing
 from handrail.errors import (
     DriftError,
@@ -33,7 +33,13 @@ from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import run_info
 from handrail.recovery.recorded_plan import drift, installs
-from handrail.recovery.replay_state import RESULT, fields_at, replay_state_of
+from handrail.recovery.replay_state import (
+    RESULT,
+    fields_at,
+    fields_before,
+    fields_in_lane,
+    replay_state_of,
+)
 from handrail.recovery.status import Aim, check
 
 if TYPE_CHECKING:
@@ -72,6 +78,11 @@ class ClaimedRun:
     about: RunAbout
     before: str | None = None
 
+    @property
+    def undoes(self) -> bool:
+        """Whether the run is only undone."""
+        return self.aim == "rollback" or self.recorded.row.direction == "undo"
+
     def begin(self, run: RunState) -> Machine:
         """Set the state of `run` from the record; return the machine to play."""
         row, line = self.recorded.row, run.line
@@ -84,7 +95,9 @@ class ClaimedRun:
         run.is_recorded(row.uid, row.number)
         run.describe = described_as(row, self.journal)
         line.finished[:] = place.finished
-        line.context.step_results[:] = place.finished
+        line.context.step_results[:] = [each for each in place.finished if each is not NOT_BEGUN]
+        run.resumed.update(place.lanes)
+        run.starts.update(dict.fromkeys(place.starts))
         run.closed.update(place.closed)
         run.attempts.update(place.attempts)
         run.leftovers.update(place.leftovers)
@@ -103,13 +116,21 @@ class ClaimedRun:
         else:
             line.doubt = place.doubt
         fields = ContextFields(type(line.context), self.about.secrets)
-        stored = fields_at(self.recorded.fields)
+        rows, lanes = self.recorded.fields, dict[int, dict[str, str]]()
+        latest = stored = fields_at(rows)
+        if place.lanes:
+            first = len(place.finished)
+            stored = fields_before(rows, self.plan, first)
+            for lane in self.plan.group_at(first).lanes:
+                lanes[lane.start] = fields_in_lane(rows, self.plan, lane)
         fields.restore(line.context, stored, row.number)
         log = JournaledLog(
             self.plan,
             line.context,
             fields,
             stored=stored,
+            latest=latest,
+            lanes=lanes,
             boundary=max((each.boundary for each in self.recorded.fields), default=0),
             finished=len(line.finished),
             undoing=undoing,
@@ -117,18 +138,18 @@ class ClaimedRun:
             serializers=self.about.serializers,
         )
         for position, types in place.missing.items():
-            context = partial(self._context_before, line.context, fields, position)
+            context = partial(self._context_before, fields, position)
             run.missing[position] = Missing(types=types, context=context)
         log.attach(self.owned, self.journal)
         line.log = log
         return play_on(run, failure)
 
     def _context_before(
-        self, context: BaseStepContext, fields: ContextFields, position: int
+        self, fields: ContextFields, position: int, context: BaseStepContext
     ) -> BaseStepContext:
         """Return a copy of `context` with the stored fields as they were before a step."""
         again = copy(context)
-        of_then = fields_at(self.recorded.fields, position)
+        of_then = fields_before(self.recorded.fields, self.plan, position)
         fields.restore(again, of_then, self.recorded.row.number)
         return again
 

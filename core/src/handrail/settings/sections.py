@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Any, Literal, cast
 
-from handrail.errors import Problem
+from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
-from handrail.settings.changes import Changes, Insert, LocalName, Remove, Wrap
+from handrail.limits import NO_LIMITS, NO_POLICY, changed_by
+from handrail.settings.changes import Changes, Insert, LocalName, Remove, StepLimits, Wrap
 from handrail.settings.keys import below
 from handrail.settings.pack_names import normalised
 from handrail.settings.requirements import RequiredPack, RequiredStep, Requirements, parse_pack
@@ -23,6 +24,7 @@ Section = Literal["actions", "workflows"]
 _ACTION = "actions.NAME"
 _MADE_BY = ("extends", "steps")
 _INSERT = "actions.NAME.insert"
+_STEP = "actions.NAME.steps.STEP"
 _REQUIRED_STEPS = "required.steps"
 _SIDES: tuple[Literal["before", "after"], ...] = ("before", "after")
 _SWITCHES = ("disable", "only")
@@ -70,6 +72,8 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
             found["removes"] = _removes(reader, here, each)
         elif key == "wrap":
             found["wraps"] = tuple(_wraps(reader, here, each))
+        elif key == "steps":
+            found["limits"] = tuple(_limits(reader, here, each))
         else:
             found["extends"] = reader.text(here, each)
     if section == "workflows" and isinstance(value, dict):
@@ -232,6 +236,23 @@ def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | N
     use = reader.text((*path, "use"), table["use"])
     options = {key: each for key, each in table.items() if key != "use"}
     return Wrap(step=step, use=use, options=options, origin=origin) if use else None
+
+
+def _limits(reader: TableReader, path: Path, value: object) -> Iterator[StepLimits]:
+    for step, table in reader.table(path, value).items():
+        place = (*path, step)
+        values: dict[str, Any] = {}
+        for here, key, each in reader.fields(place, table, _STEP):
+            values[key] = each
+            # Whether a limit on the memory fits is known once the step is.
+            alone = {key: each, "isolated": True} if key == "memory" else {key: each}
+            try:
+                changed_by(NO_LIMITS, NO_POLICY, alone)
+            except InvalidStepError as error:
+                reader.problem(here, f"{dotted(place)}: {error.message}")
+                del values[key]
+        if values:
+            yield StepLimits(step=step, values=values, origin=reader.origin(place))
 
 
 def check_chains(workflows: AllChanges) -> list[Problem]:

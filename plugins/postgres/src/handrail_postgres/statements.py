@@ -41,6 +41,9 @@ SQL = Statements(
         """,
         newer_tables=("reliance",),
         checksums=True,
+        counts=True,
+        by_hand=True,
+        lanes=True,
         prefix="handrail_",
         render=_render,
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+import unicodedata
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from handrail.cli.view.console import Console
+import handrail.cli
+from handrail.cli.view.console import _MARKS, Console
 from handrail.cli.view.json_text import to_json
 from handrail.cli.view.progress import brief, one_line
 from handrail.cli.view.table import names, table
@@ -144,6 +148,21 @@ def test_lines_break_between_words_and_before_commands(monkeypatch, line, lines)
     assert folded(line, io.StringIO()) == (lines or [line])
 
 
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [
+        ("  資料  ", ["  資料  one two three", "          four"]),
+        ("  a-name-with-no-room  ", ["  a-name-with-no-room", "      one two three four"]),
+    ],
+)
+def test_further_lines_stand_below_the_first_beside_its_head(monkeypatch, head, lines):
+    """Or below the head, where that takes more than half of the terminal."""
+    monkeypatch.setattr("handrail.cli.view.text._LEAST", 1)
+    assert folded("one two three four", io.StringIO(), head=head) == [f"{head}one two three four"]
+    monkeypatch.setenv("COLUMNS", "24")
+    assert folded("one two three four", io.StringIO(), head=head) == lines
+
+
 def test_styles_take_no_columns(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "40")
@@ -203,3 +222,15 @@ def test_marks_have_a_form_in_ascii(monkeypatch):
     monkeypatch.setattr("sys.stderr", stream)
     Console().note("✓ ✗ ü")
     assert stream.buffer.getvalue() == b"+ x \\xfc\n"
+
+
+def test_every_mark_has_a_form_in_ascii():
+    """A letter of ours that a terminal lacks would be shown as its number."""
+    marks = set()
+    for path in Path(handrail.cli.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        texts = (each.value for each in ast.walk(tree) if isinstance(each, ast.Constant))
+        marks |= {letter for text in texts if isinstance(text, str) for letter in text}
+    marks = {mark for mark in marks if not mark.isascii() and unicodedata.category(mark) != "Mn"}
+    assert {"✓", "▸", "·"} <= marks
+    assert "".join(marks).translate(_MARKS).isascii()

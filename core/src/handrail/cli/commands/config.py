@@ -234,6 +234,10 @@ def _changes(changes: Changes) -> Iterator[Row]:
     for wrap in changes.wraps:
         value = f"{wrap.use}{_options(wrap.options)}"
         yield f"{key}.wrap.{wrap.step}", value, wrap.origin.place
+    for limits in changes.limits:
+        for name, value in limits.values.items():
+            source = changes.source_of("steps", limits.step, name)
+            yield f"{key}.steps.{limits.step}.{name}", value, source.place
 
 
 def _brought(insert: Insert) -> str:

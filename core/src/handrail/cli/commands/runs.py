@@ -17,6 +17,7 @@ from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import (
     STYLES,
+    left_text,
     numbered,
     parse_time,
     run_to_dict,
@@ -26,6 +27,7 @@ from handrail.cli.view.run_text import (
 from handrail.cli.view.table import Cell, Row, counts, names, reasons
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
+from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import status_of, with_reliance
 
 if TYPE_CHECKING:
@@ -73,13 +75,13 @@ def runs(
     another. Nothing is imported.
 
     \b
-    completed            done; handrail rollback RUN undoes it, unless it is sealed
+    completed            done; handrail rollback RUN undoes it, unless sealed
     rolled back          undone
-    rollback incomplete  a step could not be undone; handrail rollback RUN tries again
+    rollback incomplete  not all could be undone; handrail rollback RUN tries again
     failed (kept)        failed with --on-failure keep; resume it or roll it back
     interrupted          its process is gone; resume it or roll it back
     running              its process is alive
-    stalled              its process is alive but shows no sign of work; see --take-over
+    stalled              its process is alive, but shows no work; see --take-over
     damaged              its record cannot be read; see handrail doctor --journal
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is not None:
@@ -94,7 +96,7 @@ def runs(
     with closing(found):
         statuses = _found(found, action, outcome, None if most is None else most + 1)
         more = len(statuses) > len(statuses[:most])
-        statuses = with_reliance(found, statuses[:most])
+        statuses = _checked(found, with_left(found, with_reliance(found, statuses[:most])))
     filtered = action is not None or outcome is not None
     session.show(_listing(found.shown, statuses, more=more, filtered=filtered))
 
@@ -141,6 +143,14 @@ def _found(
     rows = journal.runs(action=action, outcome="interrupted", plans=False)
     statuses = (status_of(journal, row) for row in rows)
     return list(islice((each for each in statuses if each.state == outcome), most))
+
+
+def _checked(journal: Journal, statuses: list[RunStatus]) -> list[RunStatus]:
+    if not any(status.waits for status in statuses):
+        return statuses
+    from handrail.recovery.journal_check import checked  # noqa: PLC0415 - only for these
+
+    return checked(journal, statuses)
 
 
 def _open(session: Session, url: str | None) -> Journal | None:
@@ -205,7 +215,8 @@ def _started(opened: str) -> Cell:
 
 def _state(status: RunStatus) -> str:
     others = status.reliance.relied_on_by
-    return f"{status.described}, relied on by {numbered(others)}" if others else status.described
+    relied_on = f"relied on by {numbered(others)}" if others else ""
+    return ", ".join(filter(None, (status.described, left_text(status), relied_on)))
 
 
 def _next(status: RunStatus) -> str:

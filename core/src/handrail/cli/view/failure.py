@@ -171,6 +171,7 @@ def step_failure(
         if cause is not None and not isinstance(cause, HandrailError):
             lines.append(f"  at      {_place_of(cause, problem.origin)}")
     lines += _ways(outcome, failed=not asked)
+    lines += _left(outcome, error)
     # A run that is resumed can be kept no more than it was, and one that was refused would meet
     # the same again.
     refused = isinstance(error.__cause__, RefusedError)
@@ -354,8 +355,10 @@ def _lines_of(session: Session, error: HandrailError) -> list[str]:
         fields = (f"  {path}: {text}" if path else f"  {text}" for path, text in error.fields)
         lines = [head, *fields]
     cause = error.__cause__
+    if hasattr(cause, "frames"):  # The traceback in the process of an isolated step.
+        lines.append(f"  at      {_place_of(error)}")
     # The message of a ParamsError is complete; pydantic's would repeat it, with the values.
-    if cause is not None and not isinstance(error, ParamsError):
+    elif cause is not None and not isinstance(error, ParamsError):
         # Some libraries append a dump of their state to the message; --debug shows it.
         text = describe(cause).partition("\n\n")[0]
         if not _is_within(cause, error.message):
@@ -432,6 +435,19 @@ def _ways(outcome: Outcome, *, failed: bool) -> Iterator[str]:
         yield f"  {purpose:7} {command}"
 
 
+def _left(outcome: Outcome, error: StepFailedError) -> Iterator[str]:
+    """Yield what to do about the steps that could not be undone."""
+    if outcome.number is None or outcome.value != "rollback_incomplete":
+        return
+    import shlex  # noqa: PLC0415 - only for what is left
+
+    for step in [problem.step for problem in error.rollback_errors][:_MOST]:
+        word = shlex.quote(step)
+        yield f"  left    what {step} did: {command_line(f'show {outcome.number} --step {word}')}"
+        by_hand = command_line(f"rollback {outcome.number} --by-hand {word} --reason TEXT")
+        yield f"  record  {by_hand}    once you have undone it"
+
+
 def _keeping(outcome: Outcome) -> Iterator[str]:
     if outcome.number is not None and outcome.value == "rolled_back":
         yield "  next    to keep what is done and resume, run it with  --on-failure keep"
@@ -456,19 +472,27 @@ def _place_of(error: BaseException, origin: Origin | None = None) -> str:
         origin: Where the step came from.
     """
     home = "" if origin is None else _package_of(origin.module)
-    trace = error.__traceback__
     outside = found = place = ""
-    while trace is not None:
-        frame = trace.tb_frame
-        module = str(frame.f_globals.get("__name__", ""))
-        file = frame.f_code.co_filename.replace("\\", "/")
-        place = f"{file.rpartition('/')[2]}:{trace.tb_lineno} in {frame.f_code.co_name}"
+    for module, path, line, function in _frames_of(error):
+        file = path.replace("\\", "/")
+        place = f"{file.rpartition('/')[2]}:{line} in {function}"
         if not module.startswith("handrail."):
             outside = place
             if (home and f"{module}.".startswith(home)) or _is_local(file):
                 found = place
-        trace = trace.tb_next
     return found or outside or place
+
+
+def _frames_of(error: BaseException) -> Iterator[tuple[str, str, int, str]]:
+    """Yield the module, file, line and function of each frame that an error went through."""
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        module = str(frame.f_globals.get("__name__", ""))
+        yield module, frame.f_code.co_filename, trace.tb_lineno, frame.f_code.co_name
+        trace = trace.tb_next
+    # Those in the process of an isolated step.
+    yield from getattr(error.__cause__, "frames", ())
 
 
 def _package_of(module: str) -> str:

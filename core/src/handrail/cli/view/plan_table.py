@@ -89,6 +89,33 @@ def _rows_of(number: int, planned: PlannedStep, mark: str) -> Iterator[Row]:
         order = "outermost first" if len(planned.layers) > 1 else "around it"
         layers = f"{stack}{')' * len(planned.layers)}"
         yield f"{'│ ' * bool(mark)}└ {layers}  {', '.join([owners, *places, order])}"
+    limits = limits_text(planned)
+    if limits:
+        yield f"{'│ ' * bool(mark)}└ {limits}"
+
+
+def limits_text(planned: PlannedStep) -> str:
+    """Return the limits of a step and its undo policy in words."""
+    limits, policy = planned.limits, planned.rollback_policy
+    parts: list[str] = []
+    if limits is not None:
+        if limits.timeout is not None:
+            parts.append(f"timeout {limits.timeout:g}s")
+        if limits.heartbeat_timeout is not None:
+            parts.append(f"heartbeat timeout {limits.heartbeat_timeout:g}s")
+        if planned.may_overrun:
+            parts.append("may overrun")
+        if limits.isolated:
+            parts.append("isolated")
+        if limits.memory is not None:
+            parts.append(f"memory {limits.memory}")
+    if policy is not None:
+        if policy.timeout is not None:
+            parts.append(f"undo timeout {policy.timeout:g}s")
+        if policy.retries:
+            times = "once" if policy.retries == 1 else f"{policy.retries} times, first"
+            parts.append(f"undo retried {times} after {policy.wait:g}s")
+    return ", ".join(parts)
 
 
 def _rules(planned: PlannedStep) -> list[str]:

@@ -96,7 +96,7 @@ def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
             line = longer
             continue
         if line.strip():
-            lines.append(line)
+            lines.append(line.rstrip(" "))
             line = indent
         *parts, last = _broken(word, width - max(len(line), len(indent)))
         lines += [line + parts[0], *(indent + part for part in parts[1:])] if parts else []
@@ -117,7 +117,7 @@ def _broken(word: str, width: int) -> list[str]:
     return [*parts, word]
 
 
-def folded(line: str, stream: TextIO | None = None) -> list[str]:
+def folded(line: str, stream: TextIO | None = None, *, head: str = "") -> list[str]:
     """Return a line in as many lines as the terminal needs for it; in one, where there is none.
 
     Commands stay on one line, so that they can be copied.
@@ -125,14 +125,18 @@ def folded(line: str, stream: TextIO | None = None) -> list[str]:
     Args:
         line: The line.
         stream: Where it goes; by default, standard output.
+        head: What stands before the line; further ones are indented by its width.
     """
     stream = sys.__stdout__ if stream is None else stream
     width = max(terminal_columns(stream, sys.maxsize), _LEAST)
-    if "\n" in line or columns(line) <= width:
-        return [line]
+    if "\n" in line or columns(head + line) <= width:
+        return [head + line]
     line = shown(line)
+    if columns(head) > width // 2:  # There is more room below it.
+        below = " " * (len(head) - len(head.lstrip(" ")) + 4)
+        return [*folded(head.rstrip(" "), stream), *folded(line, stream, head=below)]
     # Something fits beside the indent, also if that is wider than the terminal.
-    indent = " " * min(len(line) - len(line.lstrip(" ")), width // 2)
+    indent = " " * min(columns(head) or len(line) - len(line.lstrip(" ")), width // 2)
     room = width - len(indent)
     pieces: list[str] = []
     for part in joined(line.lstrip(" ").split(" · "), room, indent="  "):
@@ -144,7 +148,8 @@ def folded(line: str, stream: TextIO | None = None) -> list[str]:
             pieces += [*wrapped(before, room, indent="  "), f"  {command}"]
         else:
             pieces.append(part)
-    return [indent + piece for piece in pieces]
+    first, *rest = pieces
+    return [(head or indent) + first, *(indent + piece for piece in rest)]
 
 
 def facts(*parts: str) -> list[str]:

@@ -29,11 +29,12 @@ class Rows:
     Attributes:
         attempts: run, step, n, state, data_version, result, error; and the checksum, if any.
         notes: run, step, n, seq, key, values; and the checksum, if any.
-        fields: run, boundary, name, value; and the checksum, if any.
+        fields: run, boundary, name, value; the checksum, if any; and the step.
         reliance: run, uid.
         direction: The new direction of the run, or None.
         sealed: The reason if the run is sealed, or None.
         outcome: The outcome if the run ends, or None.
+        by_hand: What was undone by hand, or None if that does not change.
         changes_run: Whether the run itself changes.
     """
 
@@ -43,6 +44,7 @@ class Rows:
     direction: Direction | None = None
     sealed: str | None = None
     outcome: Outcome | None = None
+    by_hand: str | None = None
     changes_run: bool = False
     reliance: list[Values] = field(default_factory=list[Values])
 
@@ -77,16 +79,17 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]], uid: str | None = Non
                 crc = () if uid is None else (of_note(uid, *note),)
                 rows.notes.append((run, *note, *crc))
             elif isinstance(change, FieldChange):
-                boundary, name, value = change
-                name = to_stored(name)
-                crc = () if uid is None else (of_field(uid, boundary, name, value),)
-                rows.fields.append((run, boundary, name, value, *crc))
+                boundary, name, value, after = change
+                name, after = to_stored(name), None if after is None else to_stored(after)
+                crc = () if uid is None else (of_field(uid, boundary, name, value, after),)
+                rows.fields.append((run, boundary, name, value, *crc, after))
             elif isinstance(change, RelianceChange):
                 rows.reliance += [(run, to_stored(each)) for each in change.uids]
             else:
                 rows.direction = change.direction or rows.direction
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
                 rows.outcome = change.outcome or rows.outcome
+                rows.by_hand = change.by_hand or rows.by_hand
                 rows.changes_run = True
     return rows
 
@@ -129,12 +132,21 @@ def change_run(
     """
     if rows.changes_run:
         new = {"direction": rows.direction, "sealed": rows.sealed, "outcome": rows.outcome}
+        new["by_hand"] = rows.by_hand
         found = connection.execute(statements.change, {**new, **ours}).fetchone()
     else:
         statement = statements.renew if renew else statements.still_ours
         found = connection.execute(statement, ours).fetchone()
     if found is None:
         raise lost(connection, statements, ours)
+
+
+def count_rows(
+    connection: Connection, statements: Statements, rows: Rows, ours: Mapping[str, object]
+) -> None:
+    """Write how many rows a run has, if it ends with `rows`, so that a lost one is found."""
+    if rows.outcome is not None and statements.count:
+        connection.execute(statements.count, ours)
 
 
 def lost(
@@ -158,10 +170,11 @@ def write_rows(
     """
     cursor = connection.cursor()
     attempts = rows.attempts if at is None else [(*each, at) for each in rows.attempts]
+    fields = rows.fields if statements.knows_lanes else [each[:-1] for each in rows.fields]
     for statement, values in (
         (statements.attempt, attempts),
         (statements.note, rows.notes),
-        (statements.field, rows.fields),
+        (statements.field, fields),
         (statements.reliance, rows.reliance if statements.reliance else ()),
     ):
         if len(values) == 1:

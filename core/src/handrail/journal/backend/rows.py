@@ -144,14 +144,17 @@ def _run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
         **values,
         number=row["number"],
         plan=row.get("plan", ""),
+        by_hand=row["by_hand"],
         seen=None if last is None else _format_time(last),
         given_up=is_open and given_up,
+        counts=None if is_open else row.get("counts"),
     )
 
 
 def _check_run(row: Mapping[str, Any]) -> None:
     """Check the types, words and times of a run's row, or raise ValueError."""
-    _check_text(*(row[name] for name in RUN_TEXTS), row.get("plan", ""), row["sealed"] or "")
+    texts = (*(row[name] for name in RUN_TEXTS), row["sealed"] or "", row["by_hand"] or "")
+    _check_text(*texts, row.get("plan", ""))
     _check_words("direction", row["direction"], DIRECTIONS)
     _check_words("outcome", row["outcome"], (None, *OUTCOMES))
     for name in ("opened", "closed", "claimed", "turned", "heard"):
@@ -198,6 +201,32 @@ def unknown_run(connection: Connection, statements: Statements, number: int) -> 
         f"there is no run {number}; the closest: {', '.join(map(str, near))}",
         ways_out=("handrail runs lists them",),
     )
+
+
+_ROWS = ("attempts of steps", "notes", "context fields")
+
+
+def check_counts(row: RunRow, *found: int | None) -> None:
+    """Check that a run that has ended has as many rows as then.
+
+    Args:
+        row: The run.
+        *found: The number of its attempts, notes and fields; None for those that were not read.
+
+    Raises:
+        JournalDamagedError: Some are lost, or were added.
+    """
+    if row.counts is None:
+        return
+    with decoding(row.number, _COUNTS):
+        for name, count, known in zip(_ROWS, found, map(int, row.counts.split()), strict=True):
+            if count not in (None, known):
+                raise damaged(
+                    row.number, _COUNTS, f"has {count} {name}, and had {known} at its end"
+                )
+
+
+_COUNTS = "the record"
 
 
 Damage = Callable[[JournalDamagedError], None]
@@ -261,14 +290,16 @@ def field_rows(
     """Return the rows of context fields; see `attempt_rows`."""
 
     def field(row: Any) -> FieldRow:
-        boundary, name, value, crc = row
+        boundary, name, value, step, crc = row
         if crc is None:
-            _check_text(name, value)
-        elif crc != of_field(uid, boundary, name, value):
+            _check_text(name, value, step or "")
+        elif crc != of_field(uid, boundary, name, value, step):
             raise differs(run, _field_name(row))
         if type(boundary) is not int:
             raise ValueError("a number is none")
-        return FieldRow(boundary, from_stored(name), value)
+        return FieldRow(
+            boundary, from_stored(name), value, None if step is None else from_stored(step)
+        )
 
     return _converted(run, found, field, _field_name, damage)
 

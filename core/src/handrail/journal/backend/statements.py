@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from handrail.frozen import frozen, names_of
-from handrail.journal.records import AttemptRow, FieldRow, NewRun, NoteRow, RunRow
+from handrail.journal.records import AttemptRow, NewRun, NoteRow, RunRow
 
 
 @frozen
@@ -34,6 +34,12 @@ class Dialect:
             the first version of this kit: `reliance`. What has no table is not recorded.
         checksums: Whether the tables have the columns for checksums: `crc` in `attempt`, `note` and
             `field`, and `crc` and `plan_crc` in `run`.
+        counts: Whether the table `run` has the text column `counts`, for how many rows a run that
+            has ended has.
+        by_hand: Whether the table `run` has the column `by_hand`. Without it, nobody can record
+            that a person undid a step.
+        lanes: Whether the table `field` has the column `step`, without which runs with groups are
+            not recorded.
         prefix: Prefix of the names of all tables.
         render: Converts `?` and `:name` to the placeholders of the driver.
     """
@@ -52,6 +58,9 @@ class Dialect:
     plan_of: str = ""
     newer_tables: Collection[str] = ()
     checksums: bool = False
+    counts: bool = False
+    by_hand: bool = False
+    lanes: bool = False
     prefix: str = ""
     render: Callable[[str], str] = str
 
@@ -69,11 +78,11 @@ def marks(count: int) -> str:
 # The columns of each table, without checksums. The last of an attempt is its time.
 ATTEMPT_COLUMNS = ("run", *AttemptRow._fields)
 NOTE_COLUMNS = ("run", *NoteRow._fields)
-FIELD_COLUMNS = ("run", *FieldRow._fields)
+FIELD_COLUMNS = ("run", "boundary", "name", "value")
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
 NEW_COLUMNS = names_of(NewRun)
 # Attributes that are computed when a run is read, or have another name in the table.
-_APART = frozenset({"plan", "number", "seen", "given_up", "damage"})
+_APART = frozenset({"plan", "number", "seen", "given_up", "counts", "damage", "by_hand"})
 RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
@@ -86,13 +95,16 @@ class Statements:
 
     Statements with `:name` take a mapping, which may have further keys; those with `?` take a
     sequence. `reliance`, `relies_on` and `relied_on_by` are empty if the database has no table for
-    them; the last two take the numbers of `RUNS_AT_ONCE` runs.
+    them; the last two take the numbers of `RUNS_AT_ONCE` runs. `count` is empty if it has no column
+    for counts.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._run = f"{dialect.prefix}run"
+        self.by_hand = dialect.by_hand
         self._crc = ("crc",) if dialect.checksums else ()
+        self.knows_lanes = dialect.lanes
         self._of_new_runs()
         self._of_claims()
         self._of_owners()
@@ -126,12 +138,13 @@ class Statements:
         began = "coalesce(claimed, opened)"
         turned = f"{most}({began}, coalesce(turned, {ended}))"
         forward = dialect.between(began, f"{dialect.least}({turned}, {ended})")
+        uncounted = ", counts = NULL" if dialect.counts else ""
         self.claim = f"""
             UPDATE {run}
             SET fence = fence + 1, owner = :owner, {leased},
                 worked = worked + {forward}, undid = undid + {dialect.between(turned, ended)},
                 turned = CASE WHEN direction = 'undo' THEN turned END,
-                claimed = {now}, heard = NULL, outcome = NULL, closed = NULL
+                claimed = {now}, heard = NULL, outcome = NULL, closed = NULL{uncounted}
             WHERE id = :run AND fence = :fence
             RETURNING fence, uid
         """
@@ -152,9 +165,11 @@ class Statements:
         """
         # A parameter that may be NULL needs an explicit type.
         direction, outcome = "CAST(:direction AS text)", "CAST(:outcome AS text)"
+        by_hand = "by_hand = coalesce(CAST(:by_hand AS text), by_hand),"
         self.change = f"""
             UPDATE {run}
             SET direction = coalesce({direction}, direction),
+                {by_hand if self._dialect.by_hand else ""}
                 sealed = coalesce(CAST(:sealed AS text), sealed),
                 turned = CASE WHEN {direction} = 'undo' THEN coalesce(turned, {now})
                          ELSE turned END,
@@ -163,6 +178,10 @@ class Statements:
                               ELSE {self._dialect.lease_of_closed} END
             {open_and_ours} RETURNING fence
         """
+
+        tables = (f"{self._dialect.prefix}{name}" for name in _TABLES)
+        counts = " || ' ' || ".join(f"(SELECT count(*) FROM {x} WHERE run = :run)" for x in tables)
+        self.count = f"UPDATE {run} SET counts = {counts} {ours}" if self._dialect.counts else ""
 
     def _of_rows(self) -> None:
         attempt, note, field = (f"{self._dialect.prefix}{name}" for name in _TABLES)
@@ -183,11 +202,12 @@ class Statements:
         self.attempt = f"{self.attempts_into} VALUES ({values}) {self.same_attempt}"
         columns = (*NOTE_COLUMNS, *self._crc)
         self.note = f"INSERT INTO {note} ({named(columns)}) VALUES ({marks(len(columns))})"
-        columns = (*FIELD_COLUMNS, *self._crc)
+        further = (*self._crc, *(("step",) if self.knows_lanes else ()))
+        columns = (*FIELD_COLUMNS, *further)
+        updates = ", ".join(f"{each} = excluded.{each}" for each in ("value", *further))
         self.field = f"""
             INSERT INTO {field} ({named(columns)}) VALUES ({marks(len(columns))})
-            ON CONFLICT (run, boundary, name) DO UPDATE
-            SET value = excluded.value{", crc = excluded.crc" if self._crc else ""}
+            ON CONFLICT (run, boundary, name) DO UPDATE SET {updates}
         """
 
     def _of_reliance(self) -> None:
@@ -226,8 +246,12 @@ class Statements:
         dialect, run = self._dialect, self._run
         attempt, note, field = (f"{dialect.prefix}{name}" for name in _TABLES)
         crc = "crc" if self._crc else "NULL AS crc"
+        step = "step" if self.knows_lanes else "NULL AS step"
         crcs = "crc, plan_crc" if self._crc else "NULL AS crc, NULL AS plan_crc"
-        rest = f"id AS number, {named(RUN_COLUMNS)}, {crcs}, {dialect.seen} FROM {run}"
+        counts = "counts" if dialect.counts else "NULL AS counts"
+        by_hand = "by_hand" if dialect.by_hand else "NULL AS by_hand"
+        columns = f"{named(RUN_COLUMNS)}, {by_hand}, {crcs}, {counts}, {dialect.seen}"
+        rest = f"id AS number, {columns} FROM {run}"
         full, bare = f"SELECT {dialect.plan} AS plan, {rest} {dialect.plan_of}", f"SELECT {rest}"
         action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))
         # Compare the part of the action after its last colon; a shorter one cannot be equal.
@@ -248,7 +272,7 @@ class Statements:
             SELECT {named(NoteRow._fields)}, {crc} FROM {note} WHERE run = :run ORDER BY id
         """
         self.fields = f"""
-            SELECT {named(FieldRow._fields)}, {crc} FROM {field} WHERE run = :run
+            SELECT {named(FIELD_COLUMNS[1:])}, {step}, {crc} FROM {field} WHERE run = :run
             ORDER BY boundary, name {dialect.bytewise}
         """
         old = f"closed < {dialect.before} AND outcome NOT IN {_UNDONE}"

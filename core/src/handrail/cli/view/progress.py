@@ -320,6 +320,8 @@ class _RunView:
     def _step_failed(self, event: events.StepFailed) -> None:
         error = "interrupted" if event.error == "KeyboardInterrupt" else event.error
         lane = self._lane_of(event)
+        if self._lanes is not None:
+            self._lanes.waiting.clear()  # No lane starts another step.
         self._over(lane, "✗", event.step, seconds(event.took), self._short(error))
 
     def _undo_started(self, event: events.UndoStarted) -> None:

@@ -12,6 +12,7 @@ from handrail.journal.protocol import (
     ReadsValues,
     RecordsByHand,
     RunCheck,
+    SharesLock,
     WritesValues,
 )
 from handrail.journal.records import (
@@ -58,6 +59,7 @@ __all__ = [
     "RunChange",
     "RunCheck",
     "RunRow",
+    "SharesLock",
     "SqliteJournal",
     "WritesValues",
 ]

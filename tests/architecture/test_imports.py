@@ -42,7 +42,7 @@ FLOORS = (
     ("journal", "packs"),
     ("orchestrator",),
     ("inspection",),
-    ("actions", "workflow"),
+    ("actions", "chains", "outputs", "workflow"),
     ("targets",),
     ("recovery",),
     ("cli", "__main__"),
@@ -60,6 +60,7 @@ THIRD_PARTY = {
     "packaging": ("packs/", "settings/requirements.py"),
     "pluggy": ("hookspecs.py", "packs/"),
     "pydantic": ("journal/context_fields.py", "packs/", "params/", "settings/"),
+    "pydantic_core": ("params/",),
     # For type checkers only, see below.
     "typing_extensions": (),
 }

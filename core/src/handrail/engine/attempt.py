@@ -40,7 +40,7 @@ def ask(
     asks = asks and planned.facts.skippable
     line.began = line.run.clock() if line.run.listener else 0.0
     line.asking = asks
-    line.context.current_step = planned.name
+    line.context.current_step = planned.own_name
     if line.run.listener:
         yield start_event(planned, position)
     if asks:
@@ -66,7 +66,7 @@ def execute(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]:
 
 def through_layers(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]:
     """Ask for the execution of a step with layers; return a StepResult, `Raised`, or `NotRun`."""
-    line.context.current_step = planned.name
+    line.context.current_step = planned.own_name
     layers = Layers(cast("StepWrapper[Any]", planned.step), line.context)
     answer = yield layers
     while type(answer) is Revert:

@@ -42,6 +42,8 @@ def play(run: RunState) -> Machine:
         yield start_event(run)
     line = run.line
     failure = yield from (_forward if line.log is None else forward_journaled)(line)
+    if failure is None and run.chain is not None:
+        failure = yield from run.chain.arrive(run.plan.ordinary)
     if failure is None:
         run.outcome = "completed"
     else:
@@ -64,6 +66,8 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     broken = yield from _restore(line, reads=forward and len(line.finished) < run.plan.ordinary)
     if broken is None and forward:
         failure = yield from forward_journaled(line)
+        if failure is None and run.chain is not None:
+            failure = yield from run.chain.arrive(run.plan.ordinary)
         broken = failure.error if failure is not None and failure.stands else None
     if broken is not None:
         # Nothing was changed, so it has its former outcome, such as kept or completed.
@@ -108,9 +112,7 @@ def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | 
         if result.skipped or not result.success or position in run.undone:
             continue
         if planned.facts.restorable:
-            line.asking = True
-            answer = yield Call(planned.step.restore, (line.context, result))
-            line.asking = False
+            answer = yield from _call_restore(line, position)
             if isinstance(answer, Raised | NotRun):
                 if reads or not isinstance(answer.error, SourceChangedError):
                     return _not_restored(run, planned, answer.error)
@@ -122,6 +124,16 @@ def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | 
             if broken is not None:
                 return broken
     return None
+
+
+def _call_restore(line: Line, position: int) -> Generator[Any, Any, Any]:
+    if line.run.chain is not None:
+        yield from line.run.chain.go_to(position)
+    line.asking = True
+    restore = line.run.plan.steps[position].step.restore
+    answer = yield Call(restore, (line.context, line.finished[position]))
+    line.asking = False
+    return answer
 
 
 def _fill_in(
@@ -140,7 +152,9 @@ def _fill_in(
     if line.run.listener:
         summary = f"runs again for {', '.join(left)}, which could not be stored"
         yield _logged(planned, "runs_again", summary)
-    line.current, line.context.current_step, line.asking = position, planned.name, True
+    if line.run.chain is not None:
+        yield from line.run.chain.go_to(position)
+    line.current, line.context.current_step, line.asking = position, planned.own_name, True
     context = missing.context()
     answer = yield Call(planned.step.execute, (context,))
     line.current, line.context.current_step, line.asking = None, None, False
@@ -200,7 +214,7 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
     run = line.run
     steps = run.plan.steps
     wanted = run.progress.wanted
-    observed = run.listener is not None
+    observed = run.listener is not None or run.chain is not None
     keep = line.finished.append
     publish = line.context.step_results.append
     segments = run.progress.weights.segments if wanted else [(0, run.plan.ordinary, 0)]
@@ -244,8 +258,12 @@ def _at_the_end(run: RunState, answer: Raised) -> Failure:
 
 
 def _step(line: Line, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
-    """Run a step for a listener."""
+    """Run a step for a listener, or of a chain."""
     position = len(line.finished)
+    if line.run.chain is not None:
+        failure = yield from line.run.chain.arrive(position)
+        if failure is not None:
+            return failure
     answer = yield from perform(line, planned, position)
     failure = settle(line, planned, answer)
     if line.run.listener:

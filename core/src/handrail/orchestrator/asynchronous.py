@@ -21,6 +21,7 @@ from handrail.engine.commands import (
     Pause,
     Raised,
     Report,
+    Within,
 )
 from handrail.engine.guard import checked, guarded, target
 from handrail.engine.user_code import calls_user_code
@@ -82,7 +83,7 @@ class Asynchronous:
         while command is not None:
             if isinstance(command, PlannedStep):
                 line = self._run.line
-                line.context.current_step = command.name
+                line.context.current_step = command.own_name
                 answer = await self._call(
                     command.step.rollback,
                     (line.context, line.undo_result),
@@ -101,6 +102,8 @@ class Asynchronous:
         if isinstance(command, Commit):
             assert line.log is not None
             return await self._in_thread(guarded, line.log.commit)
+        if isinstance(command, Within):
+            return None  # The context is read from the line for each step.
         # `always_run` steps start even after a cancellation.
         # A layer may still undo the attempt in which a cancellation was raised.
         clears_up = self._raised and isinstance(command, Call)
@@ -109,7 +112,7 @@ class Asynchronous:
             pending, self._pending = self._pending, None
             return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
         if isinstance(command, PlannedStep):
-            line.context.current_step = command.name
+            line.context.current_step = command.own_name
             step = command.step
             command = Call(step.can_skip, (line.context,)) if line.asking else Attempt(step)
         if isinstance(command, Attempt):

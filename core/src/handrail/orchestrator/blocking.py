@@ -18,6 +18,7 @@ from handrail.engine.commands import (
     Pause,
     Raised,
     Report,
+    Within,
 )
 from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.state import RunState
@@ -91,7 +92,7 @@ class Blocking:
                     if interrupts.pending is not None and run.outcome is None:
                         command = send(NotRun(_taken(interrupts)))
                         continue
-                    context.current_step = command.name
+                    context.current_step = command.own_name
                     try:
                         step = command.step
                         answer = step.can_skip(context) if line.asking else step.execute(context)
@@ -107,6 +108,7 @@ class Blocking:
                 else:
                     play = self._through if type(command) is Layers else self._perform
                     answer = play(command)
+                    context = line.context  # A chain may have gone on to its next action.
                 self._called = False
                 command = send(answer)
         except StopIteration:
@@ -125,12 +127,14 @@ class Blocking:
             command = send(None)
             while True:
                 if type(command) is not PlannedStep:
-                    command = send(self._perform(command))
+                    done = self._perform(command)
+                    context = line.context
+                    command = send(done)
                     continue
                 if interrupts.pending is not None:
                     command = send(Raised(_taken(interrupts)))
                     continue
-                context.current_step = command.name
+                context.current_step = command.own_name
                 step: Any = command.step
                 try:
                     answer: Any = step.rollback(context, line.undo_result)
@@ -160,6 +164,8 @@ class Blocking:
             answer = guarded(run.listener, command)
             if isinstance(answer, Raised):
                 self._put_off(answer.error)
+            return None
+        if isinstance(command, Within):
             return None
         # `always_run` steps start even if a signal is pending; they receive it.
         # A layer may still undo the attempt in which an interrupt was raised.

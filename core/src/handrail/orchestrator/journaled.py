@@ -85,7 +85,9 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     log = JournaledLog(run.plan, line.context, fields, mask=mask, serializers=about.serializers)
     log.context_changed(0)
     line.log = log
-    if run.plan.ordinary and not run.plan.steps[0].facts.skippable:
+    # An action of a chain begins first.
+    begins = run.chain is not None
+    if run.plan.ordinary and not (begins or run.plan.steps[0].facts.skippable):
         begin(line, 0)
     new = NewRun(
         uid=run.run_id,

@@ -49,7 +49,13 @@ def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
     """Build the plan of `drafts`, which are in their final order."""
     facts = _Reader(draft.entry.weight for draft in drafts).facts
     steps = tuple(
-        PlannedStep(draft.entry.name, draft.entry.outermost, facts(draft), draft.entry.others)
+        PlannedStep(
+            draft.entry.name,
+            draft.entry.outermost,
+            facts(draft),
+            draft.entry.others,
+            draft.entry.name,
+        )
         for draft in drafts
     )
     return Plan(action=action, origin=origin, steps=steps)

@@ -95,6 +95,16 @@ class EditSet:
             len(self.insertions) + len(self.replacements) + len(self.wrappings) + len(self.removals)
         )
 
+    def with_more(self, more: EditSet) -> EditSet:
+        """Return these edits and then those of `more`."""
+        return EditSet(
+            owner=self.owner,
+            insertions=[*self.insertions, *more.insertions],
+            replacements=[*self.replacements, *more.replacements],
+            wrappings=[*self.wrappings, *more.wrappings],
+            removals=[*self.removals, *more.removals],
+        )
+
 
 @frozen(eq=False)
 class History:

@@ -130,9 +130,9 @@ class ChainAction(BaseAction[Any]):
             values = group
         try:
             made = cls(values, self.ctx, packs=self._provider)
-        except ParamsError as error:
+        except ParamsError:
             if not again or cls.params_model is None:
-                raise ParamsError(name, error.fields, ways_out=error.ways_out) from error
+                raise
             from handrail.params.validation import unchecked  # noqa: PLC0415 - after a change only
 
             made = cls(unchecked(cls.params_model, values), self.ctx, packs=self._provider)
@@ -216,6 +216,8 @@ def chained(
 
         known = {each: kind for each, kind in models.items() if kind is not None}
         model = model_of_chain(name, known, wiring(name, members, wires).fields, module)
+    first, *others = members
+    told = " and ".join(filter(None, (", ".join([first, *others[:-1]]), *others[-1:])))
     space = {
         "action_name": name,
         "params_model": model,
@@ -223,6 +225,7 @@ def chained(
         "members": members,
         "wires": wires,
         "__module__": module,
+        "__doc__": f"Run {told} as one: if a step of any of them fails, all is taken back.",
     }
     return type(name, (ChainAction,), space)
 
@@ -312,9 +315,19 @@ class ChainContext(BaseStepContext):
         Raises:
             HandrailError: Its inputs are not there or not valid, or its context cannot be made.
         """
+        if planned.unknown:
+            context = BaseStepContext(self.runtime_ctx)
+            link_run(context, link)
+            return context
         inputs = {path: self._output(source) for path, source in planned.inputs.items()}
-        made = self.action.begin(planned.name, inputs)
-        require_inputs(made, planned.plan)
+        try:
+            made = self.action.begin(planned.name, inputs)
+            require_inputs(made, planned.plan)
+        except ParamsError as error:
+            told = "; ".join(f"{path}: {text}" if path else text for path, text in error.fields)
+            raise ActionError(
+                f"{planned.name} cannot begin: {told}", ways_out=error.ways_out
+            ) from error
         return self._keep(planned.name, made, inputs, link)
 
     @calls_user_code

@@ -144,11 +144,8 @@ def test_inputs_that_are_not_valid_fail_before_the_first_step_and_undo_everythin
             return {"table": None}
 
     bad = chain("dataset", [Empty, Press, Teach], inputs=INPUTS)
-    with pytest.raises(
-        StepFailedError, match=r"press\.open.*the params of press are not"
-    ) as caught:
+    with pytest.raises(StepFailedError, match=r"press\.open.*press cannot begin: table: "):
         run(bad, params(tmp_path))
-    assert isinstance(caught.value.__cause__, ParamsError)
     assert files(tmp_path) == []
     assert len((tmp_path / "closed").read_text().splitlines()) == 1, "press never began"
 

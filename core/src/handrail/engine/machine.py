@@ -206,6 +206,7 @@ def start_event(run: RunState) -> RunStarted:
         locked=run.plan.locked,
         number=run.number,
         finished=len(run.line.finished),
+        actions=tuple(each.name for each in run.plan.actions),
     )
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from handrail.settings.values import Settings
 
 _EXTENDS = "extends "
+_CHAIN = "chain of "
 _COMPILED = tuple(BYTECODE_SUFFIXES)
 
 # Folders whose modules must be trusted files.
@@ -53,11 +54,12 @@ def local_record(settings: Settings) -> PackRecord | None:
         EntryPoint(group=PREFIX + each.kind, name=each.name, value=each.target)
         for each in settings.local
     ]
-    points += [
-        EntryPoint(group=f"{PREFIX}actions", name=name, value=f"{_EXTENDS}{workflow.extends}")
-        for name, workflow in settings.workflows.items()
-        if workflow.extends
-    ]
+    for name, workflow in settings.workflows.items():
+        value = f"{_EXTENDS}{workflow.extends}" if workflow.extends else ""
+        if workflow.chain:
+            value = _CHAIN + ", ".join(action for _, action in workflow.chain)
+        if value:
+            points.append(EntryPoint(group=f"{PREFIX}actions", name=name, value=value))
     if not points:
         return None
     file = settings.project.file
@@ -78,6 +80,11 @@ def base_of(record: PackRecord, entry: EntryPoint) -> str:
     return ""
 
 
+def is_chain(record: PackRecord, entry: EntryPoint) -> bool:
+    """Return whether an entry is a workflow that is a chain of actions."""
+    return record.is_local and entry.value.startswith(_CHAIN)
+
+
 def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
     """Return the project's file to which a local name leads; None if it is a module."""
     is_file = record.is_local and entry.module.endswith(".py")
@@ -89,6 +96,8 @@ def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
     base = base_of(record, entry)
     if base:
         return f"{base}, changed by this project"
+    if is_chain(record, entry):
+        return entry.value
     # Imported here: it loads `ast`, which planning and running do not need.
     from handrail.packs.docstrings import describe_target  # noqa: PLC0415
 

@@ -67,6 +67,10 @@ class Changes:
         name: Name of the action or workflow.
         section: `actions` or `workflows`.
         extends: Name of the action that a workflow extends; empty for an action.
+        chain: The actions of a workflow that is a chain, in order: the name in the chain and the
+            action.
+        inputs: The output that each input of an action of a chain is: `upload.catalogue` by
+            `export.source`.
         params: Default values of params.
         inserts: Steps to insert, in the order of the file.
         removes: Steps to remove.
@@ -78,6 +82,8 @@ class Changes:
     name: str
     section: Literal["actions", "workflows"]
     extends: str = ""
+    chain: tuple[tuple[str, str], ...] = ()
+    inputs: Mapping[str, str] = NOTHING
     params: Options = NOTHING
     inserts: tuple[Insert, ...] = ()
     removes: tuple[Remove, ...] = ()

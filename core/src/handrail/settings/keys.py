@@ -16,6 +16,8 @@ KEYS: dict[str, str] = {
     "actions.NAME.wrap.STEP.use": "text",
     "workflows.NAME": "table",
     "workflows.NAME.extends": "text",
+    "workflows.NAME.chain": "list of names, or table of names",
+    "workflows.NAME.inputs": "table",
     "local.actions.NAME": "text",
     "local.steps.NAME": "text",
     "packs.disable": "list of names",

@@ -38,7 +38,11 @@ def take_pack_values(
     for pair in pairs:
         key, equals, text = pair.partition("=")
         head, dot, tail = (part.strip() for part in key.partition("."))
-        record = catalog.pack(head) if equals and dot and head not in params else None
+        record = catalog.pack(head) if equals and dot else None
+        if head in params:
+            if record is not None and record.hooks and not record.is_local:
+                raise _ambiguous(key.strip(), head, tail, record.id)
+            record = None
         if record is None or record.is_local:
             packs = [each.id for each in catalog.records if each.hooks]
             hint = did_you_mean(head, packs) if dot and head not in params else ""
@@ -52,6 +56,13 @@ def take_pack_values(
     if values:
         session.set_pack_values(values)
     return tuple(rest)
+
+
+def _ambiguous(key: str, head: str, tail: str, pack: str) -> click.UsageError:
+    return click.UsageError(
+        f"-p {key}: {head} is one of the params and the pack {pack} too; for the pack give "
+        f"-p {pack}.{tail}=..., for the params [{head}] in a file and --params FILE"
+    )
 
 
 @frozen

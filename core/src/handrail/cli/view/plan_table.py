@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import SHARES, Row, counts, names, owner_cell, reasons
-from handrail.cli.view.text import columns, percent, plural, terminal_width
+from handrail.cli.view.text import columns, percent, steps_of, terminal_width
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.lock.check import Comparison
     from handrail.plan.plan import Plan, PlannedStep
 
+_AT_THE_END = "at the end"
 _HEAD = (
     counts(" #"),
     names("STEP"),
@@ -35,7 +36,7 @@ def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) 
         return Listing(json=json, title=[f"{plan.action} has no steps; it runs in one piece"])
     facts = [
         plan.action,
-        plural(len(plan.steps), "step"),
+        steps_of(plan),
         f"plan {plan.fingerprint[:8]}",
         *([str(comparison)] if comparison.exists else []),
         *(f"policy {policy.origin}" for policy in session.packs.settings.policies),
@@ -44,17 +45,34 @@ def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) 
         json=json,
         title=[session.console.style(" · ".join(facts), "bold")],
         head=_HEAD,
-        rows=(row for number, each in enumerate(plan.steps, 1) for row in _rows(number, each)),
+        rows=_all_rows(plan),
         dims_head=True,
         foot=_foot(session, plan, name, comparison),
     )
 
 
-def _rows(number: int, planned: PlannedStep) -> Iterator[Row]:
+def _all_rows(plan: Plan) -> Iterator[Row]:
+    """Yield the rows of all steps; those of a chain below their action."""
+    heading = ""
+    actions = {each.name: each for each in plan.actions}
+    for number, planned in enumerate(plan.steps, 1):
+        above = planned.action
+        if planned.always_run and actions:
+            above = _AT_THE_END
+        if above != heading:
+            heading = above
+            yield ("", above, "", "", "", "", "")
+            inputs = actions[above].inputs if above in actions else {}
+            yield from (f"└ {param} = {source}" for param, source in inputs.items())
+        name = f"  {planned.own_name if above in actions else planned.name}"
+        yield from _rows(number, planned, name if actions else planned.name)
+
+
+def _rows(number: int, planned: PlannedStep, name: str) -> Iterator[Row]:
     """Yield the row of a step, and what stands below it about its layers."""
     yield (
         f"{number:2d}",
-        planned.name,
+        name,
         f"{percent(planned.weight_share):>5}",
         "yes" if planned.undoable else "-",
         owner_cell(planned.origin.pack, str(planned.origin)),

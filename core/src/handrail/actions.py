@@ -452,6 +452,12 @@ def name_of(cls: type) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
 
 
+def lineage_of(cls: type) -> tuple[str, ...]:
+    """Return the name of an action and those of the actions that it extends, nearest first."""
+    names = (getattr(base, "action_name", "") for base in cls.__mro__)
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
 def check_name(name: object) -> None:
     """Check the name of an action.
 

@@ -12,6 +12,7 @@ from handrail.actions import (
     check_name,
     context_for,
     entries_of,
+    lineage_of,
     planned,
     require_inputs,
 )
@@ -20,6 +21,7 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ParamsError, ParamsNeededError, PlanError, describe
 from handrail.frozen import record
 from handrail.outputs import wiring
+from handrail.params.markers import ActionParams
 from handrail.params.values import set_path
 from handrail.plan.joined import joined, split
 from handrail.plan.plan import PlannedAction
@@ -209,13 +211,17 @@ def chained(
     check_name(name)
     members = _members(name, actions)
     wires = dict(inputs)
-    models = {each: cls.params_model for each, cls in members.items()}
+    wired = wiring(name, members, wires).fields
+    groups = {
+        each: (cls.params_model, ActionParams(lineage_of(cls), wired.get(each, {})))
+        for each, cls in members.items()
+        if cls.params_model is not None
+    }
     model = None
-    if any(models.values()):
+    if groups:
         from handrail.params.chained import model_of_chain  # noqa: PLC0415 - it needs pydantic
 
-        known = {each: kind for each, kind in models.items() if kind is not None}
-        model = model_of_chain(name, known, wiring(name, members, wires).fields, module)
+        model = model_of_chain(name, groups, module)
     first, *others = members
     told = " and ".join(filter(None, (", ".join([first, *others[:-1]]), *others[-1:])))
     space = {

@@ -27,28 +27,27 @@ Wired = Mapping[str, str]
 
 
 def model_of_chain(
-    name: str, models: Mapping[str, type[BaseModel]], wired: Mapping[str, Wired], module: str
+    name: str, groups: Mapping[str, tuple[type[BaseModel], ActionParams]], module: str
 ) -> type[BaseModel]:
     """Return the model of the params of a chain.
 
     Args:
         name: Name of the chain.
-        models: The model of each action that has one, by its name in the chain.
-        wired: The params of each action that are not given.
+        groups: The model of each action that has one, and what is known of its params, by its name
+            in the chain.
         module: The module of the chain.
     """
     fields: dict[str, Any] = {}
-    for action, model in models.items():
-        apart = wired.get(action, {})
-        group = _given(model, apart) if apart else model
-        fields[action] = (Annotated[group, ActionParams(apart)], ...)
+    for action, (model, known) in groups.items():
+        group = _given(model, known.wired) if known.wired else model
+        fields[action] = (Annotated[group, known], ...)
 
     def filled(values: Any) -> Any:
         """Let what an action lacks be reported by its name, also where nothing was given for it."""
         if not isinstance(values, Mapping):
             return values
         given = cast("Mapping[str, Any]", values)
-        return {**{each: {} for each in models}, **given}
+        return {**{each: {} for each in groups}, **given}
 
     return _create(
         f"{name.title().replace('_', '').replace('-', '')}Params",

@@ -45,7 +45,9 @@ class ActionParams:
     """Marks the params of one action among those of a chain; only the needed ones are options.
 
     Attributes:
+        lineage: The name of the action, and those of the actions that it extends.
         wired: Where each param comes from that is not given, by its name: `upload.catalogue`.
     """
 
+    lineage: tuple[str, ...] = ()
     wired: Mapping[str, str] = NOTHING

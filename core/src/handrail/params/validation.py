@@ -201,4 +201,13 @@ def unknown_message(model: type[BaseModel], path: Sequence[int | str]) -> str:
 def _unknown(model: type[BaseModel], key: str, known: Mapping[str, str]) -> str:
     if key in model.model_fields:
         return f"unknown param; this one is called {'.'.join(paths_of(model, key)[0])}"
-    return " ".join(filter(None, ("unknown param;", did_you_mean(key, known)))).rstrip(";")
+    # Of a chain, the params are those of its actions.
+    inside = [
+        f"{name}.{key}"
+        for name, info in fields_of(model).items()
+        if marker_of(info, ActionParams) is not None
+        and (inner := model_in(info.annotation)) is not None
+        and key in fields_of(inner)
+    ]
+    hint = f"did you mean {' or '.join(inside)}?" if inside else did_you_mean(key, known)
+    return " ".join(filter(None, ("unknown param;", hint))).rstrip(";")

@@ -53,6 +53,7 @@ class ParamOptions:
         hidden: Paths of the secrets.
         arguments: `(name, help)` of each argument, for which click has no place.
         others: The same of each field that only `-p` and `--params` reach.
+        groups: The model of the params of each action of a chain, and what is known of them.
     """
 
     model: type[BaseModel] | None = None
@@ -64,6 +65,9 @@ class ParamOptions:
     hidden: frozenset[KeyPath] = frozenset()
     arguments: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     others: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    groups: dict[str, tuple[type[BaseModel], ActionParams]] = field(
+        default_factory=dict[str, "tuple[type[BaseModel], ActionParams]"]
+    )
 
 
 class ActionCommand(click.Command):
@@ -140,6 +144,8 @@ class _Maker:
             elif inner is not None and inner is not model and inner not in within:
                 optional = "" if info.is_required() else ".".join(path)
                 action = of_chain or group is not None
+                if group is not None:
+                    self.options.groups[path[0]] = (inner, group)
                 within_it = (*within, model)
                 self.add_model(inner, path, within_it, needed_for or optional, of_chain=action)
             elif not takes_text(items_of(kind)[1]) or (of_chain and not _is_main(info)):

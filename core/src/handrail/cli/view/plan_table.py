@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import SHARES, Row, counts, names, owner_cell, reasons
-from handrail.cli.view.text import columns, percent, steps_of, terminal_width
+from handrail.cli.view.text import AT_THE_END, columns, percent, steps_of, terminal_width
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.lock.check import Comparison
     from handrail.plan.plan import Plan, PlannedStep
 
-_AT_THE_END = "at the end"
 _HEAD = (
     counts(" #"),
     names("STEP"),
@@ -58,7 +57,7 @@ def _all_rows(plan: Plan) -> Iterator[Row]:
     for number, planned in enumerate(plan.steps, 1):
         above = planned.action
         if planned.always_run and actions:
-            above = _AT_THE_END
+            above = AT_THE_END
         if above != heading:
             heading = above
             yield ("", above, "", "", "", "", "")

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.cli.hints import command_line
@@ -23,6 +23,7 @@ from handrail.cli.view.run_text import (
 )
 from handrail.cli.view.table import counts, names, reasons, table
 from handrail.cli.view.text import (
+    AT_THE_END,
     columns,
     facts,
     folded,
@@ -104,7 +105,7 @@ class RunReport:
         if params := _params(record, everything=everything):
             yield from [params] if everything else folded(params)
         begun = [step for step in record.steps if step.state]
-        rows = list(map(_row, begun)) if everything else list(_rows(begun))
+        rows = list(_all_rows(begun, everything=everything))
         if rows:
             head, *body = table(_HEAD, rows, width=terminal_width())
             yield from (style(line, "dim") for line in head)
@@ -244,6 +245,23 @@ def _value(value: object, limit: int) -> str:
     return one_line(without_passwords(text), limit=limit)
 
 
+def _all_rows(steps: Sequence[RecordedStep], *, everything: bool) -> Iterator[Row]:
+    """Yield the rows of steps; those of a chain below their action."""
+    for heading, group in groupby(steps, key=_heading):
+        of_action = list(group)
+        if heading:
+            yield heading, _states(of_action), _took(of_action), ""
+        for name, state, took, recorded in map(_row, of_action) if everything else _rows(of_action):
+            own = f"  {name.removeprefix(f'{heading}.')}" if heading else name
+            yield own, state, took, recorded
+
+
+def _heading(step: RecordedStep) -> str:
+    """Return the action of a chain that a step is of, or the heading of those that always run."""
+    action = str(step.planned.get("action", ""))
+    return AT_THE_END if action and step.planned.get("always_run") else action
+
+
 def _rows(steps: Sequence[RecordedStep]) -> Iterator[Row]:
     """Yield the rows of the notable steps, and one row for each gap between them."""
     shown = _worth_showing(steps)
@@ -272,10 +290,16 @@ def _together(steps: Sequence[RecordedStep]) -> Iterator[Row]:
     recorded: Counter[str] = Counter()
     for step in steps:
         recorded.update(step.recorded)
-    states = list(dict.fromkeys(step.state for step in steps))
+    yield f"... {len(steps)} more", _states(steps), _took(steps), _counted(recorded)
+
+
+def _states(steps: Sequence[RecordedStep]) -> str:
+    return "/".join(dict.fromkeys(step.state for step in steps))
+
+
+def _took(steps: Sequence[RecordedStep]) -> str:
     known = [step.took for step in steps if step.took is not None]
-    took = seconds(sum(known)) if known else "-"
-    yield f"... {len(steps)} more", "/".join(states), took, _counted(recorded)
+    return seconds(sum(known)) if known else "-"
 
 
 def _row(step: RecordedStep) -> Row:

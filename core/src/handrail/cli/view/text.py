@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 WIDTH = 100
 """Columns of lines that go to a file or a pipe."""
 
+AT_THE_END = "at the end"
+"""The heading of the steps of a chain that always run."""
+
 _MARKS = "✓✗↶▸◂└·…█░"
 _COMMAND = re.compile(r"(^|: +| {2,})handrail ")  # Else it is the name in a sentence.
 _LEAST = 40  # Columns that are assumed at least; narrower terminals break lines themselves.

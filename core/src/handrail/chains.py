@@ -278,7 +278,7 @@ def _action_class(chain: str, given: object) -> type[BaseAction[Any]]:
             f"{found.action_name} is a chain, and cannot be part of {chain}",
             ways_out=("name its actions in its place",),
         )
-    return found
+    return cast("type[BaseAction[Any]]", cast("object", found))
 
 
 # No chain descends from an action called `chain`.

@@ -74,9 +74,9 @@ def _wire(found: Wiring, members: Members, target: str, source: str) -> list[str
     order = list(members)
     if order.index(earlier) >= order.index(name):
         return [f"{earlier} does not end before {name} begins"]
-    annotation = _param(found, members[name], name, param, source)
-    if isinstance(annotation, list):
-        return annotation
+    annotation, wrong = _param(found, members[name], name, param, source)
+    if wrong:
+        return wrong
     outputs = outputs_of(members[earlier])
     if outputs is None:  # It is known when the action begins.
         return None if output else [f"it names no output of {earlier}"]
@@ -90,11 +90,13 @@ def _wire(found: Wiring, members: Members, target: str, source: str) -> list[str
     return None
 
 
-def _param(found: Wiring, action: type[BaseAction[Any]], name: str, param: str, source: str) -> Any:
-    """Keep where a param comes from and return its type; or why that cannot be, as a list."""
+def _param(
+    found: Wiring, action: type[BaseAction[Any]], name: str, param: str, source: str
+) -> tuple[Any, list[str]]:
+    """Keep where a param comes from; return its type, or else why that cannot be."""
     model = action.params_model
     if model is None:
-        return [f"{name} takes no params"]
+        return None, [f"{name} takes no params"]
     from handrail.params.model import field_named, fields_of, paths_of  # noqa: PLC0415 - with a model
     from handrail.params.secrets import holds_secret, is_secret  # noqa: PLC0415 - the same
 
@@ -103,12 +105,12 @@ def _param(found: Wiring, action: type[BaseAction[Any]], name: str, param: str, 
         known = field_named(model, param)
     except LookupError:
         hint = did_you_mean(param, fields) or f"params of {name}: {', '.join(fields)}"
-        return [f"{name} has no param '{param}'", hint]
+        return None, [f"{name} has no param '{param}'", hint]
     if is_secret(fields[known]) or holds_secret(fields[known].annotation):
-        return [f"{name}.{param} is a secret, and is read from a variable only"]
+        return None, [f"{name}.{param} is a secret, and is read from a variable only"]
     found.inputs.setdefault(name, {})[".".join(paths_of(model, known)[0])] = source
     found.fields.setdefault(name, {})[known] = source
-    return fields[known].annotation
+    return fields[known].annotation, []
 
 
 def outputs_of(action: type[BaseAction[Any]]) -> Mapping[str, Any] | None:

@@ -88,7 +88,8 @@ class Chain:
     """
 
     def __init__(self, line: Line) -> None:
-        plan, root = line.run.plan, line.context
+        plan = line.run.plan
+        root: Any = line.context
         if not hasattr(root, "begin"):
             raise ContextError(
                 f"{plan.action} is a chain, and {type(root).__qualname__} is not its context",

@@ -47,7 +47,8 @@ def model_of_chain(
         if not isinstance(values, Mapping):
             return values
         given = cast("Mapping[str, Any]", values)
-        return {**{each: {} for each in groups}, **given}
+        nothing: dict[str, Any] = {each: {} for each in groups}
+        return {**nothing, **given}
 
     return _create(
         f"{name.title().replace('_', '').replace('-', '')}Params",

@@ -172,8 +172,7 @@ def unknown_fields(
             inner = model_in(info.annotation)
             if inner is not None and isinstance(value, Mapping):
                 nested = cast("Mapping[str, Any]", value)
-                group = marker_of(info, ActionParams)
-                wired = {} if group is None else group.wired
+                wired = (marker_of(info, ActionParams) or ActionParams()).wired
                 found += [
                     (f"{prefix}{key}.{each}", f"is not given, it comes from {wired[each]}")
                     for each in nested

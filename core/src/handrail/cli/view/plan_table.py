@@ -61,8 +61,9 @@ def _all_rows(plan: Plan) -> Iterator[Row]:
         if above != heading:
             heading = above
             yield ("", above, "", "", "", "", "")
-            inputs = actions[above].inputs if above in actions else {}
-            yield from (f"└ {param} = {source}" for param, source in inputs.items())
+            if above in actions:
+                wires = actions[above].inputs.items()
+                yield from (f"└ {param} = {source}" for param, source in wires)
         name = f"  {planned.own_name if above in actions else planned.name}"
         yield from _rows(number, planned, name if actions else planned.name)
 

@@ -333,7 +333,7 @@ class ChainContext(BaseStepContext):
             told = "; ".join(f"{path}: {text}" if path else text for path, text in error.fields)
             raise ActionError(
                 f"{planned.name} cannot begin: {told}", ways_out=error.ways_out
-            ) from error
+            ) from None
         return self._keep(planned.name, made, inputs, link)
 
     @calls_user_code

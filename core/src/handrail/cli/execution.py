@@ -155,6 +155,13 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
         return [*views, LogView(console, execution.head, **options)]
     # Events on the same terminal would tear the line.
     moving = moves(console.err) and not (session.json and moves(console.out))
+    if execution.plan.actions and not (execution.undoes or execution.dry):
+        from handrail.cli.view.chain_progress import ChainView  # noqa: PLC0415 - only for chains
+
+        return [
+            *views,
+            ChainView(console, execution.head, execution.plan, moving=moving, **options),
+        ]
     return [*views, LiveView(console, execution.head, moving=moving, **options)]
 
 

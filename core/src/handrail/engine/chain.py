@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.attempt import end_event
 from handrail.engine.commands import Call, NotRun, Raised, Within
 from handrail.engine.line import Results
 from handrail.engine.outcome import Failure, settle
@@ -154,6 +155,7 @@ class Chain:
     def _begin(self, action: ChainedAction, position: int) -> Generator[Any, Any, Failure | None]:
         line, plan = self._line, self._line.run.plan
         yield from self.leave()  # What fails here is no result of the action before.
+        line.began = line.run.clock() if line.run.listener else 0.0
         answer = yield Call(self._root.begin, (action.planned, action))
         if line.log is not None and not isinstance(answer, Raised | NotRun):
             noted = yield Call(line.log.begins, (action.planned.name, answer, position))
@@ -162,7 +164,11 @@ class Chain:
             action.context = answer
             return None
         if position < plan.ordinary:
-            return settle(line, plan.steps[position], NotRun(answer.error))
+            planned = plan.steps[position]
+            failure = settle(line, planned, NotRun(answer.error))
+            if line.run.listener and failure is not None and not failure.passes_through:
+                yield end_event(line, planned, position, failure)
+            return failure
         first = plan.steps[self._at.index(action)]
         return Failure(
             planned=first,

@@ -99,7 +99,7 @@ class JsonView:
         """Do nothing: every line is complete."""
 
 
-class _Working:
+class Working:
     """The step that is being run or undone.
 
     Attributes:
@@ -151,7 +151,7 @@ class _RunView:
         self._steps = 0
         self._ended = 0
         self._percent = 0
-        self._working: _Working | None = None
+        self._working: Working | None = None
         self._undone = ""
         self._back = 0
         self._to_undo: tuple[str, ...] = ()
@@ -243,7 +243,7 @@ class _RunView:
         self._begin(event.step, back=False)
 
     def _begin(self, step: str, *, back: bool) -> None:
-        self._working = _Working(step, self._clock(), back=back)
+        self._working = Working(step, self._clock(), back=back)
 
     def _step_skipped(self, event: events.StepSkipped) -> None:
         self._over("-", event.step, "", "skipped", "dim")
@@ -442,10 +442,8 @@ class LiveView(_RunView):
         self._console.redraw(cut(self._moving_line(self._working, room), room))
         self._dirty = True
 
-    def _moving_line(self, working: _Working, room: int) -> str:
-        took = seconds(self._clock() - working.began)
-        mark = "◂" if working.back else "▸"
-        line = f" {mark} {self._name(working.name)} {took:>7}"
+    def _moving_line(self, working: Working, room: int) -> str:
+        line = self._head_of(working)
         if working.status is not None:
             free = room - columns(line) - 2
             line = f"{line}  {shorten(working.status, max(free, 1))}"
@@ -456,13 +454,19 @@ class LiveView(_RunView):
             line = longer
         return line
 
-    def _overall(self, working: _Working) -> list[str]:
+    def _head_of(self, working: Working) -> str:
+        """Return what the moving line begins with: the step, and how long it has been running."""
+        took = seconds(self._clock() - working.began)
+        mark = "◂" if working.back else "▸"
+        return f" {mark} {self._name(working.name)} {took:>7}"
+
+    def _overall(self, working: Working) -> list[str]:
         """Return the parts about the whole run."""
         if working.back:
             return [f"·  {self._back} of {len(self._to_undo)} undone"]
         return [f"·  {self._percent} %  {self._ended} of {self._steps}", _CTRL_C[self._keeps]]
 
-    def _bar(self, working: _Working) -> list[str]:
+    def _bar(self, working: Working) -> list[str]:
         """Return the parts about the running step, the most important first."""
         amounts, now = working.amounts, self._clock()
         if not amounts:
@@ -534,7 +538,7 @@ class LogView(_RunView):
         self._told = self._clock()
         self._console.note(f"{self._wall()} {text}")
 
-    def _known(self, working: _Working) -> str:
+    def _known(self, working: Working) -> str:
         amounts, now = working.amounts, self._clock()
         took = seconds(now - working.began)
         if not amounts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
@@ -384,3 +385,31 @@ def test_events_for_programs_tell_the_actions(project, call):
     lines = [json.loads(line) for line in call(*RUN, "--json").out.splitlines()]
     assert lines[0]["actions"] == ["bag", "send"]
     assert lines[-1]["result"]["bag"]["parcel"] == "parcel.txt"
+
+
+RELEASE = """
+import json
+from dataclasses import asdict
+
+def release(run):
+    with open("released.jsonl", "a") as stream:
+        stream.write(json.dumps(asdict(run)) + "\\n")
+"""
+
+
+def test_packs_are_told_of_each_action_before_the_run_is_deleted(yard):
+    """As of a run of its own, with the id that the action had."""
+    points = {"prune": {"claims": "acme_claims:release"}}
+    yard.plant("acme-claims", "1.0", RELEASE, **points)
+    (yard.project / "in").mkdir()
+    (yard.project / "ship.py").write_text(ACTIONS)
+    (yard.project / "handrail.toml").write_text(PROJECT)
+    assert yard(*RUN).returncode == 0
+    uid = json.loads(yard("runs", "--json").stdout)["runs"][0]["uid"]
+    assert yard("runs", "prune", "--older-than", "0s").stdout == "1 run deleted\n"
+    told = [json.loads(line) for line in (yard.project / "released.jsonl").read_text().splitlines()]
+    assert [(each["action"], each["uid"]) for each in told] == [
+        (name, str(uuid.uuid5(uuid.UUID(uid), name))) for name in ("bag", "send")
+    ]
+    assert told[0]["rollback_data"] == {"wrap": {"made": ["parcel.txt"]}}
+    assert told[1]["rollback_data"] == {"post": {"sent": ["there"]}}

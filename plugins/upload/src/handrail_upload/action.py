@@ -52,7 +52,6 @@ class UploadResult(TypedDict, total=False):
     data_units: int
     run: str
     catalogue: str
-    target: str
     next: Mapping[str, str]
 
 
@@ -138,7 +137,6 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             "seconds": seconds,
             "data_units": units.get("added", 0),
             "run": context.run,
-            "target": str(context.options.target),
         }
         if "catalogue" in units:
             result["catalogue"] = units["catalogue"]

@@ -115,9 +115,11 @@ def heard(*_: object) -> None:
 def runs(count: int) -> Cases:
     """Return runs of `count` steps."""
     registry = registry_of(count)
-    layered = registry_of(count)
+    layered, deep = registry_of(count), registry_of(count)
     for number in range(count):
         layered.wrap(f"step_{number}", StepWrapper)
+        for _ in range(3):
+            deep.wrap(f"step_{number}", StepWrapper)
     steps = registry.get_steps()
     context = fresh()
 
@@ -131,6 +133,7 @@ def runs(count: int) -> Cases:
         "run, progress callback": _execution(registry, heard),
         "run, steps with a can_skip": _execution(registry_of(count, MaySkip), heard),
         "run, a layer around each step": _execution(layered, heard),
+        "run, three layers around each step": _execution(deep, heard),
         "run, observer of all events": _execution(registry, observers=[heard]),
     }
 

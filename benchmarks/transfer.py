@@ -4,8 +4,10 @@ Each contender copies the same files into an empty target and takes that back. I
 more, which is not measured, then when nothing has changed, and when every hundredth file has (of a
 single file: its first hundredth). Each of these is a process of its own, measured from its start to
 its end, with its imports and its peak memory; contenders take turns, round after round, and the
-target is checked after each. The disk is synced before each, and the page cache is warm, or, with
-`--cold`, dropped; what the host of a virtual machine has cached stays.
+target is checked after each. The disk is synced before each, and the page cache is warm, or, in a
+case named `-cold`, dropped; what the host of a virtual machine has cached stays. Before a contender
+copies many files to a disk there is a pause: for half a minute after others were removed, ext4
+takes several times as long to create some.
 
 They do not promise the same, so a ratio is what the rest costs, too:
 
@@ -30,13 +32,15 @@ confuses parts of a file that arrive at a time, so all send one part at a time, 
 tool as it comes has another size. Also then it gives back the last part in place of the others, so
 what has arrived is checked by ETags.
 
-    python benchmarks/transfer.py --json transfer.json      all of it, which takes hours
-    python benchmarks/transfer.py --files 1000,1GiB --target local --rounds 3
+    python benchmarks/transfer.py --json transfer.json      all but the long cases
+    python benchmarks/transfer.py --cases long --json transfer.json
+    python benchmarks/transfer.py --cases local-1000,radosgw-200-cold --only rclone,handrail
     python benchmarks/peers/picture.py transfer.json        the picture and the tables of the docs
 
-The environments are made below `build/bench`; rclone, and radosgw with ceph-common, are Debian's.
-The interpreter that runs this needs boto3 and pytest, to start and check the server. 500 000 files
-take up to 7 GB of disk, and are removed at the end.
+A case is named after its target, its number of files or `1GiB`, and `-cold`; there may be any
+number. The environments are made below `build/bench`; rclone, and radosgw with ceph-common, are
+Debian's. The interpreter that runs this needs boto3 and pytest, to start and check the server.
+500 000 files take up to 7 GB of disk, and are removed at the end.
 """
 
 from __future__ import annotations
@@ -45,13 +49,16 @@ import argparse
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -71,7 +78,13 @@ PARTS = ("core", "plugins/storage", "plugins/upload")
 CLIENTS = {"boto3": "boto3==1.44.8", "s3fs": "s3fs==2026.9.0"}
 DROP = Path("/proc/sys/vm/drop_caches")
 SMALL, LARGE, BLOCK = 1000, 1 << 30, 1 << 20
-SIZES = {"1000": 1000, "50000": 50_000, "500000": 500_000, "1GiB": 1}
+USUAL = (
+    *("local-1000", "local-50000", "local-50000-cold", "local-1GiB"),
+    *("radosgw-1000", "radosgw-1GiB"),
+)
+LONG = ("local-500000", "radosgw-50000", "radosgw-500000")  # The last one takes many hours.
+MANY = 10_000  # Files whose removal a disk has to get over.
+PAUSE = 45.0  # Seconds.
 OF_OURS = ".handrail-target"
 PLAIN_S3 = {
     # This server does not know the trailing checksums that newer clients send.
@@ -134,6 +147,56 @@ WAYS = {
     "s3fs": client("s3fs"),
     "handrail": handrail(),
 }
+
+
+class Kind(NamedTuple):
+    """What a case is about; its name says it.
+
+    Attributes:
+        where: The target, `local` or `radosgw`.
+        files: The number of files of 1 kB; 1 for a single one of 1 GiB.
+        cold: Whether the page cache is dropped before each process.
+    """
+
+    where: str
+    files: int
+    cold: bool
+
+    @classmethod
+    def of(cls, name: str) -> Kind:
+        """Return what a case of that name is about."""
+        found = re.fullmatch(r"(local|radosgw)-(\d+|1GiB)(-cold)?", name)
+        if found is None:
+            raise argparse.ArgumentTypeError(f"{name} is no case; one is {USUAL[0]}")
+        where, size, cold = found.groups()
+        return cls(where, 1 if size == "1GiB" else int(size), bool(cold))
+
+    @property
+    def name(self) -> str:
+        """The name of the case."""
+        size = "1GiB" if self.files == 1 else self.files
+        return f"{self.where}-{size}{'-cold' if self.cold else ''}"
+
+    @property
+    def rounds(self) -> int:
+        """How often it is measured unless it is said: less where it takes long."""
+        if self.files > 100_000:
+            return 1
+        if self.where == "radosgw":
+            return 3 if self.files == 1 else 5 if self.files <= MANY else 1
+        return 3 if self.files > MANY else 5
+
+    @property
+    def pause(self) -> float:
+        """Seconds before each contender."""
+        return PAUSE if self.where == "local" and self.files >= MANY else 0.0
+
+
+def kinds(text: str) -> list[Kind]:
+    """Return the cases of an argument: names with commas between, `usual` or `long`."""
+    known = {"usual": USUAL, "long": LONG}
+    named = [name for each in text.split(",") for name in known.get(each, (each,))]
+    return [Kind.of(name) for name in named]
 
 
 class Source:
@@ -264,16 +327,25 @@ class Transfers:
         server: The S3 server; None for a local folder.
         limit: After that many seconds, a process is ended.
         cold: Whether the page cache is dropped before each process.
+        pause: Seconds before each contender.
     """
 
     def __init__(
-        self, pythons: Mapping[str, Path], source: Source, server: Any, limit: float, cold: bool
+        self,
+        pythons: Mapping[str, Path],
+        source: Source,
+        server: Any,
+        *,
+        limit: float,
+        cold: bool = False,
+        pause: float = 0.0,
     ) -> None:
         self._pythons = pythons
         self._source = source
         self._server = server
         self._limit = limit
         self._cold = cold
+        self._pause = pause
 
     @contextlib.contextmanager
     def _target(self, home: Path) -> Generator[Target]:
@@ -289,6 +361,8 @@ class Transfers:
     def measure(self, case: Case, contender: Contender) -> Measure:
         """Return what each phase took, or why there are no figures."""
         way = WAYS[contender.label]
+        os.sync()
+        time.sleep(self._pause)
         with tempfile.TemporaryDirectory(prefix="handrail-bench-run-") as made_here:
             home = Path(made_here)
             with self._target(home) as target:
@@ -348,8 +422,9 @@ def version(peer: str, python: str) -> str:
     return subprocess.check_output([python, "-I", "-c", code, peer], text=True).strip()
 
 
-def case_of(where: str, count: int, cold: bool, wanted: tuple[str, ...]) -> Case:
-    """Return the case of a target and that many files."""
+def case_of(kind: Kind, wanted: tuple[str, ...]) -> Case:
+    """Return the case of that kind."""
+    where, count, cold = kind
     floor = "rclone" if count > 1 else {"local": "cp -ru, sync", "radosgw": "obstore"}[where]
     only_there = {
         "cp -ru, sync": "local",
@@ -362,9 +437,8 @@ def case_of(where: str, count: int, cold: bool, wanted: tuple[str, ...]) -> Case
     what = "1 file" if count == 1 else f"{count:,} files".replace(",", " ")
     each = "1 GiB" if count == 1 else "1 kB each"
     to = {"local": "disk: ", "radosgw": "S3: radosgw, "}[where]
-    name = f"transfer-{where}-{'1GiB' if count == 1 else count}{'-cold' if cold else ''}"
     return Case(
-        name=name,
+        name=f"transfer-{kind.name}",
         title=f"{what} to {to}{each}, page cache {'cold' if cold else 'warm'}",
         work="transfer",
         unit="transfer",
@@ -390,23 +464,17 @@ def environments(folder: Path, wanted: set[str]) -> tuple[dict[str, Path], dict[
     return pythons, missing
 
 
-def rounds_of(count: int) -> int:
-    """Return how often it is measured: less where it takes long."""
-    return 1 if count > 100_000 else 3 if count > 10_000 else 5
-
-
 def arguments() -> argparse.ArgumentParser:
     """Return the options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    sizes = ",".join(SIZES)
-    add("--files", default=sizes, help=f"numbers of files of 1 kB, or 1GiB ({sizes})")
-    add("--target", choices=("local", "radosgw"), help="both by default")
+    usual, long = ",".join(USUAL), ",".join(LONG)
+    add("--cases", type=kinds, default="usual", help=f"usual ({usual}), long ({long}), or names")
     add("--only", type=names(tuple(WAYS)), default=tuple(WAYS), metavar="CONTENDERS")
-    add("--rounds", type=int, help="how often each is measured (5, from 50 000 files on 3 and 1)")
-    add("--cold", action="store_true", help="drop the page cache before each process")
+    add("--rounds", type=int, help="how often each is measured (5, 3, or 1 where it takes long)")
+    add("--pause", type=float, help=f"seconds before each contender ({PAUSE:g} for many files)")
     add("--json", type=Path, metavar="FILE", help="write what was measured; other cases in it stay")
     add("--limit", type=float, default=3600.0, help="seconds for one process (3600)")
     add("--folder", type=Path, default=ROOT / "build" / "bench", help="where environments are")
@@ -428,22 +496,31 @@ def main() -> None:
     given = arguments().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Gigabytes are removed then, too.
     tempfile.tempdir = given.disk
-    if given.cold and not os.access(DROP, os.W_OK):
-        sys.exit(f"--cold has to write to {DROP}")
+    if any(kind.cold for kind in given.cases) and not os.access(DROP, os.W_OK):
+        sys.exit(f"a case named -cold has to write to {DROP}")
     pythons, missing = environments(given.folder, {WAYS[label].peer for label in given.only})
     run: dict[str, Any] = {"schema": 1, "began": machine(), "rounds": 0, "cases": []}
-    for size in given.files.split(","):
-        count = SIZES.get(size) or int(size)
+    for count, cases in itertools.groupby(given.cases, lambda kind: kind.files):
         with tempfile.TemporaryDirectory(prefix="handrail-bench-files-") as folder:
             source = Source(Path(folder, "source"), count)
-            for where in [given.target] if given.target else ["local", "radosgw"]:
+            for kind in cases:
+                began = time.monotonic()
                 with contextlib.ExitStack() as stack:
-                    server = stack.enter_context(running_radosgw()) if where == "radosgw" else None
-                    transfers = Transfers(pythons, source, server, given.limit, given.cold)
-                    case = case_of(where, count, given.cold, given.only)
-                    rounds = given.rounds or rounds_of(count)
-                    found = measured(case, transfers, missing, rounds)
+                    remote = kind.where == "radosgw"
+                    pause = kind.pause if given.pause is None else given.pause
+                    transfers = Transfers(
+                        pythons,
+                        source,
+                        stack.enter_context(running_radosgw()) if remote else None,
+                        limit=given.limit,
+                        cold=kind.cold,
+                        pause=pause,
+                    )
+                    case = case_of(kind, given.only)
+                    found = measured(case, transfers, missing, given.rounds or kind.rounds)
+                    found["pause"] = pause
                 print(printed(found), flush=True)
+                print(f"in {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
                 if given.json:
                     written(given.json, run, found)
 

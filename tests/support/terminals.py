@@ -18,17 +18,31 @@ _PARTS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]|[^\x1b\r\n]+")
 
 
 def on_screen(text: str) -> list[str]:
-    """Return the lines that a terminal has after `text`; each character takes one column."""
+    """Return the lines that a terminal has after `text`; each character takes one column.
+
+    It has no last column, but for the one that is as far right as can be: what is written behind
+    that begins on the next line.
+    """
     lines = [""]
     column = 0
+    edge = at_the_edge = False
     for part in _PARTS.findall(text):
         if part == "\n":
             lines.append("")
+            edge = at_the_edge = False
         elif part == "\r":
             column = 0
+            edge = at_the_edge = False
+        elif part == "\x1b[999G":
+            edge = True
         elif part == "\x1b[K":
             lines[-1] = lines[-1][:column]
         elif not part.startswith("\x1b"):
+            if edge and not at_the_edge:
+                part, at_the_edge = part[1:], True
+            if at_the_edge and part:
+                lines.append("")
+                column, edge, at_the_edge = 0, False, False
             line = lines[-1].ljust(column)
             lines[-1] = line[:column] + part + line[column + len(part) :]
             column += len(part)

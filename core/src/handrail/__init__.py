@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from handrail.errors import SourceChangedError as SourceChangedError
     from handrail.errors import StepFailedError as StepFailedError
     from handrail.errors import StepNotFoundError as StepNotFoundError
+    from handrail.groups import Parallel as Parallel
+    from handrail.groups import parallel as parallel
     from handrail.hookspecs import ActionInfo as ActionInfo
     from handrail.hookspecs import PackInfo as PackInfo
     from handrail.hookspecs import PrunedRun as PrunedRun
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from handrail.params.markers import Argument as Argument
     from handrail.params.markers import FromEnv as FromEnv
     from handrail.params.markers import Option as Option
+    from handrail.plan.plan import Group as Group
     from handrail.plan.plan import Plan as Plan
     from handrail.plan.plan import PlannedStep as PlannedStep
     from handrail.recovery import resume as resume
@@ -77,6 +80,7 @@ __all__ = [
     "Origin",
     "PackError",
     "PackInfo",
+    "Parallel",
     "ParamsError",
     "Plan",
     "PlanError",
@@ -102,6 +106,7 @@ __all__ = [
     "chain",
     "forwards",
     "hookimpl",
+    "parallel",
     "resume",
     "resume_async",
     "rollback",
@@ -126,12 +131,13 @@ _HOMES = {
         "StepFailedError",
         "StepNotFoundError",
     ),
+    "groups": ("Parallel", "parallel"),
     "hookspecs": ("ActionInfo", "PackInfo", "PrunedRun", "hookimpl"),
     "orchestrator": ("Orchestrator",),
     "origin": ("Origin",),
     "params.context": ("ActionContext",),
     "params.markers": ("Argument", "FromEnv", "Option"),
-    "plan.plan": ("Plan", "PlannedStep"),
+    "plan.plan": ("Group", "Plan", "PlannedStep"),
     "recovery": ("resume", "resume_async", "rollback", "rollback_async"),
     "registry": ("StepRegistry",),
     "runtime": ("RunInfo", "RuntimeContext", "RuntimeLogger"),

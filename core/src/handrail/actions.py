@@ -122,8 +122,8 @@ class BaseAction(Generic[P]):
 
         Called before a new run begins, also before a dry run, so that a path with a typing mistake
         is a ParamsError (exit code 2) and leaves no run. Not called to plan, to resume or to undo,
-        when inputs may be gone; nor where a step with effects of a pack or of the project goes
-        first, which may make them. It must not change anything, nor connect to anything.
+        when inputs may be gone; nor where the project has put a step with effects first, which
+        may make them. It must not change anything, nor connect to anything.
         """
         return ()
 
@@ -385,8 +385,8 @@ def require_inputs(action: BaseAction[Any], plan: Plan) -> None:
     for step in plan.steps:
         if step.reason.startswith("base"):
             break
-        if step.effects:
-            return  # It may make the inputs.
+        if step.effects and step.facts.by_project:
+            return  # It may make the inputs. Steps that packs put into every run do not.
     with naming("check_inputs", action.action_name, type(action).__module__):
         missing = list(action._missing_inputs(plan))  # pyright: ignore[reportPrivateUsage] - of this module
     if missing:

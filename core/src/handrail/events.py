@@ -2,6 +2,9 @@
 
 Observers receive them, and `handrail run --json` prints them. `SCHEMA` is increased when a field
 is renamed or removed; events and fields may be added at any time.
+
+Events that concern a step of a group name the `group`, and the `lane` of the step in it, counted
+from 0; both are None for any other step.
 """
 
 from __future__ import annotations
@@ -57,6 +60,8 @@ class StepStarted(Event):
     step: str
     position: int
     origin: Origin
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -65,6 +70,8 @@ class StepSkipped(Event):
 
     step: str
     position: int
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -77,6 +84,8 @@ class StepFinished(Event):
     position: int
     took: float
     data: Mapping[str, Any]
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -90,6 +99,8 @@ class StepFailed(Event):
     took: float
     error: str
     origin: Origin
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -100,6 +111,8 @@ class StepProgressed(Event):
     current: float
     total: float
     category: str | None
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -111,6 +124,8 @@ class StatusChanged(Event):
 
     step: str
     status: str | None
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -129,6 +144,8 @@ class MetricsMeasured(Event):
     step: str
     category: str
     value: Mapping[str, Any]
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -141,6 +158,8 @@ class MessageLogged(Event):
     name: str
     data: Mapping[str, Any]
     file: str | None
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -159,6 +178,8 @@ class StepUndone(Event):
 
     step: str
     took: float
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -171,6 +192,8 @@ class UndoFailed(Event):
     took: float
     error: str
     origin: Origin
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from handrail.frozen import frozen
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 @frozen
@@ -49,6 +54,17 @@ class Origin:
             "file": self.file,
             "line": self.line,
         }
+
+
+def line_of(frame: FrameType, pack: str | None = None, version: str = "") -> Origin:
+    """Return the source line that a frame is at; a module is shown by its path in the package."""
+    module = str(frame.f_globals.get("__name__", ""))
+    if module and module != "__main__":
+        package = bool(frame.f_globals.get("__path__"))
+        file = module.replace(".", "/") + ("/__init__.py" if package else ".py")
+    else:
+        file = frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return Origin(pack=pack, version=version, module=module, file=file, line=frame.f_lineno)
 
 
 UNKNOWN = Origin()

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
-from handrail.plan.entry import Entry, chain, entry_for, innermost, rewire
+from handrail.plan.entry import (
+    Entry,
+    EntryGroup,
+    Lane,
+    chain,
+    entries_for,
+    entry_for,
+    innermost,
+    rewire,
+)
 from handrail.steps import BaseStep
 from handrail.wrapper import StepWrapper
 
@@ -16,6 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.context import BaseStepContext
+    from handrail.groups import Parallel
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
 else:
@@ -41,79 +53,79 @@ class StepRegistry(Generic[C]):
     """An ordered list of steps that can be edited by name.
 
     A step is found by its name, its aliases and the names inside its wrappers, so wrapping it does
-    not break anchors. Every edit takes constant time.
+    not break anchors. A group from `parallel` is registered and inserted like a step: what is
+    inserted beside one of its steps stands in the lane of that step, and what is inserted before or
+    after the group by its name stands outside. Every edit takes constant time.
     """
 
     def __init__(self) -> None:
-        self._anchors: dict[str, Entry] = {}
+        self._anchors: dict[str, Entry | EntryGroup] = {}
         self._first: Entry | None = None
         self._last: Entry | None = None
         self._count = 0
         self._edits = 0
         self._compiled: tuple[int, Any] | None = None
 
-    def register(self, step: BaseStep[C]) -> None:
-        """Append `step`.
+    def register(self, step: BaseStep[C] | Parallel[C]) -> None:
+        """Append a step or a group.
 
         Raises:
             InvalidStepError: `step` is not a valid step.
             DuplicateStepError: One of its names is taken.
         """
-        entry = entry_for(step)
-        self._claim(entry)
-        self._link(entry, after=self._last)
+        for entry in self._claimed(step, None):
+            self._link(entry, after=self._last)
 
     def unregister(self, name: str, missing_ok: bool = False) -> None:
-        """Remove the step with the name or alias `name`.
+        """Remove the step with the name or alias `name`, or the group `name` with all its steps.
 
         Raises:
             StepNotFoundError: There is no such step, and `missing_ok` is false.
         """
-        entry = self._anchors.get(name)
-        if entry is None:
+        found = self._anchors.get(name)
+        if found is None:
             if missing_ok:
                 return
             raise StepNotFoundError.among(name, self._anchors)
-        self._unlink(entry)
-        for anchor in entry.names:
-            del self._anchors[anchor]
+        for entry in [found] if isinstance(found, Entry) else list(_steps_in(found)):
+            self._unlink(entry)
+            for anchor in entry.names:
+                del self._anchors[anchor]
 
     def insert_before(
-        self, name: str, step: BaseStep[C], *, if_missing: IfMissing = "error"
+        self, name: str, step: BaseStep[C] | Parallel[C], *, if_missing: IfMissing = "error"
     ) -> None:
-        """Insert `step` directly before the step with the name or alias `name`.
+        """Insert a step or a group directly before the step or group `name`.
 
         Args:
-            name: The anchor.
+            name: The anchor: a name or alias of a step, or the name of a group.
             step: The new step.
             if_missing: `"skip"` to insert nothing if the anchor does not exist.
 
         Raises:
             StepNotFoundError: The anchor does not exist; the message suggests similar names.
-            InvalidStepError: `step` is not a valid step.
+            InvalidStepError: `step` is not a valid step, or it is a group and would stand in one.
             DuplicateStepError: One of its names is taken.
         """
         anchor = self._anchor(name, if_missing)
         if anchor is not None:
-            entry = entry_for(step)
-            self._claim(entry)
-            self._link(entry, after=anchor.previous)
+            for entry in self._claimed(step, anchor.lane):
+                self._link(entry, after=anchor.first.previous)
 
     def insert_after(
-        self, name: str, step: BaseStep[C], *, if_missing: IfMissing = "error"
+        self, name: str, step: BaseStep[C] | Parallel[C], *, if_missing: IfMissing = "error"
     ) -> None:
-        """Insert `step` directly after the step with the name or alias `name`.
+        """Insert a step or a group directly after the step or group `name`.
 
         Arguments and errors are those of `insert_before`.
         """
         anchor = self._anchor(name, if_missing)
         if anchor is not None:
-            entry = entry_for(step)
-            self._claim(entry)
-            self._link(entry, after=anchor)
+            for entry in self._claimed(step, anchor.lane)[::-1]:
+                self._link(entry, after=anchor.last)
 
     def replace(self, name: str, step: BaseStep[C]) -> None:
-        """Replace the step with the name or alias `name` by `step`, inside its layers.
+        """Replace the step with the name or alias `name` by `step`, inside its layers and its lane.
 
         The old names remain valid anchors.
 
@@ -122,8 +134,7 @@ class StepRegistry(Generic[C]):
             InvalidStepError: `step` is not a valid step.
             DuplicateStepError: One of its names is taken by another step.
         """
-        old = self._anchor(name, "error")
-        assert old is not None
+        old = self._step(name, "replace")
         new = entry_for(step)
         self._claim(new, instead_of=old)
         new.stand_in_for(old)
@@ -143,8 +154,7 @@ class StepRegistry(Generic[C]):
             StepNotFoundError: There is no such step.
             InvalidStepError: `wrapper` does not return a StepWrapper, or wraps another step.
         """
-        entry = self._anchor(name, "error")
-        assert entry is not None
+        entry = self._step(name, "wrap")
         inner = entry.outermost
         layer = _layer_from(wrapper, inner)
         if innermost(layer) is not innermost(inner):
@@ -180,8 +190,19 @@ class StepRegistry(Generic[C]):
         return iter(self.get_steps())
 
     def __repr__(self) -> str:
-        names = [entry.name for entry in self.entries()]
-        return f"<{type(self).__name__} {' -> '.join(names) or 'empty'}>"
+        return f"<{type(self).__name__} {' -> '.join(map(_shown, self.parts())) or 'empty'}>"
+
+    def parts(self) -> Iterator[BaseStep[C] | Parallel[C]]:
+        """Yield the steps and groups in order, as `register` takes them."""
+        for group, entries in groupby(self.entries(), key=_group_around):
+            if group is None:
+                yield from (entry.outermost for entry in entries)
+                continue
+            from handrail.groups import Parallel  # noqa: PLC0415 - most workflows have no groups
+
+            lanes = (lane for _, lane in groupby(entries, key=attrgetter("lane")))
+            steps = tuple(tuple(entry.outermost for entry in lane) for lane in lanes)
+            yield Parallel(group.name, steps, group.limit, group.origin)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries in order."""
@@ -196,25 +217,63 @@ class StepRegistry(Generic[C]):
             self._compiled = (self._edits, make(self))
         return self._compiled[1]
 
-    def _anchor(self, name: str, if_missing: IfMissing) -> Entry | None:
-        entry = self._anchors.get(name)
-        if entry is None and if_missing != "skip":
+    def _anchor(self, name: str, if_missing: IfMissing) -> Entry | EntryGroup | None:
+        found = self._anchors.get(name)
+        if found is None and if_missing != "skip":
             raise StepNotFoundError.among(name, self._anchors)
-        return entry
+        return found
 
-    def _claim(self, entry: Entry, instead_of: Entry | None = None) -> None:
+    def _step(self, name: str, verb: str) -> Entry:
+        found = self._anchor(name, "error")
+        if isinstance(found, Entry):
+            return found
+        raise InvalidStepError(
+            f"'{name}' is a group; {verb} works on one step",
+            ways_out=(f"{verb} each of its steps by its own name",),
+        )
+
+    def _claimed(self, step: BaseStep[C] | Parallel[C], lane: Lane | None) -> Sequence[Entry]:
+        """Return new entries for a step or a group, with their names claimed, to link in `lane`."""
+        entries = entries_for(step)
+        first = entries[0]
+        if first.lane is None:
+            first.lane = lane
+            self._claim(first)
+        else:
+            self._claim_group(first.lane.group, entries, lane)
+        return entries
+
+    def _claim_group(self, group: EntryGroup, entries: Sequence[Entry], lane: Lane | None) -> None:
+        if lane is not None:
+            raise InvalidStepError(
+                f"group '{group.name}' ({group.owner}) would stand in a lane of group "
+                f"'{lane.group.name}'; groups do not nest",
+                ways_out=(f"insert it before or after '{lane.group.name}'",),
+            )
+        claimed: list[str] = []
+        new: tuple[Entry | EntryGroup, ...] = (group, *entries)
+        try:
+            for each in new:
+                self._claim(each)
+                claimed += each.names
+        except DuplicateStepError:
+            for name in claimed:
+                del self._anchors[name]
+            raise
+
+    def _claim(self, new: Entry | EntryGroup, instead_of: Entry | None = None) -> None:
         anchors = self._anchors
-        for name in entry.names if entry.others else (entry.name,):
+        for name in new.names if new.others else (new.name,):
             holder = anchors.get(name)
             if holder is not None and holder is not instead_of:
                 raise DuplicateStepError(
-                    f"step name '{name}' of {entry.owner} is taken by step '{holder.name}' "
+                    f"step name '{name}' of {new.owner} is taken by step '{holder.name}' "
                     f"({holder.owner})",
                     ways_out=("give one of them another name, or use replace()",),
                 )
-        anchors[entry.name] = entry
-        if entry.others:
-            anchors.update(dict.fromkeys(entry.others, entry))
+        anchors[new.name] = new
+        if new.others:
+            anchors.update(dict.fromkeys(new.others, new))
 
     def _link(self, entry: Entry, after: Entry | None) -> None:
         following = self._first if after is None else after.next
@@ -227,10 +286,16 @@ class StepRegistry(Generic[C]):
             self._last = entry
         else:
             following.previous = entry
+        if entry.lane is not None:
+            group = entry.lane.group
+            group.first = entry if following is group.first else group.first
+            group.last = entry if after is group.last else group.last
         self._count += 1
         self._edits += 1
 
     def _unlink(self, entry: Entry) -> None:
+        if entry.lane is not None:
+            self._leave(entry.lane.group, entry)
         if entry.previous is None:
             self._first = entry.next
         else:
@@ -241,3 +306,29 @@ class StepRegistry(Generic[C]):
             entry.next.previous = entry.previous
         self._count -= 1
         self._edits += 1
+
+    def _leave(self, group: EntryGroup, entry: Entry) -> None:
+        """Take the entry from the ends of its group; a group without steps is none."""
+        if group.first is group.last:
+            del self._anchors[group.name]
+        elif group.first is entry:
+            group.first = cast("Entry", entry.next)
+        elif group.last is entry:
+            group.last = cast("Entry", entry.previous)
+
+
+def _group_around(entry: Entry) -> EntryGroup | None:
+    return None if entry.lane is None else entry.lane.group
+
+
+def _steps_in(group: EntryGroup) -> Iterator[Entry]:
+    entry: Entry | None = group.first
+    while entry is not None:
+        yield entry
+        entry = None if entry is group.last else entry.next
+
+
+def _shown(part: BaseStep[Any] | Parallel[Any]) -> str:
+    if isinstance(part, BaseStep):
+        return str(part.name)
+    return f"{part.name}[{' | '.join(' -> '.join(map(_shown, lane)) for lane in part.lanes)}]"

@@ -310,8 +310,7 @@ def _overriding(step: BaseStep[Any], method: str) -> Iterator[tuple[object, bool
     current: Any = step
     while current is not None:
         own: dict[str, Any] = getattr(current, "__dict__", {})
-        cls = cast("Any", type(current))
-        found: Any = own.get(method) or getattr(cls, method, None)
+        found: Any = own.get(method) or getattr(current.__class__, method, None)
         inner = own.get("wrapped")
         forwards = inner is not None and getattr(found, "__handrail_forwards__", False)
         bare = method == "rollback" and isinstance(current, FunctionStep) and not current.has_undo

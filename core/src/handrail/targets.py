@@ -14,7 +14,7 @@ from handrail.frozen import frozen
 from handrail.lock.model import LockName
 from handrail.origin import Origin
 from handrail.packs.action_names import attribute_of, path_from
-from handrail.packs.local import base_of, import_file, import_module, is_chain
+from handrail.packs.local import base_of, import_file, import_module, is_chain, is_workflow
 from handrail.packs.record import LOCAL
 from handrail.settings.load import settings_error
 from handrail.suggest import did_you_mean
@@ -140,6 +140,8 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
         return _workflow(packs, folder, name, entry_point.name, base)
     if is_chain(record, entry_point):
         return _chain(packs, folder, name, entry_point.name)
+    if is_workflow(record, entry_point):
+        return _workflow_of_steps(packs, name, entry_point.name)
     found = packs.catalog.load("actions", name)
     action_class = as_action(found)
     if action_class is None and record.is_local:
@@ -193,6 +195,16 @@ def _named_by(
     except NotFoundError as error:
         message = f"{place.place}: {told} {name}: {error.message}"
         raise NotFoundError(message, origin=place, ways_out=error.ways_out) from None
+
+
+def _workflow_of_steps(packs: InstalledPacks, name: str, own: str) -> Target:
+    """Return the action that the project's workflow `own` makes of steps."""
+    from handrail.workflow import of_project  # noqa: PLC0415 - loads what a run needs
+
+    if packs.settings_problems:
+        raise settings_error(packs.settings_problems)
+    place = packs.settings.workflows[own].origin
+    return Target(name=name, action_class=of_project(own, place), origin=place)
 
 
 def as_action(found: object) -> type[BaseAction[Any]] | None:

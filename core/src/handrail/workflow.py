@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.actions import BaseAction, check_name
 from handrail.errors import ActionError
+from handrail.frozen import replace
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from handrail.context import BaseStepContext, RuntimeContext
+    from handrail.groups import Parallel
+    from handrail.hookspecs import ActionInfo
     from handrail.orchestrator import RunOptions
+    from handrail.origin import Origin
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
     from handrail.registry import StepRegistry
@@ -74,9 +78,31 @@ class Workflow:
         return f"<workflow {self.name!r} of {self.__module__}>"
 
 
+def of_project(name: str, origin: Origin) -> type[BaseAction[Any]]:
+    """Return the action of a workflow that the project file makes of steps.
+
+    Args:
+        name: The name of the workflow.
+        origin: Its lines in the project file.
+    """
+
+    def setup_steps(self: BaseAction[Any], registry: StepRegistry[Any]) -> None:
+        from handrail.packs.planner import register_parts  # noqa: PLC0415 - for plans only
+
+        register_parts(self.info, registry, self._provider)  # pyright: ignore[reportPrivateUsage]
+
+    def info(self: BaseAction[Any]) -> ActionInfo:
+        made: ActionInfo = cast("Any", BaseAction.info).fget(self)
+        return replace(made, origin=origin)
+
+    members = {"action_name": name, "setup_steps": setup_steps, "info": property(info)}
+    # Its steps come from elsewhere, so that no module is that of the action.
+    return type(name, (BaseAction,), {**members, "__module__": origin.file})
+
+
 def action(
     name: str,
-    steps: Iterable[BaseStep[Any]],
+    steps: Iterable[BaseStep[Any] | Parallel[Any]],
     *,
     params: type[BaseModel] | None = None,
     context: type[BaseStepContext] | None = None,
@@ -89,7 +115,7 @@ def action(
 
     Args:
         name: The name of the action.
-        steps: The steps in order.
+        steps: The steps in order, and groups of them from `parallel`.
         params: The pydantic model of the params.
         context: The context class; its fields are filled from params of the same names.
         check_inputs: Takes the params before a run, and yields the name of each that names an input

@@ -680,6 +680,13 @@ DAMAGE = [
 OLDER = [f"UPDATE {{{table}}} SET crc = NULL" for table in ("run", "attempt", "note", "field")]
 
 
+LOST = [
+    ("DELETE FROM {attempt} WHERE run = 1", "has 0 attempts of steps, and had 1 at its end"),
+    ("DELETE FROM {note} WHERE run = 1 AND seq = 2", "has 1 notes, and had 2 at its end"),
+    ("DELETE FROM {field} WHERE run = 1", "has 0 context fields, and had 1 at its end"),
+]
+
+
 class DamageContract:
     """What was read and is not what was written is told, and hides nothing else."""
 
@@ -720,6 +727,38 @@ class DamageContract:
         rows = ["note 1 of step 'scan'", "note 2 of step 'scan'"]
         assert ([each.row for each in found.damage], found.unchecked) == (rows, 1)
         assert full.check_run(2) == RunCheck(rows=3, unchecked=0, sound=full.read(2))
+
+    @pytest.mark.parametrize(("statement", "told"), LOST)
+    def test_a_row_that_is_lost_after_the_end_of_its_run_is_damage(
+        self, full: Journal, place: str, statement: str, told: str
+    ) -> None:
+        owned = full.claim(1)
+        owned.write([RunChange(outcome="failed")])
+        owned.release()
+        assert full.read(1).row.counts == "1 2 1"
+        execute(place, statement)
+        with pytest.raises(JournalDamagedError, match=f"run 1 is damaged .*: the record {told}"):
+            full.read(1)
+        assert isinstance(full, ChecksRows)
+        [error] = full.check_run(1).damage
+        assert told in error.message
+
+    def test_the_rows_of_a_run_that_goes_on_are_not_counted(self, full: Journal) -> None:
+        for outcome in ("failed", "completed"):
+            owned = full.claim(1)
+            assert full.read(1).row.counts is None
+            owned.write([AttemptChange(step=outcome, n=1, state="done")])
+            owned.write([note(7, step=outcome), RunChange(outcome=outcome)])
+            owned.release()
+            full.read(1)
+        assert full.read(1).row.counts == "3 4 1"
+        assert full.runs()[0].number == 2
+
+    def test_a_check_reads_no_more_rows_than_it_may(self, full: Journal) -> None:
+        assert isinstance(full, ChecksRows)
+        for most, complete in ((5, True), (4, False), (2, False)):
+            found = full.check_run(1, most=most)
+            assert (found.rows, found.complete, found.damage) == (most, complete, ())
 
     def test_the_rest_of_a_damaged_run_is_sound(self, full: Journal, place: str) -> None:
         assert isinstance(full, ChecksRows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -34,9 +35,9 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: transfer.Way)
     monkeypatch.setitem(transfer.WAYS, "some", way)
     source = transfer.Source(tmp_path / "source", 100)
     contender = transfer.Contender(label="some", peer=way.peer)
-    case = transfer.case_of("local", 100, cold=False, wanted=())
+    case = transfer.case_of(transfer.Kind.of("local-100"), wanted=())
     pythons = {"handrail": Path(sys.executable)}
-    return transfer.Transfers(pythons, source, None, 60, cold=False).measure(case, contender)
+    return transfer.Transfers(pythons, source, None, limit=60).measure(case, contender)
 
 
 def test_whoever_copies_and_takes_back_has_figures_of_each_phase(
@@ -105,6 +106,14 @@ def test_a_table_has_the_seconds_the_ratio_and_the_memory_of_each_phase() -> Non
         "| rclone | 2.50 | 1.00 | 5.00 |",
         "| ours | 7.00 | 2.50 | 5.00 |",
     ]
+
+
+def test_a_case_is_what_its_name_says() -> None:
+    found = transfer.kinds("usual,long,local-200-cold")
+    assert [kind.name for kind in found] == [*transfer.USUAL, *transfer.LONG, "local-200-cold"]
+    assert found[-1] == transfer.Kind(where="local", files=200, cold=True)
+    with pytest.raises(argparse.ArgumentTypeError, match="s3-200 is no case"):
+        transfer.kinds("local-1000,s3-200")
 
 
 def test_a_file_of_measurements_keeps_what_is_not_measured_again(tmp_path: Path) -> None:

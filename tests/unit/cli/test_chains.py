@@ -356,11 +356,14 @@ def test_a_chain_is_locked_as_one(project, call):
     [
         ('chain = ["bag", "bag"]', "workflows.shipping.chain has two actions called bag"),
         ("chain = []", "workflows.shipping.chain names no action"),
-        ('chain = ["bag"]\nextends = "send"', "workflows.shipping has extends and chain; keep one"),
+        (
+            'chain = ["bag"]\nextends = "send"',
+            "workflows.shipping has a chain and extends an action",
+        ),
         ('extends = "send"\ninputs = { a = "b" }', "has inputs, which are for a chain"),
         ('chain = ["shipping"]', "the chain shipping has shipping, which is a chain itself"),
         ('chain = ["bagg"]', "handrail.toml:10: the chain shipping has bagg"),
-        ("", "does not say which action it extends"),
+        ("", "neither extends an action nor has steps"),
     ],
 )
 def test_mistakes_in_the_settings_are_told_with_their_line(project, call, chain, told):

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from recorded_runs import Call
 
+from handrail.journal import RunCheck
+from handrail.journal.sqlite import SqliteJournal
+
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 FLOW = """
@@ -211,6 +214,60 @@ def test_a_damaged_row_of_a_run_is_seen_in_the_list(project: Path, call: Call) -
     assert call("rollback", "2", "--yes").code == 7
 
 
+INTERRUPTED = "UPDATE run SET outcome = NULL, closed = NULL"
+ELSEWHERE = [
+    "UPDATE note SET key = 'other' WHERE run = 3",
+    "UPDATE attempt SET result = '{}' WHERE run = 3",
+    "UPDATE attempt SET result = '[', crc = NULL WHERE run = 3",
+    "UPDATE field SET value = '1' WHERE run = 3",
+]
+
+
+@pytest.mark.parametrize("statement", ELSEWHERE)
+def test_nothing_is_proposed_for_a_run_that_is_damaged_elsewhere(
+    project: Path, call: Call, statement: str
+) -> None:
+    """Neither in the list, nor by the doctor: a resume would be refused."""
+    file = put_back(project)
+    damage(file, INTERRUPTED)
+    damage(file, statement)
+    for words in (("runs",), ("doctor",)):
+        told = call(*words).out
+        assert "handrail resume 2" in told
+        assert "handrail resume 3" not in told
+    assert call("runs").lines[1].split()[:2] == ["3", "damaged"]
+    assert call("doctor").code == 7
+    [run, *_] = call("runs", "--json").document["runs"]
+    assert run["ways"] == {"see": "handrail doctor --journal"}
+
+
+def test_only_a_few_runs_of_a_list_are_looked_into(
+    project: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wait: `show`, which looks at all of a run, is proposed for the others."""
+    asked: list[tuple[int, int]] = []
+
+    def counted(self: SqliteJournal, number: int, *, most: int) -> RunCheck:
+        asked.append((number, most))
+        return check_run(self, number, most=most)
+
+    check_run = SqliteJournal.check_run
+    monkeypatch.setattr(SqliteJournal, "check_run", counted)
+    assert call("runs").code == 0
+    assert asked == [], "none waits"
+    damage(put_back(project), INTERRUPTED)
+    monkeypatch.setattr("handrail.recovery.journal_check._MOST_RUNS", 2)
+    for words in (("runs", "--all"), ("doctor",)):
+        asked.clear()
+        told = call(*words).out
+        assert asked == [(3, 10_000), (2, 10_000)]
+        assert "handrail resume 3" in told
+        assert "handrail resume 2" in told
+        assert "handrail show 1" in told
+    monkeypatch.setattr("handrail.recovery.journal_check._MOST_ROWS", 3)
+    assert "resume" not in call("runs").out, "their rows are too many"
+
+
 def test_a_damaged_run_does_not_stop_the_others(project: Path, call: Call) -> None:
     """When all dead runs are undone, and when old ones are pruned."""
     file = put_back(project)
@@ -318,7 +375,23 @@ def test_a_step_whose_record_is_damaged_is_not_said_to_wait(project: Path, call:
     rows = [each["row"] for each in shown.document["damaged"]]
     fields = [f"the value of the context's 'found' after {each} steps" for each in (0, 1)]
     assert rows == ["attempt 1 of step 'send'", *fields]
-    assert "send" in call("show", "3").out
+    assert shown.document["steps"][1]["recorded"] == {"made": 2}, "what it recorded is sound"
+    step = call("show", "3", "--step", "send", "--json").document["step"]
+    assert sorted(step["values"]["made"]) == ["one.txt", "two.txt"]
+    assert "made: 2" in call("show", "3").out
+    assert "send · unknown" in call("show", "3", "--step", "send").out
     assert [
         each["row"] for each in call("doctor", "--journal", "--json").document["damaged"]
     ] == rows
+
+
+def test_a_lost_row_of_a_run_that_has_ended_is_damage(project: Path, call: Call) -> None:
+    """Else a rollback would leave what the row is about; what is left of the run is shown."""
+    damage(put_back(project), "DELETE FROM note WHERE run = 3 AND seq = 1")
+    told = "the record has 1 notes, and had 2 at its end"
+    for words in (("rollback", "3", "--yes"), ("show", "3")):
+        done = call(*words)
+        assert (done.code, told in " ".join(done.err.split())) == (7, True)
+    assert (project / "one.txt").exists()
+    assert f"✗ run 3 is damaged in the journal: {told}" in call("doctor", "--journal").out
+    assert call("rollback", "2", "--yes").code == 0

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from handrail import BaseAction, ParamsError, step
+from handrail import BaseAction, ParamsError, hookimpl, step
+from handrail.packs.provider import explicit_packs
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
@@ -93,6 +94,32 @@ def test_a_step_of_others_that_goes_first_may_make_the_inputs(call, project):
     )
     assert call("run", "nightly", "later").code == 0
     assert call("run", "flow", "never").code == 2
+
+
+def test_a_step_that_a_pack_puts_first_changes_nothing():
+    """Whatever effects it has: nothing runs, and the exit code is that of a mistake."""
+    ran = []
+
+    @step
+    def notify(context):
+        ran.append("notify")
+
+    class Before:
+        @hookimpl
+        def insert_before(self, step):
+            return notify if step.name == "send" else None
+
+    class Instead:
+        @hookimpl
+        def setup_steps(self, registry):
+            registry.replace("send", notify)
+
+    for hooks in (Before, Instead):
+        action = Sending({}, packs=explicit_packs([hooks()]))
+        assert action.plan().steps[0].name == "notify"
+        with pytest.raises(ParamsError, match="source: there is no folder"):
+            action.run()
+    assert ran == []
 
 
 def test_a_check_that_raises_names_its_action_and_line(call, project):

@@ -324,3 +324,75 @@ def test_a_lock_lifts_no_requirement(handrail, project, company):
     assert handrail("run", "copy", "in", "--no-pack", "acme-scan").returncode == 4
     policy.write_text(POLICY.replace('packs = ["acme-scan>=1.4,<2"]', ""))
     assert handrail("run", "copy", "in", "--no-pack", "acme-scan").returncode == 3
+
+
+# Workflows of steps
+
+GROUPS = """
+[local.steps]
+make = "flows.py:made"
+
+[workflows.nightly]
+steps = [
+  { step = "make", as = "fetch" },
+  { parallel = "media", concurrency = 1, lanes = [
+    [{ step = "make", as = "resize" }, { step = "make", as = "watermark" }],
+    { step = "make", as = "transcode" },
+  ] },
+  { step = "make", as = "publish" },
+]
+"""
+
+
+def test_a_workflow_of_steps_is_listed_and_planned(handrail, project):
+    """With its groups, under the name that it has in the file."""
+    project(GROUPS)
+    listed = json.loads(handrail("actions", "--json").stdout)["actions"]
+    assert "steps of this project" in [each["does"] for each in listed if each["name"] == "nightly"]
+    plan = json.loads(handrail("plan", "nightly", "--json").stdout)
+    assert plan["groups"] == [{"name": "media", "concurrency": 1}]
+    assert [(each["name"], each.get("lane")) for each in plan["steps"]] == [
+        ("fetch", None),
+        ("resize", 0),
+        ("watermark", 0),
+        ("transcode", 1),
+        ("publish", None),
+    ]
+
+
+def test_the_table_of_a_plan_shows_lanes(handrail, project):
+    """The heading says how many there are, and how many run at a time."""
+    project(GROUPS)
+    lines = handrail("plan", "nightly").stdout.splitlines()[2:8]
+    assert lines[1].strip().startswith("┌ media")
+    assert lines[1].endswith("2 lanes, 1 at a time")
+    assert [line.split()[1:4] for line in (lines[2], lines[3], lines[4])] == [
+        ["│", "1", "resize"],
+        ["│", "1", "watermark"],
+        ["│", "2", "transcode"],
+    ]
+
+
+def test_groups_are_locked(handrail, project, folder):
+    """A step in another lane is drift; a plan without groups has a lock without them."""
+    project(GROUPS)
+    assert handrail("lock", "nightly").returncode == 0
+    assert '{ name = "transcode", group = "media", lane = 1 },' in (
+        (folder / "handrail.lock").read_text()
+    )
+    assert handrail("lock", "--check").returncode == 0
+    flat = GROUPS.replace("[{ step", "{ step").replace('"watermark" }]', '"watermark" }')
+    project(flat)
+    done = handrail("lock", "--check")
+    assert done.returncode == 3
+    told = done.stdout + done.stderr
+    assert "watermark is in lane 2 of media, and was in lane 1 of media" in told
+
+
+def test_the_explanation_of_a_step_in_a_group_names_its_lane(handrail, project):
+    """And that of a group names its steps."""
+    project(GROUPS)
+    first = handrail("plan", "nightly", "--explain", "watermark").stdout.splitlines()[0]
+    assert "step 3 of 5 of nightly · lane 1 of media" in first
+    first = handrail("plan", "nightly", "--explain", "media").stdout.splitlines()[0]
+    assert "media · group of steps 2 to 4 of 5 of nightly" in first

@@ -428,3 +428,51 @@ def test_commands_lead_to_the_same_journal(call: Call, journal: Journal, folder:
         "finish": f"handrail resume 1 {name}",
         "undo": f"handrail rollback 1 {name}",
     }
+
+
+GROUP = [
+    planned("fetch"),
+    planned("resize", group="media", lane=0),
+    planned("watermark", group="media", lane=0),
+    planned("transcode", group="media", lane=1),
+    planned("publish"),
+]
+
+
+def test_the_steps_of_a_group_stand_in_their_lanes(call: Call, journal: Journal) -> None:
+    """Below a heading, with the number of the lane; a resume goes on in every lane."""
+    journal.add(GROUP, done("fetch"), done("resize"), started("watermark"), started("transcode"))
+    lines = [line.split() for line in call("show").lines[3:9]]
+    assert [line[:4] for line in lines[:4]] == [
+        ["fetch", "done", "0.2s", "-"],
+        ["┌", "media", "2", "lanes"],
+        ["│", "1", "resize", "done"],
+        ["│", "1", "watermark", "INTERRUPTED"],
+    ]
+    assert lines[4][:4] == ["│", "2", "transcode", "INTERRUPTED"]
+    assert lines[5] == ["+", "1", "not", "started:", "publish"]
+    assert "goes on in watermark, transcode" in call("show").out
+    shown = call("show", "--json").document["steps"]
+    assert [each.get("lane") for each in shown] == [None, 0, 0, 1, None]
+
+
+def test_of_many_lanes_the_notable_steps_are_shown(call: Call, journal: Journal) -> None:
+    """With the heading once, and numbers of lanes below each other."""
+    steps = [planned(f"s{number:02}", group="media", lane=number) for number in range(30)]
+    journal.add(steps, *(done(f"s{number:02}") for number in range(29)), started("s29"))
+    lines = call("show").lines[3:8]
+    assert [" ".join(line.split()[:3]) for line in lines] == [
+        "┌ media 30",
+        "│ 1 s00",
+        "│ 2 s01",
+        "... 27 more",
+        "│ 30 s29",
+    ]
+    assert lines[1].startswith("│  1 s00")
+
+
+@pytest.mark.parametrize("place", [{"group": 3}, {"lane": 1}, {"group": "a", "lane": "x"}])
+def test_a_lane_that_is_none_is_damage(call: Call, journal: Journal, place: Any) -> None:
+    """A journal is told to be damaged, and is not read beyond that."""
+    journal.add([planned("fetch", **place)], done("fetch"))
+    assert call("show").code == 7

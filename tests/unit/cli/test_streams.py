@@ -119,6 +119,42 @@ def test_sys_exit_in_an_action_without_steps_is_its_failure(shell):
     assert "cause   sys.exit(3)" in done.stderr
 
 
+TALKING = """
+import handrail
+@handrail.step
+def talk(context):
+    print("said in a step")
+
+@talk.rollback
+def untalk(context, result):
+    print("said in an undo")
+
+talking = handrail.action("talking", [talk])
+print("said while imported")
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run said.py:talking", "plan said.py:talking", "lock said.py:talking", "rollback 1 --yes"],
+)
+def test_json_stands_alone_on_standard_output(shell, folder, command):
+    """What steps and imported files print is not within it, but on standard error."""
+    (folder / "said.py").write_text(TALKING)
+    if command.startswith("rollback"):
+        assert shell("run said.py:talking").returncode == 0
+    done = shell(f"{command} --json")
+    decoder, rest = json.JSONDecoder(), done.stdout.strip()
+    while rest:
+        _, end = decoder.raw_decode(rest)
+        rest = rest[end:].strip()
+    assert "said while imported" in done.stderr
+    told = {"run": "said in a step", "rollback": "said in an undo"}.get(command.split()[0], "")
+    assert told in done.stderr
+    plain = shell("run said.py:talking")
+    assert "said in a step" in plain.stdout
+
+
 def test_data_that_json_cannot_say_loses_no_event(shell):
     """Every event is there, also after one with NaN and keys that are no text."""
     lines = shell("run more.py:odds --json").stdout.splitlines()
@@ -161,8 +197,9 @@ def test_an_interrupt_before_the_run_is_told(folder, environment, json_flag):
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "here"
+    told = process.stderr if json_flag else process.stdout
+    assert told is not None
+    assert told.readline().strip() == "here"
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=20)
     assert process.returncode == 130

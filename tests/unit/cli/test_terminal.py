@@ -12,7 +12,7 @@ import pytest
 from terminals import AtTerminal
 
 TALKING = """
-import logging, multiprocessing, os, subprocess, sys
+import logging, multiprocessing, os, subprocess, sys, time
 from pathlib import Path
 from handrail import action, step
 
@@ -67,7 +67,16 @@ def forks(context):
         process.join()
         context.log("joined", {"number": number})
 
+@step
+def leaves_it(context):
+    for number in range(3):
+        subprocess.run(["echo", f"a child's {number}"], check=True)
+        subprocess.run(["sh", "-c", f"echo also {number} >&2"], check=True)
+        time.sleep(0.11)
+        context.set_progress(number, 3)
+
 waiting = action("waiting", [waits])
+leaving = action("leaving", [leaves_it])
 forking = action("forking", [forks])
 talking = action("talking", [talks])
 open_line = action("open_line", [leaves_a_line_open, talks])
@@ -93,9 +102,11 @@ def at(folder: Path, environment: dict[str, str]) -> At:
     (folder / "talking.py").write_text(TALKING)
     environment.pop("HANDRAIL_PROGRESS")
 
-    def run(name: str, *words: str, columns: int = 80, **options: object) -> AtTerminal:
+    def run(
+        name: str, *words: str, columns: int = 80, term: str = "xterm", **options: object
+    ) -> AtTerminal:
         command = [sys.executable, "talking.py", name, "--no-journal", *words]
-        variables = {**environment, "TERM": "xterm", "COLUMNS": str(columns)}
+        variables = {**environment, "TERM": term, "COLUMNS": str(columns)}
         return AtTerminal(command, folder, variables, **options)  # type: ignore[arg-type]
 
     return run
@@ -174,6 +185,22 @@ def test_forked_processes_leave_the_line_to_their_parent(at: At) -> None:
         assert run.screen[-2].startswith(" ✓ forks")
 
 
+def test_what_children_write_stays_whole(at: At) -> None:
+    """It is written past this process: at worst, the moving line stands above it once more."""
+    with at("leaving", term="xterm-256color") as run:
+        assert run.end() == 0
+        told = [line for line in run.screen if "child" in line or "also" in line]
+        assert told == [line for n in range(3) for line in (f"a child's {n}", f"also {n}")]
+
+
+@pytest.mark.parametrize("term", ["dumb", "cygwin", ""])
+def test_nothing_is_written_to_the_edge_of_other_terminals(at: At, term: str) -> None:
+    """One that goes to the next line at once would get a line for each drawing."""
+    with at("leaving", term=term) as run:
+        assert run.end() == 0
+        assert "\x1b[999G" not in run.shown
+
+
 @pytest.mark.parametrize("progress", ["plain", "json", "off"])
 def test_another_kind_of_progress(at: At, progress: str) -> None:
     """Without the moving line, whatever the terminal could do."""
@@ -188,6 +215,6 @@ def test_another_kind_of_progress(at: At, progress: str) -> None:
 def test_the_line_fits_a_narrow_terminal(at: At) -> None:
     with at("counting", columns=30) as run:
         assert run.end() == 0
-        drawn = re.findall(r"\x1b\[\?7l(.*?)\x1b\[K\x1b\[\?7h", run.shown)
+        drawn = re.findall(r"\x1b\[\?7l(.*?)\x1b\[K\x1b\[", run.shown)
         assert drawn
         assert max(map(len, drawn)) < 30

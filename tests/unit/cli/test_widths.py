@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from recorded_runs import planned, started
 
+from handrail.cli.help import HelpText
 from handrail.cli.view.text import columns, folded
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
@@ -122,3 +125,81 @@ def test_runs_fit_and_keep_their_states_and_commands(call, folder, journal, monk
     told = " ".join(" ".join(lines).split())
     for words in ("handrail rollback 4", "handrail resume 5", "6 runs in .handrail/runs.db"):
         assert words in told
+
+
+DEEP = """
+from handrail import BaseStep, StepResult, action
+
+class Send(BaseStep):
+    name = "send_資料を送る"
+    progress_weight = 0.5
+    def execute(self, context):
+        return StepResult(rollback_data={"a": 1})
+    def rollback(self, context, result): ...
+    def preview_rollback(self, context, result):
+        yield "deletes " + "/srv/資料を送る" * 9 + " unless another run relies on it by then"
+        yield "and nothing else"
+
+deep = action("deep", [Send()])
+"""
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_preview_of_an_undo_fits(call, folder, monkeypatch, width):
+    """What each step would undo stands beside its name, on as many lines as it takes."""
+    (folder / "deep.py").write_text(DEEP)
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert call("run", "deep.py:deep", "--quiet").code == 0
+    lines = call("rollback", "1", "--dry-run").lines
+    assert max(map(columns, lines)) <= width
+    begin = columns(" ↶ send_資料を送る  ")
+    assert {line[: begin - 5] for line in lines[2:]} == {" " * (begin - 5)}
+    told = "".join("".join(lines).split())
+    assert "/srv/資料を送る" * 9 + "unlessanotherrunreliesonitbythen" in told
+    assert " " * begin + "and nothing else" in lines
+
+
+def test_commands_after_a_run_stand_below_each_other_where_they_do_not_fit(
+    call, folder, monkeypatch
+):
+    (folder / "deep.py").write_text(DEEP)
+    monkeypatch.setenv("COLUMNS", "60")
+    together = call("run", "deep.py:deep").lines[-1]
+    assert together == "  see  handrail show 1     undo  handrail rollback 1"
+    name = "some-journal-of-the-team.db"
+    assert call("run", "deep.py:deep", "--journal", name).lines[-2:] == [
+        f"  see     handrail show 1 --journal {name}",
+        f"  undo    handrail rollback 1 --journal {name}",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_help_texts_fit(call, monkeypatch, width):
+    """Also the tables in them, which click leaves as they are."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    waiting, seen = [()], 0
+    while waiting:
+        words = waiting.pop()
+        lines = call(*words, "--help").lines
+        assert max(map(columns, lines)) <= width, words
+        seen += 1
+        if len(words) < 2:
+            listed = "\n".join(lines).partition("\nCommands")[2].partition("\nOptions any")[0]
+            waiting += [(*words, name) for name in re.findall(r"^  (\w+)  ", listed, re.MULTILINE)]
+    assert seen > 20
+
+
+def test_a_table_in_a_help_text_keeps_its_columns():
+    """A long text goes on beside its name, or below it where there is no room."""
+    long = "  a/very/long/command --with x  as it is\n"
+    text = HelpText(width=40)
+    text.write(f"  short   a text that goes on and on and on\n{long}")
+    assert text.getvalue().split("\n") == [
+        "  short   a text that goes on and on and",
+        "          on",
+        "  a/very/long/command --with x  as it is",
+        "",
+    ]
+    text = HelpText(width=36)
+    text.write(long)
+    assert text.getvalue() == "  a/very/long/command --with x\n      as it is\n"

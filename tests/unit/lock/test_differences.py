@@ -21,8 +21,10 @@ packs = st.builds(
     version=words,
     record=st.sampled_from(["editable", "sha256:1", "sha256:2"]),
 )
+lanes = st.sampled_from([(None, None), ("a", 0), ("a", 1), ("b", 0)])
 steps = st.builds(
-    LockedStep,
+    lambda lane, **given: LockedStep(**given, group=lane[0], lane=lane[1]),
+    lanes,
     name=words,
     pack=st.none() | words,
     layers=st.lists(words, max_size=3).map(tuple),
@@ -100,6 +102,39 @@ def test_the_fewest_moves_that_explain_an_order_are_told(order):
             if new[before] < new[here]:
                 best[here] = max(best[here], best[before] + 1)
     assert len(stayed) == max(best)
+
+
+def grouped(*lanes):
+    return LockedAction(
+        name="upload",
+        steps=tuple(
+            LockedStep(name=name, group="media", lane=number)
+            for number, lane in enumerate(lanes)
+            for name in lane
+        ),
+    )
+
+
+def test_a_step_in_another_lane_is_a_change_with_both_places():
+    """Also if its place in the flat plan is the same, and if the group came or went."""
+    (change,) = changes(grouped("ab", "c"), grouped("a", "bc"))
+    assert (change.kind, str(change)) == (
+        "step-lane",
+        "b is in lane 2 of media, and was in lane 1 of media",
+    )
+    assert str(changes(grouped("a"), action("a"))[0]) == (
+        "a is in no group, and was in lane 1 of media"
+    )
+
+
+def test_a_part_without_one_of_the_lanes_is_a_part_and_one_with_other_lanes_is_none():
+    """The lanes that remain are numbered anew, so only which steps share one can be compared."""
+    whole = grouped("ab", "cd", "ef")
+    assert is_part(grouped("b", "ef"), whole)
+    assert is_part(grouped("cd"), whole)
+    assert not is_part(grouped("bc"), whole)
+    assert not is_part(grouped("a", "b"), whole)
+    assert not is_part(action("a"), whole)
 
 
 def test_a_step_that_is_put_to_the_front_is_one_move():

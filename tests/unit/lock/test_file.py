@@ -25,7 +25,8 @@ actions = st.builds(
     ),
     steps=st.lists(
         st.builds(
-            LockedStep,
+            lambda lane, **given: LockedStep(**given, group=lane[0], lane=lane[1]),
+            st.just((None, None)) | st.tuples(words, st.integers(0, 9)),
             name=words,
             pack=st.none() | words,
             layers=st.lists(words, max_size=3).map(tuple),
@@ -52,6 +53,23 @@ def test_what_is_written_is_what_is_read(locked):
     """Any names, quotes and control characters too; sorted by name."""
     read = parse_lock(lock_text(locked).encode())
     assert list(read) == sorted(locked, key=lambda each: (each.name, each.pack or ""))
+
+
+def test_only_steps_of_groups_say_in_which_lane_they_are():
+    """The lock of a plan without groups is what it was before there were any."""
+    assert "group" not in lock_text([UPLOAD])
+    step = LockedStep(name="resize", group="media", lane=1)
+    assert '{ name = "resize", group = "media", lane = 1 },' in lock_text(
+        [LockedAction(name="upload", steps=(step,))]
+    )
+
+
+@pytest.mark.parametrize("lane", ["", ", lane = -1", ', lane = "1"', ", lane = true"])
+def test_a_group_without_a_lane_is_damage(lane):
+    """It is not read as the first lane."""
+    text = f'schema = 1\n[[actions]]\nname = "a"\nsteps = [{{ name = "s", group = "g"{lane} }}]\n'
+    with pytest.raises(LockError, match="has no lane in action a"):
+        parse_lock(text.encode())
 
 
 @given(locked=several)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from handrail.errors import LocalCodeError, PackError, PlanError
+from handrail.targets import find_target
 
 SHIP = """
     from handrail import BaseAction, step
@@ -185,6 +187,139 @@ def test_options_reach_the_step(packs):
     insert = f'insert = [{{ step = "to_webp", before = "collect", options = {options} }}]'
     step = plan(packs, change(insert)).steps[0].step
     assert (step.quality, str(step.folder), step.mode, step.loose) == (85, "/x", "small", [1])
+
+
+def test_a_group_is_put_in_with_the_origin_of_each_step(packs, garden):
+    """Its lanes stand side by side; what other edits hang on its steps stands in their lanes."""
+    garden.plant(
+        "acme-more",
+        points={"steps": {"count": "acme_more:count"}},
+        modules={
+            "acme_more/__init__.py": """
+                from handrail import step
+
+                @step
+                def count(context):
+                    pass
+            """
+        },
+    )
+    made = plan(
+        packs,
+        change(
+            'insert = [{ parallel = "checks", lanes = [["notify", "to_webp"], "count"], '
+            'before = "upload_files", concurrency = 1 }, { step = "named", after = "notify" }]'
+        ),
+    )
+    assert [(each.name, each.lane, str(each.origin.pack)) for each in made] == [
+        ("collect", None, "acme-ship"),
+        ("notify", 0, "acme-tools"),
+        ("named", 0, "acme-tools"),
+        ("to_webp", 0, "acme-tools"),
+        ("count", 1, "acme-more"),
+        ("upload_files", None, "acme-ship"),
+        ("cleanup", None, "acme-ship"),
+    ]
+    assert [(group.name, group.limit) for group in made.groups] == [("checks", 1)]
+    assert made.steps[1].reason == "before upload_files, handrail.toml:2"
+
+
+def test_a_group_with_a_step_that_is_not_there_is_left_out_as_a_whole(packs):
+    """The problem has the line of that step."""
+    found = problems(packs, change('insert = [{ parallel = "m", lanes = ["notify", "absent"] }]'))
+    assert [each[0] for each in found] == ["not-found"]
+    assert "handrail.toml:2" in found[0][1]
+
+
+def workflow_of(packs, toml):
+    installed = packs(toml)
+    target = find_target(installed, Path(), "nightly")
+    return target.action_class({}, packs=installed)
+
+
+def test_a_workflow_of_steps_is_an_action_of_its_own(packs):
+    """Its steps are of their packs, and packs and the project shape it like any other."""
+    action = workflow_of(
+        packs,
+        """
+[workflows.nightly]
+steps = ["notify", { parallel = "media", lanes = ["to_webp", { step = "notify", as = "tell" }] }]
+insert = [{ step = "named", after = "media" }]
+""",
+    )
+    assert (action.info.name, action.info.lineage) == ("nightly", ("nightly",))
+    assert action.info.origin.place == "handrail.toml:2"
+    made = action.plan()
+    assert [(each.name, each.group, each.lane, each.reason) for each in made] == [
+        ("notify", None, None, "base"),
+        ("to_webp", "media", 0, "base"),
+        ("tell", "media", 1, "base"),
+        ("named", None, None, "after media, handrail.toml:4"),
+    ]
+    assert str(made.steps[0].origin) == "acme-tools 1.4.0"
+
+
+@pytest.mark.parametrize(
+    ("steps", "code", "said"),
+    [
+        ('"absent"', "not-found", "handrail.toml:2: there is no step 'absent'"),
+        ('"notify", "notify"', "duplicate-step", "handrail.toml:2: step name 'notify'"),
+        (
+            '"notify", { parallel = "notify", lanes = ["to_webp"] }',
+            "duplicate-step",
+            "handrail.toml:2: step name 'notify' of group of handrail.toml:2 is taken",
+        ),
+        ('"timing"', "bad-option", "handrail.toml:2: timing is a wrapper"),
+        ('{ step = "to_webp", options = { quality = "x" } }', "bad-option", "handrail.toml:2"),
+        ('"tidy"', None, ""),
+        (
+            '{ parallel = "media", lanes = ["notify", "tidy"] }',
+            "invalid-step",
+            "handrail.toml:2: step 'tidy' of group 'media' always runs",
+        ),
+        ('"picky"', "context-type", "which works on a PickyContext"),
+    ],
+)
+def test_what_is_wrong_with_the_steps_of_a_workflow_is_told_with_its_line(
+    packs, garden, steps, code, said
+):
+    """Before anything of it runs, together with all the rest."""
+    garden.plant(
+        "acme-more",
+        points={"steps": {"tidy": "acme_more:Tidy", "picky": "acme_more:Picky"}},
+        modules={
+            "acme_more/__init__.py": """
+                from handrail import BaseStep, BaseStepContext, StepResult
+
+                class PickyContext(BaseStepContext):
+                    pass
+
+                class Tidy(BaseStep):
+                    name = "tidy"
+                    progress_weight = 1
+                    always_run = True
+
+                    def execute(self, context):
+                        return StepResult()
+
+                class Picky(BaseStep[PickyContext]):
+                    name = "picky"
+                    progress_weight = 1
+
+                    def execute(self, context):
+                        return StepResult()
+            """
+        },
+    )
+    action = workflow_of(packs, f"[workflows.nightly]\nsteps = [{steps}]\n")
+    if code is None:
+        assert [each.always_run for each in action.plan()] == [True]
+        return
+    with pytest.raises(PlanError) as caught:
+        action.plan()
+    (problem,) = caught.value.problems
+    assert problem.code == code
+    assert said in problem.message
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handrail import BaseStep, Origin, PackInfo, StepRegistry, StepResult
+from handrail import BaseStep, Origin, PackInfo, Parallel, StepRegistry, StepResult
 from handrail.context import BaseStepContext
 from handrail.errors import PackError
 from handrail.hookspecs import ActionInfo
@@ -61,7 +61,7 @@ class FakePack:
 
 
 def make_plan(
-    base: list[BaseStep],
+    base: list[BaseStep | Parallel],
     packs: list[Any],
     grants: dict[str, frozenset[str]] | None = None,
     project: EditSet | None = None,

@@ -310,9 +310,27 @@ def test_steps_of_a_pack_that_the_project_brings_are_its_own_affair(named, plan)
                 anchor="find",
                 side="after",
                 origin=Origin(file="handrail.toml", line=line),
-                source=Origin(pack="acme-sums", version="0.1.0"),
+                sources=(Origin(pack="acme-sums", version="0.1.0"),),
             )
         )
     with pytest.raises(PlanError) as error:
         plan([named("find")], [], project=project)
     assert clash(error) == ("handrail.toml:9 brings two steps that answer to 'write_sums'", [])
+
+
+def test_a_clash_of_names_blames_no_pack_that_hangs_on_the_name(
+    named: Any, pack: Any, plan: Any
+) -> None:
+    """A pack that is asked about both steps of that name has brought its own step once."""
+    packs = [
+        pack(
+            "acme-again", insert_before=lambda step: named("send") if step.name == "close" else None
+        ),
+        pack("acme-sums", insert_after=lambda step: named("sums") if step.name == "send" else None),
+    ]
+    for order in (packs, packs[::-1]):
+        with pytest.raises(PlanError) as error:
+            plan([named("send"), named("close")], order)
+        [problem] = error.value.problems
+        assert problem.message.startswith("two steps answer to 'send'")
+        assert {origin.pack for origin in problem.origins} == {"acme-again"}

@@ -218,8 +218,56 @@ MISTAKES = [
     ),
     (
         "[workflows.nightly]\n",
-        "handrail.toml:1: workflows.nightly does not say which action it extends "
+        "handrail.toml:1: workflows.nightly neither extends an action nor has steps "
         '([workflows.nightly]  extends = "upload")',
+    ),
+    (
+        '[workflows.a]\nextends = "b"\nsteps = ["x"]',
+        "handrail.toml:3: workflows.a has steps and extends an action (keep one of them; steps "
+        'beside those of the action:  insert = [{ step = "fetch" }])',
+    ),
+    (
+        '[actions.upload]\nsteps = ["x"]',
+        "handrail.toml:2: there is no setting actions.upload.steps (known here: insert, params, "
+        "remove, wrap)",
+    ),
+    (
+        "[workflows.a]\nsteps = [3]",
+        "handrail.toml:2: workflows.a.steps.0 is a number; it has to be a string",
+    ),
+    (
+        '[workflows.a]\nsteps = [\n{ step = "x", before = "y" }]',
+        "handrail.toml:3: before has no meaning here: the steps of workflows.a.steps stand in "
+        "their order",
+    ),
+    (
+        '[workflows.a]\nsteps = [{ parallel = "m" }]',
+        "handrail.toml:2: group 'm' has no lanes "
+        '({ parallel = "media", lanes = [["resize", "watermark"], "transcode"] })',
+    ),
+    (
+        '[workflows.a]\nsteps = [{ parallel = "m", lanes = "x" }]',
+        "handrail.toml:2: workflows.a.steps.0.lanes is a string; it has to be a list of lanes "
+        '({ parallel = "media", lanes = [["resize", "watermark"], "transcode"] })',
+    ),
+    (
+        '[workflows.a]\nsteps = [{ parallel = "m", lanes = ["x"], concurrency = 0 }]',
+        "handrail.toml:2: concurrency is 0; it has to be a number above 0",
+    ),
+    (
+        '[workflows.a]\nsteps = [{ parallel = "m", lanes = ["x"], as = "n" }]',
+        "handrail.toml:2: as has no meaning for a group, whose steps are in lanes",
+    ),
+    (
+        '[workflows.a]\nsteps = [{ step = "m", lanes = ["x"] }]',
+        "handrail.toml:2: lanes has no meaning for a step, not a group "
+        '(parallel = "NAME", in place of step:  '
+        '{ parallel = "media", lanes = [["resize", "watermark"], "transcode"] })',
+    ),
+    (
+        '[workflows.a]\nsteps = [{ parallel = "m", lanes = [{ parallel = "n", lanes = ["x"] }] }]',
+        "handrail.toml:2: group 'n' stands in a lane of another group; groups do not nest "
+        "(give the outer group the lanes of the inner one)",
     ),
     (
         '[workflows.a]\nextends = "b"\n[workflows.b]\nextends = "c"\n[workflows.c]\nextends = "b"',
@@ -267,6 +315,54 @@ MISTAKES = [
 def test_mistakes(tmp_path, toml, sentence):
     """Each mistake is told with file, line and way out, and nothing else is."""
     assert sentences_of(tmp_path, toml) == [sentence]
+
+
+def test_a_workflow_is_made_of_steps_and_groups(tmp_path):
+    """A lane is a step or a list of steps; a step is a name, or a table with its options."""
+    toml = """
+[workflows.nightly]
+steps = [
+  "fetch",
+  { parallel = "media", concurrency = 2, lanes = [
+    ["acme:resize", { step = "mark", as = "watermark", options = { size = 3 } }],
+    "transcode",
+    [],
+  ] },
+  { step = "publish" },
+]
+"""
+    settings, problems = read(tmp_path, toml)
+    assert problems == ()
+    fetch, media, publish = settings.workflows["nightly"].steps
+    assert (fetch.step, publish.step) == ("fetch", "publish")
+    assert (media.step, media.name, media.concurrency) == ("", "media", 2)
+    assert [[each.step for each in lane] for lane in media.lanes] == [
+        ["acme:resize", "mark"],
+        ["transcode"],
+    ]
+    assert (media.steps[1].name, media.steps[1].options) == ("watermark", {"size": 3})
+    assert [each.origin.line for each in (fetch, media, *media.steps, publish)] == [
+        *(4, 5, 6, 6, 7, 10),
+    ]
+    rows = [row for row in rows_of(settings, ()) if row[0].startswith("workflows")]
+    assert [value for _, value, _ in rows] == [
+        "fetch",
+        "media [acme:resize, mark(size=3) as watermark | transcode], 2 at a time",
+        "publish",
+    ]
+
+
+def test_a_group_is_inserted_like_a_step(tmp_path):
+    """With a side and an anchor."""
+    toml = """
+[actions.upload]
+insert = [{ parallel = "checks", lanes = ["scan", "count"], before = "send", if_missing = "skip" }]
+"""
+    settings, problems = read(tmp_path, toml)
+    assert problems == ()
+    (insert,) = settings.actions["upload"].inserts
+    assert (insert.name, insert.side, insert.anchor) == ("checks", "before", "send")
+    assert [each.step for each in insert.steps] == ["scan", "count"]
 
 
 def test_what_is_wrong_is_not_used(tmp_path):

@@ -211,8 +211,8 @@ def root(ctx: click.Context) -> None:
 
     \b
     handrail run flows.py:nightly     run an action of your own
-    handrail plan ACTION              see what it would do, and who put each step there
-    handrail packs                    see what is installed, and why it is on or off
+    handrail plan ACTION              see its steps, and who put each there
+    handrail packs                    see what is installed, and why it is on
 
     Results go to standard output, progress and errors to standard error.
 

@@ -59,7 +59,7 @@ class RunType(click.types.StringParamType):
         self.action = action
 
     def shell_complete(
-        self, ctx: click.Context, _param: click.Parameter, incomplete: str
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the numbers of the latest runs, each with its action and its state."""
         from handrail.cli.journals import session_journal  # noqa: PLC0415 - steps have no journal

@@ -20,7 +20,7 @@ from handrail.cli.view.failure import (
 )
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
-from handrail.cli.view.text import columns, plural, seconds, steps_of
+from handrail.cli.view.text import columns, plural, seconds, steps_of, terminal_width
 from handrail.errors import (
     ExitCode,
     JournalError,
@@ -187,8 +187,10 @@ def _result_lines(
     """Yield the lines about a completed run, or one that was rolled back on request."""
     plan = execution.plan
     if execution.dry is not None:
+        done, total = result["steps_executed"], result["steps_total"]
+        some = "" if done == total else f"{done} of "  # The others would be skipped.
         yield from execution.dry.lines()
-        yield f"{plan.action} would run {plural(len(plan.steps), 'step')}; nothing was done"
+        yield f"{plan.action} would run {some}{plural(total, 'step')}; nothing was done"
         return
     if execution.aim == "rollback":
         yield f"{plan.action} rolled back in {took}"
@@ -224,7 +226,8 @@ def _next_lines(outcome: Outcome, *commands: object) -> Iterator[str]:
     if outcome.number is not None and "see" not in known:
         ways.insert(0, ("see", command_line(f"show {outcome.number}")))
     ways += ((purpose, command) for purpose, command in outcome.ways if purpose not in known)
-    if ways and not commands:
-        yield "  " + "     ".join(f"{purpose}  {command}" for purpose, command in ways)
+    line = "  " + "     ".join(f"{purpose}  {command}" for purpose, command in ways)
+    if ways and not commands and columns(line) <= terminal_width():
+        yield line
     else:
         yield from (f"  {purpose:7} {command}" for purpose, command in ways)

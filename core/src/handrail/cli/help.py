@@ -12,11 +12,33 @@ from handrail.visible import visible
 
 
 class HelpText(click.HelpFormatter):
-    """Spells out what could control a terminal, as in the name of a workflow; hides passwords."""
+    """Spells out what could control a terminal, as in the name of a workflow; hides passwords.
+
+    Lines that click keeps as they are, such as tables in a docstring, are broken where they are
+    wider than the others may be.
+    """
 
     def write(self, string: str) -> None:
         """Write a text with ends of lines of our own."""
-        super().write("\n".join(map(visible, KNOWN(string).split("\n"))))
+        lines = map(visible, KNOWN(string).split("\n"))
+        super().write("\n".join(map(self._fitting, lines)))
+
+    def _fitting(self, line: str) -> str:
+        if len(line) <= self.width:
+            return line
+        from handrail.cli.view.text import wrapped  # noqa: PLC0415 - most lines fit
+
+        begin = len(line) - len(line.lstrip())
+        name, gap, text = line[begin:].partition("  ")
+        beside = len(line) - len(text.lstrip())
+        if not gap:
+            return "\n".join(wrapped(line, self.width, indent=" " * begin))
+        if beside <= self.width // 2:  # The text stays in its column.
+            return "\n".join(wrapped(line, self.width, indent=" " * beside))
+        below = " " * (begin + 4)
+        return "\n".join(
+            [line[:begin] + name, *wrapped(below + text.lstrip(), self.width, indent=below)]
+        )
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write the line with the usage."""

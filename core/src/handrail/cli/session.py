@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -93,8 +94,11 @@ class Session:
     def show(self, view: View) -> None:
         """Write a result as JSON if requested, otherwise as text."""
         if not self.json:
+            from handrail.cli.view.text import folded  # noqa: PLC0415 - not for help
+
             for line in view.lines(self.console.style):
-                self.console.print(line)
+                for each in folded(line):
+                    self.console.print(each)
         elif self.events:
             self.console.json_line(view.to_dict())
         else:
@@ -126,19 +130,30 @@ class Session:
             raise NotFoundError("the working folder is gone", ways_out=ways_out) from None
 
 
-takes_json = click.option("--json", is_flag=True, expose_value=False, help="Write JSON.")
-"""Declares `--json` for a command. `Session.json` has it already: errors need it before click."""
+def _keep_json_alone(context: click.Context, _parameter: click.Parameter, _value: bool) -> None:
+    """Let what actions, steps and packs print go to standard error: programs read the other."""
+    session = session_of(context)
+    if session.json and not context.resilient_parsing:
+        context.with_resource(redirect_stdout(session.console.err))
+
+
+def json_option(text: str = "Write JSON.") -> click.Option:
+    """Return the option for JSON. `Session.json` has it already: errors need it before click."""
+    return click.Option(
+        ["--json"], is_flag=True, expose_value=False, callback=_keep_json_alone, help=text
+    )
+
+
+takes_json = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_keep_json_alone, help="Write JSON."
+)
+"""Declares `--json` for a command, as `json_option` does."""
 
 
 def event_options() -> list[click.Parameter]:
     """Return the options for the output of commands that run or undo steps."""
     return [
-        click.Option(
-            ["--json"],
-            is_flag=True,
-            expose_value=False,
-            help="Write one event per line to standard output.",
-        ),
+        json_option("Write one event per line to standard output."),
         click.Option(
             ["--progress"],
             type=click.Choice(["auto", "bar", "plain", "json", "off"]),

@@ -109,13 +109,20 @@ def begin_again(line: Line, position: int, undo_error: str | None) -> Generator[
 
 def start_event(planned: PlannedStep, position: int) -> StepStarted:
     """Return the event that a step begins, as its first attempt or as one that is resumed."""
-    return StepStarted(step=planned.name, position=position, origin=planned.origin)
+    return StepStarted(
+        step=planned.name,
+        position=position,
+        origin=planned.origin,
+        group=planned.facts.group,
+        lane=planned.facts.lane,
+    )
 
 
 def end_event(line: Line, planned: PlannedStep, position: int, failure: Failure | None) -> Any:
     """Return the event for the end of a step."""
     took = line.run.clock() - line.began
     result = line.result_at(position)
+    lane: Any = {"group": planned.facts.group, "lane": planned.facts.lane}
     if failure is not None or result is None:
         text = "" if failure is None else failure.text
         return StepFailed(
@@ -124,7 +131,8 @@ def end_event(line: Line, planned: PlannedStep, position: int, failure: Failure 
             took=took,
             error=text,
             origin=planned.origin,
+            **lane,
         )
     if result.skipped:
-        return StepSkipped(step=planned.name, position=position)
-    return StepFinished(step=planned.name, position=position, took=took, data=result.data)
+        return StepSkipped(step=planned.name, position=position, **lane)
+    return StepFinished(step=planned.name, position=position, took=took, data=result.data, **lane)

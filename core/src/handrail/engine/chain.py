@@ -166,7 +166,11 @@ class Chain:
         if position < plan.ordinary:
             planned = plan.steps[position]
             failure = settle(line, planned, NotRun(answer.error))
-            if line.run.listener and failure is not None and not failure.passes_through:
+            if (
+                line.run.listener
+                and failure is not None
+                and not isinstance(answer.error, line.run.interruptions)
+            ):
                 yield end_event(line, planned, position, failure)
             return failure
         first = plan.steps[self._at.index(action)]

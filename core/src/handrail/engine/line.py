@@ -252,8 +252,17 @@ class Line:
         if position >= len(steps) or not (0 <= current <= total and 0 < total < math.inf):
             return
         if run.listener is not None:
-            step = steps[position].name
-            run.listener(StepProgressed(step=step, current=current, total=total, category=category))
+            planned = steps[position]
+            run.listener(
+                StepProgressed(
+                    step=planned.name,
+                    current=current,
+                    total=total,
+                    category=category,
+                    group=planned.facts.group,
+                    lane=planned.facts.lane,
+                )
+            )
         if not run.undoing and run.outcome in (None, "completed"):
             run.progress.within(position, current, total)
 
@@ -261,18 +270,32 @@ class Line:
         """Pass on what the step that is run or undone waits for."""
         planned = self.running()
         if self.run.listener is not None and planned is not None:
-            self.run.listener(StatusChanged(step=planned.name, status=status))
+            self.run.listener(
+                StatusChanged(
+                    step=planned.name,
+                    status=status,
+                    group=planned.facts.group,
+                    lane=planned.facts.lane,
+                )
+            )
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Pass on metrics of a step."""
         if self.run.listener is not None:
             planned = self.running()
             name = category if planned is None else planned.name
-            self.run.listener(MetricsMeasured(step=name, category=category, value=value))
+            self.run.listener(
+                MetricsMeasured(step=name, category=category, value=value, **_lane_of(planned))
+            )
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
         """Pass on a log call of a step."""
         if self.run.listener is not None:
             planned = self.running()
             step = self.context.current_step if planned is None else planned.name
-            self.run.listener(MessageLogged(step=step, name=event, data=data, file=file))
+            lane = _lane_of(planned)
+            self.run.listener(MessageLogged(step=step, name=event, data=data, file=file, **lane))
+
+
+def _lane_of(planned: PlannedStep | None) -> Any:
+    return {} if planned is None else {"group": planned.facts.group, "lane": planned.facts.lane}

@@ -183,7 +183,14 @@ def missing_error(step: str, types: Mapping[str, str], *, restorable: bool) -> R
 
 
 def _logged(planned: PlannedStep, name: str, summary: str) -> MessageLogged:
-    return MessageLogged(step=planned.name, name=name, data={"summary": summary}, file=None)
+    return MessageLogged(
+        step=planned.name,
+        name=name,
+        data={"summary": summary},
+        file=None,
+        group=planned.facts.group,
+        lane=planned.facts.lane,
+    )
 
 
 def _not_restored(run: RunState, planned: PlannedStep, error: BaseException) -> BaseException:

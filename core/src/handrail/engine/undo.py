@@ -209,9 +209,11 @@ def _undo_attempt(
 def _ended(
     planned: PlannedStep, took: float, error: BaseException | None
 ) -> StepUndone | UndoFailed:
+    lane: Any = {"group": planned.facts.group, "lane": planned.facts.lane}
     if error is None:
-        return StepUndone(step=planned.name, took=took)
-    return UndoFailed(step=planned.name, took=took, error=describe(error), origin=planned.origin)
+        return StepUndone(step=planned.name, took=took, **lane)
+    text = describe(error)
+    return UndoFailed(step=planned.name, took=took, error=text, origin=planned.origin, **lane)
 
 
 def _note_failure(line: Line, failure: Failure, text: str) -> None:

@@ -179,12 +179,14 @@ class RunCheck:
         unchecked: How many of them have no checksum, because an older version wrote them.
         damage: The damaged rows.
         sound: The run without them; None if not even its own row was found.
+        complete: Whether all rows were read.
     """
 
     rows: int = 0
     unchecked: int = 0
     damage: tuple[JournalDamagedError, ...] = ()
     sound: RecordedRun | None = None
+    complete: bool = True
 
 
 @runtime_checkable
@@ -195,8 +197,13 @@ class ChecksRows(Protocol):
         """Return what is wrong with the database as a whole, one sentence each."""
         ...
 
-    def check_run(self, number: int) -> RunCheck:
-        """Read all rows of a run; return which are damaged, and what is sound."""
+    def check_run(self, number: int, *, most: int | None = None) -> RunCheck:
+        """Read all rows of a run; return which are damaged, and what is sound.
+
+        Args:
+            number: The number of the run.
+            most: Read no more rows than this, if the run has more.
+        """
         ...
 
 

@@ -66,6 +66,8 @@ class RunRow(NewRun):
         given_up: Whether its owner gave up the run before the end, because it was stopped or could
             no longer write.
         plan: The plan, as JSON; empty if plans were not requested.
+        counts: How many attempts, notes and fields it has, as `3 10 2`, if it has ended; None if
+            nobody counted.
         damage: How the row is damaged, or None. Of a damaged one only the number is certain; other
             attributes are empty if they cannot be read. Only listings have damaged rows.
     """
@@ -84,6 +86,7 @@ class RunRow(NewRun):
     undid: float = 0.0
     seen: str | None = None
     given_up: bool = False
+    counts: str | None = None
     damage: str | None = None
 
     def spent(self, until: str) -> tuple[float, float]:

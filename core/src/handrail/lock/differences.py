@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from handrail.errors import Problem
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.lock.model import LockedAction, LockedStep
 
 Kind = Literal[
@@ -16,6 +16,7 @@ Kind = Literal[
     "step-moved",
     "step-owner",
     "step-layers",
+    "step-lane",
     "pack-added",
     "pack-gone",
     "pack-version",
@@ -55,7 +56,7 @@ def changes(
 ) -> list[Change]:
     """Return the changes from `old` to `new`, of steps first, then of packs.
 
-    Compared are names, order, packs and layers of steps, and versions and files of packs.
+    Compared are names, order, packs, layers and lanes of steps, and versions and files of packs.
 
     Args:
         old: The plan before.
@@ -80,9 +81,18 @@ def drift(
 
 
 def is_part(part: LockedAction, whole: LockedAction) -> bool:
-    """Return whether the steps of `part` are a subsequence of those of `whole`."""
+    """Return whether the steps of `part` are a subsequence of those of `whole`, lane by lane.
+
+    A part has other numbers for the lanes of a group if it lacks one of them.
+    """
     rest = iter(whole.steps)
-    return all(step in rest for step in part.steps)
+    lanes: set[tuple[str | None, int | None, int | None]] = set()
+    for step in part.steps:
+        found = next((each for each in rest if each == replace(step, lane=each.lane)), None)
+        if found is None:
+            return False
+        lanes.add((step.group, step.lane, found.lane))
+    return len({each[:2] for each in lanes}) == len({each[::2] for each in lanes}) == len(lanes)
 
 
 def _step_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
@@ -111,10 +121,17 @@ def _step_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
         if was[name].layers != step.layers:
             how = f"has the layers {_stack(step)}, and had {_stack(was[name])}"
             yield Change(kind="step-layers", what=name, how=how)
+        if (was[name].group, was[name].lane) != (step.group, step.lane):
+            how = f"is {_lane(step)}, and was {_lane(was[name])}"
+            yield Change(kind="step-lane", what=name, how=how)
 
 
 def _stack(step: LockedStep) -> str:
     return "(".join([*step.layers, "·"]) + ")" * len(step.layers)
+
+
+def _lane(step: LockedStep) -> str:
+    return "in no group" if step.lane is None else f"in lane {step.lane + 1} of {step.group}"
 
 
 def _predecessors(steps: Sequence[LockedStep]) -> dict[str, str]:

@@ -101,6 +101,8 @@ def _step_row(step: LockedStep) -> str:
         parts.append(f"pack = {_text(step.pack)}")
     if step.layers:
         parts.append(f"layers = [{', '.join(map(_text, step.layers))}]")
+    if step.group is not None:
+        parts.append(f"group = {_text(step.group)}, lane = {step.lane}")
     return f"{{ {', '.join(parts)} }}"
 
 
@@ -148,6 +150,8 @@ def _action(table: Mapping[str, Any], where: str) -> LockedAction:
                 name=_string(each, "name", where),
                 pack=_string(each, "pack", where) if "pack" in each else None,
                 layers=_strings(each, "layers", where),
+                group=_string(each, "group", where) if "group" in each else None,
+                lane=_number(each, "lane", where) if "group" in each else None,
             )
             for each in _tables(table, "steps", where)
         ),
@@ -164,6 +168,13 @@ def _known(table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
 def _string(table: Mapping[str, Any], key: str, where: str) -> str:
     value: object = table.get(key)
     if not isinstance(value, str):
+        raise _damaged(f"has no {key} in {where}")
+    return value
+
+
+def _number(table: Mapping[str, Any], key: str, where: str) -> int:
+    value: object = table.get(key)
+    if type(value) is not int or value < 0:
         raise _damaged(f"has no {key} in {where}")
     return value
 

@@ -63,11 +63,15 @@ class LockedStep:
         name: Its name.
         pack: The pack that provides it; None for the project's own code.
         layers: The layers around it, outermost first, as `pack:layer` or `layer`.
+        group: The group in which it stands, or None.
+        lane: The number of its lane in that group, from 0, or None.
     """
 
     name: str
     pack: str | None = None
     layers: tuple[str, ...] = ()
+    group: str | None = None
+    lane: int | None = None
 
 
 @frozen
@@ -153,6 +157,8 @@ def outline(
                 name=planned.name,
                 pack=planned.origin.pack,
                 layers=tuple(_owned(layer.name, layer.origin.pack) for layer in planned.layers),
+                group=planned.group,
+                lane=planned.lane,
             )
             for planned in plan.steps
         ),

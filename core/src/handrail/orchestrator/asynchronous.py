@@ -154,15 +154,17 @@ class Asynchronous:
         )
         if not inspect.isawaitable(answer):
             return answer
+        raised: asyncio.CancelledError | None = None
         try:
             found: Any = await answer
+        except asyncio.CancelledError as error:
+            found, raised = Raised(error), error
         except BaseException as error:  # noqa: BLE001 - the engine decides
             found = Raised(error)
-        raised = isinstance(found, Raised) and isinstance(found.error, asyncio.CancelledError)
-        if self._asked_to_cancel(raised=raised) and (raised or self.cancelled is None):
-            # Else the step suppressed it.
-            self._raised = self._raised or raised
-            self._cancel(found.error if raised else asyncio.CancelledError())
+        if self._asked_to_cancel(raised=raised is not None) and (raised or self.cancelled is None):
+            self._raised = self._raised or raised is not None
+            # If none was raised, the step suppressed it.
+            self._cancel(raised or asyncio.CancelledError())
         return found
 
     def _cancel(self, error: asyncio.CancelledError) -> None:

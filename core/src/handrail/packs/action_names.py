@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail.lock.model import LockName
-from handrail.packs.local import base_of, file_of, is_chain
+from handrail.packs.local import file_of, is_workflow
 
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks
@@ -56,7 +56,7 @@ def _leads_to(
     record: PackRecord, entry: EntryPoint, packs: InstalledPacks, action_class: type[Any]
 ) -> bool:
     """Return whether an entry point leads to the action, without importing anything."""
-    if base_of(record, entry) or is_chain(record, entry):
+    if is_workflow(record, entry):
         return False  # A workflow of the project is not the action that it extends.
     file = file_of(record, entry)
     if file is not None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from handrail.lock.model import LockedAction, LockName, LockUse
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
+    from handrail.packs.project_edits import Part
     from handrail.packs.serializers import InstalledSerializers
     from handrail.packs.undo_provider import UndoPacks
     from handrail.plan.edits import EditSet
@@ -191,6 +192,17 @@ class InstalledPacks:
 
         return edits_of(changes, self.catalog)
 
+    def workflow_steps(self, name: str) -> tuple[list[tuple[Part, Origin]], tuple[Problem, ...]]:
+        """Return the steps and groups of a workflow of the project, and the problems found in them.
+
+        Raises:
+            PackError: A step is from a pack that is broken.
+            LocalCodeError: A step is in a file of the project that cannot be imported.
+        """
+        from handrail.packs.project_edits import parts_of  # noqa: PLC0415 - as above
+
+        return parts_of(self.settings.workflows[name].steps, self.catalog)
+
     def changes(self, lineage: Sequence[str]) -> list[Changes]:
         """Return the changes to an action in the settings; see `project_edits`."""
         named = [self.settings.actions, self.settings.workflows]
@@ -202,6 +214,8 @@ class InstalledPacks:
         for name in (*self.settings.actions, *self.settings.workflows):
             try:
                 problems += self.project_edits((name,))[1]
+                if name in self.settings.workflows:
+                    problems += self.workflow_steps(name)[1]
             except (PackError, LocalCodeError) as error:
                 problems += problems_of(error)
         return problems

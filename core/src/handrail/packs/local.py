@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from handrail.settings.changes import Changes
     from handrail.settings.values import Settings
 
 _EXTENDS = "extends "
 _CHAIN = "chain of "
+_STEPS = "steps"
 _COMPILED = tuple(BYTECODE_SUFFIXES)
 
 # Folders whose modules must be trusted files.
@@ -54,12 +56,11 @@ def local_record(settings: Settings) -> PackRecord | None:
         EntryPoint(group=PREFIX + each.kind, name=each.name, value=each.target)
         for each in settings.local
     ]
-    for name, workflow in settings.workflows.items():
-        value = f"{_EXTENDS}{workflow.extends}" if workflow.extends else ""
-        if workflow.chain:
-            value = _CHAIN + ", ".join(action for _, action in workflow.chain)
-        if value:
-            points.append(EntryPoint(group=f"{PREFIX}actions", name=name, value=value))
+    points += [
+        EntryPoint(group=f"{PREFIX}actions", name=name, value=_made_of(workflow))
+        for name, workflow in settings.workflows.items()
+        if workflow.extends or workflow.steps or workflow.chain
+    ]
     if not points:
         return None
     file = settings.project.file
@@ -73,8 +74,15 @@ def local_record(settings: Settings) -> PackRecord | None:
     )
 
 
+def _made_of(workflow: Changes) -> str:
+    """Return what a workflow is made of, as the value of its entry point."""
+    if workflow.chain:
+        return _CHAIN + ", ".join(action for _, action in workflow.chain)
+    return f"{_EXTENDS}{workflow.extends}" if workflow.extends else _STEPS
+
+
 def base_of(record: PackRecord, entry: EntryPoint) -> str:
-    """Return the action that a workflow extends; `""` if the entry is not a workflow."""
+    """Return the action that a workflow extends; `""` if it extends none."""
     if record.is_local and entry.value.startswith(_EXTENDS):
         return entry.value.removeprefix(_EXTENDS)
     return ""
@@ -85,6 +93,11 @@ def is_chain(record: PackRecord, entry: EntryPoint) -> bool:
     return record.is_local and entry.value.startswith(_CHAIN)
 
 
+def is_workflow(record: PackRecord, entry: EntryPoint) -> bool:
+    """Return whether an entry is a workflow of the project file."""
+    return record.is_local and (entry.value == _STEPS or entry.value.startswith((_EXTENDS, _CHAIN)))
+
+
 def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
     """Return the project's file to which a local name leads; None if it is a module."""
     is_file = record.is_local and entry.module.endswith(".py")
@@ -93,11 +106,11 @@ def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
 
 def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
     """Return a one-line description of an action or step without importing it, or None."""
-    base = base_of(record, entry)
-    if base:
-        return f"{base}, changed by this project"
     if is_chain(record, entry):
         return entry.value
+    if is_workflow(record, entry):
+        base = base_of(record, entry)
+        return f"{base}, changed by this project" if base else "steps of this project"
     # Imported here: it loads `ast`, which planning and running do not need.
     from handrail.packs.docstrings import describe_target  # noqa: PLC0415
 

@@ -10,7 +10,16 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import ActionError, HandrailError, PackError, PlanError, Problem, describe
+from handrail.errors import (
+    ActionError,
+    DuplicateStepError,
+    HandrailError,
+    InvalidStepError,
+    PackError,
+    PlanError,
+    Problem,
+    describe,
+)
 from handrail.frozen import replace, values_of
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
@@ -18,7 +27,8 @@ from handrail.packs.provider import PackProvider
 from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
 from handrail.plan.context_check import unfit
-from handrail.plan.entry import chain
+from handrail.plan.edits import PROJECT, EditSet, Insertion
+from handrail.plan.entry import chain, entries_for
 from handrail.plan.joined import left_out_inputs, part_of
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan
@@ -86,6 +96,31 @@ def registered(
             ways_out=("call registry.register(step) there, or override execute()",),
         )
     return registry
+
+
+def register_parts(info: ActionInfo, registry: StepRegistry[Any], provider: PackProvider) -> None:
+    """Register the steps and groups of the project's workflow `info`.
+
+    Raises:
+        PlanError: They have problems; the error lists all of them.
+    """
+    parts, found = provider.workflow_steps(info.name)
+    problems = list(found)
+    edits = EditSet(owner=PROJECT)
+    for part, line in parts:
+        try:
+            registry.register(part)
+            edits.insertions.append(
+                Insertion(entries=entries_for(part), anchor=None, side="end", origin=line)
+            )
+        except (DuplicateStepError, InvalidStepError) as error:
+            message = f"{line.place}: {error.message}"
+            problems.append(
+                Problem(code=error.code, message=message, origins=(line,), ways_out=error.ways_out)
+            )
+    problems += unfit(info, [edits])
+    if problems:
+        raise PlanError(info.name, problems)
 
 
 def plan_action(

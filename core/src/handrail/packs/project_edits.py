@@ -22,9 +22,10 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import record, replace
+from handrail.groups import Parallel, group_at
 from handrail.origin import Origin
 from handrail.plan.edits import EditSet, Insertion, Removal, Wrapping
-from handrail.plan.entry import entry_for
+from handrail.plan.entry import entries_for
 from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
 from handrail.wrapper import StepWrapper, is_wrapper
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from handrail.packs.catalog import Catalog
     from handrail.packs.record import EntryPoint, PackRecord
     from handrail.settings.changes import Changes, Insert, Wrap
+
+Part = BaseStep[Any] | Parallel[Any]
 
 OWNER = "project"
 _OPEN = (inspect.Parameter.VAR_KEYWORD,)
@@ -59,6 +62,21 @@ def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tup
     return builder.edits, tuple(builder.problems)
 
 
+def parts_of(
+    steps: Sequence[Insert], catalog: Catalog
+) -> tuple[list[tuple[Part, Origin]], tuple[Problem, ...]]:
+    """Return the steps and groups of a workflow, each with its line, and the problems in them.
+
+    Raises:
+        PackError: A step is from a pack that is broken.
+        LocalCodeError: A step is in a file of the project that cannot be imported.
+    """
+    builder = _EditBuilder(catalog=catalog)
+    made = [(builder.part(each), each.origin) for each in steps]
+    found = [(part[0], origin) for part, origin in made if part is not None]
+    return found, tuple(builder.problems)
+
+
 @record
 class _EditBuilder:
     catalog: Catalog
@@ -66,32 +84,57 @@ class _EditBuilder:
     problems: list[Problem] = field(default_factory=list[Problem])
 
     def insert(self, insert: Insert) -> None:
-        found = self._load(insert.step, insert.origin)
+        found = self.part(insert)
         if found is None:
             return
-        record, entry, target = found
-        if _is_wrapper(target):
-            way = f'wrap.STEP = ["{insert.step}"]'
-            self._problem(f"{insert.step} is a wrapper", insert.origin, way, code="bad-option")
-            return
-        step = self._create(insert, target)
-        if step is None:
-            return
+        part, sources = found
         try:
-            made = entry_for(_renamed(step, insert.name) if insert.name else step)
+            entries = entries_for(part)
         except InvalidStepError as error:
             self._problem(error.message, insert.origin, code="invalid-step")
             return
         self.edits.insertions.append(
             Insertion(
-                entries=(made,),
+                entries=entries,
                 anchor=insert.anchor,
                 side=insert.side,
                 origin=insert.origin,
                 if_missing=insert.if_missing,
-                source=_source(record, entry, insert.origin),
+                sources=sources,
             )
         )
+
+    def part(self, insert: Insert) -> tuple[Part, tuple[Origin, ...]] | None:
+        """Return a step or a group, and the origin of each of its steps."""
+        made = [self._step(each) for each in insert.steps]
+        found = [each for each in made if each is not None]
+        if len(found) < len(made):
+            return None
+        sources = tuple(source for _, source in found)
+        if not insert.lanes:
+            return found[0][0], sources
+        steps = iter(step for step, _ in found)
+        lanes = [[next(steps) for _ in lane] for lane in insert.lanes]
+        try:
+            return group_at(insert.origin, insert.name, lanes, insert.concurrency), sources
+        except InvalidStepError as error:
+            self._problem(error.message, insert.origin, *error.ways_out, code="invalid-step")
+            return None
+
+    def _step(self, insert: Insert) -> tuple[BaseStep[Any], Origin] | None:
+        found = self._load(insert.step, insert.origin)
+        if found is None:
+            return None
+        record, entry, target = found
+        if _is_wrapper(target):
+            way = f'wrap.STEP = ["{insert.step}"]'
+            self._problem(f"{insert.step} is a wrapper", insert.origin, way, code="bad-option")
+            return None
+        step = self._create(insert, target)
+        if step is None:
+            return None
+        named = _renamed(step, insert.name) if insert.name else step
+        return named, _source(record, entry, insert.origin)
 
     def wrap(self, wrap: Wrap) -> None:
         found = self._load(wrap.use, wrap.origin)

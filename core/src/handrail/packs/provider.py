@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from handrail.lock.model import LockUse
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
+    from handrail.packs.project_edits import Part
     from handrail.plan.plan import Plan
     from handrail.settings.requirements import RequiredStep
 
@@ -73,6 +74,13 @@ class PackProvider(Protocol):
 
     def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, Sequence[Problem]]:
         """Return the project's edits to an action, and the problems found in them."""
+        ...
+
+    def workflow_steps(self, name: str) -> tuple[Sequence[tuple[Part, Origin]], Sequence[Problem]]:
+        """Return the steps and groups of a workflow of the project, with the lines that name them.
+
+        And the problems found in them.
+        """
         ...
 
     def origin_of(self, module: str) -> Origin:
@@ -161,6 +169,10 @@ class ExplicitPacks:
     def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, tuple[Problem, ...]]:
         """Return no edits: the project is ignored."""
         return EditSet(owner="project"), ()
+
+    def workflow_steps(self, name: str) -> tuple[tuple[()], tuple[()]]:
+        """Return nothing: the project is ignored."""
+        return (), ()
 
     def check_lock(
         self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import LocalCodeError, PackError, SettingsError, add_ways_out
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
+    from handrail.packs.project_edits import Part
     from handrail.packs.serializers import InstalledSerializers
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
-    from handrail.settings.changes import Changes
+    from handrail.settings.changes import Changes, Insert
     from handrail.settings.requirements import RequiredStep
     from handrail.settings.selection import Selection
 
@@ -128,12 +129,32 @@ class UndoPacks:
         changes = [self._usable(each) for each in self._packs.changes(lineage)]
         return edits_of(changes, self._packs.catalog)
 
+    def workflow_steps(self, name: str) -> tuple[Sequence[tuple[Part, Origin]], Sequence[Problem]]:
+        """Return the steps and groups of a workflow, without steps of excluded packs.
+
+        Raises:
+            PackError: A step is from a broken pack, and one of that pack's steps was started.
+        """
+        from handrail.packs.project_edits import parts_of  # noqa: PLC0415 - for plans only
+
+        steps = self._packs.settings.workflows[name].steps
+        return parts_of(self._loading(steps), self._packs.catalog)
+
     def _usable(self, changes: Changes) -> Changes:
         return replace(
             changes,
-            inserts=tuple(each for each in changes.inserts if self._loads(each.step)),
+            inserts=self._loading(changes.inserts),
             wraps=tuple(each for each in changes.wraps if self._loads(each.use)),
         )
+
+    def _loading(self, inserts: Iterable[Insert]) -> tuple[Insert, ...]:
+        """Return those whose steps can be loaded; of a group the lanes that can."""
+        found: list[Insert] = []
+        for each in inserts:
+            lanes = tuple(usable for lane in each.lanes if (usable := self._loading(lane)))
+            if lanes if each.lanes else self._loads(each.step):
+                found.append(replace(each, lanes=lanes))
+        return tuple(found)
 
     def _loads(self, name: str) -> bool:
         """Return False, and exclude the pack, if a step of a broken pack is not needed."""

@@ -13,11 +13,12 @@ from handrail.plan import problems
 from handrail.plan.builder import Draft, layers_of
 from handrail.plan.entry import chain, innermost, rewire
 from handrail.plan.required import demanded_by
+from handrail.plan.tree import GroupNode
 from handrail.wrapper import StepWrapper, is_wrapper
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
-    from handrail.plan.tree import Node
+    from handrail.plan.tree import AnyNode, Node
     from handrail.settings.requirements import RequiredStep
     from handrail.steps import BaseStep
 
@@ -29,7 +30,7 @@ class Changes:
     """Applies edits to steps whose place is known.
 
     Attributes:
-        anchors: The step for each name.
+        anchors: The step or group for each name.
         skipped: Pack and name of steps that were left out because their anchor is missing.
         grants: The permitted changes of each pack to steps of others.
         required: Steps that must not be changed.
@@ -37,7 +38,7 @@ class Changes:
         removed: Removed steps, by the identity of their node.
     """
 
-    anchors: Mapping[str, Node]
+    anchors: Mapping[str, AnyNode]
     skipped: set[tuple[str | None, str]]
     grants: Grants
     required: Sequence[RequiredStep]
@@ -128,34 +129,41 @@ class Changes:
     def _remove(self, edit: Removal) -> None:
         if edit.missing_ok and edit.name not in self.anchors:
             return
-        node = self._target(edit.name, edit, "removes")
-        if node is None:
+        found = self._found(edit.name, edit, "removes")
+        if found is None:
             return
-        replacement = self._replaced.get(id(node))
-        if replacement is not None:
+        replaced = [self._replaced[id(node)] for node in found.steps if id(node) in self._replaced]
+        for replacement in replaced:
             self.problems.append(problems.replaced_and_removed(edit, replacement))
-        elif self._allowed(node, edit, "remove"):
-            self.removed[id(node)] = edit
+        if not replaced and self._allowed(found, edit, "remove"):
+            self.removed.update((id(node), edit) for node in found.steps)
 
     def _target(self, name: str, edit: Any, verb: str) -> Node | None:
+        found = self._found(name, edit, verb)
+        if isinstance(found, GroupNode):
+            self.problems.append(problems.not_a_step(edit, verb, found))
+            return None
+        return found
+
+    def _found(self, name: str, edit: Any, verb: str) -> AnyNode | None:
         node = self.anchors.get(name)
         # Also ignore edits of a pack to a step of its own that was left out.
         if node is None and (edit.origin.pack, name) not in self.skipped:
             self.problems.append(problems.unknown_step(edit, verb, name, self.anchors))
         return node
 
-    def _allowed(self, node: Node, edit: Any, verb: str) -> bool:
-        """Return whether `edit` may remove or replace a step, which may belong to another pack."""
-        draft = node.draft
-        if self._is_final(draft, edit, verb):
+    def _allowed(self, found: AnyNode, edit: Any, verb: str) -> bool:
+        """Return whether `edit` may remove or replace what may belong to another pack."""
+        final = [node for node in found.steps if self._is_final(node.draft, edit, verb)]
+        if final:
             return False
-        owner, target = edit.origin.pack, draft.origin.pack
+        owner, target = edit.origin.pack, found.origin.pack
         if owner is None or owner == target:
             return True
-        grant = f"{verb} {target or 'local'}:{draft.entry.name}"
+        grant = f"{verb} {target or 'local'}:{found.name}"
         if grant in self.grants.get(owner, frozenset()):
             return True
-        self.problems.append(problems.needs_grant(edit, verb, draft, grant))
+        self.problems.append(problems.needs_grant(edit, verb, found, grant))
         return False
 
     def _is_final(self, draft: Draft, edit: Any, verb: str) -> bool:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import record
 from handrail.origin import UNKNOWN, Origin
-from handrail.plan.entry import Entry, around
-from handrail.plan.plan import Facts, Layer, Plan, PlannedStep
+from handrail.plan.entry import Entry, Lane, around
+from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
 from handrail.registry import StepRegistry
 from handrail.steps import BaseStep, FunctionStep, has_own, overrides
 from handrail.wrapper import StepWrapper, is_layer
@@ -31,13 +31,18 @@ def layer_name(wrapper: StepWrapper[Any]) -> str:
 
 @record
 class Draft:
-    """A step during planning, with the facts known so far."""
+    """A step during planning, with the facts known so far.
+
+    A step that always runs closes the plan, so that it stands in no lane.
+    """
 
     entry: Entry
     origin: Origin
     reason: str
     layers: tuple[Layer, ...] = ()
     required: str = ""
+    by_project: bool = False
+    lane: Lane | None = None
 
     @property
     def always_run(self) -> bool:
@@ -47,7 +52,8 @@ class Draft:
 
 def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
     """Build the plan of `drafts`, which are in their final order."""
-    facts = _Reader(draft.entry.weight for draft in drafts).facts
+    reader = _Reader(draft.entry.weight for draft in drafts)
+    facts = reader.facts
     steps = tuple(
         PlannedStep(
             draft.entry.name,
@@ -58,7 +64,8 @@ def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
         )
         for draft in drafts
     )
-    return Plan(action=action, origin=origin, steps=steps)
+    groups = groups_of(steps, reader.limits)
+    return Plan(action=action, origin=origin, steps=steps, groups=groups)
 
 
 _METHODS = ("can_skip", "rollback", "resume", "restore")
@@ -82,9 +89,14 @@ class _Reader:
         }
         self._known: dict[object, Facts] = {}
         self._functions: dict[type, tuple[object, ...]] = {}
+        self._lane: Lane | None = None
+        self._number = 0
+        self.limits: dict[str, int | None] = {}
 
     def facts(self, draft: Draft) -> Facts:
-        """Return the constant facts about a step."""
+        """Return the constant facts about a step; steps are given in their order in the plan."""
+        if draft.lane is not self._lane:
+            self._enter(draft.lane)
         step = draft.entry.outermost
         kind = type(step)
         functions = self._functions.get(kind)
@@ -97,12 +109,20 @@ class _Reader:
         if functions != tuple([getattr(each, "__func__", None) for each in _bound(step)]):
             return self._read(draft)
         always_run, effects = draft.always_run, bool(step.effects)
-        placed = (id(draft.origin), draft.reason, draft.required)
+        placed = (id(draft.origin), draft.reason, draft.required, self._lane)
         key = (kind, draft.entry.weight, always_run, effects, placed)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = self._read(draft)
         return known
+
+    def _enter(self, lane: Lane | None) -> None:
+        """Number the lanes of each group anew, from 0: some may have lost all their steps."""
+        before = self._lane
+        same = before is not None and lane is not None and before.group is lane.group
+        self._lane, self._number = lane, self._number + 1 if same else 0
+        if lane is not None:
+            self.limits[lane.group.name] = lane.group.limit
 
     def _read(self, draft: Draft) -> Facts:
         step: BaseStep[Any] = draft.entry.outermost
@@ -119,11 +139,14 @@ class _Reader:
             effects=bool(effects),
             plain=not is_layer(step),
             skippable=overrides(step, "can_skip"),
+            group=None if draft.lane is None else draft.lane.group.name,
+            lane=None if draft.lane is None else self._number,
             undoable=undoable,
             reverts=overrides(step, "rollback") or _hears_of_undo(step),
             leaves=bool(effects) and not (always_run or undoable or has_own(step, "resume")),
             resumable=overrides(step, "resume"),
             restorable=overrides(step, "restore"),
+            by_project=draft.by_project,
         )
 
 
@@ -148,7 +171,13 @@ def plan_of_registry(registry: StepRegistry[Any], action: str = "workflow") -> P
 def base_drafts(registry: StepRegistry[Any], origin: Origin) -> list[Draft]:
     """Return the steps of a registry as drafts that came from `origin`."""
     return [
-        Draft(entry=entry, origin=origin, reason="base", layers=_layers_of(entry, origin))
+        Draft(
+            entry=entry,
+            origin=origin,
+            reason="base",
+            layers=_layers_of(entry, origin),
+            lane=None if entry.lane is None or entry.step.always_run else entry.lane,
+        )
         for entry in registry.entries()
     ]
 

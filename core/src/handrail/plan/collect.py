@@ -19,9 +19,9 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import record
-from handrail.origin import Origin
+from handrail.origin import Origin, line_of
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacement, Wrapping
-from handrail.plan.entry import Entry, entry_for, innermost
+from handrail.plan.entry import Entry, entries_for, entry_for, innermost
 from handrail.plan.entry import chain as chain_of
 from handrail.plan.order import said_by
 from handrail.plan.problems import too_many_answers
@@ -31,6 +31,7 @@ from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper
 
 if TYPE_CHECKING:
+    from handrail.groups import Parallel
     from handrail.hookspecs import ActionInfo
     from handrail.origin import Origin
     from handrail.plan.order import Contributor
@@ -106,9 +107,7 @@ class _Inquiry:
         for entry, causes in standing_in:
             if self.answers > MOST_ANSWERS:
                 return
-            # A step that replaces one of the same name needs no new insertions.
-            answering = () if entry.name in self.asked else inserting
-            self._drain(deque([(entry, causes)]), answering, wrapping)
+            self._drain(deque([(entry, causes)]), inserting, wrapping)
 
     def _askers(self) -> tuple[list[_Asker], list[_Asker]]:
         inserting: list[_Asker] = []
@@ -136,10 +135,13 @@ class _Inquiry:
                 # Packs that answer for each step of each other end, but only after every order.
                 self.problems.append(too_many_answers(self.action.name, self.edits))
                 return
+            # A step that replaces one of the same name needs no new insertions. For another one of
+            # that name they would be a mistake of the packs that are asked, who have made none.
+            answering = () if entry.name in self.asked else inserting
             self.asked.add(entry.name)
             step = innermost(entry.step)
             before = StepStates((step,))
-            waiting += self._ask_about(entry, step, causes, inserting, wrapping)
+            waiting += self._ask_about(entry, step, causes, answering, wrapping)
             if changed := before.put_back():
                 self._is_changed(step, changed, causes, (*inserting, *wrapping))
 
@@ -212,8 +214,10 @@ class _Inquiry:
         answer: object,
     ) -> Insertion | None:
         origin = said_by(pack, hook)
+        entries: tuple[Entry, ...] = ()
         try:
-            entries = tuple(entry_for(cast("Any", step)) for step in _several(answer))
+            for part in _several(answer):
+                entries += entries_for(cast("Any", part))
         except InvalidStepError as error:
             self.problems.append(_invalid(error, origin))
             return None
@@ -335,28 +339,28 @@ class EditRecorder(StepRegistry[Any]):
 
     def __init__(self, base: StepRegistry[Any], origin: Origin) -> None:
         super().__init__()
-        for step in base.get_steps():
-            super().register(step)
+        for part in base.parts():
+            super().register(part)
         self._origin = origin
         self.edits = EditSet(owner=origin.pack or PROJECT)
 
-    def register(self, step: BaseStep[Any]) -> None:
-        """Append `step`."""
+    def register(self, step: BaseStep[Any] | Parallel[Any]) -> None:
+        """Append a step or a group."""
         self._insert(None, step, "end", "error")
         self._show(lambda: super(EditRecorder, self).register(step))
 
     def insert_before(
-        self, name: str, step: BaseStep[Any], *, if_missing: IfMissing = "error"
+        self, name: str, step: BaseStep[Any] | Parallel[Any], *, if_missing: IfMissing = "error"
     ) -> None:
-        """Insert `step` directly before the step that answers to `name`."""
+        """Insert a step or a group directly before what answers to `name`."""
         self._insert(name, step, "before", if_missing)
         if name in self:
             self._show(lambda: super(EditRecorder, self).insert_before(name, step))
 
     def insert_after(
-        self, name: str, step: BaseStep[Any], *, if_missing: IfMissing = "error"
+        self, name: str, step: BaseStep[Any] | Parallel[Any], *, if_missing: IfMissing = "error"
     ) -> None:
-        """Insert `step` directly after the step that answers to `name`."""
+        """Insert a step or a group directly after what answers to `name`."""
         self._insert(name, step, "after", if_missing)
         if name in self:
             self._show(lambda: super(EditRecorder, self).insert_after(name, step))
@@ -380,14 +384,14 @@ class EditRecorder(StepRegistry[Any]):
     def _insert(
         self,
         anchor: str | None,
-        step: BaseStep[Any],
+        step: BaseStep[Any] | Parallel[Any],
         side: Literal["before", "after", "end"],
         if_missing: IfMissing,
     ) -> None:
         origin = self._here()
         self.edits.insertions.append(
             Insertion(
-                entries=(entry_for(step),),
+                entries=entries_for(step),
                 anchor=anchor,
                 side=side,
                 origin=origin,
@@ -397,8 +401,8 @@ class EditRecorder(StepRegistry[Any]):
         )
 
     def _show(self, edit: Callable[[], None]) -> None:
-        # The plan reports a name that is taken, with both origins.
-        with suppress(DuplicateStepError):
+        # The plan reports a name that is taken, or a group in a group, with both origins.
+        with suppress(DuplicateStepError, InvalidStepError):
             edit()
 
     def _here(self) -> Origin:
@@ -406,17 +410,4 @@ class EditRecorder(StepRegistry[Any]):
         frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
             frame = frame.f_back
-        module = str(frame.f_globals.get("__name__", ""))
-        file = frame.f_code.co_filename.replace("\\", "/")
-        package = bool(frame.f_globals.get("__path__"))
-        if module and module != "__main__":
-            short = module.replace(".", "/") + ("/__init__.py" if package else ".py")
-        else:
-            short = file.rpartition("/")[2]
-        return Origin(
-            pack=self._origin.pack,
-            version=self._origin.version,
-            module=module,
-            file=short,
-            line=frame.f_lineno,
-        )
+        return line_of(frame, self._origin.pack, self._origin.version)

@@ -36,26 +36,30 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
         told: Called with each line as it comes, also those before a failure.
     """
     steps: list[Any] = []
-    left_out = False
+    begins = {group.name: group.span.start for group in plan.groups}
+    first_left_out = len(plan)
+    lanes_with_one: set[tuple[str | None, int | None]] = set()
     inputs = {each.name: each.inputs for each in plan.actions if each.inputs}
-    unknown: set[str] = set()
-    for planned in plan.steps:
+    unknown: dict[str, bool] = {}
+    for position, planned in enumerate(plan.steps):
         stand_in: BaseStep[Any]
-        if left_out and planned.action in inputs:
-            needed = dict.fromkeys(inputs[planned.action].values())
-            stand_in = _Unknown(planned.step, planned.name, told, " and ".join(needed))
-            unknown.add(planned.action)
+        lane = planned.group, planned.lane
+        needed = inputs.get(planned.action)
+        if needed and unknown.setdefault(planned.action, first_left_out < position):
+            sources = " and ".join(dict.fromkeys(needed.values()))
+            stand_in = _Unknown(planned.step, planned.name, told, sources)
         elif planned.effects:
             stand_in = _Previewed(planned.step, planned.name, told)
-            left_out = True
-        elif left_out:
+            first_left_out = min(first_left_out, position)
+            lanes_with_one.add(lane)
+        elif lane in lanes_with_one or first_left_out < begins.get(planned.group or "", position):
             stand_in = _Lenient(planned.step, planned.name, told)
         else:
             steps.append(planned)
             continue
         facts = replace(planned.facts, plain=True, skippable=True, reverts=False)
         steps.append(replace(planned, step=stand_in, facts=facts))
-    actions = tuple(replace(each, unknown=each.name in unknown) for each in plan.actions)
+    actions = tuple(replace(each, unknown=unknown.get(each.name, False)) for each in plan.actions)
     return replace(plan, steps=tuple(steps), actions=actions)
 
 

@@ -22,16 +22,16 @@ PROJECT = "project"  # The owner of the project's edits.
 
 @record
 class Insertion:
-    """A block of steps that hangs before or after an anchor, or at the end.
+    """A block of steps and groups that hangs before or after an anchor, or at the end.
 
     Attributes:
-        entries: The steps of the block, in order.
-        anchor: Name of the step that the block hangs on; None at the end.
+        entries: The steps of the block, in order; those of a group have its lanes.
+        anchor: Name of the step or group that the block hangs on; None at the end.
         side: On which side of the anchor.
         origin: Origin of the edit.
         if_missing: Whether a missing anchor is an error, or the block is left out.
         causes: The packs that led to it, including its own; they are not asked about its steps.
-        source: Origin of the steps, if it differs from that of the edit.
+        sources: Origin of each step, if they differ from that of the edit.
     """
 
     entries: tuple[Entry, ...]
@@ -40,7 +40,20 @@ class Insertion:
     origin: Origin
     if_missing: IfMissing = "error"
     causes: frozenset[str] = frozenset()
-    source: Origin | None = None
+    sources: tuple[Origin, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """All anchors that it brings: the names of its steps and of its groups."""
+        lanes = [entry.lane for entry in self.entries if entry.lane is not None]
+        names = [name for entry in self.entries for name in entry.names]
+        return [*{lane.group.name: None for lane in lanes}, *names]
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What it brings, for messages: the name of a group stands for those of its steps."""
+        brought = (each.lane.group if each.lane is not None else each for each in self.entries)
+        return tuple(dict.fromkeys(each.name for each in brought))
 
 
 @record
@@ -71,7 +84,7 @@ class Wrapping:
 
 @record
 class Removal:
-    """The step called `name` is taken out."""
+    """The step called `name`, or the group with all the steps that it brought, is taken out."""
 
     name: str
     origin: Origin

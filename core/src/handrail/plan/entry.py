@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import InvalidStepError
 from handrail.frozen import record
 from handrail.steps import BaseStep, FunctionStep
 from handrail.wrapper import StepWrapper
+
+if TYPE_CHECKING:
+    from handrail.groups import Parallel
+    from handrail.origin import Origin
 
 
 @record
@@ -25,6 +29,7 @@ class Entry:
         layers: Wrappers added by `wrap`, or carried over by `replace`; innermost first.
         previous: The entry before it, or None.
         next: The entry after it, or None.
+        lane: The lane in which it stands, or None outside groups.
     """
 
     name: str
@@ -34,6 +39,17 @@ class Entry:
     layers: tuple[StepWrapper[Any], ...] = ()
     previous: Entry | None = None
     next: Entry | None = None
+    lane: Lane | None = None
+
+    @property
+    def first(self) -> Entry:
+        """Itself: what is inserted before it stands right before it."""
+        return self
+
+    @property
+    def last(self) -> Entry:
+        """Itself: what is inserted after it stands right after it."""
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,9 +57,10 @@ class Entry:
         return (self.name, *self.others)
 
     def stand_in_for(self, old: Entry) -> None:
-        """Take over the names and the layers of the entry that this one replaces."""
+        """Take over the names, the layers and the lane of the entry that this one replaces."""
         self.others = tuple(dict.fromkeys((*self.names, *old.names)))[1:]
         self.layers = old.layers
+        self.lane = old.lane
         if self.layers:
             rewire(self.layers[0], old.step, self.step)
 
@@ -56,6 +73,58 @@ class Entry:
     def owner(self) -> str:
         """The step's class or function and its module, for messages."""
         return owner_of(self.step)
+
+
+@record
+class EntryGroup:
+    """A group in the registry; the entries of its lanes follow each other.
+
+    Attributes:
+        name: The name of the group, which is an anchor.
+        limit: The number of lanes that run at the same time; None for all of them.
+        origin: The line that declares it.
+        first: The first entry of its lanes.
+        last: The last entry of its lanes.
+    """
+
+    name: str
+    limit: int | None
+    origin: Origin
+    first: Entry
+    last: Entry
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its anchors."""
+        return (self.name,)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Nothing: a group has no further names."""
+        return ()
+
+    @property
+    def lane(self) -> None:
+        """None: what is inserted before or after a group stands in none of its lanes."""
+        return
+
+    @property
+    def owner(self) -> str:
+        """What it is and where it was declared, for messages."""
+        return f"group of {self.origin.place}"
+
+
+@record
+class Lane:
+    """One lane of a group; its entries share this object.
+
+    Attributes:
+        group: The group.
+        number: Its place among the lanes of the group as they were declared, from 0.
+    """
+
+    group: EntryGroup
+    number: int
 
 
 def owner_of(step: BaseStep[Any]) -> str:
@@ -99,6 +168,33 @@ def rewire(layer: StepWrapper[Any], known: BaseStep[Any], inner: BaseStep[Any]) 
     bottom.wrapped = inner
 
 
+def entries_for(item: BaseStep[Any] | Parallel[Any]) -> tuple[Entry, ...]:
+    """Return new entries for a step, or for all steps of a group.
+
+    Raises:
+        InvalidStepError: `item` is no step and no group, or a step in it is not valid.
+    """
+    if BaseStep in type(item).__mro__:
+        return (entry_for(cast("BaseStep[Any]", item)),)
+    from handrail.groups import Parallel  # noqa: PLC0415 - most workflows have no groups
+
+    if not isinstance(item, Parallel):
+        return (entry_for(item),)
+    lanes = [[entry_for(step) for step in lane] for lane in item.lanes]
+    group = EntryGroup(item.name, item.concurrency, item.origin, lanes[0][0], lanes[-1][-1])
+    for number, entries in enumerate(lanes):
+        lane = Lane(group, number)
+        for entry in entries:
+            entry.lane = lane
+    return tuple(entry for entries in lanes for entry in entries)
+
+
+def group_of(entries: Sequence[Entry]) -> EntryGroup | None:
+    """Return the group that `entries_for` has made these entries of, or None."""
+    lane = entries[0].lane
+    return None if lane is None else lane.group
+
+
 def entry_for(step: BaseStep[Any]) -> Entry:
     """Return a new entry for `step`.
 
@@ -137,6 +233,13 @@ def entry_for(step: BaseStep[Any]) -> Entry:
 def _no_step(given: object) -> InvalidStepError:
     if isinstance(given, type):
         return InvalidStepError(f"{given.__name__} is a class: register {given.__name__}()")
+    from handrail.groups import Parallel  # noqa: PLC0415 - only for a mistake
+
+    if isinstance(given, Parallel):
+        return InvalidStepError(
+            f"group '{given.name}' cannot take the place of a step",
+            ways_out=("insert it beside the step, and remove the step",),
+        )
     return InvalidStepError(f"{given!r} is not a step: derive it from BaseStep or use @step")
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from handrail.origin import Origin
     from handrail.plan.builder import Draft
     from handrail.plan.edits import History, Insertion, Removal, Replacement
+    from handrail.plan.entry import Entry
     from handrail.plan.plan import Plan, PlannedAction, PlannedStep
 
 Kind = Literal["base", "added", "inserted", "skipped", "replaced", "wrapped", "moved", "removed"]
@@ -58,13 +59,18 @@ class Explanation:
 
     Attributes:
         step: Its name in the plan; its own name if it is not in the plan.
-        place: Its position, counted from 1; 0 if it is not in the plan.
+        place: Its position, counted from 1, for a group that of its first step; 0 if it is not in
+            the plan.
         links: The edits of the step, then those of its anchor, and so on.
+        group: Name of the group in which it stands, or None.
+        lane: Number of its lane in that group, from 0, or None.
     """
 
     step: str
     place: int
     links: tuple[Link, ...]
+    group: str | None = None
+    lane: int | None = None
 
     @property
     def gone(self) -> Link | None:
@@ -75,19 +81,21 @@ class Explanation:
         return next((link for link in own if link.kind in ("removed", "skipped")), None)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form: `step`, `place` and `links`."""
+        """Return the JSON form: `step`, `place` and `links`; in a group, `group` and `lane`."""
+        lane = {} if self.group is None else {"group": self.group, "lane": self.lane}
         return {
             "step": self.step,
             "place": self.place or None,
+            **lane,
             "links": [link.to_dict() for link in self.links],
         }
 
 
 def explain(plan: Plan, name: str) -> Explanation:
-    """Return why the step that answers to `name` is at its place, or absent from the plan.
+    """Return why a step or group is at its place, or absent from the plan.
 
     Raises:
-        StepNotFoundError: No step of the plan or of its edits answers to `name`.
+        StepNotFoundError: No step or group of the plan or of its edits answers to `name`.
     """
     if plan.actions:
         return _explain_in_chain(plan, name)
@@ -96,8 +104,8 @@ def explain(plan: Plan, name: str) -> Explanation:
     thing = things.get(name)
     if thing is None:
         raise StepNotFoundError.among(name, things)
-    place = plan.positions.get(name, -1) + 1
-    planned = plan.steps[place - 1] if place else None
+    span = plan.span(name)
+    planned = plan.steps[plan.positions[name]] if name in plan.positions else None
     links = [*thing.placed(), *_layers(planned), *_closing(planned), *thing.taken_out()]
     seen = {id(thing)}
     while thing.anchor in things and id(things[thing.anchor]) not in seen:
@@ -105,7 +113,11 @@ def explain(plan: Plan, name: str) -> Explanation:
         seen.add(id(thing))
         links += [*thing.placed(), *thing.taken_out()]
     return Explanation(
-        step=links[0].step if planned is None else planned.name, place=place, links=tuple(links)
+        step=links[0].step if planned is None else planned.name,
+        place=0 if span is None else span.start + 1,
+        links=tuple(links),
+        group=None if planned is None else planned.group,
+        lane=None if planned is None else planned.lane,
     )
 
 
@@ -149,12 +161,14 @@ def done_by(plan: Plan, pack: str) -> Iterator[tuple[int, Link]]:
         if id(thing) not in seen:
             seen.add(id(thing))
             links = (*thing.placed(), *thing.taken_out())
-            yield from ((0, link) for link in links if link.origin.pack == pack)
+            span = plan.span(thing.name)
+            place = 0 if span is None else span.start + 1
+            yield from ((place, link) for link in links if link.origin.pack == pack)
 
 
 @record
 class _Thing:
-    """A step of the plan or of its edits, with the edits applied to it."""
+    """A step or group of the plan or of its edits, with the edits applied to it."""
 
     name: str
     origin: Origin
@@ -163,6 +177,7 @@ class _Thing:
     skipped: bool = False
     replacement: Replacement | None = None
     removal: Removal | None = None
+    group: str = ""
 
     @property
     def anchor(self) -> str:
@@ -210,8 +225,13 @@ def _things(history: History) -> dict[str, _Thing]:
     grants = dict(history.grants)
     things: dict[str, _Thing] = {}
     for draft in history.base:
-        thing = _Thing(draft.entry.name, _defined(draft), grants)
+        thing = _Thing(draft.entry.name, _defined(draft), grants, group=_group_of(draft.entry))
         things.update(dict.fromkeys(draft.entry.names, thing))
+        lane = draft.entry.lane
+        if lane is not None and lane.group.name not in things:
+            of = draft.origin
+            origin = replace(lane.group.origin, pack=of.pack, version=of.version)
+            things[lane.group.name] = _Thing(lane.group.name, origin, grants)
     inserted = [insertion for edits in history.edits for insertion in edits.insertions]
     replacements = [each for edits in history.edits for each in edits.replacements]
     left_out = set(map(id, history.left_out))
@@ -220,10 +240,18 @@ def _things(history: History) -> dict[str, _Thing]:
         skipped = id(insertion) in left_out
         for entry in insertion.entries:
             thing = _Thing(entry.name, insertion.origin, grants, insertion, skipped)
+            thing.group = _group_of(entry)
             for name in entry.names:
                 things.setdefault(name, thing)
+            if thing.group:
+                made = _Thing(thing.group, insertion.origin, grants, insertion, skipped)
+                things.setdefault(thing.group, made)
     _change(things, replacements, [each for edits in history.edits for each in edits.removals])
     return things
+
+
+def _group_of(entry: Entry) -> str:
+    return "" if entry.lane is None else entry.lane.group.name
 
 
 def _defined(draft: Draft) -> Origin:
@@ -253,6 +281,9 @@ def _change(
     for removal in removals:
         if removal.name in things:
             things[removal.name].removal = removal
+    for thing in things.values():
+        if thing.group in things and thing.removal is None:
+            thing.removal = things[thing.group].removal
 
 
 def _layers(planned: PlannedStep | None) -> Iterator[Link]:

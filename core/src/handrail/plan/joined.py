@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem
 from handrail.frozen import replace, values_of
 from handrail.plan.edits import EditSet, Insertion
-from handrail.plan.plan import Plan, PlannedAction, PlannedStep
+from handrail.plan.plan import Plan, PlannedAction, PlannedStep, groups_of
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -31,16 +32,26 @@ def joined(name: str, actions: Sequence[PlannedAction], origin: Origin) -> Plan:
     Each action counts the same in the progress, whatever the weights of its steps.
     """
     steps = [planned for action in actions for planned in _steps_of(action, len(actions))]
-    ordinary = (planned for planned in steps if not planned.always_run)
-    closing = (planned for planned in steps if planned.always_run)
-    return Plan(action=name, steps=(*ordinary, *closing), origin=origin, actions=tuple(actions))
+    steps.sort(key=attrgetter("always_run"))
+    limits = {
+        qualified(action.name, group.name): group.limit
+        for action in actions
+        for group in action.plan.groups
+    }
+    return Plan(
+        action=name,
+        steps=tuple(steps),
+        origin=origin,
+        groups=groups_of(steps, limits),
+        actions=tuple(actions),
+    )
 
 
 def _steps_of(action: PlannedAction, actions: int) -> Iterable[PlannedStep]:
     alone = action.plan
     total = sum(planned.facts.weight for planned in alone.steps)
     alike = {
-        facts: _weighed(facts, total, len(alone.steps), actions)
+        facts: _weighed(_placed(facts, action.name), total, len(alone.steps), actions)
         for facts in {planned.facts for planned in alone.steps}
     }
     for planned in alone.steps:
@@ -51,6 +62,10 @@ def _steps_of(action: PlannedAction, actions: int) -> Iterable[PlannedStep]:
             others=tuple(qualified(action.name, each) for each in planned.others),
             action=action.name,
         )
+
+
+def _placed(facts: Facts, action: str) -> Facts:
+    return facts if facts.group is None else replace(facts, group=qualified(action, facts.group))
 
 
 def _weighed(facts: Facts, total: Fraction | int, steps: int, actions: int) -> Facts:
@@ -66,6 +81,7 @@ def part_of(plan: Plan, action: PlannedAction) -> Plan:
         replace(
             planned,
             name=planned.own_name,
+            facts=replace(planned.facts, group=planned.group and planned.group[before:]),
             others=tuple(each[before:] for each in planned.others),
             action="",
         )
@@ -74,7 +90,8 @@ def part_of(plan: Plan, action: PlannedAction) -> Plan:
     left_out = frozenset(
         name[before:] for name in plan.left_out if name.startswith(f"{action.name}.")
     )
-    return replace(action.plan, steps=steps, left_out=left_out, locked=plan.locked)
+    groups = groups_of(steps, {group.name: group.limit for group in action.plan.groups})
+    return replace(action.plan, steps=steps, groups=groups, left_out=left_out, locked=plan.locked)
 
 
 def left_out_inputs(plan: Plan) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from fractions import Fraction
 from functools import cached_property
@@ -55,6 +55,8 @@ class Facts:
         layers: The layers around it, outermost first.
         always_run: Whether it closes the plan and runs in any case.
         effects: Whether a dry run must not execute it.
+        group: Name of the group in which it stands, or None.
+        lane: Number of its lane in that group, from 0, or None.
         plain: Whether its `execute` is called to run it, and not the body of a layer.
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether a `rollback` takes back what it did; one of a layer that only asks the
@@ -63,6 +65,7 @@ class Facts:
         reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
         resumable: Whether it has a `resume` of its own.
         restorable: Whether it has a `restore` of its own.
+        by_project: Whether the project has put it there, and not the action or a pack.
     """
 
     weight: Fraction
@@ -73,6 +76,8 @@ class Facts:
     layers: tuple[Layer, ...]
     always_run: bool
     effects: bool
+    group: str | None
+    lane: int | None
     plain: bool
     skippable: bool
     undoable: bool
@@ -80,6 +85,7 @@ class Facts:
     reverts: bool
     resumable: bool
     restorable: bool
+    by_project: bool = False
 
 
 @frozen(eq=False, kw_only=False)
@@ -143,9 +149,20 @@ class PlannedStep:
         """Whether a `rollback` takes back what it did."""
         return self.facts.undoable
 
+    @property
+    def group(self) -> str | None:
+        """Name of the group in which it stands, or None."""
+        return self.facts.group
+
+    @property
+    def lane(self) -> int | None:
+        """Number of its lane in that group, from 0, or None."""
+        return self.facts.lane
+
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form."""
+        """Return the JSON form; steps outside groups have no `group` and `lane`."""
         facts = self.facts
+        place = {} if facts.group is None else {"group": facts.group, "lane": facts.lane}
         return {
             "name": self.name,
             **({"action": self.action} if self.action else {}),
@@ -158,6 +175,7 @@ class PlannedStep:
             "resume": facts.resumable,
             "always_run": facts.always_run,
             "effects": facts.effects,
+            **place,
         }
 
     @property
@@ -172,7 +190,49 @@ class PlannedStep:
             str(self.facts.weight),
             self.always_run,
             [[layer.name, layer.origin.pack, layer.origin.version] for layer in self.layers],
+            *(() if self.group is None else (self.group, self.lane)),
         ]
+
+
+@frozen
+class Group:
+    """Steps of a plan that run side by side, in lanes.
+
+    Attributes:
+        name: Name of the group.
+        lanes: The positions of the steps of each lane, which follow each other in the plan.
+        limit: How many lanes run at the same time; None for all of them.
+    """
+
+    name: str
+    lanes: tuple[range, ...]
+    limit: int | None = None
+
+    @property
+    def span(self) -> range:
+        """The positions of all its steps."""
+        return range(self.lanes[0].start, self.lanes[-1].stop)
+
+
+def groups_of(steps: Sequence[PlannedStep], limits: Mapping[str, int | None]) -> tuple[Group, ...]:
+    """Return the groups of a plan in order.
+
+    Args:
+        steps: The steps of the plan.
+        limits: For each group, how many of its lanes run at the same time.
+    """
+    if not limits:
+        return ()
+    lanes: dict[str, dict[int | None, range]] = {}
+    for position, planned in enumerate(steps):
+        if planned.group is not None:
+            found = lanes.setdefault(planned.group, {})
+            first = found.get(planned.lane, range(position, position)).start
+            found[planned.lane] = range(first, position + 1)
+    return tuple(
+        Group(name=name, lanes=tuple(found.values()), limit=limits[name])
+        for name, found in lanes.items()
+    )
 
 
 @frozen(eq=False)
@@ -206,6 +266,7 @@ class Plan:
         action: Name of the action.
         steps: The steps; those with `always_run` come last.
         origin: Origin of the action.
+        groups: The groups of steps that run side by side, in order; most plans have none.
         history: The input of planning, for `handrail.plan.explain`; None for a plain registry.
         locked: True if it matches the project's lock; False if the lock was ignored on purpose;
             None if there is no lock.
@@ -218,6 +279,7 @@ class Plan:
     action: str
     steps: tuple[PlannedStep, ...]
     origin: Origin = UNKNOWN
+    groups: tuple[Group, ...] = ()
     history: History | None = field(default=None, repr=False)
     locked: bool | None = None
     left_out: frozenset[str] = frozenset()
@@ -239,6 +301,24 @@ class Plan:
         return {
             name: position for position, planned in enumerate(self.steps) for name in planned.names
         }
+
+    def span(self, name: str) -> range | None:
+        """Return the positions of the step that answers to `name`, or of the group of that name."""
+        position = self.positions.get(name)
+        if position is not None:
+            return range(position, position + 1)
+        return next((group.span for group in self.groups if group.name == name), None)
+
+    def before(self, span: range) -> tuple[range, ...]:
+        """Return the positions of the steps that have ended before the first step of `span` begins.
+
+        Those are not all positions before it: other lanes run at the same time.
+        """
+        for group in self.groups:
+            for lane in group.lanes:
+                if span.start in lane and span != group.span:
+                    return range(group.span.start), range(lane.start, span.start)
+        return (range(span.start),)
 
     @cached_property
     def ordinary(self) -> int:
@@ -267,17 +347,19 @@ class Plan:
         return iter(self.steps)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form: `action`, `fingerprint`, `origin`, `steps`; `actions` of chains."""
+        """Return the JSON form: `action`, `fingerprint`, `origin`, `steps`; `groups`, `actions`."""
         return {**self.head, "steps": [planned.to_dict() for planned in self.steps]}
 
     @property
     def head(self) -> dict[str, object]:
         """The JSON form without the steps."""
+        groups = [{"name": each.name, "concurrency": each.limit} for each in self.groups]
         actions = [each.to_dict() for each in self.actions]
         return {
             "action": self.action,
             "fingerprint": self.fingerprint,
             "origin": self.origin.to_dict(),
+            **({"groups": groups} if groups else {}),
             **({"actions": actions} if actions else {}),
         }
 
@@ -299,9 +381,15 @@ class Plan:
 
 
 def _change(old: PlannedStep, new: PlannedStep) -> str:
+    if (old.group, old.lane) != (new.group, new.lane):
+        return f"{_lane(old)} became {_lane(new)}"
     if [layer.name for layer in old.layers] != [layer.name for layer in new.layers]:
         return f"layers {_stack(old)} became {_stack(new)}"
     return f"{old.origin} became {new.origin}"
+
+
+def _lane(planned: PlannedStep) -> str:
+    return "no group" if planned.lane is None else f"lane {planned.lane + 1} of {planned.group}"
 
 
 def _stack(planned: PlannedStep) -> str:

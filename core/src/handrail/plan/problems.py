@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
     from handrail.origin import Origin
     from handrail.plan.builder import Draft
-    from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
+    from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
+    from handrail.plan.entry import EntryGroup, Lane
     from handrail.plan.order import Contributor
     from handrail.plan.step_state import Changes
+    from handrail.plan.tree import AnyNode, GroupNode
     from handrail.wrapper import StepWrapper
 
 
@@ -126,13 +128,47 @@ def unknown_step(edit: Any, verb: str, name: str, known: Iterable[str]) -> Probl
     )
 
 
-def needs_grant(edit: Any, verb: str, draft: Draft, grant: str) -> Problem:
-    """A pack removes or replaces a step of another pack without a grant of the project."""
+def not_a_step(edit: Any, verb: str, group: GroupNode) -> Problem:
+    """An edit replaces or wraps a group."""
+    owner = edit.origin.pack
+    steps = ", ".join(node.name for node in group.steps)
+    return Problem(
+        code="not-a-step",
+        message=f"{edit.origin} {verb} '{group.name}', which is a group",
+        origins=(edit.origin, group.origin),
+        details=(edit.origin.place,) if edit.origin.place else (),
+        ways_out=(
+            f"name one of its steps: {steps}",
+            *((f"leave it out:  --no-pack {owner}",) if owner else ()),
+        ),
+    )
+
+
+def nested_group(group: EntryGroup, insertion: Insertion | None, lane: Lane) -> Problem:
+    """A group hangs on a step of another group."""
+    origin = group.origin if insertion is None else insertion.origin
+    side = "in" if insertion is None else f"{insertion.side} {insertion.anchor}, in"
+    outer = lane.group.name
+    return Problem(
+        code="nested-group",
+        message=f"{origin} puts group '{group.name}' {side} a lane of group '{outer}'; "
+        "groups do not nest",
+        origins=(origin,),
+        details=(origin.place,) if origin.place else (),
+        ways_out=(
+            f"insert it before or after '{outer}'",
+            *((f"leave it out:  --no-pack {origin.pack}",) if origin.pack else ()),
+        ),
+    )
+
+
+def needs_grant(edit: Any, verb: str, found: AnyNode, grant: str) -> Problem:
+    """A pack removes or replaces what belongs to another pack without a grant of the project."""
     owner = edit.origin.pack
     return Problem(
         code=f"{verb}-needs-grant",
-        message=f"{edit.origin} {verb}s {draft.entry.name} of {draft.origin}",
-        origins=(edit.origin, draft.origin),
+        message=f"{edit.origin} {verb}s {found.name} of {found.origin}",
+        origins=(edit.origin, found.origin),
         details=(edit.origin.place,) if edit.origin.place else (),
         ways_out=(
             f'allow it    [grants]  {owner} = ["{grant}"]',
@@ -174,7 +210,7 @@ def replaced_and_removed(edit: Removal, replacement: Replacement) -> Problem:
     packs = sorted({edit.origin.pack or "", replacement.origin.pack or ""} - {""})
     return Problem(
         code="replaced-and-removed",
-        message=f"{replacement.origin} replaces {edit.name}, and {edit.origin} removes it",
+        message=f"{replacement.origin} replaces {replacement.name}, and {edit.origin} removes it",
         origins=(replacement.origin, edit.origin),
         details=tuple(each.place for each in (replacement.origin, edit.origin) if each.place),
         ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),

@@ -44,7 +44,7 @@ def missing(
     """
     positions = plan.positions
     for each in required:
-        anchor = positions.get(each.anchor) if each.side else None
+        anchor = plan.span(each.anchor) if each.side else None
         if each.side and anchor is None and not _is_due(each, base):
             continue
         place = positions.get(each.name)
@@ -58,9 +58,16 @@ def missing(
         elif each.side and anchor is None:
             detail = f"{each.anchor} is not in this plan, so {each.name} is not {each.side} it"
             yield each, _problem(plan, each, detail)
-        elif anchor is not None and (place < anchor) != (each.side == "before"):
+        elif anchor is not None and not _stands(plan, place, each.side, anchor):
             detail = f"{each.name} is in this plan, but not {each.side} {each.anchor}"
             yield each, _problem(plan, each, detail)
+
+
+def _stands(plan: Plan, place: int, side: str | None, anchor: range) -> bool:
+    """Whether a step has ended before its anchor begins, or begins after it has ended."""
+    if side == "before":
+        return any(place in part for part in plan.before(anchor))
+    return any(anchor[-1] in part for part in plan.before(range(place, place + 1)))
 
 
 def _is_due(required: RequiredStep, base: Collection[str] | None) -> bool:

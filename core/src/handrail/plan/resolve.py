@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,9 @@ from handrail.plan import problems
 from handrail.plan.apply_edits import Changes, Grants
 from handrail.plan.builder import Draft, freeze
 from handrail.plan.edits import PROJECT, History
-from handrail.plan.entry import Entry
 from handrail.plan.plan import Plan
 from handrail.plan.required import demanded_by
-from handrail.plan.tree import Block, Node, drop_skipped, place
+from handrail.plan.tree import AnyNode, Block, Node, drop_skipped, nodes_of, place
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Insertion, Replacement
@@ -75,24 +74,22 @@ class _Resolution:
     grants: Grants
     problems: list[Problem]
     required: Sequence[RequiredStep] = ()
-    anchors: dict[str, Node] = field(default_factory=dict[str, Node])
+    anchors: dict[str, AnyNode] = field(default_factory=dict[str, AnyNode])
     skipped: set[tuple[str | None, str]] = field(default_factory=set[tuple[str | None, str]])
     left_out: list[Insertion] = field(default_factory=list["Insertion"])
 
     def run(self) -> list[Draft]:
         # An ordinary step that hangs on a closing one goes right before all of them.
-        first = [draft for draft in self.base if not draft.always_run]
-        roots = [Node(draft) for draft in first]
-        closing = [Node(draft) for draft in self.base if draft.always_run]
-        for node in roots + closing:
-            self._claim(node, node.draft.entry)
+        roots = nodes_of(draft for draft in self.base if not draft.always_run)
+        closing = nodes_of(draft for draft in self.base if draft.always_run)
+        self._claim(roots + closing)
         blocks = [self._block(insertion) for insertion in self._present()]
         self._name_replacements()
         ends = [block for block in blocks if block.insertion.anchor is None]
         hanging = [block for block in blocks if block.insertion.anchor is not None]
         appended = [node for block in ends for node in block.nodes]
-        roots += [node for node in appended if not node.draft.always_run]
-        closing += [node for node in appended if node.draft.always_run]
+        roots += [node for node in appended if not _closes(node)]
+        closing += [node for node in appended if _closes(node)]
         ordered, misplaced = place(roots + closing, hanging, self.anchors, self.action)
         self.problems += misplaced
         changes = Changes(
@@ -103,8 +100,7 @@ class _Resolution:
             problems=self.problems,
         )
         changes.apply(self.edits)
-        kept = [node.draft for node in ordered if id(node) not in changes.removed]
-        return _closed(kept)
+        return _closed([node for node in ordered if id(node) not in changes.removed])
 
     def _present(self) -> list[Insertion]:
         """Return the insertions except for optional ones whose anchor is missing.
@@ -128,35 +124,42 @@ class _Resolution:
         ]
         present, self.left_out = drop_skipped(listed, optional, replacements, self.anchors)
         for insertion in self.left_out:
-            self.skipped.update(
-                (insertion.origin.pack, name) for entry in insertion.entries for name in entry.names
-            )
+            self.skipped.update((insertion.origin.pack, name) for name in insertion.names)
         return present
 
     def _block(self, insertion: Insertion) -> Block:
         where = "at the end" if insertion.anchor is None else f"{insertion.side} {insertion.anchor}"
-        source = insertion.source or insertion.origin
-        if insertion.source is not None:
+        by_project = bool(insertion.sources)
+        if by_project:
             where += f", {insertion.origin.place}"
-        nodes = [
-            Node(Draft(entry=entry, origin=source, reason=where), insertion)
-            for entry in insertion.entries
+        sources = insertion.sources or (insertion.origin,) * len(insertion.entries)
+        drafts = [
+            Draft(entry=entry, origin=source, reason=where, by_project=by_project, lane=entry.lane)
+            for entry, source in zip(insertion.entries, sources, strict=True)
         ]
-        for node in nodes:
-            self._claim(node, node.draft.entry)
+        nodes = nodes_of(drafts, insertion)
+        self._claim(nodes)
         return Block(insertion, nodes)
 
-    def _claim(self, node: Node, entry: Entry) -> None:
+    def _claim(self, nodes: Iterable[AnyNode]) -> None:
+        for node in nodes:
+            if isinstance(node, Node):
+                self._claim_names(node, node.draft.entry.names)
+            else:
+                self._claim_names(node, node.group.names)
+                self._claim(node.steps)
+
+    def _claim_names(self, node: AnyNode, names: Sequence[str]) -> None:
         # Claim the free names even so, to avoid follow-up problems for steps that hang on them.
-        holders = {name: self.anchors.setdefault(name, node) for name in entry.names}
-        taken = next((name for name in entry.names if holders[name] is not node), None)
+        holders = {name: self.anchors.setdefault(name, node) for name in names}
+        taken = next((name for name in names if holders[name] is not node), None)
         if taken is not None:
             insertion = node.insertion
             # Names of the action itself are unique already.
-            brought = node.draft.origin if insertion is None else insertion.origin
+            brought = node.origin if insertion is None else insertion.origin
             self._duplicate(taken, brought, holders[taken])
 
-    def _duplicate(self, name: str, brought: Origin, holder: Node) -> None:
+    def _duplicate(self, name: str, brought: Origin, holder: AnyNode) -> None:
         removed = any(
             self.anchors.get(removal.name) is holder
             for edit_set in self.edits
@@ -189,10 +192,18 @@ class _Resolution:
                 self._duplicate(name, replacement.origin, holder)
 
 
-def _closed(drafts: list[Draft]) -> list[Draft]:
+def _closes(node: AnyNode) -> bool:
+    return isinstance(node, Node) and node.draft.always_run
+
+
+def _closed(nodes: list[Node]) -> list[Draft]:
     """Move `always_run` steps to the end, and add that to the reasons of steps beside them."""
-    ordinary = [draft for draft in drafts if not draft.always_run]
-    closing = [draft for draft in drafts if draft.always_run]
+    ordinary: list[Draft] = []
+    closing: list[Draft] = []
+    for node in nodes:
+        closes = node.draft.always_run
+        node.draft.lane = None if closes else node.lane
+        (closing if closes else ordinary).append(node.draft)
     names = {name for draft in closing for name in draft.entry.names}
     for draft in ordinary:
         side, _, anchor = draft.reason.partition(",")[0].partition(" ")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from handrail.errors import StepNotFoundError
 from handrail.frozen import replace
-from handrail.plan.plan import Plan, PlannedStep
+from handrail.plan.plan import Plan, PlannedStep, groups_of
 
 
 def select(
@@ -18,42 +18,58 @@ def select(
 ) -> Plan:
     """Return `plan` with only the selected steps; weight shares are computed again.
 
+    The name of a group stands for all of its steps.
+
     Args:
         plan: The whole plan.
         only: Names of the steps to keep; all when empty.
-        start: Name of the first step to keep; all before it are dropped.
+        start: Name of the first step to keep; all that come before it are dropped. The other lanes
+            of its group do not.
         skip: Names of steps to drop.
 
     Raises:
-        StepNotFoundError: No step of the plan answers to one of the names.
+        StepNotFoundError: No step and no group of the plan answers to one of the names.
     """
     kept = set(range(len(plan.steps)))
     if only:
-        kept = {_position(plan, name) for name in only}
+        kept = {position for name in only for position in _span(plan, name)}
     if start is not None:
-        first = _position(plan, start)
-        kept = {position for position in kept if position >= first}
-    kept -= {_position(plan, name) for name in skip}
+        kept = kept.difference(*plan.before(_span(plan, start)))
+    kept = kept.difference(*(_span(plan, name) for name in skip))
     return with_steps(plan, [plan.steps[position] for position in sorted(kept)])
 
 
 def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
-    """Return a plan of the same action with `steps`; the weight shares add up to 1 again."""
+    """Return a plan of the same action with `steps`; the weight shares add up to 1 again.
+
+    The lanes that remain of a group are numbered anew.
+    """
     total = sum(planned.facts.weight for planned in steps)
+    kept_lanes: dict[str | None, dict[int | None, int]] = {}
+    for planned in steps if plan.groups else ():
+        numbers = kept_lanes.setdefault(planned.group, {})
+        numbers.setdefault(planned.lane, len(numbers))
     alike = {
-        facts: replace(facts, weight_share=float(facts.weight / total) if total else 1 / len(steps))
+        facts: replace(
+            facts,
+            weight_share=float(facts.weight / total) if total else 1 / len(steps),
+            lane=None if facts.group is None else kept_lanes[facts.group][facts.lane],
+        )
         for facts in {planned.facts for planned in steps}
     }
     kept = {name for planned in steps for name in planned.names}
+    chosen = tuple(replace(planned, facts=alike[planned.facts]) for planned in steps)
     return replace(
         plan,
         left_out=plan.left_out | (plan.positions.keys() - kept),
-        steps=tuple(replace(planned, facts=alike[planned.facts]) for planned in steps),
+        steps=chosen,
+        groups=groups_of(chosen, {group.name: group.limit for group in plan.groups}),
     )
 
 
-def _position(plan: Plan, name: str) -> int:
-    position = plan.positions.get(name)
-    if position is None:
-        raise StepNotFoundError.among(name, [planned.name for planned in plan.steps])
-    return position
+def _span(plan: Plan, name: str) -> range:
+    span = plan.span(name)
+    if span is None:
+        known = (*(planned.name for planned in plan.steps), *(each.name for each in plan.groups))
+        raise StepNotFoundError.among(name, known)
+    return span

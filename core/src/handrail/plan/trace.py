@@ -147,7 +147,7 @@ def _phrase(answer: object) -> str:
 
 def _edits(edits: EditSet) -> Iterator[str]:
     for insertion in edits.insertions:
-        names = ", ".join(entry.name for entry in insertion.entries)
+        names = ", ".join(insertion.titles)
         where = "at the end" if insertion.anchor is None else f"{insertion.side} {insertion.anchor}"
         yield f"{names} {where}"
     for replacement in edits.replacements:

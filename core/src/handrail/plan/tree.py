@@ -13,54 +13,144 @@ from typing import TYPE_CHECKING
 from handrail.errors import Problem
 from handrail.frozen import record
 from handrail.plan.edits import Replacement
+from handrail.plan.problems import nested_group
 from handrail.suggest import near
 
 if TYPE_CHECKING:
+    from handrail.origin import Origin
     from handrail.plan.builder import Draft
     from handrail.plan.edits import Insertion
+    from handrail.plan.entry import EntryGroup, Lane
 
 
 @record
 class Node:
-    """A step in the tree, and the blocks that hang on it, in the order of packs and calls."""
+    """A step in the tree, and the blocks that hang on it, in the order of packs and calls.
+
+    Attributes:
+        draft: The step.
+        insertion: The edit that brings it; None for a step of the action itself.
+        lane: The lane in which it stands, once it is placed.
+        before: The blocks before it.
+        after: The blocks after it.
+    """
 
     draft: Draft
     insertion: Insertion | None = None
-    before: list[list[Node]] = field(default_factory=list["list[Node]"])
-    after: list[list[Node]] = field(default_factory=list["list[Node]"])
+    lane: Lane | None = None
+    before: list[Block] = field(default_factory=list["Block"])
+    after: list[Block] = field(default_factory=list["Block"])
+
+    @property
+    def name(self) -> str:
+        """Name of the step."""
+        return self.draft.entry.name
+
+    @property
+    def origin(self) -> Origin:
+        """Origin of the step."""
+        return self.draft.origin
+
+    @property
+    def steps(self) -> tuple[Node, ...]:
+        """Itself."""
+        return (self,)
+
+
+@record
+class GroupNode:
+    """A group in the tree; what hangs on it stands outside its lanes.
+
+    Attributes:
+        group: The group.
+        lanes: The steps of each lane, and the lane.
+        insertion: The edit that brings it; None for a group of the action itself.
+        before: The blocks before it.
+        after: The blocks after it.
+    """
+
+    group: EntryGroup
+    lanes: list[tuple[Lane, list[Node]]]
+    insertion: Insertion | None = None
+    before: list[Block] = field(default_factory=list["Block"])
+    after: list[Block] = field(default_factory=list["Block"])
+
+    @property
+    def name(self) -> str:
+        """Name of the group."""
+        return self.group.name
+
+    @property
+    def origin(self) -> Origin:
+        """Origin of the group: that of its steps."""
+        return self.steps[0].origin
+
+    @property
+    def steps(self) -> tuple[Node, ...]:
+        """The steps that it was declared with."""
+        return tuple(node for _, lane in self.lanes for node in lane)
+
+
+AnyNode = Node | GroupNode
 
 
 @record
 class Block:
-    """The nodes of one insertion."""
+    """The nodes of one insertion.
+
+    Attributes:
+        insertion: The edit.
+        nodes: Its steps and groups.
+        placed: Whether it has its place in the plan.
+    """
 
     insertion: Insertion
-    nodes: list[Node]
+    nodes: list[AnyNode]
+    placed: bool = False
+
+
+def nodes_of(drafts: Iterable[Draft], insertion: Insertion | None = None) -> list[AnyNode]:
+    """Return a node for each step and each group of `drafts`, in order."""
+    found: list[AnyNode] = []
+    group: GroupNode | None = None
+    for draft in drafts:
+        node, lane = Node(draft, insertion), draft.lane
+        if lane is None:
+            found.append(node)
+            continue
+        if group is None or group.group is not lane.group:
+            group = GroupNode(lane.group, [], insertion)
+            found.append(group)
+        if not group.lanes or group.lanes[-1][0] is not lane:
+            group.lanes.append((lane, []))
+        group.lanes[-1][1].append(node)
+    return found
 
 
 def place(
-    base: Sequence[Node],
+    base: Sequence[AnyNode],
     blocks: Sequence[Block],
-    anchors: Mapping[str, Node],
+    anchors: Mapping[str, AnyNode],
     action: str,
 ) -> tuple[list[Node], list[Problem]]:
-    """Hang every block on its anchor and return the nodes in their final order.
+    """Hang every block on its anchor; return the steps in their final order, with their lanes.
 
     On one side of an anchor, later blocks are closer. Blocks for the end are appended in their
-    order. A missing anchor is a problem; so is a block that hangs, directly or not, on itself.
+    order. A missing anchor is a problem; so is a block that hangs, directly or not, on itself, and
+    a group that hangs on a step of another.
     """
-    roots: list[Node] = list(base)
+    roots: list[AnyNode] = list(base)
     for block in blocks:
         insertion = block.insertion
         anchor = anchors.get(insertion.anchor or "")
         if insertion.anchor is None:
             roots += block.nodes
+            block.placed = True
         elif anchor is not None:
-            (anchor.before if insertion.side == "before" else anchor.after).append(block.nodes)
-    ordered = _flatten(roots)
-    placed = set(map(id, ordered))
-    lost = [block for block in blocks if id(block.nodes[0]) not in placed]
-    return ordered, _problems(lost, anchors, action) if lost else []
+            (anchor.before if insertion.side == "before" else anchor.after).append(block)
+    ordered, nested = _flatten(roots)
+    lost = [block for block in blocks if not block.placed]
+    return ordered, [*nested, *(_problems(lost, anchors, action) if lost else ())]
 
 
 def drop_skipped(
@@ -100,28 +190,38 @@ def drop_skipped(
 def _offered_by(edit: Insertion | Replacement) -> list[str]:
     if isinstance(edit, Replacement):
         return [name for name in edit.entry.names if name != edit.name]
-    return [name for entry in edit.entries for name in entry.names]
+    return edit.names
 
 
-def _flatten(roots: Iterable[Node]) -> list[Node]:
-    """Write the trees out in order, without recursion."""
+def _flatten(roots: Iterable[AnyNode]) -> tuple[list[Node], list[Problem]]:
+    """Write the trees out in order, without recursion, and the lane of each step into its node."""
     ordered: list[Node] = []
-    stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(list(roots))]
+    nested: list[Problem] = []
+    stack: list[tuple[AnyNode, Lane | None, bool]] = [(node, None, False) for node in roots]
+    stack.reverse()
     while stack:
-        node, opened = stack.pop()
-        if opened or not (node.before or node.after):
+        node, lane, opened = stack.pop()
+        if not opened and (node.before or node.after):
+            # Pushed last to first: blocks before, the node itself, blocks after.
+            for block in node.after:
+                block.placed = True
+                stack.extend([(child, lane, False) for child in reversed(block.nodes)])
+            stack.append((node, lane, True))
+            for block in reversed(node.before):
+                block.placed = True
+                stack.extend([(child, lane, False) for child in reversed(block.nodes)])
+        elif isinstance(node, Node):
+            node.lane = lane
             ordered.append(node)
-            continue
-        # Pushed last to first: blocks before, the node itself, blocks after.
-        for block in node.after:
-            stack.extend((child, False) for child in reversed(block))
-        stack.append((node, True))
-        for block in reversed(node.before):
-            stack.extend((child, False) for child in reversed(block))
-    return ordered
+        else:
+            if lane is not None:
+                nested.append(nested_group(node.group, node.insertion, lane))
+            for inside, nodes in reversed(node.lanes):
+                stack.extend([(child, inside, False) for child in reversed(nodes)])
+    return ordered, nested
 
 
-def _problems(lost: Sequence[Block], anchors: Mapping[str, Node], action: str) -> list[Problem]:
+def _problems(lost: Sequence[Block], anchors: Mapping[str, AnyNode], action: str) -> list[Problem]:
     """Return one problem for each missing anchor and each cycle, with all that hangs on it."""
     causes = _causes(lost, anchors)
     found: dict[int, tuple[list[Block], list[Block]]] = {}
@@ -138,9 +238,11 @@ def _problems(lost: Sequence[Block], anchors: Mapping[str, Node], action: str) -
     ]
 
 
-def _causes(lost: Sequence[Block], anchors: Mapping[str, Node]) -> dict[int, list[Block]]:
+def _causes(lost: Sequence[Block], anchors: Mapping[str, AnyNode]) -> dict[int, list[Block]]:
     """Return why each block is lost: the one above it without an anchor, or the cycle above it."""
-    by_node = {id(node): block for block in lost for node in block.nodes}
+    by_node = {
+        id(each): block for block in lost for node in block.nodes for each in (node, *node.steps)
+    }
     causes: dict[int, list[Block]] = {}
     for block in lost:
         path: dict[int, Block] = {}
@@ -190,9 +292,9 @@ def _missing_anchor(
 def _own_place(block: Block, matches: Sequence[str], action: str) -> tuple[str, ...]:
     """Return the line of the settings that puts a step at its intended place."""
     insertion = block.insertion
-    if not (insertion.origin.pack and matches and len(block.nodes) == 1):
+    if not (insertion.origin.pack and matches and len(insertion.entries) == 1):
         return ()
-    step = f"{insertion.origin.pack}:{block.nodes[0].draft.entry.name}"
+    step = f"{insertion.origin.pack}:{insertion.titles[0]}"
     placed = f'{{ step = "{step}", {insertion.side} = "{matches[0]}" }}'
     return (f"place it yourself  [actions.{action}]  insert = [{placed}]",)
 
@@ -200,7 +302,7 @@ def _own_place(block: Block, matches: Sequence[str], action: str) -> tuple[str, 
 def _anchor_cycle(loop: Sequence[Block], hanging: Sequence[Block]) -> Problem:
     """The blocks of `loop` hang on each other, and those in `hanging` on them."""
     chain = "; ".join(
-        f"{block.nodes[0].draft.entry.name} {block.insertion.side} {block.insertion.anchor} "
+        f"{block.insertion.titles[0]} {block.insertion.side} {block.insertion.anchor} "
         f"({block.insertion.origin})"
         for block in loop
     )
@@ -227,4 +329,4 @@ def _hangs(block: Block) -> str:
 
 
 def _names(block: Block) -> str:
-    return ", ".join(node.draft.entry.name for node in block.nodes)
+    return ", ".join(block.insertion.titles)

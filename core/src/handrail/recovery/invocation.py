@@ -130,16 +130,17 @@ class Invocation:
             plan: The whole plan, as it is now.
             row: The run, with the plan that it began with.
         """
-        there = plan.positions
-        only = [name for name in self.only if name in there]
+
+        def there(names: Iterable[str]) -> list[str]:
+            return [name for name in names if plan.span(name) is not None]
+
+        only = there(self.only)
         if self.only and not only:
             return replace(plan, steps=())
         start = self.start
-        if start is not None and start not in there:
-            names = (str(step["name"]) for step in steps_of(row))
-            start = next((name for name in names if name in there), None)
-        skip = [name for name in self.skip if name in there]
-        return select(plan, only=only, start=start, skip=skip)
+        if start is not None and not there([start]):
+            start = next(iter(there(str(step["name"]) for step in steps_of(row))), None)
+        return select(plan, only=only, start=start, skip=there(self.skip))
 
 
 def stored_params(row: RunRow) -> Mapping[str, Any]:

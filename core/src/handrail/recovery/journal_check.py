@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalDamagedError, JournalError, NotFoundError
@@ -15,7 +15,16 @@ from handrail.journal.values import check_stored
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import steps_of
 from handrail.recovery.replay_state import note_values
-from handrail.recovery.run_record import RunRecord, check_result, given_params, recorded_steps
+from handrail.recovery.run_record import (
+    UNKNOWN,
+    RecordedStep,
+    RunRecord,
+    check_result,
+    counted,
+    given_params,
+    noted_of,
+    recorded_steps,
+)
 from handrail.recovery.status import RunStatus, with_reliance
 
 if TYPE_CHECKING:
@@ -77,19 +86,51 @@ def _check_run(journal: Journal, row: RunRow) -> RunCheck:
     return replace(found, damage=tuple(damage), sound=None)
 
 
-def check_run(journal: Journal, number: int) -> RunCheck:
+_MOST_RUNS, _MOST_ROWS = 10, 10_000
+
+
+def checked(journal: Journal, statuses: Sequence[RunStatus]) -> list[RunStatus]:
+    """Return the statuses, after a look at the rows of those runs that wait.
+
+    Of the latest few, if they are not too long: a list must not take long.
+    """
+    left, found = _MOST_RUNS, list[RunStatus]()
+    for status in statuses:
+        if not status.waits:
+            found.append(status)
+            continue
+        check = RunCheck(complete=False)
+        if left:
+            left -= 1
+            with suppress(NotFoundError):  # It was pruned meanwhile.
+                check = check_run(journal, status.row.number, most=_MOST_ROWS)
+        if check.damage:
+            row = replace(status.row, damage=check.damage[0].message)
+            status = replace(status, row=row, holder=None)
+        found.append(replace(status, is_checked=check.complete))
+    return found
+
+
+def check_run(journal: Journal, number: int, *, most: int | None = None) -> RunCheck:
     """Read and decode all rows of a run; return which are damaged, and what is sound.
 
     Stored values are not read.
+
+    Args:
+        journal: The journal.
+        number: The number of the run.
+        most: Read no more rows than this, if the run has more.
 
     Raises:
         NotFoundError: There is no such run.
     """
     try:
         if isinstance(journal, ChecksRows):
-            found = journal.check_run(number)
-        else:
+            found = journal.check_run(number, most=most)
+        elif most is None:
             found = RunCheck(sound=journal.read(number))
+        else:
+            return RunCheck(complete=False)
     except JournalDamagedError as error:
         return RunCheck(damage=(error,))
     if found.sound is None:
@@ -122,8 +163,12 @@ def sound_record_of(journal: Journal, number: int, error: JournalDamagedError) -
     steps = recorded_steps(found.sound, running=False)
     if any(not each.row or each.row.startswith("attempt") for each in damage):
         # Nobody knows of which steps the damaged rows are.
-        steps = [step if step.state else replace(step, state="unknown") for step in steps]
+        steps = [step if step.state else _unknown(step, found.sound) for step in steps]
     return RunRecord(recorded=found.sound, status=status, steps=steps, damage=damage)
+
+
+def _unknown(step: RecordedStep, recorded: RecordedRun) -> RecordedStep:
+    return replace(step, state=UNKNOWN, recorded=counted(noted_of(recorded, step.name)))
 
 
 _PARTS: tuple[tuple[str, str, Callable[[RunRow], object]], ...] = (

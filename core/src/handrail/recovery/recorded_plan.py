@@ -27,6 +27,8 @@ def _decoded(run: int, plan: str) -> Mapping[str, Any]:
                 raise TypeError("a step or a layer has a value of another type")
             if not isinstance(step["always_run"], bool):
                 raise TypeError("always_run is neither true nor false")
+            if not _is_lane(step.get("group"), step.get("lane")):
+                raise TypeError("a group has no name, or a lane no number")
     return decoded
 
 
@@ -38,6 +40,12 @@ def _is_part(part: Mapping[str, Any]) -> bool:
         and isinstance(names[1], str)
         and (origin["pack"] is None or isinstance(origin["pack"], str))
     )
+
+
+def _is_lane(group: object, lane: object) -> bool:
+    if group is None:
+        return lane is None
+    return isinstance(group, str) and type(lane) is int and lane >= 0
 
 
 def _head(row: RunRow) -> tuple[str, str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import AttemptRow, RecordedRun, RunRow
 
+UNKNOWN = "unknown"  # The state of a step whose record may be a damaged one.
 _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
 # A step that was in doubt when its run was rolled back has done nothing wrong.
 _ERRORS = {ASKED: None, "KeyboardInterrupt": "interrupted"}
@@ -35,7 +36,7 @@ class RecordedStep:
     Attributes:
         name: Its name.
         planned: What the recorded plan says of it.
-        state: How far it came; empty where it was not started.
+        state: How far it came; empty where it was not started, `unknown` if that is damaged.
         at: When it came there, in UTC, or None.
         attempts: How often it was started.
         took: Seconds that its last attempt took, or None where nobody knows.
@@ -60,6 +61,16 @@ class RecordedStep:
     traceback: str | None = None
 
     @property
+    def group(self) -> str | None:
+        """Name of the group in which it stands, or None."""
+        return self.planned.get("group")
+
+    @property
+    def lane(self) -> int | None:
+        """Number of its lane in that group, from 0, or None."""
+        return self.planned.get("lane")
+
+    @property
     def is_plain(self) -> bool:
         """Whether it went as it should, so that nobody looks for it."""
         went_well = self.state in ("done", "skipped", "undone")
@@ -79,9 +90,10 @@ class RecordedStep:
         return bool(ordinary) and not undone and self.state not in ("", "skipped")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
+        """Return the JSON form; steps outside groups have no `group` and `lane`."""
         return {
             "name": self.name,
+            **({} if self.group is None else {"group": self.group, "lane": self.lane}),
             "state": self.state.lower() or "not started",
             "at": self.at,
             "attempts": self.attempts,
@@ -123,6 +135,13 @@ def rollback_data_of(recorded: RecordedRun) -> dict[str, Mapping[str, Any]]:
         step: _joined(notes.get((step, row.n), {}), _result(run, row).get("rollback_data", {}))
         for step, row in _last_attempts(recorded).items()
     }
+
+
+def noted_of(recorded: RecordedRun, step: str) -> dict[str, Any]:
+    """Return what the last attempt of a step recorded, if the row of the attempt is damaged."""
+    notes = notes_of(recorded)
+    last = max((n for name, n in notes if name == step), default=0)
+    return _joined(notes.get((step, last), {}), {})
 
 
 def _last_attempts(recorded: RecordedRun) -> dict[str, AttemptRow]:
@@ -178,11 +197,16 @@ def _step(
         attempts=row.n,
         took=took,
         at_least=at_least,
-        recorded={key: _count(value) for key, value in values.items()},
+        recorded=counted(values),
         returned=result.get("data", {}),
         error=_ERRORS.get(row.error, row.error) if row.error else None,
         traceback=None if row.error in _ERRORS else result.get("traceback"),
     )
+
+
+def counted(values: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many values were recorded, by key."""
+    return {key: _count(value) for key, value in values.items()}
 
 
 def _joined(noted: Mapping[str, list[Any]], returned: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,6 +282,8 @@ class RunRecord:
 
     def values_of(self, step: RecordedStep) -> Mapping[str, Any]:
         """Return what a step recorded for its undo, by key; nothing where it has not begun."""
+        if step.state == UNKNOWN:
+            return noted_of(self.recorded, step.name)
         return rollback_data_of(self.recorded)[step.name] if step.state else {}
 
 

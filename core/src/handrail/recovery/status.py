@@ -45,11 +45,14 @@ class RunStatus:
         row: The run.
         holder: The process that owns the run, or None.
         reliance: The runs that rely on it, and on which it relies, where that was asked for.
+        is_checked: Whether its rows were looked at as far as that takes no long time, so that what
+            can be done with it may be proposed.
     """
 
     row: RunRow
     holder: Holder | None = None
     reliance: Reliance = field(default_factory=Reliance)
+    is_checked: bool = True
 
     @property
     def state(self) -> str:

@@ -13,25 +13,34 @@ Options = Mapping[str, Any]
 
 @frozen
 class Insert:
-    """A step that the project inserts into an action.
+    """A step or a group that the project inserts into an action, or of which it makes a workflow.
 
     Attributes:
-        step: Name of the step, such as `to_webp` or `acme-webp:to_webp`.
+        step: Name of the step, such as `to_webp` or `acme-webp:to_webp`; empty for a group.
         name: Its name in the action; empty for its own name.
         side: The side of the anchor.
         anchor: Name of the step beside which it is inserted; None for the end.
         options: Arguments for the class or function that makes the step.
         if_missing: Whether a missing anchor is an error, or the step is skipped.
+        lanes: The steps of each lane of a group; empty for a step.
+        concurrency: How many lanes run at the same time; None for all of them.
         origin: File and line.
     """
 
-    step: str
+    step: str = ""
     name: str = ""
     side: Literal["before", "after", "end"] = "end"
     anchor: str | None = None
     options: Options = NOTHING
     if_missing: Literal["error", "skip"] = "error"
+    lanes: tuple[tuple[Insert, ...], ...] = ()
+    concurrency: int | None = None
     origin: Origin
+
+    @property
+    def steps(self) -> tuple[Insert, ...]:
+        """Itself, or the steps of the group."""
+        return tuple(step for lane in self.lanes for step in lane) or (self,)
 
 
 @frozen
@@ -71,6 +80,7 @@ class Changes:
             action.
         inputs: The output that each input of an action of a chain is: `upload.catalogue` by
             `export.source`.
+        steps: The steps and groups of which a workflow is made that extends none.
         params: Default values of params.
         inserts: Steps to insert, in the order of the file.
         removes: Steps to remove.
@@ -84,6 +94,7 @@ class Changes:
     extends: str = ""
     chain: tuple[tuple[str, str], ...] = ()
     inputs: Mapping[str, str] = NOTHING
+    steps: tuple[Insert, ...] = ()
     params: Options = NOTHING
     inserts: tuple[Insert, ...] = ()
     removes: tuple[Remove, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Literal, cast
 
@@ -21,11 +21,17 @@ AllChanges = dict[str, Changes]
 Section = Literal["actions", "workflows"]
 
 _ACTION = "actions.NAME"
-_MADE_BY = ("extends", "chain")
+_HAS = {"steps": "steps", "chain": "a chain"}
+_MADE_BY = ("extends", *_HAS)
 _INSERT = "actions.NAME.insert"
 _REQUIRED_STEPS = "required.steps"
 _SIDES: tuple[Literal["before", "after"], ...] = ("before", "after")
 _SWITCHES = ("disable", "only")
+
+_NAMES = {"as": "name", "parallel": "name"}
+_STEP_ONLY = ("step", "as", "options")
+_GROUP_ONLY = ("lanes", "concurrency")
+_GROUP_EXAMPLE = '{ parallel = "media", lanes = [["resize", "watermark"], "transcode"] }'
 
 _GRANT = re.compile(r"(?P<verb>replace|remove) +(?P<pack>[^\s:]+) *: *(?P<step>\S+)")
 _REQUIRED_EXAMPLE = '{ step = "acme-scan:scan_files", before = "upload_files", in = "*" }'
@@ -56,20 +62,9 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
         if key not in known:
             hint = f"[workflows.{name}] may extend an action" if key == "extends" else ""
             reader.unknown(here, key, each, known, hint)
-        elif key == "params":
-            found["params"] = reader.table(here, each)
-        elif key == "insert":
-            found["inserts"] = tuple(_inserts(reader, here, each))
-        elif key == "remove":
-            found["removes"] = _removes(reader, here, each)
-        elif key == "wrap":
-            found["wraps"] = tuple(_wraps(reader, here, each))
-        elif key == "chain":
-            found["chain"] = _chain(reader, here, each)
-        elif key == "inputs":
-            found["inputs"] = _inputs(reader, here, each)
         else:
-            found["extends"] = reader.text(here, each)
+            field, read = _parts()[key]
+            found[field] = read(reader, here, each)
     if section == "workflows" and isinstance(value, dict):
         _check_made_by(reader, path, found)
     return Changes(
@@ -81,16 +76,34 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
     )
 
 
+def _parts() -> dict[str, tuple[str, Callable[[TableReader, Path, object], Any]]]:
+    """Return, for each key of an action or a workflow, the field of it and what reads it."""
+    return {
+        "params": ("params", TableReader.table),
+        "insert": ("inserts", lambda *each: tuple(_inserts(*each))),
+        "steps": ("steps", lambda *each: tuple(_steps(*each))),
+        "remove": ("removes", _removes),
+        "wrap": ("wraps", lambda *each: tuple(_wraps(*each))),
+        "chain": ("chain", _chain),
+        "inputs": ("inputs", _inputs),
+        "extends": ("extends", TableReader.text),
+    }
+
+
 def _check_made_by(reader: TableReader, path: Path, found: Mapping[str, Any]) -> None:
     """Check that a workflow says of what it is made, and only once."""
     given = [key for key in _MADE_BY if key in found]
     name = dotted(path)
     if not given:
-        examples = 'extends = "upload"', 'chain = ["upload", "export"]'
+        examples = 'extends = "upload"', 'steps = ["fetch", "publish"]', 'chain = ["upload"]'
         hints = [f"[{name}]  {example}" for example in examples]
-        reader.problem(path, f"{name} does not say which action it extends", *hints)
+        reader.problem(path, f"{name} neither extends an action nor has steps", *hints)
     elif len(given) > 1:
-        reader.problem((*path, given[1]), f"{name} has {' and '.join(given)}; keep one of them")
+        has = [_HAS[key] for key in given if key in _HAS]
+        told = f"has {' and '.join(has)}{' and extends an action' * ('extends' in given)}"
+        place = next(key for key in given if key in _HAS)
+        hint = 'keep one of them; steps beside those of the action:  insert = [{ step = "fetch" }]'
+        reader.problem((*path, place), f"{name} {told}", hint)
     if "inputs" in found and "chain" not in given:
         reader.problem((*path, "inputs"), f"{name} has inputs, which are for a chain")
 
@@ -151,6 +164,25 @@ def _inserts(reader: TableReader, path: Path, value: object) -> list[Insert]:
     return made
 
 
+def _steps(reader: TableReader, path: Path, value: object) -> list[Insert]:
+    """Read the steps and groups of a workflow, or the steps of a lane."""
+    items = reader.items(path, value, "names of steps and tables", 'steps = ["fetch", "publish"]')
+    made = [_step(reader, (*path, number), each) for number, each in enumerate(items)]
+    return [insert for insert in made if insert is not None]
+
+
+def _step(reader: TableReader, path: Path, value: object) -> Insert | None:
+    """Read a step or a group whose place is that in a list."""
+    if not isinstance(value, dict):
+        step = reader.text(path, value)
+        return Insert(step=step, origin=reader.origin(path)) if step else None
+    table = cast("dict[str, Any]", value)
+    for key in (key for key in table if key in (*_SIDES, "if_missing")):
+        message = f"{key} has no meaning here: the steps of {dotted(path[:3])} stand in their order"
+        reader.problem((*path, key), message)
+    return _insert(reader, path, table)
+
+
 def _insert(reader: TableReader, path: Path, table: Mapping[str, Any]) -> Insert | None:
     before = len(reader.problems)
     found: dict[str, Any] = {"origin": reader.origin(path)}
@@ -165,12 +197,49 @@ def _insert(reader: TableReader, path: Path, table: Mapping[str, Any]) -> Insert
             found["if_missing"] = each
             if each not in ("error", "skip"):
                 reader.problem(here, f'if_missing is {each!r}; it has to be "error" or "skip"')
+        elif key == "lanes":
+            found["lanes"] = _lanes(reader, here, each)
+        elif key == "concurrency":
+            found["concurrency"] = each
+            if type(each) is not int or each < 1:
+                reader.problem(here, f"concurrency is {each!r}; it has to be a number above 0")
         else:
-            found["name" if key == "as" else key] = reader.text(here, each)
-    if "step" not in table:
+            name = str(key)
+            found[_NAMES.get(name, name)] = reader.text(here, each)
+    _check_kind(reader, path, table)
+    return Insert(**found) if len(reader.problems) == before else None
+
+
+def _check_kind(reader: TableReader, path: Path, table: Mapping[str, Any]) -> None:
+    """Check that a table is either of a step or of a group."""
+    is_group = "parallel" in table
+    if not is_group and "step" not in table:
         hint = 'insert = [{ step = "pack:step", before = "step" }]'
         reader.problem(path, f"item of {dotted(path[:-1])} names no step", hint)
-    return Insert(**found) if len(reader.problems) == before else None
+        return
+    for key in _STEP_ONLY if is_group else _GROUP_ONLY:
+        if key in table:
+            other = "a group, whose steps are in lanes" if is_group else "a step, not a group"
+            hint = "" if is_group else f'parallel = "NAME", in place of step:  {_GROUP_EXAMPLE}'
+            reader.problem((*path, key), f"{key} has no meaning for {other}", hint)
+    if is_group and not table.get("lanes"):
+        reader.problem(path, f"group '{table['parallel']}' has no lanes", _GROUP_EXAMPLE)
+
+
+def _lanes(reader: TableReader, path: Path, value: object) -> tuple[tuple[Insert, ...], ...]:
+    lanes: list[tuple[Insert, ...]] = []
+    for number, lane in enumerate(reader.items(path, value, "lanes", _GROUP_EXAMPLE)):
+        place = (*path, number)
+        made = [_step(reader, place, lane)] if not isinstance(lane, list) else []
+        if isinstance(lane, list):
+            made += _steps(reader, place, cast("list[object]", lane))
+        steps = tuple(step for step in made if step is not None)
+        inner = [step.name for step in steps if step.lanes]
+        for name in inner:
+            message = f"group '{name}' stands in a lane of another group; groups do not nest"
+            reader.problem(place, message, "give the outer group the lanes of the inner one")
+        lanes.append(steps)
+    return tuple(lane for lane in lanes if lane)
 
 
 def _wraps(reader: TableReader, path: Path, value: object) -> list[Wrap]:

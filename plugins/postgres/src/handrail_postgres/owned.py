@@ -11,6 +11,7 @@ from handrail.journal.backend import (
     Claimed,
     SqlOwnedRun,
     change_run,
+    count_rows,
     lost_error,
     rows_of,
     write_rows,
@@ -68,6 +69,7 @@ class PostgresOwnedRun(SqlOwnedRun):
             with self._session.batch() as connection:
                 change_run(connection, SQL, rows, self._ours)
                 write_rows(connection, SQL, rows)
+                count_rows(connection, SQL, rows, self._ours)
         except JournalError as error:
             if self._session.lost:
                 raise self._without_lock(error) from error

@@ -128,8 +128,11 @@ _VALUES = (
     "ALTER TABLE handrail_value ALTER COLUMN content SET STORAGE EXTERNAL",
 )
 
+# How many rows a run has, written when it ends.
+_COUNTS = ("ALTER TABLE handrail_run ADD COLUMN counts text",)
+
 # Each only adds, so a journal of an older pack keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS, _VALUES)
+MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS, _VALUES, _COUNTS)
 
 
 def make_tables(session: Session, migrations: Migrations) -> None:

@@ -41,6 +41,7 @@ SQL = Statements(
         """,
         newer_tables=("reliance",),
         checksums=True,
+        counts=True,
         prefix="handrail_",
         render=_render,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import handrail_storage
-from handrail.errors import HandrailError
+from handrail.errors import HandrailError, NotFoundError
 
 
 class TrainError(HandrailError, RuntimeError):
@@ -40,6 +40,10 @@ class VersionError(TrainError, LookupError):
     """A version of a model is not in the store, or is not what its manifest says."""
 
     code = "train-version"
+
+
+class NoVersionError(VersionError, NotFoundError):
+    """There is no model, or no version of it, with the given name."""
 
 
 class ContainmentError(handrail_storage.ContainmentError, TrainError):

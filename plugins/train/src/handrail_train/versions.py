@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from handrail_storage import Store
-from handrail_train.errors import ModelError, VersionError
+from handrail_train.errors import ModelError, NoVersionError, VersionError
 from handrail_train.manifest import NAME, ManifestError, Version, manifest_key
 from handrail_train.models import kind_named
 from handrail_train.names import near
@@ -73,13 +73,14 @@ class Versions:
 
         Raises:
             StorageError: The store failed or refused.
-            VersionError: The version does not exist, or its manifest is malformed.
+            NoVersionError: The version does not exist.
+            VersionError: Its manifest is malformed.
         """
         name, at, number = reference.partition("@")
         there = [each for _, each, _ in self._found(name)]
         if not there:
             known = sorted({each for each, _, _ in self._found()})
-            raise VersionError(
+            raise NoVersionError(
                 f"there is no model {name!r} in {self.store.url}",
                 ways_out=(
                     *near(name, known),
@@ -89,7 +90,7 @@ class Versions:
         wanted = max(there) if not at or number == "latest" else _number(number)
         content = None if wanted is None else self.store.read(manifest_key(name, wanted))
         if wanted is None or content is None:
-            raise VersionError(
+            raise NoVersionError(
                 f"there is no version {reference} in {self.store.url}; the latest is "
                 f"{name}@{max(there)}",
                 ways_out=(

@@ -216,3 +216,12 @@ def test_the_command_alone_shows_its_help_as_the_command_line_does(
     assert told.out.count("Usage: handrail models") == 1
     assert "list" in told.out
     assert told.err == ""
+
+
+@pytest.mark.parametrize("words", ["show nope", "show flowers@9", "remove flowers@9", "show a/b"])
+def test_a_version_that_is_not_there_is_a_mistake_in_the_call(
+    stored: None, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    """As of uploads and exports, it ends with 2; what is damaged ends with 1."""
+    assert main(["models", *words.split()]) == 2
+    assert "there is no" in capsys.readouterr().err

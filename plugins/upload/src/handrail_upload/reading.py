@@ -20,6 +20,33 @@ _WRITTEN = "it was written to"
 _AHEAD = 1  # Parts that are read and hashed while others are being sent.
 
 
+def read_whole(file: SourceFile, pace: Pace) -> bytes:
+    """Return the content of a file that fits into memory; it is unchanged since it was found.
+
+    Raises:
+        SourceError: The file was deleted, cannot be read, or has changed.
+        StoppedError: The transfer was stopped.
+    """
+    # Not by a `Reading`, which takes as long as the system calls of a small file.
+    size = file.size
+    fd = _open(file)
+    try:
+        _check(file, fd)
+        pace.take(size)
+        # One byte more than there should be, so that a file that grew is noticed.
+        content = block = os.read(fd, size + 1)
+        while block and len(content) < size:
+            block = os.read(fd, size + 1 - len(content))
+            content += block
+        _check(file, fd)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    finally:
+        os.close(fd)
+    _check_size(file, len(content))
+    return content
+
+
 class Reading:
     """One pass over the content of a source file.
 
@@ -45,38 +72,13 @@ class Reading:
         Raises:
             SourceError: The file was deleted, cannot be read, or has changed.
         """
-        fd = self._open()
+        fd = _open(self.file)
         try:
-            self._check(fd)
+            _check(self.file, fd)
             yield fd
-            self._check(fd)
+            _check(self.file, fd)
         finally:
             os.close(fd)
-
-    def _open(self) -> int:
-        try:
-            # O_NONBLOCK: a pipe that took the place of the file must not hang the run.
-            return os.open(self.file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            raise SourceError(f"{self.file.name}: {_gone(error)}") from error
-
-    def whole(self) -> bytes:
-        """Return the content, which fits into memory."""
-        size = self.file.size
-        fd = self._open()  # Not by `opened`, which takes as long as two system calls.
-        try:
-            self._check(fd)
-            self._pace.take(size)
-            # One byte more than there should be, so that a file that grew is noticed.
-            content = block = self._read(fd, size + 1)
-            while block and len(content) < size:
-                block = self._read(fd, size + 1 - len(content))
-                content += block
-            self._check(fd)
-        finally:
-            os.close(fd)
-        self._check_size()
-        return content
 
     def through(self, over: threading.Event) -> None:
         """Read all of the content only to hash it; stops when `over` is set."""
@@ -84,7 +86,7 @@ class Reading:
             while not over.is_set() and self._read(fd, BLOCK):
                 pass
             if not over.is_set():
-                self._check_size()
+                _check_size(self.file, self.digest.size)
 
     def parts(self, size: int, before_last: Callable[[], None]) -> Iterator[bytes]:
         """Yield the content in parts of `size` bytes, reading ahead in a thread of its own.
@@ -129,7 +131,7 @@ class Reading:
                 held = part
             if done.is_set():
                 return
-            self._check_size()
+            _check_size(self.file, self.digest.size)
         before_last()
         yield held
 
@@ -147,29 +149,46 @@ class Reading:
         try:
             block = os.read(fd, count)
         except OSError as error:
-            raise SourceError(f"{self.file.name}: {_gone(error)}") from error
+            raise _unreadable(self.file, error) from error
         self.digest.update(block)
         if self.digest.size > self.file.size:
-            raise self._changed("it grew")
+            raise _changed(self.file, "it grew")
         self._on_read(len(block))
         return block
 
-    def _check_size(self) -> None:
-        if self.digest.size != self.file.size:
-            raise self._changed("it shrank")
 
-    def _check(self, fd: int) -> None:
-        now = os.fstat(fd)
-        if now.st_size != self.file.size or now.st_mtime_ns != self.file.mtime:
-            how = _difference(self.file, now)
-            if how:
-                raise self._changed(how)
+def _open(file: SourceFile) -> int:
+    try:
+        # O_NONBLOCK: a pipe that took the place of the file must not hang the run.
+        return os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise _unreadable(file, error) from error
 
-    def _changed(self, how: str) -> SourceError:
-        return SourceError(
-            f"{self.file.name} changed during the upload: {how}",
-            ways_out=("upload it again once nothing writes to it any more",),
-        )
+
+def _check(file: SourceFile, fd: int) -> None:
+    now = os.fstat(fd)
+    if now.st_size != file.size or now.st_mtime_ns != file.mtime:
+        how = _difference(file, now)
+        if how:
+            raise _changed(file, how)
+
+
+def _check_size(file: SourceFile, size: int) -> None:
+    if size != file.size:
+        raise _changed(file, "it grew" if size > file.size else "it shrank")
+
+
+def _changed(file: SourceFile, how: str) -> SourceError:
+    return SourceError(
+        f"{file.name} changed during the upload: {how}",
+        ways_out=("upload it again once nothing writes to it any more",),
+    )
+
+
+def _unreadable(file: SourceFile, error: OSError) -> SourceError:
+    gone = isinstance(error, FileNotFoundError)
+    how = "it vanished during the upload" if gone else f"it cannot be read: {error.strerror}"
+    return SourceError(f"{file.name}: {how}")
 
 
 def check_unchanged(files: Iterable[SourceFile]) -> None:
@@ -209,9 +228,3 @@ def _difference(file: SourceFile, now: os.stat_result) -> str:
     if now.st_size != file.size:
         return "it grew" if now.st_size > file.size else "it shrank"
     return "" if min(now.st_mtime_ns, LATEST) == file.mtime else _WRITTEN
-
-
-def _gone(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "it vanished during the upload"
-    return f"it cannot be read: {error.strerror}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from handrail_storage import pages
 from handrail_upload.comparison import Comparison, Conflict
-from handrail_upload.made import SOON, Made
+from handrail_upload.made import Made
 from handrail_upload.manifest import (
     NEW,
     REPLACE,
@@ -28,7 +29,7 @@ from handrail_upload.storage import Sending, Storage
 from handrail_upload.uploader import DirectUploader, Uploader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
 
     from handrail_storage.claims import Claim
@@ -165,23 +166,16 @@ class Transfer:
             StorageError: The storage failed or refused.
             SourceError: A file has changed, or cannot be read.
         """
-        place = self._use_placing().place
+        place, files = self._use_placing().place, self._recorded()
         if self.storage.threads:
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="handrail-upload")
-        under_way: set[Future[SourceFile]] = set()
+            stored = _as_they_end(self._pool, place, files, 2 * self._workers)
+        else:
+            stored = map(place, files)
         with Made(self.storage, self.manifest) as made:
             try:
-                for files in pages(self.manifest.files(NEW, REPLACE), self.storage.batch):
-                    self._record(files)
-                    for file in files:
-                        if self._pool is None:
-                            made.add(place(file))
-                            continue
-                        under_way.add(self._pool.submit(place, file))
-                        if len(under_way) >= 2 * self._workers:
-                            under_way = _collect(under_way, made)
-                while under_way:
-                    under_way = _collect(under_way, made)
+                for file in stored:
+                    made.add(file)
                 made.settle()
             finally:
                 self.stop()
@@ -196,11 +190,13 @@ class Transfer:
             if self.manifest.count(*states) > self.manifest.from_cache:
                 self.manifest.remember(*states, before=searched)
 
-    def _record(self, files: Sequence[SourceFile]) -> None:
-        """Record what the claim does not tell."""
-        folders = self.storage.missing_folders(each.key for each in files)
-        if folders:
-            self._record_many("folders", folders)
+    def _recorded(self) -> Iterator[SourceFile]:
+        """Yield the files to send, once it is recorded what the claim does not tell of them."""
+        for files in pages(self.manifest.files(NEW, REPLACE), self.storage.batch):
+            folders = self.storage.missing_folders(each.key for each in files)
+            if folders:
+                self._record_many("folders", folders)
+            yield from files
 
     def _use_placing(self) -> Placing:
         if self._placing is None:
@@ -208,18 +204,24 @@ class Transfer:
         return self._placing
 
 
-def _collect(under_way: set[Future[SourceFile]], made: Made) -> set[Future[SourceFile]]:
-    done, rest = wait(under_way, timeout=SOON, return_when=FIRST_COMPLETED)
-    failed: BaseException | None = None
-    for future in done:
-        error = future.exception()
-        if error is None:
-            made.add(future.result())
-        else:
-            failed = failed or error
-    if failed is not None:
-        raise failed
-    return rest
+def _as_they_end(
+    pool: ThreadPoolExecutor,
+    place: Callable[[SourceFile], SourceFile],
+    files: Iterable[SourceFile],
+    most: int,
+) -> Iterator[SourceFile]:
+    """Place files in threads, up to `most` at a time; yield each once it is placed."""
+    # Not by `wait`, which takes all that are under way in its hands for each that ends.
+    ended = SimpleQueue[Future[SourceFile]]()
+    under_way = 0
+    for file in files:
+        if under_way == most:
+            yield ended.get().result()
+            under_way -= 1
+        pool.submit(place, file).add_done_callback(ended.put)
+        under_way += 1
+    for _ in range(under_way):
+        yield ended.get().result()
 
 
 def _nothing() -> None:

@@ -12,25 +12,36 @@ import pytest
 from handrail_upload.digests import Digest
 from handrail_upload.errors import SourceError
 from handrail_upload.pace import Pace, StoppedError
-from handrail_upload.reading import Reading
+from handrail_upload.reading import Reading, read_whole
 
 MIB = 1 << 20
 PART = 2 * MIB
 
 
 @pytest.fixture
-def read():
-    """Read a file whole, only to hash it, or in parts; return its content and the reading."""
+def read(monkeypatch):
+    """Read a file whole, only to hash it, or in parts; return its content and its SHA-256."""
 
     def _read(way, file, on_read=lambda count: None, stop=None, before_last=lambda: None):
-        stop = stop or threading.Event()
-        reading = Reading(file, Pace(None, stop), Digest(PART), on_read)
+        pace = Pace(None, stop or threading.Event())
         if way == "whole":
-            return reading.whole(), reading
+            with monkeypatch.context() as during:
+                during.setattr(os, "read", telling(on_read, os.read))
+                content = read_whole(file, pace)
+            return content, hashlib.sha256(content).hexdigest()
+        reading = Reading(file, pace, Digest(PART), on_read)
         if way == "through":
             reading.through(threading.Event())
-            return None, reading
-        return b"".join(reading.parts(PART, before_last)), reading
+            return None, reading.digest.sha256
+        return b"".join(reading.parts(PART, before_last)), reading.digest.sha256
+
+    def telling(on_read, call):
+        def told(fd, count):
+            block = call(fd, count)
+            on_read(len(block))
+            return block
+
+        return told
 
     return _read
 
@@ -50,10 +61,22 @@ WAYS = pytest.mark.parametrize("way", ["whole", "through", "parts"])
 def test_content_is_read_and_hashed(read, source, content_of, way, size):
     """Each way of reading gives the same content and checksum, and reports every byte."""
     content, told = content_of(size), []
-    got, reading = read(way, source("a", content), told.append)
+    got, sha256 = read(way, source("a", content), told.append)
     assert got in (content, None)
-    assert reading.digest.sha256 == hashlib.sha256(content).hexdigest()
-    assert reading.digest.size == sum(told) == size
+    assert sha256 == hashlib.sha256(content).hexdigest()
+    assert sum(told) == size
+
+
+def test_what_is_sent_at_once_is_counted_once_it_is_read(source, sending):
+    """What is read of a file that changes meanwhile does not count."""
+    told = []
+    file, other = source("a", b"hello"), source("b", b"hello")
+    assert sending(on_bytes=told.append).whole(file) == b"hello"
+    assert told == [5]
+    grow(other)
+    with pytest.raises(SourceError):
+        sending(on_bytes=told.append).whole(other)
+    assert told == [5]
 
 
 def test_parts_are_of_one_size_but_the_last(source, content_of):
@@ -154,8 +177,8 @@ def test_file_that_vanished_is_told(read, source, way):
 def test_file_that_vanishes_meanwhile_is_read_to_its_end(read, source, content_of, way):
     """An open file stays readable; only its name is gone."""
     file = source("a", content_of(5 * MIB))
-    _, reading = read(way, file, lambda count: Path(file.path).unlink(missing_ok=True))
-    assert reading.digest.sha256 == hashlib.sha256(content_of(5 * MIB)).hexdigest()
+    _, sha256 = read(way, file, lambda count: Path(file.path).unlink(missing_ok=True))
+    assert sha256 == hashlib.sha256(content_of(5 * MIB)).hexdigest()
 
 
 @WAYS

@@ -15,10 +15,9 @@ import pytest
 
 from handrail import StepFailedError
 from handrail.errors import HandrailError
-from handrail_upload import Manifest, UploadFilesStep
+from handrail_upload import Manifest, UploadFilesStep, reading
 from handrail_upload.action import DefaultUploadAction
 from handrail_upload.manifest import SENT, UNCHANGED, SourceFile, files_cache, side_file
-from handrail_upload.reading import Reading
 from handrail_upload.uploader import DirectUploader
 
 Upload = Callable[..., dict[str, Any]]
@@ -35,13 +34,13 @@ def grain(monkeypatch: pytest.MonkeyPatch) -> None:
 def read(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     """Return a function that tells which files of the source were read since its last call."""
     names: list[str] = []
-    opened = Reading._open
+    opened = reading._open
 
-    def counting(self: Reading) -> int:
-        names.append(self.file.name)
-        return opened(self)
+    def counting(file: SourceFile) -> int:
+        names.append(file.name)
+        return opened(file)
 
-    monkeypatch.setattr(Reading, "_open", counting)
+    monkeypatch.setattr(reading, "_open", counting)
 
     def _read() -> list[str]:
         found = sorted(names)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+import unicodedata
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from handrail.cli.view.console import Console
+import handrail.cli
+from handrail.cli.view.console import _MARKS, Console
 from handrail.cli.view.json_text import to_json
 from handrail.cli.view.progress import brief, one_line
 from handrail.cli.view.table import names, table
@@ -203,3 +207,15 @@ def test_marks_have_a_form_in_ascii(monkeypatch):
     monkeypatch.setattr("sys.stderr", stream)
     Console().note("✓ ✗ ü")
     assert stream.buffer.getvalue() == b"+ x \\xfc\n"
+
+
+def test_every_mark_has_a_form_in_ascii():
+    """A letter of ours that a terminal lacks would be shown as its number."""
+    marks = set()
+    for path in Path(handrail.cli.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        texts = (each.value for each in ast.walk(tree) if isinstance(each, ast.Constant))
+        marks |= {letter for text in texts if isinstance(text, str) for letter in text}
+    marks = {mark for mark in marks if not mark.isascii() and unicodedata.category(mark) != "Mn"}
+    assert {"✓", "▸", "·"} <= marks
+    assert "".join(marks).translate(_MARKS).isascii()

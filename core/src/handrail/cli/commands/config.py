@@ -16,7 +16,7 @@ from handrail.cli.view.table import reasons
 from handrail.errors import ExitCode, SettingsError
 from handrail.params.values import leaves
 from handrail.redact import HIDDEN, shown, shown_url
-from handrail.settings.changes import Changes
+from handrail.settings.changes import Changes, Insert
 from handrail.settings.pack_names import normalised, variable_prefix
 from handrail.settings.requirements import RequiredStep, brief_source, source_of
 from handrail.settings.trust import SAFE_FOLDERS
@@ -227,19 +227,29 @@ def _changes(changes: Changes) -> Iterator[Row]:
     for target, value in changes.inputs.items():
         source = changes.source_of("inputs", *target.split("."))
         yield f"{key}.inputs.{target}", value, source.place
+    for step in changes.steps:
+        yield f"{key}.steps", _brought(step), step.origin.place
     for path, value in leaves(changes.params):
         source = changes.source_of("params", *path)
         yield f"{key}.params.{'.'.join(path)}", shown(path[-1], value), source.place
     for insert in changes.inserts:
         place = "" if insert.anchor is None else f" {insert.side} {insert.anchor}"
-        name = f" as {insert.name}" if insert.name else ""
-        options = _options(insert.options)
-        yield f"{key}.insert", f"{insert.step}{options}{name}{place}", insert.origin.place
+        yield f"{key}.insert", f"{_brought(insert)}{place}", insert.origin.place
     for remove in changes.removes:
         yield f"{key}.remove", remove.step, remove.origin.place
     for wrap in changes.wraps:
         value = f"{wrap.use}{_options(wrap.options)}"
         yield f"{key}.wrap.{wrap.step}", value, wrap.origin.place
+
+
+def _brought(insert: Insert) -> str:
+    """Return a step with its options, or a group with its lanes, in one line."""
+    if insert.lanes:
+        lanes = " | ".join(", ".join(map(_brought, lane)) for lane in insert.lanes)
+        limit = "" if insert.concurrency is None else f", {insert.concurrency} at a time"
+        return f"{insert.name} [{lanes}]{limit}"
+    name = f" as {insert.name}" if insert.name else ""
+    return f"{insert.step}{_options(insert.options)}{name}"
 
 
 def _options(options: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ from handrail.journal.damage import is_damaged
 from handrail.packs.costs import import_costs
 from handrail.packs.failures import problems_of
 from handrail.packs.unread import unread_groups
+from handrail.recovery.journal_check import checked
 from handrail.recovery.status import status_of
 from handrail.redact import shown_url
 
@@ -314,7 +315,7 @@ def _journal_health(session: Session) -> _JournalHealth:
     try:
         with closing(session_journal(session, None)) as journal:
             rows = journal.runs(plans=False)
-            statuses = [status_of(journal, row) for row in rows]
+            statuses = checked(journal, [status_of(journal, row) for row in rows])
             return _JournalHealth(
                 place=place,
                 source=found.source,

@@ -87,7 +87,7 @@ def lock(ctx: click.Context, names: tuple[str, ...], pairs: tuple[str, ...], che
     handrail lock                          all installed actions
     handrail lock upload flows.py:nightly  these; the others stay as they are
     handrail lock upload -p fast=true      one whose steps depend on a param
-    handrail lock --check                  exits with 3 if something has changed, for CI
+    handrail lock --check                  exits with 3 if anything has changed
     """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
     warn(session)

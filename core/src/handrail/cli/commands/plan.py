@@ -12,7 +12,7 @@ from handrail.cli.completion import complete_packs, complete_steps
 from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.params.values import labelled, labelled_need, params_from
-from handrail.cli.session import OWN_OPTIONS, session_of, warn
+from handrail.cli.session import OWN_OPTIONS, json_option, session_of, warn
 from handrail.cli.view.explanation import explanation, work_of
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
@@ -34,7 +34,7 @@ from handrail.suggest import did_you_mean
 from handrail.targets import lock_name
 
 if TYPE_CHECKING:
-    from handrail.cli.session import Session
+    from handrail.cli.session import Session, json_option
     from handrail.packs.provider import PackProvider
     from handrail.packs.record import PackRecord
     from handrail.plan.plan import Plan
@@ -76,7 +76,7 @@ def plan_options() -> list[click.Parameter]:
             help="Show what would change without PACK. Repeatable.",
             shell_complete=complete_packs,
         ),
-        click.Option(["--json"], is_flag=True, expose_value=False, help="Write JSON."),
+        json_option(),
     ]
 
 

@@ -22,7 +22,7 @@ from handrail.cli.recovery import (
 )
 from handrail.cli.session import session_of
 from handrail.cli.view.run_text import parse_time, reliance_lines
-from handrail.cli.view.text import columns, plural, seconds
+from handrail.cli.view.text import columns, folded, plural, seconds
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
 from handrail.frozen import frozen
 from handrail.recovery.status import check, status_of, with_reliance
@@ -189,24 +189,24 @@ class _Preview:
             "stays": self.stays,
         }
 
-    def lines(self) -> Iterator[str]:
-        """Yield the lines for people."""
-        yield self._head()
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield the lines for people, each with what stands before it."""
+        yield "", self._head()
         width = min(max((columns(each.step) for each in self.undone), default=0), _WIDEST)
         for each in self.undone:
             first, *rest = _facts(each)
-            yield f" ↶ {each.step}{' ' * (width - columns(each.step))}  {first}"
+            yield f" ↶ {each.step}{' ' * (width - columns(each.step))}  ", first
             shown = rest if len(rest) <= _MOST else rest[: _MOST - 1]
-            yield from (f"   {' ' * width}  {line}" for line in shown)
             if shown != rest:
                 more = plural(len(rest) - len(shown), "line")
-                yield f"   {' ' * width}  ... and {more} more (--json)"
+                shown = [*shown, f"... and {more} more (--json)"]
+            yield from ((" " * (width + 5), line) for line in shown)
         if not self.undone:
-            yield "   nothing to undo"
-        yield from (f" {line}" for line in reliance_lines(self.status.reliance))
+            yield "   ", "nothing to undo"
+        yield from (("", f" {line}") for line in reliance_lines(self.status.reliance))
         if self.stays:
             they = "it has" if len(self.stays) == 1 else "they have"
-            yield f"   not undone: {', '.join(self.stays)} ({they} no way back)"
+            yield "   ", f"not undone: {', '.join(self.stays)} ({they} no way back)"
 
     def _head(self) -> str:
         row, owner = self.status.row, self.status.owner
@@ -237,9 +237,11 @@ def _show(session: Session, preview: _Preview, *, dry: bool, asks: bool) -> None
     if session.json:
         session.console.json_line(preview.to_dict())
     if asks or not session.json:
-        write = session.console.print if dry else session.console.note
-        for line in preview.lines():
-            write(line)
+        console = session.console
+        write, stream = (console.print, None) if dry else (console.note, console.err)
+        for head, line in preview.lines():
+            for each in folded(line, stream, head=head):
+                write(each)
 
 
 def _facts(undo: StepUndo) -> Sequence[str]:

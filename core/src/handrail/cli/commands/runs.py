@@ -73,13 +73,13 @@ def runs(
     another. Nothing is imported.
 
     \b
-    completed            done; handrail rollback RUN undoes it, unless it is sealed
+    completed            done; handrail rollback RUN undoes it, unless sealed
     rolled back          undone
-    rollback incomplete  a step could not be undone; handrail rollback RUN tries again
+    rollback incomplete  not all could be undone; handrail rollback RUN tries again
     failed (kept)        failed with --on-failure keep; resume it or roll it back
     interrupted          its process is gone; resume it or roll it back
     running              its process is alive
-    stalled              its process is alive but shows no sign of work; see --take-over
+    stalled              its process is alive, but shows no work; see --take-over
     damaged              its record cannot be read; see handrail doctor --journal
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is not None:
@@ -94,7 +94,7 @@ def runs(
     with closing(found):
         statuses = _found(found, action, outcome, None if most is None else most + 1)
         more = len(statuses) > len(statuses[:most])
-        statuses = with_reliance(found, statuses[:most])
+        statuses = _checked(found, with_reliance(found, statuses[:most]))
     filtered = action is not None or outcome is not None
     session.show(_listing(found.shown, statuses, more=more, filtered=filtered))
 
@@ -141,6 +141,14 @@ def _found(
     rows = journal.runs(action=action, outcome="interrupted", plans=False)
     statuses = (status_of(journal, row) for row in rows)
     return list(islice((each for each in statuses if each.state == outcome), most))
+
+
+def _checked(journal: Journal, statuses: list[RunStatus]) -> list[RunStatus]:
+    if not any(status.waits for status in statuses):
+        return statuses
+    from handrail.recovery.journal_check import checked  # noqa: PLC0415 - only for these
+
+    return checked(journal, statuses)
 
 
 def _open(session: Session, url: str | None) -> Journal | None:

@@ -15,7 +15,7 @@ from handrail.visible import visible
 SCHEMA = 1
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_MARKS = str.maketrans(dict(zip("✓✗↶○▸└·…█░", "+x<o>`-~#.", strict=True)))
+_MARKS = str.maketrans(dict(zip("✓✗↶◂○▸└┌│·…█░", "+x<<o>`,|-~#.", strict=True)))
 # Stands for the escape sequence of a style until it is written. No other text can have it.
 _MARK = "".join(chr(0xF0000 + byte) for byte in os.urandom(8))
 _STYLE = re.compile(_MARK + "([0-9;]+)m")
@@ -49,6 +49,15 @@ def terminal_columns(stream: TextIO | None, default: int = 80) -> int:
         return default
 
 
+# A letter in the last column, which is 999 at most. These terminals go to the next line only with
+# the letter after it: so what is written past the console, as by a child process, begins there.
+_AT_THE_EDGE = "\x1b[999G\x1b[?7h "
+_WRAP_LATE = (
+    *("xterm", "screen", "tmux", "rxvt", "linux", "vt100", "vt220"),
+    *("alacritty", "foot", "ghostty", "konsole", "gnome", "vte", "wezterm", "st-"),
+)
+
+
 class Console:
     """Writes results to standard output, and everything else to standard error.
 
@@ -69,6 +78,7 @@ class Console:
         self.structured = False
         self.lost: str | None = None
         self._colour = {id(each): colour_wanted(each) for each in (self.out, self.err)}
+        self._wraps_late = os.environ.get("TERM", "").startswith(_WRAP_LATE)
         self._marks = {id(each): _takes_marks(each) for each in (self.out, self.err)}
 
     def style(self, text: str, *styles: str, err: bool = False) -> str:
@@ -101,7 +111,9 @@ class Console:
             last: Whether the cursor goes on to the next line.
         """
         # Terminals differ in the width of some characters: never let one begin another line.
-        shown = f"\x1b[?7l{_shown(line)}\x1b[K\x1b[?7h" if line else "\x1b[K"
+        shown = f"\x1b[?7l{_shown(line)}\x1b[K" if line else "\x1b[K"
+        if line:
+            shown += "\x1b[?7h" if last or not self._wraps_late else _AT_THE_EDGE
         self._draw(f"\r{shown}" + "\n" * last)
 
     def flush(self) -> None:

@@ -48,12 +48,20 @@ def explanation(session: Session, plan: Plan, step: str) -> Listing:
 def _where(plan: Plan, found: Explanation) -> str:
     gone = found.gone
     if found.place:
-        where = f"step {found.place} of {len(plan.steps)} of {plan.action}"
+        where = f"{_place(plan, found)} of {plan.action}"
     else:
         by = f" by {gone.origin}" if gone and gone.kind == "removed" else ""
         why = f": {gone.told}{by}" if gone else ""
         where = f"not in the plan of {plan.action}{why}"
-    return f"{found.step} · {where} · plan {plan.fingerprint[:8]}"
+    lane = "" if found.lane is None else f" · lane {found.lane + 1} of {found.group}"
+    return f"{found.step} · {where}{lane} · plan {plan.fingerprint[:8]}"
+
+
+def _place(plan: Plan, found: Explanation) -> str:
+    span = plan.span(found.step)
+    if span is not None and found.step not in plan.positions:
+        return f"group of steps {span.start + 1} to {span.stop} of {len(plan.steps)}"
+    return f"step {found.place} of {len(plan.steps)}"
 
 
 def _link_rows(session: Session, found: Explanation) -> Iterator[Row]:

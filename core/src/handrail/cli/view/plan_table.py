@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import SHARES, Row, counts, names, owner_cell, reasons
-from handrail.cli.view.text import AT_THE_END, columns, percent, steps_of, terminal_width
+from handrail.cli.view.text import (
+    AT_THE_END,
+    columns,
+    group_mark,
+    lane_mark,
+    lanes_of,
+    percent,
+    steps_of,
+    terminal_width,
+)
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -44,31 +53,39 @@ def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) 
         json=json,
         title=[session.console.style(" · ".join(facts), "bold")],
         head=_HEAD,
-        rows=_all_rows(plan),
+        rows=_rows(plan),
         dims_head=True,
         foot=_foot(session, plan, name, comparison),
     )
 
 
-def _all_rows(plan: Plan) -> Iterator[Row]:
-    """Yield the rows of all steps; those of a chain below their action."""
-    heading = ""
+def _rows(plan: Plan) -> Iterator[Row]:
+    """Yield the rows of all steps, with a heading above those of an action or of a group."""
+    begins = {group.span.start: group for group in plan.groups}
+    lanes = {group.name: len(group.lanes) for group in plan.groups}
     actions = {each.name: each for each in plan.actions}
-    for number, planned in enumerate(plan.steps, 1):
-        above = planned.action
-        if planned.always_run and actions:
-            above = AT_THE_END
+    heading = ""
+    for position, planned in enumerate(plan.steps):
+        above = AT_THE_END if actions and planned.always_run else planned.action
         if above != heading:
             heading = above
             yield ("", above, "", "", "", "", "")
             if above in actions:
                 wires = actions[above].inputs.items()
                 yield from (f"└ {param} = {source}" for param, source in wires)
-        name = f"  {planned.own_name if above in actions else planned.name}"
-        yield from _rows(number, planned, name if actions else planned.name)
+        indent = "  " if actions else ""
+        own = above in actions
+        group = begins.get(position)
+        if group is not None:
+            many = lanes_of(len(group.lanes), group.limit)
+            name = group.name.removeprefix(f"{above}.")
+            yield ("", f"{indent}{group_mark(name)}", "", "", "", many, "")
+        mark = lane_mark(planned.lane, lanes.get(planned.group or "", 0))
+        name = planned.own_name if own else planned.name
+        yield from _rows_of(position + 1, planned, f"{indent}{mark}{name}", in_lane=bool(mark))
 
 
-def _rows(number: int, planned: PlannedStep, name: str) -> Iterator[Row]:
+def _rows_of(number: int, planned: PlannedStep, name: str, *, in_lane: bool) -> Iterator[Row]:
     """Yield the row of a step, and what stands below it about its layers."""
     yield (
         f"{number:2d}",
@@ -84,7 +101,8 @@ def _rows(number: int, planned: PlannedStep, name: str) -> Iterator[Row]:
         owners = ", ".join(dict.fromkeys(str(layer.origin) for layer in planned.layers))
         places = dict.fromkeys(layer.reason for layer in planned.layers if layer.reason)
         order = "outermost first" if len(planned.layers) > 1 else "around it"
-        yield f"└ {stack}{')' * len(planned.layers)}  {', '.join([owners, *places, order])}"
+        layers = f"{stack}{')' * len(planned.layers)}"
+        yield f"{'│ ' * in_lane}└ {layers}  {', '.join([owners, *places, order])}"
 
 
 def _rules(planned: PlannedStep) -> list[str]:

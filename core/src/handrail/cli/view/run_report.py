@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, cast
@@ -27,6 +27,9 @@ from handrail.cli.view.text import (
     columns,
     facts,
     folded,
+    group_mark,
+    lane_mark,
+    lanes_of,
     listed,
     one_line,
     seconds,
@@ -35,6 +38,7 @@ from handrail.cli.view.text import (
     terminal_width,
 )
 from handrail.frozen import frozen
+from handrail.recovery.run_record import RecordedStep
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
 
@@ -42,7 +46,7 @@ if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.cli.view.listing import Style
     from handrail.journal.records import RunRow
-    from handrail.recovery.run_record import RecordedStep, RunRecord
+    from handrail.recovery.run_record import RunRecord
 
 _ROOM = 50  # Columns beside a command.
 _NAME = 24
@@ -105,7 +109,8 @@ class RunReport:
         if params := _params(record, everything=everything):
             yield from [params] if everything else folded(params)
         begun = [step for step in record.steps if step.state]
-        rows = list(_all_rows(begun, everything=everything))
+        lanes = {step.group: step.lane + 1 for step in record.steps if step.lane is not None}
+        rows = list(_rows(begun, lanes, everything=everything))
         if rows:
             head, *body = table(_HEAD, rows, width=terminal_width())
             yield from (style(line, "dim") for line in head)
@@ -245,15 +250,17 @@ def _value(value: object, limit: int) -> str:
     return one_line(without_passwords(text), limit=limit)
 
 
-def _all_rows(steps: Sequence[RecordedStep], *, everything: bool) -> Iterator[Row]:
+def _rows(
+    steps: Sequence[RecordedStep], lanes: Mapping[str | None, int], *, everything: bool
+) -> Iterator[Row]:
     """Yield the rows of steps; those of a chain below their action."""
     for heading, group in groupby(steps, key=_heading):
         of_action = list(group)
         if heading:
             yield heading, _states(of_action), _took(of_action), ""
-        for name, state, took, recorded in map(_row, of_action) if everything else _rows(of_action):
-            own = f"  {name.removeprefix(f'{heading}.')}" if heading else name
-            yield own, state, took, recorded
+        for name, *rest in _rows_of(of_action if everything else _notable(of_action), lanes):
+            own = f"  {name.replace(f'{heading}.', '', 1)}" if heading else name
+            yield own, rest[0], rest[1], rest[2]
 
 
 def _heading(step: RecordedStep) -> str:
@@ -262,8 +269,26 @@ def _heading(step: RecordedStep) -> str:
     return AT_THE_END if action and step.planned.get("always_run") else action
 
 
-def _rows(steps: Sequence[RecordedStep]) -> Iterator[Row]:
-    """Yield the rows of the notable steps, and one row for each gap between them."""
+def _rows_of(shown: Iterable[RecordedStep | Row], lanes: Mapping[str | None, int]) -> Iterator[Row]:
+    """Yield the rows of steps, and those for gaps; with headings and lanes where there are groups.
+
+    Args:
+        shown: The steps, and the rows for gaps.
+        lanes: The number of lanes of each group.
+    """
+    group: str | None = None
+    for each in shown:
+        if not isinstance(each, RecordedStep):
+            yield each
+            continue
+        if each.group not in (None, group):
+            yield group_mark(each.group or ""), lanes_of(lanes[each.group]), "", ""
+        group = each.group
+        yield _row(each, lane_mark(each.lane, lanes.get(group, 0)))
+
+
+def _notable(steps: Sequence[RecordedStep]) -> Iterator[RecordedStep | Row]:
+    """Yield the notable steps, and one row for each gap between them."""
     shown = _worth_showing(steps)
     between_them: list[RecordedStep] = []
     for place, step in enumerate(steps):
@@ -272,7 +297,7 @@ def _rows(steps: Sequence[RecordedStep]) -> Iterator[Row]:
             continue
         yield from _together(between_them)
         between_them = []
-        yield _row(step)
+        yield step
     yield from _together(between_them)
 
 
@@ -283,9 +308,9 @@ def _worth_showing(steps: Sequence[RecordedStep]) -> set[int]:
     return {*range(_FIRST), *notable[:_NOTABLE], *notable[-1:], len(steps) - 1}
 
 
-def _together(steps: Sequence[RecordedStep]) -> Iterator[Row]:
+def _together(steps: Sequence[RecordedStep]) -> Iterator[RecordedStep | Row]:
     if len(steps) <= 1:
-        yield from map(_row, steps)
+        yield from steps
         return
     recorded: Counter[str] = Counter()
     for step in steps:
@@ -302,10 +327,10 @@ def _took(steps: Sequence[RecordedStep]) -> str:
     return seconds(sum(known)) if known else "-"
 
 
-def _row(step: RecordedStep) -> Row:
+def _row(step: RecordedStep, mark: str) -> Row:
     took = "-" if step.took is None else seconds(step.took) + "+" * step.at_least
     tries = f" (attempt {step.attempts})" if step.attempts > 1 else ""
-    return step.name, step.state, took, f"{_counted(step.recorded)}{tries}"
+    return f"{mark}{step.name}", step.state, took, f"{_counted(step.recorded)}{tries}"
 
 
 def _counted(recorded: Mapping[str, int]) -> str:
@@ -378,14 +403,16 @@ def _finishing(steps: Sequence[RecordedStep]) -> str:
         if lost and step.state == "done" and step.planned.get("effects"):
             name, values = shorten(step.name, _NAME), listed(lost, room=_NAME)
             return f"needs a restore() of {name} that sets {values}, which was not stored"
-    for step in steps:
-        if step.state in ("INTERRUPTED", "failed"):
-            name = shorten(step.name, _NAME)
-            if step.planned.get("resume"):
-                return f"goes on in {name}, from what it recorded"
-            if step.planned.get("undo"):
-                return f"undoes what {name} recorded, and runs it again"
-            return f"runs {name} again"
+    stopped = [step for step in steps if step.state in ("INTERRUPTED", "failed")]
+    if len(stopped) > 1:
+        return f"goes on in {_names(stopped)}"
+    for step in stopped:
+        name = shorten(step.name, _NAME)
+        if step.planned.get("resume"):
+            return f"goes on in {name}, from what it recorded"
+        if step.planned.get("undo"):
+            return f"undoes what {name} recorded, and runs it again"
+        return f"runs {name} again"
     following = next((step.name for step in steps if step.state in ("", "undone")), None)
     return "closes it" if following is None else f"goes on with {shorten(following, _NAME)}"
 

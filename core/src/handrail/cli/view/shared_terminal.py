@@ -14,7 +14,8 @@ class SharedTerminal:
     """While it is shared, what is written to the standard streams goes around the moving line.
 
     The streams of the process are replaced by ones that clear the line, write, and let it be drawn
-    again; they are the same in everything else. What a child process writes is not seen.
+    again; they are the same in everything else. What a child process writes is not seen: where the
+    terminal can, the console lets it begin on a line of its own.
 
     Args:
         err: The stream on which the line moves.

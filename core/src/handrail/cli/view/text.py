@@ -20,7 +20,7 @@ WIDTH = 100
 AT_THE_END = "at the end"
 """The heading of the steps of a chain that always run."""
 
-_MARKS = "✓✗↶▸◂└·…█░"
+_MARKS = "✓✗↶▸◂└┌│·…█░"
 _COMMAND = re.compile(r"(^|: +| {2,})handrail ")  # Else it is the name in a sentence.
 _LEAST = 40  # Columns that are assumed at least; narrower terminals break lines themselves.
 
@@ -102,7 +102,7 @@ def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
             line = longer
             continue
         if line.strip():
-            lines.append(line)
+            lines.append(line.rstrip(" "))
             line = indent
         *parts, last = _broken(word, width - max(len(line), len(indent)))
         lines += [line + parts[0], *(indent + part for part in parts[1:])] if parts else []
@@ -123,7 +123,7 @@ def _broken(word: str, width: int) -> list[str]:
     return [*parts, word]
 
 
-def folded(line: str, stream: TextIO | None = None) -> list[str]:
+def folded(line: str, stream: TextIO | None = None, *, head: str = "") -> list[str]:
     """Return a line in as many lines as the terminal needs for it; in one, where there is none.
 
     Commands stay on one line, so that they can be copied.
@@ -131,14 +131,15 @@ def folded(line: str, stream: TextIO | None = None) -> list[str]:
     Args:
         line: The line.
         stream: Where it goes; by default, standard output.
+        head: What stands before the line; further ones are indented by its width.
     """
     stream = sys.__stdout__ if stream is None else stream
     width = max(terminal_columns(stream, sys.maxsize), _LEAST)
-    if "\n" in line or columns(line) <= width:
-        return [line]
+    if "\n" in line or columns(head + line) <= width:
+        return [head + line]
     line = shown(line)
     # Something fits beside the indent, also if that is wider than the terminal.
-    indent = " " * min(len(line) - len(line.lstrip(" ")), width // 2)
+    indent = " " * min(columns(head) or len(line) - len(line.lstrip(" ")), width // 2)
     room = width - len(indent)
     pieces: list[str] = []
     for part in joined(line.lstrip(" ").split(" · "), room, indent="  "):
@@ -150,7 +151,8 @@ def folded(line: str, stream: TextIO | None = None) -> list[str]:
             pieces += [*wrapped(before, room, indent="  "), f"  {command}"]
         else:
             pieces.append(part)
-    return [indent + piece for piece in pieces]
+    first, *rest = pieces
+    return [(head or indent) + first, *(indent + piece for piece in rest)]
 
 
 def facts(*parts: str) -> list[str]:
@@ -238,3 +240,24 @@ def share_of(current: float, total: float, unit: str | None) -> str:
     if unit == "bytes":
         return f"{size(current)}/{size(total)}"
     return f"{current:g}/{total:g}" if total < 1e6 else f"{current:,.0f}/{total:,.0f}"
+
+
+def group_mark(name: str) -> str:
+    """Return what stands above the steps of a group."""
+    return f"┌ {name}"
+
+
+def lanes_of(lanes: int, limit: int | None = None) -> str:
+    """Return how many lanes there are, and how many of them run at a time, if not all."""
+    some = "" if limit is None or limit >= lanes else f", {limit} at a time"
+    return f"{plural(lanes, 'lane')}{some}"
+
+
+def lane_mark(lane: int | None, lanes: int) -> str:
+    """Return what stands before a step of a lane: `│ 1 `; nothing before other steps.
+
+    Args:
+        lane: Number of the lane, from 0; None for a step outside groups.
+        lanes: The number of lanes of the group, as wide as which all numbers are.
+    """
+    return "" if lane is None else f"│ {lane + 1:>{len(str(lanes))}} "

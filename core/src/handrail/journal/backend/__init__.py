@@ -7,7 +7,13 @@ tables, connections and locks.
 
 from __future__ import annotations
 
-from handrail.journal.backend.changes import change_run, new_values, rows_of, write_rows
+from handrail.journal.backend.changes import (
+    change_run,
+    count_rows,
+    new_values,
+    rows_of,
+    write_rows,
+)
 from handrail.journal.backend.connection import Connection
 from handrail.journal.backend.journal import SqlJournal
 from handrail.journal.backend.lease import SECONDS, held_error, lost_error
@@ -31,6 +37,7 @@ __all__ = [
     "SqlOwnedRun",
     "Statements",
     "change_run",
+    "count_rows",
     "decoding",
     "held_error",
     "lost_error",

@@ -137,6 +137,14 @@ def change_run(
         raise lost(connection, statements, ours)
 
 
+def count_rows(
+    connection: Connection, statements: Statements, rows: Rows, ours: Mapping[str, object]
+) -> None:
+    """Write how many rows a run has, if it ends with `rows`, so that a lost one is found."""
+    if rows.outcome is not None and statements.count:
+        connection.execute(statements.count, ours)
+
+
 def lost(
     connection: Connection, statements: Statements, ours: Mapping[str, object]
 ) -> LeaseLostError:

@@ -6,6 +6,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from handrail.errors import JournalDamagedError
@@ -14,6 +15,7 @@ from handrail.journal.backend.owned import SqlOwnedRun
 from handrail.journal.backend.rows import (
     attempt_rows,
     by_name,
+    check_counts,
     field_rows,
     note_rows,
     reliance_of,
@@ -111,19 +113,26 @@ class SqlJournal(ABC, Generic[Run]):
         statements, run = self._statements, {"run": number}
         execute = connection.execute
         row = self._row(connection, number, statements.run)
-        return RecordedRun(
+        found = RecordedRun(
             row=row,
             attempts=attempt_rows(number, row.uid, execute(statements.attempts, run)),
             notes=note_rows(number, row.uid, execute(statements.notes, run)),
             fields=field_rows(number, row.uid, execute(statements.fields, run)) if fields else (),
         )
+        read = len(found.fields) if fields else None
+        check_counts(row, len(found.attempts), len(found.notes), read)
+        return found
 
     def check(self) -> list[str]:
         """Return what is wrong with the database as a whole, one sentence each."""
         return []
 
-    def check_run(self, number: int) -> RunCheck:
+    def check_run(self, number: int, *, most: int | None = None) -> RunCheck:
         """Read all rows of a run; return which are damaged, and what is sound.
+
+        Args:
+            number: The number of the run.
+            most: Read no more rows than this, if the run has more.
 
         Raises:
             NotFoundError: There is no such run.
@@ -131,6 +140,8 @@ class SqlJournal(ABC, Generic[Run]):
         statements, run = self._statements, {"run": number}
         damage: list[JournalDamagedError] = []
         checksums: list[int | None] = []
+        counts: list[int] = []
+        complete = True
         sound: RecordedRun | None = None
         try:
             with self._reading() as connection:
@@ -148,19 +159,30 @@ class SqlJournal(ABC, Generic[Run]):
                     statement: str,
                     convert: Callable[[int, str, Iterable[Any], Damage], tuple[Row, ...]],
                 ) -> tuple[Row, ...]:
-                    found = list(connection.execute(statement, run))
+                    nonlocal complete
+                    left = None if most is None else max(0, most - len(checksums))
+                    cursor = iter(connection.execute(statement, run))
+                    found = list(islice(cursor, left))
+                    complete = complete and (left is None or next(cursor, None) is None)
                     checksums.extend(row[-1] for row in found)
+                    counts.append(len(found))
                     return convert(number, uid, found, damage.append)
 
                 sound = replace(sound, attempts=of(statements.attempts, attempt_rows))
                 sound = replace(sound, notes=of(statements.notes, note_rows))
                 sound = replace(sound, fields=of(statements.fields, field_rows))
+                if complete:
+                    check_counts(row, *counts)
         except JournalDamagedError as error:  # The rest cannot be read at all.
             error.run = number
             damage.append(error)
         unchecked = sum(crc is None for crc in checksums)
         return RunCheck(
-            rows=max(1, len(checksums)), unchecked=unchecked, damage=tuple(damage), sound=sound
+            rows=max(1, len(checksums)),
+            unchecked=unchecked,
+            damage=tuple(damage),
+            sound=sound,
+            complete=complete,
         )
 
     def _row(self, connection: Connection, number: int, statement: str) -> RunRow:

@@ -146,6 +146,7 @@ def _run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
         plan=row.get("plan", ""),
         seen=None if last is None else _format_time(last),
         given_up=is_open and given_up,
+        counts=None if is_open else row.get("counts"),
     )
 
 
@@ -198,6 +199,32 @@ def unknown_run(connection: Connection, statements: Statements, number: int) -> 
         f"there is no run {number}; the closest: {', '.join(map(str, near))}",
         ways_out=("handrail runs lists them",),
     )
+
+
+_ROWS = ("attempts of steps", "notes", "context fields")
+
+
+def check_counts(row: RunRow, *found: int | None) -> None:
+    """Check that a run that has ended has as many rows as then.
+
+    Args:
+        row: The run.
+        *found: The number of its attempts, notes and fields; None for those that were not read.
+
+    Raises:
+        JournalDamagedError: Some are lost, or were added.
+    """
+    if row.counts is None:
+        return
+    with decoding(row.number, _COUNTS):
+        for name, count, known in zip(_ROWS, found, map(int, row.counts.split()), strict=True):
+            if count not in (None, known):
+                raise damaged(
+                    row.number, _COUNTS, f"has {count} {name}, and had {known} at its end"
+                )
+
+
+_COUNTS = "the record"
 
 
 Damage = Callable[[JournalDamagedError], None]

@@ -34,6 +34,8 @@ class Dialect:
             the first version of this kit: `reliance`. What has no table is not recorded.
         checksums: Whether the tables have the columns for checksums: `crc` in `attempt`, `note` and
             `field`, and `crc` and `plan_crc` in `run`.
+        counts: Whether the table `run` has the text column `counts`, for how many rows a run that
+            has ended has.
         prefix: Prefix of the names of all tables.
         render: Converts `?` and `:name` to the placeholders of the driver.
     """
@@ -52,6 +54,7 @@ class Dialect:
     plan_of: str = ""
     newer_tables: Collection[str] = ()
     checksums: bool = False
+    counts: bool = False
     prefix: str = ""
     render: Callable[[str], str] = str
 
@@ -73,7 +76,7 @@ FIELD_COLUMNS = ("run", *FieldRow._fields)
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
 NEW_COLUMNS = names_of(NewRun)
 # Attributes that are computed when a run is read, or have another name in the table.
-_APART = frozenset({"plan", "number", "seen", "given_up", "damage"})
+_APART = frozenset({"plan", "number", "seen", "given_up", "counts", "damage"})
 RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
@@ -86,7 +89,8 @@ class Statements:
 
     Statements with `:name` take a mapping, which may have further keys; those with `?` take a
     sequence. `reliance`, `relies_on` and `relied_on_by` are empty if the database has no table for
-    them; the last two take the numbers of `RUNS_AT_ONCE` runs.
+    them; the last two take the numbers of `RUNS_AT_ONCE` runs. `count` is empty if it has no column
+    for counts.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -126,12 +130,13 @@ class Statements:
         began = "coalesce(claimed, opened)"
         turned = f"{most}({began}, coalesce(turned, {ended}))"
         forward = dialect.between(began, f"{dialect.least}({turned}, {ended})")
+        uncounted = ", counts = NULL" if dialect.counts else ""
         self.claim = f"""
             UPDATE {run}
             SET fence = fence + 1, owner = :owner, {leased},
                 worked = worked + {forward}, undid = undid + {dialect.between(turned, ended)},
                 turned = CASE WHEN direction = 'undo' THEN turned END,
-                claimed = {now}, heard = NULL, outcome = NULL, closed = NULL
+                claimed = {now}, heard = NULL, outcome = NULL, closed = NULL{uncounted}
             WHERE id = :run AND fence = :fence
             RETURNING fence, uid
         """
@@ -163,6 +168,10 @@ class Statements:
                               ELSE {self._dialect.lease_of_closed} END
             {open_and_ours} RETURNING fence
         """
+
+        tables = (f"{self._dialect.prefix}{name}" for name in _TABLES)
+        counts = " || ' ' || ".join(f"(SELECT count(*) FROM {x} WHERE run = :run)" for x in tables)
+        self.count = f"UPDATE {run} SET counts = {counts} {ours}" if self._dialect.counts else ""
 
     def _of_rows(self) -> None:
         attempt, note, field = (f"{self._dialect.prefix}{name}" for name in _TABLES)
@@ -227,7 +236,8 @@ class Statements:
         attempt, note, field = (f"{dialect.prefix}{name}" for name in _TABLES)
         crc = "crc" if self._crc else "NULL AS crc"
         crcs = "crc, plan_crc" if self._crc else "NULL AS crc, NULL AS plan_crc"
-        rest = f"id AS number, {named(RUN_COLUMNS)}, {crcs}, {dialect.seen} FROM {run}"
+        counts = "counts" if dialect.counts else "NULL AS counts"
+        rest = f"id AS number, {named(RUN_COLUMNS)}, {crcs}, {counts}, {dialect.seen} FROM {run}"
         full, bare = f"SELECT {dialect.plan} AS plan, {rest} {dialect.plan_of}", f"SELECT {rest}"
         action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))
         # Compare the part of the action after its last colon; a shorter one cannot be equal.

@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from handrail.errors import JournalError
-from handrail.journal.backend.changes import attempts_of, change_run, lost, rows_of, write_rows
+from handrail.journal.backend.changes import (
+    attempts_of,
+    change_run,
+    count_rows,
+    lost,
+    rows_of,
+    write_rows,
+)
 from handrail.journal.backend.lease import SHARE
 from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import clock
@@ -87,6 +94,7 @@ class SqliteOwnedRun(SqlOwnedRun):
             if due or rows.changes_run:
                 self._renew_at = at + self._lease / SHARE
             write_rows(connection, SQL, rows, now())
+            count_rows(connection, SQL, rows, ours)
 
         self._database.write(write)
         if rows.outcome is not None:

@@ -128,8 +128,11 @@ _CHECKSUMS = (
     "ALTER TABLE field ADD COLUMN crc INTEGER",
 )
 
+# How many rows a run has, written when it ends.
+_COUNTS = ("ALTER TABLE run ADD COLUMN counts TEXT",)
+
 # Each only adds, so a journal of an older Handrail keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS, _RELIANCE, _CHECKSUMS)
+MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS, _RELIANCE, _CHECKSUMS, _COUNTS)
 
 
 def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migrations) -> None:

@@ -26,6 +26,7 @@ SQL = Statements(
         plan_of="LEFT JOIN plan ON plan.run = run.id",
         newer_tables=("reliance",),
         checksums=True,
+        counts=True,
     )
 )
 PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"

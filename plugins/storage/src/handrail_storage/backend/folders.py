@@ -14,6 +14,8 @@ from handrail_storage.errors import StorageError, TakenError
 from handrail_storage.places import Place
 from handrail_storage.store import Store
 
+_IN_THE_WAY = (NotADirectoryError, IsADirectoryError, FileExistsError)
+
 
 class LocalFolders(Store):
     """Folders below one folder."""
@@ -116,8 +118,15 @@ class LocalFolders(Store):
     def _converting_errors(self, about: str, *, putting: bool = False) -> _ErrorConversion:
         return _ErrorConversion(self, about, putting)
 
-    def failure(self, about: str, error: OSError) -> StorageError:
-        """Return an error of the operating system as a StorageError with the way out."""
+    def failure(
+        self, about: str, error: OSError, *, putting: bool = False
+    ) -> StorageError | TakenError:
+        """Return an error of the operating system as a StorageError with the way out.
+
+        If an object was to be put, and something else has its place, that is a TakenError.
+        """
+        if putting and isinstance(error, _IN_THE_WAY):
+            return TakenError()
         return disk_error(error, about, self.url, self.caller)
 
 
@@ -127,15 +136,11 @@ class _ErrorConversion:
     def __init__(self, store: LocalFolders, about: str, putting: bool) -> None:
         self._store = store
         self._about = about
-        self._taken = (NotADirectoryError, IsADirectoryError, FileExistsError) if putting else ()
+        self._putting = putting
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is None:
-            return
-        if isinstance(error, self._taken):
-            raise TakenError from error
         if isinstance(error, OSError):
-            raise self._store.failure(self._about, error) from error
+            raise self._store.failure(self._about, error, putting=self._putting) from error

@@ -27,11 +27,11 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from handrail.frozen import frozen
 from handrail_storage.backend.disk import FOLDER, identity_of, make_folders, write_shared
 from handrail_storage.backend.names import run_of
 from handrail_storage.backend.small import marks_of
@@ -53,7 +53,7 @@ _STAMPS = 1 << 56
 _SPREAD = 0x9E3779B97F4A7D  # Odd, so that no two sizes below 2**56 give the same stamp.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Label:
     """What is recorded of one file.
 

@@ -298,7 +298,7 @@ class LocalStore(LocalFolders):
         self, staged: str, made: os.stat_result, key: str, replacing: Listed | None
     ) -> None:
         """Give a labelled file the name of a key, which is free or has to be as it was found."""
-        path = self._path_in_page(key)  # Its temporary name was in the same folder.
+        path = f"{self._below}{key}"  # Its folder was checked before the file was made there.
         try:
             if replacing is None:
                 give_name(staged, path)

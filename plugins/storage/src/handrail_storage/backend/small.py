@@ -385,8 +385,8 @@ class SmallLocalFiles(SmallFiles):
             self._prune(folder)
         if not Path(self._root, "claims").exists():
             # A run that was killed may have made folders for what it was about to set aside.
-            for folder, _, _ in os.walk(self._root, topdown=False):
-                self._prune(Path(folder))
+            for empty, _, _ in os.walk(self._root, topdown=False):
+                self._prune(Path(empty))
 
     def _prune(self, folder: Path) -> None:
         with suppress(OSError):

@@ -187,14 +187,12 @@ class Claim:
             StorageError: The storage failed or refused.
         """
         lines = HeldList.of(held)
-        now = lines.digest()
         before = self._own.entry.state
-        if now is not None and not self._is_held_by_another(now):
-            now, content = lines.packed()
-            # First the state, so that an undo finds the list whenever this process is killed.
-            named = before.lists | {now}
-            self._own.change(earlier=tuple(sorted(named - {before.held})))
-            self._own.ledger.put_held(now, content)
+        others = self._held_by_others()
+        # Where no other list can be equal, it is read once.
+        now = lines.digest() if others else None
+        if now not in others:
+            now = self._put_held(lines)
         earlier = tuple(sorted(before.lists - {now}))
         self._own.change(state=State.HOLDS, held=now, earlier=earlier, known=True)
         # From here on the list of what it holds tells its keys, which equal nights share. The end
@@ -202,10 +200,21 @@ class Claim:
         with suppress(StorageError):
             self._own.ledger.remove_wanted(self.run)
 
-    def _is_held_by_another(self, digest: str) -> bool:
-        """Return whether another run has an equal list, which stays, as that run shares keys."""
+    def _put_held(self, lines: HeldList) -> str | None:
+        """Put a list that the run is about to hold; return its digest, or None if it is empty."""
+        digest, content = lines.packed()
+        if not content:
+            return None
+        # First the state, so that an undo finds the list whenever this process is killed.
+        before = self._own.entry.state
+        self._own.change(earlier=tuple(sorted((before.lists | {digest}) - {before.held})))
+        self._own.ledger.put_held(digest, content)
+        return digest
+
+    def _held_by_others(self) -> set[str]:
+        """Return the digests of lists that stay, as the runs that hold them share keys."""
         others = [] if self._listing is None else self._listing.others(self.run)
-        return any(each.state is State.HOLDS and each.held == digest for each in others)
+        return {each.held for each in others if each.state is State.HOLDS and each.held}
 
     def shared(self, found: Iterable[Held] | HeldList) -> set[Claimant]:
         """Return the runs that rely on what the run has found as well; call it after `hold`.

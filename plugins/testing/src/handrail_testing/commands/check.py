@@ -43,7 +43,7 @@ def check(ctx: click.Context, distribution: str | None, imports: tuple[str, ...]
     passed       it holds
     failed       it does not hold; the place and the way out are below
     warned       allowed, and worth knowing
-    not checked  it does not apply, or takes more than a command has: the reason is beside it
+    not checked  it does not apply, or takes more than a command has: see beside it
 
     The exit code is 0 if nothing failed, 1 if a check failed, 4 if the pack cannot be used at all.
     """  # noqa: D301 - the escape tells click to keep the lines

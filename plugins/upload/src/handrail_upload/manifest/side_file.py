@@ -89,12 +89,12 @@ class SideFile:
             self._db.path = path
             self.closed = False
             self._open(make)
-        except (OSError, sqlite3.Error, UploadError) as error:
+        except BaseException as error:
             if not self.closed:
                 self.close()
-            if isinstance(error, UploadError):
-                raise
-            raise _unusable(path, error) from error
+            if isinstance(error, OSError | sqlite3.Error):
+                raise _unusable(path, error) from error
+            raise
 
     def _open(self, make: bool) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]

@@ -133,17 +133,10 @@ def _placed(
                 manifest.note("unplaced", name, "it fits no role of the specification")
                 continue
             role, unit = place.role, place.unit
+        # Most of it by place: with names, it takes twice as long for each file.
+        path, key, size, mtime = each.path, readable(name), each.size, each.mtime
         yield SourceFile(
-            path=each.path,
-            name=name,
-            key=readable(name),
-            unit=unit,
-            role=role,
-            size=each.size,
-            mtime=each.mtime,
-            dev=each.dev,
-            ino=each.ino,
-            ctime=each.ctime,
+            path, name, key, unit, role, size, mtime, dev=each.dev, ino=each.ino, ctime=each.ctime
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import threading
 
-from handrail_upload.digests import BLOCK
+from handrail_upload.digests import BLOCK, Digest
+from handrail_upload.manifest import SourceFile
 from handrail_upload.pace import StoppedError
 from handrail_upload.reading import Reading
 from handrail_upload.storage.disk import begin_flush, copy_range, make_folders
@@ -30,21 +32,25 @@ def create(temporary: str) -> int:
     return os.open(temporary, flags, 0o666)
 
 
-def write(fd: int, reading: Reading, sending: Sending) -> None:
-    """Write the content of `reading`.
+def write(fd: int, file: SourceFile, sending: Sending) -> str:
+    """Write the content of a source file, and return its SHA-256, in hexadecimal digits.
 
     Raises:
         OSError: The file cannot be written.
         SourceError: The source file has changed.
         StoppedError: The transfer was stopped.
     """
-    if reading.file.size <= _WHOLE:
-        _write_all(fd, reading.whole())
-    elif sending.pace.limited:
+    if file.size <= _WHOLE:
+        content = sending.whole(file)
+        _write_all(fd, content)
+        return hashlib.sha256(content).hexdigest()
+    reading = sending.reading(file, Digest(etag=False))
+    if sending.pace.limited:
         for part in reading.parts(_WHOLE, lambda: None):
             _write_all(fd, part)
     else:
         _let_the_kernel_copy(fd, reading, sending)
+    return reading.digest.sha256
 
 
 def _let_the_kernel_copy(fd: int, reading: Reading, sending: Sending) -> None:

@@ -145,12 +145,14 @@ class LocalStorage(LocalStore, Storage):
         system has no files without names.
         """
         stored = None
-        with self._converting_errors(file.key, putting=True):
+        try:
             path = self._path(file.key)
             if replacing is None:
                 stored = self._put_nameless(path, file, sending)
             if stored is None:
                 stored = self._put_named(path, file, sending, replacing)
+        except OSError as error:
+            raise self.failure(file.key, error, putting=True) from error
         self._flush_later(stored.identity[0] if stored.identity else 0, path)
         return stored
 
@@ -185,17 +187,9 @@ class LocalStorage(LocalStore, Storage):
     def _write(
         self, fd: int, staged: str, file: SourceFile, sending: Sending, replacing: Listed | None
     ) -> Stored:
-        reading = sending.reading(file, Digest(etag=False))
-        write(fd, reading, sending)
-        return self._finish(
-            fd,
-            staged,
-            file.key,
-            sending.mark,
-            reading.digest.sha256,
-            replacing,
-            flush=not flush_file_system.works,
-        )
+        sha256 = write(fd, file, sending)
+        flush = not flush_file_system.works
+        return self._finish(fd, staged, file.key, sending.mark, sha256, replacing, flush=flush)
 
     def _flush_later(self, device: int, path: str) -> None:
         with self._flushing:

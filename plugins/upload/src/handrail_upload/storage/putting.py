@@ -55,19 +55,18 @@ class Put:
         from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
 
         key, mark = self.file.key, self.sending.mark
-        reading = self.sending.reading(self.file, Digest())
-        content = reading.whole()
-        digest = reading.digest
+        content, digest = self.sending.whole(self.file), Digest()
+        digest.update(content)
         attributes = self.requests.attributes_of(key, {MARK: mark, SHA256: digest.sha256})
-        mode = self._mode()
         attempts = 0
 
         def send() -> str | None:
             nonlocal attempts
             attempts += 1
             try:
-                return self.requests.put(key, content, attributes, mode)
-            except (AlreadyExistsError, PreconditionError) as error:
+                # Somebody may have come first while this waited to try again.
+                return self.requests.put(key, content, attributes, self._mode())
+            except (AlreadyExistsError, PreconditionError, TakenError) as error:
                 refused = self.requests.failure(error, key)
                 if refused.passing:
                     raise refused  # noqa: B904 - it says all that `error` does
@@ -85,7 +84,7 @@ class Put:
         return self._checked(digest, etag, None)
 
     def _mode(self) -> Any:
-        """Return the mode that makes the storage refuse to replace other objects."""
+        """Return the mode that makes the storage refuse to replace other objects, or look first."""
         if self.replacing is None and self.capabilities.create_only:
             return "create"
         if self.replacing is not None and self.capabilities.replace_if and self.replacing.etag:
@@ -96,14 +95,14 @@ class Put:
     def _in_parts(self, part_size: int) -> Stored:
         import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
 
-        self._must_be_free()
+        self.requests.again(self.file.key, self._must_be_free)
         reading = self.sending.reading(self.file, Digest(part_size))
         marks = {MARK: self.sending.mark, PART_SIZE: str(part_size)}
 
         def before_last() -> None:
             # No server refuses to complete parts over an existing object, so check at the last
             # moment; the remaining gap is a matter of milliseconds.
-            self._must_be_free()
+            self.requests.again(self.file.key, self._must_be_free)
             if self.sending.stop.is_set():
                 raise StoppedError
 
@@ -121,8 +120,7 @@ class Put:
 
     def _must_be_free(self) -> None:
         """Check that the key is free, or has the object that may be replaced."""
-        key = self.file.key
-        there = self.requests.again(key, lambda: self.requests.ask(key))
+        there = self.requests.ask(self.file.key)
         expected = None if self.replacing is None else self.replacing.etag
         if there is not None and (self.replacing is None or there.etag != expected):
             raise TakenError

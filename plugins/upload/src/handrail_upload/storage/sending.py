@@ -10,7 +10,7 @@ from handrail_storage.backend import run_of
 from handrail_upload.digests import Digest
 from handrail_upload.manifest import SourceFile
 from handrail_upload.pace import Budget, Pace, StoppedError
-from handrail_upload.reading import Reading
+from handrail_upload.reading import Reading, read_whole
 
 
 @frozen
@@ -50,6 +50,13 @@ class Sending:
         """
         if self.stop.wait(seconds):
             raise StoppedError
+
+    def whole(self, file: SourceFile) -> bytes:
+        """Return the content of a file that fits into memory, counted; see `read_whole`."""
+        content = read_whole(file, self.pace)
+        self.alive()
+        self.on_bytes(len(content))
+        return content
 
     def reading(self, file: SourceFile, digest: Digest, *, counted: bool = True) -> Reading:
         """Return a pass over `file` that keeps to the pace; its bytes are reported if `counted`."""

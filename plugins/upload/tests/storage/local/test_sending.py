@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,9 +13,10 @@ from typing import Any, cast
 import pytest
 
 from handrail_upload.errors import SourceError
+from handrail_upload.made import Made
 from handrail_upload.manifest import NEW, SENT, Manifest, SourceFile
 from handrail_upload.params import UploadParams
-from handrail_upload.storage import LocalStorage
+from handrail_upload.storage import LocalStorage, Stored
 from handrail_upload.transfer import Transfer
 
 
@@ -70,3 +72,33 @@ def test_a_file_that_fails_ends_all(transfer, manifest, source):
     with pytest.raises(SourceError, match="d/0: it vanished"):
         transfer.send()
     assert threading.active_count() == before
+
+
+def test_a_file_that_ends_costs_the_same_however_many_are_under_way(
+    transfer, manifest, source, monkeypatch
+):
+    """The thread that collects them takes one of them in its hands, not all."""
+    add(manifest, source, [b"content"] * 200)
+    monkeypatch.setattr(LocalStorage, "threads", True)
+    turn, calls = threading.Semaphore(1), []
+
+    def put(self, file, *_):
+        turn.acquire()  # So that they end one by one.
+        return Stored(key=file.key, size=file.size, etag=None)
+
+    def add_one(self, _file):
+        turn.release()
+
+    def count(_frame, event, _):
+        calls[-1] += event == "call"
+
+    monkeypatch.setattr(LocalStorage, "put", put)
+    monkeypatch.setattr(Made, "add", add_one)
+    for workers in (2, 32):
+        transfer._workers = workers
+        transfer._sending.stop.clear()
+        calls.append(0)
+        sys.setprofile(count)
+        transfer.send()
+        sys.setprofile(None)
+    assert calls[1] < 1.2 * calls[0], calls

@@ -9,9 +9,20 @@ import pytest
 from chain_of_files import DATASET, INPUTS, STEPS, Gather, Press, Teach
 from pydantic import BaseModel, SecretStr
 
-from handrail import BaseAction, BaseStep, PlanError, StepResult, action, chain, hookimpl, step
+from handrail import (
+    BaseAction,
+    BaseStep,
+    PlanError,
+    StepResult,
+    action,
+    chain,
+    hookimpl,
+    parallel,
+    step,
+)
 from handrail.errors import ActionError
 from handrail.plan.fingerprint import plan_json
+from handrail.plan.joined import part_of
 from handrail.plan.selection import select
 
 
@@ -200,3 +211,34 @@ def test_an_action_without_steps_is_refused():
 def test_what_is_no_chain_is_refused_when_it_is_made(actions, message):
     with pytest.raises(ActionError, match=message):
         chain("dataset", actions)
+
+
+def test_a_group_keeps_its_lanes_within_its_action():
+    @step
+    def left(context): ...
+
+    @step
+    def right(context): ...
+
+    first = action("first", [look, parallel("media", [left, right], concurrency=1)])
+    plan = chain("both", {"a": first, "b": first}).plan(packs=())
+    assert [(each.name, each.limit) for each in plan.groups] == [
+        ("a.media", 1),
+        ("b.media", 1),
+    ]
+    assert [(each.name, each.group, each.lane) for each in plan.steps] == [
+        ("a.look", None, None),
+        ("a.left", "a.media", 0),
+        ("a.right", "a.media", 1),
+        ("b.look", None, None),
+        ("b.left", "b.media", 0),
+        ("b.right", "b.media", 1),
+    ]
+    own = part_of(plan, plan.actions[1])
+    assert [(each.name, each.group) for each in own.steps][1:] == [
+        ("left", "media"),
+        ("right", "media"),
+    ]
+    assert [each.name for each in own.groups] == ["media"]
+    part = select(plan, only=("b.media",))
+    assert [each.name for each in part.steps] == ["b.left", "b.right"]

@@ -28,7 +28,7 @@ PLUGINS = ROOT / "plugins"
 FLOORS = (
     (
         *("frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
-        *("steps", "groups", "wrapper", "runtime", "context", "serializers"),
+        *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),

@@ -79,7 +79,7 @@ class RecordedRun:
             for what, where, value in forgeries:
                 getattr(self, f"_{what}")(database, where, value)
             # A forger knows how to make checksums, or does without, as older versions did.
-            database.execute("UPDATE run SET crc = NULL, plan_crc = NULL")
+            database.execute("UPDATE run SET crc = NULL, plan_crc = NULL, counts = NULL")
             for table in ("attempt", "note", "field"):
                 database.execute(f"UPDATE {table} SET crc = NULL")
 

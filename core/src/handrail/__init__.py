@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from handrail.hookspecs import PackInfo as PackInfo
     from handrail.hookspecs import PrunedRun as PrunedRun
     from handrail.hookspecs import hookimpl as hookimpl
+    from handrail.limits import Limits as Limits
+    from handrail.limits import RollbackPolicy as RollbackPolicy
     from handrail.orchestrator import Orchestrator as Orchestrator
     from handrail.origin import Origin as Origin
     from handrail.params.context import ActionContext as ActionContext
@@ -75,6 +77,7 @@ __all__ = [
     "FromEnv",
     "HandrailError",
     "InvalidStepError",
+    "Limits",
     "Option",
     "Orchestrator",
     "Origin",
@@ -88,6 +91,7 @@ __all__ = [
     "Problem",
     "PrunedRun",
     "RefusedError",
+    "RollbackPolicy",
     "Run",
     "RunInfo",
     "RuntimeContext",
@@ -133,6 +137,7 @@ _HOMES = {
     ),
     "groups": ("Parallel", "parallel"),
     "hookspecs": ("ActionInfo", "PackInfo", "PrunedRun", "hookimpl"),
+    "limits": ("Limits", "RollbackPolicy"),
     "orchestrator": ("Orchestrator",),
     "origin": ("Origin",),
     "params.context": ("ActionContext",),

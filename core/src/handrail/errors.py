@@ -294,6 +294,28 @@ class StepFailedError(HandrailError, RuntimeError):
         }
 
 
+class StepTimeoutError(HandrailError, TimeoutError):
+    """A step, or its undo, took longer than its limits allow.
+
+    Attributes:
+        result: The StepResult that it returned too late, or None. It has the data for the undo.
+    """
+
+    code = "step-timeout"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.result: object = None
+
+
+class StepTimedOut(BaseException):
+    """Raised inside a step whose time is over, so that it can clean up.
+
+    Like KeyboardInterrupt, it is not caught by `except Exception`. The step fails with a
+    StepTimeoutError, whatever it does with this one.
+    """
+
+
 class StepResultError(HandrailError, TypeError):
     """A step returned something that is not a usable StepResult."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import InvalidStepError, StepResultError
+from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -88,6 +89,8 @@ class BaseStep(ABC, Generic[C]):
         final: True for a step that packs cannot remove, replace or wrap.
         aliases: Further names under which the step can be found, such as former names.
         data_version: Version of the format of `rollback_data`; increase it when that changes.
+        limits: The limits on each attempt, such as a timeout.
+        rollback_policy: The timeout of its undo, and how often that is tried again.
     """
 
     name: Any = _declared()
@@ -97,6 +100,8 @@ class BaseStep(ABC, Generic[C]):
     final: bool = False
     aliases: tuple[str, ...] = ()
     data_version: int = 1
+    limits: Limits = NO_LIMITS
+    rollback_policy: RollbackPolicy = NO_POLICY
 
     @abstractmethod
     def execute(self, context: C) -> StepResult | Awaitable[StepResult]:
@@ -182,11 +187,20 @@ class FunctionStep(BaseStep[F]):
     """A step made from a function by `step`; it can still be called like the function."""
 
     def __init__(
-        self, function: StepFunction[F], *, name: str, weight: float, effects: bool
+        self,
+        function: StepFunction[F],
+        *,
+        name: str,
+        weight: float,
+        effects: bool,
+        limits: Limits = NO_LIMITS,
+        rollback_policy: RollbackPolicy = NO_POLICY,
     ) -> None:
         self.name = name
         self.progress_weight = weight
         self.effects = effects
+        self.limits = limits
+        self.rollback_policy = rollback_policy
         self.function = function
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
@@ -248,7 +262,18 @@ class FunctionStep(BaseStep[F]):
 def step(function: StepFunction[F], /) -> FunctionStep[F]: ...
 @overload
 def step(
-    *, weight: float = ..., name: str | None = ..., effects: bool = ...
+    *,
+    weight: float = ...,
+    name: str | None = ...,
+    effects: bool = ...,
+    timeout: float | None = ...,
+    heartbeat_timeout: float | None = ...,
+    isolated: bool = ...,
+    grace: float = ...,
+    memory: int | str | None = ...,
+    rollback_timeout: float | None = ...,
+    rollback_retries: int = ...,
+    rollback_wait: float = ...,
 ) -> Callable[[StepFunction[F]], FunctionStep[F]]: ...
 
 
@@ -259,6 +284,14 @@ def step(
     weight: float = 0.1,
     name: str | None = None,
     effects: bool = True,
+    timeout: float | None = None,
+    heartbeat_timeout: float | None = None,
+    isolated: bool = False,
+    grace: float = NO_LIMITS.grace,
+    memory: int | str | None = None,
+    rollback_timeout: float | None = None,
+    rollback_retries: int = 0,
+    rollback_wait: float = NO_POLICY.wait,
 ) -> Any:
     """Make a step from a function that takes the context.
 
@@ -271,10 +304,27 @@ def step(
         weight: Share of the progress, relative to the other steps.
         name: Name of the step; by default, the function's name.
         effects: False if the function only reads, so that a dry run executes it.
+        timeout: Seconds that an attempt may take; this and the next four are its `Limits`.
+        heartbeat_timeout: Seconds that may pass without a log, progress or record call.
+        isolated: Whether it runs in a process of its own, which can be killed.
+        grace: Seconds to clean up, once its time is over.
+        memory: Bytes of memory that it may use, or a text such as `2GB`; if isolated.
+        rollback_timeout: Seconds that an undo may take; this and the rest are its
+            `RollbackPolicy`.
+        rollback_retries: How often an undo that failed is tried again.
+        rollback_wait: Seconds before the first further try; twice as long before each next one.
 
     Raises:
-        InvalidStepError: The decorated object is not a function.
+        InvalidStepError: The decorated object is not a function, or a limit is not valid.
     """
+    limits = Limits(
+        timeout=timeout,
+        heartbeat_timeout=heartbeat_timeout,
+        isolated=isolated,
+        grace=grace,
+        memory=memory,
+    )
+    policy = RollbackPolicy(timeout=rollback_timeout, retries=rollback_retries, wait=rollback_wait)
 
     def decorate(target: StepFunction[Any]) -> FunctionStep[Any]:
         if not callable(cast("object", target)) or isinstance(target, type):
@@ -283,7 +333,14 @@ def step(
                 ways_out=("for options, use keywords: @step(weight=0.1)",),
             )
         label = name if name is not None else getattr(target, "__name__", "")
-        return FunctionStep(target, name=label, weight=weight, effects=effects)
+        return FunctionStep(
+            target,
+            name=label,
+            weight=weight,
+            effects=effects,
+            limits=limits,
+            rollback_policy=policy,
+        )
 
     return decorate if function is None else decorate(function)
 

@@ -10,14 +10,17 @@ from collections.abc import Callable, Generator, Iterable
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
-from handrail.engine.commands import Attempt, Pause, Raised, Revert
+from handrail.engine.commands import Attempt, Limited, Pause, Raised, Revert
+from handrail.engine.rollback_data import failed
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import InvalidStepError, StepResultError, describe
+from handrail.errors import InvalidStepError, StepResultError
 from handrail.frozen import frozen
 from handrail.steps import BaseStep, C, StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+
+    from handrail.limits import Limits, RollbackPolicy
 
 
 @frozen(kw_only=False)
@@ -99,6 +102,8 @@ class StepWrapper(BaseStep[C]):
         always_run: bool
         final: bool
         data_version: int
+        limits: Limits
+        rollback_policy: RollbackPolicy
     else:
         name = _forwarded()
         progress_weight = _forwarded()
@@ -106,6 +111,8 @@ class StepWrapper(BaseStep[C]):
         always_run = _forwarded()
         final = _forwarded()
         data_version = _forwarded()
+        limits = _forwarded()
+        rollback_policy = _forwarded()
 
     def around(self, context: C) -> Around:
         """Yield `Run()`, `Undo()` or `Sleep(seconds)`; return the StepResult of the whole layer."""
@@ -176,10 +183,13 @@ class Layers:
         answer: What to move on with, where the driver has no answer of its own.
     """
 
-    __slots__ = ("_attempting", "_context", "_enter", "_open", "answer", "step")
+    __slots__ = ("_attempting", "_context", "_enter", "_limits", "_open", "answer", "step")
 
-    def __init__(self, outermost: StepWrapper[Any], context: Any) -> None:
+    def __init__(
+        self, outermost: StepWrapper[Any], context: Any, limits: Limits | None = None
+    ) -> None:
         self.step = outermost
+        self._limits = limits
         self.answer: Raised | None = None
         self._context = context
         self._enter: StepWrapper[Any] | None = outermost
@@ -188,7 +198,7 @@ class Layers:
         self._open: list[list[Any]] = []
 
     @calls_user_code
-    def move(self, answer: Any) -> Attempt | Revert | Pause | StepResult | Raised | None:
+    def move(self, answer: Any) -> Attempt | Limited | Revert | Pause | StepResult | Raised | None:
         """Play on with the answer to the last command, at first with `answer`.
 
         Return the next command; the outcome of the outermost layer; or None if this is to be called
@@ -223,11 +233,12 @@ class Layers:
 
     def _command(
         self, layer: StepWrapper[Any], request: object, last: StepResult | Raised | None
-    ) -> Attempt | Revert | Pause | None:
+    ) -> Attempt | Limited | Revert | Pause | None:
         """Return the command for a request of `around`; None if there is nothing to be done."""
         if isinstance(request, Run):
             self._attempting = True
-            return Attempt(layer.wrapped)
+            attempt = Attempt(layer.wrapped)
+            return attempt if self._limits is None else Limited(attempt, self._limits)
         if isinstance(request, Undo):
             self._open[-1][2] = None
             # Nothing to undo without an attempt since the last undo.
@@ -260,9 +271,7 @@ class Layers:
 
 
 def _result(outcome: StepResult | Raised) -> StepResult:
-    if isinstance(outcome, Raised):
-        return StepResult(success=False, error=describe(outcome.error))
-    return outcome
+    return failed(outcome.error) if isinstance(outcome, Raised) else outcome
 
 
 def _checked(layer: StepWrapper[Any], returned: object) -> StepResult | Raised:

@@ -41,6 +41,7 @@ from handrail.journal import (
     NoteChange,
     PrunesOneByOne,
     ReadsValues,
+    RecordsByHand,
     Reliance,
     RelianceChange,
     RunChange,
@@ -329,6 +330,16 @@ class FencesContract:
         owned.write([RunChange(outcome="rolled_back")])
         row = journal.read(owned.number).row
         assert (row.direction, row.sealed) == ("undo", "originals were discarded")
+
+    def test_what_was_undone_by_hand_stays_when_it_is_not_named(self, journal: Journal) -> None:
+        assert isinstance(journal, RecordsByHand)
+        assert journal.records_by_hand
+        owned = journal.open_run(new_run())
+        assert journal.read(owned.number).row.by_hand is None
+        owned.write([RunChange(direction="undo", by_hand='[{"step": "\u00e9"}]')])
+        owned.write([RunChange(outcome="rolled_back")])
+        assert journal.read(owned.number).row.by_hand == '[{"step": "\u00e9"}]'
+        assert [row.by_hand for row in journal.runs()] == ['[{"step": "\u00e9"}]']
 
     def test_a_claim_opens_a_closed_run_again(self, journal: Journal) -> None:
         owned = journal.open_run(new_run())

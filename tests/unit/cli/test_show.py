@@ -217,7 +217,10 @@ def test_many_failures_do_not_fill_the_screen(call: Call, journal: Journal) -> N
     lines = call("show").lines
     assert len(lines) < 40
     assert "  and 195 more that failed" in lines
-    assert lines[-1].startswith("  again   handrail rollback 1    undoes step_000, step_001")
+    *_, again, left, record = lines
+    assert again.startswith("  again   handrail rollback 1    undoes step_000, step_001")
+    assert left.startswith("  left    step_199, step_198, ")
+    assert record.startswith("  record  handrail rollback 1 --by-hand step_199 --reason TEXT")
 
 
 def test_all_that_one_step_recorded(call: Call, journal: Journal) -> None:

@@ -123,6 +123,41 @@ def test_runs_of_before_rely_on_nothing(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_of_a_run_of_before_nothing_was_undone_by_hand(tmp_path: Path) -> None:
+    """And it can be recorded from now on."""
+    path = tmp_path / "runs.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.make_tables(connection, str(path), schema.MIGRATIONS[:5])
+    connection.execute(
+        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
+        " lease_boot, outcome, closed) VALUES ('old', 'a', '', '', '', '', '', ?, ?, '',"
+        " 'rollback_incomplete', ?)",
+        (OPENED, this_process(lease=0.0).to_json(), OPENED),
+    )
+    connection.close()
+    journal = SqliteJournal(path)
+    assert journal.read(1).row.by_hand is None
+    owned = journal.claim(1)
+    owned.write([RunChange(by_hand="[]", outcome="rolled_back")])
+    assert journal.read(1).row.by_hand == "[]"
+    journal.close()
+
+
+def test_a_dialect_without_the_column_records_nothing_by_hand(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one written before: it says so, so that nobody tries."""
+    older = Statements(replace(SQL._dialect, by_hand=False))
+    for module in ("journal", "owned"):
+        monkeypatch.setattr(f"handrail.journal.sqlite.{module}.SQL", older)
+    journal = SqliteJournal(path)
+    assert not journal.records_by_hand
+    owned = journal.open_run(new_run())
+    owned.write([RunChange(direction="undo", outcome="rolled_back")])
+    assert journal.read(2).row.by_hand is None
+    journal.close()
+
+
 def test_a_dialect_that_names_no_newer_tables_has_no_reliance(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from handrail.cli.commands.config import rows_of
-from handrail.settings.changes import Insert, LocalName, Remove, Wrap
+from handrail.settings.changes import Insert, LocalName, Remove, StepLimits, Wrap
 from handrail.settings.keys import KEYS, below
 from handrail.settings.load import read_settings
 from handrail.settings.requirements import RequiredPack, RequiredStep
@@ -34,6 +34,7 @@ insert = [
 ]
 remove = ["analyze"]
 wrap.upload_files = ["timing", { use = "retry", attempts = 5 }]
+steps.upload_files = { timeout = 30, rollback_retries = 3 }
 
 [workflows.nightly]
 extends = "upload"
@@ -94,7 +95,14 @@ def test_everything_is_read(tmp_path):
             Wrap(step="upload_files", use="retry", options={"attempts": 5}, origin=at),
         ]
     )
-    assert (nightly.extends, nightly.origin.place) == ("upload", "handrail.toml:12")
+    assert upload.limits == (
+        StepLimits(
+            step="upload_files",
+            values={"timeout": 30, "rollback_retries": 3},
+            origin=upload.source_of("steps", "upload_files"),
+        ),
+    )
+    assert (nightly.extends, nightly.origin.place) == ("upload", "handrail.toml:13")
     assert without_origin(settings.local) == without_origin(
         [
             LocalName(kind="actions", name="export", target="flows.py:export", origin=at),
@@ -148,18 +156,20 @@ def test_everything_is_listed(tmp_path):
         ("actions.upload.remove", "analyze", "handrail.toml:9"),
         ("actions.upload.wrap.upload_files", "timing", "handrail.toml:10"),
         ("actions.upload.wrap.upload_files", "retry(attempts=5)", "handrail.toml:10"),
-        ("workflows.nightly.extends", "upload", "handrail.toml:13"),
-        ("workflows.nightly.remove", "audit", "handrail.toml:14"),
-        ("local.actions.export", "flows.py:export", "handrail.toml:17"),
-        ("local.steps.notify", "company.steps:Notify", "handrail.toml:20"),
-        ("required.packs", "acme-scan>=1.4,<2", "handrail.toml:23"),
-        ("required.packs", "acme-audit", "handrail.toml:23"),
+        ("actions.upload.steps.upload_files.timeout", 30, "handrail.toml:11"),
+        ("actions.upload.steps.upload_files.rollback_retries", 3, "handrail.toml:11"),
+        ("workflows.nightly.extends", "upload", "handrail.toml:14"),
+        ("workflows.nightly.remove", "audit", "handrail.toml:15"),
+        ("local.actions.export", "flows.py:export", "handrail.toml:18"),
+        ("local.steps.notify", "company.steps:Notify", "handrail.toml:21"),
+        ("required.packs", "acme-scan>=1.4,<2", "handrail.toml:24"),
+        ("required.packs", "acme-audit", "handrail.toml:24"),
         (
             "required.steps",
             "acme-scan:scan_files before upload_files in *",
-            "handrail.toml:25",
+            "handrail.toml:26",
         ),
-        ("required.steps", "acme-audit:audit in upload, export", "handrail.toml:26"),
+        ("required.steps", "acme-audit:audit in upload, export", "handrail.toml:27"),
         ("project.name", None, "default"),
         ("locked", False, "default"),
         ("strict_results", False, "default"),
@@ -215,6 +225,21 @@ MISTAKES = [
         "[actions.upload]\nwrap.x = [{ attempts = 3 }]",
         "handrail.toml:2: actions.upload.wrap.x.0 names no wrapper "
         '({ use = "retry", attempts = 5 })',
+    ),
+    (
+        "[actions.upload.steps.x]\ntimeout = -1",
+        "handrail.toml:2: actions.upload.steps.x: timeout is -1; it must be a number of seconds "
+        "above 0",
+    ),
+    (
+        "[actions.upload.steps.x]\ntimout = 3",
+        "handrail.toml:2: there is no setting actions.upload.steps.x.timout "
+        "(did you mean timeout?)",
+    ),
+    (
+        "[actions.upload]\nsteps.x = 3",
+        "handrail.toml:2: actions.upload.steps.x is a number; it has to be a table, "
+        "[actions.upload.steps.x]",
     ),
     (
         "[workflows.nightly]\n",

@@ -46,6 +46,8 @@ class RecoveryRequest:
         strict_results: Whether a result that cannot be stored is an error; for `resume`.
         dry_run: Whether to only show the preview; for `rollback`.
         yes: Whether to undo without confirmation; for `rollback`.
+        by_hand: The step that a person has undone; for `rollback`.
+        reason: What that person did; for `rollback`.
     """
 
     run: str | None
@@ -63,6 +65,8 @@ class RecoveryRequest:
     strict_results: bool = False
     dry_run: bool = False
     yes: bool = False
+    by_hand: str | None = None
+    reason: str | None = None
 
     @classmethod
     def of(cls, context: click.Context) -> RecoveryRequest:

@@ -202,7 +202,7 @@ def session_of(context: click.Context) -> Session:
     return found
 
 
-def echo(line: str = "", *, err: bool = False) -> None:
+def echo(line: str = "", *, err: bool = False, head: str = "") -> None:
     """Write a line for people, with what could control a terminal spelled out.
 
     Where it is wider than the terminal, it goes on in further lines, broken between words; a
@@ -211,12 +211,13 @@ def echo(line: str = "", *, err: bool = False) -> None:
     Args:
         line: One line; an end of line in it is spelled out, too.
         err: Whether to write to standard error.
+        head: What stands before the line; further ones are indented by its width.
     """
     from handrail.cli.view.text import folded  # noqa: PLC0415 - not for help
 
     console = _console()
     write = console.note if err else console.print
-    for each in folded(line, console.err if err else None):
+    for each in folded(line, console.err if err else None, head=head):
         write(each)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import Attempt, Machine, Raised
+from handrail.engine.commands import Attempt, Limited, Machine, Raised
 from handrail.engine.finalize import end
 from handrail.engine.outcome import Failure, after, settle, settle_closing
 from handrail.engine.undo import undo
@@ -80,6 +80,8 @@ def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> Non
 
 def _outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:
     command, answer = doing.command, doing.answer
+    if isinstance(command, Limited):
+        command = command.command
     played = isinstance(command, Attempt | Layers) and command.step is planned.step
     ours = command is planned or played
     return answer if ours and isinstance(answer, StepResult) else Raised(error)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import COMMIT, Attempt, Call, NotRun, Raised, Revert
-from handrail.errors import describe
-from handrail.events import StepFailed, StepFinished, StepSkipped, StepStarted
+from handrail.engine.commands import (
+    COMMIT,
+    Attempt,
+    Call,
+    Limited,
+    NotRun,
+    Pause,
+    Raised,
+    Revert,
+)
+from handrail.errors import RefusedError, describe
+from handrail.events import StatusChanged, StepFailed, StepFinished, StepSkipped, StepStarted
+from handrail.limits import Limits
 from handrail.steps import StepResult
-from handrail.wrapper import Layers
+from handrail.wrapper import Layers, is_layer
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import PlannedStep
-    from handrail.wrapper import StepWrapper
+    from handrail.steps import BaseStep
 
 
 def perform(
@@ -61,13 +71,18 @@ def execute(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]:
     """Ask for the execution of a step; return a StepResult, `Raised`, or `NotRun`."""
     if planned.facts.plain:
         return (yield Attempt(planned.step))
-    return (yield from through_layers(line, planned))
+    return (yield from execute_within(line, planned))
 
 
-def through_layers(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]:
-    """Ask for the execution of a step with layers; return a StepResult, `Raised`, or `NotRun`."""
+def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]:
+    """Ask for the execution of a step through its layers, and within its limits.
+
+    Return a StepResult, `Raised`, or `NotRun`.
+    """
     line.context.current_step = planned.own_name
-    layers = Layers(cast("StepWrapper[Any]", planned.step), line.context)
+    if not is_layer(planned.step):
+        return (yield attempt(planned))
+    layers = Layers(planned.step, line.context, planned.facts.limits)
     answer = yield layers
     while type(answer) is Revert:
         layers.answer = yield from _end_attempt(line, answer)
@@ -77,21 +92,72 @@ def through_layers(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
     return answer
 
 
+def attempt(planned: PlannedStep, resumed: StepResult | None = None) -> Attempt | Limited:
+    """Return the command for one attempt of a step, with or without layers."""
+    command, limits = Attempt(planned.step, resumed), planned.facts.limits
+    return command if limits is None else Limited(command, limits)
+
+
+def take_back(
+    line: Line, planned: PlannedStep, step: BaseStep[Any], result: StepResult
+) -> Generator[Any, Any, Any]:
+    """Ask for the undo of an attempt, as often as the policy says; return None, or why it failed.
+
+    Args:
+        line: The line of the step.
+        planned: The step.
+        step: The same, or one of its layers.
+        result: What the attempt has recorded and returned.
+    """
+    policy = planned.facts.rollback_policy
+    call = Call(step.rollback, (line.context, result))
+    timeout = None if policy is None else policy.timeout
+    command = call if timeout is None else Limited(call, Limits(timeout=timeout))
+    retries = 0 if policy is None else policy.retries
+    for number in range(1, retries + 2):
+        line.context.current_step = planned.own_name
+        answer = yield command
+        if not isinstance(answer, Raised | NotRun):
+            return None
+        error = answer.error
+        lost = not isinstance(error, Exception) or isinstance(error, RefusedError)
+        if lost or isinstance(answer, NotRun) or policy is None or number > retries:
+            return answer
+        wait = policy.wait * 2 ** (number - 1)
+        answer = yield from _wait(line, planned, f"{number}/{retries}", describe(error), wait)
+        if isinstance(answer, Raised | NotRun):
+            return answer
+    return None
+
+
+def _wait(
+    line: Line, planned: PlannedStep, number: str, error: str, wait: float
+) -> Generator[Any, Any, Any]:
+    """Say that an undo is tried again, and wait."""
+    summary = f"undo retried {number} in {wait:g}s: {error}"
+    data = {"step": planned.name, "error": error, "wait": wait, "summary": summary}
+    answer = yield Call(line.context.log, ("rollback_retry", data), inline=True)
+    if isinstance(answer, Raised | NotRun) and not isinstance(answer.error, Exception):
+        return answer
+    if line.run.listener:
+        yield StatusChanged(step=planned.name, status=f"retrying {number}: {error}")
+    return (yield Pause(wait))
+
+
 def _end_attempt(line: Line, command: Revert) -> Generator[Any, Any, Any]:
     """Undo the attempt that a layer retries, from its recorded and returned data."""
     attempt = line.end_attempt(command.outcome)
     line.asking = True
-    answer = yield Call(command.step.rollback, (line.context, attempt))
+    answer = yield from take_back(line, line.run.plan.steps[line.position], command.step, attempt)
     line.asking = False
-    failed = isinstance(answer, Raised | NotRun)
-    if failed:
+    error = None if answer is None else describe(answer.error)
+    if answer is not None:
         line.leave_behind(attempt)
     if line.log is not None:
-        error = describe(answer.error) if failed else None
         committed = yield from begin_again(line, line.position, error)
         if isinstance(committed, Raised):
             return committed
-    return Raised(answer.error) if failed else None
+    return None if answer is None else Raised(answer.error)
 
 
 def begin_again(line: Line, position: int, undo_error: str | None) -> Generator[Any, Any, Any]:

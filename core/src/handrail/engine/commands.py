@@ -14,6 +14,7 @@ from handrail.frozen import frozen, record
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
+    from handrail.limits import Limits
     from handrail.steps import BaseStep, StepResult
 
 Machine = Generator[Any, Any, None]
@@ -93,6 +94,18 @@ class Attempt:
 
 
 @record
+class Limited:
+    """Do `command` within `limits`; answered like the command itself.
+
+    Once its time is over it is interrupted as far as the driver can, and the answer is a `Raised`
+    with a StepTimeoutError, however it ended.
+    """
+
+    command: Attempt | Call
+    limits: Limits
+
+
+@record
 class Revert:
     """Ask for the undo of the last attempt of `step`, which ended as `outcome`."""
 
@@ -130,6 +143,6 @@ class Played(Protocol):
 
     answer: Raised | None
 
-    def move(self, answer: Any) -> Attempt | Revert | Pause | StepResult | Raised | None:
+    def move(self, answer: Any) -> Attempt | Limited | Revert | Pause | StepResult | Raised | None:
         """Return the next command, the outcome, or None."""
         ...

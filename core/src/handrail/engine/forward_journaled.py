@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import (
     ask,
+    attempt,
     begin_again,
     end_event,
     execute,
+    execute_within,
     start_event,
-    through_layers,
+    take_back,
 )
-from handrail.engine.commands import CHECK, COMMIT, Attempt, Call, NotRun, Raised, Report
+from handrail.engine.commands import CHECK, COMMIT, Call, NotRun, Raised, Report
 from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, settle, stop
 from handrail.errors import RefusedError, ResultDataError, StopsResume, describe
@@ -61,7 +63,7 @@ def _step(line: Line, position: int) -> Generator[Any, Any, Failure | None]:
         line.context.current_step = planned.own_name
         line.begun = None
         plain = planned.facts.plain
-        answer = (yield planned) if plain else (yield from through_layers(line, planned))
+        answer = (yield planned) if plain else (yield from execute_within(line, planned))
     else:
         answer = yield from _play(line, planned, position)
     failure = answer if isinstance(answer, Failure) else settle(line, planned, answer)
@@ -114,17 +116,17 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
         yield start_event(planned, position)
     if overrides(planned.step, "resume"):
         line.go_on_recording(doubt.rollback_data)
-        answer = yield Attempt(planned.step, resumed=doubt)
+        answer = yield attempt(planned, doubt)
         if isinstance(answer, Raised) and isinstance(answer.error, StopsResume):
             return stop(line, planned, answer.error)
         return answer
     if planned.facts.reverts:
         line.asking = True
-        answer = yield Call(planned.step.rollback, (line.context, doubt))
+        answer = yield from take_back(line, planned, planned.step, doubt)
         line.asking = False
-        if isinstance(answer, Raised) and isinstance(answer.error, RefusedError):
+        if answer is not None and isinstance(answer.error, RefusedError):
             return stop(line, planned, answer.error)
-        if isinstance(answer, Raised | NotRun):
+        if answer is not None:
             line.finished.append(doubt)
             line.context.step_results.append(doubt)
             text = f"what was begun could not be undone: {describe(answer.error)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -102,6 +102,7 @@ class Line:
         began: When the running step started, on the run's clock, if there is a listener.
         begun: The position that is noted as started in the log, but was not executed yet.
         doubt: In a resumed run, the record of the interrupted attempt of the next step.
+        beat: Called with each sign of life of a step with a time limit; it may raise.
         undo_result: During an undo, the result to hand to `rollback`.
     """
 
@@ -117,6 +118,7 @@ class Line:
     begun: int | None = None
     doubt: StepResult | None = None
     undo_result: StepResult | None = None
+    beat: Callable[[], None] | None = None
     _records: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -139,6 +141,12 @@ class Line:
         if self.context.current_step is None or position >= len(steps):
             return None
         return steps[position]
+
+    def watched(self, beat: Callable[[], None] | None) -> None:
+        """Call `beat` with each sign of life of the running attempt, or no longer."""
+        self.beat = beat
+        if self.recording is not None:
+            self.recording.beat = beat
 
     def end_attempt(self, outcome: StepResult) -> StepResult:
         """End the running attempt; return its result with the recorded data, for its undo."""
@@ -228,13 +236,13 @@ class Line:
     def _new_recorder(self, step: str, notes: Mapping[str, Any] | None = None) -> Recorder:
         log, position, run = self.log, self.position, self.run
         if log is None:
-            return Recorder(step)
+            return Recorder(step, beat=self.beat)
         attempt, batches = run.attempts[position], run.batches
 
         def write(key: str, values: list[Any]) -> list[Any]:
             return log.record(position, attempt, next(batches), key, values)
 
-        return Recorder(step, write, notes, run.in_thread)
+        return Recorder(step, write, notes, run.in_thread, self.beat)
 
     def needs(self, step: str) -> None:
         """Raise StepNeededError if `step` was left out of the run."""
@@ -246,6 +254,8 @@ class Line:
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Pass on the progress that a step reported within itself, or within its undo."""
         run = self.run
+        if self.beat is not None:
+            self.beat()
         if not run.progress.wanted or self.context.current_step is None:
             return
         position, steps = self.position, run.plan.steps
@@ -269,6 +279,8 @@ class Line:
     def has_status(self, status: str | None) -> None:
         """Pass on what the step that is run or undone waits for."""
         planned = self.running()
+        if self.beat is not None:
+            self.beat()
         if self.run.listener is not None and planned is not None:
             self.run.listener(
                 StatusChanged(
@@ -281,6 +293,8 @@ class Line:
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Pass on metrics of a step."""
+        if self.beat is not None:
+            self.beat()
         if self.run.listener is not None:
             planned = self.running()
             name = category if planned is None else planned.name
@@ -290,6 +304,8 @@ class Line:
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
         """Pass on a log call of a step."""
+        if self.beat is not None:
+            self.beat()
         if self.run.listener is not None:
             planned = self.running()
             step = self.context.current_step if planned is None else planned.name

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import end_event, perform, skipped, through_layers
+from handrail.engine.attempt import end_event, execute_within, perform, skipped
 from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Report
 from handrail.engine.finalize import end, write_end
 from handrail.engine.forward_journaled import forward_journaled
@@ -239,7 +239,7 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
                 if answer is None:
                     plain = planned.facts.plain
                     answer = (
-                        (yield planned) if plain else (yield from through_layers(line, planned))
+                        (yield planned) if plain else (yield from execute_within(line, planned))
                     )
                 if type(answer) is StepResult and answer.success and line.recording is None:
                     keep(answer)

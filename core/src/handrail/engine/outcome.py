@@ -49,7 +49,10 @@ def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
         if not started and isinstance(error, line.run.interruptions):
             line.recording = None
             return _failure(planned, describe(error), error, position - 1)
-        result = ended(failed(error), notes)
+        outcome = failed(error)
+        if notes and line.log is not None:
+            outcome = line.log.stored(outcome)
+        result = ended(outcome, notes)
         if not notes and position in line.run.leftovers and line.log is None:
             # One undo will do for an attempt that could not be undone and was not followed.
             result.rollback_data = line.run.leftovers[position].pop()[1].rollback_data

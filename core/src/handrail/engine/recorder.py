@@ -28,9 +28,10 @@ class Recorder:
             stored form of the values. None keeps them in memory only.
         notes: Earlier data of the attempt, if it continues; values other than lists were returned.
         in_thread: Calls a blocking function for a coroutine, without blocking its loop.
+        beat: Called before each batch, as a sign of life; it may raise.
     """
 
-    __slots__ = ("_in_thread", "_lock", "_write", "_writing", "closed", "notes", "step")
+    __slots__ = ("_in_thread", "_lock", "_write", "_writing", "beat", "closed", "notes", "step")
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Recorder:
         write: Callable[[str, list[Any]], list[Any]] | None = None,
         notes: Mapping[str, Any] | None = None,
         in_thread: InThread | None = None,
+        beat: Callable[[], None] | None = None,
     ) -> None:
         self.step = step
         self.notes: dict[str, Any] = {
@@ -45,6 +47,7 @@ class Recorder:
             for key, each in (notes or {}).items()
         }
         self.closed = False
+        self.beat = beat
         self._write = write
         self._in_thread = in_thread
         self._writing: list[threading.Lock] = []
@@ -55,6 +58,8 @@ class Recorder:
     @calls_user_code
     def record_many(self, key: str, values: Iterable[Any]) -> None:
         """Append `values`, in one write, to the list under `key`."""
+        if self.beat is not None:
+            self.beat()
         batch = list(values)
         with self._lock:
             if self.closed:

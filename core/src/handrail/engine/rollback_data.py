@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from handrail.errors import RollbackDataError, describe
+from handrail.errors import RollbackDataError, StepTimeoutError, describe
 from handrail.steps import StepResult
 
 # Why a run is undone in which nothing went wrong.
@@ -53,8 +53,11 @@ def salvage(result: StepResult, notes: Mapping[str, Any]) -> StepResult:
 
 
 def failed(error: BaseException) -> StepResult:
-    """Return the result of an attempt that raised `error`."""
-    return StepResult(success=False, error=describe(error))
+    """Return the result of an attempt that raised `error`, with what it returned too late."""
+    late = error.result if isinstance(error, StepTimeoutError) else None
+    if not isinstance(late, StepResult):
+        return StepResult(success=False, error=describe(error))
+    return replace(late, success=False, error=describe(error), skipped=False)
 
 
 def ended(outcome: StepResult, notes: Mapping[str, Any]) -> StepResult:

@@ -7,7 +7,7 @@ from inspect import isawaitable
 from typing import Any
 
 from handrail.context import notes_without_run, run_of
-from handrail.engine.commands import Attempt, Pause, Played, Raised, Revert
+from handrail.engine.commands import Attempt, Limited, Pause, Played, Raised, Revert
 from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.rollback_data import ended
 from handrail.engine.user_code import calls_user_code
@@ -47,6 +47,7 @@ def _playing(layers: Played, context: Any) -> _Playing:
     while True:
         if isinstance(command, StepResult | Raised):
             return command
+        assert not isinstance(command, Limited)  # Limits are those of a planned step.
         answer = _answer(command, context, is_async=is_async)
         if isawaitable(answer):
             is_async = True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from handrail.engine.line import Line
 from handrail.engine.recorder import InThread
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import RollbackError
+from handrail.errors import RollbackError, StepTimedOut
 from handrail.events import Event, ProgressChanged
 from handrail.steps import StepResult
 
@@ -162,7 +162,7 @@ class RunState:
     before: str | None = None
     undone: set[int] = field(default_factory=set[int])
     gone: tuple[str, ...] = ()
-    interruptions: tuple[type[BaseException], ...] = (KeyboardInterrupt, SystemExit)
+    interruptions: tuple[type[BaseException], ...] = (KeyboardInterrupt, SystemExit, StepTimedOut)
     opened: float = 0.0
     outcome: str | None = None
     undo_cause: Failure | None = None

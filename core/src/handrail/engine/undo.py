@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.attempt import take_back
 from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
 from handrail.engine.outcome import Failure, final_error, found_by
 from handrail.engine.rollback_data import ASKED
@@ -65,7 +66,7 @@ def _walk_back(
         planned, result = steps[position], finished[position]
         if not planned.facts.reverts or result.skipped:
             continue
-        if plain:
+        if plain and planned.facts.rollback_policy is None:
             line.current = position
             line.undo_result = result
             answer = yield planned
@@ -189,8 +190,8 @@ def _undo_attempt(
 ) -> Generator[Any, Any, tuple[Raised | None, BaseException | None]]:
     """Undo one attempt; return the answer of the driver, and what stops the undo, if so."""
     line, log = run.line, run.line.log
-    line.undo_result = result if log is None else log.stored(result)
-    answer: Raised | None = yield planned
+    stored = result if log is None else log.stored(result)
+    answer = yield from _roll_back(line, planned, stored)
     stopped = None if answer is None else _failed(run, planned, answer)
     if isinstance(stopped, KeyboardInterrupt) or (stopped is not None and run.untouched):
         return answer, stopped
@@ -204,6 +205,18 @@ def _undo_attempt(
         if isinstance(committed, Raised):
             return answer, committed.error
     return answer, stopped
+
+
+def _roll_back(
+    line: Line, planned: PlannedStep, result: StepResult
+) -> Generator[Any, Any, Raised | None]:
+    line.undo_result = result
+    answer: Raised | None
+    if planned.facts.rollback_policy is None:
+        answer = yield planned
+    else:
+        answer = yield from take_back(line, planned, planned.step, result)
+    return answer
 
 
 def _ended(
@@ -264,8 +277,8 @@ def _give_up(
 def _undo_unwritten(run: RunState, position: int, error: BaseException) -> Machine:
     line = run.line
     planned, result = run.plan.steps[position], line.finished[position]
-    line.undo_result = result if line.log is None else line.log.stored(result)
-    answer = yield planned
+    stored = result if line.log is None else line.log.stored(result)
+    answer = yield from _roll_back(line, planned, stored)
     if answer is not None:
         problem = RollbackError(planned.name, answer.error)
         run.rollback_errors.append(problem)

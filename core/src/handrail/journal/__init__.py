@@ -10,6 +10,7 @@ from handrail.journal.protocol import (
     OwnedRun,
     PrunesOneByOne,
     ReadsValues,
+    RecordsByHand,
     RunCheck,
     WritesValues,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "PrunesOneByOne",
     "ReadsValues",
     "RecordedRun",
+    "RecordsByHand",
     "Reliance",
     "RelianceChange",
     "RunChange",

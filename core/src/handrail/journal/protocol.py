@@ -170,6 +170,16 @@ class KnowsReliance(Protocol):
         ...
 
 
+@runtime_checkable
+class RecordsByHand(Protocol):
+    """What a journal has in addition if it may record what people undid by hand."""
+
+    @property
+    def records_by_hand(self) -> bool:
+        """Whether it does: then `RunChange.by_hand` is written, and `RunRow.by_hand` read."""
+        ...
+
+
 @frozen
 class RunCheck:
     """What a check of all rows of one run has found.

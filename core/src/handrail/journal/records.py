@@ -63,6 +63,7 @@ class RunRow(NewRun):
         undid: Seconds that earlier owners spent undoing.
         seen: The last sign of life of its owner; None if the run has ended or was given up, or if
             the machine was restarted since.
+        by_hand: What people undid by hand, as a JSON list; None if nothing was.
         given_up: Whether its owner gave up the run before the end, because it was stopped or could
             no longer write.
         plan: The plan, as JSON; empty if plans were not requested.
@@ -84,6 +85,7 @@ class RunRow(NewRun):
     heard: str | None = None
     worked: float = 0.0
     undid: float = 0.0
+    by_hand: str | None = None
     seen: str | None = None
     given_up: bool = False
     counts: str | None = None
@@ -199,11 +201,15 @@ class RelianceChange(NamedTuple):
 
 @frozen
 class RunChange:
-    """Change the run itself; values that are None are kept. An `outcome` closes the run."""
+    """Change the run itself; values that are None are kept. An `outcome` closes the run.
+
+    Only a journal that is a `RecordsByHand` is given `by_hand`.
+    """
 
     direction: Direction | None = None
     sealed: str | None = None
     outcome: Outcome | None = None
+    by_hand: str | None = None
 
 
 Change = AttemptChange | NoteChange | FieldChange | RelianceChange | RunChange

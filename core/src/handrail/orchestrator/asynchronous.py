@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from handrail.engine.commands import (
     Call,
     Commit,
     GoBack,
+    Limited,
     Machine,
     Mark,
     NotRun,
@@ -32,6 +34,7 @@ from handrail.wrapper import Layers
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
+    from handrail.orchestrator.time_limit import TimeLimit
 
 
 class Asynchronous:
@@ -106,7 +109,8 @@ class Asynchronous:
             return None  # The context is read from the line for each step.
         # `always_run` steps start even after a cancellation.
         # A layer may still undo the attempt in which a cancellation was raised.
-        clears_up = self._raised and isinstance(command, Call)
+        played = command.command if isinstance(command, Limited) else command
+        clears_up = self._raised and isinstance(played, Call)
         stops = run.outcome is None and not (run.undoing or clears_up)
         if self._pending is not None and stops:
             pending, self._pending = self._pending, None
@@ -115,21 +119,42 @@ class Asynchronous:
             line.context.current_step = command.own_name
             step = command.step
             command = Call(step.can_skip, (line.context,)) if line.asking else Attempt(step)
-        if isinstance(command, Attempt):
-            method = "execute" if command.resumed is None else "resume"
-            inline = is_async(command.step, method)
-            function, args = target(command, line.context)
-            return checked(command.step, await self._call(function, args, inline=inline))
-        if isinstance(command, Call):
-            owner = getattr(command.function, "__self__", None)
-            name = getattr(command.function, "__name__", "")
-            inline = command.inline or _is_async_method(owner, name, command.function)
-            return await self._call(command.function, command.args, inline=inline)
+        if isinstance(command, Attempt | Call):
+            return await self._do(command)
+        if isinstance(command, Limited):
+            return await self._limited(command)
         if isinstance(command, Report):
             return guarded(run.progress.reached, command.percent)
         if isinstance(command, Pause):
             return await self._call(asyncio.sleep, (command.seconds,), inline=True)
         return await self._through(command) if isinstance(command, Layers) else None
+
+    async def _do(self, command: Attempt | Call, limit: TimeLimit | None = None) -> Any:
+        function, args = target(command, self._run.line.context)
+        if isinstance(command, Attempt):
+            method = "execute" if command.resumed is None else "resume"
+            inline = is_async(command.step, method)
+            return checked(command.step, await self._call(function, args, inline, limit))
+        owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+        inline = command.inline or _is_async_method(owner, name, function)
+        return await self._call(function, args, inline, limit)
+
+    async def _limited(self, command: Limited) -> Any:
+        """Play a command within its limits."""
+        # Only steps with limits pay for it.
+        from handrail.orchestrator.time_limit import TimeLimit  # noqa: PLC0415
+
+        line, limit = self._run.line, TimeLimit(command.limits)
+        limit.thread = None  # Unless it runs in the loop, see `_cancelled_late`.
+        line.watched(limit.beat)
+        limit.start()
+        try:
+            answer = await self._do(command.command, limit)
+        finally:
+            # It waits for its thread, which is not longer than one call takes.
+            limit.stop()
+            line.watched(None)
+        return limit.settled(answer, self._run.interruptions)
 
     async def _through(self, layers: Layers) -> Any:
         """Play layers to their end, or until an attempt is to be undone; return which."""
@@ -138,7 +163,7 @@ class Asynchronous:
         while True:
             if command is None:
                 answer, layers.answer = layers.answer, None
-            elif isinstance(command, Attempt | Pause):
+            elif isinstance(command, Attempt | Limited | Pause):
                 answer = await self._perform(command)
                 if isinstance(answer, NotRun):
                     answer = Raised(answer.error)
@@ -147,7 +172,13 @@ class Asynchronous:
             command = layers.move(answer)
 
     @calls_user_code
-    async def _call(self, function: Callable[..., Any], args: tuple[Any, ...], inline: bool) -> Any:
+    async def _call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        inline: bool,
+        limit: TimeLimit | None = None,
+    ) -> Any:
         self._called = True
         answer = (
             guarded(function, *args) if inline else await self._in_thread(guarded, function, *args)
@@ -156,7 +187,7 @@ class Asynchronous:
             return answer
         raised: asyncio.CancelledError | None = None
         try:
-            found: Any = await answer
+            found: Any = await (answer if limit is None else _cancelled_late(answer, limit))
         except asyncio.CancelledError as error:
             found, raised = Raised(error), error
         except BaseException as error:  # noqa: BLE001 - the engine decides
@@ -170,7 +201,8 @@ class Asynchronous:
     def _cancel(self, error: asyncio.CancelledError) -> None:
         """Stop the run at the next boundary, because its task was cancelled."""
         self._pending = self.cancelled = error
-        self._run.interruptions = (KeyboardInterrupt, SystemExit, asyncio.CancelledError)
+        kinds = self._run.interruptions
+        self._run.interruptions = tuple({*kinds, asyncio.CancelledError})
 
     def _asked_to_cancel(self, *, raised: bool = False) -> bool:
         """Return whether this task was asked to be cancelled since it last noticed that.
@@ -202,6 +234,36 @@ class Asynchronous:
             except BaseException:  # noqa: BLE001 - read from the future below
                 pass
         return future.result()
+
+
+@calls_user_code
+async def _cancelled_late(awaitable: Awaitable[Any], limit: TimeLimit) -> Any:
+    """Await something, which is cancelled once the time of `limit` is over.
+
+    Raises:
+        StepTimeoutError: It was cancelled for that, and for nothing else.
+    """
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    before, asked = task.cancelling(), 0
+
+    def cancel() -> None:
+        nonlocal asked
+        if limit.due:
+            limit.due, asked = False, asked + 1
+            task.cancel()
+
+    limit.thread, limit.interrupt = _thread.get_ident(), partial(loop.call_soon_threadsafe, cancel)
+    try:
+        return await awaitable
+    except asyncio.CancelledError as error:
+        if asked and task.cancelling() - asked <= before and limit.error is not None:
+            raise limit.error from error
+        raise
+    finally:
+        limit.interrupt = None
+        for _ in range(asked):
+            task.uncancel()
 
 
 async def call_in_thread(function: Callable[..., None], *args: object) -> None:

@@ -12,6 +12,7 @@ from handrail.engine.commands import (
     Call,
     Commit,
     GoBack,
+    Limited,
     Machine,
     Mark,
     NotRun,
@@ -30,6 +31,7 @@ from handrail.plan.plan import PlannedStep
 from handrail.steps import StepResult
 from handrail.wrapper import Layers
 
+_PLAYED = (Attempt, Limited, Pause)
 _NOT_AWAITABLE = frozenset({StepResult, Raised, bool, type(None)})
 
 
@@ -127,7 +129,8 @@ class Blocking:
             command = send(None)
             while True:
                 if type(command) is not PlannedStep:
-                    done = self._perform(command)
+                    stops = interrupts.pending is not None and type(command) in (Limited, Pause)
+                    done = Raised(_taken(interrupts)) if stops else self._perform(command)
                     context = line.context
                     command = send(done)
                     continue
@@ -169,21 +172,41 @@ class Blocking:
             return None
         # `always_run` steps start even if a signal is pending; they receive it.
         # A layer may still undo the attempt in which an interrupt was raised.
-        clears_up = interrupts.raised and isinstance(command, Call)
+        calls = isinstance(command, Call) or (
+            isinstance(command, Limited) and isinstance(command.command, Call)
+        )
+        clears_up = interrupts.raised and calls
         stops = run.outcome is None and not (interrupts.undoing or clears_up)
         if interrupts.pending is not None and stops:
             kind = Raised if isinstance(command, Mark | Report) else NotRun
             return kind(_taken(interrupts))
         if isinstance(command, Report):
             return guarded(run.progress.reached, command.percent)
-        if isinstance(command, Call):
-            return self._call(command.function, command.args)
-        if isinstance(command, Attempt):
-            function, args = target(command, run.line.context)
-            return checked(command.step, self._call(function, args))
+        if isinstance(command, Call | Attempt):
+            return self._do(command)
+        if isinstance(command, Limited | Pause):
+            return self._pause_or_limited(command)
+        return None
+
+    def _do(self, command: Call | Attempt) -> Any:
+        function, args = target(command, self._run.line.context)
+        answer = self._call(function, args)
+        return answer if isinstance(command, Call) else checked(command.step, answer)
+
+    def _pause_or_limited(self, command: Limited | Pause) -> Any:
         if isinstance(command, Pause):
             return guarded(pause, command.seconds)
-        return None
+        # Only steps with limits pay for it.
+        from handrail.orchestrator.time_limit import TimeLimit  # noqa: PLC0415
+
+        line, limit = self._run.line, TimeLimit(command.limits)
+        line.watched(limit.beat)
+        try:
+            with self._interrupts.within(limit):
+                answer = self._do(command.command)
+        finally:
+            line.watched(None)
+        return limit.settled(answer, self._run.interruptions)
 
     @calls_user_code
     def _through(self, layers: Layers) -> Any:
@@ -199,12 +222,12 @@ class Blocking:
             answer: Any = None
             if command is None:
                 answer, layers.answer = layers.answer, None
-            elif kind is not Attempt and kind is not Pause:
+            elif kind not in _PLAYED:
                 return command
             elif interrupts.pending is not None and run.outcome is None:
                 answer = Raised(_taken(interrupts))
-            elif kind is Pause:
-                answer = guarded(pause, command.seconds)
+            elif kind is not Attempt:
+                answer = self._pause_or_limited(command)
             else:
                 try:
                     answer = command.step.execute(context)

@@ -50,11 +50,11 @@ class EventLoop:
             )
         runner, interrupts = self._started(), self._interrupts
         running = _Running(runner.get_loop(), awaitable)
-        outer, interrupts.cancel_task = interrupts.cancel_task, running.cancel
+        outer, interrupts.task = interrupts.task, running
         answer = guarded(_run_to_end, runner, running.body())
-        interrupts.cancel_task = outer
+        interrupts.task = outer
         if running.cancelled and isinstance(answer, Raised) and _is_cancelled(answer.error):
-            return Raised(interrupts.take() or KeyboardInterrupt())
+            return Raised(interrupts.take() or running.because or KeyboardInterrupt())
         return answer
 
     def _started(self) -> asyncio.Runner:
@@ -75,19 +75,28 @@ class _Running:
 
     Attributes:
         cancelled: Whether it was cancelled.
+        because: What a time limit that cancelled it raises.
+        heard: Whether its loop has taken note of the last `cancel`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, awaitable: Awaitable[Any]) -> None:
         self.cancelled = False
+        self.because: BaseException | None = None
+        self.heard = True
         self._loop = loop
         self._awaitable = awaitable
         self._task: asyncio.Task[Any] | None = None
 
-    def cancel(self) -> None:
+    def cancel(self, because: BaseException | None = None) -> None:
         """Cancel it, or keep it from starting."""
-        self.cancelled = True
+        self.cancelled, self.because = True, because
         if self._task is not None:
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            self.heard = False
+            self._loop.call_soon_threadsafe(self._cancel, self._task)
+
+    def _cancel(self, task: asyncio.Task[Any]) -> None:
+        self.heard = True
+        task.cancel()
 
     @calls_user_code
     async def body(self) -> Any:

@@ -1,4 +1,4 @@
-"""Ctrl-C for the blocking driver: user code is interrupted, engine code is not.
+"""Ctrl-C and timeouts for the blocking driver: user code is interrupted, engine code is not.
 
 The handler is installed only in the main thread, and only over Python's default one. A signal that
 lands in the engine waits for the next boundary. Should user code be entered first, a timer delivers
@@ -13,13 +13,34 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING, Protocol
 
 from handrail.engine.user_code import is_user_code
+from handrail.errors import StepTimedOut
+from handrail.orchestrator.alarm import Alarm
+
+if TYPE_CHECKING:
+    from handrail.orchestrator.time_limit import TimeLimit
 
 ONE_SIGNAL = 0.5  # Seconds within which signals count as one.
 _REDELIVER = 0.02  # Seconds until a signal that landed in the engine is tried again.
+
+
+class RunningTask(Protocol):
+    """An async step that runs in the loop of a blocking run.
+
+    Attributes:
+        heard: Whether its loop has taken note of the last `cancel`.
+    """
+
+    heard: bool
+
+    def cancel(self, because: BaseException | None = None) -> None:
+        """Cancel it, from any thread; it raises `because` then."""
 
 
 class Interrupts:
@@ -34,7 +55,7 @@ class Interrupts:
         raised: Whether it was raised in user code already, which may have suppressed it.
         undoing: Whether an undo is in progress, during which the first signal only warns.
         late: An interrupt that came too late to stop the run; it is raised after the run.
-        cancel_task: Set while an async step runs; cancels it.
+        task: The async step that runs, if any.
     """
 
     def __init__(self, on_signal: Callable[[str, bool], None]) -> None:
@@ -42,14 +63,16 @@ class Interrupts:
         self.raised = False
         self.undoing = False
         self.late: KeyboardInterrupt | None = None
-        self.cancel_task: Callable[[], None] | None = None
+        self.task: RunningTask | None = None
+        # With whether an undo was in progress already; the outermost first.
+        self._limits: list[tuple[TimeLimit, bool]] = []
         self._on_signal = on_signal
         self._telling = False
         self._warned = False
         self._last = -ONE_SIGNAL
         self._runs: list[object] = []
         self._installed = False
-        self._retry: _Later | None = None
+        self._retry: Alarm | None = None
         self._again = False
         self._signum = signal.SIGINT
 
@@ -113,6 +136,7 @@ class Interrupts:
             self._again = False
             if self.pending is not None and not self.raised:
                 self._deliver(frame)
+            self._stop_late(frame)
             return
         now = time.monotonic()
         if now - self._last < ONE_SIGNAL:
@@ -130,6 +154,45 @@ class Interrupts:
         self.pending, self.raised = KeyboardInterrupt(), False
         self._deliver(frame, even_here=stuck)
 
+    @contextmanager
+    def within(self, limit: TimeLimit) -> Generator[None, None, None]:
+        """Interrupt the step that runs once the time of `limit` is over."""
+        if not self._installed:
+            limit.thread = None
+        undoing = self.undoing
+        limit.interrupt = partial(self._time_is_over, limit, undoing)
+        self._limits.append((limit, undoing))
+        limit.start()
+        try:
+            yield
+        finally:
+            limit.stop()
+            self._limits.pop()
+
+    def _time_is_over(self, limit: TimeLimit, undoing: bool) -> None:
+        """Interrupt what runs within `limit`; called in another thread, again while it is due."""
+        if self.undoing != undoing:
+            return  # The step has a run of its own, which is being undone.
+        task = self.task
+        if task is not None and task.heard:
+            limit.due = False
+            task.cancel(StepTimedOut(limit.error))
+        elif self._installed:
+            signum = next((each for each in _signals() if self._handles(each)), None)
+            if signum is not None:
+                self._send(signum)
+
+    def _handles(self, signum: int) -> bool:
+        return signal.getsignal(signum) in (self.handle, interrupt_run)
+
+    def _stop_late(self, frame: FrameType | None) -> None:
+        """Raise StepTimedOut in the code that was come upon, if the time of its step is over."""
+        if not self._installed or self._in_engine(frame):
+            return
+        for limit, undoing in self._limits:
+            if limit.due and self.undoing == undoing:
+                limit.raise_it()
+
     def _tell(self, warns: bool) -> None:
         before, self._telling = self._telling, True
         try:
@@ -140,56 +203,36 @@ class Interrupts:
     def _deliver(self, frame: FrameType | None, *, even_here: bool = False) -> None:
         if not self._installed:
             return
-        if self.cancel_task is not None:
+        if self.task is not None:
             # As asyncio.run does: the first one cancels, the next one raises where it can.
-            cancel, self.cancel_task = self.cancel_task, None
-            cancel()
+            task, self.task = self.task, None
+            task.cancel()
         elif self._in_engine(frame) and not even_here:
-            self._retry = _Later(_REDELIVER, self._try_again)
+            self._retry = Alarm(_REDELIVER, self._try_again)
         else:
             self.raised = True
             raise KeyboardInterrupt
 
     def _try_again(self) -> None:
         if self.pending is not None and self._installed and not self.raised:
-            self._again = True
-            main = threading.main_thread().ident
-            handled = callable(signal.getsignal(self._signum))
-            if hasattr(signal, "pthread_kill") and handled and main is not None:
-                # A real signal: it also ends a system call that waits.
-                signal.pthread_kill(main, self._signum)
-            else:
-                _thread.interrupt_main(self._signum)
+            self._send(self._signum)
+
+    def _send(self, signum: signal.Signals) -> None:
+        """Let `handle` be called in the main thread, as for a signal."""
+        self._again = True
+        main = threading.main_thread().ident
+        handled = callable(signal.getsignal(signum))
+        if hasattr(signal, "pthread_kill") and handled and main is not None:
+            # A real signal: it also ends a system call that waits.
+            signal.pthread_kill(main, signum)
+        else:
+            _thread.interrupt_main(signum)
 
     def _in_engine(self, frame: FrameType | None) -> bool:
         # It may interrupt the handler of another signal: check the frame below that handler.
         while frame is not None and frame.f_globals.get("__name__") == __name__:
             frame = frame.f_back
         return self._telling or not is_user_code(frame)
-
-
-class _Later:
-    """Calls a function in a thread after some seconds, unless it is stopped before.
-
-    Not a threading.Timer: that one does more than a signal handler should.
-    """
-
-    def __init__(self, seconds: float, function: Callable[[], None]) -> None:
-        self._stopped = _thread.allocate_lock()
-        self._over = _thread.allocate_lock()
-        self._stopped.acquire()
-        self._over.acquire()
-        _thread.start_new_thread(self._run, (seconds, function))
-
-    def _run(self, seconds: float, function: Callable[[], None]) -> None:
-        if not self._stopped.acquire(timeout=seconds):
-            function()
-        self._over.release()
-
-    def stop(self) -> None:
-        """Wait until no more signals are sent."""
-        self._stopped.release()
-        self._over.acquire()
 
 
 _active: list[Interrupts] = []
@@ -223,6 +266,13 @@ def warn_on_stderr(name: str, undoing: bool) -> None:
         # The signal may come during another print, or the reader may be gone.
         with contextlib.suppress(OSError, RuntimeError):
             print(text, file=sys.stderr)
+
+
+def _signals() -> Iterator[signal.Signals]:
+    """Yield the signals that may interrupt a run."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            yield signal.Signals[name]
 
 
 def _in_main_thread() -> bool:

@@ -24,7 +24,7 @@ from handrail.errors import (
 from handrail.frozen import record, replace
 from handrail.groups import Parallel, group_at
 from handrail.origin import Origin
-from handrail.plan.edits import EditSet, Insertion, Removal, Wrapping
+from handrail.plan.edits import EditSet, Insertion, Limiting, Removal, Wrapping
 from handrail.plan.entry import entries_for
 from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
@@ -58,6 +58,10 @@ def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tup
             builder.wrap(wrap)
         builder.edits.removals += [
             Removal(name=remove.step, origin=remove.origin) for remove in each.removes
+        ]
+        builder.edits.limitings += [
+            Limiting(name=limits.step, values=limits.values, origin=limits.origin)
+            for limits in each.limits
         ]
     return builder.edits, tuple(builder.problems)
 

@@ -127,7 +127,10 @@ class UndoPacks:
         from handrail.packs.project_edits import edits_of  # noqa: PLC0415 - for plans only
 
         changes = [self._usable(each) for each in self._packs.changes(lineage)]
-        return edits_of(changes, self._packs.catalog)
+        edits, problems = edits_of(changes, self._packs.catalog)
+        for limiting in edits.limitings:
+            limiting.missing_ok = True  # The step may be one of an excluded pack.
+        return edits, problems
 
     def workflow_steps(self, name: str) -> tuple[Sequence[tuple[Part, Origin]], Sequence[Problem]]:
         """Return the steps and groups of a workflow, without steps of excluded packs.

@@ -7,8 +7,9 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import Problem
+from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
+from handrail.limits import changed_by
 from handrail.plan import problems
 from handrail.plan.builder import Draft, layers_of
 from handrail.plan.entry import chain, innermost, rewire
@@ -17,7 +18,7 @@ from handrail.plan.tree import GroupNode
 from handrail.wrapper import StepWrapper, is_wrapper
 
 if TYPE_CHECKING:
-    from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
+    from handrail.plan.edits import EditSet, Limiting, Removal, Replacement, Wrapping
     from handrail.plan.tree import AnyNode, Node
     from handrail.settings.requirements import RequiredStep
     from handrail.steps import BaseStep
@@ -49,7 +50,7 @@ class Changes:
     _wrapped: set[tuple[str | None, int]] = field(default_factory=set[tuple[str | None, int]])
 
     def apply(self, edits: Iterable[EditSet]) -> None:
-        """Replace, then wrap, then remove, each in the order of `edits`."""
+        """Replace, then wrap, then remove, then limit, each in the order of `edits`."""
         edits = tuple(edits)
         for edit_set in edits:
             for replacement in edit_set.replacements:
@@ -61,6 +62,9 @@ class Changes:
         for edit_set in edits:
             for removal in edit_set.removals:
                 self._remove(removal)
+        for edit_set in edits:
+            for limiting in edit_set.limitings:
+                self._limit(limiting)
 
     def _replace(self, edit: Replacement) -> None:
         node = self._target(edit.name, edit, "replaces")
@@ -137,6 +141,18 @@ class Changes:
             self.problems.append(problems.replaced_and_removed(edit, replacement))
         if not replaced and self._allowed(found, edit, "remove"):
             self.removed.update((id(node), edit) for node in found.steps)
+
+    def _limit(self, edit: Limiting) -> None:
+        if edit.missing_ok and edit.name not in self.anchors:
+            return
+        node = self._target(edit.name, edit, "limits")
+        if node is None:
+            return
+        draft = node.draft
+        try:
+            draft.given = changed_by(*draft.limits, edit.values)
+        except InvalidStepError as error:
+            self.problems.append(problems.bad_limits(edit, draft, error))
 
     def _target(self, name: str, edit: Any, verb: str) -> Node | None:
         found = self._found(name, edit, verb)

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import record
+from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import Entry, Lane, around
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
@@ -34,6 +35,9 @@ class Draft:
     """A step during planning, with the facts known so far.
 
     A step that always runs closes the plan, so that it stands in no lane.
+
+    Attributes:
+        given: The limits and the undo policy that the project gives it; None for its own.
     """
 
     entry: Entry
@@ -43,6 +47,13 @@ class Draft:
     required: str = ""
     by_project: bool = False
     lane: Lane | None = None
+    given: tuple[Limits, RollbackPolicy] | None = None
+
+    @property
+    def limits(self) -> tuple[Limits, RollbackPolicy]:
+        """Its limits and its undo policy."""
+        step = self.entry.outermost
+        return self.given or (step.limits, step.rollback_policy)
 
     @property
     def always_run(self) -> bool:
@@ -110,7 +121,10 @@ class _Reader:
             return self._read(draft)
         always_run, effects = draft.always_run, bool(step.effects)
         placed = (id(draft.origin), draft.reason, draft.required, self._lane)
-        key = (kind, draft.entry.weight, always_run, effects, placed)
+        limits, policy = draft.given or (step.limits, step.rollback_policy)
+        usual = limits is NO_LIMITS and policy is NO_POLICY
+        limited = None if usual else (limits, policy)
+        key = (kind, draft.entry.weight, always_run, effects, limited, placed)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = self._read(draft)
@@ -128,6 +142,9 @@ class _Reader:
         step: BaseStep[Any] = draft.entry.outermost
         weight, share = self._weights[draft.entry.weight]
         undoable, always_run, effects = has_own(step, "rollback"), draft.always_run, step.effects
+        limits, policy = draft.given or (step.limits, step.rollback_policy)
+        limited = limits is not NO_LIMITS and limits != NO_LIMITS
+        retried = policy is not NO_POLICY and policy != NO_POLICY
         return Facts(
             weight=weight,
             weight_share=share,
@@ -137,7 +154,7 @@ class _Reader:
             layers=draft.layers,
             always_run=always_run,
             effects=bool(effects),
-            plain=not is_layer(step),
+            plain=not (limited or is_layer(step)),
             skippable=overrides(step, "can_skip"),
             group=None if draft.lane is None else draft.lane.group.name,
             lane=None if draft.lane is None else self._number,
@@ -147,6 +164,8 @@ class _Reader:
             resumable=overrides(step, "resume"),
             restorable=overrides(step, "restore"),
             by_project=draft.by_project,
+            limits=limits if limited else None,
+            rollback_policy=policy if retried else None,
         )
 
 

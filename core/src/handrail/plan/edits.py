@@ -92,6 +92,20 @@ class Removal:
 
 
 @record
+class Limiting:
+    """Other limits and another undo policy for the step called `name`.
+
+    Attributes:
+        values: Values by the keywords of `@step`, such as `timeout`.
+    """
+
+    name: str
+    values: Mapping[str, object]
+    origin: Origin
+    missing_ok: bool = False
+
+
+@record
 class EditSet:
     """All edits of one action by one pack or the project, in the order of the calls."""
 
@@ -100,13 +114,13 @@ class EditSet:
     replacements: list[Replacement] = field(default_factory=list["Replacement"])
     wrappings: list[Wrapping] = field(default_factory=list["Wrapping"])
     removals: list[Removal] = field(default_factory=list["Removal"])
+    limitings: list[Limiting] = field(default_factory=list["Limiting"])
 
     @property
     def count(self) -> int:
         """The number of edits."""
-        return (
-            len(self.insertions) + len(self.replacements) + len(self.wrappings) + len(self.removals)
-        )
+        placed = len(self.insertions) + len(self.replacements) + len(self.removals)
+        return placed + len(self.wrappings) + len(self.limitings)
 
     def with_more(self, more: EditSet) -> EditSet:
         """Return these edits and then those of `more`."""
@@ -116,6 +130,7 @@ class EditSet:
             replacements=[*self.replacements, *more.replacements],
             wrappings=[*self.wrappings, *more.wrappings],
             removals=[*self.removals, *more.removals],
+            limitings=[*self.limitings, *more.limitings],
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import InvalidStepError
 from handrail.frozen import record
+from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
 from handrail.steps import BaseStep, FunctionStep
 from handrail.wrapper import StepWrapper
 
@@ -225,9 +226,26 @@ def entry_for(step: BaseStep[Any]) -> Entry:
     if not usual and isinstance(cast("object", weight), float):
         weight = cast("Real", float(weight))  # A float enum prints as its name.
     aliases = _read(step, "aliases")
-    if aliases == () and StepWrapper not in kind.__mro__:
-        return Entry(name, step, weight)
-    return Entry(name, step, weight, _names_of(step, name)[1:])
+    plain = aliases == () and StepWrapper not in kind.__mro__
+    others = () if plain else _names_of(step, name)[1:]
+    try:
+        usual = step.limits is NO_LIMITS and step.rollback_policy is NO_POLICY
+    except Exception:  # noqa: BLE001 - told below, with the name of the attribute
+        usual = False
+    if not usual:
+        _check_limits(step, name)
+    return Entry(name, step, weight, others)
+
+
+def _check_limits(step: BaseStep[Any], name: str) -> None:
+    for attribute, kind in (("limits", Limits), ("rollback_policy", RollbackPolicy)):
+        given = _read(step, attribute)
+        if not isinstance(given, kind):
+            example = f"{attribute} = {kind.__name__}(timeout=30)"
+            raise InvalidStepError(
+                f"step '{name}' ({owner_of(step)}) has the {attribute} {given!r}",
+                ways_out=(f"write {example}",),
+            )
 
 
 def _no_step(given: object) -> InvalidStepError:

@@ -16,11 +16,21 @@ from handrail.steps import FunctionStep
 if TYPE_CHECKING:
     from handrail.origin import Origin
     from handrail.plan.builder import Draft
-    from handrail.plan.edits import History, Insertion, Removal, Replacement
+    from handrail.plan.edits import History, Insertion, Limiting, Removal, Replacement
     from handrail.plan.entry import Entry
     from handrail.plan.plan import Plan, PlannedAction, PlannedStep
 
-Kind = Literal["base", "added", "inserted", "skipped", "replaced", "wrapped", "moved", "removed"]
+Kind = Literal[
+    "base",
+    "added",
+    "inserted",
+    "skipped",
+    "replaced",
+    "wrapped",
+    "limited",
+    "moved",
+    "removed",
+]
 
 
 @frozen
@@ -106,7 +116,8 @@ def explain(plan: Plan, name: str) -> Explanation:
         raise StepNotFoundError.among(name, things)
     span = plan.span(name)
     planned = plan.steps[plan.positions[name]] if name in plan.positions else None
-    links = [*thing.placed(), *_layers(planned), *_closing(planned), *thing.taken_out()]
+    layers = _layers(planned)
+    links = [*thing.placed(), *layers, *thing.limited(), *_closing(planned), *thing.taken_out()]
     seen = {id(thing)}
     while thing.anchor in things and id(things[thing.anchor]) not in seen:
         thing = things[thing.anchor]
@@ -178,6 +189,7 @@ class _Thing:
     replacement: Replacement | None = None
     removal: Removal | None = None
     group: str = ""
+    limitings: list[Limiting] = field(default_factory=list["Limiting"])
 
     @property
     def anchor(self) -> str:
@@ -204,6 +216,11 @@ class _Thing:
                 origin=self.replacement.origin,
                 grant=self._grant("replace", self.replacement.origin),
             )
+
+    def limited(self) -> Iterator[Link]:
+        for each in self.limitings:
+            values = ", ".join(f"{name} = {value}" for name, value in each.values.items())
+            yield Link(kind="limited", step=self.name, told=f"given {values}", origin=each.origin)
 
     def taken_out(self) -> Iterator[Link]:
         if self.removal is not None:
@@ -247,6 +264,9 @@ def _things(history: History) -> dict[str, _Thing]:
                 made = _Thing(thing.group, insertion.origin, grants, insertion, skipped)
                 things.setdefault(thing.group, made)
     _change(things, replacements, [each for edits in history.edits for each in edits.removals])
+    for limiting in (each for edits in history.edits for each in edits.limitings):
+        if limiting.name in things:
+            things[limiting.name].limitings.append(limiting)
     return things
 
 

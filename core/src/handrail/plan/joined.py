@@ -126,7 +126,8 @@ def split(
     """
     found: dict[str, OfAction] = {each: (EditSet(owner=edits.owner), []) for each in actions}
     unknown: list[Problem] = []
-    for kind, attribute in (("insertions", "anchor"), ("wrappings", "name"), ("removals", "name")):
+    for kind in ("insertions", "wrappings", "removals", "limitings"):
+        attribute = "anchor" if kind == "insertions" else "name"
         for edit in getattr(edits, kind):
             name: str | None = getattr(edit, attribute)
             action, _, own = (f"{actions[-1]}." if name is None else name).partition(".")

@@ -16,6 +16,7 @@ from handrail.plan.fingerprint import identity_json
 from handrail.steps import BaseStep, is_async
 
 if TYPE_CHECKING:
+    from handrail.limits import Limits, RollbackPolicy
     from handrail.plan.edits import History
     from handrail.plan.weights import Weights
     from handrail.wrapper import StepWrapper
@@ -57,7 +58,7 @@ class Facts:
         effects: Whether a dry run must not execute it.
         group: Name of the group in which it stands, or None.
         lane: Number of its lane in that group, from 0, or None.
-        plain: Whether its `execute` is called to run it, and not the body of a layer.
+        plain: Whether its `execute` is called to run it: no layer, and within no limits.
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether a `rollback` takes back what it did; one of a layer that only asks the
             wrapped step does not.
@@ -66,6 +67,8 @@ class Facts:
         resumable: Whether it has a `resume` of its own.
         restorable: Whether it has a `restore` of its own.
         by_project: Whether the project has put it there, and not the action or a pack.
+        limits: The limits on its attempts; None without any.
+        rollback_policy: The policy for its undo; None for the usual one.
     """
 
     weight: Fraction
@@ -86,6 +89,8 @@ class Facts:
     resumable: bool
     restorable: bool
     by_project: bool = False
+    limits: Limits | None = None
+    rollback_policy: RollbackPolicy | None = None
 
 
 @frozen(eq=False, kw_only=False)
@@ -140,6 +145,16 @@ class PlannedStep:
         return self.facts.always_run
 
     @property
+    def limits(self) -> Limits | None:
+        """The limits on its attempts; None without any."""
+        return self.facts.limits
+
+    @property
+    def rollback_policy(self) -> RollbackPolicy | None:
+        """The policy for its undo; None for the usual one."""
+        return self.facts.rollback_policy
+
+    @property
     def effects(self) -> bool:
         """Whether a dry run must not execute it."""
         return self.facts.effects
@@ -176,6 +191,8 @@ class PlannedStep:
             "always_run": facts.always_run,
             "effects": facts.effects,
             **place,
+            "limits": facts.limits and facts.limits.to_dict(),
+            "rollback_policy": facts.rollback_policy and facts.rollback_policy.to_dict(),
         }
 
     @property

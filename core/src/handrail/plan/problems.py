@@ -11,6 +11,7 @@ from handrail.suggest import near
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from handrail.errors import InvalidStepError
     from handrail.origin import Origin
     from handrail.plan.builder import Draft
     from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
@@ -125,6 +126,17 @@ def unknown_step(edit: Any, verb: str, name: str, known: Iterable[str]) -> Probl
         origins=(edit.origin,),
         details=tuple(line for line in (edit.origin.place, hint) if line),
         ways_out=(f"leave it out:  --no-pack {owner}",) if owner else (),
+    )
+
+
+def bad_limits(edit: Any, draft: Draft, error: InvalidStepError) -> Problem:
+    """The limits that the project gives a step do not fit those that it declares."""
+    return Problem(
+        code=error.code,
+        message=f"{edit.origin} limits '{draft.entry.name}': {error.message}",
+        origins=(edit.origin, draft.origin),
+        details=(edit.origin.place,) if edit.origin.place else (),
+        ways_out=error.ways_out,
     )
 
 

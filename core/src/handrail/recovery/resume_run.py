@@ -132,9 +132,9 @@ class ClaimedRun:
 
     def _context_before(self, kept: KeptFields, position: int) -> BaseStepContext:
         """Return a copy of a context with the stored fields as they were before a step."""
-        again = copy(kept.context)
+        again, fields = copy(kept.context), kept.fields
         of_then = of_action(fields_at(self.recorded.fields, position), kept.action)
-        kept.fields.restore(again, of_then, self.recorded.row.number)
+        fields.restore(again, of_then, self.recorded.row.number)
         return again
 
     def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:

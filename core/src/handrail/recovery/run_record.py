@@ -7,11 +7,12 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.rollback_data import ASKED, ended
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.journal.codec import decode_results, entries_of
 from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
 from handrail.journal.records import seconds_between
 from handrail.params.values import value_at
+from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.recovery.invocation import stored_params
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
@@ -46,6 +47,7 @@ class RecordedStep:
             the values that are `stored` elsewhere; or the type of an `unstorable` one.
         error: Why it failed, or could not be undone.
         traceback: The same in full.
+        by_hand: The person who undid it, if that was by hand, and why.
     """
 
     name: str
@@ -59,6 +61,7 @@ class RecordedStep:
     returned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     error: str | None = None
     traceback: str | None = None
+    by_hand: ByHand | None = None
 
     @property
     def group(self) -> str | None:
@@ -99,6 +102,7 @@ class RecordedStep:
             "attempts": self.attempts,
             "took": self.took,
             "recorded": dict(self.recorded),
+            "by_hand": None if self.by_hand is None else self.by_hand.to_dict(),
             "error": self.error,
             "traceback": self.traceback,
             "origin": self.planned.get("origin"),
@@ -117,7 +121,31 @@ def recorded_steps(recorded: RecordedRun, *, running: bool) -> list[RecordedStep
     # A run that went on with --accept-drift has steps that it did not begin with.
     planned += [{"name": name} for name in last if name not in known]
     notes = notes_of(recorded)
-    return [_step(step, last.get(step["name"]), notes, recorded, running) for step in planned]
+    steps = [_step(step, last.get(step["name"]), notes, recorded, running) for step in planned]
+    by_hand = {each.step: each for each in by_hand_of(recorded.row)}
+    return [
+        replace(step, by_hand=by_hand[step.name]) if step.name in by_hand else step
+        for step in steps
+    ]
+
+
+def left_of(recorded: RecordedRun, steps: Sequence[RecordedStep]) -> tuple[str, ...]:
+    """Return the steps of a run that its undo has left, the last one first; none before an undo.
+
+    Args:
+        recorded: The run.
+        steps: Its steps.
+    """
+    if not is_undoing(recorded.row):
+        return ()
+    failed = {row.step for row in recorded.attempts if row.state == "undo_failed"}
+    left = [
+        step.name
+        for step in steps
+        if step.name in failed
+        or (step.is_undone and step.attempts > 0 and not step.planned.get("always_run"))
+    ]
+    return tuple(reversed(left))
 
 
 def heard_of(recorded: RecordedRun) -> str:
@@ -315,4 +343,5 @@ def record_of(journal: Journal, number: int) -> RunRecord:
         raise is_damaged(number, status.row.damage)
     given_params(recorded.row)
     steps = recorded_steps(recorded, running=status.state == "running")
+    status = replace(status, left=left_of(recorded, steps))
     return RunRecord(recorded=recorded, status=status, steps=steps)

@@ -18,6 +18,7 @@ from handrail.journal.codec import now
 from handrail.journal.damage import decode, is_damaged
 from handrail.journal.protocol import KnowsReliance
 from handrail.journal.records import Reliance
+from handrail.recovery.by_hand import ByHand, by_hand_of
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Holder, Journal
@@ -47,12 +48,14 @@ class RunStatus:
         reliance: The runs that rely on it, and on which it relies, where that was asked for.
         is_checked: Whether its rows were looked at as far as that takes no long time, so that what
             can be done with it may be proposed.
+        left: The steps that its undo has left, the last one first, where that was asked for.
     """
 
     row: RunRow
     holder: Holder | None = None
     reliance: Reliance = field(default_factory=Reliance)
     is_checked: bool = True
+    left: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
@@ -71,10 +74,18 @@ class RunStatus:
 
     @property
     def described(self) -> str:
-        """The state, with the owner's process, if any, and whether the run is sealed."""
-        if self.holder is None:
-            return f"{self.state}, sealed" if self.is_sealed else self.state
-        return f"{self.state} ({self.holder.described.partition(',')[0].partition(' on ')[0]})"
+        """The state, with the owner's process, if any, a seal, and what was undone by hand."""
+        if self.holder is not None:
+            return f"{self.state} ({self.holder.described.partition(',')[0].partition(' on ')[0]})"
+        by_hand = f"{len(self.by_hand)} by hand" if self.by_hand else ""
+        return ", ".join(filter(None, (self.state, "sealed" * self.is_sealed, by_hand)))
+
+    @property
+    def by_hand(self) -> tuple[ByHand, ...]:
+        """What people undid of it by hand."""
+        with suppress(JournalDamagedError):
+            return by_hand_of(self.row)
+        return ()
 
     @property
     def is_sealed(self) -> bool:

@@ -69,6 +69,21 @@ class Remove:
 
 
 @frozen
+class StepLimits:
+    """Other limits and another undo policy that the project gives a step.
+
+    Attributes:
+        step: Name of the step.
+        values: Values by the keywords of `@step`, such as `timeout` and `rollback_retries`.
+        origin: File and line.
+    """
+
+    step: str
+    values: Options
+    origin: Origin
+
+
+@frozen
 class Changes:
     """One table `[actions.NAME]` or `[workflows.NAME]`.
 
@@ -85,6 +100,7 @@ class Changes:
         inserts: Steps to insert, in the order of the file.
         removes: Steps to remove.
         wraps: Wrappers to add; for each step, the outermost first.
+        limits: Other limits for steps.
         origin: File and line.
         lines: One-based line of each key, by its path below the table.
     """
@@ -99,6 +115,7 @@ class Changes:
     inserts: tuple[Insert, ...] = ()
     removes: tuple[Remove, ...] = ()
     wraps: tuple[Wrap, ...] = ()
+    limits: tuple[StepLimits, ...] = ()
     origin: Origin
     lines: Mapping[tuple[str | int, ...], int] = NOTHING
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Literal, cast
 
-from handrail.errors import Problem
+from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
-from handrail.settings.changes import Changes, Insert, LocalName, Remove, Wrap
+from handrail.limits import NO_LIMITS, NO_POLICY, changed_by
+from handrail.settings.changes import Changes, Insert, LocalName, Remove, StepLimits, Wrap
 from handrail.settings.keys import below
 from handrail.settings.pack_names import normalised
 from handrail.settings.requirements import RequiredPack, RequiredStep, Requirements, parse_pack
@@ -24,6 +25,7 @@ _ACTION = "actions.NAME"
 _HAS = {"steps": "steps", "chain": "a chain"}
 _MADE_BY = ("extends", *_HAS)
 _INSERT = "actions.NAME.insert"
+_STEP = "actions.NAME.steps.STEP"
 _REQUIRED_STEPS = "required.steps"
 _SIDES: tuple[Literal["before", "after"], ...] = ("before", "after")
 _SWITCHES = ("disable", "only")
@@ -63,7 +65,9 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
             hint = f"[workflows.{name}] may extend an action" if key == "extends" else ""
             reader.unknown(here, key, each, known, hint)
         else:
-            field, read = _parts()[key]
+            # Those of a workflow may be what it is made of.
+            limits = key == "steps" and (section == "actions" or isinstance(each, dict))
+            field, read = _parts()["limits" if limits else key]
             found[field] = read(reader, here, each)
     if section == "workflows" and isinstance(value, dict):
         _check_made_by(reader, path, found)
@@ -82,6 +86,7 @@ def _parts() -> dict[str, tuple[str, Callable[[TableReader, Path, object], Any]]
         "params": ("params", TableReader.table),
         "insert": ("inserts", lambda *each: tuple(_inserts(*each))),
         "steps": ("steps", lambda *each: tuple(_steps(*each))),
+        "limits": ("limits", lambda *each: tuple(_limits(*each))),
         "remove": ("removes", _removes),
         "wrap": ("wraps", lambda *each: tuple(_wraps(*each))),
         "chain": ("chain", _chain),
@@ -282,6 +287,23 @@ def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | N
     use = reader.text((*path, "use"), table["use"])
     options = {key: each for key, each in table.items() if key != "use"}
     return Wrap(step=step, use=use, options=options, origin=origin) if use else None
+
+
+def _limits(reader: TableReader, path: Path, value: object) -> Iterator[StepLimits]:
+    for step, table in reader.table(path, value).items():
+        place = (*path, step)
+        values: dict[str, Any] = {}
+        for here, key, each in reader.fields(place, table, _STEP):
+            values[key] = each
+            # Whether a limit on the memory fits is known once the step is.
+            alone = {key: each, "isolated": True} if key == "memory" else {key: each}
+            try:
+                changed_by(NO_LIMITS, NO_POLICY, alone)
+            except InvalidStepError as error:
+                reader.problem(here, f"{dotted(place)}: {error.message}")
+                del values[key]
+        if values:
+            yield StepLimits(step=step, values=values, origin=reader.origin(place))
 
 
 def check_nesting(workflows: AllChanges) -> list[Problem]:

@@ -133,7 +133,7 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
 def _show(listed: Listed, checked: Verification, differences: list[Difference]) -> None:
     unfinished = "" if listed.finished else " · not finished"
     echo(f"export  {listed.name or 'of a run that is not known'}{unfinished}")
-    echo(f"output  {listed.output}")
+    echo(listed.output, head="output  ")
     for each in differences[:_SHOWN]:
         echo(f"  {each.path}  {each.what}")
     if len(differences) > _SHOWN:

@@ -131,8 +131,11 @@ _VALUES = (
 # How many rows a run has, written when it ends.
 _COUNTS = ("ALTER TABLE handrail_run ADD COLUMN counts text",)
 
+# What people undid by hand, as a JSON list.
+_BY_HAND = ("ALTER TABLE handrail_run ADD COLUMN by_hand text",)
+
 # Each only adds, so a journal of an older pack keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS, _VALUES, _COUNTS)
+MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS, _VALUES, _COUNTS, _BY_HAND)
 
 
 def make_tables(session: Session, migrations: Migrations) -> None:

@@ -42,6 +42,7 @@ SQL = Statements(
         newer_tables=("reliance",),
         checksums=True,
         counts=True,
+        by_hand=True,
         prefix="handrail_",
         render=_render,
     )

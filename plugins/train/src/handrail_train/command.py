@@ -104,9 +104,9 @@ def show(reference: str, folder: Path | None, store: str, as_json: bool) -> None
         echo_json({**version.to_dict(), **names, "report": report, "saved": saved})
         return
     for label, text in _described(version, report, str(number or version.run)):
-        echo(f"{label:8}  {text}".rstrip())
+        echo(text, head=f"{label:8}  ")
     for name, file in version.files.items():
-        echo(f"  {name:16}  {size_text(file.size):>7}  {file.key}")
+        echo(file.key, head=f"  {name:16}  {size_text(file.size):>7}  ")
     for path in saved:
         echo(f"wrote {path}")
 

@@ -111,11 +111,11 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
         echo_json(document)
         return 1 if differences else 0
     unfinished = "" if about.get("finished") else " · not finished"
-    echo(f"upload     {found.name}{unfinished}")
-    echo(f"target     {about['target']}")
-    echo(f"catalogue  {about['catalogue']}")
+    echo(f"{found.name}{unfinished}", head="upload     ")
+    echo(about["target"], head="target     ")
+    echo(about["catalogue"], head="catalogue  ")
     for each in differences[:_SHOWN]:
-        echo(f"  {each['where']:9}  {each['key']}  {each['what']}")
+        echo(f"{each['key']}  {each['what']}", head=f"  {each['where']:9}  ")
     if len(differences) > _SHOWN:
         echo(f"  ... and {len(differences) - _SHOWN:,} more")
     files = f"{count_text(checked.files, 'file')}, {size_text(checked.size)}"

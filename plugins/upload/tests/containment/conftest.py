@@ -105,9 +105,9 @@ class Forged:
     def ask(self, statement: str, *values: Any) -> list[Any]:
         with closing(sqlite3.connect(self.journal, isolation_level=None)) as database:
             found = database.execute(statement, values).fetchall()
-            if statement.startswith("UPDATE"):
+            if not statement.startswith("SELECT"):
                 # A forger does without checksums, as older versions did.
-                database.execute("UPDATE run SET crc = NULL, plan_crc = NULL")
+                database.execute("UPDATE run SET crc = NULL, plan_crc = NULL, counts = NULL")
                 for table in ("attempt", "note", "field"):
                     database.execute(f"UPDATE {table} SET crc = NULL")
             return found

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from durable_runs import Run
 
+from handrail.journal.sqlite.schema import MIGRATIONS
+
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 
@@ -46,7 +48,7 @@ def test_runs_that_wait_are_listed_with_both_ways_out(
     (folder / "durable.py").write_text("raise SystemExit('imported')")
     done = handrail("doctor")
     assert done.returncode == 0
-    assert "✓ journal .handrail/runs.db (format 5, 2 runs)\n" in done.stdout
+    assert f"✓ journal .handrail/runs.db (format {len(MIGRATIONS)}, 2 runs)\n" in done.stdout
     [line] = [line for line in done.stdout.splitlines() if line.startswith("○")]
     assert line.startswith("○ run 1 of durable.py:job, ")
     assert line.endswith(", interrupted:  handrail resume 1 or handrail rollback 1")

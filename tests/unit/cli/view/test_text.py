@@ -148,6 +148,21 @@ def test_lines_break_between_words_and_before_commands(monkeypatch, line, lines)
     assert folded(line, io.StringIO()) == (lines or [line])
 
 
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [
+        ("  資料  ", ["  資料  one two three", "          four"]),
+        ("  a-name-with-no-room  ", ["  a-name-with-no-room", "      one two three four"]),
+    ],
+)
+def test_further_lines_stand_below_the_first_beside_its_head(monkeypatch, head, lines):
+    """Or below the head, where that takes more than half of the terminal."""
+    monkeypatch.setattr("handrail.cli.view.text._LEAST", 1)
+    assert folded("one two three four", io.StringIO(), head=head) == [f"{head}one two three four"]
+    monkeypatch.setenv("COLUMNS", "24")
+    assert folded("one two three four", io.StringIO(), head=head) == lines
+
+
 def test_styles_take_no_columns(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "40")

@@ -217,8 +217,8 @@ def _pack_settings(
             yield row(pack, ".".join(path), value, settings.source_of(pack, *path))
 
 
-def _changes(changes: Changes) -> Iterator[Row]:
-    key = f"{changes.section}.{changes.name}"
+def _made_of(changes: Changes, key: str) -> Iterator[Row]:
+    """Yield what a workflow is made of."""
     if changes.extends:
         yield f"{key}.extends", changes.extends, changes.source_of("extends").place
     for name, action in changes.chain:
@@ -229,6 +229,11 @@ def _changes(changes: Changes) -> Iterator[Row]:
         yield f"{key}.inputs.{target}", value, source.place
     for step in changes.steps:
         yield f"{key}.steps", _brought(step), step.origin.place
+
+
+def _changes(changes: Changes) -> Iterator[Row]:
+    key = f"{changes.section}.{changes.name}"
+    yield from _made_of(changes, key)
     for path, value in leaves(changes.params):
         source = changes.source_of("params", *path)
         yield f"{key}.params.{'.'.join(path)}", shown(path[-1], value), source.place
@@ -240,6 +245,10 @@ def _changes(changes: Changes) -> Iterator[Row]:
     for wrap in changes.wraps:
         value = f"{wrap.use}{_options(wrap.options)}"
         yield f"{key}.wrap.{wrap.step}", value, wrap.origin.place
+    for limits in changes.limits:
+        for name, value in limits.values.items():
+            source = changes.source_of("steps", limits.step, name)
+            yield f"{key}.steps.{limits.step}.{name}", value, source.place
 
 
 def _brought(insert: Insert) -> str:

@@ -23,7 +23,7 @@ from handrail.cli.journals import (
 from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.run_text import parse_time, run_to_dict, ways_of
+from handrail.cli.view.run_text import left_text, parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import listed, plural
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import frozen, replace
@@ -32,6 +32,7 @@ from handrail.packs.costs import import_costs
 from handrail.packs.failures import problems_of
 from handrail.packs.unread import unread_groups
 from handrail.recovery.journal_check import checked
+from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import status_of
 from handrail.redact import shown_url
 
@@ -300,7 +301,8 @@ def _journal_lines(journal: _JournalHealth) -> Iterator[str]:
         row = status.row
         ways = " or ".join(command for _, command in ways_of(status))
         began = f"{parse_time(row.opened):%d %b %H:%M}"
-        yield f"run {row.number} of {row.action}, {began}, {status.described}:  {ways}"
+        state = ", ".join(filter(None, (status.described, left_text(status))))
+        yield f"run {row.number} of {row.action}, {began}, {state}:  {ways}"
     if len(journal.waiting) > _MOST:
         yield f"and {len(journal.waiting) - _MOST} more:  handrail runs"
 
@@ -321,7 +323,7 @@ def _journal_health(session: Session) -> _JournalHealth:
                 source=found.source,
                 format=journal.format,
                 runs=len(rows),
-                waiting=tuple(status for status in statuses if status.waits),
+                waiting=tuple(with_left(journal, (each for each in statuses if each.waits))),
                 damaged=tuple(status for status in statuses if status.row.damage is not None),
             )
     except NotFoundError:

@@ -21,10 +21,17 @@ from handrail.cli.recovery import (
     recovery_options,
 )
 from handrail.cli.session import session_of
-from handrail.cli.view.run_text import parse_time, reliance_lines
+from handrail.cli.view.run_text import (
+    left_text,
+    parse_time,
+    reliance_lines,
+    run_to_dict,
+    ways_of,
+)
 from handrail.cli.view.text import columns, folded, plural, seconds
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
 from handrail.frozen import frozen
+from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import check, status_of, with_reliance
 
 if TYPE_CHECKING:
@@ -42,6 +49,12 @@ _WIDEST = 40
 @click.command(params=recovery_options("rollback"))
 @click.option("--dry-run", is_flag=True, help="Show what would be undone, and undo nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask. Needs RUN.")
+@click.option(
+    "--by-hand",
+    metavar="STEP",
+    help="Record that you have undone what this step has left. Needs RUN and --reason.",
+)
+@click.option("--reason", metavar="TEXT", help="What you have done, and why; it is kept for ever.")
 @click.pass_context
 def rollback(ctx: click.Context, /, **_options: Any) -> int:
     """Undo a run that was interrupted, kept after a failure, or completed.
@@ -53,16 +66,48 @@ def rollback(ctx: click.Context, /, **_options: Any) -> int:
     what the steps recorded before each effect, so it works after a kill too. Only the steps that
     began must be unchanged; the lock and required packs do not matter. If an earlier rollback was
     incomplete, only what failed is tried again.
+
+    What cannot be undone like that, a person has to undo. --by-hand records who did it, when, and
+    why; it calls nothing. Once nothing is left, the run is rolled back.
     """
     session, request = session_of(ctx), RecoveryRequest.of(ctx)
     if request.yes and not request.run:
         raise click.UsageError("--yes needs the number of the run: handrail rollback RUN --yes")
+    if request.by_hand is not None or request.reason is not None:
+        return _by_hand(session, request)
     if request.all_dead:
         if request.dry_run:
             raise click.UsageError("--all-dead takes no --dry-run; handrail runs lists the runs")
         return recover_all(session, "rollback", request)
     with closing(session_journal(session, request.journal)) as journal:
         return _roll_back(session, journal, request)
+
+
+def _by_hand(session: Session, request: RecoveryRequest) -> int:
+    """Record that a step was undone by hand; show what is left, and return the exit code."""
+    from handrail.journal.backend.owner import host_name, user_name  # noqa: PLC0415 - seldom
+    from handrail.recovery.leftovers import record_by_hand  # noqa: PLC0415 - likewise
+
+    step, reason = request.by_hand, (request.reason or "").strip()
+    if not (step and reason and request.run) or request.all_dead or request.dry_run:
+        raise click.UsageError(
+            "to record what was undone by hand, give all of: "
+            "handrail rollback RUN --by-hand STEP --reason TEXT"
+        )
+    with closing(session_journal(session, request.journal)) as journal:
+        number, by = number_in(journal, request.run), f"{user_name()} on {host_name()}"
+        left = record_by_hand(journal, number, step, by=by, reason=reason)
+        [status] = with_left(journal, [status_of(journal, journal.read(number, fields=False).row)])
+    code = ExitCode.ROLLBACK if left else ExitCode.DONE
+    if session.json:
+        session.console.json_line({"event": "UndoneByHand", "step": step, **run_to_dict(status)})
+        return code
+    lines = [f"run {number} · {step} was undone by hand, recorded for {by}"]
+    lines.append(f"run {number} {status.described}" + (f", {left_text(status)}" if left else ""))
+    lines += [f"  {purpose:7} {command}" for purpose, command in ways_of(status)]
+    for line in lines:
+        session.console.print(line)
+    return code
 
 
 def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> int:

@@ -17,6 +17,7 @@ from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import (
     STYLES,
+    left_text,
     numbered,
     parse_time,
     run_to_dict,
@@ -26,6 +27,7 @@ from handrail.cli.view.run_text import (
 from handrail.cli.view.table import Cell, Row, counts, names, reasons
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
+from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import status_of, with_reliance
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def runs(
     with closing(found):
         statuses = _found(found, action, outcome, None if most is None else most + 1)
         more = len(statuses) > len(statuses[:most])
-        statuses = _checked(found, with_reliance(found, statuses[:most]))
+        statuses = _checked(found, with_left(found, with_reliance(found, statuses[:most])))
     filtered = action is not None or outcome is not None
     session.show(_listing(found.shown, statuses, more=more, filtered=filtered))
 
@@ -213,7 +215,8 @@ def _started(opened: str) -> Cell:
 
 def _state(status: RunStatus) -> str:
     others = status.reliance.relied_on_by
-    return f"{status.described}, relied on by {numbered(others)}" if others else status.described
+    relied_on = f"relied on by {numbered(others)}" if others else ""
+    return ", ".join(filter(None, (status.described, left_text(status), relied_on)))
 
 
 def _next(status: RunStatus) -> str:

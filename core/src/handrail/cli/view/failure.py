@@ -171,6 +171,7 @@ def step_failure(
         if cause is not None and not isinstance(cause, HandrailError):
             lines.append(f"  at      {_place_of(cause, problem.origin)}")
     lines += _ways(outcome, failed=not asked)
+    lines += _left(outcome, error)
     # A run that is resumed can be kept no more than it was, and one that was refused would meet
     # the same again.
     refused = isinstance(error.__cause__, RefusedError)
@@ -430,6 +431,19 @@ def _ways(outcome: Outcome, *, failed: bool) -> Iterator[str]:
     yield f"  full    {command_line(f'show {outcome.number}{traceback}')}"
     for purpose, command in outcome.ways:
         yield f"  {purpose:7} {command}"
+
+
+def _left(outcome: Outcome, error: StepFailedError) -> Iterator[str]:
+    """Yield what to do about the steps that could not be undone."""
+    if outcome.number is None or outcome.value != "rollback_incomplete":
+        return
+    import shlex  # noqa: PLC0415 - only for what is left
+
+    for step in [problem.step for problem in error.rollback_errors][:_MOST]:
+        word = shlex.quote(step)
+        yield f"  left    what {step} did: {command_line(f'show {outcome.number} --step {word}')}"
+        by_hand = command_line(f"rollback {outcome.number} --by-hand {word} --reason TEXT")
+        yield f"  record  {by_hand}    once you have undone it"
 
 
 def _keeping(outcome: Outcome) -> Iterator[str]:

@@ -15,6 +15,7 @@ from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
 from handrail.cli.view.run_text import (
     STYLES,
+    by_hand_lines,
     parse_time,
     reliance_lines,
     run_to_dict,
@@ -330,7 +331,8 @@ def _took(steps: Sequence[RecordedStep]) -> str:
 def _row(step: RecordedStep, mark: str) -> Row:
     took = "-" if step.took is None else seconds(step.took) + "+" * step.at_least
     tries = f" (attempt {step.attempts})" if step.attempts > 1 else ""
-    return f"{mark}{step.name}", step.state, took, f"{_counted(step.recorded)}{tries}"
+    state = f"{step.state} by hand" if step.by_hand is not None else step.state
+    return f"{mark}{step.name}", state, took, f"{_counted(step.recorded)}{tries}"
 
 
 def _counted(recorded: Mapping[str, int]) -> str:
@@ -357,16 +359,30 @@ def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
         return
     if record.row.sealed is not None:
         yield f"  sealed  {record.row.sealed}"
+    yield from by_hand_lines(record.status)
     yield from reliance_lines(record.status.reliance)
     for pack, versions in packs.items():
         if versions["then"] != versions["now"]:
             yield f"  since   {pack} {_since(versions)}"
     yield from _ways(record)
+    yield from _left(record)
     left = record.lasting
     if left and ways_of(record.status):
         have = "has" if len(left) == 1 else "have"
         shown = listed(left, room=max(terminal_width() - 50, _NAME))
         yield f"  stays   what {shown} did: {have} effects, and no rollback"
+
+
+def _left(record: RunRecord) -> Iterator[str]:
+    """Yield what an undo has left, with the command that records that it was undone by hand."""
+    number, left = record.row.number, record.status.left
+    if not left or record.status.holder is not None:
+        return
+    shown = listed(left, room=max(terminal_width() - 40, _NAME))
+    step = shlex.quote(left[0])
+    yield f"  left    {shown}:  {command_line(f'show {number} --step {step}')}"
+    by_hand = command_line(f"rollback {number} --by-hand {step} --reason TEXT")
+    yield f"  record  {by_hand}    once you have undone it"
 
 
 def _since(versions: Mapping[str, str | None]) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from handrail.cli.hints import command_line
-from handrail.cli.view.text import plural, seconds
+from handrail.cli.view.text import one_line, plural, seconds
 from handrail.recovery.status import AIMS
 
 if TYPE_CHECKING:
@@ -64,11 +64,26 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
         "project": row.project,
         "folder": row.cwd,
         "owner": status.owner,
+        "left": list(status.left),
+        "by_hand": [each.to_dict() for each in status.by_hand],
         "relies_on": list(status.reliance.relies_on),
         "relied_on_by": list(status.reliance.relied_on_by),
         "held": status.holder is not None,
         "ways": dict(ways_of(status)),
     }
+
+
+def left_text(status: RunStatus) -> str:
+    """Return `left: a, b`, the steps that the undo of a run has left, or an empty text."""
+    shown = [*status.left[:_MOST], *["..."] * (len(status.left) > _MOST)]
+    return f"left: {', '.join(shown)}" if shown else ""
+
+
+def by_hand_lines(status: RunStatus) -> Iterator[str]:
+    """Yield a line for each step that was undone by hand."""
+    for each in status.by_hand:
+        at = f"{parse_time(each.at):%Y-%m-%d %H:%M}"
+        yield f"  by hand {each.step}: {one_line(each.reason)} ({each.by}, {at})"
 
 
 def numbered(runs: Sequence[int]) -> str:

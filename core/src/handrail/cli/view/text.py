@@ -138,6 +138,9 @@ def folded(line: str, stream: TextIO | None = None, *, head: str = "") -> list[s
     if "\n" in line or columns(head + line) <= width:
         return [head + line]
     line = shown(line)
+    if columns(head) > width // 2:  # There is more room below it.
+        below = " " * (len(head) - len(head.lstrip(" ")) + 4)
+        return [*folded(head.rstrip(" "), stream), *folded(line, stream, head=below)]
     # Something fits beside the indent, also if that is wider than the terminal.
     indent = " " * min(columns(head) or len(line) - len(line.lstrip(" ")), width // 2)
     room = width - len(indent)

@@ -34,6 +34,7 @@ class Rows:
         direction: The new direction of the run, or None.
         sealed: The reason if the run is sealed, or None.
         outcome: The outcome if the run ends, or None.
+        by_hand: What was undone by hand, or None if that does not change.
         changes_run: Whether the run itself changes.
     """
 
@@ -43,6 +44,7 @@ class Rows:
     direction: Direction | None = None
     sealed: str | None = None
     outcome: Outcome | None = None
+    by_hand: str | None = None
     changes_run: bool = False
     reliance: list[Values] = field(default_factory=list[Values])
 
@@ -87,6 +89,7 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]], uid: str | None = Non
                 rows.direction = change.direction or rows.direction
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
                 rows.outcome = change.outcome or rows.outcome
+                rows.by_hand = change.by_hand or rows.by_hand
                 rows.changes_run = True
     return rows
 
@@ -129,6 +132,7 @@ def change_run(
     """
     if rows.changes_run:
         new = {"direction": rows.direction, "sealed": rows.sealed, "outcome": rows.outcome}
+        new["by_hand"] = rows.by_hand
         found = connection.execute(statements.change, {**new, **ours}).fetchone()
     else:
         statement = statements.renew if renew else statements.still_ours

@@ -54,6 +54,11 @@ class SqlJournal(ABC, Generic[Run]):
         self._seen = seen
         self._owned: weakref.WeakSet[Run] = weakref.WeakSet()
 
+    @property
+    def records_by_hand(self) -> bool:
+        """Whether the journal may record what people undid by hand."""
+        return self._statements.by_hand
+
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Connection]:
         """Return a context manager with a connection that reads a consistent snapshot."""

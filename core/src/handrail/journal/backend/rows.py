@@ -144,6 +144,7 @@ def _run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
         **values,
         number=row["number"],
         plan=row.get("plan", ""),
+        by_hand=row["by_hand"],
         seen=None if last is None else _format_time(last),
         given_up=is_open and given_up,
         counts=None if is_open else row.get("counts"),
@@ -152,7 +153,8 @@ def _run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
 
 def _check_run(row: Mapping[str, Any]) -> None:
     """Check the types, words and times of a run's row, or raise ValueError."""
-    _check_text(*(row[name] for name in RUN_TEXTS), row.get("plan", ""), row["sealed"] or "")
+    texts = (*(row[name] for name in RUN_TEXTS), row["sealed"] or "", row["by_hand"] or "")
+    _check_text(*texts, row.get("plan", ""))
     _check_words("direction", row["direction"], DIRECTIONS)
     _check_words("outcome", row["outcome"], (None, *OUTCOMES))
     for name in ("opened", "closed", "claimed", "turned", "heard"):

@@ -36,6 +36,8 @@ class Dialect:
             `field`, and `crc` and `plan_crc` in `run`.
         counts: Whether the table `run` has the text column `counts`, for how many rows a run that
             has ended has.
+        by_hand: Whether the table `run` has the column `by_hand`. Without it, nobody can record
+            that a person undid a step.
         prefix: Prefix of the names of all tables.
         render: Converts `?` and `:name` to the placeholders of the driver.
     """
@@ -55,6 +57,7 @@ class Dialect:
     newer_tables: Collection[str] = ()
     checksums: bool = False
     counts: bool = False
+    by_hand: bool = False
     prefix: str = ""
     render: Callable[[str], str] = str
 
@@ -76,7 +79,7 @@ FIELD_COLUMNS = ("run", *FieldRow._fields)
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
 NEW_COLUMNS = names_of(NewRun)
 # Attributes that are computed when a run is read, or have another name in the table.
-_APART = frozenset({"plan", "number", "seen", "given_up", "counts", "damage"})
+_APART = frozenset({"plan", "number", "seen", "given_up", "counts", "damage", "by_hand"})
 RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
@@ -96,6 +99,7 @@ class Statements:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._run = f"{dialect.prefix}run"
+        self.by_hand = dialect.by_hand
         self._crc = ("crc",) if dialect.checksums else ()
         self._of_new_runs()
         self._of_claims()
@@ -157,9 +161,11 @@ class Statements:
         """
         # A parameter that may be NULL needs an explicit type.
         direction, outcome = "CAST(:direction AS text)", "CAST(:outcome AS text)"
+        by_hand = "by_hand = coalesce(CAST(:by_hand AS text), by_hand),"
         self.change = f"""
             UPDATE {run}
             SET direction = coalesce({direction}, direction),
+                {by_hand if self._dialect.by_hand else ""}
                 sealed = coalesce(CAST(:sealed AS text), sealed),
                 turned = CASE WHEN {direction} = 'undo' THEN coalesce(turned, {now})
                          ELSE turned END,
@@ -237,7 +243,9 @@ class Statements:
         crc = "crc" if self._crc else "NULL AS crc"
         crcs = "crc, plan_crc" if self._crc else "NULL AS crc, NULL AS plan_crc"
         counts = "counts" if dialect.counts else "NULL AS counts"
-        rest = f"id AS number, {named(RUN_COLUMNS)}, {crcs}, {counts}, {dialect.seen} FROM {run}"
+        by_hand = "by_hand" if dialect.by_hand else "NULL AS by_hand"
+        columns = f"{named(RUN_COLUMNS)}, {by_hand}, {crcs}, {counts}, {dialect.seen}"
+        rest = f"id AS number, {columns} FROM {run}"
         full, bare = f"SELECT {dialect.plan} AS plan, {rest} {dialect.plan_of}", f"SELECT {rest}"
         action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))
         # Compare the part of the action after its last colon; a shorter one cannot be equal.

@@ -131,8 +131,11 @@ _CHECKSUMS = (
 # How many rows a run has, written when it ends.
 _COUNTS = ("ALTER TABLE run ADD COLUMN counts TEXT",)
 
+# What people undid by hand, as a JSON list.
+_BY_HAND = ("ALTER TABLE run ADD COLUMN by_hand TEXT",)
+
 # Each only adds, so a journal of an older Handrail keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS, _RELIANCE, _CHECKSUMS, _COUNTS)
+MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS, _RELIANCE, _CHECKSUMS, _COUNTS, _BY_HAND)
 
 
 def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migrations) -> None:

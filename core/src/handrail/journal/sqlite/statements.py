@@ -27,6 +27,7 @@ SQL = Statements(
         newer_tables=("reliance",),
         checksums=True,
         counts=True,
+        by_hand=True,
     )
 )
 PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"

@@ -1,0 +1,134 @@
+"""TimeLimit: the time of one attempt, watched by a thread of its own."""
+
+from __future__ import annotations
+
+import _thread
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.commands import Raised
+from handrail.errors import StepTimedOut, StepTimeoutError
+from handrail.orchestrator.alarm import Alarm
+from handrail.steps import StepResult
+
+if TYPE_CHECKING:
+    from handrail.limits import Limits
+
+_AGAIN = 0.02  # Seconds until an interrupt that could not be delivered is tried again; doubles.
+_SELDOM = 1.0  # The longest time between two such tries.
+_CLOCK = time.monotonic
+
+
+class TimeLimit:
+    """The time of one attempt of a step, or of one undo.
+
+    A thread looks whether it is over, and interrupts the step then, as `interrupt` can. A step that
+    cannot be interrupted finds out when it logs, reports progress or records.
+
+    Attributes:
+        due: Whether StepTimedOut has yet to be raised in the step.
+        error: Why its time is over, once it is.
+        interrupt: Interrupts the step, called in another thread; None if nothing can.
+        thread: The only thread in which a call of the step raises; None for any thread.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.due = False
+        self.error: StepTimeoutError | None = None
+        self.interrupt: Callable[[], object] | None = None
+        self.thread: int | None = _thread.get_ident()
+        self._limits = limits
+        self._began = self._seen = self._again = _CLOCK()
+        self._pause = _AGAIN
+        self._alarm: Alarm | None = None
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._began = self._seen = _CLOCK()
+        self._alarm = Alarm(self._left(self._began), self._ring)
+
+    def stop(self) -> None:
+        """Stop counting; from here on nothing is interrupted."""
+        if self._alarm is not None:
+            self._alarm.stop()
+        self._look(_CLOCK())
+        self.due = False
+
+    def beat(self) -> None:
+        """Note a sign of life of the step.
+
+        Raises:
+            StepTimedOut: Its time is over.
+        """
+        self._seen = _CLOCK()
+        if self.due and self.thread in (None, _thread.get_ident()):
+            self.raise_it()
+
+    def raise_it(self) -> None:
+        """Raise StepTimedOut in the step."""
+        self.due = False
+        raise StepTimedOut(self.error)
+
+    def settled(self, answer: Any, interruptions: tuple[type[BaseException], ...]) -> Any:
+        """Return the answer to an attempt: that of the step, or why it is too late.
+
+        An interruption of the run stays what it is.
+        """
+        raised = answer.error if isinstance(answer, Raised) else None
+        ours = isinstance(raised, StepTimedOut) and self.error in raised.args
+        if self.error is None or (isinstance(raised, interruptions) and not ours):
+            return answer
+        if isinstance(answer, StepResult):
+            self.error.result = answer
+        elif raised is not None and raised is not self.error:
+            # Its traceback shows where the step was.
+            self.error.__cause__ = raised
+        return Raised(self.error)
+
+    def _ring(self) -> float:
+        """Interrupt the step if its time is over; return the seconds until the next look."""
+        now = _CLOCK()
+        left = self._look(now)
+        if left > 0:
+            return left
+        if not self.due:
+            if now < self._again:
+                return self._again - now
+            self._raise_soon(now)
+        if self.interrupt is None:
+            return _SELDOM
+        self.interrupt()
+        self._pause = min(self._pause * 2, _SELDOM)
+        return self._pause
+
+    def _look(self, now: float) -> float:
+        """Return the seconds that are left; if none are, note why."""
+        if self.error is not None:
+            return 0.0
+        left = self._left(now)
+        if left > 0:
+            return left
+        limits = self._limits
+        if limits.timeout is not None and now - self._began >= limits.timeout:
+            told = f"it took longer than its timeout of {limits.timeout:g}s"
+        else:
+            told = (
+                f"it gave no sign of life for {limits.heartbeat_timeout:g}s, its heartbeat timeout"
+            )
+        self.error = StepTimeoutError(told)
+        self._raise_soon(now)
+        return 0.0
+
+    def _raise_soon(self, now: float) -> None:
+        self.due, self._pause = True, _AGAIN
+        self._again = now + self._limits.grace
+
+    def _left(self, now: float) -> float:
+        limits = self._limits
+        ends: list[float] = []
+        if limits.timeout is not None:
+            ends.append(self._began + limits.timeout)
+        if limits.heartbeat_timeout is not None:
+            ends.append(self._seen + limits.heartbeat_timeout)
+        return min(ends) - now

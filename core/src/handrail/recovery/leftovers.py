@@ -1,0 +1,138 @@
+"""What an undo has left, and the record that a person has undone it by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from handrail.errors import (
+    JournalDamagedError,
+    NotFoundError,
+    RollbackRefusedError,
+    RunClosedError,
+)
+from handrail.frozen import replace
+from handrail.journal.codec import now
+from handrail.journal.protocol import RecordsByHand
+from handrail.journal.records import AttemptChange, RunChange
+from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
+from handrail.recovery.run_record import left_of, recorded_steps
+from handrail.redact import KNOWN, without_passwords
+from handrail.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from handrail.journal.protocol import Journal, OwnedRun
+    from handrail.journal.records import Change, Outcome, RecordedRun, RunRow
+    from handrail.recovery.status import RunStatus
+
+_OVER = ("undone", "skipped")
+
+
+def record_by_hand(
+    journal: Journal, number: int, step: str, *, by: str, reason: str
+) -> tuple[str, ...]:
+    """Record in the journal that a person has undone what a step of a run has left.
+
+    Nothing is called, and no code of the run is imported. If it was the last one, the run is rolled
+    back; its `always_run` steps run with `rollback` if they have not yet.
+
+    Args:
+        journal: The journal.
+        number: The number of the run.
+        step: Name of the step.
+        by: The person.
+        reason: What was done, and why.
+
+    Returns:
+        The steps that are still left.
+
+    Raises:
+        NotFoundError: There is no such run.
+        RunClosedError: Nothing is left of the run.
+        RollbackRefusedError: The run is not being undone, nothing is left of the step, or the
+            journal cannot record it.
+        RunHeldError: The run belongs to another process that is alive.
+    """
+    recorded = journal.read(number, fields=False)
+    left = _left(recorded)
+    _check(journal, recorded.row, step, left)
+    done = ByHand(step=step, by=by, at=now(), reason=KNOWN(without_passwords(reason)))
+    told = [each.to_dict() for each in (*by_hand_of(recorded.row), done)]
+    changes: list[Change] = [
+        AttemptChange(row.step, row.n, "undone")
+        for row in recorded.attempts
+        if row.step == step and row.n and row.state not in _OVER
+    ]
+    left = tuple(each for each in left if each != step)
+    # The claim reopens a run that is over; an interrupted one goes on with `rollback`.
+    over = recorded.row.outcome == "rollback_incomplete"
+    owned = journal.claim(number)
+    try:
+        _check_unchanged(owned, journal, recorded.row, over=over)
+        changes.append(
+            RunChange(by_hand=json.dumps(told), outcome=_outcome(left) if over else None)
+        )
+        owned.write(changes)
+    finally:
+        owned.release()
+    return left
+
+
+def _left(recorded: RecordedRun) -> tuple[str, ...]:
+    return left_of(recorded, recorded_steps(recorded, running=False))
+
+
+def _outcome(left: Sequence[str]) -> Outcome:
+    return "rollback_incomplete" if left else "rolled_back"
+
+
+def _check(journal: Journal, row: RunRow, step: str, left: Sequence[str]) -> None:
+    """Check that a step of a run can have been undone by hand, and that this can be recorded."""
+    number = row.number
+    if row.outcome == "rolled_back":
+        raise RunClosedError(f"run {number} was rolled back; nothing of it is left")
+    if not is_undoing(row):
+        raise RollbackRefusedError(
+            f"run {number} is not being undone; only what an undo has left is undone by hand",
+            ways_out=(f"undo it first:  handrail rollback {number}",),
+        )
+    if step not in left:
+        raise RollbackRefusedError(
+            f"run {number} has nothing left of '{step}'",
+            ways_out=(did_you_mean(step, left) or f"left: {', '.join(left) or 'nothing'}",),
+        )
+    if not (isinstance(journal, RecordsByHand) and journal.records_by_hand):
+        raise RollbackRefusedError(
+            f"the journal {journal.shown} cannot record what was undone by hand"
+        )
+
+
+def _check_unchanged(owned: OwnedRun, journal: Journal, before: RunRow, *, over: bool) -> None:
+    """Raise if another process has had the run since it was read; leave it as that process did."""
+    recorded = journal.read(before.number, fields=False)
+    if recorded.row.fence == before.fence + 1:
+        return
+    if over:
+        owned.write([RunChange(outcome=_outcome(_left(recorded)))])
+    raise RollbackRefusedError(
+        f"run {before.number} has changed meanwhile; nothing was recorded",
+        ways_out=(f"look at it:  handrail show {before.number}",),
+    )
+
+
+def with_left(journal: Journal, statuses: Iterable[RunStatus]) -> list[RunStatus]:
+    """Return the statuses with the steps that each undo has left."""
+    return [
+        replace(status, left=_read_left(journal, status.row.number))
+        if is_undoing(status.row)
+        else status
+        for status in statuses
+    ]
+
+
+def _read_left(journal: Journal, number: int) -> tuple[str, ...]:
+    with suppress(JournalDamagedError, NotFoundError):  # It may have been pruned meanwhile.
+        return _left(journal.read(number, fields=False))
+    return ()

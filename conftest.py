@@ -71,7 +71,9 @@ VARIABLE = (
     (re.compile(r" ago · \S+ on \S+"), " ago · USER on HOST"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "RUN"),
     (re.compile(r"plan [0-9a-f]{8}\b"), "plan ID"),
-    (re.compile(r"\b(\d{4}-\d\d-\d\d|\d\d [A-Z][a-z]{2}) \d\d:\d\d:\d\d\b"), "TIME"),
+    (re.compile(r"\b(\d{4}-\d\d-\d\d|\d\d [A-Z][a-z]{2}) \d\d:\d\d(:\d\d)?\b"), "TIME"),
+    (re.compile(r"\(\S+ on [^\s,]+, TIME\)"), "(USER on HOST, TIME)"),
+    (re.compile(r"\brecorded for \S+ on \S+"), "recorded for USER on HOST"),
     # Where the name of the machine is long, it goes to the next line.
     (re.compile(r"(?: · |\n  )owner pid \d+ on \S+"), " · owner pid ID on HOST"),
     (re.compile(r"\bpid \d+ on \S+"), "pid ID on HOST"),

@@ -22,6 +22,7 @@ from handrail import (
     StepRegistry,
     StepResult,
     StepWrapper,
+    parallel,
 )
 from handrail.events import StepProgressed
 from handrail.plan.builder import plan_of_registry
@@ -135,6 +136,42 @@ def runs(count: int) -> Cases:
         "run, a layer around each step": _execution(layered, heard),
         "run, three layers around each step": _execution(deep, heard),
         "run, observer of all events": _execution(registry, observers=[heard]),
+    }
+
+
+class AsyncNothing(Nothing):
+    """Does nothing, in a coroutine."""
+
+    async def execute(self, context: BaseStepContext) -> StepResult:
+        """Return the one result there is."""
+        return RESULT
+
+
+def lanes(count: int) -> Cases:
+    """Return runs of `count` steps in lanes: each step goes to a thread, or a task, and back."""
+    flat = registry_of(count)
+    steps = flat.get_steps()
+    context = fresh()
+
+    def loop() -> None:
+        for step in steps:
+            step.execute(context)
+
+    def grouped(kind: type[Nothing], groups: int) -> StepRegistry[BaseStepContext]:
+        registry = StepRegistry[BaseStepContext]()
+        for group in range(groups):
+            own = [kind(f"{group}_{number}") for number in range(count // groups)]
+            third = len(own) // 3
+            parts = [own[:third], own[third : 2 * third], own[2 * third :]]
+            registry.register(parallel(f"group_{group}", parts))
+        return registry
+
+    return {
+        "plain loop": loop,
+        "run": _execution(flat),
+        "run, in three lanes": _execution(grouped(Nothing, 1)),
+        "run, async, in three lanes": _execution(grouped(AsyncNothing, 1)),
+        "run, a group of three lanes for every three": _execution(grouped(Nothing, count // 3)),
     }
 
 
@@ -262,3 +299,4 @@ if __name__ == "__main__":
     for size in (1_000, 10_000):
         show(f"{size} steps are inserted", edits(size), size, 15)
     show(f"{REPORTS} reports of a step", reports(), REPORTS, 101)
+    show("300 steps are run in lanes", lanes(300), 300, 15)

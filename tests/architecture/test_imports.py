@@ -41,9 +41,11 @@ FLOORS = (
     ("lock",),
     ("journal", "packs"),
     ("orchestrator",),
-    ("inspection",),
+    ("inspection", "isolation"),
     ("actions", "chains", "outputs", "workflow"),
     ("targets",),
+    # What is only in the processes of isolated steps.
+    ("isolation/child", "isolation/helper", "isolation/remade"),
     ("recovery",),
     ("cli", "__main__"),
 )

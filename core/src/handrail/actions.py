@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handrail.hookspecs import ActionInfo
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
-    from handrail.orchestrator.journaled import RunAbout
+    from handrail.orchestrator.journaled import RunAbout, StartsIsolation
     from handrail.packs.provider import PackProvider, Packs
     from handrail.params.values import KeyPath
     from handrail.plan.edits import EditSet
@@ -316,6 +316,11 @@ def orchestrator_of(
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
     context = context_for(action)
     check_part(plan, action.info, provider)
+    isolation: StartsIsolation | None = None
+    if plan.isolates:
+        from handrail.isolation.isolation import Isolation  # noqa: PLC0415 - few plans do
+
+        isolation = Isolation(action, provider)
     if options.get("journal") is not None and about is None:
         about = about_action(
             type(action),
@@ -326,7 +331,7 @@ def orchestrator_of(
         )
     options.setdefault("strict_results", provider.strict_results)
     options["observers"] = (*options.get("observers", ()), *provider.observers())
-    return Orchestrator(plan, context, about=about, **options)
+    return Orchestrator(plan, context, about=about, isolation=isolation, **options)
 
 
 def about_action(

@@ -24,6 +24,7 @@ __all__ = ["BaseStepContext", "RunInfo", "RuntimeContext", "RuntimeLogger", "lin
 LINK = "_handrail_run"
 RECORDER = "_handrail_recorder"
 OPTIONS = "_handrail_options"
+INTERCEPT = "_handrail_intercept"
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
 
@@ -60,6 +61,11 @@ class RunLink(Protocol):
 
     def recorder(self) -> Recorder:
         """Return the recorder of the running attempt."""
+        ...
+
+    @property
+    def isolate(self) -> Callable[[StepResult | None], Any] | None:
+        """Runs the running step in another process, given what to resume; None: do it here."""
         ...
 
     def end_attempt(self, outcome: StepResult) -> StepResult:
@@ -197,6 +203,10 @@ class BaseStepContext:
         return self._recorder().arecord
 
     def _recorder(self) -> Recorder:
+        recorder, intercept = self._own_recorder(), self.__dict__.get(INTERCEPT)
+        return recorder if intercept is None else InterceptedRecorder(recorder, intercept)
+
+    def _own_recorder(self) -> Recorder:
         link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             return link.recorder()
@@ -343,8 +353,7 @@ def intercept_records(context: BaseStepContext, intercept: Intercept) -> None:
         intercept: Called as `intercept(record, key, value)` in the recording thread; it calls
             `record(key, value)` to record the value. Its errors are raised in the step.
     """
-    recorder_of: Callable[[BaseStepContext], Recorder] = vars(BaseStepContext)["_recorder"]
-    vars(context)["_recorder"] = lambda: InterceptedRecorder(recorder_of(context), intercept)
+    context.__dict__[INTERCEPT] = intercept
 
 
 @cache

@@ -350,6 +350,21 @@ class RecordError(HandrailError, RuntimeError):
     code = "record-outside-step"
 
 
+class FieldConflictError(HandrailError, RuntimeError):
+    """Two lanes of a group set one field of the context to different values."""
+
+    code = "field-conflict"
+
+
+class StepCancelledError(BaseException):
+    """A step of a group has to end, because another one failed or the run was interrupted.
+
+    The next `log`, `set_progress`, `set_status`, `set_metrics` or `record_rollback` of the step
+    raises it. It is no Exception, so that a step that handles the errors of its own work does not
+    suppress it.
+    """
+
+
 class AsyncStepError(HandrailError, RuntimeError):
     """An async step was run with a blocking call inside a running event loop."""
 
@@ -523,6 +538,22 @@ class JournalUrlError(JournalError, ValueError):
 
     code = "journal-url"
     exit_code = ExitCode.USAGE
+
+
+class IsolationError(HandrailError, RuntimeError):
+    """An isolated step, or what it needs, cannot be made in a process of its own."""
+
+    code = "cannot-isolate"
+    exit_code = ExitCode.PLAN
+
+
+class StepProcessError(HandrailError, RuntimeError):
+    """The process of an isolated step ended before the step did; the message says how.
+
+    Also an error that the step raised, of a class that cannot be made again in the run.
+    """
+
+    code = "step-process"
 
 
 class RestoreError(HandrailError, RuntimeError):

@@ -71,6 +71,11 @@ class Limits:
         """Whether there is a time limit."""
         return self.timeout is not None or self.heartbeat_timeout is not None
 
+    @property
+    def watched(self) -> bool:
+        """Whether a driver has to watch the time; that of an isolated step is watched anyway."""
+        return self.timed and not self.isolated
+
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form: what differs from the defaults."""
         return _changed(self, NO_LIMITS)

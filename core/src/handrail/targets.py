@@ -156,14 +156,14 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
             ways_out=(f"leave the pack out:  --no-pack {record.id}",),
         )
     return Target(
-        name=name, action_class=_renamed(action_class, entry_point.name), origin=record.origin
+        name=name, action_class=renamed(action_class, entry_point.name), origin=record.origin
     )
 
 
 def _workflow(packs: InstalledPacks, folder: Path, name: str, own: str, base: str) -> Target:
     """Return the action that the project's workflow `own` extends, renamed to `own`."""
     place = packs.settings.workflows[own].source_of("extends")
-    made = _renamed(_named_by(packs, folder, f"the workflow {own} extends", base, place), own)
+    made = renamed(_named_by(packs, folder, f"the workflow {own} extends", base, place), own)
     return Target(name=name, action_class=made, origin=place)
 
 
@@ -222,7 +222,7 @@ def _is_action_class(found: object) -> TypeGuard[type[BaseAction[Any]]]:
     return isinstance(found, type) and issubclass(found, BaseAction) and found is not BaseAction
 
 
-def _renamed(action_class: type[BaseAction[Any]], name: str) -> type[BaseAction[Any]]:
+def renamed(action_class: type[BaseAction[Any]], name: str) -> type[BaseAction[Any]]:
     """Return the class with `action_name` set to `name`, the name of its entry point."""
     if action_class.action_name == name:
         return action_class

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from chain_of_files import DATASET, INPUTS, STEPS, TABLE, Gather, Params, Press, Teach, params
 
 from handrail import (
+    BaseAction,
     BaseStep,
+    BaseStepContext,
     ParamsError,
     PlanError,
     RuntimeContext,
@@ -18,6 +22,7 @@ from handrail import (
     StepResult,
     action,
     chain,
+    parallel,
     step,
 )
 from handrail.plan.selection import select
@@ -285,3 +290,87 @@ def test_undo_errors_are_errors_of_the_action_whose_step_could_not_be_undone(tmp
     assert [each.step for each in caught.value.rollback_errors] == ["a.stuck"]
     begun = orchestrator.context.begun
     assert (len(begun["a"].context.errors), len(begun["b"].context.errors)) == (1, 0)
+
+
+def side_by_side(name, **options):
+    """Return an action that begins with a group of two lanes, and has a step after it."""
+
+    class Sum(BaseStep):
+        progress_weight = 1
+        name = "sum"
+
+        def execute(self, context):
+            (context.world / f"{context.run_id}.sum").write_text(context.left + context.right)
+            return StepResult()
+
+    def lane(side):
+        class Side(BaseStep):
+            progress_weight = 1
+
+            def __init__(self):
+                self.name = side
+
+            def execute(self, context):
+                assert context.current_step == side
+                assert set(context.results) <= {"first", side}
+                path = context.world / f"{context.run_id}.{side}"
+                context.record_rollback("made", path.name)
+                path.write_text(str(context.idempotency_key))
+                setattr(context, side, f"{side}{context.before}")
+                if side in options.get("fail", ()):
+                    raise ValueError("told to fail")
+                return StepResult()
+
+            def rollback(self, context, result):
+                for made in result.rollback_data.get("made", ()):
+                    assert made.startswith(str(context.run_id))
+                    (context.world / made).unlink(missing_ok=True)
+
+        return Side()
+
+    class Both(BaseAction):
+        action_name = name
+        params_model = GroupParams
+        context_class = GroupContext
+
+        def setup_steps(self, registry):
+            registry.register(parallel("sides", [lane("left"), lane("right")]))
+            registry.register(Sum())
+
+        def result(self, context) -> Any:
+            return {"after": context.left + context.right}
+
+    return Both
+
+
+class GroupParams(Params):
+    before: str = ""
+
+
+@dataclass(kw_only=True)
+class GroupContext(BaseStepContext):
+    world: Path
+    before: str = ""
+    left: str = ""
+    right: str = ""
+
+
+@DRIVERS
+def test_groups_of_actions_work_on_the_context_of_their_action(tmp_path, play):
+    both = chain(
+        "both", {"a": side_by_side("a"), "b": side_by_side("b")}, inputs={"b.before": "a.after"}
+    )
+    result = play(both, {"a": {"world": tmp_path}, "b": {"world": tmp_path}})
+    assert result["b"] == {"after": "leftleftrightrightleftright"}
+    assert len(files(tmp_path)) == 6
+    keys = {path.read_text().partition("/")[0] for path in tmp_path.glob("*.left")}
+    assert len(keys) == 2
+
+
+@DRIVERS
+def test_a_failure_in_a_group_undoes_the_actions_before_too(tmp_path, play):
+    last = side_by_side("b", fail=("right",))
+    both = chain("both", [Gather, last], inputs={"b.before": "gather.table"})
+    with pytest.raises(StepFailedError, match=r"'b\.right' failed: told to fail"):
+        play(both, {"gather": {"world": tmp_path}, "b": {"world": tmp_path}})
+    assert files(tmp_path) == []

@@ -31,6 +31,7 @@ from handrail import (
     StepRegistry,
     StepResult,
     StepWrapper,
+    parallel,
     step,
 )
 from handrail.journal.sqlite import SqliteJournal
@@ -112,7 +113,30 @@ class Close(BaseStep):
         return StepResult()
 
 
+def with_group(*, broken: bool) -> StepRegistry:
+    """Return steps around a group, with one that fails in a lane if `broken`."""
+    registry = StepRegistry()
+    registry.register(Make("before"))
+    lanes: list[Any] = [
+        [Make("a0"), Layer(Layer(Make("l0"))), Asked("c0")],
+        [Make("r0", "return"), Make("r1", "return")],
+        [functional, Make("broken", "fail")] if broken else functional,
+        *([Make(f"a{number}"), Make(f"b{number}")] for number in range(1, 4)),
+    ]
+    if mode != "alarm":
+        lanes += [[AsyncMake("w0"), Make("w1")], AsyncMake("w2")]
+    registry.register(parallel("group", lanes))
+    registry.register(
+        parallel("limited", [Make(f"m{number}") for number in range(4)], concurrency=2)
+    )
+    registry.register(Make("after"))
+    registry.register(Close())
+    return registry
+
+
 def workflow(kind: int) -> StepRegistry:
+    if kind > 3:
+        return with_group(broken=kind == 5)
     registry = StepRegistry()
     for number in range(12):
         registry.register(Make(f"a{number}"))
@@ -150,7 +174,7 @@ def fire(signum: int, frame: Any) -> None:
     frame = came_upon(frame)
     if frame.f_code.co_name in ("trial", "main"):
         return  # Before the run, or after it.
-    if frame.f_globals.get("__name__") == "_weakrefset" and mode != "alarm":
+    if frame.f_globals.get("__name__") == "_weakrefset":
         return  # Python itself loses what is raised in there.
     if mode == "asyncio" and (state["task"] is None or state["task"].done()):
         return  # The loop is not there yet, or it only ends.
@@ -242,9 +266,9 @@ def main(trials: int) -> None:
     signal.signal(signal.SIGALRM, fire)
     fired: dict[str, int] = {}
     # An event loop does not bear errors that are raised anywhere inside it.
-    for kind in {"alarm": (0, 2, 3), "durable": (0, 1, 2)}.get(mode, range(4)):
+    for kind in {"alarm": (0, 2, 3, 4, 5), "durable": (0, 1, 2, 4, 5)}.get(mode, range(6)):
         registry = workflow(kind)
-        size = len(registry) - 1
+        size = len(registry.get_steps()) - 1
         callback = percent if kind == 3 else None
         orchestrator = Orchestrator(
             registry, BaseStepContext(RuntimeContext()), callback, journal=journal

@@ -14,6 +14,7 @@ from handrail import (
     StepRegistry,
     StepResult,
     StepWrapper,
+    parallel,
     step,
 )
 from handrail.plan.builder import plan_of_registry
@@ -96,6 +97,32 @@ def test_steps_of_one_class_may_have_different_limits():
     plan = registry.compiled(plan_of_registry)
     assert [each.limits.timeout for each in plan if each.limits] == [1, 2, 1]
     assert plan.steps[0].facts is plan.steps[2].facts
+
+
+def test_a_blocking_step_of_a_lane_may_overrun():
+    """It runs in a thread; the plan says that its limit is noticed late. Others are stopped."""
+
+    @step(timeout=3)
+    def blocks(context: Any) -> None: ...
+
+    @step(timeout=3)
+    async def awaits(context: Any) -> None: ...
+
+    @step(timeout=3, isolated=True)
+    def alone(context: Any) -> None: ...
+
+    @step(timeout=3)
+    def first(context: Any) -> None: ...
+
+    registry = StepRegistry[Any]()
+    registry.register(first)
+    registry.register(parallel("side_by_side", [blocks, awaits, alone, Works()]))
+    plan = registry.compiled(plan_of_registry)
+    overrunning = {each.name for each in plan if each.may_overrun}
+    assert overrunning == {"blocks"}
+    told = {each.name: each.to_dict()["limits"] for each in plan}
+    assert told["blocks"] == {"timeout": 3, "may_overrun": True}
+    assert (told["awaits"], told["works"]) == ({"timeout": 3}, None)
 
 
 def test_limits_do_not_identify_a_plan():

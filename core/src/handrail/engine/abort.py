@@ -57,11 +57,14 @@ def abandon(run: RunState, error: BaseException, doing: Doing) -> Machine:
 
 def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | None:
     line, steps = run.line, run.plan.steps
+    if run.group is not None:
+        run.group.interrupt(error)
+        return run.group.close()
     position = len(line.finished)
     planned = steps[position] if position < run.plan.ordinary else None
     if planned is not None and not line.asking and line.context.current_step == planned.own_name:
         # It was about to be kept, and counts as started.
-        failure = settle(line, planned, _outcome_of(planned, error, doing))
+        failure = settle(line, planned, outcome_of(planned, error, doing))
         return failure or after(steps, position, Raised(error))
     return after(steps, position - 1, Raised(error)) if position else None
 
@@ -73,12 +76,13 @@ def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> Non
     if position is not None and position >= run.plan.ordinary and not line.asking:
         if position in run.closed:
             return
-        outcome = _outcome_of(run.plan.steps[position], error, doing)
+        outcome = outcome_of(run.plan.steps[position], error, doing)
         if doing.called or isinstance(outcome, StepResult):
             settle_closing(line, position, outcome)
 
 
-def _outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:
+def outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:
+    """Return the outcome of a step that was about to be kept."""
     command, answer = doing.command, doing.answer
     if isinstance(command, Limited):
         command = command.command

@@ -82,7 +82,7 @@ def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
     line.context.current_step = planned.own_name
     if not is_layer(planned.step):
         return (yield attempt(planned))
-    layers = Layers(planned.step, line.context, planned.facts.limits)
+    layers = Layers(planned.step, line.context, _watched(planned))
     answer = yield layers
     while type(answer) is Revert:
         layers.answer = yield from _end_attempt(line, answer)
@@ -94,8 +94,13 @@ def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
 
 def attempt(planned: PlannedStep, resumed: StepResult | None = None) -> Attempt | Limited:
     """Return the command for one attempt of a step, with or without layers."""
-    command, limits = Attempt(planned.step, resumed), planned.facts.limits
+    command, limits = Attempt(planned.step, resumed), _watched(planned)
     return command if limits is None else Limited(command, limits)
+
+
+def _watched(planned: PlannedStep) -> Limits | None:
+    limits = planned.facts.limits
+    return limits if limits is not None and limits.watched else None
 
 
 def take_back(
@@ -157,6 +162,8 @@ def _end_attempt(line: Line, command: Revert) -> Generator[Any, Any, Any]:
         committed = yield from begin_again(line, line.position, error)
         if isinstance(committed, Raised):
             return committed
+    else:
+        line.begins(line.position)
     return None if answer is None else Raised(answer.error)
 
 
@@ -169,6 +176,7 @@ def begin_again(line: Line, position: int, undo_error: str | None) -> Generator[
     else:
         line.log.undo_failed(position, attempt, undo_error)
     line.run.attempts[position] = attempt + 1
+    line.begins(position)
     line.log.started(position, attempt + 1)
     return (yield COMMIT)
 

@@ -124,9 +124,18 @@ class Chain:
         if context is not None:
             yield from self._within(context)
 
+    def be_at(self, position: int) -> None:
+        """Go to the context of the step at `position` before a driver moves the line."""
+        for _ in self.go_to(position):
+            pass
+
     def leave(self) -> Generator[Any, Any, None]:
         """Go to the context of the chain as a whole."""
         yield from self._within(self._root)
+
+    def link(self, line: Line, position: int) -> ChainedAction:
+        """Return what ties the context of a lane that begins at `position` to its action."""
+        return ChainedAction(self._at[position].planned, line)
 
     def recall(self, action: ChainedAction, context: BaseStepContext) -> None:
         """Take the context of an action that has begun in another process."""
@@ -163,7 +172,7 @@ class Chain:
         if not isinstance(answer, Raised | NotRun):
             action.context = answer
             return None
-        if position < plan.ordinary:
+        if position < plan.ordinary and plan.steps[position].group is None:
             planned = plan.steps[position]
             failure = settle(line, planned, NotRun(answer.error))
             if (

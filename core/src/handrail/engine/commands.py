@@ -55,6 +55,25 @@ class Within:
     context: BaseStepContext
 
 
+@record
+class Abreast:
+    """Play lanes side by side; answered by None once all are over, or by `Raised`.
+
+    Only the thread of the driver moves a lane. Once `group.stopping` is set no lane may start a
+    step, and the driver cancels what it can. `Raised` means that the run is left as it is: steps
+    may be running still.
+
+    Attributes:
+        group: The `GroupRun`, which drivers stop; commands know no types of the engine.
+        lanes: Each `Lane` of it, in the order in which they start.
+        limit: How many lanes run at the same time; None for all of them.
+    """
+
+    group: Any
+    lanes: tuple[Any, ...]
+    limit: int | None
+
+
 @frozen(kw_only=False)
 class Commit:
     """Ask the driver to commit the log; answered by None or `Raised`, interrupts wait."""

@@ -7,7 +7,6 @@ one opens the run, one closes it. Events and progress come after the commit.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import (
@@ -22,7 +21,7 @@ from handrail.engine.attempt import (
 )
 from handrail.engine.commands import CHECK, COMMIT, Call, NotRun, Raised, Report
 from handrail.engine.log import ValuesLeftError
-from handrail.engine.outcome import Failure, after, settle, stop
+from handrail.engine.outcome import Failure, after, refuse, settle, stop
 from handrail.errors import RefusedError, ResultDataError, StopsResume, describe
 from handrail.steps import overrides
 
@@ -36,21 +35,23 @@ NOT_STORED = "result_not_stored"
 
 
 def forward_journaled(line: Line) -> Generator[Any, Any, Failure | None]:
-    """Run the ordinary steps that are left; return the failure, if one comes."""
+    """Run the steps that are left in a line; return the failure, if one comes."""
     run, finished = line.run, line.finished
     ordinary = run.plan.ordinary
     if finished and run.progress.wanted:
         run.progress.reached(run.progress.weights.after(len(finished) - 1))
-    while len(finished) < ordinary:
-        failure = yield from _step(line, len(finished))
+    while len(finished) < line.stop:
+        failure = yield from step_journaled(line, len(finished))
         if failure is not None:
             return failure
+    if line.stop < ordinary:
+        return None
     ends = ordinary < len(run.plan.steps) or not run.progress.wanted
     answer = yield (CHECK if ends else Report(100))
     return None if answer is None else after(run.plan.steps, ordinary - 1, answer)
 
 
-def _step(line: Line, position: int) -> Generator[Any, Any, Failure | None]:
+def step_journaled(line: Line, position: int) -> Generator[Any, Any, Failure | None]:
     """Run one step and write it, then report it."""
     run = line.run
     planned = run.plan.steps[position]
@@ -77,7 +78,7 @@ def _step(line: Line, position: int) -> Generator[Any, Any, Failure | None]:
         yield end_event(line, planned, position, failure)
     if failure is not None or not run.progress.wanted or position + 1 == len(run.plan.steps):
         return failure
-    percent = run.progress.weights.after(position)
+    percent = run.progress.after(position)
     reported = (yield Report(percent)) if percent > run.progress.percent else None
     return None if reported is None else after(run.plan.steps, position, reported)
 
@@ -86,6 +87,7 @@ def begin(line: Line, position: int) -> None:
     """Note that an attempt of the step at `position` is about to begin."""
     assert line.log is not None
     line.run.attempts[position] = line.run.attempts.get(position, 0) + 1
+    line.begins(position)
     line.log.started(position, line.run.attempts[position])
     line.begun = position
 
@@ -116,25 +118,38 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
         yield start_event(planned, position)
     if overrides(planned.step, "resume"):
         line.go_on_recording(doubt.rollback_data)
+        line.begins(position)
         answer = yield attempt(planned, doubt)
         if isinstance(answer, Raised) and isinstance(answer.error, StopsResume):
+            line.doubt = doubt
             return stop(line, planned, answer.error)
+        if isinstance(answer, NotRun):
+            line.recording = None
+            return _left_in_doubt(line, planned, position, doubt, answer.error)
         return answer
     if planned.facts.reverts:
         line.asking = True
         answer = yield from take_back(line, planned, planned.step, doubt)
         line.asking = False
         if answer is not None and isinstance(answer.error, RefusedError):
+            line.doubt = doubt
             return stop(line, planned, answer.error)
         if answer is not None:
-            line.finished.append(doubt)
-            line.context.step_results.append(doubt)
-            text = f"what was begun could not be undone: {describe(answer.error)}"
-            return Failure(planned=planned, text=text, error=answer.error, from_position=position)
+            return _left_in_doubt(line, planned, position, doubt, answer.error)
     committed = yield from begin_again(line, position, None)
     if isinstance(committed, Raised):
         return unwritten(planned, committed, -1)
     return (yield from execute(line, planned))
+
+
+def _left_in_doubt(
+    line: Line, planned: PlannedStep, position: int, doubt: StepResult, error: BaseException
+) -> Failure:
+    """Return the failure of a step whose attempt in another process still has to be undone."""
+    line.finished.append(doubt)
+    line.context.step_results.append(doubt)
+    text = f"what was begun could not be undone: {describe(error)}"
+    return Failure(planned=planned, text=text, error=error, from_position=position)
 
 
 def _note(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any, Failure | None]:
@@ -142,20 +157,17 @@ def _note(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any
     assert line.log is not None
     result = line.finished[position]
     problem: BaseException | None = None
-    if result.skipped:
+    if line.group is not None and not result.skipped:
+        problem = line.group.conflict(line, planned)
+    if problem is not None:
+        pass
+    elif result.skipped:
         problem = line.log.skipped(position)
     else:
         problem = line.log.done(position, line.run.attempts[position], result)
         if isinstance(problem, ValuesLeftError):
             problem = yield from note_with_values(line, position, result)
-    if problem is None:
-        return None
-    text = describe(problem)
-    failed = replace(result, success=False, error=text)
-    line.finished[position] = line.context.step_results[-1] = failed
-    # A skipped step has nothing to undo.
-    last = position - 1 if result.skipped else position
-    return Failure(planned=planned, text=text, error=problem, from_position=last)
+    return None if problem is None else refuse(line, planned, position, problem)
 
 
 def note_with_values(
@@ -188,7 +200,7 @@ def _commit(line: Line, planned: PlannedStep, position: int) -> Generator[Any, A
     # A step with `can_skip` is asked, and an action of a chain begins, only after all before it is
     # durable.
     waits = chain is not None and following in chain.begins
-    if following < plan.ordinary and not waits and not plan.steps[following].facts.skippable:
+    if following < line.stop and not waits and not plan.steps[following].facts.skippable:
         begin(line, following)
     committed = yield COMMIT
     if not isinstance(committed, Raised):

@@ -6,17 +6,19 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.recorder import Recorder
-from handrail.engine.rollback_data import ended
-from handrail.errors import RecordError, StepNeededError
+from handrail.engine.rollback_data import NOT_BEGUN, ended
+from handrail.errors import RecordError, StepCancelledError, StepNeededError
 from handrail.events import MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
 from handrail.steps import StepResult
 from handrail.suggest import near
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
+    from handrail.engine.group import GroupRun
     from handrail.engine.log import RunLog
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
@@ -77,7 +79,7 @@ class Results(Mapping[str, "StepResult"]):
     def __len__(self) -> int:
         if self._action:
             return sum(1 for _ in self)
-        return len(self._line.finished) + len(self._line.run.closed)
+        return self._line.ended + len(self._line.run.closed)
 
     def _whole(self, name: str) -> str:
         return f"{self._action}.{name}" if self._action else name
@@ -102,6 +104,10 @@ class Line:
         began: When the running step started, on the run's clock, if there is a listener.
         begun: The position that is noted as started in the log, but was not executed yet.
         doubt: In a resumed run, the record of the interrupted attempt of the next step.
+        stop: The position at which it ends, or comes to a group.
+        group: The group in which it is a lane, or None.
+        cancelled: Why its running step has to end, if so.
+        interrupt: Stops the running step with an error, if it runs where that can be done.
         beat: Called with each sign of life of a step with a time limit; it may raise.
         undo_result: During an undo, the result to hand to `rollback`.
     """
@@ -118,6 +124,10 @@ class Line:
     begun: int | None = None
     doubt: StepResult | None = None
     undo_result: StepResult | None = None
+    stop: int = 0
+    group: GroupRun | None = None
+    cancelled: str | None = None
+    interrupt: Callable[[BaseException], None] | None = None
     beat: Callable[[], None] | None = None
     _records: threading.Lock = field(default_factory=threading.Lock)
 
@@ -127,8 +137,16 @@ class Line:
     def result_at(self, position: int) -> StepResult | None:
         """Return the result of the step at `position`, or None if it has none yet."""
         if position < len(self.finished):
-            return self.finished[position]
+            result = self.finished[position]
+            return None if result is NOT_BEGUN else result
         return self.run.closed.get(position)
+
+    @property
+    def ended(self) -> int:
+        """The number of ordinary steps that have a result."""
+        if not self.run.plan.groups:
+            return len(self.finished)
+        return sum(result is not NOT_BEGUN for result in self.finished)
 
     @property
     def position(self) -> int:
@@ -146,7 +164,30 @@ class Line:
         """Call `beat` with each sign of life of the running attempt, or no longer."""
         self.beat = beat
         if self.recording is not None:
-            self.recording.beat = beat
+            self.recording.beat = self._alive()
+
+    def begins(self, position: int) -> None:
+        """Note that an attempt of the step at `position` begins: an undo needs their order."""
+        if self.group is not None:
+            starts = self.run.starts
+            starts.pop(position, None)
+            starts[position] = None
+
+    def check(self) -> None:
+        """Note a sign of life of the running step.
+
+        Raises:
+            StepCancelledError: It has to end.
+            StepTimedOut: Its time is over.
+        """
+        # The undo of an attempt goes on to its end.
+        if self.cancelled is not None and not self.asking:
+            raise StepCancelledError(self.cancelled)
+        if self.beat is not None:
+            self.beat()
+
+    def _alive(self) -> Callable[[], None] | None:
+        return None if self.group is None and self.beat is None else self.check
 
     def end_attempt(self, outcome: StepResult) -> StepResult:
         """End the running attempt; return its result with the recorded data, for its undo."""
@@ -186,6 +227,12 @@ class Line:
     def failure(self) -> BaseException | None:
         """The error that ended the run, unless it succeeded."""
         return self.run.failure
+
+    @property
+    def isolate(self) -> Callable[[StepResult | None], Any] | None:
+        """Runs an attempt of the running step in another process, unless this is that process."""
+        isolation = self.run.isolation
+        return None if isolation is None else partial(isolation.attempt, self)
 
     def seal(self, reason: str) -> None:
         """Make the run impossible to roll back.
@@ -236,13 +283,13 @@ class Line:
     def _new_recorder(self, step: str, notes: Mapping[str, Any] | None = None) -> Recorder:
         log, position, run = self.log, self.position, self.run
         if log is None:
-            return Recorder(step, beat=self.beat)
+            return Recorder(step, beat=self._alive())
         attempt, batches = run.attempts[position], run.batches
 
         def write(key: str, values: list[Any]) -> list[Any]:
             return log.record(position, attempt, next(batches), key, values)
 
-        return Recorder(step, write, notes, run.in_thread, self.beat)
+        return Recorder(step, write, notes, run.in_thread, self._alive())
 
     def needs(self, step: str) -> None:
         """Raise StepNeededError if `step` was left out of the run."""
@@ -253,9 +300,8 @@ class Line:
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Pass on the progress that a step reported within itself, or within its undo."""
+        self.check()
         run = self.run
-        if self.beat is not None:
-            self.beat()
         if not run.progress.wanted or self.context.current_step is None:
             return
         position, steps = self.position, run.plan.steps
@@ -278,9 +324,8 @@ class Line:
 
     def has_status(self, status: str | None) -> None:
         """Pass on what the step that is run or undone waits for."""
+        self.check()
         planned = self.running()
-        if self.beat is not None:
-            self.beat()
         if self.run.listener is not None and planned is not None:
             self.run.listener(
                 StatusChanged(
@@ -293,8 +338,7 @@ class Line:
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Pass on metrics of a step."""
-        if self.beat is not None:
-            self.beat()
+        self.check()
         if self.run.listener is not None:
             planned = self.running()
             name = category if planned is None else planned.name
@@ -304,8 +348,7 @@ class Line:
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
         """Pass on a log call of a step."""
-        if self.beat is not None:
-            self.beat()
+        self.check()
         if self.run.listener is not None:
             planned = self.running()
             step = self.context.current_step if planned is None else planned.name

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from handrail.frozen import record
+
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.steps import StepResult
@@ -19,6 +21,19 @@ class ValuesLeftError(Exception):
 
     They have to be stored with `RunLog.store_values` first.
     """
+
+
+@record
+class ResumedLane:
+    """How far a lane of a group came in another process.
+
+    Attributes:
+        finished: The results of its steps, from the first on.
+        doubt: The record of the interrupted attempt of the next one, if there is one.
+    """
+
+    finished: list[StepResult]
+    doubt: StepResult | None = None
 
 
 class RunLog(Protocol):
@@ -105,8 +120,27 @@ class RunLog(Protocol):
     def closed(self, outcome: str) -> None:
         """Note how the run ended."""
 
-    def commit(self) -> None:
-        """Make all notes durable, in one write.
+    def lane(self, context: BaseStepContext, first: int) -> RunLog:
+        """Return the record of the lane of a group that begins with the step at `first`.
+
+        Args:
+            context: The context of the lane; if the run is resumed, the fields that its steps have
+                changed are set in it.
+            first: The position.
+        """
+        ...
+
+    def join(self, lanes: Iterable[RunLog], finished: int, *, ended: bool) -> None:
+        """Take over the notes of the lanes of a group that is over.
+
+        Args:
+            lanes: The records of the lanes.
+            finished: The number of ordinary steps up to the end of the group.
+            ended: Whether all lanes have ended well; then the fields of the context are noted too.
+        """
+
+    def commit(self, lanes: Iterable[RunLog] = ()) -> None:
+        """Make all notes durable, those of these lanes too, in one write.
 
         Raises:
             LeaseLostError: The run belongs to another process now.

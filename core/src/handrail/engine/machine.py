@@ -6,7 +6,7 @@ play it with a list of answers. The loop over plain steps allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import end_event, execute_within, perform, skipped
@@ -27,6 +27,7 @@ from handrail.events import MessageLogged, RunStarted
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
+    from handrail.engine.group import Forward
     from handrail.engine.line import Line
     from handrail.engine.state import Missing, RunState
     from handrail.plan.plan import PlannedStep
@@ -41,7 +42,7 @@ def play(run: RunState) -> Machine:
         run.opened = run.clock()
         yield start_event(run)
     line = run.line
-    failure = yield from (_forward if line.log is None else forward_journaled)(line)
+    failure = yield from _way_forward(line, _forward if line.log is None else forward_journaled)
     if failure is None and run.chain is not None:
         failure = yield from run.chain.arrive(run.plan.ordinary)
     if failure is None:
@@ -49,6 +50,15 @@ def play(run: RunState) -> Machine:
     else:
         yield from go_back(run, failure)
     yield from end(run)
+
+
+def _way_forward(line: Line, forward: Forward) -> Generator[Any, Any, Failure | None]:
+    """Return the generator that runs the ordinary steps."""
+    if not line.run.plan.groups:
+        return forward(line)
+    from handrail.engine.group import forward_with_groups  # noqa: PLC0415 - few plans have groups
+
+    return forward_with_groups(line, forward)
 
 
 def play_on(run: RunState, failure: Failure | None) -> Machine:
@@ -63,9 +73,11 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     closing = run.sealed is not None or max(run.attempts, default=-1) >= run.plan.ordinary
     forward = failure is None and not closing
     line = run.line
-    broken = yield from _restore(line, reads=forward and len(line.finished) < run.plan.ordinary)
+    broken = yield from restore(
+        _lines_of(run), reads=forward and len(line.finished) < run.plan.ordinary
+    )
     if broken is None and forward:
-        failure = yield from forward_journaled(line)
+        failure = yield from _way_forward(line, forward_journaled)
         if failure is None and run.chain is not None:
             failure = yield from run.chain.arrive(run.plan.ordinary)
         broken = failure.error if failure is not None and failure.stands else None
@@ -96,15 +108,41 @@ def _recall_closing(run: RunState) -> None:
             run.failure = final_error(run, blamed, "completed")
 
 
-def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
+def _lines_of(run: RunState) -> Iterator[tuple[Line, int]]:
+    """Yield the lines of a resumed run, each with its first position."""
+    yield run.line, 0
+    if run.resumed:
+        from handrail.engine.group import GroupRun  # noqa: PLC0415 - see `_way_forward`
+
+        # Not before the steps ahead of it have restored what its lanes share.
+        group = run.plan.group_at(len(run.line.finished))
+        if run.chain is not None:
+            run.chain.be_at(group.lanes[0].start)
+        run.group = GroupRun(run.line, group)
+        for lane, positions in zip(run.group.lanes, group.lanes, strict=True):
+            yield lane.line, positions.start
+
+
+def restore(
+    lines: Iterable[tuple[Line, int]], *, reads: bool
+) -> Generator[Any, Any, BaseException | None]:
     """Let the finished steps restore transient values; return why the run cannot continue, if so.
 
     Args:
-        line: The steps.
+        lines: Their lines, each with its first position.
         reads: Whether steps remain that may read those values.
     """
+    for line, first in lines:
+        broken = yield from _restore(line, first, reads=reads)
+        if broken is not None:
+            return broken
+    return None
+
+
+def _restore(line: Line, first: int, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
+    """Let the finished steps of one line from `first` on restore transient values."""
     run = line.run
-    for position, result in enumerate(line.finished):
+    for position, result in enumerate(line.finished[first:], first):
         planned = run.plan.steps[position]
         missing = run.missing.get(position) if run.missing else None
         if not planned.facts.restorable and missing is None:
@@ -155,7 +193,7 @@ def _fill_in(
     if line.run.chain is not None:
         yield from line.run.chain.go_to(position)
     line.current, line.context.current_step, line.asking = position, planned.own_name, True
-    context = missing.context()
+    context = missing.context(line.context)
     answer = yield Call(planned.step.execute, (context,))
     line.current, line.context.current_step, line.asking = None, None, False
     if not isinstance(answer, Raised | NotRun):
@@ -212,21 +250,19 @@ def start_event(run: RunState) -> RunStarted:
         steps=tuple(planned.name for planned in run.plan.steps),
         locked=run.plan.locked,
         number=run.number,
-        finished=len(run.line.finished),
+        finished=run.line.ended + sum(len(each.finished) for each in run.resumed.values()),
         actions=tuple(each.name for each in run.plan.actions),
     )
 
 
 def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
-    """Run the ordinary steps; this is the hot loop. Return the failure, if one comes."""
+    """Run the steps of a line; this is the hot loop. Return the failure, if one comes."""
     run = line.run
     steps = run.plan.steps
-    wanted = run.progress.wanted
     observed = run.listener is not None or run.chain is not None
     keep = line.finished.append
     publish = line.context.step_results.append
-    segments = run.progress.weights.segments if wanted else [(0, run.plan.ordinary, 0)]
-    for first, stop, percent in segments:
+    for first, stop, percent in _segments(line):
         for planned in steps if stop - first == len(steps) else steps[first:stop]:
             if not observed:
                 answer = None
@@ -254,7 +290,26 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
             answer = yield Report(percent)
             if answer is not None:
                 return after(steps, stop - 1, answer)
-    answer = yield (CHECK if run.plan.ordinary < len(steps) or not wanted else Report(100))
+    return (yield from _end(line))
+
+
+def _segments(line: Line) -> Sequence[tuple[int, int, int]]:
+    """Return the parts of a line, and the percentage to report after each; see `Weights`."""
+    progress, first = line.run.progress, len(line.finished)
+    if not progress.wanted:
+        return [(first, line.stop, 0)]
+    if line.run.plan.groups:
+        return [(each, each + 1, progress.after(each)) for each in range(first, line.stop)]
+    return progress.weights.segments
+
+
+def _end(line: Line) -> Generator[Any, Any, Failure | None]:
+    """Report the end of the ordinary steps, unless the line ends before a group."""
+    run, ordinary = line.run, line.run.plan.ordinary
+    if line.stop < ordinary:
+        return None
+    ends = ordinary < len(run.plan.steps) or not run.progress.wanted
+    answer = yield (CHECK if ends else Report(100))
     return None if answer is None else _at_the_end(run, answer)
 
 

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import NotRun, Raised
 from handrail.engine.rollback_data import ended, failed, join, salvage
-from handrail.errors import RollbackDataError, StepFailedError, StopsResume, describe
+from handrail.errors import (
+    RollbackDataError,
+    StepFailedError,
+    StopsResume,
+    describe,
+)
 from handrail.frozen import record
 
 if TYPE_CHECKING:
@@ -28,6 +33,9 @@ class Failure:
         from_position: The last position to undo.
         unwritten: Whether the log failed, so that nothing can be noted.
         stands: Whether the run stops without noting or undoing anything.
+        also: What else went wrong: steps of a group that failed after the first one.
+        unended: In a group, the positions of the steps whose end is not written yet; then the log
+            has noted the rest.
     """
 
     planned: PlannedStep
@@ -36,6 +44,8 @@ class Failure:
     from_position: int
     unwritten: bool = False
     stands: bool = False
+    also: tuple[str, ...] = ()
+    unended: list[int] | None = None
 
 
 def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
@@ -80,6 +90,16 @@ def _failure(
     planned: PlannedStep, text: str, error: BaseException | None, from_position: int
 ) -> Failure:
     return Failure(planned=planned, text=text, error=error, from_position=from_position)
+
+
+def refuse(line: Line, planned: PlannedStep, position: int, problem: BaseException) -> Failure:
+    """Make a success that cannot be kept a failure, because of `problem`; return it."""
+    result, text = line.finished[position], describe(problem)
+    failed = replace(result, success=False, error=text)
+    line.finished[position] = line.context.step_results[-1] = failed
+    # A skipped step has nothing to undo.
+    last = position - 1 if result.skipped else position
+    return _failure(planned, text, problem, last)
 
 
 def after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Failure:
@@ -141,10 +161,10 @@ def settle_closing(line: Line, position: int, answer: Any) -> Failure | None:
 def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
     """Return the exception that is raised for `failure` at the end of the run."""
     if isinstance(failure.error, run.interruptions):
-        for problem in run.rollback_errors:
-            failure.error.add_note(problem.message)
+        for note in (*failure.also, *(problem.message for problem in run.rollback_errors)):
+            failure.error.add_note(note)
         return failure.error
-    return StepFailedError(
+    error = StepFailedError(
         failure.planned.name,
         failure.text,
         origin=failure.planned.origin,
@@ -152,3 +172,6 @@ def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
         rollback_errors=run.rollback_errors,
         cause=failure.error,
     )
+    for note in failure.also:
+        error.add_note(note)
+    return error

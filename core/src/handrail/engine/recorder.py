@@ -58,9 +58,9 @@ class Recorder:
     @calls_user_code
     def record_many(self, key: str, values: Iterable[Any]) -> None:
         """Append `values`, in one write, to the list under `key`."""
+        batch = list(values)
         if self.beat is not None:
             self.beat()
-        batch = list(values)
         with self._lock:
             if self.closed:
                 raise RecordError(

@@ -12,6 +12,12 @@ from handrail.steps import StepResult
 # Why a run is undone in which nothing went wrong.
 ASKED = "it was rolled back"
 
+# How the error of a step begins that had to end because of another one, or of an interrupt.
+CANCELLED = "cancelled, because "
+
+# In place of the result of a step of a group that stopped before the step began.
+NOT_BEGUN = StepResult(skipped=True)
+
 
 def join(result: StepResult, notes: Mapping[str, Any] | None) -> StepResult:
     """Return `result` with the recorded `notes` in its rollback data.

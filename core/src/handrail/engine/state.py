@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field
+from fractions import Fraction
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.engine.line import Line
 from handrail.engine.recorder import InThread
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import RollbackError, StepTimedOut
+from handrail.errors import RollbackError, StepCancelledError, StepTimedOut
 from handrail.events import Event, ProgressChanged
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.chain import Chain
+    from handrail.engine.group import GroupRun
+    from handrail.engine.log import ResumedLane
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import Plan
     from handrail.plan.weights import Weights
     from handrail.runtime import RunInfo
+    from handrail.steps import BaseStep
+
+
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelledError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +37,24 @@ class Missing:
 
     Attributes:
         types: The type of each value, by its key.
-        context: Returns a context as it was before the step, for running it again.
+        context: Returns a context as it was before the step, for running it again; called with
+            that of its line.
     """
 
     types: Mapping[str, str]
-    context: Callable[[], BaseStepContext]
+    context: Callable[[BaseStepContext], BaseStepContext]
+
+
+class Isolation(Protocol):
+    """Runs steps in processes of their own."""
+
+    def attempt(self, line: Line, resumed: StepResult | None) -> StepResult | Awaitable[StepResult]:
+        """Run an attempt of the running step, or continue the interrupted one `resumed`."""
+        ...
+
+    def isolates(self, step: BaseStep[Any]) -> bool:
+        """Return whether `step`, without layers, runs in a process of its own."""
+        ...
 
 
 class Progress:
@@ -49,6 +69,7 @@ class Progress:
         "_listener",
         "_lock",
         "_on_progress",
+        "_parts",
         "_plan",
         "_quiet",
         "percent",
@@ -68,6 +89,7 @@ class Progress:
         self._listener = listener
         self._lock = threading.RLock()
         self._quiet: tuple[int, float, float] = (-1, 0, 0)
+        self._parts: dict[range, Fraction] | None = None
 
     @property
     def weights(self) -> Weights:
@@ -86,11 +108,43 @@ class Progress:
             if self._on_progress is not None:
                 self._on_progress(percent, 100)
 
+    def enter(self, lanes: Sequence[range]) -> None:
+        """Count the steps of these lanes side by side from now on, until `leave`."""
+        self._parts = dict.fromkeys(lanes, Fraction(0))
+
+    def leave(self) -> None:
+        """Count one step after the other again."""
+        self._parts = None
+
+    def after(self, position: int) -> int:
+        """Return the percentage once the step at `position` is done."""
+        if self._parts is None:
+            return self.weights.after(position)
+        return self._with(position, Fraction(1))
+
+    def _with(self, position: int, part: Fraction) -> int:
+        """Return the percentage of all lanes, now that `part` of the step at `position` is done."""
+        weights, done = self.weights, self.weights.done
+        with self._lock:
+            parts = self._parts
+            if parts is None:  # It reports after its group was left.
+                return 0
+            for lane in parts:
+                if position in lane:
+                    whole: int | Fraction = done[position] - done[lane.start]
+                    whole += part * (done[position + 1] - done[position])
+                    parts[lane] = max(parts[lane], Fraction(whole))
+            first = done[next(iter(parts)).start]
+            return min(99, int(100 * (first + sum(parts.values())) // weights.total))
+
     def within(self, position: int, current: float, total: float) -> None:
         """Note that `current` of `total` of the step at `position` is done."""
         # Nearly always there is no news until the step passes a known value.
         where, known, news = self._quiet
         if current < news and position == where and total == known:
+            return
+        if self._parts is not None:
+            self.reached(self._with(position, Fraction(current) / Fraction(total)))
             return
         weights = self.weights
         self.reached(weights.within(position, current, total))
@@ -117,6 +171,7 @@ class RunState:
         leftovers: Attempts whose undo failed, with their number, by position; they are undone with
             their step.
         in_thread: Calls a blocking function for a coroutine, where an event loop runs.
+        isolation: Runs its isolated steps; None if there are none, or in the process of one.
         number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
         strict_results: Whether a step of a durable run fails if its result cannot be stored.
@@ -135,6 +190,10 @@ class RunState:
         sealed: The reason why it can no longer be rolled back, if so.
         rollback_errors: An error for each step that could not be undone.
         batches: Counter of recorded batches, across all steps.
+        resumed: In a resumed run, the lanes of a group that is not over, by their first positions.
+        starts: The positions of the steps of groups in the order in which their last attempts
+            began, which an undo reverses.
+        group: The group that is being played.
     """
 
     plan: Plan
@@ -154,6 +213,7 @@ class RunState:
         default_factory=dict[int, list[tuple[int, StepResult]]]
     )
     in_thread: InThread | None = None
+    isolation: Isolation | None = None
     number: int | None = None
     keeps: bool = False
     strict_results: bool = False
@@ -162,7 +222,7 @@ class RunState:
     before: str | None = None
     undone: set[int] = field(default_factory=set[int])
     gone: tuple[str, ...] = ()
-    interruptions: tuple[type[BaseException], ...] = (KeyboardInterrupt, SystemExit, StepTimedOut)
+    interruptions: tuple[type[BaseException], ...] = INTERRUPTIONS
     opened: float = 0.0
     outcome: str | None = None
     undo_cause: Failure | None = None
@@ -171,12 +231,15 @@ class RunState:
     sealed: str | None = None
     rollback_errors: list[RollbackError] = field(default_factory=list[RollbackError])
     batches: count[int] = field(default_factory=lambda: count(1))
+    resumed: dict[int, ResumedLane] = field(default_factory=dict[int, "ResumedLane"])
+    starts: dict[int, None] = field(default_factory=dict[int, None])
+    group: GroupRun | None = None
     _id: str | None = None
 
     def __post_init__(
         self, context: BaseStepContext, on_progress: Callable[[int, int], object] | None
     ) -> None:
-        self.line = Line(self, context)
+        self.line = Line(self, context, stop=self.plan.ordinary)
         if self.plan.actions:
             from handrail.engine.chain import Chain  # noqa: PLC0415 - most runs are of one action
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,17 @@ def undo(
     run: RunState, failure: Failure, *, broken_off_by: BaseException | None = None
 ) -> Generator[Any, Any, None]:
     """Undo the failing step first, then the executed ones in reverse."""
-    line, first = run.line, failure.from_position
+    line = run.line
+    if failure.stands:
+        run.outcome, run.failure = "interrupted", failure.error
+        return
     if failure.unwritten:
         yield from _give_up(run, failure, failure.error)
         return
     if run.undo_cause is None:
         if line.log is not None:
-            _note_failure(line, failure, failure.text)
+            if failure.unended is None:
+                note_failure(line, failure, failure.text)
             if not run.keeps:
                 line.log.turned_back()
             committed = yield COMMIT
@@ -43,26 +47,65 @@ def undo(
             return
         run.undo_cause = failure
         run.untouched = failure.text == ASKED
-    elif broken_off_by is not None and line.current is not None:
+    # Where somebody asked for it, no step has failed.
+    failed = None if failure.text == ASKED else failure.planned
+    order = undo_order(run, failed, failure.from_position)
+    if broken_off_by is not None and line.current in order:
         # The step that was being undone is undone again.
-        first = line.current
+        order = order[order.index(line.current) :]
     stopped = broken_off_by if isinstance(broken_off_by, KeyboardInterrupt) else None
     announced, run.undoing = run.undoing, True
-    yield GoBack(_walk_back(run, failure, first, stopped, announced=announced))
+    yield GoBack(_walk_back(run, failure, order, stopped, announced=announced))
+
+
+def undo_order(run: RunState, failed: PlannedStep | None, last: int) -> Sequence[int]:
+    """Return the positions of the steps that began, in the order in which they are undone.
+
+    The failing step comes first, then all others in the reverse order of their starts: outside of
+    groups, that of the plan. So nothing is undone before what may have been built on it.
+
+    Args:
+        run: The run.
+        failed: The step that failed, if one did.
+        last: The last position.
+    """
+    steps = run.plan.steps
+    if not run.plan.groups:
+        return range(last, -1, -1)
+    begun: dict[str | None, list[int]] = {}
+    for position in reversed(run.starts):
+        begun.setdefault(steps[position].group, []).append(position)
+    order: list[int] = []
+    for position in range(last, -1, -1):
+        group = steps[position].group
+        if group is None:
+            order.append(position)
+        else:
+            order += begun.pop(group, ())
+    failing = next((each for each in order if steps[each] is failed), None)
+    if failing is not None and not run.line.finished[failing].success:
+        order.remove(failing)
+        order.insert(0, failing)
+    return order
 
 
 def _walk_back(
-    run: RunState, failure: Failure, first: int, stopped: BaseException | None, *, announced: bool
+    run: RunState,
+    failure: Failure,
+    order: Sequence[int],
+    stopped: BaseException | None,
+    *,
+    announced: bool,
 ) -> Machine:
-    """Undo the steps from `first` back, and keep how that went. This is the other hot loop."""
+    """Undo the steps in this order, and keep how that went. This is the other hot loop."""
     line, steps = run.line, run.plan.steps
     if run.listener and not announced:
-        names = tuple(steps[place].name for place in _places_to_undo(run, first))
+        names = tuple(steps[place].name for place in _places_to_undo(run, order))
         yield UndoStarted(cause=failure.text, steps=names)
     finished, undone, leftovers = line.finished, run.undone, run.leftovers
     alone = run.listener is None and line.log is None and run.chain is None
     plain = alone and not undone and not leftovers
-    for position in range(first, -1, -1) if stopped is None else ():
+    for position in order if stopped is None else ():
         planned, result = steps[position], finished[position]
         if not planned.facts.reverts or result.skipped:
             continue
@@ -77,12 +120,12 @@ def _walk_back(
             line.current = position
             stopped = yield from _undo_step(run, planned, position)
         if stopped is not None:
-            first = position
+            order = order[order.index(position) :]
             break
     if isinstance(stopped, RefusedError):
-        yield from _refused(run, failure, steps[first], stopped)
+        yield from _refused(run, failure, steps[order[0]], stopped)
     else:
-        _went_back(run, failure, first, stopped)
+        _went_back(run, failure, order, stopped)
     _leave_undo(run)
 
 
@@ -92,7 +135,7 @@ def _refused(
     """Keep that a step refused to be undone; if nothing was undone yet, take the undo back."""
     run.outcome, undone = "rollback_incomplete", "only what came after it was undone"
     if run.untouched and run.line.log is not None:
-        _note_failure(run.line, failure, _failed_before(run.line))
+        note_failure(run.line, failure, _failed_before(run.line))
         run.line.log.turned_forward()
         committed = yield COMMIT
         if isinstance(committed, Raised):
@@ -110,12 +153,14 @@ def _failed_before(line: Line) -> str:
     return str(line.finished[-1].error) if line.finished else ""
 
 
-def _went_back(run: RunState, failure: Failure, first: int, stopped: BaseException | None) -> None:
-    """Keep how the undo ended: with everything undone, or `stopped` at the step at `first`."""
+def _went_back(
+    run: RunState, failure: Failure, order: Sequence[int], stopped: BaseException | None
+) -> None:
+    """Keep how the undo ended: with everything undone, or `stopped` before these steps."""
     if stopped is None:
         _miss(run)
     else:
-        left = ", ".join(run.plan.steps[place].name for place in _places_to_undo(run, first))
+        left = ", ".join(run.plan.steps[place].name for place in _places_to_undo(run, order))
         if left:
             stopped.add_note(f"the undo was stopped; not undone: {left}")
     outcome = "rollback_incomplete" if run.rollback_errors else "rolled_back"
@@ -147,8 +192,8 @@ def _miss(run: RunState) -> None:
         run.line.context.errors.append(problem.message)
 
 
-def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
-    for position in range(first, -1, -1):
+def _places_to_undo(run: RunState, order: Sequence[int]) -> Iterator[int]:
+    for position in order:
         if (
             run.plan.steps[position].facts.reverts
             and not run.line.finished[position].skipped
@@ -229,7 +274,7 @@ def _ended(
     return UndoFailed(step=planned.name, took=took, error=text, origin=planned.origin, **lane)
 
 
-def _note_failure(line: Line, failure: Failure, text: str) -> None:
+def note_failure(line: Line, failure: Failure, text: str) -> None:
     """Note which attempt failed, and that the one which had been noted next never began."""
     assert line.log is not None
     position = len(line.finished) - 1
@@ -257,32 +302,40 @@ def _give_up(
     assert error is not None
     run.outcome = "interrupted"
     run.failure = error
-    line, position = run.line, failure.from_position
-    running = 0 <= position < len(line.finished) and (
-        failure.unwritten or not line.finished[position].success
-    )
     if not failure.unwritten:
         error.__cause__ = final_error(run, failure, "interrupted")
-    if (
-        isinstance(error, LeaseLostError)
-        or not running
-        or not run.plan.steps[position].facts.reverts
-    ):
+    running = _running(run, failure)
+    if isinstance(error, LeaseLostError) or not running:
         return
     run.undoing = True
-    line.current = position
-    yield GoBack(_undo_unwritten(run, position, error))
+    yield GoBack(_undo_unwritten(run, running, error))
 
 
-def _undo_unwritten(run: RunState, position: int, error: BaseException) -> Machine:
+def _running(run: RunState, failure: Failure) -> list[int]:
+    """Return the positions of the steps whose end is not written, in the order of their undo."""
+    steps, finished, position = run.plan.steps, run.line.finished, failure.from_position
+    if failure.unended is not None:
+        found = [
+            each for each in undo_order(run, failure.planned, position) if each in failure.unended
+        ]
+    elif 0 <= position < len(finished) and (failure.unwritten or not finished[position].success):
+        found = [position]
+    else:
+        found = []
+    return [each for each in found if steps[each].facts.reverts]
+
+
+def _undo_unwritten(run: RunState, order: Sequence[int], error: BaseException) -> Machine:
     line = run.line
-    planned, result = run.plan.steps[position], line.finished[position]
-    stored = result if line.log is None else line.log.stored(result)
-    answer = yield from _roll_back(line, planned, stored)
-    if answer is not None:
-        problem = RollbackError(planned.name, answer.error)
-        run.rollback_errors.append(problem)
-        error.add_note(problem.message)
+    for position in order:
+        line.current = position
+        planned, result = run.plan.steps[position], line.finished[position]
+        stored = result if line.log is None else line.log.stored(result)
+        answer = yield from _roll_back(line, planned, stored)
+        if answer is not None:
+            problem = RollbackError(planned.name, answer.error)
+            run.rollback_errors.append(problem)
+            error.add_note(problem.message)
     _leave_undo(run)
 
 

@@ -10,7 +10,7 @@ from inspect import get_annotations
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, cast, get_args, get_origin, get_type_hints
 
-from handrail.context import LINK, OPTIONS, RECORDER, BaseStepContext
+from handrail.context import INTERCEPT, LINK, OPTIONS, RECORDER, BaseStepContext
 from handrail.errors import ContextError, describe
 from handrail.journal.damage import decode
 
@@ -21,7 +21,7 @@ _REPLACED = "\\ufffd"  # Pydantic's replacement for text that is not valid Unico
 _PLAIN = (str, int, bool)
 _OWN_MODULE = BaseStepContext.__module__
 _OURS = frozenset(each.name for each in fields(BaseStepContext)) | {
-    *(LINK, RECORDER, OPTIONS),
+    *(LINK, RECORDER, OPTIONS, INTERCEPT),
     "__orig_class__",  # Set by typing where the class was called as MyContext[MyParams](...).
 }
 

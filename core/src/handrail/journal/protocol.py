@@ -180,6 +180,16 @@ class RecordsByHand(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsLanes(Protocol):
+    """What a journal has in addition if runs with groups can be recorded in it."""
+
+    @property
+    def knows_lanes(self) -> bool:
+        """Whether it keeps the `step` of a `FieldRow`."""
+        ...
+
+
 @frozen
 class RunCheck:
     """What a check of all rows of one run has found.
@@ -229,6 +239,19 @@ class PrunesOneByOne(Protocol):
             release: Called with the number of each run, which nobody can claim meanwhile; the run
                 stays if it returns False. It may read the journal.
         """
+        ...
+
+
+@runtime_checkable
+class SharesLock(Protocol):
+    """What the runs of a journal have in addition if a lock in a file says that one is owned.
+
+    A process that inherits it keeps others from claiming the run while it lives.
+    """
+
+    @property
+    def lock_descriptor(self) -> int | None:
+        """The file descriptor of the lock, or None where locks are not supported."""
         ...
 
 

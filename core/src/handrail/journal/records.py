@@ -154,14 +154,17 @@ class FieldRow(NamedTuple):
     """The value of a context field from a boundary on.
 
     Attributes:
-        boundary: The number of steps, without `always_run` ones, that had finished.
+        boundary: The number of steps, without `always_run` ones, that had finished; in a group, a
+            number that grows with each step that ends in any lane.
         name: Name of the field.
         value: The value, as JSON.
+        step: In a plan with groups, the step that had ended: its lane has this value.
     """
 
     boundary: int
     name: str
     value: str
+    step: str | None = None
 
 
 class AttemptChange(NamedTuple):
@@ -186,11 +189,12 @@ class NoteChange(NamedTuple):
 
 
 class FieldChange(NamedTuple):
-    """Write the value of a context field from a boundary on."""
+    """Write the value of a context field from a boundary on; `step` as in `FieldRow`."""
 
     boundary: int
     name: str
     value: str
+    step: str | None = None
 
 
 class RelianceChange(NamedTuple):

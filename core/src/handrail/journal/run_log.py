@@ -7,6 +7,7 @@ import json
 import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from handrail.redact import Mask, json_has_password
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
+    from handrail.engine.log import RunLog
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.values import Serializers
     from handrail.plan.plan import Plan, PlannedStep
@@ -62,6 +64,14 @@ class KeptFields:
     action: str = ""
 
 
+def own_fields(stored: Mapping[str, str], action: str) -> dict[str, str]:
+    """Return the stored fields of an action of a chain by their own names; all without a name."""
+    prefix = f"{action}." if action else ""
+    return {
+        name.removeprefix(prefix): text for name, text in stored.items() if name.startswith(prefix)
+    }
+
+
 class JournaledLog:
     """Writes one run to a journal.
 
@@ -72,7 +82,11 @@ class JournaledLog:
         plan: The plan of the run.
         context: The context of the run.
         fields: Encodes the context's fields.
-        stored: The encoded fields that are stored already.
+        stored: The encoded fields that are stored already, as they are for `context`.
+        latest: The encoded fields that are stored at the last boundary of all, if a group is not
+            over yet; by default, `stored`.
+        lanes: For each lane that has begun, by the position of its first step, the encoded fields
+            as they are for it.
         boundary: The last stored boundary.
         finished: The number of steps, without `always_run` ones, finished at that boundary.
         undoing: Whether the run is being undone already.
@@ -87,12 +101,15 @@ class JournaledLog:
         fields: ContextFields,
         *,
         stored: Mapping[str, str] | None = None,
+        latest: Mapping[str, str] | None = None,
+        lanes: Mapping[int, Mapping[str, str]] = NOTHING,
         boundary: int = 0,
         finished: int = 0,
         undoing: bool = False,
         mask: Mask | None = None,
         serializers: Serializers | None = None,
     ) -> None:
+        self._plan = plan
         self._steps = plan.steps
         self._whole = self._kept = KeptFields(context, fields, dict(stored or {}))
         self._actions: dict[int, KeptFields] = {id(context): self._whole}
@@ -102,18 +119,20 @@ class JournaledLog:
         self._shift = max(0, boundary - finished)
         self._undoing = undoing
         self._mask = mask or Mask()
-        self._owned: OwnedRun | None = None
+        self._writes = _Writes()
+        self._written = _Written(dict(stored or {}) if latest is None else dict(latest), boundary)
+        self._lanes = lanes
+        self._lane: int | None = None
         self._keeps_reliance = False
         self._relied_on: set[str] = set()
         self._began = (-1, 0.0)
         self._pending: list[Change] = []
-        self._broken: BaseException | None = None
         self._serializers = serializers
         self._values: tuple[int, Mapping[str, str]] = (-1, NOTHING)
 
     def attach(self, owned: OwnedRun, journal: Journal) -> None:
         """Use `owned`, a run of `journal`, for all further writes."""
-        self._owned = owned
+        self._writes.owned = owned
         self._keeps_reliance = isinstance(journal, KnowsReliance)
 
     def first(self) -> list[Change]:
@@ -121,8 +140,42 @@ class JournaledLog:
         pending, self._pending = self._pending, []
         return pending
 
-    def context_changed(self, boundary: int) -> None:
+    def lane(self, context: BaseStepContext, first: int) -> JournaledLog:
+        """Return the log of a lane; set the fields of its context that are stored for it.
+
+        It shares what is written, but not what is pending.
+        """
+        lane, kept = copy(self), self._kept
+        lane._lane, lane._pending = first, []
+        lane._kept = KeptFields(context, kept.fields, dict(kept.stored), kept.action)
+        stored = self._lanes.get(first)
+        if stored is not None:
+            assert self._writes.owned is not None
+            own, fields = own_fields(stored, kept.action), kept.fields
+            fields.restore(context, own, self._writes.owned.number)
+            lane._kept.stored.update(own)
+        return lane
+
+    def join(self, lanes: Iterable[RunLog], finished: int, *, ended: bool) -> None:
+        """Take over the pending changes of lanes; see `RunLog`."""
+        for lane in lanes:
+            assert isinstance(lane, JournaledLog)
+            self._pending += lane.first()
+        last = self._written.boundary
+        self._shift = max(self._shift, last + 1 - finished)
+        self._boundary = max(self._boundary, last)
+        self._kept.stored.update(own_fields(self._written.fields, self._kept.action))
+        if ended:
+            # One lane may have put back a field that another one has changed as well.
+            with contextlib.suppress(HandrailError):
+                self.context_changed(finished + self._shift, finished - 1)
+
+    def context_changed(self, boundary: int, position: int | None = None) -> None:
         """Add changed context fields to the pending changes.
+
+        Args:
+            boundary: The boundary, outside of groups.
+            position: The position of the step that has changed them, if it was one.
 
         Raises:
             ContextError: A field cannot be stored.
@@ -140,10 +193,15 @@ class JournaledLog:
                 )
         kept.stored.update(changed)
         prefix = f"{kept.action}." if kept.action else ""
+        self._changes(boundary, position, {f"{prefix}{each}": changed[each] for each in changed})
+
+    def _changes(self, boundary: int, position: int | None, changed: Mapping[str, str]) -> None:
+        step = None
+        if position is not None and self._plan.groups:
+            step = self._steps[position].name
+        boundary = self._written.at(None if self._lane is not None else boundary, changed)
         self._pending += [
-            FieldChange(
-                boundary=boundary, name=f"{prefix}{name}", value=mask_json(text, self._mask)
-            )
+            FieldChange(boundary, name, mask_json(text, self._mask), step)
             for name, text in changed.items()
         ]
 
@@ -160,10 +218,11 @@ class JournaledLog:
             )
         fields = ContextFields(type(context), root.secrets_of(action))
         boundary, before = position + self._shift, self._kept
+        last = position - 1 if position else None
         self._kept = KeptFields(context, fields, {}, action)
         try:
-            self.context_changed(boundary)
-            self._pending.append(FieldChange(boundary=boundary, name=action, value=inputs))
+            self.context_changed(boundary, last)
+            self._changes(boundary, last, {action: inputs})
             self.keep(self._kept)
         finally:
             self._kept = before
@@ -190,7 +249,7 @@ class JournaledLog:
     def skipped(self, position: int) -> Exception | None:
         """Add that a step was skipped, and the context's fields; return the error if that fails."""
         try:
-            self.context_changed(position + 1 + self._shift)
+            self.context_changed(position + 1 + self._shift, position)
         except HandrailError as error:
             return error
         self._pending.append(AttemptChange(step=self._steps[position].name, n=1, state="skipped"))
@@ -207,7 +266,7 @@ class JournaledLog:
             )
             if of != position and entries_of(text):
                 return ValuesLeftError()
-            self.context_changed(position + 1 + self._shift)
+            self.context_changed(position + 1 + self._shift, position)
         except HandrailError as error:
             return error
         self._values = (-1, NOTHING)
@@ -226,7 +285,7 @@ class JournaledLog:
         from handrail.journal.values import ValueWriter  # noqa: PLC0415 - few results have any
 
         planned, told = self._steps[position], list[tuple[str, str]]()
-        writer = ValueWriter(self._serializers, self._owned, self._mask)
+        writer = ValueWriter(self._serializers, self._writes.owned, self._mask)
         stored: dict[str, str] = {}
         for key, value in items_of(result.data):
             if is_json(value):
@@ -293,7 +352,9 @@ class JournaledLog:
         with contextlib.suppress(HandrailError):
             if self._undoing:
                 self._boundary += 1
-            self.context_changed(self._boundary if self._undoing else position + self._shift)
+                self.context_changed(self._boundary)
+            else:
+                self.context_changed(position + self._shift, position)
 
     def undo_failed(self, position: int, attempt: int, error: str) -> None:
         """Add that an attempt could not be undone."""
@@ -317,10 +378,13 @@ class JournaledLog:
 
     # Durable on return
 
-    def commit(self) -> None:
-        """Write the pending changes in one commit."""
-        pending, self._pending = self._pending, []
-        self._write(pending)
+    def commit(self, lanes: Iterable[RunLog] = ()) -> None:
+        """Write the pending changes in one commit, with those of lanes."""
+        pending = self.first()
+        for lane in lanes:
+            assert isinstance(lane, JournaledLog)
+            pending += lane.first()
+        self._writes.write(pending)
 
     def record(
         self, position: int, attempt: int, seq: int, key: str, values: Sequence[Any]
@@ -335,19 +399,19 @@ class JournaledLog:
             )
         text = encode(list(values), f"rollback data '{key}' of step '{name}'")
         text = mask_json(text, self._mask)
-        self._write([NoteChange(step=name, n=attempt, seq=seq, key=key, values=text)])
+        self._writes.write([NoteChange(step=name, n=attempt, seq=seq, key=key, values=text)])
         stored: list[Any] = json.loads(text)
         return stored
 
     def seal(self, reason: str) -> None:
         """Write that the run can no longer be rolled back."""
-        self._write([RunChange(sealed=self._mask(reason))])
+        self._writes.write([RunChange(sealed=self._mask(reason))])
 
     def relies_on(self, uids: Iterable[str]) -> None:
         """Write the UUIDs of runs on which this run relies, unless this process has already."""
         new = tuple(uid for uid in dict.fromkeys(uids) if uid not in self._relied_on)
         if new and self._keeps_reliance:
-            self._write([RelianceChange(new)])
+            self._writes.write([RelianceChange(new)])
             self._relied_on.update(new)
 
     def stored(self, result: StepResult) -> StepResult:
@@ -358,7 +422,39 @@ class JournaledLog:
             return result
         return replace(result, rollback_data=json.loads(mask_json(text, self._mask)))
 
-    def _write(self, changes: Sequence[Change]) -> None:
+
+class _Written:
+    """What all lanes of a run have noted of the fields of their contexts, in order.
+
+    Attributes:
+        fields: The latest value of each field, as JSON.
+        boundary: The latest boundary.
+    """
+
+    def __init__(self, fields: dict[str, str], boundary: int) -> None:
+        self.fields = fields
+        self.boundary = boundary
+
+    def at(self, boundary: int | None, changed: Mapping[str, str]) -> int:
+        """Keep changes; return their boundary, by default the next one."""
+        self.fields.update(changed)
+        self.boundary = max(self.boundary + 1 if boundary is None else boundary, self.boundary)
+        return self.boundary if boundary is None else boundary
+
+
+class _Writes:
+    """Writes the changes of a run, those of its lanes too; after a failed write, none succeeds.
+
+    Attributes:
+        owned: The run in its journal.
+    """
+
+    def __init__(self) -> None:
+        self.owned: OwnedRun | None = None
+        self._broken: BaseException | None = None
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Commit changes; they are durable when this returns."""
         if self._broken is not None:
             # A lost run stays lost: this process must stop working on it.
             lost = isinstance(self._broken, LeaseLostError)
@@ -368,9 +464,9 @@ class JournaledLog:
             ) from self._broken
         if not changes:
             return
-        assert self._owned is not None
+        assert self.owned is not None
         try:
-            self._owned.write(changes)
+            self.owned.write(changes)
         except BaseException as error:
             self._broken = error
             raise

@@ -12,7 +12,7 @@ from handrail.engine.finalize import executed_steps
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import AsyncStepError
+from handrail.errors import AsyncStepError, IsolationError
 from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking
 from handrail.orchestrator.dispatch import Dispatcher
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.commands import Machine
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.orchestrator.journaled import GoingOn, RunAbout
+    from handrail.orchestrator.journaled import GoingOn, RunAbout, StartsIsolation
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
 else:
@@ -85,6 +85,7 @@ class Orchestrator(Generic[C]):
             is logged, as `result_not_stored`.
         observers: Called with every event; one that raises is reported once and dropped.
         about: The data that the journal needs to find the action again; given by an action.
+        isolation: Runs isolated steps in processes of their own; given by an action.
 
     Attributes:
         run_number: The number of the last run in its journal.
@@ -104,6 +105,7 @@ class Orchestrator(Generic[C]):
         strict_results: bool = False,
         observers: Iterable[Observer] = (),
         about: RunAbout | None = None,
+        isolation: StartsIsolation | None = None,
     ) -> None:
         if on_failure not in ("undo", "keep"):
             raise ValueError(f"on_failure is 'undo' or 'keep', not {on_failure!r}")
@@ -117,6 +119,7 @@ class Orchestrator(Generic[C]):
         self._keeps = on_failure == "keep"
         self._strict_results = strict_results
         self._about = about
+        self._isolation = isolation
         self._owned: OwnedRun | None = None
         self._observers = tuple(observers)
         self._executed = False
@@ -130,6 +133,7 @@ class Orchestrator(Generic[C]):
             StepFailedError: A step failed, and the finished ones were undone. It is a RuntimeError.
             AsyncStepError: There are async steps, and an event loop already runs in this thread.
             ContextError: The context of a durable run has a field that cannot be stored.
+            IsolationError: A step is isolated, and cannot run in a process of its own.
             JournalError: The journal cannot be written; the run is left to `resume` or `rollback`,
                 except for the running step, which is undone.
         """
@@ -144,6 +148,7 @@ class Orchestrator(Generic[C]):
         Raises:
             StepFailedError: A step failed, and the finished ones were undone. It is a RuntimeError.
             ContextError: See `execute`.
+            IsolationError: See `execute`.
             JournalError: See `execute`.
         """
         return await self._drive_async(None)
@@ -216,20 +221,46 @@ class Orchestrator(Generic[C]):
         self.run_number = None
         run.keeps = self._keeps
         run.strict_results = self._strict_results
+        isolates = run.plan.isolates
+        if isolates and (recorded is None or not recorded.undoes):
+            self._checked_isolation(run)
         if recorded is not None:
             self._owned = recorded.owned
             self.run_number = recorded.owned.number
-            return recorded.begin(run)
+            machine = recorded.begin(run)
+            if isolates:
+                self._isolate(run, early=not recorded.undoes)
+            return machine
         if self._journal is not None:
             from handrail.orchestrator.journaled import RunAbout, open_run  # noqa: PLC0415 - for these
 
             about = RunAbout(action=run.plan.action) if self._about is None else self._about
             self._owned = open_run(run, self._journal, about)
             self.run_number = run.number
+        if isolates:
+            self._isolate(run, early=True)
         return play(run)
+
+    def _checked_isolation(self, run: RunState) -> StartsIsolation:
+        if self._isolation is None:
+            raise IsolationError(
+                f"{run.plan.action} has isolated steps, and is run without an action from which "
+                "another process could make them",
+                ways_out=("make an action of the steps, and run that:  action('name', [step])",),
+            )
+        self._isolation.check(run)
+        return self._isolation
+
+    def _isolate(self, run: RunState, *, early: bool) -> None:
+        """Let isolated steps run in processes of their own, whose start may be prepared early."""
+        assert self._isolation is not None
+        run.isolation = self._isolation
+        self._isolation.open(run, self._owned, early=early)
 
     def _over(self) -> None:
         self.context.current_step = None
+        if self._isolation is not None:
+            self._isolation.close()
         owned, self._owned = self._owned, None
         if owned is not None:
             owned.release()

@@ -8,10 +8,11 @@ import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import (
+    Abreast,
     Attempt,
     Call,
     Commit,
@@ -26,6 +27,7 @@ from handrail.engine.commands import (
     Within,
 )
 from handrail.engine.guard import checked, guarded, target
+from handrail.engine.state import INTERRUPTIONS
 from handrail.engine.user_code import calls_user_code
 from handrail.events import Event
 from handrail.plan.plan import PlannedStep
@@ -35,6 +37,8 @@ from handrail.wrapper import Layers
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
     from handrail.orchestrator.time_limit import TimeLimit
+
+T = TypeVar("T")
 
 
 class Asynchronous:
@@ -99,18 +103,17 @@ class Asynchronous:
     async def _perform(self, command: Any) -> Any:
         run, line = self._run, self._run.line
         if isinstance(command, Event):
-            assert run.listener is not None
-            run.listener(command)
+            self._tell(command)
             return None
         if isinstance(command, Commit):
             assert line.log is not None
             return await self._in_thread(guarded, line.log.commit)
-        if isinstance(command, Within):
-            return None  # The context is read from the line for each step.
+        if isinstance(command, Abreast):
+            return await self._play_lanes(command)
         # `always_run` steps start even after a cancellation.
         # A layer may still undo the attempt in which a cancellation was raised.
         played = command.command if isinstance(command, Limited) else command
-        clears_up = self._raised and isinstance(played, Call)
+        clears_up = (self._raised and isinstance(played, Call)) or isinstance(command, Within)
         stops = run.outcome is None and not (run.undoing or clears_up)
         if self._pending is not None and stops:
             pending, self._pending = self._pending, None
@@ -133,7 +136,9 @@ class Asynchronous:
         function, args = target(command, self._run.line.context)
         if isinstance(command, Attempt):
             method = "execute" if command.resumed is None else "resume"
-            inline = is_async(command.step, method)
+            isolation = self._run.isolation
+            isolates = isolation is not None and isolation.isolates(command.step)
+            inline = isolates or is_async(command.step, method)
             return checked(command.step, await self._call(function, args, inline, limit))
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
         inline = command.inline or _is_async_method(owner, name, function)
@@ -145,7 +150,7 @@ class Asynchronous:
         from handrail.orchestrator.time_limit import TimeLimit  # noqa: PLC0415
 
         line, limit = self._run.line, TimeLimit(command.limits)
-        limit.thread = None  # Unless it runs in the loop, see `_cancelled_late`.
+        limit.thread = None  # Unless it runs in the loop, see `cancelled_late`.
         line.watched(limit.beat)
         limit.start()
         try:
@@ -155,6 +160,33 @@ class Asynchronous:
             limit.stop()
             line.watched(None)
         return limit.settled(answer, self._run.interruptions)
+
+    async def _play_lanes(self, command: Abreast) -> None:
+        """Play a group."""
+        from handrail.orchestrator.lanes import Lanes, LoopWaiting, commit  # noqa: PLC0415
+
+        run, loop = self._run, asyncio.get_running_loop()
+        waiting = LoopWaiting(loop)
+        lanes = Lanes(run, command, tell=self._tell, wake=waiting.wake, loop=lambda: loop)
+        while True:
+            lanes.move()
+            if lanes.over:
+                return
+            if logs := lanes.committing:
+                lanes.committed(await self._in_thread(commit, run, logs))
+            elif self._pending is None:
+                try:
+                    await waiting.wait()
+                except asyncio.CancelledError as error:
+                    self._asked_to_cancel()  # This request was noticed.
+                    self._cancel(error)
+            pending, self._pending = self._pending, None
+            if pending is not None and not lanes.stopping:
+                lanes.interrupt(pending)
+
+    def _tell(self, event: Event) -> None:
+        assert self._run.listener is not None
+        self._run.listener(event)
 
     async def _through(self, layers: Layers) -> Any:
         """Play layers to their end, or until an attempt is to be undone; return which."""
@@ -187,7 +219,7 @@ class Asynchronous:
             return answer
         raised: asyncio.CancelledError | None = None
         try:
-            found: Any = await (answer if limit is None else _cancelled_late(answer, limit))
+            found: Any = await (answer if limit is None else cancelled_late(answer, limit))
         except asyncio.CancelledError as error:
             found, raised = Raised(error), error
         except BaseException as error:  # noqa: BLE001 - the engine decides
@@ -201,8 +233,7 @@ class Asynchronous:
     def _cancel(self, error: asyncio.CancelledError) -> None:
         """Stop the run at the next boundary, because its task was cancelled."""
         self._pending = self.cancelled = error
-        kinds = self._run.interruptions
-        self._run.interruptions = tuple({*kinds, asyncio.CancelledError})
+        self._run.interruptions = (*INTERRUPTIONS, asyncio.CancelledError)
 
     def _asked_to_cancel(self, *, raised: bool = False) -> bool:
         """Return whether this task was asked to be cancelled since it last noticed that.
@@ -237,7 +268,7 @@ class Asynchronous:
 
 
 @calls_user_code
-async def _cancelled_late(awaitable: Awaitable[Any], limit: TimeLimit) -> Any:
+async def cancelled_late(awaitable: Awaitable[Any], limit: TimeLimit) -> Any:
     """Await something, which is cancelled once the time of `limit` is over.
 
     Raises:
@@ -286,6 +317,27 @@ async def call_in_thread(function: Callable[..., None], *args: object) -> None:
     if cancelled is not None:
         raise cancelled from failed
     future.result()
+
+
+async def call_until_stopped(function: Callable[[], T], stop: Callable[[BaseException], None]) -> T:
+    """Call `function` in a thread, for a coroutine; a cancellation stops it.
+
+    Args:
+        function: What is called; its result or its error is that of this coroutine.
+        stop: Called in the loop with each CancelledError, which `function` raises once it stops.
+    """
+    call = partial(contextvars.copy_context().run, function)
+    future = asyncio.get_running_loop().run_in_executor(None, call)
+    while not future.done():
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError as error:
+            if future.cancelled():
+                raise
+            stop(error)
+        except BaseException:  # noqa: BLE001 - read from the future below
+            pass
+    return future.result()
 
 
 def _is_async_method(owner: Any, name: str, function: Callable[..., Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import (
+    Abreast,
     Attempt,
     Call,
     Commit,
@@ -32,6 +33,7 @@ from handrail.steps import StepResult
 from handrail.wrapper import Layers
 
 _PLAYED = (Attempt, Limited, Pause)
+_BROKEN = 100  # Errors from outside of the steps in one group, after which it is given up.
 _NOT_AWAITABLE = frozenset({StepResult, Raised, bool, type(None)})
 
 
@@ -163,13 +165,12 @@ class Blocking:
             assert run.line.log is not None
             return guarded(run.line.log.commit)
         if isinstance(command, Event):
-            assert run.listener is not None
-            answer = guarded(run.listener, command)
-            if isinstance(answer, Raised):
-                self._put_off(answer.error)
+            self._tell(command)
             return None
         if isinstance(command, Within):
             return None
+        if isinstance(command, Abreast):
+            return self._play_lanes(command)
         # `always_run` steps start even if a signal is pending; they receive it.
         # A layer may still undo the attempt in which an interrupt was raised.
         calls = isinstance(command, Call) or (
@@ -237,6 +238,53 @@ class Blocking:
                     if type(answer) is not StepResult:
                         answer = checked(command.step, self._awaited(answer))
             command = layers.move(answer)
+
+    def _play_lanes(self, command: Abreast) -> Raised | None:
+        """Play a group; return why it was left as it is, if so."""
+        # Most runs have no groups, and import no threads.
+        from handrail.orchestrator.lanes import Lanes, commit  # noqa: PLC0415
+        from handrail.orchestrator.waiting import Waiting  # noqa: PLC0415
+
+        interrupts, waiting = self._interrupts, Waiting(self._loop)
+        lanes = Lanes(
+            self._run, command, tell=self._tell, wake=waiting.wake, loop=self._loop.running
+        )
+        before, asked, errors = interrupts.undoing, False, 0
+        try:
+            while True:
+                try:
+                    lanes.move()
+                    if lanes.over:
+                        return None
+                    if logs := lanes.committing:
+                        lanes.committed(commit(self._run, logs))
+                    elif interrupts.pending is None:
+                        # A step has failed: the first signal only warns, as in the undo.
+                        interrupts.undoing = before or (lanes.stopping and not asked)
+                        waiting.wait(interrupts, in_loop=lanes.awaits)
+                    error: BaseException | None = interrupts.take() or waiting.because
+                except BaseException as raised:
+                    error, errors = raised, errors + 1
+                    if errors > _BROKEN:
+                        raise
+                if error is not None and not lanes.stopping:
+                    asked = True
+                    lanes.interrupt(error)
+                elif isinstance(error, KeyboardInterrupt) and not (asked or interrupts.warned):
+                    # It came upon the failure of a step, and does as much as one in the undo.
+                    asked = True
+                    interrupts.warn(error)
+                elif isinstance(error, KeyboardInterrupt):
+                    lanes.leave()
+                    return Raised(error)
+        finally:
+            interrupts.undoing = before
+
+    def _tell(self, event: Event) -> None:
+        assert self._run.listener is not None
+        answer = guarded(self._run.listener, event)
+        if isinstance(answer, Raised):
+            self._put_off(answer.error)
 
     def _put_off(self, error: BaseException) -> None:
         """Keep an interrupt that an observer was in the middle of; other errors pass through."""

@@ -38,16 +38,25 @@ class EventLoop:
         if self._runner is not None:
             self._runner.close()
 
+    def running(self) -> asyncio.AbstractEventLoop:
+        """Return the loop, to start tasks in it, which run in `run`.
+
+        Raises:
+            AsyncStepError: Another loop runs in this thread.
+        """
+        if running_loop():
+            raise _in_running_loop()
+        return self._started().get_loop()
+
+    def run(self, body: Coroutine[Any, Any, Any]) -> None:
+        """Run the loop until `body`, code of ours, has ended."""
+        self._started().run(body)
+
     def wait(self, awaitable: Awaitable[Any]) -> Any:
         """Run an awaitable to its end in this loop; return its result, or `Raised`."""
         if running_loop():
             getattr(awaitable, "close", lambda: None)()
-            return Raised(
-                AsyncStepError(
-                    "an async step cannot run inside a running event loop from execute()",
-                    ways_out=("await orchestrator.execute_async() instead",),
-                )
-            )
+            return Raised(_in_running_loop())
         runner, interrupts = self._started(), self._interrupts
         running = _Running(runner.get_loop(), awaitable)
         outer, interrupts.task = interrupts.task, running
@@ -68,6 +77,13 @@ class EventLoop:
             self._runner = asyncio.Runner()
             self._run.in_thread = call_in_thread
         return self._runner
+
+
+def _in_running_loop() -> AsyncStepError:
+    return AsyncStepError(
+        "an async step cannot run inside a running event loop from execute()",
+        ways_out=("await orchestrator.execute_async() instead",),
+    )
 
 
 class _Running:

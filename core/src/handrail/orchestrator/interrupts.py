@@ -55,6 +55,7 @@ class Interrupts:
         raised: Whether it was raised in user code already, which may have suppressed it.
         undoing: Whether an undo is in progress, during which the first signal only warns.
         late: An interrupt that came too late to stop the run; it is raised after the run.
+        warned: Whether a signal has come during an undo, so that the next one stops it.
         task: The async step that runs, if any.
     """
 
@@ -68,7 +69,7 @@ class Interrupts:
         self._limits: list[tuple[TimeLimit, bool]] = []
         self._on_signal = on_signal
         self._telling = False
-        self._warned = False
+        self.warned = False
         self._last = -ONE_SIGNAL
         self._runs: list[object] = []
         self._installed = False
@@ -130,6 +131,11 @@ class Interrupts:
             self.late = pending
         return before
 
+    def warn(self, interrupt: KeyboardInterrupt) -> None:
+        """Let an interrupt, which was taken, only warn: an undo has begun meanwhile."""
+        self.warned, self.late = True, interrupt
+        self._tell(warns=True)
+
     def handle(self, signum: int, frame: FrameType | None) -> None:
         """Take a signal; `frame` is the code that it came upon."""
         if self._again:
@@ -143,10 +149,10 @@ class Interrupts:
             return
         self._last = now
         self._signum = signal.Signals(signum)
-        warns = self.undoing and not self._warned
+        warns = self.undoing and not self.warned
         self._tell(warns)
         if warns:
-            self._warned = True
+            self.warned = True
             self.late = KeyboardInterrupt()
             return
         # For longer than signals count as one.

@@ -9,9 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.engine.forward_journaled import begin
+from handrail.engine.state import Isolation
+from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
+from handrail.journal.protocol import KnowsLanes
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator.run_info import run_info
@@ -58,8 +61,36 @@ class RunAbout:
     serializers: Serializers = _INSTALLED
 
 
+class StartsIsolation(Isolation, Protocol):
+    """Isolates the steps of a run, between `open` and `close`."""
+
+    def check(self, run: RunState) -> None:
+        """Check that the isolated steps of a run can run in other processes.
+
+        Raises:
+            IsolationError: They cannot.
+        """
+
+    def open(self, run: RunState, owned: OwnedRun | None, *, early: bool) -> None:
+        """Take a run that begins, in a thread that lives as long as the run.
+
+        Args:
+            run: The run.
+            owned: The run in its journal, if it has one; its lock is shared with the processes.
+            early: Whether to prepare them now, and not when the first step needs one.
+        """
+
+    def close(self) -> None:
+        """End all processes, and wait for that. Calling it twice is harmless."""
+
+
 class GoingOn(Protocol):
     """A run of another process, about to continue in this one."""
+
+    @property
+    def undoes(self) -> bool:
+        """Whether it is only undone, so that of its steps only `always_run` ones may run."""
+        ...
 
     @property
     def owned(self) -> OwnedRun:
@@ -78,6 +109,11 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         ContextError: The context has a field that cannot be stored; nothing was opened.
         JournalError: The journal cannot be written; nothing was opened.
     """
+    if run.plan.groups and not (isinstance(journal, KnowsLanes) and journal.knows_lanes):
+        raise JournalError(
+            f"{run.plan.action} has groups, which the journal {journal.shown} cannot record",
+            ways_out=("take another journal",),
+        )
     from handrail import __version__  # noqa: PLC0415 - it is read from the metadata
 
     line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
@@ -85,9 +121,10 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     log = JournaledLog(run.plan, line.context, fields, mask=mask, serializers=about.serializers)
     log.context_changed(0)
     line.log = log
-    # An action of a chain begins first.
-    begins = run.chain is not None
-    if run.plan.ordinary and not (begins or run.plan.steps[0].facts.skippable):
+    first = next(iter(run.plan.steps[: run.plan.ordinary]), None)
+    # An action of a chain begins before its first step.
+    waits = first is None or run.chain is not None or first.group is not None
+    if first is not None and not waits and not first.facts.skippable:
         begin(line, 0)
     new = NewRun(
         uid=run.run_id,

@@ -110,13 +110,8 @@ class TimeLimit:
         if left > 0:
             return left
         limits = self._limits
-        if limits.timeout is not None and now - self._began >= limits.timeout:
-            told = f"it took longer than its timeout of {limits.timeout:g}s"
-        else:
-            told = (
-                f"it gave no sign of life for {limits.heartbeat_timeout:g}s, its heartbeat timeout"
-            )
-        self.error = StepTimeoutError(told)
+        over = limits.timeout is not None and now - self._began >= limits.timeout
+        self.error = too_long(limits) if over else too_silent(limits)
         self._raise_soon(now)
         return 0.0
 
@@ -132,3 +127,14 @@ class TimeLimit:
         if limits.heartbeat_timeout is not None:
             ends.append(self._seen + limits.heartbeat_timeout)
         return min(ends) - now
+
+
+def too_long(limits: Limits) -> StepTimeoutError:
+    """Return the error for a step that took longer than its timeout."""
+    return StepTimeoutError(f"it took longer than its timeout of {limits.timeout:g}s")
+
+
+def too_silent(limits: Limits) -> StepTimeoutError:
+    """Return the error for a step that gave no sign of life for its heartbeat timeout."""
+    seconds = f"{limits.heartbeat_timeout:g}s"
+    return StepTimeoutError(f"it gave no sign of life for {seconds}, its heartbeat timeout")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from handrail.settings.changes import Changes, Insert
     from handrail.settings.requirements import RequiredStep
     from handrail.settings.selection import Selection
+    from handrail.settings.values import Settings
 
 DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
 
@@ -76,6 +77,11 @@ class UndoPacks:
             return False
         self.left_out[pack] = problems_of(error)[0].message
         return True
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that apply."""
+        return self._packs.settings
 
     @property
     def serializers(self) -> InstalledSerializers:

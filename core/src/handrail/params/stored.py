@@ -118,6 +118,58 @@ def params_of(
     return values
 
 
+def secret_values(
+    model: type[BaseModel] | None, params: Any, stored: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the texts of the secrets that `params_text` has left out, by their variables.
+
+    With them as the environment, `params_of` returns the params in another process.
+
+    Args:
+        model: The params model, or None for an action without one.
+        params: An instance of it, or the mapping of an action without one.
+        stored: What `params_text` returned, decoded.
+    """
+    values = dict(_python_values(model, params))
+    texts: dict[str, str] = {}
+    for path, variable in stored["secrets"].items():
+        value = _revealed(values[path])
+        texts[variable] = json.dumps(value) if path in stored["json"] else str(value)
+    return texts
+
+
+def _python_values(
+    model: type[BaseModel] | None, params: Any, prefix: KeyPath = ()
+) -> Iterator[tuple[str, Any]]:
+    """Yield the value of each field as it is in Python, by its dotted path."""
+    if model is None:
+        yield from ((str(name), value) for name, value in dict(params).items())
+        return
+    for name, info in fields_of(model).items():
+        path, value = (*prefix, *paths_of(model, name)[0]), getattr(params, name, None)
+        inner = model_in(info.annotation)
+        if inner is not None and isinstance(value, inner) and name not in secret_fields(model):
+            yield from _python_values(inner, value, path)
+        else:
+            yield ".".join(path), value
+
+
+def _revealed(value: Any) -> Any:
+    """Return a value with its secrets, as far as JSON goes."""
+    if hasattr(value, "get_secret_value"):
+        return _revealed(value.get_secret_value())
+    if isinstance(value, bytes):
+        return value.decode(errors="surrogateescape")
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, Any]", cast("object", value)).items()
+        return {str(key): _revealed(each) for key, each in items}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_revealed(each) for each in cast("list[Any]", value)]
+    if hasattr(value, "model_dump"):
+        return {name: _revealed(each) for name, each in dict(value).items()}
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
 def not_kept(text: str) -> list[tuple[str, str]]:
     """Return each param in which a password was hidden, and the variable that it is read from."""
     stored = json.loads(text)

@@ -64,19 +64,18 @@ class Draft:
 def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
     """Build the plan of `drafts`, which are in their final order."""
     reader = _Reader(draft.entry.weight for draft in drafts)
-    facts = reader.facts
-    steps = tuple(
-        PlannedStep(
-            draft.entry.name,
-            draft.entry.outermost,
-            facts(draft),
-            draft.entry.others,
-            draft.entry.name,
-        )
-        for draft in drafts
-    )
-    groups = groups_of(steps, reader.limits)
-    return Plan(action=action, origin=origin, steps=steps, groups=groups)
+    steps: list[PlannedStep] = []
+    for draft in drafts:
+        entry, facts = draft.entry, reader.facts(draft)
+        step = entry.outermost
+        if facts.limits is not None and facts.limits.isolated:
+            from handrail.plan.isolated import isolated  # noqa: PLC0415 - few plans have such a step
+
+            step = isolated(step)
+        steps.append(PlannedStep(entry.name, step, facts, entry.others, entry.name))
+    planned = tuple(steps)
+    groups = groups_of(planned, reader.limits)
+    return Plan(action=action, origin=origin, steps=planned, groups=groups)
 
 
 _METHODS = ("can_skip", "rollback", "resume", "restore")
@@ -154,7 +153,7 @@ class _Reader:
             layers=draft.layers,
             always_run=always_run,
             effects=bool(effects),
-            plain=not (limited or is_layer(step)),
+            plain=not (limits.watched or is_layer(step)),
             skippable=overrides(step, "can_skip"),
             group=None if draft.lane is None else draft.lane.group.name,
             lane=None if draft.lane is None else self._number,

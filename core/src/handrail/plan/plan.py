@@ -58,7 +58,7 @@ class Facts:
         effects: Whether a dry run must not execute it.
         group: Name of the group in which it stands, or None.
         lane: Number of its lane in that group, from 0, or None.
-        plain: Whether its `execute` is called to run it: no layer, and within no limits.
+        plain: Whether its `execute` is called to run it: no layer, and no time to watch.
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether a `rollback` takes back what it did; one of a layer that only asks the
             wrapped step does not.
@@ -155,6 +155,17 @@ class PlannedStep:
         return self.facts.rollback_policy
 
     @property
+    def may_overrun(self) -> bool:
+        """Whether a time limit of it is noticed only when it logs, reports progress or records.
+
+        A blocking step in a lane runs in a thread, which cannot be interrupted.
+        """
+        limits = self.facts.limits
+        if limits is None or not limits.timed or limits.isolated or self.facts.group is None:
+            return False
+        return not is_async(self.step, "execute")
+
+    @property
     def effects(self) -> bool:
         """Whether a dry run must not execute it."""
         return self.facts.effects
@@ -191,9 +202,15 @@ class PlannedStep:
             "always_run": facts.always_run,
             "effects": facts.effects,
             **place,
-            "limits": facts.limits and facts.limits.to_dict(),
+            "limits": self._limits_to_dict(),
             "rollback_policy": facts.rollback_policy and facts.rollback_policy.to_dict(),
         }
+
+    def _limits_to_dict(self) -> dict[str, object] | None:
+        if self.facts.limits is None:
+            return None
+        overruns = {"may_overrun": True} if self.may_overrun else {}
+        return {**self.facts.limits.to_dict(), **overruns}
 
     @property
     def identity(self) -> list[object]:
@@ -345,12 +362,25 @@ class Plan:
             count -= 1
         return count
 
+    def group_at(self, position: int) -> Group:
+        """Return the group in which the step at `position` stands."""
+        name = self.steps[position].group
+        return next(group for group in self.groups if group.name == name)
+
     @cached_property
     def weights(self) -> Weights:
         """The exact percentage after each step; created when progress is reported."""
         from handrail.plan.weights import Weights  # noqa: PLC0415 - most plans are only shown
 
         return Weights(self)
+
+    @cached_property
+    def isolates(self) -> bool:
+        """Whether any step runs in a process of its own."""
+        return any(
+            planned.facts.limits is not None and planned.facts.limits.isolated
+            for planned in self.steps
+        )
 
     @cached_property
     def has_async(self) -> bool:

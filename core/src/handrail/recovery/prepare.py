@@ -21,6 +21,7 @@ from handrail.origin import Origin
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
+from handrail.plan.plan import groups_of
 from handrail.recovery.invocation import Invocation, stored_params
 from handrail.recovery.recorded_plan import action_of, begun
 from handrail.recovery.resume_run import Recovery, changed_input_hints
@@ -291,7 +292,8 @@ def _plan_to_undo(action: BaseAction[Any], packs: UndoProvider) -> tuple[Plan, t
             # Of two steps with one name, only one can be the started step.
             first = {planned.name: planned for planned in reversed(error.plan.steps)}
             steps = tuple(each for each in error.plan.steps if first[each.name] is each)
-            plan = replace(error.plan, steps=steps)
+            limits = {group.name: group.limit for group in error.plan.groups}
+            plan = replace(error.plan, steps=steps, groups=groups_of(steps, limits))
             problems = tuple(each.message for each in error.problems)
         except PackError as error:
             pack = error.origin.pack if error.origin else None

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.actions import about_action
 from handrail.context import link_run
+from handrail.engine.rollback_data import NOT_BEGUN
 from handrail.engine.state import RunState
+from handrail.engine.undo import undo_order
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.frozen import frozen
@@ -76,7 +78,9 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     reader = ValueReader(about.serializers, recovery.journal, row.number)
     place = replay_state_of(recorded, plan, undoing=True, load=reader.load)
     results = place.finished
-    run.line.finished[:] = context.step_results[:] = results
+    run.line.finished[:] = results
+    context.step_results[:] = [each for each in results if each is not NOT_BEGUN]
+    run.starts.update(dict.fromkeys(place.starts))
     fields = ContextFields(type(context), about.secrets)
     stored = fields_at(recorded.fields)
     fields.restore(context, stored, row.number)
@@ -86,7 +90,10 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
         StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
         for name in reversed(place.gone)
     ]
-    for position in range(min(len(results), run.plan.ordinary) - 1, -1, -1):
+    last = min(len(results), run.plan.ordinary) - 1
+    undoes = row.direction == "undo"
+    failed = plan.steps[place.failed[0]] if undoes and place.failed is not None else None
+    for position in undo_order(run, failed, last):
         planned, result = plan.steps[position], results[position]
         if not planned.facts.reverts or result.skipped:
             continue

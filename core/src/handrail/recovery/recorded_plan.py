@@ -111,7 +111,10 @@ def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
 
 
 def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
-    """Return how the steps that were started or skipped differ from those of `plan`, in order."""
+    """Return how the steps that were started or skipped differ from those of `plan`, in order.
+
+    Those of a group are compared lane by lane.
+    """
     versions = {
         row.step: None if row.state == "skipped" else row.data_version for row in recorded.attempts
     }
@@ -122,20 +125,61 @@ def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
             if version not in (None, planned.step.data_version) and not planned.always_run:
                 lines += _newer_data(planned, version)
         return lines
-    place = -1
+    places = _Places(plan)
     for step in steps_of(recorded.row):
         name = step["name"]
         if name not in versions or step["always_run"]:
             continue
-        place += 1
-        now = plan.steps[place] if place < len(plan.steps) else None
+        was, place = places.take(step)
+        now = plan.steps[place] if place is not None and place < len(plan.steps) else None
         if now is not None and now.name == name:
             lines += _changes(step, now, versions[name])
         elif name in plan.positions:
-            lines.append(f"{name} was step {place + 1}, and is step {plan.positions[name] + 1}")
+            lines.append(f"{name} was {was}, and is {_place_of(plan, plan.positions[name])}")
         else:
             lines.append(f"{name}{_whose(step)} is not in the plan any more")
     return lines
+
+
+class _Places:
+    """Where the next step that was started should stand in a plan: in its lane, if it has one."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._next = 0
+        # By group and lane as they were: its lane in the plan, and how many were taken.
+        self._lanes: dict[tuple[str, int], tuple[range | None, int]] = {}
+
+    def take(self, step: Mapping[str, Any]) -> tuple[str, int | None]:
+        """Return the former place of a step in words, and the position that it should have now."""
+        group = step.get("group")
+        if group is None:
+            self._next += 1
+            return f"step {self._next}", self._next - 1
+        span = self._plan.span(group)
+        if span is not None:
+            self._next = span.stop
+        key = group, int(step["lane"])
+        lane, count = self._lanes.get(key) or (self._lane_of(step["name"], group), 0)
+        self._lanes[key] = lane, count + 1
+        was = f"step {count + 1} of lane {key[1] + 1} of {group}"
+        return was, lane[count] if lane is not None and count < len(lane) else None
+
+    def _lane_of(self, name: str, group: str) -> range | None:
+        # By the step with which it began: lanes that have not may have gone, or be new.
+        position = self._plan.positions.get(name)
+        if position is None or self._plan.steps[position].group != group:
+            return None
+        return next(lane for lane in self._plan.group_at(position).lanes if position in lane)
+
+
+def _place_of(plan: Plan, position: int) -> str:
+    planned = plan.steps[position]
+    if planned.group is None:
+        return f"step {position + 1}"
+    lane = next(lane for lane in plan.group_at(position).lanes if position in lane)
+    number = (planned.lane or 0) + 1
+    return f"step {position - lane.start + 1} of lane {number} of {planned.group}"
 
 
 def installs(recorded: RecordedRun, plan: Plan) -> list[str]:

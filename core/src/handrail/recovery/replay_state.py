@@ -7,7 +7,8 @@ from dataclasses import field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.rollback_data import ended
+from handrail.engine.log import ResumedLane
+from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN, ended
 from handrail.errors import DriftError
 from handrail.frozen import record
 from handrail.journal.codec import decode_results, entries_of, may_lack_json
@@ -38,6 +39,9 @@ class ReplayState:
         undone: Positions of steps that are undone already.
         gone: Names of started steps that the plan no longer has.
         failed: Position and error of the failed step, if any.
+        lanes: Where a group is not over, how far each of its lanes came, by the position of its
+            first step.
+        starts: The positions of the steps of groups that have started, in that order.
         batches: Number of the last recorded batch.
         missing: The values of finished steps that could not be stored: their types by key, by
             position.
@@ -54,6 +58,8 @@ class ReplayState:
     undone: set[int] = field(default_factory=set[int])
     gone: tuple[str, ...] = ()
     failed: tuple[int, str] | None = None
+    lanes: dict[int, ResumedLane] = field(default_factory=dict[int, ResumedLane])
+    starts: list[int] = field(default_factory=list[int])
     batches: int = 0
     missing: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
     stored: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
@@ -64,7 +70,8 @@ def replay_state_of(
 ) -> ReplayState:
     """Return the state of `recorded` for the current `plan`.
 
-    A step that was never started counts as skipped if a later one was started.
+    A step that was never started counts as skipped if a later one was started. In a group that is
+    not over, this holds for each lane by itself.
 
     Args:
         recorded: The run.
@@ -79,14 +86,14 @@ def replay_state_of(
     attempts = _Attempts(recorded, load)
     found = ReplayState(batches=max((note.seq for note in recorded.notes), default=0))
     undoing = undoing or recorded.row.direction == "undo"
-    latest = _latest(attempts, plan)
-    last_of, finished = attempts.last, found.finished
+    lines = _Lines(attempts, plan, found, undoing=undoing)
+    last_of = attempts.last
     looks = may_lack_json(map(RESULT, attempts.rows))
     for place, planned in enumerate(plan.steps):
         last = last_of.get(planned.name)
         if last is None:
-            if place < latest and not planned.always_run:
-                finished.append(StepResult(skipped=True))
+            if not planned.always_run:
+                lines.pass_over(place)
             continue
         if planned.name in attempts.earlier:
             _leave_over(found, place, attempts, planned.name)
@@ -97,13 +104,17 @@ def replay_state_of(
             if row.state != "started":
                 found.closed[place] = result
         elif row.state == "done":
-            finished.append(result)
+            lines.at(place).finished.append(result)
             if looks:
                 with decoding(recorded.row.number, attempt_name(row)):
                     _keep_values(found, place, entries_of(row.result))
         else:
-            _place(found, place, row, result, undoing=undoing)
-    _check_order(found, latest)
+            _place(found, lines.at(place), place, row, result, undoing=undoing)
+    lines.check_order()
+    found.starts = sorted(
+        (place for place in found.attempts if plan.steps[place].group is not None),
+        key=lambda place: last_of[plan.steps[place].name],
+    )
     left = last_of.keys() - {planned.name for planned in plan.steps}
     found.gone = _gone(recorded, attempts, left)
     return found
@@ -194,13 +205,63 @@ def _unsaid(row: AttemptRow) -> StepResult:
     return StepResult(success=False, error="it was interrupted")
 
 
-def _latest(attempts: _Attempts, plan: Plan) -> int:
-    """Return the position of the last started step that is not `always_run`, or -1."""
-    for place in reversed(range(len(plan.steps))):
-        planned = plan.steps[place]
-        if planned.name in attempts.last and not planned.always_run:
-            return place
-    return -1
+class _Lines:
+    """The line of the run, and the lanes of a group that is not over, while they are filled.
+
+    Args:
+        attempts: The attempts.
+        plan: The plan.
+        found: What is filled: its `finished`, `doubt` and `lanes`.
+        undoing: Whether the run is undone. Then all of it is one line.
+    """
+
+    def __init__(
+        self, attempts: _Attempts, plan: Plan, found: ReplayState, *, undoing: bool
+    ) -> None:
+        self._found = found
+        self._undoing = undoing
+        begun = [place for place, each in enumerate(plan.steps) if each.name in attempts.last]
+        self._latest = max((each for each in begun if each < plan.ordinary), default=-1)
+        self._lanes: dict[int, tuple[range, int]] = {}
+        closing = bool(begun) and begun[-1] >= plan.ordinary
+        if self._latest < 0 or closing or plan.steps[self._latest].group is None:
+            return
+        for lane in plan.group_at(self._latest).lanes:
+            latest = max((each for each in begun if each in lane), default=-1)
+            self._lanes |= dict.fromkeys(lane, (lane, latest))
+            if not undoing:
+                found.lanes[lane.start] = ResumedLane([])
+
+    def at(self, place: int) -> ReplayState | ResumedLane:
+        """Return where the result of the step at `place` belongs."""
+        if self._undoing or place not in self._lanes:
+            return self._found
+        return self._found.lanes[self._lanes[place][0].start]
+
+    def pass_over(self, place: int) -> None:
+        """Note that the step at `place` was never started."""
+        _, latest = self._lanes.get(place, (None, self._latest))
+        if place < latest:
+            self.at(place).finished.append(StepResult(skipped=True))
+        elif place in self._lanes and self._undoing:
+            self._found.finished.append(NOT_BEGUN)
+
+    def check_order(self) -> None:
+        """Raise DriftError if a step in doubt comes before a finished one in the plan."""
+        found = self._found
+        ends: dict[int, tuple[ReplayState | ResumedLane, int]] = {0: (found, self._latest)}
+        if found.lanes:
+            ends = {
+                lane.start: (found.lanes[lane.start], latest)
+                for lane, latest in self._lanes.values()
+            }
+        for first, (line, latest) in ends.items():
+            if line.doubt is not None and first + len(line.finished) != latest:
+                raise DriftError(
+                    "the step that was interrupted comes before others that are over, in the plan "
+                    "as it is",
+                    ways_out=("install what the run began with",),
+                )
 
 
 def _leave_over(found: ReplayState, place: int, attempts: _Attempts, step: str) -> None:
@@ -211,26 +272,25 @@ def _leave_over(found: ReplayState, place: int, attempts: _Attempts, step: str) 
 
 
 def _place(
-    found: ReplayState, place: int, row: AttemptRow, result: StepResult, *, undoing: bool
+    found: ReplayState,
+    line: ReplayState | ResumedLane,
+    place: int,
+    row: AttemptRow,
+    result: StepResult,
+    *,
+    undoing: bool,
 ) -> None:
     if row.error is not None and row.state in ("failed", "undo_failed", "undone"):
-        found.failed = found.failed or ((place, row.error) if not result.success else None)
+        known = found.failed is not None and not found.failed[1].startswith(CANCELLED)
+        if not (known or result.success):
+            found.failed = place, row.error
     if row.state == "skipped" or undoing:
-        found.finished.append(result)
+        line.finished.append(result)
         if row.state == "undone":
             found.undone.add(place)
     elif row.state in ("started", "failed") and row.n > 0:
         # Attempt 0 belongs to a step that was never started: its skip check and it run again.
-        found.doubt = result
-
-
-def _check_order(found: ReplayState, latest: int) -> None:
-    """Raise DriftError if the step in doubt comes before a finished one in the plan."""
-    if found.doubt is not None and len(found.finished) != latest:
-        raise DriftError(
-            "the step that was interrupted comes before others that are over, in the plan as it is",
-            ways_out=("install what the run began with",),
-        )
+        line.doubt = result
 
 
 def _gone(recorded: RecordedRun, attempts: _Attempts, left: Collection[str]) -> tuple[str, ...]:
@@ -265,13 +325,39 @@ def note_values(run: int, note: NoteRow) -> list[Any]:
     return values
 
 
-def fields_at(fields: Sequence[FieldRow], boundary: int | None = None) -> dict[str, str]:
-    """Return the value of each field at a boundary, or the latest.
+def fields_at(fields: Sequence[FieldRow]) -> dict[str, str]:
+    """Return the latest value of each field.
 
     Changes by an unfinished step are not included: they were never stored.
     """
-    return {
-        row.name: row.value
-        for row in sorted(fields, key=lambda row: row.boundary)
-        if boundary is None or row.boundary <= boundary
-    }
+    return {row.name: row.value for row in sorted(fields, key=lambda row: row.boundary)}
+
+
+def fields_before(fields: Sequence[FieldRow], plan: Plan, position: int) -> dict[str, str]:
+    """Return the value of each field as the step at `position` has found it.
+
+    Changes by other lanes of its group are not included.
+    """
+    return fields_at([row for row in fields if _comes_before(row, plan, position, None)])
+
+
+def fields_in_lane(fields: Sequence[FieldRow], plan: Plan, lane: range) -> dict[str, str]:
+    """Return the latest value of each field in a lane of a group that is not over."""
+    return fields_at([row for row in fields if _comes_before(row, plan, lane.stop, lane)])
+
+
+def _comes_before(row: FieldRow, plan: Plan, position: int, lane: range | None) -> bool:
+    """Return whether the change of a field was there before the step at `position`."""
+    if row.step is None:
+        return row.boundary <= position
+    place = plan.positions.get(row.step)
+    if place is None:  # It is gone, and was there before what the plan has now.
+        return True
+    if lane is None:
+        beside = plan.steps[position] if position < len(plan.steps) else None
+        mine = None if beside is None else (beside.group, beside.lane)
+    else:
+        mine = plan.steps[lane.start].group, plan.steps[lane.start].lane
+    theirs = plan.steps[place].group, plan.steps[place].lane
+    other_lane = mine is not None and mine[0] is not None and mine[0] == theirs[0]
+    return place < position and not (other_lane and mine != theirs)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.actions import about_action, orchestrator_of, result_of
 from handrail.engine.machine import missing_error, play_on
 from handrail.engine.outcome import Failure
-from handrail.engine.rollback_data import ASKED
+from handrail.engine.rollback_data import ASKED, NOT_BEGUN
 from handrail.engine.state import Missing
 from handrail.errors import (
     DriftError,
@@ -29,12 +29,18 @@ from handrail.journal.codec import may_lack_json
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.damage import decode
 from handrail.journal.records import RunChange
-from handrail.journal.run_log import JournaledLog, KeptFields
+from handrail.journal.run_log import JournaledLog, KeptFields, own_fields
 from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import run_info
 from handrail.recovery.recorded_plan import drift, installs
-from handrail.recovery.replay_state import RESULT, fields_at, replay_state_of
+from handrail.recovery.replay_state import (
+    RESULT,
+    fields_at,
+    fields_before,
+    fields_in_lane,
+    replay_state_of,
+)
 from handrail.recovery.status import Aim, check
 
 if TYPE_CHECKING:
@@ -73,6 +79,11 @@ class ClaimedRun:
     about: RunAbout
     before: str | None = None
 
+    @property
+    def undoes(self) -> bool:
+        """Whether the run is only undone."""
+        return self.aim == "rollback" or self.recorded.row.direction == "undo"
+
     def begin(self, run: RunState) -> Machine:
         """Set the state of `run` from the record; return the machine to play."""
         row, line = self.recorded.row, run.line
@@ -85,7 +96,9 @@ class ClaimedRun:
         run.is_recorded(row.uid, row.number)
         run.describe = described_as(row, self.journal)
         line.finished[:] = place.finished
-        line.context.step_results[:] = place.finished
+        line.context.step_results[:] = [each for each in place.finished if each is not NOT_BEGUN]
+        run.resumed.update(place.lanes)
+        run.starts.update(dict.fromkeys(place.starts))
         run.closed.update(place.closed)
         run.attempts.update(place.attempts)
         run.leftovers.update(place.leftovers)
@@ -104,7 +117,13 @@ class ClaimedRun:
         else:
             line.doubt = place.doubt
         fields = ContextFields(type(line.context), self.about.secrets)
-        stored = fields_at(self.recorded.fields)
+        rows, lanes = self.recorded.fields, dict[int, dict[str, str]]()
+        latest = stored = fields_at(rows)
+        if place.lanes:
+            first = len(place.finished)
+            stored = fields_before(rows, self.plan, first)
+            for lane in self.plan.group_at(first).lanes:
+                lanes[lane.start] = fields_in_lane(rows, self.plan, lane)
         fields.restore(line.context, stored, row.number)
         kept = {"": KeptFields(line.context, fields, stored)}
         kept |= {each.action: each for each in recall_actions(run, stored, row.number)}
@@ -113,6 +132,8 @@ class ClaimedRun:
             line.context,
             fields,
             stored=stored,
+            latest=latest,
+            lanes=lanes,
             boundary=max((each.boundary for each in self.recorded.fields), default=0),
             finished=len(line.finished),
             undoing=undoing,
@@ -130,10 +151,12 @@ class ClaimedRun:
         line.log = log
         return play_on(run, failure)
 
-    def _context_before(self, kept: KeptFields, position: int) -> BaseStepContext:
-        """Return a copy of a context with the stored fields as they were before a step."""
-        again, fields = copy(kept.context), kept.fields
-        of_then = of_action(fields_at(self.recorded.fields, position), kept.action)
+    def _context_before(
+        self, kept: KeptFields, position: int, context: BaseStepContext
+    ) -> BaseStepContext:
+        """Return a copy of `context` with the stored fields as they were before a step."""
+        again, fields = copy(context), kept.fields
+        of_then = own_fields(fields_before(self.recorded.fields, self.plan, position), kept.action)
         fields.restore(again, of_then, self.recorded.row.number)
         return again
 
@@ -164,19 +187,11 @@ def recall_actions(run: RunState, stored: Mapping[str, str], number: int) -> Ite
         inputs: dict[str, Any] = decode(stored[name], dict, number, f"the inputs of {name}")
         context: BaseStepContext = root.recall(name, inputs, action)
         fields = ContextFields(type(context), root.secrets_of(name))
-        own = of_action(stored, name)
+        own = own_fields(stored, name)
         fields.restore(context, own, number)
         assert run.chain is not None
         run.chain.recall(action, context)
         yield KeptFields(context, fields, own, name)
-
-
-def of_action(stored: Mapping[str, str], action: str) -> dict[str, str]:
-    """Return the stored fields of an action of a chain; all of them without a name."""
-    prefix = f"{action}." if action else ""
-    return {
-        name.removeprefix(prefix): text for name, text in stored.items() if name.startswith(prefix)
-    }
 
 
 @record

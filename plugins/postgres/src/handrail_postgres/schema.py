@@ -134,8 +134,21 @@ _COUNTS = ("ALTER TABLE handrail_run ADD COLUMN counts text",)
 # What people undid by hand, as a JSON list.
 _BY_HAND = ("ALTER TABLE handrail_run ADD COLUMN by_hand text",)
 
+# In runs with groups, whose steps do not end in the order of the plan, the step that had ended. An
+# older version must not open these: it would take what lies before the last step for skipped.
+_LANES = ("ALTER TABLE handrail_field ADD COLUMN step text",)
+
 # Each only adds, so a journal of an older pack keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS, _VALUES, _COUNTS, _BY_HAND)
+MIGRATIONS: Migrations = (
+    _FIRST,
+    _PROJECTS,
+    _RELIANCE,
+    _CHECKSUMS,
+    _VALUES,
+    _COUNTS,
+    _BY_HAND,
+    _LANES,
+)
 
 
 def make_tables(session: Session, migrations: Migrations) -> None:

@@ -43,6 +43,7 @@ SQL = Statements(
         checksums=True,
         counts=True,
         by_hand=True,
+        lanes=True,
         prefix="handrail_",
         render=_render,
     )

@@ -355,8 +355,10 @@ def _lines_of(session: Session, error: HandrailError) -> list[str]:
         fields = (f"  {path}: {text}" if path else f"  {text}" for path, text in error.fields)
         lines = [head, *fields]
     cause = error.__cause__
+    if hasattr(cause, "frames"):  # The traceback in the process of an isolated step.
+        lines.append(f"  at      {_place_of(error)}")
     # The message of a ParamsError is complete; pydantic's would repeat it, with the values.
-    if cause is not None and not isinstance(error, ParamsError):
+    elif cause is not None and not isinstance(error, ParamsError):
         # Some libraries append a dump of their state to the message; --debug shows it.
         text = describe(cause).partition("\n\n")[0]
         if not _is_within(cause, error.message):
@@ -470,19 +472,27 @@ def _place_of(error: BaseException, origin: Origin | None = None) -> str:
         origin: Where the step came from.
     """
     home = "" if origin is None else _package_of(origin.module)
-    trace = error.__traceback__
     outside = found = place = ""
-    while trace is not None:
-        frame = trace.tb_frame
-        module = str(frame.f_globals.get("__name__", ""))
-        file = frame.f_code.co_filename.replace("\\", "/")
-        place = f"{file.rpartition('/')[2]}:{trace.tb_lineno} in {frame.f_code.co_name}"
+    for module, path, line, function in _frames_of(error):
+        file = path.replace("\\", "/")
+        place = f"{file.rpartition('/')[2]}:{line} in {function}"
         if not module.startswith("handrail."):
             outside = place
             if (home and f"{module}.".startswith(home)) or _is_local(file):
                 found = place
-        trace = trace.tb_next
     return found or outside or place
+
+
+def _frames_of(error: BaseException) -> Iterator[tuple[str, str, int, str]]:
+    """Yield the module, file, line and function of each frame that an error went through."""
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        module = str(frame.f_globals.get("__name__", ""))
+        yield module, frame.f_code.co_filename, trace.tb_lineno, frame.f_code.co_name
+        trace = trace.tb_next
+    # Those in the process of an isolated step.
+    yield from getattr(error.__cause__, "frames", ())
 
 
 def _package_of(module: str) -> str:

@@ -20,7 +20,6 @@ from handrail.cli.view.text import (
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
-    from handrail.limits import Limits, RollbackPolicy
     from handrail.lock.check import Comparison
     from handrail.plan.plan import Plan, PlannedStep
 
@@ -104,19 +103,22 @@ def _rows_of(number: int, planned: PlannedStep, name: str, *, in_lane: bool) -> 
         order = "outermost first" if len(planned.layers) > 1 else "around it"
         layers = f"{stack}{')' * len(planned.layers)}"
         yield f"{'│ ' * in_lane}└ {layers}  {', '.join([owners, *places, order])}"
-    limits = limits_text(planned.limits, planned.rollback_policy)
+    limits = limits_text(planned)
     if limits:
         yield f"{'│ ' * in_lane}└ {limits}"
 
 
-def limits_text(limits: Limits | None, policy: RollbackPolicy | None) -> str:
+def limits_text(planned: PlannedStep) -> str:
     """Return the limits of a step and its undo policy in words."""
+    limits, policy = planned.limits, planned.rollback_policy
     parts: list[str] = []
     if limits is not None:
         if limits.timeout is not None:
             parts.append(f"timeout {limits.timeout:g}s")
         if limits.heartbeat_timeout is not None:
             parts.append(f"heartbeat timeout {limits.heartbeat_timeout:g}s")
+        if planned.may_overrun:
+            parts.append("may overrun")
         if limits.isolated:
             parts.append("isolated")
         if limits.memory is not None:
@@ -125,8 +127,8 @@ def limits_text(limits: Limits | None, policy: RollbackPolicy | None) -> str:
         if policy.timeout is not None:
             parts.append(f"undo timeout {policy.timeout:g}s")
         if policy.retries:
-            times = "once" if policy.retries == 1 else f"{policy.retries} times"
-            parts.append(f"a failed undo is tried again {times}, after {policy.wait:g}s")
+            times = "once" if policy.retries == 1 else f"{policy.retries} times, first"
+            parts.append(f"undo retried {times} after {policy.wait:g}s")
     return ", ".join(parts)
 
 

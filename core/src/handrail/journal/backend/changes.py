@@ -29,7 +29,7 @@ class Rows:
     Attributes:
         attempts: run, step, n, state, data_version, result, error; and the checksum, if any.
         notes: run, step, n, seq, key, values; and the checksum, if any.
-        fields: run, boundary, name, value; and the checksum, if any.
+        fields: run, boundary, name, value; the checksum, if any; and the step.
         reliance: run, uid.
         direction: The new direction of the run, or None.
         sealed: The reason if the run is sealed, or None.
@@ -79,10 +79,10 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]], uid: str | None = Non
                 crc = () if uid is None else (of_note(uid, *note),)
                 rows.notes.append((run, *note, *crc))
             elif isinstance(change, FieldChange):
-                boundary, name, value = change
-                name = to_stored(name)
-                crc = () if uid is None else (of_field(uid, boundary, name, value),)
-                rows.fields.append((run, boundary, name, value, *crc))
+                boundary, name, value, after = change
+                name, after = to_stored(name), None if after is None else to_stored(after)
+                crc = () if uid is None else (of_field(uid, boundary, name, value, after),)
+                rows.fields.append((run, boundary, name, value, *crc, after))
             elif isinstance(change, RelianceChange):
                 rows.reliance += [(run, to_stored(each)) for each in change.uids]
             else:
@@ -170,10 +170,11 @@ def write_rows(
     """
     cursor = connection.cursor()
     attempts = rows.attempts if at is None else [(*each, at) for each in rows.attempts]
+    fields = rows.fields if statements.knows_lanes else [each[:-1] for each in rows.fields]
     for statement, values in (
         (statements.attempt, attempts),
         (statements.note, rows.notes),
-        (statements.field, rows.fields),
+        (statements.field, fields),
         (statements.reliance, rows.reliance if statements.reliance else ()),
     ):
         if len(values) == 1:

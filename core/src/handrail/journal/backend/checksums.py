@@ -36,6 +36,7 @@ def of_note(uid: str, step: str, n: int, seq: int, key: str, values: str) -> int
     return crc32(f"note\0{uid}\0{step}\0{n}\0{seq}\0{key}\0{values}".encode())
 
 
-def of_field(uid: str, boundary: int, name: str, value: str) -> int:
+def of_field(uid: str, boundary: int, name: str, value: str, step: str | None = None) -> int:
     """Return the checksum of the value of a context field in the run `uid`."""
-    return crc32(f"field\0{uid}\0{boundary}\0{name}\0{value}".encode())
+    of_step = "" if step is None else f"\0{step}"
+    return crc32(f"field\0{uid}\0{boundary}\0{name}\0{value}{of_step}".encode())

@@ -128,6 +128,11 @@ class SqlJournal(ABC, Generic[Run]):
         check_counts(row, len(found.attempts), len(found.notes), read)
         return found
 
+    @property
+    def knows_lanes(self) -> bool:
+        """Whether runs with groups can be recorded."""
+        return self._statements.knows_lanes
+
     def check(self) -> list[str]:
         """Return what is wrong with the database as a whole, one sentence each."""
         return []

@@ -57,6 +57,11 @@ class OwnerLock:
         self._descriptor: int | None = descriptor
         _open_locks.add(self)
 
+    @property
+    def descriptor(self) -> int | None:
+        """The descriptor of the locked file, or None once it is closed."""
+        return self._descriptor
+
     def close(self) -> None:
         """Release the lock. Calling it twice is harmless."""
         if self._descriptor is not None:

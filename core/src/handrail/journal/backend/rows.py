@@ -290,14 +290,16 @@ def field_rows(
     """Return the rows of context fields; see `attempt_rows`."""
 
     def field(row: Any) -> FieldRow:
-        boundary, name, value, crc = row
+        boundary, name, value, step, crc = row
         if crc is None:
-            _check_text(name, value)
-        elif crc != of_field(uid, boundary, name, value):
+            _check_text(name, value, step or "")
+        elif crc != of_field(uid, boundary, name, value, step):
             raise differs(run, _field_name(row))
         if type(boundary) is not int:
             raise ValueError("a number is none")
-        return FieldRow(boundary, from_stored(name), value)
+        return FieldRow(
+            boundary, from_stored(name), value, None if step is None else from_stored(step)
+        )
 
     return _converted(run, found, field, _field_name, damage)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from handrail.frozen import frozen, names_of
-from handrail.journal.records import AttemptRow, FieldRow, NewRun, NoteRow, RunRow
+from handrail.journal.records import AttemptRow, NewRun, NoteRow, RunRow
 
 
 @frozen
@@ -38,6 +38,8 @@ class Dialect:
             has ended has.
         by_hand: Whether the table `run` has the column `by_hand`. Without it, nobody can record
             that a person undid a step.
+        lanes: Whether the table `field` has the column `step`, without which runs with groups are
+            not recorded.
         prefix: Prefix of the names of all tables.
         render: Converts `?` and `:name` to the placeholders of the driver.
     """
@@ -58,6 +60,7 @@ class Dialect:
     checksums: bool = False
     counts: bool = False
     by_hand: bool = False
+    lanes: bool = False
     prefix: str = ""
     render: Callable[[str], str] = str
 
@@ -75,7 +78,7 @@ def marks(count: int) -> str:
 # The columns of each table, without checksums. The last of an attempt is its time.
 ATTEMPT_COLUMNS = ("run", *AttemptRow._fields)
 NOTE_COLUMNS = ("run", *NoteRow._fields)
-FIELD_COLUMNS = ("run", *FieldRow._fields)
+FIELD_COLUMNS = ("run", "boundary", "name", "value")
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
 NEW_COLUMNS = names_of(NewRun)
 # Attributes that are computed when a run is read, or have another name in the table.
@@ -101,6 +104,7 @@ class Statements:
         self._run = f"{dialect.prefix}run"
         self.by_hand = dialect.by_hand
         self._crc = ("crc",) if dialect.checksums else ()
+        self.knows_lanes = dialect.lanes
         self._of_new_runs()
         self._of_claims()
         self._of_owners()
@@ -198,11 +202,12 @@ class Statements:
         self.attempt = f"{self.attempts_into} VALUES ({values}) {self.same_attempt}"
         columns = (*NOTE_COLUMNS, *self._crc)
         self.note = f"INSERT INTO {note} ({named(columns)}) VALUES ({marks(len(columns))})"
-        columns = (*FIELD_COLUMNS, *self._crc)
+        further = (*self._crc, *(("step",) if self.knows_lanes else ()))
+        columns = (*FIELD_COLUMNS, *further)
+        updates = ", ".join(f"{each} = excluded.{each}" for each in ("value", *further))
         self.field = f"""
             INSERT INTO {field} ({named(columns)}) VALUES ({marks(len(columns))})
-            ON CONFLICT (run, boundary, name) DO UPDATE
-            SET value = excluded.value{", crc = excluded.crc" if self._crc else ""}
+            ON CONFLICT (run, boundary, name) DO UPDATE SET {updates}
         """
 
     def _of_reliance(self) -> None:
@@ -241,6 +246,7 @@ class Statements:
         dialect, run = self._dialect, self._run
         attempt, note, field = (f"{dialect.prefix}{name}" for name in _TABLES)
         crc = "crc" if self._crc else "NULL AS crc"
+        step = "step" if self.knows_lanes else "NULL AS step"
         crcs = "crc, plan_crc" if self._crc else "NULL AS crc, NULL AS plan_crc"
         counts = "counts" if dialect.counts else "NULL AS counts"
         by_hand = "by_hand" if dialect.by_hand else "NULL AS by_hand"
@@ -266,7 +272,7 @@ class Statements:
             SELECT {named(NoteRow._fields)}, {crc} FROM {note} WHERE run = :run ORDER BY id
         """
         self.fields = f"""
-            SELECT {named(FieldRow._fields)}, {crc} FROM {field} WHERE run = :run
+            SELECT {named(FIELD_COLUMNS[1:])}, {step}, {crc} FROM {field} WHERE run = :run
             ORDER BY boundary, name {dialect.bytewise}
         """
         old = f"closed < {dialect.before} AND outcome NOT IN {_UNDONE}"

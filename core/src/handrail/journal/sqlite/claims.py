@@ -27,6 +27,9 @@ from handrail.journal.sqlite.database import Database
 
 # Seconds before each retry: a process that looks at a free lock, or a rival, has it briefly.
 _PAUSES = (0.01, 0.03)
+# The processes of isolated steps end with their run, but not in the same instant.
+_ENDING = 0.05
+_TRIES = 20
 
 
 @frozen
@@ -126,6 +129,11 @@ def claim(
         with contextlib.suppress(RunHeldError):
             return _claim(database, locks, number, take_over, lease)
         time.sleep(pause)
+    for _ in range(_TRIES):
+        holder = holder_of(database, locks, number)
+        if holder is None or holder.lock is None:
+            break
+        time.sleep(_ENDING)
     return _claim(database, locks, number, take_over, lease)
 
 

@@ -56,6 +56,11 @@ class SqliteOwnedRun(SqlOwnedRun):
         self._renew_at = clock() + lease / SHARE
         super().__init__(claimed, lease)
 
+    @property
+    def lock_descriptor(self) -> int | None:
+        """The file descriptor of its lock, or None; see `SharesLock`."""
+        return None if self._lock is None else self._lock.descriptor
+
     def store_value(
         self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
     ) -> dict[str, Any]:

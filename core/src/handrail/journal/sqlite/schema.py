@@ -134,8 +134,21 @@ _COUNTS = ("ALTER TABLE run ADD COLUMN counts TEXT",)
 # What people undid by hand, as a JSON list.
 _BY_HAND = ("ALTER TABLE run ADD COLUMN by_hand TEXT",)
 
+# In runs with groups, whose steps do not end in the order of the plan, the step that had ended. An
+# older version must not open these: it would take what lies before the last step for skipped.
+_LANES = ("ALTER TABLE field ADD COLUMN step TEXT",)
+
 # Each only adds, so a journal of an older Handrail keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS, _RELIANCE, _CHECKSUMS, _COUNTS, _BY_HAND)
+MIGRATIONS: Migrations = (
+    _FIRST,
+    _PLANS,
+    _PROJECTS,
+    _RELIANCE,
+    _CHECKSUMS,
+    _COUNTS,
+    _BY_HAND,
+    _LANES,
+)
 
 
 def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migrations) -> None:

@@ -28,6 +28,7 @@ SQL = Statements(
         checksums=True,
         counts=True,
         by_hand=True,
+        lanes=True,
     )
 )
 PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"

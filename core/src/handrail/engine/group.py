@@ -1,0 +1,315 @@
+"""Plays a group: its lanes side by side, what they change, and how they end together.
+
+The lanes are machines like that of the run, and yield the same commands. A driver moves them in one
+thread only, so nothing here needs a lock; what steps call from threads of their own is in `Line`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from handrail.context import link_run
+from handrail.engine.abort import Doing, outcome_of
+from handrail.engine.attempt import ask, end_event, execute
+from handrail.engine.commands import Abreast, Machine, Raised, Report
+from handrail.engine.forward_journaled import step_journaled
+from handrail.engine.lane_context import changes, context_of_lane, copied, same
+from handrail.engine.line import Line
+from handrail.engine.outcome import Failure, after, refuse, settle
+from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN
+from handrail.engine.undo import note_failure
+from handrail.errors import FieldConflictError, StepCancelledError, describe
+from handrail.frozen import record
+from handrail.steps import StepResult
+
+if TYPE_CHECKING:
+    from handrail.plan.plan import Group, PlannedStep
+
+Forward = Callable[[Line], Generator[Any, Any, "Failure | None"]]
+"""Runs the steps of a line from the first without a result to `Line.stop`."""
+
+
+def forward_with_groups(line: Line, forward: Forward) -> Generator[Any, Any, Failure | None]:
+    """Run the ordinary steps of a plan with groups; return the failure, if one comes."""
+    plan = line.run.plan
+    for group in plan.groups:
+        first, end = group.lanes[0].start, group.lanes[-1].stop
+        if len(line.finished) >= end:
+            continue
+        line.stop = first
+        failure = yield from forward(line)
+        if failure is None:
+            # In a resumed run its lanes are there: they had to restore what they need.
+            failure = yield from _play(line, group)
+        if failure is not None:
+            return failure
+    line.stop = plan.ordinary
+    return (yield from forward(line))
+
+
+def _play(line: Line, group: Group) -> Generator[Any, Any, Failure | None]:
+    chain = line.run.chain
+    if chain is not None:
+        failure = yield from chain.arrive(group.lanes[0].start)
+        if failure is not None:
+            return failure
+    return (yield from (line.run.group or GroupRun(line, group)).play())
+
+
+@record
+class Lane:
+    """A lane of a group while it is played.
+
+    Attributes:
+        line: Its steps.
+        machine: What plays them; it yields the commands of a run, those for `line`.
+        failure: Why it ended before its last step, if so.
+    """
+
+    line: Line
+    machine: Machine
+    failure: Failure | None = None
+
+
+class GroupRun:
+    """One execution of a group.
+
+    Args:
+        line: The line of the run, which has come to the group.
+        group: The group.
+
+    Attributes:
+        lanes: Its lanes.
+    """
+
+    def __init__(self, line: Line, group: Group) -> None:
+        self._line = line
+        self._group = group
+        # As it was when the group began: an error from outside may break off what ends it.
+        self._before = dict(vars(line.context))
+        self._lengths = [len(each) for each in self._lists(line)]
+        self._cause: Failure | None = None
+        self._further: list[Failure] = []
+        # By field: the lane whose step was the first to end with it changed, and its value.
+        self._changed: dict[int, dict[str, Any]] = {}
+        self.lanes = tuple(self._lane(number, lane) for number, lane in enumerate(group.lanes))
+
+    @staticmethod
+    def _lists(line: Line) -> tuple[list[Any], ...]:
+        """Return the lists to which the lanes add."""
+        return line.context.step_results, line.context.errors
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no lane may start a step any more."""
+        return self._cause is not None
+
+    def _lane(self, number: int, positions: range) -> Lane:
+        outer = self._line
+        line = Line(outer.run, context_of_lane(outer.context), stop=positions.stop, group=self)
+        # As if all steps before had ended without a result, so that places are those of the plan.
+        missing = positions.start - len(outer.finished)
+        line.finished = [*outer.finished, *[NOT_BEGUN] * missing]
+        chain = outer.run.chain
+        link_run(line.context, line if chain is None else chain.link(line, positions.start))
+        if outer.log is not None:
+            line.log = outer.log.lane(line.context, positions.start)
+        resumed = outer.run.resumed.pop(positions.start, None)
+        if resumed is not None:
+            line.finished += resumed.finished
+            line.context.step_results += resumed.finished
+            line.doubt = resumed.doubt
+        return Lane(line, self._play_lane(number, line))
+
+    def play(self) -> Generator[Any, Any, Failure | None]:
+        """Play the group; return why the run cannot continue, if so."""
+        run = self._line.run
+        run.group = self
+        run.progress.enter(self._group.lanes)
+        self._line.context.current_step = None
+        for number, lane in enumerate(self.lanes):
+            last = len(lane.line.finished) - 1
+            if last >= self._group.lanes[number].start:
+                self._has_changed(number, lane.line)
+                if run.progress.wanted:
+                    run.progress.reached(run.progress.after(last))
+        answer = yield Abreast(self, self.lanes, self._group.limit)
+        return self.close(answer.error if isinstance(answer, Raised) else None)
+
+    def _play_lane(self, number: int, line: Line) -> Machine:
+        step = self._step if line.log is None else step_journaled
+        while len(line.finished) < line.stop and not self.stopping:
+            failure = yield from step(line, len(line.finished))
+            if failure is not None:
+                self.lanes[number].failure = failure
+                self._fail(failure)
+
+    def _step(self, line: Line, position: int) -> Generator[Any, Any, Failure | None]:
+        """Run one step of a run that is not durable."""
+        run, planned = line.run, line.run.plan.steps[position]
+        answer = yield from ask(line, planned, position)
+        if answer is None:
+            line.begins(position)
+            answer = yield from execute(line, planned)
+        failure = settle(line, planned, answer)
+        if failure is None and (problem := self.conflict(line, planned)) is not None:
+            failure = refuse(line, planned, position, problem)
+        if run.listener:
+            yield end_event(line, planned, position, failure)
+        if failure is not None or not run.progress.wanted:
+            return failure
+        percent = run.progress.after(position)
+        reported = (yield Report(percent)) if percent > run.progress.percent else None
+        return None if reported is None else after(run.plan.steps, position, reported)
+
+    def conflict(self, line: Line, planned: PlannedStep) -> FieldConflictError | None:
+        """Take what a step has changed; return the error if another lane has changed it too."""
+        lane = planned.lane
+        changed = dict(changes(line.context, self._before))
+        for other, theirs in self._changed.items():
+            for name in changed.keys() & theirs.keys() if other != lane else ():
+                if not same(changed[name], theirs[name]):
+                    kind = type(line.context).__qualname__
+                    return FieldConflictError(
+                        f"{kind}.{name} was set to another value by lane {other + 1} of group "
+                        f"'{self._group.name}'",
+                        ways_out=(
+                            "give each lane a field of its own, and put them together after it",
+                        ),
+                    )
+        assert lane is not None
+        self._has_changed(lane, line)
+        return None
+
+    def _has_changed(self, lane: int, line: Line) -> None:
+        # Copies, because the next step of the lane may change a value in place.
+        changed = changes(line.context, self._before)
+        self._changed[lane] = {name: copied(value) for name, value in changed}
+
+    # How it ends
+
+    def interrupt(self, error: BaseException) -> None:
+        """Stop the group because of an error from outside its steps."""
+        run, places = self._line.run, self._positions
+        last = next((each for each in reversed(run.starts) if each in places), places.start)
+        planned = run.plan.steps[last]
+        self._fail(Failure(planned=planned, text=describe(error), error=error, from_position=last))
+
+    def broke_off(self, lane: Lane, error: BaseException, doing: Doing) -> None:
+        """End a lane that an error from outside its steps has broken off."""
+        line = lane.line
+        position = len(line.finished)
+        failure: Failure | None = None
+        steps = line.run.plan.steps
+        if position < line.stop and not line.asking:
+            planned = steps[position]
+            if line.context.current_step == planned.own_name:
+                # It was about to be kept, and counts as started.
+                failure = settle(line, planned, outcome_of(planned, error, doing))
+                failure = failure or after(steps, position, Raised(error))
+        lane.failure = failure
+        if failure is None:
+            self.interrupt(error)
+        else:
+            self._fail(failure)
+
+    def _fail(self, failure: Failure) -> None:
+        """Let no lane start a step, and let those that run end."""
+        if isinstance(failure.error, StepCancelledError) and self._cause is not None:
+            return
+        if self._cause is None:
+            self._cause = failure
+        else:
+            self._further.append(failure)
+        why = f"step '{self._cause.planned.name}' failed"
+        if isinstance(self._cause.error, self._line.run.interruptions):
+            why = "the run was interrupted"
+        for lane in self.lanes:
+            line = lane.line
+            if line.cancelled is None:
+                line.stop = min(line.stop, len(line.finished) + 1)
+                line.cancelled = f"{CANCELLED}{why}"
+
+    def close(self, left: BaseException | None = None) -> Failure | None:
+        """Put the lanes together, and return why the run cannot continue, if so.
+
+        Args:
+            left: The error for which the run is left as it is, with steps that may be running.
+        """
+        run, log, cause = self._line.run, self._line.log, self._cause
+        run.progress.leave()
+        if left is not None:
+            first = run.plan.steps[self._positions.start]
+            cause = Failure(
+                planned=first, text=describe(left), error=left, from_position=-1, stands=True
+            )
+        elif cause is None or not cause.stands:
+            self._merge()
+            if cause is not None:
+                cause = self._joined(cause)
+            if log is not None:
+                logs = [lane.line.log for lane in self.lanes if lane.line.log is not None]
+                log.join(logs, self._positions.stop, ended=cause is None)
+        run.group = None
+        return cause
+
+    def _merge(self) -> None:
+        """Take the results and the changes of all lanes; calling it again changes nothing."""
+        context, finished = self._line.context, list[StepResult]()
+        changed = [dict(changes(lane.line.context, self._before)) for lane in self.lanes]
+        added: tuple[list[Any], ...] = ([], [])
+        for positions, lane in zip(self._group.lanes, self.lanes, strict=True):
+            own = lane.line
+            # The group may have stopped before an attempt of another process was gone on with.
+            doubt = [] if own.doubt is None else [own.doubt]
+            found = [*own.finished[positions.start :], *doubt]
+            finished += [*found, *[NOT_BEGUN] * (len(positions) - len(found))]
+            for mine, theirs, length in zip(added, self._lists(own), self._lengths, strict=True):
+                mine += theirs[length:]
+            added[0].extend(doubt)
+            own.context.current_step = None
+        self._line.finished[self._positions.start :] = finished
+        for mine, new, length in zip(self._lists(self._line), added, self._lengths, strict=True):
+            mine[length:] = new
+        if self._cause is not None:
+            # A step that failed may have changed a field that one of another lane has set.
+            changed += self._changed.values()
+        for each in changed:
+            context.__dict__.update(each)
+
+    def _joined(self, cause: Failure) -> Failure:
+        """Return one failure for the group, from those of its lanes."""
+        everything = [cause, *self._further]
+        unwritten = next((each for each in everything if each.unwritten), None)
+        found = unwritten or cause
+        if unwritten is None and self._line.log is not None:
+            for lane in self.lanes:
+                failure = lane.failure or cause
+                note_failure(lane.line, failure, failure.text)
+        return Failure(
+            planned=found.planned,
+            text=found.text,
+            error=found.error,
+            from_position=self._positions.stop - 1,
+            unwritten=found.unwritten,
+            also=tuple(
+                f"Step '{each.planned.name}' failed: {each.text}"
+                for each in everything
+                if each is not found
+            ),
+            unended=[place for lane in self.lanes if (place := _unended(lane)) is not None],
+        )
+
+    @property
+    def _positions(self) -> range:
+        return range(self._group.lanes[0].start, self._group.lanes[-1].stop)
+
+
+def _unended(lane: Lane) -> int | None:
+    """Return the position of a step that has begun, and whose end is not written."""
+    failure, finished = lane.failure, lane.line.finished
+    if failure is None or not 0 <= failure.from_position < len(finished):
+        return None
+    place = failure.from_position
+    return place if failure.unwritten or not finished[place].success else None

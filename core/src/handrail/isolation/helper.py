@@ -1,0 +1,202 @@
+"""The helper of a run: it imports what the steps need, and forks a process for each attempt.
+
+It reaps these processes, tells how they ended, and sends them signals, so that no signal reaches a
+process that got a number after another one. When the process of the run is gone, it kills them: the
+end of the socket tells it, also where the kernel does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import warnings
+from typing import NoReturn
+
+from handrail.isolation.connection import FORK, REQUEST, STATUS, Connection
+from handrail.isolation.interpreter import command
+from handrail.isolation.parcels import Parcels
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Serve the process that started this one, until it is gone.
+
+    Args:
+        arguments: The number of the control socket, the number of the lock of the run or -1, and
+            the process id of the run.
+    """
+    control, lock, parent = (int(each) for each in arguments)
+    # It has no terminal, so that a signal can only be for an attempt that was just forked.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    dies_with(parent)
+    os.set_inheritable(control, False)
+    end = socket.socket(fileno=control)
+    prepare = Connection(end).receive()
+    from handrail.isolation.child import warm_up  # noqa: PLC0415 - it imports most of Handrail
+
+    warm_up(prepare)
+    _Helper(end, lock, Parcels(prepare["parcels"])).serve()
+
+
+def dies_with(parent: int, number: int = signal.SIGKILL) -> None:
+    """Let the kernel send this process a signal once its parent is gone, where it can.
+
+    It is the thread of the parent that counts, so it must be one that lives as long as the run.
+    """
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 - only this needs it
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        os._exit(0)  # It was gone before.
+
+
+class _Helper:
+    def __init__(self, control: socket.socket, lock: int, parcels: Parcels) -> None:
+        self._control = control
+        self._lock = lock
+        self._parcels = parcels
+        self._attempts: dict[int, tuple[int, int]] = {}  # The process and the status pipe of each.
+        self._woken, waker = socket.socketpair()
+        self._waker = waker
+        for each in (self._woken, waker):
+            each.setblocking(False)
+
+    def serve(self) -> NoReturn:
+        signal.signal(signal.SIGCHLD, self._woken_up)
+        signal.signal(signal.SIGTERM, self._end)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        # From here on there may be processes to kill first.
+        dies_with(os.getppid(), signal.SIGTERM)
+        waiting = select.poll()
+        waiting.register(self._control, select.POLLIN)
+        waiting.register(self._woken, select.POLLIN)
+        while True:
+            ready = {number for number, _ in waiting.poll()}
+            if self._woken.fileno() in ready:
+                with contextlib.suppress(BlockingIOError):
+                    self._woken.recv(4096)
+                self._reap()
+            if self._control.fileno() in ready:
+                self._take()
+
+    def _take(self) -> None:
+        """Take one request."""
+        try:
+            data, given, _, _ = socket.recv_fds(self._control, REQUEST.size, 2)
+            while data and len(data) < REQUEST.size:
+                more = self._control.recv(REQUEST.size - len(data))
+                data = data + more if more else b""
+        except OSError:
+            data, given = b"", []
+        if not data:
+            self._end()
+        for each in given:
+            os.set_inheritable(each, False)
+        what, number, attempt = REQUEST.unpack(data)
+        if what == FORK:
+            self._fork(attempt, *given)
+        elif attempt in self._attempts:
+            _signal_group(self._attempts[attempt][0], number)
+
+    def _fork(self, attempt: int, conversation: int, status: int) -> None:
+        me = os.getpid()
+        if threading.active_count() > 1:
+            # A fork copies no threads, but the locks that they hold.
+            process = _spawn(conversation, self._lock)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # Threads of C libraries.
+                process = os.fork()
+            if process == 0:
+                self._leave()
+                os.close(status)
+                os.setpgid(0, 0)
+                run_step(conversation, self._lock, me)
+        with contextlib.suppress(OSError):
+            os.setpgid(process, process)  # Here too, before a signal may be sent to it.
+        os.close(conversation)
+        self._attempts[attempt] = (process, status)
+
+    def _leave(self) -> None:
+        """Close what is only for the helper, in a process that was forked from it."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        for each in (self._control, self._woken, self._waker):
+            each.close()
+        for _process, status in self._attempts.values():
+            os.close(status)
+
+    def _reap(self) -> None:
+        for attempt, (process, status) in list(self._attempts.items()):
+            ended = _wait(process)
+            if ended is not None:
+                del self._attempts[attempt]
+                with contextlib.suppress(OSError):
+                    os.write(status, STATUS.pack(ended))
+                os.close(status)
+
+    def _woken_up(self, *_: object) -> None:
+        """Take a signal, which has written to the waker already."""
+
+    def _end(self, *_: object) -> NoReturn:
+        for process, _status in self._attempts.values():
+            _signal_group(process, signal.SIGKILL)
+        for process, _status in self._attempts.values():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process, 0)
+        self._parcels.remove()
+        os._exit(0)
+
+
+def _wait(process: int) -> int | None:
+    """Return the status of a process that has ended, after killing what it left; else None."""
+    if hasattr(os, "waitid"):
+        # While it is not reaped, its number, which is that of its group, belongs to it.
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        if os.waitid(os.P_PID, process, options) is None:
+            return None
+        _signal_group(process, signal.SIGKILL)
+        return os.waitpid(process, 0)[1]
+    ended, status = os.waitpid(process, os.WNOHANG)
+    if ended:
+        _signal_group(process, signal.SIGKILL)
+    return status if ended else None
+
+
+def _signal_group(process: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process, number)
+
+
+def _spawn(conversation: int, lock: int) -> int:
+    """Start a process for an attempt anew; return its id."""
+    os.set_inheritable(conversation, True)
+    words = command("handrail.isolation.helper:spawned", conversation, lock, os.getpid())
+    return os.posix_spawn(sys.executable, words, os.environ, setpgroup=0)
+
+
+def spawned(arguments: list[str]) -> NoReturn:
+    """Run one attempt in a process that was not forked from the helper."""
+    conversation, lock, parent = (int(each) for each in arguments)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    run_step(conversation, lock, parent)
+
+
+def run_step(conversation: int, lock: int, helper: int) -> NoReturn:
+    """Run one attempt in this process, and end it."""
+    dies_with(helper)
+    if lock >= 0:
+        os.set_inheritable(lock, False)  # Programs that the step starts must not keep it.
+    os.set_inheritable(conversation, False)
+    from handrail.isolation.child import main as attempt  # noqa: PLC0415 - see above
+
+    attempt(Connection(socket.socket(fileno=conversation)))

@@ -1,0 +1,287 @@
+"""Isolation: runs the isolated steps of one run, each attempt in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.rollback_data import NOT_BEGUN
+from handrail.errors import ContextError, IsolationError
+from handrail.isolation.attempt import IsolatedAttempt
+from handrail.isolation.connection import FORK, REQUEST, SIGNAL, framed
+from handrail.isolation.failures import told
+from handrail.isolation.interpreter import command
+from handrail.isolation.parcels import Parcels
+from handrail.isolation.recipe import recipe_of, refuse_context
+from handrail.isolation.results import encoded
+from handrail.journal.codec import decode_results, encode_result
+from handrail.journal.context_fields import ContextFields
+from handrail.journal.protocol import SharesLock
+from handrail.journal.values import ValueReader
+from handrail.orchestrator.event_loop import running_loop
+from handrail.params.stored import fields_not_stored
+from handrail.plan.entry import innermost
+from handrail.plan.isolated import IsolatedStep
+
+if TYPE_CHECKING:
+    from handrail.engine.line import Line
+    from handrail.engine.state import RunState
+    from handrail.isolation.recipe import Made
+    from handrail.journal.protocol import OwnedRun
+    from handrail.packs.provider import PackProvider
+    from handrail.plan.plan import Plan
+    from handrail.steps import BaseStep, StepResult
+
+_PATIENCE = 2.0  # Seconds for the helper to end by itself.
+
+
+class Isolation:
+    """Isolates the steps of one run; see `StartsIsolation`.
+
+    Args:
+        action: The action of the run.
+        provider: The provider of its packs.
+    """
+
+    def __init__(self, action: Made, provider: PackProvider) -> None:
+        self._action = action
+        self._provider = provider
+        self._serializers = provider.serializers
+        self._recipe: dict[str, Any] = {}
+        self._transient: frozenset[str] = frozenset()
+        self._helper: Helper | None = None
+        self._lock: int | None = None
+        self._fields: ContextFields | None = None
+        self._parcels = Parcels("")
+        self._starting = threading.Lock()
+
+    def check(self, run: RunState) -> None:
+        """Check, before the run begins, that its isolated steps can run in other processes.
+
+        Raises:
+            IsolationError: They cannot.
+        """
+        name = ""
+        for planned in run.plan.steps:
+            if planned.limits is None or not planned.limits.isolated:
+                continue
+            name = name or planned.name
+            if not hasattr(os, "fork") or not sys.executable:
+                raise IsolationError(f"step '{planned.name}' cannot be isolated on {sys.platform}")
+            if planned.limits.memory is not None and sys.platform != "linux":
+                raise IsolationError(
+                    f"the memory of step '{planned.name}' cannot be limited on {sys.platform}",
+                    ways_out=("leave out memory; the timeouts of an isolated step work here",),
+                )
+        self._recipe = recipe_of(self._action, self._provider)
+        model = self._action.params_model
+        self._transient = fields_not_stored(model, self._recipe["params"])
+        context = run.line.context
+        try:
+            self._fields = ContextFields(type(context), self._transient)
+            self._fields.encode(context, {})
+        except ContextError as error:
+            raise refuse_context(name, error) from error
+
+    def open(self, run: RunState, owned: OwnedRun | None, *, early: bool) -> None:
+        """Take a run that begins; see `StartsIsolation`."""
+        shares: object = owned
+        self._lock = shares.lock_descriptor if isinstance(shares, SharesLock) else None
+        if early:
+            with contextlib.suppress(OSError):  # Then the first step that needs it fails.
+                self._start(run)
+
+    def _start(self, run: RunState) -> Helper:
+        self._helper = helper = Helper(self._lock)
+        self._parcels = Parcels(tempfile.mkdtemp(prefix="handrail-isolated-"))
+        parcels, modules = self._parcels.folder, _modules_of(run.plan)
+        helper.prepare({"recipe": self._recipe, "modules": modules, "parcels": parcels})
+        return helper
+
+    def close(self) -> None:
+        """End all processes, and wait for that."""
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.close()
+            self._parcels.remove()
+
+    def attempt(self, line: Line, resumed: StepResult | None) -> StepResult | Awaitable[StepResult]:
+        """Run an attempt of the running step of `line`; in an event loop, return an awaitable."""
+        if self._fields is None:
+            self.check(line.run)
+        with self._starting:
+            helper = self._helper
+            if helper is None or not helper.lives:
+                self.close()
+                helper = self._start(line.run)
+        attempt = IsolatedAttempt(line, helper, self._order(line, resumed), self._hand_back)
+        if line.run.in_thread is None or not running_loop():
+            return attempt.play()
+        # In the process of a run with an async driver, which has imported it.
+        from handrail.orchestrator.asynchronous import call_until_stopped  # noqa: PLC0415
+
+        return call_until_stopped(attempt.play, attempt.stop)
+
+    def isolates(self, step: BaseStep[Any]) -> bool:
+        """Return whether `step`, without layers, runs in a process of its own."""
+        return isinstance(step, IsolatedStep)
+
+    def _order(self, line: Line, resumed: StepResult | None) -> dict[str, Any]:
+        """Return all that the process of an attempt needs to know."""
+        run, context, planned = line.run, line.context, line.running()
+        assert planned is not None
+        assert planned.limits is not None
+        assert self._fields is not None
+        try:
+            fields = self._fields.encode(context, {})
+        except ContextError as error:
+            raise refuse_context(planned.name, error) from error
+        return {
+            "recipe": self._recipe,
+            "folder": os.getcwd(),
+            "transient": sorted(self._transient),
+            "parcels": self._parcels.folder,
+            "uid": run.run_id,
+            "number": run.number,
+            "steps": [
+                [each.name, [layer.name for layer in each.layers]] for each in run.plan.steps
+            ],
+            "left_out": sorted(run.plan.left_out),
+            "position": line.position,
+            "attempt": run.attempts.get(line.position, 1),
+            "finished": [self._encoded(line, place) for place in range(len(line.finished))],
+            "resumed": None if resumed is None else encode_result(resumed, planned.name),
+            "fields": fields,
+            "errors": [str(each) for each in context.errors],
+            "outcome": run.outcome,
+            "failure": None if run.failure is None else told(run.failure, {}),
+            "memory": planned.limits.memory_bytes,
+            "terminals": {name: _is_terminal(name) for name in ("stdout", "stderr")},
+        }
+
+    def _encoded(self, line: Line, place: int) -> str | None:
+        result, name = line.finished[place], line.run.plan.steps[place].name
+        if result is NOT_BEGUN:  # A step of another lane.
+            return None
+        return encoded(result, name, self._serializers, self._parcels)
+
+    def _hand_back(
+        self, line: Line, text: str | None, changed: dict[str, str], errors: list[str]
+    ) -> StepResult | None:
+        """Take over what an attempt hands back; return its result."""
+        fields = self._fields
+        assert fields is not None
+        fields.restore(line.context, changed, line.run.number or 0)
+        line.context.errors.extend(errors)
+        if text is None:
+            return None
+        load = ValueReader(self._serializers, self._parcels, 0).load
+        (result,) = decode_results([text], load)
+        if type(result.data) is not dict:
+            result.data = dict(result.data.items())  # The parcels are removed before it is.
+        return result
+
+
+def _modules_of(plan: Plan) -> list[str]:
+    """Return the modules of the steps and layers of a plan, and of Handrail, as far as it needs."""
+    parts = [innermost(planned.step) for planned in plan.steps]
+    parts += [layer.wrapper for planned in plan.steps for layer in planned.layers]
+    names = {str(getattr(part, "__module__", type(part).__module__)) for part in parts}
+    # What has made this plan will make it again.
+    names |= {name for name in sys.modules if name.startswith("handrail")}
+    return sorted(name for name in names if not name.startswith(("__main__", "handrail.cli")))
+
+
+def _is_terminal(name: str) -> bool:
+    try:
+        return bool(getattr(sys, name).isatty())
+    except (AttributeError, ValueError):
+        return False
+
+
+class Helper:
+    """The helper of a run, as a process of this one; see `handrail.isolation.helper`.
+
+    Args:
+        lock: The file descriptor of the run's lock, which its processes hold too; or None.
+    """
+
+    def __init__(self, lock: int | None) -> None:
+        self._end, other = socket.socketpair()
+        _open.add(self)
+        numbers = (other.fileno(), -1 if lock is None else lock, os.getpid())
+        try:
+            self._process = subprocess.Popen(
+                command("handrail.isolation.helper:main", *numbers),
+                stdin=subprocess.DEVNULL,
+                pass_fds=(other.fileno(), *(() if lock is None else (lock,))),
+                start_new_session=True,
+            )
+        finally:
+            other.close()
+        self._numbers = itertools.count(1)
+        self._sending = threading.Lock()
+
+    @property
+    def lives(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def prepare(self, what: Mapping[str, Any]) -> None:
+        """Let it import what the steps need; done while the first steps run."""
+        with self._sending, contextlib.suppress(OSError):
+            self._end.sendall(framed(what))
+
+    def fork(self, conversation: socket.socket, status: int) -> int:
+        """Let it start a process, with these two ends; return the number of the attempt."""
+        number = next(self._numbers)
+        request = REQUEST.pack(FORK, 0, number)
+        # If it is gone, the status pipe has no writer, which tells it.
+        with self._sending, contextlib.suppress(OSError):
+            socket.send_fds(self._end, [request], [conversation.fileno(), status])
+        return number
+
+    def signal(self, attempt: int, number: signal.Signals) -> None:
+        """Send a signal to the processes of an attempt, if it has not ended."""
+        with self._sending, contextlib.suppress(OSError):
+            self._end.sendall(REQUEST.pack(SIGNAL, number, attempt))
+
+    def kill(self) -> None:
+        """Kill it, and with it all its processes, because it does not react."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Let it end, and wait for that."""
+        self.leave()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def leave(self) -> None:
+        """Close this end of its socket."""
+        _open.discard(self)
+        self._end.close()
+
+
+_open: set[Helper] = set()
+
+
+def _leave_in_child() -> None:
+    # A forked process that kept the socket would keep the helper alive.
+    for helper in list(_open):
+        helper.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_in_child)

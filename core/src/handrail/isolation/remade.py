@@ -1,0 +1,57 @@
+"""Finds the action and the packs of a recipe, in the process of a step."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import IsolationError
+from handrail.isolation.recipe import importing
+from handrail.packs.local import import_file
+from handrail.targets import as_action, renamed
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from handrail.actions import BaseAction
+    from handrail.packs.provider import Packs
+
+
+def class_of(reference: Mapping[str, Any]) -> tuple[type[BaseAction[Any]], ModuleType]:
+    """Import and return the class of an action, and its module."""
+    with importing():
+        if "file" in reference:
+            module = import_file(reference["file"], Path.cwd())
+        else:
+            module = importlib.import_module(reference["module"])
+    found = as_action(getattr(module, reference["attribute"], None))
+    if found is None:
+        raise IsolationError(
+            f"{module.__name__} has no action {reference['attribute']} in the process of its step",
+            ways_out=("make it whenever the module is imported",),
+        )
+    if "renamed" in reference:
+        found = renamed(found, reference["renamed"])
+    return found, module
+
+
+def packs_from(recipe: Mapping[str, Any]) -> Packs:
+    """Return the packs of a recipe."""
+    found = recipe["packs"]
+    if "modules" in found:
+        with importing():
+            return tuple(importlib.import_module(name) for name in found["modules"])
+    from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where they are used
+    from handrail.settings.selection import Selection  # noqa: PLC0415 - likewise
+
+    chosen = found["selection"]
+    only = chosen["only_packs"]
+    return installed_packs(
+        start=found["start"],
+        recorded=Selection(
+            no_packs=tuple(chosen["no_packs"]), only_packs=None if only is None else tuple(only)
+        ),
+        pack_values=[(pack, key, value) for pack, key, value in found["values"]],
+    )

@@ -36,6 +36,7 @@ from handrail import (
     StepWrapper,
     Undo,
     action,
+    parallel,
     step,
 )
 
@@ -83,7 +84,7 @@ class Work(BaseStep[Context]):
     def execute(self, context: Context) -> StepResult:
         begun(context)
         return WAYS[context.do](context) or StepResult(
-            data={"pid": os.getpid(), "helper": os.getppid(), "client": context.client},
+            data={"pid": os.getpid(), "client": context.client, "arguments": sys.argv},
             rollback_data={"made": ["work.txt"]},
         )
 
@@ -141,6 +142,33 @@ class Twice(StepWrapper[Context]):
             context.seen.append(f"again in {os.getpid()}")
             context.do = "nothing"
             return (yield Run())
+
+
+class Lane(BaseStep[Context]):
+    """Stands in a lane, and makes a file; one of two may wait, and the other fail."""
+
+    progress_weight = 0.4
+    limits = Limits(isolated=True, grace=0.2)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def execute(self, context: Context) -> StepResult:
+        with open("pids", "a") as file:
+            file.write(f"{os.getpid()}\n")
+        context.record_rollback("made", f"{self.name}.txt")
+        Path(f"{self.name}.txt").touch()
+        if context.do == "meets_and_fails":
+            if self.name == "left":
+                waits(context)
+            while not Path("waiting").exists():
+                time.sleep(0.01)
+            raise ValueError("the other one waits")
+        return StepResult(data={"pid": os.getpid()})
+
+    def rollback(self, context: Context, result: StepResult) -> None:
+        for name in result.rollback_data.get("made", []):
+            Path(name).unlink(missing_ok=True)
 
 
 class Close(BaseStep[Context]):
@@ -351,6 +379,13 @@ def waits_for_a_process(context: Context) -> None:
     process.wait()
 
 
+def waits_for_a_stopped_process(context: Context) -> None:
+    process = subprocess.Popen(["sleep", "1000"])
+    started(process.pid)
+    process.send_signal(signal.SIGSTOP)
+    process.wait()
+
+
 def stops(context: Context) -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -376,9 +411,11 @@ def locks_a_file(context: Context) -> None:
         fcntl.flock(other, fcntl.LOCK_EX)
 
 
+# In the order of the table in the docs; the last one has stopped itself.
 HANGS: tuple[Callable[[Context], None], ...] = (
     *(sleeps, locks, listens, spins, swallows, computes),
-    *(waits_for_a_process, stops, joins, queues, selects, locks_a_file),
+    *(waits_for_a_process, waits_for_a_stopped_process, joins, queues, selects, locks_a_file),
+    stops,
 )
 
 WAYS: dict[str, Callable[[Context], Any]] = {
@@ -386,7 +423,7 @@ WAYS: dict[str, Callable[[Context], Any]] = {
 }
 
 
-def _action(name: str, *steps: BaseStep[Any]) -> Any:
+def _action(name: str, *steps: Any) -> Any:
     return action(name, steps, params=Params, context=Context)
 
 
@@ -398,6 +435,7 @@ resumed = _action("resumed", Connect(), Resumed(), after)
 running = _action("running", Connect(), AsyncWork(), after)
 retried = _action("retried", Connect(), Twice(Timed()), after)
 holding = _action("holding", hold, Work(), after)
+grouped = _action("grouped", Connect(), parallel("both", [Lane("left"), Lane("right")]), after)
 closing = _action("closing", Connect(), Work(), Close())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def test_it_runs_in_another_process_and_hands_back_its_result_and_the_context() 
     assert results["connect"].data["pid"] == os.getpid()
     assert results["work"].data["pid"] != os.getpid()
     assert results["after"].data["seen"] == context.seen == ["connect", "work"]
+    assert results["work"].data["arguments"] == sys.argv
     assert results["work"].rollback_data == {"made": ["work.txt"]}
     assert Path("work.txt").exists()
 
@@ -231,6 +233,14 @@ def test_a_run_without_an_action_is_refused_before_its_first_step() -> None:
     with pytest.raises(IsolationError, match="without an action"):
         Orchestrator(plan, context).execute()
     assert context.seen == []
+
+
+def test_a_test_kit_runs_it_in_its_own_process() -> None:
+    """The kit counts and intercepts what the step does."""
+    plan, context = job(packs=()).plan(), job(packs=()).create_context()
+    Orchestrator(plan, context, isolation=False).execute()
+    assert context.results["work"].data["pid"] == os.getpid()
+    Path("pids").unlink()
 
 
 def test_signal_numbers_have_names() -> None:

@@ -31,6 +31,15 @@ def test_every_hang_is_stopped_and_undone(hang: Callable[..., Any], journal: Sql
     assert [note.values for note in journal.read(row.number).notes] == ['["work.txt"]']
 
 
+def test_the_page_says_that_every_hang_is_stopped() -> None:
+    """Each row of the table is a hang that is tried here, by its place."""
+    page = Path(__file__).parents[3] / "docs/how-to/limit-the-time-of-a-step.md"
+    table = page.read_text().partition("| the step hangs in |")[2].partition("\n\n")[0]
+    head, _line, *rows = [line.strip(" |").split(" | ") for line in table.splitlines()]
+    assert head[-1] == "isolated"
+    assert [row[-1] for row in rows] == ["stopped"] * (len(HANGS) - 1)
+
+
 def test_a_step_that_gives_no_sign_of_life_is_stopped() -> None:
     """One that reports goes on for as long as it takes."""
     with pytest.raises(StepFailedError, match=r"no sign of life for 0\.3s"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.commands import (
     COMMIT,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import PlannedStep
     from handrail.steps import BaseStep
+    from handrail.wrapper import StepWrapper
 
 
 def perform(
@@ -80,9 +81,10 @@ def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
     Return a StepResult, `Raised`, or `NotRun`.
     """
     line.context.current_step = planned.own_name
-    if not is_layer(planned.step):
+    step, limits = planned.step, planned.facts.limits
+    if limits is not None and not is_layer(step):
         return (yield attempt(planned))
-    layers = Layers(planned.step, line.context, _watched(planned))
+    layers = Layers(cast("StepWrapper[Any]", step), line.context, limits and _watched(planned))
     answer = yield layers
     while type(answer) is Revert:
         layers.answer = yield from _end_attempt(line, answer)
@@ -145,7 +147,12 @@ def _wait(
     if isinstance(answer, Raised | NotRun) and not isinstance(answer.error, Exception):
         return answer
     if line.run.listener:
-        yield StatusChanged(step=planned.name, status=f"retrying {number}: {error}")
+        yield StatusChanged(
+            step=planned.name,
+            status=f"retrying {number}: {error}",
+            group=planned.facts.group,
+            lane=planned.facts.lane,
+        )
     return (yield Pause(wait))
 
 

@@ -107,9 +107,10 @@ def _walk_back(
     plain = alone and not undone and not leftovers
     for position in order if stopped is None else ():
         planned, result = steps[position], finished[position]
-        if not planned.facts.reverts or result.skipped:
+        facts = planned.facts
+        if not facts.reverts or result.skipped:
             continue
-        if plain and planned.facts.rollback_policy is None:
+        if plain and facts.rollback_policy is None:
             line.current = position
             line.undo_result = result
             answer = yield planned

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -72,6 +72,7 @@ class IsolatedAttempt:
         self._answer: list[Any] | None = None
         self._asked: BaseException | None = None
         self._woken, self._waker = os.pipe()
+        self._waking = threading.Lock()
 
     def play(self) -> StepResult:
         """Run the attempt to its end, and return its result.
@@ -102,15 +103,17 @@ class IsolatedAttempt:
             if told_by >= 0:
                 os.close(told_by)
             os.close(self._woken)
-            os.close(self._waker)
-            self._woken = self._waker = -1
+            with self._waking:
+                os.close(self._waker)
+                self._waker = -1
         return self._result(ended)
 
     def stop(self, error: BaseException) -> None:
         """Stop the attempt from another thread; `error` is raised by it."""
         self._asked = error
-        with contextlib.suppress(OSError):
-            os.write(self._waker, b"!")
+        with self._waking:
+            if self._waker >= 0:
+                os.write(self._waker, b"!")
 
     # The conversation
 
@@ -166,7 +169,8 @@ class IsolatedAttempt:
             selector.unregister(conversation.fileno())
             return False
         for message in self._unframer.add(received):
-            self._silent = self._until(self._limits.heartbeat_timeout)
+            if message[0] != "write":
+                self._silent = self._until(self._limits.heartbeat_timeout)
             try:
                 self._take(message)
             except BaseException as error:  # noqa: BLE001 - raised by the step, as if it had called

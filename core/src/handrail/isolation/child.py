@@ -61,6 +61,7 @@ def warm_up(prepare: Mapping[str, Any]) -> None:
 
     What fails, or is printed, comes again in the process of the step, where it is reported.
     """
+    sys.argv[:] = prepare["recipe"]["arguments"]
     with (
         open(os.devnull, "w", encoding="utf-8") as nowhere,
         contextlib.redirect_stdout(nowhere),
@@ -236,6 +237,7 @@ class _Step:
         self._names: dict[str, str] = {}
         recipe = order["recipe"]
         os.chdir(order["folder"])
+        sys.argv[:] = recipe["arguments"]
         cls, module = class_of(recipe["action"])
         if recipe["action"].get("main"):
             self._names[module.__name__] = "__main__"

@@ -103,8 +103,13 @@ class Isolation:
     def _start(self, run: RunState) -> Helper:
         self._helper = helper = Helper(self._lock)
         self._parcels = Parcels(tempfile.mkdtemp(prefix="handrail-isolated-"))
-        parcels, modules = self._parcels.folder, _modules_of(run.plan)
-        helper.prepare({"recipe": self._recipe, "modules": modules, "parcels": parcels})
+        helper.prepare(
+            {
+                "recipe": self._recipe,
+                "modules": _modules_of(run.plan),
+                "parcels": self._parcels.folder,
+            }
+        )
         return helper
 
     def close(self) -> None:

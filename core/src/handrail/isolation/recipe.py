@@ -73,6 +73,7 @@ def recipe_of(action: Made, provider: PackProvider) -> dict[str, Any]:
     return {
         "action": _reference(cls),
         "packs": _packs_of(provider, name),
+        "arguments": list(sys.argv),
         "params": params,
         "secrets": secrets,
         "env": dict(getattr(action.ctx, "env", {})),

@@ -85,7 +85,8 @@ class Orchestrator(Generic[C]):
             is logged, as `result_not_stored`.
         observers: Called with every event; one that raises is reported once and dropped.
         about: The data that the journal needs to find the action again; given by an action.
-        isolation: Runs isolated steps in processes of their own; given by an action.
+        isolation: Runs isolated steps in processes of their own; given by an action. False runs
+            them in this process, for tests.
 
     Attributes:
         run_number: The number of the last run in its journal.
@@ -105,7 +106,7 @@ class Orchestrator(Generic[C]):
         strict_results: bool = False,
         observers: Iterable[Observer] = (),
         about: RunAbout | None = None,
-        isolation: StartsIsolation | None = None,
+        isolation: StartsIsolation | Literal[False] | None = None,
     ) -> None:
         if on_failure not in ("undo", "keep"):
             raise ValueError(f"on_failure is 'undo' or 'keep', not {on_failure!r}")
@@ -221,7 +222,7 @@ class Orchestrator(Generic[C]):
         self.run_number = None
         run.keeps = self._keeps
         run.strict_results = self._strict_results
-        isolates = run.plan.isolates
+        isolates = run.plan.isolates and self._isolation is not False
         if isolates and (recorded is None or not recorded.undoes):
             self._checked_isolation(run)
         if recorded is not None:
@@ -242,7 +243,7 @@ class Orchestrator(Generic[C]):
         return play(run)
 
     def _checked_isolation(self, run: RunState) -> StartsIsolation:
-        if self._isolation is None:
+        if not self._isolation:
             raise IsolationError(
                 f"{run.plan.action} has isolated steps, and is run without an action from which "
                 "another process could make them",
@@ -253,13 +254,13 @@ class Orchestrator(Generic[C]):
 
     def _isolate(self, run: RunState, *, early: bool) -> None:
         """Let isolated steps run in processes of their own, whose start may be prepared early."""
-        assert self._isolation is not None
+        assert self._isolation
         run.isolation = self._isolation
         self._isolation.open(run, self._owned, early=early)
 
     def _over(self) -> None:
         self.context.current_step = None
-        if self._isolation is not None:
+        if self._isolation:
             self._isolation.close()
         owned, self._owned = self._owned, None
         if owned is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import contextvars
 import inspect
@@ -219,7 +218,7 @@ class Asynchronous:
             return answer
         raised: asyncio.CancelledError | None = None
         try:
-            found: Any = await (answer if limit is None else cancelled_late(answer, limit))
+            found: Any = await (answer if limit is None else _until_over(answer, limit))
         except asyncio.CancelledError as error:
             found, raised = Raised(error), error
         except BaseException as error:  # noqa: BLE001 - the engine decides
@@ -267,34 +266,10 @@ class Asynchronous:
         return future.result()
 
 
-@calls_user_code
-async def cancelled_late(awaitable: Awaitable[Any], limit: TimeLimit) -> Any:
-    """Await something, which is cancelled once the time of `limit` is over.
+def _until_over(awaitable: Awaitable[Any], limit: TimeLimit) -> Awaitable[Any]:
+    from handrail.orchestrator.time_limit import cancelled_late  # noqa: PLC0415 - only with limits
 
-    Raises:
-        StepTimeoutError: It was cancelled for that, and for nothing else.
-    """
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    before, asked = task.cancelling(), 0
-
-    def cancel() -> None:
-        nonlocal asked
-        if limit.due:
-            limit.due, asked = False, asked + 1
-            task.cancel()
-
-    limit.thread, limit.interrupt = _thread.get_ident(), partial(loop.call_soon_threadsafe, cancel)
-    try:
-        return await awaitable
-    except asyncio.CancelledError as error:
-        if asked and task.cancelling() - asked <= before and limit.error is not None:
-            raise limit.error from error
-        raise
-    finally:
-        limit.interrupt = None
-        for _ in range(asked):
-            task.uncancel()
+    return cancelled_late(awaitable, limit)
 
 
 async def call_in_thread(function: Callable[..., None], *args: object) -> None:

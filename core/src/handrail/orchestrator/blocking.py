@@ -32,7 +32,6 @@ from handrail.plan.plan import PlannedStep
 from handrail.steps import StepResult
 from handrail.wrapper import Layers
 
-_PLAYED = (Attempt, Limited, Pause)
 _BROKEN = 100  # Errors from outside of the steps in one group, after which it is given up.
 _NOT_AWAITABLE = frozenset({StepResult, Raised, bool, type(None)})
 
@@ -223,7 +222,7 @@ class Blocking:
             answer: Any = None
             if command is None:
                 answer, layers.answer = layers.answer, None
-            elif kind not in _PLAYED:
+            elif kind is not Attempt and kind is not Limited and kind is not Pause:
                 return command
             elif interrupts.pending is not None and run.outcome is None:
                 answer = Raised(_taken(interrupts))

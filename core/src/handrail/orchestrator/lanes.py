@@ -431,7 +431,7 @@ async def _awaited(awaitable: Awaitable[Any], limit: TimeLimit | None) -> Any:
     try:
         if limit is None:
             return await awaitable
-        from handrail.orchestrator.asynchronous import cancelled_late  # noqa: PLC0415 - see above
+        from handrail.orchestrator.time_limit import cancelled_late  # noqa: PLC0415 - see above
 
         return await cancelled_late(awaitable, limit)
     except BaseException as error:  # noqa: BLE001 - the engine decides

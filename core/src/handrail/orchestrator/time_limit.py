@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import _thread
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import Raised
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import StepTimedOut, StepTimeoutError
 from handrail.orchestrator.alarm import Alarm
 from handrail.steps import StepResult
@@ -138,3 +140,35 @@ def too_silent(limits: Limits) -> StepTimeoutError:
     """Return the error for a step that gave no sign of life for its heartbeat timeout."""
     seconds = f"{limits.heartbeat_timeout:g}s"
     return StepTimeoutError(f"it gave no sign of life for {seconds}, its heartbeat timeout")
+
+
+@calls_user_code
+async def cancelled_late(awaitable: Awaitable[Any], limit: TimeLimit) -> Any:
+    """Await something, which is cancelled once the time of `limit` is over.
+
+    Raises:
+        StepTimeoutError: It was cancelled for that, and for nothing else.
+    """
+    import asyncio  # noqa: PLC0415 - only async steps pay for it
+
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    before, asked = task.cancelling(), 0
+
+    def cancel() -> None:
+        nonlocal asked
+        if limit.due:
+            limit.due, asked = False, asked + 1
+            task.cancel()
+
+    limit.thread, limit.interrupt = _thread.get_ident(), partial(loop.call_soon_threadsafe, cancel)
+    try:
+        return await awaitable
+    except asyncio.CancelledError as error:
+        if asked and task.cancelling() - asked <= before and limit.error is not None:
+            raise limit.error from error
+        raise
+    finally:
+        limit.interrupt = None
+        for _ in range(asked):
+            task.uncancel()

@@ -58,7 +58,9 @@ def run_step(step: BaseStep[C], context: C | None = None) -> Outcome:
     result: Any = None
     error: BaseException | None = None
     try:
-        result = Orchestrator(registry, shared, observers=[events.append]).execute()
+        result = Orchestrator(
+            registry, shared, observers=[events.append], isolation=False
+        ).execute()
     except Exception as raised:  # noqa: BLE001 - the outcome has it
         error = raised
     return Outcome(

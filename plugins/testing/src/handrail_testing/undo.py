@@ -212,7 +212,7 @@ class _Check:
         registry.register(kept)
         intercept_records(context, wire)
         try:
-            Orchestrator(registry, context).execute()
+            Orchestrator(registry, context, isolation=False).execute()
         except StepFailedError as error:
             if not wire.tripped:
                 raise ValueError(

@@ -1,0 +1,45 @@
+"""Isolated steps in the lanes of a group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from isolating import grouped
+
+from handrail import StepFailedError
+from handrail.journal.sqlite import SqliteJournal
+
+
+def run(do: str, asynchronous: bool, **options: Any) -> Any:
+    made = grouped({"do": do}, packs=())
+    orchestrator = made.orchestrator(made.plan(), **options)
+    if asynchronous:
+        asyncio.run(orchestrator.execute_async())
+    else:
+        orchestrator.execute()
+    return orchestrator.context
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_lanes_have_processes_side_by_side(asynchronous: bool) -> None:
+    """Each sees the context as it was when the group began, and what its lane has done."""
+    context = run("nothing", asynchronous)
+    results = context.results
+    pids = {results[name].data["pid"] for name in ("left", "right")}
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+    assert results["after"].data["seen"] == ["connect"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_failure_in_one_lane_stops_the_other(asynchronous: bool, journal: SqliteJournal) -> None:
+    """At once, and both are undone from what they recorded."""
+    with pytest.raises(StepFailedError, match="the other one waits"):
+        run("meets_and_fails", asynchronous, journal=journal)
+    assert not Path("left.txt").exists()
+    assert not Path("right.txt").exists()
+    assert journal.runs()[0].outcome == "rolled_back"

@@ -42,7 +42,7 @@ FLOORS = (
     ("journal", "packs"),
     ("orchestrator",),
     ("inspection", "isolation"),
-    ("actions", "workflow"),
+    ("actions", "chains", "outputs", "workflow"),
     ("targets",),
     # What is only in the processes of isolated steps.
     ("isolation/child", "isolation/helper", "isolation/remade"),
@@ -62,6 +62,7 @@ THIRD_PARTY = {
     "packaging": ("packs/", "settings/requirements.py"),
     "pluggy": ("hookspecs.py", "packs/"),
     "pydantic": ("journal/context_fields.py", "packs/", "params/", "settings/"),
+    "pydantic_core": ("params/",),
     # For type checkers only, see below.
     "typing_extensions": (),
 }

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from handrail.steps import step as step
     from handrail.workflow import Workflow as Workflow
     from handrail.workflow import action as action
+    from handrail.workflow import chain as chain
     from handrail.wrapper import Around as Around
     from handrail.wrapper import Run as Run
     from handrail.wrapper import Sleep as Sleep
@@ -106,6 +107,7 @@ __all__ = [
     "Undo",
     "Workflow",
     "action",
+    "chain",
     "forwards",
     "hookimpl",
     "parallel",
@@ -146,7 +148,7 @@ _HOMES = {
     "runtime": ("RunInfo", "RuntimeContext", "RuntimeLogger"),
     "serializers": ("Serializer",),
     "steps": ("BaseStep", "StepResult", "step"),
-    "workflow": ("Workflow", "action"),
+    "workflow": ("Workflow", "action", "chain"),
     "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo", "forwards"),
 }
 

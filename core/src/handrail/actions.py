@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from handrail.orchestrator.journaled import RunAbout, StartsIsolation
     from handrail.packs.provider import PackProvider, Packs
     from handrail.params.values import KeyPath
+    from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.registry import StepRegistry
+    from handrail.settings.requirements import RequiredStep
 
     P = TypeVar("P", default=Any)
 else:
@@ -138,7 +140,7 @@ class BaseAction(Generic[P]):
 
     def execute(self) -> Any:
         """Plan and run the steps. Override it in an action without steps (its simple mode)."""
-        return self.run_plan(self._plan(self._registry()))
+        return self.run_plan(self.plan())
 
     def result(self, context: Any) -> Mapping[str, Any]:
         """Return entries for `run` to add to the orchestrator's result; none may replace its own.
@@ -175,7 +177,7 @@ class BaseAction(Generic[P]):
         from handrail.orchestrator import check_options, run_awaitable  # noqa: PLC0415 - see above
 
         check_options(options)
-        plan = self._plan(self._registry())
+        plan = self.plan()
         require_inputs(self, plan)
         if self._has_no_steps(plan):
             answer: Any = self.execute()
@@ -190,7 +192,7 @@ class BaseAction(Generic[P]):
         from handrail.orchestrator import check_options  # noqa: PLC0415 - see above
 
         check_options(options)
-        plan = self._plan(self._registry())
+        plan = self.plan()
         require_inputs(self, plan)
         if self._has_no_steps(plan):
             answer: Any = self.execute()
@@ -208,7 +210,7 @@ class BaseAction(Generic[P]):
             PackError: An enabled pack is broken.
             ActionError: `setup_steps` raised.
         """
-        return self._plan(self._registry())
+        return planned(self)
 
     def run_plan(self, plan: Plan, **options: Unpack[RunOptions]) -> Any:
         """Run an existing plan of this action, or a part of one; see `run`."""
@@ -232,12 +234,9 @@ class BaseAction(Generic[P]):
 
     # Implementation
 
-    def _registry(self) -> StepRegistry[Any]:
-        from handrail.packs.planner import naming, registered  # noqa: PLC0415 - see above
-
-        name, owner = self.action_name, type(self).__qualname__
-        with naming("setup_steps", name, type(self).__module__):
-            return registered(self.setup_steps, name, owner, may_be_empty=self.is_simple)
+    def _missing_inputs(self, plan: Plan) -> Iterable[tuple[str, str]]:
+        """Yield what `check_inputs` does, for a run of a plan of this action."""
+        return self.check_inputs()
 
     def _has_no_steps(self, plan: Plan) -> bool:
         """Return whether the action has no steps; its lock and requirements are checked anyway."""
@@ -258,11 +257,6 @@ class BaseAction(Generic[P]):
         """
         return orchestrator_of(self, self._check_lock(plan), **options)
 
-    def _plan(self, registry: StepRegistry[Any]) -> Plan:
-        from handrail.packs.planner import plan_action  # noqa: PLC0415 - see above
-
-        return plan_action(self.info, registry, self._provider)
-
     def _check_lock(self, plan: Plan) -> Plan:
         return self._provider.check_lock(plan, type(self), self.plan)
 
@@ -271,6 +265,38 @@ class BaseAction(Generic[P]):
         from handrail.packs.provider import provider_of  # noqa: PLC0415 - see above
 
         return provider_of(self._packs)
+
+
+def planned(
+    action: BaseAction[Any], more: EditSet | None = None, rules: Sequence[RequiredStep] = ()
+) -> Plan:
+    """Return the plan of an action; see `BaseAction.plan`, and `plan_action` for the rest."""
+    from handrail.packs.planner import naming, plan_action, registered  # noqa: PLC0415 - see above
+
+    name, cls = action.action_name, type(action)
+    with naming("setup_steps", name, cls.__module__):
+        registry = registered(
+            action.setup_steps, name, cls.__qualname__, may_be_empty=action.is_simple
+        )
+    provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
+    return plan_action(action.info, registry, provider, more=more, rules=rules)
+
+
+@calls_user_code
+def context_for(action: BaseAction[Any]) -> Any:
+    """Return a new context for one run of an action, with its params.
+
+    Raises:
+        ContextError: `create_context` did not return a context.
+        ActionError: `create_context` raised.
+    """
+    from handrail.packs.planner import naming  # noqa: PLC0415 - see above
+    from handrail.params.context import carry_params  # noqa: PLC0415 - see above
+
+    with naming("create_context", action.action_name, type(action).__module__):
+        context = checked_context(action.create_context(), action.action_name)
+        carry_params(context, action.params, type(action).params_model)
+    return context
 
 
 @calls_user_code
@@ -285,13 +311,10 @@ def orchestrator_of(
     See `BaseAction.orchestrator`.
     """
     from handrail.orchestrator import Orchestrator  # noqa: PLC0415 - see above
-    from handrail.packs.planner import check_part, chosen_json, naming  # noqa: PLC0415 - see above
-    from handrail.params.context import carry_params  # noqa: PLC0415 - see above
+    from handrail.packs.planner import check_part, chosen_json  # noqa: PLC0415 - see above
 
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
-    with naming("create_context", action.action_name, type(action).__module__):
-        context = checked_context(action.create_context(), action.action_name)
-        carry_params(context, action.params, type(action).params_model)
+    context = context_for(action)
     check_part(plan, action.info, provider)
     isolation: StartsIsolation | None = None
     if plan.isolates:
@@ -370,7 +393,7 @@ def require_inputs(action: BaseAction[Any], plan: Plan) -> None:
         if step.effects and step.facts.by_project:
             return  # It may make the inputs. Steps that packs put into every run do not.
     with naming("check_inputs", action.action_name, type(action).__module__):
-        missing = list(action.check_inputs())
+        missing = list(action._missing_inputs(plan))  # pyright: ignore[reportPrivateUsage] - of this module
     if missing:
         raise ParamsError(action.action_name, missing)
 
@@ -402,23 +425,52 @@ def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[
     Raises:
         ActionResultError: `result` raised or did not return a mapping.
     """
+    more = entries_of(action, context, at_end=True)
+    return {**counts, **more, **counts}
+
+
+@calls_user_code
+def entries_of(action: BaseAction[Any], context: Any, *, at_end: bool = False) -> Mapping[str, Any]:
+    """Return the `result` of an action.
+
+    Raises:
+        ActionError: `result` raised or did not return a mapping. At the end of a run it is an
+            ActionResultError.
+    """
     from handrail.packs.planner import naming  # noqa: PLC0415 - see above
 
     name, module = action.action_name, type(action).__module__
-    with naming("result", name, module, " after all steps were done", ActionResultError):
-        more = cast("object", action.result(context))
-    if not isinstance(more, Mapping):
-        raise ActionResultError(
-            f"all steps are done, but result of {name} returned {type(more).__name__}; "
-            "it has to return a mapping"
+    when, kind = (" after all steps were done", ActionResultError) if at_end else ("", ActionError)
+    with naming("result", name, module, when, kind):
+        found = cast("object", action.result(context))
+    if not isinstance(found, Mapping):
+        done = "all steps are done, but " if at_end else ""
+        raise kind(
+            f"{done}result of {name} returned {type(found).__name__}; it has to return a mapping"
         )
-    return {**counts, **cast("Mapping[str, Any]", more), **counts}
+    return cast("Mapping[str, Any]", found)
 
 
 def name_of(cls: type) -> str:
     """Return the default name of an action: `upload_files` for `UploadFilesAction`."""
     stem = re.sub("Action$", "", cls.__name__) or cls.__name__
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+
+
+def lineage_of(cls: type) -> tuple[str, ...]:
+    """Return the name of an action and those of the actions that it extends, nearest first."""
+    names = (getattr(base, "action_name", "") for base in cls.__mro__)
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def check_name(name: object) -> None:
+    """Check the name of an action.
+
+    Raises:
+        ActionError: It is no text, is empty, or cannot be printed.
+    """
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise ActionError(f"the name of an action must be printable text, not {name!r}")
 
 
 _RUNS_STEPS: set[Callable[..., Any]] = {BaseAction.execute}

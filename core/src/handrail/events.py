@@ -39,7 +39,8 @@ class RunStarted(Event):
 
     `locked` is True if the plan matches the project's lock, False if the lock was ignored with
     `--no-lock`, and None if there is no lock. `number` is the run's number in its journal, None if
-    it is not durable. `finished` counts the steps that had finished before a resume.
+    it is not durable. `finished` counts the steps that had finished before a resume. `actions` are
+    the actions of a chain, which the names of their steps begin with: `upload.initialize`.
     """
 
     action: str
@@ -49,6 +50,7 @@ class RunStarted(Event):
     locked: bool | None = None
     number: int | None = None
     finished: int = 0
+    actions: tuple[str, ...] = ()
 
 
 @frozen

@@ -14,7 +14,7 @@ from handrail.frozen import frozen
 from handrail.lock.model import LockName
 from handrail.origin import Origin
 from handrail.packs.action_names import attribute_of, path_from
-from handrail.packs.local import base_of, import_file, import_module, is_workflow
+from handrail.packs.local import base_of, import_file, import_module, is_chain, is_workflow
 from handrail.packs.record import LOCAL
 from handrail.settings.load import settings_error
 from handrail.suggest import did_you_mean
@@ -138,6 +138,8 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
     base = base_of(record, entry_point)
     if base:
         return _workflow(packs, folder, name, entry_point.name, base)
+    if is_chain(record, entry_point):
+        return _chain(packs, folder, name, entry_point.name)
     if is_workflow(record, entry_point):
         return _workflow_of_steps(packs, name, entry_point.name)
     found = packs.catalog.load("actions", name)
@@ -161,18 +163,38 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
 def _workflow(packs: InstalledPacks, folder: Path, name: str, own: str, base: str) -> Target:
     """Return the action that the project's workflow `own` extends, renamed to `own`."""
     place = packs.settings.workflows[own].source_of("extends")
+    made = renamed(_named_by(packs, folder, f"the workflow {own} extends", base, place), own)
+    return Target(name=name, action_class=made, origin=place)
+
+
+def _chain(packs: InstalledPacks, folder: Path, name: str, own: str) -> Target:
+    """Return the action that the project's workflow `own` makes of others."""
+    from handrail.chains import chained  # noqa: PLC0415 - other actions do without
+
+    workflow = packs.settings.workflows[own]
+    place = workflow.source_of("chain")
+    members = {
+        each: _named_by(packs, folder, f"the chain {own} has", action, place)
+        for each, action in workflow.chain
+    }
+    made = chained(own, members, workflow.inputs, place.file)
+    return Target(name=name, action_class=made, origin=place)
+
+
+def _named_by(
+    packs: InstalledPacks, folder: Path, told: str, name: str, place: Origin
+) -> type[BaseAction[Any]]:
+    """Return the action that a workflow of the project names."""
     if packs.settings_problems:
         raise settings_error(packs.settings_problems)  # The workflows may form a cycle.
-    file, colon, attribute = base.rpartition(":")
+    file, colon, attribute = name.rpartition(":")
     if looks_like_file(file):
-        base = f"{packs.settings.project.folder / file}{colon}{attribute}"
+        name = f"{packs.settings.project.folder / file}{colon}{attribute}"
     try:
-        target = find_target(packs, folder, base)
+        return find_target(packs, folder, name).action_class
     except NotFoundError as error:
-        message = f"{place.place}: the workflow {own} extends {base}: {error.message}"
+        message = f"{place.place}: {told} {name}: {error.message}"
         raise NotFoundError(message, origin=place, ways_out=error.ways_out) from None
-    made = renamed(target.action_class, own)
-    return Target(name=name, action_class=made, origin=place)
 
 
 def _workflow_of_steps(packs: InstalledPacks, name: str, own: str) -> Target:

@@ -1,4 +1,4 @@
-"""Workflow and `action`: actions made from a list of steps, without packaging."""
+"""Workflow, `action` and `chain`: actions made from steps or from actions, without packaging."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.actions import BaseAction
+from handrail.actions import BaseAction, check_name
 from handrail.errors import ActionError
 from handrail.frozen import replace
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Workflow:
-    """An action made from a list of steps by `action`.
+    """An action made by `action` from a list of steps, or by `chain` from other actions.
 
     Attributes:
         name: The name of the action.
@@ -125,9 +125,7 @@ def action(
         ActionError: The name is empty or not printable, `steps` is not iterable, or `params` is
             not a pydantic model.
     """
-    given = cast("object", name)
-    if not isinstance(given, str) or not given.strip() or not given.isprintable():
-        raise ActionError(f"the name of an action must be printable text, not {given!r}")
+    check_name(name)
     if not isinstance(cast("object", steps), Iterable):
         raise ActionError(
             f"the steps of {name} must be a list, not {steps!r}",
@@ -155,4 +153,35 @@ def action(
             "__module__": caller.f_globals.get("__name__", "__main__"),
         },
     )
+    return Workflow(name, made)
+
+
+def chain(
+    name: str,
+    actions: Iterable[type[BaseAction[Any]] | Workflow]
+    | Mapping[str, type[BaseAction[Any]] | Workflow],
+    *,
+    inputs: Mapping[str, str] | None = None,
+) -> Workflow:
+    """Make one action of several: one plan, one run, one journal and one undo.
+
+    Each action is planned, and runs, as if it were alone; its steps are called `upload.initialize`.
+
+    Args:
+        name: The name of the chain.
+        actions: The actions in order; by their names where one is used twice, as in
+            `{"raw": UploadAction, "cooked": UploadAction}`.
+        inputs: Each param of an action that comes from an earlier one, with the output that it is:
+            `{"export.source": "upload.catalogue"}`. The outputs of an action are what its `result`
+            returns when the next one begins.
+
+    Raises:
+        ActionError: A name is empty or has a dot, two actions have the same one, or one is no
+            action or is a chain itself.
+    """
+    from handrail.chains import chained  # noqa: PLC0415 - other workflows do without
+
+    caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module
+    module = caller.f_globals.get("__name__", "__main__")
+    made = chained(name, actions, inputs or {}, module)
     return Workflow(name, made)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -79,3 +81,16 @@ def test_a_number_means_no_run_whose_uuid_ends_so(folder: Path) -> None:
     with pytest.raises(NotFoundError, match="there is no export 7 in"):
         find_run(folder, "7", action="export")
     assert find_run(folder, "00000007", action="export").uid == f"{FIRST[:-1]}7"
+
+
+def test_an_action_of_a_chain_has_its_place_in_time_and_is_found_by_the_run(folder: Path) -> None:
+    """Its id follows from that of the run, and does not begin with the time."""
+    chain = "0198c0de-0999-7000-8000-00000000000c"
+    own = folder / f"{uuid.uuid5(uuid.UUID(chain), 'export')}.db"
+    own.write_bytes(b"")
+    began = (uuid.UUID(FIRST).int >> 80) / 1000
+    os.utime(own, (began + 1, began + 1))
+    assert [path.stem for path in manifests_in(folder)] == [FIRST, own.stem, SECOND]
+    assert find_manifest(folder, chain, action="export") == own
+    with pytest.raises(NotFoundError, match="there is no upload"):
+        find_manifest(folder, chain, action="upload")

@@ -20,7 +20,7 @@ from handrail.cli.view.failure import (
 )
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
-from handrail.cli.view.text import columns, plural, seconds, terminal_width
+from handrail.cli.view.text import columns, plural, seconds, steps_of, terminal_width
 from handrail.errors import (
     ExitCode,
     JournalError,
@@ -92,9 +92,10 @@ def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:
     lock = {True: " (locked)", False: " · not locked (--no-lock)", None: ""}[plan.locked]
     facts = f"plan {plan.fingerprint[:8]}{lock}"
     if journal is not None:
-        return f"{plan.action} · {facts} · journal {journal.shown}"
+        steps = f"{steps_of(plan)} · " if plan.actions else ""
+        return f"{plan.action} · {steps}{facts} · journal {journal.shown}"
     mode = " · dry run, nothing is changed" if dry else ""
-    return f"{plan.action} · {plural(len(plan.steps), 'step')} · {facts}{mode}"
+    return f"{plan.action} · {steps_of(plan)} · {facts}{mode}"
 
 
 def carry_out(session: Session, execution: Execution) -> int:
@@ -155,6 +156,13 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
         return [*views, LogView(console, execution.head, **options)]
     # Events on the same terminal would tear the line.
     moving = moves(console.err) and not (session.json and moves(console.out))
+    if execution.plan.actions and not (execution.undoes or execution.dry):
+        from handrail.cli.view.chain_progress import ChainView  # noqa: PLC0415 - only for chains
+
+        return [
+            *views,
+            ChainView(console, execution.head, execution.plan, moving=moving, **options),
+        ]
     return [*views, LiveView(console, execution.head, moving=moving, **options)]
 
 
@@ -187,28 +195,40 @@ def _result_lines(
         return
     if execution.aim == "rollback":
         yield f"{plan.action} rolled back in {took}"
-        yield from _next_lines(outcome, None)
+        yield from _next_lines(outcome)
         return
-    extra = {key: value for key, value in result.items() if key not in (*_COUNTS, "next")}
-    if extra:
-        yield brief(extra, limit=8)
+    results = {each.name: result.get(each.name, {}) for each in plan.actions}
+    width = max(map(columns, results), default=0)
+    for name, entries in results.items():
+        yield f"{name}{' ' * (width - columns(name))}  {_extra(entries)}".rstrip()
+    if not results and (extra := _extra(result)):
+        yield extra
     done, total = result["steps_executed"], result["steps_total"]
     executed = f"{done} of {plural(total, 'step')} executed"
     yield f"{plan.action} completed in {took} · {executed}"
-    yield from _next_lines(outcome, result.get("next"))
+    following = [result.get("next"), *(each.get("next") for each in results.values())]
+    yield from _next_lines(outcome, *filter(None, following))
 
 
-def _next_lines(outcome: Outcome, commands: object) -> Iterator[str]:
+def _extra(result: Mapping[str, Any]) -> str:
+    """Return what a result has beside the counts."""
+    extra = {key: value for key, value in result.items() if key not in (*_COUNTS, "next")}
+    return brief(extra, limit=8) if extra else ""
+
+
+def _next_lines(outcome: Outcome, *commands: object) -> Iterator[str]:
     """Yield the commands that can follow, each with its purpose."""
-    ways: dict[object, object] = {}
-    if outcome.number is not None:
-        ways["see"] = command_line(f"show {outcome.number}")
-    if isinstance(commands, Mapping):
-        ways |= cast("Mapping[object, object]", commands)
+    ways: list[tuple[object, object]] = []
+    for each in commands:
+        # Actions of a chain may have different commands for one purpose.
+        ways += cast("Mapping[object, object]", each).items() if isinstance(each, Mapping) else ()
     # An action can replace a command, such as its undo, under the same word.
-    ways |= {purpose: command for purpose, command in outcome.ways if purpose not in ways}
-    line = "  " + "     ".join(f"{purpose}  {command}" for purpose, command in ways.items())
+    known = {purpose for purpose, _ in ways}
+    if outcome.number is not None and "see" not in known:
+        ways.insert(0, ("see", command_line(f"show {outcome.number}")))
+    ways += ((purpose, command) for purpose, command in outcome.ways if purpose not in known)
+    line = "  " + "     ".join(f"{purpose}  {command}" for purpose, command in ways)
     if ways and not commands and columns(line) <= terminal_width():
         yield line
     else:
-        yield from (f"  {purpose:7} {command}" for purpose, command in ways.items())
+        yield from (f"  {purpose:7} {command}" for purpose, command in ways)

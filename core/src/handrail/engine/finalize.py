@@ -26,6 +26,8 @@ def end(run: RunState) -> Generator[Any, Any, None]:
     closed = True
     if run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
         closed = yield from close(run)
+    if run.chain is not None:
+        yield from run.chain.leave()
     yield from write_end(run, closed=closed)
 
 
@@ -78,6 +80,10 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
     for position in range(run.plan.ordinary, last + 1):
         if position in run.closed:
             continue
+        if run.chain is not None:
+            if not run.chain.has_begun(position):
+                continue
+            yield from run.chain.go_to(position)
         planned = run.plan.steps[position]
         line.current = position
         if line.log is None:

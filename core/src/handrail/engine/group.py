@@ -19,7 +19,7 @@ from handrail.engine.line import Line
 from handrail.engine.outcome import Failure, after, refuse, settle
 from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN
 from handrail.engine.undo import note_failure
-from handrail.errors import FieldConflictError, StepCancelledError, describe
+from handrail.errors import FieldConflictError, StepCancelled, describe
 from handrail.frozen import record
 from handrail.steps import StepResult
 
@@ -41,11 +41,20 @@ def forward_with_groups(line: Line, forward: Forward) -> Generator[Any, Any, Fai
         failure = yield from forward(line)
         if failure is None:
             # In a resumed run its lanes are there: they had to restore what they need.
-            failure = yield from (line.run.group or GroupRun(line, group)).play()
+            failure = yield from _play(line, group)
         if failure is not None:
             return failure
     line.stop = plan.ordinary
     return (yield from forward(line))
+
+
+def _play(line: Line, group: Group) -> Generator[Any, Any, Failure | None]:
+    chain = line.run.chain
+    if chain is not None:
+        failure = yield from chain.arrive(group.lanes[0].start)
+        if failure is not None:
+            return failure
+    return (yield from (line.run.group or GroupRun(line, group)).play())
 
 
 @record
@@ -102,7 +111,8 @@ class GroupRun:
         # As if all steps before had ended without a result, so that places are those of the plan.
         missing = positions.start - len(outer.finished)
         line.finished = [*outer.finished, *[NOT_BEGUN] * missing]
-        link_run(line.context, line)
+        chain = outer.run.chain
+        link_run(line.context, line if chain is None else chain.link(line, positions.start))
         if outer.log is not None:
             line.log = outer.log.lane(line.context, positions.start)
         resumed = outer.run.resumed.pop(positions.start, None)
@@ -194,7 +204,7 @@ class GroupRun:
         steps = line.run.plan.steps
         if position < line.stop and not line.asking:
             planned = steps[position]
-            if line.context.current_step == planned.name:
+            if line.context.current_step == planned.own_name:
                 # It was about to be kept, and counts as started.
                 failure = settle(line, planned, outcome_of(planned, error, doing))
                 failure = failure or after(steps, position, Raised(error))
@@ -206,7 +216,7 @@ class GroupRun:
 
     def _fail(self, failure: Failure) -> None:
         """Let no lane start a step, and let those that run end."""
-        if isinstance(failure.error, StepCancelledError) and self._cause is not None:
+        if isinstance(failure.error, StepCancelled) and self._cause is not None:
             return
         if self._cause is None:
             self._cause = failure

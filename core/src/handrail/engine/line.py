@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.recorder import Recorder
 from handrail.engine.rollback_data import NOT_BEGUN, ended
-from handrail.errors import RecordError, StepCancelledError, StepNeededError
+from handrail.errors import RecordError, StepCancelled, StepNeededError
 from handrail.events import MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
 from handrail.steps import StepResult
 from handrail.suggest import near
@@ -28,22 +28,29 @@ D = TypeVar("D")
 
 
 class Results(Mapping[str, "StepResult"]):
-    """The results of the finished steps by name, alias or inner name; nothing is kept per step."""
+    """The results of the finished steps by name, alias or inner name; nothing is kept per step.
 
-    def __init__(self, line: Line) -> None:
+    Args:
+        line: The line of the steps.
+        action: The action of a chain whose steps they are, by their own names; otherwise empty.
+    """
+
+    def __init__(self, line: Line, action: str = "") -> None:
         self._line = line
+        self._action = action
 
     def __getitem__(self, name: str) -> StepResult:
         result = self.get(name)
         if result is not None:
             return result
         plan = self._line.run.plan
-        positions = plan.positions
-        if name in positions:
+        if self._whole(name) in plan.positions:
             raise KeyError(f"step '{name}' has not finished yet")
-        if name in plan.left_out:
-            raise StepNeededError(name)
-        matches = near(name, positions)
+        if self._whole(name) in plan.left_out:
+            raise StepNeededError(self._whole(name))
+        before = self._whole("")
+        names = [each[len(before) :] for each in plan.positions if each.startswith(before)]
+        matches = near(name, names)
         hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
         raise KeyError(f"no step answers to '{name}'{hint}")
 
@@ -55,7 +62,7 @@ class Results(Mapping[str, "StepResult"]):
     # Overridden, as is `in`, because a miss of `[]` looks for near names.
     def get(self, key: str, /, default: Any = None) -> Any:
         """Return the result of the step that answers to `key`, or `default`."""
-        position = self._line.run.plan.positions.get(key)
+        position = self._line.run.plan.positions.get(self._whole(key))
         result = None if position is None else self._line.result_at(position)
         return default if result is None else result
 
@@ -64,11 +71,18 @@ class Results(Mapping[str, "StepResult"]):
 
     def __iter__(self) -> Iterator[str]:
         for position, planned in enumerate(self._line.run.plan.steps):
+            if self._action not in ("", planned.action):
+                continue
             if self._line.result_at(position) is not None:
-                yield planned.name
+                yield planned.own_name if self._action else planned.name
 
     def __len__(self) -> int:
+        if self._action:
+            return sum(1 for _ in self)
         return self._line.ended + len(self._line.run.closed)
+
+    def _whole(self, name: str) -> str:
+        return f"{self._action}.{name}" if self._action else name
 
 
 @dataclass(slots=True, eq=False)
@@ -163,12 +177,12 @@ class Line:
         """Note a sign of life of the running step.
 
         Raises:
-            StepCancelledError: It has to end.
+            StepCancelled: It has to end.
             StepTimedOut: Its time is over.
         """
         # The undo of an attempt goes on to its end.
         if self.cancelled is not None and not self.asking:
-            raise StepCancelledError(self.cancelled)
+            raise StepCancelled(self.cancelled)
         if self.beat is not None:
             self.beat()
 
@@ -336,7 +350,9 @@ class Line:
         """Pass on a log call of a step."""
         self.check()
         if self.run.listener is not None:
-            step, lane = self.context.current_step, _lane_of(self.running())
+            planned = self.running()
+            step = self.context.current_step if planned is None else planned.name
+            lane = _lane_of(planned)
             self.run.listener(MessageLogged(step=step, name=event, data=data, file=file, **lane))
 
 

@@ -43,6 +43,8 @@ def play(run: RunState) -> Machine:
         yield start_event(run)
     line = run.line
     failure = yield from _way_forward(line, _forward if line.log is None else forward_journaled)
+    if failure is None and run.chain is not None:
+        failure = yield from run.chain.arrive(run.plan.ordinary)
     if failure is None:
         run.outcome = "completed"
     else:
@@ -76,6 +78,8 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     )
     if broken is None and forward:
         failure = yield from _way_forward(line, forward_journaled)
+        if failure is None and run.chain is not None:
+            failure = yield from run.chain.arrive(run.plan.ordinary)
         broken = failure.error if failure is not None and failure.stands else None
     if broken is not None:
         # Nothing was changed, so it has its former outcome, such as kept or completed.
@@ -112,6 +116,8 @@ def _lines_of(run: RunState) -> Iterator[tuple[Line, int]]:
 
         # Not before the steps ahead of it have restored what its lanes share.
         group = run.plan.group_at(len(run.line.finished))
+        if run.chain is not None:
+            run.chain.be_at(group.lanes[0].start)
         run.group = GroupRun(run.line, group)
         for lane, positions in zip(run.group.lanes, group.lanes, strict=True):
             yield lane.line, positions.start
@@ -144,9 +150,7 @@ def _restore(line: Line, first: int, *, reads: bool) -> Generator[Any, Any, Base
         if result.skipped or not result.success or position in run.undone:
             continue
         if planned.facts.restorable:
-            line.asking = True
-            answer = yield Call(planned.step.restore, (line.context, result))
-            line.asking = False
+            answer = yield from _call_restore(line, position)
             if isinstance(answer, Raised | NotRun):
                 if reads or not isinstance(answer.error, SourceChangedError):
                     return _not_restored(run, planned, answer.error)
@@ -158,6 +162,16 @@ def _restore(line: Line, first: int, *, reads: bool) -> Generator[Any, Any, Base
             if broken is not None:
                 return broken
     return None
+
+
+def _call_restore(line: Line, position: int) -> Generator[Any, Any, Any]:
+    if line.run.chain is not None:
+        yield from line.run.chain.go_to(position)
+    line.asking = True
+    restore = line.run.plan.steps[position].step.restore
+    answer = yield Call(restore, (line.context, line.finished[position]))
+    line.asking = False
+    return answer
 
 
 def _fill_in(
@@ -176,7 +190,9 @@ def _fill_in(
     if line.run.listener:
         summary = f"runs again for {', '.join(left)}, which could not be stored"
         yield _logged(planned, "runs_again", summary)
-    line.current, line.context.current_step, line.asking = position, planned.name, True
+    if line.run.chain is not None:
+        yield from line.run.chain.go_to(position)
+    line.current, line.context.current_step, line.asking = position, planned.own_name, True
     context = missing.context(line.context)
     answer = yield Call(planned.step.execute, (context,))
     line.current, line.context.current_step, line.asking = None, None, False
@@ -235,6 +251,7 @@ def start_event(run: RunState) -> RunStarted:
         locked=run.plan.locked,
         number=run.number,
         finished=run.line.ended + sum(len(each.finished) for each in run.resumed.values()),
+        actions=tuple(each.name for each in run.plan.actions),
     )
 
 
@@ -242,7 +259,7 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
     """Run the steps of a line; this is the hot loop. Return the failure, if one comes."""
     run = line.run
     steps = run.plan.steps
-    observed = run.listener is not None
+    observed = run.listener is not None or run.chain is not None
     keep = line.finished.append
     publish = line.context.step_results.append
     for first, stop, percent in _segments(line):
@@ -304,8 +321,12 @@ def _at_the_end(run: RunState, answer: Raised) -> Failure:
 
 
 def _step(line: Line, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
-    """Run a step for a listener."""
+    """Run a step for a listener, or of a chain."""
     position = len(line.finished)
+    if line.run.chain is not None:
+        failure = yield from line.run.chain.arrive(position)
+        if failure is not None:
+            return failure
     answer = yield from perform(line, planned, position)
     failure = settle(line, planned, answer)
     if line.run.listener:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from handrail.engine.line import Line
 from handrail.engine.recorder import InThread
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import RollbackError, StepCancelledError, StepTimedOut
+from handrail.errors import RollbackError, StepCancelled, StepTimedOut
 from handrail.events import Event, ProgressChanged
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
+    from handrail.engine.chain import Chain
     from handrail.engine.group import GroupRun
     from handrail.engine.log import ResumedLane
     from handrail.engine.outcome import Failure
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from handrail.steps import BaseStep
 
 
-INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelledError)
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +164,7 @@ class RunState:
         on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
         listener: Called with each event.
         line: Its steps in sequence, and their progress.
+        chain: The actions of a chain; None if the plan is of one action.
         progress: The percentage of the run as a whole.
         closed: Results of `always_run` steps, by position.
         undoing: Whether steps are being undone.
@@ -203,6 +205,7 @@ class RunState:
     on_progress: InitVar[Callable[[int, int], object] | None] = None
     listener: Callable[[Event], None] | None = None
     line: Line = field(init=False)
+    chain: Chain | None = field(init=False, default=None)
     progress: Progress = field(init=False)
     closed: dict[int, StepResult] = field(default_factory=dict[int, StepResult])
     undoing: bool = False
@@ -237,6 +240,10 @@ class RunState:
         self, context: BaseStepContext, on_progress: Callable[[int, int], object] | None
     ) -> None:
         self.line = Line(self, context, stop=self.plan.ordinary)
+        if self.plan.actions:
+            from handrail.engine.chain import Chain  # noqa: PLC0415 - most runs are of one action
+
+            self.chain = Chain(self.line)
         self.progress = Progress(self.plan, on_progress, self.listener)
 
     @property

@@ -103,7 +103,8 @@ def _walk_back(
         names = tuple(steps[place].name for place in _places_to_undo(run, order))
         yield UndoStarted(cause=failure.text, steps=names)
     finished, undone, leftovers = line.finished, run.undone, run.leftovers
-    plain = run.listener is None and line.log is None and not undone and not leftovers
+    alone = run.listener is None and line.log is None and run.chain is None
+    plain = alone and not undone and not leftovers
     for position in order if stopped is None else ():
         planned, result = steps[position], finished[position]
         facts = planned.facts
@@ -215,6 +216,8 @@ def _undo_step(
     run: RunState, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, BaseException | None]:
     """Undo one step; return what stops the undo, if so: an interrupt, a refusal, or the log."""
+    if run.chain is not None:
+        yield from run.chain.go_to(position)
     began = run.clock() if run.listener else 0.0
     error: BaseException | None = None
     stopped: BaseException | None = None

@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,9 @@ from handrail.errors import (
     RollbackDataError,
     describe,
 )
-from handrail.frozen import NOTHING
+from handrail.frozen import NOTHING, record
 from handrail.journal.codec import encode, encode_result, entries_of, is_json, items_of, mask_json
+from handrail.journal.context_fields import ContextFields
 from handrail.journal.protocol import KnowsReliance
 from handrail.journal.records import (
     AttemptChange,
@@ -32,12 +33,11 @@ from handrail.journal.records import (
     RelianceChange,
     RunChange,
 )
-from handrail.redact import json_has_password
+from handrail.redact import Mask, json_has_password
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.log import RunLog
-    from handrail.journal.context_fields import ContextFields
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.values import Serializers
     from handrail.plan.plan import Plan, PlannedStep
@@ -45,6 +45,31 @@ if TYPE_CHECKING:
 
 
 _LONGEST = 100_000  # Maximum length of a traceback, of which the end is kept.
+
+
+@record
+class KeptFields:
+    """The fields of a context that a log keeps.
+
+    Attributes:
+        context: The context.
+        fields: Encodes its fields.
+        stored: The encoded fields that are stored.
+        action: The action of a chain whose context it is; otherwise empty.
+    """
+
+    context: BaseStepContext
+    fields: ContextFields
+    stored: dict[str, str]
+    action: str = ""
+
+
+def own_fields(stored: Mapping[str, str], action: str) -> dict[str, str]:
+    """Return the stored fields of an action of a chain by their own names; all without a name."""
+    prefix = f"{action}." if action else ""
+    return {
+        name.removeprefix(prefix): text for name, text in stored.items() if name.startswith(prefix)
+    }
 
 
 class JournaledLog:
@@ -81,20 +106,19 @@ class JournaledLog:
         boundary: int = 0,
         finished: int = 0,
         undoing: bool = False,
-        mask: Callable[[str], str] = str,
+        mask: Mask | None = None,
         serializers: Serializers | None = None,
     ) -> None:
         self._plan = plan
         self._steps = plan.steps
-        self._context = context
-        self._fields = fields
-        self._stored = dict(stored or {})
+        self._whole = self._kept = KeptFields(context, fields, dict(stored or {}))
+        self._actions: dict[int, KeptFields] = {id(context): self._whole}
         # Boundaries of an undo come after all others, so the latest one has the latest values.
         self._boundary = max(boundary, len(plan.steps))
         # If the plan has lost steps since, shift boundaries so that new values still come last.
         self._shift = max(0, boundary - finished)
         self._undoing = undoing
-        self._mask = mask
+        self._mask = mask or Mask()
         self._writes = _Writes()
         self._written = _Written(dict(stored or {}) if latest is None else dict(latest), boundary)
         self._lanes = lanes
@@ -121,14 +145,15 @@ class JournaledLog:
 
         It shares what is written, but not what is pending.
         """
-        lane = copy(self)
-        lane._context, lane._lane, lane._pending = context, first, []
-        lane._stored = dict(self._stored)
+        lane, kept = copy(self), self._kept
+        lane._lane, lane._pending = first, []
+        lane._kept = KeptFields(context, kept.fields, dict(kept.stored), kept.action)
         stored = self._lanes.get(first)
         if stored is not None:
             assert self._writes.owned is not None
-            self._fields.restore(context, stored, self._writes.owned.number)
-            lane._stored.update(stored)
+            own, fields = own_fields(stored, kept.action), kept.fields
+            fields.restore(context, own, self._writes.owned.number)
+            lane._kept.stored.update(own)
         return lane
 
     def join(self, lanes: Iterable[RunLog], finished: int, *, ended: bool) -> None:
@@ -139,7 +164,7 @@ class JournaledLog:
         last = self._written.boundary
         self._shift = max(self._shift, last + 1 - finished)
         self._boundary = max(self._boundary, last)
-        self._stored = self._written.fields
+        self._kept.stored.update(own_fields(self._written.fields, self._kept.action))
         if ended:
             # One lane may have put back a field that another one has changed as well.
             with contextlib.suppress(HandrailError):
@@ -155,17 +180,22 @@ class JournaledLog:
         Raises:
             ContextError: A field cannot be stored.
         """
-        changed = self._fields.encode(self._context, self._stored)
+        kept = self._kept
+        changed = kept.fields.encode(kept.context, kept.stored)
         if not changed:
             return
         for name, text in changed.items():
             if json_has_password(text):
                 raise ContextError(
-                    f"{type(self._context).__qualname__}.{name} has a URL with a password in it, "
+                    f"{type(kept.context).__qualname__}.{name} has a URL with a password in it, "
                     "which is never stored",
                     ways_out=("recreate it in each process:  field(metadata={'transient': True})",),
                 )
-        self._stored.update(changed)
+        kept.stored.update(changed)
+        prefix = f"{kept.action}." if kept.action else ""
+        self._changes(boundary, position, {f"{prefix}{each}": changed[each] for each in changed})
+
+    def _changes(self, boundary: int, position: int | None, changed: Mapping[str, str]) -> None:
         step = None
         if position is not None and self._plan.groups:
             step = self._steps[position].name
@@ -174,6 +204,37 @@ class JournaledLog:
             FieldChange(boundary, name, mask_json(text, self._mask), step)
             for name, text in changed.items()
         ]
+
+    # The actions of a chain
+
+    def begins(self, action: str, context: BaseStepContext, position: int) -> None:
+        """Add the inputs of an action of a chain, and the fields of its context."""
+        root: Any = self._whole.context
+        inputs = json.dumps(root.begun[action].inputs, separators=(",", ":"))
+        if json_has_password(inputs) or mask_json(inputs, self._mask) != inputs:
+            raise ContextError(
+                f"an input of {action} has a secret in it, which is never stored",
+                ways_out=("let the action read it from a variable, or run without a journal",),
+            )
+        fields = ContextFields(type(context), root.secrets_of(action))
+        boundary, before = position + self._shift, self._kept
+        last = position - 1 if position else None
+        self._kept = KeptFields(context, fields, {}, action)
+        try:
+            self.context_changed(boundary, last)
+            self._changes(boundary, last, {action: inputs})
+            self.keep(self._kept)
+        finally:
+            self._kept = before
+
+    def keep(self, kept: KeptFields) -> None:
+        """Keep the fields of an action of a chain too."""
+        self._mask = self._mask.within(kept.context)
+        self._actions[id(kept.context)] = kept
+
+    def within(self, context: BaseStepContext) -> None:
+        """Keep the fields of this context, that of another action of a chain, from now on."""
+        self._kept = self._actions[id(context)]
 
     # Pending changes, written by the next commit
 

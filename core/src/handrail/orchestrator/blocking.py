@@ -20,6 +20,7 @@ from handrail.engine.commands import (
     Pause,
     Raised,
     Report,
+    Within,
 )
 from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.state import RunState
@@ -94,7 +95,7 @@ class Blocking:
                     if interrupts.pending is not None and run.outcome is None:
                         command = send(NotRun(_taken(interrupts)))
                         continue
-                    context.current_step = command.name
+                    context.current_step = command.own_name
                     try:
                         step = command.step
                         answer = step.can_skip(context) if line.asking else step.execute(context)
@@ -110,6 +111,7 @@ class Blocking:
                 else:
                     play = self._through if type(command) is Layers else self._perform
                     answer = play(command)
+                    context = line.context  # A chain may have gone on to its next action.
                 self._called = False
                 command = send(answer)
         except StopIteration:
@@ -129,12 +131,14 @@ class Blocking:
             while True:
                 if type(command) is not PlannedStep:
                     stops = interrupts.pending is not None and type(command) in (Limited, Pause)
-                    command = send(Raised(_taken(interrupts)) if stops else self._perform(command))
+                    done = Raised(_taken(interrupts)) if stops else self._perform(command)
+                    context = line.context
+                    command = send(done)
                     continue
                 if interrupts.pending is not None:
                     command = send(Raised(_taken(interrupts)))
                     continue
-                context.current_step = command.name
+                context.current_step = command.own_name
                 step: Any = command.step
                 try:
                     answer: Any = step.rollback(context, line.undo_result)
@@ -161,6 +165,8 @@ class Blocking:
             return guarded(run.line.log.commit)
         if isinstance(command, Event):
             self._tell(command)
+            return None
+        if isinstance(command, Within):
             return None
         if isinstance(command, Abreast):
             return self._play_lanes(command)

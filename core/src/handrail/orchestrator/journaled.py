@@ -122,7 +122,9 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     log.context_changed(0)
     line.log = log
     first = next(iter(run.plan.steps[: run.plan.ordinary]), None)
-    if first is not None and first.group is None and not first.facts.skippable:
+    # An action of a chain begins before its first step.
+    waits = first is None or run.chain is not None or first.group is not None
+    if first is not None and not waits and not first.facts.skippable:
         begin(line, 0)
     new = NewRun(
         uid=run.run_id,

@@ -38,9 +38,11 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from handrail.settings.changes import Changes
     from handrail.settings.values import Settings
 
 _EXTENDS = "extends "
+_CHAIN = "chain of "
 _STEPS = "steps"
 _COMPILED = tuple(BYTECODE_SUFFIXES)
 
@@ -55,13 +57,9 @@ def local_record(settings: Settings) -> PackRecord | None:
         for each in settings.local
     ]
     points += [
-        EntryPoint(
-            group=f"{PREFIX}actions",
-            name=name,
-            value=f"{_EXTENDS}{workflow.extends}" if workflow.extends else _STEPS,
-        )
+        EntryPoint(group=f"{PREFIX}actions", name=name, value=_made_of(workflow))
         for name, workflow in settings.workflows.items()
-        if workflow.extends or workflow.steps
+        if workflow.extends or workflow.steps or workflow.chain
     ]
     if not points:
         return None
@@ -76,6 +74,13 @@ def local_record(settings: Settings) -> PackRecord | None:
     )
 
 
+def _made_of(workflow: Changes) -> str:
+    """Return what a workflow is made of, as the value of its entry point."""
+    if workflow.chain:
+        return _CHAIN + ", ".join(action for _, action in workflow.chain)
+    return f"{_EXTENDS}{workflow.extends}" if workflow.extends else _STEPS
+
+
 def base_of(record: PackRecord, entry: EntryPoint) -> str:
     """Return the action that a workflow extends; `""` if it extends none."""
     if record.is_local and entry.value.startswith(_EXTENDS):
@@ -83,9 +88,14 @@ def base_of(record: PackRecord, entry: EntryPoint) -> str:
     return ""
 
 
+def is_chain(record: PackRecord, entry: EntryPoint) -> bool:
+    """Return whether an entry is a workflow that is a chain of actions."""
+    return record.is_local and entry.value.startswith(_CHAIN)
+
+
 def is_workflow(record: PackRecord, entry: EntryPoint) -> bool:
     """Return whether an entry is a workflow of the project file."""
-    return record.is_local and (entry.value == _STEPS or entry.value.startswith(_EXTENDS))
+    return record.is_local and (entry.value == _STEPS or entry.value.startswith((_EXTENDS, _CHAIN)))
 
 
 def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
@@ -96,6 +106,8 @@ def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
 
 def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
     """Return a one-line description of an action or step without importing it, or None."""
+    if is_chain(record, entry):
+        return entry.value
     if is_workflow(record, entry):
         base = base_of(record, entry)
         return f"{base}, changed by this project" if base else "steps of this project"

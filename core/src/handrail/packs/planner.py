@@ -29,6 +29,7 @@ from handrail.plan.collect import collect
 from handrail.plan.context_check import unfit
 from handrail.plan.edits import PROJECT, EditSet, Insertion
 from handrail.plan.entry import chain, entries_for
+from handrail.plan.joined import left_out_inputs, part_of
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps
@@ -38,6 +39,7 @@ from handrail.plan.step_state import StepChanges, StepCode, StepStates
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
+    from handrail.plan.edits import EditSet
     from handrail.settings.requirements import RequiredStep
 
 
@@ -121,18 +123,34 @@ def register_parts(info: ActionInfo, registry: StepRegistry[Any], provider: Pack
         raise PlanError(info.name, problems)
 
 
-def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackProvider) -> Plan:
+def plan_action(
+    info: ActionInfo,
+    registry: StepRegistry[Any],
+    provider: PackProvider,
+    *,
+    more: EditSet | None = None,
+    rules: Sequence[RequiredStep] = (),
+) -> Plan:
     """Return the plan of the action `info`, whose own steps are in `registry`.
 
     An action that registered nothing has an empty plan, and no hooks are called for it.
+
+    Args:
+        info: The action.
+        registry: Its own steps.
+        provider: The packs.
+        more: Edits of the project to a chain that the action is in.
+        rules: The steps that such a chain requires.
 
     Raises:
         PlanError: The plan has problems; the error lists all of them.
         PackError: An enabled pack is broken, or one of its hooks raised.
     """
-    required = required_in(info.lineage, provider.required())
+    required = [*required_in(info.lineage, provider.required()), *rules]
     packs, problems = pack_order(provider.contributors()) if registry else ([], [])
     project, mistakes = provider.project_edits(info.lineage)
+    if more is not None:
+        project = project.with_more(more)
     if project.count and not registry:
         raise PlanError(info.name, [*mistakes, no_steps(info.name, project)])
     edits, unusable = collect(info, registry, packs, project)
@@ -170,14 +188,19 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
 
 
 def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
-    """Check that a part of a plan, or a plan made elsewhere, has all required steps.
+    """Check that a part of a plan, or a plan made elsewhere, has all that its steps need.
 
     Raises:
-        PlanError: A required step is missing.
+        PlanError: A required step is missing, or an action of a chain whose output another takes.
         PackError: A required pack is missing.
     """
-    required = required_in(info.lineage, provider.required())
-    found = _missing(plan, required, provider, None)
+    parts = [(part_of(plan, each), each.lineage) for each in plan.actions]
+    found = left_out_inputs(plan)
+    for part, lineage in parts or [(plan, info.lineage)]:
+        # An action of which nothing is run needs nothing.
+        if part.steps or not parts:
+            required = required_in(lineage, provider.required())
+            found += _missing(part, required, provider, None)
     if found:
         raise PlanError(info.name, found)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from handrail.frozen import frozen
+from collections.abc import Mapping
+
+from handrail.frozen import NOTHING, frozen
 
 
 @frozen(kw_only=False)
@@ -36,3 +38,16 @@ class FromEnv:
     """
 
     variable: str
+
+
+@frozen(kw_only=False)
+class ActionParams:
+    """Marks the params of one action among those of a chain; only the needed ones are options.
+
+    Attributes:
+        lineage: The name of the action, and those of the actions that it extends.
+        wired: Where each param comes from that is not given, by its name: `upload.catalogue`.
+    """
+
+    lineage: tuple[str, ...] = ()
+    wired: Mapping[str, str] = NOTHING

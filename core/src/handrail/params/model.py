@@ -118,6 +118,18 @@ def paths_of(model: type[BaseModel], name: str) -> tuple[KeyPath, ...]:
     return tuple(paths)
 
 
+def field_named(model: type[BaseModel], name: str) -> str:
+    """Return the field of `model` that reads the param called `name`.
+
+    Raises:
+        LookupError: There is none.
+    """
+    for field in fields_of(model):
+        if name == field or (name,) in paths_of(model, field):
+            return field
+    raise LookupError(name)
+
+
 def bare(annotation: Any) -> Any:
     """Return a type without `Annotated`, `NewType`, type aliases and `None`."""
     while True:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail.errors import ParamsError, describe
-from handrail.params.model import fields_of, model_in, paths_of
+from handrail.params.markers import ActionParams
+from handrail.params.model import fields_of, marker_of, model_in, paths_of
 from handrail.params.secrets import given_secrets, secret_texts, secrets_of, texts_in, touches
 from handrail.params.values import KeyPath, value_at
 from handrail.redact import KNOWN, Mask, named_secrets, without_secrets
@@ -167,10 +168,18 @@ def unknown_fields(
     found: list[tuple[str, str]] = []
     for key, value in values.items():
         if key in known:
-            inner = model_in(fields[known[key]].annotation)
+            info = fields[known[key]]
+            inner = model_in(info.annotation)
             if inner is not None and isinstance(value, Mapping):
                 nested = cast("Mapping[str, Any]", value)
-                found += unknown_fields(inner, nested, f"{prefix}{key}.")
+                wired = (marker_of(info, ActionParams) or ActionParams()).wired
+                found += [
+                    (f"{prefix}{key}.{each}", f"is not given, it comes from {wired[each]}")
+                    for each in nested
+                    if each in wired
+                ]
+                given = {each: nested[each] for each in nested if each not in wired}
+                found += unknown_fields(inner, given, f"{prefix}{key}.")
         elif model.model_config.get("extra") is None:
             found.append((f"{prefix}{key}", _unknown(model, str(key), known)))
     return found
@@ -191,4 +200,13 @@ def unknown_message(model: type[BaseModel], path: Sequence[int | str]) -> str:
 def _unknown(model: type[BaseModel], key: str, known: Mapping[str, str]) -> str:
     if key in model.model_fields:
         return f"unknown param; this one is called {'.'.join(paths_of(model, key)[0])}"
-    return " ".join(filter(None, ("unknown param;", did_you_mean(key, known)))).rstrip(";")
+    # Of a chain, the params are those of its actions.
+    inside = [
+        f"{name}.{key}"
+        for name, info in fields_of(model).items()
+        if marker_of(info, ActionParams) is not None
+        and (inner := model_in(info.annotation)) is not None
+        and key in fields_of(inner)
+    ]
+    hint = f"did you mean {' or '.join(inside)}?" if inside else did_you_mean(key, known)
+    return " ".join(filter(None, ("unknown param;", hint))).rstrip(";")

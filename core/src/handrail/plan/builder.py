@@ -72,7 +72,7 @@ def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
             from handrail.plan.isolated import isolated  # noqa: PLC0415 - few plans have such a step
 
             step = isolated(step)
-        steps.append(PlannedStep(entry.name, step, facts, entry.others))
+        steps.append(PlannedStep(entry.name, step, facts, entry.others, entry.name))
     planned = tuple(steps)
     groups = groups_of(planned, reader.limits)
     return Plan(action=action, origin=origin, steps=planned, groups=groups)

@@ -29,7 +29,7 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
     the target cannot be reached, or that a step was left out of the run. Behind a step with effects
     that is only previewed, a reading step may also stumble over results that are missing
     (LookupError, AttributeError, TypeError, OSError and the like): it then reports that, and the
-    dry run continues.
+    dry run continues. Of a chain, an action whose inputs are made by such a step is not run at all.
 
     Args:
         plan: The plan.
@@ -39,10 +39,16 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
     begins = {group.name: group.span.start for group in plan.groups}
     first_left_out = len(plan)
     lanes_with_one: set[tuple[str | None, int | None]] = set()
+    inputs = {each.name: each.inputs for each in plan.actions if each.inputs}
+    unknown: dict[str, bool] = {}
     for position, planned in enumerate(plan.steps):
         stand_in: BaseStep[Any]
         lane = planned.group, planned.lane
-        if planned.effects:
+        needed = inputs.get(planned.action)
+        if needed and unknown.setdefault(planned.action, first_left_out < position):
+            sources = " and ".join(dict.fromkeys(needed.values()))
+            stand_in = _Unknown(planned.step, planned.name, told, sources)
+        elif planned.effects:
             stand_in = _Previewed(planned.step, planned.name, told)
             first_left_out = min(first_left_out, position)
             lanes_with_one.add(lane)
@@ -53,7 +59,8 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
             continue
         facts = replace(planned.facts, plain=True, skippable=True, reverts=False)
         steps.append(replace(planned, step=stand_in, facts=facts))
-    return replace(plan, steps=tuple(steps))
+    actions = tuple(replace(each, unknown=unknown.get(each.name, False)) for each in plan.actions)
+    return replace(plan, steps=tuple(steps), actions=actions)
 
 
 class _StandIn(BaseStep[Any]):
@@ -113,6 +120,20 @@ class _Previewed(_StandIn):
                 self._tell(line)
             raise
         return [self._tell(line) for line in lines]
+
+
+class _Unknown(_StandIn):
+    def __init__(self, step: BaseStep[Any], name: str, told: Told, needed: str) -> None:
+        super().__init__(step, name, told)
+        self._needed = needed
+
+    def can_skip(self, context: Any) -> bool:
+        """Return False: the step would ask for what is not there."""
+        return False
+
+    def execute(self, context: Any) -> StepResult:
+        """Return what the step needs, which only a run makes."""
+        return StepResult(data={"preview": [self._tell(f"{NOT_PREVIEWED}: needs {self._needed}")]})
 
 
 class _Lenient(_StandIn):

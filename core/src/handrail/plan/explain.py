@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from handrail.errors import StepNotFoundError
 from handrail.frozen import frozen, record, replace
 from handrail.plan.entry import innermost
+from handrail.plan.joined import part_of, qualified
 from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from handrail.plan.builder import Draft
     from handrail.plan.edits import History, Insertion, Limiting, Removal, Replacement
     from handrail.plan.entry import Entry
-    from handrail.plan.plan import Plan, PlannedStep
+    from handrail.plan.plan import Plan, PlannedAction, PlannedStep
 
 Kind = Literal[
     "base",
@@ -106,6 +107,8 @@ def explain(plan: Plan, name: str) -> Explanation:
     Raises:
         StepNotFoundError: No step or group of the plan or of its edits answers to `name`.
     """
+    if plan.actions:
+        return _explain_in_chain(plan, name)
     history = plan.history
     things = {} if history is None else _things(history)
     thing = things.get(name)
@@ -129,6 +132,21 @@ def explain(plan: Plan, name: str) -> Explanation:
     )
 
 
+def _explain_in_chain(plan: Plan, name: str) -> Explanation:
+    for action in plan.actions:
+        own = name.removeprefix(f"{action.name}.")
+        if own != name:
+            found = explain(part_of(plan, action), own)
+            step = qualified(action.name, found.step)
+            links = tuple(_qualified(action, link) for link in found.links)
+            return Explanation(step=step, place=plan.positions.get(step, -1) + 1, links=links)
+    raise StepNotFoundError.among(name, [planned.name for planned in plan.steps])
+
+
+def _qualified(action: PlannedAction, link: Link) -> Link:
+    return replace(link, step=qualified(action.name, link.step))
+
+
 def done_by(plan: Plan, pack: str) -> Iterator[tuple[int, Link]]:
     """Yield each edit that a pack makes, and each step that is its own, in the order of the plan.
 
@@ -139,9 +157,13 @@ def done_by(plan: Plan, pack: str) -> Iterator[tuple[int, Link]]:
     Yields:
         The position of the step, counted from 1, or 0 if it is not in the plan; and the edit.
     """
+    for action in plan.actions:
+        for _, link in done_by(part_of(plan, action), pack):
+            told = _qualified(action, link)
+            yield plan.positions.get(told.step, -1) + 1, told
     things = {} if plan.history is None else _things(plan.history)
     seen: set[int] = set()
-    for place, planned in enumerate(plan.steps, 1):
+    for place, planned in enumerate(() if plan.actions else plan.steps, 1):
         thing = next((things[name] for name in planned.names if name in things), None)
         own: list[Link] = [] if thing is None else [*thing.placed(), *thing.taken_out()]
         seen.add(id(thing))

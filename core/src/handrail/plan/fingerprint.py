@@ -33,7 +33,9 @@ def identity_json(plan: Plan) -> str:
         return compact(planned.identity[1:])[1:]
 
     steps = [f"[{name},{alike}" for name, alike in _each(plan, rest)]
-    return f"[{compact(plan.action)},[{','.join(steps)}]]"
+    wires = [[each.name, sorted(each.inputs.items())] for each in plan.actions]
+    more = f",{compact(wires)}" if wires else ""
+    return f"[{compact(plan.action)},[{','.join(steps)}]{more}]"
 
 
 def _each(plan: Plan, rest: Callable[[PlannedStep], str]) -> Iterator[tuple[str, str]]:

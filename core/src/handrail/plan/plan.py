@@ -102,12 +102,17 @@ class PlannedStep:
         step: The step with its layers around it.
         facts: The other constant facts; equal ones are shared by steps of one class.
         others: Its other names: inner names, aliases.
+        own_name: Its name in its action, where that is part of a chain; otherwise the same as
+            `name`.
+        action: The name of that action in the chain; otherwise empty.
     """
 
     name: str
     step: BaseStep[Any] = field(repr=False)
     facts: Facts
-    others: tuple[str, ...] = ()
+    others: tuple[str, ...]
+    own_name: str
+    action: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -186,6 +191,7 @@ class PlannedStep:
         place = {} if facts.group is None else {"group": facts.group, "lane": facts.lane}
         return {
             "name": self.name,
+            **({"action": self.action} if self.action else {}),
             "weight_share": facts.weight_share,
             "layers": [layer.to_dict() for layer in facts.layers],
             "origin": facts.origin.to_dict(),
@@ -264,6 +270,29 @@ def groups_of(steps: Sequence[PlannedStep], limits: Mapping[str, int | None]) ->
 
 
 @frozen(eq=False)
+class PlannedAction:
+    """One action of a chain.
+
+    Attributes:
+        name: Its name in the chain, which the names of its steps begin with.
+        plan: Its plan as it is alone.
+        lineage: Its own name and those of the actions that it extends.
+        inputs: The output that each of its inputs comes from: `{"source": "upload.catalogue"}`.
+        unknown: Whether its inputs are not worked out, as in a dry run.
+    """
+
+    name: str
+    plan: Plan = field(repr=False)
+    lineage: tuple[str, ...]
+    inputs: Mapping[str, str]
+    unknown: bool = False
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {"name": self.name, "action": self.plan.action, "inputs": dict(self.inputs)}
+
+
+@frozen(eq=False)
 class Plan:
     """The steps of one action in their final order.
 
@@ -276,6 +305,7 @@ class Plan:
         locked: True if it matches the project's lock; False if the lock was ignored on purpose;
             None if there is no lock.
         left_out: The names of steps that were left out of it on purpose, as by `run --only`.
+        actions: The actions of a chain, in order; none if it is no chain.
     """
 
     __slots__ = ("__dict__",)  # For what is computed when it is read.
@@ -287,6 +317,7 @@ class Plan:
     history: History | None = field(default=None, repr=False)
     locked: bool | None = None
     left_out: frozenset[str] = frozenset()
+    actions: tuple[PlannedAction, ...] = ()
 
     @property
     def part(self) -> bool:
@@ -363,18 +394,20 @@ class Plan:
         return iter(self.steps)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form: `action`, `fingerprint`, `origin` and `steps`; `groups` if any."""
+        """Return the JSON form: `action`, `fingerprint`, `origin`, `steps`; `groups`, `actions`."""
         return {**self.head, "steps": [planned.to_dict() for planned in self.steps]}
 
     @property
     def head(self) -> dict[str, object]:
         """The JSON form without the steps."""
         groups = [{"name": each.name, "concurrency": each.limit} for each in self.groups]
+        actions = [each.to_dict() for each in self.actions]
         return {
             "action": self.action,
             "fingerprint": self.fingerprint,
             "origin": self.origin.to_dict(),
             **({"groups": groups} if groups else {}),
+            **({"actions": actions} if actions else {}),
         }
 
     def diff(self, other: Plan) -> list[str]:

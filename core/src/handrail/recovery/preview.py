@@ -17,7 +17,7 @@ from handrail.journal.context_fields import ContextFields
 from handrail.journal.values import ValueReader
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.replay_state import fields_at, replay_state_of
-from handrail.recovery.resume_run import described_as
+from handrail.recovery.resume_run import described_as, recall_actions
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -82,7 +82,10 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     context.step_results[:] = [each for each in results if each is not NOT_BEGUN]
     run.starts.update(dict.fromkeys(place.starts))
     fields = ContextFields(type(context), about.secrets)
-    fields.restore(context, fields_at(recorded.fields), row.number)
+    stored = fields_at(recorded.fields)
+    fields.restore(context, stored, row.number)
+    for _ in recall_actions(run, stored, row.number):
+        pass
     found = [
         StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
         for name in reversed(place.gone)
@@ -96,7 +99,9 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
             continue
         left = [attempt for _, attempt in reversed(place.leftovers.get(position, []))]
         mine = left if position in place.undone else [result, *left]
-        run.line.current, context.current_step = position, planned.name
+        if run.chain is not None:
+            run.line.context = context = run.chain.context_at(position)
+        run.line.current, context.current_step = position, planned.own_name
         found += [_of_step(planned, context, each) for each in mine]
     return tuple(found)
 

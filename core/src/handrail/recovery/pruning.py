@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.chain import uid_of
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, JournalError, PackError, describe
 from handrail.frozen import frozen
 from handrail.journal.protocol import PrunesOneByOne
-from handrail.recovery.recorded_plan import origins_of
+from handrail.recovery.recorded_plan import actions_of, origins_of
 from handrail.recovery.run_record import rollback_data_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ class _Release:
             if any(each["pack"] == self.record.id for each in origins_of(recorded.row)):
                 raise self._broken
             return
-        self._call(_pruned(recorded))
+        for each in _pruned(recorded):
+            self._call(each)
 
     def _import(self) -> None:
         # Only if there is a run to delete.
@@ -130,18 +132,25 @@ class _Release:
             ) from error
 
 
-def _pruned(recorded: RecordedRun) -> PrunedRun:
+def _pruned(recorded: RecordedRun) -> Iterator[PrunedRun]:
+    """Yield a run as packs receive it; of a chain, each action as a run of its own."""
     from handrail.hookspecs import PrunedRun  # noqa: PLC0415 - it needs pluggy
 
     row = recorded.row
-    return PrunedRun(
-        uid=row.uid,
-        number=row.number,
-        action=row.action,
-        outcome=row.outcome or "interrupted",
-        project=row.project,
-        folder=row.cwd,
-        rollback_data={
-            step: values for step, values in rollback_data_of(recorded).items() if values
-        },
-    )
+    known = {step: values for step, values in rollback_data_of(recorded).items() if values}
+    actions = actions_of(row)
+    for name, action in (actions or {"": row.action}).items():
+        prefix = f"{name}." if name else ""
+        yield PrunedRun(
+            uid=uid_of(row.uid, name) if name else row.uid,
+            number=row.number,
+            action=action,
+            outcome=row.outcome or "interrupted",
+            project=row.project,
+            folder=row.cwd,
+            rollback_data={
+                step.removeprefix(prefix): values
+                for step, values in known.items()
+                if step.startswith(prefix)
+            },
+        )

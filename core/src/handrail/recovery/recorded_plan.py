@@ -93,6 +93,17 @@ def steps_of(row: RunRow) -> Sequence[Mapping[str, Any]]:
     return steps
 
 
+def actions_of(row: RunRow) -> Mapping[str, str]:
+    """Return the actions of a run's chain, by their names in it; empty if it was no chain.
+
+    Raises:
+        JournalDamagedError: The plan is not what was written.
+    """
+    actions = _decoded(row.number, row.plan).get("actions", ())
+    with decoding(row.number, "its plan"):
+        return {str(each["name"]): str(each["action"]) for each in actions}
+
+
 def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
     """Return the recorded plan's entries for the steps that were started or skipped, in order."""
     known = {row.step for row in recorded.attempts}

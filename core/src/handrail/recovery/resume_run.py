@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import field
 from functools import partial
@@ -27,8 +27,9 @@ from handrail.errors import (
 from handrail.frozen import record
 from handrail.journal.codec import may_lack_json
 from handrail.journal.context_fields import ContextFields
+from handrail.journal.damage import decode
 from handrail.journal.records import RunChange
-from handrail.journal.run_log import JournaledLog
+from handrail.journal.run_log import JournaledLog, KeptFields, own_fields
 from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import run_info
@@ -124,6 +125,8 @@ class ClaimedRun:
             for lane in self.plan.group_at(first).lanes:
                 lanes[lane.start] = fields_in_lane(rows, self.plan, lane)
         fields.restore(line.context, stored, row.number)
+        kept = {"": KeptFields(line.context, fields, stored)}
+        kept |= {each.action: each for each in recall_actions(run, stored, row.number)}
         log = JournaledLog(
             self.plan,
             line.context,
@@ -137,19 +140,23 @@ class ClaimedRun:
             mask=self.about.mask.within(line.context),
             serializers=self.about.serializers,
         )
+        for name, each in kept.items():
+            if name:
+                log.keep(each)
         for position, types in place.missing.items():
-            context = partial(self._context_before, fields, position)
+            of_step = kept[self.plan.steps[position].action]
+            context = partial(self._context_before, of_step, position)
             run.missing[position] = Missing(types=types, context=context)
         log.attach(self.owned, self.journal)
         line.log = log
         return play_on(run, failure)
 
     def _context_before(
-        self, fields: ContextFields, position: int, context: BaseStepContext
+        self, kept: KeptFields, position: int, context: BaseStepContext
     ) -> BaseStepContext:
         """Return a copy of `context` with the stored fields as they were before a step."""
-        again = copy(context)
-        of_then = fields_before(self.recorded.fields, self.plan, position)
+        again, fields = copy(context), kept.fields
+        of_then = own_fields(fields_before(self.recorded.fields, self.plan, position), kept.action)
         fields.restore(again, of_then, self.recorded.row.number)
         return again
 
@@ -157,6 +164,34 @@ class ClaimedRun:
         position = max(last, 0) if failed is None else failed[0]
         text = ASKED if failed is None else failed[1]
         return Failure(planned=self.plan.steps[position], text=text, error=None, from_position=last)
+
+
+def recall_actions(run: RunState, stored: Mapping[str, str], number: int) -> Iterator[KeptFields]:
+    """Give the actions of a chain that have begun their contexts again, and yield their fields.
+
+    Their inputs are those that are stored; they are not worked out again.
+
+    Args:
+        run: The run, which has the results of its finished steps.
+        stored: The stored fields.
+        number: The number of the run.
+
+    Raises:
+        JournalDamagedError: What is stored is not JSON.
+        HandrailError: A context cannot be made.
+    """
+    root: Any = run.line.context
+    for name, action in run.chain.actions.items() if run.chain is not None else ():
+        if name not in stored:
+            continue
+        inputs: dict[str, Any] = decode(stored[name], dict, number, f"the inputs of {name}")
+        context: BaseStepContext = root.recall(name, inputs, action)
+        fields = ContextFields(type(context), root.secrets_of(name))
+        own = own_fields(stored, name)
+        fields.restore(context, own, number)
+        assert run.chain is not None
+        run.chain.recall(action, context)
+        yield KeptFields(context, fields, own, name)
 
 
 @record

@@ -91,6 +91,10 @@ class Changes:
         name: Name of the action or workflow.
         section: `actions` or `workflows`.
         extends: Name of the action that a workflow extends; empty for an action.
+        chain: The actions of a workflow that is a chain, in order: the name in the chain and the
+            action.
+        inputs: The output that each input of an action of a chain is: `upload.catalogue` by
+            `export.source`.
         steps: The steps and groups of which a workflow is made that extends none.
         params: Default values of params.
         inserts: Steps to insert, in the order of the file.
@@ -104,6 +108,8 @@ class Changes:
     name: str
     section: Literal["actions", "workflows"]
     extends: str = ""
+    chain: tuple[tuple[str, str], ...] = ()
+    inputs: Mapping[str, str] = NOTHING
     steps: tuple[Insert, ...] = ()
     params: Options = NOTHING
     inserts: tuple[Insert, ...] = ()

@@ -28,6 +28,8 @@ KEYS: dict[str, str] = {
     "actions.NAME.steps.STEP.rollback_wait": "seconds",
     "workflows.NAME": "table",
     "workflows.NAME.extends": "text",
+    "workflows.NAME.chain": "list of names, or table of names",
+    "workflows.NAME.inputs": "table",
     "workflows.NAME.steps": "list of names and tables",
     "local.actions.NAME": "text",
     "local.steps.NAME": "text",

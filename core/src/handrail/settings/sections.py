@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Literal, cast
 
@@ -22,7 +22,8 @@ AllChanges = dict[str, Changes]
 Section = Literal["actions", "workflows"]
 
 _ACTION = "actions.NAME"
-_MADE_BY = ("extends", "steps")
+_HAS = {"steps": "steps", "chain": "a chain"}
+_MADE_BY = ("extends", *_HAS)
 _INSERT = "actions.NAME.insert"
 _STEP = "actions.NAME.steps.STEP"
 _REQUIRED_STEPS = "required.steps"
@@ -49,7 +50,8 @@ def read_changes(reader: TableReader, section: Section, value: object) -> AllCha
 def read_workflows(reader: TableReader, value: object) -> AllChanges:
     """Read `[workflows]`, in which no workflows may extend each other in a cycle."""
     workflows = read_changes(reader, "workflows", value)
-    reader.problems += check_chains(workflows)
+    reader.problems += check_cycles(workflows)
+    reader.problems += check_nesting(workflows)
     return workflows
 
 
@@ -62,22 +64,13 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
         if key not in known:
             hint = f"[workflows.{name}] may extend an action" if key == "extends" else ""
             reader.unknown(here, key, each, known, hint)
-        elif key == "params":
-            found["params"] = reader.table(here, each)
-        elif key == "insert":
-            found["inserts"] = tuple(_inserts(reader, here, each))
-        elif key == "steps":
-            found["steps"] = tuple(_steps(reader, here, each))
-        elif key == "remove":
-            found["removes"] = _removes(reader, here, each)
-        elif key == "wrap":
-            found["wraps"] = tuple(_wraps(reader, here, each))
-        elif key == "steps":
-            found["limits"] = tuple(_limits(reader, here, each))
         else:
-            found["extends"] = reader.text(here, each)
+            # Those of a workflow may be what it is made of.
+            limits = key == "steps" and (section == "actions" or isinstance(each, dict))
+            field, read = _parts()["limits" if limits else key]
+            found[field] = read(reader, here, each)
     if section == "workflows" and isinstance(value, dict):
-        _check_origin(reader, path, name, [key for key in _MADE_BY if key in found])
+        _check_made_by(reader, path, found)
     return Changes(
         name=name,
         section=section,
@@ -87,17 +80,66 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
     )
 
 
-def _check_origin(reader: TableReader, path: Path, name: str, made_by: list[str]) -> None:
-    if not made_by:
-        reader.problem(
-            path,
-            f"workflows.{name} neither extends an action nor has steps",
-            f'[workflows.{name}]  extends = "upload"',
-            f'[workflows.{name}]  steps = ["fetch", "publish"]',
-        )
-    elif len(made_by) > 1:
+def _parts() -> dict[str, tuple[str, Callable[[TableReader, Path, object], Any]]]:
+    """Return, for each key of an action or a workflow, the field of it and what reads it."""
+    return {
+        "params": ("params", TableReader.table),
+        "insert": ("inserts", lambda *each: tuple(_inserts(*each))),
+        "steps": ("steps", lambda *each: tuple(_steps(*each))),
+        "limits": ("limits", lambda *each: tuple(_limits(*each))),
+        "remove": ("removes", _removes),
+        "wrap": ("wraps", lambda *each: tuple(_wraps(*each))),
+        "chain": ("chain", _chain),
+        "inputs": ("inputs", _inputs),
+        "extends": ("extends", TableReader.text),
+    }
+
+
+def _check_made_by(reader: TableReader, path: Path, found: Mapping[str, Any]) -> None:
+    """Check that a workflow says of what it is made, and only once."""
+    given = [key for key in _MADE_BY if key in found]
+    name = dotted(path)
+    if not given:
+        examples = 'extends = "upload"', 'steps = ["fetch", "publish"]', 'chain = ["upload"]'
+        hints = [f"[{name}]  {example}" for example in examples]
+        reader.problem(path, f"{name} neither extends an action nor has steps", *hints)
+    elif len(given) > 1:
+        has = [_HAS[key] for key in given if key in _HAS]
+        told = f"has {' and '.join(has)}{' and extends an action' * ('extends' in given)}"
+        place = next(key for key in given if key in _HAS)
         hint = 'keep one of them; steps beside those of the action:  insert = [{ step = "fetch" }]'
-        reader.problem((*path, "steps"), f"workflows.{name} has steps and extends an action", hint)
+        reader.problem((*path, place), f"{name} {told}", hint)
+    if "inputs" in found and "chain" not in given:
+        reader.problem((*path, "inputs"), f"{name} has inputs, which are for a chain")
+
+
+def _chain(reader: TableReader, path: Path, value: object) -> tuple[tuple[str, str], ...]:
+    """Read the actions of a chain, by their names where one is used twice."""
+    if isinstance(value, dict):
+        table = cast("dict[str, object]", value)
+        listed = [(name, reader.text((*path, name), each)) for name, each in table.items()]
+    else:
+        names = [each.value.strip() for each in reader.names(path, value)]
+        listed = [(each.rpartition(":")[2], each) for each in names]
+    seen = [name for name, _ in listed]
+    twice = next((name for name in seen if seen.count(name) > 1), None)
+    if twice is not None:
+        hint = f'{dotted(path)} = {{ first = "{twice}", second = "{twice}" }}'
+        reader.problem(path, f"{dotted(path)} has two actions called {twice}", hint)
+    if not listed:
+        reader.problem(path, f"{dotted(path)} names no action", f'{dotted(path)} = ["upload"]')
+    return tuple((name, action) for name, action in listed if action)
+
+
+def _inputs(reader: TableReader, path: Path, value: object) -> dict[str, str]:
+    """Read the inputs of a chain; `export.source = "x"` is a table in a table of TOML."""
+    found: dict[str, str] = {}
+    for key, each in reader.table(path, value).items():
+        inner = cast("dict[str, object]", each) if isinstance(each, dict) else {"": each}
+        for name, source in inner.items():
+            here = (*path, key, name) if name else (*path, key)
+            found[f"{key}.{name}" if name else key] = reader.text(here, source)
+    return {key: source for key, source in found.items() if source}
 
 
 def _removes(reader: TableReader, path: Path, value: object) -> tuple[Remove, ...]:
@@ -207,8 +249,7 @@ def _lanes(reader: TableReader, path: Path, value: object) -> tuple[tuple[Insert
 
 def _wraps(reader: TableReader, path: Path, value: object) -> list[Wrap]:
     made: list[Wrap] = []
-    for step, layers in reader.table(path, value).items():
-        here = (*path, step)
+    for here, step, layers in _by_step(path, reader.table(path, value)):
         hint = f'wrap.{step} = ["{layers}"]' if isinstance(layers, str) else ""
         listed = reader.items(here, layers, "names of wrappers and tables", hint)
         for number, each in enumerate(listed):
@@ -216,6 +257,16 @@ def _wraps(reader: TableReader, path: Path, value: object) -> list[Wrap]:
             if wrap is not None:
                 made.append(wrap)
     return made
+
+
+def _by_step(path: Path, table: Mapping[str, object]) -> Iterator[tuple[Path, str, object]]:
+    """Yield path, step and value; `upload.initialize = []` is a table in a table of TOML."""
+    for step, value in table.items():
+        if isinstance(value, dict):
+            inner = cast("dict[str, object]", value)
+            yield from (((*path, step, own), f"{step}.{own}", each) for own, each in inner.items())
+        else:
+            yield (*path, step), step, value
 
 
 def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | None:
@@ -255,7 +306,29 @@ def _limits(reader: TableReader, path: Path, value: object) -> Iterator[StepLimi
             yield StepLimits(step=step, values=values, origin=reader.origin(place))
 
 
-def check_chains(workflows: AllChanges) -> list[Problem]:
+def check_nesting(workflows: AllChanges) -> list[Problem]:
+    """Return a problem for each chain that has a chain, or what extends one, among its actions."""
+    problems: list[Problem] = []
+    for workflow in workflows.values():
+        for _, action in workflow.chain:
+            name, seen = action, set[str]()
+            while name in workflows and name not in seen and not workflows[name].chain:
+                seen.add(name)
+                name = workflows[name].extends
+            if name in workflows and workflows[name].chain:
+                place = workflow.source_of("chain")
+                problem = Problem(
+                    code="bad-setting",
+                    message=f"{place.place}: the chain {workflow.name} has {action}, which is a "
+                    "chain itself",
+                    origins=(place,),
+                    ways_out=("name the actions of that one",),
+                )
+                problems.append(problem)
+    return problems
+
+
+def check_cycles(workflows: AllChanges) -> list[Problem]:
     """Return a problem for each cycle of workflows that extend each other."""
     problems: list[Problem] = []
     reported: set[str] = set()

@@ -6,7 +6,7 @@ import glob
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
 
 from handrail import BaseAction
 from handrail_export.context import ExportContext
@@ -23,6 +23,32 @@ else:
     from typing import TypeVar
 
     P = TypeVar("P")
+
+
+class ExportResult(TypedDict, total=False):
+    """The result of an export, and its outputs in a chain.
+
+    Attributes:
+        summary: One line about it.
+        exported_count: Number of exported rows or pictures.
+        failed_count: Number of those that were left out.
+        total_count: Number of both.
+        output_path: The file or folder of the result; missing if there was nothing to export.
+        files: Number of files.
+        bytes: Their size.
+        run: The UUID of the run.
+        next: Commands that can follow, each by its purpose.
+    """
+
+    summary: str
+    exported_count: int
+    failed_count: int
+    total_count: int
+    output_path: str
+    files: int
+    bytes: int
+    run: str
+    next: Mapping[str, str]
 
 
 class BaseExportAction(BaseAction[P]):
@@ -80,8 +106,8 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
         elif next(glob.iglob(place, recursive=True), None) is None:
             yield "source", f"there is no file {address.shown}"
 
-    def result(self, context: ExportContext) -> Mapping[str, Any]:
-        counts = dict(super().result(context))
+    def result(self, context: ExportContext) -> ExportResult:
+        counts = cast("ExportResult", dict(super().result(context)))
         saved = context.results.get("save_files")
         data = {} if saved is None else saved.data
         if "files" not in data:  # A dry run, or the step was left out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ __all__ = [
 RUN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """The UUID of a run, as a regular expression."""
 
+_WITH_TIME = 7  # The version of UUIDs that begin with the time.
 _SHORTEST = 8  # Digits from which on a text of digits may be a part of a UUID.
 
 
@@ -66,8 +68,19 @@ def runs_in(folder: Path) -> list[KeptRun]:
 
 def manifests_in(folder: Path) -> list[Path]:
     """Return the manifests in a folder, that of the latest run last."""
-    # Runs are UUIDs that begin with the time, so their order is that of the runs.
-    return sorted(path for path in folder.glob("*.db") if re.fullmatch(RUN, path.stem))
+    found = [path for path in folder.glob("*.db") if re.fullmatch(RUN, path.stem)]
+    return sorted(found, key=lambda path: (_time_of(path), path.stem))
+
+
+def _time_of(path: Path) -> float:
+    """Return when a run began, in seconds, or for an action of a chain when it was last at work."""
+    run = uuid.UUID(path.stem)
+    if run.version == _WITH_TIME:
+        return (run.int >> 80) / 1000
+    try:
+        return path.stat().st_mtime
+    except OSError:  # It was deleted meanwhile.
+        return 0.0
 
 
 def _number_in(path: Path) -> int | None:
@@ -102,7 +115,7 @@ def find_run(folder: Path, run: str | None, *, action: str) -> KeptRun:
     runs = runs_in(folder)
     if runs and run is None:
         return runs[-1]
-    fitting = _fitting(runs, run or "")
+    fitting = _fitting(runs, run or "") or _of_chain(runs, run or "", action)
     if len(fitting) == 1:
         return fitting[0]
     if not runs:
@@ -125,6 +138,14 @@ def _fitting(runs: Sequence[KeptRun], run: str) -> list[KeptRun]:
     return [each for each in runs if each.uid.startswith(run)] or [
         each for each in runs if each.uid.endswith(run)
     ]
+
+
+def _of_chain(runs: Sequence[KeptRun], run: str, action: str) -> list[KeptRun]:
+    """Return the runs of an action in a chain that the UUID of a run of that chain means."""
+    if re.fullmatch(RUN, run) is None:
+        return []
+    own = str(uuid.uuid5(uuid.UUID(run), action))
+    return [each for each in runs if each.uid == own]
 
 
 def _is_number(run: str) -> bool:

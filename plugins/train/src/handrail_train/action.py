@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
 
 from handrail import BaseAction
 from handrail_storage import count_text
@@ -21,6 +21,28 @@ else:
     from typing import TypeVar
 
     P = TypeVar("P")
+
+
+class TrainResult(TypedDict, total=False):
+    """The result of a training, and its outputs in a chain.
+
+    Attributes:
+        summary: One line about it.
+        metrics: The metrics of the test.
+        model: What is stored of the model.
+        version: The version in the store, such as `digits@3`.
+        epochs: Number of epochs.
+        store: The store.
+        next: Commands that can follow, each by its purpose.
+    """
+
+    summary: str
+    metrics: Mapping[str, Any]
+    model: Mapping[str, Any]
+    version: str
+    epochs: int
+    store: str
+    next: Mapping[str, str]
 
 
 class BaseTrainAction(BaseAction[P]):
@@ -69,10 +91,10 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
         if data not in BUNDLED:
             yield from missing("file", "data", os.path.expanduser(data), data)
 
-    def result(self, context: TrainContext) -> Mapping[str, Any]:
+    def result(self, context: TrainContext) -> TrainResult:
         from handrail_train.store import in_store
 
-        shown, model = dict(super().result(context)), context.model
+        shown, model = cast("TrainResult", dict(super().result(context))), context.model
         if model is None:
             return shown
         options, reference = context.options, f"{model['name']}@{model['number']}"
@@ -85,5 +107,6 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
             f"{reference} in {context.use_store().url}",
             "version": reference,
             "epochs": len(context.history),
+            "store": context.use_store().url,
             "next": {"look": f"handrail models show {reference}{in_store(options.store)}"},
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from handrail import BaseAction
 from handrail_storage import count_text, size_text
@@ -23,6 +23,36 @@ else:
     from typing import TypeVar
 
     P = TypeVar("P")
+
+
+class UploadResult(TypedDict, total=False):
+    """The result of an upload, and its outputs in a chain.
+
+    Attributes:
+        summary: One line about it.
+        uploaded_files: Number of files that were sent.
+        unchanged_files: Number of files that were there already.
+        skipped_files: Number of files that were skipped.
+        bytes: Size of what was sent.
+        seconds: How long that took.
+        data_units: Number of new data units.
+        run: The UUID of the run.
+        catalogue: The catalogue: the path of an SQLite file, or a URL; missing if the files were
+            not registered.
+        target: Where the files are.
+        next: Commands that can follow, each by its purpose.
+    """
+
+    summary: str
+    uploaded_files: int
+    unchanged_files: int
+    skipped_files: int
+    bytes: int
+    seconds: float
+    data_units: int
+    run: str
+    catalogue: str
+    next: Mapping[str, str]
 
 
 class BaseUploadAction(BaseAction[P]):
@@ -86,7 +116,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             if path is not None and str(path) != "-":
                 yield from missing("file", name, path)
 
-    def result(self, context: UploadContext) -> Mapping[str, Any]:
+    def result(self, context: UploadContext) -> UploadResult:
         from handrail_upload.steps.upload_files import outcome_text
 
         sent, units = (_data(context, name) for name in ("upload_files", "generate_data_units"))
@@ -97,7 +127,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             where = f" · {count_text(units['units'], 'unit')} in {units['catalogue']}"
         check = {"check": f"handrail upload verify {context.run_name}{_folder_option(context)}"}
         counts = {each: sent.get(each, 0) for each in ("new", "replaced", "unchanged", "skipped")}
-        return {
+        result: UploadResult = {
             "summary": f"uploaded {outcome_text(counts)} to {context.options.target} · "
             f"{size_text(size)}{rate}{where}",
             "uploaded_files": counts["new"] + counts["replaced"],
@@ -107,8 +137,12 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             "seconds": seconds,
             "data_units": units.get("added", 0),
             "run": context.run,
-            **({"next": check} if context.manifest_path and units else {}),
         }
+        if "catalogue" in units:
+            result["catalogue"] = units["catalogue"]
+        if context.manifest_path and units:
+            result["next"] = check
+        return result
 
 
 def _folder_option(context: UploadContext) -> str:

@@ -217,12 +217,23 @@ def _pack_settings(
             yield row(pack, ".".join(path), value, settings.source_of(pack, *path))
 
 
-def _changes(changes: Changes) -> Iterator[Row]:
-    key = f"{changes.section}.{changes.name}"
+def _made_of(changes: Changes, key: str) -> Iterator[Row]:
+    """Yield what a workflow is made of."""
     if changes.extends:
         yield f"{key}.extends", changes.extends, changes.source_of("extends").place
+    for name, action in changes.chain:
+        text = action if action.rpartition(":")[2] == name else f"{action} as {name}"
+        yield f"{key}.chain", text, changes.source_of("chain", name).place
+    for target, value in changes.inputs.items():
+        source = changes.source_of("inputs", *target.split("."))
+        yield f"{key}.inputs.{target}", value, source.place
     for step in changes.steps:
         yield f"{key}.steps", _brought(step), step.origin.place
+
+
+def _changes(changes: Changes) -> Iterator[Row]:
+    key = f"{changes.section}.{changes.name}"
+    yield from _made_of(changes, key)
     for path, value in leaves(changes.params):
         source = changes.source_of("params", *path)
         yield f"{key}.params.{'.'.join(path)}", shown(path[-1], value), source.place

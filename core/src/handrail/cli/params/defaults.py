@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from handrail.actions import lineage_of
 from handrail.errors import ParamsError, Problem
 from handrail.frozen import frozen
 from handrail.params.partial import partial
 from handrail.params.secrets import touches
-from handrail.params.values import leaves, set_path, value_at
+from handrail.params.values import KeyPath, leaves, set_path, value_at
 from handrail.settings.load import settings_error
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from handrail.actions import BaseAction
     from handrail.cli.params.options import ParamOptions
     from handrail.cli.session import Session
@@ -38,7 +41,11 @@ def take_pack_values(
     for pair in pairs:
         key, equals, text = pair.partition("=")
         head, dot, tail = (part.strip() for part in key.partition("."))
-        record = catalog.pack(head) if equals and dot and head not in params else None
+        record = catalog.pack(head) if equals and dot else None
+        if head in params:
+            if record is not None and record.hooks and not record.is_local:
+                raise _ambiguous(key.strip(), head, tail, record.id)
+            record = None
         if record is None or record.is_local:
             packs = [each.id for each in catalog.records if each.hooks]
             hint = did_you_mean(head, packs) if dot and head not in params else ""
@@ -54,27 +61,70 @@ def take_pack_values(
     return tuple(rest)
 
 
+def _ambiguous(key: str, head: str, tail: str, pack: str) -> click.UsageError:
+    return click.UsageError(
+        f"-p {key}: {head} is one of the params and the pack {pack} too; for the pack give "
+        f"-p {pack}.{tail}=..., for the params [{head}] in a file and --params FILE"
+    )
+
+
+@frozen
+class Section:
+    """The params that one section of the project sets.
+
+    Attributes:
+        changes: The section.
+        model: The model of the params that it sets.
+        action: The action of a chain that it sets them for; empty for those of the whole.
+        name: Name of the action, for messages.
+        values: The values, without those that come from other actions.
+    """
+
+    changes: Changes
+    model: type[BaseModel] | None
+    action: str
+    name: str
+    values: Mapping[str, Any]
+
+    @property
+    def prefix(self) -> KeyPath:
+        """Where the params of its action are among all."""
+        return (self.action,) if self.action else ()
+
+    def invalid(self) -> Sequence[tuple[str, str]]:
+        """Return path and message for each param that does not exist, or has a wrong value."""
+        if not self.values:
+            return ()
+        if self.model is None:
+            return [(name, f"{self.name} takes no params") for name in self.values]
+        try:
+            partial(self.model, self.values, self.name)
+        except ParamsError as error:
+            return error.fields
+        return ()
+
+
 @frozen
 class Defaults:
     """The params that the project sets for an action.
 
     Attributes:
         values: The values; the action's own take precedence over those of its ancestors.
-        action_class: The action.
-        changes: The sections that set them.
+        has_model: Whether the action has a model of its params.
+        sections: The sections that set them.
     """
 
     values: Mapping[str, Any]
-    action_class: type[BaseAction[Any]]
-    changes: Sequence[Changes]
+    has_model: bool
+    sections: Sequence[Section]
 
     def covered_by(self, params: Mapping[str, Any]) -> bool:
         """Return whether `params` has all of them, so that they are validated along with it."""
         missing = object()
-        return self.action_class.params_model is not None and all(
-            value_at(params, path, missing) == value
-            for changes in self.changes
-            for path, value in leaves(changes.params)
+        return self.has_model and all(
+            value_at(params, (*section.prefix, *path), missing) == value
+            for section in self.sections
+            for path, value in leaves(section.values)
         )
 
     def check(self) -> None:
@@ -90,9 +140,9 @@ class Defaults:
     def problems(self) -> list[Problem]:
         """Return a problem for each param that does not exist, or has a value of the wrong type."""
         return [
-            _problem(changes, path, f": {text}")
-            for changes in self.changes
-            for path, text in _invalid(changes.params, self.action_class)
+            _problem(section.changes, path, f": {text}")
+            for section in self.sections
+            for path, text in section.invalid()
         ]
 
 
@@ -101,47 +151,47 @@ def defaults_of(
 ) -> Defaults:
     """Return the params that the project sets for an action, not checked but for secrets.
 
+    Those for an action hold for it in a chain, too; those for the chain itself go before them.
+
     Raises:
         SettingsError: One of the params is a secret.
     """
-    settings = session.packs.settings
-    sections = (settings.actions, settings.workflows)
-    names = reversed(_lineage(action_class))
-    changes = [section[name] for name in names for section in sections if name in section]
-    values: dict[str, Any] = {}
-    for each in changes:
-        for path, value in leaves(each.params):
-            set_path(values, path, value)
-    defaults = Defaults(values=values, action_class=action_class, changes=changes)
+    sections: list[Section] = []
+    for action, (group, known) in options.groups.items():
+        for changes in _changes_of(session, known.lineage):
+            own = changes.params.items()
+            given = {each: value for each, value in own if each not in known.wired}
+            made = Section(
+                changes=changes, model=group, action=action, name=known.lineage[0], values=given
+            )
+            sections.append(made)
+    model = action_class.params_model
+    for changes in _changes_of(session, lineage_of(action_class)):
+        name, values = action_class.action_name, changes.params
+        sections.append(Section(changes=changes, model=model, action="", name=name, values=values))
+    together: dict[str, Any] = {}
+    for section in sections:
+        for path, value in leaves(section.values):
+            set_path(together, (*section.prefix, *path), value)
+    defaults = Defaults(values=together, has_model=model is not None, sections=sections)
     secrets = [
-        _problem(each, name, " is a secret, and is read from a variable")
-        for each in changes
-        for name in each.params
-        if touches((name,), options.hidden)
+        _problem(section.changes, name, " is a secret, and is read from a variable")
+        for section in sections
+        for name in section.values
+        if touches((*section.prefix, name), options.hidden)
     ]
     if secrets:
         raise settings_error([*secrets, *defaults.problems()])
     return defaults
 
 
-def _lineage(action_class: type[BaseAction[Any]]) -> tuple[str, ...]:
-    names = (getattr(base, "action_name", "") for base in action_class.__mro__)
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
-def _invalid(
-    params: Mapping[str, Any], action_class: type[BaseAction[Any]]
-) -> Sequence[tuple[str, str]]:
-    model = action_class.params_model
-    if not params:
-        return ()
-    if model is None:
-        return [(name, f"{action_class.action_name} takes no params") for name in params]
-    try:
-        partial(model, params, action_class.action_name)
-    except ParamsError as error:
-        return error.fields
-    return ()
+def _changes_of(session: Session, lineage: Sequence[str]) -> Iterator[Changes]:
+    """Yield the sections about an action, those about what it extends first."""
+    settings = session.packs.settings
+    for name in reversed(lineage):
+        for section in (settings.actions, settings.workflows):
+            if name in section:
+                yield section[name]
 
 
 def _problem(changes: Changes, path: str, text: str) -> Problem:

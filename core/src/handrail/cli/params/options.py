@@ -12,7 +12,7 @@ from handrail.cli.params.types import click_type, default_text, metavar_of
 from handrail.errors import ActionError
 from handrail.frozen import frozen, record
 from handrail.params.conversion import items_of, takes_text
-from handrail.params.markers import Argument, Option
+from handrail.params.markers import ActionParams, Argument, Option
 from handrail.params.model import bare, fields_of, marker_of, model_in, paths_of
 from handrail.params.secrets import secret_fields, secrets_of, variable_of
 from handrail.params.values import KeyPath
@@ -53,6 +53,7 @@ class ParamOptions:
         hidden: Paths of the secrets.
         arguments: `(name, help)` of each argument, for which click has no place.
         others: The same of each field that only `-p` and `--params` reach.
+        groups: The model of the params of each action of a chain, and what is known of them.
     """
 
     model: type[BaseModel] | None = None
@@ -64,6 +65,9 @@ class ParamOptions:
     hidden: frozenset[KeyPath] = frozenset()
     arguments: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     others: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    groups: dict[str, tuple[type[BaseModel], ActionParams]] = field(
+        default_factory=dict[str, "tuple[type[BaseModel], ActionParams]"]
+    )
 
 
 class ActionCommand(click.Command):
@@ -118,6 +122,8 @@ class _Maker:
         prefix: KeyPath = (),
         within: tuple[type, ...] = (),
         needed_for: str = "",
+        *,
+        of_chain: bool = False,
     ) -> None:
         fields, secrets = fields_of(model), secret_fields(model)
         # An option that a field gives its name to comes before the --no- of another field.
@@ -127,7 +133,9 @@ class _Maker:
             option = _option(prefix, name)
             inner = model_in(info.annotation)
             kind = bare(info.annotation)
-            self.options.labels[path] = f"-p {'.'.join(path)}"
+            group = marker_of(info, ActionParams)
+            if group is None:
+                self.options.labels[path] = f"-p {'.'.join(path)}"
             text = _help(info, needed_for, shows=name not in secrets)
             if info.is_required() and inner is None:
                 self.options.needed.append(path)
@@ -135,9 +143,15 @@ class _Maker:
                 self._add_secret(info, path, option, text)
             elif inner is not None and inner is not model and inner not in within:
                 optional = "" if info.is_required() else ".".join(path)
-                self.add_model(inner, path, (*within, model), needed_for or optional)
-            elif not takes_text(items_of(kind)[1]):
+                action = of_chain or group is not None
+                if group is not None:
+                    self.options.groups[path[0]] = (inner, group)
+                within_it = (*within, model)
+                self.add_model(inner, path, within_it, needed_for or optional, of_chain=action)
+            elif not takes_text(items_of(kind)[1]) or (of_chain and not _is_main(info)):
                 self.options.others.append((".".join(path), text))
+            elif of_chain:
+                self._add_option(info, path, option, text, wanted, named=(option,))
             elif marker_of(info, Argument) is not None:
                 self._add_argument(info, kind, path, text)
             else:
@@ -172,12 +186,18 @@ class _Maker:
         )
 
     def _add_option(
-        self, info: FieldInfo, path: KeyPath, option: str, text: str, wanted: set[str]
+        self,
+        info: FieldInfo,
+        path: KeyPath,
+        option: str,
+        text: str,
+        wanted: set[str],
+        named: tuple[str, ...] = (),
     ) -> None:
         several, item = items_of(bare(info.annotation))
         key = ".".join(path)
         marker = marker_of(info, Option)
-        named = (option,) if marker is None else marker.names
+        named = named or ((option,) if marker is None else marker.names)
         names = [name for name in named if name not in self.taken]
         taken = ", ".join(name for name in named if name in self.taken)
         if not names:
@@ -236,6 +256,11 @@ class _Maker:
         self.options.parameters.append(
             click.Option([identifier, name], metavar="VARIABLE", help=f"{text}  {read}".strip())
         )
+
+
+def _is_main(info: FieldInfo) -> bool:
+    """Return whether a param of an action has an option in a chain too, where there are many."""
+    return info.is_required() or marker_of(info, Argument) is not None
 
 
 def _option(prefix: KeyPath, name: str) -> str:

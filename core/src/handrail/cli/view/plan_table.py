@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import SHARES, Row, counts, names, owner_cell, reasons
 from handrail.cli.view.text import (
+    AT_THE_END,
     columns,
     group_mark,
     lane_mark,
     lanes_of,
     percent,
-    plural,
+    steps_of,
     terminal_width,
 )
 
@@ -43,7 +44,7 @@ def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) 
         return Listing(json=json, title=[f"{plan.action} has no steps; it runs in one piece"])
     facts = [
         plan.action,
-        plural(len(plan.steps), "step"),
+        steps_of(plan),
         f"plan {plan.fingerprint[:8]}",
         *([str(comparison)] if comparison.exists else []),
         *(f"policy {policy.origin}" for policy in session.packs.settings.policies),
@@ -59,23 +60,36 @@ def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) 
 
 
 def _rows(plan: Plan) -> Iterator[Row]:
-    """Yield the rows of all steps, with a heading above those of a group."""
+    """Yield the rows of all steps, with a heading above those of an action or of a group."""
     begins = {group.span.start: group for group in plan.groups}
     lanes = {group.name: len(group.lanes) for group in plan.groups}
+    actions = {each.name: each for each in plan.actions}
+    heading = ""
     for position, planned in enumerate(plan.steps):
+        above = AT_THE_END if actions and planned.always_run else planned.action
+        if above != heading:
+            heading = above
+            yield ("", above, "", "", "", "", "")
+            if above in actions:
+                wires = actions[above].inputs.items()
+                yield from (f"└ {param} = {source}" for param, source in wires)
+        indent = "  " if actions else ""
+        own = above in actions
         group = begins.get(position)
         if group is not None:
             many = lanes_of(len(group.lanes), group.limit)
-            yield ("", group_mark(group.name), "", "", "", many, "")
+            name = group.name.removeprefix(f"{above}.")
+            yield ("", f"{indent}{group_mark(name)}", "", "", "", many, "")
         mark = lane_mark(planned.lane, lanes.get(planned.group or "", 0))
-        yield from _rows_of(position + 1, planned, mark)
+        name = planned.own_name if own else planned.name
+        yield from _rows_of(position + 1, planned, f"{indent}{mark}{name}", in_lane=bool(mark))
 
 
-def _rows_of(number: int, planned: PlannedStep, mark: str) -> Iterator[Row]:
+def _rows_of(number: int, planned: PlannedStep, name: str, *, in_lane: bool) -> Iterator[Row]:
     """Yield the row of a step, and what stands below it about its layers."""
     yield (
         f"{number:2d}",
-        f"{mark}{planned.name}",
+        name,
         f"{percent(planned.weight_share):>5}",
         "yes" if planned.undoable else "-",
         owner_cell(planned.origin.pack, str(planned.origin)),
@@ -88,10 +102,10 @@ def _rows_of(number: int, planned: PlannedStep, mark: str) -> Iterator[Row]:
         places = dict.fromkeys(layer.reason for layer in planned.layers if layer.reason)
         order = "outermost first" if len(planned.layers) > 1 else "around it"
         layers = f"{stack}{')' * len(planned.layers)}"
-        yield f"{'│ ' * bool(mark)}└ {layers}  {', '.join([owners, *places, order])}"
+        yield f"{'│ ' * in_lane}└ {layers}  {', '.join([owners, *places, order])}"
     limits = limits_text(planned)
     if limits:
-        yield f"{'│ ' * bool(mark)}└ {limits}"
+        yield f"{'│ ' * in_lane}└ {limits}"
 
 
 def limits_text(planned: PlannedStep) -> str:

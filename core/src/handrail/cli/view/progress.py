@@ -107,7 +107,7 @@ class JsonView:
         """Do nothing: every line is complete."""
 
 
-class _Working:
+class Working:
     """A step that is being run or undone.
 
     Attributes:
@@ -187,7 +187,7 @@ class _RunView:
         self._began = clock()
         self._ended = 0
         self._percent = 0
-        self._working: dict[str, _Working] = {}
+        self._working: dict[str, Working] = {}
         self._undone = ""
         self._back = 0
         self._to_undo: tuple[str, ...] = ()
@@ -305,7 +305,7 @@ class _RunView:
         return self._lanes.mark(event.lane)
 
     def _begin(self, step: str, lane: str, *, back: bool, number: int | None = None) -> None:
-        self._working[step] = _Working(step, self._clock(), back=back, lane=number)
+        self._working[step] = Working(step, self._clock(), back=back, lane=number)
 
     def _step_skipped(self, event: events.StepSkipped) -> None:
         self._over(self._lane_of(event), "-", event.step, "", "skipped")
@@ -546,11 +546,9 @@ class LiveView(_RunView):
         return f" {done} · {seconds(self._clock() - self._began)} · {_CTRL_C[self._keeps]}"
 
     def _moving_line(
-        self, working: _Working, room: int, lane: str, overall: Sequence[str] = ()
+        self, working: Working, room: int, lane: str, overall: Sequence[str] = ()
     ) -> str:
-        took = seconds(self._clock() - working.began)
-        mark = "◂" if working.back else "▸"
-        line = f" {lane}{mark} {self._name(working.name, lane)} {took:>7}"
+        line = self._head_of(working, lane)
         if working.status is not None:
             free = room - columns(line) - 2
             line = f"{line}  {shorten(working.status, max(free, 1))}"
@@ -561,13 +559,19 @@ class LiveView(_RunView):
             line = longer
         return line
 
-    def _overall(self, working: _Working) -> list[str]:
+    def _head_of(self, working: Working, lane: str) -> str:
+        """Return what a moving line begins with: the step, and how long it has been running."""
+        took = seconds(self._clock() - working.began)
+        mark = "◂" if working.back else "▸"
+        return f" {lane}{mark} {self._name(working.name, lane)} {took:>7}"
+
+    def _overall(self, working: Working) -> list[str]:
         """Return the parts about the whole run."""
         if working.back:
             return [f"·  {self._back} of {len(self._to_undo)} undone"]
         return [f"·  {self._percent} %  {self._ended} of {len(self._steps)}", _CTRL_C[self._keeps]]
 
-    def _bar(self, working: _Working) -> list[str]:
+    def _bar(self, working: Working) -> list[str]:
         """Return the parts about the running step, the most important first."""
         amounts, now = working.amounts, self._clock()
         if not amounts:
@@ -628,7 +632,7 @@ class LogView(_RunView):
         styled = self._console.style(mark, _STYLES[mark], err=True)
         self._line("  ".join(filter(None, (f"{lane}{styled} {step}", took, text))))
 
-    def _before(self, working: _Working) -> str:
+    def _before(self, working: Working) -> str:
         return "" if self._lanes is None else self._lanes.mark(working.lane)
 
     def _status_changed(self, event: events.StatusChanged) -> None:
@@ -645,7 +649,7 @@ class LogView(_RunView):
         self._told = self._clock()
         self._console.note(f"{self._wall()} {text}")
 
-    def _known(self, working: _Working) -> str:
+    def _known(self, working: Working) -> str:
         amounts, now = working.amounts, self._clock()
         took = seconds(now - working.began)
         if not amounts:

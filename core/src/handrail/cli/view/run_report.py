@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.cli.hints import command_line
@@ -24,6 +24,7 @@ from handrail.cli.view.run_text import (
 )
 from handrail.cli.view.table import counts, names, reasons, table
 from handrail.cli.view.text import (
+    AT_THE_END,
     columns,
     facts,
     folded,
@@ -110,7 +111,7 @@ class RunReport:
             yield from [params] if everything else folded(params)
         begun = [step for step in record.steps if step.state]
         lanes = {step.group: step.lane + 1 for step in record.steps if step.lane is not None}
-        rows = list(_rows(begun if everything else _notable(begun), lanes))
+        rows = list(_rows(begun, lanes, everything=everything))
         if rows:
             head, *body = table(_HEAD, rows, width=terminal_width())
             yield from (style(line, "dim") for line in head)
@@ -250,7 +251,26 @@ def _value(value: object, limit: int) -> str:
     return one_line(without_passwords(text), limit=limit)
 
 
-def _rows(shown: Iterable[RecordedStep | Row], lanes: Mapping[str | None, int]) -> Iterator[Row]:
+def _rows(
+    steps: Sequence[RecordedStep], lanes: Mapping[str | None, int], *, everything: bool
+) -> Iterator[Row]:
+    """Yield the rows of steps; those of a chain below their action."""
+    for heading, group in groupby(steps, key=_heading):
+        of_action = list(group)
+        if heading:
+            yield heading, _states(of_action), _took(of_action), ""
+        for name, *rest in _rows_of(of_action if everything else _notable(of_action), lanes):
+            own = f"  {name.replace(f'{heading}.', '', 1)}" if heading else name
+            yield own, rest[0], rest[1], rest[2]
+
+
+def _heading(step: RecordedStep) -> str:
+    """Return the action of a chain that a step is of, or the heading of those that always run."""
+    action = str(step.planned.get("action", ""))
+    return AT_THE_END if action and step.planned.get("always_run") else action
+
+
+def _rows_of(shown: Iterable[RecordedStep | Row], lanes: Mapping[str | None, int]) -> Iterator[Row]:
     """Yield the rows of steps, and those for gaps; with headings and lanes where there are groups.
 
     Args:
@@ -296,10 +316,16 @@ def _together(steps: Sequence[RecordedStep]) -> Iterator[RecordedStep | Row]:
     recorded: Counter[str] = Counter()
     for step in steps:
         recorded.update(step.recorded)
-    states = list(dict.fromkeys(step.state for step in steps))
+    yield f"... {len(steps)} more", _states(steps), _took(steps), _counted(recorded)
+
+
+def _states(steps: Sequence[RecordedStep]) -> str:
+    return "/".join(dict.fromkeys(step.state for step in steps))
+
+
+def _took(steps: Sequence[RecordedStep]) -> str:
     known = [step.took for step in steps if step.took is not None]
-    took = seconds(sum(known)) if known else "-"
-    yield f"... {len(steps)} more", "/".join(states), took, _counted(recorded)
+    return seconds(sum(known)) if known else "-"
 
 
 def _row(step: RecordedStep, mark: str) -> Row:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from handrail.cli.view.console import terminal_columns, unstyled
 from handrail.redact import KNOWN
 from handrail.visible import visible
 
+if TYPE_CHECKING:
+    from handrail.plan.plan import Plan
+
 WIDTH = 100
 """Columns of lines that go to a file or a pipe."""
+
+AT_THE_END = "at the end"
+"""The heading of the steps of a chain that always run."""
 
 _MARKS = "✓✗↶▸◂└┌│·…█░"
 _COMMAND = re.compile(r"(^|: +| {2,})handrail ")  # Else it is the name in a sentence.
@@ -187,6 +193,12 @@ def listed(names: Sequence[str], *, room: int, longest: int = 32) -> str:
         text, shown = longer, shown + 1
     rest = len(names) - shown
     return f"{text} and {rest} more" if rest else text
+
+
+def steps_of(plan: Plan) -> str:
+    """Return the count of the steps of a plan, and of its actions: `21 steps in 3 actions`."""
+    actions = f" in {plural(len(plan.actions), 'action')}" if plan.actions else ""
+    return f"{plural(len(plan.steps), 'step')}{actions}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -1,0 +1,418 @@
+"""A chain on the command line: its params, plan, run, record and undo."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+
+ACTIONS = '''
+from pathlib import Path
+from typing import Annotated, TypedDict
+from pydantic import BaseModel
+from handrail import Argument, BaseAction, BaseStep, StepResult, StepWrapper, chain, step
+
+class Params(BaseModel):
+    """What to pack."""
+    source: Annotated[Path, Argument()]
+    level: int = 1
+
+class Parcels(TypedDict, total=False):
+    parcel: str
+    summary: str
+    next: dict[str, str]
+
+@step
+def wrap(context):
+    """Put everything into one parcel."""
+    context.record_rollback("made", "parcel.txt")
+    names = sorted(each.name for each in context.options.source.iterdir())
+    Path("parcel.txt").write_text(",".join(names))
+    return {"summary": "one parcel"}
+
+@wrap.rollback
+def unwrap(context, result):
+    for name in result.rollback_data.get("made", ()):
+        Path(name).unlink(missing_ok=True)
+
+class Bag(BaseAction[Params]):
+    action_name = "bag"
+
+    def setup_steps(self, registry):
+        registry.register(wrap)
+
+    def check_inputs(self):
+        if not self.params.source.is_dir():
+            yield "source", f"there is no folder {self.params.source}"
+
+    def result(self, context) -> Parcels:
+        parcel = {"parcel": "parcel.txt"} if Path("parcel.txt").exists() else {}
+        return {**parcel, "summary": "packed", "next": {"look": "cat parcel.txt"}}
+
+class SendParams(BaseModel):
+    """Where to send it."""
+    parcel: str
+    to: Annotated[str, Argument()]
+    times: int = 1
+    fail: bool = False
+
+@step(effects=False)
+def weigh(context):
+    """Weigh it."""
+    return {"weight": len(context.options.parcel)}
+
+@step
+def post(context):
+    """Post it."""
+    context.record_rollback("sent", context.options.to)
+    Path(context.options.to).write_text(context.options.parcel)
+    if context.options.fail:
+        raise ValueError("told to fail")
+
+@post.rollback
+def unpost(context, result):
+    for name in result.rollback_data.get("sent", ()):
+        Path(name).unlink(missing_ok=True)
+
+class Close(BaseStep):
+    """Close the office."""
+    name, progress_weight, always_run = "close", 0.1, True
+
+    def execute(self, context):
+        return StepResult()
+
+class Send(BaseAction[SendParams]):
+    action_name = "send"
+
+    def setup_steps(self, registry):
+        registry.register(weigh)
+        registry.register(post)
+        registry.register(Close())
+
+    def result(self, context):
+        return {"summary": f"sent to {context.options.to}", "next": {"check": "cat there"}}
+
+@step
+def stamp(context):
+    """Stamp it."""
+    Path("stamp").write_text(type(context.options).__name__)
+
+@stamp.rollback
+def unstamp(context, result):
+    Path("stamp").unlink(missing_ok=True)
+
+class CarefulStep(StepWrapper): ...
+
+ship = chain("ship", [Bag, Send], inputs={"send.parcel": "bag.parcel"})
+'''
+
+PROJECT = """
+[local.actions]
+bag = "ship.py:Bag"
+send = "ship.py:Send"
+
+[local.steps]
+stamp = "ship.py:stamp"
+
+[workflows.shipping]
+chain = ["bag", "send"]
+inputs.send.parcel = "bag.parcel"
+"""
+RUN = ("run", "shipping", "--bag-source", "in", "--send-to", "there")
+
+
+@pytest.fixture
+def project(folder):
+    """Return the folder of a project with two actions and a chain of them."""
+    (folder / "ship.py").write_text(ACTIONS)
+    (folder / "handrail.toml").write_text(PROJECT)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_needed_params_are_options_with_the_name_of_their_action(project, call):
+    told = call("run", "shipping", "--help").out
+    assert "--bag-source PATH" in told
+    assert "--send-to TEXT" in told
+    assert "--send-times" not in told
+    assert "--send-parcel" not in told
+    assert "send.times" in told.partition("Params without an option")[2]
+    assert "send.parcel" not in told
+    assert "Run bag and send as one" in told
+
+
+def test_it_runs_and_tells_the_result_of_each_action(project, call):
+    done = call(*RUN)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[:2] == ["bag   packed", "send  sent to there"]
+    assert "shipping completed" in done.out
+    assert [line.split()[0] for line in done.out.splitlines()[-4:]] == [
+        "see",
+        "look",
+        "check",
+        "undo",
+    ]
+    assert (project / "there").read_text() == "parcel.txt"
+
+
+def test_the_same_chain_in_python_is_found_by_its_file(project, call):
+    done = call("run", "ship.py:ship", *RUN[2:])
+    assert done.code == 0, done.err
+    assert call("rollback", "1", "--yes").code == 0
+    assert not (project / "parcel.txt").exists()
+
+
+def test_one_undo_takes_back_all_actions(project, call):
+    call(*RUN)
+    seen = call("rollback", "1", "--dry-run")
+    assert [line.split()[1] for line in seen.out.splitlines() if "↶" in line] == [
+        "send.post",
+        "bag.wrap",
+    ]
+    assert call("rollback", "1", "--yes").code == 0
+    assert {path.name for path in project.iterdir()} & {"parcel.txt", "there"} == set()
+
+
+def test_other_params_are_given_by_pairs_or_in_a_file(project, call):
+    (project / "more.toml").write_text('[send]\nto = "elsewhere"\n')
+    done = call(
+        "run", "shipping", "-p", "bag.source=in", "-p", "bag.level=3", "--params", "more.toml"
+    )
+    assert done.code == 0, done.err
+    assert (project / "elsewhere").exists()
+    shown = json.loads(call("show", "1", "--json").out)
+    assert shown["run"]["params"]["values"]["bag"] == {"source": "in", "level": 3}
+
+
+def test_params_of_the_project_for_an_action_hold_for_it_in_a_chain_too(project, call):
+    text = (
+        PROJECT
+        + '[actions.send.params]\nto = "usual"\n[workflows.shipping.params.bag]\nlevel = 2\n'
+    )
+    (project / "handrail.toml").write_text(text)
+    done = call("run", "shipping", "--bag-source", "in")
+    assert done.code == 0, done.err
+    assert (project / "usual").exists()
+    shown = json.loads(call("show", "1", "--json").out)
+    assert shown["run"]["params"]["values"]["bag"]["level"] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("-p", "send.parcel=x"), "send.parcel: is not given, it comes from bag.parcel"),
+        (("-p", "send.tims=2"), "send.tims: unknown param; did you mean times?"),
+        (("-p", "times=2"), "times: unknown param; did you mean send.times?"),
+        (("-p", "send.times=x"), "-p send.times: Input should be a valid integer"),
+        (("--bag-source", "nowhere"), "--bag-source: there is no folder nowhere"),
+    ],
+)
+def test_params_that_are_not_valid_are_told_before_anything_runs(project, call, given, told):
+    done = call(*RUN, *given)
+    assert (done.code, told in done.err) == (2, True), done.err
+    assert not (project / ".handrail" / "runs.db").exists() or "no run" in call("runs").out
+
+
+def test_a_key_that_may_mean_an_action_or_a_pack_is_refused_with_both(yard):
+    yard.plant("bag", "1.0", "from handrail import hookimpl, PackInfo\n", packs={"bag": "bag"})
+    (yard.project / "ship.py").write_text(ACTIONS)
+    (yard.project / "handrail.toml").write_text(PROJECT)
+    done = yard("run", "shipping", "-p", "bag.level=2")
+    assert done.returncode == 2
+    assert "-p bag.level: bag is one of the params and the pack bag too" in done.stderr
+
+
+def test_a_failure_names_the_step_of_the_action_and_everything_is_undone(project, call):
+    done = call(*RUN, "-p", "send.fail=true")
+    assert done.code == 1
+    assert "shipping failed at send.post, rolled back" in done.err
+    assert {path.name for path in project.iterdir()} & {"parcel.txt", "there"} == set()
+
+
+def test_what_was_kept_is_resumed_in_the_action_that_failed(project, call):
+    call(*RUN, "-p", "send.fail=true", "--on-failure", "keep")
+    assert (project / "parcel.txt").exists()
+    done = call("resume", "1")
+    assert done.code == 1
+    assert not (project / "parcel.txt").exists()
+
+
+def test_a_dry_run_lists_the_actions_whose_inputs_are_not_made(project, call):
+    done = call(*RUN, "--dry-run")
+    assert done.code == 0, done.err
+    assert "send.weigh\n     not previewed: needs bag.parcel" in done.out
+    assert not (project / "parcel.txt").exists()
+
+
+def test_the_plan_is_shown_by_action(project, call):
+    lines = call("plan", "shipping").out.splitlines()
+    assert lines[0].startswith("shipping · 4 steps in 2 actions · plan ")
+    words = [line.split() for line in lines]
+    assert [each[:2] for each in words[2:9]] == [
+        ["bag"],
+        ["1", "wrap"],
+        ["send"],
+        ["└", "parcel"],
+        ["2", "weigh"],
+        ["3", "post"],
+        ["at", "the"],
+    ]
+    assert words[9][:2] == ["4", "send.close"]
+
+
+def test_the_plan_for_programs_has_the_action_of_each_step(project, call):
+    told = json.loads(call("plan", "shipping", "--json").out)
+    assert [each["name"] for each in told["actions"]] == ["bag", "send"]
+    assert [(each["name"], each["action"]) for each in told["steps"]][:2] == [
+        ("bag.wrap", "bag"),
+        ("send.weigh", "send"),
+    ]
+
+
+def test_a_step_of_an_action_is_explained_by_its_qualified_name(project, call):
+    told = call("plan", "shipping", "--explain", "send.post").out
+    assert told.startswith("send.post · step 3 of 4 of shipping")
+    assert "base" in told
+    refused = call("plan", "shipping", "--explain", "post")
+    assert "did you mean send.post?" in refused.err
+
+
+def test_a_run_is_shown_by_action(project, call):
+    call(*RUN)
+    told = call("show", "1").out
+    words = [line.split() for line in told.splitlines()]
+    assert ["bag", "done"] in [each[:2] for each in words]
+    assert ["wrap", "done"] in [each[:2] for each in words]
+    assert "bag.wrap" in call("show", "1", "--step", "bag.wrap").out
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        (("--skip", "send.post"), 3),
+        (("--only", "bag.wrap"), 1),
+        (("--skip", "send.weigh", "--skip", "send.close"), 2),
+    ],
+)
+def test_parts_are_chosen_by_qualified_names(project, call, options, steps):
+    done = call(*RUN, *options)
+    assert done.code == 0, done.err
+    assert f"{steps} of {steps} step" in done.out
+
+
+def test_a_part_without_what_another_needs_is_refused(project, call):
+    done = call(*RUN, "--from", "send.weigh")
+    assert done.code == 3
+    assert "send takes bag.parcel as its parcel, and no step of bag is chosen" in done.err
+
+
+def test_the_project_changes_a_chain_by_qualified_names(project, call):
+    text = PROJECT + (
+        'insert = [{ step = "stamp", before = "send.post" }]\n'
+        'wrap.bag.wrap = ["careful"]\nremove = ["send.weigh"]\n'
+    )
+    text = text.replace("[local.steps]", '[local.steps]\ncareful = "ship.py:CarefulStep"')
+    (project / "handrail.toml").write_text(text)
+    planned = call("plan", "shipping", "--json")
+    assert planned.code == 0, planned.out
+    told = json.loads(planned.out)
+    assert [each["name"] for each in told["steps"]] == [
+        "bag.wrap",
+        "send.stamp",
+        "send.post",
+        "send.close",
+    ]
+    assert told["steps"][0]["layers"][0]["name"] == "careful"
+    assert call(*RUN).code == 0
+    assert (project / "stamp").read_text() == "SendParams"
+    assert call("rollback", "1", "--yes").code == 0
+    assert not (project / "stamp").exists()
+
+
+def test_a_change_by_a_name_that_is_not_qualified_is_a_problem(project, call):
+    text = PROJECT + 'insert = [{ step = "stamp", before = "post" }]\n'
+    (project / "handrail.toml").write_text(text)
+    refused = call("plan", "shipping")
+    assert refused.code == 3
+    assert "shipping has no step 'post'; the steps of a chain are called ACTION.STEP" in refused.err
+
+
+def test_a_chain_is_locked_as_one(project, call):
+    assert call("lock", "shipping").code == 0
+    assert "(locked)" in call(*RUN).err
+    text = PROJECT + '[actions.send]\ninsert = [{ step = "stamp", before = "post" }]\n'
+    (project / "handrail.toml").write_text(text)
+    drifted = call(*RUN)
+    assert (drifted.code, "send.stamp" in drifted.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("chain", "told"),
+    [
+        ('chain = ["bag", "bag"]', "workflows.shipping.chain has two actions called bag"),
+        ("chain = []", "workflows.shipping.chain names no action"),
+        (
+            'chain = ["bag"]\nextends = "send"',
+            "workflows.shipping has a chain and extends an action",
+        ),
+        ('extends = "send"\ninputs = { a = "b" }', "has inputs, which are for a chain"),
+        ('chain = ["shipping"]', "the chain shipping has shipping, which is a chain itself"),
+        ('chain = ["bagg"]', "handrail.toml:10: the chain shipping has bagg"),
+        ("", "neither extends an action nor has steps"),
+    ],
+)
+def test_mistakes_in_the_settings_are_told_with_their_line(project, call, chain, told):
+    head, _, _ = PROJECT.partition("chain = ")
+    (project / "handrail.toml").write_text(f"{head}{chain}\n")
+    refused = call("plan", "shipping")
+    assert refused.code != 0
+    assert told in refused.err
+
+
+def test_an_action_is_named_where_it_is_used_twice(project, call):
+    text = PROJECT.partition("[workflows.shipping]")[0] + (
+        '[workflows.both]\nchain = { first = "bag", second = "bag" }\n'
+    )
+    (project / "handrail.toml").write_text(text)
+    told = call("plan", "both", "--json")
+    assert [each["name"] for each in json.loads(told.out)["steps"]] == ["first.wrap", "second.wrap"]
+    assert "chain of bag, bag" in call("actions").out
+
+
+def test_events_for_programs_tell_the_actions(project, call):
+    lines = [json.loads(line) for line in call(*RUN, "--json").out.splitlines()]
+    assert lines[0]["actions"] == ["bag", "send"]
+    assert lines[-1]["result"]["bag"]["parcel"] == "parcel.txt"
+
+
+RELEASE = """
+import json
+from dataclasses import asdict
+
+def release(run):
+    with open("released.jsonl", "a") as stream:
+        stream.write(json.dumps(asdict(run)) + "\\n")
+"""
+
+
+def test_packs_are_told_of_each_action_before_the_run_is_deleted(yard):
+    """As of a run of its own, with the id that the action had."""
+    points = {"prune": {"claims": "acme_claims:release"}}
+    yard.plant("acme-claims", "1.0", RELEASE, **points)
+    (yard.project / "in").mkdir()
+    (yard.project / "ship.py").write_text(ACTIONS)
+    (yard.project / "handrail.toml").write_text(PROJECT)
+    assert yard(*RUN).returncode == 0
+    uid = json.loads(yard("runs", "--json").stdout)["runs"][0]["uid"]
+    assert yard("runs", "prune", "--older-than", "0s").stdout == "1 run deleted\n"
+    told = [json.loads(line) for line in (yard.project / "released.jsonl").read_text().splitlines()]
+    assert [(each["action"], each["uid"]) for each in told] == [
+        (name, str(uuid.uuid5(uuid.UUID(uid), name))) for name in ("bag", "send")
+    ]
+    assert told[0]["rollback_data"] == {"wrap": {"made": ["parcel.txt"]}}
+    assert told[1]["rollback_data"] == {"post": {"sent": ["there"]}}

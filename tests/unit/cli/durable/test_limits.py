@@ -94,7 +94,9 @@ def test_a_step_whose_time_is_over_is_undone(handrail: Run, project: Path) -> No
     """With exit code 1, the reason, and nothing left."""
     done = handrail("run", "job")
     assert done.returncode == 1
-    assert "it took longer than its timeout of 0.2s" in done.stderr
+    assert "  cause   it took longer than its timeout of 0.2s\n" in done.stderr
+    line = FLOWS[: FLOWS.index("Event().wait")].count("\n") + 1
+    assert f"  at      flows.py:{line} in waits\n" in done.stderr
     assert not (project / "first.txt").exists()
     assert not (project / "second.txt").exists()
     assert "rolled back" in handrail("runs").stdout

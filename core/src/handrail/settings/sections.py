@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
-from handrail.limits import NO_LIMITS, NO_POLICY, changed_by
+from handrail.limits import LIMITS, NO_LIMITS, NO_POLICY, POLICY, changed_by
 from handrail.settings.changes import Changes, Insert, LocalName, Remove, StepLimits, Wrap
 from handrail.settings.keys import below
 from handrail.settings.pack_names import normalised
@@ -31,7 +31,8 @@ _SIDES: tuple[Literal["before", "after"], ...] = ("before", "after")
 _SWITCHES = ("disable", "only")
 
 _NAMES = {"as": "name", "parallel": "name"}
-_STEP_ONLY = ("step", "as", "options")
+_LIMITS = (*LIMITS, *POLICY)
+_STEP_ONLY = ("step", "as", "options", *_LIMITS)
 _GROUP_ONLY = ("lanes", "concurrency")
 _GROUP_EXAMPLE = '{ parallel = "media", lanes = [["resize", "watermark"], "transcode"] }'
 
@@ -190,8 +191,10 @@ def _step(reader: TableReader, path: Path, value: object) -> Insert | None:
 
 def _insert(reader: TableReader, path: Path, table: Mapping[str, Any]) -> Insert | None:
     before = len(reader.problems)
-    found: dict[str, Any] = {"origin": reader.origin(path)}
-    for here, key, each in reader.fields(path, table, _INSERT, name="call it `as`"):
+    own = {key: each for key, each in table.items() if key in _LIMITS}
+    found: dict[str, Any] = {"origin": reader.origin(path), "limits": _checked(reader, path, own)}
+    rest = {key: each for key, each in table.items() if key not in _LIMITS}
+    for here, key, each in reader.fields(path, rest, _INSERT, name="call it `as`"):
         if key in _SIDES:
             if "side" in found:
                 reader.problem(path, "an inserted step stands before or after one step, not both")
@@ -292,18 +295,24 @@ def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | N
 def _limits(reader: TableReader, path: Path, value: object) -> Iterator[StepLimits]:
     for step, table in reader.table(path, value).items():
         place = (*path, step)
-        values: dict[str, Any] = {}
-        for here, key, each in reader.fields(place, table, _STEP):
-            values[key] = each
-            # Whether a limit on the memory fits is known once the step is.
-            alone = {key: each, "isolated": True} if key == "memory" else {key: each}
-            try:
-                changed_by(NO_LIMITS, NO_POLICY, alone)
-            except InvalidStepError as error:
-                reader.problem(here, f"{dotted(place)}: {error.message}")
-                del values[key]
+        known = {key: each for _, key, each in reader.fields(place, table, _STEP)}
+        values = _checked(reader, place, known)
         if values:
             yield StepLimits(step=step, values=values, origin=reader.origin(place))
+
+
+def _checked(reader: TableReader, path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the valid ones of the limits for a step."""
+    valid: dict[str, Any] = {}
+    for key, each in values.items():
+        # Whether a limit on the memory fits is known once the step is.
+        alone = {key: each, "isolated": True} if key == "memory" else {key: each}
+        try:
+            changed_by(NO_LIMITS, NO_POLICY, alone)
+            valid[key] = each
+        except InvalidStepError as error:
+            reader.problem((*path, key), f"{dotted(path)}: {error.message}")
+    return valid
 
 
 def check_nesting(workflows: AllChanges) -> list[Problem]:

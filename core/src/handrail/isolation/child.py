@@ -49,7 +49,7 @@ from handrail.journal.values import ValueReader
 from handrail.orchestrator.blocking import Blocking
 from handrail.params.stored import params_of
 from handrail.plan.entry import innermost
-from handrail.plan.plan import Plan, PlannedStep
+from handrail.plan.plan import Plan
 from handrail.recovery.resume_run import recall_actions
 from handrail.runtime import RunInfo
 from handrail.steps import StepResult
@@ -249,7 +249,8 @@ class _Step:
         action = cls(values, ctx, packs=provider)
         self._serializers = provider.serializers
         plan = _part(action.plan(), order)
-        self._planned: PlannedStep = plan.steps[order["position"]]
+        position: int = order["position"]
+        self._planned = plan.steps[position]
         self._run = self._state(plan, context_for(action))
         self._context = self._run.line.context
         self._fields, self._given = self._restored()

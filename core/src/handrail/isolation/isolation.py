@@ -196,7 +196,7 @@ class Isolation:
             return fields, fields.encode(context, {})
         stored: dict[str, str] = {}
         for name, begun in self._context.begun.items():
-            of_action = context if name == action else begun.context
+            of_action: BaseStepContext = context if name == action else begun.context
             if name not in self._fields:
                 secrets = self._context.secrets_of(name)
                 self._fields[name] = ContextFields(type(of_action), secrets)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -133,3 +135,34 @@ def test_observers_see_the_step_begin_before_its_process() -> None:
 
     job(packs=()).run(observers=[observe])
     assert seen == ["connect False", "work False", "after True"]
+
+
+def test_a_run_that_fails_before_does_not_wait_for_the_helper(tmp_path: Path) -> None:
+    """What it imports meanwhile may take long."""
+    (tmp_path / "slow_to_import.py").write_text(
+        "import os, threading\n"
+        "from handrail import action, step\n"
+        "@step\n"
+        "def fails(context):\n"
+        "    raise ValueError('early')\n"
+        "@step(isolated=True)\n"
+        "def work(context): pass\n"
+        "job = action('job', [fails, work])\n"
+        "if 'WAIT' in os.environ: threading.Event().wait()\n"
+    )
+    code = (
+        "import os, slow_to_import\n"
+        "os.environ['WAIT'] = '1'\n"
+        "from handrail.isolation import isolation\n"
+        "isolation._PATIENCE = None\n"
+        "slow_to_import.job.run(packs=())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        stderr=subprocess.PIPE,
+        check=False,
+        text=True,
+    )
+    assert "Step 'fails' failed: early" in done.stderr

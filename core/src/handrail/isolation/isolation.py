@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import signal
@@ -268,7 +267,7 @@ class Helper:
             )
         finally:
             other.close()
-        self._numbers = itertools.count(1)
+        self._attempts = 0
         self._sending = threading.Lock()
 
     @property
@@ -283,12 +282,13 @@ class Helper:
 
     def fork(self, conversation: socket.socket, status: int) -> int:
         """Let it start a process, with these two ends; return the number of the attempt."""
-        number = next(self._numbers)
-        request = REQUEST.pack(FORK, 0, number)
-        # If it is gone, the status pipe has no writer, which tells it.
-        with self._sending, contextlib.suppress(OSError):
-            socket.send_fds(self._end, [request], [conversation.fileno(), status])
-        return number
+        with self._sending:
+            self._attempts = number = self._attempts + 1
+            request = REQUEST.pack(FORK, 0, number)
+            # If it is gone, the status pipe has no writer, which tells it.
+            with contextlib.suppress(OSError):
+                socket.send_fds(self._end, [request], [conversation.fileno(), status])
+            return number
 
     def signal(self, attempt: int, number: signal.Signals) -> None:
         """Send a signal to the processes of an attempt, if it has not ended."""
@@ -302,6 +302,8 @@ class Helper:
     def close(self) -> None:
         """Let it end, and wait for that."""
         self.leave()
+        if not self._attempts:
+            self._process.kill()  # It may still import what nobody needs any more.
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:

@@ -329,6 +329,12 @@ def beats(context: Context) -> None:
         context.set_progress(number, 10)
 
 
+def prints(context: Context) -> None:
+    while True:
+        print("working")
+        time.sleep(0.05)
+
+
 def is_suppressed(context: Context) -> None:
     try:
         waits(context)

@@ -128,6 +128,7 @@ def test_the_run_cannot_be_claimed_while_the_step_lives(journal: SqliteJournal) 
     journal.claim(1).release()
 
 
+@pytest.mark.slow  # With one Python: each kill takes two runs.
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("at", range(1, 7))
 def test_a_kill_at_any_write_leaves_a_run_that_can_be_finished_or_undone(

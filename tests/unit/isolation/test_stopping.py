@@ -21,6 +21,7 @@ from handrail.events import StepStarted
 from handrail.journal.sqlite import SqliteJournal
 
 
+@pytest.mark.slow  # With one Python: each hang takes its time.
 @pytest.mark.parametrize("hang", HANGS, ids=lambda hang: hang.__name__)
 def test_every_hang_is_stopped_and_undone(hang: Callable[..., Any], journal: SqliteJournal) -> None:
     """Whatever it waits for: it is interrupted, then killed, and undone from what it recorded."""

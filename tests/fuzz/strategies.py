@@ -137,8 +137,13 @@ def command_lines(draw: st.DrawFn, known: Sequence[tuple[tuple[str, ...], list[s
             line.append(f"{draw(own)}={draw(WORD)}")
     if draw(st.integers(0, 9)) == 0:
         line.insert(draw(st.integers(0, len(line))), draw(WORD))
-    # As the system would not pass it on.
-    return [each.replace("\x00", "") for each in line]
+    return [_passed_on(word) for word in line]
+
+
+def _passed_on(word: str) -> str:
+    """Return a word as a process gets it: without NUL, with what is no UTF-8 byte by byte."""
+    encoded = word.replace("\x00", "").encode(errors="surrogatepass")
+    return encoded.decode(errors="surrogateescape")
 
 
 def toml(document: Mapping[str, Any]) -> str:

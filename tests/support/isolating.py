@@ -171,6 +171,17 @@ class Lane(BaseStep[Context]):
             Path(name).unlink(missing_ok=True)
 
 
+class Look(BaseStep[Context]):
+    """Returns the names of the steps whose results it sees."""
+
+    name = "look"
+    progress_weight = 0.1
+    limits = Limits(isolated=True)
+
+    def execute(self, context: Context) -> StepResult:
+        return StepResult(data={"results": list(context.results)})
+
+
 class Close(BaseStep[Context]):
     """Comes last, isolated too."""
 
@@ -435,6 +446,7 @@ resumed = _action("resumed", Connect(), Resumed(), after)
 running = _action("running", Connect(), AsyncWork(), after)
 retried = _action("retried", Connect(), Twice(Timed()), after)
 holding = _action("holding", hold, Work(), after)
+looking = _action("looking", Connect(), parallel("both", [Lane("left"), [Timed(), Look()]]), after)
 grouped = _action("grouped", Connect(), parallel("both", [Lane("left"), Lane("right")]), after)
 closing = _action("closing", Connect(), Work(), Close())
 

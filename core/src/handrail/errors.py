@@ -356,7 +356,7 @@ class FieldConflictError(HandrailError, RuntimeError):
     code = "field-conflict"
 
 
-class StepCancelledError(BaseException):
+class StepCancelled(BaseException):
     """A step of a group has to end, because another one failed or the run was interrupted.
 
     The next `log`, `set_progress`, `set_status`, `set_metrics` or `record_rollback` of the step

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from threading import Event
 
 import pytest
 from pydantic import BaseModel
 
-from handrail import BaseAction, PackInfo, ParamsError, action, hookimpl, step
+from handrail import (
+    BaseAction,
+    BaseStepContext,
+    Orchestrator,
+    PackInfo,
+    ParamsError,
+    RuntimeContext,
+    StepRegistry,
+    action,
+    hookimpl,
+    parallel,
+    step,
+)
 from handrail.errors import ActionResultError, NotFoundError, SettingsError
+from handrail.inspection import intercept_records
 from handrail_testing import FakePacks, plan_action, run_action, run_step
 
 
@@ -234,3 +248,53 @@ def test_an_installed_action_is_planned_by_its_name():
         assert list(plan_action("acme-ship:ship", packs=[AcmeScan()]).positions) == ["push"]
     with pytest.raises(NotFoundError, match="no action 'ship_nowhere'"):
         plan_action("ship_nowhere")
+
+
+def made(name, after=None, fails=False):
+    """Return a step that records its name, after an event, and can be undone."""
+
+    @step(name=name)
+    def do(context):
+        if after is not None:
+            after.wait(10)
+        context.record_rollback("made", name)
+        if fails:
+            raise ValueError("told to fail")
+
+    do.rollback(lambda context, result: None)
+    return do
+
+
+def test_the_steps_of_a_group_are_told_in_the_order_of_the_plan() -> None:
+    """Whichever lane was faster; the undo goes the other way."""
+    done = Event()
+
+    @step
+    def quick(context):
+        done.set()
+
+    quick.rollback(lambda context, result: None)
+    lanes = [[made("slow", done), made("slower")], quick]
+    flow = action("flow", [made("first"), parallel("both", lanes), made("last", fails=True)])
+    outcome = run_action(flow).ran("first", "slow", "slower", "quick")
+    outcome.failed_at("last").undid("last", "quick", "slower", "slow", "first")
+    assert [planned.lane for planned in plan_action(flow)] == [None, 0, 0, 1, None]
+
+
+def test_what_listens_to_records_hears_those_of_every_lane() -> None:
+    """Each is recorded by the step that made it, whatever runs beside it."""
+    heard: list[tuple[str, object]] = []
+
+    def listen(record, key, value):
+        heard.append((key, value))
+        record(key, value)
+
+    registry: StepRegistry = StepRegistry()
+    registry.register(parallel("both", [[made("a"), made("b")], made("c")]))
+    context = BaseStepContext(runtime_ctx=RuntimeContext())
+    intercept_records(context, listen)
+    Orchestrator(registry, context).execute()
+    assert sorted(heard) == [("made", "a"), ("made", "b"), ("made", "c")]
+    assert {name: each.rollback_data for name, each in context.results.items()} == {
+        name: {"made": [name]} for name in ("a", "b", "c")
+    }

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isolating import grouped
+from isolating import grouped, looking
 
 from handrail import StepFailedError
 from handrail.journal.sqlite import SqliteJournal
 
 
-def run(do: str, asynchronous: bool, **options: Any) -> Any:
-    made = grouped({"do": do}, packs=())
+def run(do: str, asynchronous: bool, action: Any = grouped, **options: Any) -> Any:
+    made = action({"do": do}, packs=())
     orchestrator = made.orchestrator(made.plan(), **options)
     if asynchronous:
         asyncio.run(orchestrator.execute_async())
@@ -43,3 +43,19 @@ def test_a_failure_in_one_lane_stops_the_other(asynchronous: bool, journal: Sqli
     assert not Path("left.txt").exists()
     assert not Path("right.txt").exists()
     assert journal.runs()[0].outcome == "rolled_back"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_step_sees_the_results_before_the_group_and_in_its_lane(asynchronous: bool) -> None:
+    """Those of another lane are not there, whether its steps have ended or not."""
+    context = run("nothing", asynchronous, looking)
+    assert context.results["look"].data["results"] == ["connect", "work"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_the_time_of_a_step_in_a_lane_is_limited(asynchronous: bool) -> None:
+    """It is stopped, and all is undone."""
+    with pytest.raises(StepFailedError, match=r"work.*took longer than its timeout of 0\.3s"):
+        run("sleeps", asynchronous, looking)
+    assert not Path("work.txt").exists()
+    assert not Path("left.txt").exists()

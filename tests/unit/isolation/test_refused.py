@@ -204,3 +204,33 @@ def test_plain_runs_load_nothing_of_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_workflow_of_the_project_is_found_by_its_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Made of steps, or extending an action."""
+    from handrail.cli import main
+
+    (tmp_path / "flows.py").write_text(
+        "import os\n"
+        "from handrail import action, step\n"
+        "@step(isolated=True)\n"
+        "def work(context):\n"
+        "    print('in', os.getpid())\n"
+        "job = action('job', [work])\n"
+    )
+    (tmp_path / "handrail.toml").write_text(
+        "[local.actions]\n"
+        'job = "flows.py:job"\n'
+        "[local.steps]\n"
+        'work = "flows.py:work"\n'
+        "[workflows.nightly]\n"
+        'steps = ["work"]\n'
+        "[workflows.weekly]\n"
+        'extends = "job"\n'
+    )
+    for name in ("nightly", "weekly"):
+        assert main(["run", name, "--no-journal"]) == 0
+        process = capfd.readouterr().out.partition("in ")[2].split()[0]
+        assert int(process) != os.getpid()

@@ -30,7 +30,7 @@ from handrail import (
     parallel,
 )
 from handrail.context import intercept_records
-from handrail.errors import FieldConflictError, StepCancelledError
+from handrail.errors import FieldConflictError, StepCancelled
 from handrail.events import InterruptReceived, StepFinished, StepProgressed, StepStarted
 from handrail.orchestrator import interrupts
 
@@ -82,7 +82,7 @@ def registry(*steps: Any) -> StepRegistry[Any]:
 
 
 def waits_for_the_end(context: Context) -> None:
-    with suppress(StepCancelledError):
+    with suppress(StepCancelled):
         while True:
             context.log("waiting", {})
 
@@ -389,7 +389,7 @@ def test_a_second_failure_is_a_note_on_the_first(execute: Any) -> None:
         try:
             while True:
                 context.log("waiting", {})
-        except StepCancelledError:
+        except StepCancelled:
             raise OSError("no room") from None
 
     with pytest.raises(StepFailedError, match="Step 'one' failed: broken") as caught:
@@ -577,7 +577,7 @@ def test_a_second_ctrl_c_leaves_the_run_as_it_is(monkeypatch: pytest.MonkeyPatch
         while True:
             try:
                 context.log("working", {})
-            except StepCancelledError:
+            except StepCancelled:
                 break
         ctrl_c()
         go_on.wait(PATIENCE)
@@ -613,7 +613,7 @@ def test_after_a_failure_the_first_ctrl_c_only_warns(monkeypatch: pytest.MonkeyP
         try:
             while True:
                 context.log("working", {})
-        except StepCancelledError:
+        except StepCancelled:
             ctrl_c()
             warned.wait(PATIENCE)
             raise

@@ -253,8 +253,8 @@ MISTAKES = [
     ),
     (
         '[actions.upload]\nsteps = ["x"]',
-        "handrail.toml:2: there is no setting actions.upload.steps (known here: insert, params, "
-        "remove, wrap)",
+        "handrail.toml:2: actions.upload.steps is a list; it has to be a table, "
+        "[actions.upload.steps]",
     ),
     (
         "[workflows.a]\nsteps = [3]",

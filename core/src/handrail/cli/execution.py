@@ -147,6 +147,7 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
     if progress == "json":
         return [*views, JsonView(console.json_note)]
     options: dict[str, Any] = {
+        "groups": execution.plan.groups,
         "keeps": execution.keeps,
         "undoes": execution.undoes,
         "dry": execution.dry is not None,

@@ -19,7 +19,7 @@ from handrail.engine.line import Line
 from handrail.engine.outcome import Failure, after, refuse, settle
 from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN
 from handrail.engine.undo import note_failure
-from handrail.errors import FieldConflictError, StepCancelledError, describe
+from handrail.errors import FieldConflictError, StepCancelled, describe
 from handrail.frozen import record
 from handrail.steps import StepResult
 
@@ -216,7 +216,7 @@ class GroupRun:
 
     def _fail(self, failure: Failure) -> None:
         """Let no lane start a step, and let those that run end."""
-        if isinstance(failure.error, StepCancelledError) and self._cause is not None:
+        if isinstance(failure.error, StepCancelled) and self._cause is not None:
             return
         if self._cause is None:
             self._cause = failure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.recorder import Recorder
 from handrail.engine.rollback_data import NOT_BEGUN, ended
-from handrail.errors import RecordError, StepCancelledError, StepNeededError
+from handrail.errors import RecordError, StepCancelled, StepNeededError
 from handrail.events import MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
 from handrail.steps import StepResult
 from handrail.suggest import near
@@ -177,12 +177,12 @@ class Line:
         """Note a sign of life of the running step.
 
         Raises:
-            StepCancelledError: It has to end.
+            StepCancelled: It has to end.
             StepTimedOut: Its time is over.
         """
         # The undo of an attempt goes on to its end.
         if self.cancelled is not None and not self.asking:
-            raise StepCancelledError(self.cancelled)
+            raise StepCancelled(self.cancelled)
         if self.beat is not None:
             self.beat()
 

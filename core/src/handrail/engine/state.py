@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from handrail.engine.line import Line
 from handrail.engine.recorder import InThread
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import RollbackError, StepCancelledError, StepTimedOut
+from handrail.errors import RollbackError, StepCancelled, StepTimedOut
 from handrail.events import Event, ProgressChanged
 from handrail.steps import StepResult
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from handrail.steps import BaseStep
 
 
-INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelledError)
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

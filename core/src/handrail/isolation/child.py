@@ -47,7 +47,6 @@ from handrail.journal.codec import decode_results, encode
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.values import ValueReader
 from handrail.orchestrator.blocking import Blocking
-from handrail.packs.provider import provider_of
 from handrail.params.context import carry_params
 from handrail.params.stored import params_of
 from handrail.plan.entry import innermost
@@ -68,7 +67,7 @@ def warm_up(prepare: Mapping[str, Any]) -> None:
         contextlib.redirect_stderr(nowhere),
     ):
         try:
-            class_of(prepare["recipe"]["action"])
+            class_of(prepare["recipe"]["action"], packs_from(prepare["recipe"]))
             for name in prepare["modules"]:
                 importlib.import_module(name)
         except BaseException:  # noqa: BLE001 - see above
@@ -238,12 +237,12 @@ class _Step:
         recipe = order["recipe"]
         os.chdir(order["folder"])
         sys.argv[:] = recipe["arguments"]
-        cls, module = class_of(recipe["action"])
+        provider = packs_from(recipe)
+        cls, module = class_of(recipe["action"], provider)
         if recipe["action"].get("main"):
-            self._names[module.__name__] = "__main__"
+            self._names[module] = "__main__"
         values = params_of(recipe["params"], cls.action_name, recipe["secrets"], cls.params_model)
         ctx = RuntimeContext(_NoClient(), recipe["env"], _Logger(parent))
-        provider = provider_of(packs_from(recipe))
         action = cls(values, ctx, packs=provider)
         self._serializers = provider.serializers
         plan = _part(action.plan(), order)

@@ -71,7 +71,7 @@ def recipe_of(action: Made, provider: PackProvider) -> dict[str, Any]:
             ways_out=("use types that have a JSON form", "or do not isolate its steps"),
         ) from error
     return {
-        "action": _reference(cls),
+        "action": _reference(cls, provider),
         "packs": _packs_of(provider, name),
         "arguments": list(sys.argv),
         "params": params,
@@ -80,14 +80,17 @@ def recipe_of(action: Made, provider: PackProvider) -> dict[str, Any]:
     }
 
 
-def _reference(cls: type[Any]) -> dict[str, Any]:
+def _reference(cls: type[Any], provider: PackProvider) -> dict[str, Any]:
     """Return where a class of an action is found in another process."""
     attribute = attribute_of(cls)
+    settings = getattr(provider, "settings", None)
+    if attribute is None and settings is not None and cls.action_name in settings.workflows:
+        return {"workflow": cls.action_name}
     if attribute is None:
         own = vars(cls).keys() - {"__module__", "__doc__", "__parameters__", "action_name"}
         if not own and len(cls.__bases__) == 1 and hasattr(cls.__bases__[0], "action_name"):
-            # The same action under the name that a pack or a project gives it.
-            return {**_reference(cls.__bases__[0]), "renamed": cls.action_name}
+            # The same action under the name that a pack gives it.
+            return {**_reference(cls.__bases__[0], provider), "renamed": cls.action_name}
         raise IsolationError(
             f"{cls.action_name} has isolated steps, and no other process could import it: it is "
             f"no attribute of the module {cls.__module__}",

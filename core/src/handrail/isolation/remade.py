@@ -5,23 +5,33 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import IsolationError
 from handrail.isolation.recipe import importing
 from handrail.packs.local import import_file
-from handrail.targets import as_action, renamed
+from handrail.packs.provider import provider_of
+from handrail.targets import as_action, find_target, renamed
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
-    from handrail.actions import BaseAction
-    from handrail.packs.provider import Packs
+    from handrail.packs.installed import InstalledPacks
+    from handrail.packs.provider import PackProvider
 
 
-def class_of(reference: Mapping[str, Any]) -> tuple[type[BaseAction[Any]], ModuleType]:
-    """Import and return the class of an action, and its module."""
+def class_of(reference: Mapping[str, Any], packs: PackProvider) -> tuple[type[Any], str]:
+    """Import and return the class of an action, and the name of its module.
+
+    Args:
+        reference: Where it is, see `recipe_of`.
+        packs: The packs of the recipe.
+
+    Raises:
+        HandrailError: It is not there.
+    """
     with importing():
+        if "workflow" in reference:
+            installed = cast("InstalledPacks", packs)
+            return find_target(installed, Path.cwd(), reference["workflow"]).action_class, ""
         if "file" in reference:
             module = import_file(reference["file"], Path.cwd())
         else:
@@ -34,15 +44,15 @@ def class_of(reference: Mapping[str, Any]) -> tuple[type[BaseAction[Any]], Modul
         )
     if "renamed" in reference:
         found = renamed(found, reference["renamed"])
-    return found, module
+    return found, module.__name__
 
 
-def packs_from(recipe: Mapping[str, Any]) -> Packs:
+def packs_from(recipe: Mapping[str, Any]) -> PackProvider:
     """Return the packs of a recipe."""
     found = recipe["packs"]
     if "modules" in found:
         with importing():
-            return tuple(importlib.import_module(name) for name in found["modules"])
+            return provider_of(tuple(map(importlib.import_module, found["modules"])))
     from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where they are used
     from handrail.settings.selection import Selection  # noqa: PLC0415 - likewise
 

@@ -6,12 +6,14 @@ from handrail.journal.protocol import (
     ChecksRows,
     Holder,
     Journal,
+    KnowsLanes,
     KnowsReliance,
     OwnedRun,
     PrunesOneByOne,
     ReadsValues,
     RecordsByHand,
     RunCheck,
+    SharesLock,
     WritesValues,
 )
 from handrail.journal.records import (
@@ -44,6 +46,7 @@ __all__ = [
     "FieldRow",
     "Holder",
     "Journal",
+    "KnowsLanes",
     "KnowsReliance",
     "NewRun",
     "NoteChange",
@@ -58,6 +61,7 @@ __all__ = [
     "RunChange",
     "RunCheck",
     "RunRow",
+    "SharesLock",
     "SqliteJournal",
     "WritesValues",
 ]

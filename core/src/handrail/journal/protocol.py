@@ -244,14 +244,14 @@ class PrunesOneByOne(Protocol):
 
 @runtime_checkable
 class SharesLock(Protocol):
-    """What the runs of a journal have in addition if a lock in a file says that one is owned.
+    """What the runs of a journal have in addition if a lock says that one is owned.
 
-    A process that inherits it keeps others from claiming the run while it lives.
+    A process that inherits its descriptor keeps others from claiming the run while it lives.
     """
 
     @property
     def lock_descriptor(self) -> int | None:
-        """The file descriptor of the lock, or None where locks are not supported."""
+        """The descriptor of the file or connection with the lock, or None if there is none."""
         ...
 
 

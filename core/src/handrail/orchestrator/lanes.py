@@ -28,7 +28,7 @@ from handrail.engine.commands import (
 )
 from handrail.engine.guard import checked, guarded, target
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import AsyncStepError, StepCancelledError
+from handrail.errors import AsyncStepError, StepCancelled
 from handrail.events import Event
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
@@ -288,8 +288,8 @@ class Lanes:
         else:
             self._start(playing, command)
 
-    def _cancelled(self, line: Line) -> StepCancelledError:
-        return StepCancelledError(line.cancelled or "cancelled")
+    def _cancelled(self, line: Line) -> StepCancelled:
+        return StepCancelled(line.cancelled or "cancelled")
 
     def _start(self, playing: _Playing, command: Any) -> None:
         """Start the user code of a command."""
@@ -348,7 +348,7 @@ class Lanes:
     @calls_user_code
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(max(seconds, 0)):
-            raise StepCancelledError("cancelled")
+            raise StepCancelled("cancelled")
 
     def _move_layers(self, playing: _Playing, answer: Any) -> None:
         """Move the layers of a step on; that is code of theirs, too."""
@@ -402,7 +402,7 @@ class Lanes:
         def ended(task: asyncio.Task[Any]) -> None:
             if task.cancelled():  # Before it began.
                 getattr(awaitable, "close", lambda: None)()
-                job.ended(Raised(StepCancelledError(playing.lane.line.cancelled or "cancelled")))
+                job.ended(Raised(StepCancelled(playing.lane.line.cancelled or "cancelled")))
             else:
                 job.ended(task.result())
             self._wake()

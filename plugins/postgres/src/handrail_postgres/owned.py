@@ -41,6 +41,11 @@ class PostgresOwnedRun(SqlOwnedRun):
         self._other = other
         super().__init__(claimed, lease, {"lease": lease})
 
+    @property
+    def lock_descriptor(self) -> int | None:
+        """The descriptor of the connection that has the lock; see `SharesLock`."""
+        return self._session.descriptor
+
     def store_value(
         self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
     ) -> dict[str, Any]:

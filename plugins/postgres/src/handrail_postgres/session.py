@@ -108,6 +108,14 @@ class Session:
         """Whether the connection, and with it every lock, is lost."""
         return self._connection.closed
 
+    @property
+    def descriptor(self) -> int | None:
+        """The descriptor of the connection, or None if it is lost.
+
+        The server keeps the session while any process has it.
+        """
+        return None if self._connection.closed else self._connection.fileno()
+
     @contextmanager
     def using(self) -> Generator[Connection, None, None]:
         """Return a context manager with the connection; each statement is its own commit.

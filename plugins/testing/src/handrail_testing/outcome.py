@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail.errors import StepFailedError, describe
@@ -29,7 +30,9 @@ class Outcome:
     """All that happened when `run_step` or `run_action` ran something.
 
     The assertions return the outcome, so that they can be chained:
-    `outcome.ran("find", "copy").failed_at("check").undid("copy", "find")`.
+    `outcome.ran("find", "copy").failed_at("check").undid("copy", "find")`. The steps of a group are
+    named in the order of the plan, lane by lane, whichever of them was faster; for `undid` in the
+    reverse order.
 
     Attributes:
         steps: The names of the planned steps, in order.
@@ -77,12 +80,12 @@ class Outcome:
     def ran(self, *steps: str) -> Self:
         """Demand that exactly these steps were executed to their end, in this order."""
         __tracebackhide__ = True
-        return self._same("to run", steps, [each.step for each in self._all(StepFinished)])
+        return self._same("to run", steps, self._in_order(StepFinished))
 
     def skipped(self, *steps: str) -> Self:
         """Demand that exactly these steps were skipped."""
         __tracebackhide__ = True
-        return self._same("to be skipped", steps, [each.step for each in self._all(StepSkipped)])
+        return self._same("to be skipped", steps, self._in_order(StepSkipped))
 
     def undid(self, *steps: str) -> Self:
         """Demand that exactly these steps were undone, in this order; none without names.
@@ -90,7 +93,7 @@ class Outcome:
         Steps that have no rollback are not among them.
         """
         __tracebackhide__ = True
-        return self._same("to be undone", steps, [each.step for each in self._all(StepUndone)])
+        return self._same("to be undone", steps, self._in_order(StepUndone))
 
     def succeeded(self) -> Self:
         """Demand that the run went through."""
@@ -118,6 +121,19 @@ class Outcome:
 
     def _all(self, kind: type[E]) -> list[E]:
         return [each for each in self.events if isinstance(each, kind)]
+
+    def _in_order(
+        self, kind: type[StepFinished] | type[StepSkipped] | type[StepUndone]
+    ) -> list[str]:
+        """Return the steps of these events, those of a group as if one lane followed the other."""
+        place = {step: number for number, step in enumerate(self.steps)}
+        steps: list[str] = []
+        for group, alike in groupby(self._all(kind), key=lambda each: each.group):
+            names = [each.step for each in alike]
+            if group is not None:
+                names.sort(key=lambda step: place.get(step, 0), reverse=kind is StepUndone)
+            steps += names
+        return steps
 
     def _same(self, what: str, expected: Sequence[str], real: Sequence[str]) -> Self:
         __tracebackhide__ = True

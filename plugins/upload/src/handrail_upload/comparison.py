@@ -83,7 +83,8 @@ class Comparison:
                     kept.append(judged)
                     if judged.state in (UNCHANGED, SKIPPED):
                         self.progress.end(judged)
-            manifest.update(kept)
+            if kept:
+                manifest.update(kept)
             if settled <= last - first:
                 manifest.settle(NEW, first, last, but=conflicts)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from handrail import Origin, events
+from handrail import Group, Origin, events
 from handrail.cli.view.console import Console, moves
 from handrail.cli.view.progress import LiveView, LogView
 from handrail.cli.view.text import columns, one_line, share_of, size
@@ -42,6 +42,9 @@ class View:
         else:
             options["wall"] = lambda: f"12:{int(self.now) // 60 % 60:02}:{int(self.now) % 60:02}"
         self.view = kind(Console(), "upload · 2 steps", clock=lambda: self.now, **options)
+        self.begin()
+
+    def begin(self) -> None:
         self.tell(events.RunStarted(action="upload", run_id="1", fingerprint="f", steps=("send",)))
         self.tell(events.StepStarted(step="send", position=0, origin=NOWHERE))
 
@@ -433,3 +436,202 @@ def test_the_progress_of_an_undo_is_shown_like_that_of_a_step(
     assert view.shown()[-1].startswith(" ↶ send")
     view.tell(events.StepStarted(step="close", position=2, origin=NOWHERE))
     assert view.shown()[-1].startswith(" ▸ close")
+
+
+# Groups
+
+MEDIA = Group(name="media", lanes=(range(1, 3), range(3, 4), range(4, 5)), limit=2)
+NIGHTLY = ("fetch", "resize", "watermark", "transcode", "thumbs", "publish")
+IN_LANE = {"resize": 0, "watermark": 0, "transcode": 1, "thumbs": 2}
+
+
+class GroupView(View):
+    """A view of a run with a group, before its first step."""
+
+    steps: tuple[str, ...] = NIGHTLY
+    finished = 0
+
+    def __init__(self, kind: type[LiveView] | type[LogView] = LiveView, **options: Any) -> None:
+        super().__init__(kind, **{"groups": (MEDIA,), **options})
+
+    def begin(self) -> None:
+        self.tell(
+            events.RunStarted(
+                action="upload",
+                run_id="1",
+                fingerprint="f",
+                steps=self.steps,
+                finished=self.finished,
+            )
+        )
+        self.err.truncate(0)
+        self.err.seek(0)
+
+    def place(self, step: str) -> Any:
+        lane = IN_LANE.get(step)
+        return {"step": step, "group": None if lane is None else "media", "lane": lane}
+
+    def start(self, *steps: str) -> None:
+        for step in steps:
+            self.tell(events.StepStarted(position=0, origin=NOWHERE, **self.place(step)))
+
+    def finish(self, step: str) -> None:
+        self.tell(events.StepFinished(position=0, took=4.0, data={}, **self.place(step)))
+
+    def part(self, step: str, current: float, total: float) -> None:
+        self.tell(
+            events.StepProgressed(current=current, total=total, category=None, **self.place(step))
+        )
+
+    def region(self, after: float = 1.0) -> list[str]:
+        """Let time go by, and return the lines that move."""
+        self.err.truncate(0)
+        self.err.seek(0)
+        self.tick(after)
+        return self.shown()
+
+
+@pytest.fixture
+def group_view(on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch) -> GroupView:
+    """Return a view of a run with a group, on a terminal of 80 columns."""
+    on_terminal(80)
+    monkeypatch.setenv("LINES", "24")
+    return GroupView()
+
+
+def test_each_lane_that_runs_has_a_line_and_each_that_waits(group_view: GroupView) -> None:
+    """Below what has ended, and above what holds for the whole run."""
+    group_view.start("fetch")
+    group_view.finish("fetch")
+    group_view.start("resize", "transcode")
+    group_view.finish("resize")
+    group_view.start("watermark")
+    group_view.part("watermark", 40, 120)
+    ended = [line for line in group_view.shown() if re.search("[✓┌]", line)]
+    assert ended == [
+        " ✓ fetch            4.0s",
+        " ┌ media                  3 lanes, 2 at a time",
+        " │ 1 ✓ resize       4.0s",
+    ]
+    group_view.tell(events.ProgressChanged(percent=58))
+    region = group_view.region()
+    assert [line[:27] for line in region] == [
+        " │ 1 ▸ watermark    3.0s  █",
+        " │ 2 ▸ transcode    5.0s",
+        " │ 3   thumbs             w",
+        " 58 %  2 of 6 done, 2 runni",
+    ]
+    assert region[0].endswith("█████░░░░░░░░░░░  33 %  40/120")
+    assert region[-1].endswith("2 running · 9.0s · Ctrl-C undoes")
+    assert all(columns(line) <= 79 for line in region)
+
+
+def test_lines_that_move_are_drawn_over_each_other(group_view: GroupView) -> None:
+    """The cursor goes up to the first of them, and what is below the last is cleared."""
+    group_view.start("resize", "transcode")
+    group_view.tick()
+    group_view.region()
+    assert group_view.err.getvalue().startswith("\r\x1b[3A\x1b[?7l")
+    group_view.finish("transcode")
+    group_view.region()
+    assert group_view.err.getvalue().startswith("\r\x1b[2A\x1b[?7l")
+    assert "\x1b[J" in group_view.err.getvalue()
+
+
+def test_after_a_failure_no_lane_waits(group_view: GroupView) -> None:
+    """None of them will start any more."""
+    group_view.start("resize", "transcode")
+    failed = events.StepFailed(
+        position=0, took=1.0, error="no", origin=NOWHERE, **group_view.place("transcode")
+    )
+    group_view.tell(failed)
+    assert [line.split()[2] for line in group_view.region()[:-1]] == ["▸"]
+
+
+def test_what_is_undone_has_one_line_without_a_lane(group_view: GroupView) -> None:
+    """Undo goes one step at a time, whatever ran beside what."""
+    group_view.start("resize", "transcode")
+    group_view.finish("resize")
+    group_view.finish("transcode")
+    group_view.tell(events.UndoStarted(cause="no", steps=("transcode", "resize")))
+    assert group_view.region()[0].startswith(" ◂ transcode        1.0s  ·  0 of 2 undone")
+    group_view.tell(events.StepUndone(took=1.0, **group_view.place("transcode")))
+    assert " ↶ transcode        1.0s  undone" in group_view.shown()
+
+
+def test_messages_of_a_lane_name_their_step(group_view: GroupView) -> None:
+    """Several steps may talk at a time."""
+    group_view.start("resize", "transcode")
+    said = events.MessageLogged(
+        name="shrunk", data={"size": 3}, file=None, **group_view.place("resize")
+    )
+    group_view.tell(said)
+    assert " │ 1   · resize: shrunk size=3" in group_view.shown()
+
+
+def test_a_step_after_the_group_is_shown_alone(group_view: GroupView) -> None:
+    """As before it."""
+    group_view.start("resize")
+    group_view.finish("resize")
+    group_view.start("publish")
+    assert group_view.region() == [" ▸ publish          1.0s  ·  0 %  1 of 6  Ctrl-C undoes"]
+
+
+def test_of_many_lanes_some_are_drawn_and_the_others_counted(
+    on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as the terminal has room for, however many there are."""
+    on_terminal(80)
+    monkeypatch.setenv("LINES", "7")
+    names = tuple(f"s{number}" for number in range(1_000))
+    wide = Group(name="wide", lanes=tuple(range(at, at + 1) for at in range(1_000)), limit=20)
+    monkeypatch.setattr(GroupView, "steps", names)
+    view = GroupView(groups=(wide,))
+    for lane in range(20):
+        view.tell(
+            events.StepStarted(
+                step=f"s{lane}", position=lane, origin=NOWHERE, group="wide", lane=lane
+            )
+        )
+    region = view.region()
+    assert [line.split("s", 1)[0] for line in region[:4]] == [
+        *(f" │ {lane:>4} ▸ " for lane in range(1, 5)),
+    ]
+    assert region[4] == " │ … and 996 more running or waiting"
+    assert len(region) == 6
+
+
+def test_of_a_run_that_goes_on_in_a_group_nobody_says_which_lanes_wait(
+    on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may have ended before."""
+    on_terminal(80)
+    monkeypatch.setattr(GroupView, "finished", 3)
+    view = GroupView()
+    view.start("watermark")
+    assert not any("waiting" in line for line in view.region())
+
+
+def test_a_log_names_the_lane_of_each_step(
+    on_terminal: OnTerminal,
+) -> None:
+    """With a line for each that runs after half a minute."""
+    on_terminal(stream=Pipe, kind=LogView)
+    view = GroupView(LogView)
+    view.start("fetch")
+    view.finish("fetch")
+    view.start("resize", "transcode")
+    view.tell(events.StatusChanged(status="retrying 2/8", **view.place("transcode")))
+    view.finish("resize")
+    view.now += 30
+    view.tick()
+    assert [line[9:] for line in view.shown()] == [
+        "▸ fetch",
+        "✓ fetch  4.0s",
+        "┌ media  3 lanes, 2 at a time",
+        "│ 1 ▸ resize",
+        "│ 2 ▸ transcode",
+        "│ 2   transcode  retrying 2/8",
+        "│ 1 ✓ resize  4.0s",
+        "│ 2   transcode  retrying 2/8",
+    ]

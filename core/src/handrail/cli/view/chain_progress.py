@@ -35,7 +35,7 @@ class ChainView(LiveView):
         self._ordinary = [planned.name for planned in ordinary]
         self._total = Counter(planned.action for planned in ordinary)
         self._done: Counter[str] = Counter()
-        self._began: dict[str, float] = {}
+        self._since: dict[str, float] = {}
         self._told: dict[str, str] = {}
         self._room = min(max(map(columns, self._own.values()), default=0), _MOST)
         self._indent = max((columns(each.name) for each in plan.actions), default=0)
@@ -44,13 +44,13 @@ class ChainView(LiveView):
         super()._run_started(event)
         self._done.update(self._action_of[name] for name in self._ordinary[: event.finished])
 
-    def _begin(self, step: str, *, back: bool) -> None:
-        super()._begin(step, back=back)
-        self._began.setdefault(self._action_of.get(step, ""), self._clock())
+    def _begin(self, step: str, lane: str, *, back: bool, number: int | None = None) -> None:
+        super()._begin(step, lane, back=back, number=number)
+        self._since.setdefault(self._action_of.get(step, ""), self._clock())
 
-    def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
+    def _end(self, lane: str, mark: str, step: str, took: str, text: str) -> None:
         if mark not in ("✓", "-"):
-            super()._end(mark, step, took, text, style)
+            super()._end(lane, mark, step, took, text)
             return
         action = self._action_of[step]
         if step not in self._ordinary:
@@ -61,16 +61,16 @@ class ChainView(LiveView):
         if self._done[action] == self._total[action]:
             mark = self._console.style("✓", "green", err=True)
             count = f"{self._done[action]} of {self._total[action]}"
-            lasted = seconds(self._clock() - self._began[action])
+            lasted = seconds(self._clock() - self._since[action])
             head = f" {self._padded(action)} {mark} {count:{self._room}} {lasted:>7}"
             self._line(f"{head}  {self._told.get(action, '')}".rstrip())
 
     def _padded(self, action: str) -> str:
         return action + " " * (self._indent - columns(action))
 
-    def _head_of(self, working: Working) -> str:
-        if working.back or working.name not in self._own:
-            return super()._head_of(working)
+    def _head_of(self, working: Working, lane: str) -> str:
+        if lane or working.back or working.name not in self._own:
+            return super()._head_of(working, lane)
         own = self._own[working.name]
         name = own + " " * (self._room - columns(own))
         took = seconds(self._clock() - working.began)

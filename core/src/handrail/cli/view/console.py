@@ -49,6 +49,17 @@ def terminal_columns(stream: TextIO | None, default: int = 80) -> int:
         return default
 
 
+def terminal_rows(stream: TextIO, default: int = 24) -> int:
+    """Return the height of a terminal: LINES if it is set, and `default` if nobody knows it."""
+    given = os.environ.get("LINES", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).lines or default
+    except (OSError, ValueError):
+        return default
+
+
 # A letter in the last column, which is 999 at most. These terminals go to the next line only with
 # the letter after it: so what is written past the console, as by a child process, begins there.
 _AT_THE_EDGE = "\x1b[999G\x1b[?7h "
@@ -103,18 +114,21 @@ class Console:
         else:
             self._draw(_shown(line) + "\n")
 
-    def redraw(self, line: str = "", *, last: bool = False) -> None:
-        """Put `line` in place of the one that the cursor of standard error is in.
+    def redraw(self, *lines: str, above: int = 0, last: bool = False) -> None:
+        """Put `lines` in place of the one that the cursor of standard error is in.
 
         Args:
-            line: The line, which has to fit into the terminal.
+            lines: The lines, which have to fit into the terminal; the cursor stays in the last.
+            above: The number of lines above the cursor that are replaced as well.
             last: Whether the cursor goes on to the next line.
         """
-        # Terminals differ in the width of some characters: never let one begin another line.
-        shown = f"\x1b[?7l{_shown(line)}\x1b[K" if line else "\x1b[K"
-        if line:
+        begin = f"\r\x1b[{above}A" if above else "\r"
+        shown = "\x1b[J" if above else "\x1b[K"
+        if lines:
+            # Terminals differ in the width of some characters: never let one begin another line.
+            shown = "\x1b[?7l" + "\x1b[K\n".join(map(_shown, lines)) + shown
             shown += "\x1b[?7h" if last or not self._wraps_late else _AT_THE_EDGE
-        self._draw(f"\r{shown}" + "\n" * last)
+        self._draw(begin + shown + "\n" * last)
 
     def flush(self) -> None:
         """Flush the output of steps, so that nothing can fail at exit."""

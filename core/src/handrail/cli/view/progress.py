@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from handrail import events
 from handrail.cli.hints import command_line
 from handrail.cli.view.amounts import Amounts
-from handrail.cli.view.console import Console, terminal_columns
+from handrail.cli.view.console import Console, terminal_columns, terminal_rows
 from handrail.cli.view.run_text import commands_for
 from handrail.cli.view.text import (
     WIDTH,
     columns,
     cut,
     folded,
+    lane_mark,
+    lanes_of,
     one_line,
     plural,
     seconds,
@@ -31,9 +34,14 @@ from handrail.recovery.status import purposes_of
 
 if TYPE_CHECKING:
     from handrail.cli.view.shared_terminal import SharedTerminal
+    from handrail.plan.plan import Group
 
+    _StepEvent = events.StepStarted | events.StepSkipped | events.StepFinished | events.StepFailed
+
+_LANES = 8  # Lines of lanes that are drawn at once; of the others, how many they are.
 _WIDEST = 40  # Columns that names may take; a longer one is shown in full, out of line.
 _CTRL_C = {False: "Ctrl-C undoes", True: "Ctrl-C stops and keeps"}
+_STYLES = {"-": "dim", "○": "cyan", "✓": "green", "✗": "red", "↶": "yellow"}
 _REFRESH = 0.1  # Seconds between two drawings of the moving line for events.
 _TICK = 1.0  # Seconds between two drawings without one.
 _EACH = 30.0  # Seconds between two lines of a log while a step runs.
@@ -100,22 +108,45 @@ class JsonView:
 
 
 class Working:
-    """The step that is being run or undone.
+    """A step that is being run or undone.
 
     Attributes:
         name: Its name.
         back: Whether it is being undone.
         began: When that began.
+        lane: The number of its lane, from 0; None outside groups, and for an undo.
         amounts: What it has reported of its progress.
         status: What it said it waits for or does, while that holds.
+        told: The status of which a log has a line.
     """
 
-    def __init__(self, name: str, began: float, *, back: bool) -> None:
+    def __init__(self, name: str, began: float, *, back: bool, lane: int | None) -> None:
         self.name = name
         self.back = back
         self.began = began
+        self.lane = lane
         self.amounts = Amounts(began)
         self.status: str | None = None
+        self.told: str | None = None
+
+
+class _Lanes:
+    """The group that is being run.
+
+    Attributes:
+        group: The group.
+        waiting: The number and the first step of each lane that has not begun, in order.
+    """
+
+    def __init__(self, group: Group, steps: Sequence[str], *, goes_on: bool) -> None:
+        self.group = group
+        # Of a run that goes on within the group nobody knows which lanes have ended.
+        first = {number: steps[lane.start] for number, lane in enumerate(group.lanes)}
+        self.waiting: dict[int, str] = {} if goes_on else first
+
+    def mark(self, lane: int | None) -> str:
+        """Return what stands before a step in a lane."""
+        return lane_mark(lane, len(self.group.lanes))
 
 
 class _RunView:
@@ -124,6 +155,7 @@ class _RunView:
     Args:
         console: The output.
         head: The first line, without the number of the run.
+        groups: The groups of its plan.
         keeps: Whether finished steps are kept after a failure.
         undoes: Whether the run undoes from the start.
         dry: Whether it is a dry run, whose list of what would be done is its result.
@@ -135,6 +167,7 @@ class _RunView:
         console: Console,
         head: str,
         *,
+        groups: Sequence[Group] = (),
         keeps: bool = False,
         undoes: bool = False,
         dry: bool = False,
@@ -148,10 +181,13 @@ class _RunView:
         self._lock = threading.RLock()
         self._process = self._lock_of = os.getpid()
         self._width = 12
-        self._steps = 0
+        self._groups = {group.name: group for group in groups}
+        self._lanes: _Lanes | None = None
+        self._steps: Sequence[str] = ()
+        self._began = clock()
         self._ended = 0
         self._percent = 0
-        self._working: Working | None = None
+        self._working: dict[str, Working] = {}
         self._undone = ""
         self._back = 0
         self._to_undo: tuple[str, ...] = ()
@@ -218,8 +254,12 @@ class _RunView:
         """Write a line."""
         raise NotImplementedError
 
-    def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
-        """Write that a step, or its undo, has ended."""
+    def _heading(self, name: str, text: str) -> None:
+        """Write that a group begins."""
+        raise NotImplementedError
+
+    def _end(self, lane: str, mark: str, step: str, took: str, text: str) -> None:
+        """Write that a step, or its undo, has ended; `lane` stands before a step of a group."""
         raise NotImplementedError
 
     def _refresh(self) -> None:
@@ -228,35 +268,61 @@ class _RunView:
     # Events
 
     def _run_started(self, event: events.RunStarted) -> None:
-        self._steps = len(event.steps)
-        self._width = min(max([12, *(columns(name) for name in event.steps)]), _WIDEST)
+        self._steps = event.steps
+        longest = max([12, *map(columns, event.steps), *self._in_lanes(event.steps)])
+        self._width = min(longest, _WIDEST)
         number = "" if event.number is None else f"run {event.number} · "
-        over = f" · goes on after {event.finished} of {self._steps}" if event.finished else ""
+        over = f" · goes on after {event.finished} of {len(self._steps)}" if event.finished else ""
         if self._undoes:
             over = " · undoes what was done"
         if event.number is not None:
             self._later = f"leaves the rest to  {command_line(f'rollback {event.number}')}"
         self._ended = event.finished
+        self._began = self._clock()
         self._line(f"{number}{self._head}{over}")
 
-    def _step_started(self, event: events.StepStarted) -> None:
-        self._begin(event.step, back=False)
+    def _in_lanes(self, steps: Sequence[str]) -> Iterator[int]:
+        """Yield the columns of the steps in groups, with their lanes."""
+        for group in self._groups.values():
+            beside = columns(lane_mark(0, len(group.lanes)))
+            yield from (beside + columns(steps[place]) for place in group.span)
 
-    def _begin(self, step: str, *, back: bool) -> None:
-        self._working = Working(step, self._clock(), back=back)
+    def _step_started(self, event: events.StepStarted) -> None:
+        lane = self._lane_of(event)
+        self._begin(event.step, lane, back=False, number=event.lane)
+
+    def _lane_of(self, event: _StepEvent) -> str:
+        """Return what stands before the step of an event; write a heading before a new group."""
+        group = self._groups.get(event.group or "")
+        if group is None:
+            self._lanes = None
+        elif self._lanes is None or self._lanes.group is not group:
+            self._lanes = _Lanes(group, self._steps, goes_on=self._ended > group.span.start)
+            self._heading(group.name, lanes_of(len(group.lanes), group.limit))
+        if self._lanes is None or event.lane is None:
+            return ""
+        self._lanes.waiting.pop(event.lane, None)
+        return self._lanes.mark(event.lane)
+
+    def _begin(self, step: str, lane: str, *, back: bool, number: int | None = None) -> None:
+        self._working[step] = Working(step, self._clock(), back=back, lane=number)
 
     def _step_skipped(self, event: events.StepSkipped) -> None:
-        self._over("-", event.step, "", "skipped", "dim")
+        self._over(self._lane_of(event), "-", event.step, "", "skipped")
 
     def _step_finished(self, event: events.StepFinished) -> None:
+        lane = self._lane_of(event)
         if "preview" in event.data:
-            self._over("○", event.step, "", "would run", "cyan")
+            self._over(lane, "○", event.step, "", "would run")
         else:
-            self._over("✓", event.step, seconds(event.took), brief(event.data), "green")
+            self._over(lane, "✓", event.step, seconds(event.took), brief(event.data))
 
     def _step_failed(self, event: events.StepFailed) -> None:
         error = "interrupted" if event.error == "KeyboardInterrupt" else event.error
-        self._over("✗", event.step, seconds(event.took), self._short(error), "red")
+        lane = self._lane_of(event)
+        if self._lanes is not None:
+            self._lanes.waiting.clear()  # No lane starts another step.
+        self._over(lane, "✗", event.step, seconds(event.took), self._short(error))
 
     def _undo_started(self, event: events.UndoStarted) -> None:
         self._undoing, self._to_undo = True, event.steps
@@ -264,19 +330,19 @@ class _RunView:
 
     def _next_undo(self) -> None:
         """Begin with the next step to be undone, which no event announces."""
-        self._working = None
+        self._working.clear()
         if self._back < len(self._to_undo):
-            self._begin(self._to_undo[self._back], back=True)
+            self._begin(self._to_undo[self._back], "", back=True)
 
     def _step_undone(self, event: events.StepUndone) -> None:
-        self._over("↶", event.step, seconds(event.took), self._undone or "undone", "yellow")
+        self._over("", "↶", event.step, seconds(event.took), self._undone or "undone")
 
     def _undo_failed(self, event: events.UndoFailed) -> None:
         error = self._short(f"undo failed: {event.error}")
-        self._over("✗", event.step, seconds(event.took), error, "red")
+        self._over("", "✗", event.step, seconds(event.took), error)
 
     def _step_progressed(self, event: events.StepProgressed) -> None:
-        working = self._working
+        working = self._working.get(event.step)
         if working is None:
             return
         now = self._clock()
@@ -284,8 +350,9 @@ class _RunView:
             working.status = None
 
     def _status_changed(self, event: events.StatusChanged) -> None:
-        if self._working is not None:
-            self._working.status = None if event.status is None else one_line(event.status)
+        working = self._working.get(event.step)
+        if working is not None:
+            working.status = None if event.status is None else one_line(event.status)
 
     def _progress_changed(self, event: events.ProgressChanged) -> None:
         self._percent = event.percent
@@ -297,10 +364,15 @@ class _RunView:
         if self._dry:
             return  # It is shown with the result.
         about = f" ({event.file})" if event.file else ""
-        self._line(f"   · {event.name}{about} {brief(event.data, limit=6)}".rstrip())
+        self._said(event, f"{event.name}{about} {brief(event.data, limit=6)}")
 
     def _metrics_measured(self, event: events.MetricsMeasured) -> None:
-        self._line(f"   · {event.category} {brief(event.value, limit=6)}".rstrip())
+        self._said(event, f"{event.category} {brief(event.value, limit=6)}")
+
+    def _said(self, event: events.MessageLogged | events.MetricsMeasured, text: str) -> None:
+        """Write what a step has said; beside others, with its lane and its name."""
+        lane = "" if self._undoing or self._lanes is None else self._lanes.mark(event.lane)
+        self._line(f" {lane}  · {f'{event.step}: ' * bool(lane)}{text}".rstrip())
 
     def _interrupt_received(self, event: events.InterruptReceived) -> None:
         if event.undoing:
@@ -314,14 +386,15 @@ class _RunView:
         self._line(self._console.style(text, "yellow", err=True))
 
     def _run_finished(self, _event: events.RunFinished) -> None:
-        self._working = None
+        self._working.clear()
 
-    def _over(self, mark: str, step: str, took: str, text: str, style: str) -> None:
-        undoing = self._undoing and (self._working is None or self._working.back)
+    def _over(self, lane: str, mark: str, step: str, took: str, text: str) -> None:
+        working = self._working.pop(step, None)
+        undoing = self._undoing and (working is None or working.back)
         self._ended += not undoing
         self._back += undoing
-        self._working, self._undone = None, ""
-        self._end(mark, step, took, text, style)
+        self._undone = ""
+        self._end(lane, mark, step, took, text)
         if undoing:
             self._next_undo()
 
@@ -343,6 +416,7 @@ class LiveView(_RunView):
         self._moving = moving
         self._drawn = -_REFRESH
         self._dirty = False
+        self._above = 0
         self._within_line = False
         self._held = False
         self._ours: Callable[[], bool] = lambda: True
@@ -384,14 +458,18 @@ class LiveView(_RunView):
         super()._run_finished(event)
         self._wipe()
 
-    def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
+    def _heading(self, name: str, text: str) -> None:
+        if not self._dry:
+            self._line(f" ┌ {self._name(name)} {'':>7}  {text}")
+
+    def _end(self, lane: str, mark: str, step: str, took: str, text: str) -> None:
         if self._dry and mark == "○":
             return  # It is shown with the result.
-        mark = self._console.style(mark, style, err=True)
-        self._line(f" {mark} {self._name(step)} {took:>7}  {text}".rstrip())
+        styled = self._console.style(mark, _STYLES[mark], err=True)
+        self._line(f" {lane}{styled} {self._name(step, lane)} {took:>7}  {text}".rstrip())
 
-    def _name(self, step: str) -> str:
-        return step + " " * (self._width - columns(step))
+    def _name(self, step: str, lane: str = "") -> str:
+        return step + " " * (self._width - columns(lane + step))
 
     def _line(self, text: str) -> None:
         self._wipe()
@@ -430,41 +508,68 @@ class LiveView(_RunView):
     def _wipe(self) -> None:
         # A child does not know whether its parent has drawn the line since.
         if self._dirty or (self._moving and self._in_child and not self._within_line):
-            self._console.redraw()
-            self._dirty = False
+            self._console.redraw(above=self._above)
+            self._dirty, self._above = False, 0
 
     def _draw(self) -> None:
         hidden = self._within_line or self._held or self._in_child or not self._ours()
-        if not self._moving or self._working is None or hidden:
+        if not self._moving or not self._working or hidden:
             return
         self._drawn = self._clock()
         room = min(WIDTH, terminal_columns(self._console.err)) - 1
-        self._console.redraw(cut(self._moving_line(self._working, room), room))
-        self._dirty = True
+        lines = [cut(line, room) for line in self._moving_lines(room)]
+        self._console.redraw(*lines, above=self._above)
+        self._dirty, self._above = True, len(lines) - 1
 
-    def _moving_line(self, working: Working, room: int) -> str:
-        line = self._head_of(working)
+    def _moving_lines(self, room: int) -> list[str]:
+        lanes = self._lanes
+        working = list(self._working.values())
+        if lanes is None or working[0].lane is None:
+            return [self._moving_line(working[0], room, "", self._overall(working[0]))]
+        lines = [
+            self._moving_line(each, room, lanes.mark(each.lane))
+            for each in sorted(working, key=lambda each: each.lane or 0)
+        ]
+        lines += [
+            f" {lanes.mark(lane)}  {self._name(name, lanes.mark(lane))} {'':>7}  waiting"
+            for lane, name in islice(lanes.waiting.items(), _LANES)
+        ]
+        most = max(min(_LANES, terminal_rows(self._console.err) - 3), 1)
+        more = len(working) + len(lanes.waiting) - most
+        if more > 0:
+            lines = [*lines[:most], f" │ … and {more} more running or waiting"]
+        return [*lines, self._all_lanes(len(working))]
+
+    def _all_lanes(self, running: int) -> str:
+        """Return the line about the whole run below those of lanes."""
+        done = f"{self._percent} %  {self._ended} of {len(self._steps)} done, {running} running"
+        return f" {done} · {seconds(self._clock() - self._began)} · {_CTRL_C[self._keeps]}"
+
+    def _moving_line(
+        self, working: Working, room: int, lane: str, overall: Sequence[str] = ()
+    ) -> str:
+        line = self._head_of(working, lane)
         if working.status is not None:
             free = room - columns(line) - 2
             line = f"{line}  {shorten(working.status, max(free, 1))}"
-        for part in [*self._bar(working), *self._overall(working)]:
+        for part in [*self._bar(working), *overall]:
             longer = f"{line}  {part}"
             if columns(longer) > room:
                 break  # Half a figure would be a wrong one.
             line = longer
         return line
 
-    def _head_of(self, working: Working) -> str:
-        """Return what the moving line begins with: the step, and how long it has been running."""
+    def _head_of(self, working: Working, lane: str) -> str:
+        """Return what a moving line begins with: the step, and how long it has been running."""
         took = seconds(self._clock() - working.began)
         mark = "◂" if working.back else "▸"
-        return f" {mark} {self._name(working.name)} {took:>7}"
+        return f" {lane}{mark} {self._name(working.name, lane)} {took:>7}"
 
     def _overall(self, working: Working) -> list[str]:
         """Return the parts about the whole run."""
         if working.back:
             return [f"·  {self._back} of {len(self._to_undo)} undone"]
-        return [f"·  {self._percent} %  {self._ended} of {self._steps}", _CTRL_C[self._keeps]]
+        return [f"·  {self._percent} %  {self._ended} of {len(self._steps)}", _CTRL_C[self._keeps]]
 
     def _bar(self, working: Working) -> list[str]:
         """Return the parts about the running step, the most important first."""
@@ -498,7 +603,6 @@ class LogView(_RunView):
         super().__init__(console, head, **options)
         self._wall = wall
         self._told = self._clock()
-        self._status: str | None = None
 
     def tick(self) -> float:
         """Write what is known of the running step, if nothing was written for a while."""
@@ -506,8 +610,10 @@ class LogView(_RunView):
             left = self._told + _EACH - self._clock()
             if left > 0:
                 return left
-            if self._working is not None:
-                self._line(f"  {self._working.name}  {self._known(self._working)}")
+            for working in islice(self._working.values(), _LANES):
+                self._line(f"{self._before(working)}  {working.name}  {self._known(working)}")
+            if len(self._working) > _LANES:
+                self._line(f"│   … and {len(self._working) - _LANES} more running")
             self._told = self._clock()
             return _EACH
 
@@ -515,24 +621,29 @@ class LogView(_RunView):
         super()._run_started(event)
         self._tick_after(_EACH)
 
-    def _begin(self, step: str, *, back: bool) -> None:
-        super()._begin(step, back=back)
-        self._status = None
-        self._line(f"{'◂' if back else '▸'} {step}")
+    def _begin(self, step: str, lane: str, *, back: bool, number: int | None = None) -> None:
+        super()._begin(step, lane, back=back, number=number)
+        self._line(f"{lane}{'◂' if back else '▸'} {step}")
 
-    def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
-        mark = self._console.style(mark, style, err=True)
-        self._line("  ".join(filter(None, (f"{mark} {step}", took, text))))
+    def _heading(self, name: str, text: str) -> None:
+        self._line(f"┌ {name}  {text}")
+
+    def _end(self, lane: str, mark: str, step: str, took: str, text: str) -> None:
+        styled = self._console.style(mark, _STYLES[mark], err=True)
+        self._line("  ".join(filter(None, (f"{lane}{styled} {step}", took, text))))
+
+    def _before(self, working: Working) -> str:
+        return "" if self._lanes is None else self._lanes.mark(working.lane)
 
     def _status_changed(self, event: events.StatusChanged) -> None:
         super()._status_changed(event)
-        working = self._working
-        if working is None or working.status is None or working.status == self._status:
+        working = self._working.get(event.step)
+        if working is None or working.status is None or working.status == working.told:
             return
         # Several workers may retry at once; the line of each 30 seconds tells their last.
-        if self._status is None or self._clock() - self._told >= _STATUS_PAUSE:
-            self._line(f"  {working.name}  {working.status}")
-        self._status = working.status
+        if working.told is None or self._clock() - self._told >= _STATUS_PAUSE:
+            self._line(f"{self._before(working)}  {working.name}  {working.status}")
+        working.told = working.status
 
     def _line(self, text: str) -> None:
         self._told = self._clock()

@@ -39,11 +39,11 @@ _IS_SAME = " AND ".join(f"k.{name} = file.{name}" for name in ("key", *_STATUS))
 _SETTLE = (
     f"UPDATE file SET state = '{UNCHANGED}', {', '.join(f'{name} = k.{name}' for name in _RESULT)}"
     f" FROM cache.known k WHERE id BETWEEN ? AND ? AND state = '{FOUND}' AND {_IS_SAME}"
-    " RETURNING id, key, version"
+    " RETURNING key, version"
 )
 _UNSETTLE = (
     f"UPDATE file SET state = '{FOUND}', {', '.join(f'{name} = NULL' for name in _RESULT)}"
-    " WHERE id = ?"
+    " WHERE key = ?"
 )
 _SCHEMA = f"""
 CREATE TABLE cache.known (
@@ -126,14 +126,14 @@ class FilesCache(Notes):
         """
         if self._has_cache:
             with self._doing_without(), self._transaction():
-                count, total, others = 0, 0, list[tuple[int]]()
+                count, total, others = 0, 0, list[tuple[str]]()
                 known = self._db.execute(_SETTLE, (first, last)).fetchall()
-                for number, key, version in known:
+                for key, version in known:
                     found = there.get(key)
                     if found is not None and found.version == version:
                         count, total = count + 1, total + found.size
                     else:
-                        others.append((number,))
+                        others.append((key,))
                 self._db.executemany(_UNSETTLE, others)
                 self.from_cache += count
                 return count, total

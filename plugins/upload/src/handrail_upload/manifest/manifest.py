@@ -18,8 +18,8 @@ from handrail_upload.units import DataFile, DataUnit
 _LAST = chr(0x10FFFF)  # After every name of a role.
 # Those of a SourceFile, in its order.
 _COLUMNS = (
-    "path, name, key, unit, role, size, mtime, state, problem, sha256, etag, version,"
-    " dev, ino, ctime, id"
+    "path, name, key, unit, role, size, mtime, dev, ino, ctime, state, problem, sha256, etag,"
+    " version, id"
 )
 
 # As `os.fsencode` and `os.fsdecode` do it, which take three times as long for each file.

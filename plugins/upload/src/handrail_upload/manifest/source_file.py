@@ -33,6 +33,9 @@ class SourceFile:
         role: Its role in that unit.
         size: Bytes.
         mtime: When its content last changed, in nanoseconds since the epoch.
+        dev: Device of the file; None, like the next two, if it is not known to be of this machine.
+        ino: Its inode.
+        ctime: When its status last changed, in nanoseconds since the epoch.
         state: `found`, then `invalid`, or `new`, `replace`, `unchanged` or `skipped`; `sent` once
             it is stored.
         problem: The reason if it is not valid, or None.
@@ -40,9 +43,6 @@ class SourceFile:
         etag: The ETag that the storage reported.
         version: What distinguishes the stored object from others under its key; see
             `handrail_storage.Listed.version`.
-        dev: Device of the file; None, like the next two, if it is not known to be of this machine.
-        ino: Its inode.
-        ctime: When its status last changed, in nanoseconds since the epoch.
         id: Its number in the manifest, from 1; 0 before it is added.
     """
 
@@ -53,14 +53,14 @@ class SourceFile:
     role: str
     size: int
     mtime: int
+    dev: int | None = None
+    ino: int | None = None
+    ctime: int | None = None
     state: str = FOUND
     problem: str | None = None
     sha256: str | None = None
     etag: str | None = None
     version: str | None = None
-    dev: int | None = None
-    ino: int | None = None
-    ctime: int | None = None
     id: int = 0
 
     def settled(
@@ -76,14 +76,14 @@ class SourceFile:
             self.role,
             size,
             self.mtime,
+            self.dev,
+            self.ino,
+            self.ctime,
             state,
             self.problem,
             sha256,
             etag,
             version,
-            self.dev,
-            self.ino,
-            self.ctime,
             self.id,
         )
 

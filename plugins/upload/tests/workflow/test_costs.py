@@ -1,0 +1,72 @@
+"""What an upload of small files costs for each: counted, as times depend on machines."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail_upload.manifest import files_cache
+
+Calls = Counter[str]
+
+
+@pytest.fixture(autouse=True)
+def grain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let also files be known that were written just now."""
+    monkeypatch.setattr(files_cache, "GRAIN", -(10**9))
+
+
+def _calls(run: Callable[[], object]) -> Calls:
+    """Return the function calls in Python, of all threads, by name."""
+    made = Calls()
+
+    def count(frame: Any, event: str, _: object) -> None:
+        if event == "call":
+            made[frame.f_code.co_name] += 1
+
+    threading.setprofile(count)
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]
+    return made
+
+
+@pytest.fixture
+def for_each(
+    write: Callable[..., Path], upload: Callable[..., Any]
+) -> Callable[[], tuple[Calls, Calls]]:
+    """Return what each file costs more: calls of a first upload, and of the next one."""
+
+    def _for_each() -> tuple[Calls, Calls]:
+        found: list[tuple[Calls, Calls]] = []
+        for count in (100, 300, 500):  # The first one imports what is needed.
+            source = write({f"d/{number:03}": "x" for number in range(count)}, f"src{count}")
+            runs = [
+                _calls(lambda: upload(source=source, target=f"out{count}"))  # noqa: B023
+                for _ in range(2)
+            ]
+            found.append((runs[0], runs[1]))
+        _, few, many = found
+        first, again = (
+            Counter({name: round((more[name] - less[name]) / 200) for name in more})
+            for less, more in zip(few, many, strict=True)
+        )
+        return +first, +again
+
+    return _for_each
+
+
+def test_each_file_costs_few_function_calls(for_each: Callable[[], tuple[Calls, Calls]]) -> None:
+    """They take as long as the system calls for a file, or as its rows in SQLite."""
+    first, again = for_each()
+    assert first.total() <= 67, first
+    assert again.total() <= 19, again

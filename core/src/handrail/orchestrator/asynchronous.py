@@ -168,20 +168,20 @@ class Asynchronous:
         waiting = LoopWaiting(loop)
         lanes = Lanes(run, command, tell=self._tell, wake=waiting.wake, loop=lambda: loop)
         while True:
+            pending, self._pending = self._pending, None
+            if pending is not None and not lanes.stopping:
+                lanes.interrupt(pending)
             lanes.move()
             if lanes.over:
                 return
             if logs := lanes.committing:
                 lanes.committed(await self._in_thread(commit, run, logs))
-            elif self._pending is None:
+            else:
                 try:
                     await waiting.wait()
                 except asyncio.CancelledError as error:
                     self._asked_to_cancel()  # This request was noticed.
                     self._cancel(error)
-            pending, self._pending = self._pending, None
-            if pending is not None and not lanes.stopping:
-                lanes.interrupt(pending)
 
     def _tell(self, event: Event) -> None:
         assert self._run.listener is not None

@@ -251,17 +251,19 @@ class Blocking:
         before, asked, errors = interrupts.undoing, False, 0
         try:
             while True:
+                error: BaseException | None = None
                 try:
-                    lanes.move()
-                    if lanes.over:
-                        return None
-                    if logs := lanes.committing:
-                        lanes.committed(commit(self._run, logs))
-                    elif interrupts.pending is None:
-                        # A step has failed: the first signal only warns, as in the undo.
-                        interrupts.undoing = before or (lanes.stopping and not asked)
-                        waiting.wait(interrupts, in_loop=lanes.awaits)
-                    error: BaseException | None = interrupts.take() or waiting.because
+                    error = interrupts.take() or waiting.take()
+                    if error is None:
+                        lanes.move()
+                        if lanes.over:
+                            return None
+                        if logs := lanes.committing:
+                            lanes.committed(commit(self._run, logs))
+                        else:
+                            # A step has failed: the first signal only warns, as in the undo.
+                            interrupts.undoing = before or (lanes.stopping and not asked)
+                            waiting.wait(interrupts, in_loop=lanes.awaits)
                 except BaseException as raised:
                     error, errors = raised, errors + 1
                     if errors > _BROKEN:

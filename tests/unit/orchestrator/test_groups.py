@@ -572,7 +572,9 @@ def test_no_lane_starts_once_the_run_was_interrupted_before_the_group() -> None:
     begun: list[str] = []
 
     class Late(Do):
-        # A step that suppresses the interrupt, which the group then comes upon.
+        # It suppresses the interrupt, and there is no progress to report before the group.
+        progress_weight = 0.0
+
         def execute(self, context: Context) -> StepResult:
             with suppress(KeyboardInterrupt):
                 ctrl_c()

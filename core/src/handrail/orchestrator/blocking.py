@@ -164,12 +164,13 @@ class Blocking:
             assert run.line.log is not None
             return guarded(run.line.log.commit)
         if isinstance(command, Event):
-            self._tell(command)
+            assert run.listener is not None
+            answer = guarded(run.listener, command)
+            if isinstance(answer, Raised):
+                self._put_off(answer.error)
             return None
         if isinstance(command, Within):
             return None
-        if isinstance(command, Abreast):
-            return self._play_lanes(command)
         # `always_run` steps start even if a signal is pending; they receive it.
         # A layer may still undo the attempt in which an interrupt was raised.
         calls = isinstance(command, Call) or (
@@ -186,7 +187,7 @@ class Blocking:
             return self._do(command)
         if isinstance(command, Limited | Pause):
             return self._pause_or_limited(command)
-        return None
+        return self._play_lanes(command) if isinstance(command, Abreast) else None
 
     def _do(self, command: Call | Attempt) -> Any:
         function, args = target(command, self._run.line.context)

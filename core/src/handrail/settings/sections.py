@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Literal, cast
 
@@ -67,7 +67,7 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
             reader.unknown(here, key, each, known, hint)
         else:
             # Those of a workflow may be what it is made of.
-            limits = key == "steps" and (section == "actions" or isinstance(each, dict))
+            limits = key == "steps" and (section == "actions" or _is_table(each))
             field, read = _parts()["limits" if limits else key]
             found[field] = read(reader, here, each)
     if section == "workflows" and isinstance(value, dict):
@@ -81,19 +81,29 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
     )
 
 
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
 def _parts() -> dict[str, tuple[str, Callable[[TableReader, Path, object], Any]]]:
     """Return, for each key of an action or a workflow, the field of it and what reads it."""
     return {
         "params": ("params", TableReader.table),
-        "insert": ("inserts", lambda *each: tuple(_inserts(*each))),
-        "steps": ("steps", lambda *each: tuple(_steps(*each))),
-        "limits": ("limits", lambda *each: tuple(_limits(*each))),
+        "insert": ("inserts", _all(_inserts)),
+        "steps": ("steps", _all(_steps)),
+        "limits": ("limits", _all(_limits)),
         "remove": ("removes", _removes),
-        "wrap": ("wraps", lambda *each: tuple(_wraps(*each))),
+        "wrap": ("wraps", _all(_wraps)),
         "chain": ("chain", _chain),
         "inputs": ("inputs", _inputs),
         "extends": ("extends", TableReader.text),
     }
+
+
+def _all(
+    read: Callable[[TableReader, Path, object], Iterable[Any]],
+) -> Callable[[TableReader, Path, object], tuple[Any, ...]]:
+    return lambda reader, path, value: tuple(read(reader, path, value))
 
 
 def _check_made_by(reader: TableReader, path: Path, found: Mapping[str, Any]) -> None:

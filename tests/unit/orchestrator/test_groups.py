@@ -692,7 +692,7 @@ def one(context): pass
 steps = StepRegistry()
 steps.register(one)
 Orchestrator(steps, BaseStepContext(RuntimeContext())).execute()
-named = ("lanes", "group", "lane_context", "waiting", "groups")
+named = ("lanes", "group", "lane_context", "blocking_group", "groups")
 print([name for name in sys.modules if name.startswith("handrail") and name.endswith(named)])
 """
     told = subprocess.run(

@@ -32,7 +32,6 @@ from handrail.plan.plan import PlannedStep
 from handrail.steps import StepResult
 from handrail.wrapper import Layers
 
-_BROKEN = 100  # Errors from outside of the steps in one group, after which it is given up.
 _NOT_AWAITABLE = frozenset({StepResult, Raised, bool, type(None)})
 
 
@@ -169,16 +168,8 @@ class Blocking:
             if isinstance(answer, Raised):
                 self._put_off(answer.error)
             return None
-        if isinstance(command, Within):
-            return None
         # `always_run` steps start even if a signal is pending; they receive it.
-        # A layer may still undo the attempt in which an interrupt was raised.
-        calls = isinstance(command, Call) or (
-            isinstance(command, Limited) and isinstance(command.command, Call)
-        )
-        clears_up = interrupts.raised and calls
-        stops = run.outcome is None and not (interrupts.undoing or clears_up)
-        if interrupts.pending is not None and stops:
+        if interrupts.pending is not None and run.outcome is None and self._stops(command):
             kind = Raised if isinstance(command, Mark | Report) else NotRun
             return kind(_taken(interrupts))
         if isinstance(command, Report):
@@ -187,7 +178,14 @@ class Blocking:
             return self._do(command)
         if isinstance(command, Limited | Pause):
             return self._pause_or_limited(command)
-        return self._play_lanes(command) if isinstance(command, Abreast) else None
+        return self._play_group(command) if isinstance(command, Abreast) else None
+
+    def _stops(self, command: Any) -> bool:
+        """Return whether an interrupt that is pending stops the run before a command."""
+        played = command.command if isinstance(command, Limited) else command
+        # A layer may still undo the attempt in which an interrupt was raised.
+        clears_up = self._interrupts.raised and isinstance(played, Call)
+        return not (self._interrupts.undoing or clears_up or isinstance(command, Within))
 
     def _do(self, command: Call | Attempt) -> Any:
         function, args = target(command, self._run.line.context)
@@ -239,48 +237,12 @@ class Blocking:
                         answer = checked(command.step, self._awaited(answer))
             command = layers.move(answer)
 
-    def _play_lanes(self, command: Abreast) -> Raised | None:
-        """Play a group; return why it was left as it is, if so."""
+    def _play_group(self, command: Abreast) -> Raised | None:
         # Most runs have no groups, and import no threads.
-        from handrail.orchestrator.lanes import Lanes, commit  # noqa: PLC0415
-        from handrail.orchestrator.waiting import Waiting  # noqa: PLC0415
+        from handrail.orchestrator.blocking_group import BlockingGroup  # noqa: PLC0415
 
-        interrupts, waiting = self._interrupts, Waiting(self._loop)
-        lanes = Lanes(
-            self._run, command, tell=self._tell, wake=waiting.wake, loop=self._loop.running
-        )
-        before, asked, errors = interrupts.undoing, False, 0
-        try:
-            while True:
-                error: BaseException | None = None
-                try:
-                    error = interrupts.take() or waiting.take()
-                    if error is None:
-                        lanes.move()
-                        if lanes.over:
-                            return None
-                        if logs := lanes.committing:
-                            lanes.committed(commit(self._run, logs))
-                        else:
-                            # A step has failed: the first signal only warns, as in the undo.
-                            interrupts.undoing = before or (lanes.stopping and not asked)
-                            waiting.wait(interrupts, in_loop=lanes.awaits)
-                except BaseException as raised:
-                    error, errors = raised, errors + 1
-                    if errors > _BROKEN:
-                        raise
-                if error is not None and not lanes.stopping:
-                    asked = True
-                    lanes.interrupt(error)
-                elif isinstance(error, KeyboardInterrupt) and not (asked or interrupts.warned):
-                    # It came upon the failure of a step, and does as much as one in the undo.
-                    asked = True
-                    interrupts.warn(error)
-                elif isinstance(error, KeyboardInterrupt):
-                    lanes.leave()
-                    return Raised(error)
-        finally:
-            interrupts.undoing = before
+        run, interrupts, loop = self._run, self._interrupts, self._loop
+        return BlockingGroup(run, command, interrupts, loop, self._tell).play()
 
     def _tell(self, event: Event) -> None:
         assert self._run.listener is not None

@@ -12,6 +12,7 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.abort import Doing
@@ -84,7 +85,8 @@ class Worker:
         self.variables = contextvars.copy_context()
         self._thread: threading.Thread | None = None
         self._job: Job | None = None
-        self._go = threading.Semaphore(0)
+        # Not a semaphore: what is written in Python could stay locked if a signal handler raises.
+        self._go: SimpleQueue[None] = SimpleQueue()
 
     def call(self, job: Job) -> None:
         """Make a call, unless it is being made."""
@@ -94,24 +96,24 @@ class Worker:
             thread.start()
             self._thread = thread
         self._job = job
-        self._go.release()
+        self._go.put(None)
 
     def has(self, job: Job) -> bool:
         """Return whether a call has been handed over; then it is made in any case."""
         if self._job is not job:
             return False
-        self._go.release()  # The first time it may have been kept from doing so.
+        self._go.put(None)  # The first time it may have been kept from doing so.
         return True
 
     def end(self) -> None:
         """Let the thread end, once its call returns."""
         self._job = None
-        self._go.release()
+        self._go.put(None)
 
     def _run(self) -> None:
         last: Job | None = None
         while True:
-            self._go.acquire()
+            self._go.get()
             job = self._job
             if job is None:
                 return
@@ -129,6 +131,7 @@ class _Playing:
         worker: Its thread.
         command: The command that is being performed.
         layers: The layers of the step, while they are played.
+        cut_short: Ends the latest pause, once something is put there.
         limit: The time of the attempt that is made, if it is limited.
         job: The call of user code that it waits for.
         answer: What it is moved on with next, unless it waits.
@@ -136,7 +139,18 @@ class _Playing:
         over: Whether it has come to its end.
     """
 
-    __slots__ = ("answer", "command", "job", "lane", "last", "layers", "limit", "over", "worker")
+    __slots__ = (
+        "answer",
+        "command",
+        "cut_short",
+        "job",
+        "lane",
+        "last",
+        "layers",
+        "limit",
+        "over",
+        "worker",
+    )
 
     def __init__(self, lane: Lane, worker: Worker) -> None:
         self.lane = lane
@@ -144,6 +158,7 @@ class _Playing:
         self.command: Any = None
         self.layers: Layers | None = None
         self.limit: TimeLimit | None = None
+        self.cut_short: SimpleQueue[None] | None = None
         self.job: Job | None = None
         self.answer: Any = None
         self.last: Any = None
@@ -182,7 +197,6 @@ class Lanes:
         self._tell = tell
         self._wake = wake
         self._loop = loop
-        self._stop = threading.Event()
 
     @property
     def over(self) -> bool:
@@ -302,7 +316,10 @@ class Lanes:
             command = self._limited(playing, command)
         playing.command = command
         if isinstance(command, Pause):
-            self._call(playing, self._pause, (command.seconds,))
+            playing.cut_short = SimpleQueue()
+            if self._group.stopping:
+                playing.cut_short.put(None)
+            self._call(playing, _pause, (command.seconds, playing.cut_short))
             return
         function, args = target(command, line.context)
         if isinstance(command, Attempt):
@@ -344,11 +361,6 @@ class Lanes:
             job.ended(playing.worker.variables.copy().run(guarded, function, *args))
         else:
             playing.worker.call(job)
-
-    @calls_user_code
-    def _pause(self, seconds: float) -> None:
-        if self._stop.wait(max(seconds, 0)):
-            raise StepCancelled("cancelled")
 
     def _move_layers(self, playing: _Playing, answer: Any) -> None:
         """Move the layers of a step on; that is code of theirs, too."""
@@ -417,13 +429,21 @@ class Lanes:
 
     def _cancel(self) -> None:
         """Cancel all that waits or can be cancelled."""
-        self._stop.set()
         for playing in self._playing:
+            if playing.cut_short is not None:
+                playing.cut_short.put(None)
             job = playing.job
             if job is not None and job.task is not None and not job.over:
                 job.task.cancel()
             elif (interrupt := playing.lane.line.interrupt) is not None:
                 interrupt(self._cancelled(playing.lane.line))
+
+
+@calls_user_code
+def _pause(seconds: float, cut_short: SimpleQueue[None]) -> None:
+    with suppress(Empty):
+        cut_short.get(timeout=max(seconds, 0))
+        raise StepCancelled("cancelled")
 
 
 @calls_user_code

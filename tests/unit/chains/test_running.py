@@ -374,3 +374,23 @@ def test_a_failure_in_a_group_undoes_the_actions_before_too(tmp_path, play):
     with pytest.raises(StepFailedError, match=r"'b\.right' failed: told to fail"):
         play(both, {"gather": {"world": tmp_path}, "b": {"world": tmp_path}})
     assert files(tmp_path) == []
+
+
+def test_a_step_in_a_lane_goes_by_its_name_in_its_action() -> None:
+    seen: list[Any] = []
+
+    @step
+    def left(context: Any) -> None:
+        seen.append((context.current_step, list(context.results)))
+
+    @step
+    def right(context: Any) -> None:
+        seen.append((context.current_step, list(context.results)))
+
+    @step
+    def before(context: Any) -> None:
+        pass
+
+    sides = action("sides", [before, parallel("both", [left, right])])
+    chain("two", [sides, action("after", [step(name="last")(lambda context: None)])]).run(packs=())
+    assert sorted(seen) == [("left", ["before"]), ("right", ["before"])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.attempt import end_event
 from handrail.engine.commands import Call, NotRun, Raised, Within
@@ -14,7 +14,7 @@ from handrail.frozen import replace
 from handrail.plan.joined import qualified
 
 if TYPE_CHECKING:
-    from handrail.context import BaseStepContext
+    from handrail.context import BaseStepContext, RunLink
     from handrail.engine.line import Line
     from handrail.plan.plan import PlannedAction
     from handrail.runtime import RunInfo
@@ -133,9 +133,9 @@ class Chain:
         """Go to the context of the chain as a whole."""
         yield from self._within(self._root)
 
-    def link(self, line: Line, position: int) -> ChainedAction:
+    def link(self, line: Line, position: int) -> RunLink:
         """Return what ties the context of a lane that begins at `position` to its action."""
-        return ChainedAction(self._at[position].planned, line)
+        return cast("RunLink", ChainedAction(self._at[position].planned, line))
 
     def recall(self, action: ChainedAction, context: BaseStepContext) -> None:
         """Take the context of an action that has begun in another process."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Literal, cast
 
@@ -68,7 +68,7 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
             # Those of a workflow may be what it is made of.
             limits = key == "steps" and (section == "actions" or isinstance(each, dict))
             field, read = _parts()["limits" if limits else key]
-            found[field] = read(reader, here, each)
+            found[field] = read(reader, here, cast("object", each))
     if section == "workflows" and isinstance(value, dict):
         _check_made_by(reader, path, found)
     return Changes(
@@ -80,15 +80,22 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
     )
 
 
-def _parts() -> dict[str, tuple[str, Callable[[TableReader, Path, object], Any]]]:
+Reads = Callable[[TableReader, Path, object], Any]
+
+
+def _parts() -> dict[str, tuple[str, Reads]]:
     """Return, for each key of an action or a workflow, the field of it and what reads it."""
+
+    def several(read: Callable[[TableReader, Path, object], Iterable[Any]]) -> Reads:
+        return lambda reader, path, value: tuple(read(reader, path, value))
+
     return {
         "params": ("params", TableReader.table),
-        "insert": ("inserts", lambda *each: tuple(_inserts(*each))),
-        "steps": ("steps", lambda *each: tuple(_steps(*each))),
-        "limits": ("limits", lambda *each: tuple(_limits(*each))),
+        "insert": ("inserts", several(_inserts)),
+        "steps": ("steps", several(_steps)),
+        "limits": ("limits", several(_limits)),
         "remove": ("removes", _removes),
-        "wrap": ("wraps", lambda *each: tuple(_wraps(*each))),
+        "wrap": ("wraps", several(_wraps)),
         "chain": ("chain", _chain),
         "inputs": ("inputs", _inputs),
         "extends": ("extends", TableReader.text),

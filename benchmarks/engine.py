@@ -17,6 +17,7 @@ from rounds import Cases, Took, show
 from handrail import (
     BaseStep,
     BaseStepContext,
+    Limits,
     Orchestrator,
     RuntimeContext,
     StepRegistry,
@@ -53,6 +54,12 @@ class MaySkip(Nothing):
     def can_skip(self, context: BaseStepContext) -> bool:
         """Say that there is."""
         return False
+
+
+class Limited(Nothing):
+    """Has a timeout, which is watched by a thread for each attempt."""
+
+    limits = Limits(timeout=60)
 
 
 class Fails(Nothing):
@@ -135,6 +142,7 @@ def runs(count: int) -> Cases:
         "run, steps with a can_skip": _execution(registry_of(count, MaySkip), heard),
         "run, a layer around each step": _execution(layered, heard),
         "run, three layers around each step": _execution(deep, heard),
+        "run, a timeout on each step": _execution(registry_of(count, Limited), heard),
         "run, observer of all events": _execution(registry, observers=[heard]),
     }
 

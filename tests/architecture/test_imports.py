@@ -44,9 +44,9 @@ FLOORS = (
     ("inspection", "isolation"),
     ("actions", "chains", "outputs", "workflow"),
     ("targets",),
+    ("recovery",),
     # What is only in the processes of isolated steps.
     ("isolation/child", "isolation/helper", "isolation/remade"),
-    ("recovery",),
     ("cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}

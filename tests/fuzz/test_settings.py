@@ -33,6 +33,12 @@ wrap.upload_files = ["timing", { use = "retry", attempts = 5 }]
 extends = "upload"
 remove = ["validate_files"]
 
+[workflows.lanes]
+steps = [
+  "notify",
+  { parallel = "both", lanes = [{ step = "notify", as = "a" }, ["cleanup"]], concurrency = 2 },
+]
+
 [local.actions]
 nightly = "flows.py:nightly"
 
@@ -56,6 +62,7 @@ CALLS = (
     ("packs",),
     ("plan", "nightly"),
     ("plan", "quick"),
+    ("plan", "lanes"),
     ("run", "nightly"),
     ("run", "upload", "--help"),
     ("doctor",),

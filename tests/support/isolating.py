@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from pydantic import BaseModel, SecretStr
 
@@ -36,6 +36,7 @@ from handrail import (
     StepWrapper,
     Undo,
     action,
+    chain,
     parallel,
     step,
 )
@@ -328,6 +329,12 @@ def beats(context: Context) -> None:
         context.set_progress(number, 10)
 
 
+def prints(context: Context) -> None:
+    while True:
+        print("working")
+        time.sleep(0.05)
+
+
 def is_suppressed(context: Context) -> None:
     try:
         waits(context)
@@ -449,6 +456,38 @@ holding = _action("holding", hold, Work(), after)
 looking = _action("looking", Connect(), parallel("both", [Lane("left"), [Timed(), Look()]]), after)
 grouped = _action("grouped", Connect(), parallel("both", [Lane("left"), Lane("right")]), after)
 closing = _action("closing", Connect(), Work(), Close())
+
+
+class Outputs(TypedDict):
+    """What an action of the chain hands on."""
+
+    do: str
+    seen: list[str]
+    pid: int
+
+
+class FirstAction(BaseAction[Params]):
+    """An action of a chain."""
+
+    context_class = Context
+    next = "records_much"
+
+    def setup_steps(self, registry: Any) -> None:
+        registry.register(Connect())
+        registry.register(Work())
+
+    def result(self, context: Any) -> Outputs:  # type: ignore[override]
+        pid = context.results["work"].data["pid"]
+        return {"do": self.next, "seen": context.seen, "pid": pid}
+
+
+class SecondAction(FirstAction):
+    """Another one, which does what the first one says."""
+
+
+chained = chain(
+    "chained", {"first": FirstAction, "second": SecondAction}, inputs={"second.do": "first.do"}
+)
 
 
 class NamedAction(BaseAction[Params]):

@@ -24,27 +24,30 @@ def on_screen(text: str) -> list[str]:
     that begins on the next line.
     """
     lines = [""]
-    column = 0
+    row = column = 0
     edge = at_the_edge = False
     for part in _PARTS.findall(text):
-        if part == "\n":
-            lines.append("")
-            edge = at_the_edge = False
-        elif part == "\r":
-            column = 0
+        if part in "\r\n" or part.endswith("A"):
+            if part == "\r":
+                column = 0
+            else:
+                row += 1 if part == "\n" else -int(part[2:-1])
+                lines += [""] * (row >= len(lines))
             edge = at_the_edge = False
         elif part == "\x1b[999G":
             edge = True
-        elif part == "\x1b[K":
-            lines[-1] = lines[-1][:column]
+        elif part in ("\x1b[K", "\x1b[J"):
+            lines[row] = lines[row][:column]
+            del lines[row + 1 if part == "\x1b[J" else len(lines) :]
         elif not part.startswith("\x1b"):
             if edge and not at_the_edge:
                 part, at_the_edge = part[1:], True
             if at_the_edge and part:
-                lines.append("")
+                row += 1
+                lines += [""] * (row >= len(lines))
                 column, edge, at_the_edge = 0, False, False
-            line = lines[-1].ljust(column)
-            lines[-1] = line[:column] + part + line[column + len(part) :]
+            line = lines[row].ljust(column)
+            lines[row] = line[:column] + part + line[column + len(part) :]
             column += len(part)
     return [line.rstrip() for line in lines]
 

@@ -55,13 +55,14 @@ class RunStarted(Event):
 
 @frozen
 class StepStarted(Event):
-    """A step is about to run; `position` counts from 0."""
+    """A step is about to run; `position` counts from 0, and `timeout` is in seconds."""
 
     step: str
     position: int
     origin: Origin
     group: str | None = None
     lane: int | None = None
+    timeout: float | None = None
 
 
 @frozen

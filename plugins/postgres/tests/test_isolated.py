@@ -44,9 +44,11 @@ def test_a_run_cannot_be_claimed_while_its_step_lives(
     process.kill()
     process.wait()
     journal = open_journal(place)
-    with pytest.raises(RunHeldError):
-        journal.claim(1)
-    os.kill(helper, signal.SIGCONT)
+    try:
+        with pytest.raises(RunHeldError):
+            journal.claim(1)
+    finally:
+        os.kill(helper, signal.SIGCONT)
     assert has_ended(helper)
     assert has_ended(step)
     while journal.holder(1) is not None:  # The server takes a moment to end a session.

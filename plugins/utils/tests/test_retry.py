@@ -21,6 +21,7 @@ from tenacity import (
 
 from handrail import (
     BaseStep,
+    Limits,
     Orchestrator,
     SourceChangedError,
     StepFailedError,
@@ -105,6 +106,23 @@ class TestAttempts:
                 f"retrying 1{of}: a",
                 f"retrying 2{of}: b",
             ]
+
+    def test_a_timeout_is_tried_again_with_the_full_time(self, context: Any, driver: str) -> None:
+        """It is an error like others; the pauses between attempts do not count."""
+
+        class Slow(Flaky):
+            limits = Limits(timeout=0.05)
+
+            async def execute(self, context: Any) -> StepResult:
+                result = super().execute(context)
+                if result.data["number"] < 3:
+                    await asyncio.sleep(30)
+                return result
+
+        run(context, RetryStep(Slow(), wait=0.1), driver)
+        assert context.trail == [("run", 1), ("undo", 1), ("run", 2), ("undo", 2), ("run", 3)]
+        errors = {data["error"] for _, data in context.events}
+        assert errors == {"it took longer than its timeout of 0.05s"}
 
     def test_last_error_as_it_is(self, context: Any, driver: str) -> None:
         """When all attempts fail, the last error itself is the cause, undone once by the run."""

@@ -37,6 +37,7 @@ from handrail.journal import (
     ChecksRows,
     FieldChange,
     Journal,
+    KnowsLanes,
     KnowsReliance,
     NoteChange,
     PrunesOneByOne,
@@ -201,6 +202,21 @@ class RecordsContract:
         )
         assert journal.read(owned.number, fields=False).fields == ()
         assert len(journal.read(owned.number, fields=False).notes) == 1
+
+    def test_the_step_of_a_field_is_kept(self, journal: Journal) -> None:
+        """By it the fields of lanes are told apart; the last value of a field counts."""
+        if not isinstance(journal, KnowsLanes) or not journal.knows_lanes:
+            pytest.skip("it refuses runs with groups")
+        owned = journal.open_run(new_run(), [FieldChange(0, "found", "[]")])
+        odd = "/odd/\udcff"
+        owned.write([FieldChange(1, "found", "1", "scan"), FieldChange(2, "found", "2", odd)])
+        owned.write([FieldChange(2, "found", "3", "scan")])
+        fields = journal.read(owned.number).fields
+        assert [(row.value, row.step) for row in fields] == [
+            ("[]", None),
+            ("1", "scan"),
+            ("3", "scan"),
+        ]
 
     def test_when_an_owner_was_last_heard_of(self, journal: Journal) -> None:
         before = time.time()
@@ -681,6 +697,7 @@ DAMAGE = [
     ("UPDATE {attempt} SET step = 'scam'", "attempt 1 of step 'scam'"),
     ("UPDATE {attempt} SET at = 'then'", "attempt 1 of step 'scan'"),
     ("UPDATE {field} SET value = '2'", "the value of the context's 'found' after 1 steps"),
+    ("UPDATE {field} SET step = 'scan'", "the value of the context's 'found' after 1 steps"),
     ("UPDATE {run} SET params = '{{ }}' WHERE id = 1", "its own row"),
     ("UPDATE {run} SET packs = '{{ }}' WHERE id = 1", "its own row"),
     ("UPDATE {run} SET action = 'uproad' WHERE id = 1", "its own row"),

@@ -442,10 +442,15 @@ GROUP = [
 ]
 
 
+def below_the_head(lines: list[str]) -> list[str]:
+    """Return the lines from the first step on."""
+    return lines[[line.split()[0] for line in lines].index("STEP") + 1 :]
+
+
 def test_the_steps_of_a_group_stand_in_their_lanes(call: Call, journal: Journal) -> None:
     """Below a heading, with the number of the lane; a resume goes on in every lane."""
     journal.add(GROUP, done("fetch"), done("resize"), started("watermark"), started("transcode"))
-    lines = [line.split() for line in call("show").lines[3:9]]
+    lines = [line.split() for line in below_the_head(call("show").lines)]
     assert [line[:4] for line in lines[:4]] == [
         ["fetch", "done", "0.2s", "-"],
         ["┌", "media", "2", "lanes"],
@@ -463,7 +468,7 @@ def test_of_many_lanes_the_notable_steps_are_shown(call: Call, journal: Journal)
     """With the heading once, and numbers of lanes below each other."""
     steps = [planned(f"s{number:02}", group="media", lane=number) for number in range(30)]
     journal.add(steps, *(done(f"s{number:02}") for number in range(29)), started("s29"))
-    lines = call("show").lines[3:8]
+    lines = below_the_head(call("show").lines)[:5]
     assert [" ".join(line.split()[:3]) for line in lines] == [
         "┌ media 30",
         "│ 1 s00",

@@ -14,7 +14,7 @@ from terminals import AtTerminal
 TALKING = """
 import logging, multiprocessing, os, subprocess, sys, time
 from pathlib import Path
-from handrail import action, step
+from handrail import action, parallel, step
 
 before = sys.stdout, sys.stderr
 logging.basicConfig(format="%(levelname)s %(message)s")
@@ -75,6 +75,16 @@ def leaves_it(context):
         time.sleep(0.11)
         context.set_progress(number, 3)
 
+def in_lane(name):
+    @step(name=name)
+    def do(context):
+        print("begins", name)
+        Path(name).read_text()
+        context.log("said", {"by": name})
+    return do
+
+lanes = [[in_lane("a"), in_lane("b")], in_lane("c"), in_lane("d")]
+side_by_side = action("side_by_side", [parallel("both", lanes, concurrency=2)])
 waiting = action("waiting", [waits])
 leaving = action("leaving", [leaves_it])
 forking = action("forking", [forks])
@@ -122,6 +132,37 @@ def test_the_clock_goes_on(at: At, folder: Path) -> None:
         assert run.end() == 0
         assert re.match(r" ✓ waits +\d\.\ds", run.screen[1])
         assert len(run.screen) == 3
+
+
+def test_lanes_that_run_have_a_line_each_which_stay_together(at: At, folder: Path) -> None:
+    """Also while steps print; what has ended stands above them, and nothing of them is left."""
+    for name in "abcd":
+        os.mkfifo(folder / name)
+    with at("side_by_side") as run:
+        run.wait_for(r"0 of 4 done, 2 running · 1\.\ds")
+        heading, *printed, first, second, third, whole = run.screen[1:]
+        assert heading.startswith(" ┌ both ")
+        assert sorted(printed) == ["begins a", "begins c"]
+        assert [line[:8] for line in (first, second, third)] == [" │ 1 ▸ a", " │ 2 ▸ c", " │ 3   d"]
+        assert third.endswith("waiting")
+        assert whole.startswith(" 0 %  0 of 4 done, 2 running · 1.")
+        (folder / "a").write_text("")
+        run.wait_for("▸ b")
+        (folder / "c").write_text("")
+        run.wait_for("▸ d")
+        (folder / "b").write_text("")
+        (folder / "d").write_text("")
+        assert run.end() == 0
+        shown = [re.split(r" {2,}\d", line)[0] for line in run.screen]
+        ended = [line for line in shown if "✓" in line]
+        assert sorted(ended) == [
+            f" │ {lane} ✓ {name}" for lane, name in zip("1123", "abcd", strict=True)
+        ]
+        assert not [line for line in shown if re.search("▸|waiting|running", line)]
+        assert sorted(line for line in shown if "begins" in line) == [
+            f"begins {name}" for name in "abcd"
+        ]
+        assert " │ 1   · a: said by=a" in shown
 
 
 def test_what_steps_write_stays_whole(at: At) -> None:

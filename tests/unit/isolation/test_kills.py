@@ -118,14 +118,17 @@ def test_the_run_cannot_be_claimed_while_the_step_lives(journal: SqliteJournal) 
     os.kill(helper, signal.SIGSTOP)  # It would kill the step.
     process.kill()
     process.wait()
-    with pytest.raises(RunHeldError):
-        journal.claim(1)
-    os.kill(helper, signal.SIGCONT)
+    try:
+        with pytest.raises(RunHeldError):
+            journal.claim(1)
+    finally:
+        os.kill(helper, signal.SIGCONT)
     assert has_ended(helper)
     assert has_ended(step)
     journal.claim(1).release()
 
 
+@pytest.mark.slow  # With one Python: each kill takes two runs.
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("at", range(1, 7))
 def test_a_kill_at_any_write_leaves_a_run_that_can_be_finished_or_undone(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ from handrail.events import StepStarted
 from handrail.journal.sqlite import SqliteJournal
 
 
+@pytest.mark.slow  # With one Python: each hang takes its time.
 @pytest.mark.parametrize("hang", HANGS, ids=lambda hang: hang.__name__)
 def test_every_hang_is_stopped_and_undone(hang: Callable[..., Any], journal: SqliteJournal) -> None:
     """Whatever it waits for: it is interrupted, then killed, and undone from what it recorded."""
@@ -41,9 +44,10 @@ def test_the_page_says_that_every_hang_is_stopped() -> None:
 
 
 def test_a_step_that_gives_no_sign_of_life_is_stopped() -> None:
-    """One that reports goes on for as long as it takes."""
-    with pytest.raises(StepFailedError, match=r"no sign of life for 0\.3s"):
-        silent({"do": "sleeps"}, packs=()).run()
+    """One that reports goes on for as long as it takes; to print is no report."""
+    for do in ("sleeps", "prints"):
+        with pytest.raises(StepFailedError, match=r"no sign of life for 0\.3s"):
+            silent({"do": do}, packs=()).run()
     assert silent({"do": "beats"}, packs=()).run()["success"]
 
 
@@ -133,3 +137,34 @@ def test_observers_see_the_step_begin_before_its_process() -> None:
 
     job(packs=()).run(observers=[observe])
     assert seen == ["connect False", "work False", "after True"]
+
+
+def test_a_run_that_fails_before_does_not_wait_for_the_helper(tmp_path: Path) -> None:
+    """What it imports meanwhile may take long."""
+    (tmp_path / "slow_to_import.py").write_text(
+        "import os, threading\n"
+        "from handrail import action, step\n"
+        "@step\n"
+        "def fails(context):\n"
+        "    raise ValueError('early')\n"
+        "@step(isolated=True)\n"
+        "def work(context): pass\n"
+        "job = action('job', [fails, work])\n"
+        "if 'WAIT' in os.environ: threading.Event().wait()\n"
+    )
+    code = (
+        "import os, slow_to_import\n"
+        "os.environ['WAIT'] = '1'\n"
+        "from handrail.isolation import isolation\n"
+        "isolation._PATIENCE = None\n"
+        "slow_to_import.job.run(packs=())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        stderr=subprocess.PIPE,
+        check=False,
+        text=True,
+    )
+    assert "Step 'fails' failed: early" in done.stderr

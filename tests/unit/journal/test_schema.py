@@ -14,7 +14,7 @@ import pytest
 from journals.places import new_run
 
 from handrail.errors import JournalError
-from handrail.journal import RelianceChange, RunChange
+from handrail.journal import FieldChange, FieldRow, RelianceChange, RunChange
 from handrail.journal.backend import Statements
 from handrail.journal.backend.owner import this_process
 from handrail.journal.sqlite import SqliteJournal, schema
@@ -170,6 +170,38 @@ def test_a_dialect_that_names_no_newer_tables_has_no_reliance(
     owned.write([RelianceChange(("older",)), RunChange(outcome="completed")])
     assert dict(journal.reliance([1, 2])) == {}
     assert journal.read(2).row.outcome == "completed"
+    journal.close()
+
+
+def test_fields_of_before_are_of_no_step(tmp_path: Path) -> None:
+    """They are read as they were, and those of a run that goes on have one from now on."""
+    path = tmp_path / "runs.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.make_tables(connection, str(path), schema.MIGRATIONS[:5])
+    connection.execute(
+        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
+        " lease_boot) VALUES ('old', 'a', '', '', '', '', '', ?, ?, '')",
+        (OPENED, this_process(lease=0.0).to_json()),
+    )
+    connection.execute("INSERT INTO field (run, boundary, name, value) VALUES (1, 1, 'x', '1')")
+    connection.close()
+    journal = SqliteJournal(path)
+    journal.claim(1).write([FieldChange(2, "x", "2", "scan")])
+    assert [(row.value, row.step) for row in journal.read(1).fields] == [("1", None), ("2", "scan")]
+    journal.close()
+
+
+def test_a_dialect_without_the_column_knows_no_lanes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one written before: it says so, so that no run with groups is opened in it."""
+    older = Statements(replace(SQL._dialect, lanes=False))
+    for module in ("journal", "owned"):
+        monkeypatch.setattr(f"handrail.journal.sqlite.{module}.SQL", older)
+    journal = SqliteJournal(path)
+    assert not journal.knows_lanes
+    owned = journal.open_run(new_run(), [FieldChange(0, "x", "1")])
+    assert journal.read(owned.number).fields == (FieldRow(0, "x", "1"),)
     journal.close()
 
 

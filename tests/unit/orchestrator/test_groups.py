@@ -567,6 +567,32 @@ def test_ctrl_c_stops_all_lanes_and_undoes_them() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_no_lane_starts_once_the_run_was_interrupted_before_the_group() -> None:
+    """Nor is that said of a step."""
+    begun: list[str] = []
+
+    class Late(Do):
+        # It suppresses the interrupt, and there is no progress to report before the group.
+        progress_weight = 0.0
+
+        def execute(self, context: Context) -> StepResult:
+            with suppress(KeyboardInterrupt):
+                ctrl_c()
+                threading.Event().wait(PATIENCE)
+            return StepResult()
+
+    def observe(event: Any) -> None:
+        if isinstance(event, StepStarted):
+            begun.append(event.step)
+
+    steps = registry(Late("late"), parallel("g", [Do("a"), Do("b")]))
+    context = Context(runtime_ctx=RuntimeContext())
+    with pytest.raises(KeyboardInterrupt):
+        Orchestrator(steps, context, observers=[observe]).execute()
+    assert begun == ["late"]
+    assert context.outcome == "rolled_back"
+
+
 def test_a_second_ctrl_c_leaves_the_run_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is undone while a step may be working still."""
     monkeypatch.setattr(interrupts, "ONE_SIGNAL", 0.0)

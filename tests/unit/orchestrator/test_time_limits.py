@@ -16,6 +16,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -754,6 +755,53 @@ def test_a_second_ctrl_c_ends_the_wait_for_another_try():
     done = outcome_of(source)
     assert done.stdout == "['the undo was stopped; not undone: fails']\n", done.stderr
     assert "SIGINT: undoing what was done" in done.stderr
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_limit_that_ends_at_any_instant_leaves_one_of_two_outcomes(seed):
+    """Wherever it comes, also within a run in a step: all is done, or all that began is undone."""
+    random = Random(seed)
+    outcomes: set[str] = set()
+    for _ in range(100):
+        timeout, work = random.uniform(0.0003, 0.004), random.uniform(0, 0.004)
+
+        def nested(context: Any, took: float = work) -> None:
+            made(*(Does(name, lambda _: time.sleep(took / 4)) for name in ("a", "b"))).execute()
+            time.sleep(took / 2)
+
+        async def awaits(context: Any, took: float = work) -> None:
+            await asyncio.sleep(took)
+
+        def records(context: Any, took: float = work) -> None:
+            until = time.monotonic() + took
+            while time.monotonic() < until:
+                context.record_rollback("made", 1)
+                context.log("still", {})
+
+        grace = random.choice([0.0, 0.001, 5.0])
+        limited = random.choice(
+            [
+                Does("limited", nested, timeout, grace=grace),
+                Does("limited", records, timeout, grace=grace),
+                DoesAsync("limited", awaits, timeout, grace=grace),
+            ]
+        )
+        first, last = Does("first", lambda _: None), Does("last", lambda _: None)
+        layered = random.choice([limited, StepWrapper(limited)])
+        failure: StepFailedError | None = None
+        try:
+            made(first, layered, last).execute()
+        except StepFailedError as error:
+            failure = error
+        undone = (len(first.undone), len(limited.undone), len(last.undone))
+        outcomes.add("done" if failure is None else "undone")
+        if failure is None:
+            assert undone == (0, 0, 0)
+        else:
+            assert (failure.step, type(failure.__cause__)) == ("limited", StepTimeoutError)
+            assert undone == (1, 1, 0)
+    assert outcomes == {"done", "undone"}
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # Costs

@@ -299,6 +299,15 @@ def test_killed_at_any_write_of_a_group_that_fails(
     assert not trial.there()
 
 
+@pytest.mark.slow
+def test_the_order_of_the_undo_is_that_of_the_record(tmp_path: Path) -> None:
+    """The process that fails undoes in the order in which another one would."""
+    trial = Trial(tmp_path, PLAN, fails="5b")
+    assert trial.run() == BACK
+    begun = [row.step for row in trial.recorded().attempts if row.step != "5b"]
+    assert trial.undone() == ["5b", *reversed(begun)]
+
+
 lanes = st.lists(st.lists(st.sampled_from("aabbc"), min_size=1, max_size=3), min_size=1, max_size=3)
 shapes = st.lists(st.sampled_from("abc") | lanes, min_size=1, max_size=3)
 kills = st.lists(

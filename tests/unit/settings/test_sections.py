@@ -227,6 +227,11 @@ MISTAKES = [
         '({ use = "retry", attempts = 5 })',
     ),
     (
+        "[workflows.nightly]\nsteps = [{ step = 'x', timeout = 0 }]",
+        "handrail.toml:2: workflows.nightly.steps.0: timeout is 0; it must be a number of seconds "
+        "above 0",
+    ),
+    (
         "[actions.upload.steps.x]\ntimeout = -1",
         "handrail.toml:2: actions.upload.steps.x: timeout is -1; it must be a number of seconds "
         "above 0",

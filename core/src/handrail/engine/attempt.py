@@ -190,12 +190,14 @@ def begin_again(line: Line, position: int, undo_error: str | None) -> Generator[
 
 def start_event(planned: PlannedStep, position: int) -> StepStarted:
     """Return the event that a step begins, as its first attempt or as one that is resumed."""
+    limits = planned.facts.limits
     return StepStarted(
         step=planned.name,
         position=position,
         origin=planned.origin,
         group=planned.facts.group,
         lane=planned.facts.lane,
+        timeout=None if limits is None else limits.timeout,
     )
 
 

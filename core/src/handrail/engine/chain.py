@@ -135,6 +135,7 @@ class Chain:
 
     def link(self, line: Line, position: int) -> RunLink:
         """Return what ties the context of a lane that begins at `position` to its action."""
+        # What it lacks is that of the line.
         return cast("RunLink", ChainedAction(self._at[position].planned, line))
 
     def recall(self, action: ChainedAction, context: BaseStepContext) -> None:

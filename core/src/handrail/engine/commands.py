@@ -57,7 +57,7 @@ class Within:
 
 @record
 class Abreast:
-    """Play lanes side by side; answered by None once all are over, or by `Raised`.
+    """Play lanes side by side; answered by None once all are over, by `NotRun`, or by `Raised`.
 
     Only the thread of the driver moves a lane. Once `group.stopping` is set no lane may start a
     step, and the driver cancels what it can. `Raised` means that the run is left as it is: steps

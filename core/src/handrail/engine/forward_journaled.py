@@ -118,7 +118,6 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
         yield start_event(planned, position)
     if overrides(planned.step, "resume"):
         line.go_on_recording(doubt.rollback_data)
-        line.begins(position)
         answer = yield attempt(planned, doubt)
         if isinstance(answer, Raised) and isinstance(answer.error, StopsResume):
             line.doubt = doubt

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.context import link_run
 from handrail.engine.abort import Doing, outcome_of
 from handrail.engine.attempt import ask, end_event, execute
-from handrail.engine.commands import Abreast, Machine, Raised, Report
+from handrail.engine.commands import Abreast, Machine, NotRun, Raised, Report
 from handrail.engine.forward_journaled import step_journaled
 from handrail.engine.lane_context import changes, context_of_lane, copied, same
 from handrail.engine.line import Line
@@ -135,6 +135,8 @@ class GroupRun:
                 if run.progress.wanted:
                     run.progress.reached(run.progress.after(last))
         answer = yield Abreast(self, self.lanes, self._group.limit)
+        if isinstance(answer, NotRun):
+            self.interrupt(answer.error)
         return self.close(answer.error if isinstance(answer, Raised) else None)
 
     def _play_lane(self, number: int, line: Line) -> Machine:
@@ -229,7 +231,7 @@ class GroupRun:
             line = lane.line
             if line.cancelled is None:
                 line.stop = min(line.stop, len(line.finished) + 1)
-                line.cancelled = f"{CANCELLED}{why}"
+                line.cancel(f"{CANCELLED}{why}")
 
     def close(self, left: BaseException | None = None) -> Failure | None:
         """Put the lanes together, and return why the run cannot continue, if so.

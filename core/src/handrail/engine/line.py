@@ -108,7 +108,8 @@ class Line:
         group: The group in which it is a lane, or None.
         cancelled: Why its running step has to end, if so.
         interrupt: Stops the running step with an error, if it runs where that can be done.
-        beat: Called with each sign of life of a step with a time limit; it may raise.
+        beat: Called with each sign of life of a step with a time limit, or that has to end; it may
+            raise.
         undo_result: During an undo, the result to hand to `rollback`.
     """
 
@@ -129,6 +130,7 @@ class Line:
     cancelled: str | None = None
     interrupt: Callable[[BaseException], None] | None = None
     beat: Callable[[], None] | None = None
+    _limited: Callable[[], None] | None = None
     _records: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -160,11 +162,29 @@ class Line:
             return None
         return steps[position]
 
-    def watched(self, beat: Callable[[], None] | None) -> None:
-        """Call `beat` with each sign of life of the running attempt, or no longer."""
-        self.beat = beat
+    def watched(self, limited: Callable[[], None] | None) -> None:
+        """Call `limited` with each sign of life of the running attempt, or no longer."""
+        self._limited = limited
+        self.beat = limited if self.cancelled is None else self._end
         if self.recording is not None:
-            self.recording.beat = self._alive()
+            self.recording.beat = self.beat
+
+    def cancel(self, why: str) -> None:
+        """Let the running step end at its next sign of life."""
+        self.cancelled = why
+        self.watched(self._limited)
+
+    def _end(self) -> None:
+        """End the running step.
+
+        Raises:
+            StepCancelled: The reason.
+        """
+        if not self.asking:
+            raise StepCancelled(self.cancelled)
+        # The undo of an attempt goes on to its end, or to that of its time.
+        if self._limited is not None:
+            self._limited()
 
     def begins(self, position: int) -> None:
         """Note that an attempt of the step at `position` begins: an undo needs their order."""
@@ -172,22 +192,6 @@ class Line:
             starts = self.run.starts
             starts.pop(position, None)
             starts[position] = None
-
-    def check(self) -> None:
-        """Note a sign of life of the running step.
-
-        Raises:
-            StepCancelled: It has to end.
-            StepTimedOut: Its time is over.
-        """
-        # The undo of an attempt goes on to its end.
-        if self.cancelled is not None and not self.asking:
-            raise StepCancelled(self.cancelled)
-        if self.beat is not None:
-            self.beat()
-
-    def _alive(self) -> Callable[[], None] | None:
-        return None if self.group is None and self.beat is None else self.check
 
     def end_attempt(self, outcome: StepResult) -> StepResult:
         """End the running attempt; return its result with the recorded data, for its undo."""
@@ -271,6 +275,8 @@ class Line:
             with self._records:  # Two threads of one step may ask at once.
                 if self.recording is None:
                     self.recording = self._new_recorder(planned.name)
+                    # Meanwhile another thread may have cancelled the step.
+                    self.recording.beat = self.beat
                 return self.recording
         return self.recording
 
@@ -283,13 +289,13 @@ class Line:
     def _new_recorder(self, step: str, notes: Mapping[str, Any] | None = None) -> Recorder:
         log, position, run = self.log, self.position, self.run
         if log is None:
-            return Recorder(step, beat=self._alive())
+            return Recorder(step, beat=self.beat)
         attempt, batches = run.attempts[position], run.batches
 
         def write(key: str, values: list[Any]) -> list[Any]:
             return log.record(position, attempt, next(batches), key, values)
 
-        return Recorder(step, write, notes, run.in_thread, self._alive())
+        return Recorder(step, write, notes, run.in_thread, self.beat)
 
     def needs(self, step: str) -> None:
         """Raise StepNeededError if `step` was left out of the run."""
@@ -300,7 +306,8 @@ class Line:
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Pass on the progress that a step reported within itself, or within its undo."""
-        self.check()
+        if self.beat is not None:
+            self.beat()
         run = self.run
         if not run.progress.wanted or self.context.current_step is None:
             return
@@ -324,7 +331,8 @@ class Line:
 
     def has_status(self, status: str | None) -> None:
         """Pass on what the step that is run or undone waits for."""
-        self.check()
+        if self.beat is not None:
+            self.beat()
         planned = self.running()
         if self.run.listener is not None and planned is not None:
             self.run.listener(
@@ -338,7 +346,8 @@ class Line:
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Pass on metrics of a step."""
-        self.check()
+        if self.beat is not None:
+            self.beat()
         if self.run.listener is not None:
             planned = self.running()
             name = category if planned is None else planned.name
@@ -348,7 +357,8 @@ class Line:
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
         """Pass on a log call of a step."""
-        self.check()
+        if self.beat is not None:
+            self.beat()
         if self.run.listener is not None:
             planned = self.running()
             step = self.context.current_step if planned is None else planned.name

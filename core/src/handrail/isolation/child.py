@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, NoReturn, TextIO, cast
 
-from handrail.actions import checked_context
+from handrail.actions import context_for
 from handrail.context import BaseStepContext, RuntimeContext, link_run
 from handrail.engine.commands import Attempt, Machine, NotRun, Raised
 from handrail.engine.machine import restore
@@ -47,10 +47,10 @@ from handrail.journal.codec import decode_results, encode
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.values import ValueReader
 from handrail.orchestrator.blocking import Blocking
-from handrail.params.context import carry_params
 from handrail.params.stored import params_of
 from handrail.plan.entry import innermost
-from handrail.plan.plan import Plan, PlannedStep
+from handrail.plan.plan import Plan
+from handrail.recovery.resume_run import recall_actions
 from handrail.runtime import RunInfo
 from handrail.steps import StepResult
 
@@ -180,6 +180,9 @@ class _Log:
     def stored(self, result: StepResult) -> StepResult:
         return result
 
+    def within(self, context: BaseStepContext) -> None:
+        """Take another action of a chain; its fields are handed back at the end."""
+
 
 class _Logger:
     """Passes what a step reports to its runtime context on to that of the run."""
@@ -246,28 +249,26 @@ class _Step:
         action = cls(values, ctx, packs=provider)
         self._serializers = provider.serializers
         plan = _part(action.plan(), order)
-        context: BaseStepContext = checked_context(action.create_context(), cls.action_name)
-        carry_params(context, action.params, cls.params_model)
-        self._fields = fields = ContextFields(type(context), frozenset(order["transient"]))
-        self._given: dict[str, str] = order["fields"]
-        fields.restore(context, self._given, order["number"] or 0)
-        context.errors[:] = order["errors"]
-        self._context = context
-        self._planned: PlannedStep = plan.steps[order["position"]]
-        self._run = self._state(plan)
+        position: int = order["position"]
+        self._planned = plan.steps[position]
+        self._run = self._state(plan, context_for(action))
+        self._context = self._run.line.context
+        self._fields, self._given = self._restored()
+        self._context.errors[:] = order["errors"]
+        self._context.current_step = self._planned.own_name
 
-    def _state(self, plan: Plan) -> RunState:
+    def _state(self, plan: Plan, context: BaseStepContext) -> RunState:
         """Return the state of the run, as it is when the step begins."""
         order, position = self._order, self._order["position"]
         run = RunState(
             plan,
-            self._context,
+            context,
             new_id=lambda: str(order["uid"]),
             describe=lambda _: RunInfo(**self._parent.ask("run_info")),
             clock=time.perf_counter,
             listener=_passes_on(self._parent),
         )
-        link_run(self._context, run.line)
+        link_run(context, run.line)
         run.is_recorded(order["uid"], order["number"])
         run.attempts[position] = order["attempt"]
         run.outcome = order["outcome"]
@@ -276,12 +277,24 @@ class _Step:
         line = run.line
         line.log = cast("Any", _Log(self._parent, self._planned.name))
         known = [text for text in order["finished"] if text is not None]
-        self._context.step_results[:] = results = decode_results(known, load)
+        context.step_results[:] = results = decode_results(known, load)
         left = iter(results)
         line.finished[:] = [NOT_BEGUN if text is None else next(left) for text in order["finished"]]
         line.current = position
-        self._context.current_step = self._planned.name
         return run
+
+    def _restored(self) -> tuple[ContextFields, Mapping[str, str]]:
+        """Restore the context of the step; return its fields, and their stored values."""
+        run, stored, number = self._run, self._order["stored"], self._order["number"] or 0
+        if run.chain is None:
+            fields = ContextFields(type(self._context), frozenset(self._order["transient"]))
+            fields.restore(self._context, stored, number)
+            return fields, stored
+        begun = {each.action: each for each in recall_actions(run, stored, number)}
+        run.chain.be_at(self._order["position"])
+        self._context = run.line.context
+        kept = begun[self._planned.action]
+        return kept.fields, kept.stored
 
     def run(self) -> None:
         """Run the attempt, and hand back how it went."""
@@ -311,7 +324,9 @@ class _Step:
     def _play(self) -> Machine:
         line = self._run.line
         broken = yield from restore([(line, 0)], reads=True)
-        line.current, self._context.current_step = self._order["position"], self._planned.name
+        if self._run.chain is not None:
+            yield from self._run.chain.go_to(self._order["position"])
+        line.current, self._context.current_step = self._order["position"], self._planned.own_name
         if broken is not None:
             self._answer = Raised(broken)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import json
 import os
 import signal
 import socket
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback_data import NOT_BEGUN
@@ -33,6 +34,7 @@ from handrail.plan.entry import innermost
 from handrail.plan.isolated import IsolatedStep
 
 if TYPE_CHECKING:
+    from handrail.context import BaseStepContext
     from handrail.engine.line import Line
     from handrail.engine.state import RunState
     from handrail.isolation.recipe import Made
@@ -60,7 +62,9 @@ class Isolation:
         self._transient: frozenset[str] = frozenset()
         self._helper: Helper | None = None
         self._lock: int | None = None
-        self._fields: ContextFields | None = None
+        self._context: Any = None
+        # By the name of an action of a chain; "" is that of the run.
+        self._fields: dict[str, ContextFields] = {}
         self._parcels = Parcels("")
         self._starting = threading.Lock()
 
@@ -92,13 +96,14 @@ class Isolation:
         self._transient = fields_not_stored(model, self._recipe["params"])
         context = run.line.context
         try:
-            self._fields = ContextFields(type(context), self._transient)
-            self._fields.encode(context, {})
+            self._fields[""] = fields = ContextFields(type(context), self._transient)
+            fields.encode(context, {})
         except ContextError as error:
             raise refuse_context(name, error) from error
 
     def open(self, run: RunState, owned: OwnedRun | None, *, early: bool) -> None:
         """Take a run that begins; see `StartsIsolation`."""
+        self._context = run.line.context
         shares: object = owned
         self._lock = shares.lock_descriptor if isinstance(shares, SharesLock) else None
         if early:
@@ -126,14 +131,15 @@ class Isolation:
 
     def attempt(self, line: Line, resumed: StepResult | None) -> StepResult | Awaitable[StepResult]:
         """Run an attempt of the running step of `line`; in an event loop, return an awaitable."""
-        if self._fields is None:
+        if not self._fields:
             self.check(line.run)
         with self._starting:
             helper = self._helper
             if helper is None or not helper.lives:
                 self.close()
                 helper = self._start(line.run)
-        attempt = IsolatedAttempt(line, helper, self._order(line, resumed), self._hand_back)
+        order, fields = self._order(line, resumed)
+        attempt = IsolatedAttempt(line, helper, order, partial(self._hand_back, fields))
         if line.run.in_thread is None or not running_loop():
             return attempt.play()
         # In the process of a run with an async driver, which has imported it.
@@ -145,17 +151,18 @@ class Isolation:
         """Return whether `step`, without layers, runs in a process of its own."""
         return isinstance(step, IsolatedStep)
 
-    def _order(self, line: Line, resumed: StepResult | None) -> dict[str, Any]:
-        """Return all that the process of an attempt needs to know."""
+    def _order(
+        self, line: Line, resumed: StepResult | None
+    ) -> tuple[dict[str, Any], ContextFields]:
+        """Return all that the process of an attempt has to know, and the fields of its context."""
         run, context, planned = line.run, line.context, line.running()
         assert planned is not None
         assert planned.limits is not None
-        assert self._fields is not None
         try:
-            fields = self._fields.encode(context, {})
+            fields, stored = self._stored(planned.action, context)
         except ContextError as error:
             raise refuse_context(planned.name, error) from error
-        return {
+        order = {
             "recipe": self._recipe,
             "folder": os.getcwd(),
             "transient": sorted(self._transient),
@@ -170,13 +177,37 @@ class Isolation:
             "attempt": run.attempts.get(line.position, 1),
             "finished": [self._encoded(line, place) for place in range(len(line.finished))],
             "resumed": None if resumed is None else encode_result(resumed, planned.name),
-            "fields": fields,
+            "stored": stored,
             "errors": [str(each) for each in context.errors],
             "outcome": run.outcome,
             "failure": None if run.failure is None else told(run.failure, {}),
             "memory": planned.limits.memory_bytes,
             "terminals": {name: _is_terminal(name) for name in ("stdout", "stderr")},
         }
+        return order, fields
+
+    def _stored(
+        self, action: str, context: BaseStepContext
+    ) -> tuple[ContextFields, dict[str, str]]:
+        """Return the fields of a context, and the encoded values of all, as a journal has them.
+
+        Args:
+            action: The action of a chain whose context it is; otherwise empty.
+            context: The context.
+        """
+        if not action:
+            fields = self._fields[""]
+            return fields, fields.encode(context, {})
+        stored: dict[str, str] = {}
+        for name, begun in self._context.begun.items():
+            of_action: BaseStepContext = context if name == action else begun.context
+            if name not in self._fields:
+                secrets = self._context.secrets_of(name)
+                self._fields[name] = ContextFields(type(of_action), secrets)
+            encoded = self._fields[name].encode(of_action, {})
+            stored[name] = json.dumps(begun.inputs)
+            stored |= {f"{name}.{field}": text for field, text in encoded.items()}
+        return self._fields[action], stored
 
     def _encoded(self, line: Line, place: int) -> str | None:
         result, name = line.finished[place], line.run.plan.steps[place].name
@@ -185,11 +216,14 @@ class Isolation:
         return encoded(result, name, self._serializers, self._parcels)
 
     def _hand_back(
-        self, line: Line, text: str | None, changed: dict[str, str], errors: list[str]
+        self,
+        fields: ContextFields,
+        line: Line,
+        text: str | None,
+        changed: dict[str, str],
+        errors: list[str],
     ) -> StepResult | None:
         """Take over what an attempt hands back; return its result."""
-        fields = self._fields
-        assert fields is not None
         fields.restore(line.context, changed, line.run.number or 0)
         line.context.errors.extend(errors)
         if text is None:
@@ -238,7 +272,7 @@ class Helper:
             )
         finally:
             other.close()
-        self._numbers = itertools.count(1)
+        self._attempts = 0
         self._sending = threading.Lock()
 
     @property
@@ -253,12 +287,13 @@ class Helper:
 
     def fork(self, conversation: socket.socket, status: int) -> int:
         """Let it start a process, with these two ends; return the number of the attempt."""
-        number = next(self._numbers)
-        request = REQUEST.pack(FORK, 0, number)
-        # If it is gone, the status pipe has no writer, which tells it.
-        with self._sending, contextlib.suppress(OSError):
-            socket.send_fds(self._end, [request], [conversation.fileno(), status])
-        return number
+        with self._sending:
+            self._attempts = number = self._attempts + 1
+            request = REQUEST.pack(FORK, 0, number)
+            # If it is gone, the status pipe has no writer, which tells it.
+            with contextlib.suppress(OSError):
+                socket.send_fds(self._end, [request], [conversation.fileno(), status])
+            return number
 
     def signal(self, attempt: int, number: signal.Signals) -> None:
         """Send a signal to the processes of an attempt, if it has not ended."""
@@ -272,6 +307,8 @@ class Helper:
     def close(self) -> None:
         """Let it end, and wait for that."""
         self.leave()
+        if not self._attempts:
+            self._process.kill()  # It may still import what nobody needs any more.
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:

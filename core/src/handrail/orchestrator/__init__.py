@@ -120,7 +120,8 @@ class Orchestrator(Generic[C]):
         self._keeps = on_failure == "keep"
         self._strict_results = strict_results
         self._about = about
-        self._isolation = isolation
+        self._isolates = isolation is not False
+        self._isolation: StartsIsolation | None = isolation or None
         self._owned: OwnedRun | None = None
         self._observers = tuple(observers)
         self._executed = False
@@ -222,7 +223,7 @@ class Orchestrator(Generic[C]):
         self.run_number = None
         run.keeps = self._keeps
         run.strict_results = self._strict_results
-        isolates = run.plan.isolates and self._isolation is not False
+        isolates = run.plan.isolates and self._isolates
         if isolates and (recorded is None or not recorded.undoes):
             self._checked_isolation(run)
         if recorded is not None:
@@ -243,7 +244,7 @@ class Orchestrator(Generic[C]):
         return play(run)
 
     def _checked_isolation(self, run: RunState) -> StartsIsolation:
-        if not self._isolation:
+        if self._isolation is None:
             raise IsolationError(
                 f"{run.plan.action} has isolated steps, and is run without an action from which "
                 "another process could make them",
@@ -254,13 +255,13 @@ class Orchestrator(Generic[C]):
 
     def _isolate(self, run: RunState, *, early: bool) -> None:
         """Let isolated steps run in processes of their own, whose start may be prepared early."""
-        assert self._isolation
+        assert self._isolation is not None
         run.isolation = self._isolation
         self._isolation.open(run, self._owned, early=early)
 
     def _over(self) -> None:
         self.context.current_step = None
-        if self._isolation:
+        if self._isolation is not None:
             self._isolation.close()
         owned, self._owned = self._owned, None
         if owned is not None:

@@ -102,13 +102,12 @@ class Asynchronous:
     async def _perform(self, command: Any) -> Any:
         run, line = self._run, self._run.line
         if isinstance(command, Event):
-            self._tell(command)
+            assert run.listener is not None
+            run.listener(command)
             return None
         if isinstance(command, Commit):
             assert line.log is not None
             return await self._in_thread(guarded, line.log.commit)
-        if isinstance(command, Abreast):
-            return await self._play_lanes(command)
         # `always_run` steps start even after a cancellation.
         # A layer may still undo the attempt in which a cancellation was raised.
         played = command.command if isinstance(command, Limited) else command
@@ -129,6 +128,8 @@ class Asynchronous:
             return guarded(run.progress.reached, command.percent)
         if isinstance(command, Pause):
             return await self._call(asyncio.sleep, (command.seconds,), inline=True)
+        if isinstance(command, Abreast):
+            return await self._play_lanes(command)
         return await self._through(command) if isinstance(command, Layers) else None
 
     async def _do(self, command: Attempt | Call, limit: TimeLimit | None = None) -> Any:
@@ -168,20 +169,20 @@ class Asynchronous:
         waiting = LoopWaiting(loop)
         lanes = Lanes(run, command, tell=self._tell, wake=waiting.wake, loop=lambda: loop)
         while True:
+            pending, self._pending = self._pending, None
+            if pending is not None and not lanes.stopping:
+                lanes.interrupt(pending)
             lanes.move()
             if lanes.over:
                 return
             if logs := lanes.committing:
                 lanes.committed(await self._in_thread(commit, run, logs))
-            elif self._pending is None:
+            else:
                 try:
                     await waiting.wait()
                 except asyncio.CancelledError as error:
                     self._asked_to_cancel()  # This request was noticed.
                     self._cancel(error)
-            pending, self._pending = self._pending, None
-            if pending is not None and not lanes.stopping:
-                lanes.interrupt(pending)
 
     def _tell(self, event: Event) -> None:
         assert self._run.listener is not None

@@ -164,12 +164,13 @@ class Blocking:
             assert run.line.log is not None
             return guarded(run.line.log.commit)
         if isinstance(command, Event):
-            self._tell(command)
+            assert run.listener is not None
+            answer = guarded(run.listener, command)
+            if isinstance(answer, Raised):
+                self._put_off(answer.error)
             return None
         if isinstance(command, Within):
             return None
-        if isinstance(command, Abreast):
-            return self._play_lanes(command)
         # `always_run` steps start even if a signal is pending; they receive it.
         # A layer may still undo the attempt in which an interrupt was raised.
         calls = isinstance(command, Call) or (
@@ -186,7 +187,7 @@ class Blocking:
             return self._do(command)
         if isinstance(command, Limited | Pause):
             return self._pause_or_limited(command)
-        return None
+        return self._play_lanes(command) if isinstance(command, Abreast) else None
 
     def _do(self, command: Call | Attempt) -> Any:
         function, args = target(command, self._run.line.context)
@@ -251,17 +252,19 @@ class Blocking:
         before, asked, errors = interrupts.undoing, False, 0
         try:
             while True:
+                error: BaseException | None = None
                 try:
-                    lanes.move()
-                    if lanes.over:
-                        return None
-                    if logs := lanes.committing:
-                        lanes.committed(commit(self._run, logs))
-                    elif interrupts.pending is None:
-                        # A step has failed: the first signal only warns, as in the undo.
-                        interrupts.undoing = before or (lanes.stopping and not asked)
-                        waiting.wait(interrupts, in_loop=lanes.awaits)
-                    error: BaseException | None = interrupts.take() or waiting.because
+                    error = interrupts.take() or waiting.take()
+                    if error is None:
+                        lanes.move()
+                        if lanes.over:
+                            return None
+                        if logs := lanes.committing:
+                            lanes.committed(commit(self._run, logs))
+                        else:
+                            # A step has failed: the first signal only warns, as in the undo.
+                            interrupts.undoing = before or (lanes.stopping and not asked)
+                            waiting.wait(interrupts, in_loop=lanes.awaits)
                 except BaseException as raised:
                     error, errors = raised, errors + 1
                     if errors > _BROKEN:

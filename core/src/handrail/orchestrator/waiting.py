@@ -24,8 +24,7 @@ class Waiting:
         loop: The event loop of the run.
 
     Attributes:
-        because: Why the group has to end, other than a signal: the run is in a step of another one,
-            whose time is over.
+        heard: True; see `RunningTask`.
     """
 
     heard = True
@@ -35,7 +34,7 @@ class Waiting:
         # Its methods are C code, which a signal handler may call in the middle of one.
         self._tokens: SimpleQueue[None] = SimpleQueue()
         self._in_loop: LoopWaiting | None = None
-        self.because: BaseException | None = None
+        self._because: BaseException | None = None
 
     def wake(self) -> None:
         """End the wait, or the next one; called from any thread, or from a signal handler."""
@@ -44,9 +43,17 @@ class Waiting:
             self._in_loop.wake()
 
     def cancel(self, because: BaseException | None = None) -> None:
-        """End the wait, because of a signal or of something else."""
-        self.because = because
+        """End the wait, because of a signal, or as the time of the step is over that has this run.
+
+        See `RunningTask`.
+        """
+        self._because = because or self._because
         self.wake()
+
+    def take(self) -> BaseException | None:
+        """Return why the group has to end other than by a signal, once: see `cancel`."""
+        because, self._because = self._because, None
+        return because
 
     def wait(self, interrupts: Interrupts, *, in_loop: bool) -> None:
         """Wait until it is woken; return at once when it comes to the loop for the first time.

@@ -23,6 +23,7 @@ from handrail.errors import (
 )
 from handrail.frozen import record, replace
 from handrail.groups import Parallel, group_at
+from handrail.limits import changed_by
 from handrail.origin import Origin
 from handrail.plan.edits import EditSet, Insertion, Limiting, Removal, Wrapping
 from handrail.plan.entry import entries_for
@@ -137,8 +138,21 @@ class _EditBuilder:
         step = self._create(insert, target)
         if step is None:
             return None
-        named = _renamed(step, insert.name) if insert.name else step
-        return named, _source(record, entry, insert.origin)
+        if insert.name:
+            step = _changed(step, "name", insert.name)
+        if insert.limits:
+            step = self._limited(step, insert)
+        return step, _source(record, entry, insert.origin)
+
+    def _limited(self, step: BaseStep[Any], insert: Insert) -> BaseStep[Any]:
+        try:
+            limits, policy = changed_by(step.limits, step.rollback_policy, insert.limits)
+        except InvalidStepError as error:
+            ways_out = error.ways_out
+            self._problem(f"{insert.step}: {error}", insert.origin, *ways_out, code=error.code)
+            return step
+        step = copy(step)  # Other actions may have the same object.
+        return _changed(_changed(step, "limits", limits), "rollback_policy", policy)
 
     def wrap(self, wrap: Wrap) -> None:
         found = self._load(wrap.use, wrap.origin)
@@ -240,14 +254,14 @@ def _source(record: PackRecord, entry: EntryPoint, place: Origin) -> Origin:
     return replace(record.origin, module=entry.module, file=place.file, line=place.line)
 
 
-def _renamed(step: BaseStep[Any], name: str) -> BaseStep[Any]:
+def _changed(step: BaseStep[Any], attribute: str, value: object) -> BaseStep[Any]:
     try:
-        step.name = name
+        setattr(step, attribute, value)
     except AttributeError:
-        # The name is a property; override it in a subclass.
+        # It is a property; override it in a subclass.
         kind = type(step)
-        members = {"name": name, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
-        step.__class__ = type(kind.__name__, (kind,), members)
+        members = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+        step.__class__ = type(kind.__name__, (kind,), {attribute: value, **members})
     return step
 
 

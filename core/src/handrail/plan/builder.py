@@ -153,7 +153,7 @@ class _Reader:
             layers=draft.layers,
             always_run=always_run,
             effects=bool(effects),
-            plain=not (limits.watched or is_layer(step)),
+            plain=not ((limited and limits.watched) or is_layer(step)),
             skippable=overrides(step, "can_skip"),
             group=None if draft.lane is None else draft.lane.group.name,
             lane=None if draft.lane is None else self._number,

@@ -45,9 +45,13 @@ class Insertion:
     @property
     def names(self) -> list[str]:
         """All anchors that it brings: the names of its steps and of its groups."""
-        lanes = [entry.lane for entry in self.entries if entry.lane is not None]
-        names = [name for entry in self.entries for name in entry.names]
-        return [*{lane.group.name: None for lane in lanes}, *names]
+        groups: dict[str, None] = {}
+        names: list[str] = []
+        for entry in self.entries:
+            if entry.lane is not None:
+                groups[entry.lane.group.name] = None
+            names += entry.names
+        return [*groups, *names]
 
     @property
     def titles(self) -> tuple[str, ...]:

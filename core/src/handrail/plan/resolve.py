@@ -151,13 +151,12 @@ class _Resolution:
 
     def _claim_names(self, node: AnyNode, names: Sequence[str]) -> None:
         # Claim the free names even so, to avoid follow-up problems for steps that hang on them.
-        holders = {name: self.anchors.setdefault(name, node) for name in names}
-        taken = next((name for name in names if holders[name] is not node), None)
-        if taken is not None:
+        taken = [name for name in names if self.anchors.setdefault(name, node) is not node]
+        if taken:
             insertion = node.insertion
             # Names of the action itself are unique already.
             brought = node.origin if insertion is None else insertion.origin
-            self._duplicate(taken, brought, holders[taken])
+            self._duplicate(taken[0], brought, self.anchors[taken[0]])
 
     def _duplicate(self, name: str, brought: Origin, holder: AnyNode) -> None:
         removed = any(

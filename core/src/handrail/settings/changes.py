@@ -22,6 +22,7 @@ class Insert:
         anchor: Name of the step beside which it is inserted; None for the end.
         options: Arguments for the class or function that makes the step.
         if_missing: Whether a missing anchor is an error, or the step is skipped.
+        limits: Other limits for the step, by the keywords of `@step`.
         lanes: The steps of each lane of a group; empty for a step.
         concurrency: How many lanes run at the same time; None for all of them.
         origin: File and line.
@@ -33,6 +34,7 @@ class Insert:
     anchor: str | None = None
     options: Options = NOTHING
     if_missing: Literal["error", "skip"] = "error"
+    limits: Options = NOTHING
     lanes: tuple[tuple[Insert, ...], ...] = ()
     concurrency: int | None = None
     origin: Origin

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
-from handrail.limits import NO_LIMITS, NO_POLICY, changed_by
+from handrail.limits import LIMITS, NO_LIMITS, NO_POLICY, POLICY, changed_by
 from handrail.settings.changes import Changes, Insert, LocalName, Remove, StepLimits, Wrap
 from handrail.settings.keys import below
 from handrail.settings.pack_names import normalised
@@ -31,7 +31,8 @@ _SIDES: tuple[Literal["before", "after"], ...] = ("before", "after")
 _SWITCHES = ("disable", "only")
 
 _NAMES = {"as": "name", "parallel": "name"}
-_STEP_ONLY = ("step", "as", "options")
+_LIMITS = (*LIMITS, *POLICY)
+_STEP_ONLY = ("step", "as", "options", *_LIMITS)
 _GROUP_ONLY = ("lanes", "concurrency")
 _GROUP_EXAMPLE = '{ parallel = "media", lanes = [["resize", "watermark"], "transcode"] }'
 
@@ -66,9 +67,9 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
             reader.unknown(here, key, each, known, hint)
         else:
             # Those of a workflow may be what it is made of.
-            limits = key == "steps" and (section == "actions" or isinstance(each, dict))
+            limits = key == "steps" and (section == "actions" or _is_table(each))
             field, read = _parts()["limits" if limits else key]
-            found[field] = read(reader, here, cast("object", each))
+            found[field] = read(reader, here, each)
     if section == "workflows" and isinstance(value, dict):
         _check_made_by(reader, path, found)
     return Changes(
@@ -80,26 +81,29 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
     )
 
 
-Reads = Callable[[TableReader, Path, object], Any]
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
 
 
-def _parts() -> dict[str, tuple[str, Reads]]:
+def _parts() -> dict[str, tuple[str, Callable[[TableReader, Path, object], Any]]]:
     """Return, for each key of an action or a workflow, the field of it and what reads it."""
-
-    def several(read: Callable[[TableReader, Path, object], Iterable[Any]]) -> Reads:
-        return lambda reader, path, value: tuple(read(reader, path, value))
-
     return {
         "params": ("params", TableReader.table),
-        "insert": ("inserts", several(_inserts)),
-        "steps": ("steps", several(_steps)),
-        "limits": ("limits", several(_limits)),
+        "insert": ("inserts", _all(_inserts)),
+        "steps": ("steps", _all(_steps)),
+        "limits": ("limits", _all(_limits)),
         "remove": ("removes", _removes),
-        "wrap": ("wraps", several(_wraps)),
+        "wrap": ("wraps", _all(_wraps)),
         "chain": ("chain", _chain),
         "inputs": ("inputs", _inputs),
         "extends": ("extends", TableReader.text),
     }
+
+
+def _all(
+    read: Callable[[TableReader, Path, object], Iterable[Any]],
+) -> Callable[[TableReader, Path, object], tuple[Any, ...]]:
+    return lambda reader, path, value: tuple(read(reader, path, value))
 
 
 def _check_made_by(reader: TableReader, path: Path, found: Mapping[str, Any]) -> None:
@@ -197,8 +201,10 @@ def _step(reader: TableReader, path: Path, value: object) -> Insert | None:
 
 def _insert(reader: TableReader, path: Path, table: Mapping[str, Any]) -> Insert | None:
     before = len(reader.problems)
-    found: dict[str, Any] = {"origin": reader.origin(path)}
-    for here, key, each in reader.fields(path, table, _INSERT, name="call it `as`"):
+    own = {key: each for key, each in table.items() if key in _LIMITS}
+    found: dict[str, Any] = {"origin": reader.origin(path), "limits": _checked(reader, path, own)}
+    rest = {key: each for key, each in table.items() if key not in _LIMITS}
+    for here, key, each in reader.fields(path, rest, _INSERT, name="call it `as`"):
         if key in _SIDES:
             if "side" in found:
                 reader.problem(path, "an inserted step stands before or after one step, not both")
@@ -299,18 +305,24 @@ def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | N
 def _limits(reader: TableReader, path: Path, value: object) -> Iterator[StepLimits]:
     for step, table in reader.table(path, value).items():
         place = (*path, step)
-        values: dict[str, Any] = {}
-        for here, key, each in reader.fields(place, table, _STEP):
-            values[key] = each
-            # Whether a limit on the memory fits is known once the step is.
-            alone = {key: each, "isolated": True} if key == "memory" else {key: each}
-            try:
-                changed_by(NO_LIMITS, NO_POLICY, alone)
-            except InvalidStepError as error:
-                reader.problem(here, f"{dotted(place)}: {error.message}")
-                del values[key]
+        known = {key: each for _, key, each in reader.fields(place, table, _STEP)}
+        values = _checked(reader, place, known)
         if values:
             yield StepLimits(step=step, values=values, origin=reader.origin(place))
+
+
+def _checked(reader: TableReader, path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the valid ones of the limits for a step."""
+    valid: dict[str, Any] = {}
+    for key, each in values.items():
+        # Whether a limit on the memory fits is known once the step is.
+        alone = {key: each, "isolated": True} if key == "memory" else {key: each}
+        try:
+            changed_by(NO_LIMITS, NO_POLICY, alone)
+            valid[key] = each
+        except InvalidStepError as error:
+            reader.problem((*path, key), f"{dotted(path)}: {error.message}")
+    return valid
 
 
 def check_nesting(workflows: AllChanges) -> list[Problem]:

@@ -635,3 +635,14 @@ def test_a_log_names_the_lane_of_each_step(
         "│ 1 ✓ resize  4.0s",
         "│ 2   transcode  retrying 2/8",
     ]
+
+
+def test_a_step_with_a_timeout_shows_it(on_terminal: OnTerminal) -> None:
+    """Beside how far it is, so that a person sees how long it can still take."""
+    view = on_terminal()
+    view.tell(events.StepFinished(step="send", position=0, took=1.0, data={}))
+    view.tell(events.StepStarted(step="next", position=1, origin=NOWHERE, timeout=90))
+    assert "(limit 1m 30s)" in view.tick()
+    view.tell(events.StepStarted(step="last", position=2, origin=NOWHERE))
+    view.tell(events.StepFinished(step="next", position=1, took=1.0, data={}))
+    assert "limit" not in view.tick()

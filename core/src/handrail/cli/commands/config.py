@@ -258,7 +258,7 @@ def _brought(insert: Insert) -> str:
         limit = "" if insert.concurrency is None else f", {insert.concurrency} at a time"
         return f"{insert.name} [{lanes}]{limit}"
     name = f" as {insert.name}" if insert.name else ""
-    return f"{insert.step}{_options(insert.options)}{name}"
+    return f"{insert.step}{_options({**insert.options, **insert.limits})}{name}"
 
 
 def _options(options: Mapping[str, Any]) -> str:

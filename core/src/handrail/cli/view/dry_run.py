@@ -22,6 +22,7 @@ class DryRunListing:
     def __init__(self, *, everything: bool) -> None:
         self._everything = everything
         self._steps: dict[str, _Lines] = {}
+        self._planned: tuple[str, ...] = ()
 
     def told(self, step: str, line: str) -> None:
         """Take a line of a step."""
@@ -30,16 +31,23 @@ class DryRunListing:
             taken.add(each, keep=self._everything)
 
     def __call__(self, event: Event) -> None:
-        """Take a message of a step, or that a step was previewed."""
-        if isinstance(event, events.MessageLogged):
+        """Take the steps of the run, a message of a step, or that a step was previewed."""
+        if isinstance(event, events.RunStarted):
+            self._planned = event.steps
+        elif isinstance(event, events.MessageLogged):
             about = f" ({event.file})" if event.file else ""
             self.told(event.step or "", f"{event.name}{about} {brief(event.data, limit=6)}".strip())
         elif isinstance(event, events.StepFinished) and "preview" in event.data:
             self._of(event.step).previewed = True
 
     def lines(self) -> Iterator[str]:
-        """Yield the list: of each step the first lines, the number of the others, and the last."""
-        for step, told in self._steps.items():
+        """Yield the list: of each step the first lines, the number of the others, and the last.
+
+        The steps stand in the order of the plan, whichever lane of a group was faster.
+        """
+        place = {step: number for number, step in enumerate(self._planned)}
+        for step in sorted(self._steps, key=lambda step: place.get(step, len(place))):
+            told = self._steps[step]
             yield f" {'○' if told.previewed else '·'} {step}"
             yield from (f"     {line}" for line in told.first)
             if told.left_out:

@@ -19,6 +19,7 @@ from handrail.errors import (
     RefusedError,
     SettingsError,
     StepFailedError,
+    StepTimeoutError,
     describe,
 )
 from handrail.frozen import frozen, replace
@@ -406,6 +407,10 @@ def _cause_lines(
     if cause is None:
         interrupted = error.error == "KeyboardInterrupt"
         return [head, f"  cause   {'it was interrupted' if interrupted else cut(error.error)}"]
+    caught = cause.__cause__ if isinstance(cause, StepTimeoutError) else None
+    if caught is not None and not hasattr(caught, "frames"):
+        at = f"  at      {_place_of(caught, error.origin)}"  # Where it was interrupted.
+        return [head, f"  cause   {cut(error.error)}", at]
     if isinstance(cause, HandrailError):
         below = (f"  {line}" for line in _lines_of(session, cause)[1:])
         return [head, f"  cause   {cause.message}", *below]

@@ -115,6 +115,7 @@ class Working:
         back: Whether it is being undone.
         began: When that began.
         lane: The number of its lane, from 0; None outside groups, and for an undo.
+        timeout: Seconds that it may take, or None.
         amounts: What it has reported of its progress.
         status: What it said it waits for or does, while that holds.
         told: The status of which a log has a line.
@@ -125,6 +126,7 @@ class Working:
         self.back = back
         self.began = began
         self.lane = lane
+        self.timeout: float | None = None
         self.amounts = Amounts(began)
         self.status: str | None = None
         self.told: str | None = None
@@ -290,6 +292,7 @@ class _RunView:
     def _step_started(self, event: events.StepStarted) -> None:
         lane = self._lane_of(event)
         self._begin(event.step, lane, back=False, number=event.lane)
+        self._working[event.step].timeout = event.timeout
 
     def _lane_of(self, event: _StepEvent) -> str:
         """Return what stands before the step of an event; write a heading before a new group."""
@@ -552,7 +555,8 @@ class LiveView(_RunView):
         if working.status is not None:
             free = room - columns(line) - 2
             line = f"{line}  {shorten(working.status, max(free, 1))}"
-        for part in [*self._bar(working), *overall]:
+        limit = [] if working.timeout is None else [f"(limit {seconds(working.timeout)})"]
+        for part in [*self._bar(working), *limit, *overall]:
             longer = f"{line}  {part}"
             if columns(longer) > room:
                 break  # Half a figure would be a wrong one.

@@ -23,8 +23,11 @@ from handrail import (
     action,
     chain,
     parallel,
+    rollback,
     step,
 )
+from handrail.errors import RollbackRefusedError
+from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.selection import select
 
 
@@ -374,3 +377,19 @@ def test_a_failure_in_a_group_undoes_the_actions_before_too(tmp_path, play):
     with pytest.raises(StepFailedError, match=r"'b\.right' failed: told to fail"):
         play(both, {"gather": {"world": tmp_path}, "b": {"world": tmp_path}})
     assert files(tmp_path) == []
+
+
+def test_a_seal_is_about_the_whole_chain(tmp_path):
+    class Seals(BaseStep):
+        name, progress_weight, always_run = "seal", 0, True
+
+        def execute(self, context):
+            context.seal("the old files are gone")
+            return StepResult()
+
+    journal = SqliteJournal(tmp_path / "runs.db")
+    sealing = chain("both", {"a": action("a", [Seals()]), "b": action("b", [Seals()])})
+    run(sealing, {}, journal=journal)
+    with pytest.raises(RollbackRefusedError, match="the old files are gone"):
+        rollback(sealing, 1, journal=journal, ctx=QUIET, packs=())
+    journal.close()

@@ -23,6 +23,9 @@ from handrail import (
     StepRegistry,
     StepResult,
     StepWrapper,
+    Workflow,
+    action,
+    chain,
     parallel,
 )
 from handrail.events import StepProgressed
@@ -183,6 +186,38 @@ def lanes(count: int) -> Cases:
     }
 
 
+def chains(count: int) -> Cases:
+    """Return runs of `count` steps in the actions of a chain, each with a context of its own."""
+    steps = registry_of(count).get_steps()
+    context = fresh()
+
+    def loop() -> None:
+        for step in steps:
+            step.execute(context)
+
+    def chained(actions: int) -> Callable[[], None]:
+        each = [Nothing(str(number)) for number in range(count // actions)]
+        members = {f"a{number}": action(f"a{number}", each) for number in range(actions)}
+        return planned(chain("chain", members))
+
+    def planned(workflow: Workflow) -> Callable[[], None]:
+        made = workflow({}, RuntimeContext(), packs=())
+        orchestrator = made.orchestrator(made.plan())
+
+        def execute() -> None:
+            orchestrator.execute()
+
+        return execute
+
+    return {
+        "plain loop": loop,
+        "run": planned(action("one", steps)),
+        "run, a chain of one action": chained(1),
+        "run, a chain of three": chained(3),
+        "run, a chain with an action for each step": chained(count),
+    }
+
+
 def _execution(registry: StepRegistry[Any], *args: Any, **more: Any) -> Callable[[], None]:
     orchestrator = Orchestrator(registry, fresh(), *args, **more)
 
@@ -308,3 +343,4 @@ if __name__ == "__main__":
         show(f"{size} steps are inserted", edits(size), size, 15)
     show(f"{REPORTS} reports of a step", reports(), REPORTS, 101)
     show("300 steps are run in lanes", lanes(300), 300, 15)
+    show("300 steps are run in chains", chains(300), 300, 15)

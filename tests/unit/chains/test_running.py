@@ -23,8 +23,11 @@ from handrail import (
     action,
     chain,
     parallel,
+    rollback,
     step,
 )
+from handrail.errors import RollbackRefusedError
+from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.selection import select
 
 
@@ -394,3 +397,19 @@ def test_a_step_in_a_lane_goes_by_its_name_in_its_action() -> None:
     sides = action("sides", [before, parallel("both", [left, right])])
     chain("two", [sides, action("after", [step(name="last")(lambda context: None)])]).run(packs=())
     assert sorted(seen) == [("left", ["before"]), ("right", ["before"])]
+
+
+def test_a_seal_is_about_the_whole_chain(tmp_path):
+    class Seals(BaseStep):
+        name, progress_weight, always_run = "seal", 0, True
+
+        def execute(self, context):
+            context.seal("the old files are gone")
+            return StepResult()
+
+    journal = SqliteJournal(tmp_path / "runs.db")
+    sealing = chain("both", {"a": action("a", [Seals()]), "b": action("b", [Seals()])})
+    run(sealing, {}, journal=journal)
+    with pytest.raises(RollbackRefusedError, match="the old files are gone"):
+        rollback(sealing, 1, journal=journal, ctx=QUIET, packs=())
+    journal.close()

@@ -79,11 +79,6 @@ class Isolation:
             if planned.limits is None or not planned.limits.isolated:
                 continue
             name = name or planned.name
-            if planned.action:
-                raise IsolationError(
-                    f"step '{planned.name}' is isolated, which a step of a chain cannot be",
-                    ways_out=(f"run {planned.action} by itself, or do not isolate the step",),
-                )
             if not hasattr(os, "fork") or not sys.executable:
                 raise IsolationError(f"step '{planned.name}' cannot be isolated on {sys.platform}")
             if planned.limits.memory is not None and sys.platform != "linux":

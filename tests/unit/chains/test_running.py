@@ -413,3 +413,20 @@ def test_a_seal_is_about_the_whole_chain(tmp_path):
     with pytest.raises(RollbackRefusedError, match="the old files are gone"):
         rollback(sealing, 1, journal=journal, ctx=QUIET, packs=())
     journal.close()
+
+
+def test_an_action_does_not_rely_on_another_one_of_its_own_run(tmp_path):
+    """That is undone with it, so nobody has to be told of it."""
+    ids = []
+
+    @step
+    def relies(context):
+        ids.append(context.run_id)
+        context.relies_on([*ids, "0198c0de-0000-7000-8000-00000000000a"])
+
+    journal = SqliteJournal(tmp_path / "runs.db")
+    run(
+        chain("both", {"a": action("a", [relies]), "b": action("b", [relies])}), {}, journal=journal
+    )
+    assert journal.reliance([1])[1].uids == ("0198c0de-0000-7000-8000-00000000000a",)
+    journal.close()

@@ -257,7 +257,10 @@ class Line:
     def relies_on(self, uids: Iterable[str]) -> None:
         """Record runs on which this run relies."""
         if self.log is not None:
-            self.log.relies_on(uid for uid in uids if uid and uid != self.run_id)
+            chain = self.run.chain
+            actions = () if chain is None else chain.actions.values()
+            own = {"", self.run_id, *(each.run_id for each in actions)}
+            self.log.relies_on(uid for uid in uids if uid not in own)
 
     def recorder(self) -> Recorder:
         """Return the recorder of the running attempt.

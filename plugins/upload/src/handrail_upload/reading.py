@@ -20,8 +20,13 @@ _WRITTEN = "it was written to"
 _AHEAD = 1  # Parts that are read and hashed while others are being sent.
 
 
-def read_whole(file: SourceFile, pace: Pace) -> bytes:
+def read_whole(file: SourceFile, pace: Pace, on_read: Callable[[int], None]) -> bytes:
     """Return the content of a file that fits into memory; it is unchanged since it was found.
+
+    Args:
+        file: The file, as it was found.
+        pace: Limits the bandwidth, and stops.
+        on_read: Called with the size, before the last check.
 
     Raises:
         SourceError: The file was deleted, cannot be read, or has changed.
@@ -38,6 +43,7 @@ def read_whole(file: SourceFile, pace: Pace) -> bytes:
         while block and len(content) < size:
             block = os.read(fd, size + 1 - len(content))
             content += block
+        on_read(len(content))
         _check(file, fd)
     except OSError as error:
         raise _unreadable(file, error) from error

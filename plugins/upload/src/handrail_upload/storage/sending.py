@@ -53,10 +53,7 @@ class Sending:
 
     def whole(self, file: SourceFile) -> bytes:
         """Return the content of a file that fits into memory, counted; see `read_whole`."""
-        content = read_whole(file, self.pace)
-        self.alive()
-        self.on_bytes(len(content))
-        return content
+        return read_whole(file, self.pace, self._count)
 
     def reading(self, file: SourceFile, digest: Digest, *, counted: bool = True) -> Reading:
         """Return a pass over `file` that keeps to the pace; its bytes are reported if `counted`."""

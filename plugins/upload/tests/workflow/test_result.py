@@ -24,6 +24,7 @@ TYPES = {
     "bytes": int,
     "seconds": float,
     "data_units": int,
+    "catalogue": str,
     "run": str,
     "next": dict,
 }

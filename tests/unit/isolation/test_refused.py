@@ -102,9 +102,16 @@ def test_packs_that_can_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "def insert_after(action, step):\n"
         "    return extra if step.name == 'early' else None\n"
     )
+    (tmp_path / "some_flow.py").write_text(
+        "from handrail import action, step\n"
+        "@step\n"
+        "def early(context):\n"
+        "    pass\n"
+        "flow = action('flow', [early])\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     hooks: ModuleType = __import__("some_hooks")
-    made = plain(packs=(hooks,))
+    made = __import__("some_flow").flow(packs=(hooks,))
     orchestrator = made.orchestrator(made.plan())
     orchestrator.execute()
     assert orchestrator.context.results["extra"].data["pid"] > 0

@@ -58,6 +58,19 @@ def table() -> dict[str, dict[str, str]]:
 STATES = ("stopped", "left", "late")
 
 
+@contextlib.contextmanager
+def later(seconds: float, function: Callable[..., object], *args: Any) -> Iterator[None]:
+    """Call a function after some seconds, unless the block has ended before."""
+    timer = threading.Timer(seconds, function, args)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
 class Hang:
     """One kind of hang: how to get into it, blocking or async, and how a test ends it.
 
@@ -105,10 +118,7 @@ class Locked(Hang):
 class Receiving(Hang):
     def block(self, seconds: float) -> None:
         here, there = socket.socketpair()
-        with here, there:
-            timer = threading.Timer(seconds, there.send, (b"x",))
-            timer.daemon = True
-            timer.start()
+        with here, there, later(seconds, there.send, b"x"):
             here.recv(1)
 
     async def wait(self, seconds: float) -> None:
@@ -160,11 +170,9 @@ class Child(Hang):
     def block(self, seconds: float) -> None:
         with subprocess.Popen(child(LONG)) as process:
             self._stop(process.pid)
-            timer = threading.Timer(seconds, process.kill)
-            timer.daemon = True
-            timer.start()
             try:
-                process.wait()
+                with later(seconds, process.kill):
+                    process.wait()
             finally:
                 process.kill()
 
@@ -228,13 +236,8 @@ class FileLocked(Hang):
     def block(self, seconds: float) -> None:
         with self.path.open("w") as held, self.path.open("w") as wanted:
             fcntl.flock(held, fcntl.LOCK_EX)
-            timer = threading.Timer(seconds, fcntl.flock, (held, fcntl.LOCK_UN))
-            timer.daemon = True
-            timer.start()
-            try:
+            with later(seconds, fcntl.flock, held, fcntl.LOCK_UN):
                 fcntl.flock(wanted, fcntl.LOCK_EX)
-            finally:
-                timer.cancel()
 
     async def wait(self, seconds: float) -> None:
         await asyncio.to_thread(self.block, seconds)

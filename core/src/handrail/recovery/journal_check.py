@@ -136,7 +136,8 @@ def check_run(journal: Journal, number: int, *, most: int | None = None) -> RunC
     if found.sound is None:
         return found
     damage, row = list(found.damage), found.sound.row
-    if row.outcome is None and row.damage is None:
+    # A list, which gives `most`, has asked for the owner.
+    if most is None and row.outcome is None and row.damage is None:
         with _kept(damage):
             journal.holder(number)
     recorded = _decoded(found.sound, damage)

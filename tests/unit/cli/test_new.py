@@ -46,6 +46,7 @@ def test_a_flow_is_written_with_its_test_and_runs_as_it_is(handrail: Handrail, e
     assert not (empty / "hello.txt").exists()
 
 
+@pytest.mark.slow
 def test_the_test_of_a_flow_passes(handrail: Handrail, empty: Path) -> None:
     handrail("new", "flow", cwd=empty)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]

@@ -13,6 +13,9 @@ from isolating import grouped, looking
 from handrail import StepFailedError
 from handrail.journal.sqlite import SqliteJournal
 
+# With one Python: each test starts processes.
+pytestmark = pytest.mark.slow
+
 
 def run(do: str, asynchronous: bool, action: Any = grouped, **options: Any) -> Any:
     made = action({"do": do}, packs=())

@@ -28,6 +28,9 @@ journal = SqliteJournal(".handrail/runs.db")
 {"job": job, "resumed": resumed}[sys.argv[1]]({"do": sys.argv[2]}, packs=()).run(journal=journal)
 """
 
+# With one Python: each test starts processes.
+pytestmark = pytest.mark.slow
+
 
 def run_in_process(workflow: str, do: str) -> tuple[subprocess.Popen[bytes], int, int]:
     """Run a workflow in a process; return it, its step's process and its helper, once they work."""
@@ -128,7 +131,6 @@ def test_the_run_cannot_be_claimed_while_the_step_lives(journal: SqliteJournal) 
     journal.claim(1).release()
 
 
-@pytest.mark.slow  # With one Python: each kill takes two runs.
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("at", range(1, 7))
 def test_a_kill_at_any_write_leaves_a_run_that_can_be_finished_or_undone(

@@ -20,8 +20,10 @@ from handrail.errors import StepTimeoutError
 from handrail.events import StepStarted
 from handrail.journal.sqlite import SqliteJournal
 
+# With one Python: each test starts processes.
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow  # With one Python: each hang takes its time.
+
 @pytest.mark.parametrize("hang", HANGS, ids=lambda hang: hang.__name__)
 def test_every_hang_is_stopped_and_undone(hang: Callable[..., Any], journal: SqliteJournal) -> None:
     """Whatever it waits for: it is interrupted, then killed, and undone from what it recorded."""

@@ -47,6 +47,7 @@ UPLOAD = LockedAction(
 )
 
 
+@pytest.mark.slow
 @given(locked=several)
 @example(locked=[LockedAction(name='a\x7f\x00"\\\n\u2028é')])
 def test_what_is_written_is_what_is_read(locked):
@@ -72,6 +73,7 @@ def test_a_group_without_a_lane_is_damage(lane):
         parse_lock(text.encode())
 
 
+@pytest.mark.slow
 @given(locked=several)
 def test_the_order_of_locking_leaves_no_trace(locked):
     """One set of actions has one text."""

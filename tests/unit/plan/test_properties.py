@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from handrail import PackInfo, PlanError, StepRegistry, StepWrapper
 
+# With one Python: they are about plans, and take seconds each.
+pytestmark = pytest.mark.slow
+
 BASE = ("find", "send", "close")
 FLAGS = ({"always_run": True}, {"alias": True}, {"final": True})
 ROUNDS = settings(max_examples=100, deadline=None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -31,8 +32,9 @@ class Claim:
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return Manifest(tmp_path / "manifest.db")
+def manifest(tmp_path: Path) -> Iterator[Manifest]:
+    with closing(Manifest(tmp_path / "manifest.db")) as made:
+        yield made
 
 
 @pytest.fixture

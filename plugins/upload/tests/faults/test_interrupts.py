@@ -165,7 +165,7 @@ def reset(scene):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("scene", "count", "times"),
-    [("local-sqlite", 1000, 30), pytest.param("radosgw-sqlite", 100, 15, marks=only_wide)],
+    [("local-sqlite", 1000, 20), pytest.param("radosgw-sqlite", 100, 15, marks=only_wide)],
     indirect=["scene"],
 )
 def test_random_instants(scene, tools, count, times):

@@ -204,13 +204,11 @@ class ChainAction(BaseAction[Any]):
         )
 
 
-def chained(
-    name: str, actions: object, inputs: Mapping[str, str], module: str
-) -> type[ChainAction]:
+def chained(name: str, actions: object, inputs: object, module: str) -> type[ChainAction]:
     """Return the class of a chain; see `handrail.workflow.chain`."""
     check_name(name)
     members = _members(name, actions)
-    wires = dict(inputs)
+    wires = _wires(name, inputs)
     wired = wiring(name, members, wires).fields
     groups = {
         each: (cls.params_model, ActionParams(lineage_of(cls), wired.get(each, {})))
@@ -264,6 +262,18 @@ def _members(chain: str, actions: object) -> dict[str, type[BaseAction[Any]]]:
     if not members:
         raise ActionError(f"{chain} has no actions", ways_out=(example,))
     return members
+
+
+def _wires(chain: str, inputs: object) -> dict[str, str]:
+    wires: Any = inputs
+    if not isinstance(inputs, Mapping) or not all(
+        isinstance(each, str) for wire in wires.items() for each in wire
+    ):
+        raise ActionError(
+            f"the inputs of {chain} must be a mapping of params to outputs, not {inputs!r}",
+            ways_out=('write it like this:  inputs={"export.source": "upload.catalogue"}',),
+        )
+    return dict(wires)
 
 
 def _action_class(chain: str, given: object) -> type[BaseAction[Any]]:

@@ -176,12 +176,12 @@ def chain(
             returns when the next one begins.
 
     Raises:
-        ActionError: A name is empty or has a dot, two actions have the same one, or one is no
-            action or is a chain itself.
+        ActionError: A name is empty or has a dot, two actions have the same one, one is no action
+            or is a chain itself, or `inputs` is no mapping of texts.
     """
     from handrail.chains import chained  # noqa: PLC0415 - other workflows do without
 
     caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module
     module = caller.f_globals.get("__name__", "__main__")
-    made = chained(name, actions, inputs or {}, module)
+    made = chained(name, actions, {} if inputs is None else inputs, module)
     return Workflow(name, made)

@@ -213,6 +213,14 @@ def test_what_is_no_chain_is_refused_when_it_is_made(actions, message):
         chain("dataset", actions)
 
 
+@pytest.mark.parametrize(
+    "inputs", [{"press.table"}, {"press.table": 3}, {3: "gather.table"}, "press.table", []]
+)
+def test_inputs_that_are_no_mapping_of_texts_are_refused(inputs):
+    with pytest.raises(ActionError, match="inputs of dataset must be a mapping"):
+        chain("dataset", [Gather, Press], inputs=inputs)
+
+
 def test_a_group_keeps_its_lanes_within_its_action():
     @step
     def left(context): ...

@@ -243,6 +243,25 @@ class Postgres:
 # What is where
 
 
+def what_it_is(path: Path) -> Any:
+    """Return the kind of what is there; of a file, what tells whether it was touched.
+
+    Raises:
+        FileNotFoundError: it is not there, or not any more.
+    """
+    about = path.lstat()
+    if stat.S_ISDIR(about.st_mode):
+        return "folder"
+    if stat.S_ISLNK(about.st_mode):
+        return f"link to {os.readlink(path)}"
+    if not stat.S_ISREG(about.st_mode):
+        return "special"
+    if path.suffix == ".db":
+        return "database"  # Its rows count, not its bytes.
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    return content, about.st_mode, about.st_ino, about.st_mtime_ns
+
+
 def entries(folder: Path) -> dict[str, Any]:
     """Return all files and folders below a folder, with what tells whether they were touched.
 
@@ -250,26 +269,13 @@ def entries(folder: Path) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")) if folder.exists() else ():
-        try:
-            about = path.lstat()
-        except FileNotFoundError:
-            continue  # A temporary file of a run that goes on.
         name = os.fsdecode(os.fsencode(path.relative_to(folder)))
         if f"{name}/".startswith(".handrail/") and not name.startswith(".handrail/uploads/"):
             continue
         if "uploads/claims" in name or "uploads/files" in name:
             continue  # Caches, which may keep anything.
-        if stat.S_ISDIR(about.st_mode):
-            found[name] = "folder"
-        elif stat.S_ISLNK(about.st_mode):
-            found[name] = f"link to {os.readlink(path)}"
-        elif not stat.S_ISREG(about.st_mode):
-            found[name] = "special"
-        elif path.suffix == ".db":
-            found[name] = "database"  # Its rows count, not its bytes.
-        else:
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            found[name] = (content, about.st_mode, about.st_ino, about.st_mtime_ns)
+        with contextlib.suppress(FileNotFoundError):  # A temporary file of a run that goes on.
+            found[name] = what_it_is(path)
     return found
 
 
@@ -345,6 +351,7 @@ class Scene:
     folder: Path
     place: Any
     catalogue: Any
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def source(self) -> Path:
@@ -439,7 +446,7 @@ class Scene:
 
     def start(self, *words: object, **variables: str | None) -> subprocess.Popen[str]:
         """Start `handrail WORDS`."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "handrail", *map(str, words)],
             cwd=self.folder,
             env=self.environment(**variables),
@@ -448,6 +455,14 @@ class Scene:
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
+        self.started.append(process)
+        return process
+
+    def leave(self) -> None:
+        """Kill what a test that failed has left running, so that no other test is told of it."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
 
     def start_upload(self, *words: object, **variables: str | None) -> subprocess.Popen[str]:
         """Start `handrail run upload` with source, target, catalogue and these words."""
@@ -606,6 +621,7 @@ def make_scene(
         if register == "postgres":
             catalogue = Postgres(request.getfixturevalue("postgres_url"))
         scene = Scene(folder, place, catalogue)
+        request.addfinalizer(scene.leave)
         scene.source.mkdir()
         # Things of others, which nobody may touch.
         place.put("others/kept.txt", b"somebody else's")

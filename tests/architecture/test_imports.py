@@ -29,6 +29,7 @@ FLOORS = (
     (
         *("frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
+        "executors/protocol",
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),
@@ -40,6 +41,7 @@ FLOORS = (
     ("settings",),
     ("lock",),
     ("journal", "packs"),
+    ("executors",),
     ("orchestrator",),
     ("inspection", "isolation"),
     ("actions", "chains", "outputs", "workflow"),

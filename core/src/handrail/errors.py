@@ -493,6 +493,12 @@ class PackError(HandrailError):
         }
 
 
+class ExecutorError(HandrailError, RuntimeError):
+    """An executor cannot be used, or can work on no more items."""
+
+    code = "executor"
+
+
 class JournalError(HandrailError, RuntimeError):
     """The journal of a run cannot be read or written."""
 

@@ -5,9 +5,9 @@ more, which is not measured, then when nothing has changed, and when every hundr
 single file: its first hundredth). Each of these is a process of its own, measured from its start to
 its end, with its imports and its peak memory; contenders take turns, round after round, and the
 target is checked after each. The disk is synced before each, and the page cache is warm, or, in a
-case named `-cold`, dropped; what the host of a virtual machine has cached stays. Before a contender
-copies many files to a disk there is a pause: for half a minute after others were removed, ext4
-takes several times as long to create some.
+case named `-cold`, dropped; what the host of a virtual machine has cached stays. For root, each
+contender has an ext4 of its own, in an image: for up to five minutes after files were removed, ext4
+passes by their inodes one by one whenever it creates a file. For others there is a pause instead.
 
 They do not promise the same, so a ratio is what the rest costs, too:
 
@@ -84,7 +84,8 @@ USUAL = (
 )
 LONG = ("local-500000", "radosgw-50000", "radosgw-500000")  # The last one takes many hours.
 MANY = 10_000  # Files whose removal a disk has to get over.
-PAUSE = 45.0  # Seconds.
+PAUSE = 300.0  # Seconds for which ext4 does not use the inodes of removed files again.
+IMAGE = 16 << 30  # Bytes of the disk of a contender; the image has holes.
 OF_OURS = ".handrail-target"
 PLAIN_S3 = {
     # This server does not know the trailing checksums that newer clients send.
@@ -188,7 +189,7 @@ class Kind(NamedTuple):
 
     @property
     def pause(self) -> float:
-        """Seconds before each contender."""
+        """Seconds before each contender that has no disk of its own."""
         return PAUSE if self.where == "local" and self.files >= MANY else 0.0
 
 
@@ -314,6 +315,19 @@ class Bucket:
                 self._client.delete_objects(Bucket=self._bucket, Delete=objects)
 
 
+@contextlib.contextmanager
+def own_disk(folder: Path) -> Generator[None]:
+    """Mount an empty ext4 there, and take it away again."""
+    with tempfile.NamedTemporaryFile(prefix="handrail-bench-disk-") as image:
+        image.truncate(IMAGE)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image.name], check=True)
+        subprocess.run(["mount", "-o", "loop", image.name, folder], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
 class WrongError(Exception):
     """A contender did not do what it was asked for."""
 
@@ -327,7 +341,7 @@ class Transfers:
         server: The S3 server; None for a local folder.
         limit: After that many seconds, a process is ended.
         cold: Whether the page cache is dropped before each process.
-        pause: Seconds before each contender.
+        pause: Seconds before each contender; None gives each a disk of its own.
     """
 
     def __init__(
@@ -338,7 +352,7 @@ class Transfers:
         *,
         limit: float,
         cold: bool = False,
-        pause: float = 0.0,
+        pause: float | None = 0.0,
     ) -> None:
         self._pythons = pythons
         self._source = source
@@ -362,8 +376,11 @@ class Transfers:
         """Return what each phase took, or why there are no figures."""
         way = WAYS[contender.label]
         os.sync()
-        time.sleep(self._pause)
-        with tempfile.TemporaryDirectory(prefix="handrail-bench-run-") as made_here:
+        time.sleep(self._pause or 0)
+        with (
+            tempfile.TemporaryDirectory(prefix="handrail-bench-run-") as made_here,
+            own_disk(Path(made_here)) if self._pause is None else contextlib.nullcontext(),
+        ):
             home = Path(made_here)
             with self._target(home) as target:
                 try:
@@ -474,7 +491,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--cases", type=kinds, default="usual", help=f"usual ({usual}), long ({long}), or names")
     add("--only", type=names(tuple(WAYS)), default=tuple(WAYS), metavar="CONTENDERS")
     add("--rounds", type=int, help="how often each is measured (5, 3, or 1 where it takes long)")
-    add("--pause", type=float, help=f"seconds before each contender ({PAUSE:g} for many files)")
+    add("--pause", type=float, help="seconds before each contender, which then has no own disk")
     add("--json", type=Path, metavar="FILE", help="write what was measured; other cases in it stay")
     add("--limit", type=float, default=3600.0, help="seconds for one process (3600)")
     add("--folder", type=Path, default=ROOT / "build" / "bench", help="where environments are")
@@ -507,6 +524,7 @@ def main() -> None:
                 began = time.monotonic()
                 with contextlib.ExitStack() as stack:
                     remote = kind.where == "radosgw"
+                    alone = given.pause is None and os.geteuid() == 0 and not remote
                     pause = kind.pause if given.pause is None else given.pause
                     transfers = Transfers(
                         pythons,
@@ -514,11 +532,11 @@ def main() -> None:
                         stack.enter_context(running_radosgw()) if remote else None,
                         limit=given.limit,
                         cold=kind.cold,
-                        pause=pause,
+                        pause=None if alone else pause,
                     )
                     case = case_of(kind, given.only)
                     found = measured(case, transfers, missing, given.rounds or kind.rounds)
-                    found["pause"] = pause
+                    found["pause"] = None if alone else pause
                 print(printed(found), flush=True)
                 print(f"in {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
                 if given.json:

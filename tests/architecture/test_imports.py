@@ -41,6 +41,7 @@ FLOORS = (
     ("settings",),
     ("lock",),
     ("journal", "packs"),
+    ("processes",),
     ("executors",),
     ("orchestrator",),
     ("inspection", "isolation"),
@@ -48,7 +49,7 @@ FLOORS = (
     ("targets",),
     ("recovery",),
     # What is only in the processes of isolated steps.
-    ("isolation/child", "isolation/helper", "isolation/remade"),
+    ("isolation/child", "isolation/remade"),
     ("cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
@@ -58,7 +59,7 @@ STRANGERS = (("journal", "packs"), ("packs", "journal"))
 DOORS = {("workflow.py", "handrail.cli")}
 
 THIRD_PARTY = {
-    "asyncio": ("orchestrator/", "engine/standalone.py"),
+    "asyncio": ("orchestrator/", "engine/standalone.py", "executors/"),
     "click": ("cli/",),
     "importlib_metadata": ("packs/",),
     "packaging": ("packs/", "settings/requirements.py"),

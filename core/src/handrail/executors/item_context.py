@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
 from handrail.journal.codec import encode
-from handrail.redact import KNOWN
-from handrail.visible import visible
+from handrail.runtime import ConsoleLogger
 
 
 class ItemContext:
@@ -102,9 +100,7 @@ class ItemContext:
 
     def log(self, event: str, data: Mapping[str, Any] | None = None) -> None:
         """Write one line to standard error, which is that of the run wherever the worker is."""
-        details = f" {dict(data)}" if data else ""
-        line = visible(KNOWN(f"item {self.position}: {event}{details}"))
-        print(line, file=sys.stderr, flush=True)
+        ConsoleLogger().log(f"item {self.position}: {event}", dict(data or {}))
 
     def close(self, why: str) -> None:
         """Refuse further records; `why` follows the words `rollback data ... of item ...`."""

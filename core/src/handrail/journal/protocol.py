@@ -214,7 +214,14 @@ class KeepsItems(Protocol):
         ...
 
     def chunks(
-        self, number: int, step: str, n: int, *, back: bool = False, contents: bool = True
+        self,
+        number: int,
+        step: str,
+        n: int,
+        *,
+        first: int = 0,
+        back: bool = False,
+        contents: bool = True,
     ) -> Iterator[ChunkRow]:
         """Yield the chunks of an attempt of a step, by their numbers; only a few are held.
 
@@ -224,7 +231,8 @@ class KeepsItems(Protocol):
             number: The number of the run.
             step: Name of the step.
             n: Number of the attempt.
-            back: Whether the last one comes first.
+            first: The number of the first one.
+            back: Whether the last one comes first, and that the last.
             contents: Whether to read items, results and errors, too; then they are checked.
 
         Raises:

@@ -175,9 +175,9 @@ class ChunkRow(NamedTuple):
         step: Name of the step.
         n: Number of the attempt of the step.
         number: The number of the chunk in that attempt: 0, 1, 2, ...
-        part: Which of the calls of `map_items` in the step it belongs to: 0, 1, 2, ...
-        first: The position of its first item among all items of the part.
-        count: How many items it has.
+        part: The number of the first chunk of the same call of `map_items`: 0 in the first call.
+        first: The position of its first item among all items of the step.
+        size: How many items it has.
         attempt: The number of the last attempt at it: 1, 2, 3, ...
         state: How that went. `started` may have done anything, or nothing.
         failed: How many items failed in the last attempt that ended.
@@ -196,7 +196,7 @@ class ChunkRow(NamedTuple):
     number: int
     part: int
     first: int
-    count: int
+    size: int
     attempt: int
     state: ChunkState
     failed: int
@@ -292,7 +292,7 @@ class ChunkChange(NamedTuple):
     number: int
     part: int
     first: int
-    count: int
+    size: int
     attempt: int
     state: ChunkState
     digest: int

@@ -149,7 +149,7 @@ _ITEMS = (
         number bigint NOT NULL,
         part bigint NOT NULL,
         "first" bigint NOT NULL,
-        "count" bigint NOT NULL,
+        size bigint NOT NULL,
         attempt bigint NOT NULL,
         state text NOT NULL CHECK (
             state IN ('started', 'done', 'failed', 'undone', 'undo_failed')

@@ -143,7 +143,14 @@ class SqlJournal(ABC, Generic[Run]):
         return self._statements.keeps_items
 
     def chunks(
-        self, number: int, step: str, n: int, *, back: bool = False, contents: bool = True
+        self,
+        number: int,
+        step: str,
+        n: int,
+        *,
+        first: int = 0,
+        back: bool = False,
+        contents: bool = True,
     ) -> Iterator[ChunkRow]:
         """Yield the chunks of an attempt of a step, by their numbers; only a few are held.
 
@@ -151,7 +158,8 @@ class SqlJournal(ABC, Generic[Run]):
             number: The number of the run.
             step: Name of the step.
             n: Number of the attempt.
-            back: Whether the last one comes first.
+            first: The number of the first one.
+            back: Whether the last one comes first, and that the last.
             contents: Whether to read items, results and errors, too; then they are checked.
 
         Raises:
@@ -161,10 +169,11 @@ class SqlJournal(ABC, Generic[Run]):
         if not of.keeps_items:
             return
         if back:
-            beyond, statement = _ALL, of.chunks_back if contents else of.chunk_bounds_back
+            statement = of.chunks_back if contents else of.chunk_bounds_back
         else:
-            beyond, statement = -1, of.chunks if contents else of.chunk_bounds
-        values = {"run": number, "step": to_stored(step), "n": n}
+            statement = of.chunks if contents else of.chunk_bounds
+        beyond = _ALL if back else first - 1
+        values = {"run": number, "step": to_stored(step), "n": n, "first": first}
         uid: str | None = None
         while True:
             # Each page is read for itself: whoever takes the rows may write to the journal.

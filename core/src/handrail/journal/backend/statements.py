@@ -274,8 +274,8 @@ class Statements:
             SET attempt = excluded.attempt, state = excluded.state, error = excluded.error,
                 at = excluded.at, {updates}
         """
-        columns = ("run", *ItemNoteChange._fields, "crc")
-        self.item_note = f"INSERT INTO {note} ({named(columns)}) VALUES ({marks(len(columns))})"
+        of_note = ("run", *ItemNoteChange._fields, "crc")
+        self.item_note = f"INSERT INTO {note} ({named(of_note)}) VALUES ({marks(len(of_note))})"
         whole = f"{named(ChunkRow._fields)}, crc, outcome_crc"
         short = ", ".join(
             f"NULL AS {name}" if name in _CONTENTS else f'"{name}"' for name in ChunkRow._fields
@@ -286,12 +286,13 @@ class Statements:
             FROM {chunk} {of_step} AND number > :beyond ORDER BY number LIMIT {CHUNKS_AT_ONCE}
         """
         back = f"""
-            FROM {chunk} {of_step} AND number < :beyond ORDER BY number DESC LIMIT {CHUNKS_AT_ONCE}
+            FROM {chunk} {of_step} AND number < :beyond AND number >= :first
+            ORDER BY number DESC LIMIT {CHUNKS_AT_ONCE}
         """
         self.chunks, self.chunks_back = f"SELECT {whole} {on}", f"SELECT {whole} {back}"
         self.chunk_bounds, self.chunk_bounds_back = f"SELECT {short} {on}", f"SELECT {short} {back}"
         self.chunk_counts = f"""
-            SELECT step, n, state, count(*), CAST(sum("count") AS bigint),
+            SELECT step, n, state, count(*), CAST(sum(size) AS bigint),
                    CAST(sum(failed) AS bigint)
             FROM {chunk} WHERE run = :run GROUP BY step, n, state ORDER BY step, n, state
         """

@@ -149,7 +149,7 @@ _ITEMS = (
         number INTEGER NOT NULL,
         part INTEGER NOT NULL,
         "first" INTEGER NOT NULL,
-        "count" INTEGER NOT NULL,
+        size INTEGER NOT NULL,
         attempt INTEGER NOT NULL,
         state TEXT NOT NULL
             CHECK ({_one_of("state", "started", "done", "failed", "undone", "undo_failed")}),

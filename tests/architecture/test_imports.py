@@ -43,6 +43,7 @@ FLOORS = (
     ("journal", "packs"),
     ("processes",),
     ("executors",),
+    ("items",),
     ("orchestrator",),
     ("inspection", "isolation"),
     ("actions", "chains", "outputs", "workflow"),

@@ -171,8 +171,7 @@ def test_any_run_that_is_killed_anywhere(
             for at, after, turns in [*kills, (10**6, False, back)]:
                 try:
                     over = not killed(journal, at, todo, after=after)
-                except StepFailedError as error:
-                    assert error.outcome == "rolled_back"
+                except StepFailedError:
                     over = undoing = True
                 assert not WORLD.doubled
                 over = over or (bool(journal.runs()) and journal.runs()[0].outcome is not None)

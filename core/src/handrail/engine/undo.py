@@ -319,7 +319,7 @@ def _give_up(
 
 def _running(run: RunState, failure: Failure) -> list[int]:
     """Return the positions of the steps whose end is not written, in the order of their undo."""
-    steps, finished, position = run.plan.steps, run.line.finished, failure.from_position
+    finished, position = run.line.finished, failure.from_position
     if failure.unended is not None:
         found = [
             each for each in undo_order(run, failure.planned, position) if each in failure.unended

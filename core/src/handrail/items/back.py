@@ -78,9 +78,7 @@ def parts_back(step: StepOfItems) -> Iterator[tuple[Head, Iterator[ChunkRow]]]:
         row = after[0] if after else None
 
 
-def _of_part(
-    row: ChunkRow, rows: Iterator[ChunkRow], after: list[ChunkRow]
-) -> Iterator[ChunkRow]:
+def _of_part(row: ChunkRow, rows: Iterator[ChunkRow], after: list[ChunkRow]) -> Iterator[ChunkRow]:
     part = row.part
     yield row
     for each in rows:

@@ -153,7 +153,9 @@ class Source:
             return encode(items, about, passwords=True)
         except RollbackDataError:
             for position, item in enumerate(items, first):
-                encode(item, f"item {position} of step '{self._step}' ({item!r:.60})", passwords=True)
+                encode(
+                    item, f"item {position} of step '{self._step}' ({item!r:.60})", passwords=True
+                )
             raise
 
 

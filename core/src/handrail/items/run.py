@@ -215,9 +215,7 @@ class ItemsOfRun:
         )
 
     @contextmanager
-    def _executor(
-        self, url: str | None, host: StepHost, code: CodeRef
-    ) -> Generator[Executor]:
+    def _executor(self, url: str | None, host: StepHost, code: CodeRef) -> Generator[Executor]:
         executor = self._opens(url, host)
         try:
             executor.open(_digest_of(code), code)
@@ -246,7 +244,11 @@ class ItemsOfRun:
         first = next(step.ledger.chunks(first=part, contents=False), None)
         begun = url if first is None or first.head is None else json.loads(first.head)["executor"]
         if _kind(begun) == _kind(url):
-            yield lambda attempt: Calls(executor, step.host, Stop()).confirm_dead(attempt) != "unknown"
+            yield (
+                lambda attempt: (
+                    Calls(executor, step.host, Stop()).confirm_dead(attempt) != "unknown"
+                )
+            )
             return
         code = back.head_of(step, first).code if first is not None else None
         assert code is not None
@@ -298,4 +300,3 @@ def _tell_undo(line: Line, total: int, before: int, undone: int, left: int) -> N
     line.context.set_progress(min(before + undone, total), max(total, 1), "items")
     if left:
         line.context.set_status(f"{left:,} items could not be undone")
-

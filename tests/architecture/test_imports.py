@@ -41,14 +41,16 @@ FLOORS = (
     ("settings",),
     ("lock",),
     ("journal", "packs"),
+    ("processes",),
     ("executors",),
+    ("items",),
     ("orchestrator",),
     ("inspection", "isolation"),
     ("actions", "chains", "outputs", "workflow"),
     ("targets",),
     ("recovery",),
     # What is only in the processes of isolated steps.
-    ("isolation/child", "isolation/helper", "isolation/remade"),
+    ("isolation/child", "isolation/remade"),
     ("cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
@@ -58,7 +60,7 @@ STRANGERS = (("journal", "packs"), ("packs", "journal"))
 DOORS = {("workflow.py", "handrail.cli")}
 
 THIRD_PARTY = {
-    "asyncio": ("orchestrator/", "engine/standalone.py"),
+    "asyncio": ("orchestrator/", "engine/standalone.py", "executors/"),
     "click": ("cli/",),
     "importlib_metadata": ("packs/",),
     "packaging": ("packs/", "settings/requirements.py"),

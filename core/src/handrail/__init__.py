@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from handrail.errors import SourceChangedError as SourceChangedError
     from handrail.errors import StepFailedError as StepFailedError
     from handrail.errors import StepNotFoundError as StepNotFoundError
+    from handrail.executors.item_context import ItemContext as ItemContext
     from handrail.groups import Parallel as Parallel
     from handrail.groups import parallel as parallel
     from handrail.hookspecs import ActionInfo as ActionInfo
@@ -77,6 +78,7 @@ __all__ = [
     "FromEnv",
     "HandrailError",
     "InvalidStepError",
+    "ItemContext",
     "Limits",
     "Option",
     "Orchestrator",
@@ -135,6 +137,7 @@ _HOMES = {
         "StepFailedError",
         "StepNotFoundError",
     ),
+    "executors.item_context": ("ItemContext",),
     "groups": ("Parallel", "parallel"),
     "hookspecs": ("ActionInfo", "PackInfo", "PrunedRun", "hookimpl"),
     "limits": ("Limits", "RollbackPolicy"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.engine.recorder import InterceptedRecorder, Recorder
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import ContextError, RecordError
+from handrail.errors import ContextError, ExecutorError, RecordError
 from handrail.runtime import RunInfo, RuntimeContext, RuntimeLogger
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handrail.engine.recorder import Intercept
     from handrail.steps import StepResult
 
-__all__ = ["BaseStepContext", "RunInfo", "RuntimeContext", "RuntimeLogger", "link_run"]
+__all__ = ["BaseStepContext", "Items", "RunInfo", "RuntimeContext", "RuntimeLogger", "link_run"]
 
 # Attributes for values that are not fields of the context; for OPTIONS see `params.context`.
 LINK = "_handrail_run"
@@ -27,6 +27,30 @@ OPTIONS = "_handrail_options"
 INTERCEPT = "_handrail_intercept"
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
+
+
+class Items(Protocol):
+    """What came of the items of a step.
+
+    Iterating yields `(item, result)` for each item that is done, in the order of the items. They
+    are read from the journal, and never held all at once.
+
+    Attributes:
+        count: How many items are done.
+        failed: How many failed.
+    """
+
+    count: int
+    failed: int
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]: ...
+
+    def errors(self) -> Iterator[tuple[int, Any, str]]:
+        """Yield `(position, item, error)` for each item that failed, in the order of the items.
+
+        The position counts from 0.
+        """
+        ...
 
 
 class RunLink(Protocol):
@@ -92,6 +116,14 @@ class RunLink(Protocol):
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
         """Receive an event."""
+
+    def map_items(self, *args: Any, **options: Any) -> Items:
+        """Work on the items of the running step."""
+        ...
+
+    async def amap_items(self, *args: Any, **options: Any) -> Items:
+        """Like `map_items`, for a coroutine."""
+        ...
 
     def seal(self, reason: str) -> None:
         """Mark the run as one that can no longer be rolled back."""
@@ -213,6 +245,85 @@ class BaseStepContext:
         # A unit test may call a step outside a run; there, the values are only collected.
         own: Recorder = self.__dict__.setdefault(RECORDER, Recorder("(no run)"))
         return own
+
+    def map_items(
+        self,
+        function: Callable[..., Any],
+        items: Iterable[Any],
+        *,
+        rollback: Callable[..., Any] | None = None,
+        shared: Any = None,
+        max_failed: int | str = 0,
+        chunk: int | None = None,
+        executor: str | None = None,
+    ) -> Items:
+        """Call a function for each of many items, on the slots of an executor; wait for the end.
+
+        Functions may be `async def`. They are found by their names in other processes, so they are
+        at the top level of a module or a file. Items, `shared` and what the function returns are
+        JSON. Items are read as they are needed, and handed over in chunks. In a durable run that
+        goes on after a kill, items that are done are not worked on again; others that may have
+        begun are undone first.
+
+        An item that fails, and each item when the step is undone, is undone by `rollback`, with
+        what the item has recorded: an empty dict if that is nothing, and perhaps twice.
+
+        Args:
+            function: Called as `function(item, item_context)`; what it returns is the result.
+            items: The items; in a run that goes on, the same as before.
+            rollback: Called as `rollback(item, item_context, data)`, the last item first.
+            shared: What all items are given, as `item_context.shared`.
+            max_failed: How many items may fail, or which share of them, such as `2%`.
+            chunk: How many items are handed over at a time; by default, as many as take half a
+                second, up to 1000.
+            executor: The URL of an executor, such as `threads:8`; by default, that of the run.
+
+        Raises:
+            ItemsFailedError: More items have failed than may.
+            ExecutorError: The functions cannot be found elsewhere, or the executor cannot work.
+            RollbackDataError: An item is no JSON, or has a secret that its undo would need.
+            SourceChangedError: The items of a run that goes on are others.
+        """
+        return self._items_link().map_items(
+            function,
+            items,
+            rollback=rollback,
+            shared=shared,
+            max_failed=max_failed,
+            chunk=chunk,
+            executor=executor,
+        )
+
+    async def amap_items(
+        self,
+        function: Callable[..., Any],
+        items: Iterable[Any],
+        *,
+        rollback: Callable[..., Any] | None = None,
+        shared: Any = None,
+        max_failed: int | str = 0,
+        chunk: int | None = None,
+        executor: str | None = None,
+    ) -> Items:
+        """Like `map_items`, to be awaited in a coroutine."""
+        return await self._items_link().amap_items(
+            function,
+            items,
+            rollback=rollback,
+            shared=shared,
+            max_failed=max_failed,
+            chunk=chunk,
+            executor=executor,
+        )
+
+    def _items_link(self) -> RunLink:
+        link: RunLink | None = self.__dict__.get(LINK)
+        if link is None:
+            raise ExecutorError(
+                "map_items works inside a run only",
+                ways_out=("in a test, play the step with an Orchestrator",),
+            )
+        return link
 
     def seal(self, reason: str) -> None:
         """Declare that the run can no longer be rolled back.

@@ -344,6 +344,46 @@ class ResultMissingError(HandrailError, RuntimeError):
     exit_code = ExitCode.PLAN
 
 
+class ItemsFailedError(HandrailError, RuntimeError):
+    """More items of a step failed than may; what ran has ended.
+
+    Attributes:
+        failed: How many items failed.
+        most: How many may.
+        errors: The first few errors, each with the position of its item.
+    """
+
+    code = "items-failed"
+
+    def __init__(self, failed: int, most: int, errors: Sequence[str]) -> None:
+        more = "; ..." if failed > len(errors) else ""
+        may = f"; {most:,} may" if most else ""
+        items = "1 item" if failed == 1 else f"{failed:,} items"
+        super().__init__(f"{items} failed{may}: {'; '.join(errors)}{more}")
+        self.failed = failed
+        self.most = most
+        self.errors = tuple(errors)
+
+
+class ItemsUndoError(HandrailError, RuntimeError):
+    """Items of a step could not be undone.
+
+    Attributes:
+        left: How many.
+        errors: The first few errors, each with the position of its item.
+    """
+
+    code = "items-left"
+    exit_code = ExitCode.ROLLBACK
+
+    def __init__(self, left: int, errors: Sequence[str]) -> None:
+        more = "; ..." if left > len(errors) else ""
+        items = "1 item was" if left == 1 else f"{left:,} items were"
+        super().__init__(f"{items} not undone: {'; '.join(errors)}{more}")
+        self.left = left
+        self.errors = tuple(errors)
+
+
 class RecordError(HandrailError, RuntimeError):
     """Rollback data was recorded while its step was not executing, or `seal` was called early."""
 

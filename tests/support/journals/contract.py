@@ -35,8 +35,12 @@ from handrail.journal import (
     AttemptChange,
     Change,
     ChecksRows,
+    ChunkChange,
+    ChunkRow,
     FieldChange,
+    ItemNoteChange,
     Journal,
+    KeepsItems,
     KnowsLanes,
     KnowsReliance,
     NoteChange,
@@ -62,6 +66,14 @@ def moment(ago: float) -> str:
 
 
 STARTED = AttemptChange(step="scan", n=1, state="started", data_version=3)
+
+
+def chunk(number: int, step: str = "scan", state: Any = "started", **more: Any) -> ChunkChange:
+    head = None if number else "{}"
+    place = (step, 1, number, 0, number * 10, 10, 1)
+    return ChunkChange(*place, state, 7, **{"head": head, "items": "[0]", **more})
+
+
 PAST = timedelta(days=-1)  # Matches all closed runs.
 
 
@@ -217,6 +229,57 @@ class RecordsContract:
             ("1", "scan"),
             ("3", "scan"),
         ]
+
+    def test_chunks_are_read_in_order_a_few_at_a_time(self, journal: Journal) -> None:
+        """From any of them on, both ways, with what was written last of each."""
+        if not isinstance(journal, KeepsItems) or not journal.keeps_items:
+            pytest.skip("it refuses items")
+        owned = journal.open_run(new_run(), [STARTED])
+        numbers = range(230)
+        step = "/odd/\udcff"
+        owned.write([chunk(each, step) for each in numbers])
+        owned.write([chunk(7, step, "done", failed=1, results="[1]", errors="[[0]]", error="no")])
+        owned.write([chunk(7, step, "started")._replace(attempt=2, items="[9]")])
+        owned.write([chunk(0, "other"), chunk(0, step)._replace(n=2)])
+
+        def read(**how: Any) -> list[ChunkRow]:
+            return list(journal.chunks(owned.number, step, 1, **how))
+
+        rows = read()
+        assert [row.number for row in rows] == list(numbers)
+        assert [row.number for row in read(back=True)] == list(reversed(numbers))
+        assert [row.number for row in read(first=110)] == list(numbers[110:])
+        assert [row.number for row in read(first=225, back=True)] == [229, 228, 227, 226, 225]
+        assert rows[7] == rows[6]._replace(
+            number=7, attempt=2, failed=1, results="[1]", errors="[[0]]", first=70, at=rows[7].at
+        )
+        assert (rows[0].head, rows[1].head, rows[7].items) == ("{}", None, "[0]")
+        bare = read(contents=False)
+        assert bare[7] == rows[7]._replace(items=None, results=None, errors=None)
+        counts = {(x.step, x.n, x.state): x[3:] for x in journal.chunk_counts(owned.number)}
+        assert counts[step, 1, "started"] == (230, 2300, 1)
+        assert counts["other", 1, "started"] == (1, 10, 0)
+
+    def test_notes_of_items_are_read_by_chunk(self, journal: Journal, place: str) -> None:
+        if not isinstance(journal, KeepsItems) or not journal.keeps_items:
+            pytest.skip("it refuses items")
+        owned = journal.open_run(new_run(), [STARTED, chunk(0), chunk(1)])
+        notes = [
+            ItemNoteChange("scan", 1, each % 2, 1, each, "k\0", f"[{each}]") for each in range(6)
+        ]
+        owned.write(notes)
+        found = journal.item_notes(owned.number, "scan", 1, 1)
+        assert [tuple(each) for each in found] == [tuple(each) for each in notes[1::2]]
+        owned.write([RunChange(outcome="failed")])
+        assert journal.read(owned.number).row.counts == "1 0 0 2 6"
+        assert isinstance(journal, ChecksRows)
+        assert journal.check_run(owned.number).rows == 10
+        execute(place, "UPDATE {chunk} SET items = '[1]' WHERE number = 1")
+        execute(place, "DELETE FROM {item_note} WHERE number = 0")
+        rows = [each.row for each in journal.check_run(owned.number).damage]
+        assert rows == ["chunk 1 of the items of step 'scan'", "the record"]
+        with pytest.raises(JournalDamagedError, match="chunk 1 of the items"):
+            list(journal.chunks(owned.number, "scan", 1))
 
     def test_when_an_owner_was_last_heard_of(self, journal: Journal) -> None:
         before = time.time()
@@ -763,7 +826,7 @@ class DamageContract:
         owned = full.claim(1)
         owned.write([RunChange(outcome="failed")])
         owned.release()
-        assert full.read(1).row.counts == "1 2 1"
+        assert full.read(1).row.counts == "1 2 1 0 0"
         execute(place, statement)
         with pytest.raises(JournalDamagedError, match=f"run 1 is damaged .*: the record {told}"):
             full.read(1)
@@ -779,7 +842,7 @@ class DamageContract:
             owned.write([note(7, step=outcome), RunChange(outcome=outcome)])
             owned.release()
             full.read(1)
-        assert full.read(1).row.counts == "3 4 1"
+        assert full.read(1).row.counts == "3 4 1 0 0"
         assert full.runs()[0].number == 2
 
     def test_a_check_reads_no_more_rows_than_it_may(self, full: Journal) -> None:

@@ -17,6 +17,7 @@ from handrail import Orchestrator, RuntimeContext, StepFailedError
 from handrail.errors import IsolationError, StepProcessError
 from handrail.events import Event, MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
 from handrail.journal.sqlite import SqliteJournal
+from handrail.processes.helper import ending
 
 
 def run(workflow: Any, do: str = "nothing", **options: Any) -> Any:
@@ -142,7 +143,7 @@ def test_a_result_without_success_fails_the_step() -> None:
 @pytest.mark.parametrize(
     ("do", "told"),
     [
-        ("exits_hard", "its process ended with exit status 3 before the step had returned"),
+        ("exits_hard", "its process ended with exit status 3 before it was done"),
         ("is_killed", "its process was killed by SIGKILL"),
         ("crashes", "its process was killed by SIGSEGV"),
     ],
@@ -244,6 +245,4 @@ def test_a_test_kit_runs_it_in_its_own_process() -> None:
 
 
 def test_signal_numbers_have_names() -> None:
-    from handrail.isolation.attempt import _end  # pyright: ignore[reportPrivateUsage]
-
-    assert _end(signal.SIGTERM) == "was killed by SIGTERM"
+    assert ending(signal.SIGTERM) == "was killed by SIGTERM"

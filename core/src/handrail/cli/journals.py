@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 from contextlib import closing
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import click
 
 from handrail.errors import (
-    AmbiguousNameError,
     HandrailError,
     JournalError,
     JournalUrlError,
@@ -23,6 +22,8 @@ from handrail.settings.load import JOURNAL, settings_error
 from handrail.settings.values import Value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from handrail.cli.session import Session
     from handrail.journal.opening import JournalFactory
     from handrail.journal.protocol import Journal
@@ -149,33 +150,16 @@ def _factory(session: Session, scheme: str) -> JournalFactory | None:
     Raises:
         JournalUrlError: A pack that is known for such journals is not installed or not on.
     """
-    offered = [
-        (record, entry)
-        for record in session.packs.records
-        for entry in record.offered("journals")
-        if entry.name == scheme
-    ]
-    found = [offer for offer in offered if offer[0].is_used]
-    if not found:
-        from handrail.packs.ours import JOURNALS, hint_for  # noqa: PLC0415 - only for errors
+    from handrail.packs.factories import factory_of  # noqa: PLC0415 - few journals need it
+    from handrail.packs.ours import JOURNALS  # noqa: PLC0415 - likewise
 
-        hints = [f"{record.origin} is {record.status}: {record.why}" for record, _ in offered]
-        if hints or scheme in JOURNALS:
-            raise JournalUrlError(
-                f"no installed pack provides journals in '{scheme}:'",
-                ways_out=hints or hint_for(JOURNALS, scheme),
-            )
-        return None
-    if len(found) > 1:
-        owners = " and ".join(str(record.origin) for record, _ in found)
-        raise AmbiguousNameError(
-            f"{len(found)} packs bring '{scheme}' journals: {owners}",
-            ways_out=tuple(f"leave one out:  --no-pack {record.id}" for record, _ in found),
+    def refused(hints: Sequence[str]) -> JournalUrlError:
+        return JournalUrlError(
+            f"no installed pack provides journals in '{scheme}:'", ways_out=hints
         )
-    from handrail.packs.entry_points import import_target  # noqa: PLC0415 - for this pack only
 
-    factory: JournalFactory = import_target(*found[0])
-    return factory
+    factory = factory_of(session.packs.records, "journals", scheme, JOURNALS, refused)
+    return cast("JournalFactory | None", factory)
 
 
 def number_in(journal: Journal, text: str) -> int:

@@ -106,18 +106,34 @@ def _watched(planned: PlannedStep) -> Limits | None:
 
 
 def take_back(
-    line: Line, planned: PlannedStep, step: BaseStep[Any], result: StepResult
+    line: Line,
+    planned: PlannedStep,
+    step: BaseStep[Any],
+    result: StepResult,
+    attempt: int,
 ) -> Generator[Any, Any, Any]:
     """Ask for the undo of an attempt, as often as the policy says; return None, or why it failed.
+
+    Its items come first: what the step itself has made may be what they are in.
 
     Args:
         line: The line of the step.
         planned: The step.
         step: The same, or one of its layers.
         result: What the attempt has recorded and returned.
+        attempt: The number of the attempt.
     """
+    run, position = line.run, line.position
+    if run.items is not None and attempt in run.mapped.get(position, ()):
+        undo = Call(run.items().undo, (line, position, attempt))
+        answer = yield from _take_back(line, planned, undo)
+        if answer is not None:
+            return answer
+    return (yield from _take_back(line, planned, Call(step.rollback, (line.context, result))))
+
+
+def _take_back(line: Line, planned: PlannedStep, call: Call) -> Generator[Any, Any, Any]:
     policy = planned.facts.rollback_policy
-    call = Call(step.rollback, (line.context, result))
     timeout = None if policy is None else policy.timeout
     command = call if timeout is None else Limited(call, Limits(timeout=timeout))
     retries = 0 if policy is None else policy.retries
@@ -160,7 +176,9 @@ def _end_attempt(line: Line, command: Revert) -> Generator[Any, Any, Any]:
     """Undo the attempt that a layer retries, from its recorded and returned data."""
     attempt = line.end_attempt(command.outcome)
     line.asking = True
-    answer = yield from take_back(line, line.run.plan.steps[line.position], command.step, attempt)
+    run, position = line.run, line.position
+    number = run.attempts.get(position, 1)
+    answer = yield from take_back(line, run.plan.steps[position], command.step, attempt, number)
     line.asking = False
     error = None if answer is None else describe(answer.error)
     if answer is not None:

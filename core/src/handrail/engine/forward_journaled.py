@@ -116,9 +116,15 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
     line.context.current_step = planned.own_name
     if line.run.listener:
         yield start_event(planned, position)
-    if overrides(planned.step, "resume"):
+    number = line.run.attempts[position]
+    has_items = number in line.run.mapped.get(position, ())
+    if overrides(planned.step, "resume") or (has_items and not doubt.rollback_data):
         line.go_on_recording(doubt.rollback_data)
-        answer = yield attempt(planned, doubt)
+        if overrides(planned.step, "resume"):
+            answer = yield attempt(planned, doubt)
+        else:
+            # All that it has done is in the accounts of its items, so it finds what is left.
+            answer = yield from execute(line, planned)
         if isinstance(answer, Raised) and isinstance(answer.error, StopsResume):
             line.doubt = doubt
             return stop(line, planned, answer.error)
@@ -126,9 +132,9 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
             line.recording = None
             return _left_in_doubt(line, planned, position, doubt, answer.error)
         return answer
-    if planned.facts.reverts:
+    if line.run.reverts(position):
         line.asking = True
-        answer = yield from take_back(line, planned, planned.step, doubt)
+        answer = yield from take_back(line, planned, planned.step, doubt, number)
         line.asking = False
         if answer is not None and isinstance(answer.error, RefusedError):
             line.doubt = doubt

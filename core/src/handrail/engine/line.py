@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.recorder import Recorder
 from handrail.engine.rollback_data import NOT_BEGUN, ended
-from handrail.errors import RecordError, StepCancelled, StepNeededError
+from handrail.errors import ExecutorError, RecordError, StepCancelled, StepNeededError
 from handrail.events import MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
 from handrail.steps import StepResult
 from handrail.suggest import near
 
 if TYPE_CHECKING:
-    from handrail.context import BaseStepContext
+    from handrail.context import BaseStepContext, Items
     from handrail.engine.group import GroupRun
     from handrail.engine.log import RunLog
-    from handrail.engine.state import RunState
+    from handrail.engine.state import MapsItems, RunState
     from handrail.plan.plan import PlannedStep
     from handrail.runtime import RunInfo
 
@@ -261,6 +261,23 @@ class Line:
             actions = () if chain is None else chain.actions.values()
             own = {"", self.run_id, *(each.run_id for each in actions)}
             self.log.relies_on(uid for uid in uids if uid not in own)
+
+    def map_items(self, *args: Any, **options: Any) -> Items:
+        """Work on the items of the running step; see `BaseStepContext.map_items`."""
+        return self._maps().map(self, *args, **options)
+
+    async def amap_items(self, *args: Any, **options: Any) -> Items:
+        """Like `map_items`, for a coroutine."""
+        return await self._maps().amap(self, *args, **options)
+
+    def _maps(self) -> MapsItems:
+        if self.run.items is None:
+            raise ExecutorError(
+                "items cannot be worked on in a step that is isolated: their workers are processes "
+                "of their own already",
+                ways_out=("do not isolate the step", "or do not use map_items in it"),
+            )
+        return self.run.items()
 
     def recorder(self) -> Recorder:
         """Return the recorder of the running attempt.

@@ -17,7 +17,7 @@ from handrail.events import Event, ProgressChanged
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
-    from handrail.context import BaseStepContext
+    from handrail.context import BaseStepContext, Items
     from handrail.engine.chain import Chain
     from handrail.engine.group import GroupRun
     from handrail.engine.log import ResumedLane
@@ -43,6 +43,25 @@ class Missing:
 
     types: Mapping[str, str]
     context: Callable[[BaseStepContext], BaseStepContext]
+
+
+class MapsItems(Protocol):
+    """Works on the items of the steps of a run, and undoes them."""
+
+    def map(self, line: Line, *args: Any, **options: Any) -> Items:
+        """Work on the items of the running step; see `BaseStepContext.map_items`."""
+        ...
+
+    def amap(self, line: Line, *args: Any, **options: Any) -> Awaitable[Items]:
+        """Like `map`, for a coroutine."""
+        ...
+
+    def undo(self, line: Line, position: int, attempt: int) -> None:
+        """Undo the items of an attempt of a step.
+
+        Raises:
+            ItemsUndoError: Some could not be undone.
+        """
 
 
 class Isolation(Protocol):
@@ -172,6 +191,9 @@ class RunState:
             their step.
         in_thread: Calls a blocking function for a coroutine, where an event loop runs.
         isolation: Runs its isolated steps; None if there are none, or in the process of one.
+        items: Returns what works on items; None if nothing can here.
+        mapped: The attempts of steps that have items, by position.
+        retried: Positions of steps whose failed items are tried again.
         number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
         strict_results: Whether a step of a durable run fails if its result cannot be stored.
@@ -214,6 +236,9 @@ class RunState:
     )
     in_thread: InThread | None = None
     isolation: Isolation | None = None
+    items: Callable[[], MapsItems] | None = None
+    mapped: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
+    retried: set[int] = field(default_factory=set[int])
     number: int | None = None
     keeps: bool = False
     strict_results: bool = False
@@ -252,6 +277,10 @@ class RunState:
         if self._id is None:
             self._id = self.new_id()
         return self._id
+
+    def reverts(self, position: int) -> bool:
+        """Return whether there is something to call to undo the step at `position`."""
+        return self.plan.steps[position].facts.reverts or position in self.mapped
 
     def is_recorded(self, uid: str, number: int) -> None:
         """Take the ids of a run that another process began."""

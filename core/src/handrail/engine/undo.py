@@ -104,11 +104,12 @@ def _walk_back(
         yield UndoStarted(cause=failure.text, steps=names)
     finished, undone, leftovers = line.finished, run.undone, run.leftovers
     alone = run.listener is None and line.log is None and run.chain is None
-    plain = alone and not undone and not leftovers
+    mapped = run.mapped
+    plain = alone and not (undone or leftovers or mapped)
     for position in order if stopped is None else ():
         planned, result = steps[position], finished[position]
         facts = planned.facts
-        if not facts.reverts or result.skipped:
+        if not (facts.reverts or position in mapped) or result.skipped:
             continue
         if plain and facts.rollback_policy is None:
             line.current = position
@@ -196,7 +197,7 @@ def _miss(run: RunState) -> None:
 def _places_to_undo(run: RunState, order: Sequence[int]) -> Iterator[int]:
     for position in order:
         if (
-            run.plan.steps[position].facts.reverts
+            run.reverts(position)
             and not run.line.finished[position].skipped
             and (position not in run.undone or position in run.leftovers)
         ):
@@ -237,7 +238,7 @@ def _undo_attempt(
     """Undo one attempt; return the answer of the driver, and what stops the undo, if so."""
     line, log = run.line, run.line.log
     stored = result if log is None else log.stored(result)
-    answer = yield from _roll_back(line, planned, stored)
+    answer = yield from _roll_back(line, planned, position, attempt, stored)
     stopped = None if answer is None else _failed(run, planned, answer)
     if isinstance(stopped, KeyboardInterrupt) or (stopped is not None and run.untouched):
         return answer, stopped
@@ -254,14 +255,18 @@ def _undo_attempt(
 
 
 def _roll_back(
-    line: Line, planned: PlannedStep, result: StepResult
+    line: Line, planned: PlannedStep, position: int, attempt: int, result: StepResult
 ) -> Generator[Any, Any, Raised | None]:
     line.undo_result = result
     answer: Raised | None
-    if planned.facts.rollback_policy is None:
+    if attempt in line.run.mapped.get(position, ()):
+        answer = yield from take_back(line, planned, planned.step, result, attempt)
+    elif not planned.facts.reverts:
+        return None
+    elif planned.facts.rollback_policy is None:
         answer = yield planned
     else:
-        answer = yield from take_back(line, planned, planned.step, result)
+        answer = yield from take_back(line, planned, planned.step, result, attempt)
     return answer
 
 
@@ -314,7 +319,7 @@ def _give_up(
 
 def _running(run: RunState, failure: Failure) -> list[int]:
     """Return the positions of the steps whose end is not written, in the order of their undo."""
-    steps, finished, position = run.plan.steps, run.line.finished, failure.from_position
+    finished, position = run.line.finished, failure.from_position
     if failure.unended is not None:
         found = [
             each for each in undo_order(run, failure.planned, position) if each in failure.unended
@@ -323,7 +328,7 @@ def _running(run: RunState, failure: Failure) -> list[int]:
         found = [position]
     else:
         found = []
-    return [each for each in found if steps[each].facts.reverts]
+    return [each for each in found if run.reverts(each)]
 
 
 def _undo_unwritten(run: RunState, order: Sequence[int], error: BaseException) -> Machine:
@@ -332,7 +337,8 @@ def _undo_unwritten(run: RunState, order: Sequence[int], error: BaseException) -
         line.current = position
         planned, result = run.plan.steps[position], line.finished[position]
         stored = result if line.log is None else line.log.stored(result)
-        answer = yield from _roll_back(line, planned, stored)
+        attempt = run.attempts.get(position, 1)
+        answer = yield from _roll_back(line, planned, position, attempt, stored)
         if answer is not None:
             problem = RollbackError(planned.name, answer.error)
             run.rollback_errors.append(problem)

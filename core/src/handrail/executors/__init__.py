@@ -1,25 +1,35 @@
-"""Executors, which work on the items of steps: the protocol, and what crosses to a worker."""
+"""Executors, which work on the items of steps: the protocol, and what a worker needs.
+
+Public names are imported on first use, so importing this package costs nothing.
+"""
 
 from __future__ import annotations
 
-from handrail.executors.protocol import (
-    AttemptId,
-    Cancelled,
-    ChunkCall,
-    CodeRef,
-    Death,
-    Done,
-    Executor,
-    ExecutorFactory,
-    Failed,
-    Full,
-    Guarantees,
-    Host,
-    ItemError,
-    Lost,
-    Note,
-    Outcome,
-)
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.executors.code import prepare as prepare
+    from handrail.executors.environment import distributions as distributions
+    from handrail.executors.environment import environment_digest as environment_digest
+    from handrail.executors.item_context import ItemContext as ItemContext
+    from handrail.executors.protocol import AttemptId as AttemptId
+    from handrail.executors.protocol import Cancelled as Cancelled
+    from handrail.executors.protocol import ChunkCall as ChunkCall
+    from handrail.executors.protocol import CodeRef as CodeRef
+    from handrail.executors.protocol import Death as Death
+    from handrail.executors.protocol import Done as Done
+    from handrail.executors.protocol import Executor as Executor
+    from handrail.executors.protocol import ExecutorFactory as ExecutorFactory
+    from handrail.executors.protocol import Failed as Failed
+    from handrail.executors.protocol import Full as Full
+    from handrail.executors.protocol import Guarantees as Guarantees
+    from handrail.executors.protocol import Host as Host
+    from handrail.executors.protocol import ItemError as ItemError
+    from handrail.executors.protocol import Lost as Lost
+    from handrail.executors.protocol import Note as Note
+    from handrail.executors.protocol import Outcome as Outcome
+    from handrail.executors.worker import work as work
 
 __all__ = [
     "AttemptId",
@@ -34,8 +44,33 @@ __all__ = [
     "Full",
     "Guarantees",
     "Host",
+    "ItemContext",
     "ItemError",
     "Lost",
     "Note",
     "Outcome",
+    "distributions",
+    "environment_digest",
+    "prepare",
+    "work",
 ]
+
+_HOMES = {
+    "code": ("prepare",),
+    "environment": ("distributions", "environment_digest"),
+    "item_context": ("ItemContext",),
+    "worker": ("work",),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = next((home for home, names in _HOMES.items() if name in names), "protocol")
+        value = getattr(import_module(f"{__name__}.{home}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -46,6 +46,7 @@ class CodeRef:
         files: Python files to import modules from by path, by the name of the module: that of a
             workflow in a file, and that of a program, which is no module elsewhere.
         path: Folders for `sys.path`, before those of the worker.
+        checked: Those of them whose modules are imported only if their files can be trusted.
         folder: The working folder.
         main: The name under which `__main__` of the driver is found in `files`, or None.
     """
@@ -54,6 +55,7 @@ class CodeRef:
     rollback: str | None = None
     files: Mapping[str, str]
     path: tuple[str, ...] = ()
+    checked: tuple[str, ...] = ()
     folder: str
     main: str | None = None
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, StepProcessError, StepTimeoutError
 from handrail.frozen import values_of
-from handrail.isolation.connection import STATUS, Unframer, framed
-from handrail.isolation.failures import rebuilt, told
 from handrail.orchestrator.time_limit import too_long, too_silent
+from handrail.processes.connection import STATUS, Unframer, framed
+from handrail.processes.failures import rebuilt, told
+from handrail.processes.helper import ending
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -288,7 +289,7 @@ class IsolatedAttempt:
             if error is None or error is stopped:
                 raise stopped
             raise stopped from error
-        raise error or StepProcessError(f"its process {_end(ended)}")
+        raise error or StepProcessError(f"its process {ending(ended)}")
 
 
 @calls_user_code
@@ -308,18 +309,3 @@ def _write(name: str, text: str) -> None:
     if stream is not None:
         stream.write(text)
         stream.flush()
-
-
-def _end(status: int | None) -> str:
-    """Return how a process ended, in words."""
-    if status is None:
-        return "is gone, and how it ended is not known"
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            name = signal.Signals(number).name
-        except ValueError:
-            name = f"signal {number}"
-        why = " (by hand, or because the system had no memory left)"
-        return f"was killed by {name}{why if number == signal.SIGKILL else ''}"
-    return f"ended with exit status {os.WEXITSTATUS(status)} before the step had returned"

@@ -10,10 +10,8 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import count
 from typing import Any, NoReturn, TextIO, cast
 
 from handrail.actions import context_for
@@ -27,7 +25,6 @@ from handrail.errors import (
     ContextError,
     HandrailError,
     IsolationError,
-    JournalError,
     StepProcessError,
 )
 from handrail.events import (
@@ -38,8 +35,6 @@ from handrail.events import (
     StepProgressed,
 )
 from handrail.frozen import replace
-from handrail.isolation.connection import Connection
-from handrail.isolation.failures import rebuilt, told
 from handrail.isolation.parcels import Parcels
 from handrail.isolation.remade import class_of, packs_from
 from handrail.isolation.results import encoded
@@ -50,6 +45,9 @@ from handrail.orchestrator.blocking import Blocking
 from handrail.params.stored import params_of
 from handrail.plan.entry import innermost
 from handrail.plan.plan import Plan
+from handrail.processes.connection import Connection
+from handrail.processes.failures import rebuilt, told
+from handrail.processes.parent import Parent
 from handrail.recovery.resume_run import recall_actions
 from handrail.runtime import RunInfo
 from handrail.steps import StepResult
@@ -81,7 +79,7 @@ def main(connection: Connection) -> NoReturn:
         order = connection.receive()
         _limit_memory(order["memory"])
         _write_to(connection, order["terminals"])
-        parent = _Parent(connection)
+        parent = Parent(connection)
         _Step(parent, order).run()
     except EOFError:
         pass  # The run is gone.
@@ -102,65 +100,10 @@ def _limit_memory(size: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
-class _Parent:
-    """The run, as the process of a step reaches it; any thread may."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._process = os.getpid()
-        self._numbers = count(1)
-        self._answers: dict[int, Any] = {}
-        self._asked: dict[int, threading.Event] = {}
-        threading.Thread(target=self._listen, name="handrail-run", daemon=True).start()
-
-    def send(self, *message: Any) -> None:
-        """Send a message that has no answer."""
-        try:
-            self._connection.send(message)
-        except OSError:
-            _die()
-
-    def ask(self, what: str, *arguments: Any) -> Any:
-        """Send a request, wait for the answer, and return it, or raise it.
-
-        Raises:
-            JournalError: This is a process that was forked from that of the step.
-        """
-        if os.getpid() != self._process:
-            raise JournalError(
-                f"the process {os.getpid()} was forked from that of an isolated step, and cannot "
-                "write to its run",
-                ways_out=("record in the process that runs the step",),
-            )
-        number, answered = next(self._numbers), threading.Event()
-        self._asked[number] = answered
-        self.send(what, number, *arguments)
-        answered.wait()
-        kind, answer = self._answers.pop(number)
-        if kind == "raised":
-            raise rebuilt(answer)
-        return answer
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                kind, number, answer = self._connection.receive()
-            except EOFError:
-                _die()
-            self._answers[number] = (kind, answer)
-            self._asked.pop(number).set()
-
-
-def _die() -> NoReturn:
-    """End this process and those that it started: the run is gone."""
-    os.killpg(0, signal.SIGKILL)
-    os._exit(1)
-
-
 class _Log:
     """The record of the run, as far as a step reaches it; see `RunLog`."""
 
-    def __init__(self, parent: _Parent, step: str) -> None:
+    def __init__(self, parent: Parent, step: str) -> None:
         self._parent = parent
         self._step = step
 
@@ -187,7 +130,7 @@ class _Log:
 class _Logger:
     """Passes what a step reports to its runtime context on to that of the run."""
 
-    def __init__(self, parent: _Parent) -> None:
+    def __init__(self, parent: Parent) -> None:
         self._parent = parent
 
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
@@ -211,7 +154,7 @@ class _NoClient:
         )
 
 
-def _passes_on(parent: _Parent) -> Callable[[Event], None]:
+def _passes_on(parent: Parent) -> Callable[[Event], None]:
     """Return the listener that passes events of the step on to the run."""
 
     def listen(event: Event) -> None:
@@ -231,7 +174,7 @@ class _Step:
     """One attempt of one step, made as a resumed run is."""
 
     @calls_user_code
-    def __init__(self, parent: _Parent, order: Mapping[str, Any]) -> None:
+    def __init__(self, parent: Parent, order: Mapping[str, Any]) -> None:
         self._parent = parent
         self._order = order
         self._parcels = Parcels(order["parcels"])

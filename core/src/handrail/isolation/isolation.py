@@ -5,22 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback_data import NOT_BEGUN
 from handrail.errors import ContextError, IsolationError
 from handrail.isolation.attempt import IsolatedAttempt
-from handrail.isolation.connection import FORK, REQUEST, SIGNAL, framed
-from handrail.isolation.failures import told
-from handrail.isolation.interpreter import command
 from handrail.isolation.parcels import Parcels
 from handrail.isolation.recipe import recipe_of, refuse_context
 from handrail.isolation.results import encoded
@@ -32,6 +26,8 @@ from handrail.orchestrator.event_loop import running_loop
 from handrail.params.stored import fields_not_stored
 from handrail.plan.entry import innermost
 from handrail.plan.isolated import IsolatedStep
+from handrail.processes.failures import told
+from handrail.processes.helper import Helper
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -42,8 +38,6 @@ if TYPE_CHECKING:
     from handrail.packs.provider import PackProvider
     from handrail.plan.plan import Plan
     from handrail.steps import BaseStep, StepResult
-
-_PATIENCE = 2.0  # Seconds for the helper to end by itself.
 
 
 class Isolation:
@@ -106,10 +100,11 @@ class Isolation:
                 self._start(run)
 
     def _start(self, run: RunState) -> Helper:
-        self._helper = helper = Helper(self._lock)
+        self._helper = helper = Helper(() if self._lock is None else (self._lock,))
         self._parcels = Parcels(tempfile.mkdtemp(prefix="handrail-isolated-"))
         helper.prepare(
             {
+                "serves": "handrail.isolation.child",
                 "recipe": self._recipe,
                 "modules": _modules_of(run.plan),
                 "parcels": self._parcels.folder,
@@ -245,85 +240,3 @@ def _is_terminal(name: str) -> bool:
         return bool(getattr(sys, name).isatty())
     except (AttributeError, ValueError):
         return False
-
-
-class Helper:
-    """The helper of a run, as a process of this one; see `handrail.isolation.helper`.
-
-    Args:
-        lock: The file descriptor of the run's lock, which its processes hold too; or None.
-    """
-
-    def __init__(self, lock: int | None) -> None:
-        self._end, other = socket.socketpair()
-        _open.add(self)
-        numbers = (other.fileno(), -1 if lock is None else lock, os.getpid())
-        try:
-            self._process = subprocess.Popen(
-                command("handrail.isolation.helper:main", *numbers),
-                stdin=subprocess.DEVNULL,
-                pass_fds=(other.fileno(), *(() if lock is None else (lock,))),
-                start_new_session=True,
-            )
-        finally:
-            other.close()
-        self._attempts = 0
-        self._sending = threading.Lock()
-
-    @property
-    def lives(self) -> bool:
-        """Whether it still runs."""
-        return self._process.poll() is None
-
-    def prepare(self, what: Mapping[str, Any]) -> None:
-        """Let it import what the steps need; done while the first steps run."""
-        with self._sending, contextlib.suppress(OSError):
-            self._end.sendall(framed(what))
-
-    def fork(self, conversation: socket.socket, status: int) -> int:
-        """Let it start a process, with these two ends; return the number of the attempt."""
-        with self._sending:
-            self._attempts = number = self._attempts + 1
-            request = REQUEST.pack(FORK, 0, number)
-            # If it is gone, the status pipe has no writer, which tells it.
-            with contextlib.suppress(OSError):
-                socket.send_fds(self._end, [request], [conversation.fileno(), status])
-            return number
-
-    def signal(self, attempt: int, number: signal.Signals) -> None:
-        """Send a signal to the processes of an attempt, if it has not ended."""
-        with self._sending, contextlib.suppress(OSError):
-            self._end.sendall(REQUEST.pack(SIGNAL, number, attempt))
-
-    def kill(self) -> None:
-        """Kill it, and with it all its processes, because it does not react."""
-        self._process.kill()
-
-    def close(self) -> None:
-        """Let it end, and wait for that."""
-        self.leave()
-        if not self._attempts:
-            self._process.kill()  # It may still import what nobody needs any more.
-        try:
-            self._process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def leave(self) -> None:
-        """Close this end of its socket."""
-        _open.discard(self)
-        self._end.close()
-
-
-_open: set[Helper] = set()
-
-
-def _leave_in_child() -> None:
-    # A forked process that kept the socket would keep the helper alive.
-    for helper in list(_open):
-        helper.leave()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_in_child)

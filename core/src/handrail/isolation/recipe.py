@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from handrail.errors import ActionError, ContextError, HandrailError, IsolationError, describe
 from handrail.frozen import values_of
 from handrail.packs.action_names import attribute_of
 from handrail.params.stored import params_text, secret_values
+from handrail.processes.importing import is_importing
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from handrail.packs.provider import PackProvider
-
-_importing = False
 
 
 class Made(Protocol):
@@ -29,20 +26,6 @@ class Made(Protocol):
     params_model: ClassVar[type[BaseModel] | None]
     params: Any
     ctx: Any
-
-
-@contextlib.contextmanager
-def importing() -> Generator[None]:
-    """Refuse to isolate steps within the block, in which modules are imported for a step.
-
-    A program that runs its workflow whenever it is imported would do so without end.
-    """
-    global _importing  # noqa: PLW0603 - it is about this process
-    before, _importing = _importing, True
-    try:
-        yield
-    finally:
-        _importing = before
 
 
 def recipe_of(action: Made, provider: PackProvider) -> dict[str, Any]:
@@ -55,7 +38,7 @@ def recipe_of(action: Made, provider: PackProvider) -> dict[str, Any]:
     Raises:
         IsolationError: Another process could not make the action again.
     """
-    if _importing:
+    if is_importing():
         raise IsolationError(
             f"{action.action_name} is run while its module is imported for one of its steps",
             ways_out=('put the call that runs it below  if __name__ == "__main__":',),

@@ -30,12 +30,13 @@ STORED = '"stored":'
 _ATOMS = (str, int, float, bool, type(None))
 
 
-def encode(value: Any, about: str) -> str:
+def encode(value: Any, about: str, *, passwords: bool = False) -> str:
     """Return `value` as ASCII-only JSON, so that text that is not valid Unicode survives.
 
     Args:
         value: The value.
         about: A name for the value in errors.
+        passwords: Whether a URL in it may have a password.
 
     Raises:
         RollbackDataError: The value cannot be represented in JSON without loss, or contains a URL
@@ -49,7 +50,7 @@ def encode(value: Any, about: str) -> str:
             f"{about} cannot be stored as JSON: {describe(error)}",
             ways_out=("use only text, numbers, lists, and dicts with text as keys",),
         ) from error
-    if json_has_password(text):
+    if not passwords and json_has_password(text):
         raise RollbackDataError(
             f"{about} has a URL with a password in it, which is never stored",
             ways_out=("record it without; in the rollback, take the password from the context",),

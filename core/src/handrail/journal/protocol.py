@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
@@ -10,7 +10,17 @@ from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.errors import JournalDamagedError
-    from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, Reliance, RunRow
+    from handrail.journal.records import (
+        Change,
+        ChunkCount,
+        ChunkRow,
+        ItemNoteRow,
+        NewRun,
+        Outcome,
+        RecordedRun,
+        Reliance,
+        RunRow,
+    )
 
 
 @frozen
@@ -187,6 +197,59 @@ class KnowsLanes(Protocol):
     @property
     def knows_lanes(self) -> bool:
         """Whether it keeps the `step` of a `FieldRow`."""
+        ...
+
+
+@runtime_checkable
+class KeepsItems(Protocol):
+    """What a journal has in addition if the items of steps can be recorded in it.
+
+    Only the runs of such a journal are sent a `ChunkChange` or an `ItemNoteChange`. What is read
+    here is no part of a `RecordedRun`, because it may be long.
+    """
+
+    @property
+    def keeps_items(self) -> bool:
+        """Whether it does."""
+        ...
+
+    def chunks(
+        self,
+        number: int,
+        step: str,
+        n: int,
+        *,
+        first: int = 0,
+        back: bool = False,
+        contents: bool = True,
+    ) -> Iterator[ChunkRow]:
+        """Yield the chunks of an attempt of a step, by their numbers; only a few are held.
+
+        A chunk that changes meanwhile is yielded once, as it was or as it is.
+
+        Args:
+            number: The number of the run.
+            step: Name of the step.
+            n: Number of the attempt.
+            first: The number of the first one.
+            back: Whether the last one comes first, and that the last.
+            contents: Whether to read items, results and errors, too; then they are checked.
+
+        Raises:
+            JournalDamagedError: A row is not what was written.
+        """
+        ...
+
+    def item_notes(self, number: int, step: str, n: int, chunk: int) -> Sequence[ItemNoteRow]:
+        """Return what the items of a chunk have recorded, in order.
+
+        Raises:
+            JournalDamagedError: A row is not what was written.
+        """
+        ...
+
+    def chunk_counts(self, number: int) -> Sequence[ChunkCount]:
+        """Return how many chunks and items of a run are in which state."""
         ...
 
 

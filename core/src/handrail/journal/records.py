@@ -15,6 +15,7 @@ from handrail.frozen import frozen
 Direction = Literal["forward", "undo"]
 Outcome = Literal["completed", "rolled_back", "rollback_incomplete", "failed", "interrupted"]
 State = Literal["started", "done", "skipped", "failed", "undone", "undo_failed"]
+ChunkState = Literal["started", "done", "failed", "undone", "undo_failed"]
 
 
 @frozen
@@ -167,6 +168,89 @@ class FieldRow(NamedTuple):
     step: str | None = None
 
 
+class ChunkRow(NamedTuple):
+    """Some items of a step, which an executor works on at a time.
+
+    Attributes:
+        step: Name of the step.
+        n: Number of the attempt of the step.
+        number: The number of the chunk in that attempt: 0, 1, 2, ...
+        part: The number of the first chunk of the same call of `map_items`: 0 in the first call.
+        first: The position of its first item among all items of the step.
+        size: How many items it has.
+        attempt: The number of the last attempt at it: 1, 2, 3, ...
+        state: How that went. `started` may have done anything, or nothing.
+        failed: How many items failed in the last attempt that ended.
+        digest: A checksum of the items.
+        head: What undoes the items of the part in another process, as JSON, in its first chunk.
+        items: The items as a JSON list, if they can be undone; None too if they were not read.
+        results: What the items returned, as a JSON list; None if that is nothing, or was not read.
+        errors: Why items failed, as a JSON list of their positions in the chunk, errors and
+            tracebacks; None if none did.
+        error: Why the chunk as a whole failed, or could not be undone, or None.
+        at: When this state was written, in UTC, in the format of `NewRun.opened`.
+    """
+
+    step: str
+    n: int
+    number: int
+    part: int
+    first: int
+    size: int
+    attempt: int
+    state: ChunkState
+    failed: int
+    digest: int
+    head: str | None
+    items: str | None
+    results: str | None
+    errors: str | None
+    error: str | None
+    at: str
+
+
+class ItemNoteRow(NamedTuple):
+    """Rollback data recorded by an item: a batch of values under one key.
+
+    Attributes:
+        step: Name of the step.
+        n: Number of the attempt of the step.
+        number: The number of the chunk.
+        attempt: The number of the attempt at the chunk.
+        item: The position of the item in the chunk.
+        key: The key.
+        values: The values, as a JSON list.
+    """
+
+    step: str
+    n: int
+    number: int
+    attempt: int
+    item: int
+    key: str
+    values: str
+
+
+class ChunkCount(NamedTuple):
+    """How many chunks and items of an attempt of a step are in one state.
+
+    Attributes:
+        step: Name of the step.
+        n: Number of the attempt of the step.
+        state: The state.
+        chunks: How many chunks are in it.
+        items: How many items these have.
+        failed: How many of the items failed.
+    """
+
+    step: str
+    n: int
+    state: ChunkState
+    chunks: int
+    items: int
+    failed: int
+
+
 class AttemptChange(NamedTuple):
     """Write the state of an attempt; in an existing row, values that are None here are kept."""
 
@@ -197,6 +281,41 @@ class FieldChange(NamedTuple):
     step: str | None = None
 
 
+class ChunkChange(NamedTuple):
+    """Write a chunk, or the state of a known one, in which `head` and `items` stay as they are.
+
+    `failed`, `results` and `errors` are written if the state is `done`, and otherwise stay, too.
+    """
+
+    step: str
+    n: int
+    number: int
+    part: int
+    first: int
+    size: int
+    attempt: int
+    state: ChunkState
+    digest: int
+    failed: int = 0
+    head: str | None = None
+    items: str | None = None
+    results: str | None = None
+    errors: str | None = None
+    error: str | None = None
+
+
+class ItemNoteChange(NamedTuple):
+    """Add a batch of values that an item has recorded; see `ItemNoteRow`."""
+
+    step: str
+    n: int
+    number: int
+    attempt: int
+    item: int
+    key: str
+    values: str
+
+
 class RelianceChange(NamedTuple):
     """Add runs, by their UUIDs, on which this run relies; those that are there already stay."""
 
@@ -216,7 +335,15 @@ class RunChange:
     by_hand: str | None = None
 
 
-Change = AttemptChange | NoteChange | FieldChange | RelianceChange | RunChange
+Change = (
+    AttemptChange
+    | NoteChange
+    | FieldChange
+    | ChunkChange
+    | ItemNoteChange
+    | RelianceChange
+    | RunChange
+)
 
 
 @frozen

@@ -24,7 +24,7 @@ from handrail.errors import (
 from handrail.frozen import NOTHING, record
 from handrail.journal.codec import encode, encode_result, entries_of, is_json, items_of, mask_json
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.protocol import KnowsReliance
+from handrail.journal.protocol import KeepsItems, KnowsReliance
 from handrail.journal.records import (
     AttemptChange,
     Change,
@@ -38,6 +38,7 @@ from handrail.redact import Mask, json_has_password
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.log import RunLog
+    from handrail.journal.item_log import ItemLog
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.values import Serializers
     from handrail.plan.plan import Plan, PlannedStep
@@ -132,7 +133,7 @@ class JournaledLog:
 
     def attach(self, owned: OwnedRun, journal: Journal) -> None:
         """Use `owned`, a run of `journal`, for all further writes."""
-        self._writes.owned = owned
+        self._writes.owned, self._writes.journal = owned, journal
         self._keeps_reliance = isinstance(journal, KnowsReliance)
 
     def first(self) -> list[Change]:
@@ -403,6 +404,28 @@ class JournaledLog:
         stored: list[Any] = json.loads(text)
         return stored
 
+    def item_log(self, position: int, attempt: int) -> ItemLog:
+        """Return the accounts of the items of an attempt; see `RunLog`."""
+        from handrail.journal.item_log import ItemLog  # noqa: PLC0415 - few steps have items
+
+        owned, journal = self._writes.owned, self._writes.journal
+        assert owned is not None
+        assert journal is not None
+        if not isinstance(journal, KeepsItems) or not journal.keeps_items:
+            raise JournalError(
+                f"{journal.shown} cannot keep the items of steps",
+                ways_out=("use a journal in a file, or another kind that can",),
+            )
+        step = self._steps[position].name
+        return ItemLog(journal, owned.number, step, attempt, self._writes.write, self._mask)
+
+    @property
+    def place(self) -> tuple[Journal, OwnedRun]:
+        """The journal of the run, and the run in it."""
+        assert self._writes.journal is not None
+        assert self._writes.owned is not None
+        return self._writes.journal, self._writes.owned
+
     def seal(self, reason: str) -> None:
         """Write that the run can no longer be rolled back."""
         self._writes.write([RunChange(sealed=self._mask(reason))])
@@ -447,10 +470,12 @@ class _Writes:
 
     Attributes:
         owned: The run in its journal.
+        journal: The journal.
     """
 
     def __init__(self) -> None:
         self.owned: OwnedRun | None = None
+        self.journal: Journal | None = None
         self._broken: BaseException | None = None
 
     def write(self, changes: Sequence[Change]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 from handrail.context import link_run
 from handrail.engine.finalize import executed_steps
 from handrail.engine.machine import play
-from handrail.engine.state import RunState
+from handrail.engine.state import MapsItems, RunState
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError, IsolationError
 from handrail.events import Event
@@ -49,6 +49,7 @@ class RunOptions(TypedDict, total=False):
     journal: Journal | None
     on_failure: OnFailure
     strict_results: bool
+    executor: str | None
 
 
 def check_options(options: RunOptions) -> None:
@@ -87,6 +88,8 @@ class Orchestrator(Generic[C]):
         about: The data that the journal needs to find the action again; given by an action.
         isolation: Runs isolated steps in processes of their own; given by an action. False runs
             them in this process, for tests.
+        executor: The URL of the executor for the items of steps, such as `processes:4`; by default,
+            that of the settings.
 
     Attributes:
         run_number: The number of the last run in its journal.
@@ -107,6 +110,7 @@ class Orchestrator(Generic[C]):
         observers: Iterable[Observer] = (),
         about: RunAbout | None = None,
         isolation: StartsIsolation | Literal[False] | None = None,
+        executor: str | None = None,
     ) -> None:
         if on_failure not in ("undo", "keep"):
             raise ValueError(f"on_failure is 'undo' or 'keep', not {on_failure!r}")
@@ -120,6 +124,7 @@ class Orchestrator(Generic[C]):
         self._keeps = on_failure == "keep"
         self._strict_results = strict_results
         self._about = about
+        self._executor = executor
         self._isolates = isolation is not False
         self._isolation: StartsIsolation | None = isolation or None
         self._owned: OwnedRun | None = None
@@ -223,6 +228,7 @@ class Orchestrator(Generic[C]):
         self.run_number = None
         run.keeps = self._keeps
         run.strict_results = self._strict_results
+        run.items = self._items_of(run)
         isolates = run.plan.isolates and self._isolates
         if isolates and (recorded is None or not recorded.undoes):
             self._checked_isolation(run)
@@ -242,6 +248,19 @@ class Orchestrator(Generic[C]):
         if isolates:
             self._isolate(run, early=True)
         return play(run)
+
+    def _items_of(self, run: RunState) -> Callable[[], MapsItems]:
+        """Return the function that returns what works on items, made when a step has some."""
+        made: list[MapsItems] = []
+
+        def items() -> MapsItems:
+            if not made:
+                from handrail.orchestrator.items import items_of_run  # noqa: PLC0415 - few have any
+
+                made.append(items_of_run(run, self._executor))
+            return made[0]
+
+        return items
 
     def _checked_isolation(self, run: RunState) -> StartsIsolation:
         if self._isolation is None:

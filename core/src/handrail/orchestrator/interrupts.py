@@ -253,6 +253,56 @@ def active_interrupts() -> Interrupts | None:
     return _active[-1] if current in (_active[-1].handle, signal.SIG_IGN) else None
 
 
+class _HandedOver:
+    """Passes on interrupts to what waits for others; see `RunningTask`.
+
+    Args:
+        interrupts: The interrupts of the run.
+        stop: Called with each.
+
+    Attributes:
+        cancelled: Whether a signal has come.
+        heard: True.
+    """
+
+    heard = True
+
+    def __init__(self, interrupts: Interrupts, stop: Callable[[BaseException], None]) -> None:
+        self.cancelled = False
+        self._interrupts = interrupts
+        self._stop = stop
+
+    def cancel(self, because: BaseException | None = None) -> None:
+        """Pass it on."""
+        if because is None:
+            self.cancelled = True
+            self._interrupts.task = self  # For the next one.
+        self._stop(because or KeyboardInterrupt())
+
+
+@contextmanager
+def handed_over(stop: Callable[[BaseException], None]) -> Generator[None, None, None]:
+    """Call `stop` with an interrupt of the active run, within the block, instead of raising it.
+
+    For code that waits for what others do, and has to end it first. In a thread that no signal
+    interrupts, nothing changes.
+    """
+    interrupts = active_interrupts()
+    if interrupts is None:
+        yield
+        return
+    task = _HandedOver(interrupts, stop)
+    outer, interrupts.task = interrupts.task, task
+    if interrupts.pending is not None:
+        task.cancel()
+    try:
+        yield
+    finally:
+        interrupts.task = outer
+        if task.cancelled:
+            interrupts.take()
+
+
 def interrupt_run(signum: int, frame: FrameType | None) -> None:
     """Signal handler: interrupt the active run, as Ctrl-C would.
 

@@ -258,6 +258,11 @@ def search(folder: str) -> None:
     _guard(folder)
 
 
+def is_searched(folder: str) -> bool:
+    """Return whether modules from `folder` must be trusted files; see `search`."""
+    return folder in _folders
+
+
 def spec_of(name: str, file: str) -> ModuleSpec | None:
     """Return a spec to import `file` as the module `name`; None if it is not a Python file."""
     for loader, suffixes in _LOADERS:

@@ -24,6 +24,9 @@ SERIALIZERS = {
     "polars": "handrail-arrow",
     "pyarrow": "handrail-arrow",
 }
+EXECUTORS = {
+    "ray": "handrail-ray",
+}
 JOURNALS = {
     "postgres": "handrail-postgres",
     "postgresql": "handrail-postgres",
@@ -37,6 +40,5 @@ def hint_for(table: dict[str, str], name: str) -> tuple[str, ...]:
 
 def is_ours(distribution: str) -> bool:
     """Return whether hints may name a distribution though it is not installed."""
-    return any(
-        distribution in table.values() for table in (ACTIONS, COMMANDS, JOURNALS, SERIALIZERS)
-    )
+    tables = (ACTIONS, COMMANDS, EXECUTORS, JOURNALS, SERIALIZERS)
+    return any(distribution in table.values() for table in tables)

@@ -39,6 +39,7 @@ class ReplayState:
         undone: Positions of steps that are undone already.
         gone: Names of started steps that the plan no longer has.
         failed: Position and error of the failed step, if any.
+        failed_steps: Positions of the steps that failed and were kept.
         lanes: Where a group is not over, how far each of its lanes came, by the position of its
             first step.
         starts: The positions of the steps of groups that have started, in that order.
@@ -58,6 +59,7 @@ class ReplayState:
     undone: set[int] = field(default_factory=set[int])
     gone: tuple[str, ...] = ()
     failed: tuple[int, str] | None = None
+    failed_steps: set[int] = field(default_factory=set[int])
     lanes: dict[int, ResumedLane] = field(default_factory=dict[int, ResumedLane])
     starts: list[int] = field(default_factory=list[int])
     batches: int = 0
@@ -289,6 +291,8 @@ def _place(
         if row.state == "undone":
             found.undone.add(place)
     elif row.state in ("started", "failed") and row.n > 0:
+        if row.state == "failed":
+            found.failed_steps.add(place)
         # Attempt 0 belongs to a step that was never started: its skip check and it run again.
         line.doubt = result
 

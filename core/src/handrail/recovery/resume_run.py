@@ -28,6 +28,7 @@ from handrail.frozen import record
 from handrail.journal.codec import may_lack_json
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.damage import decode
+from handrail.journal.protocol import KeepsItems
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog, KeptFields, own_fields
 from handrail.journal.values import ValueReader
@@ -103,6 +104,8 @@ class ClaimedRun:
         run.attempts.update(place.attempts)
         run.leftovers.update(place.leftovers)
         run.undone |= place.undone
+        run.mapped.update(mapped_of(self.journal, row.number, self.plan))
+        run.retried |= place.failed_steps
         run.batches = count(place.batches + 1)
         undoing = row.direction == "undo"
         failure: Failure | None = None
@@ -164,6 +167,17 @@ class ClaimedRun:
         position = max(last, 0) if failed is None else failed[0]
         text = ASKED if failed is None else failed[1]
         return Failure(planned=self.plan.steps[position], text=text, error=None, from_position=last)
+
+
+def mapped_of(journal: Journal, number: int, plan: Plan) -> dict[int, set[int]]:
+    """Return the attempts of steps of a run that have items, by position."""
+    found: dict[int, set[int]] = {}
+    if isinstance(journal, KeepsItems) and journal.keeps_items:
+        places = {planned.name: position for position, planned in enumerate(plan.steps)}
+        for count in journal.chunk_counts(number):
+            if count.step in places:
+                found.setdefault(places[count.step], set()).add(count.n)
+    return found
 
 
 def recall_actions(run: RunState, stored: Mapping[str, str], number: int) -> Iterator[KeptFields]:

@@ -138,6 +138,52 @@ _BY_HAND = ("ALTER TABLE handrail_run ADD COLUMN by_hand text",)
 # older version must not open these: it would take what lies before the last step for skipped.
 _LANES = ("ALTER TABLE handrail_field ADD COLUMN step text",)
 
+# The items of steps.
+_ITEMS = (
+    """
+    CREATE TABLE handrail_chunk (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run bigint NOT NULL REFERENCES handrail_run ON DELETE CASCADE,
+        step text NOT NULL,
+        n bigint NOT NULL,
+        number bigint NOT NULL,
+        part bigint NOT NULL,
+        "first" bigint NOT NULL,
+        size bigint NOT NULL,
+        attempt bigint NOT NULL,
+        state text NOT NULL CHECK (
+            state IN ('started', 'done', 'failed', 'undone', 'undo_failed')
+        ),
+        failed bigint NOT NULL,
+        digest bigint NOT NULL,
+        head text,
+        items text,
+        results text,
+        errors text,
+        error text,
+        at text NOT NULL,
+        crc bigint NOT NULL,
+        outcome_crc bigint NOT NULL,
+        UNIQUE (run, step, n, number)
+    )
+    """,
+    """
+    CREATE TABLE handrail_item_note (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run bigint NOT NULL REFERENCES handrail_run ON DELETE CASCADE,
+        step text NOT NULL,
+        n bigint NOT NULL,
+        number bigint NOT NULL,
+        attempt bigint NOT NULL,
+        item bigint NOT NULL,
+        key text NOT NULL,
+        "values" text NOT NULL,
+        crc bigint NOT NULL
+    )
+    """,
+    "CREATE INDEX handrail_item_note_of_chunk ON handrail_item_note (run, step, n, number)",
+)
+
 # Each only adds, so a journal of an older pack keeps all its data.
 MIGRATIONS: Migrations = (
     _FIRST,
@@ -148,6 +194,7 @@ MIGRATIONS: Migrations = (
     _COUNTS,
     _BY_HAND,
     _LANES,
+    _ITEMS,
 )
 
 

@@ -39,7 +39,7 @@ SQL = Statements(
             extract(epoch FROM lease_until)::float8 AS lease_until,
             extract(epoch FROM clock_timestamp())::float8 AS read_at
         """,
-        newer_tables=("reliance",),
+        newer_tables=("reliance", "chunk", "item_note"),
         checksums=True,
         counts=True,
         by_hand=True,

@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail_testing.contract import PackContract as PackContract
+    from handrail_testing.executor_contract import ContractHost as ContractHost
+    from handrail_testing.executor_contract import ExecutorContract as ExecutorContract
     from handrail_testing.fakes import FakePack as FakePack
     from handrail_testing.fakes import FakePacks as FakePacks
     from handrail_testing.harness import SilentLogger as SilentLogger
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from handrail_testing.world import folder as folder
 
 __all__ = [
+    "ContractHost",
+    "ExecutorContract",
     "FakePack",
     "FakePacks",
     "NotUndoneError",
@@ -39,6 +43,7 @@ __all__ = [
 
 _HOMES = {
     "contract": ("PackContract",),
+    "executor_contract": ("ContractHost", "ExecutorContract"),
     "fakes": ("FakePack", "FakePacks"),
     "harness": ("SilentLogger", "plan_action", "run_action", "run_step"),
     "outcome": ("Outcome",),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from handrail.journal.backend.changes import (
     change_run,
     count_rows,
+    item_note,
     new_values,
     rows_of,
     write_rows,
@@ -40,6 +41,7 @@ __all__ = [
     "count_rows",
     "decoding",
     "held_error",
+    "item_note",
     "lost_error",
     "migrate",
     "new_values",

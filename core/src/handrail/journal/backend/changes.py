@@ -7,11 +7,27 @@ from dataclasses import field
 from typing import TYPE_CHECKING, cast
 
 from handrail.frozen import record
-from handrail.journal.backend.checksums import of_attempt, of_field, of_note, of_plan, of_run
+from handrail.journal.backend.checksums import (
+    of_attempt,
+    of_chunk,
+    of_field,
+    of_item_note,
+    of_note,
+    of_outcome,
+    of_plan,
+    of_run,
+)
 from handrail.journal.backend.lease import lost_error
 from handrail.journal.backend.rows import to_stored
 from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
-from handrail.journal.records import AttemptChange, FieldChange, NoteChange, RelianceChange
+from handrail.journal.records import (
+    AttemptChange,
+    ChunkChange,
+    FieldChange,
+    ItemNoteChange,
+    NoteChange,
+    RelianceChange,
+)
 
 if TYPE_CHECKING:
     from handrail.errors import LeaseLostError
@@ -31,6 +47,8 @@ class Rows:
         notes: run, step, n, seq, key, values; and the checksum, if any.
         fields: run, boundary, name, value; the checksum, if any; and the step.
         reliance: run, uid.
+        chunks: run, the fields of a `ChunkChange`, and the checksums.
+        item_notes: run, the fields of an `ItemNoteChange`, and the checksum.
         direction: The new direction of the run, or None.
         sealed: The reason if the run is sealed, or None.
         outcome: The outcome if the run ends, or None.
@@ -47,6 +65,8 @@ class Rows:
     by_hand: str | None = None
     changes_run: bool = False
     reliance: list[Values] = field(default_factory=list[Values])
+    chunks: list[Values] = field(default_factory=list[Values])
+    item_notes: list[Values] = field(default_factory=list[Values])
 
 
 def attempts_of(run: int, uid: str, batches: Iterable[Sequence[Change]]) -> list[object] | None:
@@ -85,6 +105,10 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]], uid: str | None = Non
                 rows.fields.append((run, boundary, name, value, *crc, after))
             elif isinstance(change, RelianceChange):
                 rows.reliance += [(run, to_stored(each)) for each in change.uids]
+            elif isinstance(change, ChunkChange):
+                rows.chunks.append(_chunk(run, uid or "", change))
+            elif isinstance(change, ItemNoteChange):
+                rows.item_notes.append(item_note(run, uid or "", change))
             else:
                 rows.direction = change.direction or rows.direction
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
@@ -101,6 +125,24 @@ def _attempt(run: int, uid: str | None, change: AttemptChange) -> Values:
     if uid is None:
         return run, step, n, state, data_version, result, error
     return run, step, n, state, data_version, result, error, of_attempt(uid, step, n, result)
+
+
+def _chunk(run: int, uid: str, change: ChunkChange) -> Values:
+    step = to_stored(change.step)
+    error = None if change.error is None else to_stored(change.error)
+    _, n, number, part, first, count, attempt, state, digest, failed, *texts, _ = change
+    head, items, results, errors = texts
+    crc = of_chunk(uid, step, n, number, part, first, count, digest, head, items)
+    outcome = of_outcome(uid, step, n, number, failed, results, errors)
+    place = (run, step, n, number, part, first, count, attempt, state, digest, failed)
+    return (*place, *texts, error, crc, outcome)
+
+
+def item_note(run: int, uid: str, change: ItemNoteChange) -> Values:
+    """Return the row of a note of an item."""
+    step, n, number, attempt, item, key, values = change
+    note = (to_stored(step), n, number, attempt, item, to_stored(key), values)
+    return run, *note, of_item_note(uid, *note)
 
 
 def new_values(new: NewRun) -> dict[str, str | int]:
@@ -160,22 +202,25 @@ def lost(
 def write_rows(
     connection: Connection, statements: Statements, rows: Rows, at: str | None = None
 ) -> None:
-    """Write the rows of attempts, notes and fields, and of reliance if there is a table for it.
+    """Write the rows of attempts, notes and fields, and of others if there are tables for them.
 
     Args:
         connection: The connection, within the transaction.
         statements: The statements in its dialect.
         rows: The rows of the commit.
-        at: The time of the attempts, for a dialect whose `at` is a parameter.
+        at: The time of the attempts and chunks, for a dialect whose `at` is a parameter.
     """
     cursor = connection.cursor()
     attempts = rows.attempts if at is None else [(*each, at) for each in rows.attempts]
+    chunks = rows.chunks if at is None else [(*each, at) for each in rows.chunks]
     fields = rows.fields if statements.knows_lanes else [each[:-1] for each in rows.fields]
     for statement, values in (
         (statements.attempt, attempts),
         (statements.note, rows.notes),
         (statements.field, fields),
         (statements.reliance, rows.reliance if statements.reliance else ()),
+        (statements.chunk, chunks if statements.chunk else ()),
+        (statements.item_note, rows.item_notes if statements.item_note else ()),
     ):
         if len(values) == 1:
             cursor.execute(statement, values[0])

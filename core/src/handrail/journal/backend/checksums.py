@@ -36,6 +36,39 @@ def of_note(uid: str, step: str, n: int, seq: int, key: str, values: str) -> int
     return crc32(f"note\0{uid}\0{step}\0{n}\0{seq}\0{key}\0{values}".encode())
 
 
+def of_chunk(
+    uid: str,
+    step: str,
+    n: int,
+    number: int,
+    part: int,
+    first: int,
+    count: int,
+    digest: int,
+    head: str | None,
+    items: str | None,
+) -> int:
+    """Return the checksum of what is written once of a chunk in the run `uid`."""
+    place = f"chunk\0{uid}\0{step}\0{n}\0{number}\0{part}\0{first}\0{count}\0{digest}"
+    return crc32(f"{place}\0{head or ''}\0{items or ''}".encode())
+
+
+def of_outcome(
+    uid: str, step: str, n: int, number: int, failed: int, results: str | None, errors: str | None
+) -> int:
+    """Return the checksum of what the items of a chunk in the run `uid` returned."""
+    place = f"outcome\0{uid}\0{step}\0{n}\0{number}\0{failed}"
+    return crc32(f"{place}\0{results or ''}\0{errors or ''}".encode())
+
+
+def of_item_note(
+    uid: str, step: str, n: int, number: int, attempt: int, item: int, key: str, values: str
+) -> int:
+    """Return the checksum of a note of an item in the run `uid`."""
+    place = f"item_note\0{uid}\0{step}\0{n}\0{number}\0{attempt}\0{item}"
+    return crc32(f"{place}\0{key}\0{values}".encode())
+
+
 def of_field(uid: str, boundary: int, name: str, value: str, step: str | None = None) -> int:
     """Return the checksum of the value of a context field in the run `uid`."""
     of_step = "" if step is None else f"\0{step}"

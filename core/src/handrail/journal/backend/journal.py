@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -16,7 +16,10 @@ from handrail.journal.backend.rows import (
     attempt_rows,
     by_name,
     check_counts,
+    chunk_rows,
     field_rows,
+    from_stored,
+    item_note_rows,
     note_rows,
     reliance_of,
     run_row,
@@ -25,20 +28,21 @@ from handrail.journal.backend.rows import (
     to_stored,
     unknown_run,
 )
-from handrail.journal.backend.statements import RUNS_AT_ONCE
+from handrail.journal.backend.statements import CHUNKS_AT_ONCE, RUNS_AT_ONCE
 from handrail.journal.protocol import RunCheck
-from handrail.journal.records import RecordedRun
+from handrail.journal.records import ChunkCount, RecordedRun
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection
     from handrail.journal.backend.rows import Damage, Seen
     from handrail.journal.backend.statements import Statements
-    from handrail.journal.records import Outcome, Reliance, RunRow
+    from handrail.journal.records import ChunkRow, ItemNoteRow, Outcome, Reliance, RunRow
 
-_ALL = 2**63 - 1  # Valid as a LIMIT in every database.
+_ALL = 2**63 - 1  # The greatest number; valid as a LIMIT in every database.
 
 Run = TypeVar("Run", bound=SqlOwnedRun)
 Row = TypeVar("Row")
+Convert = Callable[[int, str, Iterable[Any], "Damage"], Sequence[Any]]
 
 
 class SqlJournal(ABC, Generic[Run]):
@@ -133,6 +137,83 @@ class SqlJournal(ABC, Generic[Run]):
         """Whether runs with groups can be recorded."""
         return self._statements.knows_lanes
 
+    @property
+    def keeps_items(self) -> bool:
+        """Whether the items of steps can be recorded."""
+        return self._statements.keeps_items
+
+    def chunks(
+        self,
+        number: int,
+        step: str,
+        n: int,
+        *,
+        first: int = 0,
+        back: bool = False,
+        contents: bool = True,
+    ) -> Iterator[ChunkRow]:
+        """Yield the chunks of an attempt of a step, by their numbers; only a few are held.
+
+        Args:
+            number: The number of the run.
+            step: Name of the step.
+            n: Number of the attempt.
+            first: The number of the first one.
+            back: Whether the last one comes first, and that the last.
+            contents: Whether to read items, results and errors, too; then they are checked.
+
+        Raises:
+            JournalDamagedError: A row is not what was written.
+        """
+        of = self._statements
+        if not of.keeps_items:
+            return
+        if back:
+            statement = of.chunks_back if contents else of.chunk_bounds_back
+        else:
+            statement = of.chunks if contents else of.chunk_bounds
+        beyond = _ALL if back else first - 1
+        values = {"run": number, "step": to_stored(step), "n": n, "first": first}
+        uid: str | None = None
+        while True:
+            # Each page is read for itself: whoever takes the rows may write to the journal.
+            with self._reading() as connection:
+                if uid is None:
+                    uid = self._uid(connection, number)
+                page = list(connection.execute(statement, {**values, "beyond": beyond}))
+            yield from chunk_rows(number, uid, page)
+            if len(page) < CHUNKS_AT_ONCE:
+                return
+            beyond = page[-1][2]
+
+    def item_notes(self, number: int, step: str, n: int, chunk: int) -> Sequence[ItemNoteRow]:
+        """Return what the items of a chunk have recorded, in order.
+
+        Raises:
+            JournalDamagedError: A row is not what was written.
+        """
+        if not self._statements.keeps_items:
+            return ()
+        values = {"run": number, "step": to_stored(step), "n": n, "number": chunk}
+        with self._reading() as connection:
+            uid = self._uid(connection, number)
+            found = connection.execute(self._statements.item_notes, values)
+            return item_note_rows(number, uid, found)
+
+    def chunk_counts(self, number: int) -> Sequence[ChunkCount]:
+        """Return how many chunks and items of a run are in which state."""
+        if not self._statements.keeps_items:
+            return ()
+        with self._reading() as connection:
+            found = connection.execute(self._statements.chunk_counts, {"run": number})
+            return [ChunkCount(from_stored(step), *rest) for step, *rest in found]
+
+    def _uid(self, connection: Connection, number: int) -> str:
+        found = connection.execute(self._statements.uid, {"run": number}).fetchone()
+        if found is None:
+            raise unknown_run(connection, self._statements, number)
+        return str(found[0])
+
     def check(self) -> list[str]:
         """Return what is wrong with the database as a whole, one sentence each."""
         return []
@@ -151,7 +232,7 @@ class SqlJournal(ABC, Generic[Run]):
         damage: list[JournalDamagedError] = []
         checksums: list[int | None] = []
         counts: list[int] = []
-        complete = True
+        complete, rows = True, 0
         sound: RecordedRun | None = None
         try:
             with self._reading() as connection:
@@ -178,9 +259,29 @@ class SqlJournal(ABC, Generic[Run]):
                     counts.append(len(found))
                     return convert(number, uid, found, damage.append)
 
+                def check_items() -> None:
+                    nonlocal complete, rows
+                    converters: tuple[tuple[str, Convert], ...] = (
+                        (statements.all_chunks, chunk_rows),
+                        (statements.all_item_notes, item_note_rows),
+                    )
+                    for statement, convert in converters:
+                        cursor, count = iter(connection.execute(statement, run)), 0
+                        while found := list(islice(cursor, CHUNKS_AT_ONCE)):
+                            count += len(found)
+                            convert(number, uid, found, damage.append)
+                            if most is not None and len(checksums) + rows + count > most:
+                                complete = False
+                                break
+                        rows += count
+                        counts.append(count)
+
                 sound = replace(sound, attempts=of(statements.attempts, attempt_rows))
                 sound = replace(sound, notes=of(statements.notes, note_rows))
                 sound = replace(sound, fields=of(statements.fields, field_rows))
+                if statements.keeps_items:
+                    # Not held: there may be many.
+                    check_items()
                 if complete:
                     check_counts(row, *counts)
         except JournalDamagedError as error:  # The rest cannot be read at all.
@@ -188,7 +289,7 @@ class SqlJournal(ABC, Generic[Run]):
             damage.append(error)
         unchecked = sum(crc is None for crc in checksums)
         return RunCheck(
-            rows=max(1, len(checksums)),
+            rows=max(1, len(checksums) + rows),
             unchecked=unchecked,
             damage=tuple(damage),
             sound=sound,

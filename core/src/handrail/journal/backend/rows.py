@@ -10,8 +10,11 @@ from handrail.errors import JournalDamagedError, NotFoundError
 from handrail.frozen import replace
 from handrail.journal.backend.checksums import (
     of_attempt,
+    of_chunk,
     of_field,
+    of_item_note,
     of_note,
+    of_outcome,
     of_plan,
     of_run,
 )
@@ -19,8 +22,11 @@ from handrail.journal.backend.statements import FREE_TEXTS, RUN_COLUMNS
 from handrail.journal.damage import MISFIT, damaged, decoding, differs
 from handrail.journal.records import (
     AttemptRow,
+    ChunkRow,
+    ChunkState,
     Direction,
     FieldRow,
+    ItemNoteRow,
     NoteRow,
     Outcome,
     Reliance,
@@ -36,6 +42,7 @@ MARK = "unicode_escape:"
 
 UNREADABLE = "unreadable"  # In a row in place of its columns: the error of the database.
 DIRECTIONS, OUTCOMES, STATES = get_args(Direction), get_args(Outcome), get_args(State)
+CHUNK_STATES = get_args(ChunkState)
 RUN_TEXTS = ("uid", "action", "params", "packs", "cwd", "core_version", "project", "owner")
 
 
@@ -203,7 +210,7 @@ def unknown_run(connection: Connection, statements: Statements, number: int) -> 
     )
 
 
-_ROWS = ("attempts of steps", "notes", "context fields")
+_ROWS = ("attempts of steps", "notes", "context fields", "chunks", "notes of items")
 
 
 def check_counts(row: RunRow, *found: int | None) -> None:
@@ -211,7 +218,8 @@ def check_counts(row: RunRow, *found: int | None) -> None:
 
     Args:
         row: The run.
-        *found: The number of its attempts, notes and fields; None for those that were not read.
+        *found: The number of its attempts, notes and fields, of its chunks and the notes of their
+            items; None for those that were not read.
 
     Raises:
         JournalDamagedError: Some are lost, or were added.
@@ -219,7 +227,10 @@ def check_counts(row: RunRow, *found: int | None) -> None:
     if row.counts is None:
         return
     with decoding(row.number, _COUNTS):
-        for name, count, known in zip(_ROWS, found, map(int, row.counts.split()), strict=True):
+        then = [int(each) for each in row.counts.split()]
+        # One that ended before there were items has fewer of them.
+        then += [0] * (len(_ROWS) - len(then))
+        for name, count, known in zip(_ROWS, (*found, None, None), then, strict=False):
             if count not in (None, known):
                 raise damaged(
                     row.number, _COUNTS, f"has {count} {name}, and had {known} at its end"
@@ -304,6 +315,51 @@ def field_rows(
     return _converted(run, found, field, _field_name, damage)
 
 
+def chunk_rows(
+    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
+) -> tuple[ChunkRow, ...]:
+    """Return the rows of chunks; see `attempt_rows`. They may have been read without contents."""
+
+    def chunk(row: Any) -> ChunkRow:
+        *values, crc, outcome_crc = row
+        read = ChunkRow(*values)
+        step, n, number, part, first, count, attempt, state, failed, digest = read[:10]
+        if crc is not None:
+            expected = of_chunk(
+                uid, step, n, number, part, first, count, digest, read.head, read.items
+            )
+            if crc != expected:
+                raise differs(run, _chunk_name(row))
+            if outcome_crc != of_outcome(uid, step, n, number, failed, read.results, read.errors):
+                raise damaged(run, _chunk_name(row), "has results that differ from their checksum")
+        _check_text(step, read.head or "", read.error or "")
+        if state not in CHUNK_STATES:
+            raise ValueError("a state is none")
+        for each in (n, number, part, first, count, attempt, failed, digest):
+            if type(each) is not int:
+                raise ValueError("a number is none")
+        datetime.fromisoformat(read.at)
+        error = None if read.error is None else from_stored(read.error)
+        return read._replace(step=from_stored(step), error=error)
+
+    return _converted(run, found, chunk, _chunk_name, damage)
+
+
+def item_note_rows(
+    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
+) -> tuple[ItemNoteRow, ...]:
+    """Return the rows of notes of items; see `attempt_rows`."""
+
+    def note(row: Any) -> ItemNoteRow:
+        *values, crc = row
+        if crc != of_item_note(uid, *values):
+            raise differs(run, _item_note_name(row))
+        read = ItemNoteRow(*values)
+        return read._replace(step=from_stored(read.step), key=from_stored(read.key))
+
+    return _converted(run, found, note, _item_note_name, damage)
+
+
 Converted = TypeVar("Converted")
 
 
@@ -334,6 +390,14 @@ def _attempt_name(row: Any) -> str:
 
 def _note_name(row: Any) -> str:
     return f"note {row[2]} of step '{row[0]}'"
+
+
+def _chunk_name(row: Any) -> str:
+    return f"chunk {row[2]} of the items of step '{row[0]}'"
+
+
+def _item_note_name(row: Any) -> str:
+    return f"a note of item {row[4]} in chunk {row[2]} of step '{row[0]}'"
 
 
 def _field_name(row: Any) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from handrail.frozen import frozen, names_of
-from handrail.journal.records import AttemptRow, NewRun, NoteRow, RunRow
+from handrail.journal.records import (
+    AttemptRow,
+    ChunkChange,
+    ChunkRow,
+    ItemNoteChange,
+    ItemNoteRow,
+    NewRun,
+    NoteRow,
+    RunRow,
+)
 
 
 @frozen
@@ -31,7 +40,8 @@ class Dialect:
         plan: The column or expression for the plan of a run.
         plan_of: The join with the table `run` that `plan` needs.
         newer_tables: Names of the tables that the database has, among those that were added after
-            the first version of this kit: `reliance`. What has no table is not recorded.
+            the first version of this kit: `reliance`, without which it is not recorded; `chunk` and
+            `item_note`, without which the items of steps are refused.
         checksums: Whether the tables have the columns for checksums: `crc` in `attempt`, `note` and
             `field`, and `crc` and `plan_crc` in `run`.
         counts: Whether the table `run` has the text column `counts`, for how many rows a run that
@@ -85,6 +95,7 @@ NEW_COLUMNS = names_of(NewRun)
 _APART = frozenset({"plan", "number", "seen", "given_up", "counts", "damage", "by_hand"})
 RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
+CHUNKS_AT_ONCE = 100  # Chunks that are read at a time: they may be long.
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
 
 _UNDONE = "('failed', 'rollback_incomplete')"  # Such runs can still be undone or finished.
@@ -95,8 +106,8 @@ class Statements:
 
     Statements with `:name` take a mapping, which may have further keys; those with `?` take a
     sequence. `reliance`, `relies_on` and `relied_on_by` are empty if the database has no table for
-    them; the last two take the numbers of `RUNS_AT_ONCE` runs. `count` is empty if it has no column
-    for counts.
+    them; the last two take the numbers of `RUNS_AT_ONCE` runs. So are `chunk` and those about items
+    if there are no tables for these. `count` is empty if it has no column for counts.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -105,11 +116,13 @@ class Statements:
         self.by_hand = dialect.by_hand
         self._crc = ("crc",) if dialect.checksums else ()
         self.knows_lanes = dialect.lanes
+        self.keeps_items = all(each in dialect.newer_tables for each in _ITEMS)
         self._of_new_runs()
         self._of_claims()
         self._of_owners()
         self._of_rows()
         self._of_reliance()
+        self._of_items()
         self._of_readers()
         for name, text in vars(self).items():
             if not name.startswith("_") and isinstance(text, str):
@@ -179,7 +192,8 @@ class Statements:
             {open_and_ours} RETURNING fence
         """
 
-        tables = (f"{self._dialect.prefix}{name}" for name in _TABLES)
+        tables = [f"{self._dialect.prefix}{name}" for name in _TABLES]
+        tables += [f"{self._dialect.prefix}{name}" for name in _ITEMS if self.keeps_items]
         counts = " || ' ' || ".join(f"(SELECT count(*) FROM {x} WHERE run = :run)" for x in tables)
         self.count = f"UPDATE {run} SET counts = {counts} {ours}" if self._dialect.counts else ""
 
@@ -242,6 +256,53 @@ class Statements:
             SELECT run, id FROM found WHERE counts ORDER BY id
         """
 
+    def _of_items(self) -> None:
+        chunk, note = (f"{self._dialect.prefix}{name}" for name in _ITEMS)
+        self.chunk = self.item_note = self.chunk_counts = self.item_notes = ""
+        self.chunks = self.chunks_back = self.chunk_bounds = self.chunk_bounds_back = ""
+        self.all_chunks = self.all_item_notes = ""
+        if not self.keeps_items:
+            return
+        columns = ("run", *ChunkChange._fields, "crc", "outcome_crc", "at")
+        done = "CASE WHEN excluded.state = 'done' THEN excluded.{0} ELSE {1}.{0} END"
+        outcome = ("failed", "results", "errors", "outcome_crc")
+        updates = ", ".join(f"{each} = {done.format(each, chunk)}" for each in outcome)
+        self.chunk = f"""
+            INSERT INTO {chunk} ({named(columns)})
+            VALUES ({marks(len(columns) - 1)}, {self._dialect.at})
+            ON CONFLICT (run, step, n, number) DO UPDATE
+            SET attempt = excluded.attempt, state = excluded.state, error = excluded.error,
+                at = excluded.at, {updates}
+        """
+        of_note = ("run", *ItemNoteChange._fields, "crc")
+        self.item_note = f"INSERT INTO {note} ({named(of_note)}) VALUES ({marks(len(of_note))})"
+        whole = f"{named(ChunkRow._fields)}, crc, outcome_crc"
+        short = ", ".join(
+            f"NULL AS {name}" if name in _CONTENTS else f'"{name}"' for name in ChunkRow._fields
+        )
+        short += ", NULL AS crc, NULL AS outcome_crc"
+        of_step = "WHERE run = :run AND step = :step AND n = :n"
+        on = f"""
+            FROM {chunk} {of_step} AND number > :beyond ORDER BY number LIMIT {CHUNKS_AT_ONCE}
+        """
+        back = f"""
+            FROM {chunk} {of_step} AND number < :beyond AND number >= :first
+            ORDER BY number DESC LIMIT {CHUNKS_AT_ONCE}
+        """
+        self.chunks, self.chunks_back = f"SELECT {whole} {on}", f"SELECT {whole} {back}"
+        self.chunk_bounds, self.chunk_bounds_back = f"SELECT {short} {on}", f"SELECT {short} {back}"
+        self.chunk_counts = f"""
+            SELECT step, n, state, count(*), CAST(sum(size) AS bigint),
+                   CAST(sum(failed) AS bigint)
+            FROM {chunk} WHERE run = :run GROUP BY step, n, state ORDER BY step, n, state
+        """
+        whole_note = f"{named(ItemNoteRow._fields)}, crc"
+        self.item_notes = f"""
+            SELECT {whole_note} FROM {note} {of_step} AND number = :number ORDER BY id
+        """
+        self.all_chunks = f"SELECT {whole} FROM {chunk} WHERE run = :run ORDER BY id"
+        self.all_item_notes = f"SELECT {whole_note} FROM {note} WHERE run = :run ORDER BY id"
+
     def _of_readers(self) -> None:
         dialect, run = self._dialect, self._run
         attempt, note, field = (f"{dialect.prefix}{name}" for name in _TABLES)
@@ -264,6 +325,7 @@ class Statements:
         """
         self.runs, self.runs_without_plans = f"{full} {found}", f"{bare} {found}"
         self.run, self.run_without_plan = f"{full} WHERE id = :run", f"{bare} WHERE id = :run"
+        self.uid = f"SELECT uid FROM {run} WHERE id = :run"
         self.near = f"SELECT id FROM {run} ORDER BY abs(id - :run), id LIMIT 3"
         self.attempts = f"""
             SELECT {named(AttemptRow._fields)}, {crc} FROM {attempt} WHERE run = :run ORDER BY id
@@ -282,3 +344,5 @@ class Statements:
 
 
 _TABLES = ("attempt", "note", "field")
+_ITEMS = ("chunk", "item_note")
+_CONTENTS = ("items", "results", "errors")  # Of a chunk; they may be long.

@@ -138,6 +138,51 @@ _BY_HAND = ("ALTER TABLE run ADD COLUMN by_hand TEXT",)
 # older version must not open these: it would take what lies before the last step for skipped.
 _LANES = ("ALTER TABLE field ADD COLUMN step TEXT",)
 
+# The items of steps. Those of each chunk are in a row of their own, and may be read alone.
+_ITEMS = (
+    f"""
+    CREATE TABLE chunk (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+        step TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        part INTEGER NOT NULL,
+        "first" INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        state TEXT NOT NULL
+            CHECK ({_one_of("state", "started", "done", "failed", "undone", "undo_failed")}),
+        failed INTEGER NOT NULL,
+        digest INTEGER NOT NULL,
+        head TEXT,
+        error TEXT,
+        at TEXT NOT NULL,
+        crc INTEGER NOT NULL,
+        outcome_crc INTEGER NOT NULL,
+        errors TEXT,
+        results TEXT,
+        items TEXT,
+        UNIQUE (run, step, n, number)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE item_note (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+        step TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        item INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        "values" TEXT NOT NULL,
+        crc INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX item_note_of_chunk ON item_note (run, step, n, number)",
+)
+
 # Each only adds, so a journal of an older Handrail keeps all its data.
 MIGRATIONS: Migrations = (
     _FIRST,
@@ -148,6 +193,7 @@ MIGRATIONS: Migrations = (
     _COUNTS,
     _BY_HAND,
     _LANES,
+    _ITEMS,
 )
 
 

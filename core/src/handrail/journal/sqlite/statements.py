@@ -24,7 +24,7 @@ SQL = Statements(
         seen="lease_boot, lease_until",
         plan="coalesce(plan.plan, run.plan)",
         plan_of="LEFT JOIN plan ON plan.run = run.id",
-        newer_tables=("reliance",),
+        newer_tables=("reliance", "chunk", "item_note"),
         checksums=True,
         counts=True,
         by_hand=True,

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 
-def command(main: str, *arguments: int) -> list[str]:
+def command(main: str, *arguments: int | str) -> list[str]:
     """Return the command of a Python process with the modules of this one.
 
     Args:

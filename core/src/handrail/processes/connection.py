@@ -63,6 +63,14 @@ class Connection:
         with self._sending:
             self._end.sendall(data)
 
+    def fileno(self) -> int:
+        """Return the descriptor, to wait for messages."""
+        return self._end.fileno()
+
+    def receive_descriptors(self, number: int) -> list[int]:
+        """Wait for descriptors that were sent with one byte, and return them."""
+        return list(socket.recv_fds(self._end, 1, number)[1])
+
     def receive(self) -> Any:
         """Wait for the next message, and return it.
 

@@ -1,4 +1,4 @@
-"""The helper of a run: it imports what the steps need, and forks a process for each attempt.
+"""The helper of a run: it imports what others need, and forks a process for each that is asked for.
 
 It reaps these processes, tells how they ended, and sends them signals, so that no signal reaches a
 process that got a number after another one. When the process of the run is gone, it kills them: the
@@ -8,18 +8,21 @@ end of the socket tells it, also where the kernel does not.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
 import threading
 import warnings
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
-from handrail.isolation.connection import FORK, REQUEST, STATUS, Connection
-from handrail.isolation.interpreter import command
-from handrail.isolation.parcels import Parcels
+from handrail.processes.connection import FORK, REQUEST, STATUS, Connection
+from handrail.processes.groups import signal_group
+from handrail.processes.interpreter import command
 
 _PR_SET_PDEATHSIG = 1
 
@@ -27,22 +30,23 @@ _PR_SET_PDEATHSIG = 1
 def main(arguments: list[str]) -> NoReturn:
     """Serve the process that started this one, until it is gone.
 
+    First it receives what to prepare, with the name of a module under `serves`: its `warm_up` is
+    called with that, and its `main` in each process that is forked, with a `Connection`.
+
     Args:
-        arguments: The number of the control socket, the number of the lock of the run or -1, and
-            the process id of the run.
+        arguments: The number of the control socket, the process id of the run, and the numbers of
+            the descriptors that the processes inherit.
     """
-    control, lock, parent = (int(each) for each in arguments)
-    # It has no terminal, so that a signal can only be for an attempt that was just forked.
+    control, parent, *inherited = (int(each) for each in arguments)
+    # It has no terminal, so that a signal can only be for a process that was just forked.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     dies_with(parent)
     os.set_inheritable(control, False)
     end = socket.socket(fileno=control)
-    prepare = Connection(end).receive()
-    from handrail.isolation.child import warm_up  # noqa: PLC0415 - it imports most of Handrail
-
-    warm_up(prepare)
-    _Helper(end, lock, Parcels(prepare["parcels"])).serve()
+    prepare: dict[str, Any] = Connection(end).receive()
+    importlib.import_module(prepare["serves"]).warm_up(prepare)
+    _Helper(end, inherited, prepare["serves"], prepare.get("parcels")).serve()
 
 
 def dies_with(parent: int, number: int = signal.SIGKILL) -> None:
@@ -59,9 +63,12 @@ def dies_with(parent: int, number: int = signal.SIGKILL) -> None:
 
 
 class _Helper:
-    def __init__(self, control: socket.socket, lock: int, parcels: Parcels) -> None:
+    def __init__(
+        self, control: socket.socket, inherited: Sequence[int], serves: str, parcels: str | None
+    ) -> None:
         self._control = control
-        self._lock = lock
+        self._inherited = inherited
+        self._serves = serves
         self._parcels = parcels
         self._attempts: dict[int, tuple[int, int]] = {}  # The process and the status pipe of each.
         self._woken, waker = socket.socketpair()
@@ -104,26 +111,33 @@ class _Helper:
         if what == FORK:
             self._fork(attempt, *given)
         elif attempt in self._attempts:
-            _signal_group(self._attempts[attempt][0], number)
+            signal_group(self._attempts[attempt][0], number)
 
     def _fork(self, attempt: int, conversation: int, status: int) -> None:
+        try:
+            process = self._started(conversation, status)
+        except OSError as error:  # There are too many processes, for example.
+            _tell(status, -(error.errno or 1))
+        else:
+            with contextlib.suppress(OSError):
+                os.setpgid(process, process)  # Here too, before a signal may be sent to it.
+            self._attempts[attempt] = (process, status)
+        os.close(conversation)
+
+    def _started(self, conversation: int, status: int) -> int:
         me = os.getpid()
         if threading.active_count() > 1:
             # A fork copies no threads, but the locks that they hold.
-            process = _spawn(conversation, self._lock)
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # Threads of C libraries.
-                process = os.fork()
-            if process == 0:
-                self._leave()
-                os.close(status)
-                os.setpgid(0, 0)
-                run_step(conversation, self._lock, me)
-        with contextlib.suppress(OSError):
-            os.setpgid(process, process)  # Here too, before a signal may be sent to it.
-        os.close(conversation)
-        self._attempts[attempt] = (process, status)
+            return _spawn(conversation, self._serves, self._inherited)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Threads of C libraries.
+            process = os.fork()
+        if process == 0:
+            self._leave()
+            os.close(status)
+            os.setpgid(0, 0)
+            run(conversation, self._serves, me, self._inherited)
+        return process
 
     def _leave(self) -> None:
         """Close what is only for the helper, in a process that was forked from it."""
@@ -140,21 +154,26 @@ class _Helper:
             ended = _wait(process)
             if ended is not None:
                 del self._attempts[attempt]
-                with contextlib.suppress(OSError):
-                    os.write(status, STATUS.pack(ended))
-                os.close(status)
+                _tell(status, ended)
 
     def _woken_up(self, *_: object) -> None:
         """Take a signal, which has written to the waker already."""
 
     def _end(self, *_: object) -> NoReturn:
         for process, _status in self._attempts.values():
-            _signal_group(process, signal.SIGKILL)
+            signal_group(process, signal.SIGKILL)
         for process, _status in self._attempts.values():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process, 0)
-        self._parcels.remove()
+        if self._parcels is not None:
+            shutil.rmtree(self._parcels, ignore_errors=True)
         os._exit(0)
+
+
+def _tell(status: int, ended: int) -> None:
+    with contextlib.suppress(OSError):
+        os.write(status, STATUS.pack(ended))
+    os.close(status)
 
 
 def _wait(process: int) -> int | None:
@@ -164,39 +183,38 @@ def _wait(process: int) -> int | None:
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         if os.waitid(os.P_PID, process, options) is None:
             return None
-        _signal_group(process, signal.SIGKILL)
+        signal_group(process, signal.SIGKILL)
         return os.waitpid(process, 0)[1]
     ended, status = os.waitpid(process, os.WNOHANG)
     if ended:
-        _signal_group(process, signal.SIGKILL)
+        signal_group(process, signal.SIGKILL)
     return status if ended else None
 
 
-def _signal_group(process: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process, number)
-
-
-def _spawn(conversation: int, lock: int) -> int:
-    """Start a process for an attempt anew; return its id."""
+def _spawn(conversation: int, serves: str, inherited: Sequence[int]) -> int:
+    """Start a process anew, with a Python of its own; return its id."""
     os.set_inheritable(conversation, True)
-    words = command("handrail.isolation.helper:spawned", conversation, lock, os.getpid())
+    main = "handrail.processes.helper_process:spawned"
+    words = command(main, conversation, serves, os.getpid(), *inherited)
     return os.posix_spawn(sys.executable, words, os.environ, setpgroup=0)
 
 
 def spawned(arguments: list[str]) -> NoReturn:
-    """Run one attempt in a process that was not forked from the helper."""
-    conversation, lock, parent = (int(each) for each in arguments)
+    """Serve in a process that was not forked from the helper."""
+    conversation, serves, parent, *inherited = arguments
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    run_step(conversation, lock, parent)
+    run(int(conversation), serves, int(parent), [int(each) for each in inherited])
 
 
-def run_step(conversation: int, lock: int, helper: int) -> NoReturn:
-    """Run one attempt in this process, and end it."""
-    dies_with(helper)
-    if lock >= 0:
-        os.set_inheritable(lock, False)  # Programs that the step starts must not keep it.
-    os.set_inheritable(conversation, False)
-    from handrail.isolation.child import main as attempt  # noqa: PLC0415 - see above
-
-    attempt(Connection(socket.socket(fileno=conversation)))
+def run(conversation: int, serves: str, helper: int, inherited: Sequence[int]) -> NoReturn:
+    """Serve in this process, and end it."""
+    try:
+        dies_with(helper)
+        for each in (conversation, *inherited):
+            os.set_inheritable(each, False)  # Programs that are started here must not keep it.
+        module = importlib.import_module(serves)
+        module.main(Connection(socket.socket(fileno=conversation)))
+    except BaseException as error:  # noqa: BLE001 - it must not go on as the helper
+        sys.excepthook(type(error), error, error.__traceback__)
+    finally:
+        os._exit(1)

@@ -1,0 +1,302 @@
+"""ItemsOfRun: works on the items of the steps of one run, and undoes them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from handrail.errors import ExecutorError, ItemsUndoError
+from handrail.items import back, forward
+from handrail.items.back import Back, parts_back
+from handrail.items.calls import Calls, StepHost, Stop
+from handrail.items.cutting import Source
+from handrail.items.forward import Forward, MapOptions, checked_options
+from handrail.items.ledger import MemoryLedger
+from handrail.items.results import Items
+from handrail.items.step import StepOfItems
+from handrail.journal.protocol import SharesLock
+
+if TYPE_CHECKING:
+    from handrail.engine.line import Line
+    from handrail.engine.state import RunState
+    from handrail.executors.protocol import AttemptId, CodeRef, Executor
+    from handrail.items.ledger import Ledger
+    from handrail.journal.run_log import JournaledLog
+
+HandsOver = Callable[[Stop], AbstractContextManager[None]]
+"""Lets an interrupt of the run set a `Stop`, within the block, instead of raising."""
+
+UntilStopped = Callable[[Callable[[], Any], Callable[[BaseException], None]], Awaitable[Any]]
+"""Calls a function in a thread, for a coroutine; a cancellation calls the second one."""
+
+
+class Opens(Protocol):
+    """Makes executors, which are not open yet."""
+
+    def __call__(self, url: str | None, host: StepHost) -> Executor:
+        """Make one; without a URL, that of the settings, or the default one."""
+        ...
+
+
+class ItemsOfRun:
+    """The items of the steps of one run.
+
+    Args:
+        run: The run.
+        url: The URL of the executor that the user has asked for, or None.
+        hands_over: See `HandsOver`.
+        until_stopped: See `UntilStopped`.
+        opens: Makes executors.
+    """
+
+    def __init__(
+        self,
+        run: RunState,
+        url: str | None,
+        *,
+        hands_over: HandsOver,
+        until_stopped: UntilStopped,
+        opens: Opens | None = None,
+    ) -> None:
+        self._run = run
+        self._url = url
+        self._hands_over = hands_over
+        self._until_stopped = until_stopped
+        self._opens = opens or _opened
+        self._memory: dict[int, MemoryLedger] = {}
+        # For each attempt with items: the number of its next chunk, and the position of its first
+        # item.
+        self._next: dict[tuple[int, int], tuple[int, int]] = {}
+        self._busy: set[int] = set()
+
+    def map(
+        self,
+        line: Line,
+        function: Callable[..., Any],
+        items: Iterable[Any],
+        *,
+        rollback: Callable[..., Any] | None = None,
+        executor: str | None = None,
+        stop: Stop | None = None,
+        **options: Any,
+    ) -> Items:
+        """Work on the items of the running step; see `BaseStepContext.map_items`."""
+        given = checked_options(MapOptions(**options))
+        code = _code_of(function, rollback)
+        stop = stop or Stop()
+        position = self._position(line)
+        url = self._url if executor is None else executor
+        step = self._step(line, position, self._run.attempts.get(position, 1))
+        self._busy.add(position)
+        try:
+            with self._executor(url, step.host, code) as running, self._stopping(line, stop):
+                return self._map(line, step, items, code, given, url, running, stop)
+        finally:
+            self._busy.discard(position)
+
+    async def amap(self, line: Line, *args: Any, **options: Any) -> Items:
+        """Like `map`, for a coroutine."""
+        stop = Stop()
+        return cast(
+            "Items",
+            await self._until_stopped(partial(self.map, line, *args, stop=stop, **options), stop),
+        )
+
+    def _map(
+        self,
+        line: Line,
+        step: StepOfItems,
+        items: Iterable[Any],
+        code: CodeRef,
+        given: MapOptions,
+        url: str | None,
+        executor: Executor,
+        stop: Stop,
+    ) -> Items:
+        key = line.position, step.n
+        part, first = self._next.get(key, (0, 0))
+        source = Source(items, step.name, first)
+        found = Items(
+            step.ledger,
+            part,
+            items if source.again and code.rollback is None else None,
+            step.number,
+        )
+        head = forward.head_of(code, given, url, step)
+        # From here on something may be there to undo.
+        self._run.mapped.setdefault(line.position, set()).add(step.n)
+        with self._confirming(step, part, url, executor) as confirm:
+            playing = Forward(
+                step,
+                source,
+                code,
+                given,
+                Calls(executor, step.host, stop),
+                confirm=confirm,
+                part=part,
+                head=head,
+                items=found,
+                tell=partial(_tell, line, source.total, time.monotonic()),
+            )
+            found = playing.play()
+        self._next[key] = playing.last, first + found.count + found.failed
+        return found
+
+    def undo(self, line: Line, position: int, attempt: int) -> None:
+        """Undo the items of an attempt of a step, the last chunk first.
+
+        Raises:
+            ItemsUndoError: Some could not be undone.
+        """
+        step, stop = self._step(line, position, attempt), Stop()
+        errors: list[ItemsUndoError] = []
+        total = sum(row.size for row in step.ledger.chunks(contents=False))
+        before = 0
+        with self._stopping(line, stop):
+            for head, rows in parts_back(step):
+                tell = partial(_tell_undo, line, total, before)
+                with self._executor(head.executor, step.host, head.code) as executor:
+                    playing = Back(step, head, rows, Calls(executor, step.host, stop), tell)
+                    try:
+                        playing.play()
+                    except ItemsUndoError as error:
+                        errors.append(error)
+                    before += playing.undone
+                for _ in rows:
+                    pass  # Those after an error, so that the next part can be read.
+        if errors:
+            raise back.undo_error(errors)
+
+    def _position(self, line: Line) -> int:
+        planned = line.running()
+        if planned is None or self._run.undoing or line.asking:
+            raise ExecutorError(
+                "map_items works only while a step executes",
+                ways_out=("call it from execute or resume of the step",),
+            )
+        if line.position in self._busy:
+            raise ExecutorError(
+                f"step '{planned.name}' is working on items already",
+                ways_out=("call map_items once after the other, or put all items into one call",),
+            )
+        return line.position
+
+    def _step(self, line: Line, position: int, n: int) -> StepOfItems:
+        run = self._run
+        host: StepHost
+        ledger: Ledger
+        if line.log is None:
+            ledger = self._memory.setdefault(position, MemoryLedger())
+            host = StepHost(ledger)
+        else:
+            log = cast("JournaledLog", line.log)
+            ledger = log.item_log(position, n)
+            journal, owned = log.place
+            lock = owned.lock_descriptor if isinstance(owned, SharesLock) else None
+            host = StepHost(
+                ledger,
+                journal=getattr(journal, "url", None),
+                run=owned.number,
+                inherited=() if lock is None else (lock,),
+            )
+        return StepOfItems(
+            run=run.run_id,
+            number=run.number or 0,
+            action=run.plan.action,
+            name=run.plan.steps[position].name,
+            n=n,
+            ledger=ledger,
+            host=host,
+            retries=position in run.retried,
+        )
+
+    @contextmanager
+    def _executor(self, url: str | None, host: StepHost, code: CodeRef) -> Generator[Executor]:
+        executor = self._opens(url, host)
+        try:
+            executor.open(_digest_of(code), code)
+            yield executor
+        finally:
+            executor.close()
+
+    @contextmanager
+    def _stopping(self, line: Line, stop: Stop) -> Generator[None]:
+        """Let interrupts, and the end of the group of a lane, stop what waits in the block."""
+        before, line.interrupt = line.interrupt, stop
+        try:
+            with self._hands_over(stop):
+                yield
+        finally:
+            line.interrupt = before
+
+    @contextmanager
+    def _confirming(
+        self, step: StepOfItems, part: int, url: str | None, executor: Executor
+    ) -> Generator[Callable[[AttemptId], bool]]:
+        """Return what tells whether an attempt of an earlier process is certainly over.
+
+        Only the kind of executor that made it knows.
+        """
+        first = next(step.ledger.chunks(first=part, contents=False), None)
+        begun = url if first is None or first.head is None else json.loads(first.head)["executor"]
+        if _kind(begun) == _kind(url):
+            yield (
+                lambda attempt: (
+                    Calls(executor, step.host, Stop()).confirm_dead(attempt) != "unknown"
+                )
+            )
+            return
+        code = back.head_of(step, first).code if first is not None else None
+        assert code is not None
+        with self._executor(begun, step.host, code) as other:
+            yield lambda attempt: Calls(other, step.host, Stop()).confirm_dead(attempt) != "unknown"
+
+
+def _kind(url: str | None) -> str:
+    return (url or "").partition(":")[0]
+
+
+def _opened(url: str | None, host: StepHost) -> Executor:
+    opening: Any = import_module("handrail.executors.opening")
+    return cast("Executor", opening.open_executor(url, host))
+
+
+def _code_of(function: Callable[..., Any], rollback: Callable[..., Any] | None) -> CodeRef:
+    from handrail.executors.code import code_of  # noqa: PLC0415 - likewise
+
+    return code_of(function, rollback)
+
+
+def _digest_of(code: CodeRef) -> str:
+    from handrail.executors.environment import environment_digest  # noqa: PLC0415 - likewise
+
+    return environment_digest(code)
+
+
+def _tell(
+    line: Line, total: int | None, began: float, done: int, failed: int, running: int
+) -> None:
+    """Report how far the items of the running step are."""
+    context, over = line.context, done + failed
+    rate = over / max(time.monotonic() - began, 1e-9)
+    parts = [f"{failed:,} failed"] if failed else []
+    parts += [f"{running:,} running"] if running else []
+    if total is None:
+        parts.insert(0, f"{over:,} items")
+    elif total:
+        context.set_progress(min(over, total), total, "items")
+    if rate >= 1 and running:
+        parts.append(f"{rate:,.0f}/s")
+    context.set_status(", ".join(parts) if running else None)
+
+
+def _tell_undo(line: Line, total: int, before: int, undone: int, left: int) -> None:
+    """Report how far the undo of the items of a step is."""
+    line.context.set_progress(min(before + undone, total), max(total, 1), "items")
+    if left:
+        line.context.set_status(f"{left:,} items could not be undone")

@@ -1,0 +1,72 @@
+"""ItemLog: the accounts of the items of one attempt of a step, in the journal of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from handrail.errors import RollbackDataError
+from handrail.journal.codec import mask_json
+from handrail.redact import json_has_password
+
+if TYPE_CHECKING:
+    from handrail.journal.protocol import KeepsItems
+    from handrail.journal.records import Change, ChunkRow, ItemNoteRow
+
+
+class ItemLog:
+    """The accounts of the items of one attempt of a step; see `handrail.items.ledger.Ledger`.
+
+    Args:
+        journal: The journal.
+        number: The number of the run.
+        step: Name of the step.
+        n: Number of the attempt.
+        write: Commits changes.
+        mask: Removes known secrets from a text.
+
+    Attributes:
+        durable: True.
+    """
+
+    durable = True
+
+    def __init__(
+        self,
+        journal: KeepsItems,
+        number: int,
+        step: str,
+        n: int,
+        write: Callable[[Sequence[Change]], None],
+        mask: Callable[[str], str],
+    ) -> None:
+        self._journal = journal
+        self._of = (number, step, n)
+        self._mask = mask
+        self.write = write
+
+    def chunks(
+        self, *, first: int = 0, back: bool = False, contents: bool = True
+    ) -> Iterator[ChunkRow]:
+        """Yield the chunks; see `Ledger`."""
+        return self._journal.chunks(*self._of, first=first, back=back, contents=contents)
+
+    def notes(self, chunk: int) -> Sequence[ItemNoteRow]:
+        """Return the notes of a chunk; see `Ledger`."""
+        return self._journal.item_notes(*self._of, chunk)
+
+    def mask(self, text: str) -> str:
+        """Return JSON without known secrets."""
+        return mask_json(text, self._mask)
+
+    def refuse(self, text: str, about: str) -> None:
+        """Check that a JSON text has no secret, as an undo in another process would miss it.
+
+        Raises:
+            RollbackDataError: It has one.
+        """
+        if json_has_password(text) or self._mask(text) != text:
+            raise RollbackDataError(
+                f"{about} has a secret in it, which is never stored, and which an undo would need",
+                ways_out=("let the functions read it from a variable of the environment",),
+            )

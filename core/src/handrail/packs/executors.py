@@ -1,0 +1,53 @@
+"""The executors that installed packs offer; nothing is imported before one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from handrail.errors import ExecutorError
+from handrail.packs.factories import factory_of
+
+if TYPE_CHECKING:
+    from handrail.executors.protocol import ExecutorFactory
+    from handrail.packs.record import PackRecord
+
+KIND = "executors"  # Of entry points: `handrail.executors`.
+
+
+class InstalledExecutors:
+    """Finds the factories of executors.
+
+    Args:
+        records: Returns the installed packs.
+    """
+
+    def __init__(self, records: Callable[[], Iterable[PackRecord]]) -> None:
+        self._records = records
+
+    def names(self) -> list[str]:
+        """Return the names of those that can be used."""
+        return [
+            entry.name
+            for record in self._records()
+            if record.is_used
+            for entry in record.offered(KIND)
+        ]
+
+    def find(self, name: str) -> ExecutorFactory | None:
+        """Return the factory of an executor, or None; imports only its pack.
+
+        Raises:
+            ExecutorError: The pack that is known for it is not installed or not on.
+            AmbiguousNameError: Several packs offer it.
+            PackError: It cannot be imported.
+        """
+        from handrail.packs.ours import EXECUTORS  # noqa: PLC0415 - only for those of packs
+
+        def refused(hints: Sequence[str]) -> ExecutorError:
+            return ExecutorError(
+                f"no installed pack provides the executor '{name}'", ways_out=hints
+            )
+
+        factory = factory_of(self._records(), KIND, name, EXECUTORS, refused)
+        return cast("ExecutorFactory | None", factory)

@@ -1,0 +1,137 @@
+"""Helper: the process of a run that starts others, as the run reaches it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handrail.processes.connection import FORK, REQUEST, SIGNAL, framed
+from handrail.processes.interpreter import command
+
+_PATIENCE = 2.0  # Seconds for the helper to end by itself.
+
+
+class Helper:
+    """The helper of a run, as a process of this one; see `handrail.processes.helper_process`.
+
+    On Linux it ends with the thread that makes it.
+
+    Args:
+        inherited: Descriptors that its processes hold too, such as that of the run's lock.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+
+    def __init__(self, inherited: Sequence[int] = ()) -> None:
+        self._end, other = socket.socketpair()
+        _open.add(self)
+        numbers = (other.fileno(), os.getpid(), *inherited)
+        try:
+            self._process = subprocess.Popen(
+                command("handrail.processes.helper_process:main", *numbers),
+                stdin=subprocess.DEVNULL,
+                pass_fds=(other.fileno(), *inherited),
+                start_new_session=True,
+            )
+        except BaseException:
+            self.leave()
+            raise
+        finally:
+            other.close()
+        self._attempts = 0
+        self._sending = threading.Lock()
+
+    @property
+    def lives(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def prepare(self, what: Mapping[str, Any]) -> None:
+        """Let it import what its processes need, while this one goes on; called once, first.
+
+        Args:
+            what: JSON values for `warm_up` of the module under `serves`; `parcels` is a folder to
+                remove in the end.
+        """
+        with self._sending, contextlib.suppress(OSError):
+            self._end.sendall(framed(what))
+
+    def fork(self, conversation: socket.socket, status: int) -> int:
+        """Let it start a process, with these two ends; return its number here.
+
+        Args:
+            conversation: The end that the process gets.
+            status: The end of a pipe to which its status is written once it has been reaped, or
+                the negative number of the error if it could not be started; see `ending`.
+        """
+        with self._sending:
+            self._attempts = number = self._attempts + 1
+            request = REQUEST.pack(FORK, 0, number)
+            # If it is gone, the status pipe has no writer, which tells it.
+            with contextlib.suppress(OSError):
+                socket.send_fds(self._end, [request], [conversation.fileno(), status])
+            return number
+
+    def signal(self, attempt: int, number: signal.Signals) -> None:
+        """Send a signal to the group of a process, if it has not ended."""
+        with self._sending, contextlib.suppress(OSError):
+            self._end.sendall(REQUEST.pack(SIGNAL, number, attempt))
+
+    def kill(self) -> None:
+        """Kill it, and with it all its processes, because it does not react."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Let it end, and wait for that."""
+        self.leave()
+        if not self._attempts:
+            self._process.kill()  # It may still import what nobody needs any more.
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def leave(self) -> None:
+        """Close this end of its socket."""
+        _open.discard(self)
+        self._end.close()
+
+
+_open: set[Helper] = set()
+
+
+def _leave_in_child() -> None:
+    # A forked process that kept the socket would keep the helper alive.
+    for helper in list(_open):
+        helper.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_in_child)
+
+
+def ending(status: int | None) -> str:
+    """Return how a process ended, in words that follow `its process`."""
+    if status is None:
+        return "is gone, and how it ended is not known"
+    if status < 0:
+        limit = ": there are too many (ulimit -u)" if -status == errno.EAGAIN else ""
+        return f"could not be started{limit or f': {os.strerror(-status)}'}"
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        why = " (by hand, or because the system had no memory left)"
+        return f"was killed by {name}{why if number == signal.SIGKILL else ''}"
+    return f"ended with exit status {os.WEXITSTATUS(status)} before it was done"

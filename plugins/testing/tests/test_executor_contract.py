@@ -1,0 +1,30 @@
+"""The contract of executors, which those of this machine pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handrail.executors import slot
+from handrail_testing import ExecutorContract
+
+
+class TestThreads(ExecutorContract):
+    """Slots that are threads."""
+
+    factory = "handrail.executors.opening:open_executor"
+    url = "threads:2"
+
+
+class TestProcesses(ExecutorContract):
+    """Slots that are processes."""
+
+    factory = "handrail.executors.opening:open_executor"
+    url = "processes:2"
+
+    @pytest.fixture(autouse=True)
+    def soon_frozen(self, monkeypatch: Any) -> None:
+        """A process that says nothing for three seconds is frozen."""
+        monkeypatch.setattr(slot, "_SILENT", 3)
+        monkeypatch.setattr(slot, "_GRACE", 0.1)

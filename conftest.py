@@ -38,7 +38,7 @@ ROOT = Path(__file__).parent
 os.environ.pop("COLUMNS", None)
 # Servers that any test may ask for; they start when one does.
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-pytest_plugins = ["servers.fixtures"]
+pytest_plugins = ["servers.fixtures", "reaping"]
 
 # How fast this machine is now says nothing about the code.
 hypothesis.settings.register_profile(

@@ -134,7 +134,7 @@ class Garden:
         )
 
     def run(
-        self, code: str, *, cwd: Path | None = None, timeout: float = 30, **variables: str
+        self, code: str, *, cwd: Path | None = None, timeout: float = 60, **variables: str
     ) -> str:
         """Run `code` in a new interpreter in which only what is planted here is installed.
 

@@ -98,13 +98,13 @@ class Work(BaseStep[Context]):
 class Timed(Work):
     """Has little time."""
 
-    limits = Limits(isolated=True, timeout=0.3, grace=0.2)
+    limits = Limits(isolated=True, timeout=1, grace=0.2)
 
 
 class Silent(Work):
     """Has little time between signs of life."""
 
-    limits = Limits(isolated=True, heartbeat_timeout=0.3, grace=0.2)
+    limits = Limits(isolated=True, heartbeat_timeout=1, grace=0.2)
 
 
 class Small(Work):
@@ -325,7 +325,7 @@ def records_in_threads(context: Context) -> None:
 
 def beats(context: Context) -> None:
     for number in range(10):
-        time.sleep(0.1)
+        time.sleep(0.15)
         context.set_progress(number, 10)
 
 

@@ -95,7 +95,7 @@ class OtherUser:
 
     def leave(self) -> None:
         """End the process."""
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=60)
 
 
 @contextmanager

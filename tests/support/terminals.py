@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-_LONGEST = 30.0  # Seconds without a letter, after which a command hangs.
+_LONGEST = 60.0  # Seconds without a letter, after which a command hangs.
 _PARTS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]|[^\x1b\r\n]+")
 
 

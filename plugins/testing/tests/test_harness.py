@@ -256,7 +256,7 @@ def made(name, after=None, fails=False):
     @step(name=name)
     def do(context):
         if after is not None:
-            after.wait(10)
+            after.wait(60)
         context.record_rollback("made", name)
         if fails:
             raise ValueError("told to fail")

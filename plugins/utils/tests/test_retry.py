@@ -111,7 +111,7 @@ class TestAttempts:
         """It is an error like others; the pauses between attempts do not count."""
 
         class Slow(Flaky):
-            limits = Limits(timeout=0.05)
+            limits = Limits(timeout=0.3)
 
             async def execute(self, context: Any) -> StepResult:
                 result = super().execute(context)
@@ -119,10 +119,10 @@ class TestAttempts:
                     await asyncio.sleep(30)
                 return result
 
-        run(context, RetryStep(Slow(), wait=0.1), driver)
+        run(context, RetryStep(Slow(), wait=0.4), driver)
         assert context.trail == [("run", 1), ("undo", 1), ("run", 2), ("undo", 2), ("run", 3)]
         errors = {data["error"] for _, data in context.events}
-        assert errors == {"it took longer than its timeout of 0.05s"}
+        assert errors == {"it took longer than its timeout of 0.3s"}
 
     def test_last_error_as_it_is(self, context: Any, driver: str) -> None:
         """When all attempts fail, the last error itself is the cause, undone once by the run."""
@@ -199,7 +199,7 @@ def test_cancellation_during_the_pause(context: Any) -> None:
         pausing = asyncio.Event()
         context.runtime_ctx.log = lambda *event: pausing.set()
         registry: StepRegistry[Any] = StepRegistry()
-        registry.register(RetryStep(Flaky(OSError("down")), wait=10))
+        registry.register(RetryStep(Flaky(OSError("down")), wait=60))
         task = asyncio.create_task(Orchestrator(registry, context).execute_async())
         await pausing.wait()
         task.cancel()
@@ -208,7 +208,7 @@ def test_cancellation_during_the_pause(context: Any) -> None:
     began = time.perf_counter()
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(main())
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 50
     assert [entry[0] for entry in context.trail[:2]] == ["run", "undo"]
 
 

@@ -65,7 +65,7 @@ def new_run(**changes: str) -> NewRun:
     return NewRun(**{**values, **changes})
 
 
-def until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
+def until(condition: Callable[[], object], *, seconds: float = 60.0) -> None:
     """Wait until `condition` returns a true value."""
     deadline = time.monotonic() + seconds
     while not condition():

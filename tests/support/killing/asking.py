@@ -40,7 +40,9 @@ def asking(script: Path, environment: Mapping[str, str] | None = None) -> Iterat
         answer: dict[str, Any] = json.loads(process.stdout.readline())
         return answer
 
-    yield ask
-    process.stdin.close()
-    process.stdout.close()
-    process.wait()
+    try:
+        yield ask
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait()

@@ -135,7 +135,7 @@ class Trial:
             return
         journal: Journal = open_journal(self.journal, default="", find=_find)
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while journal.runs() and journal.holder(1) is not None:
                 assert time.monotonic() < deadline, "the run is still held"
                 time.sleep(0.005)

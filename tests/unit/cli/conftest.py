@@ -15,7 +15,7 @@ from recorded_runs import Call, Journal, Screen
 from handrail.cli import main
 
 FLOWS = '''
-import os, time
+import os, sys, time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -99,7 +99,7 @@ def slow_undo(context):
 @slow_undo.rollback
 def undo_slowly(context, result):
     print("undoing", flush=True)
-    time.sleep(1.5)
+    sys.stdin.readline()
     Path("undone.txt").write_text("x")
 
 undoing = action("undoing", [slow_undo, check], params=Params, context=Context)

@@ -201,7 +201,7 @@ def test_an_interrupt_before_the_run_is_told(folder, environment, json_flag):
     assert told is not None
     assert told.readline().strip() == "here"
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=20)
+    output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
     if json_flag:

@@ -385,7 +385,7 @@ def test_a_leaked_thread_cannot_write_into_the_next_step() -> None:
         record = context.record_rollback
 
         def write() -> None:
-            later.wait(10)
+            later.wait(60)
             try:
                 record("made", 1)
             except RecordError as error:

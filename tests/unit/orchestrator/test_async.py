@@ -66,6 +66,9 @@ class Awaits(Blocks):
         log.append(f"undo {self.name}")
 
 
+LASTS = 0.3  # Seconds of a step in which another task has to have its turn.
+
+
 async def until(entry: str) -> None:
     while entry not in log:  # noqa: ASYNC110 - steps in threads set no asyncio.Event
         await asyncio.sleep(0.001)
@@ -169,7 +172,7 @@ def test_cancellation_undoes_and_is_raised(kind: type[Blocks]) -> None:
     """A blocking step is waited for first; then all is undone, then CancelledError comes."""
 
     async def main() -> None:
-        made = make(Blocks("a"), kind("b", 0.05), Blocks("c"), Blocks("close", always_run=True))
+        made = make(Blocks("a"), kind("b", LASTS), Blocks("c"), Blocks("close", always_run=True))
         task = asyncio.create_task(made.execute_async())
         await until("b")
         task.cancel()
@@ -190,7 +193,7 @@ def test_repeated_cancellation_does_not_stop_the_undo(kind: type[Blocks]) -> Non
 
     async def main() -> None:
         close = Blocks("close", always_run=True)
-        task = asyncio.create_task(make(kind("a", 0.02), kind("b", 0.02), close).execute_async())
+        task = asyncio.create_task(make(kind("a", 0.02), kind("b", LASTS), close).execute_async())
         await until("b")
         while "undo a" not in log:
             task.cancel()
@@ -221,7 +224,7 @@ def test_a_timeout_undoes() -> None:
         with pytest.raises(TimeoutError):
             await run_out("b", Awaits("a"), Awaits("b", 10))
         with pytest.raises(TimeoutError):
-            await run_out("d", Blocks("c"), Blocks("d", 0.05))
+            await run_out("d", Blocks("c"), Blocks("d", LASTS))
 
     asyncio.run(main())
     assert [entry for entry in log if entry.startswith("undo")] == [
@@ -275,7 +278,7 @@ def test_a_cancellation_after_the_last_step_undoes_too() -> None:
     """A run is not a success before it has ended."""
 
     async def main() -> None:
-        task = asyncio.create_task(make(Blocks("a", 0.03)).execute_async())
+        task = asyncio.create_task(make(Blocks("a", LASTS)).execute_async())
         await until("a")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

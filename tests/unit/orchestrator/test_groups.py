@@ -34,7 +34,7 @@ from handrail.errors import FieldConflictError, StepCancelled
 from handrail.events import InterruptReceived, StepFinished, StepProgressed, StepStarted
 from handrail.orchestrator import interrupts
 
-PATIENCE = 20  # Seconds after which a test fails that waits for another thread.
+PATIENCE = 60  # Seconds after which a test fails that waits for another thread.
 
 
 @dataclass(kw_only=True)

@@ -32,9 +32,9 @@ from handrail.errors import AsyncStepError
 from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback_async
 
-SHORT = 0.05
-LONG = 30.0
-TOO_LONG = "it took longer than its timeout of 0.05s"
+SHORT = 0.2
+LONG = 60.0
+TOO_LONG = f"it took longer than its timeout of {SHORT}s"
 
 
 class Does(BaseStep[Any]):

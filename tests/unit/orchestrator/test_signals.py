@@ -33,17 +33,23 @@ from handrail import *
 def say(text):
     os.write(1, f"{text}\\n".encode())
 
+def rest(seconds):
+    if seconds is None:
+        sys.stdin.readline()  # Until the test says so.
+    else:
+        time.sleep(seconds)
+
 class S(BaseStep):
     progress_weight = 0.1
     def __init__(self, name, seconds=0, undo=0):
         self.name, self.seconds, self.undo = name, seconds, undo
     def execute(self, context):
         say(f"run {self.name}")
-        time.sleep(self.seconds)
+        rest(self.seconds)
         return StepResult()
     def rollback(self, context, result):
         say(f"undo {self.name}")
-        time.sleep(self.undo)
+        rest(self.undo)
         say(f"undone {self.name}")
 
 class A(S):
@@ -81,17 +87,33 @@ def execute(made):
 """
 
 
+WARNING = "SIGINT: undoing what was done; again to stop and leave things behind\n"
+
+
 class Program:
     """A process that says what it does, line by line."""
 
     def __init__(self, code: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", PRELUDE + textwrap.dedent(code)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         self.lines: list[str] = []
+
+    def interrupt_and_be_warned(self) -> None:
+        """Interrupt an undo, and wait until it is said that another one stops it."""
+        self.interrupt()
+        assert self.process.stderr is not None
+        assert self.process.stderr.readline() == WARNING
+
+    def go_on(self) -> None:
+        """End what waits for the test."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
 
     def until(self, line: str) -> None:
         assert self.process.stdout is not None
@@ -107,7 +129,7 @@ class Program:
 
     def end(self) -> list[str]:
         try:
-            out, self.err = self.process.communicate(timeout=20)
+            out, self.err = self.process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -130,7 +152,7 @@ def test_an_interrupt_reaches_what_a_step_waits_for(steps: str, seen: str) -> No
     began = time.monotonic()
     program.interrupt()
     said = program.end()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
     assert said[-6:-2] == ["undo b", "undone b", "undo a", "undone a"]
     assert said[-2:] == ["raised KeyboardInterrupt from NoneType", "rolled_back default"]
     assert program.err == ""
@@ -176,10 +198,19 @@ def test_an_interrupt_reaches_user_code_behind_the_engine(code: str) -> None:
 
 def test_two_signals_at_once_count_as_one() -> None:
     """A second one within half a second neither warns nor stops the undo."""
-    program = Program("execute(make(S('a', undo=0.2), S('b', 30, undo=0.2)))")
+    program = Program(
+        """
+        from handrail.orchestrator import interrupts
+        interrupts.ONE_SIGNAL = 60  # However long this machine takes from one to the other.
+        execute(make(S('a'), S('b', 30, undo=None)))
+        """
+    )
     program.until("run b")
     program.interrupt()
-    program.interrupt(0.05)
+    program.until("undo b")
+    program.interrupt()
+    program.interrupt()
+    program.go_on()
     said = program.end()
     assert said[2:] == [
         "undo b",
@@ -218,33 +249,33 @@ def test_an_interrupt_that_lands_in_the_engine_reaches_a_step_that_sleeps_from_t
     try:
         told.handle(signal.SIGINT, cast("FrameType", engine))
         with pytest.raises(KeyboardInterrupt):
-            time.sleep(10)
+            time.sleep(60)
     finally:
         told.leave(run)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 50
 
 
 def test_during_an_undo_the_first_warns_and_the_next_stops() -> None:
     """The warning is one line; what is left is named; the failure is the cause."""
     program = Program("execute(make(S('a'), S('b', undo=30), Fails('c')))")
     program.until("undo b")
-    program.interrupt()
-    program.interrupt(0.6)
+    program.interrupt_and_be_warned()
+    program.interrupt(0.6)  # Half a second later it is another one.
     said = program.end()
     assert said[-3:] == [
         "raised KeyboardInterrupt from StepFailedError",
         "the undo was stopped; not undone: b, a",
         "interrupted default",
     ]
-    warning = "SIGINT: undoing what was done; again to stop and leave things behind"
-    assert program.err.splitlines() == [warning]
+    assert program.err == ""
 
 
 def test_an_interrupt_that_only_warned_is_raised_after_the_undo() -> None:
     """A Ctrl-C during an undo is not lost: it comes with the failure as its cause."""
-    program = Program("execute(make(S('a', undo=0.3), Fails('b')))")
+    program = Program("execute(make(S('a', undo=None), Fails('b')))")
     program.until("undo a")
-    program.interrupt()
+    program.interrupt_and_be_warned()
+    program.go_on()
     said = program.end()
     assert said[-3:] == [
         "undone a",
@@ -274,7 +305,7 @@ def test_no_handler_is_installed_outside_the_main_thread() -> None:
     """There the run goes on, and the main thread gets the interrupt."""
     program = Program(
         """
-        thread = threading.Thread(target=lambda: execute(make(S('a', 0.5), S('b'))))
+        thread = threading.Thread(target=lambda: execute(make(S('a', None), S('b'))))
         thread.start()
         try:
             time.sleep(30)
@@ -285,6 +316,8 @@ def test_no_handler_is_installed_outside_the_main_thread() -> None:
     )
     program.until("run a")
     program.interrupt()
+    program.until("main")
+    program.go_on()
     assert program.end() == ["run a", "main", "run b", "completed default"]
 
 
@@ -293,11 +326,13 @@ def test_the_handler_of_the_program_is_left_alone() -> None:
     program = Program(
         """
         signal.signal(signal.SIGINT, lambda *given: say("mine"))
-        execute(make(S('a', 0.4), S('b')))
+        execute(make(S('a', None), S('b')))
         """
     )
     program.until("run a")
     program.interrupt()
+    program.until("mine")
+    program.go_on()
     assert program.end() == ["run a", "mine", "run b", "completed other"]
 
 

@@ -1,6 +1,7 @@
 """Time limits of steps: what is interrupted, what is noticed later, and how the run ends.
 
-A step that hangs here waits for half a minute: where its limit works, nobody waits for that.
+A step that hangs here waits for a minute: where its limit works, nobody waits for that. What is to
+be in time has no work to do, and all the time that a busy machine may take for that.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ from handrail.orchestrator import blocking, interrupts, time_limit
 from handrail.orchestrator.alarm import Alarm
 from handrail.orchestrator.time_limit import TimeLimit
 
-SHORT = 0.05
-LONG = 30.0
-TOO_LONG = "it took longer than its timeout of 0.05s"
+SHORT = 0.2
+LONG = 60.0
+TOO_LONG = f"it took longer than its timeout of {SHORT}s"
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="interrupts with POSIX signals")
 
@@ -303,7 +304,7 @@ def test_a_job_in_the_background_is_interrupted_through_another_signal():
     from handrail import action, step
     from handrail.cli.signals import like_interrupts
 
-    @step(timeout=0.05)
+    @step(timeout=0.2)
     def hangs(context):
         threading.Event().wait(30)
         raise SystemExit("it was not interrupted")
@@ -347,7 +348,7 @@ def test_silence_is_interrupted():
     """A step that says nothing for too long is treated as one that takes too long."""
     step = Does("hangs", hang, heartbeat_timeout=SHORT)
     failure = failure_of(step)
-    assert failure.error == "it gave no sign of life for 0.05s, its heartbeat timeout"
+    assert failure.error == f"it gave no sign of life for {SHORT}s, its heartbeat timeout"
     assert step.undone == [{"made": [1]}]
 
 
@@ -448,7 +449,12 @@ def test_a_step_in_time_is_none_the_wiser():
 
     steps = [Does("a", lambda _: None, LONG), DoesAsync("b", work, LONG, heartbeat_timeout=LONG)]
     assert made(*steps).execute()["steps_executed"] == 2
-    assert (_thread._count(), signal.getsignal(signal.SIGINT)) == (before, handler)
+    assert signal.getsignal(signal.SIGINT) is handler
+    for _ in range(int(LONG / 0.01)):  # A thread is counted for a moment after its last line.
+        if _thread._count() <= before:
+            break
+        time.sleep(0.01)
+    assert _thread._count() <= before
 
     async def twice() -> int:
         await made(*steps).execute_async()
@@ -737,9 +743,16 @@ def test_a_second_ctrl_c_ends_the_wait_for_another_try():
     def fails(context):
         raise ValueError("planned")
 
+    warned = threading.Event()
+
+    def observe(event):
+        if type(event).__name__ == "InterruptReceived" and not warned.is_set():
+            print("undoes what was done:", event.undoing)
+            warned.set()
+
     def stop():
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.1)
+        warned.wait(60)
         os.kill(os.getpid(), signal.SIGINT)
 
     @fails.rollback
@@ -748,13 +761,13 @@ def test_a_second_ctrl_c_ends_the_wait_for_another_try():
         raise OSError("not yet")
 
     try:
-        action("job", [fails]).run(packs=())
+        action("job", [fails]).run(packs=(), observers=[observe])
     except KeyboardInterrupt as error:
         print(error.__notes__)
     """
     done = outcome_of(source)
-    assert done.stdout == "['the undo was stopped; not undone: fails']\n", done.stderr
-    assert "SIGINT: undoing what was done" in done.stderr
+    stopped = "['the undo was stopped; not undone: fails']"
+    assert done.stdout == f"undoes what was done: True\n{stopped}\n", done.stderr
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -832,17 +845,24 @@ def test_a_run_without_limits_starts_no_thread_and_imports_nothing():
 def test_the_thread_of_a_limit_is_one_at_a_time(monkeypatch):
     """Each attempt has one thread, and waits for its end."""
     running: list[int] = []
+    started: list[Alarm] = []
+    stopped: list[Alarm] = []
 
     class Counted(Alarm):
         def __init__(self, *given: Any) -> None:
+            running.append(len(started) - len(stopped))
+            started.append(self)
             super().__init__(*given)
-            running.append(_thread._count())
+
+        def stop(self) -> None:
+            super().stop()
+            stopped.append(self)
 
     monkeypatch.setattr(time_limit, "Alarm", Counted)
     steps = [Does(f"s{number}", lambda _: None, LONG) for number in range(20)]
     made(*steps).execute()
-    assert len(running) == 20
-    assert max(running) == min(running)
+    assert running == [0] * 20
+    assert started == stopped
 
 
 def test_an_interrupt_of_a_limit_is_no_ctrl_c():

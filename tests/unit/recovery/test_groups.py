@@ -384,7 +384,7 @@ def test_the_first_steps_of_lanes_share_a_commit_and_so_do_end_and_begin(writes:
             self.name = name
 
         def execute(self, context: Any) -> StepResult:
-            barrier.wait(20)
+            barrier.wait(60)
             return StepResult()
 
     from killing.told import Does, play

@@ -13,7 +13,7 @@ from handrail.errors import DriftError, JournalError, LeaseLostError
 from handrail.journal.records import AttemptChange
 from handrail.recovery import resume, rollback
 
-PATIENCE = 20  # Seconds after which a test fails that waits for another thread.
+PATIENCE = 60  # Seconds after which a test fails that waits for another thread.
 
 
 class Meets(Does):

@@ -180,7 +180,7 @@ def test_what_comes_back_goes_to_one_of_those_who_wait():
     with budget.of(10):
         for each in workers:
             each.start()
-    assert entered.acquire(timeout=20)
+    assert entered.acquire(timeout=60)
     assert not entered.acquire(timeout=0.7)
     leave.set()
     for each in workers:

@@ -52,7 +52,7 @@ def test_a_stopped_owner_loses_its_run_to_take_over_only(
     handrail: Run, folder: Path, start: Start, go_on: str
 ) -> None:
     """While it may live nobody gets the run; when it wakes it finds out, and touches nothing."""
-    journal = f"sqlite://{quote(str(folder / 'kept.db'))}?lease=1"
+    journal = f"sqlite://{quote(str(folder / 'kept.db'))}?lease=2"
     owner = start("-m", "handrail", "run", "durable.py:job", "a", "--journal", journal)
     assert owner.stdout is not None
     assert owner.stdout.readline() == "ready\n"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from handrail_storage import Listed, StorageError, Store, Stored, TakenError, open_store
-from handrail_storage.backend import ObjectStore, deleting, looking
+from handrail_storage import Listed, StorageError, Store, TakenError, open_store
+from handrail_storage.backend import ObjectStore, deleting, looking, putting
 from handrail_storage.claims import Claimant, Claims, Held, Wanted
 
 OURS, THEIRS = "run-1/save", "run-2/save"
@@ -30,47 +30,30 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
     return store
 
 
-def late(store: Store, monkeypatch: pytest.MonkeyPatch, found: Stored | None) -> None:
-    """Let the next look at an object still see what was there before."""
-    usual = store.stat
-    looks = iter([found])
-    monkeypatch.setattr(store, "stat", lambda key: next(looks, None) or usual(key))
-
-
-def test_an_object_that_others_put_after_the_look_is_not_replaced(
+def test_an_object_that_others_have_put_is_not_replaced(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The storage refuses it, so that there is no moment between a look and the request."""
     assert store.capabilities.replace_if
     found = store.create("a", b"first", OURS)
     store.replace("a", b"another", THEIRS, found)
-    late(store, monkeypatch, found)
+    monkeypatch.setattr(putting, "must_be_free", lambda *_: pytest.fail("it was looked at"))
     with pytest.raises(TakenError):
         store.replace("a", b"second", OURS, found)
+    with pytest.raises(TakenError):
+        store.create("a", b"second", OURS)
     assert store.read("a") == b"another"
 
 
-def test_a_copy_is_not_put_over_what_others_put_after_the_look(
+def test_a_copy_is_not_put_over_what_others_have_put(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = store.create("a", b"first", OURS)
     store.set_aside("a", "aside")
     store.replace("a", b"another", THEIRS, found)
-    late(store, monkeypatch, found)
+    monkeypatch.setattr(putting, "must_be_free", lambda *_: pytest.fail("it was looked at"))
     assert not store.put_over("aside", "a", found)
     assert store.read("a") == b"another"
-
-
-def test_an_own_put_that_is_repeated_is_no_conflict(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first attempt has arrived, but its answer was lost."""
-    found = store.create("a", b"first", OURS)
-    second = store.replace("a", b"second", OURS, found)
-    late(store, monkeypatch, found)
-    assert store.replace("a", b"second", OURS, found).is_same(second)
-    late(store, monkeypatch, found)
-    with pytest.raises(TakenError):
-        store.replace("a", b"third", OURS, found)
 
 
 def test_an_object_that_others_put_after_the_look_is_not_deleted(

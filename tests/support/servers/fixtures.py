@@ -15,6 +15,7 @@ from servers.postgres import PostgresServer, running_postgres
 from servers.process import let_go
 from servers.radosgw import running_radosgw
 from servers.s3 import OwnS3Server, S3Server
+from servers.wire import Wire
 
 
 def shared(own: OwnS3Server) -> S3Server:
@@ -39,6 +40,26 @@ def radosgw() -> Iterator[S3Server]:
     """An S3 server that checks signatures, and ignores the condition of a create-only put."""
     with running_radosgw() as server:
         yield shared(server)
+
+
+@pytest.fixture
+def open_wire(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Wire]]:
+    """Put a wire before the server of that name; what is opened then goes through it."""
+    wires: list[Wire] = []
+
+    def _open(kind: str) -> Wire:
+        server = request.getfixturevalue(kind)
+        wires.append(Wire(server.endpoint))
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", wires[-1].endpoint)
+        return wires[-1]
+
+    yield _open
+    for wire in wires:
+        wire.close()
 
 
 @pytest.fixture

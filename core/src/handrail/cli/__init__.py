@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from handrail.cli.garbage import no_collections
+from handrail.cli.garbage import few_collections, no_collections
 
 if TYPE_CHECKING:
     from handrail.cli.completion import RunType as RunType
@@ -50,19 +50,21 @@ _HOMES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the `handrail` command and return its exit code."""
-    try:
-        with no_collections():
-            from handrail.cli.app import run_command_line  # noqa: PLC0415 - `import` costs nothing
-    except KeyboardInterrupt:
-        return 130  # No command was parsed yet, so there is nothing to report.
-    return run_command_line(arguments)
+    with few_collections():
+        try:
+            with no_collections():
+                from handrail.cli.app import run_command_line  # noqa: PLC0415 - for `import`
+        except KeyboardInterrupt:
+            return 130  # No command was parsed yet, so there is nothing to report.
+        return run_command_line(arguments)
 
 
 def run_workflow(workflow: Workflow, arguments: Sequence[str]) -> int:
     """Run a workflow as a program of its own and return the exit code."""
-    from handrail.cli.app import run_program  # noqa: PLC0415 - importing this costs nothing
+    with few_collections():
+        from handrail.cli.app import run_program  # noqa: PLC0415 - importing this costs nothing
 
-    return run_program(workflow, arguments)
+        return run_program(workflow, arguments)
 
 
 if not TYPE_CHECKING:

@@ -11,6 +11,7 @@ import click
 
 from handrail.actions import about_action, orchestrator_of, require_inputs, result_of
 from handrail.cli.execution import Execution, carry_out, head_of, silent_runtime
+from handrail.cli.garbage import no_collections
 from handrail.cli.journals import WITHOUT, session_journal
 from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.values import labelled, params_from, variables_of
@@ -101,9 +102,10 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
     if request.everything and not request.dry_run:
         raise click.UsageError("--all goes with --dry-run")
     warn(session, goes_on=False)
-    action = _action(context, target, options, request)
     name = lock_name(target, session.packs)
-    plan = action.plan()
+    with no_collections():  # What params and plans are made with is imported here.
+        action = _action(context, target, options, request)
+        plan = action.plan()
     use = LockUse(name=name, no_lock=request.no_lock)
     whole = session.packs.check_lock(plan, target.action_class, lambda: plan, use)
     if not whole.steps and action.is_simple:

@@ -112,10 +112,10 @@ class UploadContext(StorageContext, ActionContext[P]):
     @property
     def specification(self) -> Specification | None:
         """The specification of the collection, or None without one."""
-        from handrail_upload.specification import Specification
-
         if self.data_collection is None:
             return None
+        from handrail_upload.specification import Specification
+
         return Specification.from_dict(self.data_collection)
 
     def use_storage(self) -> Storage:
@@ -330,9 +330,9 @@ def _throw_away(manifest: Manifest, folder: str) -> None:
 
 def collection_of(options: UploadParams) -> str:
     """Return the name of the collection: as given, of the specification, or of the folder."""
-    from handrail_upload.specification import read_specification
-
     named = options.collection
     if named is None and options.specification is not None:
+        from handrail_upload.specification import read_specification
+
         named = read_specification(options.specification).name
     return readable(named or options.collection_name or "upload")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from handrail.frozen import frozen
 from handrail_upload.manifest import SourceFile
-from handrail_upload.specification import Specification
+
+if TYPE_CHECKING:
+    from handrail_upload.specification import Specification
 
 
 class Validation(Protocol):

@@ -9,6 +9,7 @@ import click
 
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.completion import complete_packs, complete_steps
+from handrail.cli.garbage import no_collections
 from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.params.values import labelled, labelled_need, params_from
@@ -100,7 +101,8 @@ def command_for(target: Target) -> click.Command:
 
         def make(packs: PackProvider) -> Plan:
             try:
-                return action_class.partial(params, packs=packs).plan()
+                with no_collections():  # What params and plans are made with is imported here.
+                    return action_class.partial(params, packs=packs).plan()
             except ParamsError as error:
                 raise labelled(error, options) from error.__cause__
             except ParamsNeededError as error:

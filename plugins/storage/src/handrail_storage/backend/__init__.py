@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from handrail_storage.backend.names import run_of as run_of
     from handrail_storage.backend.names import temporary_of as temporary_of
     from handrail_storage.backend.objects import ObjectStore as ObjectStore
+    from handrail_storage.backend.putting import must_be_free as must_be_free
+    from handrail_storage.backend.putting import put_unless_taken as put_unless_taken
     from handrail_storage.backend.requests import MARK as MARK
     from handrail_storage.backend.requests import PART_SIZE as PART_SIZE
     from handrail_storage.backend.requests import SHA256 as SHA256
@@ -48,6 +50,8 @@ __all__ = [
     "flush_folder",
     "identity_of",
     "make_client",
+    "must_be_free",
+    "put_unless_taken",
     "run_of",
     "storage_error",
     "temporary_of",
@@ -65,6 +69,7 @@ _HOMES = {
     "local": ("LocalStore",),
     "names": ("create_nameless", "run_of", "temporary_of"),
     "objects": ("ObjectStore",),
+    "putting": ("must_be_free", "put_unless_taken"),
     "small": ("SmallLocalFiles",),
     "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),
 }

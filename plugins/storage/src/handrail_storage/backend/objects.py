@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import BinaryIO
 
 from handrail_storage.backend.deleting import delete_all, delete_unchanged
 from handrail_storage.backend.disk import FOLDER, sha256_of
 from handrail_storage.backend.looking import from_listing, listed_below
 from handrail_storage.backend.probing import probed
-from handrail_storage.backend.requests import MARK, SHA256, Requests, quoted
+from handrail_storage.backend.putting import (
+    attempts_unless_taken,
+    is_expected,
+    must_be_free,
+    put_unless_taken,
+)
+from handrail_storage.backend.requests import MARK, SHA256, Requests
 from handrail_storage.backend.small import SmallFiles, SmallObjects
 from handrail_storage.backend.unfinished import abort_unfinished
 from handrail_storage.caller import ANYBODY, Caller
@@ -23,9 +30,6 @@ from handrail_storage.errors import TakenError
 from handrail_storage.places import Place
 from handrail_storage.store import Store
 from handrail_storage.stored import Capabilities, Listed, Stored
-
-if TYPE_CHECKING:
-    pass
 
 MEMORY_LAG = 0.0  # Objects in this process are visible at once.
 
@@ -164,62 +168,60 @@ class ObjectStore(Store):
         replacing: Listed | None,
         sha256: str | None,
     ) -> Stored:
-        from obstore.exceptions import (  # noqa: PLC0415 - see above
-            AlreadyExistsError,
-            NotSupportedError,
-            PreconditionError,
-        )
-
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        at_once = isinstance(content, bytes) or size <= _PART
         marks = {MARK: mark, SHA256: sha256 or sha256_of(content)}
-        # Not every server honours a put that must not replace anything, so look as well.
-        there = self.stat(key)
-        if not _is_expected(there, replacing):
-            raise TakenError
-        try:
-            self._send(key, content, size, marks, self._mode(replacing) if at_once else "overwrite")
-        except NotSupportedError:
-            self._send(key, content, size, marks, "overwrite")
-        except (AlreadyExistsError, PreconditionError):
-            # An attempt before this one may have arrived, without its answer.
-            found = self.stat(key)
-            if found is None or (found.mark, found.sha256) != (mark, marks[SHA256]):
-                raise TakenError from None
+        if isinstance(content, Path) and size > _PART:
+            self._put_in_parts(key, content, size, marks, replacing)
+        else:
+            put_unless_taken(
+                self.requests,
+                self.capabilities,
+                key,
+                content if isinstance(content, bytes) else content.read_bytes(),
+                self.requests.attributes_of(key, marks),
+                replacing=_etag(replacing),
+                free=lambda there: is_expected(there, replacing),
+                ours=lambda there: (there.mark, there.sha256) == (mark, marks[SHA256]),
+            )
         found = self.stat(key)
         if found is None or found.size != size:
             raise self.caller.error(f"{key}: what arrived at {self.url} is not what was sent")
         return found
 
-    def _mode(self, replacing: Listed | None) -> Any:
-        """Return the mode for the storage to refuse replacing other objects, in one request."""
-        if replacing is None:
-            return "create"
-        if self.capabilities.replace_if and replacing.etag is not None:
-            return {"e_tag": quoted(replacing.etag)}
-        return "overwrite"
-
-    def _send(
-        self, key: str, content: bytes | Path, size: int, marks: dict[str, str], mode: Any
+    def _put_in_parts(
+        self, key: str, path: Path, size: int, marks: dict[str, str], replacing: Listed | None
     ) -> None:
         import obstore  # noqa: PLC0415 - see above
 
+        requests = self.requests
         smallest = -(-size // _MOST_PARTS)
-        with self.requests.patiently(key):
+        part = max(_PART, -(-smallest // _BLOCK) * _BLOCK)
+
+        def look() -> None:
+            must_be_free(requests, key, lambda there: is_expected(there, replacing))
+
+        def parts(file: BinaryIO) -> Iterator[bytes]:
+            for start in range(0, size, part):
+                if start + part >= size:  # No server refuses to complete parts over an object.
+                    with ThreadPoolExecutor(1) as another:  # This one drives the client now.
+                        another.submit(requests.again, key, look).result()
+                yield file.read(part)
+
+        requests.again(key, look)
+        with path.open("rb") as file, requests.patiently(key):
             obstore.put(
-                self.requests.patient,
-                self.requests.path(key),
-                content,
-                attributes=self.requests.attributes_of(key, marks),
-                mode=mode,
-                use_multipart=not isinstance(content, bytes) and size > _PART,
-                chunk_size=max(_PART, -(-smallest // _BLOCK) * _BLOCK),
+                requests.patient,
+                requests.path(key),
+                parts(file),
+                attributes=requests.attributes_of(key, marks),
+                use_multipart=True,
+                chunk_size=part,
                 max_concurrency=_AT_A_TIME,
             )
 
     def set_aside(self, key: str, name: str) -> None:
         """Copy the object within the storage, with its metadata."""
-        self._copy(key, name)
+        self._copy(self._found(key), name, lambda _there: True)
 
     def put_over(self, name: str, key: str, found: Listed | None) -> bool:
         """Put the content and the metadata again, in one request with a condition.
@@ -228,61 +230,69 @@ class ObjectStore(Store):
         and where the storage takes no conditions, an object that others put there after the last
         look, a moment before, is replaced too.
         """
-        if not _is_expected(self.stat(key), found):
-            return False
-        copy = self.stat(name)
-        if copy is None:
-            raise self.caller.error(f"{name}: it is not there (at {self.url})")
-        if copy.size > _PART:
-            self._copy(name, key)
-            return True
-        return self._put_again(copy, key, found)
-
-    def _put_again(self, copy: Stored, key: str, found: Listed | None) -> bool:
-        import obstore  # noqa: PLC0415 - see above
-        from obstore.exceptions import (  # noqa: PLC0415 - see above
-            AlreadyExistsError,
-            NotSupportedError,
-            PreconditionError,
-        )
-
-        requests = self.requests
-        with requests.patiently(copy.key):
-            answer = obstore.get(requests.patient, requests.path(copy.key))
-            content, attributes = bytes(answer.bytes()), answer.attributes
+        copy = self._found(name)
         try:
-            requests.again(key, lambda: requests.put(key, content, attributes, self._mode(found)))
-        except NotSupportedError:
-            requests.again(key, lambda: requests.put(key, content, attributes, "overwrite"))
-        except (AlreadyExistsError, PreconditionError):
-            # An attempt before this one may have arrived, without its answer.
-            now = self.stat(key)
-            return now is not None and _is_copy(now, copy)
+            if copy.size > _PART:
+                self._copy(copy, key, lambda there: is_expected(there, found))
+            else:
+                self._put_again(copy, key, found)
+        except TakenError:
+            return False
         return True
 
-    def _copy(self, key: str, other: str) -> None:
+    def _found(self, key: str) -> Stored:
+        found = self.stat(key)
+        if found is None:
+            raise self.caller.error(f"{key}: it is not there (at {self.url})")
+        return found
+
+    def _put_again(self, copy: Stored, key: str, found: Listed | None) -> None:
         import obstore  # noqa: PLC0415 - see above
 
-        source, target = self.requests.path(key), self.requests.path(other)
-        before = self.stat(key)
+        with self.requests.patiently(copy.key):
+            answer = obstore.get(self.requests.patient, self.requests.path(copy.key))
+            content, attributes = bytes(answer.bytes()), answer.attributes
+        put_unless_taken(
+            self.requests,
+            self.capabilities,
+            key,
+            content,
+            attributes,
+            replacing=_etag(found),
+            free=lambda there: is_expected(there, found),
+            ours=lambda there: _is_copy(there, copy),
+        )
+
+    def _copy(self, copied: Stored, key: str, free: Callable[[Stored | None], bool]) -> None:
+        """Copy an object within the storage.
+
+        Raises:
+            TakenError: What is there may not be replaced.
+        """
+        import obstore  # noqa: PLC0415 - see above
+
+        requests = self.requests
+        source, target = requests.path(copied.key), requests.path(key)
 
         def arrived() -> bool:
-            after = self.stat(other)
-            return (
-                before is not None
-                and after is not None
-                and (after.size, after.mark, after.sha256)
-                == (before.size, before.mark, before.sha256)
-            )
+            after = self.stat(key)
+            return after is not None and _has_content(after, copied)
 
-        with self.requests.patiently(key):
-            if before is not None and before.size <= _LARGEST_COPY:
-                obstore.copy(self.requests.patient, source, target)
-                if arrived():  # There are servers that say yes, and copy nothing.
-                    return
+        def copy() -> None:
+            must_be_free(requests, key, free)
+            obstore.copy(requests.client, source, target)
+
+        if copied.size <= _LARGEST_COPY:
+            attempts_unless_taken(
+                requests, key, copy, ours=lambda there: _has_content(there, copied)
+            )
+            if arrived():  # There are servers that say yes, and copy nothing.
+                return
+        requests.again(key, lambda: must_be_free(requests, key, free))
+        with requests.patiently(key):
             asyncio.run(self._copy_through_here(source, target))
-            if not arrived():
-                raise self.caller.error(f"{key}: it cannot be copied (at {self.url})")
+        if not arrived():
+            raise self.caller.error(f"{key}: it cannot be copied (at {self.url})")
 
     async def _copy_through_here(self, source: str, target: str) -> None:
         """Copy an object that the server cannot copy in one request, streaming its content."""
@@ -324,13 +334,15 @@ class ObjectStore(Store):
             abort_unfinished(self.place, {self.requests.path(key) for key in keys}, run)
 
 
-def _is_expected(there: Listed | None, expected: Listed | None) -> bool:
-    if there is None or expected is None:
-        return there is expected
-    return there.is_same(expected)
+def _etag(replacing: Listed | None) -> str | None:
+    return None if replacing is None else replacing.etag or ""
+
+
+def _has_content(stored: Stored, original: Stored) -> bool:
+    """Return whether an object has the size, the mark and the digest of another one."""
+    mine = (stored.size, stored.mark, stored.sha256)
+    return mine == (original.size, original.mark, original.sha256)
 
 
 def _is_copy(stored: Stored, original: Stored) -> bool:
-    """Return whether an object has the content, the mark and the digest of another one."""
-    mine = (stored.size, stored.mark, stored.sha256, stored.etag)
-    return mine == (original.size, original.mark, original.sha256, original.etag)
+    return _has_content(stored, original) and stored.etag == original.etag

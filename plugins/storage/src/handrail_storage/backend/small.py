@@ -25,14 +25,18 @@ from handrail_storage.backend.disk import (
 from handrail_storage.backend.names import COPY, OURS, temporary_of
 from handrail_storage.caller import Caller
 from handrail_storage.containment import Inside
+from handrail_storage.errors import TakenError
 from handrail_storage.stored import Listed
 
 if TYPE_CHECKING:
+    from obstore import Attributes
+
     from handrail_storage.backend.requests import Requests
-    from handrail_storage.stored import Capabilities
+    from handrail_storage.stored import Capabilities, Stored
 
 _TEMPORARY, _SPARE = ".tmp", ".spare"
 _GROWTH = 4096  # Bytes by which a file may become larger when it is replaced.
+_ATTRIBUTES: Attributes = {"Content-Type": "application/json"}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -147,39 +151,39 @@ class SmallObjects(SmallFiles):
 
     def get(self, name: str) -> Small | None:
         """Ask for the whole object."""
+        return self._requests.again(name, lambda: self._get(name))
+
+    def _get(self, name: str) -> Small | None:
         import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
 
         from handrail_storage.backend.requests import bare  # noqa: PLC0415 - see above
 
-        def once() -> Small | None:
-            try:
-                answer = obstore.get(self._requests.client, self._path(name))
-                version = bare(answer.meta["e_tag"]) or ""
-                return Small(content=bytes(answer.bytes()), version=version)
-            except FileNotFoundError as error:
-                if "NoSuchBucket" in str(error):
-                    raise
-                return None
-
-        return self._requests.again(name, once)
+        try:
+            answer = obstore.get(self._requests.client, self._path(name))
+            version = bare(answer.meta["e_tag"]) or ""
+            return Small(content=bytes(answer.bytes()), version=version)
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise
+            return None
 
     def put(self, name: str, content: bytes, *, spare: bool = False) -> str:
         """Put it, whatever is there."""
-        return self._requests.again(name, lambda: self._put(name, content, "overwrite"))
+        key = f"{FOLDER}/{name}"
+        return self._requests.again(
+            name, lambda: self._requests.put(key, content, _ATTRIBUTES, "overwrite") or ""
+        )
 
     def create(self, name: str, content: bytes) -> bool:
         """Put it in one request if the storage refuses to replace; else look before."""
-        if not self._capabilities().create_only and self._there(name) is not None:
-            return self._is(name, content) is not None
-        return self._conditional(name, content, "create") is not None
+        if self._put_unless_taken(name, content, None) is not None:
+            return True
+        found = self.get(name)
+        return found is not None and found.content == content
 
     def swap(self, name: str, content: bytes, version: str) -> str | None:
         """Put it in one request if the storage takes the condition; else look before."""
-        if self._capabilities().replace_if:
-            return self._conditional(name, content, {"e_tag": f'"{version}"'})
-        if self._version(name) != version:
-            return None
-        return self.put(name, content)
+        return self._put_unless_taken(name, content, version)
 
     def remove(self, name: str, version: str | None = None) -> bool:
         """Delete it in one request if the storage takes the condition; else look before."""
@@ -217,34 +221,38 @@ class SmallObjects(SmallFiles):
                 for meta in batch:
                     yield meta["path"].removeprefix(root), bare(meta["e_tag"])
 
-    def _conditional(self, name: str, content: bytes, mode: Any) -> str | None:
-        from obstore.exceptions import (  # noqa: PLC0415 - see above
-            AlreadyExistsError,
-            NotSupportedError,
-            PreconditionError,
-        )
+    def _put_unless_taken(self, name: str, content: bytes, version: str | None) -> str | None:
+        """Put an object over that of a version, or where there is none; return its version.
 
-        def once() -> str | None:
-            try:
-                return self._put(name, content, mode)
-            except NotSupportedError:
-                return self._put(name, content, "overwrite")
-            except (AlreadyExistsError, PreconditionError) as error:
-                refused = self._requests.failure(error, name)
-                if refused.passing:
-                    raise refused  # noqa: B904 - it says all that `error` does
-                # An attempt before this one may have arrived, without its answer.
-                return self._is(name, content)
-            except FileNotFoundError as error:
-                if "NoSuchBucket" in str(error):
-                    raise
-                return None  # The condition was for an object that is gone.
+        None if there is another one.
+        """
+        from handrail_storage.backend.putting import put_unless_taken  # noqa: PLC0415 - see above
 
-        return self._requests.again(name, once)
+        def is_free(there: Stored | None) -> bool:
+            if there is not None:
+                return version == (there.etag or "")
+            if version is not None:
+                self._get(name)  # That would tell that it is the whole bucket that is gone.
+            return version is None
 
-    def _put(self, name: str, content: bytes, mode: Any) -> str:
-        key = f"{FOLDER}/{name}"
-        return self._requests.put(key, content, {"Content-Type": "application/json"}, mode) or ""
+        def is_ours(_there: Stored) -> bool:
+            found = self._get(name)
+            return found is not None and found.content == content
+
+        try:
+            etag = put_unless_taken(
+                self._requests,
+                self._capabilities(),
+                f"{FOLDER}/{name}",
+                content,
+                _ATTRIBUTES,
+                replacing=version,
+                free=is_free,
+                ours=is_ours,
+            )
+        except TakenError:
+            return None
+        return etag or ""
 
     def _version(self, name: str) -> str | None:
         """Return the version of an object; None if it, and not the whole bucket, is gone."""
@@ -261,10 +269,6 @@ class SmallObjects(SmallFiles):
         key = f"{FOLDER}/{name}"
         found = self._requests.again(name, lambda: self._requests.ask(key))
         return None if found is None else found.etag or ""
-
-    def _is(self, name: str, content: bytes) -> str | None:
-        found = self.get(name)
-        return found.version if found is not None and found.content == content else None
 
     def _path(self, name: str) -> str:
         return self._requests.path(f"{FOLDER}/{name}")

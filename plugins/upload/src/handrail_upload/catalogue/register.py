@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from handrail_upload.catalogue import preparation, publishing, reading, removal
 from handrail_upload.catalogue.address import SqliteAddress, parse
 from handrail_upload.catalogue.database import Database, TablesGoneError
-from handrail_upload.catalogue.postgres import PostgresDatabase
 from handrail_upload.catalogue.rows import CatalogueFile, CatalogueUnit, Published, Removed
 from handrail_upload.catalogue.sqlite import SqliteDatabase
 from handrail_upload.catalogue.tables import identity_of, is_empty
@@ -33,6 +32,8 @@ def open_catalogue(url: str, *, timeout: float = 10.0) -> Catalogue:
     address = parse(url)
     if isinstance(address, SqliteAddress):
         return Catalogue(SqliteDatabase(address, timeout))
+    from handrail_upload.catalogue.postgres import PostgresDatabase  # noqa: PLC0415 - a server
+
     return Catalogue(PostgresDatabase(address, timeout))
 
 

@@ -19,12 +19,12 @@ class AnalyzeCollectionStep(BaseStep[UploadContext]):
     effects = False
 
     def execute(self, context: UploadContext) -> StepResult:
-        from handrail_upload.specification import read_specification
-
         options = context.options
         if options.specification is None:
             context.data_collection = None
             return StepResult(data={"summary": "every file is its own unit", "roles": []})
+        from handrail_upload.specification import read_specification
+
         specification = read_specification(options.specification)
         _check_sources(specification, list(options.sources))
         context.data_collection = specification.to_dict()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from handrail.frozen import frozen
-from handrail_storage import Capabilities, Listed, Stored, TakenError
-from handrail_storage.backend import MARK, PART_SIZE, SHA256, Requests, bare
+from handrail_storage import Capabilities, Listed, Stored
+from handrail_storage.backend import (
+    MARK,
+    PART_SIZE,
+    SHA256,
+    Requests,
+    bare,
+    must_be_free,
+    put_unless_taken,
+)
 from handrail_upload.digests import BLOCK, Digest
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
@@ -52,57 +58,33 @@ class Put:
             return self._in_parts(part_size)
 
     def _whole(self) -> Stored:
-        from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
-
         key, mark = self.file.key, self.sending.mark
         content, digest = self.sending.whole(self.file), Digest()
         digest.update(content)
-        attributes = self.requests.attributes_of(key, {MARK: mark, SHA256: digest.sha256})
-        attempts = 0
-
-        def send() -> str | None:
-            nonlocal attempts
-            attempts += 1
-            try:
-                # Somebody may have come first while this waited to try again.
-                return self.requests.put(key, content, attributes, self._mode())
-            except (AlreadyExistsError, PreconditionError, TakenError) as error:
-                refused = self.requests.failure(error, key)
-                if refused.passing:
-                    raise refused  # noqa: B904 - it says all that `error` does
-                # An attempt before this one may have arrived, without its answer.
-                found = self.requests.ask(key) if attempts > 1 else None
-                if found is None or (found.mark, found.sha256) != (mark, digest.sha256):
-                    raise TakenError from None
-                return found.etag
-            except FileNotFoundError as error:
-                if self.replacing is None or "NoSuchBucket" in str(error):
-                    raise
-                raise TakenError from None  # What was to be replaced is gone.
-
-        etag = self.requests.again(key, send, pause=self.sending.pause)
+        etag = put_unless_taken(
+            self.requests,
+            self.capabilities,
+            key,
+            content,
+            self.requests.attributes_of(key, {MARK: mark, SHA256: digest.sha256}),
+            replacing=None if self.replacing is None else self.replacing.etag or "",
+            free=self._is_free,
+            ours=lambda there: (there.mark, there.sha256) == (mark, digest.sha256),
+            pause=self.sending.pause,
+        )
         return self._checked(digest, etag, None)
-
-    def _mode(self) -> Any:
-        """Return the mode that makes the storage refuse to replace other objects, or look first."""
-        if self.replacing is None and self.capabilities.create_only:
-            return "create"
-        if self.replacing is not None and self.capabilities.replace_if and self.replacing.etag:
-            return {"e_tag": f'"{self.replacing.etag}"'}
-        self._must_be_free()
-        return "overwrite"
 
     def _in_parts(self, part_size: int) -> Stored:
         import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
 
-        self.requests.again(self.file.key, self._must_be_free)
+        self._look()
         reading = self.sending.reading(self.file, Digest(part_size))
         marks = {MARK: self.sending.mark, PART_SIZE: str(part_size)}
 
         def before_last() -> None:
             # No server refuses to complete parts over an existing object, so check at the last
             # moment; the remaining gap is a matter of milliseconds.
-            self.requests.again(self.file.key, self._must_be_free)
+            self._look()
             if self.sending.stop.is_set():
                 raise StoppedError
 
@@ -118,12 +100,15 @@ class Put:
             )
         return self._checked(reading.digest, bare(answer["e_tag"]), part_size)
 
-    def _must_be_free(self) -> None:
-        """Check that the key is free, or has the object that may be replaced."""
-        there = self.requests.ask(self.file.key)
-        expected = None if self.replacing is None else self.replacing.etag
-        if there is not None and (self.replacing is None or there.etag != expected):
-            raise TakenError
+    def _is_free(self, there: Stored | None) -> bool:
+        """Return whether the key is free, or has the object that may be replaced."""
+        if there is None or self.replacing is None:
+            return there is self.replacing
+        return there.etag == self.replacing.etag
+
+    def _look(self) -> None:
+        key = self.file.key
+        self.requests.again(key, lambda: must_be_free(self.requests, key, self._is_free))
 
     def _checked(self, digest: Digest, etag: str | None, part_size: int | None) -> Stored:
         """Compare the answer of the storage with the content that was read."""

@@ -22,6 +22,10 @@ _STRATEGIES = (
     "NoneMetadataStrategy RecursiveFileDiscoveryStrategy SingleDataUnitStrategy "
     "SyncUploadStrategy UploadConfig UploadStrategy ValidationResult ValidationStrategy"
 )
+_UPLOAD_ERRORS = (
+    "ExcelParsingError ExcelSecurityError FileProcessingError FileUploadError "
+    "FileValidationError UploadError"
+)
 _MESSAGES = "CommonLogMessageCode LogMessageCode register_log_messages resolve_log_message"
 _STORAGE = "StorageSession get_path_file_count get_path_total_size get_pathlib get_storage"
 _LOGGERS = "BaseLogger ConsoleLogger NoOpLogger ProgressData"
@@ -29,6 +33,10 @@ _LOGGERS = "BaseLogger ConsoleLogger NoOpLogger ProgressData"
 # Of each module, its names by the module of ours that has them.
 _TABLE: Mapping[str, Mapping[str, str]] = {
     "": {},
+    "exceptions": {
+        "exceptions": "AuthenticationError AuthorizationError ClientConnectionError ClientError "
+        "ClientTimeoutError HTTPError NotFoundError RateLimitError ServerError ValidationError"
+    },
     "i18n": {"messages": "LocalizedMessage"},
     "loggers": {"loggers": _LOGGERS},
     "plugins": {
@@ -59,9 +67,10 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "plugins.actions.upload": {
         "actions": "BaseUploadAction DefaultUploadAction UploadResult",
         "contexts": "UploadContext",
+        "exceptions": _UPLOAD_ERRORS,
         "messages": "LogLevel",
         "upload.codes": "UploadLogMessageCode",
-        "upload.params": "AssetConfig UploadParams",
+        "upload.params": "AssetConfig UploadParams ValidationErrorCode",
         "upload.report": "UploadStatus",
         "upload.steps": _UPLOAD_STEPS,
         "upload.strategies": _STRATEGIES,
@@ -72,8 +81,10 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "plugins.actions.upload.context": {"contexts": "UploadContext"},
     "plugins.actions.upload.enums": {
         "messages": "LogLevel",
+        "upload.params": "ValidationErrorCode",
         "upload.report": "ImportFailureCode UploadStatus",
     },
+    "plugins.actions.upload.exceptions": {"exceptions": _UPLOAD_ERRORS},
     "plugins.actions.upload.log_messages": {"upload.codes": "UploadLogMessageCode"},
     "plugins.actions.upload.models": {
         "upload.params": "AssetConfig UploadParams",

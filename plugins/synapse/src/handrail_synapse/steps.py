@@ -92,7 +92,9 @@ class BaseStepContext(handrail.BaseStepContext):
         def current_step(self, name):
             self.__dict__["current_step"] = name
             tell = getattr(getattr(self.runtime_ctx, "logger", None), "set_step", None)
-            if callable(tell):
+            if callable(tell) and name is None:
+                tell(None)
+            elif callable(tell):
                 tell(name, order=self.current_step_order)
 
     @property
@@ -174,7 +176,9 @@ class BaseStepContext(handrail.BaseStepContext):
         """
         named = category if step is None else step
         if named is None and self.current_step is None:
-            raise ValueError("step must be provided: no step is running (category may name it too)")
+            raise ValueError(
+                "no step is running: step must be provided (or category must be provided)"
+            )
         super().set_metrics(value, named)
 
 
@@ -192,6 +196,11 @@ class StepRegistry(handrail.StepRegistry[R]):
     ) -> None:
         """Insert a step after the step `after_name`; see `handrail.StepRegistry`."""
         super().insert_after(after_name, step, **options)
+
+    @property
+    def _steps(self) -> list[handrail.BaseStep[R]]:
+        """The steps, for the tests of plugins that look at them."""
+        return self.get_steps()
 
     def get_step_orders(self) -> dict[str, int]:
         """Return the place of each step, from 0, by its name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Self, cast
 
 from pydantic import (
@@ -16,10 +17,23 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 
+class ValidationErrorCode(StrEnum):
+    """Why params are not valid."""
+
+    STORAGE_NOT_FOUND = "storage_not_found"
+    DATA_COLLECTION_NOT_FOUND = "data_collection_not_found"
+    PROJECT_NOT_FOUND = "project_not_found"
+    MISSING_PATH = "missing_path"
+    MISSING_ASSETS = "missing_assets"
+
+
 def _not_blank(value: str) -> str:
     if not value.strip():
         raise ValueError("Value cannot be blank")
     return value
+
+
+Code = ValidationErrorCode
 
 
 class AssetConfig(BaseModel):
@@ -79,11 +93,12 @@ class UploadParams(BaseModel):
     def _place_of_files(self) -> Self:
         if self.use_single_path and not self.path:
             raise PydanticCustomError(
-                "missing_path", "When use_single_path=True (single path mode), 'path' is required."
+                Code.MISSING_PATH.value,
+                "When use_single_path=True (single path mode), 'path' is required.",
             )
         if not self.use_single_path and not self.assets:
             raise PydanticCustomError(
-                "missing_assets",
+                Code.MISSING_ASSETS.value,
                 "When use_single_path=False (multi-path mode), 'assets' must be provided: the path "
                 "of each file specification.",
             )
@@ -91,9 +106,9 @@ class UploadParams(BaseModel):
 
 
 _CODES = {
-    "storage": ("storage_not_found", "Storage"),
-    "data_collection": ("data_collection_not_found", "Data collection"),
-    "project": ("project_not_found", "Project"),
+    "storage": (Code.STORAGE_NOT_FOUND.value, "Storage"),
+    "data_collection": (Code.DATA_COLLECTION_NOT_FOUND.value, "Data collection"),
+    "project": (Code.PROJECT_NOT_FOUND.value, "Project"),
 }
 
 

@@ -402,13 +402,16 @@ class BatchDataUnitStrategy(DataUnitStrategy):
                 answers = list(pool.map(partial(self._create, retries=max_retries), batches))
         else:
             answers = (self._create(batch, max_retries) for batch in batches)
-        done = 0
+        done, count = 0, len(uploaded_files)
         for batch, (units, error) in zip(batches, answers, strict=True):
             done += len(batch)
             if error is not None:
                 self.context.log("data_unit_batch_failed", {"message": str(error)})
             made += units
-            self.context.set_progress(done, len(uploaded_files))
+            self.context.set_progress(done, count, "generate_data_units")
+            failed = done - len(made)
+            figures = {"stand_by": count - done, "success": len(made), "failed": failed}
+            self.context.set_metrics(figures, "data_units")
         return made
 
     def _create(self, batch: list[Group], retries: int) -> tuple[list[Group], Exception | None]:

@@ -52,6 +52,8 @@ class BaseAction(Generic[P]):
         action_name: The action's name; derived from the class name by default.
         params_model: The pydantic model of the params, or None.
         context_class: The context class, instantiated by `create_context`.
+        registry_class: The class of the registry that `setup_steps` is given, if it has to be one
+            of its own, derived from StepRegistry.
 
     Raises:
         ParamsError: The params are not valid.
@@ -62,6 +64,7 @@ class BaseAction(Generic[P]):
     action_name: ClassVar[str] = ""
     params_model: ClassVar[type[BaseModel] | None] = None
     context_class: ClassVar[type[BaseStepContext] | None] = None
+    registry_class: ClassVar[type[StepRegistry[Any]] | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -276,7 +279,11 @@ def planned(
     name, cls = action.action_name, type(action)
     with naming("setup_steps", name, cls.__module__):
         registry = registered(
-            action.setup_steps, name, cls.__qualname__, may_be_empty=action.is_simple
+            action.setup_steps,
+            name,
+            cls.__qualname__,
+            may_be_empty=action.is_simple,
+            kind=cls.registry_class,
         )
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
     return plan_action(action.info, registry, provider, more=more, rules=rules)

@@ -83,6 +83,11 @@ class RunLink(Protocol):
         """The idempotency key of the running step."""
         ...
 
+    @property
+    def position(self) -> int:
+        """The place of the running step in the plan, from 0."""
+        ...
+
     def recorder(self) -> Recorder:
         """Return the recorder of the running attempt."""
         ...

@@ -42,19 +42,22 @@ class TestNames:
     """What code written for the SDK imports."""
 
     @pytest.mark.parametrize(
-        "name",
-        ["BaseStep", "BaseStepContext", "Orchestrator", "StepRegistry", "StepResult"],
+        "name", ["BaseStep", "BaseStepContext", "Orchestrator", "StepRegistry", "StepResult"]
     )
     def test_steps_are_ours(self, name: str) -> None:
-        """The step API is Handrail's own, the very same objects."""
+        """The step API is Handrail's own, or derived from it, so that packs and journals work."""
         steps = importlib.import_module("synapse_sdk.plugins.steps")
-        assert getattr(steps, name) is getattr(handrail, name)
+        assert issubclass(getattr(steps, name), getattr(handrail, name))
 
     @pytest.mark.parametrize("name", ["LoggingStep", "TimingStep", "ValidationStep"])
     def test_utilities(self, name: str) -> None:
         """The utility steps are those of handrail-utils, under both module names."""
-        for module in ("synapse_sdk.plugins.steps", "synapse_sdk.plugins.steps.utils"):
-            assert getattr(importlib.import_module(module), name) is getattr(handrail_utils, name)
+        found = [
+            getattr(importlib.import_module(module), name)
+            for module in ("synapse_sdk.plugins.steps", "synapse_sdk.plugins.steps.utils")
+        ]
+        assert found[0] is found[1]
+        assert issubclass(found[0], getattr(handrail_utils, name))
 
     def test_every_name_resolves(self) -> None:
         """Every name of the table leads to something, through import and through dir()."""
@@ -68,8 +71,8 @@ class TestNames:
         """`from ... import *` brings all names, and submodules are attributes of their parents."""
         namespace: dict[str, Any] = {}
         exec("from synapse_sdk.plugins.steps import *; import synapse_sdk", namespace)
-        assert namespace["BaseStep"] is handrail.BaseStep
-        assert namespace["utils"].TimingStep is handrail_utils.TimingStep
+        assert issubclass(namespace["BaseStep"], handrail.BaseStep)
+        assert namespace["utils"].TimingStep is namespace["TimingStep"]
         assert namespace["synapse_sdk"].plugins.actions.upload.UploadContext
 
     def test_unknown_name(self) -> None:
@@ -82,7 +85,7 @@ class TestNames:
 
     def test_unknown_module(self) -> None:
         """So is a module of the SDK that has no alias."""
-        with pytest.raises(ImportError, match=r"synapse_sdk has no 'clients'; .* offers plugins"):
+        with pytest.raises(ImportError, match=r"synapse_sdk has no 'clients'; .* offers .*plugins"):
             importlib.import_module("synapse_sdk.clients.backend")
 
     def test_unknown_attribute(self) -> None:
@@ -159,32 +162,13 @@ def test_module_without_spec_counts_as_real(monkeypatch: pytest.MonkeyPatch) -> 
     assert handrail_synapse.install() is False
 
 
-def test_first_party_packs_take_over(tmp_path: Path) -> None:
-    """The names of an installed handrail_upload win; what it lacks still comes from here."""
-    pack = tmp_path / "handrail_upload"
-    pack.mkdir()
-    (pack / "__init__.py").write_text(
-        "from handrail import BaseAction\nclass BaseUploadAction(BaseAction): ...\n"
-    )
+def test_install_on_import() -> None:
+    """`import handrail_synapse.install` installs the aliases, and the function stays callable."""
     code = (
-        "import sys, handrail_synapse; handrail_synapse.install();"
-        "import synapse_sdk.plugins.actions.upload as upload;"
-        "print('handrail_upload' in sys.modules);"
-        "print(upload.BaseUploadAction.__module__, upload.UploadContext.__module__)"
+        "import handrail_synapse.install; from synapse_sdk.plugins.steps import BaseStep;"
+        "print(handrail_synapse.install(), handrail_synapse.install() is True)"
     )
-    lines = python(code, PYTHONPATH=str(tmp_path)).splitlines()
-    assert lines == ["False", "handrail_upload handrail_synapse.contexts"]
-
-
-def test_broken_pack_is_an_error(tmp_path: Path) -> None:
-    """A handrail_upload that cannot be imported is reported, never silently replaced."""
-    (tmp_path / "handrail_upload.py").write_text("raise ImportError('libmagic is missing')\n")
-    code = (
-        "import handrail_synapse; handrail_synapse.install()\n"
-        "try: from synapse_sdk.plugins import BaseUploadAction\n"
-        "except ImportError as error: print(error)"
-    )
-    assert python(code, PYTHONPATH=str(tmp_path)) == "libmagic is missing"
+    assert python(code) == "True True"
 
 
 def test_public_names() -> None:

@@ -28,7 +28,7 @@ class Notes:
 def test_argument_order() -> None:
     """The arguments come in the SDK's order, and it is a RuntimeContext of Handrail's."""
     notes, client = Notes(), object()
-    context = RuntimeContext(notes, {"A": "1"}, "job-1", client, None, {"epoch": 2})
+    context = RuntimeContext(notes, {"A": "1"}, "job-1", client, None, None, {"epoch": 2})
     assert isinstance(context, handrail.RuntimeContext)
     assert (context.logger, context.job_id, context.client) == (notes, "job-1", client)
     assert context.env.get_int("A") == 1

@@ -69,6 +69,7 @@ def registered(
     owner: str,
     *,
     may_be_empty: bool,
+    kind: type[StepRegistry[Any]] | None = None,
 ) -> StepRegistry[Any]:
     """Return a registry filled by the `setup_steps` of an action.
 
@@ -77,11 +78,12 @@ def registered(
         action: Name of the action.
         owner: Name of its class.
         may_be_empty: Whether the action works without steps.
+        kind: The class of the registry.
 
     Raises:
         ActionError: The method is async, or has registered nothing.
     """
-    registry: StepRegistry[Any] = StepRegistry()
+    registry: StepRegistry[Any] = (kind or StepRegistry)()
     answer = setup_steps(registry)
     if isawaitable(answer):
         getattr(answer, "close", lambda: None)()

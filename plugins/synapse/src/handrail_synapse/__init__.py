@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from handrail_synapse.actions import BaseExportAction as BaseExportAction
     from handrail_synapse.actions import BaseTrainAction as BaseTrainAction
     from handrail_synapse.actions import BaseUploadAction as BaseUploadAction
+    from handrail_synapse.actions import DefaultUploadAction as DefaultUploadAction
     from handrail_synapse.contexts import ExportContext as ExportContext
     from handrail_synapse.contexts import TrainContext as TrainContext
     from handrail_synapse.contexts import UploadContext as UploadContext
@@ -27,6 +28,7 @@ __all__ = [
     "BaseExportAction",
     "BaseTrainAction",
     "BaseUploadAction",
+    "DefaultUploadAction",
     "ExportContext",
     "PluginEnvironment",
     "RuntimeContext",
@@ -37,7 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "actions": ("BaseExportAction", "BaseTrainAction", "BaseUploadAction"),
+    "actions": ("BaseExportAction", "BaseTrainAction", "BaseUploadAction", "DefaultUploadAction"),
     "contexts": ("ExportContext", "TrainContext", "UploadContext"),
     "finder": ("install", "uninstall"),
     "runtime": ("PluginEnvironment", "RuntimeContext"),

@@ -1,24 +1,209 @@
-"""Base classes for upload, train and export actions, as documented by the SDK.
+"""The base classes of actions, as documented by the SDK.
 
-They are used if `handrail-upload`, `handrail-train` or `handrail-export` is not installed.
+They are the same whatever other packs are installed: code that was written for the SDK gets the
+contexts, the params and the results that it knows.
 """
 
 from __future__ import annotations
 
+import logging
+import shutil
+import tempfile
 from collections.abc import Mapping, Sized
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from handrail import BaseAction
+import handrail
 from handrail_synapse.contexts import ExportContext, TrainContext, UploadContext
+from handrail_synapse.messages import LogLevel, level_of
+from handrail_synapse.runtime import RuntimeContext
+from handrail_synapse.steps import StepRegistry
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from typing_extensions import TypeVar
+
+    from handrail_synapse.messages import Message
 
     P = TypeVar("P", default=Any)
 else:
     from typing import TypeVar
 
     P = TypeVar("P")
+
+
+class PluginCategory(StrEnum):
+    """What a plugin is for."""
+
+    NEURAL_NET = "neural_net"
+    EXPORT = "export"
+    UPLOAD = "upload"
+    SMART_TOOL = "smart_tool"
+    POST_ANNOTATION = "post_annotation"
+    PRE_ANNOTATION = "pre_annotation"
+    DATA_VALIDATION = "data_validation"
+    CUSTOM = "custom"
+
+
+class NoResult:
+    """Stands for the missing model of a result."""
+
+
+class UploadResult(dict[str, Any]):
+    """The result of an upload: a dict whose entries are attributes too.
+
+    `partial_failure`, `lost_files_count` and `lost_files` are entries only if files were lost.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        if name in _NOTHING_LOST:
+            return _NOTHING_LOST[name]
+        raise AttributeError(f"the result has no {name!r}")
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return it as a plain dict."""
+        return {**_NOTHING_LOST, **self}
+
+
+_NOTHING_LOST: Mapping[str, Any] = {
+    "partial_failure": False,
+    "lost_files_count": 0,
+    "lost_files": (),
+}
+
+
+class BaseAction(handrail.BaseAction[P]):
+    """An action with the helpers that the SDK's have.
+
+    Attributes:
+        category: What its plugin is for.
+        input_type: What it takes from the action before it.
+        output_type: What it gives to the action after it.
+        result_model: The model of the result of `execute`.
+    """
+
+    category: ClassVar[PluginCategory | str | None] = None
+    input_type: ClassVar[Any] = None
+    output_type: ClassVar[Any] = None
+    result_model: ClassVar[Any] = NoResult
+    registry_class = StepRegistry
+
+    def __init__(
+        self,
+        params: P | Mapping[str, Any] | None = None,
+        ctx: handrail.RuntimeContext | None = None,
+        **options: Any,
+    ) -> None:
+        runtime = RuntimeContext() if ctx is None else ctx
+        if isinstance(params, Mapping) and type(self).params_model is not None:
+            params = self._validated(cast("Mapping[str, Any]", params), runtime)
+        super().__init__(cast("Any", params), runtime, **options)
+
+    def _validated(self, params: Mapping[str, Any], runtime: handrail.RuntimeContext) -> Any:
+        """Return params as their model, whose validators may ask the client of the action.
+
+        Unknown params are left out, as the SDK does: a service may send more than a plugin knows.
+
+        Raises:
+            ParamsError: The params are not valid.
+        """
+        from pydantic import ValidationError  # noqa: PLC0415 - only where a model is used
+
+        model = cast("type[BaseModel]", type(self).params_model)
+        try:
+            return model.model_validate(params, context={"client": runtime.client})
+        except ValidationError as error:
+            told = [
+                (".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, "))
+                for each in error.errors(include_url=False, include_context=False)
+            ]
+            raise handrail.ParamsError(type(self).action_name, told) from error
+
+    @classmethod
+    def dispatch(cls, params: Mapping[str, Any], ctx: handrail.RuntimeContext) -> Any:
+        """Run the action with these params, and return its result.
+
+        Raises:
+            ParamsError: The params are not valid; it is a ValueError.
+        """
+        return cls(params, ctx).run()
+
+    @property
+    def client(self) -> Any:
+        """The client of the runtime context.
+
+        Raises:
+            RuntimeError: It has none.
+        """
+        if self.ctx.client is None:
+            raise RuntimeError(
+                "No client in context: give one to the RuntimeContext of the action, or override "
+                "the method that needs it"
+            )
+        return self.ctx.client
+
+    @property
+    def logger(self) -> Any:
+        """The logger of the runtime context."""
+        return self.ctx.logger
+
+    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
+        """Log an event with its data."""
+        self.ctx.log(event, data, file)
+
+    def set_progress(
+        self,
+        current: float,
+        total: float,
+        step: str | None = None,
+        *,
+        category: str | None = None,
+    ) -> None:
+        """Report progress of the action, or of a part of it."""
+        self.ctx.set_progress(current, total, category if step is None else step)
+
+    def set_metrics(
+        self, value: Mapping[str, Any], step: str | None = None, *, category: str | None = None
+    ) -> None:
+        """Report measured values of a part of the action."""
+        self.ctx.set_metrics(value, category if step is None else step)
+
+    def log_message(
+        self,
+        message: Message,
+        level: LogLevel = LogLevel.INFO,
+        *,
+        context: LogLevel | str | None = None,
+        **values: Any,
+    ) -> None:
+        """Log a message for the user; see `RuntimeContext.log_message`."""
+        cast("RuntimeContext", self.ctx).log_message(message, level_of(context, level), **values)
+
+    def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
+        """Log a measured value of a training."""
+        cast("RuntimeContext", self.ctx).log_metric(category, key, value, **metrics)
+
+    def log_visualization(
+        self, category: str, group: str, index: int, image: str, **meta: Any
+    ) -> None:
+        """Log an image, given by the path of its file."""
+        cast("RuntimeContext", self.ctx).log_visualization(category, group, index, image, **meta)
+
+    def orchestrator(self, plan: handrail.Plan, **options: Any) -> handrail.Orchestrator[Any]:
+        """Return an orchestrator that tells the logger how far the action is."""
+        options.setdefault("progress_callback", self.set_progress)
+        return super().orchestrator(plan, **options)
+
+    def context_with(self, cls: type[Any], **fields: Any) -> Any:
+        """Return a new context of one run; params fill no other field than `params`."""
+        return cls(runtime_ctx=self.ctx, params=plain(self.params), **fields)
+
+
+# Not one of those that packs for `base` would shape.
+BaseAction.action_name = ""
 
 
 class BaseUploadAction(BaseAction[P]):
@@ -28,54 +213,204 @@ class BaseUploadAction(BaseAction[P]):
     """
 
     action_name = "upload"
+    category = PluginCategory.UPLOAD
+    result_model = UploadResult
     context_class = UploadContext
 
+    def get_allowed_extensions(self) -> dict[str, list[str]] | None:
+        """Return the extensions that are accepted, by the kind of file; None for all."""
+        return None
+
     def create_context(self) -> Any:
-        return _made(self)
+        return self.context_with(UploadContext, allowed_extensions=self.get_allowed_extensions())
+
+    def run(self, **options: Any) -> Any:
+        """Run the upload; through `execute`, if a subclass overrides it."""
+        if type(self).execute is not BaseUploadAction.execute and not options:
+            return self.execute()
+        return UploadResult(super().run(**options))
+
+    def execute(self) -> Any:
+        """Plan and run the steps."""
+        return UploadResult(self.run_plan(self.plan()))
+
+    @property
+    def is_simple(self) -> bool:
+        return False  # What overrides `execute` here, calls it too.
 
     def result(self, context: Any) -> Mapping[str, Any]:
-        found = {name: getattr(context, name, None) for name in ("uploaded_files", "data_units")}
-        return {name: len(value) for name, value in found.items() if isinstance(value, Sized)}
+        found: dict[str, Any] = {
+            name: getattr(context, name, None) for name in ("uploaded_files", "data_units")
+        }
+        counted: dict[str, Any] = {
+            name: len(value) for name, value in found.items() if isinstance(value, Sized)
+        }
+        lost: list[str] = getattr(context, "lost_files", None) or []
+        if lost:
+            counted |= {"partial_failure": True, "lost_files_count": len(lost)}
+            counted["lost_files"] = lost[:_SHOWN]
+        return counted
+
+
+class DefaultUploadAction(BaseUploadAction[P]):
+    """The upload of eight steps: `initialize` to `cleanup`."""
+
+    def setup_steps(self, registry: handrail.StepRegistry[Any]) -> None:
+        from handrail_synapse.upload.steps import default_steps  # noqa: PLC0415 - not for others
+
+        for step in default_steps():
+            registry.register(step)
 
 
 class BaseTrainAction(BaseAction[P]):
     """A training with the steps of `setup_steps`, or its `execute` if it registers none.
 
-    The result also has the `model`, if the steps have set it on the context.
+    The result also has the `model` and its `model_id`, if the steps have set it on the context.
+
+    Attributes:
+        target_format: The format of the data that the training needs.
     """
 
     action_name = "train"
+    category = PluginCategory.NEURAL_NET
     context_class = TrainContext
+    target_format: ClassVar[str | None] = None
 
     def create_context(self) -> Any:
-        return _made(self)
+        return self.context_with(TrainContext)
 
     def result(self, context: Any) -> Mapping[str, Any]:
-        model = getattr(context, "model", None)
-        return {} if model is None else {"model": model}
+        model: Any = getattr(context, "model", None)
+        if not model:
+            return {}
+        named = cast("Mapping[str, Any]", model) if isinstance(model, Mapping) else {"id": model}
+        return {"model": model, "model_id": named.get("id")}
+
+    def get_dataset(self) -> Any:
+        """Return the data set of the params: `dataset_id` by the client, or `dataset` as it is.
+
+        Raises:
+            ValueError: The params name no data set.
+        """
+        number = getattr(self.params, "dataset_id", None)
+        if number is not None:
+            return self.client.get_data_collection(number)
+        dataset = getattr(self.params, "dataset", None)
+        if dataset is None:
+            raise ValueError(
+                "params.dataset is required for get_dataset() (or params.dataset_id); give the "
+                "params such a field, or override get_dataset()"
+            )
+        return {"id": dataset}
+
+    def create_model(self, path: str, **about: Any) -> Any:
+        """Register a trained model through the client."""
+        return self.client.create_model(about, file=path)
+
+    def get_model(self, model_id: int) -> Any:
+        """Return a registered model by its number."""
+        return self.client.get_model(model_id)
+
+    def get_checkpoint(self) -> Mapping[str, Any] | None:
+        """Return the model from which to start: that of the runtime context, or of the params.
+
+        Returns:
+            Its `category`, `path`, `id` and `name`, or None.
+        """
+        given: Mapping[str, Any] | None = getattr(self.ctx, "checkpoint", None)
+        if given is not None:
+            return given
+        number = getattr(self.params, "checkpoint", None)
+        if number is None:
+            return None
+        model = self.get_model(number)
+        archive = Path(model["file"])
+        folder = Path(tempfile.gettempdir(), "synapse", "models", archive.stem)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            shutil.unpack_archive(str(archive), str(folder), filter="data")
+        return {
+            "category": model.get("category") or "base",
+            "path": folder,
+            "id": model.get("id"),
+            "name": model.get("name"),
+        }
+
+    def report_metrics(
+        self, metrics: Mapping[str, Any], *, epoch: int | None = None, category: str = "train"
+    ) -> None:
+        """Log the measured values of an epoch."""
+        self.log_metric(str(category), "epoch", epoch or 0, **metrics)
 
 
 class BaseExportAction(BaseAction[P]):
     """An export with the steps of `setup_steps`, or its `execute` if it registers none.
 
-    The result also has `exported_count` and, if set, `output_path`.
+    The result also has the counts of its context and, if set, `output_path`.
     """
 
     action_name = "export"
+    category = PluginCategory.EXPORT
     context_class = ExportContext
 
     def create_context(self) -> Any:
-        return _made(self)
+        chosen: Any = getattr(self.params, "filter", None)
+        given = cast("Mapping[str, Any]", chosen if isinstance(chosen, Mapping) else {})
+        return self.context_with(ExportContext, project_id=given.get("project"))
 
     def result(self, context: Any) -> Mapping[str, Any]:
         path = getattr(context, "output_path", None)
-        counted = {"exported_count": getattr(context, "exported_count", 0)}
+        names = ("exported_count", "failed_count", "total_count")
+        counted = {name: getattr(context, name, 0) for name in names}
         return counted if path is None else {**counted, "output_path": path}
 
+    def get_filtered_results(self, filters: Mapping[str, Any]) -> tuple[Any, int]:
+        """Return the items to export, and how many there are; override it.
 
-def _made(action: BaseAction[Any]) -> Any:
-    """Return a new context for an action; unlike in core, params do not fill other fields."""
-    params: Any = action.params
-    values = params.model_dump() if hasattr(params, "model_dump") else dict(params)
-    cls: Any = type(action).context_class
-    return cls(runtime_ctx=action.ctx, params=values)
+        Raises:
+            NotImplementedError: It is not overridden.
+        """
+        raise NotImplementedError(
+            f"override get_filtered_results() in {type(self).__name__}: it has to return the items "
+            "and their number, such as self.client.get_assignments(filters)"
+        )
+
+    def get_storage(self, storage_id: int) -> Any:
+        """Return a storage by its number."""
+        return self.client.get_storage(storage_id)
+
+    def get_project(self, project_id: int) -> Any:
+        """Return a project by its number."""
+        return self.client.get_project(project_id)
+
+    def get_project_configuration(self, project_id: int) -> Any:
+        """Return the configuration of a project."""
+        return self.get_project(project_id).get("configuration", {})
+
+
+_SHOWN = 100  # Lost files that the result lists.
+
+
+def plain(params: Any) -> dict[str, Any]:
+    """Return params as a new dict."""
+    return params.model_dump() if hasattr(params, "model_dump") else dict(params)
+
+
+def validate_result(
+    result: Any, result_model: type[BaseModel] | type[NoResult], logger: Any = None
+) -> Any:
+    """Return a result; one that does not fit its model is warned about."""
+    if result_model is NoResult or isinstance(result, result_model):
+        return result
+    tell = logger if hasattr(logger, "warning") else logging.getLogger(__name__)
+    if not isinstance(result, Mapping):
+        tell.warning(
+            f"Result type mismatch: expected {result_model.__name__} or dict, "
+            f"got {type(result).__name__}"
+        )
+        return result  # pyright: ignore[reportUnknownVariableType]
+    try:
+        cast("Any", result_model).model_validate(result)
+    except Exception as error:  # noqa: BLE001 - only warned about
+        tell.warning(f"Result validation warning for {result_model.__name__}: {error}")
+    return result  # pyright: ignore[reportUnknownVariableType]

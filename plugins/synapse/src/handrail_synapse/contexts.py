@@ -1,15 +1,24 @@
-"""The contexts of the upload, train and export actions, with the fields that the SDK documents."""
+"""The contexts of the upload, train and export actions, with the fields of the SDK's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail import ActionContext
+from handrail_synapse.steps import BaseStepContext
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from handrail_synapse.upload.report import ImportFailureCode, ImportResultLog
+
+_TRANSIENT = {"transient": True}
 
 
 @dataclass
-class ActionStepContext(ActionContext[Any]):
+class ActionStepContext(BaseStepContext, ActionContext[Any]):  # pyright: ignore[reportIncompatibleMethodOverride]
     """The base class of the three contexts.
 
     Attributes:
@@ -28,7 +37,8 @@ class ActionStepContext(ActionContext[Any]):
         client = getattr(self.runtime_ctx, "client", None)
         if client is None:
             raise RuntimeError(
-                f"{type(self).__name__} has no client: give one to the RuntimeContext of the action"
+                f"No client in runtime context: {type(self).__name__} has no client, give one to "
+                "the RuntimeContext of the action"
             )
         return client
 
@@ -38,22 +48,123 @@ class UploadContext(ActionStepContext):
     """The state of an upload, filled by its steps.
 
     Attributes:
-        storage: The storage for the files.
-        data_collection: The data collection to which the files belong.
+        allowed_extensions: The extensions that are accepted, by the kind of file; None for all.
+        storage: The storage of the source files; transient.
+        data_collection: The data collection to which the files belong, with its
+            `file_specifications`.
         project: The project to which they are uploaded, if any.
-        organized_files: The files, grouped for upload.
-        uploaded_files: The files that have been uploaded.
-        data_units: The data units created from the uploaded files.
-        metadata: Metadata of the files, by file.
+        pathlib_cwd: The folder of the source, or None where each specification has its own.
+        organized_files: One dict for each data unit to be: `files`, the path of each by the name of
+            its specification, `meta`, and `groups` if it belongs to any.
+        uploaded_files: One dict for each that was uploaded: `data_collection`, `files` with the
+            `checksum` and the `path` of each, `meta` and `groups`.
+        lost_files: Paths of files that could not be uploaded.
+        data_units: The data units created from the uploaded files, as the client returns them.
+        excel_metadata: Metadata of the files, by their names; None without a sheet.
+        metadata: For workflows of your own.
+        stored: The context of handrail-upload, where files are stored by it; transient.
     """
 
-    storage: Any = None
+    allowed_extensions: dict[str, list[str]] | None = None
+    storage: Any = field(default=None, metadata=_TRANSIENT)
     data_collection: Any = None
     project: Any = None
+    pathlib_cwd: Path | None = None
     organized_files: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     uploaded_files: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    lost_files: list[str] = field(default_factory=list[str])
     data_units: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    excel_metadata: dict[str, Any] | None = None
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    stored: Any = field(default=None, init=False, repr=False, compare=False, metadata=_TRANSIENT)
+    _report: ImportResultLog | None = field(
+        default=None, init=False, repr=False, compare=False, metadata=_TRANSIENT
+    )
+
+    def get_param(self, key: str, default: Any = None) -> Any:
+        """Return a param: from `extra_params` if it is there, else from the params."""
+        return read_param(self.params, key, default)
+
+    @property
+    def use_single_path(self) -> bool:
+        """Whether all files are below one folder; else each specification has its own."""
+        return bool(self.params.get("use_single_path", True))
+
+    @property
+    def upload_name(self) -> str:
+        """The name of the upload."""
+        return str(self.params.get("name", "Unnamed Upload"))
+
+    @property
+    def max_file_size_bytes(self) -> int:
+        """The param `max_file_size_mb` in bytes."""
+        return int(self.get_param("max_file_size_mb", 50)) * 1024 * 1024
+
+    @property
+    def batch_size(self) -> int:
+        """How many data units are created in one call."""
+        return int(self.get_param("creating_data_unit_batch_size", 200))
+
+    @property
+    def data_unit_max_workers(self) -> int:
+        """How many such calls are made at a time; at least 1."""
+        return max(1, _number(self.get_param("creating_data_unit_max_workers", 1), 1))
+
+    @property
+    def data_unit_max_retries(self) -> int:
+        """How often such a call is tried again; 0 to 10."""
+        return min(10, max(0, _number(self.get_param("creating_data_unit_max_retries", 2), 2)))
+
+    @property
+    def use_async_upload(self) -> bool:
+        """The param of that name."""
+        return bool(self.get_param("use_async_upload", True))
+
+    @property
+    def import_result_log(self) -> ImportResultLog | None:
+        """The report of which files arrived; None before `initialize`."""
+        return self._report
+
+    def initialize_import_log(self, job_id: int | None = None) -> None:
+        """Begin the report of which files arrived."""
+        from handrail_synapse.upload.report import ImportResultLog  # noqa: PLC0415 - of uploads
+
+        self._report = ImportResultLog(
+            job_id=job_id,
+            storage_id=self.params.get("storage"),
+            data_collection_id=self.params.get("data_collection"),
+        )
+
+    def log_file_success(self, original_file_name: str, **about: Any) -> None:
+        """Add a file that arrived to the report; `about` has `data_unit_id` and the like."""
+        if self._report is not None:
+            self._report.add_success_entry(original_file_name, **about)
+
+    def log_file_failure(
+        self,
+        original_file_name: str,
+        failure_code: ImportFailureCode,
+        failure_detail: str | None = None,
+        **about: Any,
+    ) -> None:
+        """Add a file that did not arrive to the report, and why."""
+        if self._report is not None:
+            self._report.add_failure_entry(
+                original_file_name, failure_code, failure_detail, **about
+            )
+
+    def finalize_import_log(self) -> None:
+        """Note in the report that nothing more comes."""
+        if self._report is not None:
+            self._report.finalize()
+
+    def emit_import_result(self) -> None:
+        """Log the report, once: `import_result` for users, `import_result_admin` with all of it."""
+        if self._report is None or self._report.completed_at is not None:
+            return
+        self._report.finalize()
+        self.log("import_result", self._report.to_user_dict())
+        self.log("import_result_admin", self._report.to_admin_dict())
 
 
 @dataclass
@@ -64,11 +175,17 @@ class TrainContext(ActionStepContext):
         dataset: The training data.
         model_path: The path of the trained model.
         model: The model as registered in the backend.
+        data_path: The path of the data, if it is to be used more than once.
+        tune_result: The best of several trainings.
+        trial_models: The models of several trainings.
     """
 
     dataset: Any = None
     model_path: str | None = None
     model: dict[str, Any] | None = None
+    data_path: Path | None = None
+    tune_result: dict[str, Any] | None = None
+    trial_models: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 @dataclass
@@ -81,6 +198,20 @@ class ExportContext(ActionStepContext):
         exported_count: The number of items written.
         failed_count: The number of items that could not be written.
         output_path: The path of the output.
+        export_items: The items, as they are to be written; transient.
+        path_root: The folder of the output.
+        storage: The storage of the output; transient.
+        configuration: The configuration of the project.
+        project_id: The number of the project.
+        handler: Where the items come from; transient.
+        unique_export_path: The folder of this export.
+        output_paths: Folders of the output, by what they are for.
+        export_params: The params for those who write items.
+        exporter: What writes items; transient.
+        converted_items: The items once they are converted; transient.
+        errors_json: Items that could not be written.
+        errors_original: Files that could not be copied.
+        config: The configuration of the action.
     """
 
     results: Any = None
@@ -88,3 +219,35 @@ class ExportContext(ActionStepContext):
     exported_count: int = 0
     failed_count: int = 0
     output_path: str | None = None
+    export_items: Any = field(default=None, metadata=_TRANSIENT)
+    path_root: Path | None = None
+    storage: Any = field(default=None, metadata=_TRANSIENT)
+    configuration: dict[str, Any] | None = None
+    project_id: int | None = None
+    handler: Any = field(default=None, metadata=_TRANSIENT)
+    unique_export_path: Path | None = None
+    output_paths: dict[str, Any] = field(default_factory=dict[str, Any])
+    export_params: dict[str, Any] = field(default_factory=dict[str, Any])
+    exporter: Any = field(default=None, metadata=_TRANSIENT)
+    converted_items: Any = field(default=None, metadata=_TRANSIENT)
+    errors_json: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    errors_original: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    config: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def read_param(params: object, key: str, default: Any = None) -> Any:
+    """Return a param: from `extra_params` if it is there, else from the params themselves."""
+    if not isinstance(params, dict):
+        return default
+    given = cast("Mapping[str, Any]", params)
+    extra: Any = given.get("extra_params")
+    if isinstance(extra, dict) and key in extra:
+        return cast("Mapping[str, Any]", extra)[key]
+    return given.get(key, default)
+
+
+def _number(given: object, otherwise: int) -> int:
+    try:
+        return int(cast("Any", given))
+    except (TypeError, ValueError):
+        return otherwise

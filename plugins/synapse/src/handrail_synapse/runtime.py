@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import handrail
-
-if TYPE_CHECKING:
-    from handrail import RuntimeLogger
+from handrail_synapse.messages import (
+    CommonLogMessageCode,
+    LogLevel,
+    Message,
+    level_of,
+    resolved,
+)
 
 
 class PluginEnvironment(Mapping[str, Any]):
@@ -24,11 +29,16 @@ class PluginEnvironment(Mapping[str, Any]):
         self._values: Mapping[str, Any] = {} if values is None else values
 
     @classmethod
-    def from_environ(cls, prefix: str = "") -> PluginEnvironment:
+    def from_environ(
+        cls, prefix: str = "", *, prefixes: tuple[str, ...] | None = None
+    ) -> PluginEnvironment:
         """Return the environment variables that start with `prefix`, without the prefix.
 
-        Without a prefix, variables are looked up on access, not copied.
+        With `prefixes`, those that start with any of them, under their whole names. Without both,
+        variables are looked up on access, not copied.
         """
+        if prefixes:
+            return cls({name: os.environ[name] for name in os.environ if name.startswith(prefixes)})
         if not prefix:
             return cls(os.environ)
         found = {name: value for name, value in os.environ.items() if name.startswith(prefix)}
@@ -77,6 +87,10 @@ class PluginEnvironment(Mapping[str, Any]):
             return [part.strip() for part in value.split(",") if part.strip()]
         return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a new dict."""
+        return dict(self._values)
+
     def __getitem__(self, key: str) -> Any:
         return self._values[key]
 
@@ -94,41 +108,155 @@ class PluginEnvironment(Mapping[str, Any]):
 class RuntimeContext(handrail.RuntimeContext):
     """Handrail's RuntimeContext with the arguments of the SDK, in the SDK's order.
 
+    A logger is called as the SDK calls its own, `log(level, event, data, file)`, unless its `log`
+    takes no `level`: then as Handrail calls one, `log(event, data, file)`, with the level of a
+    message as its `context`.
+
     Args:
         logger: The receiver of log events, progress and metrics; by default, the console.
         env: Settings for the steps.
         job_id: The identifier of the job, if any.
         client: An object through which steps reach a backend.
+        v2_client: One for the second version of its interface.
         agent_client: An object through which steps reach an agent.
         checkpoint: The checkpoint from which a training starts.
+        language: The language of messages, such as `en`; by default that of `SYNAPSE_LANGUAGE`.
     """
 
     env: PluginEnvironment  # type: ignore[assignment]
 
     def __init__(
         self,
-        logger: RuntimeLogger | None = None,
+        logger: Any = None,
         env: Mapping[str, Any] | None = None,
         job_id: str | None = None,
         client: Any = None,
+        v2_client: Any = None,
         agent_client: Any = None,
         checkpoint: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         super().__init__(client=client, logger=logger)
         own = env if isinstance(env, PluginEnvironment) else PluginEnvironment(env)
         self.env = own  # pyright: ignore[reportIncompatibleVariableOverride]
         self.job_id = job_id
+        self.v2_client = v2_client
         self.agent_client = agent_client
         self.checkpoint = checkpoint
+        self.language = language
 
-    def log_message(self, message: str, context: str = "info") -> None:
-        """Log a message for the user; `context` is its kind, such as `info` or `warning`."""
-        self.log("message", {"context": context, "content": message})
+    @property
+    def client_v1(self) -> Any:
+        """Another name of `client`."""
+        return self.client
+
+    @property
+    def client_v2(self) -> Any:
+        """Another name of `v2_client`."""
+        return self.v2_client
+
+    def log(
+        self,
+        event: str,
+        data: Mapping[str, Any],
+        file: str | None = None,
+        level: LogLevel = LogLevel.INFO,
+    ) -> None:
+        """Log one event with its data; `file` is the path it is about, if any."""
+        self._log(level, event, data, file)
+
+    def _log(self, level: LogLevel, event: str, data: Any, *file: Any, **more: Any) -> None:
+        logger: Any = self.logger
+        if takes_level(logger):
+            logger.log(level, event, data, *file, **more)
+        else:
+            # Without a level, that of a message would be lost.
+            told = {"context": level.value, **data} if event == "message" else data
+            logger.log(event, told, *file)
+
+    def set_progress(  # type: ignore[override]
+        self,
+        current: float,
+        total: float,
+        step: str | None = None,
+        *,
+        category: str | None = None,
+    ) -> None:
+        """Report progress within a step.
+
+        Raises:
+            ValueError: `total` is not above 0, or `current` is not between 0 and `total`.
+        """
+        super().set_progress(current, total, category if step is None else step)
+
+    def set_metrics(  # type: ignore[override]
+        self, value: Mapping[str, Any], step: str | None = None, *, category: str | None = None
+    ) -> None:
+        """Report measured values of a step."""
+        super().set_metrics(value, category if step is None else step)
+
+    def log_message(
+        self,
+        message: Message,
+        level: LogLevel | str = LogLevel.INFO,
+        *,
+        context: LogLevel | str | None = None,
+        language: str | None = None,
+        step: str | None = None,
+        **values: Any,
+    ) -> None:
+        """Log a message for the user.
+
+        Args:
+            message: A text, texts by language, or a code that was registered with its texts.
+            level: The level; that of a code wins.
+            context: Another name of the level.
+            language: The language of this message.
+            step: The step that it is about.
+            **values: What stands for the `{fields}` of the text.
+        """
+        spoken = language or self.language or self.env.get_str("SYNAPSE_LANGUAGE")
+        text, level, key = resolved(message, level_of(context, level), spoken, values)
+        data = {"content": text, **({"key": key} if key else {})}
+        self._log(level, "message", data, **({"step": step} if takes_level(self.logger) else {}))
+
+    def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
+        """Log a measured value of a training, such as that of an epoch."""
+        tell = getattr(self.logger, "log_metric", None)
+        if callable(tell):
+            tell(category, key, value, **metrics)
+            return
+        data = {"category": category, "key": key, "value": value, "metrics": metrics}
+        self._log(LogLevel.INFO, "metric", data)
+
+    def log_visualization(
+        self, category: str, group: str, index: int, image: str, **meta: Any
+    ) -> None:
+        """Log an image, given by the path of its file."""
+        tell = getattr(self.logger, "log_visualization", None)
+        if callable(tell):
+            tell(category, group, index, image, **meta)
+            return
+        data = {"category": category, "group": group, "index": index, **meta}
+        self._log(LogLevel.INFO, "visualization", data, image)
 
     def log_dev_event(self, message: str, data: Mapping[str, Any] | None = None) -> None:
         """Log a message for the developer of the plugin."""
-        self.log("dev_event", {"message": message, "data": dict(data or {})})
+        self._log(LogLevel.DEBUG, "dev_event", {"message": message, "data": data})
 
     def end_log(self) -> None:
         """Log that the run is over."""
-        self.log_message("The run is over.")
+        self.log_message(CommonLogMessageCode.PLUGIN_RUN_COMPLETE)
+
+
+def takes_level(logger: object) -> bool:
+    """Return whether a logger is called as the SDK calls one: with the level first."""
+    log = getattr(logger, "log", None)
+    try:
+        parameters = list(signature(cast("Any", log)).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    if any(each.name == "level" for each in parameters[:1]):
+        return True
+    # One that takes anything, such as a mock in a test of migrated code.
+    return bool(parameters) and parameters[0].kind is Parameter.VAR_POSITIONAL

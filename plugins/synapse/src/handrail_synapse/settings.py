@@ -1,0 +1,22 @@
+"""The settings of the pack, from the project file, from variables, or from the command line."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StoreSettings(BaseModel):
+    """Where migrated uploads store their files instead of sending them to the service."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Where the files go, as for `handrail run upload`: a folder or a URL",
+    )
+    catalogue: str | None = Field(
+        default=None,
+        description="SQLite file, or postgresql:// URL, in which they are registered; by default, "
+        "one called like the collection",
+    )

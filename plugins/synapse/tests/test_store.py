@@ -1,0 +1,111 @@
+"""One setting: a migrated upload stores its files at a target of Handrail's, and can be undone."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail import StepFailedError, rollback, step
+from handrail.journal import SqliteJournal
+from handrail_synapse import DefaultUploadAction, RuntimeContext, UploadContext
+from handrail_synapse.steps import StepRegistry
+from handrail_synapse.upload.params import UploadParams
+
+
+class PlainUpload(DefaultUploadAction[UploadParams]):
+    action_name = "upload"
+
+
+class FailingUpload(PlainUpload):
+    """One whose last step fails."""
+
+    def setup_steps(self, registry: StepRegistry[UploadContext]) -> None:  # type: ignore[override]
+        super().setup_steps(registry)
+
+        @step
+        def tell(context: UploadContext) -> None:
+            raise ConnectionError("nobody listens")
+
+        registry.insert_after("generate_data_units", tell)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the setting."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "handrail.toml").write_text('[packs.handrail-synapse]\ntarget = "store"\n')
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def stored(project: Path) -> list[str]:
+    files = (path for path in (project / "store").rglob("*") if path.is_file())
+    names = (path.relative_to(project / "store").as_posix() for path in files)
+    return sorted(name for name in names if not name.startswith(".handrail"))
+
+
+def registered(project: Path) -> list[str]:
+    with closing(sqlite3.connect(project / "pots.db")) as db:
+        return sorted(name for (name,) in db.execute("SELECT name FROM handrail_data_unit"))
+
+
+def test_files_are_stored_and_registered(
+    project: Path, runtime: RuntimeContext, client: Any, params: dict[str, Any]
+) -> None:
+    """Nothing is sent to the service; files, metadata and units are at the target."""
+    params["group_name"] = "pottery"
+    action = PlainUpload(params, runtime)
+    plan = action.plan()
+    layered = {planned.name: [layer.name for layer in planned.layers] for planned in plan.steps}
+    assert list(layered)[4:7] == ["validate_files", "open_store", "upload_files"]
+    assert layered["upload_files"] == ["store_files"]
+    assert layered["generate_data_units"] == ["register_units"]
+    result = action.run()
+    assert (result["uploaded_files"], result["data_units"]) == (2, 2)
+    assert {name for name, _ in client.calls} == {"get_storage", "get_data_collection"}
+    assert stored(project) == ["data_meta_1/pot.json", "image_1/jug.jpg", "image_1/pot.jpg"]
+    assert registered(project) == ["jug", "pot"]
+    with closing(sqlite3.connect(project / "pots.db")) as db:
+        rows = db.execute("SELECT metadata FROM handrail_data_unit WHERE name = 'pot'")
+        (metadata,) = rows.fetchone()
+    assert '"origin_file_stem":"pot"' in metadata.replace(" ", "")
+    assert "pottery" in metadata
+
+
+def test_a_failure_takes_back_what_was_stored(
+    project: Path, runtime: RuntimeContext, params: dict[str, Any]
+) -> None:
+    """If a later step fails, nothing is left at the target and in the catalogue."""
+    with pytest.raises(StepFailedError, match="nobody listens"):
+        FailingUpload(params, runtime).run()
+    assert stored(project) == []
+    assert not (project / "pots.db").exists()
+
+
+def test_undo_later(
+    project: Path, runtime: RuntimeContext, params: dict[str, Any], tmp_path: Path
+) -> None:
+    """A journaled upload can be rolled back by another call, as one of handrail-upload can."""
+    with closing(SqliteJournal(tmp_path / "journal.db")) as journal:
+        PlainUpload(params, runtime).run(journal=journal)
+        assert len(stored(project)) == 3
+        rollback(PlainUpload, 1, journal=journal, ctx=runtime)
+    assert stored(project) == []
+    assert not (project / "pots.db").exists()
+
+
+def test_again(
+    project: Path, runtime: RuntimeContext, source: Path, params: dict[str, Any]
+) -> None:
+    """A second upload sends what is new, and its undo leaves what the first has stored."""
+    PlainUpload(params, runtime).run()
+    (source / "image_1" / "urn.jpg").write_text("an urn")
+    with pytest.raises(StepFailedError):
+        FailingUpload(params, runtime).run()
+    assert stored(project) == ["data_meta_1/pot.json", "image_1/jug.jpg", "image_1/pot.jpg"]
+    assert registered(project) == ["jug", "pot"]

@@ -34,6 +34,12 @@ from handrail.redact import KNOWN
 
 ROOT = Path(__file__).parent
 
+# What is imported until the tests begin is compiled once, for all processes. Tests, and processes
+# that they start, leave no bytecode: they write modules anew, within the second that the time of a
+# compiled one tells.
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+sys.dont_write_bytecode = False
+
 # The lines of a command do not depend on the terminal that the tests run in.
 os.environ.pop("COLUMNS", None)
 # Servers that any test may ask for; they start when one does.
@@ -266,6 +272,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
     wide = "HANDRAIL_FAULTS" in os.environ
     return (LoadScheduling if wide else LoadFileScheduling)(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """From here on, write no bytecode; see above."""
+    sys.dont_write_bytecode = True
 
 
 def pytest_sessionfinish() -> None:

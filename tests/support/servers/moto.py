@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ def running_moto() -> Iterator[OwnS3Server]:
     for name in ("moto", "flask_cors"):
         need_module(name, "moto[server]")
     with ServerProcess("moto") as process:
+        # It starts over and over, and writes no modules anew.
+        process.environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
         process.command = (
             *(sys.executable, "-W", "ignore", "-m", "moto.server"),
             *("-H", "127.0.0.1", "-p", process.port),

@@ -7,6 +7,8 @@ import uuid
 
 import pytest
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 ACTIONS = '''
 from pathlib import Path
 from typing import Annotated, TypedDict

@@ -13,6 +13,8 @@ import pytest
 from garden import Garden
 from other_users import OtherUser, make, other_user, put
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 ROOT, ADA, MALLORY, TEAM = 0, 12345, 12346, 12400
 
 FLOWS = """

@@ -13,6 +13,8 @@ from garden import Garden
 
 from handrail import ExitCode
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 Handrail = Callable[..., "subprocess.CompletedProcess[str]"]
 NO_PACKS = {"HANDRAIL_ONLY_PACKS": ""}
 
@@ -46,7 +48,6 @@ def test_a_flow_is_written_with_its_test_and_runs_as_it_is(handrail: Handrail, e
     assert not (empty / "hello.txt").exists()
 
 
-@pytest.mark.slow
 def test_the_test_of_a_flow_passes(handrail: Handrail, empty: Path) -> None:
     handrail("new", "flow", cwd=empty)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from terminals import AtTerminal
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 TALKING = """
 import logging, multiprocessing, os, subprocess, sys, time
 from pathlib import Path

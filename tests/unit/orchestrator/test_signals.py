@@ -406,7 +406,7 @@ def storm(mode: str, trials: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "trials"), [("sigint", "400"), ("alarm", "400"), ("asyncio", "100"), ("twice", "100")]
+    ("mode", "trials"), [("sigint", "150"), ("alarm", "150"), ("asyncio", "50"), ("twice", "50")]
 )
 def test_at_any_instant_everything_is_undone_or_done(mode: str, trials: str) -> None:
     """Hundreds of random instants: no effect is left, no interrupt lost, nothing hangs."""
@@ -415,7 +415,7 @@ def test_at_any_instant_everything_is_undone_or_done(mode: str, trials: str) -> 
 
 def test_at_any_instant_a_durable_run_is_undone_or_done() -> None:
     """No write to the journal is interrupted, and each run is closed in there."""
-    storm("durable", "60", 1)
+    storm("durable", "25", 1)
 
 
 @pytest.mark.slow

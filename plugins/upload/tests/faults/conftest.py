@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from pairing import keep_pairs
 from servers.s3 import S3Server
 
 from handrail import BaseStep, RuntimeContext, StepFailedError, StepResult
@@ -37,11 +38,13 @@ MIB = 1 << 20
 Edit = Callable[[Any], None]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark all of them: together they take minutes, and none is about a version of anything."""
+    here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if item.path.is_relative_to(here):
             item.add_marker("slow")
+    keep_pairs(config, items, "scene", here)
 
 
 @pytest.fixture(autouse=True)

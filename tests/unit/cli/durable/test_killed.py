@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from durable_runs import Run, made, runs, states
+
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 
 def test_a_killed_run_is_shown(handrail: Run, killed: Callable[..., None]) -> None:

@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from durable_runs import Run, made, runs
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 Killed = Callable[..., None]
 Answer = Callable[..., tuple[int, str]]
 

@@ -441,6 +441,8 @@ def _finishing(steps: Sequence[RecordedStep]) -> str:
         name = shorten(step.name, _NAME)
         if step.planned.get("resume"):
             return f"goes on in {name}, from what it recorded"
+        if step.items is not None and not step.recorded:
+            return f"goes on with the items of {name}"
         if step.planned.get("undo"):
             return f"undoes what {name} recorded, and runs it again"
         return f"runs {name} again"

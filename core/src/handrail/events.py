@@ -106,7 +106,10 @@ class StepFailed(Event):
 
 @frozen
 class StepProgressed(Event):
-    """A step reported progress within its own work; after `UndoStarted`, within its undo."""
+    """A step reported progress within its own work; after `UndoStarted`, within its undo.
+
+    For a step with items, `detail` says how many have failed and are worked on.
+    """
 
     step: str
     current: float
@@ -114,6 +117,7 @@ class StepProgressed(Event):
     category: str | None
     group: str | None = None
     lane: int | None = None
+    detail: str = ""
 
 
 @frozen

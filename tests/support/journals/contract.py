@@ -257,8 +257,8 @@ class RecordsContract:
         bare = read(contents=False)
         assert bare[7] == rows[7]._replace(items=None, results=None, errors=None)
         counts = {(x.step, x.n, x.state): x[3:] for x in journal.chunk_counts(owned.number)}
-        assert counts[step, 1, "started"] == (230, 2300, 1)
-        assert counts["other", 1, "started"] == (1, 10, 0)
+        assert counts[step, 1, "started"] == (230, 2300, 1, 2300)
+        assert counts["other", 1, "started"] == (1, 10, 0, 10)
 
     def test_notes_of_items_are_read_by_chunk(self, journal: Journal, place: str) -> None:
         if not isinstance(journal, KeepsItems) or not journal.keeps_items:

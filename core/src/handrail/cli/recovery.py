@@ -42,6 +42,7 @@ class RecoveryRequest:
         journal: The journal, if given.
         quiet: Whether to show only the result and errors.
         no_lock: Whether to ignore the lock; for `resume`.
+        failed_only: Whether to try items that failed again; for `resume`.
         on_failure: Whether a failure undoes the finished steps or keeps them; for `resume`.
         strict_results: Whether a result that cannot be stored is an error; for `resume`.
         dry_run: Whether to only show the preview; for `rollback`.
@@ -61,6 +62,7 @@ class RecoveryRequest:
     journal: str | None
     quiet: bool
     no_lock: bool = False
+    failed_only: bool = False
     on_failure: Literal["undo", "keep"] = "undo"
     strict_results: bool = False
     dry_run: bool = False
@@ -185,6 +187,7 @@ def recovery_of(
         accept_drift=request.accept_drift,
         take_over=request.take_over,
         command_line=command_line,
+        failed_only=request.failed_only,
         lock=LockUse(name=lock_name(target, session.packs), no_lock=request.no_lock),
     )
     if request.on_failure == "keep":

@@ -118,7 +118,8 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
         yield start_event(planned, position)
     number = line.run.attempts[position]
     has_items = number in line.run.mapped.get(position, ())
-    if overrides(planned.step, "resume") or (has_items and not doubt.rollback_data):
+    goes_on = overrides(planned.step, "resume") or (has_items and not doubt.rollback_data)
+    if goes_on and position not in line.run.taken_back:
         line.go_on_recording(doubt.rollback_data)
         if overrides(planned.step, "resume"):
             answer = yield attempt(planned, doubt)

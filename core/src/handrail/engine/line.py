@@ -324,7 +324,9 @@ class Line:
 
     # Reported by the context
 
-    def progressed(self, current: float, total: float, category: str | None) -> None:
+    def progressed(
+        self, current: float, total: float, category: str | None, detail: str = ""
+    ) -> None:
         """Pass on the progress that a step reported within itself, or within its undo."""
         if self.beat is not None:
             self.beat()
@@ -344,6 +346,7 @@ class Line:
                     category=category,
                     group=planned.facts.group,
                     lane=planned.facts.lane,
+                    detail=detail,
                 )
             )
         if not run.undoing and run.outcome in (None, "completed"):

@@ -70,12 +70,20 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         run.opened = run.clock()
         yield start_event(run)
     # `always_run` steps close a success: once one began, the run can no longer turn back.
-    closing = run.sealed is not None or max(run.attempts, default=-1) >= run.plan.ordinary
-    forward = failure is None and not closing
+    closing = run.sealed is not None or run.closing
+    forward = failure is None and (run.back_to is not None or not closing)
     line = run.line
     broken = yield from restore(
-        _lines_of(run), reads=forward and len(line.finished) < run.plan.ordinary
+        _lines_of(run),
+        reads=forward and (run.back_to is not None or len(line.finished) < run.plan.ordinary),
     )
+    if broken is None and run.back_to is not None:
+        from handrail.engine.rewind import rewind  # noqa: PLC0415 - hardly ever
+
+        went = yield from rewind(run, run.back_to)
+        if not went:
+            yield from write_end(run)
+            return
     if broken is None and forward:
         failure = yield from _way_forward(line, forward_journaled)
         if failure is None and run.chain is not None:

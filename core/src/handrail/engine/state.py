@@ -194,6 +194,10 @@ class RunState:
         items: Returns what works on items; None if nothing can here.
         mapped: The attempts of steps that have items, by position.
         retried: Positions of steps whose failed items are tried again.
+        back_to: The position of the step to go back to before a resumed run goes forward, or None.
+        restore_fields: Sets the stored fields of the context as they were before a step.
+        closing: Whether an `always_run` step of a resumed run has begun.
+        taken_back: Positions of steps whose undo has begun in a run that goes forward.
         number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
         strict_results: Whether a step of a durable run fails if its result cannot be stored.
@@ -239,6 +243,10 @@ class RunState:
     items: Callable[[], MapsItems] | None = None
     mapped: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
     retried: set[int] = field(default_factory=set[int])
+    back_to: int | None = None
+    restore_fields: Callable[[int], None] = lambda position: None
+    closing: bool = False
+    taken_back: set[int] = field(default_factory=set[int])
     number: int | None = None
     keeps: bool = False
     strict_results: bool = False

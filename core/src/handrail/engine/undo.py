@@ -223,7 +223,7 @@ def _undo_step(
     error: BaseException | None = None
     stopped: BaseException | None = None
     for attempt, result in _attempts_of(run, position):
-        answer, stopped = yield from _undo_attempt(run, planned, position, attempt, result)
+        answer, stopped = yield from undo_attempt(run, planned, position, attempt, result)
         error = error if answer is None else answer.error
         if stopped is not None:
             break
@@ -232,7 +232,7 @@ def _undo_step(
     return stopped
 
 
-def _undo_attempt(
+def undo_attempt(
     run: RunState, planned: PlannedStep, position: int, attempt: int, result: StepResult
 ) -> Generator[Any, Any, tuple[Raised | None, BaseException | None]]:
     """Undo one attempt; return the answer of the driver, and what stops the undo, if so."""

@@ -112,7 +112,9 @@ class Forward:
         self._most, self._share = _most(options.max_failed)
         self._known: Iterator[ChunkRow] | None = step.ledger.chunks(first=part)
         self._undoes = code.rollback is not None and not options.takes_up
-        self._stores = code.rollback is not None or not source.again
+        self._stores = code.rollback is not None
+        # What cannot be read again, nor is stored for an undo, is stored with the results.
+        self._with_results = not (source.again or self._stores)
         self._ready: deque[_Work] = deque()
         self._changes: list[Change] = []
         self._errors: list[str] = []
@@ -345,8 +347,11 @@ class Forward:
             results, errors = self._joined(chunk, results, errors)
         ledger = self._step.ledger
         text = None
-        if any(each is not None for each in results):
-            text = ledger.mask(self._encoded(chunk, results))
+        if self._with_results:
+            pairs = {"items": chunk.items, "results": results}
+            text = ledger.mask(self._encoded(chunk, results, pairs))
+        elif any(each is not None for each in results):
+            text = ledger.mask(self._encoded(chunk, results, results))
         told = None
         if errors:
             lines = [
@@ -369,9 +374,9 @@ class Forward:
             before[place] = results[place]
         return before, list(errors)
 
-    def _encoded(self, chunk: Chunk, results: list[Any]) -> str:
+    def _encoded(self, chunk: Chunk, results: list[Any], whole: Any) -> str:
         try:
-            return encode(results, "results", passwords=True)
+            return encode(whole, "results", passwords=True)
         except RollbackDataError:
             for position, each in enumerate(results, chunk.first):
                 encode(each, f"the result of item {position}", passwords=True)

@@ -46,8 +46,6 @@ class Items:
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         for row, items in self._rows():
-            if row.state != "done":
-                continue
             failed = {place for place, *_ in errors_of(self._run, row)}
             results = results_of(self._run, row)
             for place, (item, result) in enumerate(zip(items, results, strict=True)):
@@ -70,6 +68,10 @@ class Items:
         for row in self._ledger.chunks(first=self._part):
             if row.part != self._part:
                 return
+            if row.state != "done":
+                if source is not None:
+                    list(islice(source, row.size))
+                continue
             if source is None:
                 yield row, items_of(self._run, row)
             else:
@@ -78,12 +80,14 @@ class Items:
 
 def items_of(run: int, row: ChunkRow) -> list[Any]:
     """Return the stored items of a chunk."""
-    return _decoded(run, row, row.items, row.size)
+    if row.items is None:
+        return _decoded(run, row, row.results, "items")
+    return _decoded(run, row, row.items, None)
 
 
 def results_of(run: int, row: ChunkRow) -> list[Any]:
     """Return what the items of a chunk returned."""
-    return [None] * row.size if row.results is None else _decoded(run, row, row.results, row.size)
+    return [None] * row.size if row.results is None else _decoded(run, row, row.results, "results")
 
 
 def errors_of(run: int, row: ChunkRow) -> list[tuple[int, str, str]]:
@@ -99,14 +103,17 @@ def errors_of(run: int, row: ChunkRow) -> list[tuple[int, str, str]]:
     raise damaged(run, _name(row), "has errors of items that it does not have")
 
 
-def _decoded(run: int, row: ChunkRow, text: str | None, count: int) -> list[Any]:
+def _decoded(run: int, row: ChunkRow, text: str | None, key: str | None) -> list[Any]:
+    """Return a list of the size of the chunk, which may be stored together with another one."""
     try:
         found = json.loads(str(text))
+        if isinstance(found, dict) and key is not None:
+            found = found[key]
+        if isinstance(found, list) and len(found) == row.size:
+            return found
     except MISFIT as error:
         raise damaged(run, _name(row), error) from error
-    if not isinstance(found, list) or len(found) != count:
-        raise damaged(run, _name(row), "has another number of items than it should")
-    return found
+    raise damaged(run, _name(row), "has another number of items than it should")
 
 
 def _name(row: ChunkRow) -> str:

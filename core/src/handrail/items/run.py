@@ -10,6 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ExecutorError, ItemsUndoError
 from handrail.items import back, forward
 from handrail.items.back import Back, parts_back
@@ -282,21 +283,28 @@ def _tell(
     line: Line, total: int | None, began: float, done: int, failed: int, running: int
 ) -> None:
     """Report how far the items of the running step are."""
-    context, over = line.context, done + failed
-    rate = over / max(time.monotonic() - began, 1e-9)
+    over = done + failed
     parts = [f"{failed:,} failed"] if failed else []
     parts += [f"{running:,} running"] if running else []
-    if total is None:
-        parts.insert(0, f"{over:,} items")
-    elif total:
-        context.set_progress(min(over, total), total, "items")
-    if rate >= 1 and running:
-        parts.append(f"{rate:,.0f}/s")
-    context.set_status(", ".join(parts) if running else None)
+    if total is not None:
+        _progressed(line, over, total, ", ".join(parts))
+    elif running:
+        rate = over / max(time.monotonic() - began, 1e-9)
+        more = [f"{rate:,.0f}/s"] if rate >= 1 else []
+        line.context.set_status(", ".join([f"{over:,} items", *parts, *more]))
+    else:
+        line.context.set_status(None)
 
 
 def _tell_undo(line: Line, total: int, before: int, undone: int, left: int) -> None:
     """Report how far the undo of the items of a step is."""
-    line.context.set_progress(min(before + undone, total), max(total, 1), "items")
-    if left:
-        line.context.set_status(f"{left:,} items could not be undone")
+    _progressed(line, before + undone, total, f"{left:,} not undone" if left else "")
+
+
+@calls_user_code
+def _progressed(line: Line, current: int, total: int, detail: str) -> None:
+    """Report progress in items, with what else is known of them."""
+    if total:
+        current = min(current, total)
+        line.context.runtime_ctx.set_progress(current, total, "items")
+        line.progressed(current, total, "items", detail)

@@ -185,6 +185,7 @@ class ChunkRow(NamedTuple):
         head: What undoes the items of the part in another process, as JSON, in its first chunk.
         items: The items as a JSON list, if they can be undone; None too if they were not read.
         results: What the items returned, as a JSON list; None if that is nothing, or was not read.
+            Items that cannot be undone, and not be read again, are in an object with both lists.
         errors: Why items failed, as a JSON list of their positions in the chunk, errors and
             tracebacks; None if none did.
         error: Why the chunk as a whole failed, or could not be undone, or None.
@@ -241,6 +242,7 @@ class ChunkCount(NamedTuple):
         chunks: How many chunks are in it.
         items: How many items these have.
         failed: How many of the items failed.
+        undoable: How many of the items there is a way to undo.
     """
 
     step: str
@@ -249,6 +251,7 @@ class ChunkCount(NamedTuple):
     chunks: int
     items: int
     failed: int
+    undoable: int
 
 
 class AttemptChange(NamedTuple):

@@ -30,6 +30,7 @@ def resume(
     folder: str | os.PathLike[str] | None = None,
     accept_drift: bool = False,
     take_over: bool = False,
+    failed_only: bool = False,
     progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
@@ -51,6 +52,8 @@ def resume(
         folder: The working folder to use instead of the run's, for example if that was moved.
         accept_drift: Whether to continue even if steps that were started have changed.
         take_over: Whether to take the run from an owner whose lease has expired.
+        failed_only: Whether to try items that failed again, also those of a completed run: later
+            steps are undone first, and run again.
         progress_callback: See `Orchestrator`.
         observers: See `Orchestrator`.
 
@@ -68,7 +71,7 @@ def resume(
         StepFailedError: A step failed, now or before, and the run was undone.
     """
     options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
-    going = _Going("resume", ctx, packs, accept_drift, take_over, options)
+    going = _Going("resume", ctx, packs, accept_drift, take_over, options, failed_only)
     with going.on(action, number, journal, folder) as recovery:
         return recovery.run()
 
@@ -83,12 +86,13 @@ async def resume_async(
     folder: str | os.PathLike[str] | None = None,
     accept_drift: bool = False,
     take_over: bool = False,
+    failed_only: bool = False,
     progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Like `resume`, for use inside a running event loop."""
     options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
-    going = _Going("resume", ctx, packs, accept_drift, take_over, options)
+    going = _Going("resume", ctx, packs, accept_drift, take_over, options, failed_only)
     with going.on(action, number, journal, folder) as recovery:
         return await recovery.run_async()
 
@@ -159,6 +163,7 @@ class _Going:
     accept_drift: bool
     take_over: bool
     options: RunOptions
+    failed_only: bool = False
 
     @contextmanager
     def on(
@@ -173,7 +178,7 @@ class _Going:
         from handrail.recovery.invocation import working_in  # noqa: PLC0415
         from handrail.recovery.prepare import look_up, prepare  # noqa: PLC0415
 
-        cls, recorded = look_up(self.aim, action, number, journal)
+        cls, recorded = look_up(self.aim, action, number, journal, again=self.failed_only)
         with working_in(recorded.row, folder):
             yield prepare(
                 cls,
@@ -184,5 +189,6 @@ class _Going:
                 packs=self.packs,
                 accept_drift=self.accept_drift,
                 take_over=self.take_over,
+                failed_only=self.failed_only,
                 options=self.options,
             )

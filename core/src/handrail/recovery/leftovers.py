@@ -56,7 +56,7 @@ def record_by_hand(
         RunHeldError: The run belongs to another process that is alive.
     """
     recorded = journal.read(number, fields=False)
-    left = _left(recorded)
+    left = _left(journal, recorded)
     _check(journal, recorded.row, step, left)
     done = ByHand(step=step, by=by, at=now(), reason=KNOWN(without_passwords(reason)))
     told = [each.to_dict() for each in (*by_hand_of(recorded.row), done)]
@@ -80,8 +80,8 @@ def record_by_hand(
     return left
 
 
-def _left(recorded: RecordedRun) -> tuple[str, ...]:
-    return left_of(recorded, recorded_steps(recorded, running=False))
+def _left(journal: Journal, recorded: RecordedRun) -> tuple[str, ...]:
+    return left_of(recorded, recorded_steps(recorded, running=False, journal=journal))
 
 
 def _outcome(left: Sequence[str]) -> Outcome:
@@ -115,7 +115,7 @@ def _check_unchanged(owned: OwnedRun, journal: Journal, before: RunRow, *, over:
     if recorded.row.fence == before.fence + 1:
         return
     if over:
-        owned.write([RunChange(outcome=_outcome(_left(recorded)))])
+        owned.write([RunChange(outcome=_outcome(_left(journal, recorded)))])
     raise RollbackRefusedError(
         f"run {before.number} has changed meanwhile; nothing was recorded",
         ways_out=(f"look at it:  handrail show {before.number}",),
@@ -134,5 +134,5 @@ def with_left(journal: Journal, statuses: Iterable[RunStatus]) -> list[RunStatus
 
 def _read_left(journal: Journal, number: int) -> tuple[str, ...]:
     with suppress(JournalDamagedError, NotFoundError):  # It may have been pruned meanwhile.
-        return _left(journal.read(number, fields=False))
+        return _left(journal, journal.read(number, fields=False))
     return ()

@@ -39,9 +39,16 @@ if TYPE_CHECKING:
 
 
 def look_up(
-    aim: Aim, action: type[BaseAction[Any]] | Workflow, number: int | None, journal: Journal
+    aim: Aim,
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None,
+    journal: Journal,
+    *,
+    again: bool = False,
 ) -> tuple[type[BaseAction[Any]], RecordedRun]:
     """Return the run of `action` with this number, or the latest that can be resumed.
+
+    With `again`, its failed items are tried again; see `refusal`.
 
     Raises:
         NotFoundError: There is no such run of this action.
@@ -53,7 +60,7 @@ def look_up(
         number = latest_to_resume(journal, action=cls.action_name)
     recorded = journal.read(number)
     check_action(recorded.row, cls.action_name, journal)
-    check(recorded.row, aim)
+    check(recorded.row, aim, again=again)
     return cls, recorded
 
 

@@ -14,13 +14,16 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.frozen import frozen
 from handrail.journal.context_fields import ContextFields
+from handrail.journal.protocol import KeepsItems
 from handrail.journal.values import ValueReader
 from handrail.plan.dry_run import lines_of
+from handrail.recovery.item_record import undoable
 from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.recovery.resume_run import described_as, recall_actions
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
+    from handrail.journal.protocol import Journal
     from handrail.origin import Origin
     from handrail.plan.plan import PlannedStep
     from handrail.recovery.resume_run import Recovery
@@ -37,19 +40,22 @@ class StepUndo:
         lines: The lines of its `preview_rollback`, or its error; empty if nothing is left to undo,
             and None if the step has no preview.
         recorded: The number of values that it recorded for its undo, by key.
+        items: The number of its items that are undone, or were perhaps begun.
     """
 
     step: str
     origin: Origin | None
     lines: tuple[str, ...] | None
     recorded: Mapping[str, int]
+    items: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         origin = None if self.origin is None else self.origin.to_dict()
         named = {"step": self.step, "origin": origin}
         lines = None if self.lines is None else list(self.lines)
-        return {**named, "lines": lines, "recorded": dict(self.recorded)}
+        items = {"items": self.items} if self.items else {}
+        return {**named, "lines": lines, "recorded": dict(self.recorded), **items}
 
 
 def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
@@ -78,6 +84,10 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     reader = ValueReader(about.serializers, recovery.journal, row.number)
     place = replay_state_of(recorded, plan, undoing=True, load=reader.load)
     results = place.finished
+    items = items_to_undo(recovery.journal, row.number)
+    for name, n in items:
+        if name in plan.positions:
+            run.mapped.setdefault(plan.positions[name], set()).add(n)
     run.line.finished[:] = results
     context.step_results[:] = [each for each in results if each is not NOT_BEGUN]
     run.starts.update(dict.fromkeys(place.starts))
@@ -95,23 +105,36 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     failed = plan.steps[place.failed[0]] if undoes and place.failed is not None else None
     for position in undo_order(run, failed, last):
         planned, result = plan.steps[position], results[position]
-        if not planned.facts.reverts or result.skipped:
+        many = sum(items.get((planned.name, n), 0) for n in run.mapped.get(position, ()))
+        if not (planned.facts.reverts or many) or result.skipped:
             continue
         left = [attempt for _, attempt in reversed(place.leftovers.get(position, []))]
         mine = left if position in place.undone else [result, *left]
         if run.chain is not None:
             run.line.context = context = run.chain.context_at(position)
         run.line.current, context.current_step = position, planned.own_name
-        found += [_of_step(planned, context, each) for each in mine]
+        found += [_of_step(planned, context, each, many) for each in mine[:1]]
+        found += [_of_step(planned, context, each) for each in mine[1:]]
     return tuple(found)
 
 
-def _of_step(planned: PlannedStep, context: Any, result: StepResult) -> StepUndo:
+def items_to_undo(journal: Journal, number: int) -> dict[tuple[str, int], int]:
+    """Return how many items of each attempt of a step are to be undone."""
+    found: dict[tuple[str, int], int] = {}
+    if isinstance(journal, KeepsItems) and journal.keeps_items:
+        for count in journal.chunk_counts(number):
+            if many := undoable(count):
+                found[count.step, count.n] = found.get((count.step, count.n), 0) + many
+    return found
+
+
+def _of_step(planned: PlannedStep, context: Any, result: StepResult, items: int = 0) -> StepUndo:
     return StepUndo(
         step=planned.name,
         origin=planned.origin,
         lines=_lines(planned, context, result),
         recorded=_counted(result.rollback_data),
+        items=items,
     )
 
 

@@ -40,10 +40,12 @@ class ReplayState:
         gone: Names of started steps that the plan no longer has.
         failed: Position and error of the failed step, if any.
         failed_steps: Positions of the steps that failed and were kept.
+        taken_back: Positions of steps whose undo has begun, though the run goes forward.
         lanes: Where a group is not over, how far each of its lanes came, by the position of its
             first step.
         starts: The positions of the steps of groups that have started, in that order.
         batches: Number of the last recorded batch.
+        closing: Whether an `always_run` step has begun.
         missing: The values of finished steps that could not be stored: their types by key, by
             position.
         stored: The descriptions of the values of finished steps that are stored elsewhere.
@@ -60,9 +62,11 @@ class ReplayState:
     gone: tuple[str, ...] = ()
     failed: tuple[int, str] | None = None
     failed_steps: set[int] = field(default_factory=set[int])
+    taken_back: set[int] = field(default_factory=set[int])
     lanes: dict[int, ResumedLane] = field(default_factory=dict[int, ResumedLane])
     starts: list[int] = field(default_factory=list[int])
     batches: int = 0
+    closing: bool = False
     missing: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
     stored: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
@@ -100,10 +104,13 @@ def replay_state_of(
         if planned.name in attempts.earlier:
             _leave_over(found, place, attempts, planned.name)
         row, result = attempts.rows[last], attempts.results[last]
-        if row.state != "skipped":
+        # One that was skipped, and that the run went back over since, is asked again.
+        asks = planned.facts.skippable and row.state == "undone" and row.result is None
+        if row.state != "skipped" and not asks:
             found.attempts[place] = row.n
         if planned.always_run:
-            if row.state != "started":
+            found.closing = found.closing or row.state != "undone"
+            if row.state not in ("started", "undone"):
                 found.closed[place] = result
         elif row.state == "done":
             lines.at(place).finished.append(result)
@@ -149,6 +156,10 @@ class _Attempts:
                 first, later = sorted((before, place), key=self.number)
                 self.earlier.setdefault(row.step, []).append(first)
                 self.last[row.step] = later
+
+    def state(self, step: str) -> str:
+        """Return the state of the last attempt of a step."""
+        return self.rows[self.last[step]].state
 
     def number(self, place: int) -> int:
         """Return the number of an attempt."""
@@ -222,7 +233,11 @@ class _Lines:
     ) -> None:
         self._found = found
         self._undoing = undoing
-        begun = [place for place, each in enumerate(plan.steps) if each.name in attempts.last]
+        begun = [
+            place
+            for place, each in enumerate(plan.steps)
+            if each.name in attempts.last and (undoing or attempts.state(each.name) != "undone")
+        ]
         self._latest = max((each for each in begun if each < plan.ordinary), default=-1)
         self._lanes: dict[int, tuple[range, int]] = {}
         closing = bool(begun) and begun[-1] >= plan.ordinary
@@ -290,9 +305,11 @@ def _place(
         line.finished.append(result)
         if row.state == "undone":
             found.undone.add(place)
-    elif row.state in ("started", "failed") and row.n > 0:
+    elif row.state in ("started", "failed", "undo_failed") and row.n > 0:
         if row.state == "failed":
             found.failed_steps.add(place)
+        elif row.state == "undo_failed":
+            found.taken_back.add(place)
         # Attempt 0 belongs to a step that was never started: its skip check and it run again.
         line.doubt = result
 

@@ -19,6 +19,8 @@ from handrail.errors import (
     JournalDamagedError,
     PackError,
     RefusedError,
+    RollbackRefusedError,
+    RunClosedError,
     SourceChangedError,
     StepFailedError,
     StopsResume,
@@ -37,6 +39,7 @@ from handrail.orchestrator.run_info import run_info
 from handrail.recovery.recorded_plan import drift, installs
 from handrail.recovery.replay_state import (
     RESULT,
+    ReplayState,
     fields_at,
     fields_before,
     fields_in_lane,
@@ -70,6 +73,7 @@ class ClaimedRun:
         aim: Whether to finish or to undo the run.
         about: The description of the run for the journal.
         before: Its outcome before the claim, or None.
+        failed_only: Whether it goes back to the first step with failed items, and tries these.
     """
 
     recorded: RecordedRun
@@ -79,6 +83,7 @@ class ClaimedRun:
     aim: Aim
     about: RunAbout
     before: str | None = None
+    failed_only: bool = False
 
     @property
     def undoes(self) -> bool:
@@ -106,12 +111,18 @@ class ClaimedRun:
         run.undone |= place.undone
         run.mapped.update(mapped_of(self.journal, row.number, self.plan))
         run.retried |= place.failed_steps
+        run.taken_back |= place.taken_back
+        run.closing = place.closing
         run.batches = count(place.batches + 1)
         undoing = row.direction == "undo"
         failure: Failure | None = None
         run.gone = place.gone
         run.before = self.before
         run.sealed = row.sealed
+        if self.failed_only:
+            back = first_with_failures(self.journal, row.number, self.plan, place)
+            run.retried.add(back)
+            run.back_to = back if place.doubt is None or back < len(line.finished) else None
         if undoing:
             failure = self._failure(place.failed, len(line.finished) - 1)
             run.undo_cause = failure
@@ -138,7 +149,7 @@ class ClaimedRun:
             latest=latest,
             lanes=lanes,
             boundary=max((each.boundary for each in self.recorded.fields), default=0),
-            finished=len(line.finished),
+            finished=len(line.finished) if run.back_to is None else run.back_to,
             undoing=undoing,
             mask=self.about.mask.within(line.context),
             serializers=self.about.serializers,
@@ -152,7 +163,13 @@ class ClaimedRun:
             run.missing[position] = Missing(types=types, context=context)
         log.attach(self.owned, self.journal)
         line.log = log
+        run.restore_fields = partial(self._restore_fields, run, kept)
         return play_on(run, failure)
+
+    def _restore_fields(self, run: RunState, kept: Mapping[str, KeptFields], position: int) -> None:
+        of_step = kept[self.plan.steps[position - 1].action]
+        again = self._context_before(of_step, position, run.line.context)
+        run.line.context.__dict__.update(vars(again))
 
     def _context_before(
         self, kept: KeptFields, position: int, context: BaseStepContext
@@ -174,10 +191,38 @@ def mapped_of(journal: Journal, number: int, plan: Plan) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
     if isinstance(journal, KeepsItems) and journal.keeps_items:
         places = {planned.name: position for position, planned in enumerate(plan.steps)}
-        for count in journal.chunk_counts(number):
-            if count.step in places:
-                found.setdefault(places[count.step], set()).add(count.n)
+        for each in journal.chunk_counts(number):
+            if each.step in places:
+                found.setdefault(places[each.step], set()).add(each.n)
     return found
+
+
+def first_with_failures(journal: Journal, number: int, plan: Plan, place: ReplayState) -> int:
+    """Return the position of the first step of a run whose last attempt has failed items.
+
+    Raises:
+        RunClosedError: There is none.
+        RollbackRefusedError: The run cannot go back to it.
+    """
+    found: set[int] = set()
+    for each in journal.chunk_counts(number) if isinstance(journal, KeepsItems) else ():
+        position = plan.positions.get(each.step)
+        if position is not None and each.failed and place.attempts.get(position) == each.n:
+            found.add(position)
+    ended = len(place.finished) + (place.doubt is not None)
+    position = min((each for each in found if each < ended), default=None)
+    if position is None:
+        raise RunClosedError(f"no item of run {number} has failed; there is nothing to try again")
+    later = plan.steps[position:ended]
+    actions = {planned.action for planned in later}
+    if len(actions) > 1 or place.lanes or plan.steps[position].group is not None:
+        where = "a group" if len(actions) == 1 else "an action of a chain that is over"
+        raise RollbackRefusedError(
+            f"run {number} cannot go back to step '{plan.steps[position].name}', which is in "
+            f"{where}; nothing was undone",
+            ways_out=(f"undo the run, and begin again:  handrail rollback {number}",),
+        )
+    return position
 
 
 def recall_actions(run: RunState, stored: Mapping[str, str], number: int) -> Iterator[KeptFields]:
@@ -224,6 +269,7 @@ class Recovery:
         ignored: Current problems that do not matter for an undo.
         secrets: The secrets of the packs.
         command_line: Returns a Handrail command as the user must type it.
+        failed_only: Whether items that failed are tried again, also those of a completed run.
     """
 
     action: BaseAction[Any]
@@ -237,6 +283,7 @@ class Recovery:
     ignored: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     command_line: Callable[[str], str] = "handrail {}".format
+    failed_only: bool = False
     options: RunOptions = field(default_factory=RunOptions)
 
     def run(self) -> dict[str, Any]:
@@ -262,8 +309,11 @@ class Recovery:
         return result_of(self.action, counts, orchestrator.context)
 
     def _claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
-        check(self.recorded.row, self.aim)
+        check(self.recorded.row, self.aim, again=self.failed_only)
         self.check_drift()
+        if self.failed_only:
+            place = replay_state_of(self.recorded, self.plan)
+            first_with_failures(self.journal, self.recorded.row.number, self.plan, place)
         about = about_action(
             type(self.action),
             self.action.params,
@@ -286,6 +336,7 @@ class Recovery:
                 aim=self.aim,
                 about=about,
                 before=self.recorded.row.outcome,
+                failed_only=self.failed_only,
             )
         except BaseException:
             owned.release()

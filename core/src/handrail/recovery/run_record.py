@@ -14,6 +14,7 @@ from handrail.journal.records import seconds_between
 from handrail.params.values import value_at
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.recovery.invocation import stored_params
+from handrail.recovery.item_record import items_of_steps
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
 from handrail.recovery.status import RunStatus, status_of, with_reliance
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from handrail.errors import JournalDamagedError
     from handrail.journal.protocol import Journal
     from handrail.journal.records import AttemptRow, RecordedRun, RunRow
+    from handrail.recovery.item_record import ItemsRecord
 
 UNKNOWN = "unknown"  # The state of a step whose record may be a damaged one.
 _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
@@ -48,6 +50,7 @@ class RecordedStep:
         error: Why it failed, or could not be undone.
         traceback: The same in full.
         by_hand: The person who undid it, if that was by hand, and why.
+        items: What is known of its items, if it has any.
     """
 
     name: str
@@ -62,6 +65,7 @@ class RecordedStep:
     error: str | None = None
     traceback: str | None = None
     by_hand: ByHand | None = None
+    items: ItemsRecord | None = None
 
     @property
     def group(self) -> str | None:
@@ -77,18 +81,24 @@ class RecordedStep:
     def is_plain(self) -> bool:
         """Whether it went as it should, so that nobody looks for it."""
         went_well = self.state in ("done", "skipped", "undone")
-        return went_well and self.attempts <= 1 and self.error is None
+        whole = self.items is None or not (self.items.failed or self.items.left)
+        return went_well and self.attempts <= 1 and self.error is None and whole
 
     @property
     def is_undone(self) -> bool:
         """Whether an undo would call it."""
         open_states = ("done", "failed", "undo failed", "INTERRUPTED", "running")
-        return bool(self.planned.get("undo")) and self.state in open_states
+        return (bool(self.planned.get("undo")) or self._undoes_items) and self.state in open_states
+
+    @property
+    def _undoes_items(self) -> bool:
+        return self.items is not None and self.items.undoable > 0
 
     @property
     def stays(self) -> bool:
         """Whether it may have left something that nothing takes back."""
         undone = self.planned.get("undo", True) or self.planned.get("resume", True)
+        undone = undone or self._undoes_items
         ordinary = self.planned.get("effects") and not self.planned.get("always_run")
         return bool(ordinary) and not undone and self.state not in ("", "skipped")
 
@@ -110,11 +120,20 @@ class RecordedStep:
             "resume": self.planned.get("resume"),
             "effects": self.planned.get("effects"),
             "always_run": self.planned.get("always_run"),
+            **({} if self.items is None else {"items": self.items.to_dict()}),
         }
 
 
-def recorded_steps(recorded: RecordedRun, *, running: bool) -> list[RecordedStep]:
-    """Return the steps of the plan that a run began with, and how far each came."""
+def recorded_steps(
+    recorded: RecordedRun, *, running: bool, journal: Journal | None = None
+) -> list[RecordedStep]:
+    """Return the steps of the plan that a run began with, and how far each came.
+
+    Args:
+        recorded: The run.
+        running: Whether a process works on it.
+        journal: Its journal, from which the items of its steps are read.
+    """
     planned = list(steps_of(recorded.row))
     last = _last_attempts(recorded)
     known = {step["name"] for step in planned}
@@ -122,6 +141,9 @@ def recorded_steps(recorded: RecordedRun, *, running: bool) -> list[RecordedStep
     planned += [{"name": name} for name in last if name not in known]
     notes = notes_of(recorded)
     steps = [_step(step, last.get(step["name"]), notes, recorded, running) for step in planned]
+    items = {} if journal is None else items_of_steps(journal, recorded.row.number)
+    if items:
+        steps = [replace(step, items=items.get((step.name, step.attempts))) for step in steps]
     by_hand = {each.step: each for each in by_hand_of(recorded.row)}
     return [
         replace(step, by_hand=by_hand[step.name]) if step.name in by_hand else step
@@ -342,6 +364,6 @@ def record_of(journal: Journal, number: int) -> RunRecord:
     if status.row.damage is not None:
         raise is_damaged(number, status.row.damage)
     given_params(recorded.row)
-    steps = recorded_steps(recorded, running=status.state == "running")
+    steps = recorded_steps(recorded, running=status.state == "running", journal=journal)
     status = replace(status, left=left_of(recorded, steps))
     return RunRecord(recorded=recorded, status=status, steps=steps)

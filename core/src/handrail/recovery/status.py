@@ -169,15 +169,24 @@ def purposes_of(outcome: str | None, *, sealed: bool) -> tuple[Purpose, ...]:
     return ("finish",) if sealed else ("finish", "undo")
 
 
-def refusal(row: RunRow, aim: Aim) -> HandrailError | None:
-    """Return the error if a run cannot be finished or undone, regardless of its owner, or None."""
+def refusal(row: RunRow, aim: Aim, *, again: bool = False) -> HandrailError | None:
+    """Return the error if a run cannot be finished or undone, regardless of its owner, or None.
+
+    Args:
+        row: The run.
+        aim: What is to be done.
+        again: Whether its failed items are tried again, for which it may be completed.
+    """
     number = row.number
     if row.damage is not None:
         return is_damaged(number, row.damage)
     if row.outcome == "rolled_back":
-        again = f"start a new one:  handrail run {row.action}"
-        return RunClosedError(f"run {number} was rolled back", ways_out=(again,))
-    if row.outcome == "completed" and aim == "resume":
+        new = f"start a new one:  handrail run {row.action}"
+        return RunClosedError(f"run {number} was rolled back", ways_out=(new,))
+    if again and (row.sealed is not None or row.direction == "undo"):
+        why = row.sealed or "it is being undone"
+        return RollbackRefusedError(f"the items of run {number} cannot be tried again: {why}")
+    if row.outcome == "completed" and aim == "resume" and not again:
         return RunClosedError(f"run {number} is completed; there is nothing to resume")
     if row.outcome == "rollback_incomplete" and aim == "resume":
         return RollbackRefusedError(
@@ -192,14 +201,14 @@ def refusal(row: RunRow, aim: Aim) -> HandrailError | None:
     return None
 
 
-def check(row: RunRow, aim: Aim) -> None:
-    """Check that a run can be finished or undone.
+def check(row: RunRow, aim: Aim, *, again: bool = False) -> None:
+    """Check that a run can be finished or undone; `again` as for `refusal`.
 
     Raises:
         RunClosedError: There is nothing left to do.
         RollbackRefusedError: A sealed run was to be rolled back, or one whose rollback was
             incomplete was to be resumed.
     """
-    refused = refusal(row, aim)
+    refused = refusal(row, aim, again=again)
     if refused is not None:
         raise refused

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 @click.command(params=[*recovery_options("resume"), strict_option()])
 @click.option("--no-lock", is_flag=True, help="Resume even if the plan differs from the lock.")
 @click.option(
+    "--failed-only",
+    is_flag=True,
+    help="Try the items that failed again, also those of a completed run: later steps are undone "
+    "first, and run again.",
+)
+@click.option(
     "--on-failure",
     type=click.Choice(["undo", "keep"]),
     default="undo",
@@ -60,7 +66,7 @@ def _resume(session: Session, journal: Journal, request: RecoveryRequest) -> int
     row = recorded.row
     if not request.run and not session.json and not request.quiet:
         session.console.note(_named(journal, row))
-    if row.outcome == "completed":
+    if row.outcome == "completed" and not request.failed_only:
         session.show(
             Listing(
                 json=lambda: {"event": "Result", "number": row.number, "result": None},
@@ -68,7 +74,7 @@ def _resume(session: Session, journal: Journal, request: RecoveryRequest) -> int
             )
         )
         return ExitCode.DONE
-    check(row, "resume")
+    check(row, "resume", again=request.failed_only)
     return carry_on(
         session, journal, recovery_of(session, journal, "resume", recorded, request), request
     )

@@ -30,7 +30,7 @@ from handrail.cli.view.run_text import (
 )
 from handrail.cli.view.text import columns, folded, plural, seconds
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import check, status_of, with_reliance
 
@@ -267,7 +267,7 @@ def _preview(journal: Journal, recovery: Recovery, whose: str) -> _Preview:
     from handrail.recovery.preview import preview_rollback  # noqa: PLC0415 - help needs none
     from handrail.recovery.run_record import recorded_steps  # noqa: PLC0415 - likewise
 
-    steps = recorded_steps(recovery.recorded, running=False)
+    steps = recorded_steps(recovery.recorded, running=False, journal=journal)
     [status] = with_reliance(journal, [status_of(journal, recovery.recorded.row)])
     return _Preview(
         status=status,
@@ -290,6 +290,10 @@ def _show(session: Session, preview: _Preview, *, dry: bool, asks: bool) -> None
 
 
 def _facts(undo: StepUndo) -> Sequence[str]:
+    if undo.items:
+        items = f"{plural(undo.items, 'item')}, the last one first"
+        more = replace(undo, items=0)
+        return (items, *_facts(more)) if undo.lines or undo.recorded else (items,)
     if undo.lines is not None:
         return undo.lines or ("nothing to do",)
     if not undo.recorded:

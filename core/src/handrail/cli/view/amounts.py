@@ -100,8 +100,8 @@ class Amounts:
         return max(max(known) - (now - latest), 0.0)
 
     def rate(self, now: float) -> float | None:
-        """Return the bytes per second, or None if that is not known."""
-        unit = self._units.get("bytes")
+        """Return the bytes or items per second, or None if that is not known."""
+        unit = self._units.get("bytes") or self._units.get("items")
         if unit is None or unit.left() is None or self.silent(now) is not None:
             return None
         return unit.amount / unit.took

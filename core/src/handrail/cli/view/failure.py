@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from handrail.cli.view.progress import Outcome
     from handrail.origin import Origin
     from handrail.plan.plan import Plan
-    from handrail.recovery.run_record import RunRecord
+    from handrail.recovery.run_record import RecordedStep, RunRecord
     from handrail.recovery.status import Aim
 
 _LONGEST = 400  # Letters of a cause that the record of the run has in full.
@@ -265,8 +265,9 @@ def recorded_failures(record: RunRecord, *, everything: bool) -> list[str]:
     """Return the lines about the failures of a recorded run, shortened unless `everything`."""
     failed = [step for step in record.steps if step.error]
     whole = [f"  failed  {step.name}: {step.error}" for step in failed]
+    items = [line for step in record.steps for line in _failed_items(step)]
     if everything:
-        return whole
+        return [*whole, *items]
     shown = failed[:_MOST]
     lines = [
         f"  failed  {step.name}: {one_line(step.error or '', limit=_LONGEST)}" for step in shown
@@ -275,7 +276,18 @@ def recorded_failures(record: RunRecord, *, everything: bool) -> list[str]:
         lines.append(f"  and {len(failed) - _MOST} more that failed")
     if any(step.traceback for step in failed) or whole != lines:
         lines.append(f"  full    {command_line(f'show {record.row.number} --traceback')}")
-    return lines
+    return [*lines, *items]
+
+
+def _failed_items(step: RecordedStep) -> Iterator[str]:
+    """Yield the lines about the items of a step that failed, the first few."""
+    if step.items is None or step.error:
+        return
+    shown = step.items.failures[:_MOST]
+    for each in shown:
+        yield f"  item    {each.item} of {step.name}: {one_line(each.error, limit=_LONGEST)}"
+    if step.items.failed > len(shown):
+        yield f"  and {step.items.failed - len(shown):,} more items that failed"
 
 
 def recorded_tracebacks(record: RunRecord) -> Iterator[str]:

@@ -117,6 +117,7 @@ class Working:
         lane: The number of its lane, from 0; None outside groups, and for an undo.
         timeout: Seconds that it may take, or None.
         amounts: What it has reported of its progress.
+        detail: What else is known of its progress.
         status: What it said it waits for or does, while that holds.
         told: The status of which a log has a line.
     """
@@ -128,6 +129,7 @@ class Working:
         self.lane = lane
         self.timeout: float | None = None
         self.amounts = Amounts(began)
+        self.detail = ""
         self.status: str | None = None
         self.told: str | None = None
 
@@ -349,6 +351,7 @@ class _RunView:
         if working is None:
             return
         now = self._clock()
+        working.detail = event.detail
         if working.amounts.report(event.category, event.current, event.total, now):
             working.status = None
 
@@ -586,7 +589,8 @@ class LiveView(_RunView):
         first, *others = (share_of(*of, unit) for unit, of in amounts.units.items())
         if working.status is not None:
             return [percent.strip(), first, *others]
-        return [f"{bar} {percent}", first, *_pace(amounts, now), *others]
+        detail = [working.detail] if working.detail else []
+        return [f"{bar} {percent}", first, *_pace(amounts, now), *detail, *others]
 
 
 class LogView(_RunView):
@@ -660,6 +664,7 @@ class LogView(_RunView):
             return working.status or f"has been running for {took}"
         figures = [share_of(*of, unit) for unit, of in amounts.units.items()]
         more = _pace(amounts, now) if working.status is None else [working.status]
+        more += [working.detail] if working.detail else []
         return f"{int(amounts.share * 100)} %  {' · '.join([*figures, *more])}"
 
 
@@ -669,7 +674,10 @@ def _pace(amounts: Amounts, now: float) -> list[str]:
     if silent is not None:
         return [f"no progress for {seconds(silent)}"]
     known = [] if left is None else [f"{seconds(left)} left"]
-    return known if rate is None else [*known, f"{size(rate)}/s"]
+    if rate is None:
+        return known
+    many = f"{rate:.3g}" if rate < 100 else f"{rate:,.0f}"
+    return [*known, f"{size(rate) if amounts.leading == 'bytes' else many}/s"]
 
 
 def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.cli.view.listing import Style
     from handrail.journal.records import RunRow
+    from handrail.recovery.item_record import ItemsRecord
     from handrail.recovery.run_record import RunRecord
 
 _ROOM = 50  # Columns beside a command.
@@ -165,12 +166,23 @@ class StepReport:
             yield f"{key}: {len(items)}"
             for item in items:
                 yield f"  {item if isinstance(item, str) else json.dumps(item)}"
-        if not values:
+        if step.items is not None:
+            yield from _items(step.items)
+        elif not values:
             yield "nothing was recorded for its undo"
         if step.returned:
             yield "it returned"
         for key, entry in step.returned.items():
             yield f"  {one_line(key)}: {_shown(entry)}"
+
+
+def _items(items: ItemsRecord) -> Iterator[str]:
+    """Yield the lines about the items of a step, with the first that failed."""
+    yield items.described
+    for each in items.failures:
+        yield f"  item {each.item}: {one_line(each.error)}"
+    if items.failed > len(items.failures):
+        yield f"  ... and {items.failed - len(items.failures):,} more that failed"
 
 
 def _damaged(record: RunRecord) -> list[dict[str, object]]:
@@ -332,7 +344,10 @@ def _row(step: RecordedStep, mark: str) -> Row:
     took = "-" if step.took is None else seconds(step.took) + "+" * step.at_least
     tries = f" (attempt {step.attempts})" if step.attempts > 1 else ""
     state = f"{step.state} by hand" if step.by_hand is not None else step.state
-    return f"{mark}{step.name}", state, took, f"{_counted(step.recorded)}{tries}"
+    recorded = _counted(step.recorded)
+    if step.items is not None:
+        recorded = f"{step.items.described}{'' if recorded == '-' else f'; {recorded}'}"
+    return f"{mark}{step.name}", state, took, f"{recorded}{tries}"
 
 
 def _counted(recorded: Mapping[str, int]) -> str:
@@ -426,6 +441,8 @@ def _finishing(steps: Sequence[RecordedStep]) -> str:
         name = shorten(step.name, _NAME)
         if step.planned.get("resume"):
             return f"goes on in {name}, from what it recorded"
+        if step.items is not None and not step.recorded:
+            return f"goes on with the items of {name}"
         if step.planned.get("undo"):
             return f"undoes what {name} recorded, and runs it again"
         return f"runs {name} again"

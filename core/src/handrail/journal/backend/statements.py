@@ -293,7 +293,8 @@ class Statements:
         self.chunk_bounds, self.chunk_bounds_back = f"SELECT {short} {on}", f"SELECT {short} {back}"
         self.chunk_counts = f"""
             SELECT step, n, state, count(*), CAST(sum(size) AS bigint),
-                   CAST(sum(failed) AS bigint)
+                   CAST(sum(failed) AS bigint),
+                   CAST(sum(CASE WHEN items IS NULL THEN 0 ELSE size END) AS bigint)
             FROM {chunk} WHERE run = :run GROUP BY step, n, state ORDER BY step, n, state
         """
         whole_note = f"{named(ItemNoteRow._fields)}, crc"

@@ -32,6 +32,7 @@ def resume(
     take_over: bool = False,
     progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Finish a run that was interrupted, or kept after a failure; blocking.
 
@@ -53,6 +54,7 @@ def resume(
         take_over: Whether to take the run from an owner whose lease has expired.
         progress_callback: See `Orchestrator`.
         observers: See `Orchestrator`.
+        executor: The executor for items; by default, that with which the run began.
 
     Returns:
         The result that the action's `run` would have returned.
@@ -68,6 +70,8 @@ def resume(
         StepFailedError: A step failed, now or before, and the run was undone.
     """
     options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
+    if executor is not None:
+        options["executor"] = executor
     going = _Going("resume", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return recovery.run()
@@ -85,9 +89,12 @@ async def resume_async(
     take_over: bool = False,
     progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Like `resume`, for use inside a running event loop."""
     options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
+    if executor is not None:
+        options["executor"] = executor
     going = _Going("resume", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return await recovery.run_async()
@@ -104,6 +111,7 @@ def rollback(
     accept_drift: bool = False,
     take_over: bool = False,
     observers: Iterable[Observer] = (),
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Undo a run that was interrupted, kept after a failure, or completed; blocking.
 
@@ -125,6 +133,8 @@ def rollback(
         StepFailedError: A step could not be undone; see its `rollback_errors`.
     """
     options: RunOptions = {"progress_callback": None, "observers": observers}
+    if executor is not None:
+        options["executor"] = executor
     going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return recovery.run()
@@ -141,9 +151,12 @@ async def rollback_async(
     accept_drift: bool = False,
     take_over: bool = False,
     observers: Iterable[Observer] = (),
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Like `rollback`, for use inside a running event loop."""
     options: RunOptions = {"progress_callback": None, "observers": observers}
+    if executor is not None:
+        options["executor"] = executor
     going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return await recovery.run_async()

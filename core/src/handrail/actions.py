@@ -160,8 +160,8 @@ class BaseAction(Generic[P]):
         """Plan and run the action.
 
         Args:
-            **options: Any of `progress_callback`, `observers`, `journal`, `on_failure` and
-                `strict_results`; see `Orchestrator`.
+            **options: Any of `progress_callback`, `observers`, `journal`, `on_failure`,
+                `strict_results` and `executor`; see `Orchestrator`.
 
         Returns:
             The orchestrator's result plus the entries of `result(context)`; in simple mode, the
@@ -311,11 +311,15 @@ def orchestrator_of(
     action: BaseAction[Any],
     plan: Plan,
     about: RunAbout | None = None,
+    recorded_executor: str | None = None,
     **options: Unpack[RunOptions],
 ) -> Orchestrator[Any]:
     """Return an orchestrator for a plan already checked against the lock.
 
     See `BaseAction.orchestrator`.
+
+    Raises:
+        ExecutorUrlError: The executor for items is not there.
     """
     from handrail.orchestrator import Orchestrator  # noqa: PLC0415 - see above
     from handrail.packs.planner import check_part, chosen_json  # noqa: PLC0415 - see above
@@ -328,17 +332,29 @@ def orchestrator_of(
         from handrail.isolation.isolation import Isolation  # noqa: PLC0415 - few plans do
 
         isolation = Isolation(action, provider)
+    executor = options.get("executor") or recorded_executor or provider.executor
+    if executor is not None:
+        from handrail.executors.opening import check_url  # noqa: PLC0415 - few runs name one
+
+        check_url(executor, provider.executors)
     if options.get("journal") is not None and about is None:
         about = about_action(
             type(action),
             action.params,
-            packs=chosen_json(plan, provider),
+            packs=chosen_json(plan, provider, executor),
             serializers=provider.serializers,
             secrets=[text for each in provider.secrets() for text in each.texts],
         )
     options.setdefault("strict_results", provider.strict_results)
     options["observers"] = (*options.get("observers", ()), *provider.observers())
-    return Orchestrator(plan, context, about=about, isolation=isolation, **options)
+    return Orchestrator(
+        plan,
+        context,
+        about=about,
+        isolation=isolation,
+        executors=lambda: provider.executors.with_default(recorded_executor),
+        **options,
+    )
 
 
 def about_action(

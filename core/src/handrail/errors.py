@@ -539,6 +539,13 @@ class ExecutorError(HandrailError, RuntimeError):
     code = "executor"
 
 
+class ExecutorUrlError(ExecutorError, ValueError):
+    """The URL of an executor is not valid, or no installed pack provides such an executor."""
+
+    code = "executor-url"
+    exit_code = ExitCode.USAGE
+
+
 class JournalError(HandrailError, RuntimeError):
     """The journal of a run cannot be read or written."""
 

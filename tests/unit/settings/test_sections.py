@@ -172,6 +172,7 @@ def test_everything_is_listed(tmp_path):
         ("required.steps", "acme-audit:audit in upload, export", "handrail.toml:27"),
         ("project.name", None, "default"),
         ("locked", False, "default"),
+        ("executor.url", "processes", "default"),
         ("strict_results", False, "default"),
     ]
 
@@ -412,6 +413,7 @@ def test_keys_know_their_parts():
         "grants",
         "required",
         "journal",
+        "executor",
         "project",
         "locked",
         "strict_results",

@@ -126,6 +126,7 @@ acme-turbo = ["replace  Handrail_Upload : upload_files"]
         ),
         ("project.name", None, "default"),
         ("locked", False, "default"),
+        ("executor.url", "processes", "default"),
         ("strict_results", False, "default"),
     ]
 
@@ -139,6 +140,7 @@ def test_defaults(tmp_path):
         ("packs.only", None, "default"),
         ("project.name", None, "default"),
         ("locked", False, "default"),
+        ("executor.url", "processes", "default"),
         ("strict_results", False, "default"),
     ]
 
@@ -195,9 +197,8 @@ acme-x = true
         (
             "handrail.toml:9: there is no section [other]",
             (
-                "known here: actions, grants, journal, local, locked, packs, project, required, "
-                "strict_results, "
-                "workflows",
+                "known here: actions, executor, grants, journal, local, locked, packs, project, "
+                "required, strict_results, workflows",
             ),
         ),
     ]
@@ -265,3 +266,16 @@ def test_misspelt_variables(tmp_path, name, hint):
 def test_other_variables(tmp_path, name):
     """Variables of others are nobody's business here."""
     assert read(tmp_path, variables={name: "x"})[1] == ()
+
+
+def test_the_variable_names_the_executor_of_every_call(tmp_path):
+    """It stands above the project, and each knows its source."""
+    (tmp_path / "handrail.toml").write_text('[executor]\nurl = "threads:8"\n')
+    settings, problems = read_settings(tmp_path, {})
+    assert not problems
+    assert (settings.executor.value, settings.executor.source) == ("threads:8", "handrail.toml:2")
+    settings, _ = read_settings(tmp_path, {"HANDRAIL_EXECUTOR": "processes:3"})
+    assert (settings.executor.value, settings.executor.source) == (
+        "processes:3",
+        "HANDRAIL_EXECUTOR",
+    )

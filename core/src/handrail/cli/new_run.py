@@ -71,6 +71,7 @@ class RunRequest:
         no_lock: Whether to ignore the lock.
         on_failure: Whether a failure undoes the finished steps or keeps them.
         strict_results: Whether a result that cannot be stored is an error.
+        executor: The executor for items, if one is named.
         journal: The journal, if one is named.
         no_journal: Whether no record is kept.
         quiet: Whether only the result and errors are shown.
@@ -86,6 +87,7 @@ class RunRequest:
     no_lock: bool
     on_failure: OnFailure
     strict_results: bool
+    executor: str | None
     journal: str | None
     no_journal: bool
     quiet: bool
@@ -213,6 +215,7 @@ def _about(
         skip=request.skip,
         no_lock=request.no_lock,
         secrets=secret_variables(plan, session.packs),
+        executor=request.executor or session.packs.executor,
     )
     about = about_action(
         type(action),
@@ -258,6 +261,7 @@ def _run_steps(
             on_failure="undo" if journal is None else request.on_failure,
             strict_results=request.strict_results or session.packs.strict_results,
             about=about,
+            executor=request.executor,
         )
         try:
             counts = orchestrator.execute()

@@ -136,6 +136,8 @@ def _words(session: Session, aim: Aim, request: RecoveryRequest) -> list[str]:
     words = [flag for flag, given in flags.items() if given]
     if aim == "resume":
         words += ["--on-failure", request.on_failure]
+    if request.executor:
+        words += ["--executor", request.executor]
     for pack in session.no_packs:
         words += ["--no-pack", pack]
     if session.only_packs is not None:

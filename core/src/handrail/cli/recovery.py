@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from handrail.cli.completion import RunType
+from handrail.cli.executors import executor_option
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option
 from handrail.cli.session import event_options, warn
@@ -39,6 +40,7 @@ class RecoveryRequest:
         accept_drift: Whether to continue although steps that began have changed.
         action: The action of the run, if given.
         folder: The folder to work in, if not that of the run.
+        executor: The executor for items, if not that of the run.
         journal: The journal, if given.
         quiet: Whether to show only the result and errors.
         no_lock: Whether to ignore the lock; for `resume`.
@@ -59,6 +61,7 @@ class RecoveryRequest:
     accept_drift: bool
     action: str | None
     folder: str | None
+    executor: str | None
     journal: str | None
     quiet: bool
     no_lock: bool = False
@@ -139,6 +142,7 @@ def recovery_options(aim: Aim) -> list[click.Parameter]:
             metavar="PATH",
             help="The folder to work in, if that of the run has moved or is on another machine.",
         ),
+        executor_option(),
         journal_option(),
         *event_options(),
     ]
@@ -194,6 +198,8 @@ def recovery_of(
         recovery.options |= {"journal": journal, "on_failure": "keep"}
     if request.strict_results:
         recovery.options["strict_results"] = True
+    if request.executor:
+        recovery.options["executor"] = request.executor
     return recovery
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Protocol
 
-from handrail.errors import ExecutorError
+from handrail.errors import ExecutorUrlError
+from handrail.redact import has_password
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -13,10 +14,7 @@ if TYPE_CHECKING:
 
     from handrail.executors.protocol import Executor, ExecutorFactory, Host
 
-VARIABLE = "HANDRAIL_EXECUTOR"
-"""The environment variable that names the executor of every call."""
-
-PROCESSES, THREADS = "processes", "threads"
+LOCAL = PROCESSES, THREADS = "processes", "threads"
 _MOST = 1024  # Slots of one machine.
 _EXAMPLES = "processes:4, threads:8"
 
@@ -44,24 +42,54 @@ def open_executor(url: str | None, host: Host, packs: FindsExecutors | None = No
         packs: The executors of packs; by default, those of the installed packs.
 
     Raises:
-        ExecutorError: The URL is not valid, or there is no such executor.
+        ExecutorUrlError: The URL is not valid, or there is no such executor.
+        ExecutorError: The executor needs something that the run does not have.
     """
     if url is None:
-        url = PROCESSES if hasattr(os, "fork") else THREADS
-    name, _, rest = url.partition(":")
-    if name in (PROCESSES, THREADS):
-        slots = _slots(url, rest) if ":" in url else host.slots
-        return _local(name, slots, host)
-    if packs is None:
-        packs = _installed()
+        url = default_url()
+    packs = packs or _installed()
+    name = check_url(url, packs)
+    if name in LOCAL:
+        return _local(name, _slots(url) or host.slots, host)
     factory = packs.find(name)
     if factory is None:
-        known = [PROCESSES, THREADS, *packs.names()]
-        raise ExecutorError(
-            f"there is no executor '{name}'",
-            ways_out=(did_you_mean(name, known), f"there are: {', '.join(sorted(known))}"),
-        )
+        raise _unknown(name, packs)
     return factory(url, host)
+
+
+def default_url() -> str:
+    """Return the URL of the executor that is used if none is named."""
+    return PROCESSES if hasattr(os, "fork") else THREADS
+
+
+def check_url(url: str, packs: FindsExecutors | None = None) -> str:
+    """Check a URL, as far as that is possible without importing a pack; return its name.
+
+    Raises:
+        ExecutorUrlError: It is not valid, or there is no such executor.
+    """
+    name = url.partition(":")[0]
+    if has_password(url):
+        raise ExecutorUrlError(
+            f"the URL of the executor '{name}' has a password in it, and URLs are shown and "
+            "recorded",
+            ways_out=("leave it out of the URL, and give it in a variable",),
+        )
+    if name in LOCAL:
+        _slots(url)
+    elif name not in (packs or _installed()).names():
+        raise _unknown(name, packs)
+    return name
+
+
+def _unknown(name: str, packs: FindsExecutors | None) -> ExecutorUrlError:
+    packs = packs or _installed()
+    packs.find(name)  # It knows why it cannot be used, and raises that.
+    known = sorted((*LOCAL, *packs.names()))
+    return ExecutorUrlError(
+        f"there is no executor '{name}'",
+        ways_out=(did_you_mean(name, known), f"there are: {', '.join(known)}"),
+    )
 
 
 def _local(name: str, slots: int | None, host: Host) -> Executor:
@@ -79,10 +107,14 @@ def _local(name: str, slots: int | None, host: Host) -> Executor:
     return ProcessExecutor(slots, host)
 
 
-def _slots(url: str, text: str) -> int:
+def _slots(url: str) -> int | None:
+    """Return the number of slots in a URL, or None without one."""
+    _, colon, text = url.partition(":")
+    if not colon:
+        return None
     slots = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
     if not 1 <= slots <= _MOST:
-        raise ExecutorError(
+        raise ExecutorUrlError(
             f"'{url}' is no executor: the number of its slots is from 1 to {_MOST}",
             ways_out=(f"for example: {_EXAMPLES}",),
         )

@@ -7,8 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ExecutorError, ItemsUndoError
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from handrail.executors.protocol import AttemptId, CodeRef, Executor
     from handrail.items.ledger import Ledger
     from handrail.journal.run_log import JournaledLog
+    from handrail.packs.executors import InstalledExecutors
 
 HandsOver = Callable[[Stop], AbstractContextManager[None]]
 """Lets an interrupt of the run set a `Stop`, within the block, instead of raising."""
@@ -36,23 +36,15 @@ UntilStopped = Callable[[Callable[[], Any], Callable[[BaseException], None]], Aw
 """Calls a function in a thread, for a coroutine; a cancellation calls the second one."""
 
 
-class Opens(Protocol):
-    """Makes executors, which are not open yet."""
-
-    def __call__(self, url: str | None, host: StepHost) -> Executor:
-        """Make one; without a URL, that of the settings, or the default one."""
-        ...
-
-
 class ItemsOfRun:
     """The items of the steps of one run.
 
     Args:
         run: The run.
         url: The URL of the executor that the user has asked for, or None.
+        packs: The executors of packs, with the default; None for those of the installed packs.
         hands_over: See `HandsOver`.
         until_stopped: See `UntilStopped`.
-        opens: Makes executors.
     """
 
     def __init__(
@@ -62,13 +54,13 @@ class ItemsOfRun:
         *,
         hands_over: HandsOver,
         until_stopped: UntilStopped,
-        opens: Opens | None = None,
+        packs: InstalledExecutors | None = None,
     ) -> None:
         self._run = run
         self._url = url
+        self._packs = packs
         self._hands_over = hands_over
         self._until_stopped = until_stopped
-        self._opens = opens or _opened
         self._memory: dict[int, MemoryLedger] = {}
         # For each attempt with items: the number of its next chunk, and the position of its first
         # item.
@@ -91,7 +83,7 @@ class ItemsOfRun:
         code = _code_of(function, rollback)
         stop = stop or Stop()
         position = self._position(line)
-        url = self._url if executor is None else executor
+        url = executor or self._url or self._default()
         step = self._step(line, position, self._run.attempts.get(position, 1))
         self._busy.add(position)
         try:
@@ -161,7 +153,8 @@ class ItemsOfRun:
         with self._stopping(line, stop):
             for head, rows in parts_back(step):
                 tell = partial(_tell_undo, line, total, before)
-                with self._executor(head.executor, step.host, head.code) as executor:
+                url = self._url_back(head.executor)
+                with self._executor(url, step.host, head.code) as executor:
                     playing = Back(step, head, rows, Calls(executor, step.host, stop), tell)
                     try:
                         playing.play()
@@ -172,6 +165,20 @@ class ItemsOfRun:
                     pass  # Those after an error, so that the next part can be read.
         if errors:
             raise back.undo_error(errors)
+
+    def _default(self) -> str:
+        """Return the URL of the executor of the settings, or of the default one."""
+        from handrail.executors.opening import default_url  # noqa: PLC0415 - where items are
+
+        return default_url() if self._packs is None else self._packs.default or default_url()
+
+    def _url_back(self, begun: str | None) -> str | None:
+        """Return the URL of the executor that undoes items.
+
+        It is of the kind that has worked on them, since only that knows that they are over; how
+        many slots it has may be asked for anew.
+        """
+        return self._url if self._url and _kind(self._url) == _kind(begun) else begun
 
     def _position(self, line: Line) -> int:
         planned = line.running()
@@ -218,7 +225,9 @@ class ItemsOfRun:
 
     @contextmanager
     def _executor(self, url: str | None, host: StepHost, code: CodeRef) -> Generator[Executor]:
-        executor = self._opens(url, host)
+        from handrail.executors.opening import open_executor  # noqa: PLC0415 - where items are
+
+        executor = open_executor(url, host, self._packs)
         try:
             executor.open(_digest_of(code), code)
             yield executor
@@ -260,11 +269,6 @@ class ItemsOfRun:
 
 def _kind(url: str | None) -> str:
     return (url or "").partition(":")[0]
-
-
-def _opened(url: str | None, host: StepHost) -> Executor:
-    opening: Any = import_module("handrail.executors.opening")
-    return cast("Executor", opening.open_executor(url, host))
 
 
 def _code_of(function: Callable[..., Any], rollback: Callable[..., Any] | None) -> CodeRef:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from handrail.engine.commands import Machine
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.orchestrator.journaled import GoingOn, RunAbout, StartsIsolation
+    from handrail.packs.executors import InstalledExecutors
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
 else:
@@ -89,7 +90,8 @@ class Orchestrator(Generic[C]):
         isolation: Runs isolated steps in processes of their own; given by an action. False runs
             them in this process, for tests.
         executor: The URL of the executor for the items of steps, such as `processes:4`; by default,
-            that of the settings.
+            that of the settings, or processes of this machine.
+        executors: Returns the executors of packs, and the one of the settings; given by an action.
 
     Attributes:
         run_number: The number of the last run in its journal.
@@ -111,6 +113,7 @@ class Orchestrator(Generic[C]):
         about: RunAbout | None = None,
         isolation: StartsIsolation | Literal[False] | None = None,
         executor: str | None = None,
+        executors: Callable[[], InstalledExecutors] | None = None,
     ) -> None:
         if on_failure not in ("undo", "keep"):
             raise ValueError(f"on_failure is 'undo' or 'keep', not {on_failure!r}")
@@ -125,6 +128,7 @@ class Orchestrator(Generic[C]):
         self._strict_results = strict_results
         self._about = about
         self._executor = executor
+        self._executors = executors
         self._isolates = isolation is not False
         self._isolation: StartsIsolation | None = isolation or None
         self._owned: OwnedRun | None = None
@@ -257,7 +261,8 @@ class Orchestrator(Generic[C]):
             if not made:
                 from handrail.orchestrator.items import items_of_run  # noqa: PLC0415 - few have any
 
-                made.append(items_of_run(run, self._executor))
+                executors = None if self._executors is None else self._executors()
+                made.append(items_of_run(run, self._executor, executors))
             return made[0]
 
         return items

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
-from handrail.errors import ExecutorError
+from handrail.errors import ExecutorUrlError
 from handrail.packs.factories import factory_of
 
 if TYPE_CHECKING:
@@ -20,10 +20,18 @@ class InstalledExecutors:
 
     Args:
         records: Returns the installed packs.
+        default: The URL of the executor if none is named; None for that of this machine.
     """
 
-    def __init__(self, records: Callable[[], Iterable[PackRecord]]) -> None:
+    def __init__(
+        self, records: Callable[[], Iterable[PackRecord]], default: str | None = None
+    ) -> None:
+        self.default = default
         self._records = records
+
+    def with_default(self, default: str | None) -> InstalledExecutors:
+        """Return the same with another default, unless that is None."""
+        return self if default is None else InstalledExecutors(self._records, default)
 
     def names(self) -> list[str]:
         """Return the names of those that can be used."""
@@ -38,16 +46,15 @@ class InstalledExecutors:
         """Return the factory of an executor, or None; imports only its pack.
 
         Raises:
-            ExecutorError: The pack that is known for it is not installed or not on.
+            ExecutorUrlError: The pack that is known for it is not installed or not on.
             AmbiguousNameError: Several packs offer it.
             PackError: It cannot be imported.
         """
         from handrail.packs.ours import EXECUTORS  # noqa: PLC0415 - only for those of packs
 
-        def refused(hints: Sequence[str]) -> ExecutorError:
-            return ExecutorError(
-                f"no installed pack provides the executor '{name}'", ways_out=hints
-            )
+        def refused(hints: Sequence[str]) -> ExecutorUrlError:
+            what = f"no installed pack provides the executor '{name}'"
+            return ExecutorUrlError(what, ways_out=hints)
 
         factory = factory_of(self._records(), KIND, name, EXECUTORS, refused)
         return cast("ExecutorFactory | None", factory)

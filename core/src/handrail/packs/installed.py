@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from handrail.lock.check import ProjectLock
     from handrail.lock.model import LockedAction, LockName, LockUse
+    from handrail.packs.executors import InstalledExecutors
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
     from handrail.packs.project_edits import Part
@@ -104,6 +105,18 @@ class InstalledPacks:
         from handrail.packs.serializers import InstalledSerializers  # noqa: PLC0415 - for runs only
 
         return InstalledSerializers(lambda: self.records)
+
+    @property
+    def executor(self) -> str | None:
+        """The URL of the executor for items that the settings name, or None."""
+        return None if self.settings.executor is None else self.settings.executor.value
+
+    @property
+    def executors(self) -> InstalledExecutors:
+        """The executors of the used packs, with the one that the settings name as the default."""
+        from handrail.packs.executors import InstalledExecutors  # noqa: PLC0415 - for items only
+
+        return InstalledExecutors(lambda: self.records, self.executor)
 
     @property
     def strict_results(self) -> bool:

@@ -207,12 +207,14 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
         raise PlanError(info.name, found)
 
 
-def chosen_json(plan: Plan, provider: PackProvider) -> str:
-    """Return, as JSON, the selected steps of a plan and the excluded packs."""
+def chosen_json(plan: Plan, provider: PackProvider, executor: str | None = None) -> str:
+    """Return, as JSON, the selected steps of a plan, the excluded packs and the executor."""
     chosen: dict[str, Any] = values_of(provider.selection)
     if plan.part:
         chosen["only"] = [planned.name for planned in plan.steps]
     chosen["secrets"] = secret_variables(plan, provider)
+    if executor is not None:
+        chosen["executor"] = executor
     return json.dumps(chosen, separators=(",", ":"))
 
 

@@ -19,6 +19,7 @@ from handrail.settings.selection import Selection
 if TYPE_CHECKING:
     from handrail.errors import HandrailError
     from handrail.lock.model import LockUse
+    from handrail.packs.executors import InstalledExecutors
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
     from handrail.packs.project_edits import Part
@@ -50,6 +51,16 @@ class PackProvider(Protocol):
     @property
     def strict_results(self) -> bool:
         """Whether a step fails if the journal cannot store its result."""
+        ...
+
+    @property
+    def executor(self) -> str | None:
+        """The URL of the executor for items that the settings name, or None."""
+        ...
+
+    @property
+    def executors(self) -> InstalledExecutors:
+        """The executors of the packs, with the one that the settings name as the default."""
         ...
 
     def contributors(self) -> Sequence[Contributor]:
@@ -136,6 +147,7 @@ class ExplicitPacks:
         left_out: Always empty: an undo excludes no pack.
         serializers: None: those of installed packs are ignored.
         strict_results: Always False: the project is ignored.
+        executor: Always None: the project is ignored.
     """
 
     def __init__(self, packs: Sequence[LoadedPack], grants: Mapping[str, frozenset[str]]) -> None:
@@ -145,6 +157,15 @@ class ExplicitPacks:
         self.left_out: Mapping[str, str] = {}
         self.serializers = InstalledSerializers(tuple)
         self.strict_results = False
+        self.executor: str | None = None
+
+    @property
+    def executors(self) -> InstalledExecutors:
+        """Those of the installed packs, if the program names one; none is the default."""
+        from handrail.packs.executors import InstalledExecutors  # noqa: PLC0415 - for runs only
+        from handrail.packs.installed import installed_packs  # noqa: PLC0415 - for one that is named
+
+        return InstalledExecutors(lambda: installed_packs().records)
 
     def contributors(self) -> tuple[LoadedPack, ...]:
         """Return the packs."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from handrail.errors import Problem
     from handrail.lock.model import LockUse
     from handrail.origin import Origin
+    from handrail.packs.executors import InstalledExecutors
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
@@ -92,6 +93,16 @@ class UndoPacks:
     def strict_results(self) -> bool:
         """Whether a step fails if the journal cannot store its result."""
         return self._packs.strict_results
+
+    @property
+    def executor(self) -> str | None:
+        """The URL of the executor for items that the settings name, or None."""
+        return self._packs.executor
+
+    @property
+    def executors(self) -> InstalledExecutors:
+        """The executors of the packs."""
+        return self._packs.executors
 
     @property
     def selection(self) -> Selection:

@@ -33,6 +33,7 @@ def resume(
     failed_only: bool = False,
     progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Finish a run that was interrupted, or kept after a failure; blocking.
 
@@ -56,6 +57,7 @@ def resume(
             steps are undone first, and run again.
         progress_callback: See `Orchestrator`.
         observers: See `Orchestrator`.
+        executor: The executor for items; by default, that with which the run began.
 
     Returns:
         The result that the action's `run` would have returned.
@@ -71,6 +73,8 @@ def resume(
         StepFailedError: A step failed, now or before, and the run was undone.
     """
     options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
+    if executor is not None:
+        options["executor"] = executor
     going = _Going("resume", ctx, packs, accept_drift, take_over, options, failed_only)
     with going.on(action, number, journal, folder) as recovery:
         return recovery.run()
@@ -89,9 +93,12 @@ async def resume_async(
     failed_only: bool = False,
     progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Like `resume`, for use inside a running event loop."""
     options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
+    if executor is not None:
+        options["executor"] = executor
     going = _Going("resume", ctx, packs, accept_drift, take_over, options, failed_only)
     with going.on(action, number, journal, folder) as recovery:
         return await recovery.run_async()
@@ -108,6 +115,7 @@ def rollback(
     accept_drift: bool = False,
     take_over: bool = False,
     observers: Iterable[Observer] = (),
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Undo a run that was interrupted, kept after a failure, or completed; blocking.
 
@@ -129,6 +137,8 @@ def rollback(
         StepFailedError: A step could not be undone; see its `rollback_errors`.
     """
     options: RunOptions = {"progress_callback": None, "observers": observers}
+    if executor is not None:
+        options["executor"] = executor
     going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return recovery.run()
@@ -145,9 +155,12 @@ async def rollback_async(
     accept_drift: bool = False,
     take_over: bool = False,
     observers: Iterable[Observer] = (),
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Like `rollback`, for use inside a running event loop."""
     options: RunOptions = {"progress_callback": None, "observers": observers}
+    if executor is not None:
+        options["executor"] = executor
     going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return await recovery.run_async()

@@ -37,6 +37,7 @@ class Invocation:
         skip: Names of the steps to leave out.
         no_lock: Whether the lock was left aside.
         secrets: The variables from which packs have read secrets.
+        executor: The URL of the executor for items, or None for the default one.
     """
 
     no_packs: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ class Invocation:
     skip: tuple[str, ...] = ()
     no_lock: bool = False
     secrets: tuple[str, ...] = ()
+    executor: str | None = None
 
     @classmethod
     def of(
@@ -60,6 +62,7 @@ class Invocation:
         skip: tuple[str, ...] = (),
         no_lock: bool = False,
         secrets: Iterable[str] = (),
+        executor: str | None = None,
     ) -> Invocation:
         """Return an invocation, without the values that look like secrets.
 
@@ -83,6 +86,7 @@ class Invocation:
             skip=skip,
             no_lock=no_lock,
             secrets=tuple(secrets),
+            executor=executor,
         )
 
     def to_json(self) -> str:
@@ -104,7 +108,8 @@ class Invocation:
 
         with decoding(row.number, "its packs"):
             only_packs, start = stored.get("only_packs"), stored.get("start")
-            check_texts(() if start is None else (start,))
+            executor = stored.get("executor")
+            check_texts([each for each in (start, executor) if each is not None])
             values = [texts(each) for each in stored.get("values", ())]
             return cls(
                 no_packs=texts(stored.get("no_packs", ())),
@@ -116,6 +121,7 @@ class Invocation:
                 skip=texts(stored.get("skip", ())),
                 no_lock=bool(stored.get("no_lock")),
                 secrets=texts(stored.get("secrets", ())),
+                executor=executor,
             )
 
     @property

@@ -212,6 +212,7 @@ def prepare(
         aim=aim,
         accept_drift=accept_drift,
         serializers=provider.serializers,
+        executor=invocation.executor,
         ignored=ignored,
         secrets=tuple(text for each in provider.secrets() for text in each.texts),
         command_line=command_line,

@@ -266,6 +266,7 @@ class Recovery:
         accept_drift: Whether to continue even if steps that were started have changed.
         take_over: Whether to take the run from an owner whose lease has expired.
         serializers: The serializers for values that JSON lacks.
+        executor: The executor for items that the run began with, or None.
         ignored: Current problems that do not matter for an undo.
         secrets: The secrets of the packs.
         command_line: Returns a Handrail command as the user must type it.
@@ -280,6 +281,7 @@ class Recovery:
     accept_drift: bool = False
     take_over: bool = False
     serializers: Serializers | None = None
+    executor: str | None = None
     ignored: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     command_line: Callable[[str], str] = "handrail {}".format
@@ -321,7 +323,9 @@ class Recovery:
             secrets=self.secrets,
         )
         self._check_values(self.recorded, about)
-        orchestrator = orchestrator_of(self.action, self.plan, **self.options)
+        orchestrator = orchestrator_of(
+            self.action, self.plan, recorded_executor=self.executor, **self.options
+        )
         number = self.recorded.row.number
         owned = self.journal.claim(number, take_over=self.take_over)
         try:

@@ -89,6 +89,7 @@ _READERS: Mapping[str, tuple[str, Callable[[TableReader, object], object]]] = {
     "local": ("local", read_local),
     "required": ("required", read_required),
     "journal": ("journal", lambda reader, value: read_text(reader, "journal", value)),
+    "executor": ("executor", lambda reader, value: read_text(reader, "executor", value)),
     "project": ("name", read_project),
     "locked": ("locked", lambda reader, value: read_flag(reader, "locked", value)),
     "strict_results": (

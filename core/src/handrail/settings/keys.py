@@ -44,6 +44,7 @@ KEYS: dict[str, str] = {
     "required.steps.after": "text",
     "required.steps.in": "text or list of names",
     "journal.url": "text",
+    "executor.url": "text",
     "project.name": "text",
     "locked": "true or false",
     "strict_results": "true or false",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import Problem, SettingsError
+from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.settings.project import Project, find_project
 from handrail.settings.requirements import RequiredPack, parse_pack
@@ -22,8 +23,9 @@ NO_PACKS = "HANDRAIL_NO_PACKS"
 ONLY_PACKS = "HANDRAIL_ONLY_PACKS"
 POLICY = "HANDRAIL_POLICY"
 JOURNAL = "HANDRAIL_JOURNAL"
+EXECUTOR = "HANDRAIL_EXECUTOR"
 VARIABLES = (
-    *(NO_PACKS, ONLY_PACKS, POLICY, JOURNAL, SAFE_FOLDERS),
+    *(NO_PACKS, ONLY_PACKS, POLICY, JOURNAL, EXECUTOR, SAFE_FOLDERS),
     *("HANDRAIL_CACHE", "HANDRAIL_PROGRESS"),
 )
 
@@ -64,6 +66,8 @@ def read_settings(
         from handrail.settings.file import with_file  # noqa: PLC0415
 
         settings = with_file(settings, project.file, problems)
+    if environ.get(EXECUTOR):
+        settings = replace(settings, executor=Value(value=environ[EXECUTOR], source=EXECUTOR))
     return settings, tuple(problems)
 
 

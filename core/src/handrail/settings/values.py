@@ -93,6 +93,7 @@ class Settings:
         required: Required packs and steps, those of policies first.
         locked: Whether every run must be locked.
         journal: The location of the project's journal, or None if not set.
+        executor: The URL of the executor for items, or None if not set.
         strict_results: Whether a step fails if the journal cannot store its result.
         name: The name of the project, or None if not set.
         policies: The installed policies.
@@ -112,6 +113,7 @@ class Settings:
     required: Requirements = Requirements()
     locked: Value[bool] = Value(value=False, source="default")
     journal: Value[str] | None = None
+    executor: Value[str] | None = None
     strict_results: Value[bool] = Value(value=False, source="default")
     name: Value[str] | None = None
     policies: tuple[Policy, ...] = ()

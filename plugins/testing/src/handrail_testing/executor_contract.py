@@ -48,6 +48,7 @@ class ContractHost:
         inherited: Descriptors for workers; none.
         uid: The UUID of the run.
         notes: What was recorded, with the attempt.
+        written: What workers have printed, by stream.
         refuses: What `record` raises, if anything.
     """
 
@@ -59,6 +60,7 @@ class ContractHost:
     def __init__(self) -> None:
         self.uid = str(uuid.uuid4())
         self.notes: list[tuple[AttemptId, Note]] = []
+        self.written: list[tuple[str, str]] = []
         self.refuses: Exception | None = None
         self._lock = threading.Lock()
 
@@ -78,8 +80,9 @@ class ContractHost:
         """Take note of progress."""
 
     def wrote(self, stream: Literal["stdout", "stderr"], text: str) -> None:
-        """Show what a worker has printed."""
-        print(text, end="", file=sys.stdout if stream == "stdout" else sys.stderr)
+        """Keep what a worker has printed."""
+        with self._lock:
+            self.written.append((stream, text))
 
     def begins(self, call: ChunkCall) -> None:
         """Take note of a call before it is submitted, as a run writes it to its journal."""

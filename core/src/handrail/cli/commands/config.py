@@ -163,6 +163,12 @@ def rows_of(
     name = settings.name
     rows.append(("project.name", name and name.value, "default" if name is None else name.source))
     rows.append(("locked", settings.locked.value, settings.locked.source))
+    executor = settings.executor
+    rows.append(
+        ("executor.url", "processes", "default")
+        if executor is None
+        else ("executor.url", shown_url(executor.value), executor.source)
+    )
     strict = settings.strict_results
     rows.append(("strict_results", strict.value, strict.source))
     if SAFE_FOLDERS in settings.variables:

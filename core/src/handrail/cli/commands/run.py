@@ -10,6 +10,7 @@ import click
 
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.completion import complete_steps
+from handrail.cli.executors import executor_option
 from handrail.cli.garbage import few_collections, no_collections
 from handrail.cli.journals import journal_option, strict_option
 from handrail.cli.session import OWN_OPTIONS, event_options
@@ -70,6 +71,7 @@ def run_options() -> list[click.Parameter]:
             show_default=True,
             help="If a step fails, undo what was done, or keep it for `handrail resume`.",
         ),
+        executor_option(),
         strict_option(),
         journal_option(),
         click.Option(

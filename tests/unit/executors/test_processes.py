@@ -1,0 +1,176 @@
+"""Slots that are processes, beside what the contract of executors says of all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from leftovers import children, descriptors, has_ended
+
+from handrail.errors import ExecutorError
+from handrail.executors import AttemptId, ChunkCall, CodeRef, Failed, Lost, processes
+from handrail.executors.processes import ProcessExecutor
+from handrail.executors.slot import _seconds_of_work  # pyright: ignore[reportPrivateUsage]
+from handrail_testing import ContractHost
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+HERE = Path(__file__).parent
+PATIENCE = 60.0
+
+
+class Recorded(ContractHost):
+    """A run that is recorded, in a journal that offers no lock to inherit."""
+
+    run = 7
+
+    def __init__(self, journal: str = "") -> None:
+        super().__init__()
+        self.journal = journal or None
+
+
+def code(function: str) -> CodeRef:
+    return CodeRef(function=f"processes_items:{function}", files={}, path=(str(HERE),), folder=".")
+
+
+def call(*items: Any, chunk: int = 0) -> ChunkCall:
+    return ChunkCall(attempt=AttemptId("u", "s", 1, chunk, 1), first=0, items=items)
+
+
+@pytest.fixture
+def host() -> ContractHost:
+    return ContractHost()
+
+
+@pytest.fixture
+def executor(host: ContractHost) -> Iterator[ProcessExecutor]:
+    """An executor with one slot; in the end neither a process nor a file is left."""
+    before, files = children(), descriptors()
+    made = ProcessExecutor(1, host)
+    yield made
+    made.close()
+    assert children() == before
+    assert descriptors() == files
+
+
+def outcome(executor: ProcessExecutor) -> Any:
+    over = time.monotonic() + PATIENCE
+    while time.monotonic() < over:
+        for each in executor.wait(1.0):
+            return each
+    raise AssertionError("nothing has come")
+
+
+def test_a_process_calls_in_its_main_thread(executor: ProcessExecutor) -> None:
+    """Signals and timeouts work there; it has a group of its own, no input, and no terminal."""
+    executor.open("", code("describes"))
+    executor.submit(call(None))
+    [told] = outcome(executor).results
+    assert told == {"main": True, "leads": True, "input": "", "terminal": False}
+
+
+def test_what_is_printed_is_shown_line_by_line(
+    executor: ProcessExecutor, host: ContractHost
+) -> None:
+    """Also what processes of the item print, and a line without an end; before the outcome."""
+    executor.open("", code("prints"))
+    executor.submit(call("one"))
+    outcome(executor)
+    shown = {
+        stream: "".join(text for name, text in host.written if name == stream)
+        for stream in ("stdout", "stderr")
+    }
+    assert shown == {"stdout": "one\nfrom a child\nno end\n", "stderr": "item 0: logged {'a': 1}\n"}
+
+
+def test_the_death_of_a_process_is_told(executor: ProcessExecutor) -> None:
+    """By its signal or its exit status; another one takes the next chunk."""
+    executor.open("", code("dies"))
+    reasons: list[str] = []
+    for chunk, how in enumerate((3, -signal.SIGTERM, 0)):
+        executor.submit(call(how, chunk=chunk))
+        lost = outcome(executor)
+        reasons.append(lost.reason.partition(" ")[2] if isinstance(lost, Lost) else "done")
+    assert [each.partition(" ")[2] for each in reasons] == [
+        "ended with exit status 3 before it was done",
+        "was killed by SIGTERM",
+        "",
+    ]
+
+
+def test_processes_that_an_item_has_left_end_with_its_worker(executor: ProcessExecutor) -> None:
+    executor.open("", code("leaves"))
+    executor.submit(call(None))
+    [left] = outcome(executor).results
+    os.kill(left, 0)
+    executor.close()
+    assert has_ended(left)
+
+
+def test_no_process_can_be_started(
+    executor: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calls fail with the reason and the ways out, and no other call is taken."""
+
+    def fails(*_: Any) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(processes, "Helper", fails)
+    executor.open("", code("dies"))
+    executor.submit(call(0))
+    failed = outcome(executor)
+    assert isinstance(failed, Failed)
+    assert "could not be started" in failed.error
+    with pytest.raises(ExecutorError, match="processes:1"):
+        executor.submit(call(0, chunk=1))
+
+
+def test_too_many_processes_are_told_of(executor: ProcessExecutor) -> None:
+    """The helper goes on when it cannot fork, and says why."""
+    from handrail.processes.helper import ending
+
+    assert ending(-errno.EAGAIN) == "could not be started: there are too many (ulimit -u)"
+    assert ending(-errno.ENOMEM) == "could not be started: Cannot allocate memory"
+
+
+def test_a_process_that_computes_is_not_frozen() -> None:
+    """Its time on a core grows, though no thread of it can say so."""
+    before = _seconds_of_work(os.getpid())
+    while _seconds_of_work(os.getpid()) == before and sys.platform == "linux":
+        pass
+
+
+def test_attempts_of_a_killed_driver_are_dead_once_its_processes_are(tmp_path: Path) -> None:
+    """A journal that offers no lock to inherit needs no other proof."""
+    driver = subprocess.Popen(
+        [sys.executable, str(HERE / "processes_driver.py"), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        over = time.monotonic() + PATIENCE
+        while not (told := list(tmp_path.glob("worker-*"))):
+            assert time.monotonic() < over
+            assert driver.poll() is None
+            time.sleep(0.01)
+        worker = int(told[0].name.partition("-")[2])
+        executor = ProcessExecutor(1, Recorded(str(tmp_path)))
+        try:
+            executor.open("", code("dies"))
+            assert executor.confirm_dead(AttemptId("u", "s", 1, 0, 1), 0.1) == "unknown"
+            driver.kill()
+            driver.wait()
+            assert executor.confirm_dead(AttemptId("u", "s", 1, 0, 1), PATIENCE) == "dead"
+            with pytest.raises(ProcessLookupError):
+                os.kill(worker, 0)
+        finally:
+            executor.close()
+    finally:
+        driver.kill()
+        driver.wait()

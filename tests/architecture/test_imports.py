@@ -300,7 +300,7 @@ PUBLIC = ("handrail.errors", "handrail.events")
 # Of these modules, what is in their `__all__`.
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
-    *("handrail.journal", "handrail.journal.backend"),
+    *("handrail.executors", "handrail.journal", "handrail.journal.backend"),
 )
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
@@ -10,6 +10,7 @@ from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.errors import JournalDamagedError
+    from handrail.executors.protocol import AttemptId, Note
     from handrail.journal.records import (
         Change,
         ChunkCount,
@@ -353,5 +354,139 @@ class ReadsValues(Protocol):
 
         Raises:
             JournalError: There is no such value, or it cannot be read.
+        """
+        ...
+
+
+class ChunkSession(Protocol):
+    """The connection of a worker, on any machine, that works on chunks of items one by one.
+
+    While it works on one, the connection has the lock of that chunk. Any thread may use it.
+    """
+
+    def begin(self, attempt: AttemptId, token: int) -> None:
+        """Take the lock of a chunk; then check that nobody has forbidden the attempt.
+
+        Args:
+            attempt: The attempt; it is recorded as the current one of the chunk.
+            token: What `ChunkFences.token` returned for it.
+
+        Raises:
+            LeaseLostError: It is forbidden, or not the current one. Nothing may be done for it.
+            JournalError: The journal cannot be used, or another worker has the lock.
+        """
+        ...
+
+    def record(self, notes: Sequence[Note]) -> None:
+        """Write rollback data of items, all or none; they are durable when this returns.
+
+        Raises:
+            LeaseLostError: The attempt was forbidden meanwhile.
+            JournalError: The notes could not be written.
+        """
+        ...
+
+    def check(self) -> None:
+        """Give a sign of life, and check that nobody has forbidden the attempt.
+
+        Raises:
+            LeaseLostError: It was forbidden.
+            JournalError: The connection, and with it the lock, is lost.
+        """
+        ...
+
+    def end(self) -> None:
+        """Give back the lock.
+
+        Raises:
+            JournalError: The connection is lost, and so the lock is free as well.
+        """
+        ...
+
+    def close(self) -> None:
+        """Disconnect. Calling it twice is harmless."""
+        ...
+
+
+@frozen
+class ChunkHolder:
+    """The worker that has the lock of a chunk.
+
+    Attributes:
+        label: What it called itself when it connected.
+        silent: Seconds since its last sign of life.
+    """
+
+    label: str
+    silent: float
+
+
+class ChunkFences(Protocol):
+    """What the owner of a run keeps its workers out of chunks with."""
+
+    def token(self) -> int:
+        """Return a number that allows one attempt to begin; each is greater than all before it."""
+        ...
+
+    def forbid(self, attempt: AttemptId) -> None:
+        """Let nobody begin at the chunk, or write to it, with a token that was returned so far.
+
+        Who is at it stops with the next sign of life; its lock is free when it has ended.
+
+        Raises:
+            JournalError: The journal cannot be written.
+        """
+        ...
+
+    def is_free(self, attempt: AttemptId) -> bool:
+        """Return whether nobody has the lock of the chunk.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        ...
+
+    def holders(self, attempts: Collection[AttemptId]) -> Mapping[AttemptId, ChunkHolder]:
+        """Return who has the lock of each chunk; those whose lock is free are left out.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        ...
+
+    def expel(self, attempt: AttemptId) -> None:
+        """End the connection of who has the lock of the chunk, so that it can write no more.
+
+        Raises:
+            JournalError: The journal cannot be used, or does not let this user do so.
+        """
+        ...
+
+    def close(self) -> None:
+        """Disconnect. Calling it twice is harmless."""
+        ...
+
+
+@runtime_checkable
+class ReachedByWorkers(Protocol):
+    """What a journal has in addition if workers on other machines can write to its runs."""
+
+    def chunk_session(self, label: str) -> ChunkSession:
+        """Return a connection for a worker; it does not end with the journal.
+
+        Args:
+            label: What the worker is called, of up to 50 ASCII characters.
+
+        Raises:
+            JournalError: The journal cannot be used.
+        """
+        ...
+
+    def chunk_fences(self, number: int) -> ChunkFences:
+        """Return the fences of a run that this process owns.
+
+        Raises:
+            NotFoundError: There is no such run.
+            JournalError: The journal cannot be used.
         """
         ...

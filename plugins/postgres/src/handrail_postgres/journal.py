@@ -21,6 +21,7 @@ from handrail.journal.backend import (
     this_process,
     write_rows,
 )
+from handrail_postgres.chunks import PostgresChunkFences, PostgresChunkSession
 from handrail_postgres.claims import claim, holder_of
 from handrail_postgres.owned import PostgresOwnedRun
 from handrail_postgres.schema import MIGRATIONS, make_tables
@@ -133,6 +134,26 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
             JournalError: There is no such value, or it cannot be read.
         """
         return read_value(self._reader_session(), number, name)
+
+    def chunk_session(self, label: str) -> PostgresChunkSession:
+        """Return a connection for a worker; it does not end with the journal.
+
+        Args:
+            label: What the worker is called, of up to 50 ASCII characters.
+
+        Raises:
+            JournalError: The database cannot be used.
+        """
+        return PostgresChunkSession(self._url, label)
+
+    def chunk_fences(self, number: int) -> PostgresChunkFences:
+        """Return the fences of a run that this process owns.
+
+        Raises:
+            NotFoundError: There is no such run.
+            JournalError: The database cannot be used.
+        """
+        return PostgresChunkFences(self._reader_session, number)
 
     def holder(self, number: int) -> Holder | None:
         """Return the process that owns the run, or None if its owner is gone.

@@ -138,7 +138,7 @@ _BY_HAND = ("ALTER TABLE handrail_run ADD COLUMN by_hand text",)
 # older version must not open these: it would take what lies before the last step for skipped.
 _LANES = ("ALTER TABLE handrail_field ADD COLUMN step text",)
 
-# The items of steps.
+# The items of steps. A worker may not begin or write any more with a token up to `fenced`.
 _ITEMS = (
     """
     CREATE TABLE handrail_chunk (
@@ -164,6 +164,7 @@ _ITEMS = (
         at text NOT NULL,
         crc bigint NOT NULL,
         outcome_crc bigint NOT NULL,
+        fenced bigint NOT NULL DEFAULT 0,
         UNIQUE (run, step, n, number)
     )
     """,

@@ -69,6 +69,37 @@ _LOCKED = """
 LOCKED = f"SELECT count(*) > 0 {_LOCKED}"
 END_SESSION = f"SELECT pg_terminate_backend(pid, 5000) {_LOCKED}"
 
+# The lock of a chunk of items has one number, a hash.
+FENCE = "SELECT fence FROM handrail_run WHERE id = %s"
+CHUNK_LOCK = "SELECT pg_advisory_lock(%s)"
+CHUNK_UNLOCK = "SELECT pg_advisory_unlock(%s)"
+CHUNK_IS_FREE = "SELECT pg_try_advisory_xact_lock(%s)"
+_CHUNK = "step = %(step)s AND n = %(step_attempt)s AND number = %(chunk)s"
+# What goes forward was recorded as started; what is undone may be in any state.
+CHUNK_MAY = f"""
+    SELECT run.id FROM handrail_run AS run JOIN handrail_chunk AS chunk ON chunk.run = run.id
+    WHERE run.uid = %(run)s AND run.fence = %(fence)s AND {_CHUNK}
+        AND attempt = %(attempt)s AND fenced < %(token)s AND (%(undo)s OR state = 'started')
+"""
+CHUNK_FORBID = f"""
+    UPDATE handrail_chunk SET fenced = greatest(fenced, %(token)s)
+    WHERE run = (SELECT id FROM handrail_run WHERE uid = %(run)s) AND {_CHUNK}
+"""
+_CHUNK_LOCKED = """
+    FROM (
+        SELECT pid, (classid::bigint << 32) | objid::bigint AS number
+        FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND objsubid = 1
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) AS lock
+"""
+CHUNK_HOLDERS = f"""
+    SELECT number, application_name,
+        coalesce(extract(epoch FROM clock_timestamp() - state_change)::float8, 0.0)
+    {_CHUNK_LOCKED} JOIN pg_stat_activity USING (pid) WHERE number = ANY(%s::bigint[])
+"""
+CHUNK_EXPEL = f"SELECT pg_terminate_backend(pid, 5000) {_CHUNK_LOCKED} WHERE number = %s"
+
 STORE_VALUE = """
     INSERT INTO handrail_value (run, name, content) VALUES (%s, %s, %s)
     ON CONFLICT DO NOTHING RETURNING name

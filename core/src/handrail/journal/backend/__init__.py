@@ -24,6 +24,7 @@ from handrail.journal.backend.owner import Owner, this_process
 from handrail.journal.backend.rows import unknown_run
 from handrail.journal.backend.statements import Dialect, Statements
 from handrail.journal.backend.value_names import value_names
+from handrail.journal.codec import encode
 from handrail.journal.damage import decoding
 from handrail.journal.opening import refuse_password
 
@@ -40,6 +41,7 @@ __all__ = [
     "change_run",
     "count_rows",
     "decoding",
+    "encode",
     "held_error",
     "item_note",
     "lost_error",

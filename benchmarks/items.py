@@ -1,0 +1,158 @@
+"""Items and sweeps beside bare pools with the same chunks, in one run: `python benchmarks/items.py`.
+
+Each contender maps a function that does nothing over so many items, cut into chunks of the same
+size, with as many slots, and twice as many chunks under way; it is measured from the call to its
+end, with the start of its processes. Only Handrail records each chunk, synced to the disk, before
+it is sent and after it has ended, so that a kill can be finished or undone. A durable note of an
+item is held against one commit of SQLite for each: that is what it takes at least for whoever
+writes them one by one; slots share commits. An undo is held against the way forward. The processes
+of Handrail import what makes contexts; those of the bare pool next to nothing.
+
+A sweep of short runs is held against `xargs -P` of the same command, as often.
+
+Each measurement is a process of its own, and the contenders take turns. Ray takes part if it is
+installed here.
+
+    python benchmarks/items.py --json items.json [--rounds 5] [--only items-1000] [--disk FOLDER]
+    python benchmarks/peers/picture.py items.json      the tables of the docs
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "peers"))
+
+from bench import Bench  # noqa: E402
+from cases import FLOOR, Case, Contender  # noqa: E402
+from environments import OURS, ROOT  # noqa: E402
+from run import machine, measured, names  # noqa: E402
+from tables import printed  # noqa: E402
+
+SCRIPT = "items_work.py"
+SLOTS = os.cpu_count() or 1
+MANY, FEW, NOTED, RUNS = 100_000, 10_000, 10_000, 100
+POOL, COMMITS, XARGS = "bare pool of processes", "sqlite3, one commit an item", "xargs -P"
+HANDRAIL = "handrail"
+
+
+def contender(
+    label: str, way: str, floor: str, count: int = MANY, *, slots: int = SLOTS, chunk: int = 0
+) -> Contender:
+    """Return who does so many items in one way."""
+    peer = FLOOR if way in ("pool", "commits", "xargs") else HANDRAIL
+    script = (SCRIPT, way, str(slots), str(chunk))
+    return Contender(label=label, peer=peer, script=script, steps=count, floor=floor)
+
+
+def bare_ray(chunk: int) -> Contender:
+    """Return the tasks of Ray, if it is installed."""
+    remark = "" if importlib.util.find_spec("ray") else "is not installed"
+    script = (SCRIPT, "ray", str(SLOTS), str(chunk))
+    return Contender(
+        label="bare tasks of Ray, once started",
+        peer="ray",
+        script=script,
+        steps=MANY,
+        floor=POOL,
+        remark=remark,
+    )
+
+
+def with_chunks(chunk: int) -> Case:
+    """Return the items that record nothing."""
+    return Case(
+        name=f"items-{chunk}",
+        title=f"100 000 items in chunks of {chunk}, on {SLOTS} slots",
+        work="items",
+        unit="item",
+        contenders=(
+            contender(POOL, "pool", POOL, chunk=chunk),
+            bare_ray(chunk),
+            contender(HANDRAIL, "plain", POOL, chunk=chunk),
+            contender("handrail, its undo", "plain-undo", HANDRAIL, chunk=chunk),
+        ),
+    )
+
+
+OF_ITS_OWN = Case(
+    name="items-own",
+    title=f"Items in chunks of its own choice, on {SLOTS} slots",
+    work="items",
+    unit="item",
+    contenders=(
+        contender("bare pool, chunks of 1000", "pool", "bare pool, chunks of 1000", chunk=1000),
+        contender(HANDRAIL, "plain", "bare pool, chunks of 1000"),
+        contender("handrail, 10 000 items", "plain", HANDRAIL, FEW),
+    ),
+)
+WITH_NOTES = Case(
+    name="items-noted",
+    title="10 000 items, with a durable note each, in chunks of 100",
+    work="items",
+    unit="item",
+    contenders=(
+        contender(COMMITS, "commits", COMMITS, NOTED),
+        *(
+            contender(
+                HANDRAIL if slots == SLOTS else f"handrail, {slots} slots",
+                "noted",
+                COMMITS,
+                NOTED,
+                slots=slots,
+                chunk=100,
+            )
+            for slots in sorted({1, SLOTS, 4, 8})
+        ),
+        contender("handrail, its undo", "noted-undo", HANDRAIL, NOTED, chunk=100),
+    ),
+)
+SWEEP = Case(
+    name="items-sweep",
+    title=f"{RUNS} short runs, {SLOTS} at a time",
+    work="sweep",
+    unit="item",
+    contenders=(
+        contender(XARGS, "xargs", XARGS, RUNS),
+        contender(HANDRAIL, "sweep", XARGS, RUNS),
+    ),
+)
+CASES = (with_chunks(1000), with_chunks(100), OF_ITS_OWN, WITH_NOTES, SWEEP)
+
+
+def main() -> None:
+    """Measure, print, and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    known = tuple(case.name for case in CASES)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", type=names(known), default=known, metavar="CASES")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--disk", type=Path, default=ROOT / "build", help="where journals are")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one measurement")
+    given = parser.parse_args()
+    given.disk.mkdir(parents=True, exist_ok=True)
+    here = Path(sys.executable)
+    run: dict[str, Any] = {"schema": 1, "began": machine(), "rounds": given.rounds, "cases": []}
+    with tempfile.TemporaryDirectory(dir=given.disk, prefix="items-") as work:
+        bench = Bench({OURS: here, HANDRAIL: here, "ray": here}, Path(work), given.limit)
+        for case in CASES:
+            if case.name in given.only:
+                run["cases"].append(measured(case, bench, {}, given.rounds))
+                print(printed(run["cases"][-1]), flush=True)
+    run["ended"] = machine()
+    if given.json:
+        given.json.write_text(json.dumps(run, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Items and sweeps beside bare pools with the same chunks, in one run: `python benchmarks/items.py`.
+"""Items and sweeps beside bare pools and `xargs`, in one run: `python benchmarks/items.py`.
 
 Each contender maps a function that does nothing over so many items, cut into chunks of the same
 size, with as many slots, and twice as many chunks under way; it is measured from the call to its
@@ -45,58 +45,65 @@ HANDRAIL = "handrail"
 
 
 def contender(
-    label: str, way: str, floor: str, count: int = MANY, *, slots: int = SLOTS, chunk: int = 0
+    label: str,
+    who: str,
+    floor: str,
+    count: int = MANY,
+    *,
+    way: str = "nothing",
+    slots: int = SLOTS,
+    chunk: int = 0,
 ) -> Contender:
     """Return who does so many items in one way."""
-    peer = FLOOR if way in ("pool", "commits", "xargs") else HANDRAIL
-    script = (SCRIPT, way, str(slots), str(chunk))
+    peer = HANDRAIL if who in (HANDRAIL, "undo") else FLOOR
+    script = (SCRIPT, who, way, str(slots), str(chunk))
     return Contender(label=label, peer=peer, script=script, steps=count, floor=floor)
 
 
-def bare_ray(chunk: int) -> Contender:
+def bare_ray(way: str, chunk: int) -> Contender:
     """Return the tasks of Ray, if it is installed."""
-    remark = "" if importlib.util.find_spec("ray") else "is not installed"
-    script = (SCRIPT, "ray", str(SLOTS), str(chunk))
     return Contender(
         label="bare tasks of Ray, once started",
         peer="ray",
-        script=script,
+        script=(SCRIPT, "ray", way, str(SLOTS), str(chunk)),
         steps=MANY,
         floor=POOL,
-        remark=remark,
+        remark="" if importlib.util.find_spec("ray") else "is not installed",
     )
 
 
-def with_chunks(chunk: int) -> Case:
+def with_chunks(chunk: int, way: str = "nothing", words: str = "that do nothing") -> Case:
     """Return the items that record nothing."""
+    suffix = "" if way == "nothing" else f"-{way}"
     return Case(
-        name=f"items-{chunk}",
-        title=f"100 000 items in chunks of {chunk}, on {SLOTS} slots",
+        name=f"items-{chunk}{suffix}",
+        title=f"100 000 items {words}, in chunks of {chunk}, on {SLOTS} slots",
         work="items",
         unit="item",
         contenders=(
-            contender(POOL, "pool", POOL, chunk=chunk),
-            bare_ray(chunk),
-            contender(HANDRAIL, "plain", POOL, chunk=chunk),
-            contender("handrail, its undo", "plain-undo", HANDRAIL, chunk=chunk),
+            contender(POOL, "pool", POOL, way=way, chunk=chunk),
+            bare_ray(way, chunk),
+            contender(HANDRAIL, HANDRAIL, POOL, way=way, chunk=chunk),
+            contender("handrail, its undo", "undo", HANDRAIL, way=way, chunk=chunk),
         ),
     )
 
 
+WORKING = with_chunks(1000, "working", "of some tens of microseconds")
 OF_ITS_OWN = Case(
     name="items-own",
-    title=f"Items in chunks of its own choice, on {SLOTS} slots",
+    title=f"Items that do nothing, in chunks of its own choice, on {SLOTS} slots",
     work="items",
     unit="item",
     contenders=(
-        contender("bare pool, chunks of 1000", "pool", "bare pool, chunks of 1000", chunk=1000),
-        contender(HANDRAIL, "plain", "bare pool, chunks of 1000"),
-        contender("handrail, 10 000 items", "plain", HANDRAIL, FEW),
+        contender("100 000 items", HANDRAIL, "100 000 items"),
+        contender("10 000 items", HANDRAIL, "100 000 items", FEW),
+        contender("1 item", HANDRAIL, "100 000 items", 1),
     ),
 )
 WITH_NOTES = Case(
     name="items-noted",
-    title="10 000 items, with a durable note each, in chunks of 100",
+    title=f"{NOTED:,} items, with a durable note each, in chunks of 100".replace(",", " "),
     work="items",
     unit="item",
     contenders=(
@@ -104,15 +111,16 @@ WITH_NOTES = Case(
         *(
             contender(
                 HANDRAIL if slots == SLOTS else f"handrail, {slots} slots",
-                "noted",
+                HANDRAIL,
                 COMMITS,
                 NOTED,
+                way="noted",
                 slots=slots,
                 chunk=100,
             )
             for slots in sorted({1, SLOTS, 4, 8})
         ),
-        contender("handrail, its undo", "noted-undo", HANDRAIL, NOTED, chunk=100),
+        contender("handrail, its undo", "undo", HANDRAIL, NOTED, way="noted", chunk=100),
     ),
 )
 SWEEP = Case(
@@ -121,11 +129,11 @@ SWEEP = Case(
     work="sweep",
     unit="item",
     contenders=(
-        contender(XARGS, "xargs", XARGS, RUNS),
-        contender(HANDRAIL, "sweep", XARGS, RUNS),
+        contender(XARGS, "xargs", XARGS, RUNS, way="sweep"),
+        contender(HANDRAIL, HANDRAIL, XARGS, RUNS, way="sweep"),
     ),
 )
-CASES = (with_chunks(1000), with_chunks(100), OF_ITS_OWN, WITH_NOTES, SWEEP)
+CASES = (with_chunks(1000), with_chunks(100), WORKING, OF_ITS_OWN, WITH_NOTES, SWEEP)
 
 
 def main() -> None:

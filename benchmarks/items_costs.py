@@ -1,8 +1,8 @@
-"""What a hundred million items would cost, worked out: `python benchmarks/items_costs.py [--write]`.
+"""Works out what 100 million items would cost: `python benchmarks/items_costs.py [--write]`.
 
-Nobody has run that many. This measures some thousands of chunks and notes, on SQLite and, with
-`--postgres URL`, on an empty PostgreSQL database; takes the difference of two sizes, so that what a
-run costs once is left out; and multiplies. `--write` puts the tables into
+Nobody has run that many. This measures some thousands of chunks and notes, on SQLite and on
+PostgreSQL, which has to be installed; takes the difference of two sizes, so that what a run costs
+once is left out; and multiplies. `--write` puts the tables into
 `docs/explanation/what-100-million-items-cost.md`.
 
 Each measurement is a process of its own. The chunks are of items that do nothing, so the times are
@@ -24,14 +24,18 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / "peers"), str(HERE / "peers" / "contenders")]
+sys.path[:0] = [
+    *(str(HERE / "peers"), str(HERE / "peers" / "contenders")),
+    str(HERE.parent / "tests" / "support"),
+]
 
 from items_work import noted, nothing, undone  # noqa: E402
+from picture import written  # noqa: E402
+from servers.postgres import PostgresServer, running_postgres  # noqa: E402
 
 PAGE = HERE.parent / "docs" / "explanation" / "what-100-million-items-cost.md"
 SLOTS = 2
 SIZES = (10_000, 1_000_000, 100_000_000)
-OVERSEEN = 1 << 20
 
 
 def result(item: int, _item_context: Any) -> dict[str, int]:
@@ -138,22 +142,24 @@ class Postgres:
         return {"bytes": float(row[0]), "commits": float(row[1]), "log": float(row[2])}
 
 
-def each(name: str, url: str | None) -> dict[str, float]:
+def each(name: str, server: PostgresServer | None) -> dict[str, float]:
     """Return what one more chunk, result, item that can be undone, or note costs."""
     _, _, chunk, counts = MEASURED[name]
     found: list[dict[str, float]] = []
     for count in counts:
         with tempfile.TemporaryDirectory(dir=HERE.parent / "build") as folder:
-            words = [sys.executable, __file__, "--once", name, str(count), folder, url or ""]
+            url = "" if server is None else server.database()
+            words = [sys.executable, __file__, "--once", name, str(count), folder, url]
             told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
             found.append(json.loads(told.splitlines()[-1]))
     more = (counts[1] - counts[0]) / (chunk if name == "chunk" else 1)
     return {key: (found[1][key] - found[0][key]) / more for key in found[0]}
 
 
-def cost(
-    measured: Mapping[str, Mapping[str, float]], items: int, chunk: int, *, notes: bool
-) -> dict[str, float]:
+Measured = Mapping[str, Mapping[str, float]]
+
+
+def cost(measured: Measured, items: int, chunk: int, *, notes: bool) -> dict[str, float]:
     """Return what so many items in such chunks cost, from what each costs."""
     chunks = -(-items // chunk)
     total = {key: measured["chunk"][key] * chunks for key in measured["chunk"]}
@@ -168,7 +174,7 @@ def cost(
 KINDS = (("0.1 ms", 1000), ("10 ms", 50), ("1 s", 1))
 
 
-def tables(measured: Mapping[str, Mapping[str, float]], where: str) -> str:
+def tables(measured: Measured, where: str) -> str:
     """Return the tables of a page."""
     units = {
         "chunk": "a chunk",
@@ -235,20 +241,16 @@ def main(arguments: Sequence[str]) -> None:
         print(json.dumps(run_once(name, int(count), Path(folder), url or None)))
         return
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--postgres", metavar="URL")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args(arguments)
     (HERE.parent / "build").mkdir(exist_ok=True)
-    for where, url in (("SQLite", None), ("PostgreSQL", given.postgres)):
-        if where == "PostgreSQL" and url is None:
-            continue
-        text = tables({name: each(name, url) for name in MEASURED}, where)
-        print(text)
-        if given.write:
-            from picture import written
-
-            block = f"items-{where.lower()}"
-            PAGE.write_text(written(PAGE.read_text(), block, text))
+    with running_postgres() as server:
+        for where in ("SQLite", "PostgreSQL"):
+            journals = server if where == "PostgreSQL" else None
+            text = tables({name: each(name, journals) for name in MEASURED}, where)
+            print(text)
+            if given.write:
+                PAGE.write_text(written(PAGE.read_text(), f"items-{where.lower()}", text))
 
 
 if __name__ == "__main__":

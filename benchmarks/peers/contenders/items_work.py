@@ -1,11 +1,12 @@
 """Items, and a sweep of short runs: by Handrail, by a bare pool of processes, by bare tasks of Ray.
 
-`items_work.py WORK COUNT FOLDER WAY [SLOTS [CHUNK]]` prints what it took as JSON. This file imports
+`items_work.py CASE COUNT FOLDER WHO WAY SLOTS CHUNK` prints what it took as JSON. This file imports
 nothing of Handrail by itself, since each worker of a bare pool imports it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -19,11 +20,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+BLOCK = bytes(1 << 15)
+
 # What is done for an item
 
 
 def nothing(_item: int, _item_context: Any = None) -> None:
     """Do nothing, so that all of the time is that of the executor and the journal."""
+
+
+def working(_item: int, _item_context: Any = None) -> None:
+    """Work for some tens of microseconds."""
+    hashlib.sha256(BLOCK).digest()
 
 
 def noted(item: int, item_context: Any) -> None:
@@ -35,10 +43,10 @@ def undone(_item: int, _item_context: Any, _data: Any) -> None:
     """Undo nothing."""
 
 
-def chunk_of_nothing(items: list[int]) -> list[None]:
+def chunk_of(function: Callable[[int], None], items: list[int]) -> list[None]:
     """Do all of a chunk; for pools that know no items."""
     for item in items:
-        nothing(item)
+        function(item)
     return [None] * len(items)
 
 
@@ -49,10 +57,16 @@ def chunks(count: int, size: int) -> Iterator[list[int]]:
         yield chunk
 
 
+FUNCTIONS: dict[str, Callable[..., None]] = {
+    "nothing": nothing,
+    "working": working,
+    "noted": noted,
+}
+
 # Who does them
 
 
-def pool(count: int, _folder: Path, slots: int, chunk: int) -> None:
+def pool(way: str, count: int, _folder: Path, slots: int, chunk: int) -> None:
     """Use a pool of processes, with twice as many chunks under way as there are slots."""
     from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
     from multiprocessing import get_context
@@ -64,30 +78,30 @@ def pool(count: int, _folder: Path, slots: int, chunk: int) -> None:
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
                     future.result()
-            running.add(executor.submit(chunk_of_nothing, each))
+            running.add(executor.submit(chunk_of, FUNCTIONS[way], each))
         for future in running:
             future.result()
 
 
-def ray(count: int, _folder: Path, slots: int, chunk: int) -> float:
+def ray(way: str, count: int, _folder: Path, slots: int, chunk: int) -> float:
     """Use tasks of Ray in the same way; return when the cluster had started."""
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     library: Any = import_module("ray")  # It is not of our environment, and has no types there.
     library.init(num_cpus=slots, log_to_driver=False, include_dashboard=False)
     began = time.perf_counter()
-    task = library.remote(max_retries=0)(chunk_of_nothing)
+    task = library.remote(max_retries=0)(chunk_of)
     running: list[Any] = []
     for each in chunks(count, chunk):
         if len(running) == 2 * slots:
             ended, running = library.wait(running)
             library.get(ended)
-        running.append(task.remote(each))
+        running.append(task.remote(FUNCTIONS[way], each))
     library.get(running)
     return began
 
 
-def commits(count: int, folder: Path, _slots: int, _chunk: int) -> None:
+def commits(_way: str, count: int, folder: Path, _slots: int, _chunk: int) -> None:
     """Commit one row for each item: what a durable note takes at least, if it is alone."""
     connection = sqlite3.connect(folder / "rows.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -100,7 +114,7 @@ def commits(count: int, folder: Path, _slots: int, _chunk: int) -> None:
     connection.close()
 
 
-def handrail(way: str, count: int, folder: Path, slots: int, chunk: int) -> float:
+def handrail(way: str, count: int, folder: Path, slots: int, chunk: int, *, undoes: bool) -> float:
     """Use Handrail, with a journal that is synced; return when what is measured began."""
     from handrail import BaseStep, StepResult
     from handrail import action as make_action
@@ -117,9 +131,9 @@ def handrail(way: str, count: int, folder: Path, slots: int, chunk: int) -> floa
             nonlocal began
             began = time.perf_counter()
             done = context.map_items(
-                noted if "noted" in way else nothing,
+                FUNCTIONS[way],
                 range(count),
-                rollback=undone if "noted" in way or "undo" in way else None,
+                rollback=undone if way == "noted" or undoes else None,
                 chunk=chunk or None,
                 executor=f"processes:{slots}",
             )
@@ -130,7 +144,7 @@ def handrail(way: str, count: int, folder: Path, slots: int, chunk: int) -> floa
     journal = SqliteJournal(folder / "runs.db")
     result = flow(packs=()).run(journal=journal)
     assert result["success"]
-    if "undo" in way:
+    if undoes:
         began = time.perf_counter()
         assert roll_back(flow, 1, journal=journal, packs=())["rolled_back"]
     return began
@@ -152,12 +166,12 @@ square = action("square", [look], params=Params)
 """
 
 
-def sweep(way: str, count: int, folder: Path, slots: int) -> None:
+def sweep(who: str, count: int, folder: Path, slots: int) -> None:
     """Run one short action with many params: by xargs, or as a sweep."""
     (folder / "flow.py").write_text(FLOW)
     command = [sys.executable, "-m", "handrail", "run", "flow.py:square"]
     numbers = [str(number) for number in range(count)]
-    if way == "sweep":
+    if who == "handrail":
         over = ["--over", f"number={','.join(numbers)}", "--executor", f"processes:{slots}"]
         subprocess.run([*command, *over], cwd=folder, check=True, capture_output=True)
         return
@@ -180,7 +194,7 @@ def peak_of_this_process() -> int:
     return int(line.split()[1]) * 1024
 
 
-BARE: dict[str, Callable[[int, Path, int, int], float | None]] = {
+BARE: dict[str, Callable[[str, int, Path, int, int], float | None]] = {
     "pool": pool,
     "ray": ray,
     "commits": commits,
@@ -189,16 +203,16 @@ BARE: dict[str, Callable[[int, Path, int, int], float | None]] = {
 
 def main() -> None:
     """Do it, and say what it took."""
-    _, _work, given, folder_given, way, *more = sys.argv
+    _, _work, given, folder_given, who, way, *more = sys.argv
     count, folder = int(given), Path(folder_given)
-    slots, chunk = (int(more[place]) if len(more) > place else 0 for place in (0, 1))
+    slots, chunk = (int(each) for each in more)
     began, cpu_began = time.perf_counter(), cpu()
-    if way in BARE:
-        began = BARE[way](count, folder, slots, chunk) or began
-    elif way in ("sweep", "xargs"):
-        sweep(way, count, folder, slots)
+    if who in BARE:
+        began = BARE[who](way, count, folder, slots, chunk) or began
+    elif way == "sweep":
+        sweep(who, count, folder, slots)
     else:
-        began = handrail(way, count, folder, slots, chunk)
+        began = handrail(way, count, folder, slots, chunk, undoes=who == "undo")
     clock = time.perf_counter() - began
     peak = peak_of_this_process()
     print(

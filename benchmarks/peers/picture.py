@@ -28,6 +28,7 @@ DRAWN_PHASES = {"first": "first run", "again": "unchanged", "undo": "undo"}
 FOR_USERS = {
     "step": ("us a step", "x floor", "x handrail", "1 ms of work takes"),
     "process": ("ms", "x floor", "x handrail"),
+    "item": ("us an item", "x", "peak MB"),
     "transfer": (*(head for head in HEADS["transfer"] if "MB" not in head), "again MB"),
 }
 
@@ -51,16 +52,13 @@ def conditions(run: dict[str, Any]) -> str:
                     versions[row["peer"]] = each["version"]
                     versions["Python"] = each["python"]
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-    pauses = [case.get("pause", 0) for case in run["cases"]]
-    longest = max(each or 0 for each in pauses)
-    own = " Each contender that copied to a disk had an empty one of its own."
-    paused = f" Before each copy of many files there was a pause of {longest:g} s."
-    fresh = (own if None in pauses else "") + (paused if longest else "")
+    pause = max(case.get("pause", 0) for case in run["cases"])
+    paused = f" Before each copy of many files to a disk there was a pause of {pause:g} s."
     load = f"{began['load']:.1f} at the beginning and {ended['load']:.1f} at the end"
     return (
         f"Measured on {began['at'][:10]} with {began['cores']} virtual cores; {run['rounds']}"
         f" rounds, of which slow ones took part in fewer. The load was {load}: above the"
-        f" number of cores, others were at work, too.{fresh} {named}.\n"
+        f" number of cores, others were at work, too.{paused if pause else ''} {named}.\n"
     )
 
 

@@ -10,6 +10,7 @@ from summary import PHASES, Row, phase, rows
 HEADS = {
     "step": ("us a step", "of CPU", "x floor", "x handrail", "built ms", "ready s", "peak MB"),
     "process": ("ms", "of CPU", "x floor", "x handrail"),
+    "item": ("us an item", "of CPU", "x", "peak MB"),
     "transfer": tuple(f"{name} {unit}" for name in PHASES for unit in ("s", "x", "MB")),
 }
 
@@ -53,6 +54,8 @@ def cells(row: Row, unit: str) -> list[str]:
         return [number(scaled(row.each, 1e-6)), number(row.x_floor), peak]
     if row.each is None:
         return ["-"] * len(HEADS[unit])
+    if unit == "item":
+        return [number(row.each), number(row.cpu), number(row.x_floor), peak]
     ratios = [number(row.x_floor), number(row.x_ours)]
     if unit == "process":
         return [number(row.each / 1e3), number(scaled(row.cpu, 1e-3)), *ratios]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+import handrail_synapse as synapse
 from handrail import BaseStep, RuntimeContext, StepRegistry, StepResult, step
 from handrail_synapse import (
     BaseExportAction,
@@ -190,3 +192,54 @@ def test_failure_is_undone() -> None:
     with pytest.raises(RuntimeError, match=r"^Step 'fail' failed: no space$"):
         made(BaseUploadAction, Put(), fail).run()
     assert removed == ["a"]
+
+
+def test_helpers_of_an_action(notes: Any, client: Any) -> None:
+    """An action without steps has the client, the logger and the log methods of the SDK's."""
+
+    class Sum(BaseExportAction[Params]):
+        def execute(self) -> Any:
+            self.log("sum", {"of": 2})
+            self.set_progress(1, 2, step="count")
+            self.set_metrics({"n": 2}, step="count")
+            self.log_message("{n} counted", n=2)
+            assert self.logger is notes
+            return self.get_project_configuration(3)
+
+    # One of Handrail's own, as the command line gives it, does too.
+    plain = RuntimeContext(client=client, logger=notes)
+    assert Sum({}, plain, packs=()).run() == {"classes": ["pot"]}
+    assert notes.events() == ["sum", "message"]
+    assert notes.progress == [(1, 2, "count")]
+    assert notes.metrics == [({"n": 2}, "count")]
+    with pytest.raises(RuntimeError, match="No client in context"):
+        _ = Sum({}, packs=()).client
+    with pytest.raises(NotImplementedError, match="get_filtered_results"):
+        Sum({}, packs=()).get_filtered_results({})
+
+
+def test_helpers_of_a_training(
+    notes: Any, client: Any, source: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training finds its data set and its checkpoint, and registers its model."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    class From(Params):
+        dataset: int = 4
+        checkpoint: int | None = None
+
+    class Train(BaseTrainAction[From]):
+        def execute(self) -> Any:
+            return self.create_model("m.bin", name="pots")
+
+    shutil.make_archive(str(source.parent / "m"), "zip", source)
+    runtime = RuntimeContext(client=client, logger=notes)
+    assert Train({}, runtime, packs=()).run() == {"id": 5, "name": "pots"}
+    assert Train({}, runtime, packs=()).get_dataset() == {"id": 4}
+    assert Train({}, runtime, packs=()).get_checkpoint() is None
+    found = Train({"checkpoint": 8}, runtime, packs=()).get_checkpoint()
+    assert found is not None
+    assert (found["id"], found["category"]) == (8, "base")
+    assert (found["path"] / "image_1" / "jug.jpg").read_text() == "a jug"
+    given = synapse.RuntimeContext(notes, checkpoint={"path": "here"})
+    assert Train({}, given, packs=()).get_checkpoint() == {"path": "here"}

@@ -67,6 +67,7 @@ def test_files_are_stored_and_registered(
     assert layered["generate_data_units"] == ["register_units"]
     result = action.run()
     assert (result["uploaded_files"], result["data_units"]) == (2, 2)
+    assert result.lost_files_count == 0
     assert {name for name, _ in client.calls} == {"get_storage", "get_data_collection"}
     assert stored(project) == ["data_meta_1/pot.json", "image_1/jug.jpg", "image_1/pot.jpg"]
     assert registered(project) == ["jug", "pot"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from handrail import ParamsError, StepFailedError, rollback
+from handrail import ParamsError, StepFailedError, resume, rollback
 from handrail.journal import SqliteJournal
 from handrail_synapse import DefaultUploadAction, RuntimeContext, UploadContext
 from handrail_synapse.steps import BaseStep, StepRegistry, StepResult
@@ -182,6 +182,23 @@ def test_undo_of_a_journaled_run_by_another_process(
         action.run(journal=journal)
         assert len(list((source / "cut").iterdir())) == 4
         rollback(KeepingUpload, 1, journal=journal, ctx=runtime, packs=())
+    assert not (source / "cut").exists()
+
+
+def test_resume_by_another_process(
+    runtime: RuntimeContext, client: Any, source: Path, params: dict[str, Any], tmp_path: Path
+) -> None:
+    """A kept run goes on with the groups, paths and params as the steps had left them."""
+    params["extra_params"] = {"format": "png"}
+    client.failing["upload_data_file"] = ConnectionError("gone")
+    with closing(SqliteJournal(tmp_path / "journal.db")) as journal:
+        action = CuttingUpload(params, runtime, packs=())
+        with pytest.raises(StepFailedError):
+            action.run(journal=journal, on_failure="keep")
+        assert (source / "cut").exists()
+        client.failing.clear()
+        assert resume(CuttingUpload, 1, journal=journal, ctx=runtime, packs=())["data_units"] == 4
+    assert [unit["meta"]["part"] for unit in client.units] == [0, 1, 0, 1]
     assert not (source / "cut").exists()
 
 

@@ -97,7 +97,7 @@ class BaseAction(handrail.BaseAction[P]):
         ctx: handrail.RuntimeContext | None = None,
         **options: Any,
     ) -> None:
-        runtime = RuntimeContext() if ctx is None else ctx
+        runtime = runtime_of(ctx)
         if isinstance(params, Mapping) and type(self).params_model is not None:
             params = self._validated(cast("Mapping[str, Any]", params), runtime)
         super().__init__(cast("Any", params), runtime, **options)
@@ -325,10 +325,10 @@ class BaseTrainAction(BaseAction[P]):
             return None
         model = self.get_model(number)
         archive = Path(model["file"])
-        folder = Path(tempfile.gettempdir(), "synapse", "models", archive.stem)
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            shutil.unpack_archive(str(archive), str(folder), filter="data")
+        folder = Path(tempfile.mkdtemp(prefix="synapse-model-"))
+        # Without its filter, a tar archive may write outside of the folder; others have none.
+        safe: dict[str, Any] = {} if archive.suffix == ".zip" else {"filter": "data"}
+        shutil.unpack_archive(str(archive), str(folder), **safe)
         return {
             "category": model.get("category") or "base",
             "path": folder,
@@ -386,6 +386,15 @@ class BaseExportAction(BaseAction[P]):
     def get_project_configuration(self, project_id: int) -> Any:
         """Return the configuration of a project."""
         return self.get_project(project_id).get("configuration", {})
+
+
+def runtime_of(given: handrail.RuntimeContext | None) -> handrail.RuntimeContext:
+    """Return the runtime context of an action, with what the SDK's has if it is Handrail's."""
+    if given is None:
+        return RuntimeContext()
+    if type(given) is not handrail.RuntimeContext:
+        return given
+    return RuntimeContext(given.logger, given.env, client=given.client)
 
 
 _SHOWN = 100  # Lost files that the result lists.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -10,11 +12,46 @@ from handrail import ActionContext
 from handrail_synapse.steps import BaseStepContext
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from handrail_synapse.upload.report import ImportFailureCode, ImportResultLog
 
 _TRANSIENT = {"transient": True}
+
+
+class NotedParams(dict[str, Any]):
+    """Params that note what steps write into them, so that it outlives the process.
+
+    The params of an action never change, so a journal has them as they were given.
+
+    Args:
+        values: The params.
+        noted: Receives what is written, as far as it has a JSON form.
+    """
+
+    def __init__(self, values: Mapping[str, Any], noted: dict[str, Any]) -> None:
+        super().__init__(values)
+        self._noted = noted
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            self._noted.pop(key, None)
+        else:
+            self._noted[key] = value
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, *given: Any, **named: Any) -> None:
+        for key, value in dict(*given, **named).items():
+            self[key] = value
+
+    def pop(self, key: str, *default: Any) -> Any:
+        self._noted.pop(key, None)
+        return super().pop(key, *default)
 
 
 @dataclass
@@ -23,9 +60,18 @@ class ActionStepContext(BaseStepContext, ActionContext[Any]):  # pyright: ignore
 
     Attributes:
         params: The params of the action, as a plain dict; `options` has them as their model.
+        noted_params: What steps have written into `params`.
     """
 
     params: dict[str, Any] = field(default_factory=dict[str, Any])
+    noted_params: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.params = NotedParams(self.params, self.noted_params)
+
+    def recall_params(self) -> None:
+        """Write again what steps of an earlier process have written into `params`."""
+        self.params = NotedParams({**self.params, **self.noted_params}, self.noted_params)
 
     @property
     def client(self) -> Any:

@@ -94,6 +94,7 @@ class InitializeStep(BaseStep[UploadContext]):
             context.storage = StorageSession.of(context.client.get_storage(number), number)
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
+        context.recall_params()
         context.initialize_import_log()
         self._open(context)
 
@@ -240,7 +241,8 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         else:
             context.log_message(Code.UPLOAD_NO_FILES_FOUND)
         context.organized_files = groups
-        return StepResult(data={"organized_files": groups})
+        # Not the groups themselves: a journal has no place for the paths in them.
+        return StepResult(data={"groups": len(groups)})
 
     def _folders(self, context: UploadContext, specs: Specs) -> dict[str, tuple[Path, bool]]:
         """Return the folder of each specification, and whether folders in it count.
@@ -272,6 +274,10 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
             else:
                 context.log("asset_path_not_found", {"spec": name, "path": str(folder)})
         return folders
+
+    def restore(self, context: UploadContext, result: StepResult) -> None:
+        for group in context.organized_files:  # As text, paths have no suffix and no stem.
+            group["files"] = {name: first(path) for name, path in group["files"].items()}
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         context.organized_files = []
@@ -380,9 +386,6 @@ class UploadFilesStep(BaseStep[UploadContext]):
             return _failed(f"File upload failed: {error}")
         return uploaded(context, arrived)
 
-    def rollback(self, context: UploadContext, result: StepResult) -> None:
-        context.uploaded_files = []
-
 
 def name_groups(context: UploadContext) -> None:
     """Put the data units without groups of their own into that of the params."""
@@ -446,9 +449,6 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         except Exception as error:  # noqa: BLE001 - whatever the client raises
             return _failed(f"Data unit generation failed: {error}")
         return generated(context, units)
-
-    def rollback(self, context: UploadContext, result: StepResult) -> None:
-        context.data_units = []
 
 
 def generated(context: UploadContext, units: list[Group]) -> StepResult:

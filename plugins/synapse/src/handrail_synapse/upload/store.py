@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import handrail
 import handrail_upload
 from handrail import StepResult, StepWrapper
 from handrail.inspection import link_run, run_of
@@ -101,7 +102,7 @@ class StoreFiles(_Stored):
         return result
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
-        handrail_upload.UploadFilesStep().rollback(self.context(context), result)
+        _undo(handrail_upload.UploadFilesStep(), self.context(context), result)
         context.uploaded_files = []
 
     def preview(self, context: UploadContext) -> str:
@@ -123,7 +124,7 @@ class RegisterUnits(_Stored):
         return result
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
-        handrail_upload.GenerateDataUnitsStep().rollback(self.context(context), result)
+        _undo(handrail_upload.GenerateDataUnitsStep(), self.context(context), result)
         context.data_units = []
 
     def preview(self, context: UploadContext) -> str:
@@ -133,6 +134,16 @@ class RegisterUnits(_Stored):
         yield from handrail_upload.GenerateDataUnitsStep().preview_rollback(
             self.context(context), result
         )
+
+
+def _undo(
+    step: handrail.BaseStep[Any], own: handrail_upload.UploadContext, result: StepResult
+) -> None:
+    """Undo what a step of handrail-upload has done.
+
+    A layer that did so itself would be taken for one that leaves the undo to the step inside.
+    """
+    step.rollback(own, result)
 
 
 def context_in(context: UploadContext, settings: StoreSettings) -> handrail_upload.UploadContext:
@@ -215,10 +226,14 @@ def _arrived(
     there: Mapping[tuple[str, str], SourceFile],
     files: list[SourceFile],
 ) -> Group:
+    paths = existing(group)
     unit: Group = {
         "data_collection": context.params.get("data_collection"),
         "files": {
-            file.role: {"checksum": there[file.unit, file.role].sha256, "path": file.path}
+            file.role: {
+                "checksum": there[file.unit, file.role].sha256,
+                "path": str(paths[file.role]),
+            }
             for file in files
         },
         "meta": group.get("meta", {}),

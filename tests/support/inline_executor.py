@@ -101,6 +101,6 @@ class Log:
         self.fault: Fault = lambda call: None
         self.death: Callable[[AttemptId], Death] = lambda attempt: "dead"
 
-    def opens(self, url: str | None, host: Any) -> InlineExecutor:
+    def opens(self, url: str | None, host: Any, packs: Any = None) -> InlineExecutor:
         self.urls.append(url)
         return InlineExecutor(host, self)

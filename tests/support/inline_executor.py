@@ -50,7 +50,8 @@ class InlineExecutor:
     def submit(self, call: ChunkCall) -> None:
         if len(self._calls) >= self.guarantees.bounded:
             raise Full
-        self.log.submitted.append(call)
+        if self.log.keeps:
+            self.log.submitted.append(call)
         self._calls.append(call)
         self.log.most = max(self.log.most, len(self._calls))
 
@@ -96,11 +97,12 @@ class Log:
         self.submitted: list[ChunkCall] = []
         self.confirmed: list[AttemptId] = []
         self.urls: list[str | None] = []
+        self.keeps = True
         self.closed = 0
         self.most = 0
         self.fault: Fault = lambda call: None
         self.death: Callable[[AttemptId], Death] = lambda attempt: "dead"
 
-    def opens(self, url: str | None, host: Any) -> InlineExecutor:
+    def opens(self, url: str | None, host: Any, packs: Any = None) -> InlineExecutor:
         self.urls.append(url)
         return InlineExecutor(host, self)

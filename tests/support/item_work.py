@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +19,7 @@ class World:
         fails: Items that fail after they made something.
         stuck: Items whose rollback fails.
         breaks: Called in the middle of each item.
+        waiting: Set once an item waits for its end.
     """
 
     def __init__(self) -> None:
@@ -31,6 +34,7 @@ class World:
         self.fails: set[int] = set()
         self.stuck: set[int] = set()
         self.breaks: Callable[[int], None] = lambda item: None
+        self.waiting = threading.Event()
 
     @property
     def doubled(self) -> list[int]:
@@ -88,3 +92,13 @@ def secret(item: int, context: Any) -> Any:
     if item:
         raise ValueError("the password is hunter2hunter2")
     return "hunter2hunter2"
+
+
+def wait(item: int, context: Any) -> None:
+    """Make something, then wait until the end is asked for."""
+    make(item, context)
+    WORLD.waiting.set()
+    deadline = time.monotonic() + 60
+    while not context.cancelled:
+        assert time.monotonic() < deadline, "nobody asked for the end"
+        time.sleep(0.005)

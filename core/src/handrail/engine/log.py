@@ -111,8 +111,8 @@ class RunLog(Protocol):
     def turned_forward(self) -> None:
         """Note that the run does not undo after all; nothing was undone yet."""
 
-    def undone(self, position: int, attempt: int) -> None:
-        """Note that an attempt was undone."""
+    def undone(self, position: int, attempt: int, error: str | None = None) -> None:
+        """Note that an attempt was undone, and its error, if it has a new one."""
 
     def undo_failed(self, position: int, attempt: int, error: str) -> None:
         """Note that an attempt could not be undone."""

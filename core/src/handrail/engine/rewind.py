@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
 from handrail.engine.outcome import Failure, final_error
-from handrail.engine.rollback_data import NOT_BEGUN
+from handrail.engine.rollback_data import NOT_BEGUN, SKIPPED
 from handrail.engine.undo import undo_attempt, undo_order
 from handrail.errors import describe
 from handrail.events import UndoStarted
@@ -70,7 +70,7 @@ def _undo_after(run: RunState, position: int, errors: list[BaseException]) -> Ma
             continue
         line.current = place
         if not _undoes(run, place):
-            log.undone(place, attempt)
+            log.undone(place, attempt, SKIPPED if result.skipped else None)
             continue
         # So that it is not taken for done if this process ends in the middle of its undo.
         log.undo_failed(place, attempt, "its undo was interrupted")

@@ -12,6 +12,9 @@ from handrail.steps import StepResult
 # Why a run is undone in which nothing went wrong.
 ASKED = "it was rolled back"
 
+# The error of a step that was skipped, and that the run went back over since.
+SKIPPED = "it was skipped"
+
 # How the error of a step begins that had to end because of another one, or of an interrupt.
 CANCELLED = "cancelled, because "
 

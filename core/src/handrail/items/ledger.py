@@ -22,7 +22,7 @@ class Ledger(Protocol):
 
     durable: bool
 
-    def write(self, changes: Sequence[Change]) -> None:
+    def write(self, changes: Sequence[Change], /) -> None:
         """Write changes, all or none; they are durable when this returns. Any thread may call it.
 
         Raises:
@@ -67,7 +67,7 @@ class MemoryLedger:
         self._notes: dict[int, list[ItemNoteRow]] = {}
         self._lock = threading.Lock()
 
-    def write(self, changes: Iterable[Change]) -> None:
+    def write(self, changes: Iterable[Change], /) -> None:
         """Keep changes; see `Ledger`."""
         with self._lock:
             for change in changes:

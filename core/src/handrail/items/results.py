@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from handrail.journal.damage import MISFIT, damaged
+from handrail.journal.damage import MISFIT, check_shape, damaged
 
 if TYPE_CHECKING:
     from handrail.items.ledger import Ledger
@@ -106,11 +106,12 @@ def errors_of(run: int, row: ChunkRow) -> list[tuple[int, str, str]]:
 def _decoded(run: int, row: ChunkRow, text: str | None, key: str | None) -> list[Any]:
     """Return a list of the size of the chunk, which may be stored together with another one."""
     try:
-        found = json.loads(str(text))
-        if isinstance(found, dict) and key is not None:
-            found = found[key]
-        if isinstance(found, list) and len(found) == row.size:
-            return found
+        whole = str(text)
+        found: Any = json.loads(whole)
+        listed: list[Any] = found[key] if key is not None and whole.startswith("{") else found
+        check_shape(listed, list)
+        if len(listed) == row.size:
+            return listed
     except MISFIT as error:
         raise damaged(run, _name(row), error) from error
     raise damaged(run, _name(row), "has another number of items than it should")

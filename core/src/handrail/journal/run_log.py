@@ -344,10 +344,10 @@ class JournaledLog:
         self._undoing = False
         self._pending.append(RunChange(direction="forward"))
 
-    def undone(self, position: int, attempt: int) -> None:
+    def undone(self, position: int, attempt: int, error: str | None = None) -> None:
         """Add that an attempt was undone, and the context's fields."""
         self._pending.append(
-            AttemptChange(step=self._steps[position].name, n=attempt, state="undone")
+            AttemptChange(step=self._steps[position].name, n=attempt, state="undone", error=error)
         )
         # An undo continues even if it leaves values in the context that cannot be stored.
         with contextlib.suppress(HandrailError):

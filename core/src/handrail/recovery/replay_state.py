@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.log import ResumedLane
-from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN, ended
+from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN, SKIPPED, ended
 from handrail.errors import DriftError
 from handrail.frozen import record
 from handrail.journal.codec import decode_results, entries_of, may_lack_json
@@ -105,7 +105,7 @@ def replay_state_of(
             _leave_over(found, place, attempts, planned.name)
         row, result = attempts.rows[last], attempts.results[last]
         # One that was skipped, and that the run went back over since, is asked again.
-        asks = planned.facts.skippable and row.state == "undone" and row.result is None
+        asks = row.state == "undone" and row.error == SKIPPED
         if row.state != "skipped" and not asks:
             found.attempts[place] = row.n
         if planned.always_run:
@@ -297,10 +297,11 @@ def _place(
     *,
     undoing: bool,
 ) -> None:
-    if row.error is not None and row.state in ("failed", "undo_failed", "undone"):
+    failed = row.error is not None and row.error != SKIPPED
+    if failed and row.state in ("failed", "undo_failed", "undone"):
         known = found.failed is not None and not found.failed[1].startswith(CANCELLED)
         if not (known or result.success):
-            found.failed = place, row.error
+            found.failed = place, str(row.error)
     if row.state == "skipped" or undoing:
         line.finished.append(result)
         if row.state == "undone":

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.engine.rollback_data import ASKED, ended
+from handrail.engine.rollback_data import ASKED, SKIPPED, ended
 from handrail.frozen import frozen, replace
 from handrail.journal.codec import decode_results, entries_of
 from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"  # The state of a step whose record may be a damaged one.
 _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
 # A step that was in doubt when its run was rolled back has done nothing wrong.
-_ERRORS = {ASKED: None, "KeyboardInterrupt": "interrupted"}
+_ERRORS = {ASKED: None, SKIPPED: None, "KeyboardInterrupt": "interrupted"}
 
 
 @frozen

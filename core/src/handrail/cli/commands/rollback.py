@@ -291,7 +291,7 @@ def _show(session: Session, preview: _Preview, *, dry: bool, asks: bool) -> None
 
 def _facts(undo: StepUndo) -> Sequence[str]:
     if undo.items:
-        items = f"{plural(undo.items, 'item')}, the last one first"
+        items = f"{undo.items:,} item{'s' * (undo.items != 1)}, the last one first"
         more = replace(undo, items=0)
         return (items, *_facts(more)) if undo.lines or undo.recorded else (items,)
     if undo.lines is not None:

@@ -28,7 +28,7 @@ from handrail.journal.backend.rows import (
     to_stored,
     unknown_run,
 )
-from handrail.journal.backend.statements import CHUNKS_AT_ONCE, RUNS_AT_ONCE
+from handrail.journal.backend.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE
 from handrail.journal.protocol import RunCheck
 from handrail.journal.records import ChunkCount, RecordedRun
 
@@ -182,7 +182,7 @@ class SqlJournal(ABC, Generic[Run]):
                     uid = self._uid(connection, number)
                 page = list(connection.execute(statement, {**values, "beyond": beyond}))
             yield from chunk_rows(number, uid, page)
-            if len(page) < CHUNKS_AT_ONCE:
+            if len(page) < (CHUNKS_AT_ONCE if contents else BOUNDS_AT_ONCE):
                 return
             beyond = page[-1][2]
 

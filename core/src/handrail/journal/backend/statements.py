@@ -95,7 +95,8 @@ NEW_COLUMNS = names_of(NewRun)
 _APART = frozenset({"plan", "number", "seen", "given_up", "counts", "damage", "by_hand"})
 RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
-CHUNKS_AT_ONCE = 100  # Chunks that are read at a time: they may be long.
+# Chunks that are read at a time: with their contents, each may have a megabyte.
+CHUNKS_AT_ONCE, BOUNDS_AT_ONCE = 10, 500
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
 
 _UNDONE = "('failed', 'rollback_incomplete')"  # Such runs can still be undone or finished.
@@ -282,15 +283,15 @@ class Statements:
         )
         short += ", NULL AS crc, NULL AS outcome_crc"
         of_step = "WHERE run = :run AND step = :step AND n = :n"
-        on = f"""
-            FROM {chunk} {of_step} AND number > :beyond ORDER BY number LIMIT {CHUNKS_AT_ONCE}
-        """
+        on = f"FROM {chunk} {of_step} AND number > :beyond ORDER BY number LIMIT"
         back = f"""
             FROM {chunk} {of_step} AND number < :beyond AND number >= :first
-            ORDER BY number DESC LIMIT {CHUNKS_AT_ONCE}
+            ORDER BY number DESC LIMIT
         """
-        self.chunks, self.chunks_back = f"SELECT {whole} {on}", f"SELECT {whole} {back}"
-        self.chunk_bounds, self.chunk_bounds_back = f"SELECT {short} {on}", f"SELECT {short} {back}"
+        self.chunks = f"SELECT {whole} {on} {CHUNKS_AT_ONCE}"
+        self.chunks_back = f"SELECT {whole} {back} {CHUNKS_AT_ONCE}"
+        self.chunk_bounds = f"SELECT {short} {on} {BOUNDS_AT_ONCE}"
+        self.chunk_bounds_back = f"SELECT {short} {back} {BOUNDS_AT_ONCE}"
         self.chunk_counts = f"""
             SELECT step, n, state, count(*), CAST(sum(size) AS bigint),
                    CAST(sum(failed) AS bigint),

@@ -292,6 +292,7 @@ def test_entry_points_that_lead_to_something_else_are_told(packs: FakePacks) -> 
         commands={"odd": "acme_odd:nothing"},
         prune={"odd": "acme_odd:number"},
         serializers={"acme_odd.Odd": "acme_odd:nothing"},
+        executors={"odd": "acme_odd:number"},
     )
     check = next(each for each in CHECKS if each.name == "names")
     found = told(examine(Subject(record=record_of("acme-odd")), check))
@@ -302,6 +303,7 @@ def test_entry_points_that_lead_to_something_else_are_told(packs: FakePacks) -> 
         "handrail.steps nothing of acme-odd 1.0 does not lead to what makes a step",
         "handrail.commands odd of acme-odd 1.0 does not lead to a click command",
         "handrail.prune odd of acme-odd 1.0 does not lead to a function that takes a PrunedRun",
+        "handrail.executors odd of acme-odd 1.0 does not lead to a function that makes an executor",
         "handrail.serializers acme_odd.Odd of acme-odd 1.0 does not lead to an object with the",
     ):
         assert what in found

@@ -41,6 +41,6 @@ def leaves(_: object, __: ItemContext) -> int:
 
 
 def stays(folder: str, _: ItemContext) -> None:
-    Path(folder, f"worker-{os.getpid()}").touch()
+    Path(folder, f"worker-{os.getpid()}-{os.getppid()}").touch()
     while True:
         time.sleep(60)

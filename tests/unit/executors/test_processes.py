@@ -16,7 +16,7 @@ import pytest
 from leftovers import children, descriptors, has_ended
 
 from handrail.errors import ExecutorError
-from handrail.executors import AttemptId, ChunkCall, CodeRef, Failed, Lost, processes
+from handrail.executors import AttemptId, ChunkCall, CodeRef, Done, Failed, Lost, processes, slot
 from handrail.executors.processes import ProcessExecutor
 from handrail.executors.slot import _seconds_of_work  # pyright: ignore[reportPrivateUsage]
 from handrail_testing import ContractHost
@@ -68,6 +68,16 @@ def outcome(executor: ProcessExecutor) -> Any:
     raise AssertionError("nothing has come")
 
 
+def at_work(folder: Path) -> tuple[int, int]:
+    """Wait for an item that stays; return the worker and the helper, which has started it."""
+    over = time.monotonic() + PATIENCE
+    while not (told := list(folder.glob("worker-*"))):
+        assert time.monotonic() < over, "no item has begun"
+        time.sleep(0.01)
+    _, worker, helper = told[0].name.split("-")
+    return int(worker), int(helper)
+
+
 def test_a_process_calls_in_its_main_thread(executor: ProcessExecutor) -> None:
     """Signals and timeouts work there; it has a group of its own, no input, and no terminal."""
     executor.open("", code("describes"))
@@ -114,6 +124,26 @@ def test_processes_that_an_item_has_left_end_with_its_worker(executor: ProcessEx
     assert has_ended(left)
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_helper_that_is_killed_or_stopped_is_replaced(
+    executor: ProcessExecutor, how: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its processes worked on is lost, and certainly over."""
+    monkeypatch.setattr(slot, "_SILENT", 1)
+    monkeypatch.setattr(slot, "_KILLED", 0.1)
+    executor.open("", code("stays"))
+    executor.submit(call(str(tmp_path)))
+    worker, helper = at_work(tmp_path)
+    os.kill(helper, how)
+    if how == signal.SIGSTOP:
+        os.kill(worker, signal.SIGKILL)  # Nobody reaps it.
+    assert isinstance(outcome(executor), Lost)
+    assert executor.confirm_dead(call().attempt, PATIENCE) == "dead"
+    assert has_ended(worker)
+    executor.submit(call(chunk=1))
+    assert isinstance(outcome(executor), Done)
+
+
 def test_no_process_can_be_started(
     executor: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,12 +184,7 @@ def test_attempts_of_a_killed_driver_are_dead_once_its_processes_are(tmp_path: P
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     try:
-        over = time.monotonic() + PATIENCE
-        while not (told := list(tmp_path.glob("worker-*"))):
-            assert time.monotonic() < over
-            assert driver.poll() is None
-            time.sleep(0.01)
-        worker = int(told[0].name.partition("-")[2])
+        worker, _ = at_work(tmp_path)
         executor = ProcessExecutor(1, Recorded(str(tmp_path)))
         try:
             executor.open("", code("dies"))

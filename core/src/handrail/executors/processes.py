@@ -227,7 +227,10 @@ class ProcessExecutor:
         if coming >= len(self._waiting) or len(self._slots) >= self._most:
             return
         try:
-            if self._helper is None or not self._helper.lives:
+            if self._helper is not None and not self._helper.lives:
+                self._helper.close()
+                self._helper = None
+            if self._helper is None:
                 self._helper = _HelperThread((*self.host.inherited, *self._presence.inherited()))
             slot = Slot(self, self._helper.helper)
             slot.start()

@@ -20,7 +20,7 @@ from handrail.executors.protocol import AttemptId, ChunkCall, CodeRef, Host, Out
 from handrail.frozen import values_of
 from handrail.processes.connection import STATUS, Connection, Unframer
 from handrail.processes.failures import told
-from handrail.processes.groups import signal_group
+from handrail.processes.groups import is_gone, signal_group
 from handrail.processes.helper import Helper, ending
 
 _TICK = 1.0  # Seconds between looks at the clock.
@@ -253,8 +253,15 @@ class Slot(threading.Thread):
             self.kill()
         if self._stuck_at is not None and now >= self._stuck_at:
             self._stuck_at = float("inf")
-            if self.process:
-                signal_group(self.process, signal.SIGKILL)  # If its helper does not.
+            self._force()
+
+    def _force(self) -> None:
+        """Kill the processes without the helper, which may be stopped; and then the helper, too."""
+        if self.process:
+            signal_group(self.process, signal.SIGKILL)
+        if not self.process or is_gone(self.process, time.monotonic() + _TICK):
+            self._helper.kill()
+        else:
             self._owner.is_stuck(self)
 
     def _freeze(self, seconds: float) -> None:

@@ -109,6 +109,7 @@ class FakePacks:
         commands: Mapping[str, str] | None = None,
         prune: Mapping[str, str] | None = None,
         serializers: Mapping[str, str] | None = None,
+        executors: Mapping[str, str] | None = None,
         requires: Iterable[str] = ("handrail",),
         summary: str = "",
     ) -> FakePack:
@@ -124,6 +125,7 @@ class FakePacks:
             commands: Entry points of commands.
             prune: Entry points of functions that are told of runs before these are deleted.
             serializers: Entry points of serializers, by the full name of the type.
+            executors: Entry points of factories of executors, by the name in their URLs.
             requires: Its requirements.
             summary: One line about it.
 
@@ -137,7 +139,7 @@ class FakePacks:
         package = canonicalize_name(name).replace("-", "_")
         sources = {f"{package}/__init__.py": "", **(modules or {})}
         points = {"actions": actions, "steps": steps, "commands": commands, "prune": prune}
-        points["serializers"] = serializers
+        points |= {"serializers": serializers, "executors": executors}
         if hooks is not None:
             sources[f"{package}/hooks.py"] = hooks
             points["packs"] = {name: f"{package}.hooks"}

@@ -42,6 +42,27 @@ def fail(context):
 losing = action("losing", [open_it, fail])
 """
 
+SOMEWHERE = """
+import os
+from pathlib import Path
+from handrail import action, step
+
+def here(item, item_context):
+    return os.getpid() == item_context.shared
+
+@step
+def fail(context):
+    if not Path("go").exists():
+        raise ValueError("not yet")
+
+@step
+def work(context):
+    [(_, found)] = context.map_items(here, ["a"], shared=os.getpid())
+    Path("here").write_text(str(found))
+
+job = action("job", [fail, work])
+"""
+
 
 @pytest.fixture
 def tagging(site: Garden) -> None:
@@ -302,3 +323,28 @@ def test_a_run_that_cannot_be_resumed_is_not_to_be_resumed(handrail: Run, folder
     assert "  undo    handrail rollback 1" in done.stderr
     shown = handrail("show", "1").stdout
     assert "needs a restore() of open_it that sets thing, which was not stored" in shown
+
+
+@pytest.mark.parametrize(("words", "here"), [((), True), (("--executor", "processes:1"), False)])
+def test_a_run_goes_on_with_its_executor(
+    handrail: Run, folder: Path, words: tuple[str, ...], here: bool
+) -> None:
+    """Unless another one is named; a variable is for runs that begin."""
+    (folder / "somewhere.py").write_text(SOMEWHERE)
+    started = ("run", "somewhere.py:job", "--executor", "threads:1", "--on-failure", "keep")
+    assert handrail(*started).returncode == 6
+    assert recorded(folder, "packs")["executor"] == "threads:1"
+    (folder / "go").touch()
+    done = handrail("resume", "1", *words, HANDRAIL_EXECUTOR="processes:1")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "here").read_text() == str(here)
+
+
+def test_an_unknown_executor_begins_nothing(handrail: Run, folder: Path) -> None:
+    """Whoever names it."""
+    (folder / "somewhere.py").write_text(SOMEWHERE)
+    for words, variables in ((("--executor", "grid"), {}), ((), {"HANDRAIL_EXECUTOR": "grid"})):
+        done = handrail("run", "somewhere.py:job", *words, **variables)
+        assert done.returncode == 2
+        assert "there is no executor 'grid'" in done.stderr
+    assert runs(handrail) == {}

@@ -159,6 +159,9 @@ def _of_others(subject: Subject) -> Iterator[Problem]:
     for entry in subject.record.offered("prune"):
         if not callable(subject.target(entry)):
             yield _wrong_target(subject, entry, "a function that takes a PrunedRun")
+    for entry in subject.record.offered("executors"):
+        if not callable(subject.target(entry)):
+            yield _wrong_target(subject, entry, "a function that makes an executor")
     for entry in subject.record.offered("serializers"):
         if not isinstance(subject.target(entry), Serializer):
             yield _wrong_target(subject, entry, "an object with the attributes of a Serializer")

@@ -49,6 +49,7 @@ FLOORS = (
     ("actions", "chains", "outputs", "workflow"),
     ("targets",),
     ("recovery",),
+    ("sweeps",),
     # What is only in the processes of isolated steps.
     ("isolation/child", "isolation/remade"),
     ("cli", "__main__"),

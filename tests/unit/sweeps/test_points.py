@@ -1,4 +1,4 @@
-"""Points of a sweep: their values are those of the params model, and wrong ones are told at once."""
+"""Points of a sweep: values are converted by the params model, and wrong ones are told at once."""
 
 from __future__ import annotations
 
@@ -116,5 +116,5 @@ def test_an_action_without_a_model_takes_any_param() -> None:
 def test_secrets_have_to_be_in_variables_that_the_runs_inherit() -> None:
     params = '{"values": {}, "secrets": {"token": "ACME_TOKEN"}}'
     check_secrets("train", params, {"ACME_TOKEN": "x"})
-    with pytest.raises(ParamsError, match="token: .* from the variable ACME_TOKEN"):
+    with pytest.raises(ParamsError, match=r"token: .* from the variable ACME_TOKEN"):
         check_secrets("train", params, {})

@@ -174,7 +174,7 @@ class GivenParams:
             defaults.check()
         return cls(
             params=params,
-            typed=params_from(context, options, pairs=pairs, environ={}) if request.over else {},
+            typed=params_from(context, options, pairs=pairs) if request.over else {},
             defaults=defaults,
             variables=variables_of(context, options),
         )

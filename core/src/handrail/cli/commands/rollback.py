@@ -38,6 +38,7 @@ from handrail.errors import (
     RunClosedError,
 )
 from handrail.frozen import frozen, replace
+from handrail.journal.numbers import number_json
 from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import check, status_of, with_reliance
 
@@ -130,7 +131,7 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
     row = recorded.row
     asks = not (request.yes or request.dry_run) and _is_terminal()
     if not (asks or request.yes or request.dry_run):
-        _check_named(row)
+        _check_named(row, "".join(f" --keep {each}" for each in request.keep))
     recovery = recovery_of(session, journal, "rollback", recorded, request)
     if request.keep:
         return _roll_back_others(session, journal, recovery, request, asks=asks)
@@ -258,7 +259,7 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
     return recorded
 
 
-def _check_named(row: RunRow) -> None:
+def _check_named(row: RunRow, more: str) -> None:
     """Raise ConfirmationError for a completed or kept run, as there is no terminal to ask on."""
     state = {"completed": "is completed", "failed": "was kept after a failure"}.get(
         row.outcome or ""
@@ -267,8 +268,8 @@ def _check_named(row: RunRow) -> None:
         raise ConfirmationError(
             f"run {row.number} {state}; without a terminal its rollback needs --yes",
             ways_out=(
-                f"see   {command_line(f'rollback {row.number} --dry-run')}",
-                f"do    {command_line(f'rollback {row.number} --yes')}",
+                f"see   {command_line(f'rollback {row.number}{more} --dry-run')}",
+                f"do    {command_line(f'rollback {row.number}{more} --yes')}",
             ),
         )
 
@@ -319,7 +320,7 @@ class _Preview:
         row = self.status.row
         return {
             "event": "RollbackPreview",
-            "run": row.number,
+            "run": number_json(row.number),
             "action": row.action,
             "project": row.project,
             "state": self.status.state,

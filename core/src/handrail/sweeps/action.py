@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,6 +19,7 @@ from handrail.sweeps.children import opened, roll_back_child, run_child
 from handrail.sweeps.grid import Grid
 
 if TYPE_CHECKING:
+    from handrail.context import Items, RunLink
     from handrail.journal.records import RunRow
     from handrail.orchestrator import OnFailure
     from handrail.registry import StepRegistry
@@ -96,15 +98,18 @@ class SweepAction(BaseAction[Any]):
     Attributes:
         sweep: The grid, and how the children are run.
         template: What the children have in common.
+        awaits: Whether its step is async, so that an event loop goes on meanwhile.
     """
 
     context_class = SweepContext
     sweep: ClassVar[Sweep]
     template: ClassVar[Template]
+    awaits: ClassVar[bool] = False
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
         """Register the step that runs the children."""
-        registry.register(RunChildren(self.sweep, self.template))
+        step = AwaitChildren if self.awaits else RunChildren
+        registry.register(step(self.sweep, self.template))
 
     def result(self, context: Any) -> Mapping[str, Any]:
         """Return how many children were completed, and how many failed."""
@@ -161,13 +166,16 @@ def sweep_of(row: RunRow) -> Sweep | None:
         return Sweep.of(found)
 
 
-def swept(action: type[BaseAction[Any]], sweep: Sweep, template: Template) -> type[SweepAction]:
+def swept(
+    action: type[BaseAction[Any]], sweep: Sweep, template: Template, *, awaits: bool = False
+) -> type[SweepAction]:
     """Return the class of the sweep of an action."""
     space = {
         "action_name": action.action_name,
         "params_model": action.params_model,
         "sweep": sweep,
         "template": template,
+        "awaits": awaits,
         "__module__": SweepAction.__module__,
     }
     return type(action.__name__, (SweepAction,), space)
@@ -203,26 +211,14 @@ class RunChildren(BaseStep[SweepContext]):
         self._sweep = sweep
         self._template = template
 
-    def execute(self, context: SweepContext) -> StepResult:
+    def execute(self, context: SweepContext) -> StepResult | Awaitable[StepResult]:
         """Run all children that are not done."""
-        # Only functions that take up what is there get by without an undo before they try again.
-        link = context._items_link()  # pyright: ignore[reportPrivateUsage] - of this library
-        try:
-            done = link.map_items(
-                run_child,
-                Points(self._sweep.grid),
-                rollback=roll_back_child,
-                shared=self._shared(context),
-                max_failed=self._sweep.max_failed,
-                chunk=1,
-                takes_up=True,
-            )
-        except ItemsFailedError as error:
-            raise SweepFailedError(error.failed, error.most, self._sweep.grid.count) from error
-        context.done, context.failed = done.count, done.failed
-        return StepResult(data={"done": done.count, "failed": done.failed})
+        with self._failing():
+            return self._told(context, _link(context).map_items(**self._options(context)))
 
-    def resume(self, context: SweepContext, result: StepResult) -> StepResult:
+    def resume(
+        self, context: SweepContext, result: StepResult
+    ) -> StepResult | Awaitable[StepResult]:
         """Go on with the children that are not done."""
         return self.execute(context)
 
@@ -235,11 +231,47 @@ class RunChildren(BaseStep[SweepContext]):
             undone = children.undo_lines(self._sweep.grid)
             return [f"{number}  {text}" for _, number, text in undone]
 
+    def _options(self, context: SweepContext) -> dict[str, Any]:
+        return {
+            "function": run_child,
+            "items": Points(self._sweep.grid),
+            "rollback": roll_back_child,
+            "shared": self._shared(context),
+            "max_failed": self._sweep.max_failed,
+            "chunk": 1,
+            # These functions take up what is there, so nothing is undone before they try again.
+            "takes_up": True,
+        }
+
     def _shared(self, context: SweepContext) -> dict[str, Any]:
         info = context.run_info
         if info is None or info.journal is None:
             raise JournalError("a sweep needs a journal, in which its children are recorded")
         return shared_with(self._template, info.journal, info.number or 0)
+
+    @contextmanager
+    def _failing(self) -> Generator[None]:
+        try:
+            yield
+        except ItemsFailedError as error:
+            raise SweepFailedError(error.failed, error.most, self._sweep.grid.count) from error
+
+    def _told(self, context: SweepContext, done: Items) -> StepResult:
+        context.done, context.failed = done.count, done.failed
+        return StepResult(data={"done": done.count, "failed": done.failed})
+
+
+class AwaitChildren(RunChildren):
+    """Runs the children while the event loop of the run goes on."""
+
+    async def execute(self, context: SweepContext) -> StepResult:
+        """Run all children that are not done."""
+        with self._failing():
+            return self._told(context, await _link(context).amap_items(**self._options(context)))
+
+
+def _link(context: SweepContext) -> RunLink:
+    return context._items_link()  # pyright: ignore[reportPrivateUsage] - it is of this library
 
 
 def shared_with(template: Template, journal: str, sweep: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import frozen
 from handrail.journal.damage import decoding
+from handrail.journal.numbers import child_number
 from handrail.journal.protocol import KeepsItems
 from handrail.recovery.status import RunStatus, status_of
 from handrail.sweeps.action import STEP, Sweep, sweep_of
@@ -23,6 +24,7 @@ class Child:
     """A place of a sweep, and the latest run there.
 
     Attributes:
+        number: The number of the latest run there, or of the one that would be the first.
         place: The place: 1, 2, 3, ...
         point: The values of its params, by dotted name.
         status: The status of the latest run there, or None if there was none.
@@ -30,6 +32,7 @@ class Child:
         error: Why it failed, or None.
     """
 
+    number: int
     place: int
     point: Mapping[str, Any]
     status: RunStatus | None
@@ -79,6 +82,7 @@ def sweep_record(journal: Journal, recorded: RecordedRun) -> SweepRecord | None:
     told = dict(_told(journal, recorded))
     children = [
         Child(
+            number=latest[place].number if place in latest else child_number(row.number, place),
             place=place,
             point=point,
             status=status_of(journal, latest[place]) if place in latest else None,

@@ -16,7 +16,6 @@ from handrail.cli.view.table import Column, counts, names, reasons, table
 from handrail.cli.view.text import columns, facts, listed, one_line, plural, seconds, terminal_width
 from handrail.errors import NotFoundError
 from handrail.frozen import frozen
-from handrail.journal.numbers import child_number
 from handrail.suggest import did_you_mean
 from handrail.sweeps.points import value_text
 
@@ -61,7 +60,7 @@ class SweepReport:
                 "seed": self.sweep.sweep.grid.seed,
                 "max_failed": self.sweep.sweep.max_failed,
                 "metric": name or None,
-                "best": None if best is None else str(self._number(best)),
+                "best": None if best is None else str(best.number),
                 "runs": [self._child_to_dict(each) for each in self._sorted()],
             },
         }
@@ -88,7 +87,7 @@ class SweepReport:
             took = "" if each.status is None else each.status.spent()[0]
             writer.writerow(
                 [
-                    str(self._number(each)),
+                    str(each.number),
                     *(_cell(each.point[name]) for name in over),
                     each.state,
                     took,
@@ -140,11 +139,6 @@ class SweepReport:
         places = {each.place for each in known}
         return [*known, *(each for each in self.sweep.children if each.place not in places)]
 
-    def _number(self, child: Child) -> int:
-        if child.status is not None:
-            return child.status.row.number
-        return child_number(self.sweep.number, child.place)
-
     def _child_to_dict(self, child: Child) -> dict[str, Any]:
         return {
             "place": child.place,
@@ -180,7 +174,7 @@ class SweepReport:
             mark = f"best {metric}" if best is not None and each.place == best.place else ""
             rows.append(
                 [
-                    str(self._number(each)),
+                    str(each.number),
                     *(value_text(each.point[name]) for name in over),
                     each.state,
                     "-" if each.status is None else seconds(each.status.spent()[0]),
@@ -228,11 +222,11 @@ class SweepReport:
         for each in failed if self.everything else failed[:_FAILED]:
             mark = style("✗", "red")
             limit = 500 if self.everything else _LONGEST
-            yield f"{mark} {self._number(each)}  {one_line(each.error or '', limit=limit)}"
+            yield f"{mark} {each.number}  {one_line(each.error or '', limit=limit)}"
         if len(failed) > _FAILED and not self.everything:
             yield f"  and {len(failed) - _FAILED} more failed (--all)"
         if failed:
-            number = self._number(failed[0])
+            number = failed[0].number
             yield f"  full    {command_line(f'show {number} --traceback')}"
 
 

@@ -90,7 +90,8 @@ def test_a_worker_that_is_lost_loses_no_run(call: Call, folder: Path, log: Log) 
 def test_a_rollback_undoes_all_runs(call: Call, folder: Path) -> None:
     call(*TRAIN, *GOOD)
     preview = call("rollback", "1", "--dry-run").out
-    assert "↶ runs  1.3  epochs=30  completed" in preview
+    assert "↶ runs  3 items, the last one first" in preview
+    assert "         1.3  epochs=30  completed" in preview
     assert models(folder)
     assert call("rollback", "1", "--yes").code == 0
     assert models(folder) == []

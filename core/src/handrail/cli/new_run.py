@@ -317,7 +317,6 @@ def run_steps(
     observers: Sequence[Observer] = (),
     *,
     head: str = "",
-    executor: str | None = None,
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
     listing: DryRunListing | None = None
@@ -336,7 +335,7 @@ def run_steps(
             on_failure="undo" if journal is None else request.on_failure,
             strict_results=request.strict_results or session.packs.strict_results,
             about=about,
-            executor=executor or request.executor,
+            executor=request.executor,
         )
         try:
             counts = orchestrator.execute()

@@ -26,6 +26,7 @@ from handrail.cli.params.over import check_given_once, grid_from, labelled_over
 from handrail.cli.session import session_of, warn
 from handrail.cli.view.text import plural
 from handrail.errors import ParamsError
+from handrail.executors.opening import default_url
 from handrail.frozen import replace
 from handrail.sweeps.action import Sweep, swept, template_of
 from handrail.sweeps.points import at_point, check_points, check_secrets, checked_grid, point_text
@@ -67,6 +68,7 @@ def run_sweep(context: click.Context, target: Target, options: ParamOptions) -> 
     except ParamsError as error:
         given.defaults.check()
         raise labelled_over(error, options, grid.over) from error.__cause__
+    request = replace(request, executor=_executor(session, request))
     if request.dry_run:
         _show_points(session, whole, grid, everything=request.everything)
         return run_steps(session, first, part, request)
@@ -102,10 +104,20 @@ def _run(
     kept = replace(request, on_failure="keep")
     before, plan, after = head_of(part, journal).partition("plan ")
     head = f"{before}sweep of {plural(sweep.grid.count, 'run')} · {plan}{after}"
-    executor = f"processes:{request.concurrency}" if request.concurrency else None
-    return run_steps(
-        session, action, action.plan(), kept, journal, about, head=head, executor=executor
-    )
+    return run_steps(session, action, action.plan(), kept, journal, about, head=head)
+
+
+def _executor(session: Session, request: RunRequest) -> str | None:
+    """Return the URL of the executor, with the number of runs at a time."""
+    url = request.executor or session.packs.executor
+    if request.concurrency is None:
+        return url
+    name = url or default_url()
+    if ":" in name:
+        raise click.UsageError(
+            f"--concurrency {request.concurrency} and the executor {name} both say how many"
+        )
+    return f"{name}:{request.concurrency}"
 
 
 def _max_failed(request: RunRequest) -> int | str:

@@ -63,6 +63,7 @@ def begun(
         packs.selection,
         packs.settings.pack_values,
         secrets=secret_variables(plan, packs),
+        executor=options.get("executor") or packs.executor,
         sweep=sweep.to_dict(),
     )
     about = about_action(
@@ -76,7 +77,7 @@ def begun(
     check_secrets(cls.action_name, about.params, os.environ)
     template = template_of(sweep, name, about.params, about.packs, project_at(os.getcwd()))
     made = swept(cls, sweep, template, awaits=awaits)(first.params, packs=())
-    options["on_failure"] = "keep"
+    options |= {"on_failure": "keep", "executor": options.get("executor") or packs.executor}
     return orchestrator_of(made, made.plan(), about, **options)
 
 

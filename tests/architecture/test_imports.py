@@ -49,15 +49,19 @@ FLOORS = (
     ("actions", "chains", "outputs", "workflow"),
     ("targets",),
     ("recovery",),
+    ("sweeps",),
     # What is only in the processes of isolated steps.
     ("isolation/child", "isolation/remade"),
     ("cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 STRANGERS = (("journal", "packs"), ("packs", "journal"))
-# One door leads upwards, with importlib, and only when somebody walks through: a program of one
-# workflow is a command line.
-DOORS = {("workflow.py", "handrail.cli")}
+# Two doors lead upwards, with importlib, and only when somebody walks through: a program of one
+# workflow is a command line, and who resumes a sweep resumes its runs.
+DOORS = {
+    ("workflow.py", "handrail.cli"),
+    ("recovery/__init__.py", "handrail.sweeps.action"),
+}
 
 THIRD_PARTY = {
     "asyncio": ("orchestrator/", "engine/standalone.py", "executors/"),

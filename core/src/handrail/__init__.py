@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from handrail.steps import BaseStep as BaseStep
     from handrail.steps import StepResult as StepResult
     from handrail.steps import step as step
+    from handrail.sweeps import sweep as sweep
+    from handrail.sweeps import sweep_async as sweep_async
     from handrail.workflow import Workflow as Workflow
     from handrail.workflow import action as action
     from handrail.workflow import chain as chain
@@ -118,6 +120,8 @@ __all__ = [
     "rollback",
     "rollback_async",
     "step",
+    "sweep",
+    "sweep_async",
 ]
 
 _HOMES = {
@@ -151,6 +155,7 @@ _HOMES = {
     "runtime": ("RunInfo", "RuntimeContext", "RuntimeLogger"),
     "serializers": ("Serializer",),
     "steps": ("BaseStep", "StepResult", "step"),
+    "sweeps": ("sweep", "sweep_async"),
     "workflow": ("Workflow", "action", "chain"),
     "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo", "forwards"),
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 from handrail.context import BaseStepContext, RuntimeContext
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError, ParamsError
+from handrail.frozen import replace
 from handrail.params.model import check_model, params_argument
 
 # The help of an action imports this module: what plans and runs is imported where it is used.
@@ -390,14 +391,14 @@ def about_action(
     name, model = action.action_name, action.params_model
     mask = Mask([*secret_texts(model, params), *secrets])
     text = params_text(model, params, name, variables, mask)
-    return RunAbout(
+    about = RunAbout(
         action=recorded_as or name,
         params=text,
         packs=packs,
         mask=mask,
         secrets=fields_not_stored(model, text),
-        **({} if serializers is None else {"serializers": serializers}),
     )
+    return about if serializers is None else replace(about, serializers=serializers)
 
 
 @calls_user_code

@@ -365,6 +365,23 @@ class ItemsFailedError(HandrailError, RuntimeError):
         self.errors = tuple(errors)
 
 
+class SweepFailedError(HandrailError, RuntimeError):
+    """More runs of a sweep failed than may; what ran has ended.
+
+    Attributes:
+        failed: How many runs failed.
+        most: How many may.
+    """
+
+    code = "sweep-failed"
+
+    def __init__(self, failed: int, most: int, count: int) -> None:
+        may = f"; {most:,} may" if most else ""
+        super().__init__(f"{failed:,} of {count:,} runs failed{may}, and no more were begun")
+        self.failed = failed
+        self.most = most
+
+
 class ItemsUndoError(HandrailError, RuntimeError):
     """Items of a step could not be undone.
 
@@ -577,7 +594,9 @@ class JournalDamagedError(JournalError):
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form, with the run and the row."""
-        return {**super().to_dict(), "run": self.run, "row": self.row or None}
+        # The numbers of children of sweeps are negative, and written as `30.4`.
+        run = self.run if self.run is None or self.run > 0 else str(self.run)
+        return {**super().to_dict(), "run": run, "row": self.row or None}
 
 
 class ValueTooLargeError(HandrailError, ValueError):

@@ -89,7 +89,7 @@ def lock_name(target: Target, packs: InstalledPacks) -> LockName:
     return LockName(name=name, pack=None, called="" if is_program else target.name)
 
 
-def name_from(locked: LockedAction, project: Path, folder: Path) -> str:
+def name_from(locked: LockedAction | LockName, project: Path, folder: Path) -> str:
     """Return the name by which `find_target` finds a locked action from the folder `folder`."""
     if locked.pack is not None:
         return f"{locked.pack}:{locked.name}"

@@ -29,12 +29,15 @@ from handrail.errors import (
     add_ways_out,
 )
 from handrail.frozen import frozen
+from handrail.journal.numbers import ChildNumber, number_json
+from handrail.journal.protocol import KnowsChildren
 from handrail.runtime import RuntimeContext
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.cli.view.dry_run import DryRunListing
     from handrail.journal.protocol import Journal
+    from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
     from handrail.recovery.status import Aim
@@ -126,7 +129,7 @@ def carry_out(session: Session, execution: Execution) -> int:
         return show(session, exited_run(session, plan, error, outcome))
     took = seconds(time.monotonic() - began)
     _find_seal(execution, outcome)
-    number = {} if outcome.number is None else {"number": outcome.number}
+    number = {} if outcome.number is None else {"number": number_json(outcome.number)}
     session.show(
         Listing(
             json=lambda: {"event": "Result", **number, "result": result},
@@ -177,9 +180,17 @@ def _find_seal(execution: Execution, outcome: Outcome) -> None:
     """Note whether a run that has just ended can no longer be rolled back."""
     if execution.journal is None or outcome.number is None or execution.aim == "rollback":
         return
-    # Others may have begun since.
-    rows = execution.journal.runs(limit=100, plans=False)
+    rows = _latest(execution.journal, outcome.number)
     outcome.sealed = any(row.sealed is not None for row in rows if row.number == outcome.number)
+
+
+def _latest(journal: Journal, number: int) -> Sequence[RunRow]:
+    """Return some runs, with that of this number among them."""
+    if isinstance(number, ChildNumber):
+        assert isinstance(journal, KnowsChildren)
+        return journal.children(number.parent, place=number.place)
+    # Others may have begun since.
+    return journal.runs(limit=100, plans=False)
 
 
 def _result_lines(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import closing
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -22,11 +22,9 @@ from handrail.settings.load import JOURNAL, settings_error
 from handrail.settings.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from handrail.cli.session import Session
-    from handrail.journal.opening import JournalFactory
     from handrail.journal.protocol import Journal
+    from handrail.journal.records import RunRow
 
 FILE = "runs.db"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|sqlite:")
@@ -105,13 +103,14 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
         JournalError: The journal cannot be used.
     """
     from handrail.journal.opening import open_journal  # noqa: PLC0415 - not for help
+    from handrail.packs.journals import journal_factory  # noqa: PLC0415 - likewise
 
     place = journal_address(session, url)
     try:
         return open_journal(
             relative_place(session, place.value),
             default="",
-            find=lambda scheme: _factory(session, scheme),
+            find=lambda scheme: journal_factory(session.packs, scheme),
             create=create,
         )
     except JournalUrlError as error:
@@ -144,38 +143,26 @@ def _cannot_begin(error: JournalError) -> NoReturn:
     raise JournalError(f"{error.message}; nothing was run", ways_out=ways_out) from error.__cause__
 
 
-def _factory(session: Session, scheme: str) -> JournalFactory | None:
-    """Return the factory for a URL scheme from a pack that is on; imports only that pack.
-
-    Raises:
-        JournalUrlError: A pack that is known for such journals is not installed or not on.
-    """
-    from handrail.packs.factories import factory_of  # noqa: PLC0415 - few journals need it
-    from handrail.packs.ours import JOURNALS  # noqa: PLC0415 - likewise
-
-    def refused(hints: Sequence[str]) -> JournalUrlError:
-        return JournalUrlError(
-            f"no installed pack provides journals in '{scheme}:'", ways_out=hints
-        )
-
-    factory = factory_of(session.packs.records, "journals", scheme, JOURNALS, refused)
-    return cast("JournalFactory | None", factory)
-
-
 def number_in(journal: Journal, text: str) -> int:
     """Return the number of the run that `text` names: by that, or by its UUID.
 
+    `30.4` is the latest run at the fourth place of the sweep 30.
+
     Raises:
-        NotFoundError: The text is neither, or the journal has no run with this UUID.
+        NotFoundError: The text is neither, or the journal has no such run.
     """
     if text.isdecimal() and len(text) <= 18:
         return int(text)
+    from handrail.journal.numbers import parse_child  # noqa: PLC0415 - most numbers are plain
+
+    child = parse_child(text)
+    if child is not None:
+        return _number_of_child(journal, *child)
     if not _UUID.fullmatch(text):
         raise NotFoundError(
             f"'{text}' is no number of a run", ways_out=("handrail runs lists them",)
         )
-    rows = journal.runs(plans=False)
-    number = next((row.number for row in rows if row.uid == text.lower()), None)
+    number = next((row.number for row in _all_runs(journal) if row.uid == text.lower()), None)
     if number is None:
         raise NotFoundError(
             f"{journal.shown} has no run {text}", ways_out=("handrail runs lists them",)
@@ -183,18 +170,38 @@ def number_in(journal: Journal, text: str) -> int:
     return number
 
 
-def run_numbers(context: click.Context) -> dict[str, int]:
-    """Return the numbers of the runs in the journal of the call, by their UUIDs.
+def _number_of_child(journal: Journal, parent: int, place: int, attempt: int | None) -> int:
+    from handrail.journal.numbers import ChildNumber, child_number  # noqa: PLC0415 - for these only
+    from handrail.journal.protocol import KnowsChildren  # noqa: PLC0415 - the same
 
-    Empty if there is no journal, or if it cannot be read.
+    children = journal.children(parent) if isinstance(journal, KnowsChildren) else ()
+    there = [row.number for row in children if ChildNumber(row.number).place == place]
+    if not there or attempt is not None:
+        return child_number(parent, place, attempt or 1)
+    return there[-1]
+
+
+def _all_runs(journal: Journal) -> list[RunRow]:
+    """Return all runs of a journal, the latest first, and then the children of sweeps."""
+    from handrail.journal.protocol import KnowsChildren  # noqa: PLC0415 - not for help
+
+    children = journal.children() if isinstance(journal, KnowsChildren) else []
+    return [*journal.runs(plans=False), *children]
+
+
+def run_numbers(context: click.Context) -> dict[str, int | str]:
+    """Return the numbers of the runs in the journal of the call, by their UUIDs, as JSON has them.
+
+    Those of children of sweeps are texts. Empty if there is no journal, or if it cannot be read.
     """
     from handrail.cli.session import Session  # noqa: PLC0415 - imports this module's users
+    from handrail.journal.numbers import number_json  # noqa: PLC0415 - not for help
 
     session = context.find_object(Session)
     if session is None:
         return {}  # The command was called by itself, as by a test.
     try:
         with closing(session_journal(session, None)) as journal:
-            return {row.uid: row.number for row in journal.runs(plans=False)}
+            return {row.uid: number_json(row.number) for row in _all_runs(journal)}
     except HandrailError:
         return {}

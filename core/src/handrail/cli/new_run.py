@@ -13,7 +13,7 @@ from handrail.actions import about_action, orchestrator_of, require_inputs, resu
 from handrail.cli.execution import Execution, carry_out, head_of, silent_runtime
 from handrail.cli.garbage import no_collections
 from handrail.cli.journals import WITHOUT, session_journal
-from handrail.cli.params.defaults import defaults_of, take_pack_values
+from handrail.cli.params.defaults import Defaults, defaults_of, take_pack_values
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.signals import like_interrupts
@@ -75,6 +75,11 @@ class RunRequest:
         journal: The journal, if one is named.
         no_journal: Whether no record is kept.
         quiet: Whether only the result and errors are shown.
+        over: Values of params for a sweep, as `NAME=VALUES`.
+        sample: How many points of its grid to draw, if not all.
+        sample_seed: The seed of that draw.
+        max_failed: How many of its runs may fail.
+        concurrency: How many of its runs are run at a time.
     """
 
     params: str | None
@@ -91,6 +96,11 @@ class RunRequest:
     journal: str | None
     no_journal: bool
     quiet: bool
+    over: tuple[str, ...]
+    sample: int | None
+    sample_seed: int | None
+    max_failed: str | None
+    concurrency: int | None
 
     @classmethod
     def of(cls, context: click.Context) -> RunRequest:
@@ -104,56 +114,92 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
     if request.everything and not request.dry_run:
         raise click.UsageError("--all goes with --dry-run")
     warn(session, goes_on=False)
-    name = lock_name(target, session.packs)
     with no_collections():  # What params and plans are made with is imported here.
-        action = _action(context, target, options, request)
+        given = GivenParams.of(context, target, options, request)
+        _check_no_sweep(request, options)
+        try:
+            action = made(session, target, given.params)
+        except ParamsError as error:
+            given.defaults.check()
+            raise labelled(error, options) from error.__cause__
         plan = action.plan()
-    use = LockUse(name=name, no_lock=request.no_lock)
-    whole = session.packs.check_lock(plan, target.action_class, lambda: plan, use)
+    whole = locked(session, target, plan, request)
     if not whole.steps and action.is_simple:
         _require_inputs(action, whole, options)
         return _run_simple(session, action, request)
-    try:
-        part = select(whole, only=request.only, start=request.start, skip=request.skip)
-    except StepNotFoundError as error:
-        raise click.UsageError(error.message) from error
+    part = chosen(whole, request)
     _require_inputs(action, part, options)
     if request.dry_run:
-        return _run_steps(session, action, part, request)
-    with _journal(session, request) as journal:
-        project = session.packs.settings.project.folder
-        last = LastPlan(project, session.packs.outline(name, whole, with_files=False))
-        if not whole.locked and not request.quiet:
-            _note_changes(session, name.shown, last.changes(session.packs.off))
+        return run_steps(session, action, part, request)
+    with run_journal(session, request) as journal:
+        last = last_plan(session, target, whole, request)
         about = None
         if journal is not None:
-            about = _about(session, action, target, part, request, variables_of(context, options))
-        return _run_steps(session, action, part, request, journal, about, observers=(last,))
+            about = about_run(session, action, target, part, request, given.variables)
+        return run_steps(session, action, part, request, journal, about, observers=(last,))
 
 
-def _action(
-    context: click.Context, target: Target, options: ParamOptions, request: RunRequest
-) -> BaseAction[Any]:
+@frozen
+class GivenParams:
+    """The params of a call, which are not validated yet.
+
+    Attributes:
+        params: All of them.
+        typed: Those that were given by an option, an argument or `-p`.
+        defaults: Those that the project sets.
+        variables: The variables of secrets.
+    """
+
+    params: Mapping[str, Any]
+    typed: Mapping[str, Any]
+    defaults: Defaults
+    variables: Mapping[KeyPath, str]
+
+    @classmethod
+    def of(
+        cls, context: click.Context, target: Target, options: ParamOptions, request: RunRequest
+    ) -> GivenParams:
+        """Return the params of a call.
+
+        Raises:
+            SettingsError: The params that the project sets are invalid.
+        """
+        session = session_of(context)
+        pairs = take_pack_values(session, request.pairs, options)
+        defaults = defaults_of(session, target.action_class, options)
+        params = params_from(
+            context, options, file=request.params, pairs=pairs, defaults=defaults.values
+        )
+        if not defaults.covered_by(params):
+            defaults.check()
+        return cls(
+            params=params,
+            typed=params_from(context, options, pairs=pairs) if request.over else {},
+            defaults=defaults,
+            variables=variables_of(context, options),
+        )
+
+
+def _check_no_sweep(request: RunRequest, options: ParamOptions) -> None:
+    """Refuse the options of sweeps without `--over`."""
+    for name in ("sample", "sample_seed", "max_failed", "concurrency"):
+        value = getattr(request, name)
+        if value is None:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        own = f"; the param is set by -p {name}={value}" if (name,) in options.labels else ""
+        raise click.UsageError(f"{option} goes with --over{own}")
+
+
+def made(session: Session, target: Target, params: Mapping[str, Any]) -> BaseAction[Any]:
     """Return the action with its params.
 
     Raises:
         ParamsError: The params are invalid.
-        SettingsError: The params that the project sets are invalid.
         ActionError: The `__init__` of the action does not take the arguments of `BaseAction`'s.
     """
-    session = session_of(context)
-    pairs = take_pack_values(session, request.pairs, options)
-    defaults = defaults_of(session, target.action_class, options)
-    params = params_from(
-        context, options, file=request.params, pairs=pairs, defaults=defaults.values
-    )
-    if not defaults.covered_by(params):
-        defaults.check()
     try:
         return target.action_class(params, silent_runtime(), packs=session.packs)
-    except ParamsError as error:
-        defaults.check()
-        raise labelled(error, options) from error.__cause__
     except TypeError as error:
         trace = error.__traceback__
         if trace is None or trace.tb_next is not None:
@@ -164,6 +210,29 @@ def _action(
         ) from error
 
 
+def locked(session: Session, target: Target, plan: Plan, request: RunRequest) -> Plan:
+    """Return the plan of an action, checked against the lock."""
+    use = LockUse(name=lock_name(target, session.packs), no_lock=request.no_lock)
+    return session.packs.check_lock(plan, target.action_class, lambda: plan, use)
+
+
+def chosen(whole: Plan, request: RunRequest) -> Plan:
+    """Return the part of a plan that a call asks for."""
+    try:
+        return select(whole, only=request.only, start=request.start, skip=request.skip)
+    except StepNotFoundError as error:
+        raise click.UsageError(error.message) from error
+
+
+def last_plan(session: Session, target: Target, whole: Plan, request: RunRequest) -> LastPlan:
+    """Return the last plan of an action; list what has changed since on standard error."""
+    name, project = lock_name(target, session.packs), session.packs.settings.project.folder
+    last = LastPlan(project, session.packs.outline(name, whole, with_files=False))
+    if not whole.locked and not request.quiet:
+        _note_changes(session, name.shown, last.changes(session.packs.off))
+    return last
+
+
 def _require_inputs(action: BaseAction[Any], plan: Plan, options: ParamOptions) -> None:
     try:
         require_inputs(action, plan)
@@ -172,7 +241,7 @@ def _require_inputs(action: BaseAction[Any], plan: Plan, options: ParamOptions) 
 
 
 @contextmanager
-def _journal(session: Session, request: RunRequest) -> Generator[Journal | None]:
+def run_journal(session: Session, request: RunRequest) -> Generator[Journal | None]:
     """Open the journal of a run within the block, unless it is to have none."""
     if not request.no_journal:
         with closing(session_journal(session, request.journal, create=True)) as journal:
@@ -197,13 +266,15 @@ def _note_changes(session: Session, action: str, changes: Sequence[Change]) -> N
         session.console.note(f"  and {more} more:  handrail plan {action}")
 
 
-def _about(
+def about_run(
     session: Session,
     action: BaseAction[Any],
     target: Target,
     plan: Plan,
     request: RunRequest,
     variables: Mapping[KeyPath, str],
+    *,
+    sweep: Mapping[str, Any] | None = None,
 ) -> RunAbout:
     """Return the data for the journal; list params that cannot be stored on standard error."""
     settings = session.packs.settings
@@ -216,6 +287,7 @@ def _about(
         no_lock=request.no_lock,
         secrets=secret_variables(plan, session.packs),
         executor=request.executor or session.packs.executor,
+        sweep=sweep,
     )
     about = about_action(
         type(action),
@@ -235,7 +307,7 @@ def _about(
     return about
 
 
-def _run_steps(
+def run_steps(
     session: Session,
     action: BaseAction[Any],
     part: Plan,
@@ -243,6 +315,8 @@ def _run_steps(
     journal: Journal | None = None,
     about: RunAbout | None = None,
     observers: Sequence[Observer] = (),
+    *,
+    head: str = "",
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
     listing: DryRunListing | None = None
@@ -273,7 +347,7 @@ def _run_steps(
 
     execution = Execution(
         plan=plan,
-        head=head_of(part, journal, dry=request.dry_run),
+        head=head or head_of(part, journal, dry=request.dry_run),
         run=run,
         journal=journal,
         quiet=request.quiet,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -79,10 +79,23 @@ def _dead(journal: Journal, project: str | None) -> list[int]:
 
     Damaged ones are among them, so that their error is reported.
     """
+    rows = journal.runs(outcome="interrupted", project=project, plans=False)
+    dead = [row.number for row in reversed(rows) if status_of(journal, row).holder is None]
+    return [*dead, *_dead_children(journal, project, {row.number for row in rows})]
+
+
+def _dead_children(journal: Journal, project: str | None, sweeps: Collection[int]) -> list[int]:
+    """Return the dead runs of sweeps that have ended themselves; others have them in hand."""
+    from handrail.journal.numbers import ChildNumber  # noqa: PLC0415 - not for help
+    from handrail.journal.protocol import KnowsChildren  # noqa: PLC0415 - likewise
+
+    found = journal.children(outcome="interrupted") if isinstance(journal, KnowsChildren) else []
     return [
         row.number
-        for row in reversed(journal.runs(outcome="interrupted", project=project, plans=False))
-        if status_of(journal, row).holder is None
+        for row in found
+        if ChildNumber(row.number).parent not in sweeps
+        and project in (None, row.project)
+        and status_of(journal, row).holder is None
     ]
 
 

@@ -18,10 +18,12 @@ from handrail.errors import ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
 
 if TYPE_CHECKING:
+    from handrail.actions import BaseAction
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.orchestrator import Observer
+    from handrail.packs.provider import Packs
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
     from handrail.targets import Target
@@ -51,6 +53,7 @@ class RecoveryRequest:
         yes: Whether to undo without confirmation; for `rollback`.
         by_hand: The step that a person has undone; for `rollback`.
         reason: What that person did; for `rollback`.
+        keep: The runs of a sweep that stay; for `rollback`.
     """
 
     run: str | None
@@ -72,6 +75,7 @@ class RecoveryRequest:
     yes: bool = False
     by_hand: str | None = None
     reason: str | None = None
+    keep: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, context: click.Context) -> RecoveryRequest:
@@ -181,20 +185,29 @@ def recovery_of(
     for name in invocation.left_out:
         session.console.note(f"-p {name} looked like a secret and was not kept; set its variable")
     target = _target(session, journal, aim, row, request.action)
+    action: type[BaseAction[Any]] = target.action_class
+    packs: Packs = session.packs
+    if invocation.sweep is not None:
+        from handrail.sweeps.action import recorded_sweep  # noqa: PLC0415 - few runs are sweeps
+
+        # Packs have their part in the runs of the sweep.
+        action, packs = recorded_sweep(action, row) or action, ()
     recovery = prepare(
-        target.action_class,
+        action,
         recorded,
         journal,
         aim,
         ctx=silent_runtime(),
-        packs=session.packs,
+        packs=packs,
         accept_drift=request.accept_drift,
         take_over=request.take_over,
         command_line=command_line,
         failed_only=request.failed_only,
         lock=LockUse(name=lock_name(target, session.packs), no_lock=request.no_lock),
     )
-    if request.on_failure == "keep":
+    # A run of a sweep that fails is undone, or kept; the others stay in any case.
+    keeps = request.on_failure == "keep" or (aim == "resume" and invocation.sweep is not None)
+    if keeps:
         recovery.options |= {"journal": journal, "on_failure": "keep"}
     if request.strict_results:
         recovery.options["strict_results"] = True
@@ -227,7 +240,7 @@ def carry_on(
         run=run,
         journal=journal,
         quiet=request.quiet,
-        keeps=request.on_failure == "keep",
+        keeps=recovery.options.get("on_failure") == "keep",
         aim=recovery.aim,
         undoes=recovery.aim == "rollback" or row.direction == "undo",
     )

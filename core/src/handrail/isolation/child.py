@@ -40,6 +40,7 @@ from handrail.isolation.remade import class_of, packs_from
 from handrail.isolation.results import encoded
 from handrail.journal.codec import decode_results, encode
 from handrail.journal.context_fields import ContextFields
+from handrail.journal.numbers import run_number
 from handrail.journal.values import ValueReader
 from handrail.orchestrator.blocking import Blocking
 from handrail.params.stored import params_of
@@ -176,6 +177,8 @@ class _Step:
     @calls_user_code
     def __init__(self, parent: Parent, order: Mapping[str, Any]) -> None:
         self._parent = parent
+        number = order["number"]
+        order = {**order, "number": number if number is None else run_number(number)}
         self._order = order
         self._parcels = Parcels(order["parcels"])
         self._answer: Any = Raised(StepProcessError("it was broken off"))
@@ -228,7 +231,11 @@ class _Step:
 
     def _restored(self) -> tuple[ContextFields, Mapping[str, str]]:
         """Restore the context of the step; return its fields, and their stored values."""
-        run, stored, number = self._run, self._order["stored"], self._order["number"] or 0
+        run, stored, number = (
+            self._run,
+            self._order["stored"],
+            self._order["number"] or 0,
+        )
         if run.chain is None:
             fields = ContextFields(type(self._context), frozenset(self._order["transient"]))
             fields.restore(self._context, stored, number)

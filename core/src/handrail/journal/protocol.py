@@ -254,6 +254,51 @@ class KeepsItems(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsChildren(Protocol):
+    """What a journal has in addition if sweeps can be recorded in it.
+
+    The children of a sweep are runs whose numbers are made from its own; see
+    `handrail.journal.numbers`. `runs` does not return them, and pruning a run prunes its children,
+    unless one of them can still be finished or undone: then all stay.
+    """
+
+    def open_child(self, number: int, new: NewRun, changes: Sequence[Change] = ()) -> OwnedRun:
+        """Add a child with this number, owned by this process; otherwise like `open_run`.
+
+        Raises:
+            JournalError: The run could not be written, or there is one with this number.
+        """
+        ...
+
+    def children(
+        self,
+        parent: int | None = None,
+        *,
+        place: int | None = None,
+        outcome: Outcome | None = None,
+        plans: bool = False,
+    ) -> list[RunRow]:
+        """Return the children of a run, or all children, those with the lowest places first.
+
+        All runs at a place follow each other, the first attempt first. Damaged ones are among them.
+
+        Args:
+            parent: The number of the run; None for all runs.
+            place: Only those at this place of the run.
+            outcome: Only children with this outcome; `interrupted` for those that have not ended.
+            plans: Whether to read the plans; otherwise they are empty.
+        """
+        ...
+
+    def count_children(self, parents: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
+        """Return how many places of each sweep have which outcome, by its latest attempt there.
+
+        Those that have not ended are `interrupted`. Sweeps without children are left out.
+        """
+        ...
+
+
 @frozen
 class RunCheck:
     """What a check of all rows of one run has found.

@@ -14,7 +14,7 @@ from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.protocol import KnowsLanes
+from handrail.journal.protocol import KnowsChildren, KnowsLanes
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator.run_info import run_info
@@ -41,6 +41,21 @@ _INSTALLED = InstalledSerializers(_installed)
 
 
 @frozen
+class ChildOf:
+    """What the child of a sweep has from its sweep.
+
+    Attributes:
+        number: The number of the child; see `handrail.journal.numbers`.
+        folder: The working folder of the sweep, which a worker elsewhere does not have.
+        project: The project of the sweep.
+    """
+
+    number: int
+    folder: str
+    project: str
+
+
+@frozen
 class RunAbout:
     """The data of a run, besides its plan, that another process needs to continue it.
 
@@ -51,6 +66,7 @@ class RunAbout:
         mask: Removes the known secrets from a text.
         secrets: Names of the secret params; a context field of the same name is not stored.
         serializers: The serializers for values that JSON lacks; by default, the installed ones.
+        child: What it has from its sweep if it is the child of one.
     """
 
     action: str
@@ -59,6 +75,7 @@ class RunAbout:
     mask: Mask = field(default_factory=Mask)
     secrets: frozenset[str] = frozenset()
     serializers: Serializers = _INSTALLED
+    child: ChildOf | None = None
 
 
 class StartsIsolation(Isolation, Protocol):
@@ -116,6 +133,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         )
     from handrail import __version__  # noqa: PLC0415 - it is read from the metadata
 
+    child = about.child
     line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
     mask = about.mask.within(line.context)
     log = JournaledLog(run.plan, line.context, fields, mask=mask, serializers=about.serializers)
@@ -132,12 +150,16 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         plan=plan_json(run.plan),
         params=about.params,
         packs=about.packs,
-        cwd=os.getcwd(),
+        cwd=os.getcwd() if child is None else child.folder,
         core_version=__version__,
         opened=now(),
-        project=project_at(os.getcwd()),
+        project=project_at(os.getcwd()) if child is None else child.project,
     )
-    owned = journal.open_run(new, log.first())
+    if child is None:
+        owned = journal.open_run(new, log.first())
+    else:
+        assert isinstance(journal, KnowsChildren)
+        owned = journal.open_child(child.number, new, log.first())
     log.attach(owned, journal)
     run.is_recorded(owned.uid, owned.number)
     run.describe = partial(run_info, journal=journal, action=new.action, project=new.project)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import frozen
@@ -190,18 +191,26 @@ class _Going:
         # What knows runs only, and imports none of what they need, is in this package too.
         from handrail.recovery.invocation import working_in  # noqa: PLC0415
         from handrail.recovery.prepare import look_up, prepare  # noqa: PLC0415
+        from handrail.recovery.status import is_sweep  # noqa: PLC0415
 
         cls, recorded = look_up(self.aim, action, number, journal, again=self.failed_only)
+        packs, options = self.packs, self.options
         with working_in(recorded.row, folder):
+            if is_sweep(recorded.row):
+                # As a string, because it points upwards: the runs of a sweep are recovered, too.
+                sweeps = import_module("handrail.sweeps.action")
+                cls, packs = sweeps.recorded_sweep(cls, recorded.row) or cls, ()
+                if self.aim == "resume":
+                    options = {**options, "journal": journal, "on_failure": "keep"}
             yield prepare(
                 cls,
                 recorded,
                 journal,
                 self.aim,
                 ctx=self.ctx,
-                packs=self.packs,
+                packs=packs,
                 accept_drift=self.accept_drift,
                 take_over=self.take_over,
                 failed_only=self.failed_only,
-                options=self.options,
+                options=options,
             )

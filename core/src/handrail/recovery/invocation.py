@@ -38,6 +38,7 @@ class Invocation:
         no_lock: Whether the lock was left aside.
         secrets: The variables from which packs have read secrets.
         executor: The URL of the executor for items, or None for the default one.
+        sweep: The grid of a sweep and how its children are run; None for other runs.
     """
 
     no_packs: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ class Invocation:
     no_lock: bool = False
     secrets: tuple[str, ...] = ()
     executor: str | None = None
+    sweep: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
@@ -63,6 +65,7 @@ class Invocation:
         no_lock: bool = False,
         secrets: Iterable[str] = (),
         executor: str | None = None,
+        sweep: Mapping[str, Any] | None = None,
     ) -> Invocation:
         """Return an invocation, without the values that look like secrets.
 
@@ -87,11 +90,15 @@ class Invocation:
             no_lock=no_lock,
             secrets=tuple(secrets),
             executor=executor,
+            sweep=sweep,
         )
 
     def to_json(self) -> str:
         """Return the JSON form."""
-        return json.dumps(values_of(self), separators=(",", ":"))
+        values = values_of(self)
+        if self.sweep is None:
+            del values["sweep"]
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def of_row(cls, row: RunRow) -> Invocation:
@@ -100,13 +107,21 @@ class Invocation:
         Raises:
             JournalDamagedError: It is not what was written.
         """
-        stored: dict[str, Any] = decode(row.packs, dict, row.number, "its packs")
+        return cls.of_json(row.packs, row.number)
+
+    @classmethod
+    def of_json(cls, text: str, number: int) -> Invocation:
+        """Return the recorded invocation of the run with a number; see `of_row`."""
+        stored: dict[str, Any] = decode(text, dict, number, "its packs")
 
         def texts(values: Any) -> tuple[str, ...]:
             check_texts(values)
             return tuple(values)
 
-        with decoding(row.number, "its packs"):
+        with decoding(number, "its packs"):
+            sweep = stored.get("sweep")
+            if sweep is not None:
+                check_shape(sweep, dict)
             only_packs, start = stored.get("only_packs"), stored.get("start")
             executor = stored.get("executor")
             check_texts([each for each in (start, executor) if each is not None])
@@ -122,6 +137,7 @@ class Invocation:
                 no_lock=bool(stored.get("no_lock")),
                 secrets=texts(stored.get("secrets", ())),
                 executor=executor,
+                sweep=sweep,
             )
 
     @property

@@ -10,7 +10,7 @@ from handrail.errors import JournalDamagedError, JournalError, NotFoundError
 from handrail.frozen import frozen, replace
 from handrail.journal.codec import entries_of
 from handrail.journal.damage import decode, is_damaged
-from handrail.journal.protocol import ChecksRows, RunCheck
+from handrail.journal.protocol import ChecksRows, KnowsChildren, RunCheck
 from handrail.journal.values import check_stored
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import steps_of
@@ -63,7 +63,10 @@ def check_journal(journal: Journal) -> JournalCheck:
         JournalError: Not even the list of runs can be read.
     """
     database = journal.check() if isinstance(journal, ChecksRows) else []
-    found = [_check_run(journal, row) for row in journal.runs(plans=False)]
+    rows = journal.runs(plans=False)
+    if isinstance(journal, KnowsChildren):
+        rows += journal.children()
+    found = [_check_run(journal, row) for row in rows]
     return JournalCheck(
         runs=len(found),
         rows=sum(each.rows for each in found),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.actions import about_action
+from handrail.actions import about_action, entries_of
 from handrail.context import link_run
 from handrail.engine.rollback_data import NOT_BEGUN
 from handrail.engine.state import RunState
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.origin import Origin
     from handrail.plan.plan import PlannedStep
+    from handrail.recovery.replay_state import ReplayState
     from handrail.recovery.resume_run import Recovery
     from handrail.steps import StepResult
 
@@ -66,36 +67,10 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     Raises:
         ContextError: A stored value no longer matches the type of its context field.
     """
-    recorded, plan = recovery.recorded, recovery.plan
-    context: BaseStepContext = recovery.action.orchestrator(plan).context
-    row = recorded.row
-    run = RunState(
-        plan,
-        context,
-        new_id=lambda: row.uid,
-        describe=described_as(row, recovery.journal),
-        clock=lambda: 0.0,
-    )
-    link_run(context, run.line)
-    run.is_recorded(row.uid, row.number)
-    about = about_action(
-        type(recovery.action), recovery.action.params, serializers=recovery.serializers
-    )
-    reader = ValueReader(about.serializers, recovery.journal, row.number)
-    place = replay_state_of(recorded, plan, undoing=True, load=reader.load)
-    results = place.finished
-    items = items_to_undo(recovery.journal, row.number)
-    for name, n in items:
-        if name in plan.positions:
-            run.mapped.setdefault(plan.positions[name], set()).add(n)
-    run.line.finished[:] = results
-    context.step_results[:] = [each for each in results if each is not NOT_BEGUN]
-    run.starts.update(dict.fromkeys(place.starts))
-    fields = ContextFields(type(context), about.secrets)
-    stored = fields_at(recorded.fields)
-    fields.restore(context, stored, row.number)
-    for _ in recall_actions(run, stored, row.number):
-        pass
+    items = items_to_undo(recovery.journal, recovery.recorded.row.number)
+    run, place = _restored(recovery, items)
+    plan, results, context = recovery.plan, run.line.finished, run.line.context
+    row = recovery.recorded.row
     found = [
         StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
         for name in reversed(place.gone)
@@ -116,6 +91,53 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
         found += [_of_step(planned, context, each, many) for each in mine[:1]]
         found += [_of_step(planned, context, each) for each in mine[1:]]
     return tuple(found)
+
+
+def recorded_result(recovery: Recovery) -> Mapping[str, Any]:
+    """Return the `result` of the action of a run that is completed, from its record.
+
+    Raises:
+        ContextError: A stored value no longer matches the type of its context field.
+        ActionError: `result` raised, for example because it needs a value that is not stored.
+    """
+    run, _ = _restored(recovery, {})
+    return entries_of(recovery.action, run.line.context)
+
+
+def _restored(
+    recovery: Recovery, items: Mapping[tuple[str, int], int]
+) -> tuple[RunState, ReplayState]:
+    """Return a run that is not claimed, with its context, and how far it came."""
+    recorded, plan = recovery.recorded, recovery.plan
+    context: BaseStepContext = recovery.action.orchestrator(plan).context
+    row = recorded.row
+    run = RunState(
+        plan,
+        context,
+        new_id=lambda: row.uid,
+        describe=described_as(row, recovery.journal),
+        clock=lambda: 0.0,
+    )
+    link_run(context, run.line)
+    run.is_recorded(row.uid, row.number)
+    about = about_action(
+        type(recovery.action), recovery.action.params, serializers=recovery.serializers
+    )
+    reader = ValueReader(about.serializers, recovery.journal, row.number)
+    place = replay_state_of(recorded, plan, undoing=True, load=reader.load)
+    results = place.finished
+    for name, n in items:
+        if name in plan.positions:
+            run.mapped.setdefault(plan.positions[name], set()).add(n)
+    run.line.finished[:] = results
+    context.step_results[:] = [each for each in results if each is not NOT_BEGUN]
+    run.starts.update(dict.fromkeys(place.starts))
+    fields = ContextFields(type(context), about.secrets)
+    stored = fields_at(recorded.fields)
+    fields.restore(context, stored, row.number)
+    for _ in recall_actions(run, stored, row.number):
+        pass
+    return run, place
 
 
 def items_to_undo(journal: Journal, number: int) -> dict[tuple[str, int], int]:

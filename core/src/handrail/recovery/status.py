@@ -141,6 +141,11 @@ def status_of(journal: Journal, row: RunRow) -> RunStatus:
         return RunStatus(row=replace(row, damage=error.message))
 
 
+def is_sweep(row: RunRow) -> bool:
+    """Return whether a run is a sweep, at the cost of a search."""
+    return '"sweep":' in row.packs
+
+
 def with_reliance(journal: Journal, statuses: Sequence[RunStatus]) -> list[RunStatus]:
     """Return the statuses with the reliance of their runs, as far as the journal knows it."""
     if not isinstance(journal, KnowsReliance):

@@ -12,10 +12,11 @@ from handrail.journal.backend import (
     Owner,
     decoding,
     held_error,
+    run_number,
     this_process,
     unknown_run,
 )
-from handrail_postgres.statements import END_SESSION, LOCK, LOCKED, OWNER, SQL
+from handrail_postgres.statements import END_SESSION, LOCK, LOCKED, OWNER, SQL, lock_number
 
 if TYPE_CHECKING:
     from handrail.journal.backend import Connection
@@ -35,7 +36,7 @@ def holder_of(session: Session, locks: int, number: int) -> Holder | None:
     """
     with session.using() as connection:
         _, holder = _recorded(connection, number)
-        locked = connection.execute(LOCKED, (locks, number)).fetchone()
+        locked = connection.execute(LOCKED, (locks, lock_number(number))).fetchone()
     return holder if locked == (True,) else None
 
 
@@ -53,7 +54,7 @@ def claim(session: Session, locks: int, number: int, *, take_over: bool, lease: 
             if not (take_over and holder.stale):
                 raise held_error(number, holder)
             # The server ends the session of the stopped process, which releases its lock.
-            connection.execute(END_SESSION, (locks, number))
+            connection.execute(END_SESSION, (locks, lock_number(number)))
             if not _lock(connection, locks, number):
                 raise held_error(number, holder)
         owner = this_process(lease=lease).to_json()
@@ -64,11 +65,11 @@ def claim(session: Session, locks: int, number: int, *, take_over: bool, lease: 
             with suppress(NotFoundError):
                 raise held_error(number, _recorded(connection, number)[1])
             raise unknown_run(connection, SQL, number)
-    return Claimed(number=number, fence=claimed[0], uid=claimed[1])
+    return Claimed(number=run_number(number), fence=claimed[0], uid=claimed[1])
 
 
 def _lock(connection: Connection, locks: int, number: int) -> bool:
-    found: tuple[bool] = connection.execute(LOCK, (locks, number)).fetchone()
+    found: tuple[bool] = connection.execute(LOCK, (locks, lock_number(number))).fetchone()
     return found[0]
 
 

@@ -18,7 +18,9 @@ from handrail.journal.backend import (
     new_values,
     refuse_password,
     rows_of,
+    run_number,
     this_process,
+    with_children,
     write_rows,
 )
 from handrail_postgres.chunks import PostgresChunkFences, PostgresChunkSession
@@ -26,7 +28,7 @@ from handrail_postgres.claims import claim, holder_of
 from handrail_postgres.owned import PostgresOwnedRun
 from handrail_postgres.schema import MIGRATIONS, make_tables
 from handrail_postgres.session import Session, without_options
-from handrail_postgres.statements import LOCK, LOCK_CLASS, LOCK_FOR_NOW, SQL
+from handrail_postgres.statements import LOCK, LOCK_CLASS, LOCK_FOR_NOW, SQL, lock_number
 from handrail_postgres.values import read_value
 
 if TYPE_CHECKING:
@@ -82,17 +84,37 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         Raises:
             JournalError: The run could not be written, and was not added.
         """
+        return self._open_with(SQL.open, new, changes)
+
+    def open_child(
+        self, number: int, new: NewRun, changes: Sequence[Change] = ()
+    ) -> PostgresOwnedRun:
+        """Add a child of a sweep with this number; otherwise like `open_run`.
+
+        Raises:
+            JournalError: The run could not be written, or there is one with this number.
+        """
+        return self._open_with(SQL.open_child, new, changes, number)
+
+    def _open_with(
+        self,
+        statement: str,
+        new: NewRun,
+        changes: Sequence[Change],
+        given: int | None = None,
+    ) -> PostgresOwnedRun:
         values = {
             **new_values(new),
+            "number": None if given is None else int(given),
             "owner": this_process(lease=self._lease).to_json(),
             "lease": self._lease,
         }
         session = Session(self._url)
         try:
             with session.transaction() as connection:
-                row: Any = connection.execute(SQL.open, values).fetchone()
-                number: int = row[0]
-                lock = connection.execute(LOCK, (self._locks, number)).fetchone()
+                row: Any = connection.execute(statement, values).fetchone()
+                number = run_number(row[0])
+                lock = connection.execute(LOCK, (self._locks, lock_number(number))).fetchone()
                 if lock != (True,):
                     raise JournalError(f"the number {number} of the new run is locked")
                 rows = rows_of(number, (changes,), new.uid)
@@ -197,7 +219,11 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
     def _prunable(self, older_than: timedelta) -> tuple[Session, list[int]]:
         session = self._reader_session()
         with session.using() as connection:
-            return session, [row[0] for row in connection.execute(SQL.prunable, (older_than,))]
+            found = with_children(
+                connection.execute(SQL.prunable, (older_than,)),
+                connection.execute(SQL.numbers_of_children),
+            )
+        return session, found
 
     def _prune_one(
         self,
@@ -207,7 +233,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         release: Callable[[int], bool] | None = None,
     ) -> bool:
         with session.transaction() as connection:
-            lock = connection.execute(LOCK_FOR_NOW, (self._locks, number)).fetchone()
+            lock = connection.execute(LOCK_FOR_NOW, (self._locks, lock_number(number))).fetchone()
             if lock != (True,):
                 return False
             if release is not None:

@@ -44,6 +44,7 @@ SQL = Statements(
         counts=True,
         by_hand=True,
         lanes=True,
+        given_id="OVERRIDING SYSTEM VALUE",
         prefix="handrail_",
         render=_render,
     )
@@ -64,7 +65,7 @@ _LOCKED = """
     FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND objsubid = 2
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND classid = %s::bigint::oid AND objid = %s::bigint::oid
+        AND classid = %s::bigint::oid AND objid = (%s::bigint & 4294967295)::oid
 """
 LOCKED = f"SELECT count(*) > 0 {_LOCKED}"
 END_SESSION = f"SELECT pg_terminate_backend(pid, 5000) {_LOCKED}"
@@ -99,6 +100,19 @@ CHUNK_HOLDERS = f"""
     {_CHUNK_LOCKED} JOIN pg_stat_activity USING (pid) WHERE number = ANY(%s::bigint[])
 """
 CHUNK_EXPEL = f"SELECT pg_terminate_backend(pid, 5000) {_CHUNK_LOCKED} WHERE number = %s"
+
+
+_LOCKS_OF_CHILDREN = 2**31 - 1
+
+
+def lock_number(number: int) -> int:
+    """Return the second number of the lock of a run, which has 32 bits.
+
+    Those of children of sweeps are negative, like their own numbers, which are longer. Two of them
+    may share a lock if they are of different sweeps: then one waits for the other.
+    """
+    return number if number > 0 else -1 - -number % _LOCKS_OF_CHILDREN
+
 
 STORE_VALUE = """
     INSERT INTO handrail_value (run, name, content) VALUES (%s, %s, %s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from handrail.cli.recovery import (
     recovery_options,
 )
 from handrail.cli.session import session_of
+from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import (
     left_text,
     parse_time,
@@ -29,8 +30,15 @@ from handrail.cli.view.run_text import (
     ways_of,
 )
 from handrail.cli.view.text import columns, folded, plural, seconds
-from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
+from handrail.errors import (
+    ConfirmationError,
+    ExitCode,
+    HandrailError,
+    RollbackRefusedError,
+    RunClosedError,
+)
 from handrail.frozen import frozen, replace
+from handrail.journal.numbers import number_json
 from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import check, status_of, with_reliance
 
@@ -54,6 +62,12 @@ _WIDEST = 40
     metavar="STEP",
     help="Record that you have undone what this step has left. Needs RUN and --reason.",
 )
+@click.option(
+    "--keep",
+    metavar="RUN",
+    multiple=True,
+    help="Of a sweep: undo all its runs but this one, such as 30.3 or 3. Repeatable.",
+)
 @click.option("--reason", metavar="TEXT", help="What you have done, and why; it is kept for ever.")
 @click.pass_context
 def rollback(ctx: click.Context, /, **_options: Any) -> int:
@@ -62,9 +76,10 @@ def rollback(ctx: click.Context, /, **_options: Any) -> int:
     It first shows what will be undone and what cannot be. On a terminal it asks; elsewhere,
     completed and kept runs need --yes.
 
-    RUN is its number; by default, the latest run of this project, whatever its state. The undo uses
-    what the steps recorded before each effect, so it works after a kill too. Only the steps that
-    began must be unchanged; the lock and required packs do not matter. If an earlier rollback was
+    RUN is its number; by default, the latest run of this project, whatever its state. Of a sweep
+    all runs are undone; 30.3 is the third one of run 30, and --keep leaves some. The undo uses what
+    the steps recorded before each effect, so it works after a kill too. Only the steps that began
+    must be unchanged; the lock and required packs do not matter. If an earlier rollback was
     incomplete, only what failed is tried again.
 
     What cannot be undone like that, a person has to undo. --by-hand records who did it, when, and
@@ -116,8 +131,10 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
     row = recorded.row
     asks = not (request.yes or request.dry_run) and _is_terminal()
     if not (asks or request.yes or request.dry_run):
-        _check_named(row)
+        _check_named(row, "".join(f" --keep {each}" for each in request.keep))
     recovery = recovery_of(session, journal, "rollback", recorded, request)
+    if request.keep:
+        return _roll_back_others(session, journal, recovery, request, asks=asks)
     recovery.check_drift()
     if asks or request.dry_run or not request.quiet:
         whose = "" if row.project == mine else f" · of {row.project}"
@@ -130,6 +147,84 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
             return ExitCode.INTERRUPTED
         _check_unchanged(journal, row)
     return carry_on(session, journal, recovery, request)
+
+
+def _roll_back_others(
+    session: Session,
+    journal: Journal,
+    recovery: Recovery,
+    request: RecoveryRequest,
+    *,
+    asks: bool,
+) -> int:
+    """Undo the runs of a sweep but those that are kept; return the exit code."""
+    # Few runs are sweeps.
+    from handrail.orchestrator.run_info import address_of  # noqa: PLC0415
+    from handrail.sweeps.action import SweepAction, shared_with  # noqa: PLC0415
+    from handrail.sweeps.children import opened  # noqa: PLC0415
+
+    row, action = recovery.recorded.row, recovery.action
+    if not isinstance(action, SweepAction):
+        raise click.UsageError(f"run {row.number} is no sweep; --keep names runs of one")
+    grid = action.sweep.grid
+    kept = {_place(row.number, text, grid.count) for text in request.keep}
+    with opened(shared_with(action.template, address_of(journal), row.number)) as children:
+        lines = children.undo_lines(grid, kept)
+        shown = {place: f"{number}  {text}" for place, number, text in lines}
+        write = session.console.print if request.dry_run else session.console.note
+        told = list(shown.values())
+        for line in (
+            f"run {row.number} · {row.action} · all its runs but {_kept(row.number, kept)}",
+            *(f" ↶ {line}" for line in told[: _MOST if len(told) > _MOST + 1 else None]),
+            *[f"   ... and {len(told) - _MOST} more"] * (len(told) > _MOST + 1),
+            *["   nothing to undo"] * (not told),
+        ):
+            if asks or not session.json:
+                write(line)
+        if session.json:
+            numbers = [line.partition(" ")[0] for line in told]
+            session.console.json_line(
+                {"event": "RollbackPreview", "run": row.number, "runs": numbers}
+            )
+        if request.dry_run or not told:
+            return ExitCode.DONE
+        if asks and not _says_yes():
+            session.console.note("nothing was undone")
+            return ExitCode.INTERRUPTED
+        code = ExitCode.DONE
+        for place, line in shown.items():
+            try:
+                children.roll_back(place)
+            except HandrailError as error:
+                code = ExitCode.ROLLBACK
+                session.console.note(f" ✗ {line}: {error.message}")
+    left = f", {_kept(row.number, kept)} stays"
+    done = "not all were rolled back" if code else f"{plural(len(told), 'run')} rolled back"
+    session.show(
+        Listing(
+            json=lambda: {
+                "event": "Result",
+                "number": row.number,
+                "result": {"rolled_back": not code},
+            },
+            title=[f"{row.action} · {done}{left}", f"  see  {command_line(f'show {row.number}')}"],
+        )
+    )
+    return code
+
+
+def _place(sweep: int, text: str, count: int) -> int:
+    """Return the place of a run of a sweep from its number, or from the place alone."""
+    from handrail.journal.numbers import parse_child  # noqa: PLC0415 - few runs are sweeps
+
+    found = parse_child(text if "." in text else f"{sweep}.{text}")
+    if found is None or found[0] != sweep or found[1] > count:
+        raise click.UsageError(f"--keep {text}: run {sweep} has no such run; it has {count}")
+    return found[1]
+
+
+def _kept(sweep: int, places: Iterable[int]) -> str:
+    return " and ".join(f"{sweep}.{place}" for place in sorted(places))
 
 
 def _found(session: Session, journal: Journal, request: RecoveryRequest) -> RecordedRun:
@@ -164,7 +259,7 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
     return recorded
 
 
-def _check_named(row: RunRow) -> None:
+def _check_named(row: RunRow, more: str) -> None:
     """Raise ConfirmationError for a completed or kept run, as there is no terminal to ask on."""
     state = {"completed": "is completed", "failed": "was kept after a failure"}.get(
         row.outcome or ""
@@ -173,8 +268,8 @@ def _check_named(row: RunRow) -> None:
         raise ConfirmationError(
             f"run {row.number} {state}; without a terminal its rollback needs --yes",
             ways_out=(
-                f"see   {command_line(f'rollback {row.number} --dry-run')}",
-                f"do    {command_line(f'rollback {row.number} --yes')}",
+                f"see   {command_line(f'rollback {row.number}{more} --dry-run')}",
+                f"do    {command_line(f'rollback {row.number}{more} --yes')}",
             ),
         )
 
@@ -225,7 +320,7 @@ class _Preview:
         row = self.status.row
         return {
             "event": "RollbackPreview",
-            "run": row.number,
+            "run": number_json(row.number),
             "action": row.action,
             "project": row.project,
             "state": self.status.state,

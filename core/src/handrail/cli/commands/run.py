@@ -72,6 +72,7 @@ def run_options() -> list[click.Parameter]:
             help="If a step fails, undo what was done, or keep it for `handrail resume`.",
         ),
         executor_option(),
+        *_sweep_options(),
         strict_option(),
         journal_option(),
         click.Option(
@@ -80,6 +81,43 @@ def run_options() -> list[click.Parameter]:
             help="Record nothing: only this process can undo the run.",
         ),
         *event_options(),
+    ]
+
+
+def _sweep_options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--over"],
+            multiple=True,
+            metavar="NAME=VALUES",
+            help="Run the action for each of these values of a param, side by side: epochs=10,20, "
+            "a range such as epochs=10..50..10, or a JSON list. Repeatable: every combination is "
+            "run.",
+        ),
+        click.Option(
+            ["--sample"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="With --over: run only N combinations, drawn at random.",
+        ),
+        click.Option(
+            ["--sample-seed"],
+            type=int,
+            metavar="S",
+            help="With --sample: the seed of the draw, by default 0.",
+        ),
+        click.Option(
+            ["--max-failed"],
+            metavar="N",
+            help="With --over: how many runs may fail, as a number or a share such as 2%, before "
+            "no more are begun; by default 0.",
+        ),
+        click.Option(
+            ["--concurrency"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="With --over: run at most N at a time, by default one a core.",
+        ),
     ]
 
 
@@ -95,11 +133,15 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
 
     def callback(**_values: Any) -> int:
         # Not for the help of an action, which runs nothing.
+        context = click.get_current_context()
         with no_collections():
-            from handrail.cli.new_run import run_target  # noqa: PLC0415
+            if context.params["over"]:
+                from handrail.cli.new_sweep import run_sweep as carry_out  # noqa: PLC0415
+            else:
+                from handrail.cli.new_run import run_target as carry_out  # noqa: PLC0415
 
         with few_collections():
-            return run_target(click.get_current_context(), target, options)
+            return carry_out(context, target, options)
 
     # A workflow has no docstring; that of its params describes it.
     documented = (action_class, action_class.params_model)

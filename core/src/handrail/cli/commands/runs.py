@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from itertools import islice
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from handrail.cli.completion import RunType
 from handrail.cli.hints import command_line
-from handrail.cli.journals import given_url, journal_option, session_journal
+from handrail.cli.journals import given_url, journal_option, number_in, session_journal
 from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import (
@@ -27,13 +28,14 @@ from handrail.cli.view.run_text import (
 from handrail.cli.view.table import Cell, Row, counts, names, reasons
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
+from handrail.journal.protocol import KnowsChildren
 from handrail.recovery.leftovers import with_left
-from handrail.recovery.status import status_of, with_reliance
+from handrail.recovery.status import is_sweep, status_of, with_reliance
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import Outcome
+    from handrail.journal.records import Outcome, RunRow
     from handrail.recovery.status import RunStatus
 
 _AGE = re.compile(r"(?P<count>[0-9]{1,6})\s*(?P<unit>[smhdw])")
@@ -59,6 +61,13 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
     metavar="X",
     help=f"Show only runs with this outcome: {', '.join(_OUTCOMES)}.",
 )
+@click.option(
+    "--of",
+    "sweep",
+    metavar="RUN",
+    type=RunType(),
+    help="Show the runs of a sweep, in the order of its grid.",
+)
 @takes_json
 @click.pass_context
 def runs(
@@ -68,8 +77,11 @@ def runs(
     everything: bool,
     action: str | None,
     outcome: str | None,
+    sweep: str | None,
 ) -> None:
     """List the recorded runs, the latest first.
+
+    A sweep is one line, with how many of its runs are done; --of lists these.
 
     The journal is .handrail/runs.db of the project, unless --journal or HANDRAIL_JOURNAL names
     another. Nothing is imported.
@@ -90,15 +102,20 @@ def runs(
     found = _open(session, journal)
     if found is None:
         none = "no runs yet; handrail run ACTION makes one"
-        session.show(Listing(json=lambda: _to_dict(None, ()), title=[none]))
+        session.show(Listing(json=lambda: _to_dict(None, (), {}), title=[none]))
         return
     most = None if everything else limit
     with closing(found):
-        statuses = _found(found, action, outcome, None if most is None else most + 1)
+        limit_of_all = None if most is None else most + 1
+        if sweep is None:
+            statuses = _found(found, action, outcome, limit_of_all)
+        else:
+            statuses = _children(found, number_in(found, sweep), outcome, limit_of_all)
         more = len(statuses) > len(statuses[:most])
         statuses = _checked(found, with_left(found, with_reliance(found, statuses[:most])))
-    filtered = action is not None or outcome is not None
-    session.show(_listing(found.shown, statuses, more=more, filtered=filtered))
+        counts = _counts(found, statuses)
+    filtered = action is not None or outcome is not None or sweep is not None
+    session.show(_listing(found.shown, statuses, counts, more=more, filtered=filtered))
 
 
 @runs.command()
@@ -145,6 +162,25 @@ def _found(
     return list(islice((each for each in statuses if each.state == outcome), most))
 
 
+def _children(
+    journal: Journal, sweep: int, outcome: str | None, most: int | None
+) -> list[RunStatus]:
+    """Return the status of the runs of a sweep, in the order of its grid."""
+    if not isinstance(journal, KnowsChildren):
+        return []
+    statuses = (status_of(journal, row) for row in journal.children(sweep))
+    chosen = (each for each in statuses if outcome in (None, each.row.outcome, each.state))
+    return list(islice(chosen, most))
+
+
+def _counts(journal: Journal, statuses: Sequence[RunStatus]) -> Mapping[int, Mapping[str, int]]:
+    """Return how many runs of each sweep have which outcome."""
+    sweeps = [each.row.number for each in statuses if is_sweep(each.row)]
+    if not (sweeps and isinstance(journal, KnowsChildren)):
+        return {}
+    return journal.count_children(sweeps)
+
+
 def _checked(journal: Journal, statuses: list[RunStatus]) -> list[RunStatus]:
     if not any(status.waits for status in statuses):
         return statuses
@@ -162,9 +198,16 @@ def _open(session: Session, url: str | None) -> Journal | None:
         return None
 
 
-def _listing(journal: str, statuses: Sequence[RunStatus], *, more: bool, filtered: bool) -> Listing:
+def _listing(
+    journal: str,
+    statuses: Sequence[RunStatus],
+    sweeps: Mapping[int, Mapping[str, int]],
+    *,
+    more: bool,
+    filtered: bool,
+) -> Listing:
     def json() -> dict[str, object]:
-        return _to_dict(journal, statuses, more=more)
+        return _to_dict(journal, statuses, sweeps, more=more)
 
     if not statuses:
         return Listing(json=json, title=[f"no {'such ' * filtered}runs in {journal}"])
@@ -184,7 +227,7 @@ def _listing(journal: str, statuses: Sequence[RunStatus], *, more: bool, filtere
             counts("TOOK"),
             counts("NEXT"),
         ),
-        rows=(_row(status, shared=shared) for status in statuses),
+        rows=(_row(status, sweeps, shared=shared) for status in statuses),
         dims_head=True,
         styles=[STYLES.get(status.state, "bold") for status in statuses],
         styled=1,
@@ -192,17 +235,28 @@ def _listing(journal: str, statuses: Sequence[RunStatus], *, more: bool, filtere
     )
 
 
-def _row(status: RunStatus, *, shared: bool) -> Row:
+def _row(status: RunStatus, sweeps: Mapping[int, Mapping[str, int]], *, shared: bool) -> Row:
     row = status.row
     return (
         str(row.number),
-        _state(status),
+        ", ".join(filter(None, (_state(status), _counted(row, sweeps.get(row.number))))),
         row.action,
         *[row.project] * shared,
         _started(row.opened),
         time_of(status),
         _next(status),
     )
+
+
+def _counted(row: RunRow, counts: Mapping[str, int] | None) -> str:
+    """Return `12 runs: 11 completed, 1 failed`; nothing for a run that is no sweep."""
+    if not counts:
+        return ""
+    whole = plural(sum(counts.values()), "run")
+    if counts.keys() == {row.outcome}:
+        return whole
+    listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
+    return f"{whole}: {listed}"
 
 
 def _started(opened: str) -> Cell:
@@ -225,9 +279,19 @@ def _next(status: RunStatus) -> str:
 
 
 def _to_dict(
-    journal: str | None, statuses: Sequence[RunStatus], *, more: bool = False
+    journal: str | None,
+    statuses: Sequence[RunStatus],
+    sweeps: Mapping[int, Mapping[str, int]],
+    *,
+    more: bool = False,
 ) -> dict[str, object]:
-    return {"journal": journal, "more": more, "runs": [run_to_dict(each) for each in statuses]}
+    listed = [
+        {**run_to_dict(each), "sweep": dict(sweeps[each.row.number])}
+        if each.row.number in sweeps
+        else run_to_dict(each)
+        for each in statuses
+    ]
+    return {"journal": journal, "more": more, "runs": listed}
 
 
 def _age(text: str) -> timedelta:

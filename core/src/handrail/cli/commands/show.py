@@ -16,11 +16,13 @@ from handrail.cli.view.listing import Listing, View
 from handrail.cli.view.run_report import RunReport, StepReport
 from handrail.errors import ExitCode, JournalDamagedError, NotFoundError
 from handrail.recovery.run_record import record_of
+from handrail.recovery.status import is_sweep
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
     from handrail.recovery.run_record import RunRecord
+    from handrail.sweeps.record import SweepRecord
 
 
 @click.command(
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Show every step, and errors in full.")
 @click.option("--step", metavar="NAME", help="Show one step, with all that it recorded.")
 @click.option("--traceback", is_flag=True, help="Show the tracebacks of the errors.")
+@click.option(
+    "--sort",
+    metavar="METRIC",
+    help="Of a sweep: sort its runs by a metric, the best first; -METRIC has the least first, "
+    "+METRIC the greatest.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Of a sweep: write its runs as CSV.")
 @takes_json
 @click.pass_context
 def show(
@@ -41,10 +50,13 @@ def show(
     everything: bool,
     step: str | None,
     traceback: bool,
+    sort: str | None,
+    as_csv: bool,
 ) -> int:
     """Show how a run went, step by step, and what can be done about it.
 
-    RUN is its number, or its UUID; by default, the latest. Only the journal is read: no pack and no
+    RUN is its number, or its UUID; by default, the latest. Of a sweep, its runs are compared, and
+    30.4 is the fourth of run 30. Only the journal is read: no pack and no
     code of the run is imported. Of a damaged run, what is sound is shown, and what is not is named.
     """
     if step is not None and (everything or traceback):
@@ -52,12 +64,35 @@ def show(
     session = session_of(ctx)
     with closing(session_journal(session, journal)) as found:
         record = _record(found, number_in(found, run) if run else _latest(found))
+        sweep = None if record.damage else _sweep(found, record)
+    if sweep is not None and step is None and not traceback:
+        from handrail.cli.view.sweep_report import SweepReport  # noqa: PLC0415 - few are sweeps
+
+        report = RunReport(session=session, record=record, everything=everything)
+        compared = SweepReport(report=report, sweep=sweep, sort=sort or "", everything=everything)
+        compared.check_sort()
+        if as_csv:
+            for line in compared.csv().splitlines():
+                session.console.print(line)
+        else:
+            session.show(compared)
+        return ExitCode.DONE
+    if sort or as_csv:
+        raise click.UsageError(f"run {record.row.number} is no sweep, whose runs could be compared")
     session.show(_view(session, record, step, everything=everything, traceback=traceback))
     if not record.damage:
         return ExitCode.DONE
     if session.json:  # Which has it all.
         return ExitCode.JOURNAL
     raise record.damage[0]
+
+
+def _sweep(journal: Journal, record: RunRecord) -> SweepRecord | None:
+    if not is_sweep(record.row):
+        return None
+    from handrail.sweeps.record import sweep_record  # noqa: PLC0415 - few runs are sweeps
+
+    return sweep_record(journal, journal.read(record.row.number, fields=False))
 
 
 def _record(journal: Journal, number: int) -> RunRecord:

@@ -23,6 +23,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import frozen, replace
+from handrail.journal.numbers import number_json
 from handrail.redact import KNOWN
 from handrail.visible import visible_lines
 
@@ -179,7 +180,7 @@ def step_failure(
     if aim is None and not asked and not refused and plan.positions.get(error.step) != 0:
         lines += _keeping(outcome)
     code = _exit_code(error)
-    number = {} if outcome.number is None else {"number": outcome.number}
+    number = {} if outcome.number is None else {"number": number_json(outcome.number)}
     return Failure(
         exit_code=code,
         lines=lines,

@@ -30,6 +30,7 @@ from handrail.cli.view.text import (
     size,
 )
 from handrail.events import Event
+from handrail.journal.numbers import number_json
 from handrail.recovery.status import purposes_of
 
 if TYPE_CHECKING:
@@ -101,7 +102,10 @@ class JsonView:
 
     def __call__(self, event: Event) -> None:
         """Write `event` with the time, in seconds since the epoch."""
-        self._write({"time": round(time.time(), 3), **event.to_dict()})
+        document = event.to_dict()
+        if isinstance(event, events.RunStarted) and event.number is not None:
+            document["number"] = number_json(event.number)
+        self._write({"time": round(time.time(), 3), **document})
 
     def close(self) -> None:
         """Do nothing: every line is complete."""

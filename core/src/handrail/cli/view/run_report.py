@@ -39,6 +39,7 @@ from handrail.cli.view.text import (
     terminal_width,
 )
 from handrail.frozen import frozen
+from handrail.journal.numbers import number_json
 from handrail.recovery.run_record import RecordedStep
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
@@ -102,14 +103,7 @@ class RunReport:
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people."""
         record, everything = self.record, self.everything
-        status = record.status
-        before, state, after = "\n".join(_head(record)).rpartition(status.described)
-        state = style(state, STYLES.get(status.state, "bold"))
-        yield from f"{before}{state}{after}".split("\n")
-        packs = self._packs() if ways_of(status) else {}
-        yield from facts(*_about(record, packs))
-        if params := _params(record, everything=everything):
-            yield from [params] if everything else folded(params)
+        yield from self.above(style)
         begun = [step for step in record.steps if step.state]
         lanes = {step.group: step.lane + 1 for step in record.steps if step.lane is not None}
         rows = list(_rows(begun, lanes, everything=everything))
@@ -117,13 +111,30 @@ class RunReport:
             head, *body = table(_HEAD, rows, width=terminal_width())
             yield from (style(line, "dim") for line in head)
             yield from chain.from_iterable(body)
-        below = (
-            _waiting(record.steps, everything=everything),
-            recorded_failures(record, everything=everything),
-            _below(record, packs),
-        )
-        for line in chain.from_iterable(below):
-            yield from [line] if everything else folded(line)
+        yield from self._all_of(_waiting(record.steps, everything=everything))
+        yield from self._all_of(recorded_failures(record, everything=everything))
+        yield from self.below(style)
+
+    def above(self, style: Style, *, with_params: bool = True) -> Iterator[str]:
+        """Yield the lines above the steps: the state of the run, and how it was begun."""
+        record, status = self.record, self.record.status
+        before, state, after = "\n".join(_head(record)).rpartition(status.described)
+        state = style(state, STYLES.get(status.state, "bold"))
+        yield from f"{before}{state}{after}".split("\n")
+        packs = self._packs() if ways_of(status) else {}
+        yield from facts(*_about(record, packs))
+        params = _params(record, everything=self.everything) if with_params else ""
+        if params:
+            yield from self._all_of([params])
+
+    def below(self, _style: Style) -> Iterator[str]:
+        """Yield the lines below the steps: what can be done, and what stays."""
+        packs = self._packs() if ways_of(self.record.status) else {}
+        yield from self._all_of(_below(self.record, packs))
+
+    def _all_of(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            yield from [line] if self.everything else folded(line)
 
     def _packs(self) -> dict[str, dict[str, str | None]]:
         """Return the packs of the run: the version it began with, and the one installed now."""
@@ -145,7 +156,7 @@ class StepReport:
         """Return the JSON object for programs."""
         values = {"values": self.record.values_of(self.step), "data": self.step.returned}
         return {
-            "run": self.record.row.number,
+            "run": number_json(self.record.row.number),
             "step": {**self.step.to_dict(), **values},
             "damaged": _damaged(self.record),
         }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.cli.hints import command_line
 from handrail.cli.view.text import one_line, plural, seconds
+from handrail.journal.numbers import number_json
 from handrail.recovery.status import AIMS
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
     row = status.row
     took, undo_took = status.spent()
     return {
-        "id": row.number,
+        "id": number_json(row.number),
         "uid": row.uid,
         "action": row.action,
         "state": status.state,
@@ -66,8 +67,8 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
         "owner": status.owner,
         "left": list(status.left),
         "by_hand": [each.to_dict() for each in status.by_hand],
-        "relies_on": list(status.reliance.relies_on),
-        "relied_on_by": list(status.reliance.relied_on_by),
+        "relies_on": list(map(number_json, status.reliance.relies_on)),
+        "relied_on_by": list(map(number_json, status.reliance.relied_on_by)),
         "held": status.holder is not None,
         "ways": dict(ways_of(status)),
     }

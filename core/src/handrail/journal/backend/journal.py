@@ -29,6 +29,7 @@ from handrail.journal.backend.rows import (
     unknown_run,
 )
 from handrail.journal.backend.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE
+from handrail.journal.numbers import children_of
 from handrail.journal.protocol import RunCheck
 from handrail.journal.records import ChunkCount, RecordedRun
 
@@ -43,6 +44,11 @@ _ALL = 2**63 - 1  # The greatest number; valid as a LIMIT in every database.
 Run = TypeVar("Run", bound=SqlOwnedRun)
 Row = TypeVar("Row")
 Convert = Callable[[int, str, Iterable[Any], "Damage"], Sequence[Any]]
+
+
+def _bounds(parent: int | None, place: int | None = None) -> dict[str, int]:
+    least, greatest = (-_ALL, -1) if parent is None else children_of(parent, place)
+    return {"least": least, "greatest": greatest}
 
 
 class SqlJournal(ABC, Generic[Run]):
@@ -96,6 +102,43 @@ class SqlJournal(ABC, Generic[Run]):
         with self._reading() as connection:
             found = self._run_rows(connection, statement, values)
             return [run_row_or_damage(row, self._seen) for row in found]
+
+    def children(
+        self,
+        parent: int | None = None,
+        *,
+        place: int | None = None,
+        outcome: Outcome | None = None,
+        plans: bool = False,
+    ) -> list[RunRow]:
+        """Return the children of a run, or all children, those with the lowest places first.
+
+        All runs at a place follow each other, the first attempt first. Damaged ones are among them.
+
+        Args:
+            parent: The number of the run; None for all runs.
+            place: Only those at this place of the run.
+            outcome: Only children with this outcome; `interrupted` for those that have not ended.
+            plans: Whether to read the plans; otherwise they are empty.
+        """
+        statements = self._statements
+        statement = statements.children if plans else statements.children_without_plans
+        values = {**_bounds(parent, place), "outcome": outcome, "limit": _ALL}
+        with self._reading() as connection:
+            found = self._run_rows(connection, statement, values)
+            return [run_row_or_damage(row, self._seen) for row in found]
+
+    def count_children(self, parents: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
+        """Return how many places of each sweep have which outcome, by its latest attempt there.
+
+        Those that have not ended are `interrupted`. Sweeps without children are left out.
+        """
+        statement = self._statements.count_children
+        with self._reading() as connection:
+            counts = {
+                parent: dict(connection.execute(statement, _bounds(parent))) for parent in parents
+            }
+        return {parent: found for parent, found in counts.items() if found}
 
     def _run_rows(
         self, connection: Connection, statement: str, values: Mapping[str, Any]

@@ -150,7 +150,7 @@ class OwnerLocks:
 
     def remove(self, number: int) -> None:
         """Remove the files of a deleted run; the caller must have its lock."""
-        for path in (self.folder / str(number), *self.folder.glob(f"{number}.*")):
+        for path in (self.folder / f"{number:d}", *self.folder.glob(f"{number:d}.*")):
             path.unlink(missing_ok=True)
 
     def _named(self, name: str) -> Identity | None:

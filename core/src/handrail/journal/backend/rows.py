@@ -20,6 +20,7 @@ from handrail.journal.backend.checksums import (
 )
 from handrail.journal.backend.statements import FREE_TEXTS, RUN_COLUMNS
 from handrail.journal.damage import MISFIT, damaged, decoding, differs
+from handrail.journal.numbers import ChildNumber, run_number
 from handrail.journal.records import (
     AttemptRow,
     ChunkRow,
@@ -80,7 +81,7 @@ def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
     Raises:
         JournalDamagedError: The row is not what was written.
     """
-    number = row["number"]
+    number = run_number(row["number"])
     with decoding(number, "its own row"):
         if UNREADABLE in row:
             raise damaged(number, "its own row", row[UNREADABLE])
@@ -126,7 +127,7 @@ def damaged_row(row: Mapping[str, Any], damage: str) -> RunRow:
     }
     return RunRow(
         **texts,
-        number=row["number"],
+        number=run_number(row["number"]),
         opened=row["opened"] if _is_time(row.get("opened")) else "",
         plan="",
         direction="forward",
@@ -149,7 +150,7 @@ def _run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
     last = seen(row) if is_open and not given_up else None
     return RunRow(
         **values,
-        number=row["number"],
+        number=run_number(row["number"]),
         plan=row.get("plan", ""),
         by_hand=row["by_hand"],
         seen=None if last is None else _format_time(last),
@@ -201,9 +202,12 @@ def by_name(found: Cursor) -> Iterator[dict[str, Any]]:
 
 def unknown_run(connection: Connection, statements: Statements, number: int) -> NotFoundError:
     """Return the error for the number of no run, with the closest numbers."""
-    near = sorted(each for (each,) in connection.execute(statements.near, {"run": number}))
+    found = connection.execute(statements.near, {"run": number})
+    near = sorted((run_number(each) for (each,) in found), key=abs)
+    number = run_number(number)
     if not near:
-        return NotFoundError(f"there is no run {number}: the journal is empty")
+        empty = "the journal has no sweep" if number < 0 else "the journal is empty"
+        return NotFoundError(f"there is no run {number}: {empty}")
     return NotFoundError(
         f"there is no run {number}; the closest: {', '.join(map(str, near))}",
         ways_out=("handrail runs lists them",),
@@ -411,10 +415,10 @@ def reliance_of(relies_on: Cursor, relied_on_by: Cursor) -> dict[int, Reliance]:
     for run, uid, number in relies_on:
         uids.setdefault(run, []).append(from_stored(uid))
         if number is not None:
-            numbers.setdefault(run, []).append(number)
+            numbers.setdefault(run, []).append(run_number(number))
     by: dict[int, list[int]] = {}
     for run, number in relied_on_by:
-        by.setdefault(run, []).append(number)
+        by.setdefault(run, []).append(run_number(number))
     return {
         run: Reliance(
             relies_on=tuple(numbers.get(run, ())),
@@ -423,6 +427,20 @@ def reliance_of(relies_on: Cursor, relied_on_by: Cursor) -> dict[int, Reliance]:
         )
         for run in uids.keys() | by.keys()
     }
+
+
+def with_children(parents: Cursor, children: Cursor) -> list[int]:
+    """Return the numbers of runs from their rows, each after those of its children, if it has any.
+
+    Args:
+        parents: The rows of the runs.
+        children: The rows of all children.
+    """
+    below: dict[int, list[int]] = {}
+    for (stored,) in children:
+        child = ChildNumber(stored)
+        below.setdefault(child.parent, []).append(child)
+    return [number for (parent,) in parents for number in (*below.get(parent, ()), parent)]
 
 
 def _format_time(seconds: float) -> str:

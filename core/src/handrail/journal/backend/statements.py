@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from handrail.frozen import frozen, names_of
+from handrail.journal.numbers import CHILDREN, TRIES
 from handrail.journal.records import (
     AttemptRow,
     ChunkChange,
@@ -50,6 +51,7 @@ class Dialect:
             that a person undid a step.
         lanes: Whether the table `field` has the column `step`, without which runs with groups are
             not recorded.
+        given_id: What an `INSERT` needs before `VALUES` to set the `id` of a run itself.
         prefix: Prefix of the names of all tables.
         render: Converts `?` and `:name` to the placeholders of the driver.
     """
@@ -71,6 +73,7 @@ class Dialect:
     counts: bool = False
     by_hand: bool = False
     lanes: bool = False
+    given_id: str = ""
     prefix: str = ""
     render: Callable[[str], str] = str
 
@@ -138,6 +141,10 @@ class Statements:
                     {", ".join(lease.values())})
             RETURNING id
         """
+        self.open_child = self.open.replace("(", "(id, ", 1)
+        self.open_child = self.open_child.replace(
+            "VALUES (", f"{self._dialect.given_id} VALUES (:number, "
+        )
 
     def _of_claims(self) -> None:
         dialect, run = self._dialect, self._run
@@ -318,8 +325,10 @@ class Statements:
         full, bare = f"SELECT {dialect.plan} AS plan, {rest} {dialect.plan_of}", f"SELECT {rest}"
         action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))
         # Compare the part of the action after its last colon; a shorter one cannot be equal.
+        # Children of sweeps have negative numbers, and are hidden from lists.
         found = f"""
-            WHERE ({action} IS NULL OR action = {action}
+            WHERE id > 0
+              AND ({action} IS NULL OR action = {action}
                    OR substr(action, length(action) - length({action})) = ':' || {action})
               AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
               AND ({project} IS NULL OR project = {project})
@@ -328,7 +337,25 @@ class Statements:
         self.runs, self.runs_without_plans = f"{full} {found}", f"{bare} {found}"
         self.run, self.run_without_plan = f"{full} WHERE id = :run", f"{bare} WHERE id = :run"
         self.uid = f"SELECT uid FROM {run} WHERE id = :run"
-        self.near = f"SELECT id FROM {run} ORDER BY abs(id - :run), id LIMIT 3"
+        # Places, not attempts, in ascending order.
+        children = f"""
+            WHERE id BETWEEN :least AND :greatest
+              AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
+            ORDER BY id DESC
+        """
+        self.children, self.children_without_plans = f"{full} {children}", f"{bare} {children}"
+        self.count_children = f"""
+            SELECT coalesce(outcome, 'interrupted'), count(*) FROM {run} AS child
+            WHERE id BETWEEN :least AND :greatest AND NOT EXISTS (
+                SELECT 1 FROM {run} AS later
+                WHERE later.id < child.id AND later.id > child.id - {TRIES}
+                  AND (-later.id) / {TRIES} = (-child.id) / {TRIES}
+            )
+            GROUP BY 1
+        """
+        self.near = f"""
+            SELECT id FROM {run} WHERE (id > 0) = (:run > 0) ORDER BY abs(id - :run), id LIMIT 3
+        """
         self.attempts = f"""
             SELECT {named(AttemptRow._fields)}, {crc} FROM {attempt} WHERE run = :run ORDER BY id
         """
@@ -339,10 +366,27 @@ class Statements:
             SELECT {named(FIELD_COLUMNS[1:])}, {step}, {crc} FROM {field} WHERE run = :run
             ORDER BY boundary, name {dialect.bytewise}
         """
-        old = f"closed < {dialect.before} AND outcome NOT IN {_UNDONE}"
-        self.prunable = f"SELECT id FROM {run} WHERE {old} ORDER BY id"
-        self.still_prunable = f"SELECT id FROM {run} WHERE {old} AND id = ?"
-        self.prune = f"DELETE FROM {run} WHERE {old} AND id = ?"
+        self._of_pruning()
+
+    def _of_pruning(self) -> None:
+        """Build the statements that find and delete old runs; children go before their parent."""
+        run = self._run
+        over = f"coalesce(outcome, 'failed') NOT IN {_UNDONE}"
+        old = f"{over} AND (id < 0 OR closed < {self._dialect.before})"
+        parent = f"{self._dialect.greatest}({run}.id, 0)"
+        children = f"""
+            SELECT 1 FROM {run} AS child
+            WHERE child.id BETWEEN -({parent} + 1) * {CHILDREN} + 1 AND -{parent} * {CHILDREN} - 1
+        """
+        open_ones = f"{children} AND {over.replace('outcome', 'child.outcome').replace('NOT ', '')}"
+        self.prunable = f"""
+            SELECT id FROM {run} WHERE id > 0 AND {old} AND NOT EXISTS ({open_ones}) ORDER BY id
+        """
+        self.numbers_of_children = f"SELECT id FROM {run} WHERE id < 0 ORDER BY id DESC"
+        self.still_prunable = f"""
+            SELECT id FROM {run} WHERE {old} AND NOT EXISTS ({children}) AND id = ?
+        """
+        self.prune = f"DELETE FROM {run} WHERE {old} AND NOT EXISTS ({children}) AND id = ?"
 
 
 _TABLES = ("attempt", "note", "field")

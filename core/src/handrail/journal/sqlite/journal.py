@@ -21,8 +21,9 @@ from handrail.journal.backend.lease import SECONDS
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner import Owner, boot, clock
 from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
-from handrail.journal.backend.rows import UNREADABLE, by_name
+from handrail.journal.backend.rows import UNREADABLE, by_name, with_children
 from handrail.journal.codec import now
+from handrail.journal.numbers import run_number
 from handrail.journal.records import RecordedRun
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
@@ -125,18 +126,38 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         Raises:
             JournalError: The run could not be written, and was not added.
         """
+        return self._add(SQL.open, new, changes)
+
+    def open_child(
+        self, number: int, new: NewRun, changes: Sequence[Change] = ()
+    ) -> SqliteOwnedRun:
+        """Add a child with this number, owned by this process; otherwise like `open_run`.
+
+        Raises:
+            JournalError: The run could not be written, or there is one with this number.
+        """
+        return self._add(SQL.open_child, new, changes, number)
+
+    def _add(
+        self,
+        statement: str,
+        new: NewRun,
+        changes: Sequence[Change],
+        given: int | None = None,
+    ) -> SqliteOwnedRun:
         lock: OwnerLock | None = None
 
         def add(connection: sqlite3.Connection) -> int:
             nonlocal lock
             values = {
                 **new_values(new),
+                "number": given,
                 "plan": "",
                 "owner": "",
                 **lease_values(self._lease),
             }
-            number: int
-            (number,) = connection.execute(SQL.open, values).fetchone()
+            (stored,) = connection.execute(statement, values).fetchone()
+            number = run_number(stored)
             connection.execute(PLAN, (number, new.plan))
             lock = self._lock_new(number)
             owner = owner_here(self._database, lock, self._lease)
@@ -272,13 +293,13 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
 
     def _lock_new(self, number: int) -> OwnerLock | None:
         try:
-            lock = self._locks.take(str(number))
+            lock = self._locks.take(f"{number:d}")
         except LocksUnsupportedError:
             return None
         if lock is None:
             raise JournalError(
                 f"the number {number} of the new run is in use: "
-                f"{self._locks.path(str(number))} is locked",
+                f"{self._locks.path(f'{number:d}')} is locked",
                 ways_out=("was the journal deleted during a run? end that run",),
             )
         return lock
@@ -336,7 +357,10 @@ def prune(
     """
     limit = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with database.reading() as connection:
-        found = [number for (number,) in connection.execute(SQL.prunable, (limit,))]
+        found = with_children(
+            connection.execute(SQL.prunable, (limit,)),
+            connection.execute(SQL.numbers_of_children),
+        )
     deleted: list[int] = []
     step = AT_ONCE if release is None else 1  # A release may take long.
     for first in range(0, len(found), step):
@@ -382,7 +406,7 @@ def _take(database: Database, locks: OwnerLocks, number: int, stack: contextlib.
     except NotFoundError:
         pass
     with contextlib.suppress(LocksUnsupportedError):
-        lock = locks.take(str(number))
+        lock = locks.take(f"{number:d}")
         if lock is None:
             return False
         stack.callback(lock.close)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Collection
@@ -18,6 +19,7 @@ from handrail.journal.damage import damaged
 from handrail.journal.sqlite.place import make_folder, sync
 from handrail.settings.trust import refuse
 
+_NUMBER = re.compile("-?[0-9]+")
 _DENIED = (errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE)
 # Follow no link, which might lead to a file of another user, and do not block on a pipe.
 _AS_IT_IS: int = (
@@ -46,7 +48,7 @@ class ValueFiles:
         Raises:
             OSError: It cannot be written.
         """
-        folder = self._folder / str(run)
+        folder = self._folder / f"{run:d}"
         make_folder(self._folder)
         make_folder(folder)
         path, descriptor = _new_file(folder, stem, suffix)
@@ -71,7 +73,7 @@ class ValueFiles:
             JournalDamagedError: It is missing, or is not a file of the run.
             JournalError: It cannot be trusted, or cannot be read.
         """
-        path, value = self._folder / str(run) / name, f"the value {name}"
+        path, value = self._folder / f"{run:d}" / name, f"the value {name}"
         if name != path.name or name in (".", ".."):
             raise damaged(run, value, "is not the name of a file")
         refuse(self._folder, path.parent, path, error=JournalError)
@@ -90,7 +92,7 @@ class ValueFiles:
         """Remove the files of these runs."""
         for run in runs:
             with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(self._folder / str(run))
+                shutil.rmtree(self._folder / f"{run:d}")
 
     def runs(self) -> list[int]:
         """Return the numbers of the runs that have files."""
@@ -98,7 +100,7 @@ class ValueFiles:
             names = os.listdir(self._folder)
         except FileNotFoundError:
             return []
-        return [int(name) for name in names if name.isascii() and name.isdecimal()]
+        return [int(name) for name in names if _NUMBER.fullmatch(name)]
 
 
 def _new_file(folder: Path, stem: str, suffix: str) -> tuple[Path, int]:

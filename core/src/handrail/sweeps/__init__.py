@@ -1,0 +1,114 @@
+"""Sweeps: an action run at each point of a grid, with a record and an undo for every run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handrail.actions import BaseAction
+    from handrail.journal.protocol import Journal
+    from handrail.orchestrator import Observer, OnFailure, Orchestrator, ProgressCallback
+    from handrail.workflow import Workflow
+
+
+def sweep(
+    action: type[BaseAction[Any]] | Workflow,
+    params: Mapping[str, Any] | None = None,
+    *,
+    over: Mapping[str, Iterable[Any]],
+    journal: Journal,
+    sample: int | None = None,
+    sample_seed: int = 0,
+    max_failed: int | str = 0,
+    on_failure: OnFailure = "undo",
+    executor: str | None = None,
+    strict_results: bool = False,
+    progress_callback: ProgressCallback | None = None,
+    observers: Iterable[Observer] = (),
+) -> dict[str, Any]:
+    """Run an action for every combination of some values of its params, side by side; blocking.
+
+    The sweep is a run, and so is each of its children; they have numbers such as `30.4`. Workers
+    are processes, which have to find the action by its name: it is an installed one, or at the top
+    level of a module or a file.
+
+    Args:
+        action: The action.
+        params: The params that all children share.
+        over: The values of each param that varies, by its dotted name.
+        journal: The journal, which workers open by its address.
+        sample: How many combinations to draw at random; all unless given.
+        sample_seed: The seed of that draw; the same one draws the same combinations.
+        max_failed: How many children may fail, or which share of them, such as `2%`.
+        on_failure: Whether a child that fails undoes what it has done, or keeps it. The others stay
+            in any case.
+        executor: The URL of an executor, such as `processes:4`; by default, that of the project.
+        strict_results: Whether a step fails if the journal cannot store its result.
+        progress_callback: See `Orchestrator`.
+        observers: See `Orchestrator`; they get the events of the sweep.
+
+    Returns:
+        The `number` of the sweep; how many `runs` were completed, and how many `failed`; and the
+        `children`, each with its `number`, `point`, `state`, `metrics` and `error`.
+
+    Raises:
+        ParamsError: A param or a value is not valid, or there are more than 10,000 combinations;
+            nothing was run.
+        ActionError: The action cannot be found by its name.
+        StepFailedError: More children have failed than may; `handrail.resume` goes on.
+        PlanDriftedError: The plan differs from the project's lock; nothing was run.
+    """
+    from handrail.sweeps.begin import begun, finished  # noqa: PLC0415 - it imports what runs need
+
+    orchestrator = begun(
+        action,
+        params or {},
+        over=over,
+        sample=sample,
+        seed=sample_seed,
+        max_failed=max_failed,
+        child_on_failure=on_failure,
+        journal=journal,
+        executor=executor,
+        strict_results=strict_results,
+        progress_callback=progress_callback,
+        observers=observers,
+    )
+    return finished(orchestrator, orchestrator.execute(), journal)
+
+
+async def sweep_async(
+    action: type[BaseAction[Any]] | Workflow,
+    params: Mapping[str, Any] | None = None,
+    *,
+    over: Mapping[str, Iterable[Any]],
+    journal: Journal,
+    sample: int | None = None,
+    sample_seed: int = 0,
+    max_failed: int | str = 0,
+    on_failure: OnFailure = "undo",
+    executor: str | None = None,
+    strict_results: bool = False,
+    progress_callback: ProgressCallback | None = None,
+    observers: Iterable[Observer] = (),
+) -> dict[str, Any]:
+    """Like `sweep`, for use inside a running event loop."""
+    from handrail.sweeps.begin import begun, finished  # noqa: PLC0415 - it imports what runs need
+
+    orchestrator: Orchestrator[Any] = begun(
+        action,
+        params or {},
+        over=over,
+        sample=sample,
+        seed=sample_seed,
+        max_failed=max_failed,
+        child_on_failure=on_failure,
+        journal=journal,
+        executor=executor,
+        strict_results=strict_results,
+        progress_callback=progress_callback,
+        observers=observers,
+        awaits=True,
+    )
+    return finished(orchestrator, await orchestrator.execute_async(), journal)

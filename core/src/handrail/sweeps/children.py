@@ -1,0 +1,273 @@
+"""The children of a sweep: runs of their own, begun, continued and undone by workers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail import events
+from handrail.actions import about_action, orchestrator_of, result_of
+from handrail.errors import JournalError, RollbackRefusedError
+from handrail.frozen import record, replace
+from handrail.journal.numbers import TRIES, ChildNumber, child_number
+from handrail.journal.opening import open_journal
+from handrail.journal.protocol import KnowsChildren
+from handrail.lock.model import LockUse
+from handrail.orchestrator.journaled import ChildOf
+from handrail.packs.installed import installed_packs
+from handrail.packs.journals import journal_factory
+from handrail.params.stored import params_of
+from handrail.plan.selection import select
+from handrail.recovery.invocation import Invocation
+from handrail.recovery.prepare import prepare
+from handrail.recovery.preview import recorded_result
+from handrail.recovery.status import status_of
+from handrail.runtime import RuntimeContext
+from handrail.sweeps.points import at_point, point_text
+from handrail.targets import find_target, lock_name
+
+if TYPE_CHECKING:
+    from handrail.events import Event
+    from handrail.journal.protocol import Journal
+    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.packs.installed import InstalledPacks
+    from handrail.recovery.resume_run import Recovery
+    from handrail.recovery.status import Aim
+    from handrail.sweeps.grid import Grid
+    from handrail.targets import Target
+
+
+def run_child(item: Mapping[str, Any], item_context: Any) -> dict[str, Any]:
+    """Run the child at a place, or go on with it, or find that it is done; an item of a sweep.
+
+    Args:
+        item: The `place`, from 1, and the `point`: the values of its params by dotted name.
+        item_context: Its `shared` has the `journal`, the number of the `sweep`, and the `template`.
+
+    Returns:
+        Its `metrics`: the numbers that its steps have reported, and those in its result.
+
+    Raises:
+        StepFailedError: The child failed.
+        RollbackRefusedError: An earlier child at this place is not completely undone.
+    """
+    with opened(item_context.shared) as children:
+        return {"metrics": children.run(item["place"], item["point"])}
+
+
+def roll_back_child(item: Mapping[str, Any], item_context: Any, _data: Mapping[str, Any]) -> None:
+    """Undo the child at a place, if there is one and it was not undone yet; see `run_child`."""
+    with opened(item_context.shared) as children:
+        children.roll_back(item["place"])
+
+
+class _Silent:
+    """Discards what steps log: it is in the record of the child."""
+
+    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
+        """Take an event."""
+
+    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Take a position."""
+
+    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
+        """Take values."""
+
+
+@contextmanager
+def opened(shared: Mapping[str, Any]) -> Generator[Children]:
+    """Open the journal of a sweep for the block, and find its action.
+
+    Args:
+        shared: The `journal`, the number of the `sweep`, and the `template`.
+    """
+    template = shared["template"]
+    packs, target = _found(os.getcwd(), template["packs"], template["action"])
+    journal = open_journal(
+        shared["journal"],
+        default="",
+        find=lambda scheme: journal_factory(packs, scheme),
+        create=False,
+    )
+    with closing(journal):
+        yield Children(journal, shared["sweep"], template, packs, target)
+
+
+@lru_cache(maxsize=4)  # A worker runs many children of one sweep.
+def _found(folder: str, packs: str, action: str) -> tuple[InstalledPacks, Target]:
+    invocation = Invocation.of_json(packs, 0)
+    found = installed_packs(
+        start=folder, recorded=invocation.selection, pack_values=invocation.values
+    )
+    return found, find_target(found, Path(folder), action)
+
+
+@record
+class Children:
+    """The children of one sweep.
+
+    Attributes:
+        journal: The journal.
+        sweep: The number of the sweep.
+        template: What the children have in common; see `Template`.
+        packs: The packs.
+        target: The action.
+    """
+
+    journal: Journal
+    sweep: int
+    template: Mapping[str, Any]
+    packs: InstalledPacks
+    target: Target
+
+    def run(self, place: int, point: Mapping[str, Any]) -> dict[str, float]:
+        """Run the child at a place to its end, whatever was done of it; return its metrics."""
+        latest = latest_child(self.journal, self.sweep, place)
+        if latest is None:
+            return self._begin(child_number(self.sweep, place), point)
+        number = ChildNumber(latest.number)
+        if latest.outcome == "rolled_back":
+            if number.attempt == TRIES - 1:
+                raise JournalError(f"run {number} was tried {TRIES - 1} times; begin a new sweep")
+            return self._begin(child_number(self.sweep, place, number.attempt + 1), point)
+        if latest.outcome == "rollback_incomplete":
+            raise RollbackRefusedError(
+                f"run {number} was rolled back, but not completely",
+                ways_out=(f"undo what is left:  handrail rollback {number}",),
+            )
+        if latest.outcome == "completed":
+            recovery = self._recovery(self.journal.read(number), "rollback")
+            return metrics_of(recorded_result(recovery))
+        metrics = _Metrics()
+        recovery = self._recovery(self.journal.read(number), "resume")
+        recovery.options["observers"] = (metrics,)
+        return metrics.with_result(recovery.run())
+
+    def undo_lines(self, grid: Grid, kept: Collection[int] = ()) -> Iterator[tuple[int, int, str]]:
+        """Yield place, number and a text for each child that would be undone, the last one first.
+
+        Args:
+            grid: The grid of the sweep.
+            kept: Places that are left out.
+        """
+        latest = latest_children(self.journal, self.sweep)
+        for place, point in sorted(enumerate(grid, 1), reverse=True):
+            row = latest.get(place)
+            if row is not None and row.outcome != "rolled_back" and place not in kept:
+                state = status_of(self.journal, row).state
+                yield place, row.number, f"{point_text(point)}  {state}"
+
+    def roll_back(self, place: int) -> None:
+        """Undo the child at a place, if there is one and it was not undone yet."""
+        latest = latest_child(self.journal, self.sweep, place)
+        if latest is not None and latest.outcome != "rolled_back":
+            self._recovery(self.journal.read(latest.number), "rollback").run()
+
+    def _begin(self, number: ChildNumber, point: Mapping[str, Any]) -> dict[str, float]:
+        template, packs, cls = self.template, self.packs, self.target.action_class
+        invocation = Invocation.of_json(template["packs"], self.sweep)
+        stored = json.loads(template["params"])
+        shared = params_of(template["params"], cls.action_name, os.environ, cls.params_model)
+        action = cls(at_point(shared, point), _runtime(), packs=packs)
+        whole = action.plan()
+        use = LockUse(name=lock_name(self.target, packs), no_lock=invocation.no_lock)
+        whole = packs.check_lock(whole, cls, lambda: whole, use)
+        part = select(whole, only=invocation.only, start=invocation.start, skip=invocation.skip)
+        about = about_action(
+            cls,
+            action.params,
+            recorded_as=template["action"],
+            packs=template["packs"],
+            variables={tuple(path.split(".")): name for path, name in stored["secrets"].items()},
+            serializers=packs.serializers,
+            secrets=[text for each in packs.secrets() for text in each.texts],
+        )
+        child = ChildOf(number=number, folder=template["folder"], project=template["project"])
+        metrics = _Metrics()
+        orchestrator = orchestrator_of(
+            action,
+            part,
+            replace(about, child=child),
+            journal=self.journal,
+            on_failure=template["on_failure"],
+            strict_results=template["strict_results"] or packs.strict_results,
+            observers=(metrics,),
+        )
+        counts = orchestrator.execute()
+        return metrics.with_result(result_of(action, counts, orchestrator.context))
+
+    def _recovery(self, recorded: RecordedRun, aim: Aim) -> Recovery:
+        recovery = prepare(
+            self.target.action_class,
+            recorded,
+            self.journal,
+            aim,
+            ctx=_runtime(),
+            packs=self.packs,
+            lock=LockUse(name=lock_name(self.target, self.packs)),
+        )
+        if aim == "resume" and self.template["on_failure"] == "keep":
+            recovery.options |= {"journal": self.journal, "on_failure": "keep"}
+        return recovery
+
+
+def latest_child(journal: Journal, sweep: int, place: int) -> RunRow | None:
+    """Return the latest run at a place of a sweep, or None."""
+    rows = journal.children(sweep, place=place) if isinstance(journal, KnowsChildren) else []
+    return rows[-1] if rows else None
+
+
+def latest_children(journal: Journal, sweep: int) -> dict[int, RunRow]:
+    """Return the latest run at each place of a sweep at which there was one."""
+    rows = journal.children(sweep) if isinstance(journal, KnowsChildren) else []
+    return {ChildNumber(row.number).place: row for row in rows}
+
+
+def _runtime() -> RuntimeContext:
+    return RuntimeContext(logger=_Silent())
+
+
+class _Metrics:
+    """Keeps the last number that the steps of a run have reported under each name."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Take one event of the run."""
+        if isinstance(event, events.MetricsMeasured):
+            self._found |= _numbers(event.value)
+
+    def with_result(self, result: Mapping[str, Any]) -> dict[str, float]:
+        """Return the metrics of a run with this result, in which they come first."""
+        found = metrics_of(result)
+        return found | {name: self._found[name] for name in self._found if name not in found}
+
+
+_COUNTS = ("success", "steps_executed", "steps_total")
+
+
+def metrics_of(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers in the result of an action, by their dotted names.
+
+    `metrics` is left out of a name: the accuracy in `{"metrics": {"accuracy": 0.9}}` is `accuracy`.
+    """
+    return _numbers({name: value for name, value in result.items() if name not in _COUNTS})
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {".".join(path): value for path, value in _leaves(values)}
+
+
+def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[Any]:
+    for name, value in values.items():
+        here = path if name == "metrics" else (*path, str(name))
+        if isinstance(value, Mapping):
+            yield from _leaves(cast("Mapping[str, Any]", value), here)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield here, value

@@ -1,0 +1,24 @@
+"""What the runs of a sweep have made and called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from recorded_runs import Call
+
+
+def models(folder: Path) -> list[str]:
+    """Return what the runs of a sweep have made."""
+    return sorted(path.stem for path in folder.glob("*.model"))
+
+
+def calls(folder: Path) -> list[str]:
+    """Return which steps were executed, in order."""
+    return (folder / "calls.txt").read_text().splitlines()
+
+
+def children(call: Call, sweep: int = 1) -> dict[str, str]:
+    """Return the state of each run of a sweep, by its number."""
+    found: list[dict[str, Any]] = call("runs", "--of", str(sweep), "--json").document["runs"]
+    return {each["id"]: each["state"] for each in found}

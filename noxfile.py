@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nox
 from packaging.requirements import Requirement
@@ -24,11 +24,8 @@ DEMO = (
     *("--catalogue", "build/shapes.db"),
 )
 
-# The tests of the parts of core that use what others wrote.
-CORE_ON_OTHERS = (
-    *("tests/unit/cli", "tests/unit/packs", "tests/unit/params", "tests/unit/settings"),
-    "tests/unit/test_actions.py",
-)
+# The parts of core in which versions of Python differ.
+LANGUAGE = ("context", "engine", "isolation", "orchestrator", "params", "steps", "wrapper")
 # What `quick` runs of what is no unit test of core: one of each kind.
 OTHER_KINDS = (
     *("tests/architecture", "tests/docs", "tests/seed/test_page.py", "README.md"),
@@ -47,14 +44,22 @@ MORE_GROUPS = {
     "upload": ("servers",),
     "together": ("servers", "frames", "typing", "lint"),
 }
+# Of these `lowest` runs only what uses what others wrote; the rest of it is tested in `tests`.
+USES_OTHERS = {
+    "storage": ("test_*.py",),
+    "upload": (
+        *("catalogue", "metadata", "specification", "storage", "test_*.py"),
+        *(f"workflow/test_{each}.py" for each in ("command", "discovery", "params")),
+    ),
+}
+# What is marked as slow is not about versions of anything.
+FAST, SLOW = ("-m", "not slow"), ("-m", "slow")
 
 ROOT = Path(__file__).parent
 WORKSPACE = nox.project.load_toml(ROOT / "pyproject.toml")
 PLUGINS = sorted(path.parent.relative_to(ROOT) for path in ROOT.glob("plugins/*/pyproject.toml"))
 PACKAGES = [Path("core"), *PLUGINS]
 
-# Tests write modules anew, within the second that the time of a compiled one tells.
-os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 # A missing Python is reported below, never downloaded.
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 
@@ -175,8 +180,7 @@ def compile_imports(session: nox.Session) -> None:
     sources = (str(package / "src") for package in PACKAGES)
     session.run("python", "-m", "compileall", "-q", *sources, silent=True)
     # It imports all packs, and what they need from elsewhere. What it finds is not of interest.
-    env = {"PYTHONDONTWRITEBYTECODE": ""}
-    session.run("handrail", "doctor", env=env, silent=True, success_codes=range(8))
+    session.run("handrail", "doctor", silent=True, success_codes=range(8))
 
 
 def build_packages(session: nox.Session, packages: list[Path], out: Path) -> None:
@@ -294,34 +298,69 @@ def lowest(session: nox.Session, package: Path) -> None:
             *lowest_pins(session, packages, frames),
             *(line for name in groups for line in group(name)),
         )
+    (tests,) = tests_of(package)
+    found = [ROOT.glob(f"{tests}/{each}") for each in USES_OTHERS.get(package.name, ("",))]
+    run_tests(session, *FAST, *(str(path) for paths in found for path in sorted(paths)))
+
+
+def tests_of(package: Path) -> list[str]:
+    """Return where the tests of a package are."""
+    return ["tests/unit"] if package == Path("core") else [f"{package}/tests"]
+
+
+def run_tests(session: nox.Session, *words: str, **env: str) -> None:
+    """Run pytest with what it was told on the command line, or else in two processes."""
     compile_imports(session)
-    # What is slow is not about versions of dependencies.
-    tests = CORE_ON_OTHERS if package == Path("core") else (f"{package}/tests",)
-    session.run("pytest", *(session.posargs or ["-n", "2", "-m", "not slow"]), *tests)
+    session.run("pytest", *words, *(session.posargs or ["-n", "2"]), env=env)
 
 
-# What is tested on its own: the packages that it needs, and where its tests are.
-PARTS: dict[str, tuple[list[Path], list[str]]] = {
-    "core": ([Path("core")], ["tests/unit", "tests/architecture"]),
-    **{each.name: (needed(each, tests=True), [f"{each}/tests"]) for each in PLUGINS},
-    "together": (
+class Part(NamedTuple):
+    """Tests that run in one environment, with these packages and no others."""
+
+    packages: list[Path]
+    paths: list[str]
+    marks: tuple[str, ...] = ()
+
+
+def takes_long(package: Path) -> bool:
+    """Return whether a package has tests that are marked as slow."""
+    files = (file for path in tests_of(package) for file in (ROOT / path).rglob("*.py"))
+    return any(
+        re.search(r"mark\.slow\b|add_marker\(.slow", file.read_text("utf-8")) for file in files
+    )
+
+
+# What is quick of each package, with only what it needs.
+QUICK = {each.name: Part(needed(each, tests=True), tests_of(each), FAST) for each in PACKAGES}
+QUICK["core"].paths.append("tests/architecture")
+# What depends on the language.
+BETWEEN = {"core": Part([Path("core")], [f"tests/unit/{each}" for each in LANGUAGE], FAST)}
+# What takes long of each package, and what crosses them.
+LONG = {
+    **{
+        f"slow {each.name}": Part(needed(each, tests=True), tests_of(each), SLOW)
+        for each in PACKAGES
+        if takes_long(each)
+    },
+    "together": Part(
         PACKAGES,
         [
             *("tests/seed", "tests/ecosystem", "tests/faults", "tests/fuzz", "tests/docs"),
-            *("README.md", "docs"),
+            *("tests/unit/isolation/test_values.py", "README.md", "docs"),
             *(f"{package}/README.md" for package in PACKAGES),
         ],
     ),
 }
 
 
-# All with the oldest Python; with the newest all but what crosses packages; with those between only
-# core, which is where versions of Python differ.
-TESTED_WITH = {
-    **{path: ["core"] for path in PYTHONS.values()},
-    NEWEST: [part for part in PARTS if part != "together"],
-    OLDEST: [*PARTS],
-}
+def parts_with(python: str) -> dict[str, Part]:
+    """Return what is tested with a Python; a single one runs it all.
+
+    With the oldest one `lowest` runs what is quick, with the newest one this does. What takes long
+    and what crosses packages is not about the language: it runs once, with the oldest one.
+    """
+    found = QUICK if python == NEWEST else {}
+    return {**found, **LONG} if python == OLDEST else found or BETWEEN
 
 
 @nox.session
@@ -330,23 +369,14 @@ TESTED_WITH = {
     [
         nox.param(path, part, id=f"{version}, {part}")
         for version, path in PYTHONS.items()
-        for part in PARTS
-        if part in TESTED_WITH[path]
+        for part in parts_with(path)
     ],
 )
 def tests(session: nox.Session, part: str) -> None:
-    """Test each package with only what it needs, then what crosses them, and the documentation."""
-    packages, paths = PARTS[part]
-    install(session, *packages, groups=("test", *MORE_GROUPS.get(part, ())))
-    # What takes longest is run with one Python: it is not about the language. What is quick of the
-    # packs is run with the newest one, and by `lowest` with the oldest.
-    spared = [] if session.python == OLDEST else ["-m", "not slow"]
-    if session.python == OLDEST != NEWEST and part in MORE_GROUPS and part != "together":
-        spared = ["-m", "slow"]
-    none = [5] if "slow" in spared else []  # A package without any such test.
-    compile_imports(session)
-    options = session.posargs or ["-n", "2", *spared]
-    session.run("pytest", *options, *paths, success_codes=[0, *none])
+    """Test each package, what takes long, what crosses packages, and the documentation."""
+    packages, paths, marks = parts_with(str(session.python))[part]
+    install(session, *packages, groups=("test", *MORE_GROUPS.get(part.removeprefix("slow "), ())))
+    run_tests(session, *marks, *paths)
 
 
 @nox.session
@@ -355,27 +385,20 @@ def faults(session: nox.Session) -> None:
 
     So are runs that share a target, of which the model has millions of worlds here.
     """
-    install(session, *PACKAGES, groups=("test", "servers"))
-    compile_imports(session)
-    env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
-    core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")
+    install(session, *PACKAGES, groups=("test", "servers", "models"))
+    kinds = ("recovery", "journal", "orchestrator", "isolation", "chains")
+    core = (*(f"tests/unit/{each}" for each in kinds), "tests/faults")
     durable = (str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable")))
-    faults = ("random_kills", "undo_of_steps", "interrupts", "steps_of_others")
-    shared = (
-        "plugins/storage/tests/claims",
-        *(f"plugins/upload/tests/faults/test_{each}.py" for each in faults),
-    )
-    paths = (*core, *durable, *shared)
-    session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
+    shared = ("plugins/storage/tests/claims", "plugins/upload/tests/faults")
+    env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
+    run_tests(session, *core, *durable, *shared, **env)
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Try 10,000 odd command lines, settings, params, locks, journals and metadata of packs."""
     install(session, *PACKAGES)
-    compile_imports(session)
-    env = {"HANDRAIL_FUZZ": os.environ.get("HANDRAIL_FUZZ", "10000")}
-    session.run("pytest", *(session.posargs or ["-n", "2"]), "tests/fuzz", env=env)
+    run_tests(session, "tests/fuzz", HANDRAIL_FUZZ=os.environ.get("HANDRAIL_FUZZ", "10000"))
 
 
 @nox.session(venv_backend="none")

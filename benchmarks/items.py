@@ -97,8 +97,8 @@ OF_ITS_OWN = Case(
     unit="item",
     contenders=(
         contender("100 000 items", HANDRAIL, "100 000 items"),
-        contender("10 000 items", HANDRAIL, "100 000 items", FEW),
-        contender("1 item", HANDRAIL, "100 000 items", 1),
+        contender("10 000 items", HANDRAIL, "10 000 items", FEW),
+        contender("1 item", HANDRAIL, "1 item", 1),
     ),
 )
 WITH_NOTES = Case(

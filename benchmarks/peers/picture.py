@@ -80,9 +80,11 @@ def main() -> None:
         (PICTURES / "performance.svg").write_text(draw(groups, STEPS))
     if set(DRAWN_TRANSFERS) <= set(cases):
         (PICTURES / "transfer.svg").write_text(draw(transfers(cases), TRANSFERS))
-    of_transfers = any(case["unit"] == "transfer" for case in run["cases"])
+    units = {case["unit"] for case in run["cases"]}
+    kinds = {"transfer": "transfer-conditions", "item": "items-conditions"}
+    name_of_conditions = next((kinds[unit] for unit in kinds if unit in units), "conditions")
     for path in (PAGE, NOTES):
-        name = "transfer-conditions" if of_transfers else "conditions"
+        name = name_of_conditions
         text = written(path.read_text(), name, conditions(run))
         for name, case in cases.items():
             columns = FOR_USERS[case["unit"]] if path == PAGE else HEADS[case["unit"]]

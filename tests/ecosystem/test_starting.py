@@ -97,7 +97,13 @@ def start(here: Path, *words: str, first_line: bool = False) -> Started:
     (here / "table.csv").write_text("size,kind\n" + "1,a\n2,b\n" * 20)
     code = COUNTED.format(words=list(words), first_line=first_line)
     progress = {"HANDRAIL_PROGRESS": "bar"}  # Its first line has no time before it.
-    environ = {**os.environ, **progress, "HANDRAIL_CACHE": str(here / "cache"), "PYTHONUTF8": "1"}
+    environ = {
+        **os.environ,
+        **progress,
+        "HANDRAIL_CACHE": str(here / "cache"),
+        "HANDRAIL_NO_PACKS": "handrail-synapse",  # It has settings, which are validated, too.
+        "PYTHONUTF8": "1",
+    }
     called = [sys.executable, "-c", code]
     done = subprocess.run(
         called, cwd=here, env=environ, capture_output=True, text=True, check=False

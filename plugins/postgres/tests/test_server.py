@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -172,3 +173,17 @@ def test_a_commit_is_durable_where_the_server_would_not_wait(
     journal: Any = opened(place)
     with journal._session.using() as connection:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+def test_the_table_of_runs_does_not_grow_with_commits(
+    place: str, opened: Callable[..., Journal]
+) -> None:
+    """Each writes the row of its run anew; the earlier ones make room, whatever its size."""
+    journal = opened(place)
+    for more in range(300, 1200, 100):
+        params = json.dumps({"values": {"text": "x" * more}, "secrets": {}})
+        owned = journal.open_run(new_run(params=params))
+        for seq in range(40):
+            owned.write([note(seq)])
+    ((pages,),) = ask(place, "SELECT pg_relation_size('handrail_run') / 8192")
+    assert pages <= 9

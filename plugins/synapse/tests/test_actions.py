@@ -203,15 +203,19 @@ def test_helpers_of_an_action(notes: Any, client: Any) -> None:
             self.set_progress(1, 2, step="count")
             self.set_metrics({"n": 2}, step="count")
             self.log_message("{n} counted", n=2)
-            assert self.logger is notes
+            assert self.logger is logger
             return self.get_project_configuration(3)
 
+    logger = notes
+    runtime = synapse.RuntimeContext(logger, client=client)
+    assert Sum({}, runtime, packs=()).run() == {"classes": ["pot"]}
     # One of Handrail's own, as the command line gives it, does too.
-    plain = RuntimeContext(client=client, logger=notes)
+    logger = notes.plain()
+    plain = RuntimeContext(client=client, logger=logger)
     assert Sum({}, plain, packs=()).run() == {"classes": ["pot"]}
-    assert notes.events() == ["sum", "message"]
-    assert notes.progress == [(1, 2, "count")]
-    assert notes.metrics == [({"n": 2}, "count")]
+    assert notes.events() == ["sum", "message"] * 2
+    assert notes.progress == [(1, 2, "count")] * 2
+    assert notes.metrics == [({"n": 2}, "count")] * 2
     with pytest.raises(RuntimeError, match="No client in context"):
         _ = Sum({}, packs=()).client
     with pytest.raises(NotImplementedError, match="get_filtered_results"):

@@ -13,9 +13,17 @@ import pytest
 from handrail import ParamsError, StepFailedError, resume, rollback
 from handrail.journal import SqliteJournal
 from handrail_synapse import DefaultUploadAction, RuntimeContext, UploadContext
+from handrail_synapse.exceptions import (
+    ClientConnectionError,
+    ClientResponseIncompleteError,
+    ExcelSecurityError,
+    NotFoundError,
+    ServerError,
+)
 from handrail_synapse.steps import BaseStep, StepRegistry, StepResult
-from handrail_synapse.upload.params import UploadParams
+from handrail_synapse.upload.params import ExcelSecurityConfig, UploadParams
 from handrail_synapse.upload.steps import OrganizeFilesStep, ValidateFilesStep
+from handrail_synapse.upload.strategies import CsvMetadataStrategy
 
 STEPS = [
     *("initialize", "process_metadata", "analyze_collection", "organize_files"),
@@ -290,3 +298,42 @@ def test_failures_of_the_service(
     change(client)
     with pytest.raises(StepFailedError, match=said):
         action.run()
+
+
+def test_limits_of_a_sheet(tmp_path: Path) -> None:
+    """A sheet that is larger than its limits is refused; others than CSV need handrail-upload."""
+    sheet = tmp_path / "meta.csv"
+    sheet.write_text("file_name,a,b\nx.jpg,1,2\ny.jpg,3,\n")
+    found = CsvMetadataStrategy().extract(sheet)
+    assert found == {"x.jpg": {"a": "1", "b": "2"}, "y.jpg": {"a": "3"}}
+    for limits in ({"max_rows": 1}, {"max_columns": 2}):
+        with pytest.raises(ExcelSecurityError, match="Too many"):
+            CsvMetadataStrategy(ExcelSecurityConfig(**limits)).extract(sheet)
+    other = sheet.rename(tmp_path / "meta.tsv")
+    other.write_text("file\ta\nx.jpg\t1\n")
+    assert CsvMetadataStrategy().extract(other) == {"x.jpg": {"a": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("error", "tried"),
+    [
+        (ClientConnectionError("refused"), 3),
+        (ServerError(503), 3),
+        (ClientResponseIncompleteError("broke off"), 1),
+        (NotFoundError("gone"), 1),
+    ],
+)
+def test_what_is_tried_again(
+    runtime: RuntimeContext,
+    client: Any,
+    params: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    tried: int,
+) -> None:
+    """Data units are created again only where that cannot make them twice."""
+    monkeypatch.setattr("handrail_synapse.upload.strategies.sleep", lambda seconds: None)
+    client.failing["create_data_units"] = error
+    with pytest.raises(StepFailedError):
+        PlainUpload(params, runtime, packs=()).run()
+    assert client.asked("create_data_units") == tried

@@ -97,7 +97,7 @@ class BaseAction(handrail.BaseAction[P]):
         ctx: handrail.RuntimeContext | None = None,
         **options: Any,
     ) -> None:
-        runtime = runtime_of(ctx)
+        runtime = RuntimeContext() if ctx is None else ctx
         if isinstance(params, Mapping) and type(self).params_model is not None:
             params = self._validated(cast("Mapping[str, Any]", params), runtime)
         super().__init__(cast("Any", params), runtime, **options)
@@ -171,6 +171,13 @@ class BaseAction(handrail.BaseAction[P]):
         """Report measured values of a part of the action."""
         self.ctx.set_metrics(value, category if step is None else step)
 
+    @property
+    def _messages(self) -> RuntimeContext:
+        """What takes messages: the runtime context, unless it is one of Handrail's own."""
+        if hasattr(self.ctx, "log_message"):
+            return cast("RuntimeContext", self.ctx)
+        return RuntimeContext(self.ctx.logger, self.ctx.env)
+
     def log_message(
         self,
         message: Message,
@@ -180,17 +187,17 @@ class BaseAction(handrail.BaseAction[P]):
         **values: Any,
     ) -> None:
         """Log a message for the user; see `RuntimeContext.log_message`."""
-        cast("RuntimeContext", self.ctx).log_message(message, level_of(context, level), **values)
+        self._messages.log_message(message, level_of(context, level), **values)
 
     def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
         """Log a measured value of a training."""
-        cast("RuntimeContext", self.ctx).log_metric(category, key, value, **metrics)
+        self._messages.log_metric(category, key, value, **metrics)
 
     def log_visualization(
         self, category: str, group: str, index: int, image: str, **meta: Any
     ) -> None:
         """Log an image, given by the path of its file."""
-        cast("RuntimeContext", self.ctx).log_visualization(category, group, index, image, **meta)
+        self._messages.log_visualization(category, group, index, image, **meta)
 
     def orchestrator(self, plan: handrail.Plan, **options: Any) -> handrail.Orchestrator[Any]:
         """Return an orchestrator that tells the logger how far the action is."""
@@ -386,15 +393,6 @@ class BaseExportAction(BaseAction[P]):
     def get_project_configuration(self, project_id: int) -> Any:
         """Return the configuration of a project."""
         return self.get_project(project_id).get("configuration", {})
-
-
-def runtime_of(given: handrail.RuntimeContext | None) -> handrail.RuntimeContext:
-    """Return the runtime context of an action, with what the SDK's has if it is Handrail's."""
-    if given is None:
-        return RuntimeContext()
-    if type(given) is not handrail.RuntimeContext:
-        return given
-    return RuntimeContext(given.logger, given.env, client=given.client)
 
 
 _SHOWN = 100  # Lost files that the result lists.

@@ -35,7 +35,8 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "": {},
     "exceptions": {
         "exceptions": "AuthenticationError AuthorizationError ClientConnectionError ClientError "
-        "ClientTimeoutError HTTPError NotFoundError RateLimitError ServerError ValidationError"
+        "ClientResponseIncompleteError ClientTimeoutError HTTPError NotFoundError RateLimitError "
+        "ServerError ValidationError"
     },
     "i18n": {"messages": "LocalizedMessage"},
     "loggers": {"loggers": _LOGGERS},
@@ -70,7 +71,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
         "exceptions": _UPLOAD_ERRORS,
         "messages": "LogLevel",
         "upload.codes": "UploadLogMessageCode",
-        "upload.params": "AssetConfig UploadParams ValidationErrorCode",
+        "upload.params": "AssetConfig ExcelSecurityConfig UploadParams ValidationErrorCode",
         "upload.report": "UploadStatus",
         "upload.steps": _UPLOAD_STEPS,
         "upload.strategies": _STRATEGIES,
@@ -87,7 +88,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "plugins.actions.upload.exceptions": {"exceptions": _UPLOAD_ERRORS},
     "plugins.actions.upload.log_messages": {"upload.codes": "UploadLogMessageCode"},
     "plugins.actions.upload.models": {
-        "upload.params": "AssetConfig UploadParams",
+        "upload.params": "AssetConfig ExcelSecurityConfig UploadParams",
         "upload.report": "ImportResultEntry ImportResultLog",
     },
     "plugins.actions.upload.params": {"contexts": "read_param"},

@@ -26,6 +26,10 @@ class ClientConnectionError(ClientError):
         super().__init__(None, detail)
 
 
+class ClientResponseIncompleteError(ClientConnectionError):
+    """The answer broke off, so that what was asked for may have been done."""
+
+
 class ClientTimeoutError(ClientError):
     """The service did not answer in time."""
 

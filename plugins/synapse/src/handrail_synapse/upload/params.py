@@ -10,6 +10,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -41,6 +42,29 @@ class AssetConfig(BaseModel):
 
     path: str
     is_recursive: bool = True
+
+
+class ExcelSecurityConfig(BaseModel):
+    """Limits of a sheet with metadata; the steps keep the first three."""
+
+    max_file_size_mb: int = Field(default=10, ge=1, le=1000)
+    max_rows: int = Field(default=100_000, ge=1, le=100_000)
+    max_columns: int = Field(default=300, ge=1, le=16_384)
+    max_memory_usage_mb: int = Field(default=30, ge=1, le=1000)
+    max_filename_length: int = Field(default=255, ge=1, le=1000)
+    max_column_name_length: int = Field(default=100, ge=1, le=500)
+    max_metadata_value_length: int = Field(default=1000, ge=1, le=10_000)
+    validation_check_interval: int = Field(default=1000, ge=100, le=10_000)
+
+    @property
+    def max_file_size_bytes(self) -> int:
+        """The size in bytes."""
+        return self.max_file_size_mb * 1024 * 1024
+
+    @property
+    def max_memory_usage_bytes(self) -> int:
+        """The memory in bytes."""
+        return self.max_memory_usage_mb * 1024 * 1024
 
 
 class UploadParams(BaseModel):

@@ -12,8 +12,15 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail_synapse.exceptions import (
+    ClientConnectionError,
+    ClientResponseIncompleteError,
+    ExcelSecurityError,
+)
+
 if TYPE_CHECKING:
     from handrail_synapse.contexts import UploadContext
+    from handrail_synapse.upload.params import ExcelSecurityConfig
 
 Group = dict[str, Any]
 Specs = Sequence[Mapping[str, Any]]
@@ -268,14 +275,36 @@ class CsvMetadataStrategy(MetadataStrategy):
     """Reads a sheet whose first column is `filename` or `file_name`.
 
     A CSV file is read here; others by handrail-upload, which has to be installed for them.
+
+    Args:
+        config: Its limits; without, as many rows and columns as there are.
     """
+
+    def __init__(self, config: ExcelSecurityConfig | None = None) -> None:
+        self.config = config
 
     def extract(self, source_path: Path) -> dict[str, dict[str, Any]]:
         """Return the metadata by the names of the files; empty cells are left out.
 
         Raises:
             ValueError: The file is no such sheet.
+            ExcelSecurityError: It is larger than allowed.
         """
+        found = self._extract(source_path)
+        if self.config is not None:
+            size, columns = source_path.stat().st_size, max(map(len, found.values()), default=0)
+            self._check("bytes", size, self.config.max_file_size_bytes)
+            self._check("rows", len(found), self.config.max_rows)
+            self._check("columns", columns + 1, self.config.max_columns)
+        return found
+
+    def _check(self, what: str, actual: int, limit: int) -> None:
+        if actual > limit:
+            raise ExcelSecurityError(
+                f"Too many {what}: {actual:,} (max: {limit:,})", what, limit, actual
+            )
+
+    def _extract(self, source_path: Path) -> dict[str, dict[str, Any]]:
         rows = _csv(source_path) if source_path.suffix.lower() == ".csv" else _sheet(source_path)
         return {name: values for name, values in rows if values}
 
@@ -440,6 +469,9 @@ class SingleDataUnitStrategy(BatchDataUnitStrategy):
 
 
 def _may_pass(error: Exception) -> bool:
+    """Return whether to try again: not where the units may have been created already."""
+    if isinstance(error, ClientConnectionError):
+        return not isinstance(error, ClientResponseIncompleteError)
     status: object = getattr(error, "status_code", None)
     return isinstance(status, int) and (status >= 500 or status in (408, 425, 429))
 

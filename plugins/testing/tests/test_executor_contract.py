@@ -17,6 +17,7 @@ class TestThreads(ExecutorContract):
     url = "threads:2"
 
 
+@pytest.mark.slow
 class TestProcesses(ExecutorContract):
     """Slots that are processes."""
 
@@ -25,6 +26,6 @@ class TestProcesses(ExecutorContract):
 
     @pytest.fixture(autouse=True)
     def soon_frozen(self, monkeypatch: Any) -> None:
-        """A process that says nothing for three seconds is frozen."""
-        monkeypatch.setattr(slot, "_SILENT", 3)
+        """A process that says nothing for five seconds is frozen."""
+        monkeypatch.setattr(slot, "_SILENT", 5)
         monkeypatch.setattr(slot, "_GRACE", 0.1)

@@ -40,6 +40,13 @@ def leaves(_: object, __: ItemContext) -> int:
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid
 
 
+def tidies(folder: str, _: ItemContext) -> None:
+    try:
+        stays(folder, _)
+    finally:
+        Path(folder, "tidied").touch()
+
+
 def stays(folder: str, _: ItemContext) -> None:
     Path(folder, f"worker-{os.getpid()}-{os.getppid()}").touch()
     while True:

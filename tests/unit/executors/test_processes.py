@@ -16,7 +16,17 @@ import pytest
 from leftovers import children, descriptors, has_ended
 
 from handrail.errors import ExecutorError
-from handrail.executors import AttemptId, ChunkCall, CodeRef, Done, Failed, Lost, processes, slot
+from handrail.executors import (
+    AttemptId,
+    Cancelled,
+    ChunkCall,
+    CodeRef,
+    Done,
+    Failed,
+    Lost,
+    processes,
+    slot,
+)
 from handrail.executors.processes import ProcessExecutor
 from handrail.executors.slot import _seconds_of_work  # pyright: ignore[reportPrivateUsage]
 from handrail_testing import ContractHost
@@ -124,6 +134,16 @@ def test_processes_that_an_item_has_left_end_with_its_worker(executor: ProcessEx
     assert has_ended(left)
 
 
+def test_an_item_that_is_cancelled_can_tidy_up(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """It is interrupted first, as by Ctrl-C; no other item of its chunk begins."""
+    executor.open("", code("tidies"))
+    executor.submit(call(str(tmp_path), str(tmp_path / "no such folder")))
+    at_work(tmp_path)
+    executor.cancel(call().attempt)
+    assert isinstance(outcome(executor), Cancelled)
+    assert (tmp_path / "tidied").exists()
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_helper_that_is_killed_or_stopped_is_replaced(
     executor: ProcessExecutor, how: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -140,6 +160,7 @@ def test_a_helper_that_is_killed_or_stopped_is_replaced(
     assert isinstance(outcome(executor), Lost)
     assert executor.confirm_dead(call().attempt, PATIENCE) == "dead"
     assert has_ended(worker)
+    monkeypatch.undo()
     executor.submit(call(chunk=1))
     assert isinstance(outcome(executor), Done)
 

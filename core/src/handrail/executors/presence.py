@@ -27,9 +27,12 @@ class Presence:
 
     def __init__(self, host: Host) -> None:
         self._is_needed = host.run is not None and not host.inherited
-        name = sha256(f"{host.journal} {host.run}".encode()).hexdigest()[:24]
-        self._path = os.path.join(tempfile.gettempdir(), f"handrail-items-{os.getuid()}-{name}")
+        self._name = sha256(f"{host.journal} {host.run}".encode()).hexdigest()[:24]
         self._file: int | None = None
+
+    @property
+    def _path(self) -> str:
+        return os.path.join(tempfile.gettempdir(), f"handrail-items-{os.getuid()}-{self._name}")
 
     def take(self, until: float) -> bool:
         """Take the lock, waiting for it until a point in time; return whether it was taken."""

@@ -25,6 +25,7 @@ from handrail.processes.helper import Helper, ending
 
 _TICK = 1.0  # Seconds between looks at the clock.
 _SILENT = 30  # Ticks without a sign of life and without work after which a process is frozen.
+_STARTING = 120  # The same for a process that is not ready yet: a busy machine starts it slowly.
 _SENT = 60.0  # Seconds for a process to take what it is sent.
 _GRACE = 5.0  # Seconds between an interrupt and a kill.
 _KILLED = 5.0  # Seconds for a killed process to end.
@@ -242,18 +243,25 @@ class Slot(threading.Thread):
         elif now - self._ticked >= _TICK:
             # Counted, and not measured: this process may have been stopped, too.
             self._ticked, self._silent = now, self._silent + 1
-            if self._silent in (1, _SILENT):
-                worked, self._worked = self._worked, _seconds_of_work(self.process)
-                if self._silent == _SILENT and self._worked > worked:
-                    self._silent = 0  # In code that lets no other thread run.
-                elif self._silent == _SILENT:
-                    self._freeze(_SILENT * _TICK)
+            self._look_for_work(_SILENT if self.process else _STARTING)
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
             self.kill()
         if self._stuck_at is not None and now >= self._stuck_at:
             self._stuck_at = float("inf")
             self._force()
+
+    def _look_for_work(self, most: int) -> None:
+        """Kill the process if it was silent too long, and has not used a core either."""
+        if self._silent not in (1, most):
+            return
+        worked, self._worked = self._worked, _seconds_of_work(self.process)
+        if self._silent < most:
+            return
+        if self.process and self._worked > worked:
+            self._silent = 0  # In code that lets no other thread run.
+        else:
+            self._freeze(most * _TICK)
 
     def _force(self) -> None:
         """Kill the processes without the helper, which may be stopped; and then the helper, too."""

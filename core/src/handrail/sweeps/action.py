@@ -248,7 +248,10 @@ class RunChildren(BaseStep[SweepContext]):
         info = context.run_info
         if info is None or info.journal is None:
             raise JournalError("a sweep needs a journal, in which its children are recorded")
-        return shared_with(self._template, info.journal, info.number or 0)
+        # What it shows of its URL is not always enough to open it.
+        log: Any = getattr(_link(context), "log", None)
+        journal = None if log is None else getattr(log.place[0], "url", None)
+        return shared_with(self._template, journal or info.journal, info.number or 0)
 
     @contextmanager
     def _failing(self, context: SweepContext) -> Generator[None]:

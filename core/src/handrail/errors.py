@@ -375,9 +375,10 @@ class SweepFailedError(HandrailError, RuntimeError):
 
     code = "sweep-failed"
 
-    def __init__(self, failed: int, most: int, count: int) -> None:
+    def __init__(self, failed: int, most: int, count: int, first: str = "") -> None:
         may = f"; {most:,} may" if most else ""
-        super().__init__(f"{failed:,} of {count:,} runs failed{may}, and no more were begun")
+        shown = f": {first}" if first else ""
+        super().__init__(f"{failed:,} of {count:,} runs failed{may}, and no more were begun{shown}")
         self.failed = failed
         self.most = most
 

@@ -208,3 +208,14 @@ def test_the_doctor_looks_at_the_runs_of_sweeps(call: Call, folder: Path) -> Non
     found = call("doctor", "--journal", "--json")
     assert found.code == 7
     assert "run 1.3 is damaged" in found.out
+
+
+def test_failed_runs_of_a_completed_sweep_are_tried_again(call: Call, folder: Path) -> None:
+    assert call(*TRAIN, *MIXED, "--max-failed", "2").code == 0
+    assert call("resume", "1").out == "run 1 is completed; there is nothing to resume\n"
+    (folder / "mended").touch()
+    again = call("resume", "1", "--failed-only")
+    assert (again.code, again.lines[0]) == (0, "4 of 4 runs completed"), again.err
+    assert models(folder) == ["10-0.1", "10-2.0", "20-0.1", "20-2.0"]
+    assert calls(folder).count("fit 10 0.1") == 1
+    assert children(call)["1.4.2"] == "completed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Awaitable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -213,7 +214,7 @@ class RunChildren(BaseStep[SweepContext]):
 
     def execute(self, context: SweepContext) -> StepResult | Awaitable[StepResult]:
         """Run all children that are not done."""
-        with self._failing():
+        with self._failing(context):
             return self._told(context, _link(context).map_items(**self._options(context)))
 
     def resume(
@@ -247,14 +248,23 @@ class RunChildren(BaseStep[SweepContext]):
         info = context.run_info
         if info is None or info.journal is None:
             raise JournalError("a sweep needs a journal, in which its children are recorded")
-        return shared_with(self._template, info.journal, info.number or 0)
+        # What it shows of its URL is not always enough to open it.
+        log: Any = getattr(_link(context), "log", None)
+        journal = None if log is None else getattr(log.place[0], "url", None)
+        return shared_with(self._template, journal or info.journal, info.number or 0)
 
     @contextmanager
-    def _failing(self) -> Generator[None]:
+    def _failing(self, context: SweepContext) -> Generator[None]:
         try:
             yield
         except ItemsFailedError as error:
-            raise SweepFailedError(error.failed, error.most, self._sweep.grid.count) from error
+            first = next(iter(error.errors), "")
+            found = re.fullmatch(r"item (\d+): (?:\w+Error: )?(.*)", first, re.DOTALL)
+            if found is not None and context.run_info is not None:
+                first = f"{context.run_info.number}.{int(found[1]) + 1}  {found[2]}"
+            raise SweepFailedError(
+                error.failed, error.most, self._sweep.grid.count, first
+            ) from None
 
     def _told(self, context: SweepContext, done: Items) -> StepResult:
         context.done, context.failed = done.count, done.failed
@@ -266,7 +276,7 @@ class AwaitChildren(RunChildren):
 
     async def execute(self, context: SweepContext) -> StepResult:
         """Run all children that are not done."""
-        with self._failing():
+        with self._failing(context):
             return self._told(context, await _link(context).amap_items(**self._options(context)))
 
 

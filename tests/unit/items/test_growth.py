@@ -69,7 +69,7 @@ def test_memory_does_not_grow_with_the_items(tmp_path: Path, log: Log, world: Wo
 
 
 def test_chunks_share_commits(tmp_path: Path, log: Log, world: World) -> None:
-    """A chunk that ends and one that begins are one write; items without notes have none."""
+    """Chunks that end and begin are one write, many of them if they are short."""
 
     class Plain(Streams):
         def execute(self, context: Any) -> StepResult:
@@ -82,4 +82,4 @@ def test_chunks_share_commits(tmp_path: Path, log: Log, world: World) -> None:
         journal.close()
         return journal.writes
 
-    assert writes(2000) - writes(1000) == 100
+    assert writes(2000) - writes(1000) < 25

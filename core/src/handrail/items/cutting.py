@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _BEGIN = 10  # Items in the first chunks, while nobody knows how long one takes.
 _AIM = 0.5  # Seconds that a chunk should take.
 _MOST = 1000
+_AHEAD = 0.1  # Seconds of work that may be written as begun before there is room for it.
+_MOST_AHEAD = 64
 
 
 @record
@@ -69,11 +71,20 @@ class Size:
         self._slots = slots
         self._seconds = 0.0
         self._items = 0
+        self._chunk: float | None = None
 
     def took(self, items: int, seconds: float) -> None:
-        """Take into account how long some items took; the latest ones count most."""
+        """Take into account how long a chunk took; the latest ones count most."""
         self._items = self._items // 2 + items
         self._seconds = self._seconds / 2 + seconds
+        self._chunk = seconds if self._chunk is None else (self._chunk + seconds) / 2
+
+    @property
+    def ahead(self) -> int:
+        """How many chunks to begin ahead of time, in one commit: those of a tenth of a second."""
+        if self._chunk is None:
+            return 0
+        return min(_MOST_AHEAD, int(_AHEAD * self._slots / max(self._chunk, _AHEAD / _MOST_AHEAD)))
 
     def next(self, left: int | None) -> int:
         """Return the size of the next chunk; `left` is how many items are left, if that is known.

@@ -116,6 +116,10 @@ class Forward:
         # What cannot be read again, nor is stored for an undo, is stored with the results.
         self._with_results = not (source.again or self._stores)
         self._ready: deque[_Work] = deque()
+        # What is written as begun, and waits for room. So chunks that take less time than a commit
+        # share one; if this process is killed, they count as begun, and are undone for nothing.
+        self._stock: deque[_Work] = deque()
+        self._written = Clock(0.1)
         self._changes: list[Change] = []
         self._errors: list[str] = []
         self._failure: BaseException | None = None
@@ -135,7 +139,7 @@ class Forward:
             Exception: What the iterable raised.
         """
         calls, stop = self._calls, self._calls.stop
-        while calls.running or self._ready or not (self._exhausted or self._ends):
+        while self._waiting or not (self._exhausted or self._ends):
             self._guarded(self._fill)
             self._submit()
             for outcome, work in calls.wait():
@@ -150,6 +154,10 @@ class Forward:
             raise self._failure
         self._say()
         return self.items
+
+    @property
+    def _waiting(self) -> bool:
+        return bool(self._calls.running or self._ready or self._stock)
 
     @property
     def _ends(self) -> bool:
@@ -176,7 +184,10 @@ class Forward:
     # What comes next
 
     def _fill(self) -> None:
-        while len(self._ready) < self._calls.room and not (self._exhausted or self._ends):
+        if len(self._stock) + len(self._ready) >= self._calls.room:
+            return
+        wanted = self._calls.room + self._size.ahead - len(self._stock)
+        while len(self._ready) < wanted and not (self._exhausted or self._ends):
             row = self._next_known()
             if row is not None:
                 self._take_up(row)
@@ -233,13 +244,21 @@ class Forward:
         """Write what has changed, and that chunks begin, in one commit; then hand them over."""
         if self._calls.stop.error is not None:
             self._ready.clear()
+            self._stock.clear()
+        elif self._failure is not None:
+            self._stock = deque(work for work in self._stock if work.undo)
         self._changes += [
             self._change(work.chunk, "started") for work in self._ready if not work.undo
         ]
-        self._write()
+        if self._ready or not self._stock or self._written.due():
+            self._write()
+        for work in self._ready:
+            # An undo comes first: it is what an item waits for that has failed.
+            (self._stock.appendleft if work.undo else self._stock.append)(work)
+        self._ready.clear()
         step, shared = self._step, self._options.shared
-        while self._ready:
-            work = self._ready[0]
+        while self._stock and self._calls.room > 0:
+            work = self._stock[0]
             chunk = work.chunk
             if work.undo:
                 done = work.done
@@ -255,9 +274,9 @@ class Forward:
                 return
             except HandrailError as error:
                 self._fail(error)
-                self._ready.clear()
+                self._stock.clear()
                 return
-            self._ready.popleft()
+            self._stock.popleft()
 
     def _write(self) -> None:
         changes, self._changes = self._changes, []

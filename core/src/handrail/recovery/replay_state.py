@@ -157,10 +157,6 @@ class _Attempts:
                 self.earlier.setdefault(row.step, []).append(first)
                 self.last[row.step] = later
 
-    def state(self, step: str) -> str:
-        """Return the state of the last attempt of a step."""
-        return self.rows[self.last[step]].state
-
     def number(self, place: int) -> int:
         """Return the number of an attempt."""
         return self.rows[place].n
@@ -233,10 +229,12 @@ class _Lines:
     ) -> None:
         self._found = found
         self._undoing = undoing
+        rows, last = attempts.rows, attempts.last
+        over = set() if undoing else {name for name in last if rows[last[name]].state == "undone"}
         begun = [
             place
             for place, each in enumerate(plan.steps)
-            if each.name in attempts.last and (undoing or attempts.state(each.name) != "undone")
+            if each.name in last and each.name not in over
         ]
         self._latest = max((each for each in begun if each < plan.ordinary), default=-1)
         self._lanes: dict[int, tuple[range, int]] = {}

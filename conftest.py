@@ -46,10 +46,12 @@ os.environ.pop("COLUMNS", None)
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 pytest_plugins = ["servers.fixtures", "reaping"]
 
-# How fast this machine is now says nothing about the code.
+# How fast this machine is now says nothing about the code. A property is tried with other examples
+# by each Python and in each run; the wide sessions try as many as is usual.
 hypothesis.settings.register_profile(
     "any-machine",
     deadline=None,
+    max_examples=100 if {"HANDRAIL_FAULTS", "HANDRAIL_FUZZ"} & os.environ.keys() else 40,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("any-machine")

@@ -44,9 +44,8 @@ MORE_GROUPS = {
     "upload": ("servers",),
     "together": ("servers", "frames", "typing", "lint"),
 }
-# Of these `lowest` runs only what uses what others wrote; the rest of it is tested in `tests`.
+# Of these `lowest` runs only what uses libraries; the rest of it is tested in `tests`.
 USES_OTHERS = {
-    "storage": ("test_*.py",),
     "upload": (
         *("catalogue", "metadata", "specification", "storage", "test_*.py"),
         *(f"workflow/test_{each}.py" for each in ("command", "discovery", "params")),
@@ -300,7 +299,8 @@ def lowest(session: nox.Session, package: Path) -> None:
         )
     (tests,) = tests_of(package)
     found = [ROOT.glob(f"{tests}/{each}") for each in USES_OTHERS.get(package.name, ("",))]
-    run_tests(session, *FAST, *(str(path) for paths in found for path in sorted(paths)))
+    paths = (str(path.relative_to(ROOT)) for each in found for path in sorted(each))
+    run_tests(session, *FAST, *paths)
 
 
 def tests_of(package: Path) -> list[str]:

@@ -39,7 +39,7 @@ from tables import printed  # noqa: E402
 
 SCRIPT = "items_work.py"
 SLOTS = os.cpu_count() or 1
-MANY, FEW, NOTED, RUNS = 100_000, 10_000, 10_000, 100
+MANY, FEW, NOTED, RUNS = 100_000, 10_000, 4_000, 100
 POOL, COMMITS, XARGS = "bare pool of processes", "sqlite3, one commit an item", "xargs -P"
 HANDRAIL = "handrail"
 

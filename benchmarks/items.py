@@ -39,7 +39,7 @@ from tables import printed  # noqa: E402
 
 SCRIPT = "items_work.py"
 SLOTS = os.cpu_count() or 1
-MANY, FEW, NOTED, RUNS = 100_000, 10_000, 10_000, 100
+MANY, FEW, NOTED, RUNS = 100_000, 10_000, 4000, 100
 POOL, COMMITS, XARGS = "bare pool of processes", "sqlite3, one commit an item", "xargs -P"
 HANDRAIL = "handrail"
 
@@ -103,7 +103,7 @@ OF_ITS_OWN = Case(
 )
 WITH_NOTES = Case(
     name="items-noted",
-    title=f"{NOTED:,} items, with a durable note each, in chunks of 100".replace(",", " "),
+    title="4 000 items, with a durable note each, in chunks of 100",
     work="items",
     unit="item",
     contenders=(

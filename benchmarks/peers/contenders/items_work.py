@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,7 @@ def main() -> None:
                 "built": 0,
                 "ready": 0,
                 "peak": peak,
+                "version": version("ray" if who == "ray" else "handrail"),
                 "python": f"{sys.version_info.major}.{sys.version_info.minor}",
             }
         )

@@ -40,7 +40,7 @@ class Answer:
     """What goes back over the wire."""
 
     status: int
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
 
 
@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815 - as http.server has it
 
-    def log_message(self, *_args: object) -> None:
+    def log_message(self, format: str, *_args: object) -> None:  # noqa: A002 - as http.server has it
         """Say nothing."""
 
 

@@ -94,3 +94,19 @@ def test_installing_them_changes_nothing(tmp_path: Path) -> None:
     assert "'storage': 'None'" in with_packs
     assert "'results': 'None'" in with_packs
     assert "('upload_files', [])" in with_packs
+
+
+def test_a_target_without_handrail_upload(tmp_path: Path) -> None:
+    """A target needs handrail-upload; a plan says so, and how to install it."""
+    code = """
+import handrail_synapse; handrail_synapse.install()
+from synapse_sdk.plugins.actions.upload import DefaultUploadAction
+from handrail import HandrailError
+try:
+    DefaultUploadAction({}).plan()
+except HandrailError as error:
+    print(error)
+"""
+    (tmp_path / "handrail.toml").write_text('[packs.handrail-synapse]\ntarget = "store"\n')
+    said = output(HIDDEN % (PACKS,) + code, tmp_path)
+    assert "needs handrail_upload:  pip install 'handrail-synapse[upload]'" in said

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -110,3 +113,57 @@ def test_again(
         FailingUpload(params, runtime).run()
     assert stored(project) == ["data_meta_1/pot.json", "image_1/jug.jpg", "image_1/pot.jpg"]
     assert registered(project) == ["jug", "pot"]
+
+
+KILLED = """\
+import os, sys
+from types import SimpleNamespace
+
+import handrail_synapse
+from handrail import step
+from handrail.journal import SqliteJournal
+from handrail_synapse.upload.params import UploadParams
+
+class Client:
+    def get_storage(self, number):
+        return SimpleNamespace(provider="local", configuration={"location": sys.argv[1]})
+    def get_data_collection(self, number):
+        return {"name": "pots", "file_specifications": [{"name": "image_1"}]}
+
+@step
+def die(context):
+    if len(sys.argv) > 3:
+        os.kill(os.getpid(), 9)
+
+class Upload(handrail_synapse.DefaultUploadAction[UploadParams]):
+    action_name = "upload"
+    def setup_steps(self, registry):
+        super().setup_steps(registry)
+        registry.insert_after("generate_data_units", die)
+
+runtime = handrail_synapse.RuntimeContext(client=Client())
+params = {"name": "n", "path": "/shots", "storage": 1, "data_collection": 5}
+if __name__ == "__main__":
+    Upload(params, runtime).run(journal=SqliteJournal(sys.argv[2]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is different elsewhere")
+@pytest.mark.parametrize("then", ["resume", "rollback"])
+def test_a_killed_upload(project: Path, source: Path, tmp_path: Path, then: str) -> None:
+    """After kill -9, another process finishes the upload, or takes back what it has stored."""
+    (project / "killed.py").write_text(KILLED)
+    going_on = (
+        f"import sys; sys.argv[1:] = [{str(source.parent)!r}, ''];"
+        "import handrail, killed; from handrail.journal import SqliteJournal;"
+        f"handrail.{then}(killed.Upload, 1, journal=SqliteJournal({str(tmp_path / 'j.db')!r}),"
+        " ctx=killed.runtime)"
+    )
+    first = [str(project / "killed.py"), str(source.parent), str(tmp_path / "j.db"), "die"]
+    codes = [
+        subprocess.run([sys.executable, *words], cwd=project, check=False, timeout=120).returncode
+        for words in (first, ["-c", going_on])
+    ]
+    assert codes == [-9, 0]
+    assert len(stored(project)) == (2 if then == "resume" else 0)
+    assert (project / "pots.db").exists() is (then == "resume")

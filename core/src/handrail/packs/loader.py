@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +18,7 @@ import pluggy
 from handrail import hookspecs
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, Problem, describe
-from handrail.frozen import replace
+from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
 from handrail.packs.entry_points import import_target, pack_error, ways_out_of
@@ -44,7 +44,11 @@ if TYPE_CHECKING:
 Observer = Callable[["Event"], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+Call = tuple[Callable[..., Any], tuple[str, ...]]
+"""A hook with its settings, and the arguments that it does not take."""
+
+
+@frozen(eq=False)
 class LoadedPack:
     """A pack whose hooks can be called.
 
@@ -54,6 +58,7 @@ class LoadedPack:
         info: The result of its hook `pack_info`.
         hooks: Its hooks, by name.
         settings: An instance of its settings model, or a plain dict if it has none.
+        calls: How to call each hook, by name.
         variables: The variables that its settings are read from, whether they are set or not.
         secrets: The secrets among its settings.
     """
@@ -63,22 +68,9 @@ class LoadedPack:
     info: PackInfo
     hooks: Mapping[str, Hook]
     settings: Any
+    calls: Mapping[str, Call] = field(repr=False)
     variables: frozenset[str] = frozenset()
     secrets: PackSecrets = NO_SECRETS
-    _calls: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = field(
-        default_factory=dict[str, tuple[Callable[..., Any], tuple[str, ...]]],
-        init=False,
-        repr=False,
-    )
-
-    def __post_init__(self) -> None:
-        # Hooks are called for every step, so the arguments of each are computed once.
-        for name, hook in self.hooks.items():
-            function: Callable[..., Any] = hook.function
-            if "settings" in hook.parameters:
-                function = partial(function, settings=self.settings)
-            left_out = set(specs()[name]) - {*hook.parameters, "settings"}
-            self._calls[name] = (function, tuple(left_out))
 
     def implements(self, hook: str) -> bool:
         """Return whether the pack implements `hook`."""
@@ -106,7 +98,7 @@ class LoadedPack:
             PackError: The hook raised; `__cause__` is that error, `origin` the hook's source line.
             KeyError: The pack has no such hook.
         """
-        function, left_out = self._calls[hook]
+        function, left_out = self.calls[hook]
         for name in left_out:
             arguments.pop(name, None)
         try:
@@ -120,7 +112,7 @@ class LoadedPack:
         Raises:
             KeyError: The pack has no such hook.
         """
-        function, left_out = self._calls[hook]
+        function, left_out = self.calls[hook]
         if "step" in left_out:
             return lambda action, step: self.call(hook, action=action, step=step)
         plain = not left_out
@@ -234,9 +226,18 @@ def _checked(
         info=info,
         hooks=hooks,
         settings=settings,
+        calls={each: _call_of(each, hook, settings) for each, hook in hooks.items()},
         variables=variables_of(table, info.settings),
         secrets=secrets_among(table, info.settings, settings, name),
     )
+
+
+def _call_of(name: str, hook: Hook, settings: object) -> Call:
+    """Return how to call a hook: that is for every step, so its arguments are computed once."""
+    function: Callable[..., Any] = hook.function
+    if "settings" in hook.parameters:
+        function = partial(function, settings=settings)
+    return function, tuple(set(specs()[name]) - {*hook.parameters, "settings"})
 
 
 def _hold(manager: pluggy.PluginManager, plugin: object, name: str, origin: Origin) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionInfo, BaseStep, PackInfo, hookimpl
@@ -22,15 +23,10 @@ def insert_before(
     action: ActionInfo, step: BaseStep[Any], settings: StoreSettings
 ) -> BaseStep[Any] | None:
     """Open the target before files are stored there."""
-    if settings.target is None:
+    if settings.target is None or not isinstance(step, _steps().UploadFilesStep):
         return None
-    from handrail_synapse.upload.steps import UploadFilesStep  # noqa: PLC0415 - for these
-
-    if not isinstance(step, UploadFilesStep):
-        return None
-    from handrail_synapse.upload.store import OpenStore  # noqa: PLC0415 - for these
-
-    return OpenStore(settings)
+    opened: BaseStep[Any] = _store().OpenStore(settings)
+    return opened
 
 
 @hookimpl
@@ -40,14 +36,26 @@ def wrap_step(
     """Store files, and register them, in the place of the steps that send them to the service."""
     if settings.target is None:
         return None
-    from handrail_synapse.upload.steps import GenerateDataUnitsStep, UploadFilesStep  # noqa: PLC0415 - for these
+    layer: StepWrapper[Any] | None = None
+    if isinstance(step, _steps().UploadFilesStep):
+        layer = _store().StoreFiles(step, settings)
+    elif isinstance(step, _steps().GenerateDataUnitsStep):
+        layer = _store().RegisterUnits(step, settings)
+    return layer
 
-    if isinstance(step, UploadFilesStep):
-        from handrail_synapse.upload.store import StoreFiles  # noqa: PLC0415 - for these
 
-        return StoreFiles(step, settings)
-    if isinstance(step, GenerateDataUnitsStep):
-        from handrail_synapse.upload.store import RegisterUnits  # noqa: PLC0415 - for these
+# Imported where there is a target only: these hooks are called for the steps of every action.
 
-        return RegisterUnits(step, settings)
-    return None
+
+def _steps() -> Any:
+    return import_module("handrail_synapse.upload.steps")
+
+
+def _store() -> Any:
+    try:
+        return import_module("handrail_synapse.upload.store")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"the target in the settings of handrail-synapse needs {error.name}:  "
+            "pip install 'handrail-synapse[upload]'"
+        ) from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class StoreSettings(BaseModel):
     """Where migrated uploads store their files instead of sending them to the service."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     target: str | None = Field(
         default=None,
@@ -20,3 +22,8 @@ class StoreSettings(BaseModel):
         description="SQLite file, or postgresql:// URL, in which they are registered; by default, "
         "one called like the collection",
     )
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Validate the settings; without any, as in most plans, there is nothing to validate."""
+        return super().model_validate(obj, **options) if obj else cls.model_construct()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import handrail
@@ -120,6 +121,8 @@ class RegisterUnits(_Stored):
         done = handrail_upload.GenerateDataUnitsStep().execute(own)
         result = generated(context, [dict(unit) for unit in context.uploaded_files])
         result.data |= done.data
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        own.use_manifest().describe(finished=finished)
         own.close()
         return result
 

@@ -110,7 +110,7 @@ WITH_NOTES = Case(
         contender(COMMITS, "commits", COMMITS, NOTED),
         *(
             contender(
-                HANDRAIL if slots == SLOTS else f"handrail, {slots} slots",
+                HANDRAIL if slots == SLOTS else f"handrail, {slots} slot{'s' * (slots > 1)}",
                 HANDRAIL,
                 COMMITS,
                 NOTED,
@@ -157,9 +157,9 @@ def main() -> None:
             if case.name in given.only:
                 run["cases"].append(measured(case, bench, {}, given.rounds))
                 print(printed(run["cases"][-1]), flush=True)
-    run["ended"] = machine()
-    if given.json:
-        given.json.write_text(json.dumps(run, indent=1))
+                run["ended"] = machine()
+                if given.json:
+                    given.json.write_text(json.dumps(run, indent=1))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,8 @@ def markdown(case: dict[str, Any], columns: Sequence[str]) -> str:
         figures = [by_head[column] for column in columns]
         if row.each is None and row.remark:
             figures = [row.remark, *([""] * (len(columns) - 1))]
-        steps = "" if row.steps in {1, 1000} else f", {row.steps} steps"
+        usual = row.steps in {1, 1000} or case["unit"] == "item"  # Whose title has their number.
+        steps = "" if usual else f", {row.steps} steps"
         failed = f" ({row.remark})" if row.remark and row.each is not None else ""
         lines.append(f"| {row.label}{steps}{failed} | {' | '.join(figures)} |")
     return "\n".join(lines)

@@ -297,15 +297,19 @@ def lowest(session: nox.Session, package: Path) -> None:
             *lowest_pins(session, packages, frames),
             *(line for name in groups for line in group(name)),
         )
-    (tests,) = tests_of(package)
+    tests, *others = tests_of(package)
     found = [ROOT.glob(f"{tests}/{each}") for each in USES_OTHERS.get(package.name, ("",))]
     paths = (str(path.relative_to(ROOT)) for each in found for path in sorted(each))
-    run_tests(session, *FAST, *paths)
+    run_tests(session, *FAST, *paths, *others)
 
 
 def tests_of(package: Path) -> list[str]:
     """Return where the tests of a package are."""
-    return ["tests/unit"] if package == Path("core") else [f"{package}/tests"]
+    if package == Path("core"):
+        return ["tests/unit"]
+    # Its kit has what executors promise: those of core are tested with it.
+    more = ["tests/unit/executors"] if package.name == "testing" else []
+    return [f"{package}/tests", *more]
 
 
 def run_tests(session: nox.Session, *words: str, **env: str) -> None:

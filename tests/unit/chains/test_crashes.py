@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from chain_of_files import DATASET, STEPS, TABLE, params
+from killing.points import each_with_one, points
 
 from handrail import RuntimeContext, StepFailedError, resume, rollback
 from handrail.errors import RunClosedError
@@ -21,7 +22,7 @@ class Silent:
 
 QUIET = RuntimeContext(logger=Silent())
 WRITES, WRITES_OF_A_FAILURE = 29, 35
-POINTS = [(at, when) for at in range(1, WRITES + 1) for when in ("before", "after")]
+ALL = range(1, WRITES + 1)
 
 
 def crash(kill, folder, at, when, **fail):
@@ -57,7 +58,7 @@ def test_the_points_are_all_writes_of_the_run(kill, folder, journal, writes, fai
     assert not crash(kill, folder, writes + 1, "before", **fail)
 
 
-@pytest.mark.parametrize(("at", "when"), POINTS)
+@pytest.mark.parametrize(("at", "when"), points(ALL))
 def test_killed_anywhere_it_is_finished(kill, folder, journal, at, when):
     assert crash(kill, folder, at, when)
     row = journal.runs()[0]
@@ -71,7 +72,7 @@ def test_killed_anywhere_it_is_finished(kill, folder, journal, at, when):
     assert journal.runs()[0].outcome == "completed"
 
 
-@pytest.mark.parametrize(("at", "when"), POINTS)
+@pytest.mark.parametrize(("at", "when"), points(ALL, 1))
 def test_killed_anywhere_it_is_undone(kill, folder, journal, at, when):
     assert crash(kill, folder, at, when)
     rollback(DATASET, 1, journal=journal, ctx=QUIET, packs=())
@@ -79,8 +80,9 @@ def test_killed_anywhere_it_is_undone(kill, folder, journal, at, when):
     assert journal.runs()[0].outcome == "rolled_back"
 
 
-@pytest.mark.parametrize(("at", "when"), [point for point in POINTS if point[0] % 5 == 0])
-@pytest.mark.parametrize("again", [1, 3, 6])
+@pytest.mark.parametrize(
+    ("at", "when", "again"), each_with_one(points(range(5, WRITES + 1, 5)), [1, 3, 6])
+)
 @pytest.mark.parametrize("way", [resume, rollback])
 def test_killed_again_it_goes_on_where_it_was(kill, folder, journal, at, when, again, way):
     assert crash(kill, folder, at, when)
@@ -95,8 +97,7 @@ def test_killed_again_it_goes_on_where_it_was(kill, folder, journal, at, when, a
     (finished if journal.runs()[0].outcome == "completed" else undone)(folder / "world")
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, WRITES_OF_A_FAILURE + 1))
+@pytest.mark.parametrize(("at", "when"), points(range(1, WRITES_OF_A_FAILURE + 1)))
 def test_killed_after_a_failure_it_is_undone_either_way(kill, folder, journal, at, when):
     assert crash(kill, folder, at, when, teach="teach")
     if journal.runs()[0].outcome is None:

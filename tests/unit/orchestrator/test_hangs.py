@@ -149,13 +149,18 @@ class Swallowing(Hang):
 
 
 class InC(Hang):
+    def __init__(self) -> None:
+        super().__init__()
+        # How much lasts long enough, found out before the step begins, by the time of the CPU.
+        for count in (10**6, 10**7):
+            began = time.thread_time()
+            deque(repeat(None, count), maxlen=0)
+            per_item = (time.thread_time() - began) / count
+        self.count = int(4 * TIMEOUT / per_item)
+
     def block(self, seconds: float) -> None:
         # Runs no bytecode, and asks for no signals.
-        for count in (10**6, 10**7):
-            began = time.monotonic()
-            deque(repeat(None, count), maxlen=0)
-            per_item = (time.monotonic() - began) / count
-        deque(repeat(None, int(4 * TIMEOUT / per_item)), maxlen=0)
+        deque(repeat(None, self.count), maxlen=0)
 
 
 def child(seconds: float) -> list[str]:

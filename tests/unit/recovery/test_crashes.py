@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from killing.flow import FILES, Flow
+from killing.points import each_with_one, points
 
 from handrail import RuntimeContext
 from handrail.errors import RollbackRefusedError, RunClosedError
@@ -53,7 +54,7 @@ def undone(world):
 
 FAILS = {"fail": "last"}
 WRITES, WRITES_OF_A_FAILURE = 30, 36
-POINTS = [(at, when) for at in range(1, WRITES + 1) for when in ("before", "after")]
+ALL = range(1, WRITES + 1)
 
 
 @pytest.mark.parametrize(("writes", "params"), [(WRITES, {}), (WRITES_OF_A_FAILURE, FAILS)])
@@ -62,7 +63,7 @@ def test_the_points_are_all_writes_of_the_run(kill, world, journal, writes, para
     assert not crash(kill, world, journal, writes + 1, "before", **params)
 
 
-@pytest.mark.parametrize(("at", "when"), POINTS)
+@pytest.mark.parametrize(("at", "when"), points(ALL))
 def test_killed_anywhere_it_is_finished(kill, world, journal, at, when):
     """No effect is doubled, none is missing, and what is foreign stays."""
     assert crash(kill, world, journal, at, when)
@@ -78,7 +79,7 @@ def test_killed_anywhere_it_is_finished(kill, world, journal, at, when):
     assert journal.runs()[0].outcome == "completed"
 
 
-@pytest.mark.parametrize(("at", "when"), POINTS)
+@pytest.mark.parametrize(("at", "when"), points(ALL, 1))
 def test_killed_anywhere_it_is_undone(kill, world, journal, at, when):
     """Nothing of the run is left, and what it had replaced is back, unless it was sealed."""
     assert crash(kill, world, journal, at, when)
@@ -92,8 +93,9 @@ def test_killed_anywhere_it_is_undone(kill, world, journal, at, when):
     assert journal.runs()[0].outcome == "rolled_back"
 
 
-@pytest.mark.parametrize(("at", "when"), [point for point in POINTS if point[0] % 6 == 0])
-@pytest.mark.parametrize("again", [1, 3, 6])
+@pytest.mark.parametrize(
+    ("at", "when", "again"), each_with_one(points(range(6, WRITES + 1, 6)), [1, 3, 6])
+)
 def test_killed_again_while_it_is_undone(kill, world, journal, at, when, again):
     """The undo goes on where it was killed."""
     assert crash(kill, world, journal, at, when)
@@ -112,8 +114,9 @@ def test_killed_again_while_it_is_undone(kill, world, journal, at, when, again):
     assert journal.runs()[0].outcome == "rolled_back"
 
 
-@pytest.mark.parametrize(("at", "when"), [point for point in POINTS if point[0] % 6 == 1])
-@pytest.mark.parametrize("again", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("at", "when", "again"), each_with_one(points(range(1, WRITES + 1, 6)), [1, 2, 5])
+)
 def test_killed_again_while_it_is_finished(kill, world, journal, at, when, again):
     """It may be resumed as often as it takes."""
     assert crash(kill, world, journal, at, when)
@@ -128,8 +131,7 @@ def test_killed_again_while_it_is_finished(kill, world, journal, at, when, again
     finished(world)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, WRITES_OF_A_FAILURE + 1))
+@pytest.mark.parametrize(("at", "when"), points(range(1, WRITES_OF_A_FAILURE + 1)))
 def test_killed_after_a_failure_it_is_undone_either_way(kill, world, journal, at, when):
     """Once it undoes, `resume` undoes as well; before that, the step is tried again, and fails."""
     from handrail import StepFailedError

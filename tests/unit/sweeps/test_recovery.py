@@ -18,6 +18,8 @@ from handrail.executors.protocol import ChunkCall
 from handrail.journal.numbers import child_number
 from handrail.journal.sqlite import SqliteJournal
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 TRAIN = ("run", "flows.py:TrainAction")
 MIXED = ("--over", "epochs=10,20", "--over", "hyper.rate=0.1,2")  # The second and the last fail.
 GOOD = ("--over", "epochs=10,20,30")

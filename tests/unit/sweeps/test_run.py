@@ -11,6 +11,8 @@ from inline_executor import Log
 from recorded_runs import Call
 from sweeping import children, models
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 FOUR = ("--over", "epochs=10,20", "--over", "hyper.rate=0.1,0.2")
 TRAIN = ("run", "flows.py:TrainAction")
 

@@ -75,7 +75,8 @@ class Sweep:
     @classmethod
     def of(cls, recorded: Mapping[str, Any]) -> Sweep:
         """Return a recorded sweep."""
-        return cls(**{**recorded, "grid": Grid(**recorded["grid"])})
+        rest = {name: value for name, value in recorded.items() if name != "grid"}
+        return cls(grid=Grid(**recorded["grid"]), **rest)
 
 
 @dataclass(kw_only=True)
@@ -226,7 +227,7 @@ class RunChildren(BaseStep[SweepContext]):
     def rollback(self, context: SweepContext, result: StepResult) -> None:
         """Do nothing more: the children are undone by now."""
 
-    def preview_rollback(self, context: SweepContext, _result: StepResult) -> Iterable[str]:
+    def preview_rollback(self, context: SweepContext, result: StepResult) -> Iterable[str]:
         """Return a line for each child that would be undone."""
         with opened(self._shared(context)) as children:
             undone = children.undo_lines(self._sweep.grid)

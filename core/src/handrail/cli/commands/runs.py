@@ -253,7 +253,7 @@ def _counted(row: RunRow, counts: Mapping[str, int] | None) -> str:
     if not counts:
         return ""
     whole = plural(sum(counts.values()), "run")
-    if counts.keys() == {row.outcome}:
+    if list(counts) == [row.outcome]:
         return whole
     listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
     return f"{whole}: {listed}"

@@ -52,6 +52,7 @@ def remove(item: int, item_context: ItemContext, data: dict[str, list[Any]]) -> 
 
 class Copy(BaseStep):
     name = "copy"
+    progress_weight = 1.0
 
     def execute(self, context: Any) -> StepResult:
         if silent := os.environ.get("SILENT_AFTER"):

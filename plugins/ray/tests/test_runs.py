@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -54,8 +53,7 @@ def test_a_run_on_a_cluster_survives_kills_and_is_undone(tmp_path: Path, postgre
     resumed = project.handrail("resume", "1", **kills)
     assert resumed.returncode == 0, resumed.stdout
     assert project.made() == list(range(400))
-    shown = json.loads(project.handrail("show", "1", "--json").stdout)
-    assert shown["outcome"] == "completed"
+    assert '"outcome": "completed"' in project.handrail("show", "1", "--json").stdout
     undone = project.handrail("rollback", "1", "--yes")
     assert undone.returncode == 0, undone.stdout
     assert project.made() == []

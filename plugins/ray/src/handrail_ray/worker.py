@@ -6,7 +6,6 @@ import faulthandler
 import io
 import os
 import signal
-import sys
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -229,8 +228,8 @@ def _alive(session: ChunkSession, job: Job) -> Generator[None, None, None]:
 
 def _end(error: JournalError) -> NoReturn:
     """End this process at once: another attempt at the chunk may begin."""
-    with suppress(Exception):
-        print(f"handrail: this worker ends: {describe(error)}", file=sys.__stderr__, flush=True)
+    with suppress(OSError):
+        os.write(2, f"handrail: this worker ends: {describe(error)}\n".encode())
     os._exit(1)
 
 

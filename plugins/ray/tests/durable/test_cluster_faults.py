@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -78,7 +77,7 @@ class Project:
     def check_and_undo(self) -> None:
         """Check that each item was done, and none twice; then that an undo leaves nothing."""
         assert self.made() == list(range(ITEMS))
-        assert json.loads(self.handrail("show", "1", "--json"))["outcome"] == "completed"
+        assert '"outcome": "completed"' in self.handrail("show", "1", "--json")
         self.handrail("rollback", "1", "--yes")
         assert self.made() == []
 

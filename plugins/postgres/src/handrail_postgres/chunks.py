@@ -175,7 +175,7 @@ class PostgresChunkFences:
         """
         with self._session().using() as connection:
             found = connection.execute(CHUNK_IS_FREE, (lock_of(attempt),)).fetchone()
-        return found == (True,)
+        return bool(found == (True,))
 
     def holders(self, attempts: Collection[AttemptId]) -> Mapping[AttemptId, ChunkHolder]:
         """Return who has the lock of each chunk; those whose lock is free are left out.
@@ -185,7 +185,7 @@ class PostgresChunkFences:
         """
         by_lock = {lock_of(each): each for each in attempts}
         with self._session().using() as connection:
-            found = connection.execute(CHUNK_HOLDERS, (list(by_lock),)).fetchall()
+            found = list(connection.execute(CHUNK_HOLDERS, (list(by_lock),)))
         return {
             by_lock[lock]: ChunkHolder(label=name.removeprefix(_NAME), silent=silent)
             for lock, name, silent in found

@@ -69,6 +69,11 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
             raise
 
     @property
+    def url(self) -> str:
+        """The URL with which other machines open it."""
+        return self._url
+
+    @property
     def shown(self) -> str:
         """The URL for display, without options."""
         return without_options(self._url)

@@ -1,0 +1,142 @@
+"""Joins a Ray cluster, or starts one on this machine alone; quiet, and without statistics."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, cast
+
+from handrail.errors import ExecutorError
+
+_ADDRESS = "RAY_ADDRESS"
+_CLIENT = "ray://"
+
+# What Ray reads when it is imported; the values of the user take precedence.
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A machine that is busy may need a while to start the processes of a node.
+    "RAY_agent_register_timeout_ms": "120000",
+}
+# Plain Ray listens on all addresses of the machine, also for a cluster of one machine.
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+_TRIES = 3
+_STORE = 200_000_000  # Bytes of the object store: only chunks and their results are in it.
+
+
+def refuse_client(address: str) -> None:
+    """Check that an address is not one of the Ray client.
+
+    Raises:
+        ExecutorError: It is.
+    """
+    if address.startswith(_CLIENT):
+        raise ExecutorError(
+            f"{address} is an address of the Ray client, which loses its tasks when it is cut off",
+            ways_out=(
+                "run the workflow inside the cluster: ray job submit -- handrail run ...",
+                "or on one of its machines: RAY_ADDRESS=auto handrail run --executor ray ...",
+            ),
+        )
+
+
+def connect(slots: int | None) -> int:
+    """Join the cluster of `RAY_ADDRESS`, or start one here; return how many slots there are.
+
+    A process keeps its cluster until it ends, for all that it runs.
+
+    Args:
+        slots: How many slots are asked for, or None for one a core.
+
+    Raises:
+        ExecutorError: There is no such cluster, or it does not start.
+    """
+    address = os.environ.get(_ADDRESS, "")
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    if not address:
+        os.environ.setdefault(_LOOPBACK, "0")
+    import ray  # noqa: PLC0415 - a second
+
+    if not ray.is_initialized():
+        options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+        if address:
+            options["address"] = address
+        else:
+            options |= {
+                "address": "local",
+                "include_dashboard": False,
+                "num_cpus": slots or os.cpu_count() or 1,
+                "object_store_memory": _STORE,
+            }
+        with _same_handlers():
+            for left in reversed(range(1 if address else _TRIES)):
+                try:
+                    ray.init(**options)
+                    break
+                except Exception as error:
+                    # Ray gives up after 30 s, which a busy machine may need.
+                    ray.shutdown()
+                    if not left:
+                        raise _unreachable(address, error) from error
+    return slots or max(1, sum(int(node.cpus) for node in nodes()))
+
+
+def _unreachable(address: str, error: Exception) -> ExecutorError:
+    why = " ".join(str(error).split())
+    if address:
+        return ExecutorError(
+            f"the Ray cluster at {_ADDRESS}={address} cannot be joined: {why}",
+            ways_out=(
+                f"check that it is running: ray status --address {address}",
+                f"or start one on this machine: unset {_ADDRESS}",
+            ),
+        )
+    return ExecutorError(
+        f"Ray does not start on this machine: {why}",
+        ways_out=("stay with processes: --executor processes",),
+    )
+
+
+class Node(NamedTuple):
+    """A node that works on something.
+
+    Attributes:
+        id: Its ID.
+        address: Its address.
+        cpus: How many tasks it works on at a time.
+    """
+
+    id: str
+    address: str
+    cpus: float
+
+
+def nodes() -> list[Node]:
+    """Return the nodes that work on something, as Ray sees them now."""
+    import ray  # noqa: PLC0415 - see above
+
+    known: list[dict[str, Any]] = cast("Any", ray).nodes()
+    return [
+        Node(each["NodeID"], each["NodeManagerAddress"], cpus)
+        for each in known
+        if each["Alive"] and (cpus := each["Resources"].get("CPU"))
+    ]
+
+
+@contextmanager
+def _same_handlers() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray replaces by one that raises SystemExit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)

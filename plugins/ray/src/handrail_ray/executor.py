@@ -1,0 +1,309 @@
+"""RayExecutor: chunks of items as tasks of a Ray cluster, fenced by locks in the journal."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail.errors import ExecutorError, JournalError
+from handrail.executors import Cancelled, Failed, Full, Guarantees, Lost
+from handrail_ray.cluster import connect, nodes, refuse_client
+from handrail_ray.shipped import ship
+from handrail_ray.versions import versions
+from handrail_ray.worker import Job, kill, open_journal, probe, work_on
+
+if TYPE_CHECKING:
+    from handrail.executors import AttemptId, ChunkCall, CodeRef, Death, Host, Outcome
+    from handrail.journal import ChunkFences, ChunkHolder, Journal, ReachedByWorkers
+    from handrail_ray.worker import Reply
+
+BEAT = 2.0
+"""Seconds between the signs of life of a worker."""
+
+PATIENCE = 60.0
+"""Seconds after which a worker ends whose signs of life are not answered."""
+
+SILENT = 75.0
+"""Seconds without a sign of life after which a worker counts as lost: one that goes on has ended
+before, with `PATIENCE`."""
+
+_LOOK = 5.0  # Seconds between two looks at who is silent.
+_PROBE = 120.0  # Seconds for the nodes to say whether they can work.
+_CLOSE = 10.0  # Seconds for workers to end.
+_PAUSE = 0.05
+
+_URL = re.compile(r"ray(?::(?P<slots>[1-9][0-9]{0,4}))?")
+
+
+class RayExecutor:
+    """Works on a Ray cluster: that of `RAY_ADDRESS`, or one that it starts on this machine.
+
+    Args:
+        url: `ray`, or `ray:8` for 8 slots.
+        host: What the run offers.
+
+    Raises:
+        ExecutorError: The URL is not valid, or the journal is not one that other machines reach.
+    """
+
+    def __init__(self, url: str, host: Host) -> None:
+        refuse_client(url)
+        refuse_client(os.environ.get("RAY_ADDRESS", ""))
+        match = _URL.fullmatch(url)
+        if match is None:
+            raise ExecutorError(
+                f"'{url}' is no executor on a Ray cluster",
+                ways_out=("ray, or with a number of slots: ray:8", "set RAY_ADDRESS to join one"),
+            )
+        if host.journal is None or host.run is None:
+            raise ExecutorError(
+                "workers on a Ray cluster record what they do in the journal of the run, which "
+                "only this machine reaches",
+                ways_out=(
+                    "keep runs in PostgreSQL: pip install handrail-postgres, and "
+                    "--journal postgresql://user@host/database",
+                    "or stay on this machine: --executor processes",
+                ),
+            )
+        self._host = host
+        self._where: tuple[str, int] = (host.journal, host.run)
+        self._slots: int | None = int(match["slots"]) if match["slots"] else host.slots
+        self._journal: Journal | None = None
+        self._task: Any = None
+        self._queue: deque[ChunkCall] = deque()
+        self._running: dict[Any, AttemptId] = {}
+        self._asked: set[AttemptId] = set()  # Cancelled, as far as we are concerned.
+        self._ended: list[Outcome] = []
+        self._looked = time.monotonic()
+
+    @property
+    def guarantees(self) -> Guarantees:
+        """What it promises; the number of slots of a cluster that is joined only after `open`."""
+        slots = self._slots or 1
+        return Guarantees(
+            bounded=2 * slots,
+            slots=slots,
+            hard_cancel=True,
+            descendants=False,
+            survives_driver=True,
+            death="it takes the lock of the chunk in the journal",
+        )
+
+    def open(self, env_digest: str, code: CodeRef) -> None:
+        """Join or start the cluster, and check what is installed on its nodes.
+
+        Raises:
+            ExecutorError: There is no cluster, or a node cannot work with this run.
+            JournalError: The journal cannot be used.
+        """
+        url, run = self._where
+        self._journal = open_journal(url)
+        self._fences: ChunkFences = cast("ReachedByWorkers", self._journal).chunk_fences(run)
+        job = Job(
+            journal=url,
+            versions=versions(),
+            shipped=ship(code),
+            beat=BEAT,
+            patience=PATIENCE,
+        )
+        self._slots = connect(self._slots)
+        _check_nodes(job)
+        self._task = _remote(_for(job), num_cpus=1)
+
+    def submit(self, call: ChunkCall) -> None:
+        """Take a call; it does not wait for it.
+
+        Raises:
+            Full: As many calls as `guarantees.bounded` have not ended.
+            ExecutorError: It is not open.
+        """
+        if self._task is None:
+            raise ExecutorError("the executor is not open")
+        if len(self._queue) + len(self._running) >= self.guarantees.bounded:
+            raise Full
+        self._queue.append(call)
+        self._feed()
+
+    def wait(self, timeout: float) -> list[Outcome]:
+        """Return outcomes of calls, each once; none if there are none within `timeout` seconds."""
+        import ray  # noqa: PLC0415 - see `connect`
+
+        deadline = time.monotonic() + timeout
+        while True:
+            self._feed()
+            left = max(0.0, deadline - time.monotonic())
+            if self._running:
+                # A batch: whatever has ended when the first one is seen.
+                first = 0.0 if self._ended else min(left, _LOOK)
+                ready, _ = ray.wait(list(self._running), timeout=first)
+                if ready:
+                    count = len(self._running)
+                    ready, _ = ray.wait(list(self._running), num_returns=count, timeout=0)
+                self._ended += [self._outcome(ref) for ref in ready]
+            self._look_for_silent()
+            ended, self._ended = self._ended, []
+            if ended or left == 0.0 or not self._running:
+                self._feed()
+                return ended
+
+    def cancel(self, attempt: AttemptId) -> None:
+        """Ask for the end of an attempt: its worker is killed."""
+        import ray  # noqa: PLC0415 - see `connect`
+
+        if self._dequeue(attempt):
+            self._ended.append(Cancelled(attempt=attempt))
+        for ref, running in self._running.items():
+            if running == attempt:
+                self._asked.add(attempt)
+                with suppress(ray.exceptions.RayError, ValueError):
+                    ray.cancel(ref, force=True)
+
+    def confirm_dead(self, attempt: AttemptId, timeout: float) -> Death:
+        """Forbid an attempt to go on; then take the lock of its chunk.
+
+        A worker that goes on sees it with its next sign of life, and ends. One that is stopped is
+        killed on its node; if that cannot be reached, its connection is ended.
+        """
+        deadline = time.monotonic() + timeout
+        if self._dequeue(attempt):
+            return "dead"
+        self._fences.forbid(attempt)
+        grace = time.monotonic() + 2 * BEAT
+        asked: set[str] = set()
+        while not self._fences.is_free(attempt):
+            now = time.monotonic()
+            holder = self._fences.holders([attempt]).get(attempt)
+            if holder is not None and (now > grace or holder.silent > 2 * BEAT):
+                if holder.label not in asked:
+                    asked.add(holder.label)
+                    _kill(holder)
+                elif holder.silent > SILENT:
+                    self._fences.expel(attempt)
+            if now > deadline:
+                return "unknown"
+            time.sleep(_PAUSE)
+        return "fenced"
+
+    def close(self) -> None:
+        """Kill the workers of what has not ended. Calling it twice is harmless."""
+        if self._journal is None:
+            return
+        self._queue.clear()
+        running = list(self._running.values())
+        for attempt in running:
+            self.cancel(attempt)
+        with suppress(JournalError):
+            deadline = time.monotonic() + _CLOSE
+            for attempt in running:
+                self.confirm_dead(attempt, max(0.0, deadline - time.monotonic()))
+            self._fences.close()
+        self._running.clear()
+        self._task = None
+        self._journal.close()
+        self._journal = None
+
+    def _feed(self) -> None:
+        while self._queue and len(self._running) < self.guarantees.slots:
+            call = self._queue.popleft()
+            ref = self._task.remote(call, self._fences.token())
+            self._running[ref] = call.attempt
+
+    def _dequeue(self, attempt: AttemptId) -> bool:
+        for call in self._queue:
+            if call.attempt == attempt:
+                self._queue.remove(call)
+                return True
+        return False
+
+    def _outcome(self, ref: Any) -> Outcome:
+        import ray  # noqa: PLC0415 - see `connect`
+
+        attempt = self._running.pop(ref)
+        try:
+            reply: Reply = ray.get(ref)
+        except ray.exceptions.RayTaskError as error:
+            return Failed(attempt=attempt, error=_first_line(error), trace=str(error))
+        except ray.exceptions.RayError as error:
+            # What Ray knows of a worker may be wrong, and it may be early.
+            asked = attempt in self._asked
+            self._asked.discard(attempt)
+            if asked and self.confirm_dead(attempt, 3 * BEAT) != "unknown":
+                return Cancelled(attempt=attempt)
+            return Lost(attempt=attempt, reason=f"Ray says: {_first_line(error)}")
+        self._asked.discard(attempt)
+        if reply.stdout:
+            self._host.wrote("stdout", reply.stdout)
+        if reply.stderr:
+            self._host.wrote("stderr", reply.stderr)
+        return reply.outcome
+
+    def _look_for_silent(self) -> None:
+        if time.monotonic() - self._looked < min(_LOOK, SILENT / 4) or not self._running:
+            return
+        self._looked = time.monotonic()
+        holders = self._fences.holders(self._running.values())
+        for ref, attempt in list(self._running.items()):
+            holder = holders.get(attempt)
+            if holder is not None and holder.silent > SILENT:
+                del self._running[ref]
+                reason = f"its worker has given no sign of life for {holder.silent:.0f} s"
+                self._ended.append(Lost(attempt=attempt, reason=reason))
+
+
+def _remote(function: Callable[..., Any], **options: Any) -> Any:
+    import ray  # noqa: PLC0415 - see `connect`
+
+    return ray.remote(max_retries=0, **options)(function)
+
+
+def _for(job: Job) -> Callable[[ChunkCall, int], Reply]:
+    # A function inside another goes to the nodes with its values, once for all chunks.
+    def handrail_chunk(call: ChunkCall, token: int) -> Reply:
+        return work_on(job, call, token)
+
+    return handrail_chunk
+
+
+def _on(node: str) -> Any:
+    from ray.util.scheduling_strategies import (  # noqa: PLC0415 - see `connect`
+        NodeAffinitySchedulingStrategy,
+    )
+
+    return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+
+
+def _check_nodes(job: Job) -> None:
+    """Ask each node whether it can work; one that does not answer is asked again by each worker.
+
+    Raises:
+        ExecutorError: A node cannot.
+    """
+    import ray  # noqa: PLC0415 - see `connect`
+
+    task = _remote(probe, num_cpus=0)
+    asked = {
+        task.options(scheduling_strategy=_on(node.id)).remote(job): node.address for node in nodes()
+    }
+    ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE)
+    for ref in ready:
+        with suppress(ray.exceptions.RayError):
+            if why := ray.get(ref):
+                raise ExecutorError(f"the node {asked[ref]} cannot work on this run: {why}")
+
+
+def _kill(holder: ChunkHolder) -> None:
+    """Kill a worker on its node, if that node can be reached; do not wait for it."""
+    pid, _, start = holder.label.partition(" ")
+    task = _remote(kill, num_cpus=0)
+    for node in nodes():
+        if node.id.startswith(start):
+            task.options(scheduling_strategy=_on(node.id)).remote(int(pid))
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line), type(error).__name__)

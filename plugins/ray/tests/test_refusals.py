@@ -1,0 +1,129 @@
+"""What is refused before Ray is even imported, and what is compared and sent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handrail.errors import ExecutorError
+from handrail.executors import CodeRef
+from handrail_ray import make_executor, shipped, versions
+from handrail_testing.executor_contract import ContractHost
+
+
+class Host(ContractHost):
+    journal = "postgresql://ada@db/runs"
+    run = 12
+
+
+@pytest.mark.parametrize("url", ["ray:", "ray:0", "ray:two", "ray:-1", "ray:8:8", "rays"])
+def test_a_url_is_a_name_and_a_number(url: str) -> None:
+    """Anything else is refused with an example."""
+    with pytest.raises(ExecutorError, match="is no executor on a Ray cluster") as refused:
+        make_executor(url, Host())
+    assert "ray:8" in refused.value.ways_out[0]
+
+
+def test_the_ray_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By URL and by variable: it loses what it has submitted when it is cut off."""
+    with pytest.raises(ExecutorError, match="is an address of the Ray client") as refused:
+        make_executor("ray://head:10001", Host())
+    assert any("inside the cluster" in way for way in refused.value.ways_out)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(ExecutorError, match="is an address of the Ray client"):
+        make_executor("ray", Host())
+
+
+def test_a_journal_in_a_file_is_refused() -> None:
+    """With the way to one that workers reach, and the way to stay on this machine."""
+    with pytest.raises(ExecutorError, match="which only this machine reaches") as refused:
+        make_executor("ray", ContractHost())
+    assert "handrail-postgres" in refused.value.ways_out[0]
+
+
+def test_making_one_starts_nothing() -> None:
+    """Neither Ray nor a journal is imported until it is opened."""
+    code = (
+        "import sys; from handrail_ray import make_executor;"
+        "from handrail_testing.executor_contract import ContractHost;"
+        "host = ContractHost(); host.journal, host.run = 'postgresql://db/runs', 1;"
+        "assert make_executor('ray:4', host).guarantees.slots == 4;"
+        "assert not {'ray', 'handrail_postgres'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_differences_are_named_and_counted() -> None:
+    """Python first, and no more than fit into a line."""
+    run = {"Python": "3.11.7", **{f"lib{n}": "1" for n in range(9)}}
+    node = {"Python": "3.11.9", **{f"lib{n}": "2" for n in range(8)}}
+    assert versions.differences(run, run) == ""
+    told = versions.differences(run, node)
+    assert told.startswith("Python is 3.11.9 there and 3.11.7 here, lib0 is 2 there and 1 here")
+    assert told.endswith(", and 5 more")
+    assert versions.differences({"a": "1"}, {}) == "a is missing there and 1 here"
+
+
+def test_what_ray_brings_along_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It puts a psutil of its own before that of the environment, when it is imported."""
+    before = versions.versions()
+    import ray
+
+    monkeypatch.syspath_prepend(str(Path(ray.__file__).parent / "thirdparty_files"))
+    assert versions.versions() == before
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> CodeRef:
+    """A workflow in a file, with a package beside it, and what is no code."""
+    project = tmp_path / "project"
+    for place in ("flows.py", "parts/__init__.py", "parts/one.py", ".venv/lib/x.py", "data.csv"):
+        file = project / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"# {place}\n")
+    return CodeRef(
+        function="flows:work",
+        files={"flows": str(project / "flows.py")},
+        path=(str(project),),
+        checked=(str(project),),
+        folder=str(project),
+    )
+
+
+def test_code_that_is_there_is_used_there(code: CodeRef, tmp_path: Path) -> None:
+    """So functions find the files beside it."""
+    below = tmp_path / "session"
+    below.mkdir()
+    assert shipped.unpack(shipped.ship(code), below) == code
+    assert list(below.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["missing", "changed"])
+def test_code_that_is_not_there_is_unpacked(code: CodeRef, tmp_path: Path, how: str) -> None:
+    """All workers of a node share it, and nothing but Python files is sent."""
+    project, below = Path(code.folder), tmp_path / "session"
+    below.mkdir()
+    sent = shipped.ship(code)
+    if how == "missing":
+        project.rename(tmp_path / "gone")
+    else:
+        (project / "flows.py").write_text("# another\n")
+    found = shipped.unpack(sent, below)
+    assert found == shipped.unpack(sent, below)
+    [unpacked] = below.iterdir()
+    place = unpacked / "path/0"
+    assert found.path == found.checked == (str(place),)
+    assert found.folder == (str(place) if how == "missing" else code.folder)
+    assert Path(found.files["flows"]).read_text() == "# flows.py\n"
+    files = sorted(str(each.relative_to(place)) for each in place.rglob("*") if each.is_file())
+    assert files == ["flows.py", "parts/__init__.py", "parts/one.py"]
+
+
+def test_too_much_code_is_refused(code: CodeRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be sent to each node."""
+    monkeypatch.setattr(shipped, "LARGEST", 20)
+    with pytest.raises(ExecutorError, match="too much to send them to the nodes"):
+        shipped.ship(code)

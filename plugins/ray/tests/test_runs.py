@@ -1,0 +1,59 @@
+"""A run on a cluster: killed workers and a killed run, resumed and undone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+class Project:
+    """A folder with the workflow, and a journal."""
+
+    def __init__(self, folder: Path, journal: str) -> None:
+        self.folder = folder
+        self._journal = journal
+        shutil.copy(Path(__file__).with_name("copies.py"), folder)
+
+    def handrail(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "handrail", *words, "--journal", self._journal]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **variables, "HANDRAIL_EXECUTOR": "ray:2", "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+
+    def made(self) -> list[int]:
+        return sorted(int(each.name) for each in (self.folder / "made").iterdir())
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_run_on_a_cluster_survives_kills_and_is_undone(tmp_path: Path, postgres_url: str) -> None:
+    """Nothing is doubled, nothing is lost, and nothing is left after the undo.
+
+    Workers are killed from inside chunks, and so is the run, whose worker goes on for a while.
+    """
+    project = Project(tmp_path, postgres_url)
+    kills = {"KILL_WORKER_AT": "15 207", "KILL_RUN_AT": "300"}
+    run = project.handrail("run", "copies.py:copies", **kills)
+    assert run.returncode == -signal.SIGKILL, run.stdout
+    assert (tmp_path / "worker-15").exists()
+    assert 0 < len(project.made()) < 400
+    resumed = project.handrail("resume", "1", **kills)
+    assert resumed.returncode == 0, resumed.stdout
+    assert project.made() == list(range(400))
+    assert '"outcome": "completed"' in project.handrail("show", "1", "--json").stdout
+    undone = project.handrail("rollback", "1", "--yes")
+    assert undone.returncode == 0, undone.stdout
+    assert project.made() == []

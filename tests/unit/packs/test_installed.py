@@ -256,7 +256,7 @@ def test_installed_takes_what_it_is_given(tmp_path):
     found = installed_packs(start=tmp_path, no_packs=["a"], environ={"HANDRAIL_ONLY_PACKS": "b"})
     assert found.settings.project.folder == tmp_path
     sources = [source for _, _, source in rows_of(found.settings)]
-    assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS", *["default"] * 3]
+    assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS", *["default"] * 4]
 
 
 def test_a_pack_alone_is_on_and_has_its_own_settings_only(garden, packs):

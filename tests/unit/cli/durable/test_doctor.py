@@ -49,7 +49,7 @@ def test_runs_that_wait_are_listed_with_both_ways_out(
     done = handrail("doctor")
     assert done.returncode == 0
     assert f"✓ journal .handrail/runs.db (format {len(MIGRATIONS)}, 2 runs)\n" in done.stdout
-    [line] = [line for line in done.stdout.splitlines() if line.startswith("○")]
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("○ run ")]
     assert line.startswith("○ run 1 of durable.py:job, ")
     assert line.endswith(", interrupted:  handrail resume 1 or handrail rollback 1")
     [waiting] = journal_of(handrail)["waiting"]

@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from importlib import import_module
+from typing import Any, NamedTuple
 
 from handrail.errors import ExecutorError
 
@@ -27,6 +28,11 @@ _SETTINGS = {
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _TRIES = 3
 _STORE = 200_000_000  # Bytes of the object store: only chunks and their results are in it.
+
+
+def ray_module() -> Any:
+    """Return Ray, which takes a second to import. Its types are not complete."""
+    return import_module("ray")
 
 
 def refuse_client(address: str) -> None:
@@ -61,7 +67,7 @@ def connect(slots: int | None) -> int:
         os.environ.setdefault(name, value)
     if not address:
         os.environ.setdefault(_LOOPBACK, "0")
-    import ray  # noqa: PLC0415 - a second
+    ray = ray_module()
 
     if not ray.is_initialized():
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
@@ -119,9 +125,9 @@ class Node(NamedTuple):
 
 def nodes() -> list[Node]:
     """Return the nodes that work on something, as Ray sees them now."""
-    import ray  # noqa: PLC0415 - see above
+    ray = ray_module()
 
-    known: list[dict[str, Any]] = cast("Any", ray).nodes()
+    known: list[dict[str, Any]] = ray.nodes()
     return [
         Node(each["NodeID"], each["NodeManagerAddress"], cpus)
         for each in known
@@ -130,7 +136,7 @@ def nodes() -> list[Node]:
 
 
 @contextmanager
-def _same_handlers() -> Iterator[None]:
+def _same_handlers() -> Generator[None, None, None]:
     """Keep the handler of SIGTERM, which Ray replaces by one that raises SystemExit."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -8,11 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ExecutorError, JournalError
 from handrail.executors import Cancelled, Failed, Full, Guarantees, Lost
-from handrail_ray.cluster import connect, nodes, refuse_client
+from handrail_ray.cluster import connect, nodes, ray_module, refuse_client
 from handrail_ray.shipped import ship
 from handrail_ray.versions import versions
 from handrail_ray.worker import Job, kill, open_journal, probe, work_on
@@ -131,7 +132,7 @@ class RayExecutor:
 
     def wait(self, timeout: float) -> list[Outcome]:
         """Return outcomes of calls, each once; none if there are none within `timeout` seconds."""
-        import ray  # noqa: PLC0415 - see `connect`
+        ray = ray_module()
 
         deadline = time.monotonic() + timeout
         while True:
@@ -153,7 +154,7 @@ class RayExecutor:
 
     def cancel(self, attempt: AttemptId) -> None:
         """Ask for the end of an attempt: its worker is killed."""
-        import ray  # noqa: PLC0415 - see `connect`
+        ray = ray_module()
 
         if self._dequeue(attempt):
             self._ended.append(Cancelled(attempt=attempt))
@@ -221,7 +222,7 @@ class RayExecutor:
         return False
 
     def _outcome(self, ref: Any) -> Outcome:
-        import ray  # noqa: PLC0415 - see `connect`
+        ray = ray_module()
 
         attempt = self._running.pop(ref)
         try:
@@ -256,7 +257,7 @@ class RayExecutor:
 
 
 def _remote(function: Callable[..., Any], **options: Any) -> Any:
-    import ray  # noqa: PLC0415 - see `connect`
+    ray = ray_module()
 
     return ray.remote(max_retries=0, **options)(function)
 
@@ -270,11 +271,8 @@ def _for(job: Job) -> Callable[[ChunkCall, int], Reply]:
 
 
 def _on(node: str) -> Any:
-    from ray.util.scheduling_strategies import (  # noqa: PLC0415 - see `connect`
-        NodeAffinitySchedulingStrategy,
-    )
-
-    return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+    strategies: Any = import_module("ray.util.scheduling_strategies")
+    return strategies.NodeAffinitySchedulingStrategy(node_id=node, soft=False)
 
 
 def _check_nodes(job: Job) -> None:
@@ -283,7 +281,7 @@ def _check_nodes(job: Job) -> None:
     Raises:
         ExecutorError: A node cannot.
     """
-    import ray  # noqa: PLC0415 - see `connect`
+    ray = ray_module()
 
     task = _remote(probe, num_cpus=0)
     asked = {

@@ -17,6 +17,7 @@ from handrail.errors import ExecutorError, JournalError, LeaseLostError, describ
 from handrail.executors import Failed, Lost, Outcome, prepare, work
 from handrail.frozen import frozen
 from handrail.journal import Journal, ReachedByWorkers
+from handrail_ray.cluster import ray_module
 from handrail_ray.shipped import Shipped, unpack
 from handrail_ray.versions import differences, versions
 
@@ -136,7 +137,7 @@ def kill(pid: int) -> None:
 def _code_of(job: Job) -> CodeRef:
     name = f"{job.shipped.name} {job.shipped.code}"
     if name not in _code:
-        import ray  # noqa: PLC0415 - it is there, in a worker
+        ray = ray_module()
 
         context = ray.get_runtime_context()
         if differ := differences(job.versions, versions()):
@@ -169,7 +170,7 @@ def _begun(job: Job, call: ChunkCall, token: int) -> ChunkSession:
 
 def _connected(job: Job) -> ChunkSession:
     if job.journal not in _sessions:
-        import ray  # noqa: PLC0415 - see above
+        ray = ray_module()
 
         for url in list(_sessions):
             _sessions.pop(url).close()

@@ -16,17 +16,22 @@ KILLED = -signal.SIGKILL
 
 # All instants together take half an hour; without HANDRAIL_FAULTS it is some of them.
 FULL = "HANDRAIL_FAULTS" in os.environ
-STEP, ROUNDS = (1, 12) if FULL else (5, 3)
+STEP, ROUNDS = (1, 12) if FULL else (5, 2)
+WRITES = 1 if FULL else 16  # Of those one, by each of the eight tests that do so.
 
 
-def points(scene: Any, shift: bool) -> Iterator[int]:
+def points(scene: Any, shift: bool, step: int = STEP, first: int = 1) -> Iterator[int]:
     """Return the numbers of the writes to die at; at a server, which is slow, one half of them.
 
     The other half is what `shift` gives: each write has its turn, some before it and some after.
     """
     local = not scene.place.environment
-    step = STEP if local else 2 * STEP
-    return count(1 + STEP * (shift and not local), step)
+    return count(first, step) if local else count(1 + step * shift, 2 * step)
+
+
+def number_of(when: str, way: str, if_exists: str) -> int:
+    """Return the number of a test among the eight that die in each way."""
+    return 4 * (when == "after") + 2 * (way == "rollback") + (if_exists == "overwrite")
 
 
 ways = pytest.mark.parametrize("way", ["resume", "rollback"])
@@ -39,7 +44,9 @@ kinds = pytest.mark.parametrize("if_exists", ["same", "overwrite"])
 def test_killed_at_every_write_of_the_journal(
     scene: Any, make_upload: Any, fill: Any, when: str, way: str, if_exists: str
 ) -> None:
-    for at in points(scene, (when, way) in (("before", "resume"), ("after", "rollback"))):
+    shift = (when, way) in (("before", "resume"), ("after", "rollback"))
+    first = 1 + 2 * number_of(when, way, if_exists) % WRITES
+    for at in points(scene, shift, WRITES, first):
         before = fill(scene, 10, replacing=if_exists == "overwrite")
         upload = make_upload(scene, if_exists=if_exists)
         if upload.do("run", at=at, when=when)["code"] != KILLED:
@@ -54,7 +61,8 @@ def test_killed_at_every_write_of_the_journal(
 def test_killed_around_each_put(
     scene: Any, make_upload: Any, fill: Any, when: str, way: str, if_exists: str
 ) -> None:
-    for put in range(1, 12, STEP):
+    some = (1 + 5 * (number_of(when, way, if_exists) % 3),)
+    for put in range(1, 12) if FULL else some:
         before = fill(scene, 10, replacing=if_exists == "overwrite")
         upload = make_upload(scene, if_exists=if_exists)
         assert upload.do("run", call="put", nth=put, when=when)["code"] == KILLED

@@ -31,7 +31,6 @@ METAVARS = {
     "if-exists": "[same|skip|overwrite|error]",
     "compare": "[checksum|size]",
     "claim-wait": "DURATION",
-    "concurrency": "INTEGER",
     "part-size": "SIZE",
     "part-concurrency": "INTEGER",
     "bandwidth": "SIZE",
@@ -43,7 +42,6 @@ DEFAULTS = {
     "if-exists": "same",
     "compare": "checksum",
     "claim-wait": "0s",
-    "concurrency": "8",
     "part-size": "8.0MiB",
     "part-concurrency": "4",
     "retries": "8",
@@ -90,6 +88,9 @@ def test_every_param_is_an_option(shown: str) -> None:
         if name in ("source", "target", "sources"):
             assert option not in options
             continue
+        if name == "concurrency":  # That option is one of `run`, for sweeps.
+            assert options[option][0] == "N"
+            continue
         metavar, told = options[option]
         assert metavar == METAVARS.get(option, "")
         assert told.startswith(field.description)
@@ -102,7 +103,9 @@ def test_every_param_is_an_option(shown: str) -> None:
 def test_the_help_is_for_people(shown: str) -> None:
     """The usage has both arguments, nothing is wider than the terminal, no Python shows."""
     assert "run upload [OPTIONS] [SOURCE] TARGET" in shown
-    assert "Params without an option, for -p and --params:\n  sources  A folder" in shown
+    without = shown.partition("Params without an option, for -p and --params:\n")[2]
+    assert re.findall(r"(?m)^  (\w+) ", without) == ["sources", "concurrency"]
+    assert "[default: 8]  [--concurrency is taken: use -p" in without
     assert max(map(len, shown.splitlines())) <= 100
     assert not re.search(r"PydanticUndefined|default_factory|ByteSize|BYTESIZE|\bNone\b|<", shown)
 

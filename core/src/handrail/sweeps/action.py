@@ -215,14 +215,17 @@ class RunChildren(BaseStep[SweepContext]):
 
     def execute(self, context: SweepContext) -> StepResult | Awaitable[StepResult]:
         """Run all children that are not done."""
-        with self._failing(context):
-            return self._told(context, _link(context).map_items(**self._options(context)))
+        return self._children(context)
 
     def resume(
         self, context: SweepContext, result: StepResult
     ) -> StepResult | Awaitable[StepResult]:
         """Go on with the children that are not done."""
-        return self.execute(context)
+        return self._children(context)
+
+    def _children(self, context: SweepContext) -> StepResult:
+        with self._failing(context):
+            return self._told(context, _link(context).map_items(**self._options(context)))
 
     def rollback(self, context: SweepContext, result: StepResult) -> None:
         """Do nothing more: the children are undone by now."""
@@ -277,6 +280,13 @@ class AwaitChildren(RunChildren):
 
     async def execute(self, context: SweepContext) -> StepResult:
         """Run all children that are not done."""
+        return await self._awaited(context)
+
+    async def resume(self, context: SweepContext, result: StepResult) -> StepResult:
+        """Go on with the children that are not done."""
+        return await self._awaited(context)
+
+    async def _awaited(self, context: SweepContext) -> StepResult:
         with self._failing(context):
             return self._told(context, await _link(context).amap_items(**self._options(context)))
 

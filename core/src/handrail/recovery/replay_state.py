@@ -230,7 +230,7 @@ class _Lines:
         self._found = found
         self._undoing = undoing
         rows, last = attempts.rows, attempts.last
-        over = set() if undoing else {name for name in last if rows[last[name]].state == "undone"}
+        over = {name for name in last if not undoing and rows[last[name]].state == "undone"}
         begun = [
             place
             for place, each in enumerate(plan.steps)

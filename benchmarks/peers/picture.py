@@ -52,13 +52,16 @@ def conditions(run: dict[str, Any]) -> str:
                     versions[row["peer"]] = each["version"]
                     versions["Python"] = each["python"]
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-    pause = max(case.get("pause", 0) for case in run["cases"])
-    paused = f" Before each copy of many files to a disk there was a pause of {pause:g} s."
+    pauses = [case.get("pause", 0) for case in run["cases"]]
+    longest = max(each or 0 for each in pauses)
+    paused = f" Before each copy of many files to a disk there was a pause of {longest:g} s."
+    own = " Contenders that copied many files to a disk had an empty one of their own each."
+    fresh = (own if None in pauses else "") + (paused if longest else "")
     load = f"{began['load']:.1f} at the beginning and {ended['load']:.1f} at the end"
     return (
         f"Measured on {began['at'][:10]} with {began['cores']} virtual cores; {run['rounds']}"
         f" rounds, of which slow ones took part in fewer. The load was {load}: above the"
-        f" number of cores, others were at work, too.{paused if pause else ''} {named}.\n"
+        f" number of cores, others were at work, too.{fresh} {named}.\n"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -84,13 +85,17 @@ class SqliteDatabase(Database):
 
     def exists(self) -> bool:
         path, shown = self.path, self.shown
+        mode = 0
         try:
-            if path.is_file():
+            # Asked once: others may make it meanwhile.
+            with suppress(FileNotFoundError, NotADirectoryError):
+                mode = path.stat().st_mode
+            if stat.S_ISREG(mode):
                 return True
-            if path.is_dir():
+            if stat.S_ISDIR(mode):
                 inside = f"name a file in it, such as {shown.rstrip('/')}/uploads.db"
                 raise NotACatalogueError(f"{shown} is a folder", ways_out=(inside,))
-            if path.exists():
+            if mode:
                 raise NotACatalogueError(f"{shown} is not a file")
             if not path.parent.is_dir():
                 message = f"the folder of {shown} does not exist"

@@ -14,7 +14,8 @@ from handrail.lock.file import LOCK_FILE, lock_text, parse_lock, read_lock, writ
 from handrail.lock.model import LockedAction, LockedPack, LockedStep
 from handrail.settings.atomic import own_folder, replace_file
 
-words = st.text(min_size=1, max_size=8).filter(lambda each: each.isprintable() or len(each) < 3)
+printable = st.characters(exclude_categories=["C", "Z"])
+words = st.text(min_size=1, max_size=2) | st.text(printable, min_size=1, max_size=8)
 actions = st.builds(
     LockedAction,
     name=words,

@@ -67,6 +67,32 @@ for number, default in (
         with contextlib.suppress(ValueError):  # Not the main thread.
             signal.signal(number, default)
 
+# Of a slow test with more cases than that, such as a kill at each write, so many run, from the
+# first to the last; `nox -s faults` runs all.
+CASES = 8
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out cases of slow tests that have many, at even distances."""
+    if "HANDRAIL_FAULTS" in os.environ or any("::" in word for word in config.args):
+        return
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("slow"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    spared = {
+        id(item)
+        for found in cases.values()
+        if len(found) > CASES
+        for number, item in enumerate(found)
+        if number not in {step * (len(found) - 1) // (CASES - 1) for step in range(CASES)}
+    }
+    if spared:
+        config.hook.pytest_deselected(items=[item for item in items if id(item) in spared])
+        items[:] = [item for item in items if id(item) not in spared]
+
+
 INFO = re.compile(r"(?P<language>\w+)(?P<options>[^\n]*)\n")
 MARK = "--handrail-docs--"
 NO_PACKS = 'title="With no packs"'  # Help lists what is installed, which differs.

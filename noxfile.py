@@ -44,8 +44,10 @@ MORE_GROUPS = {
     "upload": ("servers",),
     "together": ("servers", "frames", "typing", "lint"),
 }
-# Of these `lowest` runs only what uses libraries; the rest of it is tested in `tests`.
+# Of these `lowest` runs only what uses libraries or, in core, depends on the language; the rest is
+# tested in `tests`.
 USES_OTHERS = {
+    "core": (*LANGUAGE, "cli", "packs", "settings", "test_*.py"),
     "upload": (
         *("catalogue", "metadata", "specification", "storage", "test_*.py"),
         *(f"workflow/test_{each}.py" for each in ("command", "discovery", "params")),
@@ -390,7 +392,7 @@ def faults(session: nox.Session) -> None:
     So are runs that share a target, of which the model has millions of worlds here.
     """
     install(session, *PACKAGES, groups=("test", "servers", "models"))
-    kinds = ("recovery", "journal", "orchestrator", "isolation", "chains")
+    kinds = ("cli", "recovery", "journal", "orchestrator", "isolation", "chains")
     core = (*(f"tests/unit/{each}" for each in kinds), "tests/faults")
     durable = (str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable")))
     shared = ("plugins/storage/tests/claims", "plugins/upload/tests/faults")

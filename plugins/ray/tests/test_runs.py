@@ -38,6 +38,7 @@ class Project:
         return sorted(int(each.name) for each in (self.folder / "made").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_a_run_on_a_cluster_survives_kills_and_is_undone(tmp_path: Path, postgres_url: str) -> None:
     """Nothing is doubled, nothing is lost, and nothing is left after the undo.

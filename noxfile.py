@@ -48,6 +48,8 @@ MORE_GROUPS = {
 # tested in `tests`.
 USES_OTHERS = {
     "core": (*LANGUAGE, "cli", "packs", "settings", "test_*.py"),
+    "export": ("formats", "sources", "test_*.py"),
+    "train": ("data", "models", "store", "test_*.py"),
     "upload": (
         *("catalogue", "metadata", "specification", "storage", "test_*.py"),
         *(f"workflow/test_{each}.py" for each in ("command", "discovery", "params")),
@@ -317,7 +319,7 @@ def tests_of(package: Path) -> list[str]:
 def run_tests(session: nox.Session, *words: str, **env: str) -> None:
     """Run pytest with what it was told on the command line, or else in two processes."""
     compile_imports(session)
-    session.run("pytest", *words, *(session.posargs or ["-n", "2"]), env=env)
+    session.run("pytest", "--durations=10", *words, *(session.posargs or ["-n", "2"]), env=env)
 
 
 class Part(NamedTuple):

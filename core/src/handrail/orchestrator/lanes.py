@@ -375,13 +375,14 @@ class Lanes:
             if inspect.isawaitable(answer):
                 self._await(playing, job, answer)
                 return
-            playing.job = None
             if self._group.stopping and job.task is not None and _is_cancelled(answer):
                 answer = Raised(self._cancelled(playing.lane.line))
+            # Both at once: a signal handler that raises in between would lose the answer.
+            playing.last, playing.job = answer, None
             self._take(playing, answer)
 
     def _take(self, playing: _Playing, answer: Any) -> None:
-        command, layers, playing.last = playing.command, playing.layers, answer
+        command, layers = playing.command, playing.layers
         if isinstance(command, Attempt):
             answer = checked(command.step, answer)
         limit = self._stop_limit(playing)

@@ -42,7 +42,11 @@ class Makes(BaseStep[BaseStepContext]):
 
 
 def interrupted_at(line: int) -> tuple[set[str], BaseException | None, bool]:
-    """Run a group; raise at that line of moving its lanes. Return the world, error, and whether."""
+    """Run a group, and raise at a line, counted as they come, of what takes an answer of a lane.
+
+    Returns:
+        What is made afterwards, the error that the run raised, and whether it came to the line.
+    """
     world: set[str] = set()
     registry: StepRegistry[Any] = StepRegistry()
     registry.register(parallel("g", [[Makes("a", world), Makes("b", world)], Makes("c", world)]))

@@ -29,7 +29,7 @@ FLOORS = (
     (
         *("frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
-        "executors/protocol",
+        *("executors/protocol", "html/elements", "html/plan_picture"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),
@@ -50,6 +50,7 @@ FLOORS = (
     ("targets",),
     ("recovery",),
     ("sweeps",),
+    ("html", "records"),
     # What is only in the processes of isolated steps.
     ("isolation/child", "isolation/remade"),
     ("cli", "__main__"),
@@ -304,7 +305,8 @@ PUBLIC = ("handrail.errors", "handrail.events")
 # Of these modules, what is in their `__all__`.
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
-    *("handrail.executors", "handrail.journal", "handrail.journal.backend"),
+    *("handrail.executors", "handrail.html", "handrail.journal", "handrail.journal.backend"),
+    "handrail.records",
 )
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {

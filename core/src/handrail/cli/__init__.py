@@ -14,9 +14,7 @@ from handrail.cli.garbage import few_collections, no_collections
 
 if TYPE_CHECKING:
     from handrail.cli.completion import RunType as RunType
-    from handrail.cli.journals import journal_option as journal_option
     from handrail.cli.journals import run_numbers as run_numbers
-    from handrail.cli.journals import session_journal as session_journal
     from handrail.cli.session import Session as Session
     from handrail.cli.session import echo as echo
     from handrail.cli.session import echo_json as echo_json
@@ -34,17 +32,15 @@ __all__ = [
     "Session",
     "echo",
     "echo_json",
-    "journal_option",
     "problem_lines",
     "run_numbers",
-    "session_journal",
     "session_of",
     "takes_json",
 ]
 
 _HOMES = {
     "completion": ("RunType",),
-    "journals": ("journal_option", "run_numbers", "session_journal"),
+    "journals": ("run_numbers",),
     "session": ("Session", "echo", "echo_json", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),
     "view.listing": ("Listing",),

@@ -27,7 +27,7 @@ PLUGINS = ROOT / "plugins"
 # Each part may import from its own floor and from those below it.
 FLOORS = (
     (
-        *("frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
+        *("amounts", "frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
         *("executors/protocol", "html/elements", "html/plan_picture"),
         # What steps, wrappers and contexts share with the engine.

@@ -33,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _ADDRESSES = frozenset({"action", "cite", "formaction", "href", "poster", "src"})
 # Within the page, to another page of the same server, or to a web site.
 _LINK = re.compile(r"#|\?|/(?!/)|\./|https?://")
-_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]*=*$")
+_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/]*=*$")
 
 
 def element(name: str, /, *content: Content, **attributes: str | float | bool | None) -> Markup:

@@ -42,17 +42,18 @@ def _rooms(logs: Sequence[Sequence[Shown]]) -> list[int]:
     """Return how many lines of each log there is room for, the most urgent first."""
     room = _ROOM
     found: list[int] = []
-    for log in logs:
-        lines = 0
+    for place, log in enumerate(logs):
         # Half of what is left for one, so that something is shown of each.
-        share = room if len(found) == len(logs) - 1 else room // 2
+        share = left = room if place == len(logs) - 1 else room // 2
+        lines = 0
         for line in log:
-            share -= min(len(json.dumps(line["data"], default=str)), _LINE) + 60
-            if share < 0:
+            long = len(_shown(line)) + 1
+            if long > left:
                 break
+            left -= long
             lines += 1
         found.append(lines)
-        room = max(room - sum(min(len(json.dumps(line["data"], default=str)), _LINE) + 60 for line in log[:lines]), 0)
+        room -= share - left
     return found
 
 

@@ -15,7 +15,7 @@ from handrail.params.values import value_at
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.recovery.invocation import stored_params
 from handrail.recovery.item_record import items_of_steps
-from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
+from handrail.recovery.recorded_plan import fingerprint_of, origins_of, plan_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
 from handrail.recovery.status import RunStatus, status_of, with_reliance
 from handrail.steps import StepResult
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import AttemptRow, RecordedRun, RunRow
     from handrail.recovery.item_record import ItemsRecord
+    from handrail.recovery.timeline import Span
 
 UNKNOWN = "unknown"  # The state of a step whose record may be a damaged one.
 _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
@@ -120,6 +121,11 @@ class RecordedStep:
             "resume": self.planned.get("resume"),
             "effects": self.planned.get("effects"),
             "always_run": self.planned.get("always_run"),
+            "action": self.planned.get("action"),
+            "reason": self.planned.get("reason"),
+            "required": self.planned.get("required"),
+            "layers": self.planned.get("layers", []),
+            "would_be_undone": self.is_undone,
             **({} if self.items is None else {"items": self.items.to_dict()}),
         }
 
@@ -317,6 +323,12 @@ class RunRecord:
         return {each["pack"]: each["version"] for each in origins_of(self.row)}
 
     @property
+    def parallel(self) -> dict[str, Any]:
+        """The `groups` of its plan, and the `actions` of a chain, as `Plan.to_dict` has them."""
+        plan: Mapping[str, Any] = {} if self.damage else plan_of(self.row)
+        return {name: plan[name] for name in ("groups", "actions") if name in plan}
+
+    @property
     def heard(self) -> str:
         """When it last gave a sign of life, in UTC."""
         return heard_of(self.recorded)
@@ -325,6 +337,20 @@ class RunRecord:
     def lasting(self) -> list[str]:
         """The names of the steps that may have left something that nothing takes back."""
         return [step.name for step in self.steps if step.stays]
+
+    @property
+    def spans(self) -> Mapping[str, Sequence[Span]]:
+        """When each step worked and was undone, in order, as far as that is known."""
+        from handrail.recovery.timeline import spans_of  # noqa: PLC0415 - for reports only
+
+        def took(row: AttemptRow) -> float | None:
+            if self.damage:
+                return None
+            found: float | None = _result(self.row.number, row).get("took")
+            return found
+
+        running = self.status.state == "running"
+        return spans_of(self.recorded, took, running=running, heard=self.heard)
 
     def step(self, name: str) -> RecordedStep | None:
         """Return the step called `name`, or None."""

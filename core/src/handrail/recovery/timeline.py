@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.frozen import frozen, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from handrail.journal.records import AttemptRow, Direction, RecordedRun, RunRow
 
@@ -39,19 +39,23 @@ class Span:
 
 
 def spans_of(
-    recorded: RecordedRun, took: Mapping[tuple[str, int], float], *, running: bool, heard: str
+    recorded: RecordedRun,
+    took: Callable[[AttemptRow], float | None],
+    *,
+    running: bool,
+    heard: str,
 ) -> dict[str, list[Span]]:
     """Return the times of each step of a run, in order, as far as they are known.
 
     Args:
         recorded: The run.
-        took: The seconds that attempts took, by step and number, for rows without a begin.
+        took: Returns the seconds that an attempt took, for rows without a begin.
         running: Whether a process works on it.
         heard: When the run last gave a sign of life.
     """
     found: dict[str, list[Span]] = {}
     for row in recorded.attempts:
-        span = _forward(row, took.get((row.step, row.n)), running=running, heard=heard)
+        span = _forward(row, took, running=running, heard=heard)
         if span is not None:
             found.setdefault(row.step, []).append(span)
     for span, row in _undone(recorded.row, recorded.attempts):
@@ -60,19 +64,24 @@ def spans_of(
 
 
 def _forward(
-    row: AttemptRow, took: float | None, *, running: bool, heard: str
+    row: AttemptRow, took: Callable[[AttemptRow], float | None], *, running: bool, heard: str
 ) -> Span | None:
+    began: str | None = getattr(row, "began", None)
+    ended: str | None = getattr(row, "ended", None)
     if row.state == "skipped":
         return None
     if row.state == "started":
-        ended = None if running else max(heard, row.began or row.at)
-        return Span(attempt=row.n, direction="forward", began=row.began or row.at, ended=ended)
-    ended = row.ended or (row.at if row.state in _FORWARD else None)
+        begin = began or row.at
+        return _span(row, begin, None if running else max(heard, begin))
+    ended = ended or (row.at if row.state in _FORWARD else None)
     if ended is None:
         return None
-    began = row.began or (None if took is None else _before(ended, took))
-    if began is None:
-        return None
+    seconds = None if began is not None else took(row)
+    begin = _before(ended, seconds) if seconds is not None else began
+    return None if begin is None else _span(row, begin, ended)
+
+
+def _span(row: AttemptRow, began: str, ended: str | None) -> Span:
     return Span(attempt=row.n, direction="forward", began=began, ended=ended)
 
 

@@ -85,6 +85,7 @@ class RunReport:
             **run_to_dict(record.status),
             "plan": record.fingerprint,
             "params": record.params,
+            "given": record.given,
             "core_version": row.core_version,
             "relies_on_uids": list(record.status.reliance.uids),
             "heard": record.heard,
@@ -96,9 +97,13 @@ class RunReport:
             },
             "stays": record.lasting,
             "packs": self._packs(),
+            **record.parallel,
         }
-        steps = [{**step.to_dict(), "values": _values_at(row, step)} for step in record.steps]
-        return {"run": run, "steps": steps, "damaged": _damaged(record)}
+        return {"run": run, "steps": self._steps(), "damaged": _damaged(record)}
+
+    def whole(self) -> dict[str, Any]:
+        """Return the JSON object with all that is known, also what the steps told of themselves."""
+        return self.to_dict()
 
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people."""
@@ -131,6 +136,17 @@ class RunReport:
         """Yield the lines below the steps: what can be done, and what stays."""
         packs = self._packs() if ways_of(self.record.status) else {}
         yield from self._all_of(_below(self.record, packs))
+
+    def _steps(self) -> list[dict[str, Any]]:
+        spans = self.record.spans
+        return [
+            {
+                **step.to_dict(),
+                "values": _values_at(self.record.row, step),
+                "spans": [span.to_dict() for span in spans.get(step.name, ())],
+            }
+            for step in self.record.steps
+        ]
 
     def _all_of(self, lines: Iterable[str]) -> Iterator[str]:
         for line in lines:

@@ -50,10 +50,16 @@ class SweepReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""
+        return {**self.report.to_dict(), **self._sweep_to_dict()}
+
+    def whole(self) -> dict[str, Any]:
+        """Return the JSON object with all that is known."""
+        return {**self.report.whole(), **self._sweep_to_dict()}
+
+    def _sweep_to_dict(self) -> dict[str, Any]:
         name = self._metric
         best = self._best
         return {
-            **self.report.to_dict(),
             "sweep": {
                 "over": {name: list(each) for name, each in self.sweep.sweep.grid.over.items()},
                 "sample": self.sweep.sweep.grid.sample,

@@ -98,13 +98,14 @@ def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str
     Raises:
         UsageError: They do not.
     """
-    given = [name for name in ("step", "traceback", "sort", "csv", "html") if options[name]]
+    given = [name for name in ("step", "traceback", "csv", "html") if options[name]]
     if options["step"] and (options["everything"] or options["traceback"]):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
-    if len(given) > 1 and given != ["sort", "csv"]:
+    if len(given) > 1:
         raise click.UsageError(f"--{given[0]} and --{given[1]} do not go together")
-    if len(runs) > 1 and given not in ([], ["html"]):
-        raise click.UsageError(f"--{given[0]} takes one run")
+    for name in ("step", "traceback", "csv", "sort"):
+        if len(runs) > 1 and options[name]:
+            raise click.UsageError(f"--{name} takes one run")
     if session.json and options["html"]:
         raise click.UsageError("--html writes no JSON: leave --json out")
 

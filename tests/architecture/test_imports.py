@@ -29,7 +29,8 @@ FLOORS = (
     (
         *("amounts", "frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
-        *("executors/protocol", "html/elements", "html/plan_picture"),
+        *("executors/protocol", "html/elements", "html/notebook"),
+        *("html/plan_boxes", "html/plan_picture", "html/states"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),

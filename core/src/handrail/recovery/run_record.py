@@ -352,6 +352,17 @@ class RunRecord:
         running = self.status.state == "running"
         return spans_of(self.recorded, took, running=running, heard=self.heard)
 
+    def _repr_html_(self) -> str:
+        """Return a line about it and the picture of its plan, for notebooks."""
+        from handrail.html.notebook import run_html  # noqa: PLC0415 - only there
+
+        head = f"run {self.row.number} · {self.row.action} · {self.status.described}"
+        plan = {**plan_of(self.row), "steps": [step.planned for step in self.steps]}
+        states = {step.name: step.state for step in self.steps}
+        states |= dict.fromkeys(self.status.left, "left")
+        notes = {step.name: f"{step.took:.1f}s" for step in self.steps if step.took is not None}
+        return run_html(head, plan, states, notes)
+
     def step(self, name: str) -> RecordedStep | None:
         """Return the step called `name`, or None."""
         return next((step for step in self.steps if step.name == name), None)

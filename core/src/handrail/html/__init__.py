@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from handrail.html.elements import Markup as Markup
     from handrail.html.elements import element as element
     from handrail.html.elements import joined as joined
+    from handrail.html.plan_picture import plan_picture as plan_picture
     from handrail.html.report import report as report
     from handrail.html.run_view import run_sections as run_sections
     from handrail.html.run_view import run_view as run_view
@@ -45,6 +46,7 @@ __all__ = [
     "joined",
     "line_chart",
     "page",
+    "plan_picture",
     "report",
     "run_sections",
     "run_view",
@@ -61,6 +63,7 @@ _HOMES = {
     "compare_view": ("compare_sections", "compare_view"),
     "document": ("page", "stylesheet"),
     "elements": ("Content", "Markup", "element", "joined"),
+    "plan_picture": ("plan_picture",),
     "report": ("report",),
     "run_view": ("run_sections", "run_view"),
     "runs_view": ("runs_sections", "runs_view"),

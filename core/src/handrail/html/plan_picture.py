@@ -368,7 +368,7 @@ class _Picture:
             return item.states if self._with_states else ""
         if item.state is None:
             return item.note
-        return f"{item.state} {item.note}".strip()
+        return f"{item.state or 'not started'} {item.note}".rstrip()
 
 
 def _mark(item: Step | Several, glyph: str | None, x: float, y: float) -> Markup:

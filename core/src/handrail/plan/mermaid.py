@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from handrail.html.plan_boxes import ActionFrame, Lanes, Several, Step, boxes_of
@@ -14,7 +14,8 @@ from handrail.visible import visible
 if TYPE_CHECKING:
     from handrail.html.plan_boxes import Item
 
-_LONGEST = 120  # Letters of a line; a chart may have 50,000, and 500 arrows.
+# Letters of a line of a box, as they are written: a chart may have 50,000 of them, and 500 arrows.
+_LONGEST = 90
 
 # Mermaid reads some characters as markup, and some texts as lists, wherever they stand.
 _MARKUP = re.compile(
@@ -61,7 +62,8 @@ class _Chart:
             begin, end = ("([", "])") if item.planned.get("always_run") else ("[", "]")
             yield f"{indent}{name}{begin}{_label(*_lines(item))}{end}"
         elif isinstance(item, ActionFrame):
-            yield from self._frame(name, _label(item.name, *item.inputs), item.items, indent)
+            inputs = [", ".join(item.inputs)] if item.inputs else []
+            yield from self._frame(name, _label(item.name, *inputs), item.items, indent)
         elif isinstance(item, Lanes):
             yield f"{indent}subgraph {name}[{_label(f'{item.name}: {item.about}')}]"
             for number, lane in enumerate(item.lanes, 1):
@@ -90,7 +92,11 @@ def _label(*lines: str) -> str:
 
 
 def _escaped(line: str) -> str:
+    """Return a line in which nothing is markup, cut where it is too long."""
     shown = visible(KNOWN(line))
-    if len(shown) > _LONGEST:
-        shown = f"{shown[: _LONGEST - 1]}…"
-    return _MARKUP.sub(lambda found: f"#{ord(found[0])};", shown)
+    parts = [_MARKUP.sub(lambda found: f"#{ord(found[0])};", shown)]
+    if len(parts[0]) <= _LONGEST:
+        return parts[0]
+    parts = re.findall(r"#\d+;|.", parts[0])
+    ends = accumulate(map(len, parts))
+    return "".join(part for part, end in zip(parts, ends, strict=True) if end < _LONGEST) + "…"

@@ -51,6 +51,8 @@ class Stage:
         self.folder = folder
         self._cleanup = cleanup
         (folder / "examples").symlink_to(ROOT / "examples")
+        # What is installed on this machine makes no difference.
+        (folder / "handrail.toml").write_text('[packs.acme-scan]\nscanner = "builtin"\n')
 
     def run(self, script: str, **variables: str) -> str:
         """Run commands, and return what they wrote; they may fail."""
@@ -83,12 +85,13 @@ class Stage:
             finally:
                 process.terminate()
 
-    def terminal(self, name: str, *commands: str, columns: int = 80) -> None:
+    def terminal(self, name: str, *commands: str, columns: int = 80, **variables: str) -> None:
         """Make a picture of a terminal in which commands are run, as SVG."""
+        colours = {"FORCE_COLOR": "1", "HANDRAIL_PROGRESS": "bar", "COLUMNS": str(columns)}
         lines: list[str] = []
         for command in commands:
-            colours = {"FORCE_COLOR": "1", "HANDRAIL_PROGRESS": "bar", "COLUMNS": str(columns)}
-            lines += [f"$ {command}", *self.run(command, **colours).splitlines(), ""]
+            shown = self.run(command, **colours, **variables)
+            lines += [f"$ {command}", *shown.splitlines(), ""]
         keep(f"{name}.svg", terminal_svg(lines[:-1], columns).encode(), f"{STYLE} {lines}")
 
     def shot(
@@ -243,12 +246,30 @@ def scene(function: Callable[[Stage], object]) -> Callable[[Stage], object]:
     return function
 
 
+UPLOAD = "examples/sample_collection/files"
+TOO_MUCH = (
+    f"handrail run examples/budget_upload/flows.py:BudgetUpload {UPLOAD} store --budget 10kB"
+)
+
+
 @scene
 def plan(stage: Stage) -> None:
-    """A plan that three packs have shaped, and one with lanes."""
-    upload = "handrail plan upload"
-    stage.run(f"{upload} examples/sample_collection/files store --svg -o plan.svg")
+    """The plan of an upload that other packs have shaped."""
+    stage.run(f"handrail plan upload {UPLOAD} store --svg -o plan.svg")
     keep("plan-upload.svg", (stage.folder / "plan.svg").read_bytes())
+
+
+@scene
+def terminal(stage: Stage) -> None:
+    """A terminal with an upload that fails, and is undone."""
+    stage.terminal("terminal", TOO_MUCH)
+
+
+@scene
+def report(stage: Stage) -> None:
+    """The report of the same upload."""
+    stage.run(f"{TOO_MUCH}; handrail show 1 --html report.html")
+    stage.shot("report", "report.html", width=960, height=720)
 
 
 def main(words: list[str]) -> None:

@@ -9,7 +9,6 @@ import click
 
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.completion import complete_packs, complete_steps
-from handrail.cli.document import write_document
 from handrail.cli.garbage import no_collections
 from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
@@ -174,6 +173,8 @@ def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]
         return ExitCode.PLAN if without.after is None else ExitCode.DONE
     plan = make(session.packs)
     if drawn:
+        from handrail.cli.document import write_document  # noqa: PLC0415 - only for this answer
+
         write_document(session, _drawn(plan, svg=values["svg"]), values["output"] or "-")
     elif values["explain"]:
         session.show(explanation(session, plan, values["explain"]))

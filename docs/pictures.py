@@ -157,7 +157,9 @@ class Stage:
 
 def alike(content: str) -> str:
     """Return an identifier of a content that figures, times and names of machines do not change."""
-    return sha256(re.sub(r"[\d.,:]+ ?[smhkMGB%]*\b|[0-9a-f]{8,}", "#", content).encode()).hexdigest()
+    return sha256(
+        re.sub(r"[\d.,:]+ ?[smhkMGB%]*\b|[0-9a-f]{8,}", "#", content).encode()
+    ).hexdigest()
 
 
 def keep(name: str, picture: bytes, content: str | None = None) -> None:
@@ -247,9 +249,7 @@ def scene(function: Callable[[Stage], object]) -> Callable[[Stage], object]:
 
 
 UPLOAD = "examples/sample_collection/files"
-TOO_MUCH = (
-    f"handrail run examples/budget_upload/flows.py:BudgetUpload {UPLOAD} store --budget 10kB"
-)
+TOO_MUCH = f"handrail run examples/budget_upload/flows.py:BudgetUpload {UPLOAD} store --budget 10kB"
 
 
 @scene

@@ -97,9 +97,9 @@ def test_lanes_stand_side_by_side_and_a_chain_has_a_frame_for_each_action() -> N
     groups = [{"name": "out.write", "concurrency": 1}]
     picture = drawn(plan(*steps, actions=chain, groups=groups))
     shown = texts(picture)
-    assert [name for name in shown if name in ("up", "send", "out", "write", "a", "b", "close")] == [
-        *("up", "send", "out", "write", "a", "b", "close")
-    ]
+    assert [
+        name for name in shown if name in ("up", "send", "out", "write", "a", "b", "close")
+    ] == [*("up", "send", "out", "write", "a", "b", "close")]
     assert {"└ source = up.catalogue", "2 lanes, 1 at a time", "lane 1", "lane 2"} <= set(shown)
     places = {
         "".join(each.itertext()): (float(each.get("x", 0)), float(each.get("y", 0)))

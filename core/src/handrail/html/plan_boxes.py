@@ -57,10 +57,23 @@ class Step:
         return owner_of(origin_of(self.planned))
 
     @property
+    def brought(self) -> bool:
+        """Whether somebody else than its action has put it there."""
+        return self.planned.get("reason", "base") != "base"
+
+    @property
     def place(self) -> str:
-        """The reason for its place, and its owner."""
-        reason = str(self.planned.get("reason", ""))
-        return self.owner if reason in ("", "base") else f"{self.owner}, {reason}"
+        """Its owner, and the reason for its place."""
+        return f"{self.owner}, {self.planned['reason']}" if self.brought else self.owner
+
+    @property
+    def places(self) -> Iterator[str]:
+        """The same in ever fewer words: at first without the version, and then without the reason."""
+        yield self.place
+        owner = self.pack or self.owner
+        if self.brought:
+            yield f"{owner}, {self.planned['reason']}"
+        yield owner
 
     @property
     def chips(self) -> list[str]:
@@ -103,6 +116,11 @@ class Several:
     @property
     def place(self) -> str:
         return f"{self.steps[0].name} … {self.steps[-1].name}"
+
+    @property
+    def places(self) -> Iterator[str]:
+        """The same; it has no fewer words."""
+        yield self.place
 
     @property
     def states(self) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from handrail.html.plan_boxes import Item
 
 _WIDTH = 400.0  # Of a picture without lanes: that of a telephone.
-_LANE = 176.0
+_SCROLLS = 480.0  # What is wider is not made smaller where there is less room.
+_LANE = 190.0
 _EDGE, _GAP, _BETWEEN = 12.0, 14.0, 8.0
 _ROW, _HEAD = 17.0, 22.0
 _INSET = 6.0  # Of what a layer, a lane or an action is around.
@@ -124,7 +125,15 @@ def _sans(text: str, size: float) -> float:
     def of(letter: str) -> float:
         if letter > "\u2e80":
             return 1.05
-        return 0.98 if letter in _WIDE else 0.4 if letter in _SLIM else 0.7 if letter.isupper() else 0.62
+        return (
+            0.98
+            if letter in _WIDE
+            else 0.4
+            if letter in _SLIM
+            else 0.7
+            if letter.isupper()
+            else 0.62
+        )
 
     return sum(map(of, text)) * size
 
@@ -157,24 +166,21 @@ def _box(class_: str, x: float, y: float, width: float, height: float, round_: f
 
 
 def _text(class_: str, x: float, y: float, content: str, anchor: str | None = None) -> Markup:
-    return element(
-        "text", content, x=_number(x), y=_number(y), class_=class_, text_anchor=anchor
-    )
+    return element("text", content, x=_number(x), y=_number(y), class_=class_, text_anchor=anchor)
 
 
 class _Picture:
     """Draws items from the top to the bottom.
 
     Args:
-        plan: The plan; steps of other packs than its action have an accent.
+        plan: The plan; the packs that put steps into it have an accent.
         with_states: Whether the boxes have states.
     """
 
     def __init__(self, plan: Mapping[str, Any], *, with_states: bool) -> None:
         self._with_states = with_states
-        packs = (origin_of(step).get("pack") for step in plan["steps"])
-        others = dict.fromkeys(packs)
-        others.pop(origin_of(plan).get("pack"), None)
+        brought = (each for each in plan["steps"] if each.get("reason", "base") != "base")
+        others = dict.fromkeys(origin_of(each).get("pack") for each in brought)
         self._accents = {pack: number % _ACCENTS + 1 for number, pack in enumerate(others)}
         self._parts: list[Markup] = []
         self._width = _WIDTH
@@ -196,7 +202,7 @@ class _Picture:
     def markup(self, title: str, described: str, *, alone: bool) -> Markup:
         """Return what was drawn."""
         width, height = _number(self._width), _number(self._bottom)
-        wide = self._width > _WIDTH
+        wide = self._width > _SCROLLS
         content = (element("title", title), element("desc", described))
         whole = {"viewBox": f"0 0 {width} {height}", "width": width, "height": height}
         about: dict[str, str | None] = {"role": "img", **whole}
@@ -260,7 +266,10 @@ class _Picture:
         name = _fitting(group.name, width - 100, 12, mono=True)
         after = x + _INSET + 6 + _mono(name, 12) + 10
         about = _fitting(group.about, x + width - after - 6, 11)
-        head = [_text("name small", x + _INSET + 4, y + 17, name), _text("soft", after, y + 17, about)]
+        head = [
+            _text("name small", x + _INSET + 4, y + 17, name),
+            _text("soft", after, y + 17, about),
+        ]
         columns = min(len(group.lanes), LANES)
         each = (width - 2 * _INSET - (columns - 1) * _BETWEEN) / columns
         top = bottom = y + _HEAD + 4
@@ -286,7 +295,7 @@ class _Picture:
             bottom = max(bottom, end + _INSET)
         # They are as high as the highest, which is known only now.
         for place, left in reversed(grounds):
-            self._parts.insert(place, _box("lane", left, y, width, bottom - y, 7))
+            self._parts.insert(place, _box("lane-ground", left, y, width, bottom - y, 7))
         return bottom
 
     def _boxes(
@@ -309,16 +318,12 @@ class _Picture:
             name = _fitting(str(layer["name"]), outer - 20, 11, mono=True)
             after = left + 16 + _mono(name, 11)
             owner = _fitting(owner_of(origin_of(layer)), left + outer - after - 8, 10.5)
-            accent = self._accent(origin_of(layer).get("pack"))
             around[:0] = [
-                _box(f"layer {accent}".rstrip(), left, top, outer, bottom - top, 9),
+                _box("layer", left, top, outer, bottom - top, 9),
                 _text("name tiny", left + 10, top + 14, name),
                 *([_text("soft tiny", after, top + 14, owner)] if len(owner) > 3 else []),
             ]
         return [*around, *box], bottom
-
-    def _accent(self, pack: str | None) -> str:
-        return f"from-{self._accents[pack]}" if pack in self._accents else ""
 
     def _card(
         self, item: Step | Several, x: float, y: float, width: float
@@ -332,10 +337,12 @@ class _Picture:
         name_room = right - left - (_sans(told, 11) + 10 if beside else 0)
         chips = item.chips if isinstance(item, Step) else []
         chips_width = sum(map(_chip_width, chips)) + 4 * (len(chips) - 1)
-        chips_beside = bool(chips) and _sans(item.place, 11) + chips_width + 10 <= right - left
+        places = [*item.places]
+        place = next((each for each in places if _sans(each, 11) <= right - left), places[0])
+        chips_beside = bool(chips) and _sans(place, 11) + chips_width + 10 <= right - left
         rows: list[Markup] = [
             _text("name", left, y + 19, _fitting(item.name, name_room, 13, mono=True)),
-            _text("soft", left, y + 36, _fitting(item.place, right - left, 11)),
+            _text("soft", left, y + 36, _fitting(place, right - left, 11)),
         ]
         bottom = y + 46
         if told:
@@ -345,7 +352,7 @@ class _Picture:
         if chips_beside:
             rows += _chips(chips, right - chips_width, y + 25, right)[0]
         elif chips:
-            drawn, end = _chips(chips, left, bottom - 5, right)
+            drawn, end = _chips(chips, left, bottom - 3, right)
             rows += drawn
             bottom = end + 7
         kind = "several" if isinstance(item, Several) else "step"
@@ -356,11 +363,11 @@ class _Picture:
         return [element("g", frame, stripe, mark, *rows, class_=f"{kind}-box{tone}")], bottom
 
     def _stripe(self, item: Step | Several, x: float, y: float, bottom: float) -> Markup | None:
-        """Return what shows on the left that a step is not of the pack of the action."""
-        pack = item.pack if isinstance(item, Step) else item.steps[0].pack
-        accent = self._accent(pack)
-        if not accent:
+        """Return what shows on the left that somebody else than the action has put it there."""
+        first = item if isinstance(item, Step) else item.steps[0]
+        if not first.brought:
             return None
+        accent = f"from-{self._accents[first.pack]}"
         return _box(f"stripe {accent}", x + 2.5, y + 7, 3, bottom - y - 14, 1.5)
 
     def _state_text(self, item: Step | Several) -> str:
@@ -385,9 +392,7 @@ def _chip_width(word: str) -> float:
     return _sans(word, 10) + 12
 
 
-def _chips(
-    words: Sequence[str], x: float, y: float, right: float
-) -> tuple[list[Markup], float]:
+def _chips(words: Sequence[str], x: float, y: float, right: float) -> tuple[list[Markup], float]:
     """Return words in boxes beside each other, on as many rows as they need, and their end."""
     drawn: list[Markup] = []
     at = x

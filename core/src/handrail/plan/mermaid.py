@@ -67,7 +67,9 @@ class _Chart:
         elif isinstance(item, Lanes):
             yield f"{indent}subgraph {name}[{_label(f'{item.name}: {item.about}')}]"
             for number, lane in enumerate(item.lanes, 1):
-                yield from self._frame(f"{name}l{number}", _label(f"lane {number}"), lane, f"{indent}  ")
+                yield from self._frame(
+                    f"{name}l{number}", _label(f"lane {number}"), lane, f"{indent}  "
+                )
             yield f"{indent}end"
 
     def _frame(self, name: str, label: str, items: Sequence[Item], indent: str) -> Iterator[str]:

@@ -687,14 +687,16 @@ def test_what_a_step_reports_itself_says_more(on_terminal: OnTerminal) -> None:
     assert "~" not in line
 
 
-def test_a_run_has_the_time_left_of_all_its_steps(group_view: GroupView) -> None:
+def test_a_run_has_the_time_left_of_all_its_steps(on_terminal: OnTerminal) -> None:
     """Lanes count once, as long as the longest of them, or as their limit lets them run."""
     took: dict[str, list[float]] = {name: [10.0] for name in NIGHTLY}
+    on_terminal(80).view.close()
     view = GroupView(expected=expected((MEDIA,), **{**took, "thumbs": [40.0]}))
-    view.err = group_view.err
     view.start("fetch")
     # 6 more of fetch, 40 of thumbs beside 30 in two lanes, and 10 of publish.
-    assert "4.0s  ~6s left  ·  0 %  0 of 6  ~56s left  Ctrl-C" in view.tick(4.0)
+    line = view.tick(4.0)
+    view.view.close()
+    assert "4.0s  ~6s left  ·  0 %  0 of 6  ~56s left  Ctrl-C" in line
 
 
 def test_without_records_nothing_is_told(on_terminal: OnTerminal) -> None:
@@ -703,13 +705,13 @@ def test_without_records_nothing_is_told(on_terminal: OnTerminal) -> None:
     assert "left" not in view.tick()
 
 
-def test_a_log_tells_the_time_left_too(in_log: View, on_terminal: OnTerminal) -> None:
+def test_a_log_tells_the_time_left_too(on_terminal: OnTerminal) -> None:
     """In the line of each 30 seconds."""
     view = on_terminal(stream=Pipe, kind=LogView, expected=expected(send=[100.0]))
     assert view.tick(30.0).endswith("send  has been running for 30s · ~1m 10s left")
 
 
-def test_programs_get_what_is_expected(capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_get_what_is_expected() -> None:
     """Of the run, and of each step that begins, in seconds."""
     written: list[Any] = []
     view = JsonView(written.append, expected(find=[1.0], send=[40.0, 41.0]))

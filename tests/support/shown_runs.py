@@ -39,6 +39,7 @@ def step(name: str, state: str = "done", *spans: Shown, **more: Any) -> Shown:
         **{"recorded": {}, "by_hand": None, "error": None, "traceback": None},
         **{"origin": origin("acme-upload"), "undo": False, "resume": False, "effects": False},
         **{"always_run": False, "action": None, "reason": "base", "required": None, "layers": []},
+        "limits": None,
         **{"would_be_undone": False, "values": None, "spans": list(spans)},
     }
     return {**usual, **more}

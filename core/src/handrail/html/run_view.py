@@ -23,6 +23,7 @@ from handrail.html.parts import (
     section,
     value,
 )
+from handrail.html.plan_picture import plan_picture
 from handrail.html.states import badge, look_of
 from handrail.html.steps import steps_section
 
@@ -32,7 +33,6 @@ MOST = 150
 _MOST_FAILED = 10
 _MOST_ITEMS = 20
 _LONGEST = 20_000  # Letters of a traceback.
-_TONES = {"good": "good", "bad": "bad", "warn": "warn", "busy": "busy", "undo": "undo"}
 _PURPOSES = {
     "finish": "Finish it",
     "undo": "Undo it",
@@ -66,7 +66,7 @@ def run_sections(
     found: dict[str, Markup | None] = {
         "outcome": _outcome(shown, link),
         "steps": steps_section(shown, most=most),
-        "plan": None,
+        "plan": _plan(shown),
         "metrics": metrics_section(shown["steps"], number),
         "attachments": attachments_section(shown["steps"], number),
         "items": _items(shown["steps"], number),
@@ -225,6 +225,20 @@ def _runs(numbers: Sequence[int | str], link: Link | None) -> Content:
     for place, number in enumerate(numbers[:20]):
         shown += [", " if place else None, run_link(number, link)]
     return ("run ", shown) if shown else None
+
+
+def _plan(shown: Shown) -> Markup | None:
+    """Return the picture of the plan, with how far each step came."""
+    run, steps = shown["run"], shown["steps"]
+    if not steps:
+        return None
+    parallel = {name: run[name] for name in ("groups", "actions") if name in run}
+    plan = {"action": run["action"], "steps": steps, **parallel}
+    begun = {step["name"]: step["state"] for step in steps}
+    states = {name: "" if state == "not started" else state for name, state in begun.items()}
+    states |= dict.fromkeys(run["left"], "left")
+    notes = {step["name"]: seconds(step["took"]) for step in steps if step["took"] is not None}
+    return section("plan", "Plan", plan_picture(plan, states, notes))
 
 
 def _items(steps: Sequence[Shown], number: int | str) -> Markup | None:

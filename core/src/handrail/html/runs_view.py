@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.amounts import seconds
+from handrail.amounts import plural, seconds
 from handrail.html.elements import Content, Markup, element
 from handrail.html.parts import Link, heads, moment, run_link, section
 from handrail.html.states import badge
@@ -61,7 +61,10 @@ def _row(run: Shown, link: Link | None, *, choose: bool) -> Markup:
 
 def _notes(run: Shown) -> Content:
     """Return what one may have to do about a run, or know of it."""
+    runs = run.get("sweep") or {}
+    listed = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in runs.items())
     notes = [
+        f"{plural(sum(runs.values()), 'run')}: {listed}" if runs else "",
         f"left: {', '.join(run['left'][:3])}" if run["left"] else "",
         f"relied on by {len(run['relied_on_by'])}" if run["relied_on_by"] else "",
     ]

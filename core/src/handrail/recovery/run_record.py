@@ -125,6 +125,7 @@ class RecordedStep:
             "reason": self.planned.get("reason"),
             "required": self.planned.get("required"),
             "layers": self.planned.get("layers", []),
+            "limits": self.planned.get("limits"),
             "would_be_undone": self.is_undone,
             **({} if self.items is None else {"items": self.items.to_dict()}),
         }

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from handrail.frozen import frozen
 from handrail.html.elements import Content, Markup, element, joined
+from handrail.html.parts import hidden
 from handrail.html.scales import Scale, scale_of, short_number
 
 _SERIES = 6
@@ -267,7 +268,7 @@ def _swatch(number: int) -> Markup:
 
 
 def _head(text: str, **more: str) -> Markup:
-    return element("th", text or element("span", "bar", class_="unseen"), scope="col", **more)
+    return element("th", text or hidden("bar"), scope="col", **more)
 
 
 def _more(count: int) -> Markup:

@@ -8,7 +8,7 @@ from typing import Any
 from handrail.amounts import plural, seconds
 from handrail.html.charts import line_chart, scrolling
 from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import Link, left_out, moment, run_link, section, value
+from handrail.html.parts import Link, hidden, left_out, moment, run_link, section, value
 from handrail.html.scales import short_number
 from handrail.html.states import badge
 
@@ -60,7 +60,7 @@ def _differences(runs: Sequence[Shown], differs: Shown, link: Link | None) -> Ma
         "thead",
         element(
             "tr",
-            element("th", "", element("span", "what", class_="unseen"), scope="col"),
+            element("th", hidden("what"), scope="col"),
             [
                 element("th", run_link(each["run"]["id"], link, "run "), scope="col")
                 for each in runs

@@ -53,11 +53,6 @@ def moment(text: str | None) -> Markup | None:
     return element("time", shown, datetime=text)
 
 
-def run_name(number: int | str, link: Link | None) -> Markup:
-    """Return `run 12`, with a link to it where there are pages of runs."""
-    return element("span", f"run {number}") if link is None else run_link(number, link, "run ")
-
-
 def run_link(number: int | str, link: Link | None, before: str = "") -> Markup:
     """Return the number of a run, with a link to it where there are pages of runs."""
     shown = f"{before}{number}"
@@ -100,18 +95,22 @@ def origin_text(origin: Mapping[str, Any] | None) -> str:
     return f"{file}:{line}" if file and line else file or origin.get("module") or "unknown"
 
 
-def number_cell(shown: Content) -> Markup:
-    """Return a cell of a table whose numbers are aligned."""
-    return element("td", shown, class_="number")
-
-
-def heads(*names: str | tuple[str, str], classes: Mapping[str, str] | None = None) -> Markup:
+def heads(*names: str, classes: Mapping[str, str] | None = None) -> Markup:
     """Return the head of a table, from the names of its columns.
 
     Args:
-        names: The names.
+        names: The names; one that begins with a dot is only for those who do not see the table.
         classes: The class of each column that has one, by its name.
     """
     given = classes or {}
-    cells = [element("th", name, scope="col", class_=given.get(str(name))) for name in names]
+    cells = [
+        element("th", hidden(name[1:]) if name[:1] == "." else name, scope="col",
+                class_=given.get(name))
+        for name in names
+    ]
     return element("thead", element("tr", cells))
+
+
+def hidden(words: str) -> Markup:
+    """Return words for those who do not see the page."""
+    return element("span", words, class_="unseen")

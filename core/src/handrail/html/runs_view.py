@@ -32,7 +32,7 @@ def runs_sections(
     if not rows:
         none = element("p", "No runs.", class_="muted")
         return {"runs": section("runs", "Runs", none)}
-    names = [*([""] if choose else []), "run", "action", "state", "started", "took", "by", ""]
+    names = [*[".choose"] * choose, "run", "action", "state", "started", "took", "by", ".notes"]
     head = heads(*names, classes={"took": "number", "run": "number"})
     table = element("table", head, element("tbody", rows), class_="runs")
     return {"runs": section("runs", "Runs", element("div", table, class_="scroll"))}

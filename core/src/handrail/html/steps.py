@@ -9,7 +9,7 @@ from typing import Any
 from handrail.amounts import plural, seconds
 from handrail.frozen import frozen
 from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import origin_text, section
+from handrail.html.parts import hidden, origin_text, section
 from handrail.html.states import badge
 from handrail.html.timeline import Axis, axis_of, heading, lane, waits_of
 
@@ -62,7 +62,7 @@ def _column(name: str, axis: Axis | None) -> Markup:
     kind = "number" if name == "took" else None
     if name == "timeline" and axis is not None:
         return element(
-            "th", element("span", name, class_="unseen"), heading(axis), scope="col",
+            "th", hidden(name), heading(axis), scope="col",
             role="columnheader", class_="timeline",
         )
     return element("th", name, scope="col", role="columnheader", class_=kind)
@@ -137,18 +137,13 @@ def _row(step: Step, table: _Table) -> Markup:
     axis = table.axis
     bars = axis and lane(axis, step, table.waits.get(step["name"], ()), run["heard"])
     cells = (
-        element("td", badge(_state(step), more=tries), role="cell"),
+        element("td", badge(step["state"], more=tries), role="cell"),
         element("td", bars or None, role="cell", class_="timeline"),
         element("td", _took(step), role="cell", class_="number"),
         element("td", _undo(step, run), role="cell", class_="undone-by"),
     )
     quiet = "waiting" if step["state"] == "not started" else None
     return element("tr", name, cells, role="row", class_=quiet)
-
-
-def _state(step: Step) -> str:
-    state: str = step["state"]
-    return state
 
 
 def _took(step: Step) -> Content:

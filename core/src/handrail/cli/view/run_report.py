@@ -40,6 +40,7 @@ from handrail.cli.view.text import (
 )
 from handrail.frozen import frozen
 from handrail.journal.numbers import number_json
+from handrail.journal.records import seconds_between
 from handrail.recovery.run_record import RecordedStep
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunRow
     from handrail.recovery.item_record import ItemsRecord
     from handrail.recovery.run_record import RunRecord
+    from handrail.recovery.timeline import Span
 
 _ROOM = 50  # Columns beside a command.
 _NAME = 24
@@ -170,10 +172,11 @@ class StepReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""
+        spans = [span.to_dict() for span in self.record.spans.get(self.step.name, ())]
         values = {"values": self.record.values_of(self.step), "data": self.step.returned}
         return {
             "run": number_json(self.record.row.number),
-            "step": {**self.step.to_dict(), **values},
+            "step": {**self.step.to_dict(), "spans": spans, **values},
             "damaged": _damaged(self.record),
         }
 
@@ -185,6 +188,9 @@ class StepReport:
         attempt = f" · attempt {step.attempts}" if step.attempts > 1 else ""
         state = step.state or "not started"
         yield f"run {self.record.row.number} · {step.name} · {state}{attempt}{pack}"
+        yield from self._place()
+        for span in self.record.spans.get(step.name, ()):
+            yield _time_of(span)
         if step.error:
             yield from visible_lines((step.traceback or step.error).rstrip(), "  ")
         values = self.record.values_of(step)
@@ -201,6 +207,27 @@ class StepReport:
             yield "it returned"
         for key, entry in step.returned.items():
             yield f"  {one_line(key)}: {_shown(entry)}"
+
+    def _place(self) -> Iterator[str]:
+        """Yield a line about why the step stands where it does, and what is around it."""
+        planned = self.step.planned
+        reason, required = planned.get("reason"), planned.get("required")
+        parts = [str(reason)] if reason and reason != "base" else []
+        parts += [f"required by {required}"] if required else []
+        for layer in planned.get("layers", ()):
+            parts.append(f"in {layer['name']} of {layer['origin']['pack'] or 'the project'}")
+        if parts:
+            yield f"  {', '.join(parts)}"
+
+
+def _time_of(span: Span) -> str:
+    """Return the line about a time in which a step worked, or was undone."""
+    word = "undone" if span.direction == "undo" else f"attempt {span.attempt}"
+    began = parse_time(span.began)
+    if span.ended is None:
+        return f"  {word} since {began:%H:%M:%S}"
+    took = seconds(seconds_between(span.began, span.ended))
+    return f"  {word} {began:%H:%M:%S} to {parse_time(span.ended):%H:%M:%S}, {took}"
 
 
 def _items(items: ItemsRecord) -> Iterator[str]:

@@ -181,6 +181,8 @@ def _undo(step: Step, run: Mapping[str, Any]) -> Content:
         return _lines("↶ undone", recorded, _undo_took(step))
     if state == "undo failed" or step["name"] in run["left"]:
         return _lines("✗ left", recorded)
+    if step.get("would_be_undone") and run["sealed"]:
+        return "stays: the run is sealed"
     if step.get("would_be_undone"):
         items = (step.get("items") or {}).get("done")
         return _lines("would be undone", recorded or (f"{items:,} items" if items else ""))

@@ -149,7 +149,9 @@ def trained(number: int = 31, slope: float = 15.0) -> Shown:
     """Return a run with metrics, plots, tables, a text and a picture."""
     labels = {row: [[column, ord(row) % 7] for column in "abc"] for row in "abc"}
     table = {"columns": ["file", "loss"], "rows": [["a.png", 0.5], ["b.png", None]], "total": 400}
-    text = "# Learnt\n\nIt **confuses** `cats`, see [more](https://example.org/x).\n\n- one\n\n> two"
+    text = (
+        "# Learnt\n\nIt **confuses** `cats`, see [more](https://example.org/x).\n\n- one\n\n> two"
+    )
     dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     fit = step(
         "fit",
@@ -157,7 +159,10 @@ def trained(number: int = 31, slope: float = 15.0) -> Shown:
         span(1, 60),
         undo=True,
         would_be_undone=True,
-        metrics={"loss": curve("loss", slope), "epoch": {**curve("epoch"), "points": [[1, at(1), 3]]}},
+        metrics={
+            "loss": curve("loss", slope),
+            "epoch": {**curve("epoch"), "points": [[1, at(1), 3]]},
+        },
         attachments=[
             plot("line", {"train": [[1, 2.0], [2, None], [3, 1.0]], "test": [[1, 2.5], [3, 1.5]]}),
             plot("scatter", {"points": [[1, 2.0], [2, 3.0]]}, log_x=True),
@@ -168,8 +173,14 @@ def trained(number: int = 31, slope: float = 15.0) -> Shown:
             attached("seen", "picture", {"data": dot, "media_type": "image/png", "alt": "a dot"}),
         ],
     )
-    return shown(step("load", "done", span(0, 1)), fit, id=number, action="train",
-                 ways={"undo": f"handrail rollback {number}"}, would={"undo": "undoes fit"})
+    return shown(
+        step("load", "done", span(0, 1)),
+        fit,
+        id=number,
+        action="train",
+        ways={"undo": f"handrail rollback {number}"},
+        would={"undo": "undoes fit"},
+    )
 
 
 def swept(rates: int = 4) -> Shown:

@@ -12,9 +12,7 @@ from handrail.redact import KNOWN
 def test_text_is_escaped_and_markup_is_not() -> None:
     """Also in lists, in attributes, and where it looks like what was escaped already."""
     made = element("p", "<b>&amp;", [1, None, ("x", Markup("<i>y</i>"))], title='"><script>')
-    assert made == (
-        '<p title="&quot;&gt;&lt;script&gt;">&lt;b&gt;&amp;amp;1x<i>y</i></p>'
-    )
+    assert made == ('<p title="&quot;&gt;&lt;script&gt;">&lt;b&gt;&amp;amp;1x<i>y</i></p>')
 
 
 def test_what_controls_or_turns_text_is_spelled_out() -> None:

@@ -61,7 +61,9 @@ def test_both_schemes_have_the_same_colours() -> None:
 
 def test_nothing_moves_for_those_who_asked_for_that() -> None:
     moving = re.sub(
-        r"@media \(prefers-reduced-motion: no-preference\) \{.*?\n\}", "", stylesheet(),
+        r"@media \(prefers-reduced-motion: no-preference\) \{.*?\n\}",
+        "",
+        stylesheet(),
         flags=re.DOTALL,
     )
     assert not re.search(r"animation|transition|scroll-behavior: smooth", moving)

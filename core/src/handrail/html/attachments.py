@@ -53,8 +53,11 @@ def _all(steps: Sequence[Shown], number: int | str) -> Iterator[Markup]:
         if figures or left:
             words = f"handrail show {number} --step {step['name']} --json"
             title = element("h3", step["name"])
-            yield joined(title, element("div", figures, class_="figures"),
-                         left_out(left, "attachments", words))
+            yield joined(
+                title,
+                element("div", figures, class_="figures"),
+                left_out(left, "attachments", words),
+            )
 
 
 def _figure(attachment: Shown) -> Markup:

@@ -307,5 +307,3 @@ def _every(values: Sequence[T], most: int) -> list[T]:
     last = len(values) - 1
     places = dict.fromkeys(round(number * last / (most - 1)) for number in range(most))
     return [values[place] for place in places]
-
-

@@ -51,8 +51,12 @@ def _outcome(runs: Sequence[Shown]) -> Markup:
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     actions = list(dict.fromkeys(each["run"]["action"] for each in runs))
     title = element("h1", f"runs {shown} · {', '.join(actions)}", id="outcome-title")
-    return element("section", element("div", title, class_="title"), id="outcome",
-                   aria_labelledby="outcome-title")
+    return element(
+        "section",
+        element("div", title, class_="title"),
+        id="outcome",
+        aria_labelledby="outcome-title",
+    )
 
 
 def _differences(runs: Sequence[Shown], differs: Shown, link: Link | None) -> Markup:

@@ -30,12 +30,16 @@ def logs_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
         return None
     urgent = sorted(logging, key=lambda step: not step.get("error"))
     rooms = _rooms([step["log"] for step in urgent])
-    shown = {step["name"]: _log(step, number, room) for step, room in zip(urgent, rooms, strict=True)}
+    shown = {
+        step["name"]: _log(step, number, room) for step, room in zip(urgent, rooms, strict=True)
+    }
     bad = any(_is_bad(line) for step in logging for line in step["log"])
     only = element("label", element("input", type="checkbox"), " errors only") if bad else None
     logs = [shown[step["name"]] for step in logging]
     lines = sum(len(step["log"]) for step in logging)
-    return section("logs", "Logs", element("div", only, logs, class_="logs"), more=f"{lines:,} lines")
+    return section(
+        "logs", "Logs", element("div", only, logs, class_="logs"), more=f"{lines:,} lines"
+    )
 
 
 def _rooms(logs: Sequence[Sequence[Shown]]) -> list[int]:
@@ -68,8 +72,9 @@ def _log(step: Shown, number: int | str, room: int) -> Markup:
         parts.append(element("em", f"… {left:,} more lines: {words}\n"))
         parts.append(_lines(lines[len(lines) - last :] if last else ()))
     summary = (element("span", step["name"], class_="name"), f" · {len(lines):,} lines")
-    return opened(summary, element("pre", parts, class_="log", tabindex=0),
-                  at_once=bool(step.get("error")))
+    return opened(
+        summary, element("pre", parts, class_="log", tabindex=0), at_once=bool(step.get("error"))
+    )
 
 
 def _lines(lines: Sequence[Shown]) -> Iterator[Content]:

@@ -104,8 +104,9 @@ def heads(*names: str, classes: Mapping[str, str] | None = None) -> Markup:
     """
     given = classes or {}
     cells = [
-        element("th", hidden(name[1:]) if name[:1] == "." else name, scope="col",
-                class_=given.get(name))
+        element(
+            "th", hidden(name[1:]) if name[:1] == "." else name, scope="col", class_=given.get(name)
+        )
         for name in names
     ]
     return element("thead", element("tr", cells))

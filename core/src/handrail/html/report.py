@@ -51,9 +51,7 @@ def report(shown: Mapping[str, Any], *, command: str, made: str = "") -> Markup:
         id="main",
     )
     skip = element("a", "Skip to the report", href="#main", class_="skip")
-    foot = element(
-        "footer", element("p", made, " · the same as text: ", element("code", command))
-    )
+    foot = element("footer", element("p", made, " · the same as text: ", element("code", command)))
     return page(title, joined(skip, main, foot))
 
 

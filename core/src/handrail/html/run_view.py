@@ -55,9 +55,7 @@ def run_view(shown: Shown, *, link: Link | None = None, most: int = MOST) -> Mar
     return joined(element("main", sections.values(), id="main"))
 
 
-def run_sections(
-    shown: Shown, *, link: Link | None = None, most: int = MOST
-) -> dict[str, Markup]:
+def run_sections(shown: Shown, *, link: Link | None = None, most: int = MOST) -> dict[str, Markup]:
     """Return the parts of the view of a run by their ids, in order; see `run_view`.
 
     A part for which the run has nothing is left out.
@@ -90,7 +88,12 @@ def _outcome(shown: Shown, link: Link | None) -> Markup:
     said = [each for each in (_sentence(shown), *_causes(shown), _more_known(run)) if each]
     notice = element("div", said, class_=f"notice {tone}")
     return element(
-        "section", title, notice, _ways(run), _about(run, link), id="outcome",
+        "section",
+        title,
+        notice,
+        _ways(run),
+        _about(run, link),
+        id="outcome",
         aria_labelledby="outcome-title",
     )
 
@@ -172,8 +175,11 @@ def _more_known(run: Shown) -> Content:
         have = "has" if len(run["stays"]) == 1 else "have"
         lines.append((_listed(run["stays"]), f" {have} effects, and no rollback: they stay."))
     lines += [
-        (f"{each['step']} was undone by hand: {each['reason']} ({each['by']}, ",
-         moment(each["at"]), ")")
+        (
+            f"{each['step']} was undone by hand: {each['reason']} ({each['by']}, ",
+            moment(each["at"]),
+            ")",
+        )
         for each in run["by_hand"]
     ]
     return [element("p", line) for line in lines]
@@ -271,14 +277,14 @@ def _failures(step: Shown, number: int | str) -> Markup:
             "li",
             f"item {each['item']:,}: ",
             element("span", each["error"][:1000], class_="error"),
-            each["traceback"]
-            and opened("Traceback", element("pre", each["traceback"][-4000:])),
+            each["traceback"] and opened("Traceback", element("pre", each["traceback"][-4000:])),
         )
         for each in shown
     ]
     failed = max(items["failed"], items["left"], len(shown))
-    more = left_out(failed - len(shown), "that failed", f"handrail show {number} --step "
-                    f"{step['name']} --json")
+    more = left_out(
+        failed - len(shown), "that failed", f"handrail show {number} --step {step['name']} --json"
+    )
     title = element("h3", f"Why items of {step['name']} failed")
     return joined(title, element("ul", rows), more)
 
@@ -317,8 +323,9 @@ def _packs(run: Shown) -> Markup | None:
     about = element("p", " · ".join(filter(None, (plan, core))), class_="muted small")
     if not rows:
         return section("packs", "Packs", about)
-    table = element("table", heads("pack", "in this run", "now"), element("tbody", rows),
-                    class_="fits")
+    table = element(
+        "table", heads("pack", "in this run", "now"), element("tbody", rows), class_="fits"
+    )
     return section("packs", "Packs", element("div", table, class_="scroll"), about)
 
 

@@ -40,8 +40,9 @@ def runs_sections(
 
 def _row(run: Shown, link: Link | None, *, choose: bool) -> Markup:
     number = run["id"]
-    box = element("input", type="checkbox", name="run", value=str(number),
-                  aria_label=f"choose run {number}")
+    box = element(
+        "input", type="checkbox", name="run", value=str(number), aria_label=f"choose run {number}"
+    )
     owner = run["owner"]
     by = " on ".join(str(owner[each]) for each in ("user", "host") if owner.get(each))
     took = seconds(run["took"]) + (f", undo {seconds(run['undo_took'])}" * bool(run["undo_took"]))

@@ -62,8 +62,12 @@ def _column(name: str, axis: Axis | None) -> Markup:
     kind = "number" if name == "took" else None
     if name == "timeline" and axis is not None:
         return element(
-            "th", hidden(name), heading(axis), scope="col",
-            role="columnheader", class_="timeline",
+            "th",
+            hidden(name),
+            heading(axis),
+            scope="col",
+            role="columnheader",
+            class_="timeline",
         )
     return element("th", name, scope="col", role="columnheader", class_=kind)
 
@@ -81,8 +85,10 @@ def _picked(steps: Sequence[Step], most: int) -> list[int]:
 def _is_plain(step: Step) -> bool:
     items = step.get("items") or {}
     went_well = step["state"] in ("done", "skipped", "undone", "not started")
-    return went_well and step["attempts"] <= 1 and not (
-        step.get("error") or items.get("failed") or items.get("left")
+    return (
+        went_well
+        and step["attempts"] <= 1
+        and not (step.get("error") or items.get("failed") or items.get("left"))
     )
 
 
@@ -116,7 +122,11 @@ def _gap(steps: Sequence[Step], number: int | str) -> Markup:
     )
     command = element("code", f"handrail show {number} --all", class_="command")
     cell = element(
-        "td", f"… {len(steps):,} more: {states} · ", command, colspan=len(_NAMES), class_="muted",
+        "td",
+        f"… {len(steps):,} more: {states} · ",
+        command,
+        colspan=len(_NAMES),
+        class_="muted",
         role="cell",
     )
     return element("tr", cell, role="row", class_="heading")
@@ -249,14 +259,22 @@ def _patterns() -> Markup:
     """Return the hatches of what is undone, and of pauses."""
     stroke = element("path", d="M-2,2 l4,-4 M0,8 l8,-8 M6,10 l4,-4", class_="hatch")
     undo = element(
-        "pattern", element("rect", width=8, height=8, class_="hatched"), stroke,
-        id="hatch", width=8, height=8, patternUnits="userSpaceOnUse",
+        "pattern",
+        element("rect", width=8, height=8, class_="hatched"),
+        stroke,
+        id="hatch",
+        width=8,
+        height=8,
+        patternUnits="userSpaceOnUse",
     )
     dots = element(
-        "pattern", element("circle", cx=2, cy=2, r=0.8, class_="speck"),
-        id="specks", width=4, height=4, patternUnits="userSpaceOnUse",
+        "pattern",
+        element("circle", cx=2, cy=2, r=0.8, class_="speck"),
+        id="specks",
+        width=4,
+        height=4,
+        patternUnits="userSpaceOnUse",
     )
-    return element("svg", element("defs", undo, dots), width=0, height=0, aria_hidden="true",
-                   class_="unseen")
-
-
+    return element(
+        "svg", element("defs", undo, dots), width=0, height=0, aria_hidden="true", class_="unseen"
+    )

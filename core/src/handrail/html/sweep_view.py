@@ -104,8 +104,11 @@ def _failures(sweep: Shown, number: int | str) -> Markup | None:
     if not failed:
         return None
     items = [
-        element("li", f"run {number}.{each['place']}: ",
-                element("span", each["error"][:1000], class_="error"))
+        element(
+            "li",
+            f"run {number}.{each['place']}: ",
+            element("span", each["error"][:1000], class_="error"),
+        )
         for each in failed[:20]
     ]
     more = left_out(len(failed) - 20, "that failed", f"handrail show {number} --all")
@@ -124,8 +127,9 @@ def _plots(sweep: Shown) -> Markup | None:
         if len(values) > 1 and len(having) > 1
     ]
     return (
-        section("plots", f"{metric} by param", element("div", figures[:_MOST_CHARTS],
-                class_="figures"))
+        section(
+            "plots", f"{metric} by param", element("div", figures[:_MOST_CHARTS], class_="figures")
+        )
         if figures
         else None
     )

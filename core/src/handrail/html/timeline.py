@@ -95,9 +95,7 @@ def heading(axis: Axis) -> Markup:
     for mark in time_marks(axis.worked):
         place = axis.place(_at(axis, mark))
         anchor = "end" if place > 0.92 else "middle" if place > 0.02 else "start"
-        marks.append(
-            element("text", _mark(mark), x=_percent(place), y="1em", text_anchor=anchor)
-        )
+        marks.append(element("text", _mark(mark), x=_percent(place), y="1em", text_anchor=anchor))
     return element("svg", marks, class_="lane head", aria_hidden="true")
 
 

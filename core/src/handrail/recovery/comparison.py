@@ -46,9 +46,7 @@ def comparison_of(shown: Sequence[Shown]) -> dict[str, Any]:
     return {**found, **{name: each for name, each in parts.items() if each}}
 
 
-def _by_name(
-    values: Iterable[Mapping[str, Any]], *, same: bool = False
-) -> dict[str, list[Any]]:
+def _by_name(values: Iterable[Mapping[str, Any]], *, same: bool = False) -> dict[str, list[Any]]:
     """Return the values of each name that differ, or all of them if `same`."""
     each = list(values)
     names = dict.fromkeys(name for mapping in each for name in mapping)
@@ -94,5 +92,3 @@ def _items(shown: Shown) -> dict[str, Any]:
         for kind in kinds
         if step["items"].get(kind)
     }
-
-

@@ -89,7 +89,9 @@ def _undone(row: RunRow, attempts: Sequence[AttemptRow]) -> list[tuple[Span, Att
     """Return when attempts were undone: one begins when the one before it has ended."""
     found: list[tuple[Span, AttemptRow]] = []
     last = ""
-    for each in sorted((each for each in attempts if each.state in _UNDO), key=lambda each: each.at):
+    for each in sorted(
+        (each for each in attempts if each.state in _UNDO), key=lambda each: each.at
+    ):
         known = (time for time in (last, row.turned, row.claimed) if time and time <= each.at)
         began = max(known, default=each.at)
         span = Span(attempt=each.n, direction="undo", began=began, ended=each.at)

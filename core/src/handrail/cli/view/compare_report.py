@@ -87,8 +87,9 @@ class CompareReport:
                 yield row(name, [seconds(each) for each in differs[name]])
         for name in _ABOUT:
             if name in differs:
-                yield row(name, [_text(each)[: 8 if name == "plan" else None]
-                                 for each in differs[name]])
+                yield row(
+                    name, [_text(each)[: 8 if name == "plan" else None] for each in differs[name]]
+                )
         for kind in ("params", "packs", "metrics", "items", "steps"):
             yield from self._kind(kind, differs.get(kind, {}), row)
 

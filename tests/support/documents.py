@@ -1,4 +1,4 @@
-"""Reads HTML documents, and finds what is wrong with them, for those who see them and who do not."""
+"""Reads HTML documents, and finds what is wrong with them, also for those who do not see them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import pairwise
 
 VOID = ("br", "col", "hr", "img", "input", "link", "meta", "source", "wbr")
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -90,7 +91,7 @@ def _of_structure(top: Node) -> Iterator[str]:
     levels = [int(each.name[1]) for each in top.all(*HEADINGS)]
     if levels[:1] != [1] or levels.count(1) != 1:
         yield "the first heading is not the only h1"
-    for before, after in zip(levels, levels[1:], strict=False):
+    for before, after in pairwise(levels):
         if after > before + 1:
             yield f"an h{after} follows an h{before}"
     for each in top.all():
@@ -105,6 +106,7 @@ def _of_names(top: Node) -> Iterator[str]:
     for each in top.all("svg", "img", "input", "a", "nav", "section", "summary"):
         hidden = each.attributes.get("aria-hidden") == "true"
         label = each.attributes.get("aria-label") or each.attributes.get("aria-labelledby")
+        label = label or "".join(title.words for title in each.below if title.name == "title")
         if each.name == "svg" and not (hidden or (label and each.attributes.get("role") == "img")):
             inside = each.above is not None and each.is_in("svg")
             if not inside:

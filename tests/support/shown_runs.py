@@ -35,12 +35,28 @@ def step(name: str, state: str = "done", *spans: Shown, **more: Any) -> Shown:
     """Return a step."""
     took = 1.0 if spans else None
     usual: Shown = {
-        **{"name": name, "state": state, "at": None, "attempts": 1, "took": took},
-        **{"recorded": {}, "by_hand": None, "error": None, "traceback": None},
-        **{"origin": origin("acme-upload"), "undo": False, "resume": False, "effects": False},
-        **{"always_run": False, "action": None, "reason": "base", "required": None, "layers": []},
+        "name": name,
+        "state": state,
+        "at": None,
+        "attempts": 1,
+        "took": took,
+        "recorded": {},
+        "by_hand": None,
+        "error": None,
+        "traceback": None,
+        "origin": origin("acme-upload"),
+        "undo": False,
+        "resume": False,
+        "effects": False,
+        "always_run": False,
+        "action": None,
+        "reason": "base",
+        "required": None,
+        "layers": [],
         "limits": None,
-        **{"would_be_undone": False, "values": None, "spans": list(spans)},
+        "would_be_undone": False,
+        "values": None,
+        "spans": list(spans),
     }
     return {**usual, **more}
 
@@ -48,16 +64,37 @@ def step(name: str, state: str = "done", *spans: Shown, **more: Any) -> Shown:
 def shown(*steps: Shown, **more: Any) -> Shown:
     """Return a run with its steps."""
     run: Shown = {
-        **{"id": 12, "uid": "0193", "action": "upload", "state": "completed"},
-        **{"outcome": "completed", "direction": "forward", "sealed": None, "damage": None},
-        **{"started": at(0), "ended": at(60), "took": 32.4, "undo_took": 0.0},
-        **{"project": "acme", "folder": "/srv/photos", "left": [], "by_hand": []},
+        "id": 12,
+        "uid": "0193",
+        "action": "upload",
+        "state": "completed",
+        "outcome": "completed",
+        "direction": "forward",
+        "sealed": None,
+        "damage": None,
+        "started": at(0),
+        "ended": at(60),
+        "took": 32.4,
+        "undo_took": 0.0,
+        "project": "acme",
+        "folder": "/srv/photos",
+        "left": [],
+        "by_hand": [],
         "owner": {"pid": 4711, "host": "build-7", "user": "ada", "started": None},
-        **{"relies_on": [], "relied_on_by": [], "held": False, "ways": {}, "plan": "9f3c21ab"},
+        "relies_on": [],
+        "relied_on_by": [],
+        "held": False,
+        "ways": {},
+        "plan": "9f3c21ab",
         "params": {"values": {"source": "./photos", "copies": 8}, "secrets": {"token": "TOKEN"}},
         "given": {"source": "./photos", "token": "$TOKEN"},
-        **{"core_version": "0.1.0", "relies_on_uids": [], "heard": at(60), "given_up": False},
-        **{"would": {}, "stays": [], "packs": {"acme-upload": {"then": "1.0.0", "now": "1.1.0"}}},
+        "core_version": "0.1.0",
+        "relies_on_uids": [],
+        "heard": at(60),
+        "given_up": False,
+        "would": {},
+        "stays": [],
+        "packs": {"acme-upload": {"then": "1.0.0", "now": "1.1.0"}},
     }
     return {"run": {**run, **more}, "steps": list(steps), "damaged": []}
 
@@ -66,8 +103,12 @@ def line(number: int, event: str = "sent", **data: Any) -> Shown:
     """Return a line that a step logged."""
     data = data or {"file": f"IMG_{number:04}.jpg"}
     return {
-        **{"at": at(number / 100), "attempt": 1, "number": number},
-        **{"event": event, "data": data, "file": None},
+        "at": at(number / 100),
+        "attempt": 1,
+        "number": number,
+        "event": event,
+        "data": data,
+        "file": None,
     }
 
 
@@ -131,6 +172,7 @@ def interrupted() -> Shown:
              group="media", lane=0, recorded={"files": 40}, would_be_undone=True),
         step("transcode", "running", span(900, None), group="media", lane=1),
         step("tell", "undo failed", span(904, 905), error="no answer", by_hand=by_hand),
+        id=21,
         state="interrupted",
         outcome=None,
         heard=at(910),
@@ -152,7 +194,10 @@ def trained(number: int = 31, slope: float = 15.0) -> Shown:
     text = (
         "# Learnt\n\nIt **confuses** `cats`, see [more](https://example.org/x).\n\n- one\n\n> two"
     )
-    dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    dot = (
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+        "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    )
     fit = step(
         "fit",
         "done",

@@ -12,19 +12,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
-    from handrail.recovery.by_hand import ByHand as ByHand
-    from handrail.recovery.item_record import ItemFailure as ItemFailure
-    from handrail.recovery.item_record import ItemsRecord as ItemsRecord
-    from handrail.recovery.leftovers import with_left as with_left
-    from handrail.recovery.run_record import RecordedStep as RecordedStep
-    from handrail.recovery.run_record import RunRecord as RunRecord
-    from handrail.recovery.status import RunStatus as RunStatus
-    from handrail.recovery.status import is_sweep as is_sweep
-    from handrail.recovery.status import status_of as status_of
-    from handrail.recovery.status import with_reliance as with_reliance
-    from handrail.recovery.timeline import Span as Span
-    from handrail.sweeps.record import Child as Child
-    from handrail.sweeps.record import SweepRecord as SweepRecord
+    from handrail.recovery.by_hand import ByHand
+    from handrail.recovery.item_record import ItemFailure, ItemsRecord
+    from handrail.recovery.leftovers import with_left
+    from handrail.recovery.run_record import RecordedStep, RunRecord
+    from handrail.recovery.status import RunStatus, is_sweep, status_of, with_reliance
+    from handrail.recovery.timeline import Span
+    from handrail.sweeps.record import Child, SweepRecord
 
 __all__ = [
     "ByHand",

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from recorded_runs import Call, Journal, done, ended, noted, planned, started
 
-from handrail.cli.view.text import columns, seconds
+from handrail.amounts import seconds
+from handrail.cli.view.text import columns
 from handrail.journal import AttemptRow, NoteRow, RecordedRun, RelianceChange, RunRow
 from handrail.recovery.run_record import recorded_steps
 

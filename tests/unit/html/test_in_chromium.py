@@ -45,7 +45,7 @@ def test_a_report_opens_from_a_disk(kind: str, browser: Any, tmp_path: Path) -> 
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(file.as_uri())
     wide = "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
-    assert page.evaluate(wide) == 0
+    assert page.evaluate(wide) <= 0
     assert [each for each in asked if not each.startswith("data:image/")] == [file.as_uri()]
     assert said == []
     # The policy holds: a script that somebody had put into the file would not run.

@@ -97,7 +97,7 @@ def test_a_list_of_runs_can_be_read_so_too() -> None:
 
 
 def test_items_cost_nothing_in_a_report() -> None:
-    """Of 100,000 items their numbers are there, and the first that failed; and a way to the rest."""
+    """Of 100,000 their numbers are there, the first that failed, and a way to the rest."""
     failures = [{"item": place, "error": "boom", "traceback": "b"} for place in range(20)]
     items = {"done": 90_000, "failed": 10_000, "begun": 0, "undone": 0, "left": 0}
     few = {**items, "done": 9, "failed": 1, "failures": failures[:1]}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.signals import like_interrupts
 from handrail.cli.view.console import moves
@@ -20,7 +21,7 @@ from handrail.cli.view.failure import (
 )
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
-from handrail.cli.view.text import columns, plural, seconds, steps_of, terminal_width
+from handrail.cli.view.text import columns, steps_of, terminal_width
 from handrail.errors import (
     ExitCode,
     JournalError,

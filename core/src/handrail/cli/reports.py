@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.cli.view.listing import View
 from handrail.cli.view.run_report import RunReport
-from handrail.recovery.status import is_sweep
 from handrail.records import record_of
+from handrail.recovery.status import is_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

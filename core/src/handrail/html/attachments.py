@@ -73,23 +73,23 @@ def _figure(attachment: Shown) -> Markup:
 
 def plot(title: str, value: Shown) -> Markup:
     """Return a plot from its JSON form."""
-    series = value["series"]
-    axes = {"x": value.get("x") or "", "y": value.get("y") or ""}
-    says = f"{title}: {axes['y'] or ', '.join(list(series)[:6])}"
-    if value["kind"] == "bar":
-        return bar_chart(series, says=says, **axes)
-    if value["kind"] == "heatmap":
-        return heatmap(series, says=says, **axes)
-    logs = {"log_x": bool(value.get("log_x")), "log_y": bool(value.get("log_y"))}
-    if value["kind"] == "line":
-        return line_chart(series, says=says, **axes, **logs)
+    kind, series = value["kind"], value["series"]
+    x, y = str(value.get("x") or ""), str(value.get("y") or "")
+    says = f"{title}: {y or ', '.join(list(series)[:6])}"
+    if kind == "bar":
+        return bar_chart(series, says=says, x=x, y=y)
+    if kind == "heatmap":
+        return heatmap(series, says=says, x=x, y=y)
+    log_x, log_y = bool(value.get("log_x")), bool(value.get("log_y"))
+    if kind == "line":
+        return line_chart(series, says=says, x=x, y=y, log_x=log_x, log_y=log_y)
     points = [
-        Point(x=x, y=y, says=f"{name}: {short_number(x)}, {short_number(y)}")
+        Point(x=at, y=up, says=f"{name}: {short_number(at)}, {short_number(up)}")
         for name, pairs in series.items()
-        for x, y in pairs
-        if y is not None
+        for at, up in pairs
+        if up is not None
     ]
-    return scatter_chart(points, says=says, **axes, **logs)
+    return scatter_chart(points, says=says, x=x, y=y, log_x=log_x, log_y=log_y)
 
 
 def _table(title: str, value: Shown) -> Markup:

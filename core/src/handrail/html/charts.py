@@ -9,18 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from handrail.frozen import frozen
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.parts import hidden
-from handrail.html.scales import Scale, scale_of, short_number
+from handrail.html.scales import Scale, names_scale, scale_of, short_number
 
 _SERIES = 6
 """How many series of one chart are told apart."""
 
 _MOST = 1000  # Points of a series that are drawn.
 _BARS = 40
+_NAME = 12  # Letters of a name at an axis.
 _FIELDS = 40  # Rows, and columns, of a heatmap.
 
 T = TypeVar("T")
@@ -90,11 +91,22 @@ def scatter_chart(
     y: str = "",
     log_x: bool = False,
     log_y: bool = False,
+    names: Sequence[str] = (),
 ) -> Markup:
-    """Return a chart with points; see `line_chart`."""
+    """Return a chart with points; see `line_chart`.
+
+    Args:
+        points: The points.
+        says: What the chart shows, for those who do not see it.
+        x: What is along.
+        y: What is up.
+        log_x: Whether the axis along is logarithmic.
+        log_y: Whether the axis up is logarithmic.
+        names: Names in place of the numbers 0, 1, 2, ... along.
+    """
     drawn = [each for each in points if _is_number(each.x) and _is_number(each.y)]
     drawn = drawn if len(drawn) <= _MOST else _every(drawn, _MOST)
-    along = scale_of((each.x for each in drawn), log=log_x)
+    along = names_scale(names) if names else scale_of((each.x for each in drawn), log=log_x)
     up = scale_of((each.y for each in drawn), log=log_y)
     # The marked ones last, so that no other covers them.
     marks = [_dot(each, along, up) for each in sorted(drawn, key=lambda each: each.best)]
@@ -117,7 +129,7 @@ def bar_chart(
     rows: list[Content] = []
     for number, (name, pairs) in enumerate(list(series.items())[:_SERIES], 1):
         for label, value in pairs[:_BARS]:
-            length = abs(value) / most * 100 if _is_number(value) else 0
+            length = abs(value) / most * 100 if _is_number(value) else 0.0
             shape = element("rect", width=f"{length:.2f}%", height="100%", class_=f"fill-{number}")
             bar = element("svg", shape, class_="bar", aria_hidden="true")
             rows.append(
@@ -167,7 +179,7 @@ def heatmap(series: Mapping[str, Sequence[Pair]], *, says: str, x: str = "", y: 
         values = dict(pairs)
         cells = [cell(values.get(label)) for label in columns]
         body.append(element("tr", element("th", name, scope="row"), cells))
-    names = [_head(label, class_="number") for label in columns]
+    names = [_head(str(label), class_="number") for label in columns]
     corner = element("th", joined(y and f"{y} ↓", x and f" {x} →"), scope="col")
     table = element(
         "table",
@@ -194,12 +206,11 @@ def _plot(along: Scale, up: Scale, shapes: Content, *, says: str, x: str, y: str
     ]
     area = element("svg", element("g", grid, class_="grid"), shapes, role="img", aria_label=says)
     heights = [
-        element("text", short_number(mark), x="100%", y=_percent(1 - up.place(mark)))
-        for mark in up.marks
+        element("text", name, x="100%", y=_percent(1 - up.place(mark))) for mark, name in up.written
     ]
     lengths = [
-        element("text", short_number(mark), x=_percent(along.place(mark)), y="1em")
-        for mark in _apart(along)
+        element("text", name, x=_percent(along.place(mark)), y="1em")
+        for mark, name in _apart(along)
     ]
     return element(
         "div",
@@ -212,9 +223,13 @@ def _plot(along: Scale, up: Scale, shapes: Content, *, says: str, x: str, y: str
     )
 
 
-def _apart(scale: Scale) -> Sequence[float]:
+def _apart(scale: Scale) -> Sequence[tuple[float, str]]:
     """Return the marks along for which there is room on a phone."""
-    return scale.marks[:: max(1, math.ceil(len(scale.marks) / 6))]
+    cut = [
+        (mark, name if len(name) <= _NAME else f"{name[: _NAME - 1]}…")
+        for mark, name in scale.written
+    ]
+    return cut[:: max(1, math.ceil(len(cut) / 6))]
 
 
 def _rule(x1: float, y1: float, x2: float, y2: float) -> Markup:
@@ -279,7 +294,7 @@ def _percent(share: float) -> str:
     return f"{share * 100:.2f}%"
 
 
-def _is_number(value: float | None) -> bool:
+def _is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 

@@ -87,7 +87,8 @@ def _bodies(runs: Sequence[Shown], differs: Shown) -> Iterator[Iterator[Markup]]
         yield _row("started", [moment(each["run"]["started"]) for each in runs])
         for name in ("took", "undo_took"):
             if name in differs:
-                yield _row(_NAMES[name], [seconds(each) for each in differs[name]], number=True)
+                times = [seconds(each) if each else None for each in differs[name]]
+                yield _row(_NAMES[name], times, number=True)
         for name in ("action", "plan", "core_version", "by", "folder", "project"):
             if name in differs:
                 shown = [str(each or "-") for each in differs[name]]

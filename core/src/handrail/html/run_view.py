@@ -213,17 +213,19 @@ def _about(run: Shown, link: Link | None) -> Markup:
     by = [f"{owner['user']}"] if owner.get("user") else []
     on = [f"on {owner['host']}"] if owner.get("host") else []
     took = seconds(run["took"]) + (f", undo {seconds(run['undo_took'])}" * bool(run["undo_took"]))
-    return facts(
-        [
-            ("Started", moment(run["started"])),
-            ("Ended", moment(run["ended"])),
-            ("Took", took),
-            ("By", " ".join([*by, *on])),
-            ("In", element("code", run["folder"]) if run["folder"] else None),
-            ("Relies on", _runs(run["relies_on"], link)),
-            ("Relied on by", _runs(run["relied_on_by"], link)),
-        ]
-    )
+    pairs: list[tuple[str, Content]] = [
+        ("started", moment(run["started"])),
+        ("ended", moment(run["ended"])),
+        ("took", took),
+        ("by", " ".join([*by, *on])),
+        ("in", element("code", run["folder"]) if run["folder"] else None),
+        ("relies on", _runs(run["relies_on"], link)),
+        ("relied on by", _runs(run["relied_on_by"], link)),
+    ]
+    items = [
+        element("div", element("dt", name), element("dd", value)) for name, value in pairs if value
+    ]
+    return element("dl", items, class_="about")
 
 
 def _runs(numbers: Sequence[int | str], link: Link | None) -> Content:

@@ -20,12 +20,20 @@ class Scale:
         high: The number at its end, greater than `low`.
         marks: The numbers that are written at it.
         log: Whether it is logarithmic.
+        names: What is written in place of each mark, where these are no numbers.
     """
 
     low: float
     high: float
     marks: Sequence[float]
     log: bool = False
+    names: Sequence[str] = ()
+
+    @property
+    def written(self) -> list[tuple[float, str]]:
+        """The marks, each with what is written at it."""
+        names = self.names or [short_number(mark) for mark in self.marks]
+        return list(zip(self.marks, names, strict=True))
 
     def place(self, value: float) -> float:
         """Return where a number is, from 0.0 to 1.0."""
@@ -58,6 +66,12 @@ def scale_of(values: Iterable[float], *, log: bool = False, marks: int = 5) -> S
     first, last = math.floor(low / step), math.ceil(high / step)
     found = tuple(number * step for number in range(first, last + 1))
     return Scale(low=found[0], high=found[-1], marks=found)
+
+
+def names_scale(names: Sequence[str]) -> Scale:
+    """Return an axis with a place for each name: 0, 1, 2, ..."""
+    last = len(names) - 0.5
+    return Scale(low=-0.5, high=last, marks=list(map(float, range(len(names)))), names=names)
 
 
 def time_marks(seconds: float, *, marks: int = 5) -> list[float]:

@@ -11,7 +11,7 @@ from handrail.frozen import frozen
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.parts import hidden, origin_text, section
 from handrail.html.states import badge
-from handrail.html.timeline import Axis, axis_of, heading, lane, waits_of
+from handrail.html.timeline import Axis, axis_of, heading, track, waits_of
 
 _FIRST, _LAST = 20, 5  # Steps that are shown even if nothing is to be said of them.
 _KEYS = 6
@@ -145,12 +145,12 @@ def _row(step: Step, table: _Table) -> Markup:
     )
     tries = f"attempt {step['attempts']}" if step["attempts"] > 1 else ""
     axis = table.axis
-    bars = axis and lane(axis, step, table.waits.get(step["name"], ()), run["heard"])
+    bars = axis and track(axis, step, table.waits.get(step["name"], ()), run["heard"])
     cells = (
         element("td", badge(step["state"], more=tries), role="cell"),
         element("td", bars or None, role="cell", class_="timeline"),
         element("td", _took(step), role="cell", class_="number"),
-        element("td", _undo(step, run), role="cell", class_="undone-by"),
+        element("td", _undo(step, run), role="cell", class_="undo-cell"),
     )
     quiet = "waiting" if step["state"] == "not started" else None
     return element("tr", name, cells, role="row", class_=quiet)
@@ -198,7 +198,7 @@ def _undo(step: Step, run: Mapping[str, Any]) -> Content:
         return _lines("would be undone", recorded or (f"{items:,} items" if items else ""))
     if step["name"] in run["stays"]:
         return "stays: it has no rollback"
-    return element("span", "-", class_="muted")
+    return element("span", "-", class_="muted none")
 
 
 def _lines(first: str, *others: str | None) -> Content:
@@ -237,9 +237,9 @@ def _legend(shown: Mapping[str, Any], axis: Axis | None) -> Content:
     retried = any(span["attempt"] > 1 for span in spans)
     waited = any(waits for waits in waits_of(shown["steps"]).values())
     keys = [
-        ("span fill-good", "worked", True),
-        ("ghost span", "worked, and was undone since", undone),
-        ("undone span", "was undone", undone),
+        ("fill-good", "worked", True),
+        ("ghost", "worked, and was undone since", undone),
+        ("undone", "was undone", undone),
         ("wait", "waited", waited or retried),
         ("pause", "nobody worked on it (cut short)", bool(axis.gaps)),
     ]

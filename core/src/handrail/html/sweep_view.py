@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handrail.amounts import plural, seconds
@@ -56,8 +56,8 @@ def _table(shown: Shown, link: Link | None, most: int) -> Markup:
     over = list(sweep["over"])
     metrics = _metrics(sweep)
     cells = [_row(each, sweep, over, metrics, link) for each in sweep["runs"][:most]]
-    columns = ("took", *metrics)
-    head = heads("run", *over, "state", *columns, classes=dict.fromkeys(columns, "number"))
+    numbers = dict.fromkeys(("run", "took", *metrics), "number")
+    head = heads("run", *over, "state", "took", *metrics, classes=numbers)
     table = scrolling(element("table", head, element("tbody", cells)), "The runs of the sweep")
     states = Counter(each["state"] for each in sweep["runs"])
     told = ", ".join(f"{count:,} {state}" for state, count in states.items())
@@ -136,11 +136,13 @@ def _plots(sweep: Shown) -> Markup | None:
 
 
 def _plot(name: str, metric: str, having: Sequence[Shown], sweep: Shown) -> Markup:
-    place, log = _places(sweep["over"][name])
+    values = sweep["over"][name]
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
+    log = numbers and min(values) > 0 and max(values) / min(values) >= _WIDE
     best = None if sweep["best"] is None else str(sweep["best"])
     points = [
         Point(
-            x=place(each["point"][name]),
+            x=each["point"][name] if numbers else values.index(each["point"][name]),
             y=each["metrics"][metric],
             says=f"run {_id(each)}: {_point(each)}, {metric} {_number(each['metrics'][metric])}",
             best=_id(each) == best,
@@ -148,14 +150,11 @@ def _plot(name: str, metric: str, having: Sequence[Shown], sweep: Shown) -> Mark
         )
         for each in having
     ]
-    chart = scatter_chart(points, says=f"{metric} by {name}", x=name, y=metric, log_x=log)
-    names = sweep["over"][name]
-    told = None
-    if not _are_numbers(names):
-        listed = ", ".join(f"{number} = {each}" for number, each in enumerate(names[:20], 1))
-        told = element("p", listed, class_="muted small")
+    names = () if numbers else [str(each) for each in values]
+    says = f"{metric} by {name}"
+    chart = scatter_chart(points, says=says, x=name, log_x=log, names=names)
     caption = element("figcaption", element("strong", metric), f" by {name}")
-    return element("figure", caption, chart, told, class_="figure")
+    return element("figure", caption, chart, class_="figure")
 
 
 def _id(child: Shown) -> str:
@@ -164,18 +163,3 @@ def _id(child: Shown) -> str:
 
 def _point(child: Shown) -> str:
     return ", ".join(f"{name}={each}" for name, each in child["point"].items())
-
-
-def _are_numbers(values: Sequence[object]) -> bool:
-    return all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
-
-
-def _places(values: Sequence[Any]) -> tuple[Callable[[Any], float], bool]:
-    """Return what puts the values of a param on an axis, and whether that is logarithmic.
-
-    Values that are no numbers have the numbers of their places in the grid.
-    """
-    if _are_numbers(values):
-        log = min(values) > 0 and max(values) / min(values) >= _WIDE
-        return float, log
-    return lambda each: float(values.index(each) + 1), False

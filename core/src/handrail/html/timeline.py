@@ -96,10 +96,10 @@ def heading(axis: Axis) -> Markup:
         place = axis.place(_at(axis, mark))
         anchor = "end" if place > 0.92 else "middle" if place > 0.02 else "start"
         marks.append(element("text", _mark(mark), x=_percent(place), y="1em", text_anchor=anchor))
-    return element("svg", marks, class_="lane head", aria_hidden="true")
+    return element("svg", marks, class_="track marks", aria_hidden="true")
 
 
-def lane(axis: Axis, step: Step, waits: Sequence[tuple[float, float]], now: str) -> Markup:
+def track(axis: Axis, step: Step, waits: Sequence[tuple[float, float]], now: str) -> Markup:
     """Return what one step did, on the axis: a bar for each attempt and undo, a line for waits.
 
     Args:
@@ -108,7 +108,7 @@ def lane(axis: Axis, step: Step, waits: Sequence[tuple[float, float]], now: str)
         waits: When it was ready and waited, by begin and end.
         now: Until when spans go that have not ended.
     """
-    shapes = [_band(axis, *gap) for gap in axis.gaps]
+    shapes: list[Markup | None] = [_band(axis, *gap) for gap in axis.gaps]
     shapes += [_wait(axis, *each) for each in waits]
     spans = step.get("spans", ())
     last = max((span["attempt"] for span in spans), default=0)
@@ -117,7 +117,7 @@ def lane(axis: Axis, step: Step, waits: Sequence[tuple[float, float]], now: str)
         kind, says = _kind(step, span, is_last=span["attempt"] == last)
         title = element("title", f"{says}, {seconds(end - begin)}")
         shapes.append(_bar(axis, begin, end, kind, title))
-    return element("svg", shapes, class_="lane", role="img", aria_label=_says(step, waits, now))
+    return element("svg", shapes, class_="track", role="img", aria_label=_says(step, waits, now))
 
 
 def waits_of(steps: Sequence[Step]) -> dict[str, list[tuple[float, float]]]:
@@ -171,7 +171,7 @@ def _kind(step: Step, span: Mapping[str, Any], *, is_last: bool) -> tuple[str, s
         return "undone", "undo"
     number = f"attempt {span['attempt']}"
     if not is_last:
-        return "ended fill-bad", f"{number}, which did not finish"
+        return "again fill-bad", f"{number}, which did not finish"
     if span["ended"] is None:
         return "fill-busy", f"{number}, running"
     state = step["state"]
@@ -189,7 +189,7 @@ def _bar(axis: Axis, begin: float, end: float, kind: str, title: Markup) -> Mark
         width=_percent(max(right - left, 0.0)),
         y="15%",
         height="70%",
-        class_=f"span {kind}",
+        class_=kind,
     )
 
 

@@ -76,9 +76,10 @@ def _forward(
     ended = ended or (row.at if row.state in _FORWARD else None)
     if ended is None:
         return None
-    seconds = None if began is not None else took(row)
-    begin = _before(ended, seconds) if seconds is not None else began
-    return None if begin is None else _span(row, begin, ended)
+    if began is None:
+        seconds = took(row)
+        began = None if seconds is None else _before(ended, seconds)
+    return None if began is None else _span(row, began, ended)
 
 
 def _span(row: AttemptRow, began: str, ended: str | None) -> Span:

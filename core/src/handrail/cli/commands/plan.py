@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from handrail.amounts import plural
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.completion import complete_packs, complete_steps
 from handrail.cli.garbage import no_collections
@@ -18,7 +19,7 @@ from handrail.cli.view.explanation import explanation, work_of
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.plan_table import plan_table
-from handrail.cli.view.text import one_line, plural
+from handrail.cli.view.text import one_line
 from handrail.errors import (
     ExitCode,
     HandrailError,

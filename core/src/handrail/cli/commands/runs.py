@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from handrail.amounts import plural
 from handrail.cli.completion import RunType
 from handrail.cli.hints import command_line
 from handrail.cli.journals import given_url, journal_option, number_in, session_journal
@@ -26,7 +27,6 @@ from handrail.cli.view.run_text import (
     ways_of,
 )
 from handrail.cli.view.table import Cell, Row, counts, names, reasons
-from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
 from handrail.journal.protocol import KnowsChildren
 from handrail.recovery.leftovers import with_left

@@ -111,9 +111,9 @@ def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str
 
 
 def _sweep(report: Report) -> SweepReport | None:
-    """Return a report as that of a sweep, if it is one; that of a run is known without an import."""
+    """Return a report as that of a sweep, if it is one."""
     if isinstance(report, RunReport):
-        return None
+        return None  # Most are, and need no import to know it.
     from handrail.cli.view.sweep_report import SweepReport  # noqa: PLC0415 - few are sweeps
 
     return report if isinstance(report, SweepReport) else None

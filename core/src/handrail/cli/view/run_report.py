@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.amounts import seconds, size
 from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
 from handrail.cli.view.run_text import (
@@ -33,9 +34,7 @@ from handrail.cli.view.text import (
     lanes_of,
     listed,
     one_line,
-    seconds,
     shorten,
-    size,
     terminal_width,
 )
 from handrail.frozen import frozen

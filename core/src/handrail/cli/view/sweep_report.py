@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.view.run_report import RunReport
 from handrail.cli.view.run_text import STYLES, run_to_dict
 from handrail.cli.view.table import Column, counts, names, reasons, table
-from handrail.cli.view.text import columns, facts, listed, one_line, plural, seconds, terminal_width
+from handrail.cli.view.text import columns, facts, listed, one_line, terminal_width
 from handrail.errors import NotFoundError
 from handrail.frozen import frozen
 from handrail.suggest import did_you_mean

@@ -7,10 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from handrail.amounts import percent as percent
-from handrail.amounts import plural as plural
-from handrail.amounts import seconds as seconds
-from handrail.amounts import size as size
+from handrail.amounts import plural, size
 from handrail.cli.view.console import terminal_columns, unstyled
 from handrail.redact import KNOWN
 from handrail.visible import visible

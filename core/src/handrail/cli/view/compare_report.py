@@ -16,7 +16,7 @@ from handrail.cli.view.table import Row, names, reasons, table
 from handrail.cli.view.text import one_line, terminal_width
 from handrail.recovery.comparison import comparison_of
 
-_ROOM = 26  # Columns of the terminal for what is compared, and for each run.
+_NAME, _RUN = 26, 22  # Columns of the terminal for what is compared, and for each run.
 _MOST = 20  # Rows of each kind.
 _VALUE = 60  # Letters of a value.
 _ABOUT = ("action", "plan", "core_version", "by", "folder", "project")
@@ -50,7 +50,7 @@ class CompareReport:
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people; of more runs than fit, some below the others."""
         runs = [each["run"] for each in self._compared["runs"]]
-        fit = max(terminal_width() // _ROOM - 1, 1)
+        fit = max((terminal_width() - _NAME) // _RUN, 1)
         for first in range(0, len(runs), fit):
             if first:
                 yield ""

@@ -29,7 +29,7 @@ FLOORS = (
     (
         *("amounts", "frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
-        *("executors/protocol", "html/elements", "html/notebook"),
+        *("attachments", "executors/protocol", "html/elements", "html/notebook"),
         *("html/plan_boxes", "html/plan_picture", "html/states"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
@@ -306,8 +306,8 @@ PUBLIC = ("handrail.errors", "handrail.events")
 # Of these modules, what is in their `__all__`.
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
-    *("handrail.executors", "handrail.html", "handrail.journal", "handrail.journal.backend"),
-    "handrail.records",
+    *("handrail.attachments", "handrail.executors", "handrail.html", "handrail.journal"),
+    *("handrail.journal.backend", "handrail.records"),
 )
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {

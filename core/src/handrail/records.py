@@ -15,16 +15,30 @@ if TYPE_CHECKING:
     from handrail.recovery.by_hand import ByHand
     from handrail.recovery.item_record import ItemFailure, ItemsRecord
     from handrail.recovery.leftovers import with_left
+    from handrail.recovery.observations import (
+        Attachment,
+        LogLine,
+        Metric,
+        MetricPoint,
+        Observations,
+        Progress,
+    )
     from handrail.recovery.run_record import RecordedStep, RunRecord
     from handrail.recovery.status import RunStatus, is_sweep, status_of, with_reliance
     from handrail.recovery.timeline import Span
     from handrail.sweeps.record import Child, SweepRecord
 
 __all__ = [
+    "Attachment",
     "ByHand",
     "Child",
     "ItemFailure",
     "ItemsRecord",
+    "LogLine",
+    "Metric",
+    "MetricPoint",
+    "Observations",
+    "Progress",
     "RecordedStep",
     "RunRecord",
     "RunStatus",
@@ -42,6 +56,9 @@ _HOMES = {
     "recovery.by_hand": ("ByHand",),
     "recovery.item_record": ("ItemFailure", "ItemsRecord"),
     "recovery.leftovers": ("with_left",),
+    "recovery.observations": (
+        *("Attachment", "LogLine", "Metric", "MetricPoint", "Observations", "Progress"),
+    ),
     "recovery.run_record": ("RecordedStep", "RunRecord"),
     "recovery.status": ("RunStatus", "is_sweep", "status_of", "with_reliance"),
     "recovery.timeline": ("Span",),

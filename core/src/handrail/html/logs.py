@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from handrail.amounts import plural
 from handrail.html.elements import Content, Markup, element
 from handrail.html.parts import opened, section
 
@@ -38,7 +39,7 @@ def logs_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
     logs = [shown[step["name"]] for step in logging]
     lines = sum(len(step["log"]) for step in logging)
     return section(
-        "logs", "Logs", element("div", only, logs, class_="logs"), more=f"{lines:,} lines"
+        "logs", "Logs", element("div", only, logs, class_="logs"), more=plural(lines, "line")
     )
 
 
@@ -71,7 +72,7 @@ def _log(step: Shown, number: int | str, room: int) -> Markup:
         words = f"handrail show {number} --step {step['name']} --json"
         parts.append(element("em", f"… {left:,} more lines: {words}\n"))
         parts.append(_lines(lines[len(lines) - last :] if last else ()))
-    summary = (element("span", step["name"], class_="name"), f" · {len(lines):,} lines")
+    summary = (element("span", step["name"], class_="name"), f" · {plural(len(lines), 'line')}")
     return opened(
         summary, element("pre", parts, class_="log", tabindex=0), at_once=bool(step.get("error"))
     )

@@ -234,7 +234,7 @@ class _Picture:
     def _arrow(self, x: float, y: float) -> float:
         end = y + _GAP
         line = f"M{_number(x)} {_number(y)}V{_number(end - 2)}"
-        head = f"m-3-4l3 4l3-4"
+        head = "m-3-4l3 4l3-4"
         self._parts.append(element("path", d=line + head, class_="arrow"))
         return end
 
@@ -381,7 +381,7 @@ class _Picture:
 def _mark(item: Step | Several, glyph: str | None, x: float, y: float) -> Markup:
     """Return the circle with the number of a step, or with the glyph of its state."""
     circle = _shape("circle", "mark", cx=x, cy=y, r=10)
-    if isinstance(item, Step) and glyph is None or isinstance(item, Step) and not item.state:
+    if (isinstance(item, Step) and glyph is None) or (isinstance(item, Step) and not item.state):
         return joined(circle, _text("number", x, y + 3.5, str(item.number), "middle"))
     drawn = _GLYPHS.get(glyph or "", "M-4 0H-3.9M-.1 0H.1M3.9 0H4")
     moved = f"translate({_number(x)} {_number(y)})"

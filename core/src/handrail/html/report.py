@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +33,7 @@ def report(shown: Mapping[str, Any], *, command: str, made: str = "") -> Markup:
     Args:
         shown: The JSON object that `handrail show --json` writes, with all that it knows.
         command: The command that shows the same as text.
-        made: When it was made, and by which version, for the foot.
+        made: By what it was made, for the foot, which also says when.
     """
     if "differs" in shown:
         numbers = [str(each["run"]["id"]) for each in shown["runs"]]
@@ -51,16 +51,20 @@ def report(shown: Mapping[str, Any], *, command: str, made: str = "") -> Markup:
         id="main",
     )
     skip = element("a", "Skip to the report", href="#main", class_="skip")
-    foot = element("footer", element("p", made, " · the same as text: ", element("code", command)))
+    foot = element(
+        "footer",
+        element(
+            "p", f"{made}, {_now()}".lstrip(", "), " · the same as text: ", element("code", command)
+        ),
+    )
     return page(title, joined(skip, main, foot))
 
 
-def now() -> str:
-    """Return the time, for the foot of a report."""
+def _now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _contents(names: Any) -> Markup:
+def _contents(names: Iterable[str]) -> Markup:
     links = [
         element("li", element("a", _TITLES[name], href=f"#{name}"))
         for name in names

@@ -10,6 +10,7 @@ from handrail.journal.protocol import (
     Holder,
     Journal,
     KeepsItems,
+    KeepsObservations,
     KnowsChildren,
     KnowsDurations,
     KnowsLanes,
@@ -21,6 +22,7 @@ from handrail.journal.protocol import (
     RecordsByHand,
     RunCheck,
     SharesLock,
+    WritesObservations,
     WritesValues,
 )
 from handrail.journal.records import (
@@ -37,6 +39,8 @@ from handrail.journal.records import (
     NewRun,
     NoteChange,
     NoteRow,
+    ObservationChange,
+    ObservationRow,
     RecordedRun,
     Reliance,
     RelianceChange,
@@ -67,6 +71,7 @@ __all__ = [
     "ItemNoteRow",
     "Journal",
     "KeepsItems",
+    "KeepsObservations",
     "KnowsChildren",
     "KnowsDurations",
     "KnowsLanes",
@@ -74,6 +79,8 @@ __all__ = [
     "NewRun",
     "NoteChange",
     "NoteRow",
+    "ObservationChange",
+    "ObservationRow",
     "OwnedRun",
     "PrunesOneByOne",
     "ReachedByWorkers",
@@ -87,6 +94,7 @@ __all__ = [
     "RunRow",
     "SharesLock",
     "SqliteJournal",
+    "WritesObservations",
     "WritesValues",
 ]
 

@@ -66,8 +66,7 @@ def spans_of(
 def _forward(
     row: AttemptRow, took: Callable[[AttemptRow], float | None], *, running: bool, heard: str
 ) -> Span | None:
-    began: str | None = getattr(row, "began", None)
-    ended: str | None = getattr(row, "ended", None)
+    began, ended = row.began, row.ended
     if row.state == "skipped":
         return None
     if row.state == "started":

@@ -18,6 +18,7 @@ from handrail.cli.view.listing import Listing, View
 from handrail.cli.view.run_report import RunReport, StepReport
 from handrail.errors import ExitCode, NotFoundError
 from handrail.journal.numbers import number_json
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.cli.view.sweep_report import SweepReport
     from handrail.journal.protocol import Journal
+    from handrail.recovery.run_record import RecordedStep, RunRecord
 
 
 @click.command(
@@ -35,7 +37,14 @@ if TYPE_CHECKING:
     ]
 )
 @click.option("--all", "everything", is_flag=True, help="Show every step, and errors in full.")
-@click.option("--step", metavar="NAME", help="Show one step, with all that it recorded.")
+@click.option("--step", metavar="NAME", help="Show one step, with all that it recorded and said.")
+@click.option("--attachment", metavar="NAME", help="With --step: write what it has attached to -o.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="With --attachment: the file, or - for the output. A table is CSV, a plot JSON.",
+)
 @click.option("--traceback", is_flag=True, help="Show the tracebacks of the errors.")
 @click.option(
     "--html",
@@ -57,6 +66,8 @@ def show(
     journal: str | None,
     everything: bool,
     step: str | None,
+    attachment: str | None,
+    output: str | None,
     traceback: bool,
     html: str | None,
     sort: str | None,
@@ -77,6 +88,9 @@ def show(
         sweep = _sweep(report)
         if (sort or csv) and sweep is None:
             raise click.UsageError(f"run {numbers[0]} is no sweep, whose runs could be compared")
+        run = _run(report)
+        if run is not None and step and attachment and output:
+            return _write_attachment(_step(run.record, step), attachment, output)
         if html is not None:
             _write(session, report, numbers, html)
         elif csv and sweep is not None:
@@ -101,6 +115,9 @@ def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str
     given = [name for name in ("step", "traceback", "csv", "html") if options[name]]
     if options["step"] and (options["everything"] or options["traceback"]):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
+    wanted = bool(options["attachment"]), bool(options["output"])
+    if wanted not in ((False, False), (bool(options["step"]), True)):
+        raise click.UsageError("write an attachment with --step NAME --attachment NAME -o FILE")
     if len(given) > 1:
         raise click.UsageError(f"--{given[0]} and --{given[1]} do not go together")
     for name in ("step", "traceback", "csv", "sort"):
@@ -119,21 +136,21 @@ def _sweep(report: Report) -> SweepReport | None:
     return report if isinstance(report, SweepReport) else None
 
 
+def _run(report: Report) -> RunReport | None:
+    """Return the report of the run of which another one is, unless it is of several."""
+    sweep = _sweep(report)
+    found = report if sweep is None else sweep.report
+    return found if isinstance(found, RunReport) else None
+
+
 def _view(report: Report, step: str | None, *, traceback: bool) -> View:
     """Return what is shown of a report: all of it, one step, or its tracebacks."""
-    sweep = _sweep(report)
-    of_run = report if sweep is None else sweep.report
-    if (step is None and not traceback) or not isinstance(of_run, RunReport):
+    run = _run(report)
+    if run is None or (step is None and not traceback):
         return report
-    record = of_run.record
-    if step is None:
-        return Listing(json=of_run.to_dict, title=recorded_tracebacks(record))
-    found = record.step(step)
-    if found is None:
-        number = record.row.number
-        listing = command_line(f"show {number} --all")
-        raise click.UsageError(f"run {number} has no step '{step}'; {listing} lists them")
-    return StepReport(record=record, step=found)
+    if step is not None:
+        return StepReport(record=run.record, step=_step(run.record, step))
+    return Listing(json=run.to_dict, title=recorded_tracebacks(run.record))
 
 
 def _write(session: Session, report: Report, numbers: Sequence[int], file: str) -> None:
@@ -145,6 +162,28 @@ def _write(session: Session, report: Report, numbers: Sequence[int], file: str) 
     whole = report.whole()
     html = document(whole, command=command_line(f"show {words}"), made=f"Handrail {__version__}")
     write_document(session, html, file)
+
+
+def _step(record: RunRecord, name: str) -> RecordedStep:
+    found = record.step(name)
+    if found is None:
+        number = record.row.number
+        listing = command_line(f"show {number} --all")
+        raise click.UsageError(f"run {number} has no step '{name}'; {listing} lists them")
+    return found
+
+
+def _write_attachment(step: RecordedStep, name: str, output: str) -> int:
+    """Write what a step has attached to a file."""
+    from handrail.cli.view.observed import file_of  # noqa: PLC0415 - for this option only
+
+    found = {each.name: each.value for each in step.attachments}
+    if name not in found:
+        hint = did_you_mean(name, found) or f"it has attached: {', '.join(found) or 'nothing'}"
+        raise click.UsageError(f"step '{step.name}' has attached no '{name}'; {hint}")
+    with click.open_file(output, "wb") as file:
+        file.write(file_of(found[name]))
+    return ExitCode.DONE
 
 
 def _latest(journal: Journal) -> int:

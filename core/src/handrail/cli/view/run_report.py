@@ -58,6 +58,7 @@ _KEYS = 6  # Keys of the recorded rollback data of a step.
 _VALUE = 100  # Letters of a param.
 _FULL = 12  # Up to this many steps are all shown; of more, only the notable ones.
 _FIRST = 2  # Number of steps shown even if they are not notable.
+_MOST_OBSERVED = 500
 _NOTABLE = 20  # Number of notable steps that are shown.
 
 _HEAD = (names("STEP"), counts("STATE"), counts("TOOK"), reasons("RECORDED FOR UNDO"))
@@ -103,8 +104,16 @@ class RunReport:
         return {"run": run, "steps": self._steps(), "damaged": _damaged(record)}
 
     def whole(self) -> dict[str, Any]:
-        """Return the JSON object with all that is known, also what the steps told of themselves."""
-        return self.to_dict()
+        """Return the JSON object with all that is known, also what the steps have said.
+
+        Of very many steps that have said something, those that failed, and the first ones.
+        """
+        shown = self.to_dict()
+        saying = [step for step in self.record.steps if step.name in step.observations.steps]
+        first = sorted(saying, key=lambda step: step.error is None)[:_MOST_OBSERVED]
+        said = {step.name: step.observed() for step in first}
+        steps = [{**step, **said.get(step["name"], {})} for step in shown["steps"]]
+        return {**shown, "steps": steps}
 
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people."""
@@ -175,7 +184,7 @@ class StepReport:
         values = {"values": self.record.values_of(self.step), "data": self.step.returned}
         return {
             "run": number_json(self.record.row.number),
-            "step": {**self.step.to_dict(), "spans": spans, **values},
+            "step": {**self.step.to_dict(), "spans": spans, **values, **self.step.observed()},
             "damaged": _damaged(self.record),
         }
 
@@ -206,6 +215,10 @@ class StepReport:
             yield "it returned"
         for key, entry in step.returned.items():
             yield f"  {one_line(key)}: {_shown(entry)}"
+        if step.name in step.observations.steps:
+            from handrail.cli.view.observed import observed_lines  # noqa: PLC0415 - few steps say much
+
+            yield from observed_lines(step, self.record.row.number)
 
     def _place(self) -> Iterator[str]:
         """Yield a line about why the step stands where it does, and what is around it."""

@@ -81,7 +81,7 @@ class CompareReport:
 
         yield row("state", [each["run"]["state"] for each in runs])
         started = [each["run"]["started"] for each in runs]
-        yield row("started", [f"{parse_time(at):%Y-%m-%d %H:%M}" if at else "-" for at in started])
+        yield row("started", [f"{parse_time(at):%Y-%m-%d %H:%M:%S}" if at else "-" for at in started])
         for name in ("took", "undo_took"):
             if name in differs:
                 yield row(name, [seconds(each) for each in differs[name]])

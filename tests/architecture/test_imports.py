@@ -29,6 +29,7 @@ FLOORS = (
     (
         *("frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
+        "attachments",
         "executors/protocol",
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
@@ -304,6 +305,7 @@ PUBLIC = ("handrail.errors", "handrail.events")
 # Of these modules, what is in their `__all__`.
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
+    "handrail.attachments",
     *("handrail.executors", "handrail.journal", "handrail.journal.backend"),
 )
 # What packs may import besides core: libraries below them, with their first pages.

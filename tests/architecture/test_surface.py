@@ -18,7 +18,14 @@ HERE = Path(__file__).parent
 FILE = HERE / "surface.txt"
 # The names of the first are written as they are, those of the others with their page before them.
 PAGES = (
-    *("handrail", "handrail.cli", "handrail.executors", "handrail.frozen", "handrail.inspection"),
+    *(
+        "handrail",
+        "handrail.attachments",
+        "handrail.cli",
+        "handrail.executors",
+        "handrail.frozen",
+        "handrail.inspection",
+    ),
     *("handrail.journal", "handrail.journal.backend", "handrail.packs"),
 )
 

@@ -15,6 +15,7 @@ from handrail.runtime import RunInfo, RuntimeContext, RuntimeLogger
 if TYPE_CHECKING:
     from typing import Self
 
+    from handrail.attachments import Attachable
     from handrail.engine.recorder import Intercept
     from handrail.steps import StepResult
 
@@ -121,6 +122,9 @@ class RunLink(Protocol):
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
         """Receive an event."""
+
+    def attached(self, name: str, value: Attachable) -> None:
+        """Receive what the running step attaches."""
 
     def map_items(self, *args: Any, **options: Any) -> Items:
         """Work on the items of the running step."""
@@ -427,6 +431,32 @@ class BaseStepContext:
         link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             link.measured(value, category)
+
+    @calls_user_code
+    def attach(self, name: str, value: Attachable) -> None:
+        """Attach a plot, a table, a text or a picture to the current step, for people to see.
+
+        The journal keeps it, and `handrail show`, reports and pages show it; it changes nothing
+        else. One of the same name takes the place of the one before. It is there as soon as the
+        step is done; any thread may call this, and the undo may, too.
+
+        One that is too large, or one too many, is left out, and a log line says so: 64 kB of JSON
+        are kept of each, 256 kB of a picture, and 32 attachments of an attempt. Of a table, the
+        first rows are.
+
+        Args:
+            name: Its name, of up to 100 characters.
+            value: A value of `handrail.attachments`.
+
+        Raises:
+            AttachmentError: The name or the value is of another type.
+        """
+        from handrail.attachments import check_attachment  # noqa: PLC0415 - few steps have any
+
+        check_attachment(name, value)
+        link: RunLink | None = self.__dict__.get(LINK)
+        if link is not None:
+            link.attached(name, value)
 
 
 def link_run(context: BaseStepContext, run: RunLink) -> None:

@@ -408,6 +408,12 @@ class RecordError(HandrailError, RuntimeError):
     code = "record-outside-step"
 
 
+class AttachmentError(HandrailError, ValueError):
+    """What was attached to a step is no attachment, or a value in it is of another type."""
+
+    code = "bad-attachment"
+
+
 class FieldConflictError(HandrailError, RuntimeError):
     """Two lanes of a group set one field of the context to different values."""
 

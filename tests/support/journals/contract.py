@@ -41,10 +41,13 @@ from handrail.journal import (
     ItemNoteChange,
     Journal,
     KeepsItems,
+    KeepsObservations,
     KnowsChildren,
     KnowsLanes,
     KnowsReliance,
     NoteChange,
+    ObservationChange,
+    ObservationRow,
     PrunesOneByOne,
     ReadsValues,
     RecordsByHand,
@@ -52,6 +55,7 @@ from handrail.journal import (
     RelianceChange,
     RunChange,
     RunCheck,
+    WritesObservations,
     WritesValues,
 )
 from handrail.journal.numbers import child_number
@@ -254,7 +258,14 @@ class RecordsContract:
         assert [row.number for row in read(first=110)] == list(numbers[110:])
         assert [row.number for row in read(first=225, back=True)] == [229, 228, 227, 226, 225]
         assert rows[7] == rows[6]._replace(
-            number=7, attempt=2, failed=1, results="[1]", errors="[[0]]", first=70, at=rows[7].at
+            number=7,
+            attempt=2,
+            failed=1,
+            results="[1]",
+            errors="[[0]]",
+            first=70,
+            at=rows[7].at,
+            began=rows[7].began,
         )
         assert (rows[0].head, rows[1].head, rows[7].items) == ("{}", None, "[0]")
         bare = read(contents=False)
@@ -1117,10 +1128,150 @@ def storing(journal: Any) -> tuple[Any, Any]:
     return owned, journal
 
 
+def said(step: str = "scan", kind: Any = "log", name: str = "", part: int = 0) -> ObservationChange:
+    return ObservationChange(step, 1, kind, name, part, json.dumps([step]), moment(0))
+
+
+def observing(journal: Any, *changes: Change) -> tuple[Any, Any]:
+    """Return a new run of a journal that keeps what steps say, and the journal."""
+    if not isinstance(journal, KeepsObservations) or not journal.keeps_observations:
+        pytest.skip("the journal keeps nothing of what steps say")
+    owned = journal.open_run(new_run(), changes)
+    assert isinstance(owned, WritesObservations)
+    return owned, journal
+
+
+def observed(journal: Any, number: int = 1, **which: Any) -> list[ObservationRow]:
+    """Return what the steps of a run have said; none of it is damaged."""
+    damage: list[JournalDamagedError] = []
+    found = list(journal.observations(number, damage.append, **which))
+    assert damage == []
+    return found
+
+
+class ObservationsContract:
+    """What steps say is kept beside what a run needs, and never in its way."""
+
+    def test_what_steps_say_is_read_as_it_was_written(self, journal: Journal) -> None:
+        """By run, step and kind; also without the values, and what is no Unicode."""
+        odd = "caf\udce9/\0/\N{SNOWMAN}"
+        owned, found = observing(journal, STARTED)
+        changes = [said(), said("copy", "metric", odd, 2), said(odd, "attachment", "curves")]
+        owned.observe(changes)
+        assert observed(found) == [ObservationRow(*each) for each in changes]
+        assert [row.name for row in observed(found, step="copy")] == [odd]
+        assert [row.step for row in observed(found, kind="attachment")] == [odd]
+        assert observed(found, step="copy", kind="log") == []
+        assert [row.value for row in observed(found, values=False)] == ["", "", ""]
+        observing(journal)
+        assert observed(found, 2) == []
+        with pytest.raises(NotFoundError):
+            observed(found, 3)
+
+    def test_what_is_said_later_takes_the_place_of_what_was_said(self, journal: Journal) -> None:
+        """In its place and no other; the order stays."""
+        owned, found = observing(journal)
+        owned.observe([said(), said(part=1)])
+        owned.observe([said()._replace(value="[2]"), said(kind="progress")])
+        assert [(row.kind, row.part, row.value) for row in observed(found)] == [
+            ("log", 0, "[2]"),
+            ("log", 1, '["scan"]'),
+            ("progress", 0, '["scan"]'),
+        ]
+
+    def test_nothing_is_said_in_a_run_that_is_closed_or_was_lost(
+        self, journal: Journal, opened: Callable[..., Journal]
+    ) -> None:
+        """And its own writes are not in question before."""
+        owned, found = observing(journal)
+        owned.release()
+        other = opened().claim(1)
+        with pytest.raises((LeaseLostError, JournalError)):
+            owned.observe([said()])
+        assert isinstance(other, WritesObservations)
+        other.observe([said()])
+        other.write([RunChange(outcome="completed")])
+        with pytest.raises(LeaseLostError):
+            other.observe([said("copy")])
+        assert [row.step for row in observed(found)] == ["scan"]
+
+    def test_a_call_that_waits_is_made_in_time_or_when_the_run_is_given_up(
+        self, journal: Journal
+    ) -> None:
+        """In another thread, so that nobody has to wait for it."""
+        owned, _ = observing(journal)
+        threads: list[str] = []
+        owned.call_later(0.01, lambda: threads.append(threading.current_thread().name))
+        until(lambda: threads)
+        assert threads == ["handrail-lease"]
+        owned.call_later(60.0, lambda: threads.append("at the end"))
+        owned.release()
+        assert threads[1:] == ["at the end"]
+
+    def test_damage_of_what_steps_said_is_told_and_nothing_else_is_in_question(
+        self, journal: Journal, place: str
+    ) -> None:
+        """The run is read, claimed and ended as if it were whole; the rest is read."""
+        owned, found = observing(journal, STARTED, note(1))
+        owned.observe([said(), said("copy", "attachment", "curves")])
+        owned.release()
+        execute(place, "UPDATE {observation} SET value = '[3]' WHERE kind = 'attachment'")
+        damage: list[JournalDamagedError] = []
+        assert [row.step for row in found.observations(1, damage.append)] == ["scan"]
+        (error,) = damage
+        assert "the attachment 'curves' of step 'copy' differs from its checksum" in error.message
+        assert len(found.read(1).notes) == 1
+        check = check_journal(found)
+        assert (check.damage, [each.message for each in check.unseen]) == ((), [error.message])
+        found.claim(1).write([RunChange(outcome="completed")])
+        assert found.runs()[0].damage is None
+
+    def test_what_steps_said_is_pruned_with_their_run(self, journal: Journal) -> None:
+        owned, found = observing(journal)
+        owned.observe([said()])
+        owned.write([RunChange(outcome="completed")])
+        owned.release()
+        kept, _ = observing(journal)
+        kept.observe([said("copy")])
+        assert found.prune(PAST) == [1]
+        assert [row.step for row in observed(found, 2)] == ["copy"]
+        with pytest.raises(NotFoundError):
+            observed(found, 1)
+
+    def test_it_is_known_when_an_attempt_began_and_ended(self, journal: Journal) -> None:
+        """Also after it was undone, which is another time."""
+        owned, found = observing(journal, STARTED)
+        (row,) = found.read(1).attempts
+        assert (row.began, row.ended) == (row.at, None)
+        began, state = row.at, row
+        for state_now in ("done", "undone"):
+            time.sleep(0.005)
+            owned.write([AttemptChange(step="scan", n=1, state=state_now)])
+            before, (state,) = state, found.read(1).attempts
+            assert state.began == began
+            assert state.at > before.at
+        assert (state.ended, state.state) == (before.at, "undone")
+
+    def test_it_is_known_when_a_chunk_began(self, journal: Journal) -> None:
+        """The last attempt at it, if there were several."""
+        owned, found = observing(journal, STARTED)
+        owned.write([chunk(0)])
+        (begun,) = found.chunks(1, "scan", 1)
+        assert begun.began == begun.at
+        time.sleep(0.005)
+        owned.write([chunk(0)._replace(attempt=2)])
+        (again,) = found.chunks(1, "scan", 1)
+        time.sleep(0.005)
+        owned.write([chunk(0, state="done")._replace(attempt=2)])
+        (done,) = found.chunks(1, "scan", 1)
+        assert begun.at < again.at == done.began < done.at
+
+
 class JournalContract(
     ChildrenContract,
     RecordsContract,
     DamageContract,
+    ObservationsContract,
     FencesContract,
     OwnersContract,
     RelianceContract,

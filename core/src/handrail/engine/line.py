@@ -17,6 +17,7 @@ from handrail.steps import StepResult
 from handrail.suggest import near
 
 if TYPE_CHECKING:
+    from handrail.attachments import Attachable
     from handrail.context import BaseStepContext, Items
     from handrail.engine.group import GroupRun
     from handrail.engine.log import RunLog
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from handrail.runtime import RunInfo
 
 D = TypeVar("D")
+NOT_KEPT = "not_kept"
+"""The name of the logged event for what a step says or attaches that is not kept."""
 
 
 class Results(Mapping[str, "StepResult"]):
@@ -330,12 +333,17 @@ class Line:
         """Pass on the progress that a step reported within itself, or within its undo."""
         if self.beat is not None:
             self.beat()
-        run = self.run
-        if not run.progress.wanted or self.context.current_step is None:
+        run, log = self.run, self.log
+        if self.context.current_step is None or (log is None and not run.progress.wanted):
             return
         position, steps = self.position, run.plan.steps
         if position >= len(steps) or not (0 <= current <= total and 0 < total < math.inf):
             return
+        if log is not None:
+            n = run.attempts.get(position, 1)
+            self._tell(log.progressed(position, n, current, total, category, detail))
+            if not run.progress.wanted:
+                return
         if run.listener is not None:
             planned = steps[position]
             run.listener(
@@ -371,6 +379,9 @@ class Line:
         """Pass on metrics of a step."""
         if self.beat is not None:
             self.beat()
+        if self.log is not None and self.running() is not None:
+            n = self.run.attempts.get(self.position, 1)
+            self._tell(self.log.measured(self.position, n, value, category))
         if self.run.listener is not None:
             planned = self.running()
             name = category if planned is None else planned.name
@@ -382,11 +393,27 @@ class Line:
         """Pass on a log call of a step."""
         if self.beat is not None:
             self.beat()
+        if self.log is not None and self.running() is not None:
+            n = self.run.attempts.get(self.position, 1)
+            self._tell(self.log.logged(self.position, n, event, data, file))
         if self.run.listener is not None:
             planned = self.running()
             step = self.context.current_step if planned is None else planned.name
             lane = _lane_of(planned)
             self.run.listener(MessageLogged(step=step, name=event, data=data, file=file, **lane))
+
+    def attached(self, name: str, value: Attachable) -> None:
+        """Keep what a step attaches, if the run has a journal."""
+        if self.beat is not None:
+            self.beat()
+        if self.log is not None and self.running() is not None:
+            n = self.run.attempts.get(self.position, 1)
+            self._tell(self.log.attached(self.position, n, name, value))
+
+    def _tell(self, problem: str) -> None:
+        """Log why something is not kept for people to look at."""
+        if problem:
+            self.context.log(NOT_KEPT, {"summary": problem})
 
 
 def _lane_of(planned: PlannedStep | None) -> Any:

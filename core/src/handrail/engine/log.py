@@ -6,12 +6,13 @@ Storage is up to the implementation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.frozen import record
 
 if TYPE_CHECKING:
+    from handrail.attachments import Attachable
     from handrail.context import BaseStepContext
     from handrail.steps import StepResult
 
@@ -40,7 +41,7 @@ class RunLog(Protocol):
     """The record of one durable run.
 
     Everything but `commit`, `record`, `seal` and `relies_on` is only noted, until the next
-    `commit`.
+    `commit`; what people look at may be written before, and may be lost if the process is killed.
     """
 
     def begins(self, action: str, context: BaseStepContext, position: int) -> None:
@@ -166,6 +167,38 @@ class RunLog(Protocol):
 
     def relies_on(self, uids: Iterable[str]) -> None:
         """Write runs on which this run relies, as far as the journal keeps that."""
+
+    # What people look at. Each returns, once, why nothing more is kept, or nothing.
+
+    def logged(
+        self, position: int, attempt: int, event: str, data: Mapping[str, Any], file: str | None
+    ) -> str:
+        """Keep a log call of the step at `position`; any thread may call this."""
+        ...
+
+    def progressed(
+        self,
+        position: int,
+        attempt: int,
+        current: float,
+        total: float,
+        category: str | None,
+        detail: str,
+    ) -> str:
+        """Keep progress of a step, in place of the one before; any thread may call this."""
+        ...
+
+    def measured(self, position: int, attempt: int, value: Mapping[str, Any], category: str) -> str:
+        """Keep metrics of a step; any thread may call this."""
+        ...
+
+    def attached(self, position: int, attempt: int, name: str, value: Attachable) -> str:
+        """Keep an attachment of a step, written before the next commit; any thread may call this.
+
+        Returns:
+            Why it is not kept, or nothing.
+        """
+        ...
 
     def stored(self, result: StepResult) -> StepResult:
         """Return `result` with its rollback data as an undo in another process would get it."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from handrail.executors.protocol import Guarantees as Guarantees
     from handrail.executors.protocol import Host as Host
     from handrail.executors.protocol import ItemError as ItemError
+    from handrail.executors.protocol import ItemLine as ItemLine
     from handrail.executors.protocol import Lost as Lost
     from handrail.executors.protocol import Note as Note
     from handrail.executors.protocol import Outcome as Outcome
@@ -46,6 +47,7 @@ __all__ = [
     "Host",
     "ItemContext",
     "ItemError",
+    "ItemLine",
     "Lost",
     "Note",
     "Outcome",

@@ -26,6 +26,7 @@ class ItemContext:
         write: Makes values durable, called as `write(key, values)` from any thread; None keeps
             them in memory only.
         is_cancelled: Returns whether the end of the attempt was asked for.
+        keep: Keeps a log line, called as `keep(event, data)` from any thread.
 
     Attributes:
         shared: What the step gave to all its items; not to be changed.
@@ -44,6 +45,7 @@ class ItemContext:
         step: str = "",
         write: Callable[[str, list[Any]], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
+        keep: Callable[[str, dict[str, Any]], None] | None = None,
     ) -> None:
         self.shared = shared
         self.position = position
@@ -52,6 +54,7 @@ class ItemContext:
         self._name = f"{run}/{step}/{position}"
         self._write = write
         self._is_cancelled = is_cancelled
+        self._keep = keep
         self._closed = ""
 
     @property
@@ -99,8 +102,15 @@ class ItemContext:
         await asyncio.to_thread(self.record_rollback, key, value)
 
     def log(self, event: str, data: Mapping[str, Any] | None = None) -> None:
-        """Write one line to standard error, which is that of the run wherever the worker is."""
-        ConsoleLogger().log(f"item {self.position}: {event}", dict(data or {}))
+        """Write one line to standard error, which is that of the run wherever the worker is.
+
+        The journal of the run keeps it among those of the step, once the items that were handed
+        over together are done; of these, the first 50 lines.
+        """
+        given = dict(data or {})
+        ConsoleLogger().log(f"item {self.position}: {event}", given)
+        if self._keep is not None:
+            self._keep(event, given)
 
     def close(self, why: str) -> None:
         """Refuse further records; `why` follows the words `rollback data ... of item ...`."""

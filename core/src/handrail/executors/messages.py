@@ -13,6 +13,7 @@ from handrail.executors.protocol import (
     Done,
     Failed,
     ItemError,
+    ItemLine,
     Lost,
     Note,
     Outcome,
@@ -60,4 +61,5 @@ def outcome_from(message: Mapping[str, Any]) -> Outcome:
     values["attempt"] = AttemptId(*values["attempt"])
     if kind is Done:
         values["errors"] = tuple(ItemError(**each) for each in values["errors"])
+        values["logged"] = tuple(ItemLine(*each) for each in values["logged"])
     return kind(**values)

@@ -112,6 +112,20 @@ class ItemError:
     trace: str = ""
 
 
+class ItemLine(NamedTuple):
+    """A log line of an item.
+
+    Attributes:
+        item: The position of the item in its chunk.
+        event: The event.
+        data: Its data, which is JSON.
+    """
+
+    item: int
+    event: str
+    data: Mapping[str, Any]
+
+
 @frozen
 class Outcome:
     """How an attempt ended, as far as the executor knows.
@@ -132,11 +146,13 @@ class Done(Outcome):
             failed, and for those not chosen.
         errors: The items that failed. Of an undo: those that could not be undone.
         seconds: How long the items took in the worker.
+        logged: What the items have logged, the first 50 lines, for the journal.
     """
 
     results: Sequence[Any]
     errors: tuple[ItemError, ...] = ()
     seconds: float = 0.0
+    logged: tuple[ItemLine, ...] = ()
 
 
 @frozen

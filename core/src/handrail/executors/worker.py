@@ -6,6 +6,7 @@ import json
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.user_code import calls_user_code
@@ -19,6 +20,7 @@ from handrail.executors.protocol import (
     Done,
     Failed,
     ItemError,
+    ItemLine,
     Note,
     Outcome,
 )
@@ -35,6 +37,7 @@ Heard = Callable[[int, int], None]
 
 _EVERY = 0.2  # Seconds between what it tells of its progress.
 _TRACE = 16_000  # Characters of a traceback that are kept, its end.
+_LINES = 50  # Log lines of a chunk that are kept.
 _ATOMS = (str, int, float, bool, type(None))
 
 
@@ -90,6 +93,7 @@ class _Chunk:
         self._cancelled = cancelled
         self._data = _by_item(call.notes)
         self._errors: list[ItemError] = []
+        self._logged: list[ItemLine] = []
         self.loop = _Loop()
 
     def work(self, started: float) -> Outcome:
@@ -112,7 +116,13 @@ class _Chunk:
                 self._errors.append(failed)
         errors = tuple(sorted(self._errors, key=lambda each: each.item))
         seconds = time.monotonic() - started
-        return Done(attempt=call.attempt, results=results, errors=errors, seconds=seconds)
+        return Done(
+            attempt=call.attempt,
+            results=results,
+            errors=errors,
+            seconds=seconds,
+            logged=tuple(self._logged),
+        )
 
     def _one(self, place: int) -> Any:
         call = self._call
@@ -124,6 +134,7 @@ class _Chunk:
             step=call.attempt.step,
             write=lambda key, values: self._record((Note(place, key, values),)),
             is_cancelled=self._cancelled,
+            keep=lambda event, data: self._keep(place, event, data),
         )
         item = call.items[place]
         if call.attempt.undo:
@@ -135,6 +146,12 @@ class _Chunk:
         finally:
             context.close("was recorded after the item had ended")
         return _as_json(result, f"the result of item {context.position}")
+
+    def _keep(self, place: int, event: str, data: dict[str, Any]) -> None:
+        if len(self._logged) < _LINES:
+            with suppress(Exception):  # A line that has no JSON form was printed at least.
+                told = json.loads(json.dumps(data, default=str))
+                self._logged.append(ItemLine(place, str(event), told))
 
     @calls_user_code
     def _play(self, *arguments: Any) -> Any:

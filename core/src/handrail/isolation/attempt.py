@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from handrail.attachments import attachment_from
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, StepProcessError, StepTimeoutError
 from handrail.frozen import values_of
@@ -206,6 +207,10 @@ class IsolatedAttempt:
                 answer: Any = self._record(*arguments)
             elif what == "run_info":
                 answer = values_of(self._line.run_info)
+            elif what == "attached":
+                name, value = arguments
+                self._line.attached(name, attachment_from(value))
+                answer = None
             else:
                 answer = getattr(self._line, what)(*arguments)
         except BaseException as error:  # noqa: BLE001 - raised in the step

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from handrail.actions import context_for
 from handrail.context import BaseStepContext, RuntimeContext, link_run
@@ -52,6 +52,9 @@ from handrail.processes.parent import Parent
 from handrail.recovery.resume_run import recall_actions
 from handrail.runtime import RunInfo
 from handrail.steps import StepResult
+
+if TYPE_CHECKING:
+    from handrail.attachments import Attachable
 
 
 def warm_up(prepare: Mapping[str, Any]) -> None:
@@ -120,6 +123,17 @@ class _Log:
 
     def relies_on(self, uids: Iterable[str]) -> None:
         self._parent.ask("relies_on", list(uids))
+
+    def attached(self, position: int, attempt: int, name: str, value: Attachable) -> str:
+        self._parent.ask("attached", name, value.to_dict())
+        return ""
+
+    # The listener passes these on, and the run keeps them.
+
+    def logged(self, *_: Any) -> str:
+        return ""
+
+    progressed = measured = logged
 
     def stored(self, result: StepResult) -> StepResult:
         return result

@@ -214,6 +214,7 @@ class Back:
     def _took(self, outcome: Outcome, undo: _Undo) -> None:
         row = undo.row
         if isinstance(outcome, Done):
+            self._step.keep_lines(outcome, row.first)
             if outcome.errors:
                 first = outcome.errors[0]
                 text = f"item {row.first + first.item}: {first.error}"

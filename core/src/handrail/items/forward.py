@@ -307,6 +307,7 @@ class Forward:
     def _took(self, outcome: Outcome, work: _Work) -> None:
         chunk = work.chunk
         if isinstance(outcome, Done):
+            self._step.keep_lines(outcome, chunk.first)
             if work.undo:
                 self._was_undone(outcome, work)
             elif outcome.errors and self._undoes and not self._calls.stop.error:

@@ -198,12 +198,14 @@ class ItemsOfRun:
         run = self._run
         host: StepHost
         ledger: Ledger
+        keep: Callable[[str, dict[str, Any]], str] | None = None
         if line.log is None:
             ledger = self._memory.setdefault(position, MemoryLedger())
             host = StepHost(ledger)
         else:
             log = cast("JournaledLog", line.log)
             ledger = log.item_log(position, n)
+            keep = partial(log.logged, position, n, file=None)
             journal, owned = log.place
             lock = owned.lock_descriptor if isinstance(owned, SharesLock) else None
             host = StepHost(
@@ -221,6 +223,7 @@ class ItemsOfRun:
             ledger=ledger,
             host=host,
             retries=position in run.retried,
+            keep=keep,
         )
 
     @contextmanager

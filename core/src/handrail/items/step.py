@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.executors.protocol import AttemptId, ChunkCall, Note
@@ -10,6 +10,7 @@ from handrail.frozen import record
 from handrail.journal.damage import decode
 
 if TYPE_CHECKING:
+    from handrail.executors.protocol import Done
     from handrail.items.calls import StepHost
     from handrail.items.cutting import Chunk
     from handrail.items.ledger import Ledger
@@ -28,6 +29,7 @@ class StepOfItems:
         ledger: The accounts of its items.
         host: What its executor is offered.
         retries: Whether items that failed earlier are tried again.
+        keep: Keeps a log line of an item, called as `keep(event, data)`.
     """
 
     run: str
@@ -38,6 +40,18 @@ class StepOfItems:
     ledger: Ledger
     host: StepHost
     retries: bool = False
+    keep: Callable[[str, dict[str, Any]], object] | None = None
+
+    def keep_lines(self, outcome: Done, first: int) -> None:
+        """Keep what the items of a chunk have logged.
+
+        Args:
+            outcome: How the chunk went.
+            first: The position of its first item.
+        """
+        if self.keep is not None:
+            for item, event, data in outcome.logged:
+                self.keep(event, {"item": first + item, **data})
 
     def id_of(self, chunk: int, attempt: int, *, undo: bool = False) -> AttemptId:
         """Return the id of an attempt at a chunk."""

@@ -10,6 +10,7 @@ from handrail.journal.protocol import (
     Holder,
     Journal,
     KeepsItems,
+    KeepsObservations,
     KnowsChildren,
     KnowsLanes,
     KnowsReliance,
@@ -20,6 +21,7 @@ from handrail.journal.protocol import (
     RecordsByHand,
     RunCheck,
     SharesLock,
+    WritesObservations,
     WritesValues,
 )
 from handrail.journal.records import (
@@ -36,6 +38,8 @@ from handrail.journal.records import (
     NewRun,
     NoteChange,
     NoteRow,
+    ObservationChange,
+    ObservationRow,
     RecordedRun,
     Reliance,
     RelianceChange,
@@ -66,12 +70,15 @@ __all__ = [
     "ItemNoteRow",
     "Journal",
     "KeepsItems",
+    "KeepsObservations",
     "KnowsChildren",
     "KnowsLanes",
     "KnowsReliance",
     "NewRun",
     "NoteChange",
     "NoteRow",
+    "ObservationChange",
+    "ObservationRow",
     "OwnedRun",
     "PrunesOneByOne",
     "ReachedByWorkers",
@@ -85,6 +92,7 @@ __all__ = [
     "RunRow",
     "SharesLock",
     "SqliteJournal",
+    "WritesObservations",
     "WritesValues",
 ]
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
         ChunkRow,
         ItemNoteRow,
         NewRun,
+        ObservationChange,
+        ObservationKind,
+        ObservationRow,
         Outcome,
         RecordedRun,
         Reliance,
@@ -255,6 +258,67 @@ class KeepsItems(Protocol):
 
 
 @runtime_checkable
+class KeepsObservations(Protocol):
+    """What a journal has in addition if it keeps what the steps of its runs say and show.
+
+    That is for people to look at: a run is resumed and undone without it, also if it is damaged.
+    Its `OwnedRun` is a `WritesObservations` then.
+    """
+
+    @property
+    def keeps_observations(self) -> bool:
+        """Whether it does."""
+        ...
+
+    def observations(
+        self,
+        number: int,
+        damage: Callable[[JournalDamagedError], None],
+        *,
+        step: str | None = None,
+        kind: ObservationKind | None = None,
+        values: bool = True,
+    ) -> Sequence[ObservationRow]:
+        """Return what the steps of a run said, by step, attempt, kind, name and part.
+
+        Args:
+            number: The number of the run.
+            damage: Told of each row that is not what was written, which is left out.
+            step: Only that of this step.
+            kind: Only that of this kind.
+            values: Whether to read what it is; otherwise that is empty, and not checked.
+
+        Raises:
+            NotFoundError: There is no such run.
+            JournalError: It cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesObservations(Protocol):
+    """What the runs of a journal have in addition if it keeps what their steps say and show."""
+
+    def observe(self, changes: Sequence[ObservationChange]) -> None:
+        """Write in a commit of their own, which is durable once another one of the run is.
+
+        After an error, other writes still succeed if they can.
+
+        Raises:
+            LeaseLostError: The run was taken over, or is closed.
+            JournalError: They could not be written.
+        """
+        ...
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call a function once, in another thread, or when the run is given up before.
+
+        A call that waits is replaced. It must not raise.
+        """
+        ...
+
+
+@runtime_checkable
 class KnowsChildren(Protocol):
     """What a journal has in addition if sweeps can be recorded in it.
 
@@ -307,6 +371,7 @@ class RunCheck:
         rows: How many rows were read.
         unchecked: How many of them have no checksum, because an older version wrote them.
         damage: The damaged rows.
+        unseen: Damaged rows of what steps said, without which the run is whole.
         sound: The run without them; None if not even its own row was found.
         complete: Whether all rows were read.
     """
@@ -314,6 +379,7 @@ class RunCheck:
     rows: int = 0
     unchecked: int = 0
     damage: tuple[JournalDamagedError, ...] = ()
+    unseen: tuple[JournalDamagedError, ...] = ()
     sound: RecordedRun | None = None
     complete: bool = True
 

@@ -16,6 +16,7 @@ Direction = Literal["forward", "undo"]
 Outcome = Literal["completed", "rolled_back", "rollback_incomplete", "failed", "interrupted"]
 State = Literal["started", "done", "skipped", "failed", "undone", "undo_failed"]
 ChunkState = Literal["started", "done", "failed", "undone", "undo_failed"]
+ObservationKind = Literal["attachment", "log", "metric", "progress"]
 
 
 @frozen
@@ -122,6 +123,9 @@ class AttemptRow(NamedTuple):
         result: Its StepResult as JSON, or None.
         error: Why the attempt failed or could not be undone, or None.
         at: When this state was written, in UTC, in the format of `NewRun.opened`.
+        began: When the attempt began, or None if it did not, or that is not recorded.
+        ended: When it ended as done, failed or skipped, also if it was undone since; None if it
+            did not, or that is not recorded.
     """
 
     step: str
@@ -131,6 +135,8 @@ class AttemptRow(NamedTuple):
     result: str | None
     error: str | None
     at: str
+    began: str | None = None
+    ended: str | None = None
 
 
 class NoteRow(NamedTuple):
@@ -190,6 +196,7 @@ class ChunkRow(NamedTuple):
             tracebacks; None if none did.
         error: Why the chunk as a whole failed, or could not be undone, or None.
         at: When this state was written, in UTC, in the format of `NewRun.opened`.
+        began: When the last attempt at it began, or None if that is not recorded.
     """
 
     step: str
@@ -208,6 +215,7 @@ class ChunkRow(NamedTuple):
     errors: str | None
     error: str | None
     at: str
+    began: str | None = None
 
 
 class ItemNoteRow(NamedTuple):
@@ -252,6 +260,28 @@ class ChunkCount(NamedTuple):
     items: int
     failed: int
     undoable: int
+
+
+class ObservationRow(NamedTuple):
+    """Something that an attempt of a step said or showed; only people look at it.
+
+    Attributes:
+        step: Name of the step.
+        n: Number of the attempt.
+        kind: Its kind.
+        name: The name of the attachment or metric; otherwise empty.
+        part: Its place among those of the same kind and name; see `handrail.journal.observing`.
+        value: What it is, as JSON; empty if it was not read.
+        at: When it was said, in UTC, in the format of `NewRun.opened`.
+    """
+
+    step: str
+    n: int
+    kind: ObservationKind
+    name: str
+    part: int
+    value: str
+    at: str
 
 
 class AttemptChange(NamedTuple):
@@ -336,6 +366,18 @@ class RunChange:
     sealed: str | None = None
     outcome: Outcome | None = None
     by_hand: str | None = None
+
+
+class ObservationChange(NamedTuple):
+    """Write what an attempt of a step said; it takes the place of what is there in this `part`."""
+
+    step: str
+    n: int
+    kind: ObservationKind
+    name: str
+    part: int
+    value: str
+    at: str
 
 
 Change = (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.log import ValuesLeftError
 from handrail.errors import (
@@ -24,7 +25,12 @@ from handrail.errors import (
 from handrail.frozen import NOTHING, record
 from handrail.journal.codec import encode, encode_result, entries_of, is_json, items_of, mask_json
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.protocol import KeepsItems, KnowsReliance
+from handrail.journal.protocol import (
+    KeepsItems,
+    KeepsObservations,
+    KnowsReliance,
+    WritesObservations,
+)
 from handrail.journal.records import (
     AttemptChange,
     Change,
@@ -36,9 +42,11 @@ from handrail.journal.records import (
 from handrail.redact import Mask, json_has_password
 
 if TYPE_CHECKING:
+    from handrail.attachments import Attachable
     from handrail.context import BaseStepContext
     from handrail.engine.log import RunLog
     from handrail.journal.item_log import ItemLog
+    from handrail.journal.observation_log import ObservationLog
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.values import Serializers
     from handrail.plan.plan import Plan, PlannedStep
@@ -131,9 +139,15 @@ class JournaledLog:
         self._serializers = serializers
         self._values: tuple[int, Mapping[str, str]] = (-1, NOTHING)
 
-    def attach(self, owned: OwnedRun, journal: Journal) -> None:
-        """Use `owned`, a run of `journal`, for all further writes."""
-        self._writes.owned, self._writes.journal = owned, journal
+    def write_to(self, owned: OwnedRun, journal: Journal, *, new: bool = False) -> None:
+        """Use `owned`, a run of `journal`, for all further writes.
+
+        Args:
+            owned: The run.
+            journal: The journal.
+            new: Whether this process has opened the run.
+        """
+        self._writes.owned, self._writes.journal, self._writes.new = owned, journal, new
         self._keeps_reliance = isinstance(journal, KnowsReliance)
 
     def first(self) -> list[Change]:
@@ -370,12 +384,56 @@ class JournaledLog:
 
     def closed(self, outcome: Any) -> None:
         """Add the outcome of the run."""
+        self._writes.closing = True
         self._pending.append(RunChange(outcome=outcome))
 
     def _took(self, position: int) -> float | None:
         """Return the seconds since an attempt began, or None if another process began it."""
         began, at = self._began
         return time.monotonic() - at if began == position else None
+
+    # What people look at, written soon
+
+    def logged(
+        self, position: int, attempt: int, event: str, data: Mapping[str, Any], file: str | None
+    ) -> str:
+        """Keep a log line; see `RunLog`."""
+        said = self._writes.observations
+        if said is None:
+            return ""
+        return said.log(self._steps[position].name, attempt, self._mask, event, data, file)
+
+    def progressed(
+        self,
+        position: int,
+        attempt: int,
+        current: float,
+        total: float,
+        category: str | None,
+        detail: str,
+    ) -> str:
+        """Keep progress; see `RunLog`."""
+        said = self._writes.observations
+        if said is None:
+            return ""
+        step = self._steps[position].name
+        return said.progress(step, attempt, self._mask, current, total, category, detail)
+
+    def measured(self, position: int, attempt: int, value: Mapping[str, Any], category: str) -> str:
+        """Keep values of metrics; see `RunLog`."""
+        said = self._writes.observations
+        if said is None:
+            return ""
+        step = self._steps[position]
+        category = "" if category in (step.name, step.own_name) else category
+        return said.metrics(step.name, attempt, self._mask, value, category)
+
+    def attached(self, position: int, attempt: int, name: str, value: Attachable) -> str:
+        """Keep an attachment; see `RunLog`."""
+        said = self._writes.observations
+        if said is None:
+            return ""
+        return said.attach(self._steps[position].name, attempt, self._mask, name, value)
 
     # Durable on return
 
@@ -385,6 +443,9 @@ class JournaledLog:
         for lane in lanes:
             assert isinstance(lane, JournaledLog)
             pending += lane.first()
+        said = self._writes.said
+        if said is not None and (said.urgent or self._writes.closing):
+            said.flush()
         self._writes.write(pending)
 
     def record(
@@ -471,12 +532,39 @@ class _Writes:
     Attributes:
         owned: The run in its journal.
         journal: The journal.
+        new: Whether this process has opened the run.
+        closing: Whether the run ends with the next commit.
+        said: What its steps say, if they have said anything.
     """
 
     def __init__(self) -> None:
         self.owned: OwnedRun | None = None
         self.journal: Journal | None = None
+        self.new = False
+        self.closing = False
+        self.said: ObservationLog | None = None
+        self._first = threading.Lock()
         self._broken: BaseException | None = None
+
+    @property
+    def observations(self) -> ObservationLog | None:
+        """What keeps what steps say, made when they first do; None if the journal does not."""
+        if self.said is not None:
+            return self.said
+        journal: object = self.journal
+        owned: object = self.owned
+        if not isinstance(journal, KeepsObservations) or not journal.keeps_observations:
+            return None
+        if not isinstance(owned, WritesObservations):
+            return None
+        # The steps of many runs say nothing.
+        from handrail.journal.observation_log import ObservationLog  # noqa: PLC0415
+
+        with self._first:  # Two threads may be the first at once.
+            if self.said is None:
+                number = cast("OwnedRun", owned).number
+                self.said = ObservationLog(journal, owned, number, new=self.new)
+            return self.said
 
     def write(self, changes: Sequence[Change]) -> None:
         """Commit changes; they are durable when this returns."""

@@ -160,7 +160,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     else:
         assert isinstance(journal, KnowsChildren)
         owned = journal.open_child(child.number, new, log.first())
-    log.attach(owned, journal)
+    log.write_to(owned, journal, new=True)
     run.is_recorded(owned.uid, owned.number)
     run.describe = partial(run_info, journal=journal, action=new.action, project=new.project)
     return owned

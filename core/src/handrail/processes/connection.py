@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 _LENGTH = struct.Struct(">Q")
@@ -23,8 +24,17 @@ FORK, SIGNAL = b"F", b"S"
 
 def framed(message: Any) -> bytes:
     """Return a message as it is sent."""
-    text = json.dumps(message, separators=(",", ":"), default=str).encode("ascii")
+    text = json.dumps(message, separators=(",", ":"), default=_plain).encode("ascii")
     return _LENGTH.pack(len(text)) + text
+
+
+def _plain(value: Any) -> int | float | str:
+    """Return a value that JSON lacks as a number, if it is one of another library, or as text."""
+    for convert, method in ((int, "__index__"), (float, "__float__")):
+        if hasattr(value, method):
+            with suppress(Exception):
+                return convert(value)
+    return str(value)
 
 
 class Unframer:

@@ -172,6 +172,8 @@ def stored_params(row: RunRow) -> Mapping[str, Any]:
         JournalDamagedError: They are not what was written.
     """
     stored: dict[str, Any] = decode(row.params, dict, row.number, "its params")
+    if not stored:  # A run of an Orchestrator alone has none.
+        return {"values": {}, "secrets": {}}
     with decoding(row.number, "its params"):
         check_shape(stored["values"], dict)
         for texts in (stored["secrets"], stored.get("hidden", {})):

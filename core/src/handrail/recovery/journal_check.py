@@ -42,6 +42,7 @@ class JournalCheck:
         unchecked: How many of those have no checksum, because an older version wrote them.
         database: What the database finds wrong with itself.
         damage: The damaged rows, by run, the latest first.
+        unseen: The damaged rows of what steps said, without which their runs are whole.
     """
 
     runs: int
@@ -49,6 +50,7 @@ class JournalCheck:
     unchecked: int
     database: tuple[str, ...]
     damage: tuple[JournalDamagedError, ...]
+    unseen: tuple[JournalDamagedError, ...] = ()
 
     @property
     def damaged_runs(self) -> tuple[int, ...]:
@@ -73,6 +75,7 @@ def check_journal(journal: Journal) -> JournalCheck:
         unchecked=sum(each.unchecked for each in found),
         database=tuple(database),
         damage=tuple(error for each in found for error in each.damage),
+        unseen=tuple(error for each in found for error in each.unseen),
     )
 
 

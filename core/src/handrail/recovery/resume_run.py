@@ -161,7 +161,7 @@ class ClaimedRun:
             of_step = kept[self.plan.steps[position].action]
             context = partial(self._context_before, of_step, position)
             run.missing[position] = Missing(types=types, context=context)
-        log.attach(self.owned, self.journal)
+        log.write_to(self.owned, self.journal)
         line.log = log
         run.restore_fields = partial(self._restore_fields, run, kept)
         return play_on(run, failure)

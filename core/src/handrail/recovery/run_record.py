@@ -15,6 +15,7 @@ from handrail.params.values import value_at
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.recovery.invocation import stored_params
 from handrail.recovery.item_record import items_of_steps
+from handrail.recovery.observations import Observations
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
 from handrail.recovery.status import RunStatus, status_of, with_reliance
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import AttemptRow, RecordedRun, RunRow
     from handrail.recovery.item_record import ItemsRecord
+    from handrail.recovery.observations import Attachment, LogLine, Metric, Progress
 
 UNKNOWN = "unknown"  # The state of a step whose record may be a damaged one.
 _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
@@ -51,6 +53,7 @@ class RecordedStep:
         traceback: The same in full.
         by_hand: The person who undid it, if that was by hand, and why.
         items: What is known of its items, if it has any.
+        observations: What the steps of its run have said and shown.
     """
 
     name: str
@@ -66,6 +69,29 @@ class RecordedStep:
     traceback: str | None = None
     by_hand: ByHand | None = None
     items: ItemsRecord | None = None
+    observations: Observations = field(default_factory=Observations, repr=False, compare=False)
+
+    # Read from the journal, which must be open, each time that somebody asks.
+
+    @property
+    def attachments(self) -> Sequence[Attachment]:
+        """What it has attached, in order; the last one of each name."""
+        return self.observations.attachments(self.name)
+
+    @property
+    def log(self) -> Sequence[LogLine]:
+        """Its log lines, the first 200 and the last 800 of each attempt."""
+        return self.observations.log(self.name)
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Its metrics by name; those of another category as `category/name`."""
+        return self.observations.metrics(self.name)
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it was when it last reported that."""
+        return self.observations.progress(self.name)
 
     @property
     def group(self) -> str | None:
@@ -121,7 +147,28 @@ class RecordedStep:
             "effects": self.planned.get("effects"),
             "always_run": self.planned.get("always_run"),
             **({} if self.items is None else {"items": self.items.to_dict()}),
+            **(self._observed_in_short() if self.name in self.observations.steps else {}),
         }
+
+    def observed(self) -> dict[str, Any]:
+        """Return the JSON form of all that it has said and shown."""
+        progress = self.progress
+        return {
+            "attachments": [each.to_dict() for each in self.attachments],
+            "log": [line.to_dict() for line in self.log],
+            "metrics": {name: metric.to_dict() for name, metric in self.metrics.items()},
+            "progress": None if progress is None else progress.to_dict(),
+        }
+
+    def _observed_in_short(self) -> dict[str, Any]:
+        """Return the same without what may be long: the last value of each metric, and no log."""
+        found = self.observed()
+        found["log_lines"] = len(found.pop("log"))
+        for each in found["attachments"]:
+            del each["value"]
+        for metric in found["metrics"].values():
+            del metric["points"][:-1]
+        return found
 
 
 def recorded_steps(
@@ -132,15 +179,17 @@ def recorded_steps(
     Args:
         recorded: The run.
         running: Whether a process works on it.
-        journal: Its journal, from which the items of its steps are read.
+        journal: Its journal, from which the items of its steps are read, and what they have said.
     """
     planned = list(steps_of(recorded.row))
     last = _last_attempts(recorded)
     known = {step["name"] for step in planned}
     # A run that went on with --accept-drift has steps that it did not begin with.
     planned += [{"name": name} for name in last if name not in known]
-    notes = notes_of(recorded)
-    steps = [_step(step, last.get(step["name"]), notes, recorded, running) for step in planned]
+    notes, said = notes_of(recorded), Observations(journal, recorded.row.number)
+    steps = [
+        _step(step, last.get(step["name"]), notes, recorded, running, said) for step in planned
+    ]
     items = {} if journal is None else items_of_steps(journal, recorded.row.number)
     if items:
         steps = [replace(step, items=items.get((step.name, step.attempts))) for step in steps]
@@ -229,10 +278,11 @@ def _step(
     notes: Notes,
     recorded: RecordedRun,
     running: bool,
+    said: Observations,
 ) -> RecordedStep:
     name = planned["name"]
     if row is None:
-        return RecordedStep(name=name, planned=planned)
+        return RecordedStep(name=name, planned=planned, observations=said)
     result = _result(recorded.row.number, row)
     state = "running" if running and row.state == "started" else row.state
     took, at_least = result.get("took"), False
@@ -251,6 +301,7 @@ def _step(
         returned=result.get("data", {}),
         error=_ERRORS.get(row.error, row.error) if row.error else None,
         traceback=None if row.error in _ERRORS else result.get("traceback"),
+        observations=said,
     )
 
 
@@ -287,6 +338,11 @@ class RunRecord:
     status: RunStatus
     steps: Sequence[RecordedStep]
     damage: tuple[JournalDamagedError, ...] = ()
+
+    @property
+    def observations(self) -> Observations:
+        """What its steps have said and shown; the journal must be open."""
+        return self.steps[0].observations if self.steps else Observations()
 
     @property
     def row(self) -> RunRow:

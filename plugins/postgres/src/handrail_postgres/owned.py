@@ -14,13 +14,14 @@ from handrail.journal.backend import (
     count_rows,
     lost_error,
     rows_of,
+    write_observations,
     write_rows,
 )
 from handrail_postgres.statements import SQL, UNLOCK
 from handrail_postgres.values import insert_value, written
 
 if TYPE_CHECKING:
-    from handrail.journal import Change
+    from handrail.journal import Change, ObservationChange
     from handrail_postgres.session import Session
 
 
@@ -59,6 +60,17 @@ class PostgresOwnedRun(SqlOwnedRun):
         with self._session.transaction() as connection:
             change_run(connection, SQL, rows_of(self.number, ()), self._ours)
             return insert_value(connection, self.number, stem, suffix, content)
+
+    def observe(self, changes: Sequence[ObservationChange]) -> None:
+        """Write what steps said in a commit of their own; see `WritesObservations`.
+
+        Raises:
+            LeaseLostError: The run was taken over, or is closed.
+            JournalError: It could not be written, for example by a forked child.
+        """
+        with self._session.transaction() as connection:
+            connection.execute("SET LOCAL synchronous_commit = off")
+            write_observations(connection, SQL, changes, self.uid, self._ours)
 
     def _let_go(self, *, note: bool) -> None:
         with suppress(JournalError), self._session.using() as connection:

@@ -188,6 +188,28 @@ _ITEMS = (
     "ALTER TABLE handrail_run SET (fillfactor = 50)",
 )
 
+# What steps say and show, for people to look at; and when an attempt began and ended, which later
+# states would overwrite.
+_OBSERVATIONS = (
+    """
+    CREATE TABLE handrail_observation (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run bigint NOT NULL REFERENCES handrail_run ON DELETE CASCADE,
+        step text NOT NULL,
+        n bigint NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('attachment', 'log', 'metric', 'progress')),
+        name text NOT NULL,
+        part bigint NOT NULL,
+        value text NOT NULL,
+        at text NOT NULL,
+        crc bigint NOT NULL,
+        UNIQUE (run, step, n, kind, name, part)
+    )
+    """,
+    "ALTER TABLE handrail_attempt ADD COLUMN began text, ADD COLUMN ended text",
+    "ALTER TABLE handrail_chunk ADD COLUMN began text",
+)
+
 # Each only adds, so a journal of an older pack keeps all its data.
 MIGRATIONS: Migrations = (
     _FIRST,
@@ -199,6 +221,7 @@ MIGRATIONS: Migrations = (
     _BY_HAND,
     _LANES,
     _ITEMS,
+    _OBSERVATIONS,
 )
 
 

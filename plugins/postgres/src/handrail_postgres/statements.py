@@ -39,11 +39,12 @@ SQL = Statements(
             extract(epoch FROM lease_until)::float8 AS lease_until,
             extract(epoch FROM clock_timestamp())::float8 AS read_at
         """,
-        newer_tables=("reliance", "chunk", "item_note"),
+        newer_tables=("reliance", "chunk", "item_note", "observation"),
         checksums=True,
         counts=True,
         by_hand=True,
         lanes=True,
+        times=True,
         given_id="OVERRIDING SYSTEM VALUE",
         prefix="handrail_",
         render=_render,

@@ -17,11 +17,12 @@ from handrail.cli.view.run_report import RunReport, StepReport
 from handrail.errors import ExitCode, JournalDamagedError, NotFoundError
 from handrail.recovery.run_record import record_of
 from handrail.recovery.status import is_sweep
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
-    from handrail.recovery.run_record import RunRecord
+    from handrail.recovery.run_record import RecordedStep, RunRecord
     from handrail.sweeps.record import SweepRecord
 
 
@@ -32,7 +33,14 @@ if TYPE_CHECKING:
     ]
 )
 @click.option("--all", "everything", is_flag=True, help="Show every step, and errors in full.")
-@click.option("--step", metavar="NAME", help="Show one step, with all that it recorded.")
+@click.option("--step", metavar="NAME", help="Show one step, with all that it recorded and said.")
+@click.option("--attachment", metavar="NAME", help="With --step: write what it has attached to -o.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="With --attachment: the file, or - for the output. A table is CSV, a plot JSON.",
+)
 @click.option("--traceback", is_flag=True, help="Show the tracebacks of the errors.")
 @click.option(
     "--sort",
@@ -49,6 +57,8 @@ def show(
     journal: str | None,
     everything: bool,
     step: str | None,
+    attachment: str | None,
+    output: str | None,
     traceback: bool,
     sort: str | None,
     as_csv: bool,
@@ -61,10 +71,13 @@ def show(
     """
     if step is not None and (everything or traceback):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
+    if (attachment is None) != (output is None) or (attachment is not None and step is None):
+        raise click.UsageError("write an attachment with --step NAME --attachment NAME -o FILE")
     session = session_of(ctx)
-    with closing(session_journal(session, journal)) as found:
-        record = _record(found, number_in(found, run) if run else _latest(found))
-        sweep = None if record.damage else _sweep(found, record)
+    # It stays open until all is shown, because what steps have said is read then.
+    found = ctx.with_resource(closing(session_journal(session, journal)))
+    record = _record(found, number_in(found, run) if run else _latest(found))
+    sweep = None if record.damage else _sweep(found, record)
     if sweep is not None and step is None and not traceback:
         from handrail.cli.view.sweep_report import SweepReport  # noqa: PLC0415 - few are sweeps
 
@@ -79,6 +92,8 @@ def show(
         return ExitCode.DONE
     if sort or as_csv:
         raise click.UsageError(f"run {record.row.number} is no sweep, whose runs could be compared")
+    if attachment is not None and output is not None:
+        return _write_attachment(_step(record, step or ""), attachment, output)
     session.show(_view(session, record, step, everything=everything, traceback=traceback))
     if not record.damage:
         return ExitCode.DONE
@@ -109,15 +124,32 @@ def _view(
 ) -> View:
     report = RunReport(session=session, record=record, everything=everything)
     if step is not None:
-        found = record.step(step)
-        if found is None:
-            number = record.row.number
-            listing = command_line(f"show {number} --all")
-            raise click.UsageError(f"run {number} has no step '{step}'; {listing} lists them")
-        return StepReport(record=record, step=found)
+        return StepReport(record=record, step=_step(record, step))
     if traceback:
         return Listing(json=report.to_dict, title=recorded_tracebacks(record))
     return report
+
+
+def _step(record: RunRecord, name: str) -> RecordedStep:
+    found = record.step(name)
+    if found is None:
+        number = record.row.number
+        listing = command_line(f"show {number} --all")
+        raise click.UsageError(f"run {number} has no step '{name}'; {listing} lists them")
+    return found
+
+
+def _write_attachment(step: RecordedStep, name: str, output: str) -> int:
+    """Write what a step has attached to a file."""
+    from handrail.cli.view.observed import file_of  # noqa: PLC0415 - for this option only
+
+    found = {each.name: each.value for each in step.attachments}
+    if name not in found:
+        hint = did_you_mean(name, found) or f"it has attached: {', '.join(found) or 'nothing'}"
+        raise click.UsageError(f"step '{step.name}' has attached no '{name}'; {hint}")
+    with click.open_file(output, "wb") as file:
+        file.write(file_of(found[name]))
+    return ExitCode.DONE
 
 
 def _latest(journal: Journal) -> int:

@@ -54,6 +54,7 @@ class JournalReport:
             yield f"{other} not checked: {have}, without a checksum; all can be decoded"
         yield from (f"{bad} the file: {line}" for line in found.database)
         yield from (f"{bad} {error.message}" for error in found.damage)
+        yield from (f"{other} {error.message}; it is only shown" for error in found.unseen)
         if self.exit_code:
             yield ""
             yield from self._ways()
@@ -81,4 +82,5 @@ class JournalReport:
             "unchecked": 0 if found is None else found.unchecked,
             "database": [] if found is None else list(found.database),
             "damaged": [] if found is None else [each.to_dict() for each in found.damage],
+            "unseen": [] if found is None else [each.to_dict() for each in found.unseen],
         }

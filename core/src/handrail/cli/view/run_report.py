@@ -157,7 +157,7 @@ class StepReport:
         values = {"values": self.record.values_of(self.step), "data": self.step.returned}
         return {
             "run": number_json(self.record.row.number),
-            "step": {**self.step.to_dict(), **values},
+            "step": {**self.step.to_dict(), **values, **self.step.observed()},
             "damaged": _damaged(self.record),
         }
 
@@ -185,6 +185,10 @@ class StepReport:
             yield "it returned"
         for key, entry in step.returned.items():
             yield f"  {one_line(key)}: {_shown(entry)}"
+        if step.name in step.observations.steps:
+            from handrail.cli.view.observed import observed_lines  # noqa: PLC0415 - few steps say much
+
+            yield from observed_lines(step, self.record.row.number)
 
 
 def _items(items: ItemsRecord) -> Iterator[str]:

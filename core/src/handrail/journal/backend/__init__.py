@@ -13,6 +13,7 @@ from handrail.journal.backend.changes import (
     item_note,
     new_values,
     rows_of,
+    write_observations,
     write_rows,
 )
 from handrail.journal.backend.connection import Connection
@@ -56,5 +57,6 @@ __all__ = [
     "unknown_run",
     "value_names",
     "with_children",
+    "write_observations",
     "write_rows",
 ]

@@ -13,6 +13,7 @@ from handrail.journal.backend.checksums import (
     of_field,
     of_item_note,
     of_note,
+    of_observation,
     of_outcome,
     of_plan,
     of_run,
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
     from handrail.errors import LeaseLostError
     from handrail.journal.backend.connection import Connection
     from handrail.journal.backend.statements import Statements
-    from handrail.journal.records import Change, Direction, NewRun, Outcome
+    from handrail.journal.records import (
+        Change,
+        Direction,
+        NewRun,
+        ObservationChange,
+        Outcome,
+    )
 
 Values = tuple[object, ...]
 
@@ -143,6 +150,40 @@ def item_note(run: int, uid: str, change: ItemNoteChange) -> Values:
     step, n, number, attempt, item, key, values = change
     note = (to_stored(step), n, number, attempt, item, to_stored(key), values)
     return run, *note, of_item_note(uid, *note)
+
+
+def observation(run: int, uid: str, change: ObservationChange) -> Values:
+    """Return the row of what a step said."""
+    step, n, kind, name, part, value, at = change
+    step, name = to_stored(step), to_stored(name)
+    crc = of_observation(uid, step, n, kind, name, part, value)
+    return run, step, n, kind, name, part, value, at, crc
+
+
+def write_observations(
+    connection: Connection,
+    statements: Statements,
+    changes: Sequence[ObservationChange],
+    uid: str,
+    ours: Mapping[str, object],
+) -> None:
+    """Check within the transaction that we own the run, and write what its steps said.
+
+    Args:
+        connection: The connection, within the transaction.
+        statements: The statements in its dialect.
+        changes: What they said.
+        uid: The UUID of the run.
+        ours: `run` and `fence`.
+
+    Raises:
+        LeaseLostError: We no longer own the run, or it is closed.
+    """
+    if connection.execute(statements.still_ours, ours).fetchone() is None:
+        raise lost(connection, statements, ours)
+    run = cast("int", ours["run"])
+    rows = [observation(run, uid, change) for change in changes]
+    connection.cursor().executemany(statements.observation, rows)
 
 
 def new_values(new: NewRun) -> dict[str, str | int]:

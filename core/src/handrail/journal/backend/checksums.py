@@ -73,3 +73,9 @@ def of_field(uid: str, boundary: int, name: str, value: str, step: str | None = 
     """Return the checksum of the value of a context field in the run `uid`."""
     of_step = "" if step is None else f"\0{step}"
     return crc32(f"field\0{uid}\0{boundary}\0{name}\0{value}{of_step}".encode())
+
+
+def of_observation(uid: str, step: str, n: int, kind: str, name: str, part: int, value: str) -> int:
+    """Return the checksum of what a step in the run `uid` said."""
+    place = f"observation\0{uid}\0{step}\0{n}\0{kind}\0{name}\0{part}"
+    return crc32(f"{place}\0{value}".encode())

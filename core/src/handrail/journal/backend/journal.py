@@ -21,6 +21,7 @@ from handrail.journal.backend.rows import (
     from_stored,
     item_note_rows,
     note_rows,
+    observation_rows,
     reliance_of,
     run_row,
     run_row_or_damage,
@@ -37,7 +38,15 @@ if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection
     from handrail.journal.backend.rows import Damage, Seen
     from handrail.journal.backend.statements import Statements
-    from handrail.journal.records import ChunkRow, ItemNoteRow, Outcome, Reliance, RunRow
+    from handrail.journal.records import (
+        ChunkRow,
+        ItemNoteRow,
+        ObservationKind,
+        ObservationRow,
+        Outcome,
+        Reliance,
+        RunRow,
+    )
 
 _ALL = 2**63 - 1  # The greatest number; valid as a LIMIT in every database.
 
@@ -251,6 +260,45 @@ class SqlJournal(ABC, Generic[Run]):
             found = connection.execute(self._statements.chunk_counts, {"run": number})
             return [ChunkCount(from_stored(step), *rest) for step, *rest in found]
 
+    @property
+    def keeps_observations(self) -> bool:
+        """Whether what steps say and show is kept."""
+        return self._statements.keeps_observations
+
+    def observations(
+        self,
+        number: int,
+        damage: Damage,
+        *,
+        step: str | None = None,
+        kind: ObservationKind | None = None,
+        values: bool = True,
+    ) -> Sequence[ObservationRow]:
+        """Return what the steps of a run said and showed, in the order in which they began to.
+
+        Args:
+            number: The number of the run.
+            damage: Told of each row that is not what was written, which is left out.
+            step: Only that of this step.
+            kind: Only that of this kind.
+            values: Whether to read what it is; otherwise that is empty, and not checked.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        of = self._statements
+        if not of.keeps_observations:
+            return ()
+        given: dict[str, object] = {"run": number, "kind": kind}
+        if step is None:
+            statement = of.observations if values else of.observed
+        else:
+            statement = of.observations_of_step if values else of.observed_of_step
+            given["step"] = to_stored(step)
+        with self._reading() as connection:
+            uid = self._uid(connection, number)
+            return observation_rows(number, uid, connection.execute(statement, given), damage)
+
     def _uid(self, connection: Connection, number: int) -> str:
         found = connection.execute(self._statements.uid, {"run": number}).fetchone()
         if found is None:
@@ -271,6 +319,14 @@ class SqlJournal(ABC, Generic[Run]):
         Raises:
             NotFoundError: There is no such run.
         """
+        found = self._check_rows(number, most)
+        if most is not None or found.sound is None or not self.keeps_observations:
+            return found
+        rows, unseen = self._check_observations(number)
+        return replace(found, rows=found.rows + rows, unseen=unseen)
+
+    def _check_rows(self, number: int, most: int | None) -> RunCheck:
+        """Check what a run needs."""
         statements, run = self._statements, {"run": number}
         damage: list[JournalDamagedError] = []
         checksums: list[int | None] = []
@@ -338,6 +394,22 @@ class SqlJournal(ABC, Generic[Run]):
             sound=sound,
             complete=complete,
         )
+
+    def _check_observations(self, number: int) -> tuple[int, tuple[JournalDamagedError, ...]]:
+        """Check what the steps of a run said; return how many rows that is, and the damage."""
+        damage: list[JournalDamagedError] = []
+        values, count = {"run": number, "kind": None}, 0
+        try:
+            with self._reading() as connection:
+                uid = self._uid(connection, number)
+                cursor = iter(connection.execute(self._statements.observations, values))
+                while found := list(islice(cursor, CHUNKS_AT_ONCE)):
+                    count += len(found)
+                    observation_rows(number, uid, found, damage.append)
+        except JournalDamagedError as error:  # The rest cannot be read at all.
+            error.run = number
+            damage.append(error)
+        return count, tuple(damage)
 
     def _row(self, connection: Connection, number: int, statement: str) -> RunRow:
         for row in by_name(connection.execute(statement, {"run": number})):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ SHARE = 4  # Number of renewals within the length of a lease.
 
 
 class Renewal:
-    """A thread that renews a lease until it is stopped.
+    """A thread that renews a lease until it is stopped; it also makes calls that can wait.
 
     While native code keeps the interpreter's lock for longer than the lease, the process seems to
     be stuck; its file lock still shows that it is alive.
@@ -34,18 +35,51 @@ class Renewal:
     def __init__(self, seconds: float, renew: Callable[[], bool]) -> None:
         self._every = seconds / SHARE
         self._renew = renew
-        self._stop = threading.Event()
+        self._stopped = False
+        self._later: tuple[float, Callable[[], None]] | None = None
+        # A plain lock, which wakes the thread when it is released: any thread may, and a signal
+        # handler that raises meanwhile does no harm.
+        self._bell = threading.Lock()
+        self._bell.acquire()
         self._thread = threading.Thread(target=self._run, name="handrail-lease", daemon=True)
         self._thread.start()
 
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call a function once in this many seconds; a call that waits is replaced."""
+        self._later = time.monotonic() + seconds, call
+        self._ring()
+
+    def finish(self) -> None:
+        """Make the call that waits, if there is one; then stop."""
+        later, self._later = self._later, None
+        self.stop()
+        if later is not None:
+            later[1]()
+
     def stop(self) -> None:
         """Stop renewing, without waiting for a renewal in progress."""
-        self._stop.set()
+        self._stopped = True
+        self._ring()
+
+    def _ring(self) -> None:
+        with suppress(RuntimeError):  # It was rung already.
+            self._bell.release()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every):
-            if not self._renew():
+        due = time.monotonic() + self._every
+        while True:
+            later = self._later
+            until = due if later is None else min(due, later[0])
+            self._bell.acquire(timeout=max(0.0, until - time.monotonic()))
+            if self._stopped:
                 return
+            if later is not None and later is self._later and time.monotonic() >= later[0]:
+                self._later = None
+                later[1]()
+            if time.monotonic() >= due:
+                if not self._renew():
+                    return
+                due = time.monotonic() + self._every
 
 
 def forked_from(holder: Holder, lock: str) -> Holder:

@@ -15,7 +15,7 @@ from handrail.journal.backend.fork_guard import process
 from handrail.journal.backend.lease import Renewal
 
 if TYPE_CHECKING:
-    from handrail.journal.records import Change
+    from handrail.journal.records import Change, ObservationChange
 
 Commit = Callable[[list[Sequence["Change"]]], None]
 
@@ -157,12 +157,25 @@ class SqlOwnedRun(ABC):
         """
         self._writer.write(changes)
 
+    def observe(self, changes: Sequence[ObservationChange]) -> None:
+        """Write what steps said in a commit of their own; see `WritesObservations`.
+
+        Raises:
+            LeaseLostError: The run was taken over, or is closed.
+            JournalError: It could not be written, for example by a forked child.
+        """
+        raise JournalError(f"run {self.number} is in a journal that keeps no observations")
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call a function once, in the thread that renews the lease; see `WritesObservations`."""
+        self._renewal.call_later(seconds, call)
+
     def release(self) -> None:
         """Give up the run, so that others can claim it. Calling it twice is harmless."""
         if not self._open or os.getpid() != self._process:
             return
+        self._renewal.finish()
         self._open = False
-        self._renewal.stop()
         succeeded = self._writer.end(
             JournalError(f"run {self.number} was given up by this process")
         )

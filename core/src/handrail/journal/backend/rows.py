@@ -14,11 +14,12 @@ from handrail.journal.backend.checksums import (
     of_field,
     of_item_note,
     of_note,
+    of_observation,
     of_outcome,
     of_plan,
     of_run,
 )
-from handrail.journal.backend.statements import FREE_TEXTS, RUN_COLUMNS
+from handrail.journal.backend.statements import ENDS, FREE_TEXTS, RUN_COLUMNS
 from handrail.journal.damage import MISFIT, damaged, decoding, differs
 from handrail.journal.numbers import ChildNumber, run_number
 from handrail.journal.records import (
@@ -29,6 +30,8 @@ from handrail.journal.records import (
     FieldRow,
     ItemNoteRow,
     NoteRow,
+    ObservationKind,
+    ObservationRow,
     Outcome,
     Reliance,
     RunRow,
@@ -43,7 +46,7 @@ MARK = "unicode_escape:"
 
 UNREADABLE = "unreadable"  # In a row in place of its columns: the error of the database.
 DIRECTIONS, OUTCOMES, STATES = get_args(Direction), get_args(Outcome), get_args(State)
-CHUNK_STATES = get_args(ChunkState)
+CHUNK_STATES, OBSERVATION_KINDS = get_args(ChunkState), get_args(ObservationKind)
 RUN_TEXTS = ("uid", "action", "params", "packs", "cwd", "core_version", "project", "owner")
 
 
@@ -265,7 +268,7 @@ def attempt_rows(
 
     # The statements select the columns in the order of the attributes, then the checksum.
     def attempt(row: Any) -> AttemptRow:
-        step, n, state, data_version, result, error, at, crc = row
+        step, n, state, data_version, result, error, at, began, ended, crc = row
         if crc is None:
             _check_text(step, result or "", error or "")
         elif crc != of_attempt(uid, step, n, result):
@@ -273,10 +276,13 @@ def attempt_rows(
         if state not in STATES or type(n) is not int or type(data_version) is not int:
             raise ValueError("a state or a number is none")
         datetime.fromisoformat(at)
+        # The time of the present state is not kept twice.
+        began = at if state == "started" else began
+        ended = at if state in ENDS else ended
         # Fast path: a long run has thousands of rows, hardly any with an error or escaped text.
         if error is not None or step.startswith(MARK):
             step, error = from_stored(step), None if error is None else from_stored(error)
-        return AttemptRow(step, n, state, data_version, result, error, at)
+        return AttemptRow(step, n, state, data_version, result, error, at, began, ended)
 
     return _converted(run, found, attempt, _attempt_name, damage)
 
@@ -344,7 +350,8 @@ def chunk_rows(
                 raise ValueError("a number is none")
         datetime.fromisoformat(read.at)
         error = None if read.error is None else from_stored(read.error)
-        return read._replace(step=from_stored(step), error=error)
+        began = read.at if state == "started" else read.began
+        return read._replace(step=from_stored(step), error=error, began=began)
 
     return _converted(run, found, chunk, _chunk_name, damage)
 
@@ -362,6 +369,26 @@ def item_note_rows(
         return read._replace(step=from_stored(read.step), key=from_stored(read.key))
 
     return _converted(run, found, note, _item_note_name, damage)
+
+
+def observation_rows(
+    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
+) -> tuple[ObservationRow, ...]:
+    """Return the rows of observations; see `attempt_rows`. They may be without their values."""
+
+    def observation(row: Any) -> ObservationRow:
+        *values, crc = row
+        read = ObservationRow(*values)
+        step, n, kind, name, part, value, at = read
+        if crc is not None and crc != of_observation(uid, step, n, kind, name, part, value):
+            raise differs(run, _observation_name(row))
+        _check_text(step, name, value)
+        if kind not in OBSERVATION_KINDS or type(n) is not int or type(part) is not int:
+            raise ValueError("a kind or a number is none")
+        datetime.fromisoformat(at)
+        return read._replace(step=from_stored(step), name=from_stored(name))
+
+    return _converted(run, found, observation, _observation_name, damage)
 
 
 Converted = TypeVar("Converted")
@@ -402,6 +429,12 @@ def _chunk_name(row: Any) -> str:
 
 def _item_note_name(row: Any) -> str:
     return f"a note of item {row[4]} in chunk {row[2]} of step '{row[0]}'"
+
+
+def _observation_name(row: Any) -> str:
+    step, _, kind, name, *_ = row
+    which = f"the {kind} '{name}'" if name else f"the {kind}"
+    return f"{which} of step '{step}'"
 
 
 def _field_name(row: Any) -> str:

@@ -14,6 +14,7 @@ from handrail.journal.records import (
     ItemNoteRow,
     NewRun,
     NoteRow,
+    ObservationRow,
     RunRow,
 )
 
@@ -42,7 +43,8 @@ class Dialect:
         plan_of: The join with the table `run` that `plan` needs.
         newer_tables: Names of the tables that the database has, among those that were added after
             the first version of this kit: `reliance`, without which it is not recorded; `chunk` and
-            `item_note`, without which the items of steps are refused.
+            `item_note`, without which the items of steps are refused; `observation`, without which
+            what steps say is not kept.
         checksums: Whether the tables have the columns for checksums: `crc` in `attempt`, `note` and
             `field`, and `crc` and `plan_crc` in `run`.
         counts: Whether the table `run` has the text column `counts`, for how many rows a run that
@@ -51,6 +53,8 @@ class Dialect:
             that a person undid a step.
         lanes: Whether the table `field` has the column `step`, without which runs with groups are
             not recorded.
+        times: Whether the tables `attempt` and `chunk` have the column `began`, and `attempt` the
+            column `ended`.
         given_id: What an `INSERT` needs before `VALUES` to set the `id` of a run itself.
         prefix: Prefix of the names of all tables.
         render: Converts `?` and `:name` to the placeholders of the driver.
@@ -73,6 +77,7 @@ class Dialect:
     counts: bool = False
     by_hand: bool = False
     lanes: bool = False
+    times: bool = False
     given_id: str = ""
     prefix: str = ""
     render: Callable[[str], str] = str
@@ -88,8 +93,10 @@ def marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-# The columns of each table, without checksums. The last of an attempt is its time.
-ATTEMPT_COLUMNS = ("run", *AttemptRow._fields)
+# The columns of each table, without checksums. The last of an attempt is its time; those of the
+# times before are set by SQL.
+TIMES = ("began", "ended")
+ATTEMPT_COLUMNS = ("run", *(each for each in AttemptRow._fields if each not in TIMES))
 NOTE_COLUMNS = ("run", *NoteRow._fields)
 FIELD_COLUMNS = ("run", "boundary", "name", "value")
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
@@ -102,6 +109,9 @@ RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 CHUNKS_AT_ONCE, BOUNDS_AT_ONCE = 10, 500
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
 
+# States of an attempt at which its way forward has ended.
+ENDS = ("done", "failed", "skipped")
+
 _UNDONE = "('failed', 'rollback_incomplete')"  # Such runs can still be undone or finished.
 
 
@@ -111,7 +121,8 @@ class Statements:
     Statements with `:name` take a mapping, which may have further keys; those with `?` take a
     sequence. `reliance`, `relies_on` and `relied_on_by` are empty if the database has no table for
     them; the last two take the numbers of `RUNS_AT_ONCE` runs. So are `chunk` and those about items
-    if there are no tables for these. `count` is empty if it has no column for counts.
+    if there are no tables for these, and those about observations. `count` is empty if it has no
+    column for counts.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -121,12 +132,14 @@ class Statements:
         self._crc = ("crc",) if dialect.checksums else ()
         self.knows_lanes = dialect.lanes
         self.keeps_items = all(each in dialect.newer_tables for each in _ITEMS)
+        self.keeps_observations = _OBSERVATION in dialect.newer_tables
         self._of_new_runs()
         self._of_claims()
         self._of_owners()
         self._of_rows()
         self._of_reliance()
         self._of_items()
+        self._of_observations()
         self._of_readers()
         for name, text in vars(self).items():
             if not name.startswith("_") and isinstance(text, str):
@@ -217,7 +230,7 @@ class Statements:
             ON CONFLICT (run, step, n) DO UPDATE
             SET state = excluded.state, result = coalesce(excluded.result, {attempt}.result),
                 error = coalesce(excluded.error, {attempt}.error), at = excluded.at
-                {crc if self._crc else ""}
+                {crc if self._crc else ""} {self._times(attempt)}
         """
         self.attempt_values = len(columns) - 1  # Without the time.
         values = f"{marks(self.attempt_values)}, {self._dialect.at}"
@@ -231,6 +244,19 @@ class Statements:
             INSERT INTO {field} ({named(columns)}) VALUES ({marks(len(columns))})
             ON CONFLICT (run, boundary, name) DO UPDATE SET {updates}
         """
+
+    def _times(self, table: str) -> str:
+        """Return what keeps the time of the state before, where a new one takes its place."""
+        if not self._dialect.times:
+            return ""
+        ends = ", ".join(f"'{state}'" for state in ENDS)
+        times = {"began": "= 'started'", "ended": f"IN ({ends})"}
+        if not table.endswith("attempt"):
+            del times["ended"]
+        return "".join(
+            f", {name} = CASE WHEN {table}.state {states} THEN {table}.at ELSE {table}.{name} END"
+            for name, states in times.items()
+        )
 
     def _of_reliance(self) -> None:
         run, reliance = self._run, f"{self._dialect.prefix}reliance"
@@ -280,14 +306,19 @@ class Statements:
             VALUES ({marks(len(columns) - 1)}, {self._dialect.at})
             ON CONFLICT (run, step, n, number) DO UPDATE
             SET attempt = excluded.attempt, state = excluded.state, error = excluded.error,
-                at = excluded.at, {updates}
+                at = excluded.at, {updates} {self._times(chunk)}
         """
         of_note = ("run", *ItemNoteChange._fields, "crc")
         self.item_note = f"INSERT INTO {note} ({named(of_note)}) VALUES ({marks(len(of_note))})"
-        whole = f"{named(ChunkRow._fields)}, crc, outcome_crc"
-        short = ", ".join(
-            f"NULL AS {name}" if name in _CONTENTS else f'"{name}"' for name in ChunkRow._fields
+        lacking = () if self._dialect.times else TIMES
+        whole, short = (
+            ", ".join(
+                f"NULL AS {name}" if name in (*lacking, *left_out) else f'"{name}"'
+                for name in ChunkRow._fields
+            )
+            for left_out in ((), _CONTENTS)
         )
+        whole += ", crc, outcome_crc"
         short += ", NULL AS crc, NULL AS outcome_crc"
         of_step = "WHERE run = :run AND step = :step AND n = :n"
         on = f"FROM {chunk} {of_step} AND number > :beyond ORDER BY number LIMIT"
@@ -311,6 +342,27 @@ class Statements:
         """
         self.all_chunks = f"SELECT {whole} FROM {chunk} WHERE run = :run ORDER BY id"
         self.all_item_notes = f"SELECT {whole_note} FROM {note} WHERE run = :run ORDER BY id"
+
+    def _of_observations(self) -> None:
+        table, whole = f"{self._dialect.prefix}{_OBSERVATION}", named(ObservationRow._fields)
+        self.observation = self.observations = self.observations_of_step = ""
+        self.observed = self.observed_of_step = ""
+        if not self.keeps_observations:
+            return
+        columns = ("run", *ObservationRow._fields, "crc")
+        updates = ", ".join(f"{each} = excluded.{each}" for each in ("value", "at", "crc"))
+        self.observation = f"""
+            INSERT INTO {table} ({named(columns)}) VALUES ({marks(len(columns))})
+            ON CONFLICT (run, step, n, kind, name, part) DO UPDATE SET {updates}
+        """
+        of_kind = "(CAST(:kind AS text) IS NULL OR kind = CAST(:kind AS text))"
+        found = f"FROM {table} WHERE run = :run AND {of_kind} ORDER BY id"
+        of_step = found.replace(":run AND", ":run AND step = :step AND")
+        short = whole.replace('"value"', "'' AS value")
+        self.observations = f"SELECT {whole}, crc {found}"
+        self.observations_of_step = f"SELECT {whole}, crc {of_step}"
+        self.observed = f"SELECT {short}, NULL AS crc {found}"
+        self.observed_of_step = f"SELECT {short}, NULL AS crc {of_step}"
 
     def _of_readers(self) -> None:
         dialect, run = self._dialect, self._run
@@ -356,8 +408,10 @@ class Statements:
         self.near = f"""
             SELECT id FROM {run} WHERE (id > 0) = (:run > 0) ORDER BY abs(id - :run), id LIMIT 3
         """
+        times = ", ".join(TIMES if dialect.times else (f"NULL AS {each}" for each in TIMES))
         self.attempts = f"""
-            SELECT {named(AttemptRow._fields)}, {crc} FROM {attempt} WHERE run = :run ORDER BY id
+            SELECT {named(ATTEMPT_COLUMNS[1:])}, {times}, {crc} FROM {attempt} WHERE run = :run
+            ORDER BY id
         """
         self.notes = f"""
             SELECT {named(NoteRow._fields)}, {crc} FROM {note} WHERE run = :run ORDER BY id
@@ -391,4 +445,5 @@ class Statements:
 
 _TABLES = ("attempt", "note", "field")
 _ITEMS = ("chunk", "item_note")
+_OBSERVATION = "observation"
 _CONTENTS = ("items", "results", "errors")  # Of a chunk; they may be long.

@@ -31,6 +31,7 @@ T = TypeVar("T")
 # log over. A sync is slower while the log grows. If each commit waits for a sync, the log is kept
 # short, about 1 MB; if none does, the two syncs are kept rare.
 LOG_PAGES: Mapping[Synchronous, int] = {"full": 250, "normal": 4000}
+_SYNC = "PRAGMA synchronous = {}"
 BUSY_SECONDS = 10.0
 _NEEDED = (3, 37)  # STRICT tables
 
@@ -53,6 +54,7 @@ class Database:
         self._writable = writable
         self._drop_copy: Callable[[], object] = int
         self._name = str(path)
+        self._synchronous = synchronous
         self._process = process()
         self._turn = threading.RLock()
         if sqlite3.sqlite_version_info < _NEEDED:
@@ -109,8 +111,13 @@ class Database:
             finally:
                 _roll_back(connection)
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, work: Callable[[sqlite3.Connection], T], *, synced: bool = True) -> T:
         """Return `work(connection)`, called within a transaction that is committed if it returns.
+
+        Args:
+            work: What to do.
+            synced: Whether the commit is as durable as all others; otherwise it is with the next
+                one that is.
 
         Raises:
             JournalError: The journal cannot be written; nothing was changed.
@@ -121,6 +128,8 @@ class Database:
         with self._turn:
             try:
                 _roll_back(connection)  # A signal may have left a transaction open.
+                if not synced:
+                    connection.execute(_SYNC.format("normal"))
                 connection.execute("BEGIN IMMEDIATE")
                 found = work(connection)
                 self._check_place()
@@ -130,6 +139,8 @@ class Database:
                 raise journal_error(error, self.path) from error
             finally:
                 _roll_back(connection)
+                if not synced:
+                    connection.execute(_SYNC.format(self._synchronous))
 
     def written(self, connection: sqlite3.Connection) -> tuple[int, int]:
         """Return two counters: writes by other connections, and rows changed by this one."""
@@ -195,7 +206,7 @@ def _open(path: Path, shown: str, synchronous: Synchronous) -> sqlite3.Connectio
         connection.text_factory = _decode
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA mmap_size = 0")
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute(_SYNC.format(synchronous))
         connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES[synchronous]}")
         until = time.monotonic() + BUSY_SECONDS
         while True:

@@ -13,6 +13,7 @@ from handrail.journal.backend.changes import (
     count_rows,
     lost,
     rows_of,
+    write_observations,
     write_rows,
 )
 from handrail.journal.backend.lease import SHARE
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from handrail.journal.backend.owner_locks import OwnerLock
-    from handrail.journal.records import Change
+    from handrail.journal.records import Change, ObservationChange
     from handrail.journal.sqlite.database import Database
     from handrail.journal.sqlite.value_files import ValueFiles
 
@@ -72,6 +73,19 @@ class SqliteOwnedRun(SqlOwnedRun):
             OSError: There is no room for it, or the folder cannot be written.
         """
         return self._values.store(self.number, stem, suffix, write)
+
+    def observe(self, changes: Sequence[ObservationChange]) -> None:
+        """Write what steps said in a commit of their own; see `WritesObservations`.
+
+        Raises:
+            LeaseLostError: The run was taken over, or is closed.
+            JournalError: It could not be written, for example by a forked child.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            write_observations(connection, SQL, changes, self.uid, self._ours)
+
+        self._database.write(write, synced=False)
 
     def _let_go(self, *, note: bool) -> None:
         if note:

@@ -183,6 +183,29 @@ _ITEMS = (
     "CREATE INDEX item_note_of_chunk ON item_note (run, step, n, number)",
 )
 
+# What steps say and show, for people to look at; and when an attempt began and ended, which later
+# states would overwrite.
+_OBSERVATIONS = (
+    f"""
+    CREATE TABLE observation (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+        step TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        kind TEXT NOT NULL CHECK ({_one_of("kind", "attachment", "log", "metric", "progress")}),
+        name TEXT NOT NULL,
+        part INTEGER NOT NULL,
+        at TEXT NOT NULL,
+        crc INTEGER NOT NULL,
+        value TEXT NOT NULL,
+        UNIQUE (run, step, n, kind, name, part)
+    ) STRICT
+    """,
+    "ALTER TABLE attempt ADD COLUMN began TEXT",
+    "ALTER TABLE attempt ADD COLUMN ended TEXT",
+    "ALTER TABLE chunk ADD COLUMN began TEXT",
+)
+
 # Each only adds, so a journal of an older Handrail keeps all its data.
 MIGRATIONS: Migrations = (
     _FIRST,
@@ -194,6 +217,7 @@ MIGRATIONS: Migrations = (
     _BY_HAND,
     _LANES,
     _ITEMS,
+    _OBSERVATIONS,
 )
 
 

@@ -24,11 +24,12 @@ SQL = Statements(
         seen="lease_boot, lease_until",
         plan="coalesce(plan.plan, run.plan)",
         plan_of="LEFT JOIN plan ON plan.run = run.id",
-        newer_tables=("reliance", "chunk", "item_note"),
+        newer_tables=("reliance", "chunk", "item_note", "observation"),
         checksums=True,
         counts=True,
         by_hand=True,
         lanes=True,
+        times=True,
     )
 )
 PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"

@@ -199,6 +199,14 @@ class Manifest(FilesCache):
         found = [self._totals.get(each, (0, 0)) for each in dict.fromkeys(states or self._totals)]
         return sum(count for count, _ in found), sum(size for _, size in found)
 
+    def largest(self, most: int, *states: str) -> list[tuple[str, int]]:
+        """Return the keys and sizes of the largest files in `states`, the largest first."""
+        found = self._db.execute(
+            f"SELECT key, size FROM file WHERE {_among(states)} ORDER BY size DESC, key LIMIT ?",
+            (*states, most),
+        )
+        return [(str(key), int(size)) for key, size in found]
+
     # Data units
 
     def count_units(self, *states: str) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from handrail_upload.uploader import Uploader
 
 _SHOWN = 20  # Conflicts that are listed one by one.
+_LARGEST = 10  # Files that are attached to the run.
 
 
 class UploadFilesStep(BaseStep[UploadContext]):
@@ -91,6 +92,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         context.use_files_cache()
         transfer.remember()
         context.uploaded_files = files_in(manifest, SENT)
+        _attach_files(context, manifest)
         return _result(manifest, transfer.replaced, before, size, time.monotonic() - began)
 
     def _claim(self, context: UploadContext, earlier: RecordedTransfer) -> Claim:
@@ -229,6 +231,20 @@ def _obstacle(context: UploadContext) -> Iterator[str]:
     if not context.options.claim_wait:
         raise obstacle
     yield f"it would wait up to {context.options.claim_wait}: {obstacle.message}"
+
+
+def _attach_files(context: UploadContext, manifest: Manifest) -> None:
+    """Attach how many files came to what, and the largest of those that were sent."""
+    from handrail.attachments import Table
+    from handrail_upload.manifest import SENT, SKIPPED, UNCHANGED
+
+    outcomes = {"sent": SENT, "unchanged": UNCHANGED, "skipped": SKIPPED}
+    rows = [(word, *manifest.totals(state)) for word, state in outcomes.items()]
+    context.attach("files", Table(("outcome", "files", "bytes"), rows))
+    largest = manifest.largest(_LARGEST, SENT)
+    if largest:
+        total = manifest.count(SENT)
+        context.attach("largest files", Table(("file", "bytes"), largest, total))
 
 
 def _result(manifest: Manifest, replaced: int, before: int, size: int, took: float) -> StepResult:

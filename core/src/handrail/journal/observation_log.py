@@ -1,0 +1,500 @@
+"""ObservationLog: keeps what the steps of a run say and show, within bounds, until it is written.
+
+A journal has it in rows, each of which is written again when more is said:
+
+- log lines, 50 to a row. The first 200 of an attempt have rows of their own; later ones take turns
+  in 17 more, so that the last 800 are always there.
+- the values of a metric, 100 to a row. At 1,000, every second one is dropped, and from then on only
+  every second one, then every fourth, is kept; the last one always is.
+- the last progress, and each attachment.
+
+They are written within a second by the thread that renews the lease, in commits of their own, so
+that they neither delay nor endanger what the run needs; attachments are before their step is done.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
+
+from handrail.attachments import Picture, encoded
+from handrail.errors import AttachmentError, LeaseLostError, describe
+from handrail.frozen import record, replace
+from handrail.journal.backend.fork_guard import process
+from handrail.journal.codec import mask_json, now
+from handrail.journal.damage import MISFIT
+from handrail.journal.records import ObservationChange
+
+if TYPE_CHECKING:
+    from handrail.attachments import Attachable
+    from handrail.journal.protocol import KeepsObservations, WritesObservations
+    from handrail.journal.records import ObservationKind, ObservationRow
+
+FIRST_LINES, LAST_LINES = 200, 800
+MOST_POINTS = 1_000
+MOST_METRICS = 100
+MOST_ATTACHMENTS = 32
+EVERY = 1.0  # Seconds from when something is said until it is written.
+
+_LINES, _POINTS = 50, 100  # In a row.
+_FIRST, _TURNS = FIRST_LINES // _LINES, LAST_LINES // _LINES + 1
+_LONGEST = 2_000  # Characters of what is logged with one line.
+_LONGEST_TEXT = 500  # Of each text, if that is longer.
+_HELD = 16  # Attempts in memory.
+
+Masking = Callable[[str], str]
+
+
+class ObservationLog:
+    """What the steps of one run say and show; any thread may call it.
+
+    Each method that takes something returns, once, why from then on nothing is kept, or nothing.
+
+    Args:
+        journal: The journal.
+        owned: The run in it.
+        number: The number of the run.
+        new: Whether this process has opened it, so that nothing was said before.
+    """
+
+    def __init__(
+        self, journal: KeepsObservations, owned: WritesObservations, number: int, *, new: bool
+    ) -> None:
+        self._journal = journal
+        self._owned = owned
+        self._number = number
+        self._new = new
+        self._process = process()
+        self._held: dict[tuple[str, int], _Attempt] = {}
+        self._written: set[tuple[str, int]] = set()  # Those that are not held any more.
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._waits = False
+        self._is_over = False
+        self._problem = ""
+        self.urgent = False
+        """Whether an attachment waits, which is written before its step is done."""
+
+    def log(
+        self,
+        step: str,
+        n: int,
+        mask: Masking,
+        event: str,
+        data: Mapping[str, Any],
+        file: str | None,
+    ) -> str:
+        """Keep a log line."""
+        line = _line(mask, event, data, file)
+        return self._take(step, n, mask, lambda attempt: attempt.log(line))
+
+    def progress(
+        self,
+        step: str,
+        n: int,
+        mask: Masking,
+        current: float,
+        total: float,
+        category: str | None,
+        detail: str,
+    ) -> str:
+        """Keep progress in place of the one before."""
+        values = (current, total, category, detail, _milliseconds())
+        return self._take(step, n, mask, lambda attempt: attempt.progressed(values))
+
+    def metrics(
+        self, step: str, n: int, mask: Masking, values: Mapping[str, Any], category: str
+    ) -> str:
+        """Keep values of metrics.
+
+        Args:
+            step: Name of the step.
+            n: Number of the attempt.
+            mask: Hides secrets.
+            values: The values by name.
+            category: Their category; empty if that is the step.
+        """
+        at = _milliseconds()
+        numbers = [(str(name), *_measured(value)) for name, value in values.items()]
+        return self._take(step, n, mask, lambda attempt: attempt.measured(numbers, category, at))
+
+    def attach(self, step: str, n: int, mask: Masking, name: str, value: Attachable) -> str:
+        """Keep an attachment, in place of one of this name.
+
+        Returns:
+            Why it is not kept, or nothing.
+        """
+        if isinstance(value, Picture) and value.media_type == "image/svg+xml":
+            text = value.data.decode(errors="surrogateescape")
+            value = replace(value, data=mask(text).encode(errors="surrogateescape"))
+        try:
+            text = encoded(value)
+        except AttachmentError as error:
+            return f"'{mask(name)}' is not attached: {error}"
+        if not isinstance(value, Picture):  # Its content is no text.
+            text = mask_json(text, mask)
+        refused: list[str] = []
+
+        def attach(attempt: _Attempt) -> None:
+            if not attempt.attach(mask(name), text):
+                most = f"{MOST_ATTACHMENTS} attachments of an attempt are kept"
+                refused.append(f"'{mask(name)}' is not attached: {most}")
+
+        problem = self._take(step, n, mask, attach)
+        self.urgent = self.urgent or not refused
+        return problem or "".join(refused)
+
+    def _take(self, step: str, n: int, mask: Masking, say: Callable[[_Attempt], None]) -> str:
+        # Before taking the lock: in a forked child it may be locked forever, by a parent's thread.
+        if process() != self._process:
+            return ""
+        if self._is_over:
+            problem, self._problem = self._problem, ""
+            return problem
+        with self._lock:
+            attempt = self._held.get((step, n)) or self._attempt(step, n)
+            attempt.mask = mask
+            say(attempt)
+            waited, self._waits = self._waits, True
+        if not waited:
+            self._owned.call_later(EVERY, self.flush)
+        return ""
+
+    def _attempt(self, step: str, n: int) -> _Attempt:
+        attempt = _Attempt(step, n)
+        if not self._new or (step, n) in self._written:
+            # It goes on, or is undone: what is said now follows what was said then.
+            with suppress(Exception):
+                rows = self._journal.observations(self._number, lambda _: None, step=step)
+                attempt.go_on([row for row in rows if row.n == n])
+        self._held[step, n] = attempt
+        return attempt
+
+    def flush(self) -> None:
+        """Write what was said. It never raises: if that fails, nothing more is kept."""
+        if process() != self._process:
+            return
+        with self._writing:
+            with self._lock:
+                self._waits = self.urgent = False
+                changes = [each for attempt in self._held.values() for each in attempt.changes()]
+            if not changes or self._is_over:
+                return
+            try:
+                self._owned.observe(changes)
+            except LeaseLostError:
+                self._end("")  # The next write of the run says so.
+            except Exception as error:  # noqa: BLE001 - the thread of the lease must go on
+                self._end(f"what steps say is no longer kept: {describe(error)}")
+            with self._lock:
+                for place in list(self._held)[:-_HELD]:
+                    if not self._held[place].waits:
+                        del self._held[place]
+                        self._written.add(place)
+
+    def _end(self, problem: str) -> None:
+        with self._lock:
+            self._is_over, self._problem = True, problem
+            self._held.clear()
+
+
+@record
+class _Block:
+    """Log lines, as JSON, and the number of the first one."""
+
+    first: int
+    lines: list[str]
+
+
+@record
+class _Metric:
+    """The values of a metric, as JSON.
+
+    Attributes:
+        category: Its category.
+        count: How many values it had.
+        stride: Every how many are kept.
+        points: Those that are, with their number.
+        last: The last one, if it is none of them.
+        dirty: The rows to be written.
+    """
+
+    category: str
+    count: int = 0
+    stride: int = 1
+    points: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    last: str = ""
+    dirty: set[int] = field(default_factory=set[int])
+
+    def add(self, value: str, at: int, *, is_number: bool) -> None:
+        """Add a value."""
+        self.count += 1
+        point = f"[{self.count},{at},{value}]"
+        if is_number and (self.count - 1) % self.stride == 0:
+            self.points.append((self.count, point))
+            self.last = ""
+        else:
+            self.last = point
+        if len(self.points) == MOST_POINTS:
+            self.stride *= 2
+            self.points = [each for each in self.points if (each[0] - 1) % self.stride == 0]
+            self.dirty.update(range(_part_of_point(self.points) + 1))
+            if self.points[-1][1] != point:
+                self.last = point
+        self.dirty.add(_part_of_point(self.points))
+
+    def value_of(self, part: int) -> str:
+        """Return a row as JSON."""
+        points = self.points[part * _POINTS : (part + 1) * _POINTS]
+        about = f'"category":{json.dumps(self.category)},"stride":{self.stride}'
+        about += f',"count":{self.count},"last":{self.last or "null"}'
+        return f'{{{about},"points":[{",".join(text for _, text in points)}]}}'
+
+
+def _part_of_point(points: Sequence[object]) -> int:
+    return max(0, len(points) - 1) // _POINTS
+
+
+class _Attempt:
+    """What an attempt of a step has said, as far as it was not written, or goes on."""
+
+    def __init__(self, step: str, n: int) -> None:
+        self.mask: Masking = str
+        self._step = step
+        self._n = n
+        self._lines = 0
+        self._blocks: dict[int, _Block] = {}
+        self._dirty: dict[int, None] = {}
+        self._metrics: dict[str, _Metric] = {}
+        self._progress: tuple[Any, ...] = ()
+        self._attached: dict[str, int] = {}
+        self._attachments: dict[str, tuple[str, str]] = {}
+
+    def log(self, line: str) -> None:
+        """Add a log line, as JSON."""
+        number, self._lines = self._lines, self._lines + 1
+        part = number // _LINES
+        if part >= _FIRST:
+            part = _FIRST + (part - _FIRST) % _TURNS
+        if number % _LINES == 0 or part not in self._blocks:
+            self._blocks[part] = _Block(self._lines, [])
+        self._blocks[part].lines.append(line)
+        self._dirty[part] = None
+
+    def progressed(self, values: tuple[Any, ...]) -> None:
+        """Set the progress."""
+        self._progress = values
+
+    def measured(self, values: Iterable[tuple[str, str, bool]], category: str, at: int) -> None:
+        """Add values of metrics: the name of each, its value as JSON, and if that is a number."""
+        for name, value, is_number in values:
+            key = f"{category}/{name}" if category else name
+            metric = self._metrics.get(key)
+            if metric is None:
+                if len(self._metrics) >= MOST_METRICS:
+                    continue
+                metric = self._metrics[key] = _Metric(category)
+            metric.add(value, at, is_number=is_number)
+
+    def attach(self, name: str, text: str) -> bool:
+        """Add an attachment; return False if there are too many."""
+        if name not in self._attached and len(self._attached) >= MOST_ATTACHMENTS:
+            return False
+        self._attached.setdefault(name, len(self._attached))
+        self._attachments[name] = text, now()
+        return True
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be written."""
+        metrics = any(metric.dirty for metric in self._metrics.values())
+        return bool(self._dirty or self._progress or self._attachments or metrics)
+
+    def changes(self) -> Iterator[ObservationChange]:
+        """Yield and forget what is to be written."""
+        at = now()
+        for name, (text, attached) in self._attachments.items():
+            yield self._change("attachment", name, self._attached[name], text, attached)
+        self._attachments.clear()
+        for part in self._dirty:
+            block = self._blocks[part]
+            lines = f'{{"first":{block.first},"lines":[{",".join(block.lines)}]}}'
+            yield self._change("log", "", part, mask_json(lines, self.mask), at)
+            if len(block.lines) == _LINES:
+                del self._blocks[part]
+        self._dirty.clear()
+        for name, metric in self._metrics.items():
+            for part in sorted(metric.dirty):
+                value = mask_json(metric.value_of(part), self.mask)
+                yield self._change("metric", self.mask(name), part, value, at)
+            metric.dirty.clear()
+        if self._progress:
+            progress = mask_json(_ENCODE(self._progress), self.mask)
+            yield self._change("progress", "", 0, progress, at)
+            self._progress = ()
+
+    def _change(
+        self, kind: ObservationKind, name: str, part: int, value: str, at: str
+    ) -> ObservationChange:
+        return ObservationChange(self._step, self._n, kind, name, part, value, at)
+
+    def go_on(self, rows: Sequence[ObservationRow]) -> None:
+        """Go on with what was said before."""
+        for row in rows:
+            if row.kind == "attachment":
+                self._attached[row.name] = row.part
+        lines = log_lines(rows)
+        if lines:
+            self._lines, rest = lines[-1][0], lines[-1][0] % _LINES
+            for number, line in lines[-rest:] if rest else ():
+                self._lines = number - 1
+                self.log(_ENCODE(line))
+            self._dirty.clear()
+        for name, series in metric_points(rows).items():
+            metric = self._metrics[name] = _Metric(series.category, series.count, series.stride)
+            metric.points = [(point[0], _ENCODE(point)) for point in series.points]
+            metric.last = "" if series.last is None else _ENCODE(series.last)
+
+
+# How rows are read
+
+
+Misfit = Callable[["ObservationRow", Exception], object]
+"""Told of each row that cannot be decoded, which is left out, and of the error."""
+
+
+def _ignore(_row: ObservationRow, _error: Exception) -> None:
+    return
+
+
+def log_lines(
+    rows: Iterable[ObservationRow], misfit: Misfit = _ignore
+) -> list[tuple[int, list[Any]]]:
+    """Return the log lines in rows of one attempt, in order, with their numbers.
+
+    Each is a list: when, in milliseconds since 1970; the event; its data; and a path, or None.
+    """
+    found: list[tuple[int, list[Any]]] = []
+    for row in rows:
+        if row.kind == "log":
+            try:
+                block = json.loads(row.value)
+                found += enumerate(block["lines"], start=block["first"])
+            except MISFIT as error:
+                misfit(row, error)
+    found.sort(key=lambda each: each[0])
+    last = found[-1][0] - LAST_LINES if found else 0
+    return [each for each in found if each[0] <= FIRST_LINES or each[0] > last]
+
+
+@record
+class Series:
+    """The values of a metric.
+
+    Each is a list: its number, from 1; when, in milliseconds since 1970; and the value.
+
+    Attributes:
+        category: Its category; empty if that is the step.
+        count: How many values it had.
+        stride: Every how many are kept.
+        points: Those that are.
+        last: The last value, if it is none of them.
+    """
+
+    category: str
+    count: int
+    stride: int
+    points: list[list[Any]]
+    last: list[Any] | None
+
+    @property
+    def all(self) -> list[list[Any]]:
+        """The values that are kept, and the last one."""
+        return self.points if self.last is None else [*self.points, self.last]
+
+
+def metric_points(rows: Iterable[ObservationRow], misfit: Misfit = _ignore) -> dict[str, Series]:
+    """Return the metrics in rows of one attempt, by name."""
+    found: dict[str, Series] = {}
+    for row in sorted(rows, key=lambda row: row.part):
+        if row.kind != "metric":
+            continue
+        try:
+            new = Series(**json.loads(row.value))
+            known = found.get(row.name)
+            if known is None or new.stride > known.stride:
+                found[row.name] = new
+            elif new.stride == known.stride:
+                known.points += new.points
+                if new.count > known.count:
+                    known.count, known.last = new.count, new.last
+        except MISFIT as error:
+            misfit(row, error)
+    return found
+
+
+def _milliseconds() -> int:
+    return int(time.time() * 1000)
+
+
+def _shown(value: object) -> str:
+    """Return a value that JSON lacks as text."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - what a step says must not fail because it is kept
+        return f"<{type(value).__name__}>"
+
+
+_ENCODE = json.JSONEncoder(default=_shown, separators=(",", ":")).encode
+
+
+def _line(mask: Masking, event: str, data: Mapping[str, Any], file: str | None) -> str:
+    at = _milliseconds()
+    try:
+        text = _ENCODE(dict(data))
+    except Exception:  # noqa: BLE001 - see `_shown`
+        text = _ENCODE({"data": _shown(data)})
+    if len(text) > _LONGEST:
+        # Masked before it is cut: half a secret would not be found any more.
+        text = _ENCODE(_shortened(json.loads(mask_json(text, mask))))
+    event, about = str(event), "null" if file is None else str(file)
+    if len(event) > _LONGEST_TEXT:
+        event = _cut(mask(event))
+    if file is not None:
+        about = _ENCODE(about if len(about) <= _LONGEST_TEXT else _cut(mask(about)))
+    return f"[{at},{_ENCODE(event)},{text},{about}]"
+
+
+def _shortened(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return masked data of a log line with the begin and the end of each long value."""
+    short = {
+        key: _cut(value if isinstance(value, str) else _ENCODE(value))
+        for key, value in data.items()
+    }
+    if len(_ENCODE(short)) <= 2 * _LONGEST:
+        return short
+    return {"data": _cut(_ENCODE(data))}
+
+
+def _cut(text: str) -> str:
+    half = _LONGEST_TEXT // 2
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:half]} … {text[-half:]}"
+
+
+def _measured(value: Any) -> tuple[str, bool]:
+    """Return a value of a metric as JSON, and whether it is a number; NaN and infinity are null."""
+    if isinstance(value, int):
+        return str(int(value)), True
+    if value is None:
+        return "null", True
+    if not isinstance(value, str):
+        with suppress(Exception):
+            number = float(value)
+            return (repr(number) if math.isfinite(number) else "null"), True
+    return _ENCODE(_cut(_shown(value))), False

@@ -1,0 +1,277 @@
+"""What the steps of a recorded run have said and shown, read when somebody looks at it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from handrail.attachments import attachment_from
+from handrail.errors import JournalError
+from handrail.frozen import frozen
+from handrail.journal.damage import MISFIT, damaged
+from handrail.journal.observation_log import log_lines, metric_points
+from handrail.journal.protocol import KeepsObservations
+
+if TYPE_CHECKING:
+    from handrail.attachments import Attachable
+    from handrail.errors import JournalDamagedError
+    from handrail.journal.protocol import Journal
+    from handrail.journal.records import ObservationKind, ObservationRow
+
+
+@frozen
+class Attachment:
+    """Something that a step has attached for people to see.
+
+    Attributes:
+        name: Its name.
+        value: What it is.
+        at: When it was attached, in UTC.
+        attempt: The number of the attempt.
+    """
+
+    name: str
+    value: Attachable
+    at: str
+    attempt: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        value = self.value.to_dict()
+        kind = value.pop("type")
+        about = {"name": self.name, "type": kind, "at": self.at, "attempt": self.attempt}
+        return {**about, "value": value}
+
+
+@frozen
+class LogLine:
+    """One call of `context.log`.
+
+    Attributes:
+        at: When, in UTC.
+        attempt: The number of the attempt.
+        number: Its number among the lines of the attempt, from 1; lines that were not kept leave a
+            gap.
+        event: The event.
+        data: Its data; long values are cut.
+        file: The path that it is about, or None.
+    """
+
+    at: str
+    attempt: int
+    number: int
+    event: str
+    data: Mapping[str, Any]
+    file: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "at": self.at,
+            "attempt": self.attempt,
+            "number": self.number,
+            "event": self.event,
+            "data": dict(self.data),
+            "file": self.file,
+        }
+
+
+@frozen
+class MetricPoint:
+    """One value of a metric.
+
+    Attributes:
+        number: Its number among the values of the metric, from 1.
+        at: When it was measured, in UTC.
+        value: The value; None if it was not finite.
+    """
+
+    number: int
+    at: str
+    value: int | float | str | None
+
+
+@frozen
+class Metric:
+    """The values of a metric; of more than 1,000, some that are evenly spaced, and the last.
+
+    Attributes:
+        name: Its name.
+        category: Its category: the name of the step, unless the step gave one.
+        points: The values, in order. Of one that is no number, only the last.
+    """
+
+    name: str
+    category: str
+    points: tuple[MetricPoint, ...]
+
+    @property
+    def last(self) -> MetricPoint:
+        """The last value."""
+        return self.points[-1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        points = [[each.number, each.at, each.value] for each in self.points]
+        return {"name": self.name, "category": self.category, "points": points}
+
+
+@frozen
+class Progress:
+    """How far a step was when it last reported that.
+
+    Attributes:
+        current: How much was done.
+        total: Of how much.
+        category: What is counted, such as `bytes`, or None.
+        detail: What else is known, in a few words.
+        at: When, in UTC.
+    """
+
+    current: float
+    total: float
+    category: str | None
+    detail: str
+    at: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "current": self.current,
+            "total": self.total,
+            "category": self.category,
+            "detail": self.detail,
+            "at": self.at,
+        }
+
+
+class Observations:
+    """What the steps of one run have said and shown.
+
+    It is read from the journal, which must be open, each time that somebody looks at it.
+
+    Args:
+        journal: The journal; None if nothing is known.
+        number: The number of the run.
+    """
+
+    def __init__(self, journal: Journal | None = None, number: int = 0) -> None:
+        self._journal = journal
+        self._number = number
+        self._damage: dict[str, None] = {}
+
+    @cached_property
+    def steps(self) -> frozenset[str]:
+        """The names of the steps that have said or shown anything."""
+        return frozenset(self._of_step)
+
+    @cached_property
+    def _of_step(self) -> dict[str, list[ObservationRow]]:
+        """What there is, without the values: one query for all steps."""
+        found: dict[str, list[ObservationRow]] = {}
+        for row in self._rows(values=False):
+            found.setdefault(row.step, []).append(row)
+        return found
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """The damage that was met so far, a sentence each; what is damaged is left out."""
+        return tuple(self._damage)
+
+    def attachments(self, step: str) -> Sequence[Attachment]:
+        """Return what a step has attached, in order; the last one of each name."""
+        found: dict[str, Attachment] = {}
+        for row in sorted(self._rows(step, "attachment"), key=lambda row: (row.n, row.part)):
+            try:
+                value = attachment_from(json.loads(row.value))
+                found[row.name] = Attachment(name=row.name, value=value, at=row.at, attempt=row.n)
+            except MISFIT as error:
+                self._misfits(row, error)
+        return list(found.values())
+
+    def attachment_names(self, step: str) -> Sequence[str]:
+        """Return the names of what a step has attached, without reading it."""
+        rows = [row for row in self._of_step.get(step, ()) if row.kind == "attachment"]
+        return list(dict.fromkeys(row.name for row in rows))
+
+    def log(self, step: str) -> Sequence[LogLine]:
+        """Return the log lines of a step, those of the first attempt first."""
+        return [
+            LogLine(attempt=n, number=number, at=_time(at), event=event, data=data, file=file)
+            for n, rows in self._by_attempt(step, "log")
+            for number, (at, event, data, file) in log_lines(rows, self._misfits)
+        ]
+
+    def metrics(self, step: str) -> Mapping[str, Metric]:
+        """Return the metrics of the last attempt of a step that has measured any."""
+        found: dict[str, Metric] = {}
+        for _, rows in self._by_attempt(step, "metric"):
+            found = {
+                name: Metric(
+                    name=name.removeprefix(f"{series.category}/"),
+                    category=series.category or step,
+                    points=tuple(_points(series.all)),
+                )
+                for name, series in metric_points(rows, self._misfits).items()
+            }
+        return found
+
+    def progress(self, step: str) -> Progress | None:
+        """Return how far a step was when it last reported that."""
+        found: Progress | None = None
+        for row in sorted(self._rows(step, "progress"), key=lambda row: row.n):
+            try:
+                current, total, category, detail, at = json.loads(row.value)
+                found = Progress(
+                    current=float(current),
+                    total=float(total),
+                    category=category,
+                    detail=detail,
+                    at=_time(at),
+                )
+            except MISFIT as error:
+                self._misfits(row, error)
+        return found
+
+    def _by_attempt(
+        self, step: str, kind: ObservationKind
+    ) -> list[tuple[int, list[ObservationRow]]]:
+        found: dict[int, list[ObservationRow]] = {}
+        for row in self._rows(step, kind):
+            found.setdefault(row.n, []).append(row)
+        return sorted(found.items())
+
+    def _rows(
+        self, step: str | None = None, kind: ObservationKind | None = None, *, values: bool = True
+    ) -> Sequence[ObservationRow]:
+        journal: object = self._journal
+        if not isinstance(journal, KeepsObservations) or not journal.keeps_observations:
+            return ()
+        if step is not None and step not in self._of_step:
+            return ()
+        try:
+            return journal.observations(
+                self._number, self._note, step=step, kind=kind, values=values
+            )
+        except JournalError as error:  # A page of the file is damaged, for one.
+            self._damage[error.message] = None
+            return ()
+
+    def _misfits(self, row: ObservationRow, error: Exception) -> None:
+        self._note(damaged(self._number, f"the {row.kind} of step '{row.step}'", error))
+
+    def _note(self, error: JournalDamagedError) -> None:
+        self._damage[error.message] = None
+
+
+def _points(points: Iterable[Sequence[Any]]) -> Iterator[MetricPoint]:
+    for number, at, value in points:
+        yield MetricPoint(number=number, at=_time(at), value=value)
+
+
+def _time(milliseconds: float) -> str:
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

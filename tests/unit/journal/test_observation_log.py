@@ -1,0 +1,295 @@
+"""What is kept of what steps say: bounds, order, and what a failure does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handrail.attachments import Markdown
+from handrail.errors import JournalDamagedError, JournalError, LeaseLostError
+from handrail.journal import ObservationChange, ObservationRow
+from handrail.journal.observation_log import (
+    FIRST_LINES,
+    LAST_LINES,
+    MOST_ATTACHMENTS,
+    MOST_METRICS,
+    MOST_POINTS,
+    ObservationLog,
+    log_lines,
+    metric_points,
+)
+
+
+class Table:
+    """A journal and a run in it, in memory."""
+
+    keeps_observations = True
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[Any, ...], ObservationRow] = {}
+        self.writes: list[int] = []
+        self.calls: list[Callable[[], None]] = []
+        self.error: Exception | None = None
+
+    def observations(
+        self,
+        number: int,
+        damage: Callable[[JournalDamagedError], None],
+        *,
+        step: str | None = None,
+        kind: Any = None,
+        values: bool = True,
+    ) -> Sequence[ObservationRow]:
+        rows = self.rows.values()
+        return [row for row in rows if step in (None, row.step) and kind in (None, row.kind)]
+
+    def observe(self, changes: Sequence[ObservationChange]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.writes.append(len(changes))
+        for change in changes:
+            self.rows[change[:5]] = ObservationRow(*change)
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        assert seconds == 1.0
+        self.calls.append(call)
+
+
+def log_of(table: Table, *, new: bool = True) -> ObservationLog:
+    return ObservationLog(table, table, 1, new=new)
+
+
+def say(log: ObservationLog, event: str, step: str = "scan", **data: Any) -> str:
+    return log.log(step, 1, str, event, data, None)
+
+
+def numbers(table: Table, step: str = "scan") -> list[int]:
+    """The numbers of the lines that are kept; each says which it is."""
+    found = log_lines([row for row in table.rows.values() if row.step == step])
+    assert [line[1] for _, line in found] == [f"line {number}" for number, _ in found]
+    return [number for number, _ in found]
+
+
+def kept(count: int) -> list[int]:
+    return [
+        each for each in range(1, count + 1) if each <= FIRST_LINES or each > count - LAST_LINES
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 1_300), max_size=4), st.booleans())
+def test_the_first_and_the_last_lines_are_kept(counts: list[int], again: bool) -> None:
+    """However they are spread over writes, and over processes that go on with the attempt."""
+    table = Table()
+    log, said = log_of(table), 0
+    for count in counts:
+        for _ in range(count):
+            said += 1
+            say(log, f"line {said}")
+        log.flush()
+        if again:
+            log = log_of(table, new=False)
+    assert numbers(table) == kept(said)
+    assert len(table.rows) <= (FIRST_LINES + LAST_LINES) // 50 + 1
+
+
+def measure(log: ObservationLog, **values: Any) -> None:
+    log.metrics("fit", 1, str, values, "")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 2_600), max_size=3), st.booleans())
+def test_metrics_are_thinned_evenly_and_end_with_the_last_value(
+    counts: list[int], again: bool
+) -> None:
+    """However many there are, and whoever goes on with them."""
+    table, said = Table(), 0
+    log = log_of(table)
+    for count in counts:
+        for _ in range(count):
+            said += 1
+            measure(log, loss=said)
+        log.flush()
+        if again:
+            log = log_of(table, new=False)
+    if not said:
+        assert metric_points(table.rows.values()) == {}
+        return
+    points = [each for each, _, _ in metric_points(table.rows.values())["loss"].all]
+    assert (points[0], points[-1]) == (1, said)
+    assert len(points) <= MOST_POINTS
+    steps = {b - a for a, b in itertools.pairwise(points[:-1])}
+    assert len(steps) <= 1
+    if said >= MOST_POINTS:
+        assert len(points) >= MOST_POINTS // 2
+    assert [value for _, _, value in metric_points(table.rows.values())["loss"].all] == points
+
+
+def test_metrics_that_are_no_finite_numbers() -> None:
+    """NaN is a gap; of a text, only the last one is kept."""
+    table = Table()
+    log = log_of(table)
+    for loss, state in ((1.5, "warm"), (float("nan"), "hot"), (True, "cold")):
+        measure(log, loss=loss, state=state)
+    log.flush()
+    found = metric_points(table.rows.values())
+    assert [value for _, _, value in found["loss"].all] == [1.5, None, 1]
+    assert [value for _, _, value in found["state"].all] == ["cold"]
+
+
+def test_the_number_of_metrics_is_bounded() -> None:
+    table = Table()
+    log = log_of(table)
+    measure(log, **{f"m{number}": number for number in range(MOST_METRICS + 20)})
+    log.flush()
+    assert len(table.rows) == MOST_METRICS
+
+
+def test_only_the_last_progress_is_kept() -> None:
+    table = Table()
+    log = log_of(table)
+    for current in range(1_000):
+        log.progress("copy", 1, str, current, 1_000, "bytes", "")
+    log.flush()
+    assert table.writes == [1]
+    (row,) = table.rows.values()
+    assert json.loads(row.value)[:3] == [999, 1_000, "bytes"]
+
+
+def test_attachments_are_bounded_and_one_of_the_same_name_is_replaced() -> None:
+    table = Table()
+    log = log_of(table)
+    for number in range(MOST_ATTACHMENTS):
+        assert log.attach("fit", 1, str, f"a{number}", Markdown("x")) == ""
+    assert log.attach("fit", 1, str, "a0", Markdown("another")) == ""
+    answer = log.attach("fit", 1, str, "more", Markdown("x"))
+    assert answer == "'more' is not attached: 32 attachments of an attempt are kept"
+    large = log.attach("fit", 1, str, "a1", Markdown("x" * 70_000))
+    assert large == (
+        "'a1' is not attached: it has 70 kB, and 64 kB are kept: attach the part that matters"
+    )
+    log.flush()
+    assert len(table.rows) == MOST_ATTACHMENTS
+    first = next(iter(table.rows.values()))
+    assert json.loads(first.value)["text"] == "another"
+
+
+def test_a_write_is_asked_for_once_until_it_was_made() -> None:
+    """A thousand lines are one write; nothing is written if nothing was said."""
+    table = Table()
+    log = log_of(table)
+    for number in range(1_000):
+        say(log, f"line {number + 1}")
+    assert len(table.calls) == 1
+    table.calls[0]()
+    log.flush()
+    assert table.writes == [20]
+    say(log, "line 1001")
+    assert len(table.calls) == 2
+    table.calls[1]()
+    assert table.writes == [20, 1]
+
+
+def test_what_is_long_is_cut_and_what_has_no_json_form_is_text() -> None:
+    table = Table()
+    log = log_of(table)
+    say(log, "failed", trace="begin" + "x" * 10_000 + "end", cause=ValueError("no"))
+    log.log("scan", 1, str, "odd", {1: {2}, (3,): None}, None)  # type: ignore[dict-item]
+    say(log, "many", **{f"k{number}": "x" * 400 for number in range(100)})
+    log.flush()
+    lines = [line for _, line in log_lines(table.rows.values())]
+    assert len(lines[0][2]["trace"]) < 600
+    assert (lines[0][2]["trace"][:5], lines[0][2]["trace"][-3:]) == ("begin", "end")
+    assert lines[0][2]["cause"] == "no"
+    assert lines[1][2] == {"data": "{1: {2}, (3,): None}"}
+    assert len(json.dumps(lines[2])) < 5_000
+
+
+class Unprintable:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+def test_a_value_that_cannot_be_shown_does_no_harm() -> None:
+    table = Table()
+    log = log_of(table)
+    say(log, "odd", value=Unprintable())
+    log.flush()
+    assert log_lines(table.rows.values())[0][1][2] == {"value": "<Unprintable>"}
+
+
+def mask(text: str) -> str:
+    return text.replace("hunter2", "***")
+
+
+def test_secrets_are_hidden_in_all_that_is_kept() -> None:
+    """Also in what was cut, so that none of it is left half."""
+    table = Table()
+    log = log_of(table)
+    long = "x" * 245 + "hunter2" + "x" * 5_000
+    log.log("scan", 1, mask, "hunter2", {"hunter2": "hunter2", "long": long}, "/hunter2")
+    log.metrics("scan", 1, mask, {"hunter2": "hunter2", "hunter2/a": 1}, "")
+    log.progress("scan", 1, mask, 1, 2, "hunter2", "hunter2")
+    log.attach("scan", 1, mask, "hunter2", Markdown("is hunter2"))
+    log.flush()
+    assert len(table.rows) == 5
+    assert not [row for row in table.rows.values() if "hunter" in repr(row)]
+
+
+def test_after_a_failed_write_nothing_is_kept_and_that_is_said_once() -> None:
+    """The run goes on; nobody waits for a write that fails each time."""
+    table = Table()
+    log = log_of(table)
+    say(log, "line 1")
+    table.error = JournalError("no room on the disk")
+    log.flush()
+    assert say(log, "line 2") == "what steps say is no longer kept: no room on the disk"
+    assert say(log, "line 3") == ""
+    table.error = None
+    log.flush()
+    assert table.writes == []
+
+
+def test_a_run_that_was_lost_is_not_told_twice() -> None:
+    """Its next write says so."""
+    table = Table()
+    log = log_of(table)
+    say(log, "line 1")
+    table.error = LeaseLostError("taken over")
+    log.flush()
+    assert say(log, "line 2") == ""
+
+
+def test_steps_that_are_over_are_not_held() -> None:
+    """What one of them says later, as in its undo, follows what it has said."""
+    table = Table()
+    log = log_of(table)
+    for step in range(100):
+        say(log, "line 1", f"step{step}")
+        log.flush()
+    assert len(log._held) <= 16
+    for step in (0, 99):
+        say(log, "line 2", f"step{step}")
+    log.flush()
+    assert [numbers(table, f"step{step}") for step in (0, 50, 99)] == [[1, 2], [1], [1, 2]]
+
+
+@pytest.mark.parametrize("value", ["", "{", "[]", '{"first":1}', '{"first":"a","lines":[[]]}'])
+def test_a_row_that_cannot_be_decoded_is_left_out(value: str) -> None:
+    """It is told, and the others are read."""
+    table = Table()
+    log = log_of(table)
+    for number in range(1, 61):
+        say(log, f"line {number}")
+    log.flush()
+    first, *rest = table.rows.values()
+    told: list[ObservationRow] = []
+    found = log_lines([first._replace(value=value), *rest], lambda row, _: told.append(row))
+    assert [number for number, _ in found] == list(range(51, 61))
+    assert len(told) == 1

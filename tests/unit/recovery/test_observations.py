@@ -1,0 +1,518 @@
+"""What steps say and attach is read back from the journal, whatever became of their run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from killing.processes import Killing
+from killing.told import AsyncDoes, Does, play
+from killing.told import Context as Told
+
+from handrail import (
+    BaseAction,
+    BaseStep,
+    BaseStepContext,
+    ItemContext,
+    Run,
+    RuntimeContext,
+    StepResult,
+    StepWrapper,
+    Undo,
+    action,
+    chain,
+    parallel,
+    step,
+)
+from handrail.attachments import Markdown, Plot, Table
+from handrail.errors import JournalError, StepFailedError
+from handrail.journal.sqlite import SqliteJournal
+from handrail.recovery import resume, rollback
+from handrail.recovery.run_record import RecordedStep, record_of
+
+
+class Silent:
+    """Shows nothing."""
+
+    def log(self, *given: Any) -> None: ...
+    def set_progress(self, *given: Any) -> None: ...
+    def set_metrics(self, *given: Any) -> None: ...
+
+
+def quiet() -> RuntimeContext:
+    return RuntimeContext(logger=Silent())
+
+
+def read(journal: SqliteJournal, name: str, number: int = 1) -> RecordedStep:
+    found = record_of(journal, number).step(name)
+    assert found is not None
+    return found
+
+
+def says(context: BaseStepContext, text: str) -> None:
+    """Say and attach all that can be."""
+    context.log("found", {"what": text}, f"/{text}")
+    context.set_progress(3, 4, "bytes")
+    context.set_metrics({"loss": 0.5})
+    context.set_metrics({"loss": 0.25}, "validation")
+    context.attach("curves", Plot("line", {"loss": [0.5, 0.25]}))
+    context.attach("notes", Markdown(text))
+
+
+def is_all(found: RecordedStep, text: str) -> None:
+    """Check that all of it is there."""
+    (line,) = found.log
+    assert (line.event, line.data, line.file, line.number) == (
+        "found",
+        {"what": text},
+        f"/{text}",
+        1,
+    )
+    assert found.progress is not None
+    assert (found.progress.current, found.progress.total, found.progress.category) == (
+        3,
+        4,
+        "bytes",
+    )
+    assert {name: metric.last.value for name, metric in found.metrics.items()} == {
+        "loss": 0.5,
+        "validation/loss": 0.25,
+    }
+    assert {name: metric.category for name, metric in found.metrics.items()} == {
+        "loss": found.name,
+        "validation/loss": "validation",
+    }
+    attached = {each.name: each.value for each in found.attachments}
+    assert attached == {"curves": Plot("line", {"loss": [0.5, 0.25]}), "notes": Markdown(text)}
+    assert found.observations.damage == ()
+
+
+def test_what_a_step_says_is_there_once_it_is_done(journal: SqliteJournal) -> None:
+    """By step; a step that says nothing has nothing."""
+    play(journal, Does("a", lambda context: says(context, "a")), Does("b"))
+    is_all(read(journal, "a"), "a")
+    other = read(journal, "b")
+    assert (other.log, other.attachments, other.metrics, other.progress) == ([], [], {}, None)
+    assert record_of(journal, 1).observations.steps == {"a"}
+
+
+def test_async_steps_say_it_too(journal: SqliteJournal) -> None:
+    async def work(context: Any) -> None:
+        says(context, "a")
+
+    play(journal, AsyncDoes("a", work))
+    is_all(read(journal, "a"), "a")
+
+
+def test_threads_of_a_step_say_it_too(journal: SqliteJournal) -> None:
+    """All at once, and each line has its own number."""
+
+    def work(context: Any) -> None:
+        def say(thread: int) -> None:
+            for number in range(20):
+                context.log("line", {"thread": thread, "number": number})
+
+        threads = [threading.Thread(target=say, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    play(journal, Does("a", work))
+    lines = read(journal, "a").log
+    assert [line.number for line in lines] == list(range(1, 81))
+    assert len({(line.data["thread"], line.data["number"]) for line in lines}) == 80
+
+
+@step
+def one(context: BaseStepContext) -> None:
+    says(context, "one")
+
+
+@step
+def two(context: BaseStepContext) -> None:
+    says(context, "two")
+
+
+@step(isolated=True)
+def apart(context: BaseStepContext) -> None:
+    says(context, "apart")
+
+
+isolated = action("isolated", [apart])
+
+
+def test_lanes_of_a_group_say_it_too(journal: SqliteJournal) -> None:
+    grouped = action("grouped", [parallel("both", [[one], [two]])])
+    grouped.run(journal=journal, ctx=quiet(), packs=())
+    is_all(read(journal, "one"), "one")
+    is_all(read(journal, "two"), "two")
+
+
+def test_the_actions_of_a_chain_say_it_too(journal: SqliteJournal) -> None:
+    first, second = action("first", [one]), action("second", [two])
+    both = chain("chained", [first, second])
+    both.run(journal=journal, ctx=quiet(), packs=())
+    is_all(read(journal, "first.one"), "one")
+    is_all(read(journal, "second.two"), "two")
+
+
+def test_an_isolated_step_says_it_too(journal: SqliteJournal) -> None:
+    """From a process of its own."""
+    isolated.run(journal=journal, ctx=quiet(), packs=())
+    is_all(read(journal, "apart"), "apart")
+
+
+def work(item: int, context: ItemContext) -> None:
+    context.log("worked", {"on": item})
+
+
+class Maps(BaseStep[Any]):
+    """Works on items that log."""
+
+    name = "maps"
+    progress_weight = 1.0
+    executor = "threads:1"
+
+    def execute(self, context: Any) -> StepResult:
+        context.map_items(work, range(120), chunk=60, executor=self.executor)
+        return StepResult()
+
+
+@pytest.mark.parametrize("executor", ["threads:1", "processes:1"])
+def test_items_say_it_too(
+    journal: SqliteJournal, executor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first 50 lines of each chunk, with the item; and how far they came."""
+    monkeypatch.setattr(Maps, "executor", executor)
+    action("mapped", [Maps()]).run(journal=journal, ctx=quiet(), packs=())
+    found = read(journal, "maps")
+    assert [line.data["item"] for line in found.log] == [*range(50), *range(60, 110)]
+    assert found.log[0].data == {"item": 0, "on": 0}
+    assert found.progress is not None
+    assert (found.progress.current, found.progress.total) == (120, 120)
+
+
+class Again(StepWrapper[Any]):
+    """Tries three times."""
+
+    def around(self, context: Any) -> Any:
+        for _ in range(2):
+            try:
+                return (yield Run())
+            except OSError:
+                yield Undo()
+        return (yield Run())
+
+
+def test_each_attempt_has_its_own_lines(journal: SqliteJournal) -> None:
+    """And what is attached is that of the last one."""
+    tries: list[int] = []
+
+    def work(context: Any) -> None:
+        tries.append(1)
+        context.log("try", {"number": len(tries)})
+        context.attach("notes", Markdown(f"try {len(tries)}"))
+        if len(tries) < 3:
+            raise OSError("no")
+
+    play(journal, Again(Does("a", work)))
+    found = read(journal, "a")
+    assert [(line.attempt, line.data["number"]) for line in found.log] == [(1, 1), (2, 2), (3, 3)]
+    assert [(each.attempt, each.value) for each in found.attachments] == [(3, Markdown("try 3"))]
+
+
+def test_what_an_undo_says_follows_what_its_step_has_said(journal: SqliteJournal) -> None:
+    class Undoes(Does):
+        def rollback(self, context: Any, result: StepResult) -> None:
+            context.log("undone", {"summary": "2 objects deleted"})
+
+    def fail(context: Any) -> None:
+        context.log("about to fail", {})
+        raise OSError("no")
+
+    with pytest.raises(StepFailedError):
+        play(journal, Undoes("a", lambda context: context.log("made", {})), Does("b", fail))
+    assert [line.event for line in read(journal, "a").log] == ["made", "undone"]
+    assert [line.event for line in read(journal, "b").log] == ["about to fail"]
+
+
+def test_what_is_too_large_is_left_out_and_the_run_goes_on(journal: SqliteJournal) -> None:
+    """A step that has worked for hours does not fail for it."""
+
+    def work(context: Any) -> None:
+        context.attach("notes", Markdown("x" * 100_000))
+
+    play(journal, Does("a", work))
+    (line,) = read(journal, "a").log
+    assert line.event == "not_kept"
+    assert "'notes' is not attached: it has 100 kB, and 64 kB are kept" in line.data["summary"]
+    assert read(journal, "a").attachments == []
+
+
+def test_without_a_journal_nothing_is_kept_and_nothing_fails() -> None:
+    play(None, Does("a", lambda context: says(context, "a")))
+
+
+class Observing(SqliteJournal):
+    """A journal that tells when what steps say is written, and can fail to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.told: list[str] = []
+        self.error: JournalError | None = None
+
+    def open_run(self, new: Any, changes: Any = ()) -> Any:
+        owned = super().open_run(new, changes)
+        observe, write = owned.observe, owned.write
+
+        def observed(changes: Any) -> None:
+            self.told.append("observed")
+            if self.error is not None:
+                raise self.error
+            observe(changes)
+
+        def wrote(changes: Any) -> None:
+            self.told.append("wrote")
+            write(changes)
+
+        owned.observe, owned.write = observed, wrote
+        return owned
+
+
+@pytest.fixture
+def observing(tmp_path: Path) -> Any:
+    opened = Observing(tmp_path / "observed.db")
+    yield opened
+    opened.close()
+
+
+def test_an_attachment_is_written_before_its_step_is_done(observing: Observing) -> None:
+    """The rest at the end at the latest; and nothing where nothing was said."""
+    play(
+        observing,
+        Does("a", lambda context: context.attach("notes", Markdown("x"))),
+        Does("b", lambda context: context.log("line", {})),
+        Does("c"),
+    )
+    assert observing.told == ["observed", "wrote", "wrote", "wrote", "observed", "wrote"]
+
+
+def test_rollback_data_does_not_wait_for_what_was_said(observing: Observing) -> None:
+    """It is on the path of effects."""
+
+    def work(context: Any) -> None:
+        context.attach("notes", Markdown("x"))
+        context.record_rollback("made", 1)
+
+    play(observing, Does("a", work))
+    assert observing.told[:2] == ["wrote", "observed"]
+
+
+def test_a_run_that_says_nothing_has_no_part_in_it(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It imports nothing for it."""
+    names = [name for name in sys.modules if name.endswith(("observation_log", "attachments"))]
+    for name in names:
+        monkeypatch.delitem(sys.modules, name)
+    play(journal, *(Does(f"s{number}") for number in range(5)))
+    assert not [x for x in sys.modules if x.endswith(("observation_log", "attachments"))]
+
+
+def test_while_a_step_says_nothing_more_it_is_written_within_a_second(
+    journal: SqliteJournal,
+) -> None:
+    """Another process can look at it while the step works."""
+    seen: list[str] = []
+
+    def work(context: Any) -> None:
+        context.log("line", {})
+        other = SqliteJournal(journal.address)
+        deadline = threading.Event()
+        for _ in range(600):
+            if read(other, "a").log:
+                seen.append("there")
+                break
+            deadline.wait(0.1)
+        other.close()
+
+    play(journal, Does("a", work))
+    assert seen == ["there"]
+
+
+def test_if_it_cannot_be_written_the_run_goes_on_and_says_so_once(observing: Observing) -> None:
+    """What it needs is written by others."""
+    said: list[str] = []
+
+    class Hears(Silent):
+        def log(self, *given: Any) -> None:
+            said.append(given[0])
+
+    observing.error = JournalError("no room")
+
+    def work(context: Any) -> None:
+        context.attach("notes", Markdown("x"))
+
+    play(
+        observing,
+        Does("a", work),
+        *(Does(name, lambda context: context.log("line", {})) for name in "bc"),
+        context=Told(RuntimeContext(logger=Hears())),
+    )
+    assert said == ["line", "not_kept", "line"]
+    assert observing.read(1).row.outcome == "completed"
+
+
+def test_secrets_are_hidden(journal: SqliteJournal) -> None:
+    def work(context: Any) -> None:
+        text = "postgresql://ada:hunter2@host/db"
+        context.log(text, {text: text}, text)
+        context.set_metrics({"where": text})
+        context.attach("table", Table((text,), [[text]]))
+        context.attach(text, Markdown(text))
+
+    play(journal, Does("a", work))
+    found = read(journal, "a")
+    assert len(found.attachments) == 2
+    assert "hunter2" not in repr(found.observed())
+    with journal._reading() as connection:
+        rows = connection.execute("SELECT * FROM observation").fetchall()
+    assert "hunter2" not in repr([tuple(row) for row in rows])
+
+
+def corrupt(journal: SqliteJournal) -> None:
+    def write(connection: Any) -> None:
+        connection.execute("UPDATE observation SET value = substr(value, 2)")
+
+    journal._database.write(write)
+
+
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+def test_damage_of_what_was_said_stops_nobody(journal: SqliteJournal, way: str) -> None:
+    """The run is gone on with, or undone; what is said then is kept."""
+    kept = Flow({}, quiet(), packs=())
+    FAILING.add("b")
+    with pytest.raises(StepFailedError):
+        kept.run(journal=journal, on_failure="keep")
+    FAILING.clear()
+    corrupt(journal)
+    found = read(journal, "a")
+    assert (found.log, found.attachments) == ([], [])
+    assert len(found.observations.damage) == 3
+    assert "differs from its checksum" in found.observations.damage[0]
+    goes = resume if way == "resume" else rollback
+    goes(Flow, 1, journal=journal, ctx=quiet(), packs=())
+    ended = {"resume": "completed", "rollback": "rolled_back"}
+    assert journal.read(1).row.outcome == ended[way]
+    if way == "resume":
+        assert [line.data["what"] for line in read(journal, "c").log] == ["c"]
+
+
+FAILING: set[str] = set()
+
+
+class Says(BaseStep[Any]):
+    """Says much, makes a file, and may fail."""
+
+    progress_weight = 0.1
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def execute(self, context: Any) -> StepResult:
+        context.record_rollback("made", self.name)
+        says(context, self.name)
+        if self.name in FAILING:
+            raise OSError("no")
+        return StepResult()
+
+    def rollback(self, context: Any, result: StepResult) -> None:
+        context.log("undone", {"summary": self.name})
+        context.attach("undo", Markdown(self.name))
+
+
+class Flow(BaseAction[Any]):
+    """Three steps that say much."""
+
+    action_name = "saying"
+
+    def setup_steps(self, registry: Any) -> None:
+        for name in "abc":
+            registry.register(Says(name))
+
+
+class Mortal(Killing):
+    """Dies at writes of what steps say, too."""
+
+    def _deadly(self, owned: Any) -> Any:
+        left = [self.at]
+
+        def deadly(call: Callable[[Any], None]) -> Callable[[Any], None]:
+            def at_write(changes: Any) -> None:
+                left[0] -= 1
+                if left[0] == 0 and self.when == "before":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                call(changes)
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            return at_write
+
+        owned.write, owned.observe = deadly(owned.write), deadly(owned.observe)
+        return owned
+
+
+WRITES = 10  # For each step rollback data, what it says, and its end; and the end of all.
+
+
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+@pytest.mark.parametrize("at", range(1, WRITES + 1))
+def test_killed_at_any_write_an_attachment_is_whole_or_absent(
+    tmp_path: Path, kill: Callable[..., int], monkeypatch: pytest.MonkeyPatch, at: int, way: str
+) -> None:
+    """Those of a step that is done are there; and the run is finished or undone."""
+    monkeypatch.setattr("killing.processes.Killing._deadly", Mortal._deadly)
+
+    def work(deadly: Any) -> None:
+        Flow({}, quiet(), packs=()).run(journal=deadly)
+
+    assert kill(at, ("before", "after")[at % 2], work) == -signal.SIGKILL
+    journal = SqliteJournal(tmp_path / ".handrail" / "runs.db")
+    try:
+        record = record_of(journal, 1)
+        for found in record.steps:
+            attached = {each.name: each.value for each in found.attachments}
+            if found.state == "done":
+                is_all(found, found.name)
+            elif attached:
+                assert attached["notes"] == Markdown(found.name)
+        assert record.observations.damage == ()
+        if record.row.outcome is None:
+            goes = resume if way == "resume" else rollback
+            goes(Flow, 1, journal=journal, ctx=quiet(), packs=())
+        if journal.read(1).row.outcome == "completed":
+            for name in "abc":
+                events = [line.event for line in read(journal, name).log]
+                assert events[-1] == "found"
+                assert {each.name for each in read(journal, name).attachments} >= {"curves"}
+        else:
+            assert way == "rollback"
+    finally:
+        journal.close()
+
+
+def test_there_is_no_further_write(kill: Callable[..., int], monkeypatch: Any) -> None:
+    """So the test above leaves none out."""
+    monkeypatch.setattr("killing.processes.Killing._deadly", Mortal._deadly)
+
+    def work(deadly: Any) -> None:
+        Flow({}, quiet(), packs=()).run(journal=deadly)
+
+    assert kill(WRITES + 1, "before", work) == 0

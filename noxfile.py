@@ -55,6 +55,8 @@ USES_OTHERS = {
         *(f"workflow/test_{each}.py" for each in ("command", "discovery", "params")),
     ),
 }
+# Packs that the pictures of plans have.
+SAMPLES = ("examples/acme-audit", "examples/acme-scan")
 # What is marked as slow is not about versions of anything.
 FAST, SLOW = ("-m", "not slow"), ("-m", "slow")
 
@@ -248,6 +250,14 @@ def docs(session: nox.Session) -> None:
     # The theme tells of a successor at every build; that is news for maintainers, not for a log.
     env = {"NO_MKDOCS_2_WARNING": "1"}
     session.run("mkdocs", "build", "--strict", *session.posargs, env=env)
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Make the pictures of the documentation, with a Chromium; `-- report` makes some of them."""
+    install(session, *PACKAGES, groups=("browser",))
+    session.install(*(part for each in SAMPLES for part in ("-e", each)))
+    session.run("python", "docs/pictures.py", *session.posargs)
 
 
 @nox.session

@@ -27,10 +27,10 @@ PLUGINS = ROOT / "plugins"
 # Each part may import from its own floor and from those below it.
 FLOORS = (
     (
-        *("frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
+        *("amounts", "frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
-        "attachments",
-        "executors/protocol",
+        *("attachments", "executors/protocol", "html/elements", "html/notebook"),
+        *("html/plan_boxes", "html/plan_picture", "html/states"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),
@@ -51,6 +51,7 @@ FLOORS = (
     ("targets",),
     ("recovery",),
     ("sweeps",),
+    ("html", "records"),
     # What is only in the processes of isolated steps.
     ("isolation/child", "isolation/remade"),
     ("cli", "__main__"),
@@ -305,8 +306,8 @@ PUBLIC = ("handrail.errors", "handrail.events")
 # Of these modules, what is in their `__all__`.
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
-    "handrail.attachments",
-    *("handrail.executors", "handrail.journal", "handrail.journal.backend"),
+    *("handrail.attachments", "handrail.executors", "handrail.html", "handrail.journal"),
+    *("handrail.journal.backend", "handrail.records"),
 )
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {

@@ -50,6 +50,13 @@ class StepResult:
     skipped: bool = False
     timestamp: datetime = field(default_factory=_now)
 
+    def _repr_html_(self) -> str:
+        """Return it as a table, for notebooks."""
+        from handrail.html.notebook import result_html  # noqa: PLC0415 - only there
+
+        state = "skipped" if self.skipped else "done" if self.success else "failed"
+        return result_html(state, self.error, self.data, self.rollback_data)
+
 
 if TYPE_CHECKING:
 

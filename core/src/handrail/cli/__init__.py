@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 from handrail.cli.garbage import few_collections, no_collections
 
 if TYPE_CHECKING:
+    from handrail.cli.commands.runs import runs_to_dict as runs_to_dict
     from handrail.cli.completion import RunType as RunType
     from handrail.cli.journals import run_numbers as run_numbers
+    from handrail.cli.reports import Report as Report
+    from handrail.cli.reports import report_of as report_of
     from handrail.cli.session import Session as Session
     from handrail.cli.session import echo as echo
     from handrail.cli.session import echo_json as echo_json
@@ -28,19 +31,24 @@ if TYPE_CHECKING:
 __all__ = [
     "Column",
     "Listing",
+    "Report",
     "RunType",
     "Session",
     "echo",
     "echo_json",
     "problem_lines",
+    "report_of",
     "run_numbers",
+    "runs_to_dict",
     "session_of",
     "takes_json",
 ]
 
 _HOMES = {
+    "commands.runs": ("runs_to_dict",),
     "completion": ("RunType",),
     "journals": ("run_numbers",),
+    "reports": ("Report", "report_of"),
     "session": ("Session", "echo", "echo_json", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),
     "view.listing": ("Listing",),

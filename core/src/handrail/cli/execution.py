@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.signals import like_interrupts
 from handrail.cli.view.console import moves
@@ -20,7 +21,7 @@ from handrail.cli.view.failure import (
 )
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
-from handrail.cli.view.text import columns, plural, seconds, steps_of, terminal_width
+from handrail.cli.view.text import columns, steps_of, terminal_width
 from handrail.errors import (
     ExitCode,
     JournalError,
@@ -36,6 +37,7 @@ from handrail.runtime import RuntimeContext
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.cli.view.dry_run import DryRunListing
+    from handrail.cli.view.time_left import Expected
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer
@@ -59,6 +61,7 @@ class Execution:
         dry: The list of a dry run; None if it is none.
         aim: Whether to finish or undo a recorded run; None for a new one.
         undoes: Whether it undoes from the start.
+        recorded_as: The name under which the journal has the runs of its action, if it has one.
     """
 
     plan: Plan
@@ -70,6 +73,7 @@ class Execution:
     dry: DryRunListing | None = None
     aim: Aim | None = None
     undoes: bool = False
+    recorded_as: str = ""
 
 
 class _Silent:
@@ -143,13 +147,15 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
     """Return the views of a run: events for programs, and progress for people."""
     console, progress = session.console, session.progress
     views: list[JsonView | LiveView | LogView] = []
+    expected = _expected(session, execution)
     if session.json:
-        views.append(JsonView(console.json_line))
+        views.append(JsonView(console.json_line, expected))
     if execution.quiet or progress == "off" or (session.json and progress == "auto"):
         return views
     if progress == "json":
-        return [*views, JsonView(console.json_note)]
+        return [*views, JsonView(console.json_note, expected)]
     options: dict[str, Any] = {
+        "expected": expected,
         "groups": execution.plan.groups,
         "keeps": execution.keeps,
         "undoes": execution.undoes,
@@ -167,6 +173,21 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
             ChainView(console, execution.head, execution.plan, moving=moving, **options),
         ]
     return [*views, LiveView(console, execution.head, moving=moving, **options)]
+
+
+def _expected(session: Session, execution: Execution) -> Expected | None:
+    """Return how long the steps of a run took before, from its journal, if that is shown."""
+    journal, progress = execution.journal, session.progress
+    if journal is None or not execution.recorded_as or execution.undoes:
+        return None
+    moving = progress == "auto" and moves(session.console.err)
+    shown = not execution.quiet and (moving or progress not in ("auto", "off"))
+    if not (shown or session.json):
+        return None
+    from handrail.cli.view.time_left import expected_of  # noqa: PLC0415 - only where it is shown
+
+    project = session.packs.settings.project_id
+    return expected_of(execution.plan, journal, execution.recorded_as, project)
 
 
 def _ways_after(error: JournalError, outcome: Outcome) -> list[str]:

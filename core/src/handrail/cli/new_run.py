@@ -353,6 +353,7 @@ def run_steps(
         quiet=request.quiet,
         keeps=request.on_failure == "keep",
         dry=listing,
+        recorded_as="" if about is None else about.action,
     )
     return carry_out(session, execution)
 

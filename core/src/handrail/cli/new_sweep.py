@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.actions import require_inputs
+from handrail.amounts import plural
 from handrail.cli.execution import head_of, silent_runtime
 from handrail.cli.new_run import (
     GivenParams,
@@ -24,7 +25,6 @@ from handrail.cli.new_run import (
 )
 from handrail.cli.params.over import check_given_once, grid_from, labelled_over
 from handrail.cli.session import session_of, warn
-from handrail.cli.view.text import plural
 from handrail.errors import ParamsError
 from handrail.executors.opening import default_url
 from handrail.frozen import replace

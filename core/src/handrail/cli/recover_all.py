@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail.amounts import plural
 from handrail.cli.journals import absolute_place, given_url, journal_address, session_journal
 from handrail.cli.recovery import RecoveryRequest, project_of
 from handrail.cli.signals import like_interrupts
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
 from handrail.recovery.status import status_of
 

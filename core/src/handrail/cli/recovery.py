@@ -243,6 +243,7 @@ def carry_on(
         keeps=recovery.options.get("on_failure") == "keep",
         aim=recovery.aim,
         undoes=recovery.aim == "rollback" or row.direction == "undo",
+        recorded_as=row.action,
     )
     try:
         return carry_out(session, execution)

@@ -363,6 +363,30 @@ class KnowsChildren(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsDurations(Protocol):
+    """What a journal has in addition if it can tell how long the steps of a plan took before."""
+
+    def durations(
+        self, action: str, project: str, *, plan_begin: str, runs: int
+    ) -> Mapping[str, Sequence[float]]:
+        """Return the seconds that steps took, by name, in the latest completed runs of a plan.
+
+        A step that was skipped took 0.0. Of runs that went on in another process, and of runs long
+        ago, nothing is told.
+
+        Args:
+            action: The `action` of the runs.
+            project: The project of the runs.
+            plan_begin: The text that their plan begins with.
+            runs: The maximum number of runs.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        ...
+
+
 @frozen
 class RunCheck:
     """What a check of all rows of one run has found.

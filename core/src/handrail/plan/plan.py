@@ -397,6 +397,12 @@ class Plan:
         """Return the JSON form: `action`, `fingerprint`, `origin`, `steps`; `groups`, `actions`."""
         return {**self.head, "steps": [planned.to_dict() for planned in self.steps]}
 
+    def _repr_html_(self) -> str:
+        """Return its picture, for notebooks."""
+        from handrail.html.notebook import plan_html  # noqa: PLC0415 - only there
+
+        return plan_html(self.to_dict())
+
     @property
     def head(self) -> dict[str, object]:
         """The JSON form without the steps."""

@@ -83,6 +83,15 @@ def origins_of(row: RunRow) -> Iterator[Mapping[str, Any]]:
                 yield each["origin"]
 
 
+def plan_of(row: RunRow) -> Mapping[str, Any]:
+    """Return a run's plan as it was recorded: `Plan.to_dict`.
+
+    Raises:
+        JournalDamagedError: The plan is not what was written.
+    """
+    return _decoded(row.number, row.plan)
+
+
 def steps_of(row: RunRow) -> Sequence[Mapping[str, Any]]:
     """Return the steps of a run's plan as it was recorded.
 

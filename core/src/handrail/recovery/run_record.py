@@ -16,7 +16,7 @@ from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.recovery.invocation import stored_params
 from handrail.recovery.item_record import items_of_steps
 from handrail.recovery.observations import Observations
-from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
+from handrail.recovery.recorded_plan import fingerprint_of, origins_of, plan_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
 from handrail.recovery.status import RunStatus, status_of, with_reliance
 from handrail.steps import StepResult
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from handrail.journal.records import AttemptRow, RecordedRun, RunRow
     from handrail.recovery.item_record import ItemsRecord
     from handrail.recovery.observations import Attachment, LogLine, Metric, Progress
+    from handrail.recovery.timeline import Span
 
 UNKNOWN = "unknown"  # The state of a step whose record may be a damaged one.
 _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
@@ -146,6 +147,12 @@ class RecordedStep:
             "resume": self.planned.get("resume"),
             "effects": self.planned.get("effects"),
             "always_run": self.planned.get("always_run"),
+            "action": self.planned.get("action"),
+            "reason": self.planned.get("reason"),
+            "required": self.planned.get("required"),
+            "layers": self.planned.get("layers", []),
+            "limits": self.planned.get("limits"),
+            "would_be_undone": self.is_undone,
             **({} if self.items is None else {"items": self.items.to_dict()}),
             **(self._observed_in_short() if self.name in self.observations.steps else {}),
         }
@@ -373,6 +380,12 @@ class RunRecord:
         return {each["pack"]: each["version"] for each in origins_of(self.row)}
 
     @property
+    def parallel(self) -> dict[str, Any]:
+        """The `groups` of its plan, and the `actions` of a chain, as `Plan.to_dict` has them."""
+        plan: Mapping[str, Any] = {} if self.damage else plan_of(self.row)
+        return {name: plan[name] for name in ("groups", "actions") if name in plan}
+
+    @property
     def heard(self) -> str:
         """When it last gave a sign of life, in UTC."""
         return heard_of(self.recorded)
@@ -381,6 +394,31 @@ class RunRecord:
     def lasting(self) -> list[str]:
         """The names of the steps that may have left something that nothing takes back."""
         return [step.name for step in self.steps if step.stays]
+
+    @property
+    def spans(self) -> Mapping[str, Sequence[Span]]:
+        """When each step worked and was undone, in order, as far as that is known."""
+        from handrail.recovery.timeline import spans_of  # noqa: PLC0415 - for reports only
+
+        def took(row: AttemptRow) -> float | None:
+            if self.damage:
+                return None
+            found: float | None = _result(self.row.number, row).get("took")
+            return found
+
+        running = self.status.state == "running"
+        return spans_of(self.recorded, took, running=running, heard=self.heard)
+
+    def _repr_html_(self) -> str:
+        """Return a line about it and the picture of its plan, for notebooks."""
+        from handrail.html.notebook import run_html  # noqa: PLC0415 - only there
+
+        head = f"run {self.row.number} · {self.row.action} · {self.status.described}"
+        plan = {**plan_of(self.row), "steps": [step.planned for step in self.steps]}
+        states = {step.name: step.state for step in self.steps}
+        states |= dict.fromkeys(self.status.left, "left")
+        notes = {step.name: f"{step.took:.1f}s" for step in self.steps if step.took is not None}
+        return run_html(head, plan, states, notes)
 
     def step(self, name: str) -> RecordedStep | None:
         """Return the step called `name`, or None."""

@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 import handrail.cli
+from handrail.amounts import seconds
 from handrail.cli.view.console import _MARKS, Console
 from handrail.cli.view.json_text import to_json
 from handrail.cli.view.progress import brief, one_line
@@ -22,7 +23,6 @@ from handrail.cli.view.text import (
     facts,
     folded,
     listed,
-    seconds,
     shorten,
     shorten_start,
     wrapped,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail.amounts import plural
 from handrail.cli.session import session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.offers import offer_to_dict
 from handrail.cli.view.table import descriptions, names, pack_cell, reasons, versions
-from handrail.cli.view.text import plural
 from handrail.packs.local import description_of
 
 if TYPE_CHECKING:

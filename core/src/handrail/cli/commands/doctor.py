@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 import handrail
+from handrail.amounts import plural
 from handrail.cli.checkup import Checkup, plan_everything
 from handrail.cli.journals import (
     given_url,
@@ -24,7 +25,7 @@ from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import left_text, parse_time, run_to_dict, ways_of
-from handrail.cli.view.text import listed, plural
+from handrail.cli.view.text import listed
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import frozen, replace
 from handrail.journal.damage import is_damaged

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from handrail.amounts import plural
 from handrail.cli.params.options import options_of
 from handrail.cli.params.values import labelled, labelled_need, put_pairs
 from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.text import plural
 from handrail.errors import (
     ExitCode,
     LockError,

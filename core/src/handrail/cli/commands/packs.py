@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail.amounts import plural
 from handrail.cli.app import as_typed
 from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.offers import environment, none_found
 from handrail.cli.view.table import Row, counts, names, pack_cell, reasons, versions
-from handrail.cli.view.text import one_line, plural
+from handrail.cli.view.text import one_line
 from handrail.errors import PackError, SettingsError, describe
 from handrail.frozen import frozen
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from handrail.amounts import plural
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.completion import complete_packs, complete_steps
 from handrail.cli.garbage import no_collections
@@ -18,7 +19,7 @@ from handrail.cli.view.explanation import explanation, work_of
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.plan_table import plan_table
-from handrail.cli.view.text import one_line, plural
+from handrail.cli.view.text import one_line
 from handrail.errors import (
     ExitCode,
     HandrailError,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from handrail.targets import Target
 
 Make = Callable[["PackProvider"], "Plan"]
+
+_QUESTIONS = ("explain", "pack", "trace", "without", "svg", "mermaid")
 
 
 def plan_options() -> list[click.Parameter]:
@@ -76,6 +79,15 @@ def plan_options() -> list[click.Parameter]:
             metavar="PACK",
             help="Show what would change without PACK. Repeatable.",
             shell_complete=complete_packs,
+        ),
+        click.Option(["--svg"], is_flag=True, help="Draw the plan, as an SVG picture."),
+        click.Option(
+            ["--mermaid"], is_flag=True, help="Write the plan as a flowchart in Mermaid's language."
+        ),
+        click.Option(
+            ["-o", "--output"],
+            metavar="FILE",
+            help="Write what --svg or --mermaid make to FILE. [default: -, standard output]",
         ),
         json_option(),
     ]
@@ -140,14 +152,20 @@ def plan(**_early: object) -> None:
     handrail plan flows.py:nightly --explain S   who put the step S where it is
     handrail plan flows.py:nightly --pack X      what one of them does
     handrail plan flows.py:nightly --trace       what each pack was asked and said
+    handrail plan flows.py:nightly --svg         a picture of it; -o FILE to a file
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
 def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]) -> int:
     """Show the plan, or the explanation, trace or comparison; return the exit code."""
-    asked = [name for name in ("explain", "pack", "trace", "without") if values[name]]
+    asked = [name for name in _QUESTIONS if values[name]]
     if len(asked) > 1:
         raise click.UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one")
+    drawn = bool(values["svg"] or values["mermaid"])
+    if drawn and session.json:
+        raise click.UsageError(f"--{asked[0]} is no JSON, which has the same plan: leave one out")
+    if values["output"] and not drawn:
+        raise click.UsageError("-o goes with --svg and --mermaid")
     if values["trace"]:
         return _trace(session, target.name, make)
     if values["without"]:
@@ -155,7 +173,11 @@ def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]
         session.show(without)
         return ExitCode.PLAN if without.after is None else ExitCode.DONE
     plan = make(session.packs)
-    if values["explain"]:
+    if drawn:
+        from handrail.cli.document import write_document  # noqa: PLC0415 - only for this answer
+
+        write_document(session, _drawn(plan, svg=values["svg"]), values["output"] or "-")
+    elif values["explain"]:
         session.show(explanation(session, plan, values["explain"]))
     elif values["pack"]:
         session.show(work_of(session, plan, _record(session, values["pack"])))
@@ -163,6 +185,19 @@ def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]
         comparison = session.packs.lock.compare(lock_name(target, session.packs), plan)
         session.show(plan_table(session, plan, target.name, comparison))
     return ExitCode.DONE
+
+
+def _drawn(plan: Plan, *, svg: bool) -> str:
+    """Return the picture of a plan, or its flowchart."""
+    if not svg:
+        from handrail.plan.mermaid import mermaid  # noqa: PLC0415 - only for this answer
+
+        return mermaid(plan.to_dict())
+    from handrail.html.plan_picture import plan_picture  # noqa: PLC0415 - likewise
+
+    picture = plan_picture(plan.to_dict(), alone=True)
+    # In any encoding, as that of standard output may not have all characters.
+    return f"{picture}\n".encode("ascii", "xmlcharrefreplace").decode()
 
 
 # --trace

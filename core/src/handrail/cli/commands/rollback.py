@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.journals import number_in, session_journal
 from handrail.cli.recover_all import recover_all
@@ -29,7 +30,7 @@ from handrail.cli.view.run_text import (
     run_to_dict,
     ways_of,
 )
-from handrail.cli.view.text import columns, folded, plural, seconds
+from handrail.cli.view.text import columns, folded
 from handrail.errors import (
     ConfirmationError,
     ExitCode,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from handrail.amounts import plural
 from handrail.cli.completion import RunType
 from handrail.cli.hints import command_line
 from handrail.cli.journals import given_url, journal_option, number_in, session_journal
@@ -26,7 +27,6 @@ from handrail.cli.view.run_text import (
     ways_of,
 )
 from handrail.cli.view.table import Cell, Row, counts, names, reasons
-from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
 from handrail.journal.protocol import KnowsChildren
 from handrail.recovery.leftovers import with_left
@@ -112,8 +112,7 @@ def runs(
         else:
             statuses = _children(found, number_in(found, sweep), outcome, limit_of_all)
         more = len(statuses) > len(statuses[:most])
-        statuses = _checked(found, with_left(found, with_reliance(found, statuses[:most])))
-        counts = _counts(found, statuses)
+        statuses, counts = _whole(found, statuses[:most])
     filtered = action is not None or outcome is not None or sweep is not None
     session.show(_listing(found.shown, statuses, counts, more=more, filtered=filtered))
 
@@ -171,6 +170,28 @@ def _children(
     statuses = (status_of(journal, row) for row in journal.children(sweep))
     chosen = (each for each in statuses if outcome in (None, each.row.outcome, each.state))
     return list(islice(chosen, most))
+
+
+def runs_to_dict(
+    journal: Journal, rows: Sequence[RunRow], *, more: bool = False
+) -> dict[str, object]:
+    """Return the JSON object that `handrail runs --json` writes of some runs.
+
+    Args:
+        journal: Their journal.
+        rows: The runs.
+        more: Whether there are more than these.
+    """
+    statuses, counts = _whole(journal, [status_of(journal, row) for row in rows])
+    return _to_dict(journal.shown, statuses, counts, more=more)
+
+
+def _whole(
+    journal: Journal, statuses: Sequence[RunStatus]
+) -> tuple[list[RunStatus], Mapping[int, Mapping[str, int]]]:
+    """Return all that is told of runs, and of sweeps how many of their runs have which outcome."""
+    whole = _checked(journal, with_left(journal, with_reliance(journal, statuses)))
+    return whole, _counts(journal, whole)
 
 
 def _counts(journal: Journal, statuses: Sequence[RunStatus]) -> Mapping[int, Mapping[str, int]]:

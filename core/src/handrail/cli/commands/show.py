@@ -7,28 +7,32 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail import __version__
 from handrail.cli.completion import RunType
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, number_in, session_journal
+from handrail.cli.reports import report_of
 from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.failure import recorded_tracebacks
 from handrail.cli.view.listing import Listing, View
 from handrail.cli.view.run_report import RunReport, StepReport
-from handrail.errors import ExitCode, JournalDamagedError, NotFoundError
-from handrail.recovery.run_record import record_of
-from handrail.recovery.status import is_sweep
+from handrail.errors import ExitCode, NotFoundError
+from handrail.journal.numbers import number_json
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from handrail.cli.reports import Report
     from handrail.cli.session import Session
+    from handrail.cli.view.sweep_report import SweepReport
     from handrail.journal.protocol import Journal
     from handrail.recovery.run_record import RecordedStep, RunRecord
-    from handrail.sweeps.record import SweepRecord
 
 
 @click.command(
     params=[
-        click.Argument(["run"], required=False, type=RunType()),
+        click.Argument(["runs"], nargs=-1, metavar="[RUN]...", type=RunType()),
         journal_option(),
     ]
 )
@@ -43,91 +47,121 @@ if TYPE_CHECKING:
 )
 @click.option("--traceback", is_flag=True, help="Show the tracebacks of the errors.")
 @click.option(
+    "--html",
+    metavar="FILE",
+    help="Write a report for a browser, in one file that needs nothing else; - is standard output.",
+)
+@click.option(
     "--sort",
     metavar="METRIC",
     help="Of a sweep: sort its runs by a metric, the best first; -METRIC has the least first, "
     "+METRIC the greatest.",
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Of a sweep: write its runs as CSV.")
+@click.option("--csv", is_flag=True, help="Of a sweep: write its runs as CSV.")
 @takes_json
 @click.pass_context
 def show(
     ctx: click.Context,
-    run: str | None,
+    runs: tuple[str, ...],
     journal: str | None,
     everything: bool,
     step: str | None,
     attachment: str | None,
     output: str | None,
     traceback: bool,
+    html: str | None,
     sort: str | None,
-    as_csv: bool,
+    csv: bool,
 ) -> int:
     """Show how a run went, step by step, and what can be done about it.
 
-    RUN is its number, or its UUID; by default, the latest. Of a sweep, its runs are compared, and
-    30.4 is the fourth of run 30. Only the journal is read: no pack and no
-    code of the run is imported. Of a damaged run, what is sound is shown, and what is not is named.
+    RUN is its number, or its UUID; by default, the latest. Several runs are compared. Of a sweep,
+    its runs are compared, and 30.4 is the fourth of run 30. Only the journal is read: no pack and
+    no code of the run is imported. Of a damaged run, what is sound is shown, and what is not is
+    named.
     """
-    if step is not None and (everything or traceback):
-        raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
-    if (attachment is None) != (output is None) or (attachment is not None and step is None):
-        raise click.UsageError("write an attachment with --step NAME --attachment NAME -o FILE")
     session = session_of(ctx)
-    # It stays open until all is shown, because what steps have said is read then.
-    found = ctx.with_resource(closing(session_journal(session, journal)))
-    record = _record(found, number_in(found, run) if run else _latest(found))
-    sweep = None if record.damage else _sweep(found, record)
-    if sweep is not None and step is None and not traceback:
-        from handrail.cli.view.sweep_report import SweepReport  # noqa: PLC0415 - few are sweeps
-
-        report = RunReport(session=session, record=record, everything=everything)
-        compared = SweepReport(report=report, sweep=sweep, sort=sort or "", everything=everything)
-        compared.check_sort()
-        if as_csv:
-            for line in compared.csv().splitlines():
+    _check_options(session, runs, ctx.params)
+    with closing(session_journal(session, journal)) as found:
+        numbers = [number_in(found, run) for run in runs] or [_latest(found)]
+        report = report_of(session, found, numbers, everything=everything, sort=sort or "")
+        sweep = _sweep(report)
+        if (sort or csv) and sweep is None:
+            raise click.UsageError(f"run {numbers[0]} is no sweep, whose runs could be compared")
+        run = _run(report)
+        if run is not None and step and attachment and output:
+            return _write_attachment(_step(run.record, step), attachment, output)
+        if html is not None:
+            _write(session, report, numbers, html)
+        elif csv and sweep is not None:
+            for line in sweep.csv().splitlines():
                 session.console.print(line)
         else:
-            session.show(compared)
-        return ExitCode.DONE
-    if sort or as_csv:
-        raise click.UsageError(f"run {record.row.number} is no sweep, whose runs could be compared")
-    if attachment is not None and output is not None:
-        return _write_attachment(_step(record, step or ""), attachment, output)
-    session.show(_view(session, record, step, everything=everything, traceback=traceback))
-    if not record.damage:
+            session.show(_view(report, step, traceback=traceback))
+    damage = report.record.damage if isinstance(report, RunReport) else ()
+    if not damage:
         return ExitCode.DONE
     if session.json:  # Which has it all.
         return ExitCode.JOURNAL
-    raise record.damage[0]
+    raise damage[0]
 
 
-def _sweep(journal: Journal, record: RunRecord) -> SweepRecord | None:
-    if not is_sweep(record.row):
-        return None
-    from handrail.sweeps.record import sweep_record  # noqa: PLC0415 - few runs are sweeps
+def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str, object]) -> None:
+    """Check that the options go together.
 
-    return sweep_record(journal, journal.read(record.row.number, fields=False))
+    Raises:
+        UsageError: They do not.
+    """
+    given = [name for name in ("step", "traceback", "csv", "html") if options[name]]
+    if options["step"] and (options["everything"] or options["traceback"]):
+        raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
+    wanted = bool(options["attachment"]), bool(options["output"])
+    if wanted not in ((False, False), (bool(options["step"]), True)):
+        raise click.UsageError("write an attachment with --step NAME --attachment NAME -o FILE")
+    if len(given) > 1:
+        raise click.UsageError(f"--{given[0]} and --{given[1]} do not go together")
+    for name in ("step", "traceback", "csv", "sort"):
+        if len(runs) > 1 and options[name]:
+            raise click.UsageError(f"--{name} takes one run")
+    if session.json and options["html"]:
+        raise click.UsageError("--html writes no JSON: leave --json out")
 
 
-def _record(journal: Journal, number: int) -> RunRecord:
-    try:
-        return record_of(journal, number)
-    except JournalDamagedError as error:
-        from handrail.recovery.journal_check import sound_record_of  # noqa: PLC0415 - seldom
+def _sweep(report: Report) -> SweepReport | None:
+    """Return a report as that of a sweep, if it is one."""
+    if isinstance(report, RunReport):
+        return None  # Most are, and need no import to know it.
+    from handrail.cli.view.sweep_report import SweepReport  # noqa: PLC0415 - few are sweeps
 
-        return sound_record_of(journal, number, error)
+    return report if isinstance(report, SweepReport) else None
 
 
-def _view(
-    session: Session, record: RunRecord, step: str | None, *, everything: bool, traceback: bool
-) -> View:
-    report = RunReport(session=session, record=record, everything=everything)
+def _run(report: Report) -> RunReport | None:
+    """Return the report of the run of which another one is, unless it is of several."""
+    sweep = _sweep(report)
+    found = report if sweep is None else sweep.report
+    return found if isinstance(found, RunReport) else None
+
+
+def _view(report: Report, step: str | None, *, traceback: bool) -> View:
+    """Return what is shown of a report: all of it, one step, or its tracebacks."""
+    run = _run(report)
+    if run is None or (step is None and not traceback):
+        return report
     if step is not None:
-        return StepReport(record=record, step=_step(record, step))
-    if traceback:
-        return Listing(json=report.to_dict, title=recorded_tracebacks(record))
-    return report
+        return StepReport(record=run.record, step=_step(run.record, step))
+    return Listing(json=run.to_dict, title=recorded_tracebacks(run.record))
+
+
+def _write(session: Session, report: Report, numbers: Sequence[int], file: str) -> None:
+    """Write a report as an HTML document."""
+    from handrail.cli.document import write_document  # noqa: PLC0415 - few are wanted
+    from handrail.html.report import report as document  # noqa: PLC0415 - the same
+
+    words = " ".join(str(number_json(number)) for number in numbers)
+    whole = report.whole()
+    html = document(whole, command=command_line(f"show {words}"), made=f"Handrail {__version__}")
+    write_document(session, html, file)
 
 
 def _step(record: RunRecord, name: str) -> RecordedStep:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail.amounts import plural
 from handrail.cli.completion import offered_steps
 from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.offers import environment, none_found, offer_to_dict
 from handrail.cli.view.table import descriptions, names, pack_cell, reasons, versions
-from handrail.cli.view.text import plural
 from handrail.packs.local import description_of
 
 if TYPE_CHECKING:

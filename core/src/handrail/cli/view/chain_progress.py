@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from handrail.amounts import seconds
 from handrail.cli.view.progress import LiveView
-from handrail.cli.view.text import columns, seconds
+from handrail.cli.view.text import columns
 
 if TYPE_CHECKING:
     from handrail import events

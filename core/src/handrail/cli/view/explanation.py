@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from handrail.amounts import plural
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import Row, counts, names, owner_cell, reasons
-from handrail.cli.view.text import plural
 from handrail.errors import NotFoundError, StepNotFoundError
 from handrail.packs.activation import match_packs
 from handrail.suggest import did_you_mean

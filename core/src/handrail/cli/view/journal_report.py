@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from handrail.amounts import plural
 from handrail.cli.hints import command_line
 from handrail.cli.view.run_text import numbered
-from handrail.cli.view.text import plural
 from handrail.errors import ExitCode
 from handrail.frozen import frozen
 

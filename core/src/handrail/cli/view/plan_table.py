@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from handrail.amounts import percent
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import SHARES, Row, counts, names, owner_cell, reasons
 from handrail.cli.view.text import (
@@ -13,7 +14,6 @@ from handrail.cli.view.text import (
     group_mark,
     lane_mark,
     lanes_of,
-    percent,
     steps_of,
     terminal_width,
 )

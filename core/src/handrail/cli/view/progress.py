@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from handrail import events
+from handrail.amounts import plural, seconds, size
 from handrail.cli.hints import command_line
 from handrail.cli.view.amounts import Amounts
 from handrail.cli.view.console import Console, terminal_columns, terminal_rows
@@ -23,11 +24,8 @@ from handrail.cli.view.text import (
     lane_mark,
     lanes_of,
     one_line,
-    plural,
-    seconds,
     share_of,
     shorten,
-    size,
 )
 from handrail.events import Event
 from handrail.journal.numbers import number_json
@@ -35,6 +33,7 @@ from handrail.recovery.status import purposes_of
 
 if TYPE_CHECKING:
     from handrail.cli.view.shared_terminal import SharedTerminal
+    from handrail.cli.view.time_left import Expected
     from handrail.plan.plan import Group
 
     _StepEvent = events.StepStarted | events.StepSkipped | events.StepFinished | events.StepFailed
@@ -95,17 +94,34 @@ class JsonView:
 
     Args:
         write: Takes the JSON object of an event.
+        expected: How long the steps took in earlier runs, if anybody knows.
     """
 
-    def __init__(self, write: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, write: Callable[[Mapping[str, Any]], None], expected: Expected | None = None
+    ) -> None:
         self._write = write
+        self._expected = expected
 
     def __call__(self, event: Event) -> None:
         """Write `event` with the time, in seconds since the epoch."""
         document = event.to_dict()
         if isinstance(event, events.RunStarted) and event.number is not None:
             document["number"] = number_json(event.number)
+        expected = self._seconds_of(event)
+        if expected is not None:
+            document["expected"] = round(expected, 3)
         self._write({"time": round(time.time(), 3), **document})
+
+    def _seconds_of(self, event: Event) -> float | None:
+        """Return the seconds that what begins with an event is expected to take."""
+        if self._expected is None:
+            return None
+        if isinstance(event, events.StepStarted):
+            return self._expected.of_step(event.step)
+        if isinstance(event, events.RunStarted):
+            return self._expected.of_run(event.steps[: event.finished])
+        return None
 
     def close(self) -> None:
         """Do nothing: every line is complete."""
@@ -167,6 +183,7 @@ class _RunView:
         keeps: Whether finished steps are kept after a failure.
         undoes: Whether the run undoes from the start.
         dry: Whether it is a dry run, whose list of what would be done is its result.
+        expected: How long the steps took in earlier runs, if anybody knows.
         clock: Returns the time in seconds, of which only differences count.
     """
 
@@ -179,12 +196,15 @@ class _RunView:
         keeps: bool = False,
         undoes: bool = False,
         dry: bool = False,
+        expected: Expected | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._head = head
         self._keeps = keeps
         self._dry = dry
+        self._expected = expected
+        self._over_with: set[str] = set()
         self._clock = clock
         self._lock = threading.RLock()
         self._process = self._lock_of = os.getpid()
@@ -286,6 +306,7 @@ class _RunView:
         if event.number is not None:
             self._later = f"leaves the rest to  {command_line(f'rollback {event.number}')}"
         self._ended = event.finished
+        self._over_with.update(event.steps[: event.finished])
         self._began = self._clock()
         self._line(f"{number}{self._head}{over}")
 
@@ -402,11 +423,40 @@ class _RunView:
         working = self._working.pop(step, None)
         undoing = self._undoing and (working is None or working.back)
         self._ended += not undoing
+        self._over_with.add(step)
         self._back += undoing
         self._undone = ""
         self._end(lane, mark, step, took, text)
         if undoing:
             self._next_undo()
+
+    # The time left, as far as earlier runs tell it
+
+    def _left_of(self, working: Working) -> float | None:
+        """Return the seconds until a step ends; what it reports itself says more than others."""
+        if working.back or self._expected is None:
+            return None
+        now = self._clock()
+        if working.amounts:
+            return working.amounts.left(now)
+        expected = self._expected.of_step(working.name)
+        return None if expected is None else max(expected - (now - working.began), 0.0)
+
+    def _step_left(self, working: Working) -> list[str]:
+        """Return the time left of a step that reports no progress."""
+        left = None if working.amounts else self._left_of(working)
+        return [_roughly(left)] if left else []  # Once it takes longer, nobody knows.
+
+    def _run_left(self) -> list[str]:
+        """Return the time left of the run, if it has other steps than those that run."""
+        waits = len(self._steps) > len(self._over_with) + len(self._working)
+        if self._expected is None or self._undoing or not waits:
+            return []
+        known = {each.name: self._left_of(each) for each in self._working.values()}
+        left = self._expected.of_run(
+            self._over_with, {name: each for name, each in known.items() if each is not None}
+        )
+        return [_roughly(left)] if left else []
 
     def _short(self, error: str) -> str:
         """Return as much of an error as its line has room for; all of it is shown below the run."""
@@ -553,7 +603,8 @@ class LiveView(_RunView):
     def _all_lanes(self, running: int) -> str:
         """Return the line about the whole run below those of lanes."""
         done = f"{self._percent} %  {self._ended} of {len(self._steps)} done, {running} running"
-        return f" {done} · {seconds(self._clock() - self._began)} · {_CTRL_C[self._keeps]}"
+        parts = [done, seconds(self._clock() - self._began), *self._run_left()]
+        return f" {' · '.join([*parts, _CTRL_C[self._keeps]])}"
 
     def _moving_line(
         self, working: Working, room: int, lane: str, overall: Sequence[str] = ()
@@ -580,13 +631,14 @@ class LiveView(_RunView):
         """Return the parts about the whole run."""
         if working.back:
             return [f"·  {self._back} of {len(self._to_undo)} undone"]
-        return [f"·  {self._percent} %  {self._ended} of {len(self._steps)}", _CTRL_C[self._keeps]]
+        overall = [f"·  {self._percent} %  {self._ended} of {len(self._steps)}", *self._run_left()]
+        return [*overall, _CTRL_C[self._keeps]]
 
     def _bar(self, working: Working) -> list[str]:
         """Return the parts about the running step, the most important first."""
         amounts, now = working.amounts, self._clock()
         if not amounts:
-            return []
+            return [] if working.status is not None else self._step_left(working)
         filled = int(amounts.share * 16)
         bar = "█" * filled + "░" * (16 - filled)
         percent = f"{int(amounts.share * 100):3d} %"
@@ -665,7 +717,9 @@ class LogView(_RunView):
         amounts, now = working.amounts, self._clock()
         took = seconds(now - working.began)
         if not amounts:
-            return working.status or f"has been running for {took}"
+            return working.status or " · ".join(
+                [f"has been running for {took}", *self._step_left(working)]
+            )
         figures = [share_of(*of, unit) for unit, of in amounts.units.items()]
         more = _pace(amounts, now) if working.status is None else [working.status]
         more += [working.detail] if working.detail else []
@@ -682,6 +736,11 @@ def _pace(amounts: Amounts, now: float) -> list[str]:
         return known
     many = f"{rate:.3g}" if rate < 100 else f"{rate:,.0f}"
     return [*known, f"{size(rate) if amounts.leading == 'bytes' else many}/s"]
+
+
+def _roughly(left: float) -> str:
+    """Return a time left that is an estimate: `~40s left`."""
+    return f"~{seconds(left) if left >= 10 else f'{max(left, 1):.0f}s'} left"
 
 
 def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:

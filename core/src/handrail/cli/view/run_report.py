@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.amounts import seconds, size
 from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
 from handrail.cli.view.run_text import (
@@ -33,13 +34,12 @@ from handrail.cli.view.text import (
     lanes_of,
     listed,
     one_line,
-    seconds,
     shorten,
-    size,
     terminal_width,
 )
 from handrail.frozen import frozen
 from handrail.journal.numbers import number_json
+from handrail.journal.records import seconds_between
 from handrail.recovery.run_record import RecordedStep
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunRow
     from handrail.recovery.item_record import ItemsRecord
     from handrail.recovery.run_record import RunRecord
+    from handrail.recovery.timeline import Span
 
 _ROOM = 50  # Columns beside a command.
 _NAME = 24
@@ -57,6 +58,7 @@ _KEYS = 6  # Keys of the recorded rollback data of a step.
 _VALUE = 100  # Letters of a param.
 _FULL = 12  # Up to this many steps are all shown; of more, only the notable ones.
 _FIRST = 2  # Number of steps shown even if they are not notable.
+_MOST_OBSERVED = 500
 _NOTABLE = 20  # Number of notable steps that are shown.
 
 _HEAD = (names("STEP"), counts("STATE"), counts("TOOK"), reasons("RECORDED FOR UNDO"))
@@ -85,6 +87,7 @@ class RunReport:
             **run_to_dict(record.status),
             "plan": record.fingerprint,
             "params": record.params,
+            "given": record.given,
             "core_version": row.core_version,
             "relies_on_uids": list(record.status.reliance.uids),
             "heard": record.heard,
@@ -96,9 +99,21 @@ class RunReport:
             },
             "stays": record.lasting,
             "packs": self._packs(),
+            **record.parallel,
         }
-        steps = [{**step.to_dict(), "values": _values_at(row, step)} for step in record.steps]
-        return {"run": run, "steps": steps, "damaged": _damaged(record)}
+        return {"run": run, "steps": self._steps(), "damaged": _damaged(record)}
+
+    def whole(self) -> dict[str, Any]:
+        """Return the JSON object with all that is known, also what the steps have said.
+
+        Of very many steps that have said something, those that failed, and the first ones.
+        """
+        shown = self.to_dict()
+        saying = [step for step in self.record.steps if step.name in step.observations.steps]
+        first = sorted(saying, key=lambda step: step.error is None)[:_MOST_OBSERVED]
+        said = {step.name: step.observed() for step in first}
+        steps = [{**step, **said.get(step["name"], {})} for step in shown["steps"]]
+        return {**shown, "steps": steps}
 
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people."""
@@ -132,6 +147,17 @@ class RunReport:
         packs = self._packs() if ways_of(self.record.status) else {}
         yield from self._all_of(_below(self.record, packs))
 
+    def _steps(self) -> list[dict[str, Any]]:
+        spans = self.record.spans
+        return [
+            {
+                **step.to_dict(),
+                "values": _values_at(self.record.row, step),
+                "spans": [span.to_dict() for span in spans.get(step.name, ())],
+            }
+            for step in self.record.steps
+        ]
+
     def _all_of(self, lines: Iterable[str]) -> Iterator[str]:
         for line in lines:
             yield from [line] if self.everything else folded(line)
@@ -154,10 +180,11 @@ class StepReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""
+        spans = [span.to_dict() for span in self.record.spans.get(self.step.name, ())]
         values = {"values": self.record.values_of(self.step), "data": self.step.returned}
         return {
             "run": number_json(self.record.row.number),
-            "step": {**self.step.to_dict(), **values, **self.step.observed()},
+            "step": {**self.step.to_dict(), "spans": spans, **values, **self.step.observed()},
             "damaged": _damaged(self.record),
         }
 
@@ -169,6 +196,9 @@ class StepReport:
         attempt = f" · attempt {step.attempts}" if step.attempts > 1 else ""
         state = step.state or "not started"
         yield f"run {self.record.row.number} · {step.name} · {state}{attempt}{pack}"
+        yield from self._place()
+        for span in self.record.spans.get(step.name, ()):
+            yield _time_of(span)
         if step.error:
             yield from visible_lines((step.traceback or step.error).rstrip(), "  ")
         values = self.record.values_of(step)
@@ -189,6 +219,27 @@ class StepReport:
             from handrail.cli.view.observed import observed_lines  # noqa: PLC0415 - few steps say much
 
             yield from observed_lines(step, self.record.row.number)
+
+    def _place(self) -> Iterator[str]:
+        """Yield a line about why the step stands where it does, and what is around it."""
+        planned = self.step.planned
+        reason, required = planned.get("reason"), planned.get("required")
+        parts = [str(reason)] if reason and reason != "base" else []
+        parts += [f"required by {required}"] if required else []
+        for layer in planned.get("layers", ()):
+            parts.append(f"in {layer['name']} of {layer['origin']['pack'] or 'the project'}")
+        if parts:
+            yield f"  {', '.join(parts)}"
+
+
+def _time_of(span: Span) -> str:
+    """Return the line about a time in which a step worked, or was undone."""
+    word = "undone" if span.direction == "undo" else f"attempt {span.attempt}"
+    began = parse_time(span.began)
+    if span.ended is None:
+        return f"  {word} since {began:%H:%M:%S}"
+    took = seconds(seconds_between(span.began, span.ended))
+    return f"  {word} {began:%H:%M:%S} to {parse_time(span.ended):%H:%M:%S}, {took}"
 
 
 def _items(items: ItemsRecord) -> Iterator[str]:

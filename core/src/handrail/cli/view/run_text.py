@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
-from handrail.cli.view.text import one_line, plural, seconds
+from handrail.cli.view.text import one_line
 from handrail.journal.numbers import number_json
 from handrail.recovery.status import AIMS
 

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.view.run_report import RunReport
 from handrail.cli.view.run_text import STYLES, run_to_dict
 from handrail.cli.view.table import Column, counts, names, reasons, table
-from handrail.cli.view.text import columns, facts, listed, one_line, plural, seconds, terminal_width
+from handrail.cli.view.text import columns, facts, listed, one_line, terminal_width
 from handrail.errors import NotFoundError
 from handrail.frozen import frozen
 from handrail.suggest import did_you_mean
@@ -50,10 +51,16 @@ class SweepReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""
+        return {**self.report.to_dict(), **self._sweep_to_dict()}
+
+    def whole(self) -> dict[str, Any]:
+        """Return the JSON object with all that is known."""
+        return {**self.report.whole(), **self._sweep_to_dict()}
+
+    def _sweep_to_dict(self) -> dict[str, Any]:
         name = self._metric
         best = self._best
         return {
-            **self.report.to_dict(),
             "sweep": {
                 "over": {name: list(each) for name, each in self.sweep.sweep.grid.over.items()},
                 "sample": self.sweep.sweep.grid.sample,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from handrail.amounts import plural, size
 from handrail.cli.view.console import terminal_columns, unstyled
 from handrail.redact import KNOWN
 from handrail.visible import visible
@@ -201,41 +202,11 @@ def steps_of(plan: Plan) -> str:
     return f"{plural(len(plan.steps), 'step')}{actions}"
 
 
-def plural(count: int, noun: str) -> str:
-    """Return `1 step` or `3 steps`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def seconds(took: float) -> str:
-    """Return a duration as people write it: `0.4s`, `32s`, `4m 10s`, `5h 02m`, `3d 04h`."""
-    if took < 10:
-        return f"{took:.1f}s"
-    minutes, rest = divmod(round(took), 60)
-    if minutes < 60:
-        return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes:02d}m" if hours < 24 else f"{hours // 24}d {hours % 24:02d}h"
-
-
-def percent(share: float) -> str:
-    """Return a share of 1 as whole percent: `26 %`."""
-    return f"{round(share * 100)} %"
-
-
 def one_line(text: str, *, limit: int = 500) -> str:
     """Return `text` on one line, shortened if it is long."""
     text = KNOWN(text)
     flat = " ".join(text.split()) if "\n" in text or "\t" in text else text
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
-def size(count: float) -> str:
-    """Return bytes as people write them: `14 B`, `25.1 MB`, `2.24 GB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
 
 
 def share_of(current: float, total: float, unit: str | None) -> str:

@@ -17,6 +17,7 @@ from handrail.journal.backend.rows import (
     by_name,
     check_counts,
     chunk_rows,
+    durations_of,
     field_rows,
     from_stored,
     item_note_rows,
@@ -148,6 +149,27 @@ class SqlJournal(ABC, Generic[Run]):
                 parent: dict(connection.execute(statement, _bounds(parent))) for parent in parents
             }
         return {parent: found for parent, found in counts.items() if found}
+
+    def durations(
+        self, action: str, project: str, *, plan_begin: str, runs: int
+    ) -> Mapping[str, Sequence[float]]:
+        """Return the seconds that steps took, by name, in the latest completed runs of a plan.
+
+        Args:
+            action: The `action` of the runs.
+            project: The project of the runs.
+            plan_begin: The text that their plan begins with.
+            runs: The maximum number of runs.
+        """
+        values = {
+            "action": to_stored(action),
+            "project": to_stored(project),
+            "plan": plan_begin,
+            "length": len(plan_begin),
+            "limit": runs,
+        }
+        with self._reading() as connection:
+            return durations_of(connection.execute(self._statements.durations, values))
 
     def _run_rows(
         self, connection: Connection, statement: str, values: Mapping[str, Any]

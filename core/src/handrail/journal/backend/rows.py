@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -36,6 +37,7 @@ from handrail.journal.records import (
     Reliance,
     RunRow,
     State,
+    seconds_between,
 )
 
 if TYPE_CHECKING:
@@ -201,6 +203,21 @@ def by_name(found: Cursor) -> Iterator[dict[str, Any]]:
     """Yield each row as a dict by column."""
     names = [column[0] for column in found.description or ()]
     return (dict(zip(names, row, strict=True)) for row in found)
+
+
+def durations_of(rows: Iterable[Any]) -> dict[str, list[float]]:
+    """Return the seconds that steps took, by name, from `Statements.durations`."""
+    took: dict[str, list[float]] = {}
+    before: dict[int, str] = {}
+    for run, opened, step, state, began, at in rows:
+        # Where it is not recorded when a step began, it was when the one before it had ended.
+        since = began or before.get(run, opened)
+        before[run] = at
+        if state in ("done", "skipped"):
+            with suppress(ValueError):  # A damaged time.
+                each = seconds_between(since, at) if state == "done" else 0.0
+                took.setdefault(from_stored(step), []).append(each)
+    return took
 
 
 def unknown_run(connection: Connection, statements: Statements, number: int) -> NotFoundError:

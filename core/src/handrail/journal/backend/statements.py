@@ -108,6 +108,7 @@ RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 # Chunks that are read at a time: with their contents, each may have a megabyte.
 CHUNKS_AT_ONCE, BOUNDS_AT_ONCE = 10, 500
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
+RECENT = 1000  # Runs among which those of one plan are looked for.
 
 # States of an attempt at which its way forward has ended.
 ENDS = ("done", "failed", "skipped")
@@ -419,6 +420,18 @@ class Statements:
         self.fields = f"""
             SELECT {named(FIELD_COLUMNS[1:])}, {step}, {crc} FROM {field} WHERE run = :run
             ORDER BY boundary, name {dialect.bytewise}
+        """
+        self.durations = f"""
+            SELECT found.id, found.opened, step, state, NULL AS began, at
+            FROM {attempt} AS attempt JOIN (
+                SELECT id, opened FROM {run} {dialect.plan_of}
+                WHERE id > (SELECT max(id) FROM {run}) - {RECENT} AND id > 0
+                  AND outcome = 'completed' AND fence = 1
+                  AND action = :action AND project = :project
+                  AND substr({dialect.plan}, 1, :length) = :plan
+                ORDER BY id DESC LIMIT :limit
+            ) AS found ON attempt.run = found.id
+            ORDER BY found.id, attempt.id
         """
         self._of_pruning()
 

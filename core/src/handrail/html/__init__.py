@@ -1,0 +1,82 @@
+"""HTML from values, for reports and pages: for packs that show runs.
+
+Everything that is not `Markup` is escaped, wherever it comes from. Names are imported from here on
+first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.html.charts import Point as Point
+    from handrail.html.charts import bar_chart as bar_chart
+    from handrail.html.charts import heatmap as heatmap
+    from handrail.html.charts import line_chart as line_chart
+    from handrail.html.charts import scatter_chart as scatter_chart
+    from handrail.html.compare_view import compare_sections as compare_sections
+    from handrail.html.compare_view import compare_view as compare_view
+    from handrail.html.document import page as page
+    from handrail.html.document import stylesheet as stylesheet
+    from handrail.html.elements import Content as Content
+    from handrail.html.elements import Markup as Markup
+    from handrail.html.elements import element as element
+    from handrail.html.elements import joined as joined
+    from handrail.html.plan_picture import plan_picture as plan_picture
+    from handrail.html.report import report as report
+    from handrail.html.run_view import run_sections as run_sections
+    from handrail.html.run_view import run_view as run_view
+    from handrail.html.runs_view import runs_sections as runs_sections
+    from handrail.html.runs_view import runs_view as runs_view
+    from handrail.html.states import badge as badge
+    from handrail.html.sweep_view import sweep_sections as sweep_sections
+    from handrail.html.sweep_view import sweep_view as sweep_view
+
+__all__ = [
+    "Content",
+    "Markup",
+    "Point",
+    "badge",
+    "bar_chart",
+    "compare_sections",
+    "compare_view",
+    "element",
+    "heatmap",
+    "joined",
+    "line_chart",
+    "page",
+    "plan_picture",
+    "report",
+    "run_sections",
+    "run_view",
+    "runs_sections",
+    "runs_view",
+    "scatter_chart",
+    "stylesheet",
+    "sweep_sections",
+    "sweep_view",
+]
+
+_HOMES = {
+    "charts": ("Point", "bar_chart", "heatmap", "line_chart", "scatter_chart"),
+    "compare_view": ("compare_sections", "compare_view"),
+    "document": ("page", "stylesheet"),
+    "elements": ("Content", "Markup", "element", "joined"),
+    "plan_picture": ("plan_picture",),
+    "report": ("report",),
+    "run_view": ("run_sections", "run_view"),
+    "runs_view": ("runs_sections", "runs_view"),
+    "states": ("badge",),
+    "sweep_view": ("sweep_sections", "sweep_view"),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,143 @@
+"""What steps attached to a run: plots, tables, texts and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from handrail.html.charts import (
+    Point,
+    bar_chart,
+    heatmap,
+    line_chart,
+    scatter_chart,
+    scrolling,
+)
+from handrail.html.elements import Content, Markup, element, joined
+from handrail.html.markdown import markdown
+from handrail.html.parts import heads, left_out, section
+from handrail.html.scales import short_number
+
+_MOST_ROWS = 100
+_MOST = 60
+_ROOM = 2_000_000
+"""Letters of all attachments of a report: pictures are long."""
+
+Shown = Mapping[str, Any]
+
+
+def attachments_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
+    """Return what the steps of a run attached, step by step; None for nothing.
+
+    Args:
+        steps: The steps in their JSON form.
+        number: The number of the run.
+    """
+    found = list(_all(steps, number))
+    return section("attachments", "What steps attached", found) if found else None
+
+
+def _all(steps: Sequence[Shown], number: int | str) -> Iterator[Markup]:
+    room, count = _ROOM, 0
+    for step in steps:
+        figures: list[Content] = []
+        left = 0
+        for each in step.get("attachments") or ():
+            figure = _figure(each) if each.get("value") is not None and count < _MOST else None
+            if figure is None or len(figure) > room:
+                left += 1
+                continue
+            room -= len(figure)
+            count += 1
+            figures.append(figure)
+        if figures or left:
+            words = f"handrail show {number} --step {step['name']} --json"
+            title = element("h3", step["name"])
+            yield joined(
+                title,
+                element("div", figures, class_="figures"),
+                left_out(left, "attachments", words),
+            )
+
+
+def _figure(attachment: Shown) -> Markup:
+    name, value = attachment["name"], attachment["value"]
+    kind = attachment["type"]
+    draw = _KINDS.get(kind)
+    if draw is None:
+        return element("figure", element("figcaption", f"{name}: a {kind}, which is not shown"))
+    title = value.get("title") or name
+    caption = element("figcaption", element("strong", title))
+    return element("figure", caption, draw(title, value), class_=f"figure {kind}")
+
+
+def plot(title: str, value: Shown) -> Markup:
+    """Return a plot from its JSON form."""
+    kind, series = value["kind"], value["series"]
+    x, y = str(value.get("x") or ""), str(value.get("y") or "")
+    says = f"{title}: {y or ', '.join(list(series)[:6])}"
+    if kind == "bar":
+        return bar_chart(series, says=says, x=x, y=y)
+    if kind == "heatmap":
+        return heatmap(series, says=says, x=x, y=y)
+    log_x, log_y = bool(value.get("log_x")), bool(value.get("log_y"))
+    if kind == "line":
+        return line_chart(series, says=says, x=x, y=y, log_x=log_x, log_y=log_y)
+    points = [
+        Point(x=at, y=up, says=f"{name}: {short_number(at)}, {short_number(up)}")
+        for name, pairs in series.items()
+        for at, up in pairs
+        if up is not None
+    ]
+    return scatter_chart(points, says=says, x=x, y=y, log_x=log_x, log_y=log_y)
+
+
+def _table(title: str, value: Shown) -> Markup:
+    columns, rows = value["columns"], value["rows"]
+    numeric = {
+        column
+        for place, column in enumerate(columns)
+        if rows and all(isinstance(row[place], int | float | None) for row in rows)
+    }
+    cells = [
+        element(
+            "tr",
+            [
+                element("td", _cell(each), class_="number" if name in numeric else None)
+                for name, each in zip(columns, row, strict=False)
+            ],
+        )
+        for row in rows[:_MOST_ROWS]
+    ]
+    head = heads(*columns, classes=dict.fromkeys(numeric, "number"))
+    total = value.get("total") or len(rows)
+    more = total - min(len(rows), _MOST_ROWS)
+    rest = element("p", f"and {more:,} more rows", class_="muted small") if more > 0 else None
+    return joined(scrolling(element("table", head, element("tbody", cells)), title), rest)
+
+
+def _cell(value: object) -> Content:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return short_number(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)[:1000]
+
+
+def _text(_title: str, value: Shown) -> Markup:
+    return markdown(value["text"])
+
+
+def _picture(title: str, value: Shown) -> Markup:
+    address = f"data:{value['media_type']};base64,{value['data']}"
+    return element("img", src=address, alt=value.get("alt") or title)
+
+
+_KINDS: Mapping[str, Callable[[str, Shown], Markup]] = {
+    "plot": plot,
+    "table": _table,
+    "markdown": _text,
+    "picture": _picture,
+}

@@ -1,0 +1,95 @@
+"""The metrics that steps reported: curves, and their last, least and greatest values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handrail.html.charts import line_chart
+from handrail.html.elements import Content, Markup, element, joined
+from handrail.html.parts import heads, left_out, section
+from handrail.html.scales import short_number
+
+_MOST_CHARTS = 24
+_MOST_ROWS = 100
+
+Shown = Mapping[str, Any]
+
+
+def metrics_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
+    """Return the metrics of the steps of a run; None if there are none.
+
+    Args:
+        steps: The steps in their JSON form.
+        number: The number of the run.
+    """
+    found = [(step["name"], name, metric) for step in steps for name, metric in _metrics(step)]
+    if not found:
+        return None
+    curves = [each for each in found if len(_numbers(each[2])) > 1]
+    charts = [
+        element(
+            "figure",
+            element("figcaption", element("strong", name), f" of {step}"),
+            line_chart({name: _points(metric)}, says=_says(name, metric), x="reported"),
+            class_="figure",
+        )
+        for step, name, metric in curves[:_MOST_CHARTS]
+    ]
+    rows = [_row(*each) for each in found[:_MOST_ROWS]]
+    columns = ("last", "least", "greatest", "values")
+    head = heads("metric", "of", *columns, classes=dict.fromkeys(columns, "number"))
+    table = element("table", head, element("tbody", rows), class_="fits")
+    words = f"handrail show {number} --json"
+    return section(
+        "metrics",
+        "Metrics",
+        element("div", table, class_="scroll"),
+        left_out(len(found) - _MOST_ROWS, "metrics", words),
+        element("div", charts, class_="figures") if charts else None,
+        left_out(len(curves) - _MOST_CHARTS, "curves", words),
+    )
+
+
+def _metrics(step: Shown) -> list[tuple[str, Shown]]:
+    """Return the metrics of a step with a history, by name."""
+    metrics = step.get("metrics") or {}
+    return [(name, each) for name, each in metrics.items() if each.get("points")]
+
+
+def _points(metric: Shown) -> list[tuple[float, float | None]]:
+    return [
+        (number, value if isinstance(value, int | float) else None)
+        for number, _, value in metric["points"]
+    ]
+
+
+def _numbers(metric: Shown) -> list[float]:
+    return [
+        value
+        for _, _, value in metric["points"]
+        if isinstance(value, int | float) and math.isfinite(value)
+    ]
+
+
+def _says(name: str, metric: Shown) -> str:
+    known = _numbers(metric)
+    ends = f"from {short_number(known[0])} to {short_number(known[-1])}"
+    return f"{name}: {ends} in {len(known):,} values"
+
+
+def _row(step: str, name: str, metric: Shown) -> Markup:
+    known = _numbers(metric)
+    last = metric["points"][-1][2]
+    shown: list[Content] = [
+        short_number(last) if isinstance(last, int | float) else "-" if last is None else last,
+        *((short_number(min(known)), short_number(max(known))) if known else ("-", "-")),
+        f"{metric['points'][-1][0]:,}",
+    ]
+    return element(
+        "tr",
+        element("th", name, scope="row", class_="name"),
+        element("td", joined(step), class_="name"),
+        [element("td", each, class_="number") for each in shown],
+    )

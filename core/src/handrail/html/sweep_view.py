@@ -1,0 +1,165 @@
+"""The view of a sweep: its runs as a table, and what each param did to the metric as points."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handrail.amounts import plural, seconds
+from handrail.html.charts import Point, scatter_chart, scrolling
+from handrail.html.elements import Content, Markup, element, joined
+from handrail.html.parts import Link, heads, left_out, run_link, section, value
+from handrail.html.run_view import run_sections
+from handrail.html.scales import short_number
+from handrail.html.states import badge
+
+MOST = 200
+"""How many runs are shown by default."""
+
+_MOST_CHARTS = 6
+_MOST_METRICS = 6
+_WIDE = 100  # A param whose values are so many times apart has a logarithmic axis.
+
+Shown = Mapping[str, Any]
+
+
+def sweep_view(shown: Shown, *, link: Link | None = None, most: int = MOST) -> Markup:
+    """Return the view of a sweep.
+
+    Args:
+        shown: The JSON object that `handrail show --json` writes of it.
+        link: Returns the address of the page of a run; None where there is none.
+        most: How many of its runs are shown.
+    """
+    return element("main", sweep_sections(shown, link=link, most=most).values(), id="main")
+
+
+def sweep_sections(
+    shown: Shown, *, link: Link | None = None, most: int = MOST
+) -> dict[str, Markup]:
+    """Return the parts of the view of a sweep by their ids, in order; see `sweep_view`."""
+    whole = run_sections(shown, link=link)
+    sweep = shown["sweep"]
+    found: dict[str, Markup | None] = {
+        "outcome": whole["outcome"],
+        "sweep": _table(shown, link, most),
+        "plots": _plots(sweep),
+        "params": whole.get("params"),
+        "packs": whole.get("packs"),
+    }
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def _table(shown: Shown, link: Link | None, most: int) -> Markup:
+    sweep, number = shown["sweep"], shown["run"]["id"]
+    over = list(sweep["over"])
+    metrics = _metrics(sweep)
+    cells = [_row(each, sweep, over, metrics, link) for each in sweep["runs"][:most]]
+    numbers = dict.fromkeys(("run", "took", *metrics), "number")
+    head = heads("run", *over, "state", "took", *metrics, classes=numbers)
+    table = scrolling(element("table", head, element("tbody", cells)), "The runs of the sweep")
+    states = Counter(each["state"] for each in sweep["runs"])
+    told = ", ".join(f"{count:,} {state}" for state, count in states.items())
+    about = f"{plural(len(sweep['runs']), 'run')}: {told}"
+    if sweep.get("sample"):
+        about += f" · drawn with seed {sweep['seed']}"
+    rest = left_out(len(sweep["runs"]) - most, "runs", f"handrail show {number} --csv")
+    return section("sweep", "Runs", table, rest, _failures(sweep, number), more=about)
+
+
+def _row(
+    child: Shown, sweep: Shown, over: Sequence[str], metrics: Sequence[str], link: Link | None
+) -> Markup:
+    run = child["run"]
+    name = f"{run['id']}" if run else str(child["place"])
+    best = sweep["best"] is not None and name == str(sweep["best"])
+    state = badge(child["state"])
+    mark = element("strong", f" best {sweep['metric']}", class_="best-mark") if best else None
+    shown = joined(name) if run is None else run_link(name, link)
+    return element(
+        "tr",
+        element("th", shown, scope="row", class_="number"),
+        [element("td", value(child["point"][each])) for each in over],
+        element("td", state, mark),
+        element("td", "-" if run is None else seconds(run["took"]), class_="number"),
+        [element("td", _number(child["metrics"].get(each)), class_="number") for each in metrics],
+        id=f"run-{name.replace('.', '-')}",
+        class_="best-row" if best else None,
+    )
+
+
+def _number(value: float | None) -> Content:
+    return "-" if value is None else short_number(value)
+
+
+def _metrics(sweep: Shown) -> list[str]:
+    """Return the metrics that are shown, that by which runs are compared first."""
+    names = dict.fromkeys(name for each in sweep["runs"] for name in each["metrics"])
+    return sorted(names, key=lambda name: name != sweep["metric"])[:_MOST_METRICS]
+
+
+def _failures(sweep: Shown, number: int | str) -> Markup | None:
+    failed = [each for each in sweep["runs"] if each["error"]]
+    if not failed:
+        return None
+    items = [
+        element(
+            "li",
+            f"run {number}.{each['place']}: ",
+            element("span", each["error"][:1000], class_="error"),
+        )
+        for each in failed[:20]
+    ]
+    more = left_out(len(failed) - 20, "that failed", f"handrail show {number} --all")
+    return joined(element("h3", "Why runs failed"), element("ul", items), more)
+
+
+def _plots(sweep: Shown) -> Markup | None:
+    """Return a plot for each param with numbers: its value along, the metric up."""
+    metric = sweep["metric"]
+    if not metric:
+        return None
+    having = [each for each in sweep["runs"] if each["metrics"].get(metric) is not None]
+    figures = [
+        _plot(name, metric, having, sweep)
+        for name, values in sweep["over"].items()
+        if len(values) > 1 and len(having) > 1
+    ]
+    return (
+        section(
+            "plots", f"{metric} by param", element("div", figures[:_MOST_CHARTS], class_="figures")
+        )
+        if figures
+        else None
+    )
+
+
+def _plot(name: str, metric: str, having: Sequence[Shown], sweep: Shown) -> Markup:
+    values = sweep["over"][name]
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
+    log = numbers and min(values) > 0 and max(values) / min(values) >= _WIDE
+    best = None if sweep["best"] is None else str(sweep["best"])
+    points = [
+        Point(
+            x=each["point"][name] if numbers else values.index(each["point"][name]),
+            y=each["metrics"][metric],
+            says=f"run {_id(each)}: {_point(each)}, {metric} {_number(each['metrics'][metric])}",
+            best=_id(each) == best,
+            href=f"#run-{_id(each).replace('.', '-')}",
+        )
+        for each in having
+    ]
+    names = () if numbers else [str(each) for each in values]
+    says = f"{metric} by {name}"
+    chart = scatter_chart(points, says=says, x=name, log_x=log, names=names)
+    caption = element("figcaption", element("strong", metric), f" by {name}")
+    return element("figure", caption, chart, class_="figure")
+
+
+def _id(child: Shown) -> str:
+    return str(child["run"]["id"] if child["run"] else child["place"])
+
+
+def _point(child: Shown) -> str:
+    return ", ".join(f"{name}={each}" for name, each in child["point"].items())

@@ -1,0 +1,104 @@
+"""A plan as a flowchart in the language of Mermaid, which GitHub and many wikis draw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+from handrail.html.plan_boxes import ActionFrame, Lanes, Several, Step, boxes_of
+from handrail.redact import KNOWN
+from handrail.visible import visible
+
+if TYPE_CHECKING:
+    from handrail.html.plan_boxes import Item
+
+# Letters of a line of a box, as they are written: a chart may have 50,000 of them, and 500 arrows.
+_LONGEST = 90
+
+# Mermaid reads some characters as markup, and some texts as lists, wherever they stand.
+_MARKUP = re.compile(
+    r"[^\w .,:/()·…+-]"  # What is neither a letter nor harmless,
+    r"|^[^A-Za-z]"  # the beginning of a list, such as `1.`,
+    r"|(?<![^\W_])_|_(?![^\W_])"  # and an underscore that is not within a word.
+)
+
+
+def mermaid(plan: Mapping[str, Any]) -> str:
+    """Return a plan as a flowchart in the language of Mermaid.
+
+    Of a plan of more than 100 steps some share a box, as in its picture.
+
+    Args:
+        plan: The plan as `Plan.to_dict` returns it, or as it was recorded.
+    """
+    ordinary, always = boxes_of(plan)
+    chart = _Chart()
+    lines = ["flowchart TB", *chart.sequence((*ordinary, *always), "  ")]
+    return "\n".join(lines) + "\n"
+
+
+class _Chart:
+    """Writes boxes and frames, each with an id of its own."""
+
+    def __init__(self) -> None:
+        self._ids = 0
+
+    def sequence(self, items: Sequence[Item], indent: str) -> Iterator[str]:
+        """Yield the lines for items that follow each other."""
+        ids: list[str] = []
+        for item in items:
+            self._ids += 1
+            ids.append(f"n{self._ids}")
+            yield from self._item(item, ids[-1], indent)
+        # From frame to frame, as arrows between all their lanes could be too many.
+        yield from (f"{indent}{before} --> {after}" for before, after in pairwise(ids))
+
+    def _item(self, item: Item, name: str, indent: str) -> Iterator[str]:
+        if isinstance(item, Several):
+            yield f"{indent}{name}[[{_label(item.name, item.place)}]]"
+        elif isinstance(item, Step):
+            begin, end = ("([", "])") if item.planned.get("always_run") else ("[", "]")
+            yield f"{indent}{name}{begin}{_label(*_lines(item))}{end}"
+        elif isinstance(item, ActionFrame):
+            inputs = [", ".join(item.inputs)] if item.inputs else []
+            yield from self._frame(name, _label(item.name, *inputs), item.items, indent)
+        elif isinstance(item, Lanes):
+            yield f"{indent}subgraph {name}[{_label(f'{item.name}: {item.about}')}]"
+            for number, lane in enumerate(item.lanes, 1):
+                yield from self._frame(
+                    f"{name}l{number}", _label(f"lane {number}"), lane, f"{indent}  "
+                )
+            yield f"{indent}end"
+
+    def _frame(self, name: str, label: str, items: Sequence[Item], indent: str) -> Iterator[str]:
+        yield f"{indent}subgraph {name}[{label}]"
+        yield f"{indent}  direction TB"
+        yield from self.sequence(items, f"{indent}  ")
+        yield f"{indent}end"
+
+
+def _lines(step: Step) -> Iterator[str]:
+    yield step.name
+    yield step.place
+    if step.layers:
+        names = [str(layer["name"]) for layer in step.layers]
+        yield f"in {', in '.join(reversed(names))}"
+    if step.chips:
+        yield ", ".join(step.chips)
+
+
+def _label(*lines: str) -> str:
+    return f'"{"<br/>".join(map(_escaped, lines))}"'
+
+
+def _escaped(line: str) -> str:
+    """Return a line in which nothing is markup, cut where it is too long."""
+    shown = visible(KNOWN(line))
+    parts = [_MARKUP.sub(lambda found: f"#{ord(found[0])};", shown)]
+    if len(parts[0]) <= _LONGEST:
+        return parts[0]
+    parts = re.findall(r"#\d+;|.", parts[0])
+    ends = accumulate(map(len, parts))
+    return "".join(part for part, end in zip(parts, ends, strict=True) if end < _LONGEST) + "…"

@@ -1,0 +1,290 @@
+"""Makes the pictures of the documentation, from what real commands show.
+
+    nox -s pictures                       makes all of them
+    nox -s pictures -- report             those whose names begin with that
+    nox -s pictures -- --again report     also where only figures differ
+
+A scene is a function below that takes a `Stage`: a folder of its own with the examples, in which it
+runs commands, and a browser. A picture in which only figures differ, such as times, is left as it
+is. Chromium is started from `CHROMIUM`, or `/usr/bin/chromium`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).resolve().parents[1]
+ASSETS = ROOT / "docs/assets"
+LARGEST = 150_000  # Bytes of a picture.
+AGAIN = "--again" in sys.argv
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--force-color-profile=srgb", "--font-render-hinting=none"),
+)
+
+
+class Stage:
+    """Where a scene is played.
+
+    Attributes:
+        folder: An empty folder with the examples of the repository, a project of its own.
+    """
+
+    def __init__(self, folder: Path, cleanup: ExitStack) -> None:
+        self.folder = folder
+        self._cleanup = cleanup
+        (folder / "examples").symlink_to(ROOT / "examples")
+        # What is installed on this machine makes no difference.
+        (folder / "handrail.toml").write_text('[packs.acme-scan]\nscanner = "builtin"\n')
+
+    def run(self, script: str, **variables: str) -> str:
+        """Run commands, and return what they wrote; they may fail."""
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env=self._environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.stdout.replace(str(self.folder), "~")
+
+    @contextmanager
+    def serving(self, script: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+        """Run a server within the block; its output can be read."""
+        with subprocess.Popen(
+            ["bash", "-c", f"exec {script}"],
+            cwd=self.folder,
+            env=self._environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
+
+    def terminal(self, name: str, *commands: str, columns: int = 80, **variables: str) -> None:
+        """Make a picture of a terminal in which commands are run, as SVG."""
+        colours = {"FORCE_COLOR": "1", "HANDRAIL_PROGRESS": "bar", "COLUMNS": str(columns)}
+        lines: list[str] = []
+        for command in commands:
+            shown = self.run(command, **colours, **variables)
+            lines += [f"$ {command}", *shown.splitlines(), ""]
+        keep(f"{name}.svg", terminal_svg(lines[:-1], columns).encode(), f"{STYLE} {lines}")
+
+    def shot(
+        self,
+        name: str,
+        address: str,
+        *,
+        width: int = 960,
+        height: int = 640,
+        of: str | None = None,
+        dark: bool = False,
+        scale: float = 1.5,
+        act: Callable[[Any], object] | None = None,
+    ) -> None:
+        """Make a screenshot of a page.
+
+        Args:
+            name: Name of the picture, without its ending.
+            address: Address of the page; or the path of a file, relative to the folder.
+            width: Width of the window, in pixels of a stylesheet.
+            height: Its height.
+            of: Selects the element that is shown; otherwise it is the window.
+            dark: Whether colours are dark.
+            scale: Pixels of the picture for one of a stylesheet.
+            act: What is done in the page before, such as a click.
+        """
+        page = self.browser.new_page(
+            viewport={"width": width, "height": height},
+            device_scale_factor=scale,
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+        )
+        try:
+            page.goto(address if "://" in address else (self.folder / address).as_uri())
+            if act is not None:
+                act(page)
+            content = f"{page.content()} {of} {dark}"
+            shown = page.locator(of).first if of else page
+            keep(f"{name}.png", shown.screenshot(animations="disabled"), content)
+        finally:
+            page.close()
+
+    @cached_property
+    def browser(self) -> Browser:
+        """A Chromium without a window, until the scene is over."""
+        from playwright.sync_api import sync_playwright
+
+        program = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+        playwright = self._cleanup.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        self._cleanup.callback(browser.close)
+        return browser
+
+    def _environment(self, **variables: str) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HANDRAIL_", "FORCE_"))}
+        scripts = Path(sys.executable).parent
+        path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
+        return {**kept, "PATH": path, "USER": "ada", "LOGNAME": "ada", **variables}
+
+
+# What changed
+
+
+def alike(content: str) -> str:
+    """Return an identifier of a content that figures, times and names of machines do not change."""
+    return sha256(
+        re.sub(r"[\d.,:]+ ?[smhkMGB%]*\b|[0-9a-f]{8,}", "#", content).encode()
+    ).hexdigest()
+
+
+def keep(name: str, picture: bytes, content: str | None = None) -> None:
+    """Write a picture, unless the one that is there shows the same.
+
+    Args:
+        name: Name of the file.
+        picture: The picture.
+        content: What it shows; without it, a picture that is the same is.
+    """
+    file = ASSETS / name
+    if content is not None:
+        note = alike(content)
+        picture = with_note(picture, note)
+    if len(picture) > LARGEST:
+        sys.exit(f"{name} has {len(picture):,} bytes, more than {LARGEST:,}: show less of it")
+    before = file.read_bytes() if file.exists() else b""
+    same = picture == before or (content is not None and note.encode() in before)
+    if same and not AGAIN:
+        print(f"  {name}  as before")
+        return
+    file.write_bytes(picture)
+    print(f"  {name}  {len(picture):,} bytes")
+
+
+def with_note(picture: bytes, note: str) -> bytes:
+    """Return a PNG or an SVG with a note in it; that of a PNG is behind its head of 33 bytes."""
+    if not picture.startswith(b"\x89PNG"):
+        return picture + f"<!-- {note} -->\n".encode()
+    body = b"tEXtShows\0" + note.encode()
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return picture[:33] + chunk + picture[33:]
+
+
+# A terminal as SVG
+
+COLOURS = {"31": "red", "32": "green", "33": "yellow", "36": "cyan", "1": "bold", "2": "dim"}
+STYLE = """
+.terminal text { font: 13px ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas,
+  "DejaVu Sans Mono", monospace; fill: #d8dee6; white-space: pre }
+.terminal .bold { font-weight: 600; fill: #ffffff } .terminal .dim { fill: #8d99a6 }
+.terminal .red { fill: #ff8f86 } .terminal .green { fill: #76d38b }
+.terminal .yellow { fill: #ebc35f } .terminal .cyan { fill: #72c8e8 }
+"""
+
+
+def terminal_svg(lines: list[str], columns: int) -> str:
+    """Return a picture of a terminal with these lines, which may have colours."""
+    width, height = round(columns * 7.9) + 32, len(lines) * 19 + 28
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
+    rows = [
+        f'<text x="16" y="{26 + number * 19}" xml:space="preserve">{"".join(spans(line))}</text>'
+        for number, line in enumerate(lines)
+        if line
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" role="img" class="terminal">\n<title>A terminal</title>\n'
+        f"<desc>{escape(chr(10).join(plain))}</desc>\n<style>{STYLE}</style>\n"
+        f'<rect width="{width}" height="{height}" rx="8" fill="#161b22"/>\n'
+        f"{chr(10).join(rows)}\n</svg>\n"
+    )
+
+
+def spans(line: str) -> Iterator[str]:
+    """Yield the parts of a line, each with its colours."""
+    classes = ["bold"] if line.startswith("$ ") else []
+    for part in re.split(r"(\x1b\[[0-9;]*m)", line):
+        if part.startswith("\x1b"):
+            codes = part[2:-1].split(";")
+            classes = [] if codes[-1] in ("", "0") else [COLOURS[code] for code in codes]
+        elif part and classes:
+            yield f'<tspan class="{" ".join(classes)}">{escape(part)}</tspan>'
+        else:
+            yield escape(part)
+
+
+# Scenes
+
+SCENES: dict[str, Callable[[Stage], object]] = {}
+
+
+def scene(function: Callable[[Stage], object]) -> Callable[[Stage], object]:
+    """Register a scene; its name is that of the function."""
+    SCENES[function.__name__.replace("_", "-")] = function
+    return function
+
+
+UPLOAD = "examples/sample_collection/files"
+TOO_MUCH = f"handrail run examples/budget_upload/flows.py:BudgetUpload {UPLOAD} store --budget 10kB"
+
+
+@scene
+def plan(stage: Stage) -> None:
+    """The plan of an upload that other packs have shaped."""
+    stage.run(f"handrail plan upload {UPLOAD} store --svg -o plan.svg")
+    keep("plan-upload.svg", (stage.folder / "plan.svg").read_bytes())
+
+
+@scene
+def terminal(stage: Stage) -> None:
+    """A terminal with an upload that fails, and is undone."""
+    stage.terminal("terminal", TOO_MUCH)
+
+
+@scene
+def report(stage: Stage) -> None:
+    """The report of the same upload."""
+    stage.run(f"{TOO_MUCH}; handrail show 1 --html report.html")
+    stage.shot("report", "report.html", width=960, height=720)
+
+
+def main(words: list[str]) -> None:
+    """Play the scenes whose names begin with any of the words, or all."""
+    chosen = {
+        name: play for name, play in SCENES.items() if not words or name.startswith(tuple(words))
+    }
+    if not chosen:
+        sys.exit(f"no scene begins like that; there are {', '.join(SCENES)}")
+    for name, play in chosen.items():
+        print(name)
+        with ExitStack() as cleanup:
+            temporary = tempfile.TemporaryDirectory(prefix="handrail-pictures-")
+            play(Stage(Path(cleanup.enter_context(temporary)), cleanup))
+
+
+if __name__ == "__main__":
+    main([word for word in sys.argv[1:] if word != "--again"])

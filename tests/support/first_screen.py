@@ -1,0 +1,50 @@
+"""Plays what the README shows first: an upload that is killed half way, and its undo."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from terminals import AtTerminal, on_screen
+
+PHOTOS = 3000
+_HANDRAIL = str(Path(sys.executable).parent / "handrail")
+
+
+def played(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each command, and what stands on the screen of a terminal of 80 columns after it."""
+    photos = folder / "photos"
+    photos.mkdir()
+    for number in range(PHOTOS):
+        (photos / f"photo_{number:04}.jpg").write_bytes(b"a photo")
+    kept = {name: each for name, each in os.environ.items() if not name.startswith("HANDRAIL_")}
+    variables = {**kept, "COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1", "USER": "ada"}
+
+    def at_terminal(*words: str) -> AtTerminal:
+        return AtTerminal([_HANDRAIL, *words], folder, variables)
+
+    with at_terminal("run", "upload", "photos", "store") as run:
+        run.wait_for(r"▸ upload_files +[\d.]+s  █{4}")
+        run.process.kill()
+        run.end()
+        yield "handrail run upload photos store", screen(run, folder)
+        yield f"kill -9 {run.process.pid}", []
+    with at_terminal("show") as show:
+        assert show.end() == 0
+        yield "handrail show", screen(show, folder)
+    with at_terminal("rollback") as rollback:
+        rollback.wait_for(re.escape("Undo it? [y/N]: "))
+        rollback.type("y\n")
+        assert rollback.end() == 0
+        yield "handrail rollback", screen(rollback, folder)
+    left = [path.name for path in (folder / "store").rglob("*.jpg")]
+    assert left == [], f"{len(left)} photos were left"
+
+
+def screen(terminal: AtTerminal, folder: Path) -> list[str]:
+    """Return the lines that stand on the screen, without the path of the folder."""
+    text = terminal.shown.replace(str(folder), "~")
+    return [line for line in on_screen(text) if line]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from handrail.html.plan_boxes import ActionFrame, Lanes, Several, Step, boxes_of
+from handrail.html.plan_boxes import ActionFrame, Several, Step, boxes_of
 from handrail.redact import KNOWN
 from handrail.visible import visible
 
@@ -64,7 +64,7 @@ class _Chart:
         elif isinstance(item, ActionFrame):
             inputs = [", ".join(item.inputs)] if item.inputs else []
             yield from self._frame(name, _label(item.name, *inputs), item.items, indent)
-        elif isinstance(item, Lanes):
+        else:
             yield f"{indent}subgraph {name}[{_label(f'{item.name}: {item.about}')}]"
             for number, lane in enumerate(item.lanes, 1):
                 yield from self._frame(

@@ -11,8 +11,10 @@ is. Chromium is started from `CHROMIUM`, or `/usr/bin/chromium`.
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -23,11 +25,11 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "docs/assets"
@@ -38,6 +40,13 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--force-color-profile=srgb", "--font-render-hinting=none"),
 )
+# Takes the names of this machine out of the texts of a page.
+SAY_INSTEAD = """names => {
+  const texts = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT)
+  for (let text; (text = texts.nextNode()); )
+    for (const [name, instead] of Object.entries(names))
+      if (text.data.includes(name)) text.data = text.data.replaceAll(name, instead)
+}"""
 
 
 class Stage:
@@ -67,7 +76,10 @@ class Stage:
             timeout=300,
             check=False,
         )
-        return done.stdout.replace(str(self.folder), "~")
+        shown = done.stdout
+        for name, instead in self.names.items():
+            shown = shown.replace(name, instead)
+        return shown
 
     @contextmanager
     def serving(self, script: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
@@ -104,7 +116,7 @@ class Stage:
         of: str | None = None,
         dark: bool = False,
         scale: float = 1.5,
-        act: Callable[[Any], object] | None = None,
+        act: Callable[[Page], object] | None = None,
     ) -> None:
         """Make a screenshot of a page.
 
@@ -126,6 +138,7 @@ class Stage:
         )
         try:
             page.goto(address if "://" in address else (self.folder / address).as_uri())
+            page.evaluate(SAY_INSTEAD, {**self.names})
             if act is not None:
                 act(page)
             content = f"{page.content()} {of} {dark}"
@@ -133,6 +146,17 @@ class Stage:
             keep(f"{name}.png", shown.screenshot(animations="disabled"), content)
         finally:
             page.close()
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What is shown in place of the names of this machine, the longest first."""
+        user, host = getpass.getuser(), socket.gethostname()
+        return {
+            str(self.folder.resolve()): "/home/ada/shapes",
+            str(ROOT): "/home/ada/handrail",
+            f"{user} on {host}": "ada on build-7",
+            f" on {host}": " on build-7",
+        }
 
     @cached_property
     def browser(self) -> Browser:
@@ -186,12 +210,26 @@ def keep(name: str, picture: bytes, content: str | None = None) -> None:
 
 
 def with_note(picture: bytes, note: str) -> bytes:
-    """Return a PNG or an SVG with a note in it; that of a PNG is behind its head of 33 bytes."""
+    """Return a PNG or an SVG with a note in it; a PNG is made as small as it can be."""
     if not picture.startswith(b"\x89PNG"):
         return picture + f"<!-- {note} -->\n".encode()
-    body = b"tEXtShows\0" + note.encode()
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return picture[:33] + chunk + picture[33:]
+    chunks: list[tuple[bytes, bytes]] = []
+    at = 8
+    while at < len(picture):
+        size, kind = struct.unpack(">I4s", picture[at : at + 8])
+        chunks.append((kind, picture[at + 8 : at + 8 + size]))
+        at += 12 + size
+    dots = zlib.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"))
+    new = [
+        (b"IHDR", chunks[0][1]),
+        (b"tEXt", b"Shows\0" + note.encode()),
+        (b"IDAT", zlib.compress(dots, 9)),
+        (b"IEND", b""),
+    ]
+    return picture[:8] + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in new
+    )
 
 
 # A terminal as SVG
@@ -249,7 +287,7 @@ def scene(function: Callable[[Stage], object]) -> Callable[[Stage], object]:
 
 
 UPLOAD = "examples/sample_collection/files"
-TOO_MUCH = f"handrail run examples/budget_upload/flows.py:BudgetUpload {UPLOAD} store --budget 10kB"
+TOO_MUCH = "handrail run flows.py:BudgetUpload photos store --budget 10kB"
 
 
 @scene
@@ -262,14 +300,26 @@ def plan(stage: Stage) -> None:
 @scene
 def terminal(stage: Stage) -> None:
     """A terminal with an upload that fails, and is undone."""
+    a_budget(stage)
     stage.terminal("terminal", TOO_MUCH)
 
 
 @scene
 def report(stage: Stage) -> None:
     """The report of the same upload."""
+    a_budget(stage)
     stage.run(f"{TOO_MUCH}; handrail show 1 --html report.html")
-    stage.shot("report", "report.html", width=960, height=720)
+    stage.shot("report", "report.html", width=960, height=880, scale=1.25, act=closed)
+
+
+def a_budget(stage: Stage) -> None:
+    """Put into the folder what `TOO_MUCH` runs."""
+    stage.run(f"cp examples/budget_upload/flows.py . && cp -r {UPLOAD} photos")
+
+
+def closed(page: Page) -> None:
+    """Close what is open, such as a traceback, to show what is below it."""
+    page.evaluate("document.querySelectorAll('details').forEach(each => (each.open = false))")
 
 
 def main(words: list[str]) -> None:

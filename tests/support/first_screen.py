@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from terminals import AtTerminal, on_screen
 
-PHOTOS = 3000
+PHOTOS, SIZE = 2000, 25_000
 _HANDRAIL = str(Path(sys.executable).parent / "handrail")
 
 
 def played(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield each command, and what stands on the screen of a terminal of 80 columns after it."""
+    """Yield each command, and what stands on the screen of a terminal of 100 columns after it.
+
+    Args:
+        folder: An empty folder, whose path is short: what is shown is as wide as a page.
+    """
     photos = folder / "photos"
     photos.mkdir()
     for number in range(PHOTOS):
-        (photos / f"photo_{number:04}.jpg").write_bytes(b"a photo")
+        with (photos / f"photo_{number:04}.jpg").open("wb") as photo:
+            photo.truncate(SIZE)
     kept = {name: each for name, each in os.environ.items() if not name.startswith("HANDRAIL_")}
-    variables = {**kept, "COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1", "USER": "ada"}
+    variables = {**kept, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1", "USER": "ada"}
 
     def at_terminal(*words: str) -> AtTerminal:
         return AtTerminal([_HANDRAIL, *words], folder, variables)
@@ -31,7 +38,7 @@ def played(folder: Path) -> Iterator[tuple[str, list[str]]]:
         run.process.kill()
         run.end()
         yield "handrail run upload photos store", screen(run, folder)
-        yield f"kill -9 {run.process.pid}", []
+        yield f"kill -9 {run.process.pid}    # from another terminal", []
     with at_terminal("show") as show:
         assert show.end() == 0
         yield "handrail show", screen(show, folder)
@@ -45,6 +52,9 @@ def played(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def screen(terminal: AtTerminal, folder: Path) -> list[str]:
-    """Return the lines that stand on the screen, without the path of the folder."""
+    """Return the lines that stand on the screen, without names of this machine."""
     text = terminal.shown.replace(str(folder), "~")
+    text = re.sub(rf"\b{getpass.getuser()} on {socket.gethostname()}\b", "ada on build7", text)
+    text = re.sub(rf"\bon {socket.gethostname()}\b", "on build7", text)
+    text = re.sub(rf"\bby {getpass.getuser()}\b", "by ada", text)
     return [line for line in on_screen(text) if line]

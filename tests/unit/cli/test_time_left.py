@@ -55,9 +55,11 @@ def took(folder: Path, run: int, *seconds: int) -> None:
         at = 0
         database.execute("UPDATE run SET opened = ? WHERE id = ?", [time(at), run])
         for name, each in zip(("fetch", "send"), seconds, strict=True):
+            given = [time(at + 100), time(at + 100 + each), run, name]
             at += each
-            given = [time(at), run, name]
-            database.execute("UPDATE attempt SET at = ? WHERE run = ? AND step = ?", given)
+            database.execute(
+                "UPDATE attempt SET began = ?, at = ? WHERE run = ? AND step = ?", given
+            )
         database.commit()
 
 
@@ -118,10 +120,21 @@ def test_what_is_not_shown_is_not_read(
     assert len(asked) == 1
 
 
+def test_runs_of_older_versions_tell_it_too(ship: Callable[..., list[Any]], folder: Path) -> None:
+    """Where it is not recorded when a step began, it was when the one before it had ended."""
+    ship()
+    took(folder, 1, 7, 9)
+    with closing(sqlite3.connect(folder / ".handrail/runs.db")) as database:
+        database.execute("UPDATE attempt SET began = NULL")
+        database.execute("UPDATE run SET opened = ?", [time(100)])
+        database.commit()
+    assert expected(ship()) == {"run": 16.0, "fetch": 7.0, "send": 9.0, "notify": 0.0}
+
+
 def test_a_damaged_time_is_no_time(ship: Callable[..., list[Any]], folder: Path) -> None:
     """The run goes on without an estimate."""
     ship()
     with closing(sqlite3.connect(folder / ".handrail/runs.db")) as database:
-        database.execute("UPDATE attempt SET at = 'long ago'")
+        database.execute("UPDATE attempt SET at = 'long ago', began = 'longer ago'")
         database.commit()
     assert expected(ship()) == {"run": None, "fetch": None, "send": None, "notify": 0.0}

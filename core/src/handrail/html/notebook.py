@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 from reprlib import Repr
-from typing import Any
+from typing import Any, cast
 
 from handrail.html.elements import Content, element, joined
 from handrail.html.plan_picture import picture_styles, plan_picture
@@ -48,10 +48,14 @@ def result_html(
     if len(data) > _MOST:
         rows.append(_row("…", f"{len(data) - _MOST:,} more values"))
     rows += [
-        _row(name, f"{len(value) if isinstance(value, list) else 1:,} recorded for its undo")
+        _row(name, f"{_count(value):,} recorded for its undo")
         for name, value in islice(recorded.items(), _MOST)
     ]
     return element("table", element("tbody", rows))
+
+
+def _count(recorded: object) -> int:
+    return len(cast("list[object]", recorded)) if isinstance(recorded, list) else 1
 
 
 def _row(name: object, value: str) -> Content:

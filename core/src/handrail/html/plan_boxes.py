@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from handrail.amounts import plural
 from handrail.frozen import frozen
 
 if TYPE_CHECKING:
@@ -50,16 +51,18 @@ class Step:
 
     @property
     def pack(self) -> str | None:
+        """The pack that it is from, or None."""
         return origin_of(self.planned).get("pack")
 
     @property
     def owner(self) -> str:
+        """The pack with its version, or the file."""
         return owner_of(origin_of(self.planned))
 
     @property
     def brought(self) -> bool:
         """Whether somebody else than its action has put it there."""
-        return self.planned.get("reason", "base") != "base"
+        return str(self.planned.get("reason", "base")) != "base"
 
     @property
     def place(self) -> str:
@@ -68,7 +71,7 @@ class Step:
 
     @property
     def places(self) -> Iterator[str]:
-        """The same in ever fewer words: at first without the version, and then without the reason."""
+        """The same in ever fewer words: without the version, and then without the reason."""
         yield self.place
         owner = self.pack or self.owner
         if self.brought:
@@ -92,7 +95,9 @@ class Step:
 
     @property
     def layers(self) -> Sequence[Mapping[str, Any]]:
-        return self.planned.get("layers", ())
+        """The layers around it, outermost first."""
+        layers: Sequence[Mapping[str, Any]] = self.planned.get("layers", ())
+        return layers
 
 
 @frozen
@@ -107,6 +112,7 @@ class Several:
 
     @property
     def name(self) -> str:
+        """How many they are, and of which pack."""
         packs = {step.pack: step.owner for step in self.steps}
         if len(packs) > 1:
             return f"{len(self.steps):,} steps of {len(packs)} packs"
@@ -115,6 +121,7 @@ class Several:
 
     @property
     def place(self) -> str:
+        """The first and the last of them."""
         return f"{self.steps[0].name} … {self.steps[-1].name}"
 
     @property
@@ -318,6 +325,7 @@ def _without_middle(items: Sequence[Item], most: int) -> Iterator[Item]:
 
 
 def origin_of(planned: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the origin of a step, a layer or a plan."""
     return planned.get("origin") or {}
 
 
@@ -326,7 +334,3 @@ def owner_of(origin: Mapping[str, Any]) -> str:
     if origin.get("pack"):
         return f"{origin['pack']} {origin.get('version') or ''}".rstrip()
     return str(origin.get("file") or origin.get("module") or "this program")
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from handrail.amounts import plural
 from handrail.html.elements import Markup, element, joined
 from handrail.html.plan_boxes import (
     LANES,
@@ -16,7 +18,6 @@ from handrail.html.plan_boxes import (
     boxes_of,
     origin_of,
     owner_of,
-    plural,
 )
 from handrail.html.states import look_of
 from handrail.visible import visible
@@ -34,14 +35,17 @@ _TITLES = 50  # Names in the title of a box for several steps.
 _ACCENTS = 6
 
 # Drawn, and not written, as the fonts of systems differ: around 0, 0, in a circle of radius 10.
-_GLYPHS = {
-    "✓": "M-4.2 .4L-1.3 3.4L4.3-3.2",
-    "✗": "M-3.3-3.3L3.3 3.3M3.3-3.3L-3.3 3.3",
-    "↶": "M-4-1.6H1A2.8 2.8 0 0 1 1 4H-2M-4-1.6L-1.2-4.4M-4-1.6L-1.2 1.2",
-    "▸": "M-2-3.6L3.4 0L-2 3.6Z",
-    "!": "M0-4.4V.8M0 3.8V4",
-    "-": "M-3.6 0H3.6",
-}
+_GLYPHS: Mapping[str, str] = MappingProxyType(
+    {
+        "✓": "M-4.2 .4L-1.3 3.4L4.3-3.2",
+        "✗": "M-3.3-3.3L3.3 3.3M3.3-3.3L-3.3 3.3",
+        "↶": "M-4-1.6H1A2.8 2.8 0 0 1 1 4H-2M-4-1.6L-1.2-4.4M-4-1.6L-1.2 1.2",
+        "▸": "M-2-3.6L3.4 0L-2 3.6Z",
+        "!": "M0-4.4V.8M0 3.8V4",
+        "-": "M-3.6 0H3.6",
+    }
+)
+_DOTS = "M-4 0H-3.9M-.1 0H.1M3.9 0H4"
 
 
 def plan_picture(
@@ -359,7 +363,7 @@ class _Picture:
         tone = "" if look is None else f" {look.tone}"
         stripe = self._stripe(item, x, y, bottom)
         frame = _box(kind, x, y, width, bottom - y, 7)
-        mark = _mark(item, look and look.glyph, x + 18, y + 23)
+        mark = _mark(item, x + 18, y + 23)
         return [element("g", frame, stripe, mark, *rows, class_=f"{kind}-box{tone}")], bottom
 
     def _stripe(self, item: Step | Several, x: float, y: float, bottom: float) -> Markup | None:
@@ -378,14 +382,14 @@ class _Picture:
         return f"{item.state or 'not started'} {item.note}".rstrip()
 
 
-def _mark(item: Step | Several, glyph: str | None, x: float, y: float) -> Markup:
+def _mark(item: Step | Several, x: float, y: float) -> Markup:
     """Return the circle with the number of a step, or with the glyph of its state."""
     circle = _shape("circle", "mark", cx=x, cy=y, r=10)
-    if (isinstance(item, Step) and glyph is None) or (isinstance(item, Step) and not item.state):
+    if isinstance(item, Step) and not item.state:
         return joined(circle, _text("number", x, y + 3.5, str(item.number), "middle"))
-    drawn = _GLYPHS.get(glyph or "", "M-4 0H-3.9M-.1 0H.1M3.9 0H4")
+    glyph = _DOTS if isinstance(item, Several) else _GLYPHS[look_of(item.state or "").glyph]
     moved = f"translate({_number(x)} {_number(y)})"
-    return joined(circle, element("path", d=drawn, transform=moved, class_="glyph"))
+    return joined(circle, element("path", d=glyph, transform=moved, class_="glyph"))
 
 
 def _chip_width(word: str) -> float:

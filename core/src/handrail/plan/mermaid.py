@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from handrail.html.plan_boxes import ActionFrame, Lanes, Several, Step, boxes_of
+from handrail.html.plan_boxes import ActionFrame, Several, Step, boxes_of
 from handrail.redact import KNOWN
 from handrail.visible import visible
 
@@ -64,7 +64,7 @@ class _Chart:
         elif isinstance(item, ActionFrame):
             inputs = [", ".join(item.inputs)] if item.inputs else []
             yield from self._frame(name, _label(item.name, *inputs), item.items, indent)
-        elif isinstance(item, Lanes):
+        else:
             yield f"{indent}subgraph {name}[{_label(f'{item.name}: {item.about}')}]"
             for number, lane in enumerate(item.lanes, 1):
                 yield from self._frame(
@@ -95,7 +95,8 @@ def _label(*lines: str) -> str:
 
 def _escaped(line: str) -> str:
     """Return a line in which nothing is markup, cut where it is too long."""
-    shown = visible(KNOWN(line))
+    # A backslash may not be written at all: with the letter after it, it would become a line end.
+    shown = visible(KNOWN(line)).replace("\\", "∖")
     parts = [_MARKUP.sub(lambda found: f"#{ord(found[0])};", shown)]
     if len(parts[0]) <= _LONGEST:
         return parts[0]

@@ -51,7 +51,7 @@ class Expected:
         for group in self._groups:
             lanes = [sum(each[lane.start : lane.stop]) for lane in group.lanes]
             limit = group.limit or len(lanes)
-            total += max(max(lanes), sum(lanes) / limit) - sum(lanes)
+            total += max(*lanes, sum(lanes) / limit) - sum(lanes)
         return total
 
 

@@ -211,7 +211,7 @@ def durations_of(rows: Iterable[Any]) -> dict[str, list[float]]:
     before: dict[int, str] = {}
     for run, opened, step, state, began, at in rows:
         # Where it is not recorded when a step began, it was when the one before it had ended.
-        since = began or before.get(run, opened)
+        since = str(began or before.get(run, opened))
         before[run] = at
         if state in ("done", "skipped"):
             with suppress(ValueError):  # A damaged time.

@@ -421,8 +421,9 @@ class Statements:
             SELECT {named(FIELD_COLUMNS[1:])}, {step}, {crc} FROM {field} WHERE run = :run
             ORDER BY boundary, name {dialect.bytewise}
         """
+        began = "began" if dialect.times else "NULL AS began"
         self.durations = f"""
-            SELECT found.id, found.opened, step, state, NULL AS began, at
+            SELECT found.id, found.opened, step, state, {began}, at
             FROM {attempt} AS attempt JOIN (
                 SELECT id, opened FROM {run} {dialect.plan_of}
                 WHERE id > (SELECT max(id) FROM {run}) - {RECENT} AND id > 0

@@ -11,11 +11,10 @@ from handrail.html.charts import (
     heatmap,
     line_chart,
     scatter_chart,
-    scrolling,
 )
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.markdown import markdown
-from handrail.html.parts import heads, left_out, section
+from handrail.html.parts import heads, left_out, scrolling, section
 from handrail.html.scales import short_number
 
 _MOST_ROWS = 100

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from handrail.amounts import plural, seconds
-from handrail.html.charts import line_chart, scrolling
+from handrail.html.charts import line_chart
 from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import Link, hidden, left_out, moment, run_link, section, value
+from handrail.html.parts import Link, hidden, left_out, moment, run_link, scrolling, section, value
 from handrail.html.scales import short_number
 from handrail.html.states import badge
 

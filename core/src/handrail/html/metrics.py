@@ -8,7 +8,7 @@ from typing import Any
 
 from handrail.html.charts import line_chart
 from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import heads, left_out, section
+from handrail.html.parts import heads, left_out, scrolling, section
 from handrail.html.scales import short_number
 
 _MOST_CHARTS = 24
@@ -45,7 +45,7 @@ def metrics_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
     return section(
         "metrics",
         "Metrics",
-        element("div", table, class_="scroll"),
+        scrolling(table, "Metrics"),
         left_out(len(found) - _MOST_ROWS, "metrics", words),
         element("div", charts, class_="figures") if charts else None,
         left_out(len(curves) - _MOST_CHARTS, "curves", words),

@@ -20,6 +20,7 @@ from handrail.html.parts import (
     opened,
     origin_text,
     run_link,
+    scrolling,
     section,
     value,
 )
@@ -109,7 +110,8 @@ def _sentence(shown: Shown) -> Content:
         "completed": ("Completed in ", took, "."),
         "rolled back": (
             ("Failed", at, f", and rolled back in {undo}: ") if at else f"Rolled back in {undo}: ",
-            f"{plural(undone, 'step')} undone, nothing is left.",
+            f"{plural(undone, 'step')} undone",
+            "." if run["stays"] else ", nothing is left.",
         ),
         "rollback incomplete": (
             ("Failed", at, ", and the undo ") if at else "The undo ",
@@ -171,7 +173,7 @@ def _more_known(run: Shown) -> Content:
         lines.append(f"It can no longer be undone: {run['sealed']}")
     if run["left"]:
         lines.append(("Left: ", _listed(run["left"])))
-    if run["stays"] and run["ways"]:
+    if run["stays"] and (run["ways"] or run["state"] == "rolled back"):
         have = "has" if len(run["stays"]) == 1 else "have"
         lines.append((_listed(run["stays"]), f" {have} effects, and no rollback: they stay."))
     lines += [
@@ -268,7 +270,7 @@ def _items(steps: Sequence[Shown], number: int | str) -> Markup | None:
     table = element("table", head, element("tbody", rows), class_="fits")
     more = left_out(len(having) - MOST, "steps with items", f"handrail show {number} --all")
     failures = [_failures(step, number) for step in having[:MOST] if step["items"]["failures"]]
-    return section("items", "Items", element("div", table, class_="scroll"), more, failures)
+    return section("items", "Items", scrolling(table, "Items"), more, failures)
 
 
 def _failures(step: Shown, number: int | str) -> Markup:
@@ -328,7 +330,7 @@ def _packs(run: Shown) -> Markup | None:
     table = element(
         "table", heads("pack", "in this run", "now"), element("tbody", rows), class_="fits"
     )
-    return section("packs", "Packs", element("div", table, class_="scroll"), about)
+    return section("packs", "Packs", scrolling(table, "Packs"), about)
 
 
 def _now(versions: Mapping[str, str | None]) -> Content:

@@ -7,7 +7,7 @@ from typing import Any
 
 from handrail.amounts import plural, seconds
 from handrail.html.elements import Content, Markup, element
-from handrail.html.parts import Link, heads, moment, run_link, section
+from handrail.html.parts import Link, heads, moment, run_link, scrolling, section
 from handrail.html.states import badge
 
 Shown = Mapping[str, Any]
@@ -35,7 +35,7 @@ def runs_sections(
     names = [*[".choose"] * choose, "run", "action", "state", "started", "took", "by", ".notes"]
     head = heads(*names, classes={"took": "number", "run": "number"})
     table = element("table", head, element("tbody", rows), class_="runs")
-    return {"runs": section("runs", "Runs", element("div", table, class_="scroll"))}
+    return {"runs": section("runs", "Runs", scrolling(table, "Runs"))}
 
 
 def _row(run: Shown, link: Link | None, *, choose: bool) -> Markup:

@@ -14,7 +14,7 @@ from handrail.html.states import badge
 from handrail.html.timeline import Axis, axis_of, heading, track, waits_of
 
 _FIRST, _LAST = 20, 5  # Steps that are shown even if nothing is to be said of them.
-_KEYS = 6
+_KEYS = 3
 _NAMES = ("step", "state", "timeline", "took", "undo")
 
 Step = Mapping[str, Any]
@@ -31,10 +31,9 @@ def steps_section(shown: Mapping[str, Any], *, most: int) -> Markup | None:
     if not steps:
         return None
     picked = _picked(steps, most)
-    visible = [steps[place] for place in picked]
     table = _Table(
         run=run,
-        axis=axis_of(visible, run["heard"]),
+        axis=axis_of(steps, run["heard"]),
         waits=waits_of(steps),
         lanes={step["group"]: step["lane"] + 1 for step in steps if step.get("group") is not None},
     )
@@ -203,7 +202,7 @@ def _undo(step: Step, run: Mapping[str, Any]) -> Content:
 
 def _lines(first: str, *others: str | None) -> Content:
     rest = ", ".join(each for each in others if each)
-    return (first, ": " if rest else None, element("span", rest, class_="muted") if rest else None)
+    return (first, element("div", rest, class_="muted small") if rest else None)
 
 
 def _undo_took(step: Step) -> str:
@@ -215,7 +214,8 @@ def _undo_took(step: Step) -> str:
 
 
 def _counted(recorded: Mapping[str, int]) -> str:
-    shown = [f"{key}: {count:,}" for key, count in list(recorded.items())[:_KEYS]]
+    largest_first = sorted(recorded.items(), key=lambda item: -item[1])
+    shown = [f"{key}: {count:,}" for key, count in largest_first[:_KEYS]]
     more = [f"{len(recorded) - _KEYS} more"] if len(recorded) > _KEYS else []
     return ", ".join([*shown, *more])
 

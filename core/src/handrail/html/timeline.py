@@ -218,7 +218,7 @@ def _at(axis: Axis, passed: float) -> float:
 
 
 def _mark(mark: float) -> str:
-    return "0" if not mark else f"{mark:.0f}s" if mark < 60 else seconds(mark).replace(" 00s", "")
+    return "0" if not mark else f"{mark:g}s" if mark < 60 else seconds(mark).replace(" 00s", "")
 
 
 def _time(text: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from handrail.html.charts import (
     Point,
@@ -16,13 +15,12 @@ from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.markdown import markdown
 from handrail.html.parts import heads, left_out, scrolling, section
 from handrail.html.scales import short_number
+from handrail.recovery.shown import Shown, parts
 
 _MOST_ROWS = 100
 _MOST = 60
 _ROOM = 2_000_000
 """Letters of all attachments of a report: pictures are long."""
-
-Shown = Mapping[str, Any]
 
 
 def attachments_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
@@ -41,7 +39,7 @@ def _all(steps: Sequence[Shown], number: int | str) -> Iterator[Markup]:
     for step in steps:
         figures: list[Content] = []
         left = 0
-        for each in step.get("attachments") or ():
+        for each in parts(step, "attachments"):
             figure = _figure(each) if each.get("value") is not None and count < _MOST else None
             if figure is None or len(figure) > room:
                 left += 1

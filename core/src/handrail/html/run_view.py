@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from handrail.amounts import plural, seconds
 from handrail.html.attachments import attachments_section
@@ -27,6 +26,7 @@ from handrail.html.parts import (
 from handrail.html.plan_picture import plan_picture
 from handrail.html.states import badge, look_of
 from handrail.html.steps import steps_section
+from handrail.recovery.shown import Shown, part, parts
 
 MOST = 150
 """How many steps are shown by default."""
@@ -40,8 +40,6 @@ _PURPOSES = {
     "again": "Try the undo again",
     "see": "See what is damaged",
 }
-
-Shown = Mapping[str, Any]
 
 
 def run_view(shown: Shown, *, link: Link | None = None, most: int = MOST) -> Markup:
@@ -163,7 +161,7 @@ def _causes(shown: Shown) -> Iterator[Content]:
         yield joined(head, whole)
     number = shown["run"]["id"]
     yield left_out(len(failed) - _MOST_FAILED, "that failed", f"handrail show {number} --all")
-    for each in shown.get("damaged", ())[:_MOST_FAILED]:
+    for each in parts(shown, "damaged")[:_MOST_FAILED]:
         yield element("p", each.get("message"))
 
 
@@ -196,7 +194,7 @@ def _listed(names: Sequence[str], most: int = 20) -> Content:
 
 def _ways(run: Shown) -> Markup | None:
     """Return the commands that can follow, each with its effect."""
-    ways = run["ways"]
+    ways = part(run, "ways")
     if not ways:
         return None
     return facts(
@@ -206,7 +204,7 @@ def _ways(run: Shown) -> Markup | None:
 
 
 def _would(run: Shown, purpose: str) -> Content:
-    effect = run.get("would", {}).get(purpose)
+    effect = part(run, "would").get(purpose)
     return element("span", effect, class_="muted") if effect else None
 
 
@@ -295,9 +293,8 @@ def _failures(step: Shown, number: int | str) -> Markup:
 
 def _params(run: Shown) -> Markup | None:
     """Return the params that differ from their defaults, and on demand all of them."""
-    params = run.get("params") or {}
-    given: Mapping[str, Any] = run.get("given") or {}
-    values: Mapping[str, Any] = params.get("values") or {}
+    given = part(run, "given")
+    values = part(part(run, "params"), "values")
     others = {name: each for name, each in values.items() if name not in given}
     if not (given or others):
         return None
@@ -312,7 +309,7 @@ def _params(run: Shown) -> Markup | None:
 
 def _packs(run: Shown) -> Markup | None:
     """Return the packs of the plan, and which of them have changed since."""
-    packs: Mapping[str, Mapping[str, str | None]] = run.get("packs") or {}
+    packs = part(run, "packs")
     rows = [
         element(
             "tr",

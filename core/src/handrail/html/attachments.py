@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from handrail.html.charts import (
     Point,
@@ -11,19 +10,17 @@ from handrail.html.charts import (
     heatmap,
     line_chart,
     scatter_chart,
-    scrolling,
 )
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.markdown import markdown
-from handrail.html.parts import heads, left_out, section
+from handrail.html.parts import heads, left_out, scrolling, section
 from handrail.html.scales import short_number
+from handrail.recovery.shown import Shown, parts
 
 _MOST_ROWS = 100
 _MOST = 60
 _ROOM = 2_000_000
 """Letters of all attachments of a report: pictures are long."""
-
-Shown = Mapping[str, Any]
 
 
 def attachments_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
@@ -42,7 +39,7 @@ def _all(steps: Sequence[Shown], number: int | str) -> Iterator[Markup]:
     for step in steps:
         figures: list[Content] = []
         left = 0
-        for each in step.get("attachments") or ():
+        for each in parts(step, "attachments"):
             figure = _figure(each) if each.get("value") is not None and count < _MOST else None
             if figure is None or len(figure) > room:
                 left += 1

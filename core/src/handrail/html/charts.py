@@ -13,7 +13,7 @@ from typing import TypeGuard, TypeVar
 
 from handrail.frozen import frozen
 from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import hidden
+from handrail.html.parts import hidden, scrolling
 from handrail.html.scales import Scale, names_scale, scale_of, short_number
 
 _SERIES = 6
@@ -191,11 +191,6 @@ def heatmap(series: Mapping[str, Sequence[Pair]], *, says: str, x: str = "", y: 
     cut = len(series) - len(rows)
     more = element("p", f"and {cut:,} more rows", class_="muted small") if cut else None
     return joined(scrolling(table, says), more)
-
-
-def scrolling(content: Content, says: str) -> Markup:
-    """Return something wide in a region that can be scrolled, also by keyboard."""
-    return element("div", content, class_="scroll", role="region", aria_label=says, tabindex=0)
 
 
 def _plot(along: Scale, up: Scale, shapes: Content, *, says: str, x: str, y: str) -> Markup:

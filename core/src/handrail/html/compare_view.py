@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from handrail.amounts import plural, seconds
-from handrail.html.charts import line_chart, scrolling
+from handrail.html.charts import line_chart
 from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import Link, hidden, left_out, moment, run_link, section, value
+from handrail.html.parts import Link, hidden, left_out, moment, run_link, scrolling, section, value
 from handrail.html.scales import short_number
 from handrail.html.states import badge
+from handrail.recovery.shown import Shown, part, parts
 
 _MOST = 200  # Rows of one kind.
 _MOST_CHARTS = 12
@@ -20,8 +21,6 @@ _NAMES = {
     "core_version": "Handrail",
     "folder": "in",
 }
-
-Shown = Mapping[str, Any]
 
 
 def compare_view(shown: Shown, *, link: Link | None = None) -> Markup:
@@ -75,7 +74,7 @@ def _differences(runs: Sequence[Shown], differs: Shown, link: Link | None) -> Ma
     table = element("table", head, bodies, class_="compare")
     same = [name for name in ("plan", "packs", "params", "state") if name not in differs]
     note = element("p", f"The same in all: {', '.join(same)}.", class_="muted") if same else None
-    cut = max((len(each) for each in differs.values() if isinstance(each, dict)), default=0)
+    cut = max(len(part(differs, name)) for name in (*_CELLS, "steps"))
     words = "handrail show " + " ".join(str(each["run"]["id"]) for each in runs) + " --json"
     more = left_out(cut - _MOST, "differences", words)
     return section("differences", "What differs", scrolling(table, "What differs"), note, more)
@@ -143,11 +142,19 @@ def _param(given: object) -> Content:
     return element("span", "default", class_="muted") if given is None else value(given)
 
 
-_CELLS = {
+def _version(version: object) -> Content:
+    return None if version is None else str(version)
+
+
+def _count(count: object) -> Content:
+    return f"{count or 0:,}"
+
+
+_CELLS: Mapping[str, Callable[[object], Content]] = {
     "params": _param,
-    "packs": lambda version: version and str(version),
+    "packs": _version,
     "metrics": _metric,
-    "items": lambda count: f"{count or 0:,}",
+    "items": _count,
 }
 
 
@@ -156,8 +163,8 @@ def _curves(runs: Sequence[Shown], numbers: Sequence[int | str]) -> Markup | Non
     curves: dict[str, dict[str, list[tuple[float, float | None]]]] = {}
     for number, shown in zip(numbers, runs, strict=True):
         for step in shown["steps"]:
-            for name, metric in (step.get("metrics") or {}).items():
-                points = metric.get("points") or ()
+            for name, metric in part(step, "metrics").items():
+                points = parts(metric, "points")
                 if len(points) > 1:
                     curves.setdefault(name, {})[f"run {number}"] = [
                         (place, each if isinstance(each, int | float) else None)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from handrail.amounts import plural
 from handrail.html.elements import Content, Markup, element
 from handrail.html.parts import opened, section
+from handrail.recovery.shown import Shown
 
 _ROOM = 120_000
 """Letters of all lines together; a step that failed comes first."""
 
 _LINE = 600  # Letters of one line.
 _BAD = ("error", "fail", "fatal", "critical", "exception")
-
-Shown = Mapping[str, Any]
 
 
 def logs_section(steps: Sequence[Shown], number: int | str) -> Markup | None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from handrail.html.charts import line_chart
 from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import heads, left_out, section
+from handrail.html.parts import heads, left_out, scrolling, section
 from handrail.html.scales import short_number
+from handrail.recovery.shown import Shown, part
 
 _MOST_CHARTS = 24
 _MOST_ROWS = 100
-
-Shown = Mapping[str, Any]
 
 
 def metrics_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
@@ -45,7 +43,7 @@ def metrics_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
     return section(
         "metrics",
         "Metrics",
-        element("div", table, class_="scroll"),
+        scrolling(table, "Metrics"),
         left_out(len(found) - _MOST_ROWS, "metrics", words),
         element("div", charts, class_="figures") if charts else None,
         left_out(len(curves) - _MOST_CHARTS, "curves", words),
@@ -54,8 +52,7 @@ def metrics_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
 
 def _metrics(step: Shown) -> list[tuple[str, Shown]]:
     """Return the metrics of a step with a history, by name."""
-    metrics = step.get("metrics") or {}
-    return [(name, each) for name, each in metrics.items() if each.get("points")]
+    return [(name, each) for name, each in part(step, "metrics").items() if each.get("points")]
 
 
 def _points(metric: Shown) -> list[tuple[float, float | None]]:

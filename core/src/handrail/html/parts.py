@@ -112,6 +112,11 @@ def heads(*names: str, classes: Mapping[str, str] | None = None) -> Markup:
     return element("thead", element("tr", cells))
 
 
+def scrolling(content: Content, says: str) -> Markup:
+    """Return something wide in a region that can be scrolled, also by keyboard."""
+    return element("div", content, class_="scroll", role="region", aria_label=says, tabindex=0)
+
+
 def hidden(words: str) -> Markup:
     """Return words for those who do not see the page."""
     return element("span", words, class_="unseen")

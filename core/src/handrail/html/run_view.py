@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from handrail.amounts import plural, seconds
 from handrail.html.attachments import attachments_section
@@ -20,12 +19,14 @@ from handrail.html.parts import (
     opened,
     origin_text,
     run_link,
+    scrolling,
     section,
     value,
 )
 from handrail.html.plan_picture import plan_picture
 from handrail.html.states import badge, look_of
 from handrail.html.steps import steps_section
+from handrail.recovery.shown import Shown, part, parts
 
 MOST = 150
 """How many steps are shown by default."""
@@ -39,8 +40,6 @@ _PURPOSES = {
     "again": "Try the undo again",
     "see": "See what is damaged",
 }
-
-Shown = Mapping[str, Any]
 
 
 def run_view(shown: Shown, *, link: Link | None = None, most: int = MOST) -> Markup:
@@ -109,7 +108,8 @@ def _sentence(shown: Shown) -> Content:
         "completed": ("Completed in ", took, "."),
         "rolled back": (
             ("Failed", at, f", and rolled back in {undo}: ") if at else f"Rolled back in {undo}: ",
-            f"{plural(undone, 'step')} undone, nothing is left.",
+            f"{plural(undone, 'step')} undone",
+            "." if run["stays"] else ", nothing is left.",
         ),
         "rollback incomplete": (
             ("Failed", at, ", and the undo ") if at else "The undo ",
@@ -161,7 +161,7 @@ def _causes(shown: Shown) -> Iterator[Content]:
         yield joined(head, whole)
     number = shown["run"]["id"]
     yield left_out(len(failed) - _MOST_FAILED, "that failed", f"handrail show {number} --all")
-    for each in shown.get("damaged", ())[:_MOST_FAILED]:
+    for each in parts(shown, "damaged")[:_MOST_FAILED]:
         yield element("p", each.get("message"))
 
 
@@ -171,7 +171,7 @@ def _more_known(run: Shown) -> Content:
         lines.append(f"It can no longer be undone: {run['sealed']}")
     if run["left"]:
         lines.append(("Left: ", _listed(run["left"])))
-    if run["stays"] and run["ways"]:
+    if run["stays"] and (run["ways"] or run["state"] == "rolled back"):
         have = "has" if len(run["stays"]) == 1 else "have"
         lines.append((_listed(run["stays"]), f" {have} effects, and no rollback: they stay."))
     lines += [
@@ -194,7 +194,7 @@ def _listed(names: Sequence[str], most: int = 20) -> Content:
 
 def _ways(run: Shown) -> Markup | None:
     """Return the commands that can follow, each with its effect."""
-    ways = run["ways"]
+    ways = part(run, "ways")
     if not ways:
         return None
     return facts(
@@ -204,7 +204,7 @@ def _ways(run: Shown) -> Markup | None:
 
 
 def _would(run: Shown, purpose: str) -> Content:
-    effect = run.get("would", {}).get(purpose)
+    effect = part(run, "would").get(purpose)
     return element("span", effect, class_="muted") if effect else None
 
 
@@ -268,7 +268,7 @@ def _items(steps: Sequence[Shown], number: int | str) -> Markup | None:
     table = element("table", head, element("tbody", rows), class_="fits")
     more = left_out(len(having) - MOST, "steps with items", f"handrail show {number} --all")
     failures = [_failures(step, number) for step in having[:MOST] if step["items"]["failures"]]
-    return section("items", "Items", element("div", table, class_="scroll"), more, failures)
+    return section("items", "Items", scrolling(table, "Items"), more, failures)
 
 
 def _failures(step: Shown, number: int | str) -> Markup:
@@ -293,9 +293,8 @@ def _failures(step: Shown, number: int | str) -> Markup:
 
 def _params(run: Shown) -> Markup | None:
     """Return the params that differ from their defaults, and on demand all of them."""
-    params = run.get("params") or {}
-    given: Mapping[str, Any] = run.get("given") or {}
-    values: Mapping[str, Any] = params.get("values") or {}
+    given = part(run, "given")
+    values = part(part(run, "params"), "values")
     others = {name: each for name, each in values.items() if name not in given}
     if not (given or others):
         return None
@@ -310,7 +309,7 @@ def _params(run: Shown) -> Markup | None:
 
 def _packs(run: Shown) -> Markup | None:
     """Return the packs of the plan, and which of them have changed since."""
-    packs: Mapping[str, Mapping[str, str | None]] = run.get("packs") or {}
+    packs = part(run, "packs")
     rows = [
         element(
             "tr",
@@ -328,7 +327,7 @@ def _packs(run: Shown) -> Markup | None:
     table = element(
         "table", heads("pack", "in this run", "now"), element("tbody", rows), class_="fits"
     )
-    return section("packs", "Packs", element("div", table, class_="scroll"), about)
+    return section("packs", "Packs", scrolling(table, "Packs"), about)
 
 
 def _now(versions: Mapping[str, str | None]) -> Content:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from handrail.amounts import plural, seconds
 from handrail.html.elements import Content, Markup, element
-from handrail.html.parts import Link, heads, moment, run_link, section
+from handrail.html.parts import Link, heads, moment, run_link, scrolling, section
 from handrail.html.states import badge
-
-Shown = Mapping[str, Any]
+from handrail.recovery.shown import Shown, part
 
 
 def runs_view(shown: Shown, *, link: Link | None = None, choose: bool = False) -> Markup:
@@ -35,7 +31,7 @@ def runs_sections(
     names = [*[".choose"] * choose, "run", "action", "state", "started", "took", "by", ".notes"]
     head = heads(*names, classes={"took": "number", "run": "number"})
     table = element("table", head, element("tbody", rows), class_="runs")
-    return {"runs": section("runs", "Runs", element("div", table, class_="scroll"))}
+    return {"runs": section("runs", "Runs", scrolling(table, "Runs"))}
 
 
 def _row(run: Shown, link: Link | None, *, choose: bool) -> Markup:
@@ -62,7 +58,7 @@ def _row(run: Shown, link: Link | None, *, choose: bool) -> Markup:
 
 def _notes(run: Shown) -> Content:
     """Return what one may have to do about a run, or know of it."""
-    runs = run.get("sweep") or {}
+    runs = part(run, "sweep")
     listed = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in runs.items())
     notes = [
         f"{plural(sum(runs.values()), 'run')}: {listed}" if runs else "",

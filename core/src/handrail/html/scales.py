@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from handrail.frozen import frozen
 
 _STEPS = (1, 2, 2.5, 5, 10)
-_TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+_TIMES = (
+    *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600),
+    *(7200, 10800, 21600, 43200, 86400),
+)
 
 
 @frozen
@@ -80,9 +83,7 @@ def time_marks(seconds: float, *, marks: int = 5) -> list[float]:
     if step is None:
         days = 86400
         step = math.ceil(seconds / marks / days) * days
-    elif seconds < 1:
-        return [0.0]
-    return [float(number * step) for number in range(int(seconds / step) + 1)]
+    return [number * float(step) for number in range(int(seconds / step) + 1)]
 
 
 def short_number(value: float) -> str:

@@ -12,12 +12,11 @@ from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.parts import hidden, origin_text, section
 from handrail.html.states import badge
 from handrail.html.timeline import Axis, axis_of, heading, track, waits_of
+from handrail.recovery.shown import Shown, part, parts
 
 _FIRST, _LAST = 20, 5  # Steps that are shown even if nothing is to be said of them.
-_KEYS = 6
+_KEYS = 3
 _NAMES = ("step", "state", "timeline", "took", "undo")
-
-Step = Mapping[str, Any]
 
 
 def steps_section(shown: Mapping[str, Any], *, most: int) -> Markup | None:
@@ -31,10 +30,9 @@ def steps_section(shown: Mapping[str, Any], *, most: int) -> Markup | None:
     if not steps:
         return None
     picked = _picked(steps, most)
-    visible = [steps[place] for place in picked]
     table = _Table(
         run=run,
-        axis=axis_of(visible, run["heard"]),
+        axis=axis_of(steps, run["heard"]),
         waits=waits_of(steps),
         lanes={step["group"]: step["lane"] + 1 for step in steps if step.get("group") is not None},
     )
@@ -72,7 +70,7 @@ def _column(name: str, axis: Axis | None) -> Markup:
     return element("th", name, scope="col", role="columnheader", class_=kind)
 
 
-def _picked(steps: Sequence[Step], most: int) -> list[int]:
+def _picked(steps: Sequence[Shown], most: int) -> list[int]:
     """Return the places of the steps that are shown."""
     if len(steps) <= most:
         return list(range(len(steps)))
@@ -82,8 +80,8 @@ def _picked(steps: Sequence[Step], most: int) -> list[int]:
     return sorted({*ends, *told[: room - 1], *told[-1:]} if room else ends)
 
 
-def _is_plain(step: Step) -> bool:
-    items = step.get("items") or {}
+def _is_plain(step: Shown) -> bool:
+    items = part(step, "items")
     went_well = step["state"] in ("done", "skipped", "undone", "not started")
     return (
         went_well
@@ -92,7 +90,7 @@ def _is_plain(step: Step) -> bool:
     )
 
 
-def _rows(steps: Sequence[Step], picked: Sequence[int], table: _Table) -> Iterator[Markup]:
+def _rows(steps: Sequence[Shown], picked: Sequence[int], table: _Table) -> Iterator[Markup]:
     """Yield the rows, with headings for actions and groups, and one for each gap."""
     action = group = None
     last = -1
@@ -116,7 +114,7 @@ def _heading(text: str) -> Markup:
     return element("tr", cell, class_="heading", role="row")
 
 
-def _gap(steps: Sequence[Step], number: int | str) -> Markup:
+def _gap(steps: Sequence[Shown], number: int | str) -> Markup:
     states = ", ".join(
         f"{len(list(each)):,} {state}" for state, each in groupby(sorted(s["state"] for s in steps))
     )
@@ -132,7 +130,7 @@ def _gap(steps: Sequence[Step], number: int | str) -> Markup:
     return element("tr", cell, role="row", class_="heading")
 
 
-def _row(step: Step, table: _Table) -> Markup:
+def _row(step: Shown, table: _Table) -> Markup:
     run = table.run
     number = f"lane {step['lane'] + 1} · " if step.get("lane") is not None else None
     name = element(
@@ -156,13 +154,13 @@ def _row(step: Step, table: _Table) -> Markup:
     return element("tr", name, cells, role="row", class_=quiet)
 
 
-def _took(step: Step) -> Content:
+def _took(step: Shown) -> Content:
     if step["took"] is None:
         return element("span", "-", class_="muted")
     return f"{seconds(step['took'])}{'+' * bool(step.get('at_least'))}"
 
 
-def _origin(step: Step) -> Markup:
+def _origin(step: Shown) -> Markup:
     """Return who put a step there, and why."""
     reason = step.get("reason")
     required = step.get("required")
@@ -171,17 +169,13 @@ def _origin(step: Step) -> Markup:
         reason if reason != "base" else None,
         f"required by {required}" if required else None,
         "always runs" if step.get("always_run") else None,
-        *(f"in {each['name']} of {origin_text(each['origin'])}" for each in _layers(step)),
+        *(f"in {each['name']} of {origin_text(each['origin'])}" for each in parts(step, "layers")),
     ]
     text = " · ".join(each for each in told if each)
     return element("div", text, class_="muted small")
 
 
-def _layers(step: Step) -> Sequence[Mapping[str, Any]]:
-    return step.get("layers") or ()
-
-
-def _undo(step: Step, run: Mapping[str, Any]) -> Content:
+def _undo(step: Shown, run: Mapping[str, Any]) -> Content:
     """Return what was undone of a step, what is left, or what would be undone."""
     recorded = _counted(step["recorded"])
     by_hand, state = step.get("by_hand"), step["state"]
@@ -194,7 +188,7 @@ def _undo(step: Step, run: Mapping[str, Any]) -> Content:
     if step.get("would_be_undone") and run["sealed"]:
         return "stays: the run is sealed"
     if step.get("would_be_undone"):
-        items = (step.get("items") or {}).get("done")
+        items = part(step, "items").get("done")
         return _lines("would be undone", recorded or (f"{items:,} items" if items else ""))
     if step["name"] in run["stays"]:
         return "stays: it has no rollback"
@@ -203,11 +197,11 @@ def _undo(step: Step, run: Mapping[str, Any]) -> Content:
 
 def _lines(first: str, *others: str | None) -> Content:
     rest = ", ".join(each for each in others if each)
-    return (first, ": " if rest else None, element("span", rest, class_="muted") if rest else None)
+    return (first, element("div", rest, class_="muted small") if rest else None)
 
 
-def _undo_took(step: Step) -> str:
-    last = [span for span in step.get("spans", ()) if span["direction"] == "undo"]
+def _undo_took(step: Shown) -> str:
+    last = [span for span in parts(step, "spans") if span["direction"] == "undo"]
     if not last:
         return ""
     axis = axis_of([{"spans": last}], "")
@@ -215,12 +209,13 @@ def _undo_took(step: Step) -> str:
 
 
 def _counted(recorded: Mapping[str, int]) -> str:
-    shown = [f"{key}: {count:,}" for key, count in list(recorded.items())[:_KEYS]]
+    largest_first = sorted(recorded.items(), key=lambda item: -item[1])
+    shown = [f"{key}: {count:,}" for key, count in largest_first[:_KEYS]]
     more = [f"{len(recorded) - _KEYS} more"] if len(recorded) > _KEYS else []
     return ", ".join([*shown, *more])
 
 
-def _counts(steps: Sequence[Step]) -> str:
+def _counts(steps: Sequence[Shown]) -> str:
     """Return how many steps are in each state, in words."""
     found: dict[str, int] = {}
     for step in steps:
@@ -232,7 +227,7 @@ def _legend(shown: Mapping[str, Any], axis: Axis | None) -> Content:
     """Return what the shapes of the timeline mean, of those that are in it."""
     if axis is None:
         return None
-    spans = [span for step in shown["steps"] for span in step.get("spans", ())]
+    spans = [span for step in shown["steps"] for span in parts(step, "spans")]
     undone = any(span["direction"] == "undo" for span in spans)
     retried = any(span["attempt"] > 1 for span in spans)
     waited = any(waits for waits in waits_of(shown["steps"]).values())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from handrail.amounts import plural, seconds
-from handrail.html.charts import Point, scatter_chart, scrolling
+from handrail.html.charts import Point, scatter_chart
 from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import Link, heads, left_out, run_link, section, value
+from handrail.html.parts import Link, heads, left_out, run_link, scrolling, section, value
 from handrail.html.run_view import run_sections
 from handrail.html.scales import short_number
 from handrail.html.states import badge
+from handrail.recovery.shown import Shown
 
 MOST = 200
 """How many runs are shown by default."""
@@ -20,8 +20,6 @@ MOST = 200
 _MOST_CHARTS = 6
 _MOST_METRICS = 6
 _WIDE = 100  # A param whose values are so many times apart has a logarithmic axis.
-
-Shown = Mapping[str, Any]
 
 
 def sweep_view(shown: Shown, *, link: Link | None = None, most: int = MOST) -> Markup:

@@ -16,13 +16,12 @@ from handrail.frozen import frozen
 from handrail.html.elements import Markup, element
 from handrail.html.scales import time_marks
 from handrail.html.states import look_of
+from handrail.recovery.shown import Shown, parts
 
 _GAP = 0.15  # A pause that is longer than this part of the time in which somebody worked is cut.
 _SHOWN = 0.04  # The part of the picture that a pause takes then.
 _MOST_GAPS = 6
 _LEAST = 0.004  # The part of the picture that a wait takes at least, to be shown.
-
-Step = Mapping[str, Any]
 
 
 @frozen
@@ -47,7 +46,7 @@ class Axis:
 
     def place(self, time: float) -> float:
         """Return where a time is, from 0.0 to 1.0."""
-        passed = 0.0
+        passed, number = 0.0, 0
         for number, (begin, end) in enumerate(self.pieces):
             if time <= end or number == len(self.pieces) - 1:
                 passed += min(max(time - begin, 0.0), end - begin)
@@ -57,7 +56,7 @@ class Axis:
         return (passed / self.worked if self.worked else 0.0) * room + number * _SHOWN
 
 
-def axis_of(steps: Sequence[Step], now: str) -> Axis | None:
+def axis_of(steps: Sequence[Shown], now: str) -> Axis | None:
     """Return the axis for the spans of some steps; None if no time is known.
 
     Args:
@@ -67,7 +66,7 @@ def axis_of(steps: Sequence[Step], now: str) -> Axis | None:
     spans = sorted(
         (_time(span["began"]), _time(span["ended"] or now))
         for step in steps
-        for span in step.get("spans", ())
+        for span in parts(step, "spans")
     )
     if not spans:
         return None
@@ -99,7 +98,7 @@ def heading(axis: Axis) -> Markup:
     return element("svg", marks, class_="track marks", aria_hidden="true")
 
 
-def track(axis: Axis, step: Step, waits: Sequence[tuple[float, float]], now: str) -> Markup:
+def track(axis: Axis, step: Shown, waits: Sequence[tuple[float, float]], now: str) -> Markup:
     """Return what one step did, on the axis: a bar for each attempt and undo, a line for waits.
 
     Args:
@@ -110,7 +109,7 @@ def track(axis: Axis, step: Step, waits: Sequence[tuple[float, float]], now: str
     """
     shapes: list[Markup | None] = [_band(axis, *gap) for gap in axis.gaps]
     shapes += [_wait(axis, *each) for each in waits]
-    spans = step.get("spans", ())
+    spans = parts(step, "spans")
     last = max((span["attempt"] for span in spans), default=0)
     for span in spans:
         begin, end = _time(span["began"]), _time(span["ended"] or now)
@@ -120,7 +119,7 @@ def track(axis: Axis, step: Step, waits: Sequence[tuple[float, float]], now: str
     return element("svg", shapes, class_="track", role="img", aria_label=_says(step, waits, now))
 
 
-def waits_of(steps: Sequence[Step]) -> dict[str, list[tuple[float, float]]]:
+def waits_of(steps: Sequence[Shown]) -> dict[str, list[tuple[float, float]]]:
     """Return when steps waited though they could have begun: between attempts, and for a lane.
 
     A step of a group can begin when the one before it in its lane has ended, or the group begins.
@@ -133,11 +132,11 @@ def waits_of(steps: Sequence[Step]) -> dict[str, list[tuple[float, float]]]:
     began: dict[str, float] = {}
     for step in steps:
         if step.get("group") is not None:
-            for span in step.get("spans", ()):
+            for span in parts(step, "spans"):
                 time = _time(span["began"])
                 began[step["group"]] = min(began.get(step["group"], time), time)
     for step in steps:
-        spans = [span for span in step.get("spans", ()) if span["direction"] == "forward"]
+        spans = [span for span in parts(step, "spans") if span["direction"] == "forward"]
         if not spans:
             continue
         waits = [
@@ -155,17 +154,17 @@ def waits_of(steps: Sequence[Step]) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def _says(step: Step, waits: Sequence[tuple[float, float]], now: str) -> str:
+def _says(step: Shown, waits: Sequence[tuple[float, float]], now: str) -> str:
     waited = sum(end - begin for begin, end in waits)
-    parts = [f"waited {seconds(waited)}"] if waited >= 0.05 else []
-    for span in step.get("spans", ()):
+    said = [f"waited {seconds(waited)}"] if waited >= 0.05 else []
+    for span in parts(step, "spans"):
         took = seconds(_time(span["ended"] or now) - _time(span["began"]))
         word = "undo" if span["direction"] == "undo" else f"attempt {span['attempt']}"
-        parts.append(f"{word} {took}")
-    return ", ".join(parts) or "no time is recorded"
+        said.append(f"{word} {took}")
+    return ", ".join(said) or "no time is recorded"
 
 
-def _kind(step: Step, span: Mapping[str, Any], *, is_last: bool) -> tuple[str, str]:
+def _kind(step: Shown, span: Mapping[str, Any], *, is_last: bool) -> tuple[str, str]:
     """Return the class of a bar, and what it says."""
     if span["direction"] == "undo":
         return "undone", "undo"
@@ -218,7 +217,7 @@ def _at(axis: Axis, passed: float) -> float:
 
 
 def _mark(mark: float) -> str:
-    return "0" if not mark else f"{mark:.0f}s" if mark < 60 else seconds(mark).replace(" 00s", "")
+    return "0" if not mark else f"{mark:g}s" if mark < 60 else seconds(mark).replace(" 00s", "")
 
 
 def _time(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-Shown = Mapping[str, Any]
+from handrail.recovery.shown import Shown, part
 
 _ABOUT = ("action", "state", "plan", "core_version", "folder", "project")
 _MUCH = 1.2  # Times of a step are told if the longest is so many times the shortest,
@@ -28,7 +28,7 @@ def comparison_of(shown: Sequence[Shown]) -> dict[str, Any]:
     if any(run["undo_took"] for run in runs):
         found["undo_took"] = [run["undo_took"] for run in runs]
     parts = {
-        "params": _by_name(run.get("given") or {} for run in runs),
+        "params": _by_name(part(run, "given") for run in runs),
         "packs": _by_name(_packs(run) for run in runs),
         "metrics": _by_name((_metrics(each) for each in shown), same=True),
         "items": _by_name(_items(each) for each in shown),
@@ -71,7 +71,7 @@ def _owner(run: Shown) -> str:
 
 
 def _packs(run: Shown) -> Mapping[str, str]:
-    return {name: each["then"] for name, each in (run.get("packs") or {}).items()}
+    return {name: each["then"] for name, each in part(run, "packs").items()}
 
 
 def _metrics(shown: Shown) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _metrics(shown: Shown) -> dict[str, Any]:
     return {
         name: metric["points"][-1][2] if "points" in metric else metric.get("last")
         for step in shown["steps"]
-        for name, metric in (step.get("metrics") or {}).items()
+        for name, metric in part(step, "metrics").items()
     }
 
 

@@ -80,16 +80,14 @@ class CompareReport:
             return (_NAMES.get(name, name), *(values[place] for place in places))
 
         yield row("state", [each["run"]["state"] for each in runs])
-        started = [each["run"]["started"] for each in runs]
-        yield row("started", [f"{parse_time(at):%Y-%m-%d %H:%M}" if at else "-" for at in started])
+        yield row("started", [_started(each["run"]["started"]) for each in runs])
         for name in ("took", "undo_took"):
             if name in differs:
                 yield row(name, [seconds(each) for each in differs[name]])
         for name in _ABOUT:
             if name in differs:
-                yield row(
-                    name, [_text(each)[: 8 if name == "plan" else None] for each in differs[name]]
-                )
+                shown = [_text(each) for each in differs[name]]
+                yield row(name, [each[:8] for each in shown] if name == "plan" else shown)
         for kind in ("params", "packs", "metrics", "items", "steps"):
             yield from self._kind(kind, differs.get(kind, {}), row)
 
@@ -104,6 +102,10 @@ class CompareReport:
 
 def _with_differences(shown: list[dict[str, Any]]) -> dict[str, Any]:
     return {"runs": shown, "differs": comparison_of(shown)}
+
+
+def _started(time: str | None) -> str:
+    return f"{parse_time(time):%Y-%m-%d %H:%M:%S}" if time else "-"
 
 
 def _step_texts(step: Mapping[str, Sequence[Any]]) -> list[str]:

@@ -96,7 +96,7 @@ def _label(*lines: str) -> str:
 def _escaped(line: str) -> str:
     """Return a line in which nothing is markup, cut where it is too long."""
     # A backslash may not be written at all: with the letter after it, it would become a line end.
-    shown = visible(KNOWN(line)).replace("\\", "∖")
+    shown = visible(KNOWN(line)).replace("\\", "\u2216")
     parts = [_MARKUP.sub(lambda found: f"#{ord(found[0])};", shown)]
     if len(parts[0]) <= _LONGEST:
         return parts[0]

@@ -443,9 +443,9 @@ class _RunView:
         return None if expected is None else max(expected - (now - working.began), 0.0)
 
     def _step_left(self, working: Working) -> list[str]:
-        """Return the time left of a step that reports no progress."""
+        """Return the time left of a step that reports no progress; none once it takes longer."""
         left = None if working.amounts else self._left_of(working)
-        return [_roughly(left)] if left else []  # Once it takes longer, nobody knows.
+        return _roughly(left)
 
     def _run_left(self) -> list[str]:
         """Return the time left of the run, if it has other steps than those that run."""
@@ -456,7 +456,7 @@ class _RunView:
         left = self._expected.of_run(
             self._over_with, {name: each for name, each in known.items() if each is not None}
         )
-        return [_roughly(left)] if left else []
+        return _roughly(left)
 
     def _short(self, error: str) -> str:
         """Return as much of an error as its line has room for; all of it is shown below the run."""
@@ -738,9 +738,11 @@ def _pace(amounts: Amounts, now: float) -> list[str]:
     return [*known, f"{size(rate) if amounts.leading == 'bytes' else many}/s"]
 
 
-def _roughly(left: float) -> str:
-    """Return a time left that is an estimate: `~40s left`."""
-    return f"~{seconds(left) if left >= 10 else f'{max(left, 1):.0f}s'} left"
+def _roughly(left: float | None) -> list[str]:
+    """Return a time left that is an estimate, as `~40s left`; nothing once it is over."""
+    if left is None or left < 0.5:
+        return []
+    return [f"~{seconds(left) if left >= 10 else f'{max(round(left), 1)}s'} left"]
 
 
 def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:

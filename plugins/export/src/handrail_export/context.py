@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail import ActionContext
+from handrail.frozen import record
 from handrail_export.errors import ContainmentError, ExportError
 from handrail_export.params import ExportParams
 from handrail_storage import StorageContext
@@ -31,7 +32,7 @@ else:
 _TRANSIENT = {"transient": True}
 
 
-@dataclass(slots=True, weakref_slot=True)
+@record
 class Opened:
     """The objects of this process, which are not stored.
 
@@ -44,6 +45,7 @@ class Opened:
         cleaner: Removes that folder; at the latest when the context is deleted.
     """
 
+    __slots__ = ("__weakref__",)
     layout: Layout | None = None
     manifest: Manifest | None = None
     target: Store | None = None

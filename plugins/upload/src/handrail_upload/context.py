@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext
+from handrail.frozen import record
 from handrail_storage import StorageContext
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import ContainmentError, shown
@@ -39,7 +40,7 @@ else:
 _TRANSIENT = {"transient": True}
 
 
-@dataclass(slots=True, weakref_slot=True)
+@record
 class Opened:
     """The objects of this process, which are not stored.
 
@@ -52,6 +53,7 @@ class Opened:
         here: The working folder from which relative paths lead; a step may change it meanwhile.
     """
 
+    __slots__ = ("__weakref__",)
     catalogue: Catalogue | None = None
     transfer: Transfer | None = None
     claims: dict[str, Claim] = field(default_factory=dict[str, "Claim"])

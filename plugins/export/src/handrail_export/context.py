@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail import ActionContext
-from handrail.frozen import record
 from handrail_export.errors import ContainmentError, ExportError
 from handrail_export.params import ExportParams
 from handrail_storage import StorageContext
@@ -32,7 +31,7 @@ else:
 _TRANSIENT = {"transient": True}
 
 
-@record
+@dataclass(slots=True, weakref_slot=True)
 class Opened:
     """The objects of this process, which are not stored.
 
@@ -45,7 +44,6 @@ class Opened:
         cleaner: Removes that folder; at the latest when the context is deleted.
     """
 
-    __slots__ = ("__weakref__",)
     layout: Layout | None = None
     manifest: Manifest | None = None
     target: Store | None = None

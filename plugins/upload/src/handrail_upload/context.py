@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext
-from handrail.frozen import record
 from handrail_storage import StorageContext
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import ContainmentError, shown
@@ -40,7 +39,7 @@ else:
 _TRANSIENT = {"transient": True}
 
 
-@record
+@dataclass(slots=True, weakref_slot=True)
 class Opened:
     """The objects of this process, which are not stored.
 
@@ -53,7 +52,6 @@ class Opened:
         here: The working folder from which relative paths lead; a step may change it meanwhile.
     """
 
-    __slots__ = ("__weakref__",)
     catalogue: Catalogue | None = None
     transfer: Transfer | None = None
     claims: dict[str, Claim] = field(default_factory=dict[str, "Claim"])

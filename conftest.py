@@ -11,6 +11,7 @@ now.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import re
@@ -44,7 +45,7 @@ sys.dont_write_bytecode = False
 os.environ.pop("COLUMNS", None)
 # Servers that any test may ask for; they start when one does.
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-pytest_plugins = ["servers.fixtures", "reaping"]
+pytest_plugins = ["servers.fixtures", "reaping", "warm"]
 
 # How fast this machine is now says nothing about the code. A property is tried with other examples
 # by each Python and in each run; the wide sessions try as many as is usual.
@@ -127,6 +128,12 @@ Rewrite = tuple[int, int, str]
 rewrites: dict[str, list[Rewrite]] = {}
 
 
+@functools.cache
+def cache() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder for indexes of packs, which all sessions share, as those of a user do."""
+    return tempfile.TemporaryDirectory(prefix="handrail-docs-cache-")
+
+
 def run_session(source: str, folder: Path, scripts: Path = SCRIPTS, **variables: str) -> str:
     """Run the `$ ` lines of a shell session in `folder`; return the session with its output."""
     commands = re.findall(r"^\$ ((?:.*\\\n)*.*)", source, re.MULTILINE)
@@ -134,10 +141,14 @@ def run_session(source: str, folder: Path, scripts: Path = SCRIPTS, **variables:
     # Where CI is set, pytest for one shortens nothing.
     ours = ("HANDRAIL_", "FORCE_COLOR")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours) and k != "CI"}
+    import warm  # noqa: PLC0415 - pytest has to import it first
+
+    # Another environment has another Handrail.
+    places = warm.scripts(scripts) if scripts == SCRIPTS else [scripts]
     environment = {
         **kept,
-        "HANDRAIL_CACHE": "",
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "HANDRAIL_CACHE": cache().name,
+        "PATH": os.pathsep.join((*map(str, places), os.environ["PATH"])),
         "COLUMNS": "100",
         "HANDRAIL_PROGRESS": "bar",  # As on a terminal, where the moving line is gone in the end.
         "NO_COLOR": "1",

@@ -408,7 +408,7 @@ def faults(session: nox.Session) -> None:
     core = (*(f"tests/unit/{each}" for each in kinds), "tests/faults")
     durable = (str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable")))
     shared = ("plugins/storage/tests/claims", "plugins/upload/tests/faults")
-    env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
+    env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500", "HANDRAIL_COLD": "1"}
     run_tests(session, *core, *durable, *shared, **env)
 
 

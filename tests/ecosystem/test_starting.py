@@ -129,8 +129,9 @@ def test_help_needs_the_fields_of_an_action_alone(action: str, tmp_path: Path) -
     started = start(tmp_path, "run", action, "--help")
     assert started.validators == 0
     assert started.collections <= COLLECTIONS
-    steps = {f"{pack_of(action)}.steps", "handrail.plan.plan", "importlib.metadata"}
-    assert not started.has(SLOW | PLANNING | RUNNING | steps)
+    steps = {f"{pack_of(action)}.{each}" for each in ("steps", "context")}
+    theirs = {"handrail.plan.plan", "handrail.context", "handrail.packs.local"}
+    assert not started.has(SLOW | PLANNING | RUNNING | steps | theirs | {"importlib.metadata"})
     assert not strangers(action, started)
 
 

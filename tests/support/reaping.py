@@ -28,16 +28,22 @@ def _noted(self: subprocess.Popen[Any], *given: Any, **named: Any) -> None:
 subprocess.Popen.__init__ = _noted  # type: ignore[method-assign]
 
 
+@contextlib.contextmanager
+def spared(spares: bool = True) -> Generator[None]:
+    """Leave out what is started within the block: it lives longer than a test."""
+    global _shared  # noqa: PLW0603 - it is the state of this process
+    _shared += spares
+    try:
+        yield
+    finally:
+        _shared -= spares
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
     """Leave out what lives longer than a test."""
-    global _shared  # noqa: PLW0603 - it is the state of this process
-    longer = fixturedef.scope != "function"
-    _shared += longer
-    try:
+    with spared(fixturedef.scope != "function"):
         return (yield)
-    finally:
-        _shared -= longer
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
-from handrail.context import BaseStepContext, RuntimeContext
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError, ParamsError
 from handrail.frozen import replace
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
+    from handrail.context import BaseStepContext, RuntimeContext
     from handrail.hookspecs import ActionInfo
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
@@ -52,7 +52,7 @@ class BaseAction(Generic[P]):
     Attributes:
         action_name: The action's name; derived from the class name by default.
         params_model: The pydantic model of the params, or None.
-        context_class: The context class, instantiated by `create_context`.
+        context_class: The class of the context; by default that of `context_type`.
         registry_class: The class of the registry that `setup_steps` is given, if it has to be one
             of its own, derived from StepRegistry.
 
@@ -89,6 +89,7 @@ class BaseAction(Generic[P]):
         packs: Packs = None,
     ) -> None:
         from handrail.params.validation import as_dict, validated  # noqa: PLC0415 - see above
+        from handrail.runtime import RuntimeContext  # noqa: PLC0415 - see above
 
         model = type(self).params_model
         name = type(self).action_name
@@ -107,6 +108,7 @@ class BaseAction(Generic[P]):
     ) -> Self:
         """Return an action whose params may be incomplete: it can be planned, but not run."""
         from handrail.params.partial import partial  # noqa: PLC0415 - see above
+        from handrail.runtime import RuntimeContext  # noqa: PLC0415 - see above
 
         made = cls.__new__(cls)
         model = cls.params_model
@@ -131,16 +133,28 @@ class BaseAction(Generic[P]):
         """
         return ()
 
+    @classmethod
+    def context_type(cls) -> type[BaseStepContext]:
+        """Return the class of the context: `context_class`, by default ActionContext.
+
+        Override it to import another default here, where plans need it and the help does not.
+        """
+        from handrail.params.context import ActionContext  # noqa: PLC0415 - see above
+
+        return cls.context_class or ActionContext
+
     def create_context(self) -> Any:
         """Return a new context for one run.
 
-        By default an instance of `context_class`. Its fields are filled by name: `runtime_ctx`,
+        By default an instance of `context_type()`. Its fields are filled by name: `runtime_ctx`,
         `params` (as a dict if the field is declared as one), and each param.
         """
-        from handrail.params.context import ActionContext, context_of  # noqa: PLC0415 - see above
+        from handrail.params.context import context_of  # noqa: PLC0415 - see above
 
-        cls, name = type(self).context_class or ActionContext, type(self).action_name
-        return context_of(cls, name, self.ctx, self.params, type(self).params_model)
+        cls = type(self)
+        return context_of(
+            cls.context_type(), cls.action_name, self.ctx, self.params, cls.params_model
+        )
 
     def execute(self) -> Any:
         """Plan and run the steps. Override it in an action without steps (its simple mode)."""
@@ -230,11 +244,9 @@ class BaseAction(Generic[P]):
     def info(self) -> ActionInfo:
         """The description of this action that hooks receive."""
         from handrail.packs.planner import info_of  # noqa: PLC0415 - see above
-        from handrail.params.context import ActionContext  # noqa: PLC0415 - see above
 
         cls = type(self)
-        context_type = cls.context_class or ActionContext
-        return info_of(cls, BaseAction, context_type, self._provider)
+        return info_of(cls, BaseAction, cls.context_type(), self._provider)
 
     # Implementation
 
@@ -428,9 +440,12 @@ def checked_context(context: object, action: str) -> Any:
     Raises:
         ContextError: The object is not a context.
     """
+    from inspect import isawaitable  # noqa: PLC0415 - see above
+
+    from handrail.context import BaseStepContext  # noqa: PLC0415 - see above
+
     if isinstance(context, BaseStepContext):
         return context
-    from inspect import isawaitable  # noqa: PLC0415 - see above
 
     hint = "the context"
     if isawaitable(context):

@@ -36,7 +36,9 @@ def without_passwords(text: str) -> str:
     """Return `text` with the passwords of each URL in it hidden: `postgresql://ada:***@host`."""
     if "://" not in text:
         return text
-    return _sub(_OPTION, rf"\1{HIDDEN}", _sub(_PASSWORD, rf"\1{HIDDEN}@", text))
+    if "@" in text:
+        text = _sub(_PASSWORD, rf"\1{HIDDEN}@", text)
+    return _sub(_OPTION, rf"\1{HIDDEN}", text) if "=" in text else text
 
 
 def shown_url(url: str) -> str:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from handrail.errors import NotFoundError, PackError
 from handrail.frozen import frozen
-from handrail.lock.model import LockName
 from handrail.origin import Origin
-from handrail.packs.action_names import attribute_of, path_from
-from handrail.packs.local import base_of, import_file, import_module, is_chain, is_workflow
 from handrail.packs.record import LOCAL
 from handrail.settings.load import settings_error
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
-    from handrail.lock.model import LockedAction
+    from handrail.lock.model import LockedAction, LockName
     from handrail.packs.installed import InstalledPacks
+    from handrail.packs.record import EntryPoint, PackRecord
+
+# The help of an installed action imports this module: what finds others is imported where it does.
 
 
 @frozen
@@ -54,15 +54,16 @@ def find_target(packs: InstalledPacks, folder: Path, name: str) -> Target:
         PackError: The pack that provides the action is broken.
     """
     head, _, attribute = name.rpartition(":")
-    if head and looks_like_file(head):
-        return _from_module(name, import_file(head, folder), attribute, head)
-    if looks_like_file(name):
-        return _from_module(name, import_file(name, folder), "", name)
-    if head and packs.catalog.has_pack(head):
+    in_a_file = looks_like_file(head) or looks_like_file(name)
+    if not in_a_file and (not head or packs.catalog.has_pack(head)):
         return _installed(packs, folder, name)
-    if head:
-        return _from_module(name, import_module(head, folder), attribute, head)
-    return _installed(packs, folder, name)
+    from handrail.packs.local import import_file, import_module  # noqa: PLC0415 - see above
+
+    if looks_like_file(head):
+        return _from_module(name, import_file(head, folder), attribute, head)
+    if in_a_file:
+        return _from_module(name, import_file(name, folder), "", name)
+    return _from_module(name, import_module(head, folder), attribute, head)
 
 
 def lock_name(target: Target, packs: InstalledPacks) -> LockName:
@@ -71,6 +72,8 @@ def lock_name(target: Target, packs: InstalledPacks) -> LockName:
     For an installed action it is the name that its pack declares; for one in a file, the path
     relative to the project's folder and the name.
     """
+    from handrail.lock.model import LockName  # noqa: PLC0415 - see above
+
     if target.origin.pack is not None:
         name = target.action_class.action_name
         return LockName(name=name, pack=target.origin.pack, called=target.name)
@@ -84,6 +87,8 @@ def lock_name(target: Target, packs: InstalledPacks) -> LockName:
     if not file:
         named = head == LOCAL and packs.catalog.has_pack(LOCAL)
         return LockName(name=attribute if named else target.name, pack=None)
+    from handrail.packs.action_names import path_from  # noqa: PLC0415 - see above
+
     path = path_from(file, packs.settings.project.folder)
     name = f"{path}:{attribute or _attribute(target)}"
     return LockName(name=name, pack=None, called="" if is_program else target.name)
@@ -115,6 +120,8 @@ def recorded_name(target: Target) -> str:
 
 
 def _attribute(target: Target) -> str:
+    from handrail.packs.action_names import attribute_of  # noqa: PLC0415 - see above
+
     return attribute_of(target.action_class) or target.action_class.action_name
 
 
@@ -135,13 +142,9 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
             ways_out = (f"or the file?  handrail run {name}.py:NAME", *error.ways_out)
             raise NotFoundError(error.message, ways_out=ways_out) from None
         raise
-    base = base_of(record, entry_point)
-    if base:
-        return _workflow(packs, folder, name, entry_point.name, base)
-    if is_chain(record, entry_point):
-        return _chain(packs, folder, name, entry_point.name)
-    if is_workflow(record, entry_point):
-        return _workflow_of_steps(packs, name, entry_point.name)
+    made = _made_by_project(packs, folder, name, record, entry_point) if record.is_local else None
+    if made is not None:
+        return made
     found = packs.catalog.load("actions", name)
     action_class = as_action(found)
     if action_class is None and record.is_local:
@@ -158,6 +161,20 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
     return Target(
         name=name, action_class=renamed(action_class, entry_point.name), origin=record.origin
     )
+
+
+def _made_by_project(
+    packs: InstalledPacks, folder: Path, name: str, record: PackRecord, entry_point: EntryPoint
+) -> Target | None:
+    """Return the action that the project makes of others or of steps; None for one in its code."""
+    from handrail.packs.local import base_of, is_chain, is_workflow  # noqa: PLC0415 - see above
+
+    own, base = entry_point.name, base_of(record, entry_point)
+    if base:
+        return _workflow(packs, folder, name, own, base)
+    if is_chain(record, entry_point):
+        return _chain(packs, folder, name, own)
+    return _workflow_of_steps(packs, name, own) if is_workflow(record, entry_point) else None
 
 
 def _workflow(packs: InstalledPacks, folder: Path, name: str, own: str, base: str) -> Target:
@@ -209,11 +226,11 @@ def _workflow_of_steps(packs: InstalledPacks, name: str, own: str) -> Target:
 
 def as_action(found: object) -> type[BaseAction[Any]] | None:
     """Return the action class if `found` is one or is a Workflow, or None."""
-    from handrail.workflow import Workflow  # noqa: PLC0415 - loads what a run needs
+    if _is_action_class(found):
+        return found
+    from handrail.workflow import Workflow  # noqa: PLC0415 - see above
 
-    if isinstance(found, Workflow):
-        return found.action_class
-    return found if _is_action_class(found) else None
+    return found.action_class if isinstance(found, Workflow) else None
 
 
 def _is_action_class(found: object) -> TypeGuard[type[BaseAction[Any]]]:

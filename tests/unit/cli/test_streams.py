@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+# With one Python: it is about no version of anything. How streams begin and end is that of Python.
+pytestmark = [pytest.mark.slow, pytest.mark.cold]
 
 EXTRA = """
 import sys

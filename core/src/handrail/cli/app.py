@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,7 +14,7 @@ import handrail
 from handrail.cli.garbage import no_collections
 from handrail.cli.help import visible_help
 from handrail.cli.session import GLOBAL_OPTIONS, PACK_FLAGS, Session, scan_globals, session_of
-from handrail.cli.view.text import terminal_width
+from handrail.cli.view.console import terminal_columns
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.suggest import did_you_mean
 
@@ -104,6 +103,8 @@ class Root(click.Group):
         catalog = session_of(ctx).packs.catalog
         hints = [did_you_mean(name, [*self.list_commands(ctx), *absent(ctx)])]
         if any(each.name == name for record in catalog.records for each in record.actions):
+            import shlex  # noqa: PLC0415 - most calls have no error
+
             words = session_of(ctx).words
             hints = [f"'{name}' is an action:  handrail run {shlex.join(words)}"]
         return NotFoundError(f"there is no command '{name}'", ways_out=hints)
@@ -308,4 +309,4 @@ def _report(session: Session, error: BaseException) -> int:
 
 def _width() -> int:
     """Return the width of help texts."""
-    return max(min(terminal_width(default=80), MOST_COLUMNS) - 2, 50)
+    return max(min(terminal_columns(sys.__stdout__), MOST_COLUMNS) - 2, 50)

@@ -11,15 +11,6 @@ from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.signals import like_interrupts
 from handrail.cli.view.console import moves
-from handrail.cli.view.failure import (
-    exited_run,
-    interrupted_run,
-    report,
-    show,
-    step_failure,
-    would_fail,
-)
-from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
 from handrail.cli.view.text import columns, steps_of, terminal_width
 from handrail.errors import (
@@ -107,7 +98,6 @@ def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:
 
 def carry_out(session: Session, execution: Execution) -> int:
     """Execute a run, show its progress and outcome, and return the exit code."""
-    plan, aim = execution.plan, execution.aim
     outcome = Outcome()
     began = time.monotonic()
     try:
@@ -115,25 +105,13 @@ def carry_out(session: Session, execution: Execution) -> int:
             views = [stack.enter_context(closing(view)) for view in _views(session, execution)]
             listing = () if execution.dry is None else (execution.dry,)
             result = execution.run((outcome, *listing, *views))
-    except StepFailedError as error:
-        if execution.dry is not None:
-            if not session.json:
-                for line in execution.dry.lines():
-                    session.console.print(line)
-            return show(session, would_fail(session, plan, error, keeps=execution.keeps))
-        return show(session, step_failure(session, plan, error, outcome, aim))
-    except JournalError as error:
-        if outcome.number is None:
-            raise
-        add_ways_out(error, *_ways_after(error, outcome))
-        return report(session, error)
-    except KeyboardInterrupt as error:
-        return show(session, interrupted_run(session, plan, error, outcome, aim))
-    except SystemExit as error:
-        return show(session, exited_run(session, plan, error, outcome))
+    except (StepFailedError, JournalError, KeyboardInterrupt, SystemExit) as error:
+        return _failed(session, execution, outcome, error)
     took = seconds(time.monotonic() - began)
     _find_seal(execution, outcome)
     number = {} if outcome.number is None else {"number": number_json(outcome.number)}
+    from handrail.cli.view.listing import Listing  # noqa: PLC0415 - not before the first line
+
     session.show(
         Listing(
             json=lambda: {"event": "Result", **number, "result": result},
@@ -141,6 +119,34 @@ def carry_out(session: Session, execution: Execution) -> int:
         )
     )
     return ExitCode.DONE
+
+
+def _failed(
+    session: Session,
+    execution: Execution,
+    outcome: Outcome,
+    error: StepFailedError | JournalError | KeyboardInterrupt | SystemExit,
+) -> int:
+    """Show the failure of a run, and return the exit code."""
+    from handrail.cli.view import failure  # noqa: PLC0415 - most runs have none
+
+    plan, aim = execution.plan, execution.aim
+    if isinstance(error, JournalError):
+        if outcome.number is None:
+            raise error
+        add_ways_out(error, *_ways_after(error, outcome))
+        return failure.report(session, error)
+    if isinstance(error, KeyboardInterrupt):
+        shown = failure.interrupted_run(session, plan, error, outcome, aim)
+    elif isinstance(error, SystemExit):
+        shown = failure.exited_run(session, plan, error, outcome)
+    elif execution.dry is None:
+        shown = failure.step_failure(session, plan, error, outcome, aim)
+    else:
+        for line in () if session.json else execution.dry.lines():
+            session.console.print(line)
+        shown = failure.would_fail(session, plan, error, keeps=execution.keeps)
+    return failure.show(session, shown)
 
 
 def _views(session: Session, execution: Execution) -> list[JsonView | LiveView | LogView]:

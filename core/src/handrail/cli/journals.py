@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunRow
 
 FILE = "runs.db"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|sqlite:")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://|sqlite:"
+_UUID = r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _UNREADABLE = ("settings-syntax", "two-settings-files", "foreign-project")
 WITHOUT = "or run it without one, so that only this process can undo it:  --no-journal"
 
@@ -79,14 +79,14 @@ def journal_address(session: Session, url: str | None) -> Value[str]:
     folder, own = packs.settings.project.folder, packs.settings.journal
     if own is None:
         return Value(value=str(folder / OWN_FOLDER / FILE), source="default")
-    if _SCHEME.match(own.value):
+    if re.match(_SCHEME, own.value):
         return own
     return replace(own, value=os.path.join(folder, os.path.expanduser(own.value)))
 
 
 def absolute_place(place: str) -> str:
     """Return the place of a journal as it can be given in any working folder."""
-    return place if _SCHEME.match(place) else os.path.abspath(os.path.expanduser(place))
+    return place if re.match(_SCHEME, place) else os.path.abspath(os.path.expanduser(place))
 
 
 def session_journal(session: Session, url: str | None, *, create: bool = False) -> Journal:
@@ -128,7 +128,7 @@ def relative_place(session: Session, place: str) -> str:
     from pathlib import Path  # noqa: PLC0415 - not for help
 
     path = Path(place)
-    if _SCHEME.match(place) or not path.is_relative_to(session.folder):
+    if re.match(_SCHEME, place) or not path.is_relative_to(session.folder):
         return place
     return str(path.relative_to(session.folder))
 
@@ -158,7 +158,7 @@ def number_in(journal: Journal, text: str) -> int:
     child = parse_child(text)
     if child is not None:
         return _number_of_child(journal, *child)
-    if not _UUID.fullmatch(text):
+    if not re.fullmatch(_UUID, text):
         raise NotFoundError(
             f"'{text}' is no number of a run", ways_out=("handrail runs lists them",)
         )

@@ -17,8 +17,6 @@ from handrail.cli.params.defaults import Defaults, defaults_of, take_pack_values
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.signals import like_interrupts
-from handrail.cli.view.failure import failed_action, show
-from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import brief
 from handrail.errors import (
     ActionError,
@@ -35,8 +33,6 @@ from handrail.lock.model import LockUse
 from handrail.orchestrator import run_awaitable
 from handrail.packs.planner import secret_variables
 from handrail.params.stored import not_kept
-from handrail.plan.dry_run import preview_plan
-from handrail.plan.selection import select
 from handrail.recovery.invocation import Invocation
 from handrail.targets import lock_name, recorded_name
 
@@ -218,6 +214,10 @@ def locked(session: Session, target: Target, plan: Plan, request: RunRequest) ->
 
 def chosen(whole: Plan, request: RunRequest) -> Plan:
     """Return the part of a plan that a call asks for."""
+    if not (request.only or request.skip) and request.start is None:
+        return whole
+    from handrail.plan.selection import select  # noqa: PLC0415 - most calls ask for all of it
+
     try:
         return select(whole, only=request.only, start=request.start, skip=request.skip)
     except StepNotFoundError as error:
@@ -320,11 +320,13 @@ def run_steps(
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
     listing: DryRunListing | None = None
+    plan = part
     if request.dry_run:
         from handrail.cli.view.dry_run import DryRunListing  # noqa: PLC0415 - only then
+        from handrail.plan.dry_run import preview_plan  # noqa: PLC0415 - only then
 
         listing = DryRunListing(everything=request.everything)
-    plan = part if listing is None else preview_plan(part, listing.told)
+        plan = preview_plan(part, listing.told)
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         orchestrator = orchestrator_of(
@@ -368,6 +370,9 @@ def _run_simple(session: Session, action: BaseAction[Any], request: RunRequest) 
     if request.dry_run:
         session.console.print(f"{name} · no steps · not previewed")
         return ExitCode.DONE
+    from handrail.cli.view.failure import failed_action, show  # noqa: PLC0415 - has steps mostly
+    from handrail.cli.view.listing import Listing  # noqa: PLC0415 - the same
+
     try:
         with like_interrupts():
             # `run` would check the plan against the lock again.

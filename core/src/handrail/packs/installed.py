@@ -270,15 +270,20 @@ class InstalledPacks:
         """The lock of the project."""
         # Imported here, because listings check no plan.
         from handrail.lock.check import ProjectLock  # noqa: PLC0415
-        from handrail.packs.action_names import names_of  # noqa: PLC0415
 
         return ProjectLock(
             folder=self.settings.project.folder,
             forced_by=self.settings.locked_by,
             outline=self.outline,
-            names=lambda action: names_of(self, action),
+            names=self._names_of,
             off=self.off,
         )
+
+    def _names_of(self, action: type) -> Sequence[LockName]:
+        """Return all names that a lock may have for an action."""
+        from handrail.packs.action_names import names_of  # noqa: PLC0415 - as above
+
+        return names_of(self, action)
 
     def outline(
         self, name: LockName, plan: Plan, *, params: Sequence[str] = (), with_files: bool = True
@@ -293,9 +298,7 @@ class InstalledPacks:
         """
         # Imported here, because listings check no plan.
         from handrail.lock.model import outline  # noqa: PLC0415
-        from handrail.packs.digest import record_digest  # noqa: PLC0415
 
-        known = {record.id: record for record in self.records} if with_files else {}
         return outline(
             plan,
             name=name.name,
@@ -303,8 +306,15 @@ class InstalledPacks:
             params=params,
             # For an action without steps, no pack's hooks are called.
             consulted=[pack.origin for pack in self.contributors()] if plan.steps else [],
-            record_of=lambda pack: record_digest(known[pack]) if pack in known else "missing",
+            record_of=self._digest_of if with_files else lambda _pack: "missing",
         )
+
+    def _digest_of(self, pack: str) -> str:
+        """Return the digest of the files of a pack."""
+        from handrail.packs.digest import record_digest  # noqa: PLC0415 - as above
+
+        record = next((each for each in self.records if each.id == pack), None)
+        return "missing" if record is None else record_digest(record)
 
     def check_lock(
         self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None

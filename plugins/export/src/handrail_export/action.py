@@ -6,10 +6,9 @@ import glob
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from handrail import BaseAction
-from handrail_export.context import ExportContext
 from handrail_export.params import ExportParams
 from handrail_storage import count_text, size_text
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail import BaseStepContext, StepRegistry
+    from handrail_export.context import ExportContext
 
     P = TypeVar("P", default=Any)
 else:
@@ -59,7 +59,12 @@ class BaseExportAction(BaseAction[P]):
     """
 
     action_name = "export"
-    context_class: ClassVar[type[BaseStepContext] | None] = ExportContext
+
+    @classmethod
+    def context_type(cls) -> type[BaseStepContext]:
+        from handrail_export.context import ExportContext
+
+        return cls.context_class or ExportContext
 
     def result(self, context: Any) -> Mapping[str, Any]:
         names = ("exported_count", "failed_count", "total_count", "output_path")

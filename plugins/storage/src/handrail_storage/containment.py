@@ -39,9 +39,8 @@ PLAIN = "[0-9A-Za-z][0-9A-Za-z._-]*"
 """The name of a run, as a regular expression."""
 
 # Files in a target during a run, named after the run.
-_BOOKKEEPING = re.compile(
-    r"\.handrail(-reach|-target|-(probe-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?",
-    re.IGNORECASE,
+_BOOKKEEPING = (
+    r"(?i)\.handrail(-reach|-target|-(probe-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?"
 )
 
 _KEPT = 20  # Errors that are kept; a journal may have a million rejected values.
@@ -148,7 +147,7 @@ def key(value: object) -> str:
         raise ValueError("it is absolute")
     if ".." in re.split(r"[/\\]", name):
         raise ValueError("it leads out of the target")
-    if any(map(_BOOKKEEPING.fullmatch, below(name).split("/"))):
+    if any(map(re.compile(_BOOKKEEPING).fullmatch, below(name).split("/"))):
         raise ValueError("Handrail keeps that for itself")
     return name
 

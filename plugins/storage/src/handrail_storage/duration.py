@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_WRITTEN = re.compile(r"(?P<count>[0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(?P<unit>[smhd]?)")
+_WRITTEN = r"(?P<count>[0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(?P<unit>[smhd]?)"
 
 
 class Duration(float):
@@ -47,7 +47,7 @@ def _seconds(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    found = _WRITTEN.fullmatch(value.strip())
+    found = re.fullmatch(_WRITTEN, value.strip())
     if found is None:
         raise ValueError("is not a duration, such as 90s, 10m or 2h")
     return float(found["count"]) * _UNITS[found["unit"]]

@@ -7,11 +7,11 @@ import re
 import uuid
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from handrail.errors import NotFoundError
+from handrail.frozen import frozen
 
 __all__ = [
     "RUN",
@@ -31,7 +31,7 @@ _WITH_TIME = 7  # The version of UUIDs that begin with the time.
 _SHORTEST = 8  # Digits from which on a text of digits may be a part of a UUID.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KeptRun:
     """A run whose manifest is in a folder.
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from handrail import BaseAction
 from handrail_storage import count_text
-from handrail_train.context import TrainContext
 from handrail_train.params import TrainParams
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail import BaseStepContext, StepRegistry
+    from handrail_train.context import TrainContext
 
     P = TypeVar("P", default=Any)
 else:
@@ -53,7 +53,12 @@ class BaseTrainAction(BaseAction[P]):
     """
 
     action_name = "train"
-    context_class: ClassVar[type[BaseStepContext] | None] = TrainContext
+
+    @classmethod
+    def context_type(cls) -> type[BaseStepContext]:
+        from handrail_train.context import TrainContext
+
+        return cls.context_class or TrainContext
 
     def result(self, context: Any) -> Mapping[str, Any]:
         found = {name: getattr(context, name, None) for name in ("metrics", "model")}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext, SourceChangedError
+from handrail.frozen import record
 from handrail_storage import StorageContext, count_text
 from handrail_train.errors import CheckpointError, ContainmentError, DataError
 from handrail_train.params import TrainParams
@@ -28,7 +29,7 @@ else:
 _TRANSIENT = {"transient": True}
 
 
-@dataclass(slots=True)
+@record
 class Opened:
     """The objects of this process, which are not stored.
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from handrail import BaseAction
 from handrail_storage import count_text, size_text
-from handrail_upload.context import UploadContext
 from handrail_upload.params import UploadParams
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail import BaseStepContext, StepRegistry
+    from handrail_upload.context import UploadContext
 
     P = TypeVar("P", default=Any)
 else:
@@ -62,7 +62,12 @@ class BaseUploadAction(BaseAction[P]):
     """
 
     action_name = "upload"
-    context_class: ClassVar[type[BaseStepContext] | None] = UploadContext
+
+    @classmethod
+    def context_type(cls) -> type[BaseStepContext]:
+        from handrail_upload.context import UploadContext
+
+        return cls.context_class or UploadContext
 
     def result(self, context: Any) -> Mapping[str, Any]:
         found = {name: getattr(context, name, None) for name in ("uploaded_files", "data_units")}

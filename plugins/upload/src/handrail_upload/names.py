@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_UNFIT = "[\x00-\x1f\x7f\ud800-\udfff]"
 
 
 def readable(path: str) -> str:
@@ -14,7 +14,7 @@ def readable(path: str) -> str:
     Args:
         path: As `os.fsdecode` gives it. On Linux a name is bytes, not text.
     """
-    return path if path.isprintable() else _UNFIT.sub(_escaped, path)
+    return path if path.isprintable() else re.sub(_UNFIT, _escaped, path)
 
 
 def _escaped(found: re.Match[str]) -> str:

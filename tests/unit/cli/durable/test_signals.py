@@ -10,6 +10,7 @@ import pytest
 from durable_runs import Run, Start, made, runs
 
 
+@pytest.mark.cold
 def test_ctrl_c_in_an_undo_says_how_to_go_on(handrail: Run, folder: Path, start: Start) -> None:
     """Two signals stop an undo; what is left is undone by one command."""
     process = start("-m", "handrail", "run", "durable.py:undoing")

@@ -95,7 +95,7 @@ def plan_options() -> list[click.Parameter]:
 
 def command_for(target: Target) -> click.Command:
     """Return the command that plans `target`."""
-    shared = plan_options()
+    shared = plan.params
     taken = {name for parameter in shared for name in parameter.opts} | OWN_OPTIONS
     action_class = target.action_class
     options = options_of(action_class.params_model, action_class.action_name, taken)

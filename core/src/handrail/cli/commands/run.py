@@ -126,7 +126,7 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
     # Not for the help of `run` itself, which describes no action.
     from handrail.cli.params.options import ActionCommand, options_of  # noqa: PLC0415
 
-    shared = run_options()
+    shared = run.params  # Making them takes milliseconds.
     taken = {name for parameter in shared for name in parameter.opts} | OWN_OPTIONS
     action_class = target.action_class
     options = options_of(action_class.params_model, action_class.action_name, taken)

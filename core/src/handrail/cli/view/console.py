@@ -18,7 +18,7 @@ _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", 
 _MARKS = str.maketrans(dict(zip("✓✗↶◂○▸└┌│·…█░", "+x<<o>`,|-~#.", strict=True)))
 # Stands for the escape sequence of a style until it is written. No other text can have it.
 _MARK = "".join(chr(0xF0000 + byte) for byte in os.urandom(8))
-_STYLE = re.compile(_MARK + "([0-9;]+)m")
+_STYLE = _MARK + "([0-9;]+)m"
 
 
 def colour_wanted(stream: TextIO) -> bool:
@@ -196,12 +196,13 @@ def _json_text(document: Mapping[str, Any], indent: int | None = None) -> str:
 
 def _shown(line: str) -> str:
     """Return a line as it is written: harmful characters spelled out, and marks as styles."""
-    return _STYLE.sub(lambda mark: f"\x1b[{mark[1]}m", visible(KNOWN(line)))
+    text = visible(KNOWN(line))
+    return re.sub(_STYLE, "\x1b[\\1m", text) if _MARK in text else text
 
 
 def unstyled(line: str) -> str:
     """Return a line without its styles."""
-    return _STYLE.sub("", line)
+    return re.sub(_STYLE, "", line) if _MARK in line else line
 
 
 def drop(stream: TextIO) -> None:

@@ -11,7 +11,8 @@ of Handrail import what makes contexts; those of the bare pool next to nothing.
 A sweep of short runs is held against `xargs -P` of the same command, as often.
 
 Each measurement is a process of its own, and the contenders take turns. Ray takes part if it is
-installed here.
+installed here: one cluster of this machine, which all that use it join. Handrail's journal is in
+PostgreSQL then, which has to be installed, too.
 
     python benchmarks/items.py --json items.json [--rounds 5] [--only items-1000] [--disk FOLDER]
     python benchmarks/peers/picture.py items.json      the tables of the docs
@@ -25,11 +26,13 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "peers"))
+sys.path[:0] = [str(HERE / "peers"), str(HERE.parent / "tests" / "support")]
 
 from bench import Bench  # noqa: E402
 from cases import FLOOR, Case, Contender  # noqa: E402
@@ -41,6 +44,7 @@ SCRIPT = "items_work.py"
 SLOTS = os.cpu_count() or 1
 MANY, FEW, NOTED, RUNS = 100_000, 10_000, 4000, 100
 POOL, COMMITS, XARGS = "bare pool of processes", "sqlite3, one commit an item", "xargs -P"
+BARE_RAY = "bare tasks of Ray, once started"
 HANDRAIL = "handrail"
 
 
@@ -60,14 +64,16 @@ def contender(
     return Contender(label=label, peer=peer, script=script, steps=count, floor=floor)
 
 
-def bare_ray(way: str, chunk: int) -> Contender:
-    """Return the tasks of Ray, if it is installed."""
+def on_ray(
+    label: str, who: str, floor: str, chunk: int, *, way: str = "nothing", count: int = MANY
+) -> Contender:
+    """Return who uses Ray, if it is installed: its bare tasks, or Handrail."""
     return Contender(
-        label="bare tasks of Ray, once started",
+        label=label,
         peer="ray",
-        script=(SCRIPT, "ray", way, str(SLOTS), str(chunk)),
-        steps=MANY,
-        floor=POOL,
+        script=(SCRIPT, who, way, str(SLOTS), str(chunk)),
+        steps=count,
+        floor=floor,
         remark="" if importlib.util.find_spec("ray") else "is not installed",
     )
 
@@ -82,7 +88,7 @@ def with_chunks(chunk: int, way: str = "nothing", words: str = "that do nothing"
         unit="item",
         contenders=(
             contender(POOL, "pool", POOL, way=way, chunk=chunk),
-            bare_ray(way, chunk),
+            on_ray(BARE_RAY, "ray", POOL, chunk, way=way),
             contender(HANDRAIL, HANDRAIL, POOL, way=way, chunk=chunk),
             contender("handrail, its undo", "undo", HANDRAIL, way=way, chunk=chunk),
         ),
@@ -123,6 +129,18 @@ WITH_NOTES = Case(
         contender("handrail, its undo", "undo", HANDRAIL, NOTED, way="noted", chunk=100),
     ),
 )
+ON_RAY = Case(
+    name="items-ray",
+    title=f"Items that do nothing, in chunks of 1000, on {SLOTS} slots of a Ray cluster",
+    work="items",
+    unit="item",
+    contenders=(
+        on_ray(f"{BARE_RAY}, 100 000 items", "ray", f"{BARE_RAY}, 100 000 items", 1000),
+        on_ray("handrail, 100 000 items", "on-ray", f"{BARE_RAY}, 100 000 items", 1000),
+        on_ray("handrail, its undo", "undo-on-ray", "handrail, 100 000 items", 1000),
+        on_ray("handrail, 10 000 items", "on-ray", "handrail, 10 000 items", 1000, count=FEW),
+    ),
+)
 SWEEP = Case(
     name="items-sweep",
     title=f"{RUNS} short runs, {SLOTS} at a time",
@@ -133,7 +151,20 @@ SWEEP = Case(
         contender(HANDRAIL, HANDRAIL, XARGS, RUNS, way="sweep"),
     ),
 )
-CASES = (with_chunks(1000), with_chunks(100), WORKING, OF_ITS_OWN, WITH_NOTES, SWEEP)
+CASES = (with_chunks(1000), with_chunks(100), WORKING, OF_ITS_OWN, WITH_NOTES, ON_RAY, SWEEP)
+
+
+@contextmanager
+def servers(wanted: bool) -> Generator[dict[str, str]]:
+    """Run a Ray cluster and PostgreSQL within the block; yield the variables that lead to them."""
+    if not wanted:
+        yield {}
+        return
+    from servers.postgres import running_postgres
+    from servers.ray_cluster import running_ray
+
+    with running_ray(cpus=SLOTS) as cluster, running_postgres() as postgres:
+        yield {**cluster.environment, "BENCH_JOURNALS": postgres.url("postgres")}
 
 
 def main() -> None:
@@ -151,15 +182,20 @@ def main() -> None:
     given.disk.mkdir(parents=True, exist_ok=True)
     here = Path(sys.executable)
     run: dict[str, Any] = {"schema": 1, "began": machine(), "rounds": given.rounds, "cases": []}
-    with tempfile.TemporaryDirectory(dir=given.disk, prefix="items-") as work:
-        bench = Bench({OURS: here, HANDRAIL: here, "ray": here}, Path(work), given.limit)
-        for case in CASES:
-            if case.name in given.only:
-                run["cases"].append(measured(case, bench, {}, given.rounds))
-                print(printed(run["cases"][-1]), flush=True)
-                run["ended"] = machine()
-                if given.json:
-                    given.json.write_text(json.dumps(run, indent=1))
+    cases = [case for case in CASES if case.name in given.only]
+    with_ray = any(each.peer == "ray" and not each.remark for x in cases for each in x.contenders)
+    with (
+        servers(with_ray) as variables,
+        tempfile.TemporaryDirectory(dir=given.disk, prefix="items-") as work,
+    ):
+        pythons = {OURS: here, HANDRAIL: here, "ray": here}
+        bench = Bench(pythons, Path(work), given.limit, variables)
+        for case in cases:
+            run["cases"].append(measured(case, bench, {}, given.rounds))
+            print(printed(run["cases"][-1]), flush=True)
+            run["ended"] = machine()
+            if given.json:
+                given.json.write_text(json.dumps(run, indent=1))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from cases import CONTENDERS, FLOOR, Case, Contender
@@ -19,10 +20,18 @@ class Bench:
         pythons: The interpreters of the environments, by name.
         work: A folder on the disk that is to be measured.
         limit: After that many seconds, a process is ended.
+        variables: Further variables of all contenders, such as where a server is.
     """
 
-    def __init__(self, pythons: dict[str, Path], work: Path, limit: float) -> None:
+    def __init__(
+        self,
+        pythons: dict[str, Path],
+        work: Path,
+        limit: float,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._pythons = pythons
+        self._variables = variables or {}
         self._work = work
         self._limit = limit
         self._left: dict[str, Path] = {}
@@ -61,7 +70,7 @@ class Bench:
     ) -> tuple[Measure, str]:
         script, *ways = contender.script
         words = [str(python), str(CONTENDERS / script), work, str(contender.steps), str(folder)]
-        return run([*words, *ways], folder, self._limit, {})
+        return run([*words, *ways], folder, self._limit, self._variables)
 
     def _whole(self, case: Case, contender: Contender, python: Path) -> Measure:
         """Measure a process from its start to its end."""

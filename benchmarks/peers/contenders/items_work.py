@@ -84,12 +84,16 @@ def pool(way: str, count: int, _folder: Path, slots: int, chunk: int) -> None:
             future.result()
 
 
+def joined() -> Any:
+    """Return Ray, after this process has joined the cluster that is there."""
+    library: Any = import_module("ray")  # It has no complete types.
+    library.init(logging_level="ERROR", log_to_driver=False)
+    return library
+
+
 def ray(way: str, count: int, _folder: Path, slots: int, chunk: int) -> float:
-    """Use tasks of Ray in the same way; return when the cluster had started."""
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    library: Any = import_module("ray")  # It is not of our environment, and has no types there.
-    library.init(num_cpus=slots, log_to_driver=False, include_dashboard=False)
+    """Use tasks of Ray in the same way; return when the cluster had been joined."""
+    library = joined()
     began = time.perf_counter()
     task = library.remote(max_retries=0)(chunk_of)
     running: list[Any] = []
@@ -115,12 +119,29 @@ def commits(_way: str, count: int, folder: Path, _slots: int, _chunk: int) -> No
     connection.close()
 
 
-def handrail(way: str, count: int, folder: Path, slots: int, chunk: int, *, undoes: bool) -> float:
+def journal_at(folder: Path, where: str) -> Any:
+    """Return an empty journal: in a file, or for Ray in a database of its own."""
+    if where != "ray":
+        from handrail.journal.sqlite import SqliteJournal
+
+        return SqliteJournal(folder / "runs.db")
+    from psycopg import connect
+
+    from handrail_postgres import PostgresJournal
+
+    url, name = os.environ["BENCH_JOURNALS"], f"bench_{os.getpid()}"
+    with connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return PostgresJournal(f"{url.rpartition('/')[0]}/{name}")
+
+
+def handrail(
+    way: str, count: int, folder: Path, slots: int, chunk: int, *, undoes: bool, where: str
+) -> float:
     """Use Handrail, with a journal that is synced; return when what is measured began."""
     from handrail import BaseStep, StepResult
     from handrail import action as make_action
     from handrail import rollback as roll_back
-    from handrail.journal.sqlite import SqliteJournal
 
     began = 0.0
 
@@ -136,13 +157,15 @@ def handrail(way: str, count: int, folder: Path, slots: int, chunk: int, *, undo
                 range(count),
                 rollback=undone if way == "noted" or undoes else None,
                 chunk=chunk or None,
-                executor=f"processes:{slots}",
+                executor=f"{where}:{slots}",
             )
             assert (done.count, done.failed) == (count, 0)
             return StepResult()
 
     flow = make_action("flow", [Items()])
-    journal = SqliteJournal(folder / "runs.db")
+    journal = journal_at(folder, where)
+    if where == "ray":
+        joined()
     result = flow(packs=()).run(journal=journal)
     assert result["success"]
     if undoes:
@@ -213,7 +236,9 @@ def main() -> None:
     elif way == "sweep":
         sweep(who, count, folder, slots)
     else:
-        began = handrail(way, count, folder, slots, chunk, undoes=who == "undo")
+        where = "ray" if who.endswith("on-ray") else "processes"
+        undoes = who.startswith("undo")
+        began = handrail(way, count, folder, slots, chunk, undoes=undoes, where=where)
     clock = time.perf_counter() - began
     peak = peak_of_this_process()
     print(

@@ -332,7 +332,7 @@ def orchestrator_of(
     See `BaseAction.orchestrator`.
 
     Raises:
-        ExecutorUrlError: The executor for items is not there.
+        ExecutorError: The executor for items that is named cannot work for this run.
     """
     from handrail.orchestrator import Orchestrator  # noqa: PLC0415 - see above
     from handrail.packs.planner import check_part, chosen_json  # noqa: PLC0415 - see above
@@ -346,10 +346,7 @@ def orchestrator_of(
 
         isolation = Isolation(action, provider)
     executor = options.get("executor") or recorded_executor or provider.executor
-    if executor is not None:
-        from handrail.executors.opening import check_url  # noqa: PLC0415 - few runs name one
-
-        check_url(executor, provider.executors)
+    check_executor_of(action, executor, options.get("journal"))
     if options.get("journal") is not None and about is None:
         about = about_action(
             type(action),
@@ -368,6 +365,26 @@ def orchestrator_of(
         executors=lambda: provider.executors.with_default(recorded_executor),
         **options,
     )
+
+
+def check_executor_of(action: BaseAction[Any], url: str | None, journal: object) -> None:
+    """Check, before a run of `action`, that the executor that is named can work for it, if one is.
+
+    Args:
+        action: The action.
+        url: The URL of the executor, or None.
+        journal: The journal of the run, or None.
+
+    Raises:
+        ExecutorError: It cannot; see `executors.opening.check_executor`.
+    """
+    if url is not None:
+        from handrail.executors.opening import check_executor  # noqa: PLC0415 - few runs name one
+        from handrail.journal.protocol import ReachedByWorkers  # noqa: PLC0415 - the same
+
+        provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
+        reached = journal.url if isinstance(journal, ReachedByWorkers) else None
+        check_executor(url, reached, provider.executors)
 
 
 def about_action(

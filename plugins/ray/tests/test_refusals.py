@@ -37,6 +37,14 @@ def test_the_ray_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         make_executor("ray", Host())
 
 
+def test_the_address_of_a_dashboard_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what `ray job submit` takes from the same variable."""
+    monkeypatch.setenv("RAY_ADDRESS", "http://head:8265")
+    with pytest.raises(ExecutorError, match="is no address of a node") as refused:
+        make_executor("ray", Host())
+    assert "RAY_API_SERVER_ADDRESS" in refused.value.ways_out[1]
+
+
 def test_a_journal_in_a_file_is_refused() -> None:
     """With the way to one that workers reach, and the way to stay on this machine."""
     with pytest.raises(ExecutorError, match="which only this machine reaches") as refused:
@@ -78,17 +86,18 @@ def test_what_ray_brings_along_is_no_difference(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def code(tmp_path: Path) -> CodeRef:
-    """A workflow in a file, with a package beside it, and what is no code."""
+    """A workflow in a file of a project, with a package beside it, and what is no code."""
     project = tmp_path / "project"
-    for place in ("flows.py", "parts/__init__.py", "parts/one.py", ".venv/lib/x.py", "data.csv"):
+    code = ("flows/nightly.py", "flows/parts/__init__.py", "flows/parts/one.py")
+    for place in (*code, "flows/.venv/lib/x.py", "flows/data.csv", "handrail.toml"):
         file = project / place
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"# {place}\n")
     return CodeRef(
-        function="flows:work",
-        files={"flows": str(project / "flows.py")},
-        path=(str(project),),
-        checked=(str(project),),
+        function="nightly:work",
+        files={"nightly": str(project / "flows/nightly.py")},
+        path=(str(project / "flows"),),
+        checked=(str(project / "flows"),),
         folder=str(project),
     )
 
@@ -103,23 +112,28 @@ def test_code_that_is_there_is_used_there(code: CodeRef, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("how", ["missing", "changed"])
 def test_code_that_is_not_there_is_unpacked(code: CodeRef, tmp_path: Path, how: str) -> None:
-    """All workers of a node share it, and nothing but Python files is sent."""
+    """All workers of a node share it; it lies as it did, with the settings of the project.
+
+    The working folder stays, if there is one: what items read and write is there.
+    """
     project, below = Path(code.folder), tmp_path / "session"
     below.mkdir()
     sent = shipped.ship(code)
     if how == "missing":
         project.rename(tmp_path / "gone")
     else:
-        (project / "flows.py").write_text("# another\n")
+        (project / "flows/nightly.py").write_text("# another\n")
     found = shipped.unpack(sent, below)
     assert found == shipped.unpack(sent, below)
     [unpacked] = below.iterdir()
-    place = unpacked / "path/0"
-    assert found.path == found.checked == (str(place),)
+    place = unpacked / project.relative_to("/")
+    assert found.path == found.checked == (str(place / "flows"),)
+    assert found.source == str(place)
     assert found.folder == (str(place) if how == "missing" else code.folder)
-    assert Path(found.files["flows"]).read_text() == "# flows.py\n"
+    assert Path(found.files["nightly"]).read_text() == "# flows/nightly.py\n"
     files = sorted(str(each.relative_to(place)) for each in place.rglob("*") if each.is_file())
-    assert files == ["flows.py", "parts/__init__.py", "parts/one.py"]
+    parts = ["flows/parts/__init__.py", "flows/parts/one.py"]
+    assert files == ["flows/nightly.py", *parts, "handrail.toml"]
 
 
 def test_too_much_code_is_refused(code: CodeRef, monkeypatch: pytest.MonkeyPatch) -> None:

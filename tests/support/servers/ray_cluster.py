@@ -52,6 +52,39 @@ def processes_with(variable: str, value: str) -> list[int]:
     return found
 
 
+def variables_of(name: str, folder: Path) -> dict[str, str]:
+    """Return the variables that all processes of a cluster of this name need."""
+    return {
+        _MARK: name,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": name * 4,
+        "RAY_TMPDIR": str(folder),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # On the loopback interface only.
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_agent_register_timeout_ms": "120000",
+        "SPT_NOENV": "1",  # Or workers overwrite their environment with their title.
+    }
+
+
+@contextmanager
+def place_for_ray() -> Iterator[tuple[str, Path]]:
+    """Yield a name and a folder for a cluster; at the end, kill whatever has its variables.
+
+    The folder has a short name, as sockets are in it.
+    """
+    name = secrets.token_hex(8)
+    folder = Path(tempfile.mkdtemp(prefix="hr-"))
+    caretaker = after_the_end(CARETAKER, name, folder)
+    try:
+        yield name, folder
+    finally:
+        let_go(caretaker)
+        deadline = time.monotonic() + 60
+        while processes_with(_MARK, name):
+            assert time.monotonic() < deadline, "a process of Ray is left"
+            time.sleep(0.05)
+
+
 class RayCluster:
     """Nodes of one slot each, unless asked for others; the first is the head.
 
@@ -75,16 +108,7 @@ class RayCluster:
     @property
     def secrets(self) -> dict[str, str]:
         """The variables that all processes of the cluster need."""
-        return {
-            _MARK: self.name,
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": self.name * 4,
-            "RAY_TMPDIR": str(self.folder),
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # On the loopback interface only.
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_agent_register_timeout_ms": "120000",
-            "SPT_NOENV": "1",  # Or workers overwrite their environment with their title.
-        }
+        return variables_of(self.name, self.folder)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -129,10 +153,6 @@ class RayCluster:
                 if program.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                     os.kill(pid, signal.SIGKILL)
 
-    def is_gone(self) -> bool:
-        """Return whether no process of the cluster is left."""
-        return not processes_with(_MARK, self.name)
-
     def close(self) -> None:
         """End the process that holds the nodes."""
         self._holder.kill()
@@ -141,22 +161,15 @@ class RayCluster:
 
 @contextmanager
 def running_ray(*, nodes: int = 1, cpus: int = 1) -> Iterator[RayCluster]:
-    """Run a cluster until the block ends; its folder has a short name, as sockets are in it."""
-    name = secrets.token_hex(8)
-    folder = Path(tempfile.mkdtemp(prefix="hr-"))
-    caretaker = after_the_end(CARETAKER, name, folder)
-    cluster = RayCluster(name, folder)
-    try:
-        for _ in range(nodes):
-            cluster.start_node(cpus=cpus)
-        yield cluster
-    finally:
-        cluster.close()
-        let_go(caretaker)
-        deadline = time.monotonic() + 60
-        while not cluster.is_gone():
-            assert time.monotonic() < deadline, "a process of Ray is left"
-            time.sleep(0.05)
+    """Run a cluster until the block ends."""
+    with place_for_ray() as (name, folder):
+        cluster = RayCluster(name, folder)
+        try:
+            for _ in range(nodes):
+                cluster.start_node(cpus=cpus)
+            yield cluster
+        finally:
+            cluster.close()
 
 
 def hold() -> None:

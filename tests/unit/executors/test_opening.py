@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from handrail.errors import ExecutorUrlError, ExitCode
+from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode
 from handrail.executors import cores
-from handrail.executors.opening import check_url, open_executor
+from handrail.executors.opening import check_executor, check_url, open_executor
 from handrail.packs.executors import InstalledExecutors
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail_testing import ContractHost
@@ -63,6 +64,45 @@ def test_a_url_is_refused_before_anything_begins(url: str, says: str) -> None:
 
 def test_the_executor_of_a_pack_is_found_without_importing_it() -> None:
     assert check_url("grid:anything", InstalledExecutors(lambda: [GRID])) == "grid"
+
+
+class Grid:
+    """The pack of an executor whose workers are on other machines."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None, int | None]] = []
+
+    def names(self) -> list[str]:
+        return ["grid"]
+
+    def find(self, name: str) -> Any:
+        return self.make
+
+    def make(self, url: str, host: Any) -> Any:
+        self.asked.append((url, host.journal, host.run))
+        if host.journal is None:
+            raise ExecutorError("workers write to the journal", ways_out=("name another",))
+        return object()  # Nobody opens it.
+
+
+def test_an_executor_is_asked_before_a_run_begins() -> None:
+    """It is made for the journal of the run, which has no number yet, and never opened."""
+    grid = Grid()
+    check_executor("grid:3", "postgresql://db/runs", grid)
+    assert grid.asked == [("grid:3", "postgresql://db/runs", None)]
+
+
+def test_one_that_cannot_work_is_a_mistake_of_the_call() -> None:
+    """As without a journal, or with one that only this machine reaches."""
+    with pytest.raises(ExecutorError, match="workers write to the journal") as refused:
+        check_executor("grid", None, Grid())
+    assert refused.value.exit_code == ExitCode.USAGE
+    assert refused.value.ways_out == ("name another",)
+
+
+def test_those_of_this_machine_work_for_any_run() -> None:
+    """So they are not even made."""
+    check_executor("threads:2", None, Grid())
 
 
 @pytest.mark.parametrize(

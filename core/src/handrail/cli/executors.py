@@ -1,10 +1,15 @@
-"""The option that names an executor for the items of steps."""
+"""The executor for the items of steps: its option, and whether it can work for a run."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from handrail.settings.load import EXECUTOR
+
+if TYPE_CHECKING:
+    from handrail.cli.session import Session
 
 
 def executor_option() -> click.Option:
@@ -16,3 +21,30 @@ def executor_option() -> click.Option:
         f"default in one process for each core. {EXECUTOR}, or [executor] of the project, names "
         "one for every call.",
     )
+
+
+def check_named(session: Session, executor: str | None, journal: str | None) -> None:
+    """Check, before the journal of a new run is even made, that the executor can work with it.
+
+    Args:
+        session: The call.
+        executor: The value of `--executor`; by default, that of the settings.
+        journal: The value of `--journal`.
+
+    Raises:
+        ExecutorError: It cannot.
+    """
+    url = executor or session.packs.executor
+    if url is not None:
+        from handrail.cli.journals import reached_by_url  # noqa: PLC0415 - few runs name one
+        from handrail.executors.opening import check_executor  # noqa: PLC0415 - the same
+
+        check_executor(url, reached_by_url(session, journal), session.packs.executors)
+
+
+def executor_here(session: Session, executor: str | None) -> str | None:
+    """Return the executor of a dry run, which has no journal, and so stays on this machine."""
+    from handrail.executors.opening import default_url, is_local  # noqa: PLC0415 - few are dry runs
+
+    url = executor or session.packs.executor
+    return url if url is None or is_local(url) else default_url()

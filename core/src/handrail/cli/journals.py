@@ -123,6 +123,13 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
         raise
 
 
+def reached_by_url(session: Session, url: str | None) -> str | None:
+    """Return the URL of the journal of a call; None if that is a file, or may not be used."""
+    place = journal_address(session, url).value
+    is_file = not re.match(_SCHEME, place) or place.lower().startswith("sqlite:")
+    return None if is_file else place
+
+
 def relative_place(session: Session, place: str) -> str:
     """Return the path of a journal, relative to the working folder if it is below that."""
     from pathlib import Path  # noqa: PLC0415 - not for help

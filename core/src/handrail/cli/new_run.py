@@ -11,6 +11,7 @@ import click
 
 from handrail.actions import about_action, orchestrator_of, require_inputs, result_of
 from handrail.cli.execution import Execution, carry_out, head_of, silent_runtime
+from handrail.cli.executors import check_named, executor_here
 from handrail.cli.garbage import no_collections
 from handrail.cli.journals import WITHOUT, session_journal
 from handrail.cli.params.defaults import Defaults, defaults_of, take_pack_values
@@ -125,6 +126,7 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
         return _run_simple(session, action, request)
     part = chosen(whole, request)
     _require_inputs(action, part, options)
+    check_named(session, request.executor, request.journal)
     if request.dry_run:
         return run_steps(session, action, part, request)
     with run_journal(session, request) as journal:
@@ -337,7 +339,7 @@ def run_steps(
             on_failure="undo" if journal is None else request.on_failure,
             strict_results=request.strict_results or session.packs.strict_results,
             about=about,
-            executor=request.executor,
+            executor=executor_here(session, request.executor) if listing else request.executor,
         )
         try:
             counts = orchestrator.execute()

@@ -12,6 +12,7 @@ import click
 from handrail.actions import require_inputs
 from handrail.amounts import plural
 from handrail.cli.execution import head_of, silent_runtime
+from handrail.cli.executors import check_named
 from handrail.cli.new_run import (
     GivenParams,
     RunRequest,
@@ -69,6 +70,7 @@ def run_sweep(context: click.Context, target: Target, options: ParamOptions) -> 
         given.defaults.check()
         raise labelled_over(error, options, grid.over) from error.__cause__
     request = replace(request, executor=_executor(session, request))
+    check_named(session, request.executor, request.journal)
     if request.dry_run:
         _show_points(session, whole, grid, everything=request.everything)
         return run_steps(session, first, part, request)

@@ -173,7 +173,8 @@ def recovery_of(
     from handrail.cli.execution import silent_runtime  # noqa: PLC0415
     from handrail.lock.model import LockUse  # noqa: PLC0415
     from handrail.recovery.invocation import Invocation, enter  # noqa: PLC0415
-    from handrail.recovery.prepare import only_undoes, prepare  # noqa: PLC0415
+    from handrail.recovery.prepare import prepare  # noqa: PLC0415
+    from handrail.recovery.status import only_undoes  # noqa: PLC0415
     from handrail.targets import lock_name  # noqa: PLC0415
 
     row = recorded.row
@@ -208,7 +209,7 @@ def recovery_of(
     # A run of a sweep that fails is undone, or kept; the others stay in any case.
     keeps = request.on_failure == "keep" or (aim == "resume" and invocation.sweep is not None)
     if keeps:
-        recovery.options |= {"journal": journal, "on_failure": "keep"}
+        recovery.options["on_failure"] = "keep"
     if request.strict_results:
         recovery.options["strict_results"] = True
     if request.executor:

@@ -10,9 +10,11 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail.executors.code import prepare as prepare
+    from handrail.executors.code import project_files as project_files
     from handrail.executors.environment import distributions as distributions
     from handrail.executors.environment import environment_digest as environment_digest
     from handrail.executors.item_context import ItemContext as ItemContext
+    from handrail.executors.masking import masked as masked
     from handrail.executors.protocol import AttemptId as AttemptId
     from handrail.executors.protocol import Cancelled as Cancelled
     from handrail.executors.protocol import ChunkCall as ChunkCall
@@ -53,14 +55,17 @@ __all__ = [
     "Outcome",
     "distributions",
     "environment_digest",
+    "masked",
     "prepare",
+    "project_files",
     "work",
 ]
 
 _HOMES = {
-    "code": ("prepare",),
+    "code": ("prepare", "project_files"),
     "environment": ("distributions", "environment_digest"),
     "item_context": ("ItemContext",),
+    "masking": ("masked",),
     "worker": ("work",),
 }
 

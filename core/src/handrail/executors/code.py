@@ -20,6 +20,7 @@ from handrail.packs.local import import_file, is_searched, search
 from handrail.processes.importing import importing, is_importing
 
 _MAIN = "__main__"
+_prepared: list[CodeRef] = []  # The code of this process, if it is a worker.
 
 
 def code_of(function: Callable[..., Any], rollback: Callable[..., Any] | None = None) -> CodeRef:
@@ -52,10 +53,31 @@ def code_of(function: Callable[..., Any], rollback: Callable[..., Any] | None = 
 
 def prepare(code: CodeRef) -> None:
     """Let this process, which is a worker's, import what the driver can; call it once."""
+    _prepared[:] = [code]
     os.chdir(code.folder)
     sys.path[:0] = [each for each in code.path if each not in sys.path]
     for folder in code.checked:
         search(folder)
+
+
+def source_folder() -> str:
+    """Return the folder in which this process finds the code of the working folder."""
+    return next((each.source for each in _prepared if each.source), os.getcwd())
+
+
+def project_files(folder: str) -> tuple[str, ...]:
+    """Return the files, no code, by which the actions of a folder are planned: settings and lock.
+
+    Raises:
+        SettingsError: They cannot be told, or not be trusted.
+    """
+    # Only executors of other machines ask.
+    from handrail.lock.file import LOCK_FILE  # noqa: PLC0415
+    from handrail.settings.project import find_project  # noqa: PLC0415
+
+    project = find_project(folder)
+    places = [os.path.join(project.where, name) for name in (project.settings, LOCK_FILE) if name]
+    return tuple(each for each in places if os.path.isfile(each))
 
 
 def find(code: CodeRef, name: str) -> Callable[..., Any]:

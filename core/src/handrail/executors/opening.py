@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Protocol
 
-from handrail.errors import ExecutorUrlError
+from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode
 from handrail.redact import has_password
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from handrail.executors.protocol import Executor, ExecutorFactory, Host
+    from handrail.executors.protocol import AttemptId, Executor, ExecutorFactory, Host, Note
 
 LOCAL = PROCESSES, THREADS = "processes", "threads"
 _MOST = 1024  # Slots of one machine.
@@ -62,13 +62,23 @@ def default_url() -> str:
     return PROCESSES if hasattr(os, "fork") else THREADS
 
 
+def kind_of(url: str) -> str:
+    """Return the kind of the executor at a URL, without the number of its slots."""
+    return url.partition(":")[0]
+
+
+def is_local(url: str) -> bool:
+    """Return whether an executor is one of this machine, which works for any run."""
+    return kind_of(url) in LOCAL
+
+
 def check_url(url: str, packs: FindsExecutors | None = None) -> str:
     """Check a URL, as far as that is possible without importing a pack; return its name.
 
     Raises:
         ExecutorUrlError: It is not valid, or there is no such executor.
     """
-    name = url.partition(":")[0]
+    name = kind_of(url)
     if has_password(url):
         raise ExecutorUrlError(
             f"the URL of the executor '{name}' has a password in it, and URLs are shown and "
@@ -80,6 +90,50 @@ def check_url(url: str, packs: FindsExecutors | None = None) -> str:
     elif name not in (packs or _installed()).names():
         raise _unknown(name, packs)
     return name
+
+
+def check_executor(url: str, journal: str | None, packs: FindsExecutors | None = None) -> None:
+    """Check, before a run begins, that an executor can work for it; nothing is started.
+
+    One of a pack is made for this, and so its pack is imported.
+
+    Args:
+        url: The URL of the executor.
+        journal: The URL with which other machines open the journal of the run, or None.
+        packs: The executors of packs; by default, those of the installed packs.
+
+    Raises:
+        ExecutorUrlError: The URL is not valid, or there is no such executor.
+        ExecutorError: The executor needs something that the run does not have.
+        PackError: The pack of the executor is broken.
+    """
+    name = check_url(url, packs)
+    if name in LOCAL:
+        return
+    try:
+        open_executor(url, _HostToBe(journal), packs)
+    except ExecutorError as error:
+        vars(error).update(exit_code=ExitCode.USAGE)  # Nothing was begun.
+        raise
+
+
+class _HostToBe:
+    """What a run that has not begun offers to an executor; see `executors.Host`."""
+
+    run = slots = None
+    inherited = secrets = ()
+
+    def __init__(self, journal: str | None) -> None:
+        self.journal = journal
+
+    def record(self, attempt: AttemptId, notes: Sequence[Note]) -> None:
+        """Receive nothing: no attempt is made."""
+
+    def heard(self, attempt: AttemptId, tried: int, failed: int) -> None:
+        """Receive nothing, likewise."""
+
+    def wrote(self, stream: str, text: str) -> None:
+        """Receive nothing, likewise."""
 
 
 def _unknown(name: str, packs: FindsExecutors | None) -> ExecutorUrlError:

@@ -48,6 +48,7 @@ class CodeRef:
         path: Folders for `sys.path`, before those of the worker.
         checked: Those of them whose modules are imported only if their files can be trusted.
         folder: The working folder.
+        source: The folder with the code of the working folder, if a worker has that elsewhere.
         main: The name under which `__main__` of the driver is found in `files`, or None.
     """
 
@@ -57,6 +58,7 @@ class CodeRef:
     path: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
     folder: str
+    source: str | None = None
     main: str | None = None
 
 
@@ -219,7 +221,7 @@ class Host(Protocol):
 
     @property
     def run(self) -> int | None:
-        """The number of the run in its journal, or None."""
+        """The number of the run in its journal; None before it begins, or without a journal."""
         ...
 
     @property
@@ -230,6 +232,11 @@ class Host(Protocol):
     @property
     def inherited(self) -> tuple[int, ...]:
         """Descriptors that worker processes of this machine inherit: the lock of the run."""
+        ...
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The variables of the environment that have secrets of the run; see `masked`."""
         ...
 
     def record(self, attempt: AttemptId, notes: Sequence[Note]) -> None:
@@ -317,6 +324,7 @@ class ExecutorFactory(Protocol):
 
         Raises:
             ExecutorError: The URL is not valid, or the executor needs something that the run does
-                not have, such as a journal that other machines reach.
+                not have, such as a journal that other machines reach. One is made before each run
+                that names it, so that such a run is refused before it begins.
         """
         ...

@@ -70,6 +70,11 @@ class StepHost:
         self._heard = 0
         self._lock = threading.Lock()
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The variables of the environment that have secrets of the run."""
+        return self._ledger.secret_variables()
+
     def begins(self, attempt: AttemptId) -> None:
         """Note that an attempt may record from now on."""
         with self._lock:

@@ -52,6 +52,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def secret_variables(self) -> tuple[str, ...]:
+        """Return the variables of the environment whose values are known secrets."""
+        ...
+
 
 class MemoryLedger:
     """Accounts of a run without a journal; they take memory for each item.
@@ -95,6 +99,10 @@ class MemoryLedger:
 
     def refuse(self, text: str, about: str) -> None:
         """Refuse nothing: nothing is stored."""
+
+    def secret_variables(self) -> tuple[str, ...]:
+        """Return none: nothing is stored."""
+        return ()
 
 
 def _changed(row: ChunkRow | None, change: ChunkChange) -> ChunkRow:

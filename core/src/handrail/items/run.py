@@ -19,7 +19,7 @@ from handrail.items.forward import Forward, MapOptions, checked_options
 from handrail.items.ledger import MemoryLedger
 from handrail.items.results import Items
 from handrail.items.step import StepOfItems
-from handrail.journal.protocol import SharesLock
+from handrail.journal.protocol import ReachedByWorkers, SharesLock
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
@@ -210,7 +210,7 @@ class ItemsOfRun:
             lock = owned.lock_descriptor if isinstance(owned, SharesLock) else None
             host = StepHost(
                 ledger,
-                journal=getattr(journal, "url", None),
+                journal=journal.url if isinstance(journal, ReachedByWorkers) else None,
                 run=owned.number,
                 inherited=() if lock is None else (lock,),
             )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import RollbackDataError
 from handrail.journal.codec import mask_json
-from handrail.redact import json_has_password
+from handrail.redact import HIDDEN, json_has_password
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import KeepsItems
@@ -70,3 +71,7 @@ class ItemLog:
                 f"{about} has a secret in it, which is never stored, and which an undo would need",
                 ways_out=("let the functions read it from a variable of the environment",),
             )
+
+    def secret_variables(self) -> tuple[str, ...]:
+        """Return the variables of the environment whose values are known secrets."""
+        return tuple(name for name, value in os.environ.items() if self._mask(value) == HIDDEN)

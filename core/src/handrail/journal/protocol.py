@@ -606,6 +606,11 @@ class ChunkFences(Protocol):
 class ReachedByWorkers(Protocol):
     """What a journal has in addition if workers on other machines can write to its runs."""
 
+    @property
+    def url(self) -> str:
+        """The URL with which other machines open it."""
+        ...
+
     def chunk_session(self, label: str) -> ChunkSession:
         """Return a connection for a worker; it does not end with the journal.
 

@@ -96,8 +96,8 @@ class UndoPacks:
 
     @property
     def executor(self) -> str | None:
-        """The URL of the executor for items that the settings name, or None."""
-        return self._packs.executor
+        """None: items are undone by the executor that has worked on them."""
+        return None
 
     @property
     def executors(self) -> InstalledExecutors:

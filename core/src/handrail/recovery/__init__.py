@@ -201,7 +201,7 @@ class _Going:
                 sweeps = import_module("handrail.sweeps.action")
                 cls, packs = sweeps.recorded_sweep(cls, recorded.row) or cls, ()
                 if self.aim == "resume":
-                    options = {**options, "journal": journal, "on_failure": "keep"}
+                    options = {**options, "on_failure": "keep"}
             yield prepare(
                 cls,
                 recorded,

@@ -25,7 +25,7 @@ from handrail.plan.plan import groups_of
 from handrail.recovery.invocation import Invocation, stored_params
 from handrail.recovery.recorded_plan import action_of, begun
 from handrail.recovery.resume_run import Recovery, changed_input_hints
-from handrail.recovery.status import check, refusal, status_of
+from handrail.recovery.status import check, only_undoes, refusal, status_of
 from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -141,11 +141,6 @@ def _to_resume(journal: Journal, project: str | None, action: str | None) -> Ite
 def _elsewhere(row: RunRow | None) -> tuple[str, ...]:
     # No command to paste, because the run belongs to another project.
     return () if row is None else (f"the latest one is run {row.number}, of {row.project}",)
-
-
-def only_undoes(row: RunRow, aim: Aim) -> bool:
-    """Return whether a resume with this aim executes no more steps except `always_run` ones."""
-    return aim == "rollback" or row.direction == "undo"
 
 
 def prepare(

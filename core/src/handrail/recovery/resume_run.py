@@ -9,7 +9,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from handrail.actions import about_action, orchestrator_of, result_of
+from handrail.actions import about_action, check_executor_of, orchestrator_of, result_of
 from handrail.engine.machine import missing_error, play_on
 from handrail.engine.outcome import Failure
 from handrail.engine.rollback_data import ASKED, NOT_BEGUN
@@ -45,7 +45,7 @@ from handrail.recovery.replay_state import (
     fields_in_lane,
     replay_state_of,
 )
-from handrail.recovery.status import Aim, check
+from handrail.recovery.status import Aim, check, only_undoes
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -312,7 +312,7 @@ class Recovery:
 
     def _claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
         check(self.recorded.row, self.aim, again=self.failed_only)
-        self.check_drift()
+        self.check_ready()
         if self.failed_only:
             place = replay_state_of(self.recorded, self.plan)
             first_with_failures(self.journal, self.recorded.row.number, self.plan, place)
@@ -323,8 +323,9 @@ class Recovery:
             secrets=self.secrets,
         )
         self._check_values(self.recorded, about)
+        options: RunOptions = {**self.options, "journal": self.journal}
         orchestrator = orchestrator_of(
-            self.action, self.plan, recorded_executor=self.executor, **self.options
+            self.action, self.plan, about, recorded_executor=self._executor, **options
         )
         number = self.recorded.row.number
         owned = self.journal.claim(number, take_over=self.take_over)
@@ -347,13 +348,23 @@ class Recovery:
             raise
         return orchestrator, going
 
-    def check_drift(self) -> None:
-        """Check that the steps that were started are unchanged.
+    def check_ready(self) -> None:
+        """Check that the steps that were started are unchanged, and that the executor can work.
 
         Raises:
             DriftError: The steps or the params have changed, and `accept_drift` is false.
+            ExecutorError: The executor for items cannot work for this run.
         """
         self._check_drift(self.recorded)
+        executor = self.options.get("executor") or self._executor
+        check_executor_of(self.action, executor, self.journal)
+
+    @property
+    def _executor(self) -> str | None:
+        """The executor that the run began with; None for an undo that needs none."""
+        number, undoes = self.recorded.row.number, only_undoes(self.recorded.row, self.aim)
+        needed = not undoes or mapped_of(self.journal, number, self.plan)
+        return self.executor if needed else None
 
     def _check_again(self, owned: OwnedRun, recorded: RecordedRun, about: RunAbout) -> None:
         """Repeat the checks, in case another process has changed the run before the claim."""

@@ -141,6 +141,11 @@ def status_of(journal: Journal, row: RunRow) -> RunStatus:
         return RunStatus(row=replace(row, damage=error.message))
 
 
+def only_undoes(row: RunRow, aim: Aim) -> bool:
+    """Return whether a resume with this aim executes no more steps except `always_run` ones."""
+    return aim == "rollback" or row.direction == "undo"
+
+
 def is_sweep(row: RunRow) -> bool:
     """Return whether a run is a sweep, at the cost of a search."""
     return '"sweep":' in row.packs

@@ -147,7 +147,7 @@ def template_of(sweep: Sweep, action: str, params: str, packs: str, project: str
     return Template(
         action=action,
         params=params,
-        packs=replace(invocation, sweep=None, executor=None).to_json(),
+        packs=replace(invocation, sweep=None).to_json(),
         folder=os.getcwd(),
         project=project,
         on_failure=sweep.on_failure,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import lru_cache
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail import events
 from handrail.actions import about_action, orchestrator_of, result_of
 from handrail.errors import JournalError, RollbackRefusedError
+from handrail.executors.code import source_folder
+from handrail.executors.opening import default_url, kind_of
 from handrail.frozen import record, replace
 from handrail.journal.numbers import TRIES, ChildNumber, child_number
 from handrail.journal.opening import open_journal
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
     from handrail.recovery.status import Aim
     from handrail.sweeps.grid import Grid
     from handrail.targets import Target
+
+
+_GOING = 10.0  # Seconds for the connection of a worker to end after it.
 
 
 def run_child(item: Mapping[str, Any], item_context: Any) -> dict[str, Any]:
@@ -87,7 +93,7 @@ def opened(shared: Mapping[str, Any]) -> Generator[Children]:
         shared: The `journal`, the number of the `sweep`, and the `template`.
     """
     template = shared["template"]
-    packs, target = _found(os.getcwd(), template["packs"], template["action"])
+    packs, target = _found(source_folder(), template["packs"], template["action"])
     journal = open_journal(
         shared["journal"],
         default="",
@@ -144,6 +150,7 @@ class Children:
             recovery = self._recovery(self.journal.read(number), "rollback")
             return metrics_of(recorded_result(recovery))
         metrics = _Metrics()
+        self._until_free(number)
         recovery = self._recovery(self.journal.read(number), "resume")
         recovery.options["observers"] = (metrics,)
         return metrics.with_result(recovery.run())
@@ -166,6 +173,7 @@ class Children:
         """Undo the child at a place, if there is one and it was not undone yet."""
         latest = latest_child(self.journal, self.sweep, place)
         if latest is not None and latest.outcome != "rolled_back":
+            self._until_free(latest.number)
             self._recovery(self.journal.read(latest.number), "rollback").run()
 
     def _begin(self, number: ChildNumber, point: Mapping[str, Any]) -> dict[str, float]:
@@ -178,11 +186,12 @@ class Children:
         use = LockUse(name=lock_name(self.target, packs), no_lock=invocation.no_lock)
         whole = packs.check_lock(whole, cls, lambda: whole, use)
         part = select(whole, only=invocation.only, start=invocation.start, skip=invocation.skip)
+        executor = self._executor(invocation.executor)
         about = about_action(
             cls,
             action.params,
             recorded_as=template["action"],
-            packs=template["packs"],
+            packs=replace(invocation, executor=executor).to_json(),
             variables={tuple(path.split(".")): name for path, name in stored["secrets"].items()},
             serializers=packs.serializers,
             secrets=[text for each in packs.secrets() for text in each.texts],
@@ -196,10 +205,26 @@ class Children:
             journal=self.journal,
             on_failure=template["on_failure"],
             strict_results=template["strict_results"] or packs.strict_results,
+            executor=executor,
             observers=(metrics,),
         )
         counts = orchestrator.execute()
         return metrics.with_result(result_of(action, counts, orchestrator.context))
+
+    def _executor(self, asked: str | None) -> str | None:
+        """Return the executor for the items of a child, if not that of the settings.
+
+        It is of the kind that the sweep itself has; the settings say how many slots it has.
+        """
+        if asked is None or kind_of(asked) == kind_of(self.packs.executor or default_url()):
+            return None
+        return kind_of(asked)
+
+    def _until_free(self, number: int) -> None:
+        """Wait a moment for a run whose worker is gone, and its connection perhaps not yet."""
+        deadline = time.monotonic() + _GOING
+        while self.journal.holder(number) is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _recovery(self, recorded: RecordedRun, aim: Aim) -> Recovery:
         recovery = prepare(
@@ -212,7 +237,7 @@ class Children:
             lock=LockUse(name=lock_name(self.target, self.packs)),
         )
         if aim == "resume" and self.template["on_failure"] == "keep":
-            recovery.options |= {"journal": self.journal, "on_failure": "keep"}
+            recovery.options["on_failure"] = "keep"
         return recovery
 
 

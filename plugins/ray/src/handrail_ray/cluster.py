@@ -35,6 +35,25 @@ def ray_module() -> Any:
     return import_module("ray")
 
 
+def address_of_cluster() -> str:
+    """Return the address of the cluster to join, or nothing for one of this machine alone.
+
+    Raises:
+        ExecutorError: It is none.
+    """
+    address = os.environ.get(_ADDRESS, "").strip()
+    refuse_client(address)
+    if "://" in address:
+        raise ExecutorError(
+            f"{_ADDRESS}={address} is no address of a node of a Ray cluster",
+            ways_out=(
+                f"HOST:PORT is one, and on a node itself:  {_ADDRESS}=auto",
+                "the address of a dashboard, for ray job submit, is in RAY_API_SERVER_ADDRESS",
+            ),
+        )
+    return "" if address == "local" else address
+
+
 def refuse_client(address: str) -> None:
     """Check that an address is not one of the Ray client.
 
@@ -62,7 +81,7 @@ def connect(slots: int | None) -> int:
     Raises:
         ExecutorError: There is no such cluster, or it does not start.
     """
-    address = os.environ.get(_ADDRESS, "")
+    address = address_of_cluster()
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     if not address:

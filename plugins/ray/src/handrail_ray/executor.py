@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ExecutorError, JournalError
 from handrail.executors import Cancelled, Failed, Full, Guarantees, Lost
-from handrail_ray.cluster import connect, nodes, ray_module, refuse_client
+from handrail_ray.cluster import (
+    address_of_cluster,
+    connect,
+    nodes,
+    ray_module,
+    refuse_client,
+)
 from handrail_ray.shipped import ship
 from handrail_ray.versions import versions
 from handrail_ray.worker import Job, kill, open_journal, probe, work_on
@@ -54,14 +60,22 @@ class RayExecutor:
 
     def __init__(self, url: str, host: Host) -> None:
         refuse_client(url)
-        refuse_client(os.environ.get("RAY_ADDRESS", ""))
+        address_of_cluster()
         match = _URL.fullmatch(url)
         if match is None:
             raise ExecutorError(
                 f"'{url}' is no executor on a Ray cluster",
                 ways_out=("ray, or with a number of slots: ray:8", "set RAY_ADDRESS to join one"),
             )
-        if host.journal is None or host.run is None:
+        if find_spec("ray") is None:
+            raise ExecutorError(
+                "Ray is not installed here",
+                ways_out=(
+                    "install it:  pip install ray",
+                    "or stay on this machine: --executor processes",
+                ),
+            )
+        if host.journal is None:
             raise ExecutorError(
                 "workers on a Ray cluster record what they do in the journal of the run, which "
                 "only this machine reaches",
@@ -72,7 +86,6 @@ class RayExecutor:
                 ),
             )
         self._host = host
-        self._where: tuple[str, int] = (host.journal, host.run)
         self._slots: int | None = int(match["slots"]) if match["slots"] else host.slots
         self._journal: Journal | None = None
         self._task: Any = None
@@ -102,11 +115,14 @@ class RayExecutor:
             ExecutorError: There is no cluster, or a node cannot work with this run.
             JournalError: The journal cannot be used.
         """
-        url, run = self._where
+        url, run = self._host.journal, self._host.run
+        assert url is not None
+        assert run is not None, "the run has begun"
         self._journal = open_journal(url)
         self._fences: ChunkFences = cast("ReachedByWorkers", self._journal).chunk_fences(run)
         job = Job(
             journal=url,
+            secrets=self._host.secrets,
             versions=versions(),
             shipped=ship(code),
             beat=BEAT,
@@ -228,7 +244,7 @@ class RayExecutor:
         try:
             reply: Reply = ray.get(ref)
         except ray.exceptions.RayTaskError as error:
-            return Failed(attempt=attempt, error=_first_line(error), trace=str(error))
+            return Failed(attempt=attempt, error=_told(error), trace=str(error))
         except ray.exceptions.RayError as error:
             # What Ray knows of a worker may be wrong, and it may be early.
             asked = attempt in self._asked
@@ -289,9 +305,17 @@ def _check_nodes(job: Job) -> None:
     }
     ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE)
     for ref in ready:
-        with suppress(ray.exceptions.RayError):
-            if why := ray.get(ref):
-                raise ExecutorError(f"the node {asked[ref]} cannot work on this run: {why}")
+        try:
+            why = ray.get(ref)
+        except ray.exceptions.RayTaskError as error:
+            why = _told(error)  # This pack is missing there, or another one is there.
+        except ray.exceptions.RayError:
+            continue  # It may be gone.
+        if why:
+            raise ExecutorError(
+                f"the node {asked[ref]} cannot work on this run: {why}",
+                ways_out=("install the same on all nodes, or build one image for all",),
+            )
 
 
 def _kill(holder: ChunkHolder) -> None:
@@ -301,6 +325,12 @@ def _kill(holder: ChunkHolder) -> None:
     for node in nodes():
         if node.id.startswith(start):
             task.options(scheduling_strategy=_on(node.id)).remote(int(pid))
+
+
+def _told(error: Any) -> str:
+    """Return what a task of Ray has raised, without the traceback that Ray puts before it."""
+    cause: BaseException = error.cause
+    return f"{type(cause).__name__}: {_first_line(cause)}"
 
 
 def _first_line(error: BaseException) -> str:

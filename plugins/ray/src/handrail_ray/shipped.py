@@ -1,8 +1,9 @@
 """The code of a workflow on the nodes: used where it is, if it is the same, or as it was shipped.
 
-What is shipped are the Python files of folders that are not installed. What a node has at the same
-place, byte for byte, is used there, so that it finds the files beside it: on a cluster of one
-machine, and where nodes share a file system, nothing is unpacked.
+What is shipped are the Python files of folders that are not installed, and the settings and the
+lock of the project, each with its path. If a node has all of them at the same places, byte for
+byte, they are used there, so that code finds the files beside it: on a cluster of one machine, and
+where nodes share a file system, nothing is unpacked.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from handrail.errors import ExecutorError
-from handrail.executors import CodeRef
+from handrail.executors import CodeRef, project_files
 from handrail.frozen import frozen, replace
 
 LARGEST = 20_000_000
-"""The most bytes of Python files that are shipped."""
+"""The most bytes of files that are shipped."""
 
 _NOT_CODE = ("node_modules", "site-packages", "__pycache__")
 
@@ -33,13 +34,11 @@ class Shipped:
 
     Attributes:
         code: Where the run has it.
-        files: The path of each file, by its place in the archive.
         digests: The digest of each file, by its path.
-        archive: The files, as a ZIP archive.
+        archive: The files, as a ZIP archive, each at its path without the root.
     """
 
     code: CodeRef
-    files: Mapping[str, str]
     digests: Mapping[str, str]
     archive: bytes
 
@@ -55,17 +54,18 @@ def ship(code: CodeRef) -> Shipped:
     Raises:
         ExecutorError: It is more than `LARGEST`, or cannot be read.
     """
-    places = {
-        f"path/{number}/{file.relative_to(folder).as_posix()}": str(file)
-        for number, folder in enumerate(code.path)
-        if not os.path.samefile(folder, sysconfig.get_path("scripts"))
+    scripts = sysconfig.get_path("scripts")
+    files = {
+        str(file)
+        for folder in code.path
+        if not os.path.exists(scripts) or not os.path.samefile(folder, scripts)
         for file in _python_files(folder)
     }
-    places |= {f"files/{name}/{Path(file).name}": file for name, file in code.files.items()}
+    files.update(code.files.values(), project_files(code.folder))
     digests: dict[str, str] = {}
     packed, total = io.BytesIO(), 0
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for place, file in sorted(places.items()):
+        for file in sorted(files):
             try:
                 content = Path(file).read_bytes()
             except OSError as error:
@@ -82,45 +82,35 @@ def ship(code: CodeRef) -> Shipped:
                 )
             digests[file] = sha256(content).hexdigest()
             # Without the time, so that the same files are the same archive.
-            archive.writestr(zipfile.ZipInfo(place), content, zipfile.ZIP_DEFLATED)
-    return Shipped(code=code, files=places, digests=digests, archive=packed.getvalue())
+            archive.writestr(zipfile.ZipInfo(_place(file)), content, zipfile.ZIP_DEFLATED)
+    return Shipped(code=code, digests=digests, archive=packed.getvalue())
 
 
 def unpack(shipped: Shipped, below: Path) -> CodeRef:
-    """Return where a node finds the code; unpack what it has not, or has otherwise.
+    """Return where a node finds the code; unpack it if a file is missing there, or another one.
 
     Args:
         shipped: The code.
         below: The folder to unpack it in, for all workers of the node.
     """
     code = shipped.code
+    same = all(_digest(file) == digest for file, digest in shipped.digests.items())
+    if same and all(map(os.path.isdir, (code.folder, *code.path))):
+        return code
     target = below / shipped.name
 
-    def at(place: str, there: str) -> str:
-        """Return where a node finds a place of the archive, which the run has at `there`."""
-        ours = [file for each, file in shipped.files.items() if each.startswith(f"{place}/")]
-        if os.path.exists(there) and all(_digest(file) == shipped.digests[file] for file in ours):
-            return there
-        _extract(shipped.archive, target)
-        return str(target / place)
+    def at(path: str) -> str:
+        return str(target / _place(path))
 
-    path = {each: at(f"path/{number}", each) for number, each in enumerate(code.path)}
-    files = {name: at(f"files/{name}", file) for name, file in code.files.items()}
-    # What was unpacked is in a folder of its own.
-    files = {
-        name: found if found == code.files[name] else str(Path(found, Path(code.files[name]).name))
-        for name, found in files.items()
-    }
-    folder = code.folder
-    if not os.path.isdir(folder):
-        _extract(shipped.archive, target)
-        folder = path.get(folder, str(target))
+    _extract(shipped, target)
     return replace(
         code,
-        path=tuple(path.values()),
-        checked=tuple(path[each] for each in code.checked),
-        files=files,
-        folder=folder,
+        path=tuple(map(at, code.path)),
+        checked=tuple(map(at, code.checked)),
+        files={name: at(file) for name, file in code.files.items()},
+        # What the items read and write may be there nevertheless.
+        folder=code.folder if os.path.isdir(code.folder) else at(code.folder),
+        source=at(code.folder),
     )
 
 
@@ -136,17 +126,25 @@ def _python_files(folder: str) -> Iterator[Path]:
         yield from (Path(at, each) for each in files if each.endswith(".py"))
 
 
+def _place(path: str) -> str:
+    """Return the place of a file or folder in the archive, which keeps how they lie together."""
+    return Path(path).relative_to(Path(path).anchor).as_posix()
+
+
 def _digest(file: str) -> str | None:
     with suppress(OSError):
         return sha256(Path(file).read_bytes()).hexdigest()
     return None
 
 
-def _extract(archive: bytes, target: Path) -> None:
+def _extract(shipped: Shipped, target: Path) -> None:
     """Unpack an archive, at once for all workers that look for it."""
     if target.exists():
         return
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        zipfile.ZipFile(io.BytesIO(archive)).extractall(Path(folder, "code"))
+        code = Path(folder, "code")
+        zipfile.ZipFile(io.BytesIO(shipped.archive)).extractall(code)
+        for each in (shipped.code.folder, *shipped.code.path):  # One may have no file of its own.
+            (code / _place(each)).mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # Another worker was faster.
-            os.rename(Path(folder, "code"), target)
+            os.rename(code, target)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from handrail.errors import ExecutorError, JournalError, LeaseLostError, describe
-from handrail.executors import Failed, Lost, Outcome, prepare, work
+from handrail.executors import Failed, Lost, Outcome, masked, prepare, work
 from handrail.frozen import frozen
 from handrail.journal import Journal, ReachedByWorkers
 from handrail_ray.cluster import ray_module
@@ -34,6 +34,7 @@ class Job:
 
     Attributes:
         journal: The URL of the journal.
+        secrets: The variables that have secrets of the run.
         versions: What is installed on the machine of the run.
         shipped: The code.
         beat: Seconds between signs of life.
@@ -41,6 +42,7 @@ class Job:
     """
 
     journal: str
+    secrets: tuple[str, ...]
     versions: Mapping[str, str]
     shipped: Shipped
     beat: float
@@ -116,8 +118,9 @@ def work_on(job: Job, call: ChunkCall, token: int) -> Reply:
     except (ExecutorError, JournalError) as error:
         return Reply(Failed(attempt=attempt, error=error.message))
     stdout, stderr = _Printed(), _Printed()
+    without_secrets = masked(job.secrets)
     with _alive(session, job), redirect_stdout(stdout), redirect_stderr(stderr):
-        outcome = work(code, call, record=lambda notes: _record(session, notes))
+        outcome = work(code, call, record=lambda notes: _record(session, without_secrets(notes)))
     try:
         session.end()
     except JournalError as error:

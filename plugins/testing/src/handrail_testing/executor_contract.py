@@ -46,6 +46,7 @@ class ContractHost:
         run: The number of the run; None.
         slots: The number of slots that the user asked for; None.
         inherited: Descriptors for workers; none.
+        secrets: The variables of the environment that have secrets; none.
         uid: The UUID of the run.
         notes: What was recorded, with the attempt.
         written: What workers have printed, by stream.
@@ -56,6 +57,7 @@ class ContractHost:
     run: int | None = None
     slots: int | None = None
     inherited: tuple[int, ...] = ()
+    secrets: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.uid = str(uuid.uuid4())

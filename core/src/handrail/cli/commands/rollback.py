@@ -136,7 +136,7 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
     recovery = recovery_of(session, journal, "rollback", recorded, request)
     if request.keep:
         return _roll_back_others(session, journal, recovery, request, asks=asks)
-    recovery.check_drift()
+    recovery.check_ready()
     if asks or request.dry_run or not request.quiet:
         whose = "" if row.project == mine else f" · of {row.project}"
         _show(session, _preview(journal, recovery, whose), dry=request.dry_run, asks=asks)

@@ -179,6 +179,46 @@ def test_rollback_after_replacing_is_refused(table, export, journaled, here):
     assert (here / "out.csv").read_bytes() == before
 
 
+@pytest.mark.parametrize("target", ["out.csv", "out/"])
+def test_rollback_after_replacing_what_was_kept(table, export, journaled, here, world, target):
+    """With --keep-replaced the older export is back, to the byte; also after two replacements."""
+    export(table(2), target, table="item", format="csv")
+    states = [world()]
+    for number in (1, 2):
+        more(1, here)
+        states[-1] = {**world()}
+        journal = journaled(target=target, format="csv", keep_replaced=True, **OVER)
+        assert journal.read(number).row.sealed is None
+        states.append(world())
+        journal.close()
+    for number in (2, 1):
+        journal = SqliteJournal(here / ".handrail" / "runs.db")
+        handrail.rollback(DefaultExportAction, number, journal=journal, packs=())
+        journal.close()
+        kept = {
+            k: v for k, v in world().items() if not k.startswith((".handrail", "rows.db", "out/.h"))
+        }
+        before = states[number - 1]
+        assert kept == {k: before[k] for k in kept}
+
+
+def test_what_is_kept_cannot_be_where_files_go(table, export, journaled, here, seen):
+    """An export with fewer files deletes the others of the older one, and says what that means."""
+    export(table(4), "out/", table="item", format="csv", partition_by=["kind"])
+    options = {"target": "out/", "format": "csv", "partition_by": ["kind"], "where": "kind = 'a'"}
+    journal = journaled(keep_replaced=True, **options, **OVER)
+    journal.close()
+    assert not (here / "out" / "kind=b").exists()
+    notes = [data["summary"] for event, data, _ in seen.logged if event == "note"]
+    assert notes == [
+        "kind=b/data_0.csv of the older export is deleted, so what was replaced is not kept"
+    ]
+    journal = SqliteJournal(here / ".handrail" / "runs.db")
+    with pytest.raises(HandrailError, match="cannot be rolled back"):
+        handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+    journal.close()
+
+
 @step(weight=0.1)
 def meddle(context):
     Path("out.csv").unlink()

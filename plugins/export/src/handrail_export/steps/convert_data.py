@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +143,6 @@ def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> 
     import shutil
 
     from handrail_export.hashing import Following
-    from handrail_export.staging import files_below
 
     split = tuple(context.options.partition_by)
     name = context.layout.file or f"data{written_as.ending}"
@@ -159,10 +158,24 @@ def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> 
     if count == 0:
         shutil.rmtree(folder)
         return
-    context.use_manifest().add(
-        _written(path, folder, written_as.count(path) if split else count, sha256)
-        for path in files_below(folder)
+    context.close_rows()  # Its memory is not needed any more.
+    _note(
+        context,
+        folder,
+        lambda path: _written(path, folder, written_as.count(path) if split else count, sha256),
     )
+
+
+def _note(context: ExportContext, folder: Path, describe: Callable[[Path], ExportedFile]) -> None:
+    """Note all files of the export, each flushed and with its checksum, several at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from handrail_export.staging import files_below
+    from handrail_storage import pages
+
+    with ThreadPoolExecutor(context.options.concurrency) as pool:
+        for paths in pages(files_below(folder), _PAGE):
+            context.use_manifest().add(pool.map(describe, paths))
 
 
 def _written(path: Path, folder: Path, rows: int | None, sha256: str | None = None) -> ExportedFile:
@@ -194,8 +207,6 @@ class _Pictures:
     def write(self, folder: Path) -> None:
         import shutil
 
-        from handrail_export.staging import files_below
-
         context = self._context
         context.total_count = context.exported_count = context.failed_count = 0
         self._format.write(self._pictures(), folder, tuple(context.options.categories))
@@ -209,7 +220,7 @@ class _Pictures:
         if context.exported_count == 0:
             shutil.rmtree(folder)
             return
-        context.use_manifest().add(_written(path, folder, None) for path in files_below(folder))
+        _note(context, folder, lambda path: _written(path, folder, None))
 
     def _pictures(self) -> Iterator[Picture]:
         from handrail_export.manifest import ExportedFile

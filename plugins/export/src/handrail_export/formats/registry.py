@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
@@ -49,9 +49,7 @@ def offers() -> list[Offer]:
 
 
 def _found() -> dict[Offer, EntryPoint | LocalObject]:
-    found: dict[Offer, EntryPoint | LocalObject] = {
-        _offer(point): point for point in _points(tuple(sys.path))
-    }
+    found: dict[Offer, EntryPoint | LocalObject] = dict(_installed(tuple(sys.path)))
     for each in local_objects("formats").values():
         offer = Offer(name=each.name, pack="local", version="", leads_to=each.target)
         found[offer] = each
@@ -113,9 +111,9 @@ def ending_of(name: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return the entry points; cached, since each search takes a while."""
-    return tuple(entry_points(group=GROUP))
+def _installed(_path: tuple[str, ...]) -> Mapping[Offer, EntryPoint]:
+    """Return the formats of installed distributions; cached, since each search takes a while."""
+    return {_offer(point): point for point in entry_points(group=GROUP)}
 
 
 def _offer(point: EntryPoint) -> Offer:

@@ -13,6 +13,7 @@ import handrail
 from handrail import step
 from handrail.errors import HandrailError
 from handrail.journal.sqlite import SqliteJournal
+from handrail.records import record_of
 from handrail_export import DefaultExportAction
 
 OVER = {"if_exists": "overwrite"}
@@ -127,6 +128,25 @@ def journaled(here, seen):
         return journal
 
     return run
+
+
+def test_columns_and_files_are_attached(table, journaled, here):
+    """A report of the run shows the types of the columns, and the files with their checksums."""
+    table(4)
+    journal = journaled(target="out/", format="csv", partition_by=["kind"])
+    record = record_of(journal, 1)
+    (columns,) = record.step("fetch_results").attachments
+    (files,) = record.step("convert_data").attachments
+    journal.close()
+    assert (columns.name, columns.value.rows[:2]) == (
+        "columns",
+        (("id", "BIGINT"), ("name", "VARCHAR")),
+    )
+    listed = json.loads((here / "out" / "manifest.json").read_text())["files"]
+    assert files.value.columns == ("file", "rows", "bytes", "sha256")
+    assert [
+        dict(zip(("path", "rows", "size", "sha256"), row, strict=True)) for row in files.value.rows
+    ] == [{k: each[k] for k in ("path", "rows", "size", "sha256")} for each in listed]
 
 
 EVERYTHING = {

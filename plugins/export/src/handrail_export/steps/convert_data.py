@@ -76,6 +76,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
             total_count=context.total_count,
         )
         manifest.keep()
+        _attach_files(context)
         return _result(context, noun)
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
@@ -119,6 +120,15 @@ def _check_columns(context: ExportContext) -> None:
             f"the columns of {rows.source.shown} have changed since the run began: "
             f"{listed(changed, most=6) or 'their order'}"
         )
+
+
+def _attach_files(context: ExportContext) -> None:
+    from handrail.attachments import Table
+
+    manifest = context.use_manifest()
+    rows = ((each.path, each.rows, each.size, each.sha256) for each in manifest.files())
+    total, _ = manifest.totals()
+    context.attach("files", Table(("file", "rows", "bytes", "sha256"), rows, total=total))
 
 
 def _result(context: ExportContext, noun: str) -> StepResult:

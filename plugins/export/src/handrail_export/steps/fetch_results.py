@@ -30,6 +30,7 @@ class FetchResultsStep(BaseStep[ExportContext]):
                 raise SourceChangedError(describe(error)) from error
 
     def execute(self, context: ExportContext) -> StepResult:
+        from handrail.attachments import Table
         from handrail_export.sources import addresses_of
         from handrail_export.sources.stamps import stamps_of
 
@@ -41,6 +42,8 @@ class FetchResultsStep(BaseStep[ExportContext]):
             context.log("note", {"summary": note})
         found = rows.columns
         context.schema = [{"name": each.name, "type": each.type} for each in found]
+        types = ((each.name, each.type) for each in found)
+        context.attach("columns", Table(("column", "type"), types, total=len(found)))
         about = f" · about {count_text(rows.total, 'row')}" if rows.total else ""
         names = listed([each.name for each in found], most=6)
         summary = f"{rows.source.shown}{about} · {count_text(len(found), 'column')}: {names}"

@@ -7,6 +7,7 @@ import json
 import pytest
 
 import handrail
+from handrail import step
 from handrail.journal.sqlite import SqliteJournal
 from handrail_export import DefaultExportAction
 from handrail_storage.backend import ObjectStore
@@ -67,6 +68,54 @@ def test_file_and_folder(table, export, bucket, here):
     }
     assert json.loads(bucket.get("deep/parts/manifest.json"))["exported_count"] == 4
     assert {path.suffix for path in (here / ".handrail" / "exports").iterdir()} <= {".db", ""}
+
+
+def test_rows_of_objects(bucket, export, here):
+    """Objects are sources: one, those of a pattern, and beside others in a query."""
+    bucket.put("in/a.csv", b"id,kind\n1,1\n")
+    bucket.put("in/b.csv", b"id,kind\n2,2\n")
+    bucket.put("in/deep/c.csv", b"id,kind\n3,3\n")
+    (here / "kinds.csv").write_text("kind,name\n1,one\n2,two\n3,three\n")
+    url = f"s3://{bucket.name}/in"
+    assert export(f"{url}/a.csv", "a.csv").result["exported_count"] == 1
+    assert export(f"{url}/*.csv", "b.csv").result["exported_count"] == 2
+    assert export(f"{url}/**/*.csv", "c.csv").result["exported_count"] == 3
+    query = "SELECT name FROM source JOIN s USING (kind) ORDER BY ALL"
+    export("kinds.csv", f"{url}/out.csv", sources={"s": f"{url}/b.csv"}, query=query)
+    assert bucket.get("in/out.csv") == b"name\ntwo\n"
+    assert not list(here.rglob("fetched"))
+    done = export(f"{url}/none.csv", "d.csv", fails=True)
+    assert done.message == f"there is no object {url}/none.csv"
+    done = export(f"{url}/a.csv", f"{url}/a.csv", fails=True, **OVER)
+    assert done.message == f"{url}/a.csv is what is read"
+
+
+@step(weight=0.1)
+def stop(context):
+    raise PermissionError("stopped")
+
+
+class Stopped(DefaultExportAction):
+    """An export that fails once it has seen its source."""
+
+    def setup_steps(self, registry):
+        super().setup_steps(registry)
+        registry.insert_after("fetch_results", stop)
+
+
+def test_objects_that_change_stop_a_resume(bucket, here, seen):
+    """By their ETags; nothing is undone."""
+    bucket.put("in/a.csv", b"id,kind\n1,1\n")
+    given = {"source": f"s3://{bucket.name}/in/*.csv", "target": "out.csv"}
+    journal = SqliteJournal(here / "runs.db")
+    with pytest.raises(handrail.StepFailedError):
+        Stopped(given, handrail.RuntimeContext(logger=seen), packs=()).run(
+            journal=journal, on_failure="keep"
+        )
+    bucket.put("in/a.csv", b"id,kind\n9,9\n")
+    with pytest.raises(handrail.SourceChangedError, match=r"in/a\.csv: it was written to"):
+        handrail.resume(Stopped, 1, journal=journal, packs=())
+    journal.close()
 
 
 def test_pictures_from_and_to_a_bucket(catalogue, export, draw, bucket):

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks as InstalledPacks
     from handrail.packs.installed import installed_packs as installed_packs
+    from handrail.packs.local import LocalObject as LocalObject
+    from handrail.packs.local import local_objects as local_objects
     from handrail.packs.provider import with_settings as with_settings
     from handrail.packs.record import GROUPS as GROUPS
     from handrail.packs.record import EntryPoint as EntryPoint
@@ -22,14 +24,17 @@ __all__ = [
     "GROUPS",
     "EntryPoint",
     "InstalledPacks",
+    "LocalObject",
     "PackRecord",
     "installed_packs",
+    "local_objects",
     "unread_groups",
     "with_settings",
 ]
 
 _HOMES = {
     "installed": ("InstalledPacks", "installed_packs"),
+    "local": ("LocalObject", "local_objects"),
     "provider": ("with_settings",),
     "record": ("GROUPS", "EntryPoint", "PackRecord"),
     "unread": ("unread_groups",),

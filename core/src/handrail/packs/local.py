@@ -1,5 +1,7 @@
 """Offers the project's own actions, steps and workflows as a pack called `local`, and imports them.
 
+What else a project has in its files, such as formats, packs look up with `local_objects`.
+
 Python itself would run any module beside a file, including one that another user has put there or
 compiled into `__pycache__`. So local code is imported with loaders that refuse files of users who
 are not trusted.
@@ -28,6 +30,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import LocalCodeError, NotFoundError, describe
+from handrail.frozen import frozen
 from handrail.origin import Origin
 from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
 from handrail.settings.trust import distrust, read_file, refuse
@@ -55,6 +58,7 @@ def local_record(settings: Settings) -> PackRecord | None:
     points = [
         EntryPoint(group=PREFIX + each.kind, name=each.name, value=each.target)
         for each in settings.local
+        if each.kind in ("actions", "steps")
     ]
     points += [
         EntryPoint(group=f"{PREFIX}actions", name=name, value=_made_of(workflow))
@@ -72,6 +76,62 @@ def local_record(settings: Settings) -> PackRecord | None:
         is_local=True,
         why=file.name if file is not None else "",
     )
+
+
+@frozen
+class LocalObject:
+    """Something in the project's own files that a pack looks up by its name.
+
+    Attributes:
+        name: Its name.
+        target: Its location, such as `formats.py:Xml`.
+        origin: File and line of the settings that name it.
+        folder: The folder of the project.
+    """
+
+    name: str
+    target: str
+    origin: Origin
+    folder: str
+
+    def load(self) -> Any:
+        """Import and return it.
+
+        Raises:
+            NotFoundError: The file or module does not exist, or has no such attribute.
+            LocalCodeError: The file or module cannot be imported, or cannot be trusted.
+        """
+        record = PackRecord(id=LOCAL, name=LOCAL, location=self.folder, is_local=True)
+        entry = EntryPoint(group="", name=self.name, value=self.target)
+        return import_local(record, entry, self.origin)
+
+
+def local_objects(kind: str, folder: str | Path = ".") -> dict[str, LocalObject]:
+    """Return what a project has in a table of `[local]`, by name; nothing is imported.
+
+    Args:
+        kind: The table, such as `formats`.
+        folder: A folder in the project.
+
+    Raises:
+        SettingsError: The settings of the project are not valid.
+    """
+    # Imported here: it reads a file, which nothing else here does.
+    from handrail.settings.load import read_settings, settings_error  # noqa: PLC0415
+
+    settings, problems = read_settings(folder, {})
+    if problems:
+        raise settings_error(problems)
+    return {
+        each.name: LocalObject(
+            name=each.name,
+            target=each.target,
+            origin=each.origin,
+            folder=str(settings.project.folder),
+        )
+        for each in settings.local
+        if each.kind == kind
+    }
 
 
 def _made_of(workflow: Changes) -> str:

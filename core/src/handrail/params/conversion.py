@@ -73,6 +73,17 @@ def items_of(kind: Any) -> tuple[bool, Any]:
     return False, kind
 
 
+def named_items_of(kind: Any) -> Any:
+    """Return the type of the items of a mapping by names, if they can be given as text; else None.
+
+    Such a param can have an option, as `--source NAME=VALUE`, where it has the marker `Option`.
+    """
+    if get_origin(kind) not in (dict, Mapping) or get_args(kind)[0] is not str:
+        return None
+    item = bare(get_args(kind)[1])
+    return item if takes_text(item) else None
+
+
 def takes_text(kind: Any) -> bool:
     """Return whether a value of this type can be given as text."""
     if get_origin(kind) in (Union, types.UnionType):

@@ -16,6 +16,9 @@ class Argument:
 class Option:
     """Names the option of a param on the command line: `Annotated[int, Option("-n", "--limit")]`.
 
+    A mapping from names, such as `dict[str, Path]`, has an option only with this marker: it takes
+    `NAME=VALUE`, and is repeatable.
+
     Attributes:
         names: The option names, each with its dashes.
     """

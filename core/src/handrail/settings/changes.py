@@ -131,10 +131,10 @@ class Changes:
 
 @frozen
 class LocalName:
-    """An action or step of the project.
+    """An action or step of the project, or something else of it that a pack looks up.
 
     Attributes:
-        kind: `actions` or `steps`.
+        kind: `actions` or `steps`; or a word that packs look up, such as `formats`.
         name: Its name.
         target: Its location, such as `flows.py:nightly` or `company.flows:nightly`.
         origin: File and line.

@@ -32,6 +32,8 @@ KEYS: dict[str, str] = {
     "workflows.NAME.inputs": "table",
     "workflows.NAME.steps": "list of names and tables",
     "local.actions.NAME": "text",
+    "local.formats.NAME": "text",
+    "local.kinds.NAME": "text",
     "local.steps.NAME": "text",
     "packs.disable": "list of names",
     "packs.only": "list of names",

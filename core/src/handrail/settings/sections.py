@@ -402,7 +402,7 @@ def read_grants(reader: TableReader, value: object) -> Grants:
 
 
 def read_local(reader: TableReader, value: object) -> tuple[LocalName, ...]:
-    """Read `[local]`: actions and steps in the project's own files, in the order of the file."""
+    """Read `[local]`: what is in the project's own files, in the order of the settings file."""
     found: list[LocalName] = []
     for path, kind, table in reader.fields(("local",), value, "local"):
         for name, each in reader.table(path, table).items():

@@ -89,7 +89,7 @@ class Settings:
             `remove acme-scan:scan`.
         actions: The project's changes to actions, by action.
         workflows: The project's workflows, by name.
-        local: Actions and steps in the project's own files.
+        local: Actions, steps and more in the project's own files.
         required: Required packs and steps, those of policies first.
         locked: Whether every run must be locked.
         journal: The location of the project's journal, or None if not set.

@@ -99,17 +99,17 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
         registry.register(FinalizeStep())
 
     def check_inputs(self) -> Iterable[tuple[str, str]]:
-        from handrail_export.sources.address import parse_source
+        from handrail_export.sources import MAIN, addresses_of
         from handrail_storage.inputs import missing
 
-        address = parse_source(self.params.source)
-        place = address.place
-        if address.kind == "postgres":
-            return
-        if address.kind == "sqlite" or os.path.exists(place) or not glob.has_magic(place):
-            yield from missing("file", "source", place, address.shown)
-        elif next(glob.iglob(place, recursive=True), None) is None:
-            yield "source", f"there is no file {address.shown}"
+        for name, address in addresses_of(self.params).items():
+            place, param = address.place, "source" if name == MAIN else f"sources.{name}"
+            if address.kind == "postgres" or address.remote:
+                continue
+            if address.kind == "sqlite" or os.path.exists(place) or not glob.has_magic(place):
+                yield from missing("file", param, place, address.shown)
+            elif next(glob.iglob(place, recursive=True), None) is None:
+                yield param, f"there is no file {address.shown}"
 
     def result(self, context: ExportContext) -> ExportResult:
         counts = cast("ExportResult", dict(super().result(context)))

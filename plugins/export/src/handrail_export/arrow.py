@@ -36,6 +36,16 @@ class Batch(Protocol):
         ...
 
     @property
+    def schema(self) -> Schema:
+        """The columns."""
+        ...
+
+    @property
+    def columns(self) -> list[Values]:
+        """The values of each column."""
+        ...
+
+    @property
     def nbytes(self) -> int:
         """The bytes of its values."""
         ...

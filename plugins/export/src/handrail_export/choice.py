@@ -42,8 +42,18 @@ def check_columns(wanted: Sequence[str], known: Sequence[str], shown: str) -> No
             raise ChoiceError(f"the column {name} is asked for twice")
 
 
-def check_names(known: Sequence[str], shown: str) -> None:
+def check_names(
+    known: Sequence[str],
+    shown: str,
+    *,
+    way_out: str = "give one of them another name in --query: AS other",
+) -> None:
     """Check that all columns have distinct names.
+
+    Args:
+        known: The names.
+        shown: Description of the source, for people.
+        way_out: What to do about two that are the same.
 
     Raises:
         ChoiceError: Two columns have the same name.
@@ -51,13 +61,14 @@ def check_names(known: Sequence[str], shown: str) -> None:
     seen: dict[str, str] = {}
     for name in known:
         # The engine ignores the case of names.
-        other = seen.setdefault(name.casefold(), name)
-        if other is not name:
+        other = seen.get(name.casefold())
+        seen[name.casefold()] = name
+        if other is not None:
             both = f"two columns {name}" if other == name else f"the columns {other} and {name}"
             same = "" if other == name else ", which are the same to a filter"
             raise ChoiceError(
                 f"{shown} has {both}{same}",
-                ways_out=("give one of them another name in --query: AS other",),
+                ways_out=(way_out,),
             )
         if not name:
             raise ChoiceError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from handrail_export.errors import ExportError
 from handrail_export.formats.registry import offers
 from handrail_export.manifest import ExportedFile, Manifest
 from handrail_export.manifest.document import NAME, read_document
-from handrail_export.target import open_target
+from handrail_export.target import open_target, parse_target
 from handrail_export.verification import (
     Difference,
     Verification,
 )
-from handrail_storage import count_text, size_text
+from handrail_storage import Place, count_text, size_text
+from handrail_storage.backend import run_of
 from handrail_storage.manifests import KeptRun, find_run, runs_in
 
 _HEAD = (
@@ -99,7 +100,7 @@ def formats(as_json: bool) -> None:
 
 
 @export.command()
-@click.argument("what", metavar="[RUN|FOLDER]", required=False, type=RunType("export"))
+@click.argument("what", metavar="[RUN|PLACE]", required=False, type=RunType("export"))
 @click.option("--quick", is_flag=True, help="Compare sizes only, and read no content.")
 @folder_option
 @json_option
@@ -107,8 +108,8 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
     """Compare what is at the target of an export with its manifest.
 
     RUN is the number of the export, or its UUID, or as much of that as tells it from the others;
-    the latest one unless given. FOLDER is a folder or URL with a manifest.json. Exit code 1 when
-    something is missing or different.
+    the latest one unless given. PLACE is a folder or URL with a manifest.json, or the single file
+    of an export. Exit code 1 when something is missing or different.
     """
     with closing(_find(what, folder)) as listed:
         checked = Verification(target=open_target(listed.target), quick=quick)
@@ -178,11 +179,18 @@ class Listed:
 
 
 def _find(what: str | None, folder: Path) -> Listed:
-    if what is not None and not _A_RUN.fullmatch(what):
-        return _at_target(what.removesuffix(f"/{NAME}"))
-    if what is not None and Path(what, NAME).is_file():
-        return _at_target(what)
-    run = find_run(folder, what, action="export")
+    if what is None or (_A_RUN.fullmatch(what) and not Path(what).exists()):
+        return _of_run(find_run(folder, what, action="export"))
+    what = what.removesuffix(f"/{NAME}")
+    place = parse_target(what)
+    if place.local:
+        single = Path(place.path).is_file()
+    else:
+        single = not place.folder and open_target(place).read(NAME) is None
+    return _at_file(place, folder) if single else _at_folder(what)
+
+
+def _of_run(run: KeptRun) -> Listed:
     manifest = Manifest(run.path, make=False)
     about = manifest.description()
     if not {"exported_count", "target", "output"} <= about.keys():
@@ -199,15 +207,43 @@ def _find(what: str | None, folder: Path) -> Listed:
     )
 
 
-def _at_target(where: str) -> Listed:
+def _at_folder(where: str) -> Listed:
     content = open_target(where).read(NAME)
     if content is None:
         raise NotFoundError(
             f"there is no {NAME} in {where}",
-            ways_out=("of an export that is one file: handrail export verify RUN",),
+            ways_out=("of an export that is one file: that file, or the number of the run",),
         )
     about, files = read_document(content, f"{where}/{NAME}")
     return Listed(about=about, target=where, output=where, finished=True, files=files)
+
+
+def _at_file(place: Place, folder: Path) -> Listed:
+    """Return what is known of a single file: by the latest manifest of it, else by its mark."""
+    parent = place.parent()
+    for run in reversed(runs_in(folder)):
+        with suppress(ExportError):
+            listed = _of_run(run)
+            if (listed.target, listed.about.get("file")) == (parent.address, place.name):
+                return listed
+            listed.close()
+    found = open_target(parent).stat(place.name)
+    if found is None:
+        raise NotFoundError(f"there is no {place.shown}")
+    if found.mark is None or found.sha256 is None:
+        raise NotFoundError(
+            f"nothing is known of {place.shown}: no manifest in {folder} is of it, and it has no"
+            " mark of an export",
+            ways_out=("give the folder of the manifests: --state-folder FOLDER",),
+        )
+    file = ExportedFile(path=place.name, size=found.size, sha256=found.sha256)
+    return Listed(
+        about={"run": run_of(found.mark)},
+        target=parent.address,
+        output=place.shown,
+        finished=True,
+        files=iter((file,)),
+    )
 
 
 def _described(run: KeptRun) -> dict[str, Any]:

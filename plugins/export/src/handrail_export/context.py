@@ -65,8 +65,8 @@ class ExportContext(StorageContext, ActionContext[P]):
         collection: Name of the collection, where a catalogue is exported; once `fetch_results` is
             over.
         schema: Name and type of each column that is exported, once `fetch_results` is over.
-        source_files: Size and time of change of each file of the source, by its name below the
-            folder of the source, once `fetch_results` is over; empty for a database.
+        source_files: Size, and time of change or ETag, of each file of the source, by its name
+            below the folder of the source, once `fetch_results` is over; empty for a database.
         manifest_path: The file that lists the files of the export; empty until `initialize`.
         staging: The folder in which files wait until they are saved; empty until `initialize`.
         capabilities: The result of probing the target; empty until `initialize`.
@@ -83,7 +83,7 @@ class ExportContext(StorageContext, ActionContext[P]):
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     collection: str | None = None
     schema: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    source_files: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    source_files: dict[str, list[int | str]] = field(default_factory=dict[str, "list[int | str]"])
     manifest_path: str = ""
     staging: str = ""
     capabilities: dict[str, bool] = field(default_factory=dict[str, bool])
@@ -186,13 +186,14 @@ class ExportContext(StorageContext, ActionContext[P]):
 
         if self.opened.rows is None:
             options = self.options
-            source, self.collection = make_source(options)
+            scratch = str(self.use_staging()) if self.staging else self._scratch()
+            source, self.collection = make_source(options, scratch, self.set_status)
             limit = None if self._limits_pictures() else options.limit
             self.opened.rows = Rows(
                 source,
                 Choice(columns=tuple(options.columns), where=options.where, limit=limit),
                 memory=options.memory,
-                scratch=str(self.use_staging()) if self.staging else self._scratch(),
+                scratch=scratch,
                 report=self._report,
             )
         return self.opened.rows

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 from handrail_export.errors import ChoiceError, ExportError, SourceError, StorageError
 from handrail_export.names import said
+from handrail_export.sources.binding import quoted
 
 _THREADS = 4
 # Bytes: with a third of it JSON Lines take twice as long, and with more of it little less.
@@ -19,6 +20,9 @@ _LITTLE = 384 << 20
 _SPILL_WAYS_OUT = ("or free some space at the target, to which it moves what is too much",)
 _PAUSE = 0.2  # Seconds between two looks at how far a statement is.
 
+_NONE: Mapping[str, Any] = {}
+
+Values = Sequence[object]
 Report = Callable[[float, float], None]
 
 
@@ -30,12 +34,22 @@ class Engine:
             part of it, as DuckDB fills all it has, without being faster; see `grow`.
         reads: The files that it may read.
         scratch: The folder that it may write into.
+        registered: Datasets and streams of Arrow, by name.
+        views: Tables by name, each a relation for FROM.
 
     Attributes:
         starved: Whether something failed because there was too little memory.
     """
 
-    def __init__(self, *, memory: int, reads: Sequence[str], scratch: str) -> None:
+    def __init__(
+        self,
+        *,
+        memory: int,
+        reads: Sequence[str],
+        scratch: str,
+        registered: Mapping[str, Any] = _NONE,
+        views: Mapping[str, str] = _NONE,
+    ) -> None:
         duckdb = import_module("duckdb")
         self._errors: Any = duckdb
         self._scratch = scratch
@@ -50,13 +64,26 @@ class Engine:
                 "async_threads": 1,
                 "temp_directory": os.path.join(scratch, ".spill"),
                 "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "allow_persistent_secrets": False,
+                # A query names the sources, and no variable of this program.
+                "python_enable_replacements": False,
             }
         )
         self._set("allowed_paths", list(reads))
         self._set("allowed_directories", [scratch])
-        # A filter may name columns, but not other files of the machine.
+        # A query or a filter may not name other files of the machine.
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET enable_progress_bar = false")
+        # Text of times does not depend on the machine.
+        self._connection.execute("SET TimeZone = 'UTC'")
+        for name, data in registered.items():
+            self.register(name, data)
+        with self._converting_errors():
+            for name, relation in views.items():
+                self._connection.execute(
+                    f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM {relation}"
+                )
 
     def _set(self, name: str, values: list[str]) -> None:
         texts = ", ".join("'{}'".format(value.replace("'", "''")) for value in values)
@@ -70,40 +97,42 @@ class Engine:
         self._connection.execute(f"SET memory_limit = '{_kibibytes(self._memory)}'")
         return True
 
-    def register(self, name: str, reader: Any) -> None:
-        """Register a stream of Arrow batches under a name."""
-        self._connection.register(name, reader)
+    def register(self, name: str, data: Any) -> None:
+        """Register a dataset, or a stream of Arrow batches, under a name."""
+        self._connection.register(name, data)
 
-    def describe(self, query: str) -> list[tuple[str, str]]:
-        """Return the names and types of the columns of a query, without reading rows.
+    def describe(self, query: str, values: Values = ()) -> list[tuple[str, Any]]:
+        """Return the name of each column of a query, and its `DuckDBPyType`, reading no rows.
 
         Raises:
             SourceError: The files cannot be read.
             ChoiceError: The query is malformed.
         """
         with self._converting_errors():
-            found = self._connection.execute(f"DESCRIBE {query}").fetchall()
-            return [(str(row[0]), str(row[1])) for row in found]
+            found = self._connection.sql(query, params=list(values) or None)
+            return list(zip(found.columns, found.types, strict=True))
 
-    def value(self, query: str) -> Any:
-        """Return the single value of a query."""
-        with self._converting_errors():
-            return self._connection.execute(query).fetchone()[0]
-
-    def run(self, statement: str, report: Report = lambda done, total: None) -> int:
+    def run(
+        self,
+        statement: str,
+        values: Values = (),
+        report: Report = lambda done, total: None,
+    ) -> int:
         """Execute a COPY statement; return the number of copied rows.
 
         Args:
             statement: The statement.
+            values: The values of its places `$1`, `$2`...
             report: Called with `(done, 100)` from time to time.
         """
         with self._converting_errors(), self._watched(report):
-            return int(self._connection.execute(statement).fetchone()[0])
+            return int(self._connection.execute(statement, list(values) or None).fetchone()[0])
 
-    def batches(self, query: str, size: int) -> Iterator[Any]:
+    def batches(self, query: str, size: int, values: Values = ()) -> Iterator[Any]:
         """Yield the rows of a query as Arrow batches of up to `size` rows."""
         with self._converting_errors():
-            yield from self._connection.sql(query).to_arrow_reader(size)
+            found = self._connection.sql(query, params=list(values) or None)
+            yield from found.to_arrow_reader(size)
 
     def close(self) -> None:
         """Close the connection. Calling it twice is harmless."""
@@ -167,7 +196,7 @@ def _error(error: BaseException, errors: Any, scratch: str) -> ExportError:
             ways_out=("give another column to --partition-by", "or leave such rows out: --where"),
         )
     if isinstance(error, errors.PermissionException):
-        return ChoiceError(f"a filter may only use columns of the source: {text}")
+        return ChoiceError(f"only what is given as a source can be read: {text}")
     if isinstance(error, (errors.BinderException, errors.CatalogException, errors.ParserException)):
         return ChoiceError(text)
     if isinstance(error, errors.ConversionException | errors.InvalidInputException):

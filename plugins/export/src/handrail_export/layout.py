@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handrail.errors import HandrailError
 from handrail.frozen import frozen
 from handrail_export.errors import FormatError
 from handrail_export.formats import CollectionFormat, Format, RowFormat, find_format
@@ -80,10 +81,10 @@ def lay_out(given: str | None, target: str, partitioned: bool) -> tuple[Layout, 
 
 
 def layout_to_undo(given: str | None, target: str, partitioned: bool) -> Layout:
-    """Return the layout of a target, even if the pack of its format was uninstalled."""
+    """Return the layout of a target, even if its format is not there any more."""
     try:
         return lay_out(given, target, partitioned)[0]
-    except FormatError:
+    except HandrailError:
         # Formats of packs are next to always those of rows.
         return _laid_out(given or "", parse_target(target), partitioned)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
 from handrail import Argument, Option
 from handrail_export.errors import ExportError
 from handrail_storage import Duration, one_line
+
+_Given = TypeVar("_Given")
 
 IfExists = Literal["error", "overwrite"]
 OnInvalid = Literal["fail", "skip"]
@@ -26,10 +28,16 @@ class ExportParams(BaseModel):
 
     source: Annotated[str, Argument()] = Field(
         description="An SQLite file or a postgresql:// URL (its catalogue, unless "
-        "--query or --table is given), or Parquet or CSV files, such as 'in/*.csv'",
+        "--query or --table is given), or Parquet, CSV, JSON Lines or Arrow files, such as "
+        "'in/*.csv' or s3://bucket/in/*.parquet",
     )
     target: Annotated[str, Argument()] = Field(
         description="A file or a folder, also in s3://bucket/path, gs://, az:// or memory://",
+    )
+    sources: Annotated[dict[str, str], Option("--source")] = Field(
+        default_factory=dict[str, str],
+        description="Further files of rows for --query, where they are tables of that name, and "
+        "SOURCE is called source; repeatable",
     )
     query: str | None = Field(
         default=None,
@@ -46,8 +54,8 @@ class ExportParams(BaseModel):
     )
     format: str | None = Field(
         default=None,
-        description="parquet, csv, jsonl, coco, yolo, or a format from a pack; by default, from"
-        " the ending of the target",
+        description="parquet, csv, jsonl, arrow, xlsx, coco, yolo, or a format from a pack or the "
+        "project; by default, from the ending of the target",
     )
     columns: Annotated[list[str], Option("--column")] = Field(
         default_factory=list[str],
@@ -86,6 +94,11 @@ class ExportParams(BaseModel):
         default="error",
         description="If an export or a file exists already: stop, or replace it",
     )
+    keep_replaced: bool = Field(
+        default=False,
+        description="Keep what is replaced at the target, so that the run can be rolled back "
+        "later, until it is pruned from its journal",
+    )
     concurrency: int = Field(
         default=8, ge=1, le=256, description="Number of files to read or send at a time"
     )
@@ -117,6 +130,13 @@ class ExportParams(BaseModel):
 
         return _checked(source, parse_source)
 
+    @field_validator("sources")
+    @classmethod
+    def _known_sources(cls, sources: dict[str, str]) -> dict[str, str]:
+        from handrail_export.sources.address import parse_named
+
+        return _checked(sources, parse_named)
+
     @field_validator("target")
     @classmethod
     def _known_target(cls, target: str) -> str:
@@ -130,8 +150,8 @@ class ExportParams(BaseModel):
         # Not in the validator of the field: errors of a field show its value.
         if isinstance(values, Mapping):
             given = cast("Mapping[str, object]", values)
-            for name in ("source", "target"):
-                if re.match(r"[^/]+://[^/]*:.*@", str(given.get(name, ""))):
+            for name in ("source", "sources", "target"):
+                if re.search(r"[^/]+://[^/]*:.*@", str(given.get(name, ""))):
                     raise ValueError(
                         f"there is a secret in the {name}, which is shown and recorded; set "
                         "PGPASSWORD, or put it into ~/.pgpass"
@@ -151,16 +171,18 @@ class ExportParams(BaseModel):
             raise ValueError(f"the {empty} is empty")
         if len(asked) > 1:
             raise ValueError(f"give one of {' and '.join(asked)}, not both")
-        if asked and kind in ("csv", "parquet"):
+        if asked and kind not in ("sqlite", "postgres") and asked[0] != "query":
             raise ValueError(f"{asked[0]} is for databases, and {self.source} is a {kind} file")
+        if self.sources and (kind in ("sqlite", "postgres") or self.query is None):
+            raise ValueError("further sources are for a query over files: --query SQL")
         if self.parameters and not self.query:
             raise ValueError("parameters are for a query: --query SQL")
         return self
 
 
-def _checked(text: str, parse: Any) -> str:
+def _checked(given: _Given, parse: Callable[[_Given], object]) -> _Given:
     try:
-        parse(text)
+        parse(given)
     except ExportError as error:
         raise ValueError(one_line(error)) from error
-    return text
+    return given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -17,13 +18,14 @@ from handrail_export.names import listed
 from handrail_export.readers import checked, plain
 from handrail_export.sources.binding import quoted
 from handrail_export.sources.source import Source
+from handrail_export.written import Form, written
 
 BATCH = 1 << 16
 """Rows in a batch."""
 
 _VIEW = "handrail_source"
-_FRACTIONS = ("DOUBLE", "FLOAT")
-_UNCHANGED: Mapping[str, str] = {}
+_FORMAT = re.compile(r"(?i)\bformat\s+'?(\w+)")
+_FORMS: Mapping[str, Form] = {"csv": "csv", "json": "json"}
 
 Report = Callable[[float, float], None]
 
@@ -77,10 +79,17 @@ class Rows:
         self._choice = choice
         self._failed: BaseException | None = None
         self._opened: Engine | None = None
+        self._kinds: dict[str, Any] = {}
         try:
             self.total = source.estimate()
             self._reader: Any = source.open()
-            self._opened = Engine(memory=memory, reads=source.paths, scratch=scratch)
+            self._opened = Engine(
+                memory=memory,
+                reads=source.paths,
+                scratch=scratch,
+                registered=source.registered,
+                views=source.views,
+            )
             self._relation = self._prepare()
             self.columns = self._check()
         except BaseException:
@@ -125,18 +134,22 @@ class Rows:
         chosen: Schema = import_module("pyarrow").schema(fields)
         return chosen
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self, form: Form = "columns") -> Iterator[Batch]:
         """Yield Arrow batches, each a `pyarrow.RecordBatch` of at most 65,536 rows.
+
+        Args:
+            form: What the values are for: by default, typed columns; `csv`, `json` or `cells` of a
+                sheet return those as text that would be something else there.
 
         Raises:
             SourceError: The source failed, or a value does not have the type of its column.
         """
         with self._converting_errors():
-            if self.direct:
+            if self.direct and form == "columns":
                 yield from self._chosen()
             else:
                 self._engine.grow()
-                yield from self._engine.batches(self._select(), BATCH)
+                yield from self._engine.batches(self._select(form), BATCH, self.source.values)
 
     def _chosen(self) -> Iterator[Any]:
         left, columns = self._choice.limit, list(self._choice.columns)
@@ -150,41 +163,37 @@ class Rows:
             if left == 0:
                 return
 
-    def copy(
-        self, path: str, options: str, partition_by: Sequence[str] = (), *, finite: bool = False
-    ) -> int:
+    def copy(self, path: str, options: str, partition_by: Sequence[str] = ()) -> int:
         """Let the engine write the rows to a file, or into a folder of partitions.
+
+        Values that the format has no type for are written as `written` says.
 
         Args:
             path: The file or folder, in the folder of this export.
             options: The options of its COPY, such as `FORMAT csv`.
             partition_by: Columns whose values become folders.
-            finite: Whether to write NaN and infinity as NULL, for formats without them.
 
         Returns:
             The number of rows.
         """
-        changed = {
-            each.name: f"CASE WHEN isfinite({quoted(each.name)}) THEN {quoted(each.name)} END"
-            for each in self.columns
-            if finite and each.type in _FRACTIONS and each.name not in partition_by
-        }
+        form = _FORMS.get((_FORMAT.findall(options) or [""])[-1].lower(), "columns")
+        selected = self._select(form, partition_by)
         if partition_by:
             names = ", ".join(quoted(name) for name in partition_by)
             options += f", PARTITION_BY ({names}), FILENAME_PATTERN 'data_{{i}}'"
         target = path.replace("'", "''")
-        statement = f"COPY ({self._select(changed)}) TO '{target}' ({options})"
+        statement = f"COPY ({selected}) TO '{target}' ({options})"
         report: Report = _untold if self._reader is not None else self.report
         with self._converting_errors():
             if partition_by:
                 self._engine.grow()  # Otherwise it would move rows to the disk.
             try:
-                return self._engine.run(statement, report)
+                return self._engine.run(statement, self.source.values, report)
             except ExportError:
                 if not (self._engine.starved and self._engine.grow()):
                     raise
             self._begin_anew(path)
-            return self._engine.run(statement)
+            return self._engine.run(statement, self.source.values)
 
     def _begin_anew(self, path: str) -> None:
         """Read the rows from the first on, for a new file."""
@@ -216,11 +225,19 @@ class Rows:
                 raise self.source.failure(error) from error
             raise
 
-    def _select(self, changed: Mapping[str, str] = _UNCHANGED) -> str:
-        chosen = ", ".join(quoted(name) for name in self._choice.columns) or "*"
-        if changed:
-            named = {name: f"{value} AS {quoted(name)}" for name, value in changed.items()}
-            chosen = ", ".join(named.get(each.name, quoted(each.name)) for each in self.columns)
+    def _select(self, form: Form = "columns", unchanged: Sequence[str] = ()) -> str:
+        """Return the query for the chosen rows and columns, as they are written."""
+        names = [each.name for each in self.columns]
+        values = {
+            name: written(self._kinds[name], quoted(name), form)
+            for name in names
+            if name not in unchanged
+        }
+        changed = [name for name, value in values.items() if value != quoted(name)]
+        chosen = ", ".join(
+            f"{values[name]} AS {quoted(name)}" if name in changed else quoted(name)
+            for name in names
+        )
         # On lines of their own: a comment at the end of the filter ends there.
         where = f" WHERE (\n{self._choice.where}\n)" if self._choice.where else ""
         limit = f" LIMIT {self._choice.limit}" if self._choice.limit is not None else ""
@@ -229,7 +246,8 @@ class Rows:
     def _check(self) -> tuple[Column, ...]:
         """Check the selection against the source, and return the columns."""
         # Describing a CSV file reads its beginning, so it is done once if that is enough.
-        described = self._engine.describe(f"SELECT * FROM {self._relation}")
+        statement = self.source.statement or f"SELECT * FROM {self._relation}"
+        described = self._engine.describe(statement, self.source.values)
         known = [name for name, _ in described]
         self.source.check(known)
         if self._reader is not None:
@@ -237,11 +255,12 @@ class Rows:
             known = list(self._reader.schema.names)
             check_names(known, self.source.shown)
         check_columns(self._choice.columns, known, self.source.shown)
-        types = dict(described)
+        self._kinds = dict(described)
+        names = self._choice.columns or known
+        columns = tuple(Column(name=name, type=str(self._kinds[name])) for name in names)
         if self._choice.where is not None:
             self._check_filter(known)
-        names = self._choice.columns or known
-        return tuple(Column(name=name, type=types[name]) for name in names)
+        return columns
 
     def _check_filter(self, known: Sequence[str]) -> None:
         where = self._choice.where or ""
@@ -249,7 +268,8 @@ class Rows:
             raise ChoiceError("the filter is empty", ways_out=("leave out --where",))
         try:
             check_filter(where)
-            self._engine.describe(self._select())
+            filtered = f"SELECT 1 FROM {self._relation} WHERE (\n{where}\n)"
+            self._engine.describe(filtered, self.source.values)
         except ChoiceError as error:
             raise ChoiceError(
                 f"the filter makes no sense: {error.message}",

@@ -97,6 +97,29 @@ def test_as_json(exported, call, here):
     }
 
 
+@pytest.mark.parametrize("given", ["rows.csv", "./rows.csv"])
+def test_single_file(exported, call, here, given):
+    """The file of an export that is a single one is compared with the latest manifest of it."""
+    assert call("verify", given)[0] == 0
+    path = here / "rows.csv"
+    path.write_text(path.read_text().replace("item 2", "item X"))
+    code, out = call("verify", given)
+    assert (code, "rows.csv  its content is different" in out) == (1, True)
+
+
+def test_single_file_without_a_manifest(exported, call, here):
+    """Its mark has the checksum; of a file without a mark nothing is known, and that is said."""
+    for path in (here / ".handrail" / "exports").glob("*.db*"):
+        path.unlink()
+    code, out = call("verify", "rows.csv")
+    assert (code, exported[1] in out) == (0, True)
+    (here / "mine.csv").write_text("a\n")
+    for name, told in (("mine.csv", "nothing is known of mine.csv"), ("no.csv", "no.csv")):
+        with pytest.raises(NotFoundError) as raised:
+            call("verify", name)
+        assert told in raised.value.message
+
+
 def test_list(exported, call):
     """The exports are listed, the latest last, each with when, how much and where to."""
     code, out = call("list")
@@ -201,6 +224,9 @@ def test_formats(call):
     """The formats are listed with the packs that bring them."""
     code, out = call("formats")
     names = [line.split()[0] for line in out.splitlines()]
-    assert (code, names) == (0, ["FORMAT", "coco", "csv", "jsonl", "parquet", "yolo"])
+    assert (code, names) == (
+        0,
+        ["FORMAT", "arrow", "coco", "csv", "jsonl", "parquet", "xlsx", "yolo"],
+    )
     document = json.loads(call("formats", "--json")[1])
     assert {each["pack"] for each in document["formats"]} == {"handrail-export"}

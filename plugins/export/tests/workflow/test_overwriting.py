@@ -13,6 +13,7 @@ import handrail
 from handrail import step
 from handrail.errors import HandrailError
 from handrail.journal.sqlite import SqliteJournal
+from handrail.records import record_of
 from handrail_export import DefaultExportAction
 
 OVER = {"if_exists": "overwrite"}
@@ -129,6 +130,25 @@ def journaled(here, seen):
     return run
 
 
+def test_columns_and_files_are_attached(table, journaled, here):
+    """A report of the run shows the types of the columns, and the files with their checksums."""
+    table(4)
+    journal = journaled(target="out/", format="csv", partition_by=["kind"])
+    record = record_of(journal, 1)
+    (columns,) = record.step("fetch_results").attachments
+    (files,) = record.step("convert_data").attachments
+    journal.close()
+    assert (columns.name, columns.value.rows[:2]) == (
+        "columns",
+        (("id", "BIGINT"), ("name", "VARCHAR")),
+    )
+    listed = json.loads((here / "out" / "manifest.json").read_text())["files"]
+    assert files.value.columns == ("file", "rows", "bytes", "sha256")
+    assert [
+        dict(zip(("path", "rows", "size", "sha256"), row, strict=True)) for row in files.value.rows
+    ] == [{k: each[k] for k in ("path", "rows", "size", "sha256")} for each in listed]
+
+
 EVERYTHING = {
     "table": None,
     "query": "SELECT * FROM item WHERE id < :most",
@@ -177,6 +197,46 @@ def test_rollback_after_replacing_is_refused(table, export, journaled, here):
         handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
     journal.close()
     assert (here / "out.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("target", ["out.csv", "out/"])
+def test_rollback_after_replacing_what_was_kept(table, export, journaled, here, world, target):
+    """With --keep-replaced the older export is back, to the byte; also after two replacements."""
+    export(table(2), target, table="item", format="csv")
+    states = [world()]
+    for number in (1, 2):
+        more(1, here)
+        states[-1] = {**world()}
+        journal = journaled(target=target, format="csv", keep_replaced=True, **OVER)
+        assert journal.read(number).row.sealed is None
+        states.append(world())
+        journal.close()
+    for number in (2, 1):
+        journal = SqliteJournal(here / ".handrail" / "runs.db")
+        handrail.rollback(DefaultExportAction, number, journal=journal, packs=())
+        journal.close()
+        kept = {
+            k: v for k, v in world().items() if not k.startswith((".handrail", "rows.db", "out/.h"))
+        }
+        before = states[number - 1]
+        assert kept == {k: before[k] for k in kept}
+
+
+def test_what_is_kept_cannot_be_where_files_go(table, export, journaled, here, seen):
+    """An export with fewer files deletes the others of the older one, and says what that means."""
+    export(table(4), "out/", table="item", format="csv", partition_by=["kind"])
+    options = {"target": "out/", "format": "csv", "partition_by": ["kind"], "where": "kind = 'a'"}
+    journal = journaled(keep_replaced=True, **options, **OVER)
+    journal.close()
+    assert not (here / "out" / "kind=b").exists()
+    notes = [data["summary"] for event, data, _ in seen.logged if event == "note"]
+    assert notes == [
+        "kind=b/data_0.csv of the older export is deleted, so what was replaced is not kept"
+    ]
+    journal = SqliteJournal(here / ".handrail" / "runs.db")
+    with pytest.raises(HandrailError, match="cannot be rolled back"):
+        handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+    journal.close()
 
 
 @step(weight=0.1)

@@ -40,14 +40,15 @@ class UploadParams(BaseModel):
 
     source: Annotated[Path | None, Argument()] = Field(
         default=None,
-        description="Folder with the files; with -p sources.ROLE=FOLDER, one for each role",
+        description="Folder with the files; with --source ROLE=FOLDER, one for each role",
     )
     target: Annotated[str, Argument()] = Field(
         description="Where the files go: a local folder, s3://bucket/path, gs://bucket/path, "
         "az://container/path or memory://",
     )
-    sources: dict[str, Path] = Field(
-        default_factory=dict[str, Path], description="A folder for each role, instead of SOURCE"
+    sources: Annotated[dict[str, Path], Option("--source")] = Field(
+        default_factory=dict[str, Path],
+        description="A folder for each role, ROLE=FOLDER, instead of SOURCE; repeatable",
     )
     collection: str | None = Field(
         default=None,
@@ -196,7 +197,7 @@ class UploadParams(BaseModel):
             lacks = [each["type"] for each in error.errors(include_context=False)] == ["missing"]
             if not lacks or given.get("source") or given.get("sources"):
                 raise
-            needed = PydanticCustomError("missing", "is required, or -p sources.ROLE=FOLDER")
+            needed = PydanticCustomError("missing", "is required, or --source ROLE=FOLDER")
             source = InitErrorDetails(type=needed, loc=("source",), input=None)
             target = InitErrorDetails(type="missing", loc=("target",), input=None)
             raise ValidationError.from_exception_data(cls.__name__, [source, target]) from None
@@ -210,7 +211,7 @@ class UploadParams(BaseModel):
     @model_validator(mode="after")
     def _sources(self) -> UploadParams:
         if self.source is None and not self.sources:
-            raise ValueError("give SOURCE, the folder to upload, or -p sources.ROLE=FOLDER")
+            raise ValueError("give SOURCE, the folder to upload, or --source ROLE=FOLDER")
         if self.source is not None and self.sources:
             raise ValueError("give either SOURCE or sources, not both")
         if self.sources and self.specification is None:

@@ -16,8 +16,14 @@ from handrail.errors import ParamsError
 from handrail_upload import DefaultUploadAction, UploadParams
 
 MIB = 1 << 20
-RENAMED = {"metadata_file": "metadata", "specification": "spec", "folder": "state-folder"}
+RENAMED = {
+    "sources": "source",
+    "metadata_file": "metadata",
+    "specification": "spec",
+    "folder": "state-folder",
+}
 METAVARS = {
+    "source": "NAME=VALUE",
     "collection": "TEXT",
     "catalogue": "TEXT",
     "metadata": "PATH",
@@ -52,7 +58,7 @@ DEFAULTS = {
 def options_in(text: str) -> dict[str, tuple[str, str]]:
     """Return metavar and help of each option, on one line."""
     found: dict[str, tuple[str, str]] = {}
-    start = r"(?m)^  (?:-\w, )?--([\w-]+)(?: / --no-[\w-]+)? ?(\[[\w|]+\]|[A-Z]+)?(?=\s)"
+    start = r"(?m)^  (?:-\w, )?--([\w-]+)(?: / --no-[\w-]+)? ?(\[[\w|]+\]|[A-Z=]+)?(?=\s)"
     for name, metavar, rest in re.findall(rf"{start}(.*\n(?:    .*\n)*)", text):
         found[name] = (metavar, " ".join(rest.split()))
     return found
@@ -85,8 +91,8 @@ def test_every_param_is_an_option(shown: str) -> None:
     for name, field in UploadParams.model_fields.items():
         assert field.description, name
         option = RENAMED.get(name, name.replace("_", "-"))
-        if name in ("source", "target", "sources"):
-            assert option not in options
+        if name in ("source", "target"):  # The option --source is that of sources.
+            assert name == "source" or option not in options
             continue
         if name == "concurrency":  # That option is one of `run`, for sweeps.
             assert options[option][0] == "N"
@@ -104,7 +110,7 @@ def test_the_help_is_for_people(shown: str) -> None:
     """The usage has both arguments, nothing is wider than the terminal, no Python shows."""
     assert "run upload [OPTIONS] [SOURCE] TARGET" in shown
     without = shown.partition("Params without an option, for -p and --params:\n")[2]
-    assert re.findall(r"(?m)^  (\w+) ", without) == ["sources", "concurrency"]
+    assert re.findall(r"(?m)^  (\w+) ", without) == ["concurrency"]
     assert "[default: 8]  [--concurrency is taken: use -p" in without
     assert max(map(len, shown.splitlines())) <= 100
     assert not re.search(r"PydanticUndefined|default_factory|ByteSize|BYTESIZE|\bNone\b|<", shown)
@@ -124,7 +130,7 @@ def test_defaults() -> None:
     ("given", "told"),
     [
         ({}, "target: is required"),
-        ({"target": "out"}, "give SOURCE, the folder to upload, or -p sources.ROLE=FOLDER"),
+        ({"target": "out"}, "give SOURCE, the folder to upload, or --source ROLE=FOLDER"),
         ({"target": " "}, "target: give a target: a folder or a URL such as s3://bucket/path"),
         ({"target": "s4://x"}, "target: no storage is known as s4://; there are a local folder"),
         ({"target": "https://x/y"}, "target: no storage is known as https://"),

@@ -169,7 +169,7 @@ def test_check_with_another_state_folder(
     ("arguments", "code", "told"),
     [
         (("src", "out"), 0, ""),
-        ((), 2, "SOURCE: is required, or -p sources.ROLE=FOLDER"),
+        ((), 2, "SOURCE: is required, or --source ROLE=FOLDER"),
         ((), 2, "TARGET: is required"),
         (("src",), 2, "TARGET: is required"),
         (("src", "out", "--colour", "red"), 2, "No such option"),

@@ -89,6 +89,36 @@ def test_each_kind_of_field_can_be_typed():
     assert made.target == Target(bucket="raw")
 
 
+class Parts(BaseModel):
+    """Values by name: with an option only where it is given a name."""
+
+    parts: Annotated[dict[str, int], Option("--part")] = Field(default_factory=dict)
+    rest: dict[str, str] = Field(default_factory=dict)
+
+
+def test_a_mapping_is_typed_by_its_names():
+    """The option is repeated, and `-p` adds to it; without a marker there is no option."""
+    given = parse("--part", "a=1", "--part", "b.c=2", "-p", "parts.d=3", model=Parts)
+    assert given == {"parts": {"a": 1, "b.c": 2, "d": 3}}
+    options = options_of(Parts, "send")
+    assert [each.metavar for each in options.parameters] == ["NAME=VALUE"]
+    assert [name for name, _ in options.others] == ["rest"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a"], "--part takes NAME=VALUE, not 'a'"),
+        (["=1"], "--part takes NAME=VALUE, not '=1'"),
+        (["a=1", "a=2"], "--part gives a twice"),
+    ],
+)
+def test_a_name_without_a_value_is_a_usage_error(words, message):
+    """And so is a name that is given twice."""
+    with pytest.raises(click.UsageError, match=message):
+        parse(*(part for word in words for part in ("--part", word)), model=Parts)
+
+
 def test_what_was_not_typed_is_not_given():
     """Defaults are left to the model."""
     assert parse("photos") == {"source": "photos"}

@@ -11,7 +11,7 @@ import click
 from handrail.cli.params.types import click_type, default_text, metavar_of
 from handrail.errors import ActionError
 from handrail.frozen import frozen, record
-from handrail.params.conversion import items_of, takes_text
+from handrail.params.conversion import items_of, named_items_of, takes_text
 from handrail.params.markers import ActionParams, Argument, Option
 from handrail.params.model import bare, fields_of, marker_of, model_in, paths_of
 from handrail.params.secrets import secret_fields, secrets_of, variable_of
@@ -20,6 +20,8 @@ from handrail.params.values import KeyPath
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
+
+_BY_NAME = "NAME=VALUE"
 
 
 @frozen
@@ -148,7 +150,7 @@ class _Maker:
                     self.options.groups[path[0]] = (inner, group)
                 within_it = (*within, model)
                 self.add_model(inner, path, within_it, needed_for or optional, of_chain=action)
-            elif not takes_text(items_of(kind)[1]) or (of_chain and not _is_main(info)):
+            elif not _has_option(info, kind) or (of_chain and not _is_main(info)):
                 self.options.others.append((".".join(path), text))
             elif of_chain:
                 self._add_option(info, path, option, text, wanted, named=(option,))
@@ -194,7 +196,9 @@ class _Maker:
         wanted: set[str],
         named: tuple[str, ...] = (),
     ) -> None:
-        several, item = items_of(bare(info.annotation))
+        kind = bare(info.annotation)
+        by_name = named_items_of(kind)
+        several, item = items_of(kind) if by_name is None else (True, by_name)
         key = ".".join(path)
         marker = marker_of(info, Option)
         named = named or ((option,) if marker is None else marker.names)
@@ -219,7 +223,7 @@ class _Maker:
                 default=None,
                 is_flag=True if is_flag else None,
                 type=None if is_flag else click_type(item),
-                metavar=None if is_flag else metavar_of(item),
+                metavar=None if is_flag else metavar_of(item) if by_name is None else _BY_NAME,
             )
         )
 
@@ -256,6 +260,13 @@ class _Maker:
         self.options.parameters.append(
             click.Option([identifier, name], metavar="VARIABLE", help=f"{text}  {read}".strip())
         )
+
+
+def _has_option(info: FieldInfo, kind: Any) -> bool:
+    """Return whether a param has an option; a mapping only if it has a name for it."""
+    if named_items_of(kind) is not None:
+        return marker_of(info, Option) is not None
+    return takes_text(items_of(kind)[1])
 
 
 def _is_main(info: FieldInfo) -> bool:

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from handrail.cli.params.options import ParamOptions
 from handrail.errors import ParamsError, ParamsNeededError
-from handrail.params.conversion import from_json, from_text, items_of
+from handrail.params.conversion import from_json, from_text, items_of, named_items_of
 from handrail.params.model import kind_at
 from handrail.params.secrets import touches
 from handrail.params.values import KeyPath, merge, set_path
@@ -53,6 +53,11 @@ def params_from(
         if value == ():
             continue  # click 8.1 reports a missing argument as given.
         kind = kind_at(options.model, path)
+        by_name = named_items_of(kind)
+        if isinstance(value, tuple) and by_name is not None:
+            for name, text in _named(cast("tuple[str, ...]", value), options.labels[path]).items():
+                set_path(params, (*path, name), from_text(by_name, text))
+            continue
         if isinstance(value, tuple):
             item = items_of(kind)[1]
             value = [from_text(item, word) for word in cast("tuple[str, ...]", value)]
@@ -60,6 +65,23 @@ def params_from(
             value = from_text(kind, value)
         set_path(params, path, value)
     return params
+
+
+def _named(words: Iterable[str], option: str) -> dict[str, str]:
+    """Return the values of `NAME=VALUE` by name.
+
+    Raises:
+        click.UsageError: A word has another form, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not (name and equals):
+            raise click.UsageError(f"{option} takes NAME=VALUE, not '{word}'")
+        if name in found:
+            raise click.UsageError(f"{option} gives {name} twice")
+        found[name] = text
+    return found
 
 
 def put_pairs(params: dict[str, Any], options: ParamOptions, pairs: Sequence[str]) -> None:

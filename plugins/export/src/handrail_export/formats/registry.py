@@ -1,14 +1,16 @@
-"""The available formats: entry points, listed without importing them."""
+"""The available formats: entry points, and those of the project, listed without importing them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
+from handrail.errors import LocalCodeError, NotFoundError
 from handrail.frozen import frozen, values_of
+from handrail.packs import LocalObject, local_objects
 from handrail_export.errors import FormatError
 from handrail_export.formats.format import CollectionFormat, Format, RowFormat
 from handrail_export.names import did_you_mean, listed
@@ -18,11 +20,11 @@ GROUP = "handrail_export.formats"
 
 @frozen
 class Offer:
-    """A format that a distribution offers.
+    """A format that a distribution or the project offers.
 
     Attributes:
         name: Its name for `--format`.
-        pack: The distribution, or "" if unknown.
+        pack: The distribution, `local` for the project, or "" if unknown.
         version: Its version.
         leads_to: Location of the format, as `module:name`.
     """
@@ -38,9 +40,20 @@ class Offer:
 
 
 def offers() -> list[Offer]:
-    """Return the formats that are installed, by name; nothing is imported."""
-    found = {_offer(point): point for point in _points(tuple(sys.path))}
-    return sorted(found, key=lambda each: (each.name, each.pack))
+    """Return the formats that there are, by name; nothing is imported.
+
+    Raises:
+        SettingsError: The settings of the project are not valid.
+    """
+    return sorted(_found(), key=lambda each: (each.name, each.pack))
+
+
+def _found() -> dict[Offer, EntryPoint | LocalObject]:
+    found: dict[Offer, EntryPoint | LocalObject] = dict(_installed(tuple(sys.path)))
+    for each in local_objects("formats").values():
+        offer = Offer(name=each.name, pack="local", version="", leads_to=each.target)
+        found[offer] = each
+    return found
 
 
 def find_format(name: str) -> Format:
@@ -48,9 +61,10 @@ def find_format(name: str) -> Format:
 
     Raises:
         FormatError: There is no such format, several distributions offer it, or it cannot be used.
+        SettingsError: The settings of the project are not valid.
+        LocalCodeError: The file of the project that has it cannot be imported.
     """
-    points = _points(tuple(sys.path))
-    found = {_offer(point): point for point in points if point.name == name}
+    found = {offer: each for offer, each in _found().items() if offer.name == name}
     if not found:
         known = sorted({each.name for each in offers()})
         near = did_you_mean(name, known)
@@ -59,19 +73,22 @@ def find_format(name: str) -> Format:
             ways_out=(f"formats: {listed(known)}", "handrail export formats lists them"),
         )
     if len(found) > 1:
-        who = " and ".join(f"{each.pack} {each.version}" for each in found)
+        who = " and ".join(f"{each.pack} {each.version}".rstrip() for each in found)
         raise FormatError(
-            f"the format {name} is offered by {who}", ways_out=("uninstall one of them",)
+            f"the format {name} is offered by {who}",
+            ways_out=("give one of them another name, or uninstall it",),
         )
     ((offer, point),) = found.items()
     return _load(point, offer)
 
 
-def _load(point: EntryPoint, offer: Offer) -> Format:
-    who = f"the format {offer.name} of {offer.pack} {offer.version}"
+def _load(point: EntryPoint | LocalObject, offer: Offer) -> Format:
+    who = f"the format {offer.name} of {offer.pack} {offer.version}".rstrip()
     try:
         loaded: object = point.load()
         made = cast("object", loaded()) if isinstance(loaded, type) else loaded
+    except (LocalCodeError, NotFoundError):
+        raise
     except Exception as error:
         raise FormatError(
             f"{who} cannot be loaded: {type(error).__name__}: {error}",
@@ -88,15 +105,15 @@ def ending_of(name: str) -> str | None:
     """Return the name of the format for an ending such as `.csv`, or None."""
     known: Sequence[str] = [each.name for each in offers()]
     bare = name.rpartition(".")[2].lower() if "." in name else ""
-    aliases = {"pq": "parquet", "ndjson": "jsonl"}
+    aliases = {"pq": "parquet", "ndjson": "jsonl", "feather": "arrow", "ipc": "arrow"}
     bare = aliases.get(bare, bare)
     return bare if bare in known else None
 
 
 @lru_cache(maxsize=1)
-def _points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return the entry points; cached, since each search takes a while."""
-    return tuple(entry_points(group=GROUP))
+def _installed(_path: tuple[str, ...]) -> Mapping[Offer, EntryPoint]:
+    """Return the formats of installed distributions; cached, since each search takes a while."""
+    return {_offer(point): point for point in entry_points(group=GROUP)}
 
 
 def _offer(point: EntryPoint) -> Offer:

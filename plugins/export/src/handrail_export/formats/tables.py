@@ -1,8 +1,9 @@
-"""Parquet, CSV and JSON Lines."""
+"""Parquet, Arrow, CSV and JSON Lines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -60,8 +61,30 @@ def _write_batches(rows: Rows, path: Path) -> int | None:
     return count
 
 
+class ArrowFormat(RowFormat):
+    """Apache Arrow as a file, which Feather is too, compressed with zstd."""
+
+    ending: ClassVar[str] = ".arrow"
+
+    def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
+        ipc = import_module("pyarrow.ipc")
+        options = ipc.IpcWriteOptions(compression="zstd")
+        count, writer = 0, None
+        with ExitStack() as stack:
+            file = stack.enter_context(open(path, "xb"))
+            for batch in rows.batches():
+                if writer is None:
+                    writer = stack.enter_context(ipc.new_file(file, batch.schema, options=options))
+                writer.write_batch(batch)
+                count += batch.num_rows
+        return count
+
+
 class CsvFormat(RowFormat):
-    """CSV as RFC 4180 has it, in UTF-8, with the names of the columns in its first line."""
+    """CSV as RFC 4180 has it, in UTF-8, with the names of the columns in its first line.
+
+    Bytes are hexadecimal, and lists, structs and maps are JSON.
+    """
 
     ending: ClassVar[str] = ".csv"
     partitions: ClassVar[bool] = True
@@ -84,7 +107,10 @@ class CsvFormat(RowFormat):
 
 
 class JsonlFormat(RowFormat):
-    """JSON Lines: an object for each row, in UTF-8; NaN and infinity of a column are null."""
+    """JSON Lines: an object for each row, in UTF-8; bytes are hexadecimal.
+
+    NaN and infinity are null, wherever they are, as JSON has no form for them.
+    """
 
     ending: ClassVar[str] = ".jsonl"
     partitions: ClassVar[bool] = True
@@ -92,7 +118,7 @@ class JsonlFormat(RowFormat):
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
         options = "FORMAT json" + (", FILE_EXTENSION 'jsonl'" if partition_by else "")
-        return rows.copy(str(path), options, partition_by, finite=True)
+        return rows.copy(str(path), options, partition_by)
 
     def count(self, path: Path) -> int:
         with open(path, "rb") as file:

@@ -134,14 +134,19 @@ class Database(Source):
         return SourceError(f"{self.shown}: {said(error)}", ways_out=self._ways_out(str(error)))
 
 
-def driver(name: str, extra: str = "") -> Any:
-    """Return the module of an ADBC driver.
+def driver(name: str, extra: str = "", module: str = "") -> Any:
+    """Return the module of a driver.
+
+    Args:
+        name: Its package.
+        extra: The extra that installs it.
+        module: The module; by default, that of an ADBC driver.
 
     Raises:
         SourceError: The driver is not installed.
     """
     try:
-        return import_module(f"{name}.dbapi")
+        return import_module(module or f"{name}.dbapi")
     except ImportError as error:
         raise SourceError(
             f"the driver for it is not installed: {name}",

@@ -1,38 +1,62 @@
-"""Parquet and CSV files, read by the engine itself."""
+"""Files of rows: Parquet, CSV and JSON Lines, read by the engine itself, and Arrow files."""
 
 from __future__ import annotations
 
+import csv
 import glob
+import gzip
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any, TextIO, cast
 
+from handrail_export.choice import check_names
 from handrail_export.errors import SourceError
 from handrail_export.names import said
-from handrail_export.sources.address import Address
+from handrail_export.sources.address import MAIN, Address
+from handrail_export.sources.binding import quoted
+from handrail_export.sources.fetched import Fetched
 from handrail_export.sources.source import Source
 from handrail_storage import count_text
 
 _DELIMITER = re.compile("[,;\t|]")
+_RENAMED = re.compile(r"(?P<name>.*)_[0-9]+", re.DOTALL)
+_DELIMITERS = ",;\t|"
 
 
 class FileSource(Source):
-    """A Parquet or CSV file, or those that match a pattern.
+    """A file of rows, or those that match a pattern.
 
     Args:
         address: Their address.
+        name: Their name in a query.
         text: Whether all values of CSV are taken as text.
+        fetched: The copies of objects on this machine; needed for objects only.
     """
 
-    def __init__(self, address: Address, *, text: bool = False) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        name: str = MAIN,
+        text: bool = False,
+        fetched: Fetched | None = None,
+    ) -> None:
         self.address = address
+        self.name = name
         self.shown = address.shown
         self._text = text
+        self._fetched = fetched
         self._found: tuple[str, ...] = ()
+        self._dataset: Any = None
 
     def open(self) -> None:
         if self._found:
+            return
+        if self._fetched is not None:
+            self._found = self._fetched.files(self.address)
             return
         place = self.address.place
         shown = {place: self.shown}
@@ -55,30 +79,61 @@ class FileSource(Source):
 
     @property
     def relation(self) -> str:
-        files = ", ".join(literal(path) for path in self._found)
-        if self.address.kind == "parquet":
-            return f"read_parquet([{files}], hive_partitioning = false)"
-        text = ", all_varchar = true" if self._text else ""
-        return f"read_csv([{files}], hive_partitioning = false{text})"
+        files = f"[{', '.join(literal(path) for path in self._found)}]"
+        match self.address.kind:
+            case "parquet":
+                return f"read_parquet({files}, hive_partitioning = false)"
+            case "jsonl":
+                return (
+                    f"read_json({files}, format = 'newline_delimited', hive_partitioning = false)"
+                )
+            case "arrow":
+                return quoted(f"handrail {self.name}")
+            case _:
+                text = ", all_varchar = true" if self._text else ""
+                return f"read_csv({files}, hive_partitioning = false{text})"
+
+    @property
+    def registered(self) -> Mapping[str, Any]:
+        if self.address.kind != "arrow":
+            return {}
+        return {f"handrail {self.name}": self._arrow()}
 
     def estimate(self) -> int | None:
+        self.open()
+        if self.address.kind == "arrow":
+            with self._converting_errors("an Arrow file"):
+                return int(self._arrow().count_rows())
         if self.address.kind != "parquet":
             return None
-        self.open()
-        pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-        try:
+        parquet = import_module("pyarrow.parquet")
+        with self._converting_errors("a Parquet file"):
             return sum(int(parquet.read_metadata(path).num_rows) for path in self._found)
-        except (pyarrow.ArrowException, OSError) as error:
-            # Not `from`: the message has pyarrow's whole text, and a cause would be shown again.
-            raise SourceError(  # noqa: B904
-                f"{self.shown} is not a Parquet file, or only a part of one: {said(error)}"
-            )
+
+    def notes(self) -> Iterator[str]:
+        if self.address.kind == "parquet":
+            pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+            with self._converting_errors("a Parquet file"):
+                schema = parquet.read_schema(self._found[0])
+            for field in schema:
+                if pyarrow.types.is_duration(field.type):
+                    yield (
+                        f"the column {field.name} of {self.shown} has durations, which become"
+                        f" whole numbers: how many {_UNITS[field.type.unit]} each takes"
+                    )
 
     def check(self, columns: Sequence[str]) -> None:
+        if _may_be_renamed(columns):
+            check_names(
+                self._names(len(columns)),
+                self.shown,
+                way_out="give each another name, such as --query 'SELECT "
+                f"{', '.join(map(quoted, columns[:2]))} AS other FROM {self.name}'",
+            )
         # If the lines have different numbers of values, each line is read as a single value.
         if self.address.kind != "csv" or len(columns) != 1 or not _DELIMITER.search(columns[0]):
             return
-        with open(self._found[0], encoding="utf-8", errors="replace") as file:
+        with _opened(self._found[0]) as file:
             line = file.readline().rstrip("\r\n")
         if line == columns[0]:
             raise SourceError(
@@ -89,15 +144,71 @@ class FileSource(Source):
 
     def failure(self, error: BaseException) -> SourceError:
         told = super().failure(error)
-        if self.address.kind == "parquet" or self._text:
+        if self.address.kind != "csv" or self._text:
             return told
         return SourceError(told.message, ways_out=("to take all values as text: --csv-types text",))
+
+    def close(self) -> None:
+        self._dataset = None
+        if self._fetched is not None:
+            self._found = ()
+            self._fetched.close()
+
+    def _arrow(self) -> Any:
+        if self._dataset is None:
+            with self._converting_errors("an Arrow file"):
+                dataset = import_module("pyarrow.dataset").dataset
+                self._dataset = dataset(list(self._found), format="ipc")
+        return self._dataset
+
+    def _names(self, count: int) -> Sequence[str]:
+        """Return the names of the columns as they are in the file; empty if they are unknown."""
+        if self.address.kind == "parquet":
+            names: list[str] = import_module("pyarrow.parquet").read_schema(self._found[0]).names
+            return names
+        if self.address.kind == "arrow":
+            found: list[str] = self._arrow().schema.names
+            return found
+        if self.address.kind != "csv":
+            return ()
+        for delimiter in _DELIMITERS:
+            with _opened(self._found[0]) as file:
+                names = next(csv.reader(file, delimiter=delimiter), list[str]())
+            if len(names) == count:
+                return names
+        return ()
+
+    @contextmanager
+    def _converting_errors(self, what: str) -> Generator[None]:
+        pyarrow = import_module("pyarrow")
+        try:
+            yield
+        except (pyarrow.ArrowException, OSError) as error:
+            # Not `from`: the message has pyarrow's whole text, and a cause would be shown again.
+            raise SourceError(  # noqa: B904
+                f"{self.shown} is not {what}, or only a part of one: {said(error)}"
+            )
+
+
+_UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 def literal(text: str) -> str:
     """Return a text quoted for SQL."""
     doubled = text.replace("'", "''")
     return f"'{doubled}'"
+
+
+def _may_be_renamed(columns: Sequence[str]) -> bool:
+    """Whether the engine may have renamed a column, as it ignores the case of names."""
+    known = {name.casefold() for name in columns}
+    found = (_RENAMED.fullmatch(name.casefold()) for name in columns)
+    return any(each is not None and each["name"] in known for each in found)
+
+
+def _opened(path: str) -> TextIO:
+    opened = gzip.open if path.lower().endswith(".gz") else open
+    return cast("TextIO", opened(path, "rt", encoding="utf-8", errors="replace", newline=""))
 
 
 def _check_readable(path: str, shown: str) -> None:

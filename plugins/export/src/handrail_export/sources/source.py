@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from handrail_export.arrow import BatchReader
 from handrail_export.errors import SourceError
@@ -35,6 +36,30 @@ class Source(ABC):
     @property
     def paths(self) -> tuple[str, ...]:
         """The files and folders that the engine reads."""
+        return ()
+
+    @property
+    def statement(self) -> str:
+        """A query of all rows that names repeated columns as they are; empty if there is none."""
+        return ""
+
+    @property
+    def views(self) -> Mapping[str, str]:
+        """The tables of a query over files, by name, each a relation for FROM."""
+        return {}
+
+    @property
+    def registered(self) -> Mapping[str, Any]:
+        """Datasets of Arrow that the engine reads, by the names in `relation` and `views`."""
+        return {}
+
+    @property
+    def values(self) -> Sequence[object]:
+        """The values of the places `$1`, `$2`... in `relation`."""
+        return ()
+
+    def notes(self) -> Iterable[str]:
+        """Return what people should know of the columns, once it is open; one line each."""
         return ()
 
     def estimate(self) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
             total_count=context.total_count,
         )
         manifest.keep()
+        _attach_files(context)
         return _result(context, noun)
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
@@ -121,6 +122,15 @@ def _check_columns(context: ExportContext) -> None:
         )
 
 
+def _attach_files(context: ExportContext) -> None:
+    from handrail.attachments import Table
+
+    manifest = context.use_manifest()
+    rows = ((each.path, each.rows, each.size, each.sha256) for each in manifest.files())
+    total, _ = manifest.totals()
+    context.attach("files", Table(("file", "rows", "bytes", "sha256"), rows, total=total))
+
+
 def _result(context: ExportContext, noun: str) -> StepResult:
     files, size = context.use_manifest().totals()
     failed = f", {context.failed_count:,} left out" if context.failed_count else ""
@@ -143,7 +153,6 @@ def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> 
     import shutil
 
     from handrail_export.hashing import Following
-    from handrail_export.staging import files_below
 
     split = tuple(context.options.partition_by)
     name = context.layout.file or f"data{written_as.ending}"
@@ -159,10 +168,24 @@ def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> 
     if count == 0:
         shutil.rmtree(folder)
         return
-    context.use_manifest().add(
-        _written(path, folder, written_as.count(path) if split else count, sha256)
-        for path in files_below(folder)
+    context.close_rows()  # Its memory is not needed any more.
+    _note(
+        context,
+        folder,
+        lambda path: _written(path, folder, written_as.count(path) if split else count, sha256),
     )
+
+
+def _note(context: ExportContext, folder: Path, describe: Callable[[Path], ExportedFile]) -> None:
+    """Note all files of the export, each flushed and with its checksum, several at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from handrail_export.staging import files_below
+    from handrail_storage import pages
+
+    with ThreadPoolExecutor(context.options.concurrency) as pool:
+        for paths in pages(files_below(folder), _PAGE):
+            context.use_manifest().add(pool.map(describe, paths))
 
 
 def _written(path: Path, folder: Path, rows: int | None, sha256: str | None = None) -> ExportedFile:
@@ -194,8 +217,6 @@ class _Pictures:
     def write(self, folder: Path) -> None:
         import shutil
 
-        from handrail_export.staging import files_below
-
         context = self._context
         context.total_count = context.exported_count = context.failed_count = 0
         self._format.write(self._pictures(), folder, tuple(context.options.categories))
@@ -209,7 +230,7 @@ class _Pictures:
         if context.exported_count == 0:
             shutil.rmtree(folder)
             return
-        context.use_manifest().add(_written(path, folder, None) for path in files_below(folder))
+        _note(context, folder, lambda path: _written(path, folder, None))
 
     def _pictures(self) -> Iterator[Picture]:
         from handrail_export.manifest import ExportedFile

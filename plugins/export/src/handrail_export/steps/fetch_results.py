@@ -19,27 +19,31 @@ class FetchResultsStep(BaseStep[ExportContext]):
 
     def restore(self, context: ExportContext, result: StepResult) -> None:
         # Once all is converted, the rows are not needed.
-        from handrail_export.sources.address import parse_source
+        from handrail_export.sources import addresses_of
         from handrail_export.sources.stamps import check_unchanged
 
         converted = context.results.get("convert_data")
         if context.source_files and (converted is None or not converted.success):
             try:
-                check_unchanged(context.source_files, parse_source(context.options.source))
+                check_unchanged(context.source_files, addresses_of(context.options))
             except (ExportError, OSError) as error:
                 raise SourceChangedError(describe(error)) from error
 
     def execute(self, context: ExportContext) -> StepResult:
-        from handrail_export.sources.address import parse_source
+        from handrail.attachments import Table
+        from handrail_export.sources import addresses_of
         from handrail_export.sources.stamps import stamps_of
 
         context.close_rows()
-        address = parse_source(context.options.source)
-        is_file = address.kind in ("parquet", "csv")
-        context.source_files = stamps_of(address) if is_file else {}
+        files = {k: each for k, each in addresses_of(context.options).items() if each.is_files}
+        context.source_files = stamps_of(files)
         rows = context.use_rows()
+        for note in rows.source.notes():
+            context.log("note", {"summary": note})
         found = rows.columns
         context.schema = [{"name": each.name, "type": each.type} for each in found]
+        types = ((each.name, each.type) for each in found)
+        context.attach("columns", Table(("column", "type"), types, total=len(found)))
         about = f" · about {count_text(rows.total, 'row')}" if rows.total else ""
         names = listed([each.name for each in found], most=6)
         summary = f"{rows.source.shown}{about} · {count_text(len(found), 'column')}: {names}"

@@ -10,9 +10,9 @@ from handrail_storage import count_text
 
 
 class FinalizeStep(BaseStep[ExportContext]):
-    """After a success, discard what was replaced; always close what is open.
+    """After a success, discard what was replaced unless it is kept; always close what is open.
 
-    Irreplaceable files are discarded only after the run was sealed, so a run that has replaced
+    Irreplaceable files are discarded only after the run was sealed, so a run that has discarded
     something cannot be rolled back later. If an undo has failed, everything stays.
     """
 
@@ -55,12 +55,25 @@ class FinalizeStep(BaseStep[ExportContext]):
         if claim is None:
             return 0
         copies = target.small_files.names(claim.aside("").removeprefix(f"{FOLDER}/"))
-        if next(copies, None) is None:
+        if next(copies, None) is None or self._keeps(context):
             return 0
         context.seal("the files that it replaced are discarded")
         claim.seal()
         delete_tombstones(target, context.use_manifest(), claim.mark(STEP))
         return claim.discard_asides()
+
+    def _keeps(self, context: ExportContext) -> bool:
+        """Whether what was replaced stays, so that the run can be rolled back later."""
+        from handrail_export.manifest import RETIRED
+
+        if not context.options.keep_replaced:
+            return False
+        # What stands for a file that the new export lacks has to go, and with it the way back.
+        gone = next(context.use_manifest().files(RETIRED), None)
+        if gone is not None:
+            told = f"{gone.path} of the older export is deleted, so what was replaced is not kept"
+            context.log("note", {"summary": told})
+        return gone is None
 
     def preview(self, context: ExportContext) -> str:
         return "discard what was replaced, and close what is open"

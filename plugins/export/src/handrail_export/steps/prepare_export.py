@@ -48,12 +48,17 @@ class PrepareExportStep(BaseStep[ExportContext]):
 
 def _check_apart(context: ExportContext) -> None:
     """Check that the target does not replace the files of the source."""
-    from handrail_export.sources.address import parse_source
+    from handrail_export.sources import addresses_of
 
-    layout, address = context.layout, parse_source(context.options.source)
-    if address.kind == "postgres" or not layout.place.local:
+    layout, addresses = context.layout, addresses_of(context.options).values()
+    if not layout.place.local:
+        if any(each.place == f"{layout.folder}/{layout.file}" for each in addresses):
+            raise ConflictError(
+                f"{layout.output} is what is read", ways_out=("give another target",)
+            )
         return
-    read = context.use_rows().source.paths or (address.place,)
+    kept = [each for each in addresses if not each.remote and each.kind != "postgres"]
+    read = context.use_rows().source.paths or tuple(each.place for each in kept)
     target = os.path.realpath(os.path.join(layout.folder, layout.file))
     for path in map(os.path.realpath, read):
         if path == target:

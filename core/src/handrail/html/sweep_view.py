@@ -37,8 +37,10 @@ def sweep_sections(
     shown: Shown, *, link: Link | None = None, most: int = MOST
 ) -> dict[str, Markup]:
     """Return the parts of the view of a sweep by their ids, in order; see `sweep_view`."""
-    whole = run_sections(shown, link=link)
-    sweep = shown["sweep"]
+    sweep, run = shown["sweep"], shown["run"]
+    # What is swept has no value in the sweep as a whole.
+    given = {name: each for name, each in run["given"].items() if name not in sweep["over"]}
+    whole = run_sections({**shown, "run": {**run, "given": given}}, link=link)
     found: dict[str, Markup | None] = {
         "outcome": whole["outcome"],
         "sweep": _table(shown, link, most),

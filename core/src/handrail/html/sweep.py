@@ -9,7 +9,7 @@ from handrail.amounts import plural, seconds
 from handrail.html.charts import Point, scatter_chart
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.parts import Link, heads, left_out, run_link, scrolling, section, value
-from handrail.html.run_view import run_sections
+from handrail.html.run import run_sections
 from handrail.html.scales import short_number
 from handrail.html.states import badge
 from handrail.recovery.shown import Shown

@@ -268,7 +268,7 @@ def _items(steps: Sequence[Shown], number: int | str) -> Markup | None:
     table = element("table", head, element("tbody", rows), class_="fits")
     more = left_out(len(having) - MOST, "steps with items", f"handrail show {number} --all")
     failures = [_failures(step, number) for step in having[:MOST] if step["items"]["failures"]]
-    return section("items", "Items", scrolling(table, "Items"), more, failures)
+    return section("items", "Items", scrolling(table, "The items of each step"), more, failures)
 
 
 def _failures(step: Shown, number: int | str) -> Markup:
@@ -327,7 +327,7 @@ def _packs(run: Shown) -> Markup | None:
     table = element(
         "table", heads("pack", "in this run", "now"), element("tbody", rows), class_="fits"
     )
-    return section("packs", "Packs", scrolling(table, "Packs"), about)
+    return section("packs", "Packs", scrolling(table, "The versions of packs"), about)
 
 
 def _now(versions: Mapping[str, str | None]) -> Content:

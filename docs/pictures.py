@@ -312,6 +312,18 @@ def report(stage: Stage) -> None:
     stage.shot("report", "report.html", width=960, height=880, scale=1.25, act=closed)
 
 
+@scene
+def sweep_report(stage: Stage) -> None:
+    """What the report of a sweep draws, of the action that the guide to sweeps has."""
+    guide = (ROOT / "docs/how-to/run-a-sweep.md").read_text(encoding="utf-8")
+    flows = re.search(r'```python title="flows.py"\n(.*?)```', guide, re.DOTALL)
+    assert flows is not None
+    (stage.folder / "flows.py").write_text(flows[1], encoding="utf-8")
+    over = "--over epochs=5,10,20,40 --over hyper.learning_rate=0.02,0.05,0.1,0.2,0.4"
+    stage.run(f"handrail run flows.py:TrainAction {over}; handrail show 1 --html report.html")
+    stage.shot("sweep-report", "report.html", width=960, of="#plots", scale=1.25)
+
+
 def a_budget(stage: Stage) -> None:
     """Put into the folder what `TOO_MUCH` runs."""
     stage.run(f"cp examples/budget_upload/flows.py . && cp -r {UPLOAD} photos")

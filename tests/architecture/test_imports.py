@@ -30,7 +30,7 @@ FLOORS = (
         *("amounts", "frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
         *("attachments", "executors/protocol", "html/elements", "html/notebook"),
-        *("html/plan_boxes", "html/plan_picture", "html/states"),
+        *("html/plan_boxes", "html/plan_drawing", "html/states"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),

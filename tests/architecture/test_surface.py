@@ -67,6 +67,18 @@ def test_every_public_name_can_be_imported() -> None:
         getattr(handrail, "no_such_name")  # noqa: B009 - as code would
 
 
+LAZY = [page for page in PAGES if hasattr(import_module(page), "_HOMES")]
+
+
+@pytest.mark.parametrize("page", LAZY)
+def test_no_name_that_is_imported_on_first_use_is_that_of_a_module(page: str) -> None:
+    """An import of the module beside the page would put it in the place of what has its name."""
+    module = import_module(page)
+    folder = Path(str(module.__file__)).parent
+    modules = {path.stem for path in folder.iterdir() if path.suffix in (".py", "")}
+    assert set(module.__all__) & modules == set()
+
+
 def test_the_public_surface_is_what_is_written_down() -> None:
     """No public name or attribute comes, goes or changes its name unnoticed."""
     known = FILE.read_text(encoding="utf-8").splitlines()

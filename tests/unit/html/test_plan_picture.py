@@ -11,7 +11,7 @@ import pytest
 
 from handrail.html.notebook import result_html
 from handrail.html.plan_boxes import MOST, Lanes, Several, Step, boxes_of
-from handrail.html.plan_picture import plan_picture
+from handrail.html.plan_drawing import plan_picture
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -28,7 +28,19 @@ HARMFUL = re.compile(
 )
 # What views read as one of some words, or as times and numbers, which no step can say.
 KEPT = frozenset(
-    ("began", "ended", "at", "started", "heard", "direction", "type", "kind", "media_type", "data")
+    (
+        "began",
+        "ended",
+        "at",
+        "started",
+        "heard",
+        "now",
+        "direction",
+        "type",
+        "kind",
+        "media_type",
+        "data",
+    )
 )
 KEYS = frozenset(("recorded", "given", "values", "secrets", "packs", "ways", "metrics", "series"))
 

@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from handrail.html.charts import heatmap as heatmap
     from handrail.html.charts import line_chart as line_chart
     from handrail.html.charts import scatter_chart as scatter_chart
-    from handrail.html.compare_view import compare_sections as compare_sections
-    from handrail.html.compare_view import compare_view as compare_view
+    from handrail.html.comparison import compare_sections as compare_sections
+    from handrail.html.comparison import compare_view as compare_view
     from handrail.html.document import page as page
     from handrail.html.document import stylesheet as stylesheet
     from handrail.html.elements import Content as Content
     from handrail.html.elements import Markup as Markup
     from handrail.html.elements import element as element
     from handrail.html.elements import joined as joined
-    from handrail.html.plan_picture import plan_picture as plan_picture
-    from handrail.html.report import report as report
-    from handrail.html.run_view import run_sections as run_sections
-    from handrail.html.run_view import run_view as run_view
-    from handrail.html.runs_view import runs_sections as runs_sections
-    from handrail.html.runs_view import runs_view as runs_view
+    from handrail.html.plan_drawing import plan_picture as plan_picture
+    from handrail.html.run import run_sections as run_sections
+    from handrail.html.run import run_view as run_view
+    from handrail.html.runs import runs_sections as runs_sections
+    from handrail.html.runs import runs_view as runs_view
     from handrail.html.states import badge as badge
-    from handrail.html.sweep_view import sweep_sections as sweep_sections
-    from handrail.html.sweep_view import sweep_view as sweep_view
+    from handrail.html.sweep import sweep_sections as sweep_sections
+    from handrail.html.sweep import sweep_view as sweep_view
+    from handrail.html.whole_report import report as report
 
 __all__ = [
     "Content",
@@ -60,15 +60,15 @@ __all__ = [
 
 _HOMES = {
     "charts": ("Point", "bar_chart", "heatmap", "line_chart", "scatter_chart"),
-    "compare_view": ("compare_sections", "compare_view"),
+    "comparison": ("compare_sections", "compare_view"),
     "document": ("page", "stylesheet"),
     "elements": ("Content", "Markup", "element", "joined"),
-    "plan_picture": ("plan_picture",),
-    "report": ("report",),
-    "run_view": ("run_sections", "run_view"),
-    "runs_view": ("runs_sections", "runs_view"),
+    "plan_drawing": ("plan_picture",),
+    "run": ("run_sections", "run_view"),
+    "runs": ("runs_sections", "runs_view"),
     "states": ("badge",),
-    "sweep_view": ("sweep_sections", "sweep_view"),
+    "sweep": ("sweep_sections", "sweep_view"),
+    "whole_report": ("report",),
 }
 
 if not TYPE_CHECKING:

@@ -8,7 +8,7 @@ from reprlib import Repr
 from typing import Any, cast
 
 from handrail.html.elements import Content, element, joined
-from handrail.html.plan_picture import picture_styles, plan_picture
+from handrail.html.plan_drawing import picture_styles, plan_picture
 from handrail.html.states import look_of
 
 _MOST = 50  # Values of a result that are shown.

@@ -32,7 +32,7 @@ def steps_section(shown: Mapping[str, Any], *, most: int) -> Markup | None:
     picked = _picked(steps, most)
     table = _Table(
         run=run,
-        axis=axis_of(steps, run["heard"]),
+        axis=axis_of(steps, run["now"]),
         waits=waits_of(steps),
         lanes={step["group"]: step["lane"] + 1 for step in steps if step.get("group") is not None},
     )
@@ -143,7 +143,7 @@ def _row(step: Shown, table: _Table) -> Markup:
     )
     tries = f"attempt {step['attempts']}" if step["attempts"] > 1 else ""
     axis = table.axis
-    bars = axis and track(axis, step, table.waits.get(step["name"], ()), run["heard"])
+    bars = axis and track(axis, step, table.waits.get(step["name"], ()), run["now"])
     cells = (
         element("td", badge(step["state"], more=tries), role="cell"),
         element("td", bars or None, role="cell", class_="timeline"),

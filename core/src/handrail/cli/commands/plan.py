@@ -193,7 +193,7 @@ def _drawn(plan: Plan, *, svg: bool) -> str:
         from handrail.plan.mermaid import mermaid  # noqa: PLC0415 - only for this answer
 
         return mermaid(plan.to_dict())
-    from handrail.html.plan_picture import plan_picture  # noqa: PLC0415 - likewise
+    from handrail.html.plan_drawing import plan_picture  # noqa: PLC0415 - likewise
 
     picture = plan_picture(plan.to_dict(), alone=True)
     # In any encoding, as that of standard output may not have all characters.

@@ -156,7 +156,7 @@ def _view(report: Report, step: str | None, *, traceback: bool) -> View:
 def _write(session: Session, report: Report, numbers: Sequence[int], file: str) -> None:
     """Write a report as an HTML document."""
     from handrail.cli.document import write_document  # noqa: PLC0415 - few are wanted
-    from handrail.html.report import report as document  # noqa: PLC0415 - the same
+    from handrail.html.whole_report import report as document  # noqa: PLC0415 - the same
 
     words = " ".join(str(number_json(number)) for number in numbers)
     whole = report.whole()

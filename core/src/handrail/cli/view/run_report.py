@@ -38,6 +38,7 @@ from handrail.cli.view.text import (
     terminal_width,
 )
 from handrail.frozen import frozen
+from handrail.journal.codec import now
 from handrail.journal.numbers import number_json
 from handrail.journal.records import seconds_between
 from handrail.recovery.run_record import RecordedStep
@@ -91,6 +92,7 @@ class RunReport:
             "core_version": row.core_version,
             "relies_on_uids": list(record.status.reliance.uids),
             "heard": record.heard,
+            "now": now(),
             "given_up": row.given_up,
             "would": {
                 purpose: _effect(purpose, record)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from handrail.html.compare_view import compare_sections
+from handrail.html.comparison import compare_sections
 from handrail.html.document import page
 from handrail.html.elements import Markup, element, joined
-from handrail.html.run_view import run_sections
-from handrail.html.sweep_view import sweep_sections
+from handrail.html.run import run_sections
+from handrail.html.sweep import sweep_sections
 
 _TITLES = {
     "steps": "Steps",

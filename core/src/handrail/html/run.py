@@ -23,7 +23,7 @@ from handrail.html.parts import (
     section,
     value,
 )
-from handrail.html.plan_picture import plan_picture
+from handrail.html.plan_drawing import plan_picture
 from handrail.html.states import badge, look_of
 from handrail.html.steps import steps_section
 from handrail.recovery.shown import Shown, part, parts

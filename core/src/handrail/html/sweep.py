@@ -9,7 +9,7 @@ from handrail.amounts import plural, seconds
 from handrail.html.charts import Point, scatter_chart
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.parts import Link, heads, left_out, run_link, scrolling, section, value
-from handrail.html.run_view import run_sections
+from handrail.html.run import run_sections
 from handrail.html.scales import short_number
 from handrail.html.states import badge
 from handrail.recovery.shown import Shown
@@ -37,8 +37,10 @@ def sweep_sections(
     shown: Shown, *, link: Link | None = None, most: int = MOST
 ) -> dict[str, Markup]:
     """Return the parts of the view of a sweep by their ids, in order; see `sweep_view`."""
-    whole = run_sections(shown, link=link)
-    sweep = shown["sweep"]
+    sweep, run = shown["sweep"], shown["run"]
+    # What is swept has no value in the sweep as a whole.
+    given = {name: each for name, each in run["given"].items() if name not in sweep["over"]}
+    whole = run_sections({**shown, "run": {**run, "given": given}}, link=link)
     found: dict[str, Markup | None] = {
         "outcome": whole["outcome"],
         "sweep": _table(shown, link, most),

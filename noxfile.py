@@ -42,6 +42,7 @@ MORE_GROUPS = {
     "storage": ("servers",),
     "train": ("servers", "models"),
     "upload": ("servers",),
+    "web": ("servers", "browser"),
     "together": ("servers", "frames", "typing", "lint"),
 }
 # Of these `lowest` runs only what uses libraries or, in core, depends on the language; the rest is

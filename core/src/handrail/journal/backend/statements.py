@@ -402,7 +402,7 @@ class Statements:
         self.count_found = f"""
             SELECT count(*) FROM (SELECT 1 AS one FROM {run} {fits} LIMIT {MOST_COUNTED}) AS found
         """
-        self.actions = f"SELECT DISTINCT action FROM {run} WHERE id > 0 ORDER BY action"
+        self.actions = f"SELECT DISTINCT action FROM {run} WHERE id > 0"
         self.run, self.run_without_plan = f"{full} WHERE id = :run", f"{bare} WHERE id = :run"
         self.uid = f"SELECT uid FROM {run} WHERE id = :run"
         # Places, not attempts, in ascending order.

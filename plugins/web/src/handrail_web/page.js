@@ -105,22 +105,7 @@
     const link = document.querySelector("link[rel=icon]");
     const wanted = `${root}/icon/${icon}.svg`;
     if (link && link.getAttribute("href") !== wanted) link.href = wanted;
-    find();
   }
-
-  // Searching the logs, which needs no server.
-
-  function find() {
-    const finder = document.getElementById("finder");
-    const logs = document.getElementById("logs");
-    if (!finder || !logs) return;
-    finder.hidden = false;
-    const text = finder.querySelector("input").value.toLowerCase();
-    for (const line of logs.querySelectorAll("tbody tr"))
-      line.hidden = text !== "" && !line.textContent.toLowerCase().includes(text);
-  }
-
-  main.addEventListener("input", (event) => event.target.closest("#finder") && find());
 
   // The stream.
 
@@ -249,6 +234,5 @@
   addEventListener("pagehide", end);
   addEventListener("pageshow", start);
   document.getElementById("reload")?.remove();
-  find();
   start();
 })();

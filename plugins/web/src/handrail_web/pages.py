@@ -187,15 +187,6 @@ class Pages:
             **{name: markup for name, markup in mine.items() if markup},
             **sections,
         }
-        if "logs" in ordered:
-            ordered = {
-                name: markup
-                for each, section in ordered.items()
-                for name, markup in (
-                    *((("finder", _finder()),) if each == "logs" else ()),
-                    (each, section),
-                )
-            }
         icon = icon_of(run["state"])
         return View(
             title=f"{icon.glyph} run {run['id']} {run['state']}: {run['action']}",
@@ -245,14 +236,6 @@ class Pages:
             shown: Mapping[str, Any] = report_of(self._session, journal, numbers).to_dict()
         listed = ", ".join(map(str, numbers))
         return View(title=f"compare {listed}", sections=compare_sections(shown, link=self.link))
-
-
-def _finder() -> Markup:
-    """Return where the logs are searched, which the script shows."""
-    box = element(
-        "input", type="search", placeholder="Search the logs", aria_label="Search the logs"
-    )
-    return element("div", box, id="finder", hidden=True)
 
 
 def _nothing(search: Search) -> Content:

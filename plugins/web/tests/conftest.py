@@ -56,11 +56,14 @@ class Browser(TestClient):
     Attributes:
         site: The site.
         root: The path below which its pages are.
+        routes: Its routes.
     """
 
     def __init__(self, site: Site, *, let_in: bool = True) -> None:
-        super().__init__(make_app(site), base_url=f"http://{HOST}", follow_redirects=False)
+        guard = make_app(site)
+        super().__init__(guard, base_url=f"http://{HOST}", follow_redirects=False)
         self.site = site
+        self.routes = guard.app.routes[0].routes
         self.root = site.door.path
         if let_in:
             self.cookies.set(COOKIE, site.door.pass_)

@@ -18,6 +18,7 @@ def page(
     *,
     stylesheet_at: str | None = None,
     script_at: str | None = None,
+    icon_at: str | None = None,
 ) -> Markup:
     """Return a whole document.
 
@@ -30,10 +31,11 @@ def page(
         stylesheet_at: Where a server has `stylesheet()`, instead of in the document. Then that
             server sets the policy, in a header, and the document has none.
         script_at: Where a server has a script. Needs `stylesheet_at`.
+        icon_at: Where a server has its icon. Needs `stylesheet_at`.
     """
     if stylesheet_at is None:
-        if script_at is not None:
-            raise ValueError("a document that is complete in itself runs no script")
+        if script_at is not None or icon_at is not None:
+            raise ValueError("a document that is complete in itself requests nothing")
         styles = joined(_policy(), Markup(f"<style>{stylesheet()}</style>"))
     else:
         styles = element("link", rel="stylesheet", href=stylesheet_at)
@@ -45,6 +47,7 @@ def page(
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="referrer", content="no-referrer"),
         element("title", title),
+        None if icon_at is None else element("link", rel="icon", href=icon_at),
         styles,
         script,
     )

@@ -26,8 +26,6 @@ from handrail_web.questions import Questions
 from handrail_web.security import Guard
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
     from handrail_web.commands import CommandLine
     from handrail_web.journals import SharedJournal
     from handrail_web.security import Door
@@ -178,7 +176,7 @@ def _file(name: str) -> str:
     return files("handrail_web").joinpath(name).read_text(encoding="utf-8")
 
 
-def make_app(site: Site) -> ASGIApp:
+def make_app(site: Site) -> Guard:
     """Return the app. Without leave for changes it has no route that takes any."""
     script = _file("page.js")
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import click
 
-from handrail.cli import Session, number_in, report_of, runs_report
+from handrail.cli import Session, number_in, report_of, runs_to_dict
 from handrail.errors import HandrailError, NotFoundError
 from handrail.frozen import frozen
 from handrail.html import (
@@ -147,7 +147,7 @@ class Pages:
         try:
             with self._journal.reading() as journal:
                 page = search.run(journal)
-                shown: Mapping[str, Any] = runs_report(journal, page.rows).to_dict()
+                shown: Mapping[str, Any] = runs_to_dict(journal, page.rows)
         except NotFoundError:
             page, shown = RunPage(rows=[], count=0, actions=[]), {"runs": []}
         rows = cast("Sequence[Mapping[str, Any]]", shown["runs"])
@@ -176,7 +176,7 @@ class Pages:
     def _run(self, text: str) -> View:
         with self._journal.reading() as journal:
             number = number_in(journal, text)
-            shown: Mapping[str, Any] = report_of(self._session, journal, [number]).to_dict()
+            shown: Mapping[str, Any] = report_of(self._session, journal, [number]).whole()
         run: Mapping[str, Any] = shown["run"]
         make = sweep_sections if "sweep" in shown else run_sections
         sections = dict(make(shown, link=self.link))
@@ -233,7 +233,7 @@ class Pages:
             raise NotFoundError(f"choose 2 to {_COMPARED} runs to compare")
         with self._journal.reading() as journal:
             numbers = [number_in(journal, text) for text in dict.fromkeys(texts)]
-            shown: Mapping[str, Any] = report_of(self._session, journal, numbers).to_dict()
+            shown: Mapping[str, Any] = report_of(self._session, journal, numbers).whole()
         listed = ", ".join(map(str, numbers))
         return View(title=f"compare {listed}", sections=compare_sections(shown, link=self.link))
 

@@ -119,14 +119,11 @@ class Door:
         A site of somebody else can make its own name lead here, but neither an address nor one of
         the names of this machine.
         """
-        name = (urlsplit(f"//{host}").hostname or "").lower()
-        if name in self._names:
-            return True
         try:
-            ipaddress.ip_address(name)
+            name = urlsplit(f"//{host}").hostname or ""
+            return name in self._names or bool(ipaddress.ip_address(name))
         except ValueError:
             return False
-        return True
 
 
 class Guard:
@@ -153,7 +150,7 @@ class Guard:
         host = request.headers.get("host", "")
         if not self._door.knows(host):
             return PlainTextResponse("this page has another host\n", 421)
-        if not f"{request.url.path}/".startswith(f"{self._door.path}/"):
+        if not f"{request.scope['path']}/".startswith(f"{self._door.path}/"):
             return PlainTextResponse(_NOT_HERE, 404)
         if request.method not in _CHANGES:
             return self._entry(request)
@@ -168,7 +165,7 @@ class Guard:
         if token is None or not self._door.has_token(token):
             return self._closed(request)
         left = [pair for pair in parse_qsl(request.url.query) if pair[0] != "token"]
-        target = f"{request.url.path}{'?' if left else ''}{urlencode(left)}"
+        target = f"{request.scope['path']}{'?' if left else ''}{urlencode(left)}"
         answer = RedirectResponse(target, 303)
         answer.set_cookie(
             COOKIE, self._door.pass_, path=f"{self._door.path}/", httponly=True, samesite="strict"

@@ -106,6 +106,7 @@ def serve(app: ASGIApp, listening: socket.socket, stop: Callable[[], None]) -> N
         log_config=None,
         log_level="warning",
         loop="asyncio",
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=1,
         ws="none",

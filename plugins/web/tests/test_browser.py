@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import Server, until
-from flow import FLOW
-
-from handrail.journal import AttemptChange, ChunkChange, RunChange
 from recorded_runs import Journal, done, ended, planned, started
 from servers.missing import missing, need_module
+from sites import FLOW, Server, until
+
+from handrail.journal import AttemptChange, ChunkChange, RunChange
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, Request
     from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import BrowserContext, Page, Request
 
 pytestmark = pytest.mark.slow
 
@@ -71,8 +70,8 @@ class Tabs:
         self.complaints: list[str] = []
         context.add_init_script(WATCH)
         context.on("request", self._request)
-        context.on("requestfinished", lambda each: self.streams.discard(each))
-        context.on("requestfailed", lambda each: self.streams.discard(each))
+        context.on("requestfinished", self._ended)
+        context.on("requestfailed", self._ended)
         context.on("console", self._console)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
 
@@ -81,6 +80,9 @@ class Tabs:
         if "/live?" in request.url:
             self.streams.add(request)
             self.opened += 1
+
+    def _ended(self, request: Request) -> None:
+        self.streams.discard(request)
 
     def _console(self, message: Any) -> None:
         # While the server is away, each try to reach it is an error of the network.

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import HOST, Browser, Open, Server, until
-from flow import FLOW
+from sites import FLOW, HOST, Browser, Open, Server, until
 
 from handrail.journal import RunChange
 
@@ -153,11 +152,12 @@ def test_what_was_started_outlives_the_page(
     (project / "go").touch()
     handrail("run", "flows.py:slow")
     server = serve("--allow-changes")
-    with httpx.Client(follow_redirects=True) as client:
+    with httpx.Client(follow_redirects=True, timeout=60) as client:
         root = str(client.get(server.address).url).rstrip("/")
         form = answered(client.get(f"{root}/runs/1/rollback").text)
         origin = {"origin": f"http://127.0.0.1:{server.port}"}
-        client.post(f"{root}/runs/1/rollback", data=form, headers=origin)
+        answer = client.post(f"{root}/runs/1/rollback", data=form, headers=origin)
+        assert "was started here" in answer.text
         until((project / "undoing").exists)
         assert "running" in client.get(f"{root}/runs/1").text
     assert server.stop()[0] == 0

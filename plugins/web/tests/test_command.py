@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from conftest import Server
+from recorded_runs import Journal, planned, started
+from sites import Server
 
 from handrail.cli import main
-from recorded_runs import Journal, planned, started
 
 
 def test_it_prints_an_address_that_lets_one_in(

@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from handrail_web.app import Site
-from handrail_web.live import Live
-from handrail_web.pages import View
 from recorded_runs import Journal, done, planned, started
 
 from handrail.html import element
 from handrail.journal import AttemptChange, RunChange
+from handrail_web.app import Site
+from handrail_web.live import Live
+from handrail_web.pages import View
 
 
 def parsed(event: str) -> tuple[str, dict[str, Any]]:
@@ -54,7 +54,9 @@ class Source:
         self.rendered += 1
         sections = {
             "same": element("section", address, id="same"),
-            "new": element("section", self.version, self.moves and self.rendered, id="new"),
+            "new": element(
+                "section", self.version, self.rendered if self.moves else None, id="new"
+            ),
         }
         return View(title=f"v{self.version}", sections=sections, moves=self.moves)
 

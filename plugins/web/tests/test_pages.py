@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Browser, Open
+from journals.places import execute, new_run, open_place
+from recorded_runs import Journal, done, ended, planned, started
+from sites import Browser, Open
 
 from handrail.journal import ChunkChange, RunChange
 from handrail.journal.sqlite import SqliteJournal
 from handrail_web.pages import ROWS
-from journals.places import execute, new_run, open_place
-from recorded_runs import Journal, done, ended, planned, started
 
 
 def numbers(page: str) -> list[int]:
@@ -40,6 +40,7 @@ def fill(place: str, count: int) -> None:
             owned = journal.open_run(new_run(action=action, params=params))
             if number % 3 == 0:
                 owned.write([RunChange(outcome="completed")])
+            owned.release()
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def test_runs_are_searched_and_paged(
     assert "Older" not in last
     assert numbers(browser.get(link(last, "Latest")).text) == numbers(page)
     assert numbers(browser.page(text="PHOTOS-77")) == [77]
-    assert numbers(browser.page(text="77")) == [77]
+    assert numbers(browser.page(text="s-7"))[-1] == 7
     found = browser.page(action="upload", outcome="completed")
     assert numbers(found)[:3] == [117, 114, 111]
     # What was searched for is kept on the way to older ones, and shown in the form.
@@ -88,9 +89,7 @@ def test_runs_are_searched_and_paged(
     assert numbers(browser.page(before="x", outcome="odd")) == numbers(page)
 
 
-def test_ten_thousand_runs_take_as_many_statements_as_sixty(
-    open_site: Open, project: Path
-) -> None:
+def test_ten_thousand_runs_take_as_many_statements_as_sixty(open_site: Open, project: Path) -> None:
     """A page reads the rows that it shows, and the others only to count them."""
     place = str(project / "many.db")
     fill(place, 60)
@@ -206,7 +205,7 @@ def test_commands_that_are_shown_name_the_journal(
 
     journal.add([planned("scan")], started("scan"))
     server = serve("--journal", ".handrail/runs.db")
-    with httpx.Client(follow_redirects=True) as client:
+    with httpx.Client(follow_redirects=True, timeout=60) as client:
         front = client.get(server.address)
         assert numbers(front.text) == [1]
         page = client.get(f"{str(front.url).rstrip('/')}/runs/1").text

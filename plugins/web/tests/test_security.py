@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from conftest import HOST, Open
+from recorded_runs import Journal, done, ended, planned
+from sites import HOST, Open
 
 from handrail_web.security import HEADERS, Door, own_key
-from recorded_runs import Journal, done, ended, planned
 
 PATHS = ("/", "/runs/1", "/compare?run=1&run=2", "/live", "/plans", "/plans/x", "/packs")
 ASSETS = ("/style.css", "/page.js", "/icon/good.svg")
@@ -20,7 +21,7 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\x1b]0;x\x07\u20
 @pytest.mark.parametrize("path", [*PATHS, *ASSETS])
 def test_nobody_gets_in_without_the_token(open_site: Open, path: str) -> None:
     stranger = open_site(let_in=False)
-    for address in (path, f"{path}{'&' if '?' in path else '?'}token=wrong"):
+    for address in (path, f"{path}{'&' if '?' in path else '?'}enter=wrong"):
         answer = stranger.get(f"{stranger.root}{address}")
         assert (answer.status_code, answer.headers.get("set-cookie")) == (403, None)
 
@@ -31,7 +32,7 @@ def test_the_token_becomes_a_cookie_that_no_script_and_no_other_server_sees(
     browser = open_site(let_in=False)
     door = browser.site.door
     assert browser.get("/").status_code == 404
-    answer = browser.get(f"{browser.root}/", params={"token": door._token, "text": "a b"})
+    answer = browser.get(f"{browser.root}/", params={"enter": door._token, "text": "a b"})
     assert answer.status_code == 303
     assert answer.headers["location"] == f"{browser.root}/?text=a+b"
     cookie = answer.headers["set-cookie"]
@@ -116,7 +117,7 @@ def test_what_a_run_says_is_never_markup(open_site: Open, journal: Journal) -> N
         browser.page("/", action=HOSTILE),
         browser.page("/runs/1"),
         browser.page("/compare", run=[1, 2]),
-        browser.get(f"{browser.root}/runs/{HOSTILE}").text,
+        browser.get(f"{browser.root}/runs/{quote(HOSTILE)}").text,
     ]
     for text in pages:
         assert text.count("<script") == 1  # Ours.

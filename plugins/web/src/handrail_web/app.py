@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from anyio import to_thread
@@ -16,7 +16,6 @@ from starlette.routing import Mount, Route
 
 import handrail
 from handrail.cli import Session
-from handrail.frozen import frozen
 from handrail.html import Content, Markup, element, page, stylesheet
 from handrail_web.changes import AIMS, Changes
 from handrail_web.icons import ICONS, picture

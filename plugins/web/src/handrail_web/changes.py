@@ -175,7 +175,7 @@ def _undo(answer: Answer) -> Content:
     return [
         element("div", table, class_="scroll") if rows else element("p", "Nothing to undo."),
         element("p", f"Relied on by run {listed}.", class_="notice warn") if others else None,
-        element("p", f"Not undone, as there is no way back: {', '.join(stays)}.") if stays else None,
+        element("p", f"Not undone, without a way back: {', '.join(stays)}.") if stays else None,
     ]
 
 

@@ -77,10 +77,11 @@ def web(
         address = door.address(listening)
         if warning:
             echo(f"warning: {warning}", err=True)
-        what = "it can resume runs and roll them back" if allow_changes else "it only reads"
-        echo(f"the page is at  {address}")
-        echo(f"  {what}; Ctrl-C ends it", err=True)
+        what = "it may resume runs and roll them back" if allow_changes else "it only reads"
+        # On a line of its own, which is never broken, so that it can be followed and copied.
+        session.console.print(address)
         session.console.flush()
+        echo(f"open this address; {what}; Ctrl-C ends it", err=True)
         if opens:
             import webbrowser  # noqa: PLC0415 - seldom
 

@@ -1,4 +1,4 @@
-"""The icons that browsers show in tabs, one for each kind of state: by shape, not only by colour."""
+"""The icons that browsers show in tabs: one for each kind of state, by shape and by colour."""
 
 from __future__ import annotations
 

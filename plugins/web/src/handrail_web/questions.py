@@ -213,7 +213,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Content]]) -> Markup:
     numbers = {"#", "Share", "Import"}
     looks = ["number" if name in numbers else None for name in head]
     body = [
-        element("tr", [element("td", cell, class_=look) for cell, look in zip(row, looks)])
+        element(
+            "tr", [element("td", cell, class_=look) for cell, look in zip(row, looks, strict=True)]
+        )
         for row in rows
     ]
     heads = [

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "handrail"
+ENTER = "enter"  # Of the token in an address; `token` would be masked where it is printed.
 _KEY_BYTES = 32
 _MOST_BYTES = 16_384  # Of a form.
 _CHANGES = ("POST", "PUT", "PATCH", "DELETE")
@@ -103,7 +104,7 @@ class Door:
         elif self._host == "localhost":
             name = self._host
         host = f"[{name}]" if ":" in name else name
-        return f"http://{host}:{port}{self.path}/?{urlencode({'token': self._token})}"
+        return f"http://{host}:{port}{self.path}/?{urlencode({ENTER: self._token})}"
 
     def has_token(self, token: str) -> bool:
         """Return whether this is the token."""
@@ -161,10 +162,10 @@ class Guard:
         return self._closed(request)
 
     def _entry(self, request: Request) -> Response | None:
-        token = request.query_params.get("token")
+        token = request.query_params.get(ENTER)
         if token is None or not self._door.has_token(token):
             return self._closed(request)
-        left = [pair for pair in parse_qsl(request.url.query) if pair[0] != "token"]
+        left = [pair for pair in parse_qsl(request.url.query) if pair[0] != ENTER]
         target = f"{request.scope['path']}{'?' if left else ''}{urlencode(left)}"
         answer = RedirectResponse(target, 303)
         answer.set_cookie(

@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -59,7 +60,7 @@ def listen(host: str, port: int, *, allow_remote: bool) -> tuple[socket.socket, 
         listening.listen(_WAITING)
     except OSError as error:
         listening.close()
-        raise _cannot_listen(error, host, port) from error
+        raise _cannot_listen(error, host, port) from None
     return listening, "" if local else _REMOTE
 
 
@@ -111,7 +112,5 @@ def serve(app: ASGIApp, listening: socket.socket, stop: Callable[[], None]) -> N
         timeout_graceful_shutdown=1,
         ws="none",
     )
-    try:
+    with suppress(KeyboardInterrupt):  # That is how it ends.
         _Server(config, stop).run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass  # That is how it ends.

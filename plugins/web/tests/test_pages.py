@@ -55,7 +55,7 @@ def counted(browser: Browser) -> Iterator[list[str]]:
     connection.set_trace_callback(None)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def test_runs_are_searched_and_paged(
     open_site: Open, project: Path, request: pytest.FixtureRequest, kind: str
 ) -> None:

@@ -148,7 +148,8 @@ class SqlJournal(ABC, Generic[Run]):
             rows = self._run_rows(connection, statements.found_runs, values)
             found = [run_row_or_damage(row, self._seen) for row in rows]
             (count,) = connection.execute(statements.count_found, values).fetchone()
-            actions = sorted(from_stored(name) for (name,) in connection.execute(statements.actions))
+            named = connection.execute(statements.actions)
+            actions = sorted(from_stored(name) for (name,) in named)
         return RunPage(rows=found, count=count, actions=actions)
 
     def children(

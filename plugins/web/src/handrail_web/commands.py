@@ -177,8 +177,7 @@ def _documents(text: str) -> list[Mapping[str, Any]]:
         return [json.loads(text)]
     found: list[Mapping[str, Any]] = []
     for line in text.splitlines():
-        with suppress(ValueError):
-            document = json.loads(line)
-            if isinstance(document, dict):
-                found.append(document)
+        if line.startswith("{"):
+            with suppress(ValueError):
+                found.append(json.loads(line))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ class SharedJournal:
         self._file: tuple[int, int] | None = None
 
     @contextmanager
-    def reading(self) -> Iterator[Journal]:
+    def reading(self) -> Generator[Journal]:
         """Return a context manager with the journal, which this thread has for itself.
 
         Raises:

@@ -117,7 +117,7 @@ def _change(address: str, last: View | None, view: View) -> Mapping[str, object]
     """Return what has changed on a page, or None."""
     if last is view:
         return None
-    known = {} if last is None else last.sections
+    known: Mapping[str, str] = {} if last is None else last.sections
     changed = {name: html for name, html in view.sections.items() if known.get(name) != html}
     order = list(view.sections)
     if last is not None and not changed and (last.title, list(known)) == (view.title, order):

@@ -149,8 +149,9 @@ class Pages:
                 page = search.run(journal)
                 shown: Mapping[str, Any] = runs_to_dict(journal, page.rows)
         except NotFoundError:
-            page, shown = RunPage(rows=[], count=0, actions=[]), {"runs": []}
-        rows = cast("Sequence[Mapping[str, Any]]", shown["runs"])
+            page = RunPage(rows=[], count=0, actions=[])
+            shown = dict[str, Any](runs=[])
+        rows: Sequence[Mapping[str, Any]] = shown["runs"]
         return View(
             title="runs",
             sections={

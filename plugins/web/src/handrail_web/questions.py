@@ -117,7 +117,7 @@ def _refused(title: str, answer: Answer) -> View:
     else:
         told = HandrailError(error["message"], ways_out=error.get("ways_out", ()))
     view = problem_view(title, told, status=500)
-    problems = [] if error is None else error.get("problems", ())
+    problems: Sequence[Mapping[str, Any]] = (error or {}).get("problems", ())
     more = {"problems": _problems("Problems", problems)} if problems else {}
     return View(title=title, sections={**view.sections, **more}, icon="bad", status=500)
 
@@ -161,7 +161,7 @@ def _pack(pack: Mapping[str, Any], cost: Mapping[str, Any] | None) -> list[Conte
         ", ".join(pack["actions"]),
         ", ".join(pack["steps"]),
         ", ".join(pack["commands"]),
-        "" if imported is None else f"{imported * 1000:,.0f} ms",
+        f"{imported * 1000:,.0f} ms" if imported else "",
     ]
 
 

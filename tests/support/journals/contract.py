@@ -227,7 +227,8 @@ class RecordsContract:
         assert found(text="s%3") == found(text="h_tos") == []
         assert len(found(text="/A!B")) == 7
         assert found(text=journal.runs()[0].uid) == [7]
-        assert found(text="6") == [6]
+        # The number of a run, and what may be in its UUID.
+        assert 6 in found(text="6")
 
     def test_a_stamp_changes_with_each_commit_of_any_process(
         self, opened: Callable[..., Journal]

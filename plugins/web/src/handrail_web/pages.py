@@ -144,13 +144,7 @@ class Pages:
 
     def _runs(self, query: Mapping[str, list[str]]) -> View:
         search = Search.of(query)
-        try:
-            with self._journal.reading() as journal:
-                page = search.run(journal)
-                shown: Mapping[str, Any] = runs_to_dict(journal, page.rows)
-        except NotFoundError:
-            page = RunPage(rows=[], count=0, actions=[])
-            shown = dict[str, Any](runs=[])
+        page, shown = self._found_runs(search)
         rows: Sequence[Mapping[str, Any]] = shown["runs"]
         return View(
             title="runs",
@@ -160,6 +154,15 @@ class Pages:
             },
             moves=any(each["held"] for each in rows),
         )
+
+    def _found_runs(self, search: Search) -> tuple[RunPage, Mapping[str, Any]]:
+        """Return a page of runs, and the same as JSON; none where there is no journal yet."""
+        try:
+            with self._journal.reading() as journal:
+                page = search.run(journal)
+                return page, runs_to_dict(journal, page.rows)
+        except NotFoundError:
+            return RunPage(rows=[], count=0, actions=[]), {"runs": []}
 
     def _list(self, shown: Mapping[str, Any], page: RunPage, search: Search) -> Markup:
         if not page.rows:

@@ -117,7 +117,7 @@ def root_of(page: Page) -> str:
 def says(page: Page, text: str) -> None:
     """Wait until the page has a text."""
     page.wait_for_function(
-        "text => document.body.textContent.includes(text) || document.title.includes(text)",
+        "text => document.body?.textContent.includes(text) || document.title.includes(text)",
         arg=text,
     )
 

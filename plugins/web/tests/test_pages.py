@@ -55,13 +55,8 @@ def counted(browser: Browser) -> Iterator[list[str]]:
     connection.set_trace_callback(None)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
-def test_runs_are_searched_and_paged(
-    open_site: Open, project: Path, request: pytest.FixtureRequest, kind: str
-) -> None:
+def test_runs_are_searched_and_paged(open_site: Open, project: Path) -> None:
     place = str(project / "other.db")
-    if kind == "postgres":
-        place = request.getfixturevalue("postgres_url")
     fill(place, 2 * ROWS + 20)
     browser = open_site(place)
     page = browser.page()
@@ -87,6 +82,19 @@ def test_runs_are_searched_and_paged(
     assert '<option value="train" selected>' in browser.page(action="train")
     assert "No run fits" in browser.page(text="%")
     assert numbers(browser.page(before="x", outcome="odd")) == numbers(page)
+
+
+@pytest.mark.slow
+def test_a_journal_in_postgresql_is_shown(open_site: Open, postgres_url: str) -> None:
+    fill(postgres_url, 6)
+    browser = open_site(postgres_url)
+    before = browser.site.pages.stamp()
+    assert numbers(browser.page(action="upload", before=6)) == [4, 3, 2, 1]
+    assert "completed" in browser.page("/runs/3")
+    assert "interrupted" in browser.page("/compare", run=[1, 3])
+    fill(postgres_url, 1)
+    assert browser.site.pages.stamp() != before
+    assert numbers(browser.page())[0] == 7
 
 
 def test_ten_thousand_runs_take_as_many_statements_as_sixty(open_site: Open, project: Path) -> None:

@@ -169,9 +169,9 @@ def _try_wait(self: Any, flags: int) -> tuple[int, int]:
         return self.pid, int(connection.recv(64))
 
 
-def _internal_poll(self: Any, *given: Any, **named: Any) -> Any:
-    if getattr(self, "_warm", None) is None:
-        return _poll(self, *given, **named)
+def _internal_poll(self: Any, *given: Any, poll: Any = _poll, **named: Any) -> Any:
+    if getattr(self, "_warm", None) is None:  # So it is at the very end, where nothing is left.
+        return poll(self, *given, **named)
     if self.returncode is None and self._waitpid_lock.acquire(False):
         try:
             pid, status = _try_wait(self, os.WNOHANG)

@@ -33,8 +33,8 @@ OTHER_KINDS = (
     "plugins/upload/tests/test_sample_collection.py",
 )
 
-# What the tests of these need besides: clients of the servers that they start, what drives a browser,
-# libraries of values, and the tools that check what `handrail new` makes.
+# What the tests of these need besides: clients of the servers that they start, what drives a
+# browser, libraries of values, and the tools that check what `handrail new` makes.
 MORE_GROUPS = {
     "arrow": ("frames",),
     "export": ("servers",),

@@ -57,7 +57,7 @@ Asked = list[tuple[str, ...]]
 
 @pytest.fixture
 def answering(open_site: Open, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """A function that opens a site whose command line has these answers, and tells what it heard."""
+    """A function that opens a site whose command line has these answers; it tells what it heard."""
 
     def open_with(**answers: Any) -> tuple[Browser, Asked]:
         asked: Asked = []

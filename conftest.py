@@ -115,7 +115,7 @@ VARIABLE = (
     # The user and the journal follow where two journals of one machine have runs of one number.
     (re.compile(r"\brun (\d+) on [^\s:,]+( \(user [^)]*\))?"), r"run \1 on HOST"),
     (re.compile(r"\bTIME by \S+"), "TIME by USER"),
-    (re.compile(r"\bafter \d\d:\d\d:\d\d\b"), "after TIME"),
+    (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"Python 3\.\d+\.\d+\S*"), "Python VERSION"),
     # What a training shows, where another processor or library rounds otherwise.
     (re.compile(r"(\w*loss|\w*accuracy|macro.f1)([= ]|  )\d[\d.e-]*", re.IGNORECASE), "FIGURE"),

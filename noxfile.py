@@ -33,8 +33,8 @@ OTHER_KINDS = (
     "plugins/upload/tests/test_sample_collection.py",
 )
 
-# What the tests of these need besides: clients of the servers that they start, libraries of values,
-# and the tools that check what `handrail new` makes.
+# What the tests of these need besides: clients of the servers that they start, what drives a
+# browser, libraries of values, and the tools that check what `handrail new` makes.
 MORE_GROUPS = {
     "arrow": ("frames",),
     "export": ("servers",),
@@ -42,6 +42,7 @@ MORE_GROUPS = {
     "storage": ("servers",),
     "train": ("servers", "models"),
     "upload": ("servers",),
+    "web": ("servers", "browser"),
     "together": ("servers", "frames", "typing", "lint"),
 }
 # Of these `lowest` runs only what uses libraries or, in core, depends on the language; the rest is
@@ -302,7 +303,7 @@ def lowest(session: nox.Session, package: Path) -> None:
     """Test the wheel of a package with the lowest versions that it allows, and its tests need."""
     built, packages = wheels(session), needed(package, tests=True)
     more = set(MORE_GROUPS.get(package.name, ()))
-    groups = ["test", *({"servers"} & more)]
+    groups = ["test", *sorted({"browser", "servers"} & more)]
     frames = group("frames") if "frames" in more else []
     # Outside the workspace, or its sources would stand in for the wheels.
     with session.chdir(WHEELS.name):

@@ -1,7 +1,7 @@
 """What it costs to keep what steps say, in one run: `python benchmarks/observations.py [FOLDER]`.
 
-A step that calls `context.log`, `set_metrics` or `set_progress` many times, without a journal, and
-with one in a file that keeps it. Nobody listens, so all of the difference is what is kept.
+A step that calls `context.log`, `set_metrics` or `set_progress` many times, in a journal in a file
+that keeps none of it, and in one that does. Nobody listens, so that is all of the difference.
 
 The files are in the folder that is given, or the one it is called from.
 """
@@ -18,7 +18,14 @@ from typing import Any
 
 from rounds import Cases, show
 
-from handrail import BaseStep, BaseStepContext, Orchestrator, StepRegistry, StepResult
+from handrail import (
+    BaseStep,
+    BaseStepContext,
+    Orchestrator,
+    RuntimeContext,
+    StepRegistry,
+    StepResult,
+)
 from handrail.attachments import Plot
 from handrail.journal.sqlite import SqliteJournal
 
@@ -36,6 +43,12 @@ class Silent:
 
     def set_metrics(self, *given: Any) -> None:
         """Receive metrics."""
+
+
+class KeepsNothing(SqliteJournal):
+    """A journal that keeps nothing of what steps say."""
+
+    keeps_observations = False
 
 
 class Says(BaseStep[BaseStepContext]):
@@ -78,19 +91,24 @@ def plots(context: BaseStepContext) -> None:
 
 
 def cases(say: Callable[[BaseStepContext], None], folder: Path) -> Cases:
-    """Return a run without a journal, and one with a journal in a new file."""
+    """Return runs with a journal in a new file, and one without."""
     counter = itertools.count()
 
     def play(journal: SqliteJournal | None) -> None:
         registry = StepRegistry[BaseStepContext]()
         registry.register(Says(say))
-        Orchestrator(registry, BaseStepContext(Silent()), journal=journal).execute()  # type: ignore[arg-type]
+        context = BaseStepContext(RuntimeContext(logger=Silent()))
+        Orchestrator(registry, context, journal=journal).execute()
 
-    def journaled() -> None:
-        with closing(SqliteJournal(folder / f"{next(counter)}.db")) as journal:
+    def journaled(kind: type[SqliteJournal]) -> None:
+        with closing(kind(folder / f"{next(counter)}.db")) as journal:
             play(journal)
 
-    return {"without a journal": lambda: play(None), "in a journal": journaled}
+    return {
+        "a journal that keeps nothing of it": lambda: journaled(KeepsNothing),
+        "a journal": lambda: journaled(SqliteJournal),
+        "no journal": lambda: play(None),
+    }
 
 
 def main() -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "docs/assets"
 LARGEST = 150_000  # Bytes of a picture.
+SCALES = (2.0, 1.5, 1.25, 1.0)  # Pixels of a picture for one of a stylesheet.
 AGAIN = "--again" in sys.argv
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
@@ -115,10 +116,9 @@ class Stage:
         height: int = 640,
         of: str | None = None,
         dark: bool = False,
-        scale: float = 1.5,
         act: Callable[[Page], object] | None = None,
     ) -> None:
-        """Make a screenshot of a page.
+        """Make a screenshot of a page, as sharp as its file may be large.
 
         Args:
             name: Name of the picture, without its ending.
@@ -127,25 +127,26 @@ class Stage:
             height: Its height.
             of: Selects the element that is shown; otherwise it is the window.
             dark: Whether colours are dark.
-            scale: Pixels of the picture for one of a stylesheet.
             act: What is done in the page before, such as a click.
         """
-        page = self.browser.new_page(
-            viewport={"width": width, "height": height},
-            device_scale_factor=scale,
-            color_scheme="dark" if dark else "light",
-            reduced_motion="reduce",
-        )
-        try:
+        for scale in SCALES:
+            page = self.browser.new_page(
+                viewport={"width": width, "height": height},
+                device_scale_factor=scale,
+                color_scheme="dark" if dark else "light",
+                reduced_motion="reduce",
+            )
             page.goto(address if "://" in address else (self.folder / address).as_uri())
             page.evaluate(SAY_INSTEAD, {**self.names})
             if act is not None:
                 act(page)
             content = f"{page.content()} {of} {dark}"
             shown = page.locator(of).first if of else page
-            keep(f"{name}.png", shown.screenshot(animations="disabled"), content)
-        finally:
+            picture = packed(shown.screenshot(animations="disabled"), alike(content))
             page.close()
+            if len(picture) <= LARGEST:
+                break
+        keep(f"{name}.png", picture, content)
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -180,10 +181,9 @@ class Stage:
 
 
 def alike(content: str) -> str:
-    """Return an identifier of a content that figures, times and names of machines do not change."""
-    return sha256(
-        re.sub(r"[\d.,:]+ ?[smhkMGB%]*\b|[0-9a-f]{8,}", "#", content).encode()
-    ).hexdigest()
+    """Return an identifier of a content that figures, times and ids do not change."""
+    ids, figures = r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{8,}", r"\d[\d.,:]*(?: ?[kMG]?B\b)?"
+    return sha256(re.sub(rf"{ids}|{figures}", "#", content).encode()).hexdigest()
 
 
 def keep(name: str, picture: bytes, content: str | None = None) -> None:
@@ -195,13 +195,13 @@ def keep(name: str, picture: bytes, content: str | None = None) -> None:
         content: What it shows; without it, a picture that is the same is.
     """
     file = ASSETS / name
-    if content is not None:
-        note = alike(content)
-        picture = with_note(picture, note)
+    note = None if content is None else alike(content)
+    if note is not None and name.endswith(".svg"):
+        picture += f"<!-- {note} -->\n".encode()
     if len(picture) > LARGEST:
         sys.exit(f"{name} has {len(picture):,} bytes, more than {LARGEST:,}: show less of it")
     before = file.read_bytes() if file.exists() else b""
-    same = picture == before or (content is not None and note.encode() in before)
+    same = picture == before or (note is not None and note.encode() in before)
     if same and not AGAIN:
         print(f"  {name}  as before")
         return
@@ -209,10 +209,8 @@ def keep(name: str, picture: bytes, content: str | None = None) -> None:
     print(f"  {name}  {len(picture):,} bytes")
 
 
-def with_note(picture: bytes, note: str) -> bytes:
-    """Return a PNG or an SVG with a note in it; a PNG is made as small as it can be."""
-    if not picture.startswith(b"\x89PNG"):
-        return picture + f"<!-- {note} -->\n".encode()
+def packed(picture: bytes, note: str) -> bytes:
+    """Return a PNG, compressed as well as it can be, with a note in it."""
     chunks: list[tuple[bytes, bytes]] = []
     at = 8
     while at < len(picture):
@@ -309,7 +307,7 @@ def report(stage: Stage) -> None:
     """The report of the same upload."""
     a_budget(stage)
     stage.run(f"{TOO_MUCH}; handrail show 1 --html report.html")
-    stage.shot("report", "report.html", width=960, height=880, scale=1.25, act=closed)
+    stage.shot("report", "report.html", width=960, height=840, act=closed)
 
 
 @scene

@@ -80,7 +80,7 @@ class Journal:
     ) -> int:
         """Add a run that has ended, or whose process is dead or alive; return its number."""
         plan = json.dumps({"fingerprint": "1234567890abcdef", "steps": list(steps)})
-        owned = self.opened[0].open_run(new_run(plan=plan, **about), changes)
+        owned = self.opened[0].open_run(new_run(**{"plan": plan, **about}), changes)
         if outcome is not None:
             owned.write([RunChange(outcome=outcome)])
             owned.release()

@@ -1,10 +1,10 @@
 """Forks commands from a process that has imported Handrail: a plugin of pytest.
 
 Most of the time of a short command is spent importing, with the same result each time. So where a
-test starts `python -m handrail` or a program of its own, `python flows.py`, it gets a child of a
-process that has done that: a process of its own, with its own streams, signals, working folder and
-environment, which ends as Python does. Tests of the start itself, and those marked with `cold`,
-start Python; so do all of them where `HANDRAIL_COLD` is set, as in `nox -s faults`.
+test starts `python -m handrail`, it gets a child of a process that has done that: a process of its
+own, with its own streams, signals, working folder and environment, which ends as Python does. Tests
+of the start itself, and those marked with `cold`, start Python; so do all of them where
+`HANDRAIL_COLD` is set, as in `nox -s faults`.
 """
 
 from __future__ import annotations
@@ -113,12 +113,11 @@ def _begins_alike(environment: Mapping[str, str]) -> bool:
 
 
 def _is_command(words: Any) -> bool:
-    """Return whether words start Handrail, or a program in the working folder."""
+    """Return whether words start Handrail."""
     if not isinstance(words, list) or words[0] != sys.executable:
         return False
     rest = words[3:] if words[1:3] == ["-W", "error"] else words[1:]
-    program = str(rest[0]) if rest else ""
-    return rest[:2] == ["-m", "handrail"] or (program.endswith(".py") and "/" not in program)
+    return rest[:2] == ["-m", "handrail"]
 
 
 def _execute_child(
@@ -169,9 +168,9 @@ def _try_wait(self: Any, flags: int) -> tuple[int, int]:
         return self.pid, int(connection.recv(64))
 
 
-def _internal_poll(self: Any, *given: Any, **named: Any) -> Any:
-    if getattr(self, "_warm", None) is None:
-        return _poll(self, *given, **named)
+def _internal_poll(self: Any, *given: Any, poll: Any = _poll, **named: Any) -> Any:
+    if getattr(self, "_warm", None) is None:  # So it is at the very end, where nothing is left.
+        return poll(self, *given, **named)
     if self.returncode is None and self._waitpid_lock.acquire(False):
         try:
             pid, status = _try_wait(self, os.WNOHANG)

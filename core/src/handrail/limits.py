@@ -22,7 +22,7 @@ class Limits:
     Attributes:
         timeout: Seconds that it may take.
         heartbeat_timeout: Seconds that may pass without a call of `context.log`, `set_progress`,
-            `set_status`, `set_metrics` or `record_rollback`.
+            `set_status`, `set_metrics`, `attach` or `record_rollback`.
         isolated: Whether it runs in a process of its own, which can be killed.
         grace: Seconds to clean up, once its time is over, before it is interrupted again or killed.
         memory: Bytes of memory that it may use, or a text such as `2GB` or `512MiB`; for isolated

@@ -112,7 +112,8 @@ class Mask:
     def __call__(self, text: str) -> str:
         """Return `text` without the secrets."""
         if self._context is not None:
-            found = tuple(_typed_secrets(vars(self._context).values()))
+            # A copy: a step may set an attribute meanwhile, in its own thread.
+            found = tuple(_typed_secrets(list(vars(self._context).values())))
             self.learn(found)
             KNOWN.learn(found)
         for form in self._forms:
@@ -127,17 +128,18 @@ class Mask:
         new = [each for each in secrets if each.strip()]
         if all(each in self._known for each in new):
             return
-        self._known |= dict.fromkeys(new)
+        known = self._known | dict.fromkeys(new)
         if self._most is not None:
-            for each in list(self._known)[: -max(self._most, len(new))]:
-                del self._known[each]
+            for each in list(known)[: -max(self._most, len(new))]:
+                del known[each]
         import re  # noqa: PLC0415 - see above
 
-        forms = {form for each in self._known for form in _forms(each)}
+        forms = {form for each in known for form in _forms(each)}
         # The longest first: one may be part of another.
         self._forms = sorted((each for each in forms if len(each) >= _SHORT), key=len, reverse=True)
         words = "|".join(re.escape(each) for each in forms if len(each) < _SHORT)
         self._words = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
+        self._known = known  # The last: until then, no other thread takes them for known.
 
     def forget(self) -> None:
         """Forget all secrets, as in a new process."""

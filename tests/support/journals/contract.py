@@ -38,10 +38,12 @@ from handrail.journal import (
     ChunkChange,
     ChunkRow,
     FieldChange,
+    FindsRuns,
     ItemNoteChange,
     Journal,
     KeepsItems,
     KeepsObservations,
+    KnowsChanges,
     KnowsChildren,
     KnowsDurations,
     KnowsLanes,
@@ -200,6 +202,48 @@ class RecordsContract:
         assert [each.number for each in journal.runs(outcome="interrupted")] == [5, 4, 3, 2, 1]
         assert [each.number for each in journal.runs(outcome="interrupted", limit=1)] == [5]
         assert journal.runs(outcome="completed") == []
+
+    def test_runs_are_searched_page_by_page(self, journal: Journal) -> None:
+        if not isinstance(journal, FindsRuns):
+            pytest.skip("it cannot be searched")
+        for number in range(1, 8):
+            action = "flows.py:upload" if number % 2 else "train"
+            params = json.dumps({"values": {"source": f"Photos_{number}"}, "secrets": {}})
+            owned = journal.open_run(new_run(action=action, params=params, project="/a!b"))
+            if number > 4:
+                owned.write([RunChange(outcome="completed")])
+
+        def found(**search: Any) -> list[int]:
+            return [row.number for row in journal.find_runs(**{"limit": 9, **search}).rows]
+
+        page = journal.find_runs(action="upload", before=6, limit=2)
+        assert [row.number for row in page.rows] == [5, 3]
+        assert (page.count, page.actions) == (4, ["flows.py:upload", "train"])
+        assert found(outcome="completed") == [7, 6, 5]
+        assert found(outcome="interrupted", action="train") == [4, 2]
+        assert found(text="photos_3") == [3]
+        assert found(text="TRAIN") == [6, 4, 2]
+        # What is a pattern to a database is text here.
+        assert found(text="s%3") == found(text="h_tos") == []
+        assert len(found(text="/A!B")) == 7
+        assert found(text=journal.runs()[0].uid) == [7]
+        # The number of a run, and what may be in its UUID.
+        assert 6 in found(text="6")
+
+    def test_a_stamp_changes_with_each_commit_of_any_process(
+        self, opened: Callable[..., Journal]
+    ) -> None:
+        mine, other = opened(), opened()
+        if not isinstance(mine, KnowsChanges):
+            pytest.skip("it has no stamp")
+        stamps = [mine.stamp()]
+        owned = other.open_run(new_run())
+        stamps.append(mine.stamp())
+        owned.write([STARTED])
+        stamps.append(mine.stamp())
+        mine.open_run(new_run())
+        stamps.append(mine.stamp())
+        assert len(set(stamps)) == len(stamps)
 
     def test_runs_are_found_by_project(self, journal: Journal) -> None:
         """Names and folders are compared exactly, including unusual characters."""

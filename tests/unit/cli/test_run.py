@@ -136,7 +136,6 @@ def test_an_action_has_its_own_help(handrail):
     assert "--dry-run" in done.stdout
 
 
-@pytest.mark.cold
 def test_a_file_is_a_program_of_its_own(folder, environment):
     """workflow.main() gives `python flows.py` the same options and exit codes."""
     for extra, code in (([], 0), (["--fail"], 1), (["--nonsense"], 2)):

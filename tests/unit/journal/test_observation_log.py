@@ -99,6 +99,18 @@ def test_the_first_and_the_last_lines_are_kept(counts: list[int], again: bool) -
     assert len(table.rows) <= (FIRST_LINES + LAST_LINES) // 50 + 1
 
 
+def test_what_waits_to_be_written_is_bounded_too() -> None:
+    """A step may say more in a second than is ever kept."""
+    table = Table()
+    log = log_of(table)
+    for number in range(20_000):
+        say(log, f"line {number + 1}")
+        log.metrics("scan", 1, str, {"loss": number}, "")
+    (attempt,) = log._held.values()
+    assert sum(len(block.lines) for block in attempt._blocks.values()) <= 1_050
+    assert len(attempt._metrics["loss"].points) < MOST_POINTS
+
+
 def measure(log: ObservationLog, **values: Any) -> None:
     log.metrics("fit", 1, str, values, "")
 

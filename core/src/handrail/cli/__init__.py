@@ -15,7 +15,11 @@ from handrail.cli.garbage import few_collections, no_collections
 if TYPE_CHECKING:
     from handrail.cli.commands.runs import runs_to_dict as runs_to_dict
     from handrail.cli.completion import RunType as RunType
+    from handrail.cli.journals import journal_option as journal_option
+    from handrail.cli.journals import journal_place as journal_place
+    from handrail.cli.journals import number_in as number_in
     from handrail.cli.journals import run_numbers as run_numbers
+    from handrail.cli.journals import session_journal as session_journal
     from handrail.cli.reports import Report as Report
     from handrail.cli.reports import report_of as report_of
     from handrail.cli.session import Session as Session
@@ -36,10 +40,14 @@ __all__ = [
     "Session",
     "echo",
     "echo_json",
+    "journal_option",
+    "journal_place",
+    "number_in",
     "problem_lines",
     "report_of",
     "run_numbers",
     "runs_to_dict",
+    "session_journal",
     "session_of",
     "takes_json",
 ]
@@ -47,7 +55,10 @@ __all__ = [
 _HOMES = {
     "commands.runs": ("runs_to_dict",),
     "completion": ("RunType",),
-    "journals": ("run_numbers",),
+    "journals": (
+        *("journal_option", "journal_place", "number_in", "run_numbers"),
+        "session_journal",
+    ),
     "reports": ("Report", "report_of"),
     "session": ("Session", "echo", "echo_json", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),

@@ -84,6 +84,19 @@ def journal_address(session: Session, url: str | None) -> Value[str]:
     return replace(own, value=os.path.join(folder, os.path.expanduser(own.value)))
 
 
+def journal_place(session: Session, url: str | None) -> str:
+    """Return the place of the journal of a call, as it can be given in any working folder.
+
+    Args:
+        session: The call.
+        url: The value of `--journal`.
+
+    Raises:
+        SettingsError: The project's file cannot be read, and might name one.
+    """
+    return absolute_place(journal_address(session, url).value)
+
+
 def absolute_place(place: str) -> str:
     """Return the place of a journal as it can be given in any working folder."""
     return place if re.match(_SCHEME, place) else os.path.abspath(os.path.expanduser(place))

@@ -18,6 +18,7 @@ def page(
     *,
     stylesheet_at: str | None = None,
     script_at: str | None = None,
+    icon_at: str | None = None,
 ) -> Markup:
     """Return a whole document.
 
@@ -28,13 +29,15 @@ def page(
         title: Its title.
         body: What is in its body; normally `header`, `main` and `footer`.
         stylesheet_at: Where a server has `stylesheet()`, instead of in the document. Then that
-            server sets the policy, in a header, and the document has none.
+            server sets the policies, in headers, and the document has none.
         script_at: Where a server has a script. Needs `stylesheet_at`.
+        icon_at: Where a server has its icon. Needs `stylesheet_at`.
     """
     if stylesheet_at is None:
-        if script_at is not None:
-            raise ValueError("a document that is complete in itself runs no script")
-        styles = joined(_policy(), Markup(f"<style>{stylesheet()}</style>"))
+        if script_at is not None or icon_at is not None:
+            raise ValueError("a document that is complete in itself requests nothing")
+        quiet = element("meta", name="referrer", content="no-referrer")
+        styles = joined(_policy(), quiet, Markup(f"<style>{stylesheet()}</style>"))
     else:
         styles = element("link", rel="stylesheet", href=stylesheet_at)
     script = None if script_at is None else _script(script_at)
@@ -43,8 +46,8 @@ def page(
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="referrer", content="no-referrer"),
         element("title", title),
+        None if icon_at is None else element("link", rel="icon", href=icon_at),
         styles,
         script,
     )

@@ -70,13 +70,10 @@ class Step:
         return f"{self.owner}, {self.planned['reason']}" if self.brought else self.owner
 
     @property
-    def places(self) -> Iterator[str]:
-        """The same in ever fewer words: without the version, and then without the reason."""
-        yield self.place
+    def short_place(self) -> str:
+        """The same without the version, which is lost first."""
         owner = self.pack or self.owner
-        if self.brought:
-            yield f"{owner}, {self.planned['reason']}"
-        yield owner
+        return f"{owner}, {self.planned['reason']}" if self.brought else owner
 
     @property
     def chips(self) -> list[str]:
@@ -125,9 +122,9 @@ class Several:
         return f"{self.steps[0].name} … {self.steps[-1].name}"
 
     @property
-    def places(self) -> Iterator[str]:
-        """The same; it has no fewer words."""
-        yield self.place
+    def short_place(self) -> str:
+        """The same."""
+        return self.place
 
     @property
     def states(self) -> str:

@@ -333,38 +333,49 @@ class _Picture:
         self, item: Step | Several, x: float, y: float, width: float
     ) -> tuple[list[Markup], float]:
         """Return the box of an item without layers, and where it ends."""
-        state = item.state if isinstance(item, Step) else None
-        look = None if state is None else look_of(state)
-        left, right = x + 34, x + width - 10
-        told = self._state_text(item)
-        beside = told and _mono(item.name, 13) + _sans(told, 11) + 14 <= right - left
-        name_room = right - left - (_sans(told, 11) + 10 if beside else 0)
-        chips = item.chips if isinstance(item, Step) else []
-        chips_width = sum(map(_chip_width, chips)) + 4 * (len(chips) - 1)
-        places = [*item.places]
-        place = next((each for each in places if _sans(each, 11) <= right - left), places[0])
-        chips_beside = bool(chips) and _sans(place, 11) + chips_width + 10 <= right - left
-        rows: list[Markup] = [
-            _text("name", left, y + 19, _fitting(item.name, name_room, 13, mono=True)),
-            _text("soft", left, y + 36, _fitting(place, right - left, 11)),
-        ]
-        bottom = y + 46
-        if told:
-            at = (right, y + 19, told, "end") if beside else (left, bottom + 7, told, None)
-            rows.append(_text("told", at[0], at[1], _fitting(at[2], right - left, 11), at[3]))
-            bottom += 0 if beside else _ROW
-        if chips_beside:
-            rows += _chips(chips, right - chips_width, y + 25, right)[0]
-        elif chips:
-            drawn, end = _chips(chips, left, bottom - 3, right)
-            rows += drawn
-            bottom = end + 7
+        rows, bottom = self._rows(item, x + 34, x + width - 10, y)
         kind = "several" if isinstance(item, Several) else "step"
-        tone = "" if look is None else f" {look.tone}"
+        state = item.state if isinstance(item, Step) else None
+        tone = "" if state is None else f" {look_of(state).tone}"
         stripe = self._stripe(item, x, y, bottom)
         frame = _box(kind, x, y, width, bottom - y, 7)
         mark = _mark(item, x + 18, y + 23)
         return [element("g", frame, stripe, mark, *rows, class_=f"{kind}-box{tone}")], bottom
+
+    def _rows(
+        self, item: Step | Several, left: float, right: float, y: float
+    ) -> tuple[list[Markup], float]:
+        """Return what is written in a box, and where the box ends.
+
+        What does not fit beside the name or the place has a row of its own.
+        """
+        room = right - left
+        told, chips = self._state_text(item), item.chips if isinstance(item, Step) else []
+        told_room = _sans(told, 11) + 12
+        chips_room = sum(map(_chip_width, chips)) + 4 * len(chips) + 8
+        by_name = bool(told) and _mono(item.name, 13) + told_room <= room
+        place = item.place if _sans(item.place, 11) <= room else item.short_place
+        free = room - _sans(place, 11)
+        chips_by_place = bool(chips) and chips_room <= free
+        by_place = not by_name and not chips_by_place and told_room <= free
+        name = _fitting(item.name, room - told_room * by_name, 13, mono=True)
+        rows: list[Markup] = [
+            _text("name", left, y + 19, name),
+            _text("soft", left, y + 36, _fitting(place, room, 11)),
+        ]
+        bottom = y + 46
+        if told and (by_name or by_place):
+            rows.append(_text("told", right, y + (19 if by_name else 36), told, "end"))
+        elif told:
+            rows.append(_text("told", left, bottom + 7, _fitting(told, room, 11)))
+            bottom += _ROW
+        if chips_by_place:
+            rows += _chips(chips, right - chips_room + 12, y + 25, right)[0]
+        elif chips:
+            drawn, end = _chips(chips, left, bottom - 3, right)
+            rows += drawn
+            bottom = end + 7
+        return rows, bottom
 
     def _stripe(self, item: Step | Several, x: float, y: float, bottom: float) -> Markup | None:
         """Return what shows on the left that somebody else than the action has put it there."""

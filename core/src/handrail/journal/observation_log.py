@@ -73,7 +73,8 @@ class ObservationLog:
         self._process = process()
         self._held: dict[tuple[str, int], _Attempt] = {}
         self._written: set[tuple[str, int]] = set()  # Those that are not held any more.
-        self._lock = threading.Lock()
+        # One that its thread may take again: what is garbage collected meanwhile may log, too.
+        self._lock = threading.RLock()
         self._writing = threading.Lock()
         self._waits = False
         self._is_over = False
@@ -181,22 +182,25 @@ class ObservationLog:
         if process() != self._process:
             return
         with self._writing:
-            with self._lock:
-                self._waits = self.urgent = False
-                changes = [each for attempt in self._held.values() for each in attempt.changes()]
-            if not changes or self._is_over:
-                return
             try:
-                self._owned.observe(changes)
+                self._write()
             except LeaseLostError:
                 self._end("")  # The next write of the run says so.
             except Exception as error:  # noqa: BLE001 - the thread of the lease must go on
                 self._end(f"what steps say is no longer kept: {describe(error)}")
-            with self._lock:
-                for place in list(self._held)[:-_HELD]:
-                    if not self._held[place].waits:
-                        del self._held[place]
-                        self._written.add(place)
+
+    def _write(self) -> None:
+        with self._lock:
+            self._waits = self.urgent = False
+            changes = [each for attempt in self._held.values() for each in attempt.changes()]
+        if not changes or self._is_over:
+            return
+        self._owned.observe(changes)
+        with self._lock:
+            for place in list(self._held)[:-_HELD]:
+                if not self._held[place].waits:
+                    del self._held[place]
+                    self._written.add(place)
 
     def _end(self, problem: str) -> None:
         with self._lock:

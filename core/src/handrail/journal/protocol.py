@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Outcome,
         RecordedRun,
         Reliance,
+        RunPage,
         RunRow,
     )
 
@@ -180,6 +181,44 @@ class KnowsReliance(Protocol):
         """Return the runs on which each of the given runs relies, and those that rely on it.
 
         Runs for which there are none, and unknown ones, are left out.
+        """
+        ...
+
+
+@runtime_checkable
+class FindsRuns(Protocol):
+    """What a journal has in addition if its runs can be searched, page by page."""
+
+    def find_runs(
+        self,
+        *,
+        text: str | None = None,
+        action: str | None = None,
+        outcome: Outcome | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> RunPage:
+        """Return some of the runs that fit, the latest first, and how many fit in all.
+
+        Args:
+            text: Only runs with this text in the action, the project, the params or the UUID, in
+                upper or lower case, and the run with this number.
+            action: Only runs of this action: its name, or the part after the last colon.
+            outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
+            before: Only runs with lower numbers; they are counted all the same.
+            limit: The maximum number of runs.
+        """
+        ...
+
+
+@runtime_checkable
+class KnowsChanges(Protocol):
+    """What a journal has in addition if one can look cheaply whether it was written to."""
+
+    def stamp(self) -> str:
+        """Return a text that is another one after each commit, of whichever process.
+
+        It may change without one, too.
         """
         ...
 

@@ -106,6 +106,25 @@ class RunRow(NewRun):
         return self.worked + working, self.undid + seconds_between(turned, until)
 
 
+@frozen
+class RunPage:
+    """Some of the runs of a journal that fit a search.
+
+    Attributes:
+        rows: The runs, the latest first, without their plans.
+        count: How many runs fit in all, at most `MOST_COUNTED`.
+        actions: The names of all actions of which the journal has runs, in order.
+    """
+
+    rows: list[RunRow]
+    count: int
+    actions: list[str]
+
+
+MOST_COUNTED = 100_000
+"""A search counts no further than this, so that it ends soon in any journal."""
+
+
 def seconds_between(first: str, last: str) -> float:
     """Return the seconds from `first` to `last`, two times of a journal; 0.0 if negative."""
     took = datetime.fromisoformat(last) - datetime.fromisoformat(first)

@@ -543,14 +543,21 @@ class _Writes:
         self.new = False
         self.closing = False
         self.said: ObservationLog | None = None
+        self._asked = False
         self._first = threading.Lock()
         self._broken: BaseException | None = None
 
     @property
     def observations(self) -> ObservationLog | None:
         """What keeps what steps say, made when they first do; None if the journal does not."""
-        if self.said is not None:
-            return self.said
+        if not self._asked:
+            with self._first:  # Two threads may be the first at once.
+                if not self._asked:
+                    self.said = self._observation_log()
+                    self._asked = True
+        return self.said
+
+    def _observation_log(self) -> ObservationLog | None:
         journal: object = self.journal
         owned: object = self.owned
         if not isinstance(journal, KeepsObservations) or not journal.keeps_observations:
@@ -560,11 +567,7 @@ class _Writes:
         # The steps of many runs say nothing.
         from handrail.journal.observation_log import ObservationLog  # noqa: PLC0415
 
-        with self._first:  # Two threads may be the first at once.
-            if self.said is None:
-                number = cast("OwnedRun", owned).number
-                self.said = ObservationLog(journal, owned, number, new=self.new)
-            return self.said
+        return ObservationLog(journal, owned, cast("OwnedRun", owned).number, new=self.new)
 
     def write(self, changes: Sequence[Change]) -> None:
         """Commit changes; they are durable when this returns."""

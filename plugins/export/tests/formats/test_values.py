@@ -72,10 +72,14 @@ def tables(draw):
     return pyarrow.table(columns)
 
 
-def write(table, name, folder):
-    """Write a table by a format, from a Parquet file; return the file."""
-    source, target = folder / "source.parquet", folder / f"target.{name}"
-    parquet.write_table(table, source)
+def write(table, name, folder, source="parquet"):
+    """Write a table by a format, from a file of another one; return the file."""
+    source, target = folder / f"source.{source}", folder / f"target.{name}"
+    if source.suffix == ".parquet":
+        parquet.write_table(table, source)
+    else:
+        with ipc.new_file(source, table.schema) as file:
+            file.write_table(table)
     target.unlink(missing_ok=True)
     rows = Rows(
         FileSource(parse_source(str(source))), Choice(), memory=1 << 28, scratch=str(folder)
@@ -98,12 +102,12 @@ def same(one, other):
     return type(one) is type(other) and one == other
 
 
-@pytest.mark.parametrize("name", ["parquet", "arrow"])
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize(("source", "name"), [("parquet", "arrow"), ("arrow", "parquet")])
+@settings(max_examples=12, deadline=None)
 @given(table=tables())
-def test_typed_columns(tmp_path_factory, name, table):
+def test_typed_columns(tmp_path_factory, source, name, table):
     """Parquet and Arrow return the same values, of the same types of Python."""
-    path = write(table, name, tmp_path_factory.mktemp("t"))
+    path = write(table, name, tmp_path_factory.mktemp("t"), source)
     found = parquet.read_table(path) if name == "parquet" else ipc.open_file(path).read_all()
     assert same(found.to_pydict(), table.to_pydict())
 
@@ -146,7 +150,7 @@ def as_text(value):
             return str(value)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(table=tables())
 def test_json_lines(tmp_path_factory, table):
     """Each line is JSON, strictly; NaN and infinity are null, wherever they are."""
@@ -157,7 +161,34 @@ def test_json_lines(tmp_path_factory, table):
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(expected))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
+@given(
+    texts=st.lists(TEXT, min_size=1, max_size=5),
+    numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=5, max_size=5),
+    fractions=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=5, max_size=5),
+)
+def test_from_text_and_back(tmp_path_factory, texts, numbers, fractions):
+    """What is written as JSON Lines is read as the same; so is text, with --csv-types text."""
+    count = len(texts)
+    columns = {"n": numbers[:count], "f": fractions[:count], "t": [f"t{each}" for each in texts]}
+    table = pyarrow.table({name: pyarrow.array(each) for name, each in columns.items()})
+    folder = tmp_path_factory.mktemp("t")
+    for name, text in (("jsonl", False), ("csv", True)):
+        path = write(table, name, folder)
+        rows = Rows(
+            FileSource(parse_source(str(path)), text=text),
+            Choice(),
+            memory=1 << 28,
+            scratch=str(folder),
+        )
+        found = pyarrow.Table.from_batches(rows.batches()).to_pydict()
+        rows.close()
+        assert found["t"] == columns["t"]
+        assert [int(each) for each in found["n"]] == columns["n"]
+        assert [float(each) for each in found["f"]] == columns["f"]
+
+
+@settings(max_examples=12, deadline=None)
 @given(table=tables())
 def test_csv(tmp_path_factory, table):
     """Values are text; lists and structs are JSON in it."""
@@ -181,7 +212,7 @@ def test_csv(tmp_path_factory, table):
 CELLS = st.sampled_from(["text", "int64", "double", "bool", "date", "timestamp", "decimal"])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_excel(tmp_path_factory, data):
     """A cell is the value, or its text where Excel would change it."""

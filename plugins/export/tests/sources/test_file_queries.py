@@ -11,8 +11,16 @@ import pyarrow.feather
 import pyarrow.parquet as parquet
 import pytest
 
+from handrail import SourceChangedError
 from handrail.errors import ParamsError
 from handrail_export import DefaultExportAction
+from handrail_export.choice import Choice
+from handrail_export.errors import ExportError
+from handrail_export.params import ExportParams
+from handrail_export.rows import Rows
+from handrail_export.sources import make_source
+from handrail_export.sources.address import parse_named, parse_source
+from handrail_export.sources.stamps import check_unchanged, stamps_of
 
 PEOPLE = {"people": "people.csv"}
 
@@ -102,14 +110,22 @@ SECRET = "SELECT content FROM read_text('/etc/hostname')"
         ("SELEC", "syntax error"),
     ],
 )
-def test_a_query_reaches_nothing_but_its_sources(files, export, here, world, query, told):
+def test_a_query_reaches_nothing_but_its_sources(files, here, world, query, told):
     """No file, no network, no extension, no variable of this program; and nothing is written."""
     (here / "secret.csv").write_text("a\nsecret\n")
+    (here / "scratch").mkdir()
     before = world()
-    done = export("orders.parquet", sources=PEOPLE, query=query, fails=True)
-    assert told in done.message
-    assert "\n" not in done.message
+    with pytest.raises(ExportError) as raised:
+        opened(query, here / "scratch")
+    assert told in raised.value.message
+    assert "\n" not in raised.value.message
     assert world() == before
+
+
+def opened(query, scratch):
+    params = ExportParams(source="orders.parquet", target="out", sources=PEOPLE, query=query)
+    source, _ = make_source(params)
+    return Rows(source, Choice(), memory=1 << 28, scratch=str(scratch))
 
 
 @pytest.mark.parametrize(
@@ -157,6 +173,17 @@ def test_columns_that_differ_in_case_are_not_renamed_silently(here, export, endi
     assert 'SELECT "a", "A_1" AS other FROM source' in done.ways_out
     export(f"rows.{ending}", "out.csv", query="SELECT a, A_1 AS other FROM source")
     assert Path("out.csv").read_text() == "a,other\n1,2\n"
+
+
+def test_a_named_source_that_changes_is_told(files, here):
+    """With its place; the main one has no name in front of its files."""
+    addresses = {"source": parse_source("orders.parquet"), **parse_named(PEOPLE)}
+    before = stamps_of(addresses)
+    assert list(before) == ["orders.parquet", "people=people.csv"]
+    check_unchanged(before, addresses)
+    (here / "people.csv").write_text("person,name,town\n1,Ann,1\n")
+    with pytest.raises(SourceChangedError, match=r"people\.csv has changed since .* it shrank"):
+        check_unchanged(before, addresses)
 
 
 def test_columns_with_numbers_are_fine(here, export):

@@ -14,6 +14,11 @@ import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 
+from handrail_export.choice import Choice
+from handrail_export.errors import SourceError
+from handrail_export.params import ExportParams
+from handrail_export.rows import Rows
+from handrail_export.sources import make_source
 from handrail_export.sources.postgres_types import Reading, exact
 
 SPELLING = (
@@ -127,13 +132,26 @@ OWN = (
 )
 
 
+def prepared(url):
+    made = psycopg.connect(url, autocommit=True)
+    for each in OWN:
+        made.execute(each)
+    made.execute(SPELLING)
+    return made
+
+
 @pytest.fixture
 def connection(postgres_url):
-    with psycopg.connect(postgres_url, autocommit=True) as made:
-        for each in OWN:
-            made.execute(each)
-        made.execute(SPELLING)
+    with prepared(postgres_url) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def database(postgres):
+    """A connection to a database that is only read, and its URL."""
+    url = postgres.database()
+    with prepared(url) as made:
+        yield made, url
 
 
 def extensions(connection):
@@ -267,20 +285,36 @@ def test_numbers_whose_digits_are_declared(connection, postgres_url, export, her
         ("ARRAY[['a'],['b']]::mood[]", "an array of several dimensions", '"v"::text'),
     ],
 )
-def test_values_that_a_file_cannot_have_are_refused(
-    connection, postgres_url, export, here, world, value, told, way_out
-):
+def test_values_that_a_file_cannot_have_are_refused(database, here, value, told, way_out):
     """The column is named, and what to write in the query; as text it is what COPY writes."""
+    connection, url = database
     value = value.replace("['a'],['b']", "['fine'],['fine']")
-    before = world()
-    done = export(postgres_url, query=f"SELECT 1 AS id, {value} AS v", fails=True)
-    assert told in done.message
-    assert way_out in done.ways_out
-    assert world() == before
+    with pytest.raises(SourceError) as raised:
+        read(url, f"SELECT 1 AS id, {value} AS v", here)
+    assert told in raised.value.message
+    assert way_out in "\n".join(raised.value.ways_out)
     query = f"SELECT ({value})::text AS v"
-    export(postgres_url, "text.csv", query=query)
-    lines = io.StringIO((here / "text.csv").read_text(), newline="")
-    assert list(csv.reader(lines))[1:] == copied(connection, query)
+    ((found,),) = copied(connection, query)
+    assert read(url, query, here) == [{"v": found}]
+
+
+def read(url, query, here):
+    """Return the rows of a query."""
+    source, _ = make_source(ExportParams(source=url, target="out", query=query))
+    rows = Rows(source, Choice(), memory=1 << 28, scratch=str(here))
+    try:
+        return [row for batch in rows.batches() for row in batch.to_pylist()]
+    finally:
+        rows.close()
+
+
+@pytest.mark.parametrize("target", ["out.parquet", "out.csv"])
+def test_a_refusal_leaves_nothing(postgres_url, export, world, target):
+    """Whether the driver's batches are written, or go through the engine."""
+    before = world()
+    done = export(postgres_url, target, query="SELECT 'infinity'::date AS v", fails=True)
+    assert "infinity in the column v" in done.message
+    assert world() == before
 
 
 def test_rows_of_a_table_and_rows_of_nulls(connection, postgres_url, export, here):

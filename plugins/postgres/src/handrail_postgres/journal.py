@@ -154,6 +154,15 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
     def _reading(self) -> AbstractContextManager[Connection]:
         return self._reader_session().snapshot()
 
+    def stamp(self) -> str:
+        """Return a text that is another one after each commit, of whichever database of the server.
+
+        What a statement sees changes only if the transactions that it sees do.
+        """
+        with self._reading() as connection:
+            row: Any = connection.execute("SELECT CAST(pg_current_snapshot() AS text)").fetchone()
+        return str(row[0])
+
     def open_value(self, number: int, name: str) -> BinaryIO:
         """Return a file from which a stored value of a run can be read; it can be sought.
 

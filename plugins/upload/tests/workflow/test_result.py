@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from handrail import StepFailedError
+from handrail.attachments import Table
+from handrail_upload import UploadContext
 from handrail_upload.errors import ConflictError
 
 TYPES = {
@@ -48,6 +50,28 @@ def test_the_result(write: Callable[..., Path], upload: Callable[..., Any], seen
     [started] = seen.told("RunStarted")
     assert result["run"] == started["run_id"]
     assert result["next"] == {"check": f"handrail upload verify {result['run']}"}
+
+
+def test_what_it_attaches(
+    write: Callable[..., Path], upload: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many files came to what, and the largest of those that were sent; no more than ten."""
+    attached: dict[str, Any] = {}
+    monkeypatch.setattr(
+        UploadContext, "attach", lambda _, name, value: attached.update({name: value})
+    )
+    write({f"f{number:02}": "x" * number for number in range(1, 13)})
+    upload()
+    assert attached["files"] == Table(
+        ("outcome", "files", "bytes"),
+        [("sent", 12, 78), ("unchanged", 0, 0), ("skipped", 0, 0)],
+    )
+    largest = attached.pop("largest files")
+    assert (largest.columns, largest.total) == (("file", "bytes"), 12)
+    assert largest.rows == tuple((f"f{number:02}", number) for number in range(12, 2, -1))
+    upload()
+    assert attached["files"].rows[1] == ("unchanged", 12, 78)
+    assert "largest files" not in attached
 
 
 def test_again(write: Callable[..., Path], upload: Callable[..., Any], world: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ from handrail.journal.backend.rows import (
 from handrail.journal.backend.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE
 from handrail.journal.numbers import children_of
 from handrail.journal.protocol import RunCheck
-from handrail.journal.records import ChunkCount, RecordedRun
+from handrail.journal.records import ChunkCount, RecordedRun, RunPage
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection
@@ -112,6 +113,44 @@ class SqlJournal(ABC, Generic[Run]):
         with self._reading() as connection:
             found = self._run_rows(connection, statement, values)
             return [run_row_or_damage(row, self._seen) for row in found]
+
+    def find_runs(
+        self,
+        *,
+        text: str | None = None,
+        action: str | None = None,
+        outcome: Outcome | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> RunPage:
+        """Return some of the runs that fit, the latest first, and how many fit in all.
+
+        Args:
+            text: Only runs with this text in the action, the project, the params or the UUID, in
+                upper or lower case, and the run with this number.
+            action: Only runs of this action: its name, or the part after the last colon.
+            outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
+            before: Only runs with lower numbers; they are counted all the same.
+            limit: The maximum number of runs.
+        """
+        statements = self._statements
+        # `!` makes what follows it stand for itself.
+        spelled = re.sub("[!%_]", r"!\g<0>", text or "")
+        values = {
+            "limit": limit,
+            "before": _ALL if before is None else before,
+            "action": None if action is None else to_stored(action),
+            "outcome": outcome,
+            "text": f"%{to_stored(spelled)}%" if text else None,
+            "number": text or None,
+        }
+        with self._reading() as connection:
+            rows = self._run_rows(connection, statements.found_runs, values)
+            found = [run_row_or_damage(row, self._seen) for row in rows]
+            (count,) = connection.execute(statements.count_found, values).fetchone()
+            named = connection.execute(statements.actions)
+            actions = sorted(from_stored(name) for (name,) in named)
+        return RunPage(rows=found, count=count, actions=actions)
 
     def children(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from handrail.frozen import frozen, names_of
 from handrail.journal.numbers import CHILDREN, TRIES
 from handrail.journal.records import (
+    MOST_COUNTED,
     AttemptRow,
     ChunkChange,
     ChunkRow,
@@ -388,6 +389,20 @@ class Statements:
             ORDER BY id DESC LIMIT :limit
         """
         self.runs, self.runs_without_plans = f"{full} {found}", f"{bare} {found}"
+        text = "lower(CAST(:text AS text))"
+        places = " OR ".join(f"lower({each}) LIKE {text} ESCAPE '!'" for each in _SEARCHED)
+        fits = f"""
+            WHERE id > 0
+              AND ({action} IS NULL OR action = {action}
+                   OR substr(action, length(action) - length({action})) = ':' || {action})
+              AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
+              AND ({text} IS NULL OR {places} OR CAST(id AS text) = CAST(:number AS text))
+        """
+        self.found_runs = f"{bare} {fits} AND id < :before ORDER BY id DESC LIMIT :limit"
+        self.count_found = f"""
+            SELECT count(*) FROM (SELECT 1 AS one FROM {run} {fits} LIMIT {MOST_COUNTED}) AS found
+        """
+        self.actions = f"SELECT DISTINCT action FROM {run} WHERE id > 0"
         self.run, self.run_without_plan = f"{full} WHERE id = :run", f"{bare} WHERE id = :run"
         self.uid = f"SELECT uid FROM {run} WHERE id = :run"
         # Places, not attempts, in ascending order.
@@ -457,6 +472,7 @@ class Statements:
         self.prune = f"DELETE FROM {run} WHERE {old} AND NOT EXISTS ({children}) AND id = ?"
 
 
+_SEARCHED = ("action", "project", "params", "uid")
 _TABLES = ("attempt", "note", "field")
 _ITEMS = ("chunk", "item_note")
 _OBSERVATION = "observation"

@@ -240,6 +240,11 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             self._cache = ReadCache(found, written)
         return found
 
+    def stamp(self) -> str:
+        """Return a text that is another one after each commit, of whichever process."""
+        with self._database.reading() as connection:
+            return "-".join(map(str, self._database.written(connection)))
+
     def open_value(self, number: int, name: str) -> BinaryIO:
         """Return a file from which a stored value of a run can be read; it can be sought.
 

@@ -1,0 +1,288 @@
+"""The page in a real browser: it follows runs in all tabs over one stream, and asks for nothing."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from recorded_runs import Journal, done, ended, planned, started
+from servers.missing import missing, need_module
+from sites import FLOW, Server, until
+
+from handrail.journal import AttemptChange, ChunkChange, RunChange
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import BrowserContext, Page, Request
+
+pytestmark = pytest.mark.slow
+
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"),
+    *("--no-first-run", "--disable-sync"),
+]
+# Counts redraws, which are what happens to the page between two looks of the browser, and streams.
+WATCH = """
+    window.redraws = 0;
+    window.streams = [];
+    window.EventSource = class extends EventSource {
+        constructor(address) {
+            super(address);
+            window.streams.push(this);
+        }
+    };
+    addEventListener("DOMContentLoaded", () => {
+        new MutationObserver(() => window.redraws++).observe(
+            document.getElementById("page"),
+            {subtree: true, childList: true, attributes: true, characterData: true});
+    });
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """Debian's Chromium, without a window."""
+    need_module("playwright", "playwright")
+    path = shutil.which("chromium")
+    if path is None:
+        missing("chromium", "the Debian package chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Tabs:
+    """Tabs of one browser, with what they have asked for and complained of.
+
+    Attributes:
+        context: The browser, as if it were new.
+        asked: The addresses of all requests.
+        complaints: Errors of scripts, and refusals of the policy.
+    """
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        context.add_init_script(WATCH)
+        context.on("request", self._request)
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+
+    def _request(self, request: Request) -> None:
+        self.asked.append(request.url)
+
+    def streams(self) -> int:
+        """Return how many streams are open in all tabs."""
+        count = "window.streams.filter(each => each.readyState < EventSource.CLOSED).length"
+        return sum(page.evaluate(count) for page in self.context.pages)
+
+    def _console(self, message: Any) -> None:
+        # While the server is away, each try to reach it is an error of the network.
+        if message.type in ("error", "warning") and "net::ERR" not in message.text:
+            self.complaints.append(message.text)
+
+    def open(self, address: str) -> Page:
+        """Open a page in a tab of its own."""
+        page = self.context.new_page()
+        page.goto(address)
+        return page
+
+
+@pytest.fixture
+def tabs(chromium: Chromium) -> Iterator[Tabs]:
+    """Tabs of a browser that is new; none may complain, or ask another server for anything."""
+    context = chromium.new_context()
+    context.set_default_timeout(60_000)
+    found = Tabs(context)
+    yield found
+    context.close()
+    assert found.complaints == []
+    assert {address.split("/")[2].rpartition(":")[0] for address in found.asked} == {"127.0.0.1"}
+
+
+def root_of(page: Page) -> str:
+    """Return the address of the list of runs, without the token."""
+    return page.url.partition("?")[0].rstrip("/")
+
+
+def says(page: Page, text: str) -> None:
+    """Wait until the page has a text."""
+    page.wait_for_function(
+        "text => document.body?.textContent.includes(text) || document.title.includes(text)",
+        arg=text,
+    )
+
+
+def test_ten_tabs_follow_a_run_over_one_stream(
+    tabs: Tabs, serve: Callable[..., Server], journal: Journal
+) -> None:
+    number = journal.add([planned("scan"), planned("send")], started("scan"), dead=False)
+    (owned,) = journal.opened[0]._owned
+    first = tabs.open(serve().address)
+    says(first, "live")
+    run = f"{root_of(first)}/runs/{number}"
+    pages = [tabs.open(run) for _ in range(9)]
+    for page in pages:
+        says(page, "running")
+        says(page, "live")
+    owned.write([ended("scan", "failed", error="ValueError: it is broken")])
+    for page in pages:
+        says(page, "it is broken")
+    assert tabs.streams() == 1
+    # The tab that leads goes; another one takes over, and nobody misses what comes next.
+    first.close()
+    owned.write([RunChange(outcome="failed")])
+    for page in pages:
+        says(page, f"✗ run {number} failed (kept)")
+        icon = page.get_attribute("link[rel=icon]", "href")
+        assert icon is not None
+        assert icon.endswith("/icon/bad.svg")
+    assert tabs.streams() == 1
+
+
+def test_a_thousand_commits_a_second_are_four_redraws_a_second(
+    tabs: Tabs, serve: Callable[..., Server], project: Path, journal: Journal
+) -> None:
+    journal.opened[0]._database._connection.execute("PRAGMA synchronous = off")
+    names = [f"step_{number}" for number in range(4000)]
+    number = journal.add([planned(name) for name in names], dead=False)
+    (owned,) = journal.opened[0]._owned
+    first = tabs.open(serve().address)
+    page = tabs.open(f"{root_of(first)}/runs/{number}")
+    says(page, "live")
+    began, before = time.monotonic(), page.evaluate("window.redraws")
+
+    def work() -> None:
+        for place, name in enumerate(names):
+            owned.write([AttemptChange(name, 1, "started"), done(name)])
+            time.sleep(max(0.0, began + place / 1000 - time.monotonic()))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    while worker.is_alive():
+        page.wait_for_timeout(100)  # Lets the browser speak while the run works.
+    worker.join()
+    redraws = page.evaluate("window.redraws") - before
+    took = time.monotonic() - began
+    assert 1 < redraws <= took * 4 + 1
+    owned.write([RunChange(outcome="completed")])
+    says(page, "✓ run")
+    assert page.evaluate("document.querySelectorAll('*').length") < 1500
+
+
+def test_a_run_of_100_000_items_stays_small(
+    tabs: Tabs, serve: Callable[..., Server], journal: Journal
+) -> None:
+    changes = [
+        ChunkChange("scan", 1, number, 0, number * 100, 100, 1, "done", 7, failed=number % 2)
+        for number in range(1000)
+    ]
+    number = journal.add([planned("scan")], started("scan"), *changes, dead=False)
+    first = tabs.open(serve().address)
+    page = tabs.open(f"{root_of(first)}/runs/{number}")
+    says(page, "99,500")
+    assert page.evaluate("document.querySelectorAll('*').length") < 1500
+
+
+def test_what_one_does_with_a_page_is_kept_while_it_changes(
+    tabs: Tabs, serve: Callable[..., Server], journal: Journal
+) -> None:
+    """Nothing jumps: rows are the same elements, what is chosen stays, what was opened, too."""
+    journal.add([planned("scan")], done("scan"), outcome="completed")
+    page = tabs.open(serve().address)
+    says(page, "live")
+    page.check("input[name=run]")
+    page.fill("input[name=text]", "some")
+    page.evaluate("window.row = document.getElementById('run-1')")
+    journal.add([planned("scan")], done("scan"), outcome="completed", action="another")
+    says(page, "another")
+    assert page.evaluate("window.row === document.getElementById('run-1')")
+    assert page.is_checked("#run-1 input")
+    assert page.input_value("input[name=text]") == "some"
+    assert not page.is_checked("#run-2 input")
+    page.check("#run-2 input")
+    page.click("text=Compare")
+    says(page, "compare")
+
+
+def test_a_tab_that_nobody_sees_does_nothing(
+    tabs: Tabs, serve: Callable[..., Server], journal: Journal
+) -> None:
+    page = tabs.open(serve().address)
+    says(page, "live")
+    hide = """hidden => {
+        Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    until(lambda: tabs.streams() == 0)
+    redraws = page.evaluate("window.redraws")
+    journal.add([planned("scan")], done("scan"), outcome="completed", action="unseen")
+    page.wait_for_timeout(600)
+    assert tabs.streams() == 0
+    assert page.evaluate("window.redraws") == redraws
+    page.evaluate(hide, False)
+    says(page, "unseen")
+
+
+def test_a_page_finds_its_way_back_when_the_server_starts_again(
+    tabs: Tabs, serve: Callable[..., Server], journal: Journal
+) -> None:
+    server = serve()
+    page = tabs.open(server.address)
+    says(page, "live")
+    server.process.kill()
+    server.process.wait(timeout=60)
+    says(page, "cannot be reached")
+    journal.add([planned("scan")], done("scan"), outcome="completed", action="meanwhile")
+    serve(port=server.port)
+    says(page, "the server was restarted")
+    says(page, "meanwhile")
+
+
+def test_a_run_is_rolled_back_through_the_page(
+    tabs: Tabs, serve: Callable[..., Server], project: Path
+) -> None:
+    import subprocess
+    import sys
+
+    (project / "flows.py").write_text(FLOW)
+    (project / "good").touch()
+    words = [sys.executable, "-m", "handrail", "run", "flows.py:job"]
+    subprocess.run(words, check=True, capture_output=True, timeout=120)
+    page = tabs.open(serve("--allow-changes").address)
+    page.click("#run-1 a")
+    page.click("text=Undo...")
+    says(page, "files: 3")
+    page.click(".answers >> text=No")
+    assert len(list(project.glob("made-*"))) == 3
+    page.click("text=Undo...")
+    page.click("button:has-text('Yes')")
+    says(page, "↶ run 1 rolled back")
+    assert not list(project.glob("made-*"))
+
+
+def test_it_works_without_a_script(
+    chromium: Chromium, serve: Callable[..., Server], journal: Journal
+) -> None:
+    journal.add([planned("scan")], done("scan"), outcome="completed")
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(serve().address)
+    assert page.is_visible("#run-1")
+    journal.add([planned("scan")], ended("scan", "failed", error="no"), outcome="failed")
+    page.reload()
+    page.select_option("select[name=outcome]", "failed")
+    page.click("button:has-text('Search')")
+    assert page.is_visible("#run-2")
+    assert not page.is_visible("#run-1")
+    context.close()

@@ -1,0 +1,149 @@
+"""`handrail show --step` shows what a step has said and attached, and writes that to files."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from recorded_runs import Call
+
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
+FITTING = """
+from handrail import action, step
+from handrail.attachments import Markdown, Picture, Plot, Table
+
+PNG = b"\\x89PNG\\r\\n\\x1a\\n" + b"rest"
+
+@step
+def fit(context):
+    for number in range(1300):
+        context.log("epoch", {"summary": f"number {number + 1}"})
+    context.log("odd", {"a": 1, "b": "\\x1b[31m"}, "/data/x.csv")
+    context.set_metrics({"loss": 0.5, "state": "warm"})
+    context.set_metrics({"loss": 1 / 3})
+    context.set_metrics({"loss": 0.25}, "validation")
+    context.attach("curves", Plot("line", {"loss": [1, 2]}))
+    context.attach("left out", Table(["file", "why"], [["a, b", None], ["c", 3]]))
+    context.attach("notes", Markdown("# All"))
+    context.attach("matrix", Picture(PNG))
+
+@step
+def stop(context):
+    context.set_progress(1_500_000, 2_000_000, "bytes")
+    raise OSError("no")
+
+fitting = action("fitting", [fit])
+stopping = action("stopping", [stop])
+"""
+
+
+@pytest.fixture
+def fitted(call: Call, folder: Path) -> Call:
+    (folder / "fitting.py").write_text(FITTING)
+    assert call("run", "fitting.py:fitting", "-q").code == 0
+    return call
+
+
+def test_a_step_is_shown_with_what_it_said(fitted: Call) -> None:
+    """What was not kept is told where it was, and nothing controls the terminal."""
+    found = fitted("show", "1", "--step", "fit")
+    text = [line for line in found.lines if " epoch  number " not in line]
+    assert text[text.index("metrics") :][:9] == [
+        "metrics",
+        "  loss             0.333333  (the last of 2)",
+        "  state            warm",
+        "  validation/loss  0.25",
+        "attached",
+        "  curves: line plot of loss",
+        "  left out: table, 2 x 2",
+        "  notes: text, 1 line",
+        "  matrix: image/png, 12 B",
+    ]
+    assert "log: 1301 lines, of which 1,000 are kept" in text
+    assert "  ... 301 lines that are not kept" in text
+    last = text[-1]
+    assert last.endswith('odd  {"a": 1, "b": "\\u001b[31m"} (/data/x.csv)')
+
+
+def test_programs_get_all_of_a_step_and_the_rest_in_short(fitted: Call) -> None:
+    whole = fitted("show", "1", "--step", "fit", "--json").document["step"]
+    assert len(whole["log"]) == 1_000
+    assert [each["type"] for each in whole["attachments"]] == [
+        "plot",
+        "table",
+        "markdown",
+        "picture",
+    ]
+    assert whole["attachments"][0]["value"]["series"] == {"loss": [[0, 1], [1, 2]]}
+    assert [value for _, _, value in whole["metrics"]["loss"]["points"]] == [0.5, 1 / 3]
+    (short,) = fitted("show", "1", "--json").document["steps"]
+    assert short["log_lines"] == 1_000
+    assert "value" not in short["attachments"][0]
+    assert [value for _, _, value in short["metrics"]["loss"]["points"]] == [1 / 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("left out", b'file,why\n"a, b",\nc,3\n'),
+        ("notes", b"# All"),
+        ("matrix", b"\x89PNG\r\n\x1a\nrest"),
+    ],
+)
+def test_an_attachment_is_written_to_a_file(
+    fitted: Call, folder: Path, name: str, content: bytes
+) -> None:
+    assert fitted("show", "1", "--step", "fit", "--attachment", name, "-o", "out").code == 0
+    assert (folder / "out").read_bytes() == content
+
+
+def test_a_plot_is_written_as_json(fitted: Call) -> None:
+    found = fitted("show", "1", "--step", "fit", "--attachment", "curves", "-o", "-")
+    assert json.loads(found.out)["series"] == {"loss": [[0, 1], [1, 2]]}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--step", "fit", "--attachment", "curve", "-o", "x"), "did you mean curves?"),
+        (("--step", "fit", "--attachment", "curves"), "--attachment NAME -o FILE"),
+        (("--step", "fit", "-o", "x"), "--attachment NAME -o FILE"),
+        (("--attachment", "curves", "-o", "x"), "with --step NAME"),
+    ],
+)
+def test_what_cannot_be_written_is_told(
+    fitted: Call, options: tuple[str, ...], message: str
+) -> None:
+    found = fitted("show", "1", *options)
+    assert found.code == 2
+    assert message in found.err
+
+
+def test_how_far_a_step_came_that_has_failed(fitted: Call) -> None:
+    fitted("run", "fitting.py:stopping", "-q")
+    lines = fitted("show", "2", "--step", "stop").lines
+    assert any(line.startswith("it had come to 1.5 MB/2 MB at ") for line in lines)
+
+
+def test_damage_of_what_was_said_is_told_and_is_no_damage_of_the_run(
+    fitted: Call, folder: Path
+) -> None:
+    """It is only missing where it would be shown."""
+    with closing(sqlite3.connect(folder / ".handrail" / "runs.db")) as database:
+        database.execute("UPDATE observation SET value = 'x' WHERE name = 'curves'")
+        database.commit()
+    why = "the attachment 'curves' of step 'fit' differs from its checksum"
+    found = fitted("show", "1", "--step", "fit")
+    assert found.code == 0
+    assert not [line for line in found.lines if line.startswith("  curves")]
+    assert found.lines[-1] == f"not shown: run 1 is damaged in the journal: {why}"
+    checked = fitted("doctor", "--journal")
+    assert checked.code == 0
+    assert f"○ run 1 is damaged in the journal: {why}; it is only shown" in checked.out
+    document = fitted("doctor", "--journal", "--json").document
+    assert (document["damaged"], len(document["unseen"])) == ([], 1)
+    assert fitted("rollback", "1", "--yes").code == 0

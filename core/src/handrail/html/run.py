@@ -25,7 +25,7 @@ from handrail.html.parts import (
 )
 from handrail.html.plan_drawing import plan_picture
 from handrail.html.states import badge, look_of
-from handrail.html.steps import steps_section
+from handrail.html.steps import progress_of, steps_section
 from handrail.recovery.shown import Shown, part, parts
 
 MOST = 150
@@ -246,6 +246,7 @@ def _plan(shown: Shown) -> Markup | None:
     states = {name: "" if state == "not started" else state for name, state in begun.items()}
     states |= dict.fromkeys(run["left"], "left")
     notes = {step["name"]: seconds(step["took"]) for step in steps if step["took"] is not None}
+    notes |= {step["name"]: told for step in steps if (told := progress_of(step)) is not None}
     return section("plan", "Plan", plan_picture(plan, states, notes))
 
 

@@ -88,6 +88,13 @@ def _of_structure(top: Node) -> Iterator[str]:
         yield "there is not exactly one main"
     ids = [each.attributes["id"] for each in top.all() if "id" in each.attributes]
     yield from (f"the id {each} is there twice" for each in set(ids) if ids.count(each) > 1)
+    regions = [each for each in top.all() if each.name == "section" or "role" in each.attributes]
+    names = [
+        each.attributes.get("aria-label") or _named_by(top, each)
+        for each in regions
+        if each.name == "section" or each.attributes["role"] == "region"
+    ]
+    yield from (f"two regions are called {each}" for each in set(names) if names.count(each) > 1)
     levels = [int(each.name[1]) for each in top.all(*HEADINGS)]
     if levels[:1] != [1] or levels.count(1) != 1:
         yield "the first heading is not the only h1"
@@ -102,15 +109,25 @@ def _of_structure(top: Node) -> Iterator[str]:
                 yield f"{name} of <{each.name}> leads nowhere: {value}"
 
 
+def _named_by(top: Node, node: Node) -> str:
+    name = node.attributes.get("aria-labelledby")
+    found = (each.words for each in top.all() if each.attributes.get("id") == name)
+    return next(found, "")
+
+
 def _of_names(top: Node) -> Iterator[str]:
     for each in top.all("svg", "img", "input", "a", "nav", "section", "summary"):
         hidden = each.attributes.get("aria-hidden") == "true"
         label = each.attributes.get("aria-label") or each.attributes.get("aria-labelledby")
         label = label or "".join(title.words for title in each.below if title.name == "title")
-        if each.name == "svg" and not (hidden or (label and each.attributes.get("role") == "img")):
+        if each.name == "svg" and not (
+            hidden or (label and each.attributes.get("role") in ("img", "group"))
+        ):
             inside = each.above is not None and each.is_in("svg")
             if not inside:
                 yield "a picture has no label"
+        if each.name == "svg" and each.attributes.get("role") == "img" and any(each.all("a")):
+            yield "a picture has links in it, which nobody who does not see it can reach"
         elif each.name == "img" and each.attributes.get("alt") is None:
             yield "an image has no alternative"
         elif each.name == "input" and not (label or each.is_in("label")):

@@ -31,3 +31,10 @@ def size(count: float) -> str:
             return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"
+
+
+def share_of(current: float, total: float, unit: str | None) -> str:
+    """Return how far something is: `256/418`, and for bytes `1.41 GB/2.31 GB`."""
+    if unit == "bytes":
+        return f"{size(current)}/{size(total)}"
+    return f"{current:g}/{total:g}" if total < 1e6 else f"{current:,.0f}/{total:,.0f}"

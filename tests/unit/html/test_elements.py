@@ -79,7 +79,7 @@ def test_the_page_of_a_server_has_neither_styles_nor_policy_of_its_own() -> None
     assert stylesheet() not in made
     assert '<link rel="stylesheet" href="/style.css">' in made
     assert '<script src="/live.js" defer></script>' in made
-    with pytest.raises(ValueError, match="runs no script"):
+    with pytest.raises(ValueError, match="complete in itself"):
         page("a", element("main"), script_at="/live.js")
     with pytest.raises(ValueError, match="does not lead"):
         page("a", element("main"), stylesheet_at="/s.css", script_at="javascript:x")

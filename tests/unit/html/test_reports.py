@@ -170,3 +170,11 @@ def test_what_is_waited_worked_and_undone_differs_by_more_than_colour() -> None:
     html = document(EVERY["interrupted"]())
     assert "nobody worked on it for 14m 51s" in html
     assert "waited" in html
+
+
+def test_a_running_step_says_how_far_it_is() -> None:
+    """As a bar, in words, and in the picture of the plan."""
+    top = read(document(EVERY["interrupted"]()))
+    [bar] = top.all("progress")
+    assert (bar.attributes["value"], bar.attributes["max"]) == ("115", "200")
+    assert top.words.count("57 %, 115/200") + top.words.count("58 %, 115/200") >= 2

@@ -54,6 +54,31 @@ def test_texts_can_be_read(scheme: str) -> None:
     assert contrast(colours["strong-line"], colours["ground"]) >= 3
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_of_heatmaps_can_be_read(scheme: str) -> None:
+    """On grounds that are mixed of two colours."""
+    colours = lists_of_colours()[scheme]
+    mixes = re.findall(
+        r"color-mix\(in srgb, var\(--([\w-]+)\) (\d+)%, var\(--ground\)\);"
+        r"(?:\s+color: var\(--([\w-]+)\);)?",
+        stylesheet(),
+    )
+    assert len(mixes) == 3
+    for colour, percent, text in mixes:
+        share = int(percent) / 100
+        pairs = [
+            (int(colours[each][place : place + 2], 16), part)
+            for place in (1, 3, 5)
+            for each, part in ((colour, share), ("ground", 1 - share))
+        ]
+        sums = [
+            first[0] * first[1] + last[0] * last[1]
+            for first, last in zip(pairs[::2], pairs[1::2], strict=True)
+        ]
+        ground = "#" + "".join(f"{round(each):02x}" for each in sums)
+        assert contrast(colours[text or "text"], ground) >= 4.5
+
+
 def test_both_schemes_have_the_same_colours() -> None:
     schemes = lists_of_colours()
     assert set(schemes["light"]) == set(schemes["dark"])

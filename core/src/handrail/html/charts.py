@@ -110,7 +110,8 @@ def scatter_chart(
     up = scale_of((each.y for each in drawn), log=log_y)
     # The marked ones last, so that no other covers them.
     marks = [_dot(each, along, up) for each in sorted(drawn, key=lambda each: each.best)]
-    return _plot(along, up, joined(marks), says=says, x=x, y=y)
+    links = any(each.href for each in drawn)
+    return _plot(along, up, joined(marks), says=says, x=x, y=y, role="group" if links else "img")
 
 
 def bar_chart(
@@ -193,13 +194,15 @@ def heatmap(series: Mapping[str, Sequence[Pair]], *, says: str, x: str = "", y: 
     return joined(scrolling(table, says), more)
 
 
-def _plot(along: Scale, up: Scale, shapes: Content, *, says: str, x: str, y: str) -> Markup:
-    """Return shapes between two axes with their marks."""
+def _plot(
+    along: Scale, up: Scale, shapes: Content, *, says: str, x: str, y: str, role: str = "img"
+) -> Markup:
+    """Return shapes between two axes with their marks; with links among them, it is a group."""
     grid = [
         *(_rule(0, 1 - up.place(mark), 1, 1 - up.place(mark)) for mark in up.marks),
         *(_rule(along.place(mark), 0, along.place(mark), 1) for mark in along.marks),
     ]
-    area = element("svg", element("g", grid, class_="grid"), shapes, role="img", aria_label=says)
+    area = element("svg", element("g", grid, class_="grid"), shapes, role=role, aria_label=says)
     heights = [
         element("text", name, x="100%", y=_percent(1 - up.place(mark))) for mark, name in up.written
     ]

@@ -77,7 +77,8 @@ def _differences(runs: Sequence[Shown], differs: Shown, link: Link | None) -> Ma
     cut = max(len(part(differs, name)) for name in (*_CELLS, "steps"))
     words = "handrail show " + " ".join(str(each["run"]["id"]) for each in runs) + " --json"
     more = left_out(cut - _MOST, "differences", words)
-    return section("differences", "What differs", scrolling(table, "What differs"), note, more)
+    whole = scrolling(table, "The differences in a table")
+    return section("differences", "What differs", whole, note, more)
 
 
 def _bodies(runs: Sequence[Shown], differs: Shown) -> Iterator[Iterator[Markup]]:

@@ -43,7 +43,7 @@ def metrics_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
     return section(
         "metrics",
         "Metrics",
-        scrolling(table, "Metrics"),
+        scrolling(table, "The values of metrics"),
         left_out(len(found) - _MOST_ROWS, "metrics", words),
         element("div", charts, class_="figures") if charts else None,
         left_out(len(curves) - _MOST_CHARTS, "curves", words),

@@ -25,7 +25,7 @@ from handrail.html.parts import (
 )
 from handrail.html.plan_drawing import plan_picture
 from handrail.html.states import badge, look_of
-from handrail.html.steps import steps_section
+from handrail.html.steps import progress_of, steps_section
 from handrail.recovery.shown import Shown, part, parts
 
 MOST = 150
@@ -246,6 +246,7 @@ def _plan(shown: Shown) -> Markup | None:
     states = {name: "" if state == "not started" else state for name, state in begun.items()}
     states |= dict.fromkeys(run["left"], "left")
     notes = {step["name"]: seconds(step["took"]) for step in steps if step["took"] is not None}
+    notes |= {step["name"]: told for step in steps if (told := progress_of(step)) is not None}
     return section("plan", "Plan", plan_picture(plan, states, notes))
 
 
@@ -268,7 +269,7 @@ def _items(steps: Sequence[Shown], number: int | str) -> Markup | None:
     table = element("table", head, element("tbody", rows), class_="fits")
     more = left_out(len(having) - MOST, "steps with items", f"handrail show {number} --all")
     failures = [_failures(step, number) for step in having[:MOST] if step["items"]["failures"]]
-    return section("items", "Items", scrolling(table, "Items"), more, failures)
+    return section("items", "Items", scrolling(table, "The items of each step"), more, failures)
 
 
 def _failures(step: Shown, number: int | str) -> Markup:
@@ -327,7 +328,7 @@ def _packs(run: Shown) -> Markup | None:
     table = element(
         "table", heads("pack", "in this run", "now"), element("tbody", rows), class_="fits"
     )
-    return section("packs", "Packs", scrolling(table, "Packs"), about)
+    return section("packs", "Packs", scrolling(table, "The versions of packs"), about)
 
 
 def _now(versions: Mapping[str, str | None]) -> Content:

@@ -31,7 +31,7 @@ def runs_sections(
     names = [*[".choose"] * choose, "run", "action", "state", "started", "took", "by", ".notes"]
     head = heads(*names, classes={"took": "number", "run": "number"})
     table = element("table", head, element("tbody", rows), class_="runs")
-    return {"runs": section("runs", "Runs", scrolling(table, "Runs"))}
+    return {"runs": section("runs", "Runs", scrolling(table, "The runs in a table"))}
 
 
 def _row(run: Shown, link: Link | None, *, choose: bool) -> Markup:

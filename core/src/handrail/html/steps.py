@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from handrail.amounts import plural, seconds
+from handrail.amounts import percent, plural, seconds, share_of
 from handrail.frozen import frozen
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.parts import hidden, origin_text, section
@@ -145,13 +145,37 @@ def _row(step: Shown, table: _Table) -> Markup:
     axis = table.axis
     bars = axis and track(axis, step, table.waits.get(step["name"], ()), run["now"])
     cells = (
-        element("td", badge(step["state"], more=tries), role="cell"),
+        element("td", badge(step["state"], more=tries), _progress(step), role="cell"),
         element("td", bars or None, role="cell", class_="timeline"),
         element("td", _took(step), role="cell", class_="number"),
         element("td", _undo(step, run), role="cell", class_="undo-cell"),
     )
     quiet = "waiting" if step["state"] == "not started" else None
     return element("tr", name, cells, role="row", class_=quiet)
+
+
+def _progress(step: Shown) -> Markup | None:
+    """Return how far a running step is, as a bar and in words."""
+    told = progress_of(step)
+    if told is None:
+        return None
+    progress = part(step, "progress")
+    bar = element(
+        "progress",
+        value=progress["current"],
+        max=progress["total"],
+        aria_label=f"progress of {step['name']}",
+    )
+    return element("div", bar, element("div", told, class_="muted small"))
+
+
+def progress_of(step: Shown) -> str | None:
+    """Return how far a step is in words, such as `58 %, 115/200`; None unless it runs and says."""
+    progress = part(step, "progress")
+    if step["state"] != "running" or not progress or not progress["total"]:
+        return None
+    current, total, unit = progress["current"], progress["total"], progress.get("category")
+    return f"{percent(current / total)}, {share_of(current, total, unit)}"
 
 
 def _took(step: Shown) -> Content:

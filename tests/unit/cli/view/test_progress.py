@@ -11,10 +11,10 @@ from typing import Any, cast
 import pytest
 
 from handrail import Group, Origin, events
-from handrail.amounts import size
+from handrail.amounts import share_of, size
 from handrail.cli.view.console import Console, moves
 from handrail.cli.view.progress import JsonView, LiveView, LogView
-from handrail.cli.view.text import columns, one_line, share_of
+from handrail.cli.view.text import columns, one_line
 from handrail.cli.view.time_left import Expected
 
 NOWHERE = Origin()

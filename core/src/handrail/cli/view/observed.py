@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from handrail.amounts import plural, size
+from handrail.amounts import plural, share_of, size
 from handrail.attachments import Attachable, Markdown, Picture, Plot, Table
 from handrail.cli.hints import command_line
 from handrail.cli.view.run_text import parse_time
-from handrail.cli.view.text import one_line, share_of
+from handrail.cli.view.text import one_line
 
 if TYPE_CHECKING:
     from handrail.recovery.observations import LogLine, Metric

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from handrail import events
-from handrail.amounts import plural, seconds, size
+from handrail.amounts import plural, seconds, share_of, size
 from handrail.cli.hints import command_line
 from handrail.cli.view.amounts import Amounts
 from handrail.cli.view.console import Console, terminal_columns, terminal_rows
@@ -24,7 +24,6 @@ from handrail.cli.view.text import (
     lane_mark,
     lanes_of,
     one_line,
-    share_of,
     shorten,
 )
 from handrail.events import Event

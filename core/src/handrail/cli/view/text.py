@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from handrail.amounts import plural, size
+from handrail.amounts import plural
 from handrail.cli.view.console import terminal_columns, unstyled
 from handrail.redact import KNOWN
 from handrail.visible import visible
@@ -207,13 +207,6 @@ def one_line(text: str, *, limit: int = 500) -> str:
     text = KNOWN(text)
     flat = " ".join(text.split()) if "\n" in text or "\t" in text else text
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
-def share_of(current: float, total: float, unit: str | None) -> str:
-    """Return how far something is: `256/418`, and for bytes `1.41 GB/2.31 GB`."""
-    if unit == "bytes":
-        return f"{size(current)}/{size(total)}"
-    return f"{current:g}/{total:g}" if total < 1e6 else f"{current:,.0f}/{total:,.0f}"
 
 
 def group_mark(name: str) -> str:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,8 @@ def two(context: BaseStepContext) -> None:
 @step(isolated=True)
 def apart(context: BaseStepContext) -> None:
     says(context, "apart")
+    context.set_metrics({"share": Fraction(1, 2)})
+    context.attach("huge", Markdown("x" * 100_000))
 
 
 isolated = action("isolated", [apart])
@@ -164,9 +167,12 @@ def test_the_actions_of_a_chain_say_it_too(journal: SqliteJournal) -> None:
 
 
 def test_an_isolated_step_says_it_too(journal: SqliteJournal) -> None:
-    """From a process of its own."""
+    """From a process of its own; also numbers that JSON lacks, and what is left out."""
     isolated.run(journal=journal, ctx=quiet(), packs=())
-    is_all(read(journal, "apart"), "apart")
+    found = read(journal, "apart")
+    assert [line.event for line in found.log] == ["found", "not_kept"]
+    assert found.metrics["share"].last.value == 0.5
+    assert [each.name for each in found.attachments] == ["curves", "notes"]
 
 
 def work(item: int, context: ItemContext) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -419,6 +421,32 @@ def test_damage_of_what_was_said_stops_nobody(journal: SqliteJournal, way: str) 
     assert journal.read(1).row.outcome == ended[way]
     if way == "resume":
         assert [line.data["what"] for line in read(journal, "c").log] == ["c"]
+
+
+@pytest.mark.parametrize("part", ["observation", "sqlite_autoindex_observation_1"])
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+def test_a_damaged_page_of_what_was_said_stops_nobody(tmp_path: Path, way: str, part: str) -> None:
+    """Then nothing can be read or written there, and the run does not need it."""
+    path = tmp_path / "runs.db"
+    FAILING.add("b")
+    with closing(SqliteJournal(path)) as journal, pytest.raises(StepFailedError):
+        Flow({}, quiet(), packs=()).run(journal=journal, on_failure="keep")
+    FAILING.clear()
+    with closing(sqlite3.connect(path)) as database:
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        asked = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = database.execute(asked, (part,)).fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    with closing(SqliteJournal(path)) as journal:
+        said = record_of(journal, 1).observations
+        assert said.log("a") == []
+        assert said.damage != ()
+        goes = resume if way == "resume" else rollback
+        goes(Flow, 1, journal=journal, ctx=quiet(), packs=())
+        ended = {"resume": "completed", "rollback": "rolled_back"}
+        assert record_of(journal, 1).row.outcome == ended[way]
 
 
 FAILING: set[str] = set()

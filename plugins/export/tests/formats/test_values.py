@@ -242,6 +242,14 @@ def test_excel(tmp_path_factory, data):
             assert cell == value
 
 
+def test_fractions_keep_all_their_digits(tmp_path):
+    """What writes the workbook would round them to 16."""
+    values = [1.3512345678901237, 0.1, -1e-300, 5e-324, 1.7976931348623157e308]
+    path = write(pyarrow.table({"c": values}), "xlsx", tmp_path)
+    cells = list(openpyxl.load_workbook(path).active.iter_rows(min_row=2, values_only=True))
+    assert [cell for (cell,) in cells] == values
+
+
 def test_text_is_never_a_formula(tmp_path):
     """What begins with = is shown, not computed."""
     path = write(pyarrow.table({"=1+1": ["=1+1", "#N/A", "@x"]}), "xlsx", tmp_path)

@@ -48,7 +48,7 @@ class TrainModelStep(BaseStep[TrainContext]):
 
         options = context.options
         checkpoints.make()
-        split = context.use_split()
+        split = context.use_learnt().split
         schedule = Schedule(
             epochs=options.epochs,
             patience=options.patience,
@@ -67,7 +67,7 @@ class TrainModelStep(BaseStep[TrainContext]):
             seed=options.seed,
             schedule=schedule,
             checkpoints=checkpoints,
-            fingerprint=context.dataset["fingerprint"],
+            about={"data": context.dataset["fingerprint"]},
             told=told,
         )
         kept = training.run()
@@ -106,7 +106,7 @@ def _result(kept: Checkpoint, latest: Checkpoint) -> StepResult:
     shown = kept.history[-1]
     figures = ", ".join(
         f"{name.replace('_', ' ')} {shown[name]:.4g}"
-        for name in ("loss", WATCHED, "validation_accuracy")
+        for name in ("loss", WATCHED, "validation_accuracy", "validation_rmse")
         if name in shown
     )
     best = f", the best after {kept.epoch}" if kept.epoch != latest.epoch else ""

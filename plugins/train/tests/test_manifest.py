@@ -16,6 +16,7 @@ from handrail_train.versions import Versions
 
 SHA = "ab" * 32
 FILE = {"key": f"objects/ab/{SHA}.json", "sha256": SHA, "size": 3}
+OTHERS = {"table": FILE, "report": FILE}
 
 
 def manifest(**changed: Any) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def manifest(**changed: Any) -> dict[str, Any]:
         "data": "abc",
         "scores": {"accuracy": 0.5},
         "libraries": {"numpy": "2"},
-        "files": {"model": FILE, "table": FILE, "report": FILE},
+        "files": {"model": FILE, **OTHERS},
         **changed,
     }
 
@@ -53,15 +54,21 @@ def test_a_manifest_is_what_was_written() -> None:
         {"scores": "x"},
         {"scores": {"accuracy": "good"}},
         {"libraries": 3},
-        {"files": {"table": FILE, "report": FILE}},
+        {"files": {**OTHERS}},
         {"files": {"model": FILE, "report": FILE}},
         {"files": []},
-        {"files": {"model": 1, "table": FILE, "report": FILE}},
-        {"files": {"model": {**FILE, "size": "3"}, "table": FILE, "report": FILE}},
-        {"files": {"model": {**FILE, "key": "../precious.txt"}, "table": FILE, "report": FILE}},
-        {"files": {"model": {**FILE, "key": f"{FILE['key']}/../../x"}, "table": FILE, "report": FILE}},
-        {"files": {"model": {**FILE, "key": f"/{FILE['key']}"}, "table": FILE, "report": FILE}},
-        {"files": {"model": FILE, "table": FILE, "report": FILE, "../../x": FILE}},
+        {"files": {"model": 1, **OTHERS}},
+        {"files": {"model": {**FILE, "size": "3"}, **OTHERS}},
+        {"files": {"model": {**FILE, "key": "../precious.txt"}, **OTHERS}},
+        {
+            "files": {
+                "model": {**FILE, "key": f"{FILE['key']}/../../x"},
+                "table": FILE,
+                "report": FILE,
+            }
+        },
+        {"files": {"model": {**FILE, "key": f"/{FILE['key']}"}, **OTHERS}},
+        {"files": {"model": FILE, **OTHERS, "../../x": FILE}},
         {"more": 1},
         {"schema": "1"},
     ],
@@ -92,7 +99,7 @@ def test_no_manifest_makes_anything_outside_of_the_store_go(tmp_path: Path) -> N
     precious = tmp_path / "precious.txt"
     precious.write_text("kept")
     key = "../precious.txt"
-    leading = manifest(files={"model": {**FILE, "key": key}, "table": FILE, "report": FILE})
+    leading = manifest(files={"model": {**FILE, "key": key}, **OTHERS})
     store = open_store(str(tmp_path / "models"))
     create(store, "versions/digits/1.json", json.dumps(leading).encode(), "x/y")
     versions = Versions(store)
@@ -109,7 +116,7 @@ def test_removing_a_damaged_manifest_spares_what_others_have(tmp_path: Path) -> 
     for each in (shared, own):
         create(store, str(each), b"abc", "x/y")
     create(store, "versions/digits/1.json", json.dumps(manifest()).encode(), "x/y")
-    broken = json.dumps(manifest(files={"model": {"key": own}, "table": FILE, "report": FILE})).encode()
+    broken = json.dumps(manifest(files={"model": {"key": own}, **OTHERS})).encode()
     create(store, "versions/digits/2.json", broken, "x/y")
     versions = Versions(store)
     found, damaged = versions.look()

@@ -129,7 +129,8 @@ def _ranked(probabilities: Floats, examples: Examples) -> dict[str, float]:
     measured = [code for code in codes if 0 < counts[code] < len(examples)]
     if not measured:
         return {}
-    areas, precisions = [], []
+    areas: list[float] = []
+    precisions: list[float] = []
     for code in measured:
         truth, found = examples.codes == code, probabilities[:, code]
         areas.append(float(metrics.roc_auc_score(truth, found)))

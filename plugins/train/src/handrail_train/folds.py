@@ -36,7 +36,6 @@ def score_fold(fold: int, item_context: ItemContext) -> dict[str, float]:
     for number in range(1, epochs + 1):
         with one_thread(kind):
             fit.epoch(number)
-        item_context.set_progress(number, epochs, "epochs")
     predictor = Predictor(kind=kind, model=fit.model, encoder=encoder, target=dataset.target)
     truth = dataset.values[rows.test] if split.test.is_regression else None
     found = evaluate(predictor.of(split.test), split.test, truth)

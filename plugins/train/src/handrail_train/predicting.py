@@ -159,7 +159,8 @@ class PredictContext(StorageContext, ActionContext[PredictParams]):
             version = versions.get(self.version or options.model)
             self.version = version.reference
             self.predictor = versions.load(version)
-        return self.predictor
+        found: Predictor = self.predictor
+        return found
 
     def use_target(self) -> tuple[Store, str]:
         """Return where the file is written, and its key there."""

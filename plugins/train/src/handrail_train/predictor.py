@@ -38,15 +38,7 @@ class Predictor:
     @property
     def schema(self) -> list[dict[str, Any]]:
         """The columns that it needs: the `name`, `family` and `kind` of each, and its `values`."""
-        return [
-            {
-                "name": each.name,
-                "family": each.family,
-                "kind": each.kind,
-                **({"values": list(each.values)} if hasattr(each, "values") else {}),
-            }
-            for each in self.encoder.columns
-        ]
+        return [each.described() for each in self.encoder.columns]
 
     @property
     def classes(self) -> list[Any]:
@@ -65,7 +57,8 @@ class Predictor:
         """
         if self.target.task == "regression":
             return self.numbers(self._encoded(rows))
-        return self.target.labels[self.predict_proba(rows).argmax(axis=1)]
+        found: Labels = self.target.labels[self.predict_proba(rows).argmax(axis=1)]
+        return found
 
     def predict_proba(self, rows: Any) -> Floats:
         """Return the probability of each class: a row for each row, in the order of `classes`.

@@ -69,7 +69,9 @@ def test_the_last_rows_by_time_are_the_test_and_no_moment_is_torn_apart() -> Non
     table = pa.table(
         {"n": range(0, 40, 2), "kind": [0, 1] * 10, "when": [n // 4 for n in range(20)]}
     )
-    given = Dataset.of(table.take(list(range(20))[::-1]), "table", Choice(target="kind", time="when"))
+    given = Dataset.of(
+        table.take(list(range(20))[::-1]), "table", Choice(target="kind", time="when")
+    )
     rows = given.divide(Division(test_share=0.3, validation_share=0.2, seed=0))
     times = [given.time.take(part).to_pylist() for part in parts(rows)]
     assert max(times[0]) < min(times[1]) <= max(times[1]) < min(times[2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from handrail.frozen import frozen
 from handrail_train.errors import DataError
@@ -184,4 +184,4 @@ def _parsed(given: Sequence[str]) -> Iterator[tuple[str, Kind]]:
         if not name or kind not in ASKED:
             listed = ", ".join(ASKED)
             raise ValueError(f"{text!r}: give NAME=KIND, where KIND is one of {listed}")
-        yield name, cast("Kind", kind)
+        yield name, kind

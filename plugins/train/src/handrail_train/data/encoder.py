@@ -89,6 +89,10 @@ class Column(ABC):
         """Return the JSON form."""
         return {"kind": self.kind, **values_of(self)}
 
+    def described(self) -> dict[str, Any]:
+        """Return what whoever gives such a column has to know."""
+        return {"name": self.name, "family": self.family, "kind": self.kind}
+
     def absent(self, column: Any) -> Any:
         """Return where a value is missing, as an array."""
         return column.is_null(nan_is_null=True).to_numpy()
@@ -269,6 +273,9 @@ class CategoryColumn(Column):
             shares=[each["counts"] / len(texts) for each in kept],
             others=len(counts) - len(kept),
         )
+
+    def described(self) -> dict[str, Any]:
+        return {**Column.described(self), "values": list(self.values)}
 
     def names(self, encoding: Encoding) -> list[str]:
         if encoding != "scaled":

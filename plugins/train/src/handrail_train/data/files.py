@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from handrail.frozen import frozen
@@ -17,6 +17,9 @@ from handrail_train.data.source import ENDINGS
 from handrail_train.data.table import Content, format_of, read_table
 from handrail_train.errors import DataError
 from handrail_train.names import cut
+
+if TYPE_CHECKING:
+    from handrail_storage import Listed, Store
 
 _MAGIC = frozenset("*?[")
 # What is beside the files of a table: of Handrail itself, of Spark, hidden ones.
@@ -108,25 +111,31 @@ def parts_of(relative: str) -> dict[str, str]:
     }
 
 
-def stored_files(store: Any, prefix: str, pattern: str | None) -> list[SourceFile]:
-    """Return the files in an object storage, in the order of their keys.
+def matching_files(store: Store, pattern: str) -> list[SourceFile]:
+    """Return the files in an object storage whose keys match a pattern, by key."""
+    found = (each for each in store.listing() if fnmatch.fnmatchcase(each.key, pattern))
+    return _stored(found, "")
 
-    Args:
-        store: The `handrail_storage.Store`.
-        prefix: What their keys begin with.
-        pattern: What their keys have to match; None for all.
-    """
+
+def files_at(store: Store, key: str) -> list[SourceFile]:
+    """Return the file under a key in an object storage, or those below it, by key."""
+    file = store.stat(key) if key else None
+    if file is not None:
+        return _stored([file], key)
+    folder = f"{key}/" if key else ""
+    return _stored(store.listing(folder), folder)
+
+
+def _stored(found: Iterable[Listed], root: str) -> list[SourceFile]:
     return [
         SourceFile(
             name=each.key,
-            parts=parts_of(each.key.removeprefix(prefix)),
+            parts=parts_of(each.key.removeprefix(root)),
             key=each.key,
             stamp=f"{each.size} {each.version}",
         )
-        for each in sorted(store.listing(prefix), key=lambda listed: listed.key)
-        if format_of(each.key) is not None
-        and not PurePosixPath(each.key).name.startswith(_BESIDE)
-        and (pattern is None or fnmatch.fnmatchcase(each.key, pattern))
+        for each in sorted(found, key=lambda listed: listed.key)
+        if format_of(each.key) is not None and not PurePosixPath(each.key).name.startswith(_BESIDE)
     ]
 
 

@@ -34,7 +34,8 @@ def table_of(rows: Any) -> Any:
         if hasattr(rows, "__arrow_c_array__"):
             return pa.Table.from_batches([pa.record_batch(rows)])
         if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
-            listed = [_row(each) for each in cast("Sequence[Any]", rows)]
+            given: Sequence[Any] = cast("Any", rows)
+            listed = [_row(each) for each in given]
             names = list(dict.fromkeys(name for each in listed for name in each))
             # From the first one alone, columns that begin with the second would be lost.
             return pa.table({name: [each.get(name) for each in listed] for name in names})
@@ -52,4 +53,5 @@ def table_of(rows: Any) -> Any:
 def _row(row: Any) -> dict[str, Any]:
     if not isinstance(row, Mapping):
         raise TypeError(f"a row is {type(row).__name__}, and has to be a dict")
-    return {str(name): value for name, value in cast("Mapping[Any, Any]", row).items()}
+    given: Mapping[Any, Any] = cast("Any", row)
+    return {str(name): value for name, value in given.items()}

@@ -124,8 +124,8 @@ class Source:
 
         is_pattern = _MAGIC.search(self.place) and not os.path.exists(self.place)
         if self.kind == "sqlite" or (self.kind == "files" and not is_pattern):
-            kind = "folder" if os.path.isdir(self.place) else "file"
-            yield from missing(kind, "data", self.place, self.shown)
+            is_folder = os.path.isdir(self.place)
+            yield from missing("folder" if is_folder else "file", "data", self.place, self.shown)
 
     def stamp(self) -> str | None:
         """Return a text that differs if the rows may; None where only reading them tells.
@@ -144,27 +144,24 @@ class Source:
 
     def _files(self) -> tuple[list[SourceFile], Any]:
         from handrail_train.data.files import (  # noqa: PLC0415 - not to plan
+            files_at,
             local_files,
+            matching_files,
             nothing,
-            stored_files,
         )
 
         if self.kind == "files":
             return local_files(self.place), None
         from handrail_train.store import open_store  # noqa: PLC0415 - not to plan
 
-        head, _, tail = self.place.partition("://")
+        scheme, _, tail = self.place.partition("://")
         bucket, _, key = tail.partition("/")
         magic = _MAGIC.search(key)
-        prefix = key[: magic.start()] if magic else key
-        # Only the folder above: a prefix may end within a name.
-        above = prefix.rpartition("/")[0]
-        store = open_store(f"{head}://{bucket}/{above}".rstrip("/"))
-        rest, within = key[len(above) :].lstrip("/"), prefix[len(above) :].lstrip("/")
-        found = stored_files(store, within, rest if magic else None)
-        if not magic:
-            folder = f"{rest}/" if rest else ""
-            found = [each for each in found if each.key == rest or _is_below(each.key, folder)]
+        # The store is the folder above what is looked for.
+        above, _, _ = (key[: magic.start()] if magic else key.rstrip("/")).rpartition("/")
+        store = open_store(f"{scheme}://{bucket}/{above}".rstrip("/"))
+        rest = key[len(above) :].strip("/")
+        found = matching_files(store, rest) if magic else files_at(store, rest)
         if not found:
             raise nothing(self.shown)
         return found, store
@@ -174,10 +171,6 @@ def _may_be_table(place: str) -> bool:
     lower = place.lower().removesuffix(".gz")
     # A pattern, or a folder, tells its formats when it is read.
     return lower.endswith(ENDINGS) or _MAGIC.search(place) is not None or os.path.isdir(place)
-
-
-def _is_below(key: str | None, folder: str) -> bool:
-    return key is not None and key.startswith(folder)
 
 
 def _parsed(text: str) -> tuple[Kind, str, str]:

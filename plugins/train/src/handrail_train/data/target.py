@@ -76,7 +76,7 @@ class Target:
         """
         np = import_module("numpy")
         if self.task == "regression":
-            return _numbers(column, self.name, source)
+            return cast("Values", _numbers(column, self.name, source))
         labels, classes = _labels(column, self.name, source), self.labels
         places = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
         if (wrong := classes[places] != labels).any():
@@ -106,7 +106,8 @@ class Target:
             DataError: The JSON form is malformed.
         """
         try:
-            return cls(**{**found, "classes": tuple(found.get("classes", ()))})
+            values: dict[str, Any] = {**found, "classes": tuple(found.get("classes", ()))}
+            return cls(**values)
         except TypeError as error:
             raise DataError(f"the target of a model is malformed: {error}") from error
 

@@ -53,8 +53,10 @@ class LoadDatasetStep(BaseStep[TrainContext]):
             "doubts": doubts,
             **parts,
         }
-        for each in (*encoder.columns, *encoder.dropped):
+        for each in encoder.columns:
             context.log("column", {"name": each.name, "kind": each.kind, "why": each.why})
+        for left in encoder.dropped:
+            context.log("column", {"name": left.name, "kind": left.kind, "why": left.why})
         for doubt in doubts:
             context.log("doubt", {"summary": doubt})
         left_out = f", {count_text(dataset.dropped, 'row')} left out" if dataset.dropped else ""

@@ -146,7 +146,7 @@ def _with_leading_zeros(content: Content, delimiter: str) -> list[str]:
     rows = csv_module.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     found: set[int] = set()
     try:
-        head: list[str] = next(rows, [])
+        head: list[str] = next(rows, list[str]())
         for row in rows:
             found.update(n for n, value in enumerate(row) if _LEADING_ZERO.fullmatch(value))
     except csv_module.Error:  # pyarrow says what is wrong.

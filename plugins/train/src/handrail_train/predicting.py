@@ -55,8 +55,8 @@ class PredictParams(BaseModel):
     probabilities: bool = Field(
         default=False, description="Write the probability of each class, too"
     )
-    only: bool = Field(
-        default=False, description="Write what is told only, without the columns of the table"
+    bare: bool = Field(
+        default=False, description="Write what is told without the columns of the table"
     )
     retries: int = Field(
         default=8,
@@ -202,7 +202,7 @@ class WritePredictionsStep(BaseStep[PredictContext]):
             context.use_predictor(),
             options.source().read(texts=_texts(context.use_predictor())),
             probabilities=options.probabilities,
-            only=options.only,
+            bare=options.bare,
         )
         content = written(table, options.out)
         store, key = context.use_target()
@@ -254,14 +254,14 @@ def _texts(predictor: Predictor) -> list[str]:
     return [each.name for each in predictor.encoder.columns if each.family == "text"]
 
 
-def told_of(predictor: Predictor, rows: Any, *, probabilities: bool, only: bool) -> Any:
+def told_of(predictor: Predictor, rows: Any, *, probabilities: bool, bare: bool) -> Any:
     """Return what a model tells of a table, as a `pyarrow.Table`.
 
     Args:
         predictor: The model.
         rows: The table.
         probabilities: Whether the probability of each class is told, too.
-        only: Whether the columns of the table are left out.
+        bare: Whether the columns of the table are left out.
 
     Raises:
         DataError: A column is missing, or holds something else than in the training.
@@ -276,11 +276,11 @@ def told_of(predictor: Predictor, rows: Any, *, probabilities: bool, only: bool)
     if shares is not None:
         for place, label in enumerate(predictor.classes):
             columns[f"probability_{label}"] = pa.array(shares[:, place])
-    table = pa.table({}) if only else rows
+    table = pa.table({}) if bare else rows
     for name, values in columns.items():
         if name in table.column_names:
             raise DataError(
-                f"the table has a column {name!r} already", ways_out=("leave it out: --only",)
+                f"the table has a column {name!r} already", ways_out=("leave it out: --bare",)
             )
         table = table.append_column(name, values) if table.num_columns else pa.table({name: values})
     return table
@@ -309,7 +309,7 @@ def written(table: Any, name: str) -> bytes:
                 writer.write_table(table)
     except pa.ArrowException as error:
         raise DataError(
-            f"{name} cannot hold this table: {error}", ways_out=("write .parquet, or --only",)
+            f"{name} cannot hold this table: {error}", ways_out=("write .parquet, or --bare",)
         ) from error
     return out.getvalue()
 

@@ -57,7 +57,7 @@ def test_a_regression_tells_a_number_for_each_row(people: Path, here: Path) -> N
 
 @pytest.mark.parametrize("out", ["a.parquet", "a.csv", "a.tsv", "a.jsonl", "a.arrow", "a.feather"])
 def test_each_format_holds_what_was_told(people: Path, here: Path, out: str) -> None:
-    predict(out=out, only=True)
+    predict(out=out, bare=True)
     name, path = "predicted_score", here / out
     if out.endswith(".jsonl"):
         found = [json.loads(line)[name] for line in path.read_text().splitlines()]
@@ -73,7 +73,7 @@ def test_each_format_holds_what_was_told(people: Path, here: Path, out: str) -> 
 
 def test_classes_have_probabilities(here: Path, params: Any, train: Any) -> None:
     train(params(epochs=10))
-    predict(model="flowers@1", data="flowers.csv", probabilities=True, only=True)
+    predict(model="flowers@1", data="flowers.csv", probabilities=True, bare=True)
     table = pa.parquet.read_table(here / "told.parquet")
     assert table.column_names == ["predicted_kind", *(f"probability_{each}" for each in "abc")]
     for row in table.to_pylist():

@@ -25,6 +25,7 @@ class EvaluateModelStep(BaseStep[TrainContext]):
         return context.model_path is None and context.model is None
 
     def execute(self, context: TrainContext) -> StepResult:
+        from handrail_train.attaching import attach_test
         from handrail_train.evaluation import evaluate
         from handrail_train.figures import FIGURES
 
@@ -39,6 +40,7 @@ class EvaluateModelStep(BaseStep[TrainContext]):
         context.metrics = found
         figures = {name: found[name] for name in FIGURES if name in found}
         context.set_metrics(figures)
+        attach_test(context, found)
         first = found["headline"]
         names = [first, *(name for name in _SHOWN if name != first and name in found)][:3]
         shown = ", ".join(f"{FIGURES[name][0]} {found[name]:.4g}" for name in names)

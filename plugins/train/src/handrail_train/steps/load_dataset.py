@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from handrail import BaseStep, SourceChangedError, StepResult
@@ -10,6 +11,7 @@ from handrail.errors import describe
 from handrail_storage import count_text
 from handrail_train.context import TrainContext
 from handrail_train.errors import TrainError
+from handrail_train.names import some_of
 
 if TYPE_CHECKING:
     from handrail_train.data import TableEncoder
@@ -35,6 +37,8 @@ class LoadDatasetStep(BaseStep[TrainContext]):
             raise SourceChangedError(describe(error)) from error
 
     def execute(self, context: TrainContext) -> StepResult:
+        from handrail_train.attaching import attach_columns
+
         context.options.model_kind().check()
         stamp = context.options.source().stamp()
         learnt = context.read_dataset()
@@ -53,10 +57,9 @@ class LoadDatasetStep(BaseStep[TrainContext]):
             "doubts": doubts,
             **parts,
         }
-        for each in encoder.columns:
-            context.log("column", {"name": each.name, "kind": each.kind, "why": each.why})
-        for left in encoder.dropped:
-            context.log("column", {"name": left.name, "kind": left.kind, "why": left.why})
+        attach_columns(context)
+        for kind, told in _told(encoder):
+            context.log(kind, {"columns": told})
         for doubt in doubts:
             context.log("doubt", {"summary": doubt})
         left_out = f", {count_text(dataset.dropped, 'row')} left out" if dataset.dropped else ""
@@ -75,6 +78,17 @@ class LoadDatasetStep(BaseStep[TrainContext]):
             **({} if stamp is None else {"stamp": stamp}),
         }
         return StepResult(data=data)
+
+
+def _told(encoder: TableEncoder) -> Iterator[tuple[str, str]]:
+    """Yield for each kind of column which ones are taken for it, and why."""
+    kinds: dict[str, list[str]] = {}
+    for column in encoder.columns:
+        kinds.setdefault(column.kind, []).append(f"{column.name} ({column.why})")
+    for left in encoder.dropped:
+        kinds.setdefault("left out", []).append(f"{left.name} ({left.why})")
+    for kind, names in kinds.items():
+        yield kind, some_of(names, most=6)
 
 
 def _counted(encoder: TableEncoder) -> str:

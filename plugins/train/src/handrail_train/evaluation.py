@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from handrail_train.data.examples import Examples
 from handrail_train.training import accuracy, log_loss
 
 if TYPE_CHECKING:
-    from handrail_train.data.examples import Floats
+    from handrail_train.data.examples import Floats, Integers
 
 _BINS = 10  # Of the probabilities, to see whether they are as often right as they say.
 _UNEVEN = 2.0  # The most frequent class has more than so many times the even share.
@@ -159,14 +159,18 @@ def _calibration(probabilities: Floats, examples: Examples) -> list[dict[str, fl
 
 
 def importance(
-    figure: Callable[[Any], float], table: Any, columns: list[str], *, seed: int
+    loss: Callable[[Floats, Integers], float],
+    features: Floats,
+    places: Mapping[str, slice],
+    *,
+    seed: int,
 ) -> list[dict[str, Any]]:
-    """Return by how much a figure worsens if the values of a column are shuffled.
+    """Return by how much a loss grows if the values of a column are shuffled.
 
     Args:
-        figure: Measures a table: less is better.
-        table: The columns of the test, as a `pyarrow.Table`.
-        columns: The columns to shuffle, one after the other.
+        loss: Measures the numbers of some rows, given with the places of those rows.
+        features: The numbers of all rows.
+        places: The places of the numbers of each column.
         seed: The random seed.
 
     Returns:
@@ -174,15 +178,15 @@ def importance(
     """
     np = import_module("numpy")
     rng = np.random.default_rng([seed, 2])
-    if table.num_rows > _MOST_ROWS:
-        table = table.take(np.sort(rng.permutation(table.num_rows)[:_MOST_ROWS]))
-    before = figure(table)
+    rows = np.sort(rng.permutation(len(features))[:_MOST_ROWS])
+    usual = features[rows]
+    before = loss(usual, rows)
     found: list[dict[str, Any]] = []
-    for name in columns:
-        place = table.column_names.index(name)
+    for name, place in places.items():
         worse = 0.0
         for _ in range(_SHUFFLES):
-            shuffled = table[name].take(rng.permutation(table.num_rows))
-            worse += figure(table.set_column(place, name, shuffled)) - before
+            shuffled = usual.copy()
+            shuffled[:, place] = usual[rng.permutation(len(rows)), place]
+            worse += loss(shuffled, rows) - before
         found.append({"column": name, "importance": worse / _SHUFFLES})
     return sorted(found, key=lambda each: (-each["importance"], each["column"]))

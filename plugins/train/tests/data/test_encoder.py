@@ -177,14 +177,14 @@ def test_each_decision_says_why() -> None:
     kinds = {each.name: each.kind for each in encoder.columns}
     assert kinds == {
         "number": "number",
+        "row": "number",
         "words": "text",
         "few": "category",
         "when": "date",
         "span": "number",
     }
     why = {each.name: each.why for each in encoder.dropped}
-    assert set(why) == {"row", "same", "none", "id", "list"}
-    assert "numbers the rows" in why["row"]
+    assert set(why) == {"same", "none", "id", "list"}
     assert "one value only" in why["same"]
     assert "no values" in why["none"]
     assert "every value is another one" in why["id"]

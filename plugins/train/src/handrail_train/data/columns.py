@@ -126,8 +126,6 @@ def _inferred(family: Family, column: Any) -> tuple[Kind, str]:
     if family == "text":
         return _inferred_text(column, distinct, there)
     if family == "number":
-        if _counts_up(column, distinct, there):
-            return "drop", "it numbers the rows; --column NAME=number keeps it"
         return "number", str(column.type)
     if family == "boolean":
         return "boolean", "true or false"
@@ -149,10 +147,13 @@ def _inferred_text(column: Any, distinct: int, there: int) -> tuple[Kind, str]:
     return "category", f"text, {values}"
 
 
-def _counts_up(column: Any, distinct: int, there: int) -> bool:
+def numbers_rows(column: Any) -> bool:
     """Return whether whole numbers are all different, and close together, as numbers of rows."""
     types, compute = import_module("pyarrow.types"), import_module("pyarrow.compute")
-    if not types.is_integer(column.type) or distinct != there or there < _ENOUGH:
+    there = len(column) - column.null_count
+    if not types.is_integer(column.type) or there < _ENOUGH:
+        return False
+    if compute.count_distinct(column, mode="only_valid").as_py() != there:
         return False
     ends = compute.min_max(column).as_py()
     return bool(ends["max"] - ends["min"] < _GAPS * there)

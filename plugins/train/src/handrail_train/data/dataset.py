@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import frozen
 from handrail_storage import count_text
-from handrail_train.data.columns import Kind
+from handrail_train.data.columns import Kind, numbers_rows
 from handrail_train.data.encoder import Encoding, TableEncoder
 from handrail_train.data.examples import Examples, Split
 from handrail_train.data.splitting import Division, Rows, check_classes
@@ -196,6 +196,11 @@ class Dataset:
                 )
         table = self.table.take(rows.train)
         for column in encoder.columns:
+            if column.kind == "number" and numbers_rows(table[column.name]):
+                yield (
+                    f"{column.name} seems to number the rows: --column {column.name}=drop leaves "
+                    "it out"
+                )
             if _tells(table[column.name], self.values[rows.train], self.target):
                 yield f"{column.name} tells {self.target.name} by itself: is it known beforehand?"
 

@@ -497,6 +497,16 @@ class TableEncoder:
         """Return the names of the numbers in a row."""
         return [name for each in self._ordered(encoding) for name in each.names(encoding)]
 
+    def places(self, encoding: Encoding) -> dict[str, slice]:
+        """Return the places of the numbers of each column in a row."""
+        found: dict[str, slice] = {}
+        first = 0
+        for each in self._ordered(encoding):
+            count = len(each.names(encoding))
+            found[each.name] = slice(first, first + count)
+            first += count
+        return found
+
     def categories(self, encoding: Encoding) -> int:
         """Return how many of the first numbers in a row are places in a list of values."""
         if encoding != "native":

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
 from handrail_train.context import TrainContext
 
+if TYPE_CHECKING:
+    from handrail_train.data.examples import Floats, Integers
+
 _SHOWN = ("accuracy", "macro_f1", "log_loss", "r2", "rmse", "mae")
-_PLACE = "\0place"  # A name that no column of a file has.
 
 
 class EvaluateModelStep(BaseStep[TrainContext]):
@@ -55,17 +57,13 @@ def _importance(context: TrainContext) -> list[dict[str, Any]]:
     from handrail_train.training import log_loss, mean_squared_error
 
     learnt, predictor = context.use_learnt(), context.use_predictor()
-    kind, model = predictor.kind, predictor.model
-    table = learnt.dataset.table.take(learnt.rows.test)
-    # So that the same rows are taken of both.
-    places = table.append_column(_PLACE, [range(table.num_rows)])
+    kind, model, test = predictor.kind, predictor.model, learnt.split.test
 
-    def worse(shuffled: Any) -> float:
-        examples = learnt.split.test.some(shuffled[_PLACE].to_numpy())
-        features = learnt.encoder.encode(shuffled, kind.encoding)
-        if examples.is_regression:
-            return mean_squared_error(kind.numbers(model, features), examples)
-        return log_loss(kind.probabilities(model, features), examples)
+    def loss(features: Floats, rows: Integers) -> float:
+        some = test.some(rows)
+        if test.is_regression:
+            return mean_squared_error(kind.numbers(model, features), some)
+        return log_loss(kind.probabilities(model, features), some)
 
-    names = [each.name for each in learnt.encoder.columns]
-    return importance(worse, places, names, seed=context.options.seed)
+    places = learnt.encoder.places(kind.encoding)
+    return importance(loss, test.features, places, seed=context.options.seed)

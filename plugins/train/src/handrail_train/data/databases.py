@@ -126,7 +126,8 @@ def read_postgres(url: str, shown: str, table: str | None, query: str | None) ->
 def _with_numbers(table: Any) -> Any:
     """Return a table whose exact numbers, which the driver gives as texts, are floats."""
     for place, field in enumerate(table.schema):
-        if (field.metadata or {}).get(b"ADBC:postgresql:typname") == b"numeric":
+        metadata: dict[bytes, bytes] = field.metadata or {}
+        if metadata.get(b"ADBC:postgresql:typname") == b"numeric":
             table = table.set_column(place, field.name, table[place].cast("float64"))
     return table
 

@@ -22,6 +22,7 @@ from handrail_train import (
     Hyper,
     LoadDatasetStep,
     ModelKind,
+    Predictor,
     SklearnKind,
     Split,
     TrainContext,
@@ -63,15 +64,16 @@ class Gate(BaseStep[TrainContext]):
     def execute(self, context: TrainContext) -> StepResult:
         """Use what a context of a training has."""
         options: TrainParams = context.options
-        split: Split = context.use_split()
+        split: Split = context.use_learnt().split
         test: Examples = split.test
         store: Store = context.use_store()
         last: dict[str, float] = context.history[-1]
-        model: Any = context.use_predictor()
+        model: Predictor = context.use_predictor()
+        told: list[Any] = model.predict({"length": 1.0}).tolist()
         version: dict[str, Any] | None = context.model
         wrong: int = options.name  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
         seen = {"rows": len(test), "store": store.url, "wrong": wrong, "version": version}
-        return StepResult(data={**seen, **last, "model": str(model)})
+        return StepResult(data={**seen, **last, "model": str(told)})
 
 
 class MyTraining(BaseTrainAction[MyParams]):
@@ -102,13 +104,13 @@ class MyTree(SklearnKind[MyHyper]):
 
     hyper: ClassVar[type[Hyper]] = MyHyper
 
-    def make(self, hyper: MyHyper, seed: int) -> Any:
+    def make(self, hyper: MyHyper, examples: Examples, seed: int) -> Any:
         """Make one."""
         depth: int = hyper.depth
-        return depth + seed
+        return depth + seed + len(examples)
 
     def train(
-        self, estimator: Any, features: Any, examples: Examples, number: int, seed: int
+        self, estimator: Any, examples: Examples, number: int, seed: int
     ) -> Mapping[str, float]:
         """Train one."""
         rows = shuffled(len(examples), number, seed)
@@ -119,8 +121,8 @@ def use(kind: ModelKind[Any], fit: Fit, versions: Versions) -> bytes:
     """Use what others have made."""
     shown: Mapping[str, float] = fit.epoch(1)
     version: Version = versions.get("digits@1")
-    model: Any = load_model("models", version.reference)
-    return kind.artefact(fit.dump()) + f"{shown} {model}".encode()
+    model: Predictor = load_model("models", version.reference)
+    return kind.artefact(fit.dump()) + f"{shown} {model.schema}".encode()
 
 
 DefaultTrainAction({"data": "iris"}, RuntimeContext(), packs=())

@@ -16,11 +16,12 @@ from handrail_train.versions import Versions
 
 SHA = "ab" * 32
 FILE = {"key": f"objects/ab/{SHA}.json", "sha256": SHA, "size": 3}
+OTHERS = {"table": FILE, "report": FILE}
 
 
 def manifest(**changed: Any) -> dict[str, Any]:
     return {
-        "schema": 1,
+        "schema": 2,
         "name": "digits",
         "number": 1,
         "kind": "sgd",
@@ -29,7 +30,7 @@ def manifest(**changed: Any) -> dict[str, Any]:
         "data": "abc",
         "scores": {"accuracy": 0.5},
         "libraries": {"numpy": "2"},
-        "files": {"model": FILE, "report": FILE},
+        "files": {"model": FILE, **OTHERS},
         **changed,
     }
 
@@ -53,14 +54,21 @@ def test_a_manifest_is_what_was_written() -> None:
         {"scores": "x"},
         {"scores": {"accuracy": "good"}},
         {"libraries": 3},
-        {"files": {"report": FILE}},
+        {"files": {**OTHERS}},
+        {"files": {"model": FILE, "report": FILE}},
         {"files": []},
-        {"files": {"model": 1, "report": FILE}},
-        {"files": {"model": {**FILE, "size": "3"}, "report": FILE}},
-        {"files": {"model": {**FILE, "key": "../precious.txt"}, "report": FILE}},
-        {"files": {"model": {**FILE, "key": f"{FILE['key']}/../../x"}, "report": FILE}},
-        {"files": {"model": {**FILE, "key": f"/{FILE['key']}"}, "report": FILE}},
-        {"files": {"model": FILE, "report": FILE, "../../x": FILE}},
+        {"files": {"model": 1, **OTHERS}},
+        {"files": {"model": {**FILE, "size": "3"}, **OTHERS}},
+        {"files": {"model": {**FILE, "key": "../precious.txt"}, **OTHERS}},
+        {
+            "files": {
+                "model": {**FILE, "key": f"{FILE['key']}/../../x"},
+                "table": FILE,
+                "report": FILE,
+            }
+        },
+        {"files": {"model": {**FILE, "key": f"/{FILE['key']}"}, **OTHERS}},
+        {"files": {"model": FILE, **OTHERS, "../../x": FILE}},
         {"more": 1},
         {"schema": "1"},
     ],
@@ -71,9 +79,14 @@ def test_what_is_not_as_it_has_to_be_is_refused(changed: dict[str, Any]) -> None
 
 
 def test_a_manifest_of_a_newer_shape_says_what_to_install() -> None:
-    with pytest.raises(VersionError, match=r"(?s)shape 2.*pip install --upgrade") as error:
-        Version.from_dict(manifest(schema=2))
+    with pytest.raises(VersionError, match=r"(?s)shape 3.*pip install --upgrade") as error:
+        Version.from_dict(manifest(schema=3))
     assert not isinstance(error.value, ManifestError)
+
+
+def test_a_manifest_of_an_older_shape_says_to_train_again() -> None:
+    with pytest.raises(VersionError, match=r"(?s)does not know its columns.*train it again"):
+        Version.from_dict(manifest(schema=1))
 
 
 def test_a_manifest_belongs_under_its_own_key() -> None:
@@ -86,7 +99,7 @@ def test_no_manifest_makes_anything_outside_of_the_store_go(tmp_path: Path) -> N
     precious = tmp_path / "precious.txt"
     precious.write_text("kept")
     key = "../precious.txt"
-    leading = manifest(files={"model": {**FILE, "key": key}, "report": FILE})
+    leading = manifest(files={"model": {**FILE, "key": key}, **OTHERS})
     store = open_store(str(tmp_path / "models"))
     create(store, "versions/digits/1.json", json.dumps(leading).encode(), "x/y")
     versions = Versions(store)
@@ -103,7 +116,7 @@ def test_removing_a_damaged_manifest_spares_what_others_have(tmp_path: Path) -> 
     for each in (shared, own):
         create(store, str(each), b"abc", "x/y")
     create(store, "versions/digits/1.json", json.dumps(manifest()).encode(), "x/y")
-    broken = json.dumps(manifest(files={"model": {"key": own}, "report": FILE})).encode()
+    broken = json.dumps(manifest(files={"model": {"key": own}, **OTHERS})).encode()
     create(store, "versions/digits/2.json", broken, "x/y")
     versions = Versions(store)
     found, damaged = versions.look()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from handrail import SourceChangedError
 from handrail_train.checkpoints import Checkpoint, Checkpoints
-from handrail_train.data import Examples, Split
+from handrail_train.data import Examples, Split, Target
 from handrail_train.errors import CheckpointError, ModelError
 from handrail_train.models import Fit, ModelKind
 from handrail_train.models.kind import Hyper
@@ -71,8 +71,8 @@ class ScriptedFit(Fit):
 def examples(rows: int) -> Examples:
     return Examples(
         features=np.zeros((rows, 1)),
-        codes=np.zeros(rows, dtype="int64"),
-        classes=np.arange(2),
+        values=np.zeros(rows, dtype="int64"),
+        target=Target(name="y", task="classification", why="", classes=(0, 1)),
         columns=("x",),
     )
 
@@ -87,7 +87,7 @@ def training(folder: Path, kind: Scripted, told: Any = None, **schedule: Any) ->
         seed=0,
         schedule=Schedule(**{**usual, **schedule}),
         checkpoints=Checkpoints(folder),
-        fingerprint="abc",
+        about={"data": "abc"},
         told=told or (lambda _shown: None),
     )
 

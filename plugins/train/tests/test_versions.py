@@ -42,7 +42,7 @@ class Run:
         self.data.setdefault(key, []).extend(values)
 
     def publish(self, model: bytes, name: str = "digits", more: bytes = b"same") -> Version:
-        contents = {"model": (model, ".txt"), "report": (more, ".json")}
+        contents = {"model": (model, ".txt"), "report": (more, ".json"), "table": (b"{}", ".json")}
         files = Files(run=self.name, contents=contents)
         made = Publishing(
             store=self.store,
@@ -107,7 +107,8 @@ def test_the_tenth_version_comes_after_the_ninth(store: Store) -> None:
     [
         ("digitz", "no model 'digitz'"),
         ("digits@7", "no version digits@7 .*the latest is digits@1"),
-        ("digits@x", "no version digits@x"),
+        ("digits@x", "no version of digits is called x"),
+        ("digits@X", "no version digits@X"),
         ("../digits", "no model"),
     ],
 )
@@ -130,10 +131,10 @@ def test_equal_versions_have_files_of_their_own_and_no_undo_takes_from_the_other
         each.sha256 for each in made[1].files.values()
     ]
     first, second = undone
-    assert runs[first].undo() == "3 objects deleted"
+    assert runs[first].undo() == "4 objects deleted"
     assert Versions(anywhere).all() == [made[second]]
     assert Versions(anywhere).content(made[second]) == b"1"
-    assert runs[second].undo() == "3 objects deleted"
+    assert runs[second].undo() == "4 objects deleted"
     assert list(anywhere.listing()) == []
 
 
@@ -207,7 +208,7 @@ def test_a_number_that_another_run_has_taken_since_stays(store: Store) -> None:
 def test_an_undo_leaves_nothing_and_can_be_repeated(store: Store, tmp_path: Path) -> None:
     run = Run(store, "one")
     run.publish(b"1")
-    assert run.undo() == "3 objects deleted"
+    assert run.undo() == "4 objects deleted"
     assert list(tmp_path.iterdir()) == []
     assert run.undo() == "nothing had been stored"
 
@@ -239,17 +240,17 @@ def test_a_request_that_arrives_after_the_kill_is_undone_as_well(
 
     monkeypatch.setattr("handrail_train.undo.time.sleep", arrive)
     monkeypatch.setattr("handrail_storage.backend.objects.MEMORY_LAG", 1.0)
-    assert run.recorded().run(open_store(store.address), killed=True) == "3 objects deleted"
+    assert run.recorded().run(open_store(store.address), killed=True) == "4 objects deleted"
     assert waited == [1.0]
     assert list(store.listing()) == []
 
 
 def test_a_version_is_removed_with_its_files(store: Store) -> None:
     one, two = Run(store, "one").publish(b"1"), Run(store, "two").publish(b"1")
-    assert len(Versions(store).remove(one)) == 2
+    assert len(Versions(store).remove(one)) == 3
     assert Versions(store).all() == [two]
     assert Versions(store).content(two, "report") == b"same"
-    assert len(Versions(store).remove(two)) == 2
+    assert len(Versions(store).remove(two)) == 3
     assert list(store.listing("objects/")) == []
 
 
@@ -301,7 +302,7 @@ def test_trainings_and_undos_at_one_time_fail_none_of_them_and_leave_nothing(
         run = Run(open_store(str(tmp_path / "models")), f"run-{number}")
         version = run.publish(b"same")
         assert Versions(run.store).content(version) == b"same"
-        assert run.undo() == "3 objects deleted"
+        assert run.undo() == "4 objects deleted"
 
     with ThreadPoolExecutor(3) as pool:
         for _ in pool.map(publish_and_undo, range(60)):

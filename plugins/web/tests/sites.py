@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
@@ -112,6 +113,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -125,9 +127,9 @@ class Server:
         return int(re.findall(r":(\d+)/", self.address)[0])
 
     def stop(self) -> tuple[int, str]:
-        """Interrupt it; return its exit code and what it has written for people."""
+        """Interrupt it as a terminal does; return its exit code, and what it said to people."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            os.killpg(self.process.pid, signal.SIGINT)
         _, err = self.process.communicate(timeout=60)
         return self.process.returncode, err
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import json
+import os
 import re
 import subprocess
 import sys
@@ -165,6 +167,9 @@ def test_what_was_started_outlives_the_page(
         assert "was started here" in answer.text
         until((project / "undoing").exists)
         assert "running" in client.get(f"{root}/runs/1").text
+    (run,) = json.loads(handrail("runs", "--json").stdout)["runs"]
+    # Neither Ctrl-C nor the end of its terminal reaches what it has started.
+    assert os.getsid(run["owner"]["pid"]) != os.getsid(server.process.pid)
     assert server.stop()[0] == 0
     (project / "undo").touch()
     until(lambda: not list(project.glob("made-*")))

@@ -147,3 +147,27 @@ def test_damage_of_what_was_said_is_told_and_is_no_damage_of_the_run(
     document = fitted("doctor", "--journal", "--json").document
     assert (document["damaged"], len(document["unseen"])) == ([], 1)
     assert fitted("rollback", "1", "--yes").code == 0
+
+
+def test_lines_are_counted_over_all_attempts(call: Call, folder: Path) -> None:
+    (folder / "trying.py").write_text(
+        "from handrail import Run, StepWrapper, Undo, action, step\n"
+        "\n"
+        "class Again(StepWrapper):\n"
+        "    def around(self, context):\n"
+        "        yield Run()\n"
+        "        yield Undo()\n"
+        "        return (yield Run())\n"
+        "\n"
+        "@step\n"
+        "def work(context):\n"
+        "    context.log('begun', {})\n"
+        "    context.log('over', {})\n"
+        "\n"
+        "trying = action('trying', [Again(work)])\n"
+    )
+    assert call("run", "trying.py:trying", "-q").code == 0
+    lines = call("show", "1", "--step", "work").lines
+    log = lines[lines.index("log: 4 lines") :]
+    said = [line if line.startswith("  attempt") else line.split()[1] for line in log[1:]]
+    assert said == ["begun", "over", "  attempt 2", "begun", "over"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +146,8 @@ def two(context: BaseStepContext) -> None:
 @step(isolated=True)
 def apart(context: BaseStepContext) -> None:
     says(context, "apart")
+    context.set_metrics({"share": Fraction(1, 2)})
+    context.attach("huge", Markdown("x" * 100_000))
 
 
 isolated = action("isolated", [apart])
@@ -164,9 +169,12 @@ def test_the_actions_of_a_chain_say_it_too(journal: SqliteJournal) -> None:
 
 
 def test_an_isolated_step_says_it_too(journal: SqliteJournal) -> None:
-    """From a process of its own."""
+    """From a process of its own; also numbers that JSON lacks, and what is left out."""
     isolated.run(journal=journal, ctx=quiet(), packs=())
-    is_all(read(journal, "apart"), "apart")
+    found = read(journal, "apart")
+    assert [line.event for line in found.log] == ["found", "not_kept"]
+    assert found.metrics["share"].last.value == 0.5
+    assert [each.name for each in found.attachments] == ["curves", "notes"]
 
 
 def work(item: int, context: ItemContext) -> None:
@@ -413,6 +421,32 @@ def test_damage_of_what_was_said_stops_nobody(journal: SqliteJournal, way: str) 
     assert journal.read(1).row.outcome == ended[way]
     if way == "resume":
         assert [line.data["what"] for line in read(journal, "c").log] == ["c"]
+
+
+@pytest.mark.parametrize("part", ["observation", "sqlite_autoindex_observation_1"])
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+def test_a_damaged_page_of_what_was_said_stops_nobody(tmp_path: Path, way: str, part: str) -> None:
+    """Then nothing can be read or written there, and the run does not need it."""
+    path = tmp_path / "runs.db"
+    FAILING.add("b")
+    with closing(SqliteJournal(path)) as journal, pytest.raises(StepFailedError):
+        Flow({}, quiet(), packs=()).run(journal=journal, on_failure="keep")
+    FAILING.clear()
+    with closing(sqlite3.connect(path)) as database:
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        asked = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = database.execute(asked, (part,)).fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    with closing(SqliteJournal(path)) as journal:
+        said = record_of(journal, 1).observations
+        assert said.log("a") == []
+        assert said.damage != ()
+        goes = resume if way == "resume" else rollback
+        goes(Flow, 1, journal=journal, ctx=quiet(), packs=())
+        ended = {"resume": "completed", "rollback": "rolled_back"}
+        assert record_of(journal, 1).row.outcome == ended[way]
 
 
 FAILING: set[str] = set()

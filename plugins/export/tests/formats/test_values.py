@@ -14,7 +14,7 @@ import pyarrow
 import pyarrow.ipc as ipc
 import pyarrow.parquet as parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handrail_export.choice import Choice
@@ -24,6 +24,7 @@ from handrail_export.rows import Rows
 from handrail_export.sources.address import parse_source
 from handrail_export.sources.files import FileSource
 
+RANDOM = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=8)
 DAYS = st.dates()
 TIMES = st.datetimes()
@@ -103,7 +104,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(("source", "name"), [("parquet", "arrow"), ("arrow", "parquet")])
-@settings(max_examples=12, deadline=None)
+@RANDOM
 @given(table=tables())
 def test_typed_columns(tmp_path_factory, source, name, table):
     """Parquet and Arrow return the same values, of the same types of Python."""
@@ -150,7 +151,7 @@ def as_text(value):
             return str(value)
 
 
-@settings(max_examples=12, deadline=None)
+@RANDOM
 @given(table=tables())
 def test_json_lines(tmp_path_factory, table):
     """Each line is JSON, strictly; NaN and infinity are null, wherever they are."""
@@ -161,7 +162,7 @@ def test_json_lines(tmp_path_factory, table):
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(expected))
 
 
-@settings(max_examples=10, deadline=None)
+@RANDOM
 @given(
     texts=st.lists(TEXT, min_size=1, max_size=5),
     numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=5, max_size=5),
@@ -188,7 +189,7 @@ def test_from_text_and_back(tmp_path_factory, texts, numbers, fractions):
         assert [float(each) for each in found["f"]] == columns["f"]
 
 
-@settings(max_examples=12, deadline=None)
+@RANDOM
 @given(table=tables())
 def test_csv(tmp_path_factory, table):
     """Values are text; lists and structs are JSON in it."""
@@ -212,7 +213,7 @@ def test_csv(tmp_path_factory, table):
 CELLS = st.sampled_from(["text", "int64", "double", "bool", "date", "timestamp", "decimal"])
 
 
-@settings(max_examples=10, deadline=None)
+@RANDOM
 @given(data=st.data())
 def test_excel(tmp_path_factory, data):
     """A cell is the value, or its text where Excel would change it."""
@@ -239,6 +240,14 @@ def test_excel(tmp_path_factory, data):
             assert Decimal(repr(cell)) == value
         else:
             assert cell == value
+
+
+def test_fractions_keep_all_their_digits(tmp_path):
+    """What writes the workbook would round them to 16."""
+    values = [1.3512345678901237, 0.1, -1e-300, 5e-324, 1.7976931348623157e308]
+    path = write(pyarrow.table({"c": values}), "xlsx", tmp_path)
+    cells = list(openpyxl.load_workbook(path).active.iter_rows(min_row=2, values_only=True))
+    assert [cell for (cell,) in cells] == values
 
 
 def test_text_is_never_a_formula(tmp_path):

@@ -14,9 +14,9 @@ def size_text(size: float) -> str:
     raise AssertionError
 
 
-def count_text(count: int, noun: str) -> str:
-    """Return `1 file` or `1,200 files`."""
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+def count_text(count: int, noun: str, plural: str | None = None) -> str:
+    """Return `1 file` or `1,200 files`; `plural` is for nouns that take no s."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {plural or f'{noun}s'}"
 
 
 def one_line(error: HandrailError) -> str:

@@ -17,13 +17,21 @@ if TYPE_CHECKING:
     from handrail_train.context import TrainContext as TrainContext
     from handrail_train.data import Examples as Examples
     from handrail_train.data import Split as Split
+    from handrail_train.data import TableEncoder as TableEncoder
+    from handrail_train.data import Target as Target
     from handrail_train.models import Fit as Fit
     from handrail_train.models import Hyper as Hyper
     from handrail_train.models import ModelKind as ModelKind
     from handrail_train.models import SklearnKind as SklearnKind
     from handrail_train.models import shuffled as shuffled
     from handrail_train.params import TrainParams as TrainParams
+    from handrail_train.predicting import LoadModelStep as LoadModelStep
+    from handrail_train.predicting import PredictAction as PredictAction
+    from handrail_train.predicting import PredictParams as PredictParams
+    from handrail_train.predicting import WritePredictionsStep as WritePredictionsStep
+    from handrail_train.predictor import Predictor as Predictor
     from handrail_train.steps import CheckStoreStep as CheckStoreStep
+    from handrail_train.steps import CrossValidateStep as CrossValidateStep
     from handrail_train.steps import EvaluateModelStep as EvaluateModelStep
     from handrail_train.steps import LoadDatasetStep as LoadDatasetStep
     from handrail_train.steps import TrainModelStep as TrainModelStep
@@ -34,20 +42,28 @@ if TYPE_CHECKING:
 __all__ = [
     "BaseTrainAction",
     "CheckStoreStep",
+    "CrossValidateStep",
     "DefaultTrainAction",
     "EvaluateModelStep",
     "Examples",
     "Fit",
     "Hyper",
     "LoadDatasetStep",
+    "LoadModelStep",
     "ModelKind",
+    "PredictAction",
+    "PredictParams",
+    "Predictor",
     "SklearnKind",
     "Split",
+    "TableEncoder",
+    "Target",
     "TrainContext",
     "TrainModelStep",
     "TrainParams",
     "UploadModelStep",
     "Versions",
+    "WritePredictionsStep",
     "load_model",
     "shuffled",
 ]
@@ -55,11 +71,13 @@ __all__ = [
 _HOMES = {
     "action": ("BaseTrainAction", "DefaultTrainAction"),
     "context": ("TrainContext",),
-    "data": ("Examples", "Split"),
+    "data": ("Examples", "Split", "TableEncoder", "Target"),
     "models": ("Fit", "Hyper", "ModelKind", "SklearnKind", "shuffled"),
     "params": ("TrainParams",),
+    "predicting": ("LoadModelStep", "PredictAction", "PredictParams", "WritePredictionsStep"),
+    "predictor": ("Predictor",),
     "steps": (
-        *("CheckStoreStep", "EvaluateModelStep", "LoadDatasetStep"),
+        *("CheckStoreStep", "CrossValidateStep", "EvaluateModelStep", "LoadDatasetStep"),
         *("TrainModelStep", "UploadModelStep"),
     ),
     "versions": ("Versions", "load_model"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -76,6 +75,7 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
         from handrail_train.steps import (
             CheckStoreStep,
+            CrossValidateStep,
             EvaluateModelStep,
             LoadDatasetStep,
             TrainModelStep,
@@ -85,26 +85,24 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
         registry.register(CheckStoreStep())
         registry.register(LoadDatasetStep())
         registry.register(TrainModelStep())
+        if self.params.folds:
+            registry.register(CrossValidateStep())
         registry.register(EvaluateModelStep())
         registry.register(UploadModelStep())
 
     def check_inputs(self) -> Iterable[tuple[str, str]]:
-        from handrail_storage.inputs import missing
-        from handrail_train.data.source import BUNDLED
-
-        data = self.params.data
-        if data not in BUNDLED:
-            yield from missing("file", "data", os.path.expanduser(data), data)
+        yield from self.params.source().missing_input()
 
     def result(self, context: TrainContext) -> TrainResult:
+        from handrail_train.figures import FIGURES
         from handrail_train.store import in_store
 
         shown, model = cast("TrainResult", dict(super().result(context))), context.model
         if model is None:
             return shown
         options, reference = context.options, f"{model['name']}@{model['number']}"
-        accuracy = model["scores"].get("accuracy")
-        figures = "" if accuracy is None else f" · accuracy {accuracy:.4g}"
+        first = context.metrics.get("headline")
+        figures = f" · {FIGURES[first][0]} {context.metrics[first]:.4g}" if first else ""
         epochs = count_text(len(context.history), "epoch")
         return {
             **shown,

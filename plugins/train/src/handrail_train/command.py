@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,16 @@ import click
 from handrail.cli import Column, Listing, echo, echo_json, run_numbers
 from handrail_storage import count_text, one_line, size_text
 from handrail_train.errors import ModelError, StorageError, VersionError
+from handrail_train.figures import FIGURES
+from handrail_train.labels import (
+    Labels,
+    change_labels,
+    is_alias,
+    read_labels,
+    with_alias,
+    with_tags,
+    without,
+)
 from handrail_train.manifest import ManifestError, Version
 from handrail_train.models import installed_kinds, kind_named
 from handrail_train.models.installed import distribution_of
@@ -36,21 +46,35 @@ def models() -> None:
     handrail run train DATA         train one
     handrail models list            the versions that are there
     handrail models show digits@2   what is known of one; digits for the latest
+    handrail models compare digits@1 digits@2
+    handrail models alias digits@2 champion
     handrail models kinds           what can be trained
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
 @models.command("list", short_help="List the versions in a store.")
 @click.argument("name", required=False)
+@click.option(
+    "--sort",
+    metavar="FIGURE",
+    help="Sort by a figure of the test, the best first, such as auc, log_loss or r2.",
+)
 @store_option
 @json_option
-def list_models(name: str | None, store: str, as_json: bool) -> None:
+def list_models(name: str | None, sort: str | None, store: str, as_json: bool) -> None:
     """List the versions in a store, those of one model if NAME is given."""
+    if sort is not None and sort not in FIGURES:
+        hints = "".join(f"; {way}" for way in near(sort, FIGURES))
+        raise click.UsageError(f"no test has the figure {sort}{hints}; it has {', '.join(FIGURES)}")
     opened = open_store(store)
     versions = Versions(opened)
     found, damaged = versions.look(name)
+    if sort is not None:
+        sign = -1 if FIGURES[sort][1] else 1
+        found.sort(key=lambda each: (sort not in each.scores, sign * each.scores.get(sort, 0)))
+    labels = {each: read_labels(opened, each) for each in {version.name for version in found}}
     if as_json:
-        listed = [each.to_dict() for each in found]
+        listed = [{**each.to_dict(), **_labelled(labels[each.name], each)} for each in found]
         wrong = [
             {"version": reference, "message": error.message, "ways_out": list(error.ways_out)}
             for reference, error in damaged.items()
@@ -62,13 +86,19 @@ def list_models(name: str | None, store: str, as_json: bool) -> None:
         hints = "".join(f"; {way}" for way in near(name, known))
         echo(f"0 versions of {name} in {opened.url}{hints}")
         return
+    figures = [sort] if sort else _first_figures(found)
     _table(
-        [*map(_whole, ("VERSION", "KIND", "ACCURACY", "SIZE", "CREATED"))],
+        [
+            *map(_whole, ("VERSION", "CALLED", "KIND")),
+            *(_whole(FIGURES[each][0].upper()) for each in figures),
+            *map(_whole, ("SIZE", "CREATED")),
+        ],
         [
             (
                 each.reference,
+                ", ".join(labels[each.name].names_of(each.number)) or "-",
                 each.kind,
-                _figure(each, "accuracy"),
+                *(_figure(each, figure) for figure in figures),
                 size_text(each.files["model"].size),
                 _when(each),
             )
@@ -80,6 +110,154 @@ def list_models(name: str | None, store: str, as_json: bool) -> None:
         echo(f"damaged: {error.message}")
         for way in error.ways_out:
             echo(f"  {way}")
+
+
+def _first_figures(found: Sequence[Version]) -> list[str]:
+    """Return the figures to list: those that are there, of classes and of numbers."""
+    return [
+        name
+        for name in ("accuracy", "auc", "r2", "rmse")
+        if any(name in each.scores for each in found)
+    ]
+
+
+def _labelled(labels: Labels, version: Version) -> dict[str, Any]:
+    return {
+        "aliases": labels.names_of(version.number),
+        "tags": dict(labels.tags.get(version.number, {})),
+    }
+
+
+@models.command(short_help="Call a version by a name, such as champion.")
+@click.argument("reference", metavar="NAME[@NUMBER]")
+@click.argument("alias", metavar="ALIAS")
+@click.option("--remove", is_flag=True, help="No version is called so any more.")
+@store_option
+@json_option
+def alias(reference: str, alias: str, remove: bool, store: str, as_json: bool) -> None:
+    """Call a version by a name, in place of the one that was called so: people@champion.
+
+    It belongs to no run; what it stood for before is printed, with the command that goes back.
+    """
+    if not is_alias(alias):
+        raise click.UsageError(
+            f"{alias!r} cannot be a name: it begins with a small letter, has letters, digits, '.', "
+            "'_' and '-', and is not latest"
+        )
+    opened = open_store(store)
+    version = Versions(opened).get(reference)
+    number = None if remove else version.number
+    earlier = change_labels(opened, version.name, lambda each: with_alias(each, alias, number))
+    before = earlier.aliases.get(alias)
+    if as_json:
+        echo_json({"model": version.name, "alias": alias, "number": number, "before": before})
+        return
+    if remove:
+        echo(f"no version of {version.name} is called {alias}")
+    else:
+        echo(f"{version.reference} is {version.name}@{alias}")
+    if before is not None and before != number:
+        echo(f"it was {version.name}@{before}")
+        back = f"{version.name}@{before} {alias}{in_store(store)}"
+        echo(f"  back  handrail models alias {back}")
+    elif before is None and number is not None:
+        back = f"{version.reference} {alias} --remove{in_store(store)}"
+        echo(f"  back  handrail models alias {back}")
+
+
+@models.command(short_help="Give a version tags.")
+@click.argument("reference", metavar="NAME[@NUMBER]")
+@click.argument("tags", metavar="KEY=VALUE...", nargs=-1, required=True)
+@store_option
+@json_option
+def tag(reference: str, tags: tuple[str, ...], store: str, as_json: bool) -> None:
+    """Give a version tags; KEY= takes one away."""
+    given: dict[str, str | None] = {}
+    for text in tags:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise click.UsageError(f"{text!r}: give KEY=VALUE")
+        given[key] = value or None
+    opened = open_store(store)
+    version = Versions(opened).get(reference)
+    change_labels(opened, version.name, lambda each: with_tags(each, version.number, given))
+    now = read_labels(opened, version.name).tags.get(version.number, {})
+    if as_json:
+        echo_json({"version": version.reference, "tags": dict(now)})
+        return
+    echo(f"{version.reference}: {_tags(now) or 'no tags'}")
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(tags.items()))
+
+
+@models.command(short_help="Compare versions: figures, params, data.")
+@click.argument("references", metavar="NAME[@NUMBER]...", nargs=-1, required=True)
+@store_option
+@json_option
+def compare(references: tuple[str, ...], store: str, as_json: bool) -> None:
+    """Compare versions: figures of the test, and what differs of the rest.
+
+    One name alone compares all versions of that model.
+    """
+    versions = Versions(open_store(store))
+    if len(references) == 1 and "@" not in references[0]:
+        versions.get(references[0])
+        found = versions.all(references[0])
+    else:
+        found = [versions.get(each) for each in references]
+    reports = [_report(versions, each) for each in found]
+    figures = [name for name in FIGURES if any(name in each.scores for each in found)]
+    about = [_flat(each, report) for each, report in zip(found, reports, strict=True)]
+    keys = list(dict.fromkeys(key for each in about for key in each))
+    differing = [key for key in keys if len({each.get(key) for each in about}) > 1]
+    if as_json:
+        compared = [
+            {"version": each.reference, "scores": dict(each.scores), "about": known}
+            for each, known in zip(found, about, strict=True)
+        ]
+        echo_json({"versions": compared, "differing": differing})
+        return
+    rows = [
+        (FIGURES[name][0], *_best_marked(name, [each.scores.get(name) for each in found]))
+        for name in figures
+    ]
+    rows += [(key, *(cut(str(each.get(key, "-")), 40) for each in about)) for key in differing]
+    _table([_whole(""), *(_whole(each.reference) for each in found)], rows)
+    same = len(keys) - len(differing)
+    echo(f"* the best · {same} of {len(keys)} params and facts are the same in all")
+
+
+def _best_marked(name: str, values: Sequence[float | None]) -> list[str]:
+    """Return figures as texts, the best one with a star."""
+    there = [each for each in values if each is not None]
+    best = (max if FIGURES[name][1] else min)(there, default=None)
+    alone = len(values) > 1 and there.count(best or 0.0) == 1
+    return [
+        "-" if each is None else f"{each:.4f}{' *' if alone and each == best else ''}"
+        for each in values
+    ]
+
+
+def _flat(version: Version, report: dict[str, Any]) -> dict[str, str]:
+    """Return what is known of a training, by name, as texts."""
+    data = report["dataset"]
+    hyper = {f"hyper.{name}": value for name, value in report["hyper"].items()}
+    known = {
+        "kind": version.kind,
+        **report["params"],
+        **hyper,
+        "data": data["name"],
+        "fingerprint": version.data[:16],
+        "rows": data["rows"],
+        "columns": ", ".join(f"{each['name']} {each['kind']}" for each in data["columns"]),
+        **{f"library {name}": each for name, each in version.libraries.items()},
+    }
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in known.items()
+    }
 
 
 @models.command(short_help="Show what is known of a version.")
@@ -96,15 +274,21 @@ def show(reference: str, folder: Path | None, store: str, as_json: bool) -> None
     """Show what is known of a version, of the latest one without a number."""
     versions = Versions(open_store(store))
     version = versions.get(reference)
+    labels = read_labels(versions.store, version.name)
     report = _report(versions, version)
     saved = [] if folder is None else _save(versions, version, folder)
     number = run_numbers(click.get_current_context()).get(version.run)
     if as_json:
         names = {"id": number, "uid": version.run}
-        echo_json({**version.to_dict(), **names, "report": report, "saved": saved})
+        labelled = _labelled(labels, version)
+        echo_json({**version.to_dict(), **names, **labelled, "report": report, "saved": saved})
         return
     for label, text in _described(version, report, str(number or version.run)):
         echo(text, head=f"{label:8}  ")
+    if called := labels.names_of(version.number):
+        echo(", ".join(called), head=f"{'called':8}  ")
+    if tags := labels.tags.get(version.number):
+        echo(_tags(tags), head=f"{'tags':8}  ")
     for name, file in version.files.items():
         echo(file.key, head=f"  {name:16}  {size_text(file.size):>7}  ")
     for path in saved:
@@ -127,14 +311,18 @@ def _report(versions: Versions, version: Version) -> dict[str, Any]:
 
 
 def _described(version: Version, report: dict[str, Any], run: str) -> list[tuple[str, str]]:
-    data, hyper = report["dataset"], report["hyper"]
+    data, hyper, target = report["dataset"], report["hyper"], report["dataset"]["target"]
+    classes = target.get("classes")
+    told = f"a number ({target['why']})" if classes is None else cut(", ".join(map(str, classes)))
+    columns = ", ".join(f"{each['name']} {each['kind']}" for each in data["columns"])
     libraries = ", ".join(f"{name} {number}" for name, number in version.libraries.items())
     return [
         ("version", version.reference),
         ("kind", " ".join((version.kind, *(f"{k}={json.dumps(v)}" for k, v in hyper.items())))),
-        ("data", f"{data['name']} · {data['rows']:,} rows · {len(data['columns'])} columns"),
+        ("data", f"{data['name']} · {data['rows']:,} rows"),
         ("", f"fingerprint {version.data[:16]}"),
-        ("classes", cut(", ".join(map(str, data["classes"])))),
+        ("columns", cut(columns, 160)),
+        ("tells", f"{target['name']}: {told}"),
         ("epochs", f"{len(report['history'])}, kept after {report['best_epoch']}"),
         ("test", ", ".join(f"{n.replace('_', ' ')} {v:.4g}" for n, v in version.scores.items())),
         ("made", f"{_when(version)} by run {run}"),
@@ -160,7 +348,18 @@ def remove(reference: str, store: str, as_json: bool) -> None:
     except ManifestError:
         deleted = versions.remove_damaged(reference)
     else:
+        if called := read_labels(versions.store, version.name).names_of(version.number):
+            raise VersionError(
+                f"{version.reference} is called {', '.join(called)}, so it is not removed",
+                ways_out=(
+                    f"call another one so: handrail models alias {version.name}@NUMBER {called[0]}"
+                    f"{in_store(store)}",
+                    f"or none: handrail models alias {version.reference} {called[0]} --remove"
+                    f"{in_store(store)}",
+                ),
+            )
         reference, deleted = version.reference, versions.remove(version)
+        change_labels(versions.store, version.name, lambda each: without(each, version.number))
         kept = len(version.files) - len(deleted)
     if as_json:
         echo_json({"removed": reference, "deleted": deleted})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext, SourceChangedError
-from handrail.frozen import record
+from handrail.frozen import frozen, record
 from handrail_storage import StorageContext, count_text
 from handrail_train.errors import CheckpointError, ContainmentError, DataError
 from handrail_train.params import TrainParams
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from handrail_storage import Store
     from handrail_train.checkpoints import Checkpoint
-    from handrail_train.data import Examples, Split
-    from handrail_train.data.source import Loaded
+    from handrail_train.data import Dataset, Rows, Split, TableEncoder
+    from handrail_train.predictor import Predictor
 
     P = TypeVar("P", bound=TrainParams, covariant=True, default=TrainParams)
 else:
@@ -29,21 +29,38 @@ else:
 _TRANSIENT = {"transient": True}
 
 
+@frozen(eq=False)
+class Learnt:
+    """What is learnt from, as it was read and divided.
+
+    Attributes:
+        dataset: The table.
+        rows: The rows of each part.
+        encoder: How the columns become numbers.
+        split: Each part as numbers.
+    """
+
+    dataset: Dataset
+    rows: Rows
+    encoder: TableEncoder
+    split: Split
+
+
 @record
 class Opened:
     """The objects of this process, which are not stored.
 
     Attributes:
-        split: The data, once read.
+        learnt: The data, once read.
         trained: The trained model as it was saved; stays when its file is deleted.
         predictor: The trained model, once loaded.
         store: The store, once used.
         uploading: Whether this process has begun to store the model.
     """
 
-    split: Split | None = None
+    learnt: Learnt | None = None
     trained: Checkpoint | None = None
-    predictor: Any = None
+    predictor: Predictor | None = None
     store: Store | None = None
     uploading: bool = False
 
@@ -59,10 +76,12 @@ class TrainContext(StorageContext, ActionContext[P]):
         params: The params of the action, as a plain dict. The default steps read `options`, which
             are `TrainParams`, or those of `TrainContext[MyParams]` that are derived from them.
         dataset: The description of the data, once `load_dataset` is over: `fingerprint`, `rows`,
-            `dropped`, `columns`, `classes`, and the number of rows of `train`, `validation`,
-            `test`.
+            `dropped`, `columns` and `left_out` with what each is taken for and why, `target`,
+            `doubts`, and the number of rows of `train`, `validation`, `test`.
         history: The figures of each epoch, once `train_model` is over.
         model_path: The checkpoint with the trained model, once `train_model` is over.
+        fold_figures: The figures of a cross-validation, once `cross_validate` is over; see
+            `handrail_train.folds.summed_up`.
         metrics: The figures of the test, once `evaluate_model` is over; see
             `handrail_train.evaluation.evaluate`.
         model: The manifest of the version, as a dict, once `upload_model` is over.
@@ -77,6 +96,7 @@ class TrainContext(StorageContext, ActionContext[P]):
     dataset: Any = None
     history: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
     model_path: str | None = None
+    fold_figures: dict[str, Any] = field(default_factory=dict[str, Any])
     metrics: dict[str, Any] = field(default_factory=dict[str, Any])
     model: dict[str, Any] | None = None
     project: Any = None
@@ -84,54 +104,52 @@ class TrainContext(StorageContext, ActionContext[P]):
         default_factory=Opened, init=False, repr=False, compare=False, metadata=_TRANSIENT
     )
 
-    def read_dataset(self) -> Loaded:
+    def read_dataset(self) -> Learnt:
         """Read the data again, even if it was read before, and divide it.
 
         Raises:
             DataError: The data cannot be read, or no model can be trained on it.
         """
-        from handrail_train.data import load_examples, split_examples
+        from handrail_train.data import load_dataset
 
-        options = self.options
-        loaded = load_examples(
-            options.data,
-            target=options.target,
-            features=options.features,
-            drop=options.drop,
-            missing=options.missing,
+        options, kind = self.options, self.options.model_kind()
+        dataset = load_dataset(options.source(), options.choice())
+        task = dataset.target.task
+        if task not in kind.tasks:
+            raise DataError(
+                f"{options.data}: the target {dataset.target.name!r} is a {task} "
+                f"({dataset.target.why}), and {options.kind} learns {' or '.join(kind.tasks)} only",
+                ways_out=("take another --kind: handrail models kinds", "or give another --task"),
+            )
+        rows = dataset.divide(options.division())
+        encoder = dataset.fit(rows)
+        split = dataset.split(rows, encoder, kind.encoding)
+        self.opened.learnt = learnt = Learnt(
+            dataset=dataset, rows=rows, encoder=encoder, split=split
         )
-        self.opened.split = split_examples(
-            loaded.examples,
-            test_share=options.test_share,
-            validation_share=options.validation_share,
-            seed=options.seed,
-        )
-        return loaded
+        return learnt
 
-    def use_split(self) -> Split:
+    def use_learnt(self) -> Learnt:
         """Return the data, read and divided.
 
         Raises:
             DataError: The data cannot be read.
             SourceChangedError: The data has changed since the run began, or cannot be read again.
         """
-        if self.opened.split is None:
-            if self.dataset is None:
-                self.read_dataset()
-            else:
-                self._read_again(self.dataset)
-        assert self.opened.split is not None
-        return self.opened.split
+        if self.opened.learnt is not None:
+            return self.opened.learnt
+        return self.read_dataset() if self.dataset is None else self._read_again(self.dataset)
 
-    def _read_again(self, before: Mapping[str, Any]) -> None:
+    def _read_again(self, before: Mapping[str, Any]) -> Learnt:
         changed = f"{self.options.data} has changed since the run began"
         try:
-            now = self.read_dataset().examples
+            now = self.read_dataset()
         except DataError as error:
             raise SourceChangedError(f"{changed}: {error.message}") from error
-        if now.fingerprint() != before["fingerprint"]:
-            self.opened.split = None
-            raise SourceChangedError(f"{changed}: {_difference(before, now)}")
+        if now.dataset.fingerprint() != before["fingerprint"]:
+            self.opened.learnt = None
+            raise SourceChangedError(f"{changed}: {_difference(before, now.dataset)}")
+        return now
 
     def use_checkpoint(self) -> Checkpoint:
         """Return the checkpoint with the trained model.
@@ -156,7 +174,7 @@ class TrainContext(StorageContext, ActionContext[P]):
             )
         return found
 
-    def use_predictor(self) -> Any:
+    def use_predictor(self) -> Predictor:
         """Return the trained model, loaded from its checkpoint or the store.
 
         Raises:
@@ -164,12 +182,17 @@ class TrainContext(StorageContext, ActionContext[P]):
             StorageError: The model is in the store already, which failed or refused.
         """
         from handrail_train.manifest import Version
+        from handrail_train.predictor import Predictor
         from handrail_train.versions import Versions
 
         if self.opened.predictor is None:
             if self.model is None:
-                self.opened.predictor = self.options.model_kind().load(
-                    self.use_checkpoint().content
+                kind, learnt = self.options.model_kind(), self.use_learnt()
+                self.opened.predictor = Predictor(
+                    kind=kind,
+                    model=kind.load(self.use_checkpoint().content),
+                    encoder=learnt.encoder,
+                    target=learnt.dataset.target,
                 )
             else:
                 version = Version.from_dict(self.model)
@@ -191,9 +214,10 @@ class TrainContext(StorageContext, ActionContext[P]):
         return self.opened.store
 
 
-def _difference(before: Mapping[str, Any], now: Examples) -> str:
-    """Describe how examples differ from the recorded description of the earlier ones."""
-    if before["columns"] != list(now.columns):
+def _difference(before: Mapping[str, Any], now: Dataset) -> str:
+    """Describe how data differs from the recorded description of the earlier one."""
+    names = [each["name"] for each in (*before["columns"], *before["left_out"])]
+    if sorted(names) != sorted(now.table.column_names):
         return "its columns are others"
     if before["rows"] != len(now):
         return f"it has {count_text(len(now), 'row')}, and had {before['rows']:,}"

@@ -12,7 +12,7 @@ from typing import Any, cast
 from handrail.frozen import frozen
 from handrail_train.errors import VersionError
 
-SCHEMA = 1
+SCHEMA = 2
 NAME = r"[a-z0-9][a-z0-9._-]{0,99}"
 _FILE = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
@@ -49,7 +49,7 @@ class Version:
         data: Fingerprint of the training data.
         scores: The main figures of its test.
         libraries: The versions of the libraries it was trained with, and needs.
-        files: Its files: `model`, `report`, `learning_curve`, `confusion_matrix`.
+        files: Its files: `model`, `table`, `report`, `learning_curve`, and others.
     """
 
     name: str
@@ -88,6 +88,11 @@ class Version:
             VersionError: The JSON form is malformed.
         """
         schema = found.get("schema") if isinstance(cast("Any", found), Mapping) else None
+        if isinstance(schema, int) and 0 < schema < SCHEMA:
+            raise VersionError(
+                "it was trained by an older handrail-train, and does not know its columns",
+                ways_out=("train it again", "or use the handrail-train that trained it"),
+            )
         if schema != SCHEMA and isinstance(schema, int):
             raise VersionError(
                 f"the manifest has the shape {schema}, which this handrail-train does not know",
@@ -135,7 +140,7 @@ def _check(version: Version) -> None:
     scores: Any = version.scores
     right["scores"] = all(isinstance(each, int | float) for each in scores.values())
     right["libraries"] = all(type(each) is str for each in version.libraries.values())
-    right["files"] = {"model", "report"} <= set(version.files)
+    right["files"] = {"model", "table", "report"} <= set(version.files)
     for name, file in version.files.items():
         right[f"files.{name}"] = _FILE.fullmatch(name) is not None and _is_right(file)
     if wrong := [name for name, each in right.items() if not each]:

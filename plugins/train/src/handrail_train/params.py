@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -20,11 +20,14 @@ from pydantic import (
 
 from handrail import Argument, Option
 from handrail_storage import one_line
-from handrail_train.data.source import BUNDLED, MEASURED, SUFFIXES, Missing
-from handrail_train.errors import ModelError, StorageError
+from handrail_train.data.columns import parse_columns
+from handrail_train.data.source import BUNDLED, Source
+from handrail_train.errors import DataError, ModelError, StorageError
 from handrail_train.store import DEFAULT, parse_store
 
 if TYPE_CHECKING:
+    from handrail_train.data.dataset import Choice
+    from handrail_train.data.splitting import Division
     from handrail_train.models.kind import Hyper, ModelKind
 
 _SETS = f"{', '.join(BUNDLED[:-1])} or {BUNDLED[-1]}"
@@ -41,17 +44,26 @@ class TrainParams(BaseModel):
     )
 
     data: Annotated[str, Argument()] = Field(
-        description=f"CSV, TSV or Parquet file, or a set that scikit-learn brings: {_SETS}"
+        description="Table: a file (CSV, TSV, JSON Lines, Parquet, Arrow, Excel), a folder or a "
+        "pattern of them, also on s3://, gs:// or az://; an SQLite file; postgresql://...; or a "
+        f"set that scikit-learn brings: {_SETS}"
     )
     store: Annotated[str, Argument()] = Field(
         default=DEFAULT,
         description="Store of models: a local folder, s3://bucket/path, gs://bucket/path, "
         "az://container/path or memory://",
     )
+    table: str | None = Field(default=None, description="Table of a database")
+    query: str | None = Field(default=None, description="Query of a database, in place of a table")
     target: str | None = Field(
         default=None,
         min_length=1,
-        description="Column with the classes to learn, if the data is a file",
+        description="Column with the classes or numbers to learn, if the data is a file",
+    )
+    task: Literal["classification", "regression"] | None = Field(
+        default=None,
+        description="Learn classes, or a number; by default, what the target is: numbers with "
+        "fractions, or with more than 20 values, are a regression",
     )
     features: list[str] = Field(
         default_factory=list[str],
@@ -61,7 +73,17 @@ class TrainParams(BaseModel):
     drop: list[str] = Field(
         default_factory=list[str], description="Do not learn from this column; repeatable"
     )
-    missing: Missing = Field(default="fail", description="What to do with rows that lack a value")
+    column: list[str] = Field(
+        default_factory=list[str],
+        description="NAME=KIND: take a column for a category, number, text or date, or drop it; "
+        "repeatable; by default, what its values look like",
+    )
+    missing: Literal["keep", "drop", "fail"] = Field(
+        default="keep", description="What to do with rows that lack a value other than the target"
+    )
+    class_weight: Literal["balanced"] | None = Field(
+        default=None, description="Give each class the same weight, whatever its share"
+    )
     kind: str = Field(default="mlp", description="Kind of model; handrail models kinds lists them")
     hyper: dict[str, Any] = Field(
         default_factory=dict[str, Any],
@@ -89,6 +111,21 @@ class TrainParams(BaseModel):
     validation_share: float = Field(
         default=0.1, ge=0, lt=1, description="Share of the remaining rows for the validation set"
     )
+    split_group: str | None = Field(
+        default=None,
+        description="Column whose values are not torn apart: rows with the same one are all in the "
+        "training, the validation or the test",
+    )
+    split_time: str | None = Field(
+        default=None,
+        description="Column with times: the last rows are the test, those before it the validation",
+    )
+    folds: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Number of folds of a cross-validation besides the test; 0 for none",
+    )
     seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of the random number generator")
     checkpoint_every: PositiveInt = Field(
         default=1, description="Number of epochs between checkpoints"
@@ -103,19 +140,11 @@ class TrainParams(BaseModel):
         default=Path(".handrail/train"), description="Folder for the checkpoints of runs"
     )
 
-    @field_validator("data")
+    @field_validator("column")
     @classmethod
-    def _known_data(cls, data: str) -> str:
-        if data in MEASURED:
-            raise ValueError(
-                f"the target of {data} is a measured number, and classes can be learnt only; "
-                f"take {_SETS}"
-            )
-        if data not in BUNDLED and Path(data).suffix.lower() not in SUFFIXES:
-            raise ValueError(
-                f"give a file whose name ends in {', '.join(SUFFIXES)}, or one of {_SETS}"
-            )
-        return data
+    def _known_kinds(cls, column: list[str]) -> list[str]:
+        parse_columns(column)
+        return column
 
     @field_validator("store")
     @classmethod
@@ -138,25 +167,34 @@ class TrainParams(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_secret(cls, values: Any) -> Any:
-        """Check the store for secrets here, because errors of a field show its value."""
+        """Check addresses for secrets here, because errors of a field show its value."""
         given: Any = values
         if isinstance(values, Mapping):
-            store = cast("Mapping[str, Any]", values).get("store", "")
-            if re.match(r"[^/]+://[^/]*:.*@", str(store)):
-                raise ValueError(
-                    "there is a secret in the store, which is shown and recorded; "
-                    "give credentials in variables, such as AWS_SECRET_ACCESS_KEY"
-                )
+            for name, variable in (("store", "AWS_SECRET_ACCESS_KEY"), ("data", "PGPASSWORD")):
+                address = cast("Mapping[str, Any]", values).get(name, "")
+                if re.match(r"[^/]+://[^/]*:.*@", str(address)):
+                    raise ValueError(
+                        f"there is a secret in the {name}, which is shown and recorded; "
+                        f"give credentials in variables, such as {variable}"
+                    )
         return given
 
     @model_validator(mode="after")
     def _fitting(self) -> TrainParams:
+        try:
+            self.source()
+        except DataError as error:
+            raise ValueError(one_line(error)) from error
         if self.data not in BUNDLED and self.target is None:
-            raise ValueError("say which column has the classes: --target COLUMN")
+            raise ValueError("say which column has the classes or numbers: --target COLUMN")
         if self.data in BUNDLED and self.target is not None:
             raise ValueError(f"{self.data} has its own target, so --target means nothing")
         if self.features and self.drop:
             raise ValueError("give either --features or --drop, not both")
+        if self.split_group and self.split_time:
+            raise ValueError("give either --split-group or --split-time, not both")
+        if self.folds == 1 or (self.folds and self.split_time):
+            raise ValueError("--folds needs 2 or more, and rows that are not divided by time")
         if self.patience and not self.validation_share:
             raise ValueError("--patience needs a validation share above 0")
         try:
@@ -164,6 +202,39 @@ class TrainParams(BaseModel):
         except ModelError as error:
             raise ValueError(one_line(error)) from error
         return self
+
+    def source(self) -> Source:
+        """Return where the table is.
+
+        Raises:
+            DataError: The address is malformed.
+        """
+        return Source.parse(self.data, self.table, self.query)
+
+    def choice(self) -> Choice:
+        """Return what is to be learnt from which columns."""
+        from handrail_train.data.dataset import Choice
+        from handrail_train.data.source import TARGET
+
+        return Choice(
+            target=self.target or TARGET,
+            features=self.features,
+            drop=self.drop,
+            kinds=parse_columns(self.column),
+            task=self.task,
+            missing=self.missing,
+            group=self.split_group,
+            time=self.split_time,
+            balanced=self.class_weight is not None,
+        )
+
+    def division(self) -> Division:
+        """Return how rows are divided."""
+        from handrail_train.data.splitting import Division
+
+        return Division(
+            test_share=self.test_share, validation_share=self.validation_share, seed=self.seed
+        )
 
     def model_kind(self) -> ModelKind[Any]:
         """Return the kind of model.
@@ -198,7 +269,7 @@ class TrainParams(BaseModel):
         """The name in the store: the given one, or one derived from the data."""
         if self.name is not None:
             return self.name
-        stem = re.sub(r"[^a-z0-9._-]+", "-", Path(self.data).stem.lower()).strip("-._")
+        stem = re.sub(r"[^a-z0-9._-]+", "-", self.source().name.lower()).strip("-._")
         return stem[:100] or "model"
 
 

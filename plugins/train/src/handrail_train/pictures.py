@@ -1,4 +1,4 @@
-"""Plots of a training as SVG: the learning curve and the confusion matrix.
+"""Plots of a training as SVG: how it went, and what the model is like.
 
 They are plain text, derived from the figures alone, so equal figures give equal files.
 """
@@ -17,8 +17,11 @@ _CURVES = (
     ("loss", "training loss", _BLUE),
     ("validation_loss", "validation loss", _ORANGE),
     ("validation_accuracy", "validation accuracy", _GREEN),
+    ("validation_rmse", "validation RMSE", _GREEN),
 )
 _MOST_CLASSES = 40  # Beyond that, cells are too small to be seen.
+_MOST_BARS = 30
+_MOST_POINTS = 1_000
 
 
 def learning_curve(history: Sequence[Mapping[str, float]], best: int) -> str:
@@ -29,8 +32,8 @@ def learning_curve(history: Sequence[Mapping[str, float]], best: int) -> str:
         best: The epoch of the model that was kept, from 1.
     """
     curves = [(n, t, c) for n, t, c in _CURVES if history and all(n in shown for shown in history)]
-    losses = [each for each in curves if each[0] != "validation_accuracy"]
-    shares = [each for each in curves if each[0] == "validation_accuracy"]
+    losses = [each for each in curves if each[0].endswith("loss")]
+    shares = [each for each in curves if not each[0].endswith("loss")]
     panels = [each for each in (losses, shares) if each]
     height = 56 + 190 * max(1, len(panels))
     body = [_text(48, 26, "Learning curve", size=15, weight=600)]
@@ -184,3 +187,96 @@ def _document(width: float, height: float, title: str, body: Sequence[str]) -> s
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def importance_chart(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return a plot of the importance of each column; see `handrail_train.evaluation.importance`.
+
+    Of many columns, the most important ones are shown.
+    """
+    shown = list(found[:_MOST_BARS])
+    names = [_short(str(each["column"]), 24) for each in shown]
+    left = 24 + 7 * max(map(len, names), default=0)
+    right, row = left + 360, 22
+    greatest = max((each["importance"] for each in shown), default=0.0) or 1.0
+    body = [_text(24, 26, "Importance of columns", size=15, weight=600)]
+    body.append(_text(24, 46, "how much worse it gets without the column", color=_QUIET))
+    for place, (name, each) in enumerate(zip(names, shown, strict=True)):
+        top = 62 + row * place
+        width = max(0.0, each["importance"]) / greatest * (right - left)
+        body.append(_text(left - 8, top + 13, name, size=11, anchor="end"))
+        body.append(
+            f"<rect x='{left}' y='{top + 3}' width='{max(width, 1):.1f}' height='13' rx='2' "
+            f"fill='{_BLUE}'/>"
+        )
+        at = left + width + 6
+        body.append(_text(at, top + 13, f"{each['importance']:.3g}", size=11, color=_QUIET))
+    return _document(right + 80, 76 + row * len(shown), "Importance of columns", body)
+
+
+def calibration_chart(metrics: Mapping[str, Any]) -> str:
+    """Return a plot of how often a model is right, by how sure it is; see `evaluate`."""
+    left, top, side = 60, 62, 260
+    error = f"calibration error {metrics['calibration_error']:.3g}"
+    body = [
+        _text(24, 26, "Calibration", size=15, weight=600),
+        _text(24, 46, error, size=12, color=_QUIET),
+        f"<path d='M{left} {top + side}L{left + side} {top}' stroke='{_QUIET}' "
+        "stroke-dasharray='3 3'/>",
+    ]
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        y, x = top + side * (1 - share), left + side * share
+        body.append(f"<path d='M{left} {y:.1f}h{side}' stroke='{_GRID}'/>")
+        body.append(_text(left - 8, y + 4, f"{share:g}", size=11, color=_QUIET, anchor="end"))
+        label = _text(x, top + side + 16, f"{share:g}", size=11, color=_QUIET, anchor="middle")
+        body.append(label)
+    for each in metrics["calibration"]:
+        radius = 3 + 9 * math.sqrt(each["rows"] / metrics["rows"])
+        x, y = left + side * each["sure"], top + side * (1 - each["right"])
+        body.append(
+            f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{radius:.1f}' fill='{_BLUE}' "
+            "fill-opacity='0.6'/>"
+        )
+    middle = left + side / 2
+    body.append(_text(middle, top + side + 34, "how sure", color=_QUIET, anchor="middle"))
+    across = (20, top + side / 2)
+    body.append(_text(*across, "how often right", color=_QUIET, anchor="middle", turned=True))
+    return _document(left + side + 40, top + side + 48, "Calibration", body)
+
+
+def residuals_chart(truth: Sequence[float], found: Sequence[float]) -> str:
+    """Return a plot of numbers as a model tells them, by the true ones.
+
+    Of many rows, some are shown, at even distances.
+    """
+    step = max(1, len(truth) // _MOST_POINTS)
+    pairs = list(zip(truth, found, strict=True))[::step]
+    ticks = _ticks(min(map(min, pairs), default=0.0), max(map(max, pairs), default=1.0))
+    low, high = ticks[0], ticks[-1]
+    left, top, side = 76, 52, 300
+
+    def place(value: float) -> float:
+        return side * (value - low) / (high - low)
+
+    body = [_text(24, 26, "Told and true", size=15, weight=600)]
+    for tick in ticks:
+        y, x = top + side - place(tick), left + place(tick)
+        body.append(f"<path d='M{left} {y:.1f}h{side}' stroke='{_GRID}'/>")
+        body.append(_text(left - 8, y + 4, f"{tick:.6g}", size=11, color=_QUIET, anchor="end"))
+        label = _text(x, top + side + 16, f"{tick:.6g}", size=11, color=_QUIET, anchor="middle")
+        body.append(label)
+    body.append(
+        f"<path d='M{left} {top + side}L{left + side} {top}' stroke='{_QUIET}' "
+        "stroke-dasharray='3 3'/>"
+    )
+    for true, told in pairs:
+        x, y = left + place(true), top + side - place(told)
+        body.append(f"<circle cx='{x:.1f}' cy='{y:.1f}' r='2' fill='{_BLUE}' fill-opacity='0.5'/>")
+    middle = left + side / 2
+    body.append(_text(middle, top + side + 34, "true", color=_QUIET, anchor="middle"))
+    body.append(_text(20, top + side / 2, "told", color=_QUIET, anchor="middle", turned=True))
+    return _document(left + side + 40, top + side + 48, "Told and true", body)
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,12 +14,15 @@ from handrail_train.checkpoints import Checkpoint, Checkpoints, History
 from handrail_train.data.examples import Examples, Split
 from handrail_train.errors import CheckpointError, ModelError
 from handrail_train.models.kind import Fit, ModelKind
+from handrail_train.predictor import checked_numbers, checked_probabilities
 
 if TYPE_CHECKING:
     from handrail_train.data.examples import Floats
 
 WATCHED = "validation_loss"
 _LEAST = 1e-15  # A probability below this counts as this, so that one error is not an infinite one.
+# A loss that is so much worse than that of always giving the same answer.
+_DIVERGED = 3
 
 
 @frozen
@@ -70,7 +74,8 @@ class Training:
         seed: The random seed.
         schedule: The length of the training.
         checkpoints: The checkpoints.
-        fingerprint: Fingerprint of the data.
+        about: What the model follows from, besides: the fingerprint of the data. Checkpoints with
+            something else are not gone on from.
         told: Called with the figures of each epoch and `epoch`, once its checkpoint is flushed.
     """
 
@@ -80,7 +85,7 @@ class Training:
     seed: int
     schedule: Schedule
     checkpoints: Checkpoints
-    fingerprint: str
+    about: Mapping[str, Any]
     told: Callable[[Mapping[str, float]], None]
 
     def run(self) -> Checkpoint:
@@ -91,7 +96,7 @@ class Training:
             CheckpointError: Checkpoints cannot be written.
             SourceChangedError: The checkpoints are from other data, or other libraries.
         """
-        about = {"data": self.fingerprint, "libraries": self.kind.versions()}
+        about = {**self.about, "libraries": self.kind.versions()}
         latest = self.checkpoints.latest()
         if latest is not None:
             _check(latest, about)
@@ -105,6 +110,7 @@ class Training:
             if self._is_due(history):
                 latest = self._saved(fit, history, about)
             self.told({"epoch": number, **history[-1]})
+        self._check_learnt(history)
         # Before, a checkpoint less would only cost the time of its epoch.
         self.checkpoints.flush()
         return self._kept(history)
@@ -117,7 +123,8 @@ class Training:
 
     def _epoch(self, fit: Fit, number: int) -> dict[str, float]:
         try:
-            shown = {name: float(value) for name, value in fit.epoch(number).items()}
+            with one_thread(self.kind):
+                shown = {name: float(value) for name, value in fit.epoch(number).items()}
         except ValueError as error:
             said = " ".join(str(error).split())
             raise ModelError(
@@ -125,9 +132,7 @@ class Training:
                 ways_out=("check the data and the hyper-parameters",),
             ) from error
         if len(self.split.validation):
-            found = checked_probabilities(self.kind, fit.model, self.split.validation)
-            shown[WATCHED] = log_loss(found, self.split.validation)
-            shown["validation_accuracy"] = accuracy(found, self.split.validation)
+            shown |= self._validated(fit)
         for name, value in shown.items():
             if not math.isfinite(value):
                 raise ModelError(
@@ -135,6 +140,39 @@ class Training:
                     ways_out=("take a lower learning rate: -p hyper.learning_rate=...",),
                 )
         return shown
+
+    def _validated(self, fit: Fit) -> dict[str, float]:
+        examples = self.split.validation
+        if examples.is_regression:
+            found = checked_numbers(self.kind, fit.model, examples.features)
+            error = mean_squared_error(found, examples)
+            # In the unit of the target, whatever the encoding.
+            scale = 1.0 if self.kind.encoding != "scaled" else examples.target.deviation
+            return {WATCHED: error, "validation_rmse": math.sqrt(error) * scale}
+        classes = len(examples.target.classes)
+        found = checked_probabilities(self.kind, fit.model, examples.features, classes)
+        return {
+            WATCHED: log_loss(found, examples),
+            "validation_accuracy": accuracy(found, examples),
+        }
+
+    def _check_learnt(self, history: History) -> None:
+        """Check that a model that descends along a gradient has not left it.
+
+        Raises:
+            ModelError: It is far worse than always giving the same answer.
+        """
+        shown = history[self.schedule.best(history) - 1]
+        examples, loss = self.split.validation, shown.get(WATCHED)
+        if not self.kind.descends or loss is None:
+            return
+        constant = constant_loss(examples)
+        if loss > _DIVERGED * constant and not _is_better(shown, examples):
+            raise ModelError(
+                f"the training has diverged: {WATCHED} is {loss:.4g}, and {constant:.4g} for "
+                "always giving the same answer",
+                ways_out=("take a lower learning rate: -p hyper.learning_rate=... or hyper.eta0",),
+            )
 
     def _is_due(self, history: History) -> bool:
         number, schedule = len(history), self.schedule
@@ -169,21 +207,37 @@ def _check(found: Checkpoint, about: Mapping[str, Any]) -> None:
             )
 
 
-def checked_probabilities(kind: ModelKind[Any], model: Any, examples: Examples) -> Floats:
-    """Return how probable each class is of each example.
+@contextmanager
+def one_thread(kind: ModelKind[Any]) -> Generator[None]:
+    """Let sums of products have one thread: more of them add up in another order, and wait."""
+    if kind.encoding != "scaled":
+        yield
+        return
+    with import_module("threadpoolctl").threadpool_limits(limits=1, user_api="blas"):
+        yield
 
-    Raises:
-        ModelError: The kind gives something else.
-    """
-    found = kind.probabilities(model, examples.features)
-    shape, wanted = getattr(found, "shape", None), (len(examples), len(examples.classes))
-    if shape != wanted:
-        raise ModelError(
-            f"{type(kind).__name__}.probabilities gives an array of the shape {shape}, and has to "
-            f"give {wanted}: a row for each example, a column for each class",
-            ways_out=(f"update {type(kind).__module__}, or take another --kind",),
-        )
-    return found
+
+def _is_better(shown: Mapping[str, float], examples: Examples) -> bool:
+    """Return whether a classifier is right more often than the most frequent class."""
+    if examples.is_regression:
+        return False
+    np = import_module("numpy")
+    most = float(np.bincount(examples.codes).max() / len(examples))
+    return shown.get("validation_accuracy", 0.0) > most
+
+
+def constant_loss(examples: Examples) -> float:
+    """Return the loss of always giving the same answer: the shares of classes, or the mean."""
+    np = import_module("numpy")
+    if examples.is_regression:
+        return float(examples.values.var())
+    shares = np.bincount(examples.codes) / len(examples)
+    return float(-(shares * np.log(np.clip(shares, _LEAST, 1))).sum())
+
+
+def mean_squared_error(numbers: Floats, examples: Examples) -> float:
+    """Return the mean of the squared differences to the true numbers."""
+    return float(((numbers - examples.values) ** 2).mean())
 
 
 def log_loss(probabilities: Floats, examples: Examples) -> float:

@@ -9,16 +9,20 @@ could not know whether another run is about to use it.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from handrail_storage import Store
-from handrail_train.errors import ModelError, NoVersionError, VersionError
+from handrail_train.data.encoder import TableEncoder
+from handrail_train.data.target import Target
+from handrail_train.errors import DataError, ModelError, NoVersionError, VersionError
+from handrail_train.labels import is_alias, read_labels
 from handrail_train.manifest import NAME, ManifestError, Version, manifest_key
 from handrail_train.models import kind_named
 from handrail_train.names import near
+from handrail_train.predictor import Predictor, table_from_dict
 from handrail_train.store import in_store, open_store
 
 _KEY = re.compile(rf"versions/({NAME})/(\d+)\.json")
@@ -69,7 +73,7 @@ class Versions:
             ) from error
 
     def get(self, reference: str) -> Version:
-        """Return the version that `NAME@NUMBER` names; the latest one for a bare `NAME`.
+        """Return the version that `NAME@NUMBER` or `NAME@ALIAS` names, the latest for a `NAME`.
 
         Raises:
             StorageError: The store failed or refused.
@@ -77,6 +81,7 @@ class Versions:
             VersionError: Its manifest is malformed.
         """
         name, at, number = reference.partition("@")
+        alias = number if is_alias(number) else None
         there = [each for _, each, _ in self._found(name)]
         if not there:
             known = sorted({each for each, _, _ in self._found()})
@@ -87,6 +92,18 @@ class Versions:
                     f"see which there are: handrail models list{in_store(self.store.url)}",
                 ),
             )
+        if alias is not None:
+            aliases = read_labels(self.store, name).aliases
+            if alias not in aliases:
+                raise NoVersionError(
+                    f"no version of {name} is called {alias} in {self.store.url}",
+                    ways_out=(
+                        *near(alias, aliases),
+                        f"name one: handrail models alias {name}@{max(there)} {alias}"
+                        f"{in_store(self.store.url)}",
+                    ),
+                )
+            number = str(aliases[alias])
         wanted = max(there) if not at or number == "latest" else _number(number)
         content = None if wanted is None else self.store.read(manifest_key(name, wanted))
         if wanted is None or content is None:
@@ -127,7 +144,7 @@ class Versions:
             )
         return content
 
-    def load(self, version: Version) -> Any:
+    def load(self, version: Version) -> Predictor:
         """Return the model of a version, to predict with.
 
         Raises:
@@ -139,7 +156,7 @@ class Versions:
         kind.check()
         content = self.content(version)
         try:
-            return kind.load(content)
+            model = kind.load(content)
         except ModelError as error:
             now = kind.versions()
             others = (
@@ -149,6 +166,18 @@ class Versions:
             )
             raise ModelError(
                 f"{version.reference}: {error.message}", ways_out=(*others, *error.ways_out)
+            ) from error
+        encoder, target = self._table(version)
+        return Predictor(kind=kind, model=model, encoder=encoder, target=target)
+
+    def _table(self, version: Version) -> tuple[TableEncoder, Target]:
+        try:
+            return table_from_dict(json.loads(self.content(version, "table")))
+        except (ValueError, TypeError, AttributeError) as error:
+            said = error.message if isinstance(error, DataError) else str(error)
+            raise VersionError(
+                f"{version.reference}: what it knows of its table cannot be read: {said}",
+                ways_out=("train it again",),
             ) from error
 
     def remove(self, version: Version) -> list[str]:
@@ -201,15 +230,17 @@ class Versions:
         yield from sorted((each[1], int(each[2]), each[0]) for each in found if each is not None)
 
 
-def load_model(store: str, reference: str) -> Any:
+def load_model(store: str, reference: str) -> Predictor:
     """Return a model that was trained here, to predict with.
+
+    It is used in the same way whatever its kind: `load_model(store, "people@3").predict(rows)`.
 
     Args:
         store: A folder, or a URL such as `s3://bucket/path`.
-        reference: `NAME@NUMBER`, or `NAME` for the latest version.
+        reference: `NAME@NUMBER`, `NAME@ALIAS`, or `NAME` for the latest version.
 
     Returns:
-        The model of its library: a `sklearn.pipeline.Pipeline`, a `lightgbm.Booster`.
+        The model, with its `schema`; that of its library is its `model`.
 
     Raises:
         StorageError: The store failed or refused.

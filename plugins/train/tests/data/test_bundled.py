@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import sklearn.datasets
 
-from handrail_train.data import BUNDLED, load_examples
-from handrail_train.errors import DataError
+from handrail_train.data import BUNDLED, Choice, Source, load_dataset
 
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_set_is_what_scikit_learn_has(name: str) -> None:
-    examples = load_examples(name).examples
+    dataset = load_dataset(Source.parse(name), Choice(target="target"))
     theirs: Any = getattr(sklearn.datasets, f"load_{name}")()
-    assert (examples.features == theirs.data).all()
+    assert dataset.table.column_names == list(theirs.feature_names)
+    found = np.column_stack([each.to_numpy() for each in dataset.table.columns])
+    assert (found == theirs.data).all()
+    if "target_names" not in theirs:
+        assert dataset.target.task == "regression"
+        assert (dataset.values == theirs.target).all()
+        return
     named = theirs.target_names[theirs.target]
-    assert [str(each) for each in examples.labels] == [str(each) for each in named]
-    assert examples.classes.tolist() == sorted(examples.classes.tolist())
-    assert examples.columns == tuple(theirs.feature_names)
-
-
-def test_no_part_of_a_bundled_set_is_chosen() -> None:
-    with pytest.raises(DataError, match="with all of its columns"):
-        load_examples("iris", drop=["petal width (cm)"])
+    labels = dataset.target.labels[dataset.values]
+    assert [str(each) for each in labels] == [str(each) for each in named]
+    assert list(dataset.target.classes) == sorted(dataset.target.classes)

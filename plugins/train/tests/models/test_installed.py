@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from handrail.errors import NotFoundError
 from handrail_train.errors import ModelError
 from handrail_train.models import installed_kinds, kind_named
 from handrail_train.models import kind as kind_module
@@ -114,3 +115,21 @@ def test_a_kind_whose_library_is_missing_says_what_to_install(
     )
     with pytest.raises(ModelError, match=r"pip install 'handrail-train\[lightgbm\]'"):
         kind_named("lightgbm").check()
+
+
+def test_a_project_has_kinds_of_its_own_in_a_file(here: Path) -> None:
+    (here / "kinds.py").write_text(
+        "from handrail_train.models.sgd import SGD\nclass Lines(SGD): 'Lines.'\n"
+    )
+    (here / "handrail.toml").write_text(
+        '[local.kinds]\nlines = "kinds.py:Lines"\nsgd = "kinds.py:Lines"\nno = "kinds.py:No"\n'
+    )
+    assert type(kind_named("lines")).__name__ == "Lines"
+    assert distribution_of(installed_kinds()["lines"]) == "local"
+    with pytest.raises(ModelError, match="several packs bring a model called sgd") as caught:
+        kind_named("sgd")
+    assert "handrail-train:sgd or local:sgd" in caught.value.ways_out[0]
+    assert type(kind_named("local:sgd")).__name__ == "Lines"
+    assert isinstance(kind_named("handrail-train:sgd"), SGD)
+    with pytest.raises(NotFoundError, match=r"kinds\.py has no No"):
+        kind_named("no")

@@ -11,7 +11,7 @@ import skops.io
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import LabelEncoder
 
-from handrail_train.data import Split, load_examples, split_examples
+from handrail_train.data import Choice, Division, Source, Split, load_dataset
 from handrail_train.errors import ModelError
 from handrail_train.models import kind_named
 from handrail_train.models.mlp import MLP
@@ -21,8 +21,9 @@ from handrail_train.models.state_file import dump_state, is_state, load_state
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    examples = load_examples("iris").examples
-    return split_examples(examples, test_share=0.3, validation_share=0, seed=4)
+    dataset = load_dataset(Source.parse("iris"), Choice(target="target"))
+    rows = dataset.divide(Division(test_share=0.3, validation_share=0, seed=4))
+    return dataset.split(rows, dataset.fit(rows), "scaled")
 
 
 def begun(name: str, split: Split) -> Any:

@@ -43,9 +43,9 @@ def stored(here: Path, params: Any, train: Any) -> None:
 
 def test_versions_are_listed(stored: None, run: Any) -> None:
     head, one, two, last = run("list").output.splitlines()
-    assert head.split() == ["VERSION", "KIND", "ACCURACY", "SIZE", "CREATED"]
-    assert one.split()[:2] == ["flowers@1", "sgd"]
-    assert two.split()[:2] == ["flowers@2", "sgd"]
+    assert head.split() == ["VERSION", "CALLED", "KIND", "ACCURACY", "AUC", "SIZE", "CREATED"]
+    assert one.split()[:3] == ["flowers@1", "-", "sgd"]
+    assert two.split()[:3] == ["flowers@2", "-", "sgd"]
     assert last == "2 versions in models"
     document = json.loads(run("list", "--json").output)
     assert document["schema"] == 1
@@ -75,7 +75,7 @@ def test_lists_fit_and_lose_nothing(
         data="0" * 64,
         scores={"accuracy": 0.98765},
         libraries={},
-        files={"model": model, "report": model},
+        files={"model": model, "table": model, "report": model},
     )
     path = here / store / "versions" / name
     path.mkdir(parents=True)
@@ -107,7 +107,10 @@ def test_a_store_that_is_not_there_is_empty(here: Path, run: Any) -> None:
 
 def test_a_version_is_shown(stored: None, run: Any) -> None:
     said = run("show", "flowers@1").output
-    for words in ("flowers@1", "alpha=0.0001", "60 rows · 2 columns", "a, b, c", "3, kept after 3"):
+    for words in (
+        *("flowers@1", "alpha=0.0001", "60 rows", "length number, width number"),
+        *("kind: a, b, c", "3, kept after 3"),
+    ):
         assert words in said
     document = json.loads(run("show", "flowers", "--json").output)
     assert (document["number"], document["report"]["params"]["seed"]) == (2, 1)
@@ -116,7 +119,11 @@ def test_a_version_is_shown(stored: None, run: Any) -> None:
 def test_the_files_of_a_version_are_saved(stored: None, run: Any, here: Path) -> None:
     assert "wrote out/learning-curve.svg" in run("show", "flowers", "--save", "out").output
     names = sorted(path.name for path in (here / "out").iterdir())
-    assert names == ["confusion-matrix.svg", "learning-curve.svg", "model.skops", "report.json"]
+    assert names == [
+        *("calibration.svg", "card.md", "confusion-matrix.svg", "importance.svg"),
+        *("learning-curve.svg", "model.skops", "report.json", "table.json"),
+    ]
+    assert "| length | number |" in (here / "out" / "card.md").read_text()
 
 
 def test_a_version_is_removed_and_nothing_of_another(stored: None, run: Any) -> None:
@@ -178,7 +185,7 @@ def test_a_damaged_manifest_hides_no_other_version_and_can_be_removed(
     assert [each["version"] for each in document["damaged"]] == ["flowers@1"]
     with pytest.raises(HandrailError, match=r"(?s)no manifest.*models remove flowers@1"):
         run("show", "flowers@1")
-    assert run("remove", "flowers@1").output == "removed flowers@1: 4 files deleted\n"
+    assert run("remove", "flowers@1").output == "removed flowers@1: 8 files deleted\n"
     (left,) = Versions(open_store("models")).all()
     Versions(open_store("models")).load(left)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 from pydantic import BaseModel
 
@@ -49,7 +48,7 @@ class Gate(BaseStep[TrainContext]):
         if found < self.least:
             return StepResult(success=False, error=f"accuracy {found:.2f} is too low")
         model = context.use_predictor()
-        assert model.predict(np.zeros((1, 2))).shape == (1,)
+        assert model.predict({"length": 0.0, "width": 0.0}).shape == (1,)
         return StepResult(data={"accuracy": found})
 
 
@@ -163,9 +162,9 @@ def test_a_model_is_read_from_the_store_once_it_is_there(here: Path, params: Any
     outcome = run_action(DefaultTrainAction, params())
     fresh = TrainContext(RuntimeContext(), params=params())
     fresh.model, fresh.dataset = outcome.context.model, outcome.context.dataset
-    features = fresh.use_split().test.features
+    test = fresh.use_learnt().split.test
     there, here_ = fresh.use_predictor(), outcome.context.use_predictor()
-    assert (there.predict_proba(features) == here_.predict_proba(features)).all()
+    assert (there.of(test) == here_.of(test)).all()
 
 
 def test_a_retried_upload_finds_the_model_again(here: Path, params: Any) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from handrail import BaseStep, RuntimeContext, StepFailedError, StepRegistry, StepResult
@@ -43,7 +42,10 @@ def test_a_model_is_trained_stored_and_can_be_used(here: Path, params: Any, trai
     assert result["summary"].startswith("trained sgd for 20 epochs · accuracy ")
     assert result["next"] == {"look": "handrail models show flowers@1"}
     model = load_model("models", "flowers")
-    assert model.predict(np.array([[0.5, -0.5], [4.5, 1.5]])).tolist() == ["a", "c"]
+    rows = [{"length": 0.5, "width": -0.5}, {"width": 1.5, "length": 4.5}]
+    assert model.predict(rows).tolist() == ["a", "c"]
+    assert model.predict_proba(rows).shape == (2, 3)
+    assert [each["name"] for each in model.schema] == ["length", "width"]
     assert not (here / ".handrail" / "train").exists() or not list(
         (here / ".handrail" / "train").iterdir()
     )
@@ -54,11 +56,14 @@ def test_what_is_stored_tells_all_that_it_depends_on(here: Path, params: Any, tr
     versions = Versions(open_store("models"))
     version = versions.get("flowers")
     report = json.loads(versions.content(version, "report"))
-    assert set(version.files) == {"model", "report", "learning_curve", "confusion_matrix"}
+    assert set(version.files) == {
+        *("model", "table", "report", "card"),
+        *("learning_curve", "confusion_matrix", "calibration", "importance"),
+    }
     assert report["hyper"]["alpha"] == 0.01
     assert (report["params"]["seed"], report["params"]["epochs"]) == (7, 3)
     assert report["dataset"]["fingerprint"] == version.data
-    assert report["dataset"]["classes"] == ["a", "b", "c"]
+    assert report["dataset"]["target"]["classes"] == ["a", "b", "c"]
     assert len(report["history"]) == 3
     assert report["metrics"]["accuracy"] == version.scores["accuracy"]
     assert set(version.libraries) == {"numpy", "scikit-learn", "skops"}
@@ -158,8 +163,9 @@ def test_a_kept_failure_keeps_everything(here: Path, params: Any, tmp_path: Path
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("length,width,kind\n1,2,a\n3,4,a\n", "only one class"),
-        ("length,width,kind\n1,,a\n3,4,b\n", "values are missing in width"),
+        ("length,width,kind\n1,2,a\n3,4,a\n5,6,a\n", "only one class"),
+        ("length,width,kind\n1,2,\n3,4,\n", "in every one of its 2 rows, of 'kind'"),
+        ("length,width,kind\n1,2,a\n", "1 row, too few to be divided"),
         ("", "cannot be read as CSV"),
     ],
 )
@@ -192,7 +198,7 @@ def test_early_stopping_keeps_the_best_epoch(here: Path, params: Any, train: Any
     report = json.loads(versions.content(versions.get("flowers"), "report"))
     best = report["best_epoch"]
     assert result["epochs"] == best + 2
-    assert len(load_model("models", "flowers")[-1].estimators_) == best
+    assert len(load_model("models", "flowers").model.estimators_) == best
 
 
 def test_without_a_validation_share_the_training_loss_is_all_there_is(
@@ -223,7 +229,7 @@ def test_a_dry_run_reads_the_data_and_makes_nothing(
 ) -> None:
     before = world(here)
     done = handrail("run", "train", "flowers.csv", "--target", "kind", "--dry-run")
-    assert "60 rows, 2 columns, 3 classes" in done.stderr
+    assert "60 rows, 2 numbers, 3 classes (text)" in done.stderr
     assert "train mlp for 20 epochs at most on 42 rows" in done.stdout
     assert "store a new version of flowers in models" in done.stdout
     assert world(here) == before

@@ -31,7 +31,8 @@ def observed_lines(step: RecordedStep, number: int) -> Iterator[str]:
         unit = progress.category
         of = "" if unit in (None, "bytes", step.name) else f" {one_line(str(unit))}"
         share = share_of(progress.current, progress.total, unit)
-        yield f"it had come to {share}{of} at {_clock(progress.at)}"
+        came = "it has come to" if step.state == "running" else "it had come to"
+        yield f"{came} {share}{of} at {_clock(progress.at)}"
     metrics = step.metrics
     if metrics:
         yield "metrics"
@@ -46,8 +47,9 @@ def observed_lines(step: RecordedStep, number: int) -> Iterator[str]:
         yield f"  {command_line(shown)}"
     log = step.log
     if log:
-        kept = "" if len(log) == log[-1].number else f", of which {len(log):,} are kept"
-        yield f"log: {plural(log[-1].number, 'line')}{kept}"
+        said = sum({line.attempt: line.number for line in log}.values())
+        kept = "" if len(log) == said else f", of which {len(log):,} are kept"
+        yield f"log: {plural(said, 'line')}{kept}"
         yield from _log(log)
     yield from (f"not shown: {each}" for each in step.observations.damage)
 

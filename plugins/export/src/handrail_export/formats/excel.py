@@ -27,7 +27,8 @@ _FIRST_DAY = datetime.date(1900, 3, 1)  # Before it, Excel counts a day that the
 class ExcelFormat(RowFormat):
     """An Excel workbook with one sheet, and the names of the columns in its first row.
 
-    Excel keeps 15 digits of a number, and days from March 1900 on. What it would change is text.
+    Excel keeps 15 digits of a whole or decimal number, and days from March 1900 on. What it would
+    change is text.
     """
 
     ending: ClassVar[str] = ".xlsx"
@@ -95,6 +96,10 @@ def _values(column: Any, name: str) -> list[Any]:
 def _cell(make: Callable[..., Any], sheet: Any, value: Any, name: str) -> Any:
     """Return a cell of a value; text where Excel would change it."""
     value = _kept(value)
+    if isinstance(value, float) and float(f"{value:.16g}") != value:
+        exact = make(sheet, value=repr(value))
+        exact.data_type = "n"  # Written as it is, and not with the 16 digits of openpyxl.
+        return exact
     if not isinstance(value, str):
         return value
     if len(value.encode("utf-16-le")) // 2 > _MOST_CHARACTERS:

@@ -6,30 +6,39 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from handrail_train.data.dataset import Choice as Choice
+    from handrail_train.data.dataset import Dataset as Dataset
+    from handrail_train.data.encoder import TableEncoder as TableEncoder
     from handrail_train.data.examples import Examples as Examples
     from handrail_train.data.examples import Split as Split
     from handrail_train.data.source import BUNDLED as BUNDLED
-    from handrail_train.data.source import MEASURED as MEASURED
-    from handrail_train.data.source import SUFFIXES as SUFFIXES
-    from handrail_train.data.source import load_examples as load_examples
-    from handrail_train.data.source import stamp_of as stamp_of
-    from handrail_train.data.splitting import split_examples as split_examples
+    from handrail_train.data.source import Source as Source
+    from handrail_train.data.source import load_dataset as load_dataset
+    from handrail_train.data.splitting import Division as Division
+    from handrail_train.data.splitting import Rows as Rows
+    from handrail_train.data.target import Target as Target
 
 __all__ = [
     "BUNDLED",
-    "MEASURED",
-    "SUFFIXES",
+    "Choice",
+    "Dataset",
+    "Division",
     "Examples",
+    "Rows",
+    "Source",
     "Split",
-    "load_examples",
-    "split_examples",
-    "stamp_of",
+    "TableEncoder",
+    "Target",
+    "load_dataset",
 ]
 
 _HOMES = {
+    "dataset": ("Choice", "Dataset"),
+    "encoder": ("TableEncoder",),
     "examples": ("Examples", "Split"),
-    "source": ("BUNDLED", "MEASURED", "SUFFIXES", "load_examples", "stamp_of"),
-    "splitting": ("split_examples",),
+    "source": ("BUNDLED", "Source", "load_dataset"),
+    "splitting": ("Division", "Rows"),
+    "target": ("Target",),
 }
 
 if not TYPE_CHECKING:

@@ -1,12 +1,12 @@
-"""Examples to learn from, and how they are divided."""
+"""Examples to learn from, as the numbers that a kind of model takes."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import frozen
+from handrail_train.data.target import Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,49 +15,63 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
     Labels = NDArray[Any]
+    Values = NDArray[Any]
 
 
 @frozen(eq=False)
 class Examples:
-    """Rows with their labels.
+    """Rows with what is to be learnt of each.
 
     Attributes:
-        features: One row for each example, one column for each feature.
-        codes: For each example the place of its label in `classes`.
-        classes: All labels, sorted: texts or whole numbers.
+        features: One row for each example, one column for each feature; NaN for none in the
+            encodings `native` and `frequency`.
+        values: For each example the place of its class in `target.classes`, as int64. Of a
+            regression, its number; in the encoding `scaled`, less the mean and divided by the
+            deviation of the target.
+        target: What is learnt.
         columns: The names of the features.
+        categories: How many of the first features are places in a list of values.
+        weights: The weight of each example; None where all are the same.
     """
 
     features: Floats
-    codes: Integers
-    classes: Labels
+    values: Values
+    target: Target
     columns: tuple[str, ...]
+    categories: int = 0
+    weights: Floats | None = None
 
     def __len__(self) -> int:
-        return len(self.codes)
+        return len(self.values)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether a number is learnt, and no class."""
+        return self.target.task == "regression"
+
+    @property
+    def classes(self) -> Labels:
+        """All classes, sorted: texts or whole numbers."""
+        return self.target.labels
+
+    @property
+    def codes(self) -> Integers:
+        """For each example the place of its class in `classes`."""
+        return cast("Integers", self.values)
 
     @property
     def labels(self) -> Labels:
-        """The label of each example."""
-        labels: Labels = self.classes[self.codes]
-        return labels
+        """The class of each example; of a regression, its number."""
+        return self.values if self.is_regression else self.classes[self.codes]
 
     def some(self, rows: Integers) -> Examples:
         """Return the examples in these rows, in this order."""
-        return Examples(
+        return replace(
+            self,
             features=self.features[rows],
-            codes=self.codes[rows],
-            classes=self.classes,
-            columns=self.columns,
+            values=self.values[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
-
-    def fingerprint(self) -> str:
-        """Return a SHA-256 over all of it, in hexadecimal digits; the same on every machine."""
-        head = {"columns": self.columns, "classes": self.classes.tolist(), "rows": len(self)}
-        digest = hashlib.sha256(json.dumps(head).encode())
-        digest.update(self.features.astype("<f8", order="C", copy=False).data)
-        digest.update(self.codes.astype("<i8", order="C", copy=False).data)
-        return digest.hexdigest()
 
 
 @frozen(eq=False)

@@ -1,133 +1,223 @@
-"""Loads examples from a file or a data set of scikit-learn."""
+"""Where the table to learn from is: files, an object storage, a database, a set of scikit-learn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from handrail.frozen import frozen
 from handrail_train.errors import DataError
-from handrail_train.names import some_of
+from handrail_train.names import near
 
 if TYPE_CHECKING:
-    from handrail_train.data.examples import Examples
-
-
-Missing = Literal["fail", "drop"]
+    from handrail_train.data.dataset import Choice, Dataset
+    from handrail_train.data.files import SourceFile
 
 # Data sets in scikit-learn itself; others are downloaded, which no run must do by itself.
-BUNDLED = ("breast_cancer", "digits", "iris", "wine")
-# These too, but with measured numbers as their targets, not classes.
-MEASURED = ("diabetes", "linnerud")
-SUFFIXES = {".csv": ",", ".tsv": "\t", ".parquet": "", ".pq": ""}
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+TARGET = "target"  # Of a bundled set.
+
+ENDINGS = (
+    *(".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq"),
+    *(".arrow", ".feather", ".ipc", ".xlsx"),
+)
+
+Kind = Literal["bundled", "files", "objects", "sqlite", "postgres"]
+
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
+_SQLITE = (".db", ".sqlite", ".sqlite3")
+_MAGIC = re.compile(r"[*?\[]")
+KINDS = (
+    f"a file that ends in {', '.join(ENDINGS)}",
+    "a folder or a pattern: exported/, 'in/*.parquet'",
+    "s3://bucket/path, gs:// or az://",
+    "an SQLite file, with --table or --query: people.db",
+    "postgresql://user@host/database, with --table or --query",
+    f"a set that scikit-learn brings: {', '.join(BUNDLED)}",
+)
 
 
 @frozen
-class Loaded:
-    """Examples, and the number of rows left out.
+class Source:
+    """Where a table is.
 
     Attributes:
-        examples: The examples.
-        dropped: Number of rows left out, because a value was missing.
+        kind: The kind of place.
+        place: The path or pattern, the URL, or the name of the set.
+        shown: Its name for people, without the options of a URL.
+        table: The table of a database.
+        query: The query of a database.
     """
 
-    examples: Examples
-    dropped: int = 0
+    kind: Kind
+    place: str
+    shown: str
+    table: str | None = None
+    query: str | None = None
+
+    @classmethod
+    def parse(cls, text: str, table: str | None = None, query: str | None = None) -> Source:
+        """Parse the address of a source, without opening it.
+
+        Raises:
+            DataError: It is no address of a source, or cannot have a table or a query.
+        """
+        if not text.strip() or "\0" in text:
+            raise DataError("the source is empty", ways_out=KINDS)
+        kind, place, shown = _parsed(text)
+        if kind == "files" and not _may_be_table(place):
+            raise DataError(
+                f"{shown} is no table that is known",
+                ways_out=(*near(text, BUNDLED), *KINDS),
+            )
+        if kind not in ("sqlite", "postgres") and (table is not None or query is not None):
+            raise DataError(
+                f"{shown} is no database, so --table and --query mean nothing",
+                ways_out=("leave them out", "or give a database"),
+            )
+        if table is not None and query is not None:
+            raise DataError("a table and a query are given", ways_out=("leave one of them out",))
+        return cls(kind=kind, place=place, shown=shown, table=table, query=query)
+
+    @property
+    def name(self) -> str:
+        """A name for what is learnt from it, such as `people` for `in/people.csv`."""
+        if self.table is not None:
+            return self.table
+        parts = [each for each in re.split(r"[/\\]", self.place) if each]
+        for part in reversed(parts):
+            if not _MAGIC.search(part) and "=" not in part:
+                return Path(part).stem
+        return "model"
+
+    def read(self, columns: Sequence[str] | None = None, texts: Sequence[str] = ()) -> Any:
+        """Return its rows as a `pyarrow.Table`.
+
+        Args:
+            columns: Only these, where that spares work.
+            texts: Columns of text files whose values are texts, whatever they look like.
+
+        Raises:
+            DataError: It cannot be read, or is no table.
+            StorageError: The object storage failed or refused.
+        """
+        from handrail_train.data import databases, files  # noqa: PLC0415 - not to plan
+
+        if self.kind == "bundled":
+            return _bundled(self.place)
+        if self.kind == "sqlite":
+            return databases.read_sqlite(Path(self.place), self.table, self.query)
+        if self.kind == "postgres":
+            return databases.read_postgres(self.place, self.shown, self.table, self.query)
+        found, store = self._files()
+        return files.read_files(found, self.shown, columns, texts, store)
+
+    def missing_input(self) -> Iterator[tuple[str, str]]:
+        """Yield why the file or folder cannot be read, where that can be seen; else nothing."""
+        from handrail_storage.inputs import missing  # noqa: PLC0415 - not to list actions
+
+        is_pattern = _MAGIC.search(self.place) and not os.path.exists(self.place)
+        if self.kind == "sqlite" or (self.kind == "files" and not is_pattern):
+            is_folder = os.path.isdir(self.place)
+            yield from missing("folder" if is_folder else "file", "data", self.place, self.shown)
+
+    def stamp(self) -> str | None:
+        """Return a text that differs if the rows may; None where only reading them tells.
+
+        Raises:
+            DataError: There is nothing.
+            StorageError: The object storage failed or refused.
+        """
+        if self.kind not in ("files", "objects"):
+            return None
+        found, _ = self._files()
+        if not all(each.stamp for each in found):
+            return None
+        told = "\n".join(f"{each.name}\t{each.stamp}" for each in found)
+        return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def _files(self) -> tuple[list[SourceFile], Any]:
+        from handrail_train.data.files import (  # noqa: PLC0415 - not to plan
+            files_at,
+            local_files,
+            matching_files,
+            nothing,
+        )
+
+        if self.kind == "files":
+            return local_files(self.place), None
+        from handrail_train.store import open_store  # noqa: PLC0415 - not to plan
+
+        scheme, _, tail = self.place.partition("://")
+        bucket, _, key = tail.partition("/")
+        magic = _MAGIC.search(key)
+        # The store is the folder above what is looked for.
+        above, _, _ = (key[: magic.start()] if magic else key.rstrip("/")).rpartition("/")
+        store = open_store(f"{scheme}://{bucket}/{above}".rstrip("/"))
+        rest = key[len(above) :].strip("/")
+        found = matching_files(store, rest) if magic else files_at(store, rest)
+        if not found:
+            raise nothing(self.shown)
+        return found, store
 
 
-def load_examples(
-    dataset: str,
-    *,
-    target: str | None = None,
-    features: Sequence[str] = (),
-    drop: Sequence[str] = (),
-    missing: Missing = "fail",
-) -> Loaded:
-    """Load examples.
+def _may_be_table(place: str) -> bool:
+    lower = place.lower().removesuffix(".gz")
+    # A pattern, or a folder, tells its formats when it is read.
+    return lower.endswith(ENDINGS) or _MAGIC.search(place) is not None or os.path.isdir(place)
+
+
+def _parsed(text: str) -> tuple[Kind, str, str]:
+    if text in BUNDLED:
+        return "bundled", text, text
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        lower = text.lower()
+        kind: Kind = "sqlite" if lower.endswith(_SQLITE) else "files"
+        return kind, os.path.expanduser(text), text
+    name = scheme["scheme"].lower()
+    if name in ("postgres", "postgresql"):
+        return "postgres", text, re.split("[?#]", text, maxsplit=1)[0]
+    if name in ("s3", "gs", "az"):
+        return "objects", text, text
+    if name in ("file", "sqlite") and text[scheme.end() :].startswith("/"):
+        path = unquote(text[scheme.end() :])
+        return ("sqlite" if name == "sqlite" else _parsed(path)[0]), path, text
+    raise DataError(f"no source is known as {name}://", ways_out=KINDS)
+
+
+def load_dataset(source: Source, choice: Choice) -> Dataset:
+    """Load what is to be learnt.
 
     Args:
-        dataset: A file, or the name of a set that scikit-learn brings.
-        target: The column with the labels; for a file.
-        features: The columns to learn from; all but the target unless given.
-        drop: Columns to leave out.
-        missing: The handling of rows with a missing value.
+        source: The source.
+        choice: What is to be learnt from which columns.
 
     Raises:
-        DataError: The examples cannot be read, or no model can be trained on them.
+        DataError: The table cannot be read, or nothing can be learnt from it.
+        StorageError: The object storage failed or refused.
     """
-    from handrail_train.data.table import examples_of, read_table  # noqa: PLC0415 - not to plan
+    from handrail_train.data.dataset import Dataset  # noqa: PLC0415 - not to plan
 
-    if dataset in BUNDLED:
-        loaded = Loaded(examples=_bundled(dataset, features, drop))
-    else:
-        path = Path(dataset).expanduser()
-        names = None if target is None or not features else [*features, target]
-        table = read_table(path, SUFFIXES[path.suffix.lower()], names)
-        examples, dropped = examples_of(
-            table, str(path), target or "", features, drop, drop_missing=missing == "drop"
-        )
-        loaded = Loaded(examples=examples, dropped=dropped)
-    _check_classes(loaded.examples, dataset)
-    return loaded
+    texts = [name for name, kind in choice.kinds.items() if kind in ("category", "text")]
+    return Dataset.of(source.read(choice.columns, texts), source.shown, choice)
 
 
-def stamp_of(dataset: str) -> dict[str, int] | None:
-    """Return the size of a file and when it last changed, in nanoseconds; None without a file.
-
-    Where both are the same, its content is not looked at.
-    """
-    if dataset in BUNDLED:
-        return None
-    try:
-        found = Path(dataset).expanduser().stat()
-    except (OSError, RuntimeError):  # RuntimeError: the user of a home is unknown.
-        return None
-    return {"size": found.st_size, "mtime": found.st_mtime_ns}
-
-
-def _bundled(name: str, features: Sequence[str], drop: Sequence[str]) -> Examples:
-    from handrail_train.data.examples import Examples  # noqa: PLC0415 - not to plan
-
-    if features or drop:
-        raise DataError(
-            f"{name} is used as it is, with all of its columns",
-            ways_out=("leave out --features and --drop",),
-        )
-    np = import_module("numpy")
+def _bundled(name: str) -> Any:
+    """Return a set of scikit-learn as a table whose last column is `target`."""
+    pa, np = import_module("pyarrow"), import_module("numpy")
     found = getattr(import_module("sklearn.datasets"), f"load_{name}")()
-    classes, codes = np.unique(found.target, return_inverse=True)
-    # Names of classes are clearer than numbers, if there are any.
-    named = [str(found.target_names[number]) for number in classes]
-    order = sorted(range(len(named)), key=named.__getitem__)
-    whole = all(each.isdecimal() for each in named)
-    places = np.argsort(order)
-    return Examples(
-        features=np.ascontiguousarray(found.data, dtype="float64"),
-        codes=codes.astype("int64") if whole else places[codes].astype("int64"),
-        classes=classes.astype("int64") if whole else np.array(sorted(named)),
-        columns=tuple(str(each) for each in found.feature_names),
-    )
-
-
-def _check_classes(examples: Examples, dataset: str) -> None:
-    """Check that a classifier can learn the examples.
-
-    Raises:
-        DataError: There are too few classes, or a class is too small to be divided.
-    """
-    labels = [str(each) for each in examples.classes.tolist()]
-    if len(labels) < 2:
-        raise DataError(
-            f"{dataset}: there is only one class, {labels[0]!r}",
-            ways_out=("give a table with rows of at least two classes",),
-        )
-    counts = import_module("numpy").bincount(examples.codes, minlength=len(labels)).tolist()
-    small = [f"{label!r}" for label, count in zip(labels, counts, strict=True) if count < 3]
-    if small:
-        raise DataError(
-            f"{dataset}: a class needs at least 3 rows, to be divided into training, validation "
-            f"and test; too few have {some_of(small)}",
-            ways_out=("add rows of them, or leave them out", "check that --target names a class"),
-        )
+    target = found.target
+    if "target_names" in found:
+        # Names of classes are clearer than numbers, if there are any.
+        named = np.array([str(each) for each in found.target_names])[target]
+        target = target if all(each.isdecimal() for each in np.unique(named)) else named
+    columns = [np.ascontiguousarray(found.data[:, place]) for place in range(found.data.shape[1])]
+    names = [str(each) for each in found.feature_names]
+    return pa.table([*columns, target], names=[*names, TARGET])

@@ -1,4 +1,4 @@
-"""Finds the kinds of models of installed packs, without importing them."""
+"""Finds the kinds of models of installed packs and of the project, without importing them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,36 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
+from handrail.errors import LocalCodeError, NotFoundError
+from handrail.packs import LocalObject, local_objects
 from handrail_train.errors import ModelError
 from handrail_train.models.kind import Hyper, ModelKind
 from handrail_train.names import cut, near
 
 GROUP = "handrail_train.models"
+LOCAL = "local"
+
+Offer = EntryPoint | LocalObject
 
 
-def installed_kinds() -> dict[str, EntryPoint]:
-    """Return the entry point of each kind by its name, sorted; nothing is imported.
+def installed_kinds() -> dict[str, Offer]:
+    """Return what offers each kind by its name, sorted; nothing is imported.
 
-    If several distributions provide the same name, each is listed as `distribution:name`, and the
-    bare name is not.
+    Kinds of the project are those of `[local.kinds]` in its settings. If several distributions
+    provide the same name, or one and the project, each is listed as `distribution:name`, or
+    `local:name`, and the bare name is not.
+
+    Raises:
+        SettingsError: The settings of the project are not valid.
     """
-    return dict(_found(tuple(sys.path)))
+    found: dict[str, Offer] = dict(_found(tuple(sys.path)))
+    for name, local in local_objects("kinds").items():
+        other = found.pop(name, None)
+        if other is None:
+            found[name] = local
+        else:
+            found |= {f"{distribution_of(other)}:{name}": other, f"{LOCAL}:{name}": local}
+    return dict(sorted(found.items()))
 
 
 @lru_cache(maxsize=4)
@@ -40,8 +56,10 @@ def _found(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
     return dict(sorted(found.items()))
 
 
-def distribution_of(point: EntryPoint) -> str:
-    """Return the name of the distribution that brings a kind."""
+def distribution_of(point: Offer) -> str:
+    """Return the name of the distribution that brings a kind; `local` for the project."""
+    if isinstance(point, LocalObject):
+        return LOCAL
     return "" if point.dist is None else point.dist.name
 
 
@@ -50,6 +68,8 @@ def kind_named(name: str) -> ModelKind[Any]:
 
     Raises:
         ModelError: There is no such kind, or the entry point is not one.
+        SettingsError: The settings of the project are not valid.
+        LocalCodeError: The file of the project that has it cannot be imported.
     """
     kinds = installed_kinds()
     distribution, _, bare = name.rpartition(":")
@@ -68,12 +88,16 @@ def kind_named(name: str) -> ModelKind[Any]:
         )
     point = kinds[name]
     pack = distribution_of(point)
-    ways_out = (f"update or uninstall {pack}",)
+    way = "update or uninstall" if pack != LOCAL else "mend the file of"
+    ways_out = (f"{way} {pack}",)
     made: ModelKind[Any] | None = None
+    place = point.target if isinstance(point, LocalObject) else point.value
     try:
         loaded: object = point.load()
         if isinstance(loaded, type) and issubclass(loaded, ModelKind):
             made = cast("Any", loaded)()
+    except (LocalCodeError, NotFoundError):
+        raise
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise ModelError(
@@ -81,7 +105,7 @@ def kind_named(name: str) -> ModelKind[Any]:
         ) from error
     if made is None:
         raise ModelError(
-            f"the model {name} of {pack} is {point.value}, which is no ModelKind", ways_out=ways_out
+            f"the model {name} of {pack} is {place}, which is no ModelKind", ways_out=ways_out
         )
     hyper: object = getattr(made, "hyper", None)
     if not (isinstance(hyper, type) and issubclass(hyper, Hyper)):

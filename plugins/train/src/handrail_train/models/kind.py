@@ -14,7 +14,9 @@ from handrail_train.data.examples import Examples
 from handrail_train.errors import ModelError
 
 if TYPE_CHECKING:
+    from handrail_train.data.encoder import Encoding
     from handrail_train.data.examples import Floats
+    from handrail_train.data.target import Task
 
 H = TypeVar("H", bound="Hyper")
 
@@ -57,12 +59,18 @@ class ModelKind(ABC, Generic[H]):
 
     Attributes:
         hyper: The model of its hyper-parameters.
+        tasks: What it can learn: classes, numbers, or both.
+        encoding: How it takes the columns of a table; see `handrail_train.data.encoder`.
+        descends: Whether it descends along a gradient, in steps that can be too large.
         modules: The modules that have to be importable, by the name of the distribution.
         extra: The requirement to install if a module is missing.
         suffix: Suffix of the file of a stored model.
     """
 
     hyper: ClassVar[type[Hyper]]
+    tasks: ClassVar[tuple[Task, ...]] = ("classification",)
+    encoding: ClassVar[Encoding] = "scaled"
+    descends: ClassVar[bool] = False
     modules: ClassVar[Mapping[str, str]]
     extra: ClassVar[str] = "handrail-train"
     suffix: ClassVar[str]
@@ -96,6 +104,16 @@ class ModelKind(ABC, Generic[H]):
     @abstractmethod
     def probabilities(self, model: Any, features: Floats) -> Floats:
         """Return how probable each class is: a row for each row of features, in order of class."""
+
+    def numbers(self, model: Any, features: Floats) -> Floats:
+        """Return the number for each row of features, where `tasks` has regression.
+
+        They are like `Examples.values`: in the encoding `scaled`, less the mean of the target, and
+        divided by its deviation.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has regression in `tasks`, and no numbers"
+        )
 
     def artefact(self, content: bytes) -> bytes:
         """Return the stored form of a result of `Fit.dump`: equal for equal models."""

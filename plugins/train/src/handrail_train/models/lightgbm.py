@@ -13,7 +13,9 @@ from handrail_train.errors import ModelError
 from handrail_train.models.kind import Fit, Hyper, ModelKind
 
 if TYPE_CHECKING:
+    from handrail_train.data.encoder import Encoding
     from handrail_train.data.examples import Floats
+    from handrail_train.data.target import Task
 
 
 class LightGBMHyper(Hyper):
@@ -36,6 +38,8 @@ class LightGBM(ModelKind[LightGBMHyper]):
     """Trees, each correcting those before (LightGBM); stored as its text."""
 
     hyper: ClassVar[type[Hyper]] = LightGBMHyper
+    tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
+    encoding: ClassVar[Encoding] = "native"
     modules: ClassVar[Mapping[str, str]] = {"lightgbm": "lightgbm"}
     extra: ClassVar[str] = "handrail-train[lightgbm]"
     suffix: ClassVar[str] = ".lightgbm.txt"
@@ -59,15 +63,21 @@ class LightGBM(ModelKind[LightGBMHyper]):
         # For two classes it returns only the probability of the second.
         return found if found.ndim == 2 else np.column_stack([1 - found, found])
 
+    def numbers(self, model: Any, features: Floats) -> Floats:
+        found: Floats = model.predict(features)
+        return found
+
 
 class _LightGBMFit(Fit):
     """A booster that grows by one tree for each class in an epoch."""
 
     def __init__(self, hyper: LightGBMHyper, examples: Examples, seed: int, so_far: Any) -> None:
         self._library = import_module("lightgbm")
-        classes = len(examples.classes)
+        classes = len(examples.target.classes)
         objective: dict[str, Any] = {"objective": "binary"}
-        if classes > 2:
+        if examples.is_regression:
+            objective = {"objective": "regression"}
+        elif classes > 2:
             objective = {"objective": "multiclass", "num_class": classes}
         self._params = {
             **objective,
@@ -78,7 +88,13 @@ class _LightGBMFit(Fit):
             "verbosity": -1,
         }
         # Without the names of the features: it refuses some of those that files have.
-        self._data = self._library.Dataset(examples.features, examples.codes, params=self._params)
+        self._data = self._library.Dataset(
+            examples.features,
+            examples.values,
+            weight=examples.weights,
+            categorical_feature=list(range(examples.categories)),
+            params=self._params,
+        )
         self._booster = so_far
         self._going = False
 

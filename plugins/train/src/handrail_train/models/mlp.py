@@ -5,20 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from handrail_train.data.examples import Examples
 from handrail_train.models.kind import Hyper
-from handrail_train.models.sklearn_kind import SklearnKind, shuffled
-
-if TYPE_CHECKING:
-    from handrail_train.data.examples import Floats
+from handrail_train.models.sklearn_kind import SklearnKind, shuffled, weighted
 
 
 class MLPHyper(Hyper):
-    """Hyper-parameters of `sklearn.neural_network.MLPClassifier`."""
+    """Hyper-parameters of `sklearn.neural_network.MLPClassifier` and `MLPRegressor`."""
 
     hidden: list[PositiveInt] = Field(
         default=[100], description="Number of units of each hidden layer"
@@ -33,38 +30,39 @@ class MLPHyper(Hyper):
 
 
 class MLP(SklearnKind[MLPHyper]):
-    """A network of fully connected layers (scikit-learn's MLPClassifier)."""
+    """A network of fully connected layers (scikit-learn's MLP)."""
 
     hyper: ClassVar[type[Hyper]] = MLPHyper
+    descends: ClassVar[bool] = True
     allowed = (
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     )
 
-    def make(self, hyper: MLPHyper, seed: int) -> Any:
-        return import_module("sklearn.neural_network").MLPClassifier(
+    def make(self, hyper: MLPHyper, examples: Examples, seed: int) -> Any:
+        network = import_module("sklearn.neural_network")
+        made = network.MLPRegressor if examples.is_regression else network.MLPClassifier
+        return made(
             hidden_layer_sizes=tuple(hyper.hidden),
             activation=hyper.activation,
             solver=hyper.solver,
             learning_rate_init=hyper.learning_rate,
             alpha=hyper.alpha,
-            batch_size=hyper.batch_size,
+            batch_size=min(hyper.batch_size, len(examples)),
             random_state=seed,
             shuffle=False,  # It would do so in the same order in each call.
         )
 
     def train(
-        self, estimator: Any, features: Floats, examples: Examples, number: int, seed: int
+        self, estimator: Any, examples: Examples, number: int, seed: int
     ) -> Mapping[str, float]:
-        estimator.batch_size = min(estimator.batch_size, len(examples))
-        order = shuffled(len(examples), number, seed)
+        some = examples.some(shuffled(len(examples), number, seed))
+        more = {} if examples.is_regression else {"classes": examples.classes}
         with warnings.catch_warnings():
             # It treats Ctrl-C as a request to keep the partly trained model.
             warnings.filterwarnings("error", "Training interrupted by user", UserWarning)
             try:
-                estimator.partial_fit(
-                    features[order], examples.labels[order], classes=examples.classes
-                )
+                estimator.partial_fit(some.features, some.labels, **more, **weighted(some))
             except UserWarning as error:
                 raise KeyboardInterrupt from error
         # Each call creates it again from the seed; stored, it would take longer than the weights.

@@ -1,8 +1,9 @@
-"""The five steps of a training, each in a module of its own."""
+"""The six steps of a training, each in a module of its own."""
 
 from __future__ import annotations
 
 from handrail_train.steps.check_store import CheckStoreStep
+from handrail_train.steps.cross_validate import CrossValidateStep
 from handrail_train.steps.evaluate_model import EvaluateModelStep
 from handrail_train.steps.load_dataset import LoadDatasetStep
 from handrail_train.steps.train_model import TrainModelStep
@@ -10,6 +11,7 @@ from handrail_train.steps.upload_model import UploadModelStep
 
 __all__ = [
     "CheckStoreStep",
+    "CrossValidateStep",
     "EvaluateModelStep",
     "LoadDatasetStep",
     "TrainModelStep",

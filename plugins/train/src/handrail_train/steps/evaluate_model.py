@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
 from handrail_train.context import TrainContext
+
+if TYPE_CHECKING:
+    from handrail_train.data.examples import Floats, Integers
+
+_SHOWN = ("accuracy", "macro_f1", "log_loss", "r2", "rmse", "mae")
 
 
 class EvaluateModelStep(BaseStep[TrainContext]):
@@ -20,16 +27,43 @@ class EvaluateModelStep(BaseStep[TrainContext]):
         return context.model_path is None and context.model is None
 
     def execute(self, context: TrainContext) -> StepResult:
+        from handrail_train.attaching import attach_test
         from handrail_train.evaluation import evaluate
-        from handrail_train.training import checked_probabilities
+        from handrail_train.figures import FIGURES
 
-        test = context.use_split().test
-        kind, predictor = context.options.model_kind(), context.use_predictor()
-        context.metrics = found = evaluate(checked_probabilities(kind, predictor, test), test)
-        figures = {name: found[name] for name in ("accuracy", "macro_f1", "log_loss")}
+        learnt, predictor = context.use_learnt(), context.use_predictor()
+        test = learnt.split.test
+        # A regression is measured in the unit of the target.
+        truth = learnt.dataset.values[learnt.rows.test] if test.is_regression else None
+        found = evaluate(predictor.of(test), test, truth)
+        found["importance"] = _importance(context)
+        if context.fold_figures:
+            found["folds"] = context.fold_figures
+        context.metrics = found
+        figures = {name: found[name] for name in FIGURES if name in found}
         context.set_metrics(figures)
-        summary = (
-            f"accuracy {found['accuracy']:.4g}, macro F1 {found['macro_f1']:.4g} on "
-            f"{count_text(found['rows'], 'row')}"
-        )
+        attach_test(context, found)
+        first = found["headline"]
+        names = [first, *(name for name in _SHOWN if name != first and name in found)][:3]
+        shown = ", ".join(f"{FIGURES[name][0]} {found[name]:.4g}" for name in names)
+        summary = f"{shown} on {count_text(found['rows'], 'row')}"
+        if first not in ("accuracy", "r2"):
+            summary += f" · {FIGURES[first][0]} counts: {found['why']}"
         return StepResult(data={"summary": summary, **figures, "rows": found["rows"]})
+
+
+def _importance(context: TrainContext) -> list[dict[str, Any]]:
+    from handrail_train.evaluation import importance
+    from handrail_train.training import log_loss, mean_squared_error
+
+    learnt, predictor = context.use_learnt(), context.use_predictor()
+    kind, model, test = predictor.kind, predictor.model, learnt.split.test
+
+    def loss(features: Floats, rows: Integers) -> float:
+        some = test.some(rows)
+        if test.is_regression:
+            return mean_squared_error(kind.numbers(model, features), some)
+        return log_loss(kind.probabilities(model, features), some)
+
+    places = learnt.encoder.places(kind.encoding)
+    return importance(loss, test.features, places, seed=context.options.seed)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail.errors import describe
 from handrail_storage import count_text
 from handrail_train.context import TrainContext
 from handrail_train.errors import TrainError
+from handrail_train.names import some_of
+
+if TYPE_CHECKING:
+    from handrail_train.data import TableEncoder
 
 
 class LoadDatasetStep(BaseStep[TrainContext]):
@@ -17,38 +25,77 @@ class LoadDatasetStep(BaseStep[TrainContext]):
     effects = False
 
     def restore(self, context: TrainContext, result: StepResult) -> None:
-        # Once the model is tested, the data is not needed.
-        from handrail_train.data import stamp_of
-
-        if context.metrics or stamp_of(context.params.get("data", "")) == result.data.get("file"):
+        # Once the model is stored, the data is not needed.
+        if context.model is not None:
             return
         try:
-            context.use_split()
+            stamp = context.options.source().stamp()
+            if stamp is not None and stamp == result.data.get("stamp"):
+                return
+            context.use_learnt()
         except (TrainError, ImportError, OSError) as error:
             raise SourceChangedError(describe(error)) from error
 
     def execute(self, context: TrainContext) -> StepResult:
-        from handrail_train.data import stamp_of
+        from handrail_train.attaching import attach_columns
 
         context.options.model_kind().check()
-        stamp = stamp_of(context.options.data)
-        loaded = context.read_dataset()
-        examples, split = loaded.examples, context.use_split()
-        parts = {name: len(getattr(split, name)) for name in ("train", "validation", "test")}
+        stamp = context.options.source().stamp()
+        learnt = context.read_dataset()
+        dataset, encoder, target = learnt.dataset, learnt.encoder, learnt.dataset.target
+        parts = {name: len(getattr(learnt.rows, name)) for name in ("train", "validation", "test")}
+        doubts = list(dataset.doubts(encoder, learnt.rows))
         context.dataset = {
-            "fingerprint": examples.fingerprint(),
-            "rows": len(examples),
-            "dropped": loaded.dropped,
-            "columns": list(examples.columns),
-            "classes": examples.classes.tolist(),
+            "fingerprint": dataset.fingerprint(),
+            "rows": len(dataset),
+            "dropped": dataset.dropped,
+            "columns": [
+                {"name": each.name, "kind": each.kind, "why": each.why} for each in encoder.columns
+            ],
+            "left_out": [{"name": each.name, "why": each.why} for each in encoder.dropped],
+            "target": target.to_dict(),
+            "doubts": doubts,
             **parts,
         }
-        left_out = f", {count_text(loaded.dropped, 'row')} left out" if loaded.dropped else ""
-        columns, classes = len(examples.columns), len(examples.classes)
+        attach_columns(context)
+        for kind, told in _told(encoder):
+            context.log(kind, {"columns": told})
+        for doubt in doubts:
+            context.log("doubt", {"summary": doubt})
+        left_out = f", {count_text(dataset.dropped, 'row')} left out" if dataset.dropped else ""
+        told = f"{len(target.classes)} classes" if target.task == "classification" else "regression"
         summary = (
-            f"{count_text(len(examples), 'row')}{left_out}, {count_text(columns, 'column')}, "
-            f"{classes} classes"
+            f"{count_text(len(dataset), 'row')}{left_out}, "
+            f"{_counted(encoder)}, {told} ({target.why})"
         )
-        shown = {"rows": len(examples), "columns": columns, "classes": classes}
-        file = {} if stamp is None else {"file": stamp}
-        return StepResult(data={"summary": summary, **shown, **parts, **file})
+        data = {
+            "summary": " · ".join((summary, *doubts)),
+            "rows": len(dataset),
+            "columns": len(encoder.columns),
+            "task": target.task,
+            **({"classes": len(target.classes)} if target.task == "classification" else {}),
+            **parts,
+            **({} if stamp is None else {"stamp": stamp}),
+        }
+        return StepResult(data=data)
+
+
+def _told(encoder: TableEncoder) -> Iterator[tuple[str, str]]:
+    """Yield for each kind of column which ones are taken for it, and why."""
+    kinds: dict[str, list[str]] = {}
+    for column in encoder.columns:
+        kinds.setdefault(column.kind, []).append(f"{column.name} ({column.why})")
+    for left in encoder.dropped:
+        kinds.setdefault("left out", []).append(f"{left.name} ({left.why})")
+    for kind, names in kinds.items():
+        yield kind, some_of(names, most=6)
+
+
+def _counted(encoder: TableEncoder) -> str:
+    """Return how many columns there are of each kind, such as `3 numbers, 1 category`."""
+    kinds = Counter(each.kind for each in encoder.columns)
+    plurals = {"category": "categories"}
+    counted = [count_text(count, kind, plurals.get(kind)) for kind, count in kinds.items()]
+    if encoder.dropped:
+        counted.append(f"{len(encoder.dropped)} left out")
+    return ", ".join(counted)

@@ -44,11 +44,12 @@ class TrainModelStep(BaseStep[TrainContext]):
         return self._train(context, Checkpoints(recorded.places[-1]))
 
     def _train(self, context: TrainContext, checkpoints: Checkpoints) -> StepResult:
+        from handrail_train.attaching import attach_curves
         from handrail_train.training import Schedule, Training
 
         options = context.options
         checkpoints.make()
-        split = context.use_split()
+        split = context.use_learnt().split
         schedule = Schedule(
             epochs=options.epochs,
             patience=options.patience,
@@ -67,12 +68,13 @@ class TrainModelStep(BaseStep[TrainContext]):
             seed=options.seed,
             schedule=schedule,
             checkpoints=checkpoints,
-            fingerprint=context.dataset["fingerprint"],
+            about={"data": context.dataset["fingerprint"]},
             told=told,
         )
         kept = training.run()
         latest = checkpoints.latest() or kept
         context.history = latest.history
+        attach_curves(context, latest.history)
         context.model_path = str(checkpoints.path(kept.epoch))
         context.opened.trained, context.opened.predictor = kept, None
         return _result(kept, latest)
@@ -106,7 +108,7 @@ def _result(kept: Checkpoint, latest: Checkpoint) -> StepResult:
     shown = kept.history[-1]
     figures = ", ".join(
         f"{name.replace('_', ' ')} {shown[name]:.4g}"
-        for name in ("loss", WATCHED, "validation_accuracy")
+        for name in ("loss", WATCHED, "validation_accuracy", "validation_rmse")
         if name in shown
     )
     best = f", the best after {kept.epoch}" if kept.epoch != latest.epoch else ""

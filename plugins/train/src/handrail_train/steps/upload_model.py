@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail import BaseStep, StepResult
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from handrail_train.undo import UploadUndo
 
 
-SCORES = ("accuracy", "macro_f1", "log_loss")
 # The params that the model depends on, besides the data and the hyper-parameters.
 REPORTED = (
-    *("target", "features", "drop", "missing", "epochs", "patience", "tolerance"),
-    *("test_share", "validation_share", "seed"),
+    *("target", "task", "features", "drop", "column", "missing", "class_weight"),
+    *("epochs", "patience", "tolerance", "test_share", "validation_share"),
+    *("split_group", "split_time", "folds", "seed"),
 )
 
 
@@ -111,43 +110,70 @@ def files_of(context: TrainContext) -> Files:
     Raises:
         CheckpointError: The trained model is missing or damaged.
     """
-    from handrail_train.pictures import confusion_matrix, learning_curve
+    from handrail_train.card import card_of
+    from handrail_train.pictures import learning_curve
+    from handrail_train.predictor import table_to_dict
     from handrail_train.publishing import Files
 
     checkpoint, kind = context.use_checkpoint(), context.options.model_kind()
+    learnt = context.use_learnt()
+    table = table_to_dict(learnt.encoder, learnt.dataset.target)
+    report = _report(context, checkpoint)
     contents = {
         "model": (kind.artefact(checkpoint.content), kind.suffix),
-        "report": (_report(context, checkpoint), ".json"),
+        "table": (_json(table), ".json"),
+        "report": (_json(report), ".json"),
+        "card": (card_of(context.options.model_name, report).encode(), ".md"),
         "learning_curve": (learning_curve(context.history, checkpoint.epoch).encode(), ".svg"),
+        **{name: (plot.encode(), ".svg") for name, plot in _plots(context)},
     }
-    if context.metrics:
-        contents["confusion_matrix"] = (confusion_matrix(context.metrics).encode(), ".svg")
     return Files(run=context.run, contents=contents)
 
 
+def _plots(context: TrainContext) -> Iterator[tuple[str, str]]:
+    """Yield the plots of the test, each with its name."""
+    from handrail_train import pictures
+
+    metrics = context.metrics
+    if "confusion" in metrics:
+        yield "confusion_matrix", pictures.confusion_matrix(metrics)
+        yield "calibration", pictures.calibration_chart(metrics)
+    if metrics.get("importance"):
+        yield "importance", pictures.importance_chart(metrics["importance"])
+    if "r2" in metrics:
+        learnt = context.use_learnt()
+        truth = learnt.dataset.values[learnt.rows.test]
+        told = context.use_predictor().of(learnt.split.test)
+        yield "told_and_true", pictures.residuals_chart(truth.tolist(), told.tolist())
+
+
 def _about(context: TrainContext) -> dict[str, Any]:
+    from handrail_train.figures import FIGURES
+
     options, metrics = context.options, context.metrics
     return {
         "name": options.model_name,
         "kind": options.kind,
         "data": context.dataset["fingerprint"],
-        "scores": {name: metrics[name] for name in SCORES if name in metrics},
+        "scores": {name: metrics[name] for name in FIGURES if name in metrics},
         "libraries": options.model_kind().versions(),
     }
 
 
-def _report(context: TrainContext, checkpoint: Checkpoint) -> bytes:
+def _report(context: TrainContext, checkpoint: Checkpoint) -> dict[str, Any]:
     """Return all that is known of the training: equal for equal trainings."""
     options = context.options
-    about = {
+    return {
         "kind": options.kind,
         "hyper": options.hyper_parameters().model_dump(mode="json"),
         "params": options.model_dump(mode="json", include=set(REPORTED)),
-        "dataset": {"name": Path(options.data).name, **context.dataset},
+        "dataset": {"name": options.source().name, **context.dataset},
         "history": context.history,
         "best_epoch": checkpoint.epoch,
         "metrics": context.metrics,
         "libraries": options.model_kind().versions(),
     }
-    text = json.dumps(about, indent=1, sort_keys=True, allow_nan=False)
-    return text.encode() + b"\n"
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"

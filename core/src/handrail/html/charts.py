@@ -20,7 +20,7 @@ _SERIES = 6
 """How many series of one chart are told apart."""
 
 _MOST = 1000  # Points of a series that are drawn.
-_BARS = 40
+_BARS = 20
 _NAME = 12  # Letters of a name at an axis.
 _FIELDS = 40  # Rows, and columns, of a heatmap.
 

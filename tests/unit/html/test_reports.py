@@ -151,6 +151,8 @@ def test_long_logs_and_wide_sweeps_are_cut_and_say_so() -> None:
     wide = document(swept(rates=300))
     assert len(wide.encode()) < 400_000
     assert "and 400 more runs" in wide
+    assert mistakes(read(wide)) == []  # Points lead to runs that are there.
+    assert "best accuracy" in read(wide).words
 
 
 def test_many_metrics_are_cut_and_say_so() -> None:

@@ -89,6 +89,11 @@ class RunLink(Protocol):
         """The place of the running step in the plan, from 0."""
         ...
 
+    @property
+    def attempt(self) -> int:
+        """How often the running step has begun in this run, this time included."""
+        ...
+
     def recorder(self) -> Recorder:
         """Return the recorder of the running attempt."""
         ...

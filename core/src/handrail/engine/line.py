@@ -226,6 +226,11 @@ class Line:
         return None if planned is None else f"{self.run_id}/{planned.name}"
 
     @property
+    def attempt(self) -> int:
+        """How often the running step has begun in this run, this time included."""
+        return self.run.attempts.get(self.position, 1)
+
+    @property
     def outcome(self) -> str | None:
         """How the run ended, once that is known."""
         return self.run.outcome

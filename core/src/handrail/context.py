@@ -90,8 +90,8 @@ class RunLink(Protocol):
         ...
 
     @property
-    def attempt(self) -> int:
-        """How often the running step has begun in this run, this time included."""
+    def attempt(self) -> tuple[str, str, int] | None:
+        """The running attempt in the journal: UUID of the run, name of the step, and number."""
         ...
 
     def recorder(self) -> Recorder:

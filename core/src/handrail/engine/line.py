@@ -226,9 +226,12 @@ class Line:
         return None if planned is None else f"{self.run_id}/{planned.name}"
 
     @property
-    def attempt(self) -> int:
-        """How often the running step has begun in this run, this time included."""
-        return self.run.attempts.get(self.position, 1)
+    def attempt(self) -> tuple[str, str, int] | None:
+        """The running attempt in the journal: UUID of the run, name of the step, and number."""
+        planned = self.running()
+        if planned is None:
+            return None
+        return self.run_id, planned.name, self.run.attempts.get(self.position, 1)
 
     @property
     def outcome(self) -> str | None:

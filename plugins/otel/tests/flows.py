@@ -115,3 +115,17 @@ def work(context: BaseStepContext) -> None:
 
 
 slow = action("slow", [begin, work])
+
+
+class Sizes(BaseModel):
+    """What the runs of a sweep are given."""
+
+    size: int = 1
+
+
+@step
+def measure(context: ActionContext) -> None:
+    context.set_metrics({"size": context.params.size})
+
+
+measures = action("measures", [measure], params=Sizes)

@@ -216,3 +216,21 @@ def test_it_can_be_turned_off(
     run(flows.plain, journal)
     assert traced.spans == []
     assert os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == traced.url
+
+
+def test_the_runs_of_a_sweep_are_linked_to_it(traced: Receiver, journal: SqliteJournal) -> None:
+    """Each has a trace of its own, with a link to the span of the sweep that began it."""
+    handrail.sweep(flows.measures, over={"size": [1, 2, 3]}, journal=journal, executor="threads:2")
+    assert handrail_otel.flush(60)
+    sweep = next(
+        span
+        for span in traced.spans
+        if "handrail.sweep" not in span.attributes and span.kind == SERVER
+    )
+    children = [span for span in traced.spans if "handrail.sweep" in span.attributes]
+    assert len(children) == 3
+    assert len({span.trace for span in (sweep, *children)}) == 4
+    for child in children:
+        assert child.links == [(sweep.trace, sweep.id, "sweep")]
+        check_trace([span for span in traced.spans if span.trace == child.trace])
+    check_trace([span for span in traced.spans if span.trace == sweep.trace])

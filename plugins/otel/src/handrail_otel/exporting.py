@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import record, replace
-from handrail.journal import KeepsItems, SqliteJournal
+from handrail.journal import KeepsItems, KnowsChildren, SqliteJournal
 from handrail.records import record_of
-from handrail_otel.ids import root_id, trace_id
+from handrail_otel.ids import remote_of, root_id, trace_id
 from handrail_otel.sent import sent_of
 from handrail_otel.settings import exports
 from handrail_otel.spans import (
@@ -25,7 +26,6 @@ from handrail_otel.spans import (
 
 if TYPE_CHECKING:
     from handrail.journal import ChunkRow, Journal, RunRow
-    from handrail_otel.ids import Remote
     from handrail_otel.lineage import Lineage
     from handrail_otel.otlp import Metrics, Sender
     from handrail_otel.sent import Sent
@@ -70,11 +70,24 @@ class Exporter:
         self._metrics: Metrics | None = None
         self._lineage: Lineage | None = None
 
-    def begin(self, journal: Journal, number: int, parent: Remote | None) -> None:
+    def begin(self, journal: Journal, number: int) -> None:
         """Note which span of another program a run belongs to, unless that is known already."""
-        recorded = journal.read(number, fields=False)
-        with sent_of(journal, recorded.row.uid).locked(parent):
+        # The runs of a sweep have traces of their own.
+        parent = remote_of(os.environ.get("TRACEPARENT", "")) if number > 0 else None
+        uid = journal.read(number, fields=False).row.uid
+        with sent_of(journal, uid).locked(parent):
             pass
+
+    def is_left_to_sweep(self, journal: Journal, number: int) -> bool:
+        """Return whether a run is of a sweep whose process is there, and exports it."""
+        parent = parent_of(number)
+        return parent is not None and journal.holder(parent) is not None
+
+    def children(self, journal: Journal, number: int) -> Iterable[RunRow]:
+        """Return the runs of a sweep, if it is one; those that can be read."""
+        if number < 0 or not isinstance(journal, KnowsChildren):
+            return []
+        return [row for row in journal.children(number) if row.damage is None]
 
     def export(
         self, journal: Journal, number: int, *, dead: bool = False, again: bool = False

@@ -17,16 +17,12 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from handrail.cli import echo
-from handrail.journal import KnowsChildren
-from handrail_otel.exporting import Exported, Exporter, open_journal, parent_of
-from handrail_otel.ids import remote_of
-
 if TYPE_CHECKING:
     from handrail.journal import Journal
+    from handrail_otel.exporting import Exported, Exporter
     from handrail_otel.settings import OtelSettings
 
-_SHARE = 50  # A thread reads and sends for at most one of so many seconds.
+_SHARE = 50  # A thread works for at most one of so many seconds.
 
 _following: list[Follower] = []
 _process = os.getpid()
@@ -35,7 +31,7 @@ _process = os.getpid()
 def started(event: Any, settings: OtelSettings) -> None:
     """Follow a run that begins or goes on."""
     _following[:] = [each for each in _following if each.is_alive() or each.told]
-    follower = Follower(event.journal, event.number, event.action, settings)
+    follower = Follower(event.journal, event.number, settings)
     _following.append(follower)
     follower.start()
 
@@ -74,7 +70,6 @@ class Follower(threading.Thread):
     Args:
         address: Where its journal is.
         number: Its number.
-        action: Its action.
         settings: The settings of the pack.
 
     Attributes:
@@ -85,13 +80,12 @@ class Follower(threading.Thread):
         told: What has to be told at the end, or nothing.
     """
 
-    def __init__(self, address: str, number: int, action: str, settings: OtelSettings) -> None:
+    def __init__(self, address: str, number: int, settings: OtelSettings) -> None:
         super().__init__(name=f"handrail-otel run {number}", daemon=True)
         self._address = address
         self._number = number
-        self._action = action
         self._settings = settings
-        self._exporter = Exporter(settings)
+        self._exporter: Exporter | None = None
         self._over: set[int] = set()
         self._counted = False
         self.longest = settings.wait
@@ -103,8 +97,12 @@ class Follower(threading.Thread):
     def run(self) -> None:
         """Export until the run is over."""
         try:
+            # What it needs is imported here, beside the run.
+            from handrail_otel.exporting import Exporter, open_journal  # noqa: PLC0415
+
+            self._exporter = exporter = Exporter(self._settings)
             with closing(open_journal(self._address)) as journal:
-                self._follow(journal)
+                self._follow(journal, exporter)
         except Exception as error:  # noqa: BLE001 - a run goes on without its trace
             self.told = self._message(f"{type(error).__name__}: {error}")
         finally:
@@ -112,40 +110,37 @@ class Follower(threading.Thread):
 
     def give_up(self) -> None:
         """Stop sending: the process ends."""
-        self._exporter.close()
+        if self._exporter is not None:
+            self._exporter.close()
         self.told = self._message("no answer in time")
 
-    def _follow(self, journal: Journal) -> None:
-        if _is_followed_elsewhere(journal, self._number):
+    def _follow(self, journal: Journal, exporter: Exporter) -> None:
+        if exporter.is_left_to_sweep(journal, self._number):
             return
-        parent = remote_of(os.environ.get("TRACEPARENT", "")) if self._number > 0 else None
-        self._exporter.begin(journal, self._number, parent)
+        exporter.begin(journal, self._number)
         delay = 0.0
         while True:
             # Nothing has ended yet, but for a run that goes on; and others are told of the start.
             if delay:
                 self.wake.wait(delay)
             self.wake.clear()
-            ends, began = self.ends, time.monotonic()
-            is_over = journal.read(self._number, fields=False).row.outcome is not None
-            is_over = is_over or journal.holder(self._number) is None
-            exported = self._exporter.export(journal, self._number)
-            self._export_children(journal, exported)
+            ends, began = self.ends, time.thread_time()
+            row = journal.read(self._number, fields=False).row
+            is_over = row.outcome is not None or journal.holder(self._number) is None
+            exported = exporter.export(journal, self._number)
+            self._export_children(journal, exporter, exported)
             if is_over or ends:
-                self._end(exported)
+                if self._counted:
+                    exporter.active(row.action, -1)
+                if exported.error:
+                    self.told = self._message(exported.error)
                 return
             if delay and not self._counted:
                 self._counted = True
-                self._exporter.active(self._action, 1)
+                exporter.active(row.action, 1)
             if not self.wake.is_set():
                 self.looked.set()
-            delay = max(self._settings.interval, _SHARE * (time.monotonic() - began))
-
-    def _end(self, exported: Exported) -> None:
-        if self._counted:
-            self._exporter.active(self._action, -1)
-        if exported.error:
-            self.told = self._message(exported.error)
+            delay = max(self._settings.interval, _SHARE * (time.thread_time() - began))
 
     def _message(self, reason: str) -> str:
         return (
@@ -153,22 +148,14 @@ class Follower(threading.Thread):
             f"to do that later:  handrail otel export {self._number}"
         )
 
-    def _export_children(self, journal: Journal, exported: Exported) -> None:
+    def _export_children(self, journal: Journal, exporter: Exporter, exported: Exported) -> None:
         """Export the runs of a sweep that are over."""
-        if self._number < 0 or not isinstance(journal, KnowsChildren):
-            return
-        for row in journal.children(self._number):
-            if row.outcome is not None and row.number not in self._over and row.damage is None:
-                child = self._exporter.export(journal, row.number)
+        for row in exporter.children(journal, self._number):
+            if row.outcome is not None and row.number not in self._over:
+                child = exporter.export(journal, row.number)
                 if child.is_over:
                     self._over.add(row.number)
                 exported.error = exported.error or child.error
-
-
-def _is_followed_elsewhere(journal: Journal, number: int) -> bool:
-    """Return whether a run is the child of a sweep, whose process exports it."""
-    parent = parent_of(number)
-    return parent is not None and journal.holder(parent) is not None
 
 
 @atexit.register
@@ -187,4 +174,6 @@ def _end_of_process() -> None:
         if each.is_alive():
             each.give_up()
         if each.told:
+            from handrail.cli import echo  # noqa: PLC0415 - hardly ever
+
             echo(each.told, err=True)

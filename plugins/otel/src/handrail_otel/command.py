@@ -99,17 +99,22 @@ def _chosen(journal: Journal, *, everything: bool) -> Iterator[int]:
 
 
 def _tell(number: int, exported: Exported, *, named: bool) -> None:
-    if exported.spans or named or exported.error:
-        sent = f"{exported.spans:,} span{'s' * (exported.spans != 1)} sent"
-        echo(f"run {number}: {sent if exported.spans else 'nothing was left to send'}")
+    if exported.spans:
+        echo(f"run {number}: {_count(exported.spans)} sent")
+    if exported.error:
+        left = f"{_count(exported.left)} not sent" if exported.left else "not all was sent"
+        echo(f"run {number}: {left}: {exported.error}", err=True)
+    elif named and not exported.spans and not exported.doubtful:
+        echo(f"run {number}: nothing was left to send")
     if exported.doubtful:
         echo(
-            f"  {exported.doubtful:,} may have arrived when a process died; to send them again:  "
-            f"handrail otel export {number} --again"
+            f"run {number}: {_count(exported.doubtful)} may have arrived before; to send them "
+            f"again:  handrail otel export {number} --again"
         )
-    if exported.error:
-        left = f"{exported.left:,} spans are left: " if exported.left else ""
-        echo(f"  {left}{exported.error}", err=True)
+
+
+def _count(spans: int) -> str:
+    return f"{spans:,} span{'s' * (spans != 1)}"
 
 
 def _to_dict(exported: Exported) -> dict[str, Any]:

@@ -8,19 +8,20 @@ for which the process waits a few seconds at most.
 from __future__ import annotations
 
 import atexit
-
-# What OpenTelemetry imports of it cannot be imported any more while a process ends.
-import concurrent.futures.thread  # noqa: F401
 import os
 import threading
 import time
 from contextlib import closing, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handrail.journal import Journal
     from handrail_otel.exporting import Exported, Exporter
     from handrail_otel.settings import OtelSettings
+
+# OpenTelemetry imports it, which is too late once a process ends.
+import_module("concurrent.futures.thread")
 
 _SHARE = 50  # A thread works for at most one of so many seconds.
 

@@ -50,7 +50,7 @@ def end_of(run: TracedRun, end: End) -> dict[str, Any]:
         kind = "FAIL"
     elif kind == "ABORT" and run.fence:
         kind = "COMPLETE"  # An undo that somebody asked for has done what it should.
-    event = {"eventType": kind, "eventTime": run.ended, **_about(run)}
+    event: dict[str, Any] = {"eventType": kind, "eventTime": run.ended, **_about(run)}
     if kind == "FAIL" and end.message is not None:
         event["run"]["facets"]["errorMessage"] = {
             **_facet("ErrorMessageRunFacet", "1-0-1"),
@@ -125,7 +125,7 @@ def _namespace() -> str:
 
 
 def _datasets(row: RunRow, names: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    values = json.loads(row.params).get("values", {}) if row.params else {}
+    values: dict[str, Any] = json.loads(row.params or "{}").get("values", {})
     for name in names:
         value = values.get(name)
         if isinstance(value, str) and value:

@@ -511,7 +511,7 @@ class _Plan:
 @lru_cache(maxsize=2)
 def _planned(text: str) -> _Plan:
     # Cached, because the plan of a long run has megabytes.
-    plan = json.loads(text) if text else {}
+    plan: dict[str, Any] = json.loads(text or "{}")
     return _Plan(
         actions=tuple(str(each["name"]) for each in plan.get("actions", ())),
         steps={step["name"]: _facts(step) for step in plan.get("steps", ())},
@@ -519,8 +519,8 @@ def _planned(text: str) -> _Plan:
 
 
 def _facts(step: Mapping[str, Any]) -> dict[str, Any]:
-    origin = step.get("origin") or {}
-    facts = {
+    origin: Mapping[str, Any] = step.get("origin") or {}
+    facts: dict[str, Any] = {
         "handrail.group": step.get("group"),
         "handrail.lane": step.get("lane"),
         "handrail.pack": origin.get("pack"),

@@ -196,7 +196,11 @@ class Exporter:
                 return
             keys = [f"{span.id:016x}" for span in batch]
             sent.tries([*keys, last] if root in keys else keys)
-            answer = sender.send(batch, trace, parent)
+            try:
+                answer = sender.send(batch, trace, parent)
+            except Exception:
+                sent.refused()
+                raise
             if answer == "arrived":
                 sent.arrived()
                 exported.spans += len(batch)

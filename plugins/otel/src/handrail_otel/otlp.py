@@ -7,6 +7,7 @@ import math
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
@@ -138,9 +139,11 @@ class Sender:
         """
         made = [self._readable(span, trace, parent) for span in spans]
         self._session.answered, self._session.error = True, "it was refused"
-        if self._exporter.export(made) is SpanExportResult.SUCCESS:
-            self.error = ""
-            return "arrived"
+        # Older exporters raise what the session raises.
+        with suppress(NotTakenError):
+            if self._exporter.export(made) is SpanExportResult.SUCCESS:
+                self.error = ""
+                return "arrived"
         self.error = self._session.error
         return "refused" if self._session.answered else "in doubt"
 

@@ -171,27 +171,32 @@ def test_two_exports_at_a_time_take_turns(
     assert len(traced.spans) == 4
 
 
-def test_a_batch_that_was_being_sent_is_in_doubt(tmp_path: Path) -> None:
-    """What a process that died was sending is neither sent nor unsent, for the next process."""
+def test_only_what_was_on_its_way_is_in_doubt(tmp_path: Path) -> None:
+    """What a process that died was about to send is sent again; what was on its way is not."""
     first = Sent(tmp_path / "run")
     with first.locked():
         first.tries(["a", "b"])
+        first.on_the_way()
         first.arrived()
         first.tries(["c"])
         first.refused()
         first.tries(["d"])
+        first.on_the_way()
+    with first.locked():
+        first.tries(["e"])
     with (tmp_path / "run").open("a") as file:
-        file.write("? e f")  # It died in the middle of the line.
+        file.write("? f g")  # It died in the middle of the line.
     second = Sent(tmp_path / "run")
     with second.locked():
-        assert [key for key in "abcdef" if second.knows(key)] == ["a", "b", "d", "e", "f"]
-        assert second.doubtful == {"d", "e", "f"}
+        assert [key for key in "abcdefg" if second.knows(key)] == ["a", "b", "d"]
+        assert second.doubtful == {"d"}
         second.forget_doubts()
         second.tries(["d"])
         second.arrived()
     third = Sent(tmp_path / "run")
     with third.locked():
-        assert third.doubtful == {"e", "f"}
+        assert third.knows("d")
+        assert third.doubtful == set()
 
 
 def test_without_an_endpoint_the_command_says_so(

@@ -15,7 +15,7 @@ from typing import Any
 import flows
 import pytest
 from processes import Folder
-from receiver import LONG, Receiver
+from receiver import LONG, SERVER, Got, Receiver, check_trace
 
 import handrail
 import handrail_otel
@@ -126,9 +126,10 @@ def test_killed_at_any_time_a_run_starts_once_and_ends_once(
 ) -> None:
     """Whenever a run is killed, and then finished: one START, and one event for its end.
 
-    That of a process that was killed after its run had ended is sent by the command.
+    And one trace, in which nothing is missing, and nothing is doubled. What a process did not send
+    that was killed after its run had ended is sent by the command.
     """
-    here = Folder(tmp_path, {"OPENLINEAGE_URL": receiver.url})
+    here = Folder(tmp_path, {"OPENLINEAGE_URL": receiver.url, **receiver.environ})
     chance = random.Random(7)
     for number in range(1, KILLS + 1):
         if _killed(here, number, after=chance.uniform(0.0, 0.25)):
@@ -140,6 +141,13 @@ def test_killed_at_any_time_a_run_starts_once_and_ends_once(
     assert len(ends) == KILLS
     for found in ends.values():
         assert sorted(found) == ["COMPLETE", "START"]
+    traces: dict[str, list[Got]] = {}
+    for span in receiver.spans:
+        traces.setdefault(span.trace, []).append(span)
+    assert len(traces) == KILLS
+    for spans in traces.values():
+        check_trace(spans)
+        assert len([span for span in spans if span.kind == SERVER]) == 1
 
 
 def _killed(here: Folder, number: int, after: float) -> bool:

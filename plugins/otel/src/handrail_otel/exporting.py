@@ -197,7 +197,7 @@ class Exporter:
             keys = [f"{span.id:016x}" for span in batch]
             sent.tries([*keys, last] if root in keys else keys)
             try:
-                answer = sender.send(batch, trace, parent)
+                answer = sender.send(batch, trace, parent, sent.on_the_way)
             except Exception:
                 sent.refused()
                 raise

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
@@ -29,6 +29,9 @@ from opentelemetry.trace import (
     TraceFlags,
     set_span_in_context,
 )
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 import handrail
 from handrail_otel import __version__
@@ -54,6 +57,40 @@ class NotTakenError(Exception):
     """A collector has not taken a request, or has not said so in time."""
 
 
+def _nothing() -> None: ...
+
+
+class _Adapter(HTTPAdapter):
+    """Tells when a request is handed to the system: it arrives even if this process is killed then.
+
+    Args:
+        handed_over: Called at that time.
+    """
+
+    def __init__(self, handed_over: Callable[[], object]) -> None:
+        self._handed_over = handed_over
+        super().__init__()
+
+    def init_poolmanager(self, *given: Any, **options: Any) -> None:
+        """Let the connections of the pools tell it."""
+        super().init_poolmanager(*given, **options)
+        handed_over = self._handed_over
+
+        class Plain(HTTPConnection):
+            def getresponse(self) -> Any:
+                handed_over()
+                return super().getresponse()
+
+        class Secure(HTTPSConnection):
+            def getresponse(self) -> Any:
+                handed_over()
+                return super().getresponse()
+
+        plain = type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
+        secure = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
+        self.poolmanager.pool_classes_by_scheme = {"http": plain, "https": secure}
+
+
 class _Session(requests.Session):
     """Sends each request once, and remembers what came of the last one.
 
@@ -63,12 +100,19 @@ class _Session(requests.Session):
     Attributes:
         error: Why the last request was not taken.
         answered: Whether it is certain that it was not.
+        handed_over: Called when a request is sent as a whole, and its answer is waited for.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.error = ""
         self.answered = True
+        self.handed_over: Callable[[], object] = _nothing
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(self._tell))
+
+    def _tell(self) -> None:
+        self.handed_over()
 
     def request(self, *given: Any, **options: Any) -> requests.Response:
         """Send a request.
@@ -129,15 +173,23 @@ class Sender:
         decision = sampler.should_sample(above, trace, name, kind).decision
         return decision is Decision.RECORD_AND_SAMPLE
 
-    def send(self, spans: Sequence[Span], trace: int, parent: Remote | None) -> Answer:
+    def send(
+        self,
+        spans: Sequence[Span],
+        trace: int,
+        parent: Remote | None,
+        handed_over: Callable[[], object],
+    ) -> Answer:
         """Send spans of one trace in one request.
 
         Args:
             spans: The spans.
             trace: The id of the trace.
             parent: The span of another program that holds the run, or None.
+            handed_over: Called when all of them are on their way.
         """
         made = [self._readable(span, trace, parent) for span in spans]
+        self._session.handed_over = handed_over
         self._session.answered, self._session.error = True, "it was refused"
         # Older exporters raise what the session raises.
         with suppress(NotTakenError):

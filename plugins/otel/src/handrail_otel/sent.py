@@ -1,8 +1,9 @@
 """Remembers what was sent of a run, in a small file beside its journal: nothing is sent twice.
 
-A line is added before a batch is sent, and another when the answer is there. A process that dies in
-between leaves the batch in doubt: nobody can say whether it has arrived, so it is not sent again
-unless somebody asks for that. Processes that send of one run take turns.
+A line is added before a batch is sent, when it is on its way, and when the answer is there. What a
+process that died was about to send was not sent. What was on its way is in doubt: it has arrived,
+but nobody can say whether it was taken, so it is not sent again unless somebody asks for that.
+Processes that send of one run take turns.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Sent:
 
     Attributes:
         parent: The span of another program that the run belongs to, or None.
-        doubtful: What was being sent when a process died.
+        doubtful: What was on its way when a process died, or has had no answer.
     """
 
     def __init__(self, file: Path) -> None:
@@ -41,6 +42,7 @@ class Sent:
         self._read = 0
         self._known: set[str] = set()
         self._trying: tuple[str, ...] = ()
+        self._is_on_the_way = False
         self._is_new = True
         self.parent: Remote | None = None
         self.doubtful: set[str] = set()
@@ -89,37 +91,31 @@ class Sent:
 
     def tries(self, keys: Collection[str]) -> None:
         """Note that these are about to be sent."""
-        self._write(f"? {' '.join(keys)}")
-        self._trying = tuple(keys)
-        self._known |= set(keys)
+        self._note(f"? {' '.join(keys)}")
+
+    def on_the_way(self) -> None:
+        """Note that those that were about to be sent arrive, even if this process is killed."""
+        self._note("> ")
 
     def arrived(self) -> None:
-        """Note that those that were about to be sent have arrived."""
-        self._write("+")
-        self.doubtful -= set(self._trying)
-        self._trying = ()
+        """Note that those that were about to be sent were taken."""
+        self._note("+ ")
 
     def refused(self) -> None:
-        """Note that those that were about to be sent have not arrived."""
-        self._write("-")
-        self._known -= set(self._trying)
-        self.doubtful -= set(self._trying)
-        self._trying = ()
+        """Note that those that were about to be sent were not taken."""
+        self._note("- ")
 
     def in_doubt(self) -> None:
         """Leave those that were about to be sent in doubt."""
-        self.doubtful |= set(self._trying)
-        self._trying = ()
+        self._settle()
 
     def add(self, key: str) -> None:
         """Note that something was handed over."""
-        self._write(f"! {key}")
-        self._known.add(key)
+        self._note(f"! {key}")
 
     def take_back(self, key: str) -> None:
         """Note that something that was handed over was refused."""
-        self._write(f"~ {key}")
-        self._known.discard(key)
+        self._note(f"~ {key}")
 
     def forget_doubts(self) -> None:
         """Let what is in doubt be sent again."""
@@ -148,8 +144,16 @@ class Sent:
         self._take(data.decode("utf-8", "replace").splitlines())
         self._settle()
 
+    def _note(self, line: str) -> None:
+        self._write(line)
+        self._take([line])
+
     def _settle(self) -> None:
-        self.doubtful |= set(self._trying)
+        """Decide about what was about to be sent when its process died, or gave up waiting."""
+        if self._is_on_the_way:
+            self.doubtful |= set(self._trying)
+        else:
+            self._known -= set(self._trying)
         self._trying = ()
 
     def _take(self, lines: Iterable[str]) -> None:
@@ -159,14 +163,14 @@ class Sent:
                 self.parent, self._is_new = remote_of(rest), False
             elif kind == "?":
                 self._settle()
-                self._trying = tuple(rest.split())
+                self._trying, self._is_on_the_way = tuple(rest.split()), False
                 self._known |= set(self._trying)
-            elif kind == "+":
+            elif kind == ">":
+                self._is_on_the_way = True
+            elif kind in "+-":
                 self.doubtful -= set(self._trying)
-                self._trying = ()
-            elif kind == "-":
-                self._known -= set(self._trying)
-                self.doubtful -= set(self._trying)
+                if kind == "-":
+                    self._known -= set(self._trying)
                 self._trying = ()
             elif kind == "!":
                 self._known.add(rest)

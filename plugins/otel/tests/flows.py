@@ -22,11 +22,24 @@ from handrail import (
 from handrail_otel import traceparent
 
 
+def exports() -> int:
+    """Return how many batches of spans were taken of the runs here."""
+    files = Path(".handrail/otel").glob("*")
+    return sum(file.read_text().count("\n+") for file in files)
+
+
+BEFORE = exports()
+
+
 def dies(place: str) -> None:
-    """Kill this process, if the test wants that here, once."""
+    """Kill this process, if the test wants that here, once; not before it has exported a span."""
     mark = Path("die-at")
     if mark.exists() and mark.read_text().strip() == place:
         mark.unlink()
+        until = time.monotonic() + 60
+        while "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ and exports() == BEFORE:
+            assert time.monotonic() < until
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
 
 

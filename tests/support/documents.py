@@ -14,13 +14,17 @@ HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 @dataclass
 class Node:
-    """An element: its name, attributes, text, and elements."""
+    """An element: its name, its attributes, and the texts and elements in it."""
 
     name: str
     attributes: Mapping[str, str | None]
     above: Node | None = None
-    below: list[Node] = field(default_factory=list["Node"])
-    text: str = ""
+    content: list[Node | str] = field(default_factory=list["Node | str"])
+
+    @property
+    def below(self) -> list[Node]:
+        """The elements directly in it."""
+        return [each for each in self.content if isinstance(each, Node)]
 
     def all(self, *names: str) -> Iterator[Node]:
         """Yield the elements in it, in the order of the document; those of some names, if given."""
@@ -32,7 +36,7 @@ class Node:
     @property
     def words(self) -> str:
         """All text in it."""
-        return self.text + "".join(each.words for each in self.below)
+        return "".join(each if isinstance(each, str) else each.words for each in self.content)
 
     def is_in(self, *names: str) -> bool:
         """Return whether it is in an element of one of these names."""
@@ -48,7 +52,7 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert len(dict(attrs)) == len(attrs), f"<{tag}> has an attribute twice: {attrs}"
         node = Node(tag, dict(attrs), self.here)
-        self.here.below.append(node)
+        self.here.content.append(node)
         if tag not in VOID:
             self.here = node
 
@@ -58,7 +62,7 @@ class _Reader(HTMLParser):
         self.here = self.here.above
 
     def handle_data(self, data: str) -> None:
-        self.here.text += data
+        self.here.content.append(data)
 
     def handle_comment(self, data: str) -> None:
         raise AssertionError(f"a comment: {data}")

@@ -12,7 +12,7 @@ import pytest
 from documents import mistakes, read, requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shown_runs import EVERY, Shown, curve, line, listed, shown, span, step, swept
+from shown_runs import EVERY, Shown, at, attached, curve, line, listed, shown, span, step, swept
 
 from handrail.html import page, report, runs_view
 
@@ -151,6 +151,8 @@ def test_long_logs_and_wide_sweeps_are_cut_and_say_so() -> None:
     wide = document(swept(rates=300))
     assert len(wide.encode()) < 400_000
     assert "and 400 more runs" in wide
+    assert mistakes(read(wide)) == []  # Points lead to runs that are there.
+    assert "best accuracy" in read(wide).words
 
 
 def test_many_metrics_are_cut_and_say_so() -> None:
@@ -178,3 +180,20 @@ def test_a_running_step_says_how_far_it_is() -> None:
     [bar] = top.all("progress")
     assert (bar.attributes["value"], bar.attributes["max"]) == ("115", "200")
     assert top.words.count("57 %, 115/200") + top.words.count("58 %, 115/200") >= 2
+
+
+def test_long_tables_are_folded_and_counters_are_not_drawn() -> None:
+    """The first rows are seen at once, more on demand, and the rest is counted."""
+    rows = [[f"file_{place}", place] for place in range(300)]
+    table = attached("files", "table", {"columns": ["file", "size"], "rows": rows, "total": 4_000})
+    counter = {**curve("epoch"), "points": [[place, at(place), place] for place in range(9)]}
+    metrics = {"loss": curve("loss"), "epoch": counter}
+    fit = step("fit", "done", span(0, 1), metrics=metrics, attachments=[table])
+    top = read(document(shown(fit)))
+    [folded] = [each for each in top.all("details") if "more rows" in each.words]
+    assert {cell.words for cell in folded.all("td")} >= {"file_10", "file_99"}
+    assert "file_9" not in {cell.words for cell in folded.all("td")}
+    assert "and 3,900 more rows" in top.words
+    captions = [each.words for each in top.all("figcaption")]
+    assert "loss of fit" in captions
+    assert "epoch of fit" not in captions

@@ -13,11 +13,12 @@ from handrail.html.charts import (
 )
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.markdown import markdown
-from handrail.html.parts import heads, left_out, scrolling, section
+from handrail.html.parts import heads, left_out, opened, scrolling, section
 from handrail.html.scales import short_number
 from handrail.recovery.shown import Shown, parts
 
 _MOST_ROWS = 100
+_LONG, _FIRST = 15, 10  # Of a table with more rows, so many are shown at once.
 _MOST = 60
 _ROOM = 2_000_000
 """Letters of all attachments of a report: pictures are long."""
@@ -96,21 +97,27 @@ def _table(title: str, value: Shown) -> Markup:
         for place, column in enumerate(columns)
         if rows and all(isinstance(row[place], int | float | None) for row in rows)
     }
-    cells = [
-        element(
-            "tr",
-            [
-                element("td", _cell(each), class_="number" if name in numeric else None)
-                for name, each in zip(columns, row, strict=False)
-            ],
-        )
-        for row in rows[:_MOST_ROWS]
-    ]
+
+    def table(some: Sequence[Sequence[object]]) -> Markup:
+        cells = [
+            element(
+                "tr",
+                [
+                    element("td", _cell(each), class_="number" if name in numeric else None)
+                    for name, each in zip(columns, row, strict=False)
+                ],
+            )
+            for row in some
+        ]
+        return element("table", head, element("tbody", cells))
+
     head = heads(*columns, classes=dict.fromkeys(numeric, "number"))
-    total = value.get("total") or len(rows)
-    more = total - min(len(rows), _MOST_ROWS)
-    rest = element("p", f"and {more:,} more rows", class_="muted small") if more > 0 else None
-    return joined(scrolling(element("table", head, element("tbody", cells)), title), rest)
+    first = rows if len(rows) <= _LONG else rows[:_FIRST]
+    rest = rows[len(first) : _MOST_ROWS]
+    more = (value.get("total") or len(rows)) - len(first) - len(rest)
+    folded = rest and opened(f"{len(rest):,} more rows", scrolling(table(rest), f"more of {title}"))
+    left = element("p", f"and {more:,} more rows", class_="muted small") if more > 0 else None
+    return joined(scrolling(table(first), title), folded or None, left)
 
 
 def _cell(value: object) -> Content:

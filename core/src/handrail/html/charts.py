@@ -20,7 +20,7 @@ _SERIES = 6
 """How many series of one chart are told apart."""
 
 _MOST = 1000  # Points of a series that are drawn.
-_BARS = 40
+_BARS = 20
 _NAME = 12  # Letters of a name at an axis.
 _FIELDS = 40  # Rows, and columns, of a heatmap.
 
@@ -105,7 +105,8 @@ def scatter_chart(
         names: Names in place of the numbers 0, 1, 2, ... along.
     """
     drawn = [each for each in points if _is_number(each.x) and _is_number(each.y)]
-    drawn = drawn if len(drawn) <= _MOST else _every(drawn, _MOST)
+    if len(drawn) > _MOST:
+        drawn = [*_every(drawn, _MOST), *(each for each in drawn if each.best)]
     along = names_scale(names) if names else scale_of((each.x for each in drawn), log=log_x)
     up = scale_of((each.y for each in drawn), log=log_y)
     # The marked ones last, so that no other covers them.

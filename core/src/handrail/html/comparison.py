@@ -8,6 +8,7 @@ from typing import Any
 from handrail.amounts import plural, seconds
 from handrail.html.charts import line_chart
 from handrail.html.elements import Content, Markup, element, joined
+from handrail.html.metrics import only_counts
 from handrail.html.parts import Link, hidden, left_out, moment, run_link, scrolling, section, value
 from handrail.html.scales import short_number
 from handrail.html.states import badge
@@ -166,7 +167,7 @@ def _curves(runs: Sequence[Shown], numbers: Sequence[int | str]) -> Markup | Non
         for step in shown["steps"]:
             for name, metric in part(step, "metrics").items():
                 points = parts(metric, "points")
-                if len(points) > 1:
+                if len(points) > 1 and not only_counts(metric):
                     curves.setdefault(name, {})[f"run {number}"] = [
                         (place, each if isinstance(each, int | float) else None)
                         for place, _, each in points

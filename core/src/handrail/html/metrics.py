@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from handrail.html.charts import line_chart
 from handrail.html.elements import Content, Markup, element, joined
@@ -25,7 +26,7 @@ def metrics_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
     found = [(step["name"], name, metric) for step in steps for name, metric in _metrics(step)]
     if not found:
         return None
-    curves = [each for each in found if len(_numbers(each[2])) > 1]
+    curves = [each for each in found if len(_numbers(each[2])) > 1 and not only_counts(each[2])]
     charts = [
         element(
             "figure",
@@ -68,6 +69,12 @@ def _numbers(metric: Shown) -> list[float]:
         for _, _, value in metric["points"]
         if isinstance(value, int | float) and math.isfinite(value)
     ]
+
+
+def only_counts(metric: Shown) -> bool:
+    """Return whether a metric only counts, as `epoch` does: its curve tells nothing."""
+    known = _numbers(metric)
+    return all(after - before == 1 for before, after in pairwise(known))
 
 
 def _says(name: str, metric: Shown) -> str:

@@ -43,19 +43,26 @@ def sweep_sections(
     whole = run_sections({**shown, "run": {**run, "given": given}}, link=link)
     found: dict[str, Markup | None] = {
         "outcome": whole["outcome"],
-        "sweep": _table(shown, link, most),
-        "plots": _plots(sweep),
+        "sweep": _table(shown, _listed(sweep, most), link),
+        "plots": _plots(sweep, {_id(each) for each in _listed(sweep, most)}),
         "params": whole.get("params"),
         "packs": whole.get("packs"),
     }
     return {name: each for name, each in found.items() if each is not None}
 
 
-def _table(shown: Shown, link: Link | None, most: int) -> Markup:
+def _listed(sweep: Shown, most: int) -> list[Shown]:
+    """Return the runs that are shown: the first ones, and the best one."""
+    runs = sweep["runs"]
+    best = [each for each in runs[most:] if _id(each) == str(sweep["best"])]
+    return [*runs[: most - len(best)], *best]
+
+
+def _table(shown: Shown, listed: Sequence[Shown], link: Link | None) -> Markup:
     sweep, number = shown["sweep"], shown["run"]["id"]
     over = list(sweep["over"])
     metrics = _metrics(sweep)
-    cells = [_row(each, sweep, over, metrics, link) for each in sweep["runs"][:most]]
+    cells = [_row(each, sweep, over, metrics, link) for each in listed]
     numbers = dict.fromkeys(("run", "took", *metrics), "number")
     head = heads("run", *over, "state", "took", *metrics, classes=numbers)
     table = scrolling(element("table", head, element("tbody", cells)), "The runs of the sweep")
@@ -64,7 +71,7 @@ def _table(shown: Shown, link: Link | None, most: int) -> Markup:
     about = f"{plural(len(sweep['runs']), 'run')}: {told}"
     if sweep.get("sample"):
         about += f" · drawn with seed {sweep['seed']}"
-    rest = left_out(len(sweep["runs"]) - most, "runs", f"handrail show {number} --csv")
+    rest = left_out(len(sweep["runs"]) - len(listed), "runs", f"handrail show {number} --csv")
     return section("sweep", "Runs", table, rest, _failures(sweep, number), more=about)
 
 
@@ -115,14 +122,19 @@ def _failures(sweep: Shown, number: int | str) -> Markup | None:
     return joined(element("h3", "Why runs failed"), element("ul", items), more)
 
 
-def _plots(sweep: Shown) -> Markup | None:
-    """Return a plot for each param with numbers: its value along, the metric up."""
+def _plots(sweep: Shown, listed: set[str]) -> Markup | None:
+    """Return a plot for each param: its values along, the metric up.
+
+    Args:
+        sweep: The sweep.
+        listed: The runs that are in the table, to which points lead.
+    """
     metric = sweep["metric"]
     if not metric:
         return None
     having = [each for each in sweep["runs"] if each["metrics"].get(metric) is not None]
     figures = [
-        _plot(name, metric, having, sweep)
+        _plot(name, metric, having, sweep, listed)
         for name, values in sweep["over"].items()
         if len(values) > 1 and len(having) > 1
     ]
@@ -135,7 +147,9 @@ def _plots(sweep: Shown) -> Markup | None:
     )
 
 
-def _plot(name: str, metric: str, having: Sequence[Shown], sweep: Shown) -> Markup:
+def _plot(
+    name: str, metric: str, having: Sequence[Shown], sweep: Shown, listed: set[str]
+) -> Markup:
     values = sweep["over"][name]
     numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
     log = numbers and min(values) > 0 and max(values) / min(values) >= _WIDE
@@ -146,7 +160,7 @@ def _plot(name: str, metric: str, having: Sequence[Shown], sweep: Shown) -> Mark
             y=each["metrics"][metric],
             says=f"run {_id(each)}: {_point(each)}, {metric} {_number(each['metrics'][metric])}",
             best=_id(each) == best,
-            href=f"#run-{_id(each).replace('.', '-')}",
+            href=f"#run-{_id(each).replace('.', '-')}" if _id(each) in listed else None,
         )
         for each in having
     ]

@@ -38,6 +38,7 @@ OTHER_KINDS = (
 MORE_GROUPS = {
     "arrow": ("frames",),
     "export": ("servers",),
+    "otel": ("collector",),
     "postgres": ("servers",),
     "storage": ("servers",),
     "train": ("servers", "models"),
@@ -303,7 +304,7 @@ def lowest(session: nox.Session, package: Path) -> None:
     """Test the wheel of a package with the lowest versions that it allows, and its tests need."""
     built, packages = wheels(session), needed(package, tests=True)
     more = set(MORE_GROUPS.get(package.name, ()))
-    groups = ["test", *sorted({"browser", "servers"} & more)]
+    groups = ["test", *sorted({"browser", "collector", "servers"} & more)]
     frames = group("frames") if "frames" in more else []
     # Outside the workspace, or its sources would stand in for the wheels.
     with session.chdir(WHEELS.name):

@@ -41,12 +41,16 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--force-color-profile=srgb", "--font-render-hinting=none"),
 )
-# Takes the names of this machine out of the texts of a page.
+# Takes the names of this machine out of the texts of a page, also when it changes.
 SAY_INSTEAD = """names => {
-  const texts = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT)
-  for (let text; (text = texts.nextNode()); )
-    for (const [name, instead] of Object.entries(names))
-      if (text.data.includes(name)) text.data = text.data.replaceAll(name, instead)
+  const say = () => {
+    const texts = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT)
+    for (let text; (text = texts.nextNode()); )
+      for (const [name, instead] of Object.entries(names))
+        if (text.data.includes(name)) text.data = text.data.replaceAll(name, instead)
+  }
+  say()
+  new MutationObserver(say).observe(document.body, {childList: true, subtree: true})
 }"""
 
 
@@ -96,7 +100,7 @@ class Stage:
             try:
                 yield process
             finally:
-                process.terminate()
+                process.kill()
 
     def terminal(self, name: str, *commands: str, columns: int = 80, **variables: str) -> None:
         """Make a picture of a terminal in which commands are run, as SVG."""
@@ -137,9 +141,9 @@ class Stage:
                 reduced_motion="reduce",
             )
             page.goto(address if "://" in address else (self.folder / address).as_uri())
-            page.evaluate(SAY_INSTEAD, {**self.names})
             if act is not None:
                 act(page)
+            page.evaluate(SAY_INSTEAD, {**self.names})
             content = f"{page.content()} {of} {dark}"
             shown = page.locator(of).first if of else page
             picture = packed(shown.screenshot(animations="disabled"), alike(content))
@@ -157,6 +161,7 @@ class Stage:
             str(ROOT): "/home/ada/handrail",
             f"{user} on {host}": "ada on build-7",
             f" on {host}": " on build-7",
+            f" for {user}": " for ada",
         }
 
     @cached_property
@@ -319,7 +324,75 @@ def sweep_report(stage: Stage) -> None:
     (stage.folder / "flows.py").write_text(flows[1], encoding="utf-8")
     over = "--over epochs=5,10,20,40 --over hyper.learning_rate=0.02,0.05,0.1,0.2,0.4"
     stage.run(f"handrail run flows.py:TrainAction {over}; handrail show 1 --html report.html")
-    stage.shot("sweep-report", "report.html", width=960, of="#plots", scale=1.25)
+    stage.shot("sweep-report", "report.html", width=960, of="#plots")
+
+
+NIGHTLY = """
+import time
+from pathlib import Path
+from handrail import action, parallel, step
+
+@step(effects=False)
+def fetch(context):
+    return {"summary": "120 pictures"}
+
+@step
+def resize(context):
+    for done in range(1, 70):
+        context.record_rollback("made", f"small/{done}.png")
+        context.set_progress(done, 120, "pictures")
+    while not Path("go").exists():
+        time.sleep(0.1)
+
+@resize.rollback
+def drop_small(context, result): ...
+
+@step
+def transcode(context):
+    context.log("codec", {"name": "av1", "passes": 2})
+    context.set_progress(3, 4, "films")
+    while not Path("go").exists():
+        time.sleep(0.1)
+
+@step
+def publish(context): ...
+
+@publish.rollback
+def withdraw(context, result): ...
+
+nightly = action("nightly", [fetch, parallel("media", [[resize], [transcode]]), publish])
+"""
+
+
+@scene
+def web(stage: Stage) -> None:
+    """The page with the runs, and one that goes on."""
+    a_budget(stage)
+    (stage.folder / "night.py").write_text(NIGHTLY)
+    upload = "handrail run upload photos store"
+    stage.run(f"{TOO_MUCH}; {upload}; handrail rollback 2 --yes; {upload}")
+    state = {"XDG_STATE_HOME": str(stage.folder / "state")}
+    with (
+        stage.serving("handrail run night.py:nightly 2>&1"),
+        stage.serving("handrail web --port 0", **state) as page,
+    ):
+        assert page.stdout is not None
+        address = page.stdout.readline().strip()
+        stage.shot("web", address, width=960, height=620, act=lambda page: runs(page, 4))
+        stage.shot("web-run", address, width=960, height=900, act=lambda page: run(page, 4))
+
+
+def runs(page: Page, latest: int) -> None:
+    """Wait until the list has a run, and the page follows it."""
+    page.get_by_role("link", name=str(latest), exact=True).first.wait_for()
+    page.locator("#connection[data-state=live]").wait_for()
+
+
+def run(page: Page, number: int) -> None:
+    """Go to the page of a run, and wait until it is shown that its steps go on."""
+    page.get_by_role("link", name=str(number), exact=True).first.click()
+    page.get_by_text("transcode").first.wait_for()
+    page.locator("#connection[data-state=live]").wait_for()
 
 
 def a_budget(stage: Stage) -> None:

@@ -101,7 +101,8 @@ def start(here: Path, *words: str, first_line: bool = False) -> Started:
         **os.environ,
         **progress,
         "HANDRAIL_CACHE": str(here / "cache"),
-        "HANDRAIL_NO_PACKS": "handrail-synapse",  # It has settings, which are validated, too.
+        # They have settings, which are validated, too.
+        "HANDRAIL_NO_PACKS": "handrail-otel,handrail-synapse",
         "PYTHONUTF8": "1",
     }
     called = [sys.executable, "-c", code]

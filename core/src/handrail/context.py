@@ -89,6 +89,11 @@ class RunLink(Protocol):
         """The place of the running step in the plan, from 0."""
         ...
 
+    @property
+    def attempt(self) -> tuple[str, str, int] | None:
+        """The running attempt in the journal: UUID of the run, name of the step, and number."""
+        ...
+
     def recorder(self) -> Recorder:
         """Return the recorder of the running attempt."""
         ...

@@ -39,8 +39,9 @@ class RunStarted(Event):
 
     `locked` is True if the plan matches the project's lock, False if the lock was ignored with
     `--no-lock`, and None if there is no lock. `number` is the run's number in its journal, None if
-    it is not durable. `finished` counts the steps that had finished before a resume. `actions` are
-    the actions of a chain, which the names of their steps begin with: `upload.initialize`.
+    it is not durable; `journal` is the path of that journal, or its URL without secrets. `finished`
+    counts the steps that had finished before a resume. `actions` are the actions of a chain, which
+    the names of their steps begin with: `upload.initialize`.
     """
 
     action: str
@@ -51,6 +52,7 @@ class RunStarted(Event):
     number: int | None = None
     finished: int = 0
     actions: tuple[str, ...] = ()
+    journal: str | None = None
 
 
 @frozen

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from handrail.errors import ExecutorError
 from handrail.executors import CodeRef
-from handrail_ray import make_executor, shipped, versions
+from handrail_ray import cluster, make_executor, shipped, versions
 from handrail_testing.executor_contract import ContractHost
 
 
@@ -43,6 +45,17 @@ def test_the_address_of_a_dashboard_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ExecutorError, match="is no address of a node") as refused:
         make_executor("ray", Host())
     assert "RAY_API_SERVER_ADDRESS" in refused.value.ways_out[1]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "no.such.host.invalid:6379", "[::1]:99999"])
+def test_a_cluster_that_does_not_answer_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Ray would try for minutes."""
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setattr(cluster, "ray_module", lambda: SimpleNamespace(is_initialized=bool))
+    with pytest.raises(ExecutorError, match=f"RAY_ADDRESS={re.escape(address)} cannot be joined"):
+        cluster.connect(None)
 
 
 def test_a_journal_in_a_file_is_refused() -> None:

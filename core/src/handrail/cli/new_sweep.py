@@ -106,7 +106,9 @@ def _run(
     kept = replace(request, on_failure="keep")
     before, plan, after = head_of(part, journal).partition("plan ")
     head = f"{before}sweep of {plural(sweep.grid.count, 'run')} · {plan}{after}"
-    return run_steps(session, action, action.plan(), kept, journal, about, head=head)
+    # Packs have their part in the plans of the children, and see the sweep as a whole.
+    watching = session.packs.observers()
+    return run_steps(session, action, action.plan(), kept, journal, about, watching, head=head)
 
 
 def _executor(session: Session, request: RunRequest) -> str | None:

@@ -223,6 +223,7 @@ def carry_on(
     """Finish or undo a run, show its progress, and return the exit code."""
     from handrail.cli.execution import Execution, carry_out, head_of  # noqa: PLC0415 - loads runs
     from handrail.recovery.recorded_plan import news  # noqa: PLC0415 - likewise
+    from handrail.recovery.status import is_sweep  # noqa: PLC0415 - likewise
 
     row = recovery.recorded.row
     if not session.json and not request.quiet:
@@ -231,8 +232,11 @@ def carry_on(
         for line in recovery.ignored:
             session.console.note(f"ignored for the undo: {line}")
 
+    # Packs have no part in the plan of a sweep, but see it as a whole.
+    watching = session.packs.observers() if is_sweep(row) and row.number > 0 else ()
+
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
-        recovery.options["observers"] = views
+        recovery.options["observers"] = (*views, *watching)
         return recovery.run()
 
     execution = Execution(

@@ -226,6 +226,14 @@ class Line:
         return None if planned is None else f"{self.run_id}/{planned.name}"
 
     @property
+    def attempt(self) -> tuple[str, str, int] | None:
+        """The running attempt in the journal: UUID of the run, name of the step, and number."""
+        planned = self.running()
+        if planned is None:
+            return None
+        return self.run_id, planned.name, self.run.attempts.get(self.position, 1)
+
+    @property
     def outcome(self) -> str | None:
         """How the run ended, once that is known."""
         return self.run.outcome

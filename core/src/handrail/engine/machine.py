@@ -260,6 +260,7 @@ def start_event(run: RunState) -> RunStarted:
         number=run.number,
         finished=run.line.ended + sum(len(each.finished) for each in run.resumed.values()),
         actions=tuple(each.name for each in run.plan.actions),
+        journal=run.journal,
     )
 
 

@@ -199,6 +199,7 @@ class RunState:
         closing: Whether an `always_run` step of a resumed run has begun.
         taken_back: Positions of steps whose undo has begun in a run that goes forward.
         number: The number of a durable run in its journal.
+        journal: Where that is: the path of a file, or a URL without secrets.
         keeps: Whether nothing is undone when a step of a durable run fails.
         strict_results: Whether a step of a durable run fails if its result cannot be stored.
         missing: Results of a resumed run with values that could not be stored, by position.
@@ -248,6 +249,7 @@ class RunState:
     closing: bool = False
     taken_back: set[int] = field(default_factory=set[int])
     number: int | None = None
+    journal: str | None = None
     keeps: bool = False
     strict_results: bool = False
     missing: dict[int, Missing] = field(default_factory=dict[int, "Missing"])
@@ -290,6 +292,6 @@ class RunState:
         """Return whether there is something to call to undo the step at `position`."""
         return self.plan.steps[position].facts.reverts or position in self.mapped
 
-    def is_recorded(self, uid: str, number: int) -> None:
-        """Take the ids of a run that another process began."""
-        self._id, self.number = uid, number
+    def is_recorded(self, uid: str, number: int, journal: str | None = None) -> None:
+        """Take the ids of a run that is in a journal, and where that is."""
+        self._id, self.number, self.journal = uid, number, journal

@@ -17,7 +17,7 @@ from handrail.journal.context_fields import ContextFields
 from handrail.journal.protocol import KnowsChildren, KnowsLanes
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
-from handrail.orchestrator.run_info import run_info
+from handrail.orchestrator.run_info import address_of, run_info
 from handrail.packs.serializers import InstalledSerializers
 from handrail.plan.fingerprint import plan_json
 from handrail.redact import Mask
@@ -161,6 +161,6 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         assert isinstance(journal, KnowsChildren)
         owned = journal.open_child(child.number, new, log.first())
     log.write_to(owned, journal, new=True)
-    run.is_recorded(owned.uid, owned.number)
+    run.is_recorded(owned.uid, owned.number, address_of(journal))
     run.describe = partial(run_info, journal=journal, action=new.action, project=new.project)
     return owned

@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "handrail-testing",
     "claims": "handrail-storage",
     "new.pack": "handrail-testing",
+    "otel": "handrail-otel",
     "web": "handrail-web",
 }
 # By the library of the types that it stores.

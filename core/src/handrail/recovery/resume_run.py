@@ -35,7 +35,7 @@ from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog, KeptFields, own_fields
 from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
-from handrail.orchestrator.run_info import run_info
+from handrail.orchestrator.run_info import address_of, run_info
 from handrail.recovery.recorded_plan import drift, installs
 from handrail.recovery.replay_state import (
     RESULT,
@@ -99,7 +99,7 @@ class ClaimedRun:
             undoing=self.aim == "rollback",
             load=ValueReader(self.about.serializers, self.journal, row.number).load,
         )
-        run.is_recorded(row.uid, row.number)
+        run.is_recorded(row.uid, row.number, address_of(self.journal))
         run.describe = described_as(row, self.journal)
         line.finished[:] = place.finished
         line.context.step_results[:] = [each for each in place.finished if each is not NOT_BEGUN]

@@ -78,6 +78,7 @@ def begun(
     template = template_of(sweep, name, about.params, about.packs, project_at(os.getcwd()))
     made = swept(cls, sweep, template, awaits=awaits)(first.params, packs=())
     options |= {"on_failure": "keep", "executor": options.get("executor") or packs.executor}
+    options["observers"] = (*options.get("observers", ()), *packs.observers())
     return orchestrator_of(made, made.plan(), about, **options)
 
 

@@ -11,7 +11,7 @@ import pyarrow.feather
 import pyarrow.parquet as parquet
 import pytest
 
-from handrail import SourceChangedError
+from handrail import SourceChangedError, step
 from handrail.errors import ParamsError
 from handrail_export import DefaultExportAction
 from handrail_export.choice import Choice
@@ -184,6 +184,31 @@ def test_a_named_source_that_changes_is_told(files, here):
     (here / "people.csv").write_text("person,name,town\n1,Ann,1\n")
     with pytest.raises(SourceChangedError, match=r"people\.csv has changed since .* it shrank"):
         check_unchanged(before, addresses)
+
+
+@step(weight=0.1)
+def append(context):
+    with open("people.csv", "a") as file:
+        file.write("3,Cy,1\n")
+
+
+class Appended(DefaultExportAction):
+    """An export whose source changes after it was seen, and before it is read."""
+
+    def setup_steps(self, registry):
+        super().setup_steps(registry)
+        registry.insert_after("fetch_results", append)
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_a_source_that_changes_while_it_is_read(files, export, here, main):
+    """The rows may be neither the old nor the new ones, so nothing is exported."""
+    options = {} if main else {"sources": PEOPLE, "query": "SELECT name FROM source, people"}
+    source = "people.csv" if main else "orders.parquet"
+    done = export(source, "out.csv", action=Appended, fails=True, **options)
+    assert done.message.startswith("people.csv has changed since the run began: ")
+    assert done.message.endswith("people.csv: it grew")
+    assert not (here / "out.csv").exists()
 
 
 def test_columns_with_numbers_are_fine(here, export):

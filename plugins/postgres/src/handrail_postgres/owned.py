@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -39,6 +40,8 @@ class PostgresOwnedRun(SqlOwnedRun):
         self, session: Session, claimed: Claimed, lease: float, other: Callable[[], Session]
     ) -> None:
         self._session = session
+        # One that is closed may be dropped without being released.
+        weakref.finalize(self, session.close).atexit = False
         self._other = other
         super().__init__(claimed, lease, {"lease": lease})
 

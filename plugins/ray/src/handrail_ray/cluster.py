@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ _SETTINGS = {
 # Plain Ray listens on all addresses of the machine, also for a cluster of one machine.
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _TRIES = 3
+_ANSWER = 10.0  # Seconds for the head of a cluster to answer.
 _STORE = 200_000_000  # Bytes of the object store: only chunks and their results are in it.
 
 
@@ -91,6 +93,7 @@ def connect(slots: int | None) -> int:
     if not ray.is_initialized():
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if address:
+            _check_answer(address)
             options["address"] = address
         else:
             options |= {
@@ -110,6 +113,21 @@ def connect(slots: int | None) -> int:
                     if not left:
                         raise _unreachable(address, error) from error
     return slots or max(1, sum(int(node.cpus) for node in nodes()))
+
+
+def _check_answer(address: str) -> None:
+    """Check that somebody answers at an address: Ray itself would try for many minutes.
+
+    Raises:
+        ExecutorError: Nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):
+        return  # `auto`, or something that only Ray understands.
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, error) from error
 
 
 def _unreachable(address: str, error: Exception) -> ExecutorError:

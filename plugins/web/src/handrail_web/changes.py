@@ -173,7 +173,9 @@ def _undo(answer: Answer) -> Content:
     stays, others = preview["stays"], preview["relied_on_by"]
     listed = ", ".join(map(str, others))
     return [
-        element("div", table, class_="scroll") if rows else element("p", "Nothing to undo."),
+        element("div", table, class_="scroll", tabindex=0, role="region", aria_label="The undo")
+        if rows
+        else element("p", "Nothing to undo."),
         element("p", f"Relied on by run {listed}.", class_="notice warn") if others else None,
         element("p", f"Not undone, without a way back: {', '.join(stays)}.") if stays else None,
     ]

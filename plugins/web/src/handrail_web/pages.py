@@ -313,6 +313,7 @@ class Search:
         )
         return element(
             "form",
+            element("h1", "Runs", class_="unseen"),
             element("label", element("span", "Search"), text),
             element("label", element("span", "Action"), _select("action", "all actions", actions)),
             element("label", element("span", "State"), _select("outcome", "all states", outcomes)),

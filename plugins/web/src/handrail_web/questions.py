@@ -42,7 +42,7 @@ class Questions:
             ]
             for each in found
         ]
-        table = _table(("Action", "Status", "From", "Does"), rows)
+        table = _table("The actions", ("Action", "Status", "From", "Does"), rows)
         none = element("p", "No installed pack brings an action, and the project has none.")
         section = element("section", element("h1", "Plans"), table if rows else none, id="actions")
         return View(title="plans", sections={"actions": section})
@@ -90,7 +90,9 @@ class Questions:
             return _refused("Packs", listed)
         costs = {each["pack"]: each for each in (health.document() or {}).get("costs", ())}
         rows = [_pack(each, costs.get(each["id"])) for each in known["packs"]]
-        table = _table(("Pack", "Status", "Why", "Actions", "Steps", "Commands", "Import"), rows)
+        table = _table(
+            "The packs", ("Pack", "Status", "Why", "Actions", "Steps", "Commands", "Import"), rows
+        )
         section = element("section", element("h1", "Packs"), table, id="packs")
         return View(title="packs", sections={"packs": section, "health": _health(health)})
 
@@ -146,7 +148,7 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> Markup:
             ]
         )
     head = ("#", "Step", "Share", "Undo", "From", "Why here", "Rules")
-    return element("section", element("h2", "Steps"), _table(head, rows), id="steps")
+    return element("section", element("h2", "Steps"), _table("The steps", head, rows), id="steps")
 
 
 def _pack(pack: Mapping[str, Any], cost: Mapping[str, Any] | None) -> list[Content]:
@@ -209,7 +211,7 @@ def _problems(title: str, problems: Iterable[Mapping[str, Any]]) -> Markup:
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Content]]) -> Markup:
+def _table(name: str, head: Sequence[str], rows: Iterable[Sequence[Content]]) -> Markup:
     numbers = {"#", "Share", "Import"}
     looks = ["number" if name in numbers else None for name in head]
     body = [
@@ -223,7 +225,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Content]]) -> Markup:
         for name, look in zip(head, looks, strict=True)
     ]
     table = element("table", element("thead", element("tr", heads)), element("tbody", body))
-    return element("div", table, class_="scroll")
+    # Where it is wider than the window, it can be scrolled with keys.
+    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=name)
 
 
 def _state(status: str, why: str) -> Content:

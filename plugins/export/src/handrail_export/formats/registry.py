@@ -6,14 +6,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from handrail.errors import LocalCodeError, NotFoundError
 from handrail.frozen import frozen, values_of
-from handrail.packs import LocalObject, local_objects
+from handrail.packs import local_objects
 from handrail_export.errors import FormatError
 from handrail_export.formats.format import CollectionFormat, Format, RowFormat
 from handrail_export.names import did_you_mean, listed
+
+if TYPE_CHECKING:
+    from handrail.packs import LocalObject
 
 GROUP = "handrail_export.formats"
 

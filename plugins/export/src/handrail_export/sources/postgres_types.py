@@ -273,6 +273,6 @@ class Exact:
     def _refused(self, name: str, what: str, other: str) -> SourceError:
         others = (f"or as something else: {other}",) if other else ()
         return SourceError(
-            f"{self.shown} has {what} in the column {name}, which its type in a file cannot be",
+            f"{self.shown} has {what} in the column {name}, which a column of a file cannot have",
             ways_out=(f"take it as text, in --query: {quoted(name)}::text", *others),
         )

@@ -66,6 +66,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
                 assert isinstance(written_as, RowFormat)
                 noun = "row"
                 _write_rows(context, written_as, folder)
+                _check_files(context)
         context.close_rows()
         manifest = context.use_manifest()
         manifest.describe(
@@ -120,6 +121,25 @@ def _check_columns(context: ExportContext) -> None:
             f"the columns of {rows.source.shown} have changed since the run began: "
             f"{listed(changed, most=6) or 'their order'}"
         )
+
+
+def _check_files(context: ExportContext) -> None:
+    """Check that the files of the source did not change while they were read.
+
+    Raises:
+        SourceError: They did, or are gone.
+        StorageError: The storage of the source failed or refused.
+    """
+    from handrail.errors import describe
+    from handrail_export.sources import addresses_of
+    from handrail_export.sources.stamps import check_unchanged
+
+    if context.source_files:
+        try:
+            check_unchanged(context.source_files, addresses_of(context.options))
+        except (SourceChangedError, OSError) as error:
+            # Not one that leaves all as it is: what was read may be neither the old nor the new.
+            raise SourceError(describe(error)) from None
 
 
 def _attach_files(context: ExportContext) -> None:

@@ -51,7 +51,7 @@ def run_view(shown: Shown, *, link: Link | None = None, most: int = MOST) -> Mar
         most: How many steps are shown.
     """
     sections = run_sections(shown, link=link, most=most)
-    return joined(element("main", sections.values(), id="main"))
+    return element("main", sections.values(), id="main")
 
 
 def run_sections(shown: Shown, *, link: Link | None = None, most: int = MOST) -> dict[str, Markup]:

@@ -22,7 +22,7 @@ def test_it_prints_an_address_that_lets_one_in(
 ) -> None:
     journal.add([planned("scan")], started("scan"))
     server = serve()
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         answer = client.get(server.address)
         assert answer.status_code == 303
         page = client.get(f"http://127.0.0.1:{server.port}{answer.headers['location']}")
@@ -79,7 +79,8 @@ def test_where_other_machines_are_let_in_it_warns(serve: Callable[..., Server]) 
     server = serve("--host", "0.0.0.0", "--allow-remote")
     assert f"//{socket.gethostname()}:{server.port}/" in server.address
     local = f"http://127.0.0.1:{server.port}"
-    assert httpx.get(f"{local}/{server.address.split('/', 3)[3]}").status_code == 303
+    address = f"{local}/{server.address.split('/', 3)[3]}"
+    assert httpx.get(address, timeout=60).status_code == 303
     _, err = server.stop()
     assert "is not encrypted" in err
 

@@ -109,7 +109,7 @@ def serve(app: ASGIApp, listening: socket.socket, stop: Callable[[], None]) -> N
         loop="asyncio",
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=2,
         ws="none",
     )
     with suppress(KeyboardInterrupt):  # That is how it ends.

@@ -1,8 +1,8 @@
-"""What trainings attach to their runs: columns, curves, the matrix, the importance of columns."""
+"""What trainings attach to their runs: columns, the confusion matrix, the importance of columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from handrail.attachments import Plot, Table
@@ -18,18 +18,6 @@ def attach_columns(context: TrainContext) -> None:
     rows = [(each["name"], each["kind"], each["why"]) for each in about["columns"]]
     rows += [(each["name"], "left out", each["why"]) for each in about["left_out"]]
     context.attach("columns", Table(("column", "taken for", "why"), rows))
-
-
-def attach_curves(context: TrainContext, history: Sequence[Mapping[str, float]]) -> None:
-    """Attach the figures of each epoch: the losses, and the others."""
-    names = [name for name in history[-1] if all(name in each for each in history)]
-    for title, some in (
-        ("loss by epoch", [name for name in names if name.endswith("loss")]),
-        ("quality by epoch", [name for name in names if not name.endswith("loss")]),
-    ):
-        series = {name: [(n, each[name]) for n, each in enumerate(history, 1)] for name in some}
-        if series:
-            context.attach(title, Plot("line", series, x="epoch"))
 
 
 def attach_test(context: TrainContext, metrics: Mapping[str, Any]) -> None:

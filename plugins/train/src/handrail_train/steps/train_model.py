@@ -44,7 +44,6 @@ class TrainModelStep(BaseStep[TrainContext]):
         return self._train(context, Checkpoints(recorded.places[-1]))
 
     def _train(self, context: TrainContext, checkpoints: Checkpoints) -> StepResult:
-        from handrail_train.attaching import attach_curves
         from handrail_train.training import Schedule, Training
 
         options = context.options
@@ -74,7 +73,6 @@ class TrainModelStep(BaseStep[TrainContext]):
         kept = training.run()
         latest = checkpoints.latest() or kept
         context.history = latest.history
-        attach_curves(context, latest.history)
         context.model_path = str(checkpoints.path(kept.epoch))
         context.opened.trained, context.opened.predictor = kept, None
         return _result(kept, latest)

@@ -139,6 +139,7 @@ class Sizes(BaseModel):
 @step
 def measure(context: ActionContext) -> None:
     context.set_metrics({"size": context.params.size})
+    Path(f"traceparent-{context.params.size}").write_text(str(traceparent(context)))
 
 
 measures = action("measures", [measure], params=Sizes)

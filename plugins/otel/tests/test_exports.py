@@ -16,6 +16,7 @@ from handrail.cli import main
 from handrail.journal import SqliteJournal
 from handrail_otel import following
 from handrail_otel.exporting import Exporter
+from handrail_otel.pruning import forget
 from handrail_otel.sent import Sent
 from handrail_otel.settings import OtelSettings
 
@@ -199,6 +200,25 @@ def test_only_what_was_on_its_way_is_in_doubt(tmp_path: Path) -> None:
     with third.locked():
         assert third.knows("d")
         assert third.doubtful == set()
+
+
+def test_what_is_pruned_is_forgotten(traced: Receiver, journal: SqliteJournal) -> None:
+    """The note of what was sent goes with the run."""
+    run(flows.plain, journal)
+    (note,) = Path(".handrail/otel").iterdir()
+    row = journal.runs()[0]
+    forget(
+        handrail.PrunedRun(
+            uid=row.uid,
+            number=1,
+            action=row.action,
+            outcome="completed",
+            project=row.project,
+            folder=row.cwd,
+            rollback_data={},
+        )
+    )
+    assert not note.exists()
 
 
 def test_without_an_endpoint_the_command_says_so(

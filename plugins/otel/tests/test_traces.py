@@ -218,8 +218,11 @@ def test_it_can_be_turned_off(
     assert os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == traced.url
 
 
-def test_the_runs_of_a_sweep_are_linked_to_it(traced: Receiver, journal: SqliteJournal) -> None:
+def test_the_runs_of_a_sweep_are_linked_to_it(
+    traced: Receiver, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each has a trace of its own, with a link to the span of the sweep that began it."""
+    monkeypatch.setenv("TRACEPARENT", f"00-{'1' * 32}-{'2' * 16}-01")
     handrail.sweep(flows.measures, over={"size": [1, 2, 3]}, journal=journal, executor="threads:2")
     assert handrail_otel.flush(60)
     sweep = next(
@@ -233,4 +236,6 @@ def test_the_runs_of_a_sweep_are_linked_to_it(traced: Receiver, journal: SqliteJ
     for child in children:
         assert child.links == [(sweep.trace, sweep.id, "sweep")]
         check_trace([span for span in traced.spans if span.trace == child.trace])
-    check_trace([span for span in traced.spans if span.trace == sweep.trace])
+    assert sweep.trace == "1" * 32
+    told = {Path(f"traceparent-{size}").read_text() for size in (1, 2, 3)}
+    assert told == {f"00-{span.trace}-{span.id}-01" for span in traced.named("measure")}

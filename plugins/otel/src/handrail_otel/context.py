@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from handrail.inspection import run_of
-from handrail_otel.ids import Remote, attempt_id, remote_of, trace_id
+from handrail_otel.ids import Remote, attempt_id, remote_of, trace_of
 from handrail_otel.sent import Sent, folder_of
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ def traceparent(context: BaseStepContext) -> str | None:
     attempt = run.attempt
     if attempt is None:
         return None
-    above = _above(attempt[0], info.journal)
-    trace = trace_id(attempt[0]) if above is None else above.trace
-    return str(Remote(trace=trace, span=attempt_id(*attempt)))
+    # The runs of a sweep have traces of their own.
+    in_sweep = info.number is not None and info.number < 0
+    above = None if in_sweep else _above(attempt[0], info.journal)
+    return str(Remote(trace=trace_of(attempt[0], above), span=attempt_id(*attempt)))
 
 
 @lru_cache(maxsize=4)

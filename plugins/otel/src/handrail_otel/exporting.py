@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.frozen import record, replace
 from handrail.journal import KeepsItems, KnowsChildren, SqliteJournal
 from handrail.records import record_of
-from handrail_otel.ids import remote_of, root_id, trace_id
+from handrail_otel.ids import remote_of, root_id, trace_of
 from handrail_otel.sent import sent_of
 from handrail_otel.settings import exports
 from handrail_otel.spans import (
@@ -65,7 +65,7 @@ class Exporter:
         self._settings = settings
         self._timeout = timeout
         self._counted: set[str] = set()
-        self._sweeps: dict[int, RunRow] = {}
+        self._sweeps: dict[int, tuple[RunRow, int]] = {}
         self._sender: Sender | None = None
         self._metrics: Metrics | None = None
         self._lineage: Lineage | None = None
@@ -145,6 +145,7 @@ class Exporter:
         counts: dict[tuple[str, int], Counted] = {}
         if isinstance(journal, KeepsItems) and journal.keeps_items:
             counts = _counts(journal, row.number)
+        sweep, trace = self._sweep_of(journal, row.number)
         return TracedRun(
             recorded=recorded,
             began=row.opened,
@@ -153,7 +154,8 @@ class Exporter:
             left=left,
             counts=counts,
             chunks=lambda step, n: self._chunks(journal, row.number, step, n),
-            sweep=self._sweep_of(journal, row.number),
+            sweep=sweep,
+            sweep_trace=trace,
         )
 
     def _chunks(self, journal: Journal, number: int, step: str, n: int) -> Iterable[ChunkRow]:
@@ -161,12 +163,16 @@ class Exporter:
         found = journal.chunks(number, step, n, contents=False)
         return islice(found, self._settings.chunks)
 
-    def _sweep_of(self, journal: Journal, number: int) -> RunRow | None:
+    def _sweep_of(self, journal: Journal, number: int) -> tuple[RunRow | None, int | None]:
+        """Return the sweep of which a run is, and the id of its trace."""
         parent = parent_of(number)
         if parent is None:
-            return None
+            return None, None
         if parent not in self._sweeps:
-            self._sweeps[parent] = journal.read(parent, fields=False).row
+            row = journal.read(parent, fields=False).row
+            sent = sent_of(journal, row.uid)
+            sent.read()
+            self._sweeps[parent] = row, trace_of(row.uid, sent.parent)
         return self._sweeps[parent]
 
     def _since(self, run: TracedRun, sent: Sent, ends: str) -> TracedRun:
@@ -187,7 +193,7 @@ class Exporter:
         run = self._since(run, sent, _ROOT)
         row = run.recorded.row
         parent = sent.parent
-        trace = trace_id(row.uid) if parent is None else parent.trace
+        trace = trace_of(row.uid, parent)
         root, last = f"{root_id(row.uid, run.fence):016x}", f"{_ROOT}{row.fence}"
         spans = spans_of(run, lambda id_: not sent.knows(f"{id_:016x}"))
         while batch := list(islice(spans, _BATCH)):

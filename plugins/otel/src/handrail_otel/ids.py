@@ -42,13 +42,14 @@ def remote_of(text: str) -> Remote | None:
     return Remote(trace=trace, span=span, sampled=sampled) if trace and span else None
 
 
-def trace_id(run: str) -> int:
-    """Return the id of the trace of a run that has no parent.
+def trace_of(run: str, parent: Remote | None) -> int:
+    """Return the id of the trace of a run.
 
     Args:
         run: The UUID of the run.
+        parent: The span of another program that it belongs to, or None.
     """
-    return _hashed(16, run)
+    return _hashed(16, run, "trace") if parent is None else parent.trace
 
 
 def span_id(run: str, *parts: object) -> int:
@@ -56,8 +57,7 @@ def span_id(run: str, *parts: object) -> int:
 
     Args:
         run: The UUID of the run.
-        parts: What it is of: nothing for the run itself, else a word, and what tells it from others
-            of that word.
+        parts: What it is of: a word, and what tells it from others of that word.
     """
     return _hashed(8, run, *map(str, parts))
 
@@ -69,7 +69,7 @@ def root_id(run: str, fence: int = 0) -> int:
         run: The UUID of the run.
         fence: That of the run when an earlier span of it had ended, or 0.
     """
-    return span_id(run, "again", fence) if fence else span_id(run)
+    return span_id(run, "run", fence)
 
 
 def attempt_id(run: str, step: str, n: int) -> int:

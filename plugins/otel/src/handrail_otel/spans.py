@@ -16,7 +16,7 @@ from typing import Any
 
 from handrail.frozen import frozen, record, replace
 from handrail.journal import AttemptRow, ChunkRow, RecordedRun, RunRow
-from handrail_otel.ids import attempt_id, root_id, span_id, trace_id
+from handrail_otel.ids import attempt_id, root_id, span_id
 
 Attributes = Mapping[str, str | int | float | bool | Sequence[str]]
 
@@ -105,6 +105,7 @@ class TracedRun:
         counts: The items of its steps, by step and attempt.
         chunks: Returns the chunks of an attempt of a step.
         sweep: The run of the sweep whose child it is.
+        sweep_trace: The id of the trace of that.
     """
 
     recorded: RecordedRun
@@ -116,6 +117,7 @@ class TracedRun:
     counts: Mapping[tuple[str, int], Counted]
     chunks: Callable[[str, int], Iterable[ChunkRow]]
     sweep: RunRow | None = None
+    sweep_trace: int | None = None
 
 
 @frozen
@@ -312,8 +314,8 @@ class _Spans:
         if run.fence:
             links.append(Link(span=root_id(row.uid), relation="continues"))
         if run.sweep is not None:
-            above = run.sweep.uid
-            links.append(Link(span=root_id(above), relation="sweep", trace=trace_id(above)))
+            above = root_id(run.sweep.uid)
+            links.append(Link(span=above, relation="sweep", trace=run.sweep_trace))
         kind = "RUN" if not run.fence else ("UNDO" if row.direction == "undo" else "RESUME")
         return Span(
             id=self._root,

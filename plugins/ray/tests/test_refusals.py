@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -45,6 +47,12 @@ def test_the_address_of_a_dashboard_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ExecutorError, match="is no address of a node") as refused:
         make_executor("ray", Host())
     assert "RAY_API_SERVER_ADDRESS" in refused.value.ways_out[1]
+
+
+def test_ray_still_writes_where_it_is_hushed() -> None:
+    """A Ray that writes otherwise would write between the results of a run."""
+    source = inspect.getsource(importlib.import_module("ray._private.worker").listen_error_messages)
+    assert "print_to_stdstream(" in source
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "no.such.host.invalid:6379", "[::1]:99999"])

@@ -85,13 +85,6 @@ def place_for_ray() -> Iterator[tuple[str, Path]]:
             time.sleep(0.05)
 
 
-def kill_all(name: str) -> None:
-    """Kill all processes of a cluster of this name."""
-    for pid in processes_with(_MARK, name):
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-
-
 class RayCluster:
     """Nodes of one slot each, unless asked for others; the first is the head.
 

@@ -28,6 +28,7 @@ _SETTINGS = {
 # Plain Ray listens on all addresses of the machine, also for a cluster of one machine.
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _TRIES = 3
+_WRITES = "print_to_stdstream"  # A function of Ray.
 _ANSWER = 10.0  # Seconds for the head of a cluster to answer.
 _STORE = 200_000_000  # Bytes of the object store: only chunks and their results are in it.
 
@@ -102,6 +103,7 @@ def connect(slots: int | None) -> int:
                 "num_cpus": slots or os.cpu_count() or 1,
                 "object_store_memory": _STORE,
             }
+        _hush()
         with _same_handlers():
             for left in reversed(range(1 if address else _TRIES)):
                 try:
@@ -113,6 +115,15 @@ def connect(slots: int | None) -> int:
                     if not left:
                         raise _unreachable(address, error) from error
     return slots or max(1, sum(int(node.cpus) for node in nodes()))
+
+
+def _hush() -> None:
+    """Keep Ray from writing to standard output, where the results of a run are.
+
+    It tells of workers that died there, whatever its options say; the run tells of them, too.
+    """
+    worker = import_module("ray._private.worker")
+    setattr(worker, _WRITES, lambda *_, **__: None)
 
 
 def _check_answer(address: str) -> None:

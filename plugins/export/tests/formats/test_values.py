@@ -162,7 +162,7 @@ def test_json_lines(tmp_path_factory, table):
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(expected))
 
 
-@RANDOM
+@settings(RANDOM, max_examples=5)
 @given(
     texts=st.lists(TEXT, min_size=1, max_size=5),
     numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=5, max_size=5),

@@ -162,7 +162,7 @@ def test_json_lines(tmp_path_factory, table):
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(expected))
 
 
-@RANDOM
+@settings(RANDOM, max_examples=5)
 @given(
     texts=st.lists(TEXT, min_size=1, max_size=5),
     numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=5, max_size=5),
@@ -280,18 +280,18 @@ def test_a_sheet_that_is_too_small(tmp_path, monkeypatch):
 
 def test_types_of_a_query_that_formats_lack(export, here):
     """Intervals, and whole numbers of more than 64 bits, which sums are, keep all their digits."""
-    parquet.write_table(pyarrow.table({"n": [2**62, 2**62, 2**62]}), here / "rows.parquet")
+    parquet.write_table(pyarrow.table({"n": [2**62 + 1] * 3}), here / "rows.parquet")
     query = (
         "SELECT sum(n) AS total, INTERVAL '1 month 2 microseconds' AS i,"
         " '12:00:00+02'::TIMETZ AS z, [INTERVAL '1 microsecond'] AS l,"
         " {'h': sum(n)} AS s FROM source"
     )
     expected = {
-        "total": 3 * 2**62,
+        "total": 3 * (2**62 + 1),
         "i": "1 month 00:00:00.000002",
         "z": "12:00:00+02",
         "l": ["00:00:00.000001"],
-        "s": {"h": 3 * 2**62},
+        "s": {"h": 3 * (2**62 + 1)},
     }
     export("rows.parquet", "out.parquet", query=query)
     assert parquet.read_table(here / "out.parquet").to_pylist() == [expected]
@@ -300,7 +300,7 @@ def test_types_of_a_query_that_formats_lack(export, here):
     export("rows.parquet", "out.arrow", query=query)
     assert ipc.open_file(here / "out.arrow").read_all().to_pylist() == [expected]
     export("rows.parquet", "out.csv", query=query)
-    assert Path("out.csv").read_text().splitlines()[1].startswith(f"{3 * 2**62},1 month 00:")
+    assert Path("out.csv").read_text().splitlines()[1].startswith(f"{3 * (2**62 + 1)},1 month 00:")
 
 
 def test_durations_are_said(export, seen, here):

@@ -88,7 +88,8 @@ class _Adapter(HTTPAdapter):
 
         plain = type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
         secure = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
-        self.poolmanager.pool_classes_by_scheme = {"http": plain, "https": secure}
+        pools: Any = {"http": plain, "https": secure}
+        self.poolmanager.pool_classes_by_scheme = pools
 
 
 class _Session(requests.Session):

@@ -249,7 +249,7 @@ def main() -> None:
                 "built": 0,
                 "ready": 0,
                 "peak": peak,
-                "version": version("ray" if who == "ray" else "handrail"),
+                "version": version("ray" if who.endswith("ray") else "handrail"),
                 "python": f"{sys.version_info.major}.{sys.version_info.minor}",
             }
         )

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from handrail.executors.item_context import ItemContext as ItemContext
     from handrail.groups import Parallel as Parallel
     from handrail.groups import parallel as parallel
-    from handrail.hookspecs import ActionInfo as ActionInfo
     from handrail.hookspecs import PackInfo as PackInfo
     from handrail.hookspecs import PrunedRun as PrunedRun
     from handrail.hookspecs import hookimpl as hookimpl
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from handrail.params.markers import Argument as Argument
     from handrail.params.markers import FromEnv as FromEnv
     from handrail.params.markers import Option as Option
+    from handrail.plan.action_info import ActionInfo as ActionInfo
     from handrail.plan.plan import Group as Group
     from handrail.plan.plan import Plan as Plan
     from handrail.plan.plan import PlannedStep as PlannedStep
@@ -143,7 +143,8 @@ _HOMES = {
     ),
     "executors.item_context": ("ItemContext",),
     "groups": ("Parallel", "parallel"),
-    "hookspecs": ("ActionInfo", "PackInfo", "PrunedRun", "hookimpl"),
+    "hookspecs": ("PackInfo", "PrunedRun", "hookimpl"),
+    "plan.action_info": ("ActionInfo",),
     "limits": ("Limits", "RollbackPolicy"),
     "orchestrator": ("Orchestrator",),
     "origin": ("Origin",),

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.context import BaseStepContext, RuntimeContext
-    from handrail.hookspecs import ActionInfo
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout, StartsIsolation
     from handrail.packs.provider import PackProvider, Packs
     from handrail.params.values import KeyPath
+    from handrail.plan.action_info import ActionInfo
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.registry import StepRegistry

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from handrail.frozen import frozen
+from handrail.plan.action_info import ActionInfo
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from handrail.errors import Problem
     from handrail.events import Event
-    from handrail.origin import Origin
     from handrail.plan.plan import Plan
     from handrail.registry import StepRegistry
     from handrail.steps import BaseStep
@@ -34,25 +34,6 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("handrail")
 hookimpl = pluggy.HookimplMarker("handrail")
-
-
-@frozen
-class ActionInfo:
-    """The action that is being planned, as hooks receive it.
-
-    Attributes:
-        name: The action's name on the command line.
-        lineage: Its name and those of the actions it extends, nearest first. Test
-            `"upload" in action.lineage` to include subclasses of `upload` and workflows that
-            extend it.
-        context_type: The context class.
-        origin: Where the action came from.
-    """
-
-    name: str
-    lineage: tuple[str, ...]
-    context_type: type
-    origin: Origin
 
 
 @frozen

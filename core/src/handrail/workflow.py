@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from handrail.context import BaseStepContext, RuntimeContext
     from handrail.groups import Parallel
-    from handrail.hookspecs import ActionInfo
     from handrail.orchestrator import RunOptions
     from handrail.origin import Origin
     from handrail.packs.provider import Packs
+    from handrail.plan.action_info import ActionInfo
     from handrail.plan.plan import Plan
     from handrail.registry import StepRegistry
     from handrail.steps import BaseStep

@@ -110,6 +110,28 @@ def test_a_program_without_packs_does_not_import_what_finds_them(garden, tmp_pat
     assert garden.run(RUNS).split() == ["True", "False", "False"]
 
 
+FLOWS = """
+from handrail import action, step
+
+@step
+def look(context): ...
+
+nightly = action("nightly", [look])
+"""
+
+
+@pytest.mark.parametrize("words", [("plan",), ("run", "--no-journal")])
+def test_the_library_for_hooks_is_imported_where_a_pack_has_some(garden, words):
+    """A plan of packs that offer steps and actions alone does without it."""
+    garden.plant("acme-scan")
+    (garden.project / "flows.py").write_text(FLOWS)
+    code, slow, _, _ = counted(garden, *words, "flows.py:nightly", slow=["pluggy"])
+    assert (code, slow) == (0, "[]")
+    garden.plant_hooks("acme-hook")
+    code, slow, _, _ = counted(garden, *words, "flows.py:nightly", slow=["pluggy"])
+    assert (code, slow) == (0, "['pluggy']")
+
+
 def test_a_warm_listing_reads_the_index_alone(garden):
     """Beside the index no metadata is opened, and each distribution is looked at a few times."""
     counted(garden, "packs")

@@ -37,7 +37,7 @@ from handrail.settings.pack_names import normalised
 
 if TYPE_CHECKING:
     from handrail.events import Event
-    from handrail.hookspecs import ActionInfo
+    from handrail.plan.action_info import ActionInfo
     from handrail.settings.values import Settings
     from handrail.steps import BaseStep
 

@@ -21,9 +21,9 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import replace, values_of
-from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
 from handrail.packs.provider import PackProvider
+from handrail.plan.action_info import ActionInfo
 from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
 from handrail.plan.context_check import unfit

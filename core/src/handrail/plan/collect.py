@@ -32,8 +32,8 @@ from handrail.wrapper import is_wrapper
 
 if TYPE_CHECKING:
     from handrail.groups import Parallel
-    from handrail.hookspecs import ActionInfo
     from handrail.origin import Origin
+    from handrail.plan.action_info import ActionInfo
     from handrail.plan.order import Contributor
 
 MOST_ANSWERS = 20_000  # Answers to answers of other packs, before the plan is refused.

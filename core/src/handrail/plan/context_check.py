@@ -13,8 +13,8 @@ from handrail.steps import BaseStep, FunctionStep
 from handrail.wrapper import is_wrapper
 
 if TYPE_CHECKING:
-    from handrail.hookspecs import ActionInfo
     from handrail.origin import Origin
+    from handrail.plan.action_info import ActionInfo
     from handrail.plan.edits import EditSet
 
 

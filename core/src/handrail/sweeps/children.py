@@ -133,7 +133,7 @@ class Children:
 
     def run(self, place: int, point: Mapping[str, Any]) -> dict[str, float]:
         """Run the child at a place to its end, whatever was done of it; return its metrics."""
-        latest = latest_child(self.journal, self.sweep, place)
+        latest = self._latest(place)
         if latest is None:
             return self._begin(child_number(self.sweep, place), point)
         number = ChildNumber(latest.number)
@@ -150,7 +150,6 @@ class Children:
             recovery = self._recovery(self.journal.read(number), "rollback")
             return metrics_of(recorded_result(recovery))
         metrics = _Metrics()
-        self._until_free(number)
         recovery = self._recovery(self.journal.read(number), "resume")
         recovery.options["observers"] = (metrics,)
         return metrics.with_result(recovery.run())
@@ -171,9 +170,8 @@ class Children:
 
     def roll_back(self, place: int) -> None:
         """Undo the child at a place, if there is one and it was not undone yet."""
-        latest = latest_child(self.journal, self.sweep, place)
+        latest = self._latest(place)
         if latest is not None and latest.outcome != "rolled_back":
-            self._until_free(latest.number)
             self._recovery(self.journal.read(latest.number), "rollback").run()
 
     def _begin(self, number: ChildNumber, point: Mapping[str, Any]) -> dict[str, float]:
@@ -220,10 +218,20 @@ class Children:
             return None
         return kind_of(asked)
 
-    def _until_free(self, number: int) -> None:
-        """Wait a moment for a run whose worker is gone, and its connection perhaps not yet."""
+    def _latest(self, place: int) -> RunRow | None:
+        """Return the latest run at a place, or None.
+
+        The worker of an earlier attempt may still be ending it, or be gone while its connection is
+        not: wait a moment for that.
+        """
         deadline = time.monotonic() + _GOING
-        while self.journal.holder(number) is not None and time.monotonic() < deadline:
+        while True:
+            latest = latest_child(self.journal, self.sweep, place)
+            if latest is None or latest.outcome is not None:
+                return latest
+            held = self.journal.holder(latest.number) is not None
+            if not held or time.monotonic() > deadline:
+                return latest_child(self.journal, self.sweep, place)
             time.sleep(0.1)
 
     def _recovery(self, recorded: RecordedRun, aim: Aim) -> Recovery:

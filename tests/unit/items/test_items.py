@@ -33,6 +33,7 @@ from handrail import (
     parallel,
 )
 from handrail.errors import HandrailError
+from handrail.items.cutting import Size
 
 
 class Maps(BaseStep[Any]):
@@ -123,7 +124,16 @@ def test_chunks_grow_to_half_a_second_of_work(journal: Any, log: Log, world: Wor
     play(journal, Maps(iter(range(3000)), plain, None))
     sizes = [len(call.items) for call in log.submitted]
     assert sizes[0] == 10
-    assert max(sizes) == 1000
+    assert max(sizes) > 10
+
+
+@pytest.mark.parametrize(("seconds", "size"), [(0.001, 1000), (0.1, 50), (1.0, 5), (60.0, 1)])
+def test_a_chunk_has_as_many_items_as_take_half_a_second(seconds: float, size: int) -> None:
+    cut = Size(None, slots=2)
+    assert cut.next(None) == 10
+    cut.took(10, seconds)
+    assert cut.next(None) == size
+    assert Size(7, slots=2).next(None) == 7
 
 
 def test_a_failed_step_undoes_items_in_reverse(journal: Any, log: Log, world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import gzip
+import json
 import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -82,7 +83,11 @@ class FileSource(Source):
         files = f"[{', '.join(literal(path) for path in self._found)}]"
         match self.address.kind:
             case "parquet":
-                return f"read_parquet({files}, hive_partitioning = false)"
+                read = f"read_parquet({files}, hive_partitioning = false)"
+                changed = ", ".join(
+                    f"CAST({name} AS TIME) AS {name}" for name in map(quoted, self._times())
+                )
+                return f"(SELECT * REPLACE ({changed}) FROM {read})" if changed else read
             case "jsonl":
                 return (
                     f"read_json({files}, format = 'newline_delimited', hive_partitioning = false)"
@@ -178,6 +183,16 @@ class FileSource(Source):
                 return names
         return ()
 
+    def _times(self) -> Sequence[str]:
+        """Return the columns of a Parquet file with times of day that are marked as those of UTC.
+
+        Older writers mark all times so, which says nothing of a zone, and Arrow takes none from it.
+        """
+        with self._converting_errors("a Parquet file"):
+            schema = import_module("pyarrow.parquet").ParquetFile(self._found[0]).schema
+        columns = (schema.column(place) for place in range(len(schema)))
+        return [each.name for each in columns if each.path == each.name and _is_utc_time(each)]
+
     @contextmanager
     def _converting_errors(self, what: str) -> Generator[None]:
         pyarrow = import_module("pyarrow")
@@ -191,6 +206,11 @@ class FileSource(Source):
 
 
 _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+
+def _is_utc_time(column: Any) -> bool:
+    about: dict[str, Any] = json.loads(column.logical_type.to_json())
+    return bool(about["Type"] == "Time" and about["isAdjustedToUTC"])
 
 
 def literal(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import sys
@@ -575,11 +576,13 @@ def calls_of(work) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
+    gc.disable()  # Others are told of each collection, and the calls to them are no calls of ours.
     sys.setprofile(profile)
     try:
         work()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count
 
 

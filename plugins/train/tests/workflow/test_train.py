@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def test_what_is_stored_tells_all_that_it_depends_on(here: Path, params: Any, tr
     version = versions.get("flowers")
     report = json.loads(versions.content(version, "report"))
     assert set(version.files) == {
-        *("model", "table", "report", "card"),
+        *("model", "table", "report", "card", "lineage"),
         *("learning_curve", "confusion_matrix", "calibration", "importance"),
     }
     assert report["hyper"]["alpha"] == 0.01
@@ -79,8 +80,38 @@ def test_the_same_training_again_makes_the_same_files_under_names_of_its_own(
     assert train(params())["version"] == "flowers@2"
     files = [version.files for version in Versions(open_store("models")).all()]
     one, two = ({name: each.sha256 for name, each in given.items()} for given in files)
+    assert one.pop("lineage") != two.pop("lineage")  # It names the run.
     assert one == two
     assert not {each.key for each in files[0].values()} & {each.key for each in files[1].values()}
+
+
+def test_a_version_knows_where_it_comes_from(here: Path, params: Any, train: Any) -> None:
+    def git(*words: str) -> None:
+        names = ("-c", "user.name=ada", "-c", "user.email=ada@acme.example")
+        subprocess.run(["git", *names, *words], cwd=here, check=True, capture_output=True)
+
+    def lineage() -> Any:
+        versions = Versions(open_store("models"))
+        return json.loads(versions.content(versions.get("flowers"), "lineage"))
+
+    train(params())
+    assert lineage()["code"] is None
+    git("init", "--quiet")
+    git("add", "flowers.csv")
+    git("commit", "--quiet", "--message=flowers")
+    journal = SqliteJournal(here / ".handrail" / "runs.db")
+    train(params(), journal=journal)
+    found = lineage()
+    assert len(found["code"]["commit"]) == 40
+    assert found["code"]["changed"] is False
+    assert (found["run"]["number"], found["source"]["address"]) == (1, "flowers.csv")
+    assert set(found["seconds"]) == {"load_dataset", "train_model", "evaluate_model"}
+    assert found["machine"]["cores"]
+    (here / "flowers.csv").write_text((here / "flowers.csv").read_text() + "1,1,a\n")
+    train(params(), journal=journal)
+    journal.close()
+    assert lineage()["code"]["changed"] is True
+    assert lineage()["source"]["sha256"] != found["source"]["sha256"]
 
 
 @pytest.mark.parametrize("more", [{"seed": 1}, {"hyper": {"alpha": 0.5}}, {"epochs": 4}])

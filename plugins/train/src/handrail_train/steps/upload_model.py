@@ -111,6 +111,7 @@ def files_of(context: TrainContext) -> Files:
         CheckpointError: The trained model is missing or damaged.
     """
     from handrail_train.card import card_of
+    from handrail_train.lineage import lineage_of
     from handrail_train.pictures import learning_curve
     from handrail_train.predictor import table_to_dict
     from handrail_train.publishing import Files
@@ -123,6 +124,7 @@ def files_of(context: TrainContext) -> Files:
         "model": (kind.artefact(checkpoint.content), kind.suffix),
         "table": (_json(table), ".json"),
         "report": (_json(report), ".json"),
+        "lineage": (_json(lineage_of(context)), ".json"),
         "card": (card_of(context.options.model_name, report).encode(), ".md"),
         "learning_curve": (learning_curve(context.history, checkpoint.epoch).encode(), ".svg"),
         **{name: (plot.encode(), ".svg") for name, plot in _plots(context)},

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import socket
 import subprocess
 import sys
@@ -23,8 +24,12 @@ from typing import Any
 import pytest
 import reaping
 
-# For shells: a process that only waits for the one that was forked.
-_SCRIPT = """#!{python} -IS
+# For shells: a process that only waits for the one that was forked. As the path of Python may have
+# a space in it, the first line names sh, which takes the second one for a command; Python takes it
+# and the third for a text.
+_SCRIPT = """#!/bin/sh
+'''exec' {python} -IS "$0" "$@"
+' '''
 import _socket, array, json, os, sys
 umask = os.umask(0o077)
 words = [{script!r}, *sys.argv[1:]]
@@ -67,7 +72,8 @@ class Warm:
         folder = Path(self._folder.name, "scripts")
         folder.mkdir(exist_ok=True)
         script = folder / "handrail"
-        text = _SCRIPT.format(python=sys.executable, script=f"{real}/handrail", path=self._path)
+        python = shlex.quote(sys.executable)
+        text = _SCRIPT.format(python=python, script=f"{real}/handrail", path=self._path)
         script.write_text(text)
         script.chmod(0o755)
         return folder

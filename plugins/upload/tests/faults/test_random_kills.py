@@ -25,7 +25,7 @@ from handrail.journal.sqlite import SqliteJournal
 
 WIDE = "HANDRAIL_FAULTS" in os.environ
 SEEDS = int(os.environ.get("HANDRAIL_FAULTS", "4")) // 4
-KILLS = 20  # In each trial.
+KILLS = 20 if WIDE else 9  # In each trial.
 KILLED = -signal.SIGKILL
 ATTEMPTS = 40  # Until each of those that are in the way of each other has had its turn.
 

@@ -58,6 +58,7 @@ class Bucket(StoreContract):
 
 class TestMoto(Bucket):
     server = "moto"
+    many = 120  # It takes its time for each; more than one answer holds are tried with radosgw.
 
 
 @pytest.mark.slow

@@ -117,6 +117,7 @@ def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
     return Runs
 
 
+@pytest.mark.slow
 def test_each_run_takes_back_its_own(new_url, tools, request):
     """Rows are stacks of layers: a run takes out its layer, wherever it is, once or twice."""
     examples = 60 if "sqlite" in request.node.name else 20

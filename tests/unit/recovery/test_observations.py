@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ import pytest
 from killing.processes import Killing
 from killing.told import AsyncDoes, Does, play
 from killing.told import Context as Told
+from saying import isolated, says, work_aloud
 
 from handrail import (
     BaseAction,
     BaseStep,
     BaseStepContext,
-    ItemContext,
     Run,
     RuntimeContext,
     StepResult,
@@ -56,16 +55,6 @@ def read(journal: SqliteJournal, name: str, number: int = 1) -> RecordedStep:
     found = record_of(journal, number).step(name)
     assert found is not None
     return found
-
-
-def says(context: BaseStepContext, text: str) -> None:
-    """Say and attach all that can be."""
-    context.log("found", {"what": text}, f"/{text}")
-    context.set_progress(3, 4, "bytes")
-    context.set_metrics({"loss": 0.5})
-    context.set_metrics({"loss": 0.25}, "validation")
-    context.attach("curves", Plot("line", {"loss": [0.5, 0.25]}))
-    context.attach("notes", Markdown(text))
 
 
 def is_all(found: RecordedStep, text: str) -> None:
@@ -143,16 +132,6 @@ def two(context: BaseStepContext) -> None:
     says(context, "two")
 
 
-@step(isolated=True)
-def apart(context: BaseStepContext) -> None:
-    says(context, "apart")
-    context.set_metrics({"share": Fraction(1, 2)})
-    context.attach("huge", Markdown("x" * 100_000))
-
-
-isolated = action("isolated", [apart])
-
-
 def test_lanes_of_a_group_say_it_too(journal: SqliteJournal) -> None:
     grouped = action("grouped", [parallel("both", [[one], [two]])])
     grouped.run(journal=journal, ctx=quiet(), packs=())
@@ -177,10 +156,6 @@ def test_an_isolated_step_says_it_too(journal: SqliteJournal) -> None:
     assert [each.name for each in found.attachments] == ["curves", "notes"]
 
 
-def work(item: int, context: ItemContext) -> None:
-    context.log("worked", {"on": item})
-
-
 class Maps(BaseStep[Any]):
     """Works on items that log."""
 
@@ -189,7 +164,7 @@ class Maps(BaseStep[Any]):
     executor = "threads:1"
 
     def execute(self, context: Any) -> StepResult:
-        context.map_items(work, range(120), chunk=60, executor=self.executor)
+        context.map_items(work_aloud, range(120), chunk=60, executor=self.executor)
         return StepResult()
 
 

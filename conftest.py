@@ -118,8 +118,17 @@ VARIABLE = (
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"Python 3\.\d+\.\d+\S*"), "Python VERSION"),
     # What a training shows, where another processor or library rounds otherwise.
-    (re.compile(r"(\w*loss|\w*accuracy|macro.f1)([= ]|  )\d[\d.e-]*", re.IGNORECASE), "FIGURE"),
+    (
+        re.compile(
+            r"(\w*loss|\w*accuracy|macro.f1|auc|\w*precision|calibration.error|r2|rmse|mae)"
+            r"([= ]|  )\d[\d.e-]*",
+            re.IGNORECASE,
+        ),
+        "FIGURE",
+    ),
     (re.compile(r"\bobjects/[0-9a-f]{2}/[0-9a-f]{64}\b"), "OBJECT"),
+    # Where a model comes from has names in it, of other lengths elsewhere.
+    (re.compile(r"\blineage +\d+ B|\bin models · \d+ kB|(?<=objects deleted \()\d+ kB"), "SIZE"),
     (re.compile(r"\b(scikit-learn|skops|numpy) \d[\d.]+"), "LIBRARY"),
 )
 SCRIPTS = Path(sysconfig.get_path("scripts"))

@@ -128,7 +128,8 @@ VARIABLE = (
     ),
     (re.compile(r"\bobjects/[0-9a-f]{2}/[0-9a-f]{64}\b"), "OBJECT"),
     # Where a model comes from has names in it, of other lengths elsewhere.
-    (re.compile(r"\blineage +\d+ B|\bin models · \d+ kB|(?<=objects deleted \()\d+ kB"), "SIZE"),
+    (re.compile(r"\blineage +\d+ B +objects/\S+\s+\S+"), "LINEAGE"),
+    (re.compile(r"\bin models · \d+ kB|(?<=objects deleted \()\d+ kB"), "SIZE"),
     (re.compile(r"\b(scikit-learn|skops|numpy) \d[\d.]+"), "LIBRARY"),
 )
 SCRIPTS = Path(sysconfig.get_path("scripts"))

@@ -58,14 +58,28 @@ NESTED = {
 }
 
 
+def marks_times():
+    """Return whether this pyarrow marks times in Parquet as those of UTC, as older ones do."""
+    out = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table({"a": pyarrow.nulls(1, pyarrow.time64("us"))}), out)
+    schema = parquet.ParquetFile(out.getvalue()).schema
+    return bool(json.loads(schema.column(0).logical_type.to_json())["isAdjustedToUTC"])
+
+
+# Those within lists and structs then become text.
+MARKS_TIMES = marks_times()
+
+
 @st.composite
 def tables(draw):
     """A table of one to four columns, some of them nested, with up to six rows."""
     count = draw(st.integers(1, 6))
     columns = {}
     for number in range(draw(st.integers(1, 4))):
-        kind, values = KINDS[draw(st.sampled_from(sorted(KINDS)))]
-        for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        name = draw(st.sampled_from(sorted(KINDS)))
+        kind, values = KINDS[name]
+        depths = [0] if name == "time" and MARKS_TIMES else [0, 0, 1, 2]
+        for _ in range(draw(st.sampled_from(depths))):
             of, around = NESTED[draw(st.sampled_from(sorted(NESTED)))]
             kind, values = of(kind), around(values)
         listed = st.lists(st.none() | values, min_size=count, max_size=count)

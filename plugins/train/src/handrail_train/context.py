@@ -79,6 +79,8 @@ class TrainContext(StorageContext, ActionContext[P]):
             `dropped`, `columns` and `left_out` with what each is taken for and why, `target`,
             `doubts`, and the number of rows of `train`, `validation`, `test`.
         history: The figures of each epoch, once `train_model` is over.
+        lineage: Where the model comes from, once `train_model` is over; see
+            `handrail_train.lineage.lineage_of`.
         model_path: The checkpoint with the trained model, once `train_model` is over.
         fold_figures: The figures of a cross-validation, once `cross_validate` is over; see
             `handrail_train.folds.summed_up`.
@@ -95,6 +97,7 @@ class TrainContext(StorageContext, ActionContext[P]):
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     dataset: Any = None
     history: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
+    lineage: dict[str, Any] = field(default_factory=dict[str, Any])
     model_path: str | None = None
     fold_figures: dict[str, Any] = field(default_factory=dict[str, Any])
     metrics: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -6,24 +6,25 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from handrail_train.context import TrainContext
 
 SCHEMA = 1
 _PATIENCE = 10  # Seconds for an answer of git, which may have a large folder to look at.
-_STEPS = ("load_dataset", "train_model", "cross_validate", "evaluate_model")
 
 
-def lineage_of(context: TrainContext) -> dict[str, Any]:
+def lineage_of(context: TrainContext, seconds: float | None = None) -> dict[str, Any]:
     """Return where the model of a training comes from, in JSON types.
+
+    Args:
+        context: The context.
+        seconds: How long this process has trained it.
 
     Returns:
         `source`, with its `address` and the SHA-256 of its rows; `code`, the `commit` of git that
         the working folder has and whether there are changes, or None; `run`, with `uid`, `number`,
-        `action`, `project` and `user`; `machine`; and `seconds`, how long each step took, as far as
-        this process knows.
+        `action`, `project` and `user`; `machine`, which has trained; and `seconds`.
     """
     info, options = context.run_info, context.options
     run: dict[str, Any] = {"uid": context.run, "number": context.run_number}
@@ -45,7 +46,7 @@ def lineage_of(context: TrainContext) -> dict[str, Any]:
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
-        "seconds": _seconds(context),
+        "seconds": None if seconds is None else round(seconds, 3),
     }
 
 
@@ -74,15 +75,3 @@ def _git(folder: str, *words: str) -> str | None:
     except (OSError, subprocess.SubprocessError):  # There is no git, or it takes too long.
         return None
     return None if done.returncode else done.stdout.strip()
-
-
-def _seconds(context: TrainContext) -> dict[str, float]:
-    """Return how long each step took: until it ended, from when the one before it had."""
-    found: dict[str, float] = {}
-    before: datetime | None = None
-    for name, result in context.results.items():
-        ended = result.timestamp
-        if before is not None and name in _STEPS:
-            found[name] = round(max(0.0, (ended - before).total_seconds()), 3)
-        before = ended
-    return found

@@ -105,7 +105,7 @@ def test_a_version_knows_where_it_comes_from(here: Path, params: Any, train: Any
     assert len(found["code"]["commit"]) == 40
     assert found["code"]["changed"] is False
     assert (found["run"]["number"], found["source"]["address"]) == (1, "flowers.csv")
-    assert set(found["seconds"]) == {"load_dataset", "train_model", "evaluate_model"}
+    assert found["seconds"] > 0
     assert found["machine"]["cores"]
     (here / "flowers.csv").write_text((here / "flowers.csv").read_text() + "1,1,a\n")
     train(params(), journal=journal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,10 @@ class TrainModelStep(BaseStep[TrainContext]):
         return self._train(context, Checkpoints(recorded.places[-1]))
 
     def _train(self, context: TrainContext, checkpoints: Checkpoints) -> StepResult:
+        from handrail_train.lineage import lineage_of
         from handrail_train.training import Schedule, Training
 
-        options = context.options
+        options, began = context.options, time.monotonic()
         checkpoints.make()
         split = context.use_learnt().split
         schedule = Schedule(
@@ -73,6 +75,8 @@ class TrainModelStep(BaseStep[TrainContext]):
         kept = training.run()
         latest = checkpoints.latest() or kept
         context.history = latest.history
+        # Here, as a run that stores its model again has to store the very same.
+        context.lineage = lineage_of(context, time.monotonic() - began)
         context.model_path = str(checkpoints.path(kept.epoch))
         context.opened.trained, context.opened.predictor = kept, None
         return _result(kept, latest)

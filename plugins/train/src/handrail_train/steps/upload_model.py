@@ -124,7 +124,7 @@ def files_of(context: TrainContext) -> Files:
         "model": (kind.artefact(checkpoint.content), kind.suffix),
         "table": (_json(table), ".json"),
         "report": (_json(report), ".json"),
-        "lineage": (_json(lineage_of(context)), ".json"),
+        "lineage": (_json(context.lineage or lineage_of(context)), ".json"),
         "card": (card_of(context.options.model_name, report).encode(), ".md"),
         "learning_curve": (learning_curve(context.history, checkpoint.epoch).encode(), ".svg"),
         **{name: (plot.encode(), ".svg") for name, plot in _plots(context)},

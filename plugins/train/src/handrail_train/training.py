@@ -23,6 +23,9 @@ WATCHED = "validation_loss"
 _LEAST = 1e-15  # A probability below this counts as this, so that one error is not an infinite one.
 # A loss that is so much worse than that of always giving the same answer.
 _DIVERGED = 3
+_ABSURD = 1_000
+_CLEARLY = 0.1  # Of what the most frequent class gets wrong.
+_LOOKED_AT = 2_000  # Rows of the training by which that is told.
 
 
 @frozen
@@ -110,10 +113,11 @@ class Training:
             if self._is_due(history):
                 latest = self._saved(fit, history, about)
             self.told({"epoch": number, **history[-1]})
-        self._check_learnt(history)
         # Before, a checkpoint less would only cost the time of its epoch.
         self.checkpoints.flush()
-        return self._kept(history)
+        kept = self._kept(history)
+        self._check_learnt(kept)
+        return kept
 
     def _begun(self, latest: Checkpoint | None) -> Fit:
         examples = self.split.train
@@ -156,23 +160,41 @@ class Training:
             "validation_accuracy": accuracy(found, examples),
         }
 
-    def _check_learnt(self, history: History) -> None:
+    def _check_learnt(self, kept: Checkpoint) -> None:
         """Check that a model that descends along a gradient has not left it.
+
+        Its own rows tell: of a small validation part, a single one can make a loss look bad.
 
         Raises:
             ModelError: It is far worse than always giving the same answer.
         """
-        shown = history[self.schedule.best(history) - 1]
-        examples, loss = self.split.validation, shown.get(WATCHED)
-        if not self.kind.descends or loss is None:
+        if not self.kind.descends:
             return
-        constant = constant_loss(examples)
-        if loss > _DIVERGED * constant and not _is_better(shown, examples):
+        examples = self.split.train
+        some = examples.some(import_module("numpy").arange(min(len(examples), _LOOKED_AT)))
+        model = self.kind.load(kept.content)
+        with one_thread(self.kind):
+            loss, is_better = self._quality(model, some)
+        constant = constant_loss(some)
+        # That of the library counts weights as well, which grow without bound.
+        told = kept.history[-1].get("loss", 0.0)
+        if (loss > _DIVERGED * constant and not is_better) or told > _ABSURD * constant:
             raise ModelError(
-                f"the training has diverged: {WATCHED} is {loss:.4g}, and {constant:.4g} for "
+                f"the training has diverged: the loss is {loss:.4g}, and {constant:.4g} for "
                 "always giving the same answer",
                 ways_out=("take a lower learning rate: -p hyper.learning_rate=... or hyper.eta0",),
             )
+
+    def _quality(self, model: Any, examples: Examples) -> tuple[float, bool]:
+        """Return the loss of a model, and if it is clearly better than the most frequent class."""
+        np = import_module("numpy")
+        if examples.is_regression:
+            found = checked_numbers(self.kind, model, examples.features)
+            return mean_squared_error(found, examples), False
+        classes = len(examples.target.classes)
+        found = checked_probabilities(self.kind, model, examples.features, classes)
+        most = float(np.bincount(examples.codes).max() / len(examples))
+        return log_loss(found, examples), accuracy(found, examples) > most + _CLEARLY * (1 - most)
 
     def _is_due(self, history: History) -> bool:
         number, schedule = len(history), self.schedule
@@ -215,15 +237,6 @@ def one_thread(kind: ModelKind[Any]) -> Generator[None]:
         return
     with import_module("threadpoolctl").threadpool_limits(limits=1, user_api="blas"):
         yield
-
-
-def _is_better(shown: Mapping[str, float], examples: Examples) -> bool:
-    """Return whether a classifier is right more often than the most frequent class."""
-    if examples.is_regression:
-        return False
-    np = import_module("numpy")
-    most = float(np.bincount(examples.codes).max() / len(examples))
-    return shown.get("validation_accuracy", 0.0) > most
 
 
 def constant_loss(examples: Examples) -> float:

@@ -300,3 +300,39 @@ def test_parts_that_lack_what_they_need(
     done = handrail("run", "train", "flowers.csv", "--target", "kind", "--skip", left_out)
     assert done.returncode == 2
     assert f"it needs {left_out}, which was left out of this run" in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("more", "hyper"),
+    [
+        ({"target": "kind", "kind": "mlp"}, {"learning_rate": 1e30}),
+        ({"target": "length", "kind": "mlp", "drop": ["kind"]}, {"learning_rate": 1e30}),
+        (
+            {"target": "length", "kind": "sgd", "drop": ["kind"]},
+            {"learning_rate": "constant", "eta0": 1e3},
+        ),
+    ],
+)
+def test_a_training_that_diverges_fails_also_with_finite_figures(
+    here: Path, params: Any, world: Any, more: dict[str, Any], hyper: dict[str, Any]
+) -> None:
+    before = world(here)
+    outcome = run_action(DefaultTrainAction, params(hyper=hyper, epochs=4, **more))
+    assert "diverged" in str(outcome.error) or "cannot be trained" in str(outcome.error)
+    assert world(here) == before
+
+
+@pytest.mark.parametrize("kind", ["mlp", "sgd"])
+@pytest.mark.parametrize("target", ["kind", "length"])
+def test_a_few_rows_are_no_divergence(
+    here: Path, flowers: Path, params: Any, kind: str, target: str
+) -> None:
+    """Of a validation with one row or two, the loss says next to nothing."""
+    lines = flowers.read_text().splitlines(keepends=True)
+    flowers.write_text("".join(lines[:10]))
+    for seed in range(6):
+        outcome = run_action(
+            DefaultTrainAction, params(kind=kind, target=target, epochs=2, seed=seed)
+        )
+        assert outcome.error is None

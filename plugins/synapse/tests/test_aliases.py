@@ -178,3 +178,13 @@ def test_public_names() -> None:
         assert getattr(handrail_synapse, name) is not None
     with pytest.raises(AttributeError):
         _ = handrail_synapse.nothing
+
+
+def test_imported_again_after_they_were_removed_they_are_there_again() -> None:
+    importlib.import_module("handrail_synapse.install")
+    handrail_synapse.uninstall()
+    importlib.import_module("handrail_synapse.install")
+    try:
+        importlib.import_module("synapse_sdk.plugins.steps")
+    finally:
+        handrail_synapse.uninstall()

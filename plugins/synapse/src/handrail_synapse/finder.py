@@ -82,6 +82,8 @@ def uninstall() -> None:
     """Remove the aliases; objects imported through them remain usable."""
     if _FINDER in sys.meta_path:
         sys.meta_path.remove(_FINDER)
+    # Imported again, it installs them again.
+    sys.modules.pop("handrail_synapse.install", None)
     for name in MODULES:
         spec = getattr(sys.modules.get(name), "__spec__", None)
         if spec is not None and spec.loader is _FINDER:

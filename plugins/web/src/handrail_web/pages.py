@@ -208,7 +208,8 @@ class Pages:
         links = [
             element("a", words[each], href=f"{self.link(run['id'])}/{aims[each]}", class_="button")
             for each in run["ways"]
-            if each in words and not run["held"]
+            # A run that is stalled can be taken from its process, after a question.
+            if each in words and run["state"] != "running"
         ]
         return element("nav", links, id="changes", aria_label="What can be done") if links else None
 

@@ -11,7 +11,9 @@ fails if it finds any. Whether a view is beautiful it does not see.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recorded_runs import Journal, done, ended, planned, started
+from recorded_runs import Journal, done, planned, started
 from shown_runs import EVERY, attached, line, shown, span, step
 from sites import FLOW, Server
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 WIDTHS = (380, 1100, 1600)
 SCHEMES = ("light", "dark")
+OVER = "training.py:TrainAction --over epochs=5,10 --over hyper.learning_rate=0.02,0.1,0.4"
 TALLEST = 6_000  # Pixels of a picture.
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
@@ -288,9 +291,12 @@ def pictures_of_plans(views: Views) -> None:
 def project(folder: Path) -> Iterator[None]:
     """Work in a folder with a workflow, whose user has no key yet."""
     (folder / "flows.py").write_text(FLOW)
-    steps = 'steps = ["flows.py:make", "flows.py:check"]'
-    text = f'[project]\nname = "shapes"\n[workflows.nightly]\n{steps}\n'
-    (folder / "handrail.toml").write_text(text)
+    guide = (ROOT / "docs/how-to/run-a-sweep.md").read_text(encoding="utf-8")
+    training = re.search(r'```python title="flows.py"\n(.*?)```', guide, re.DOTALL)
+    assert training is not None
+    (folder / "training.py").write_text(training[1], encoding="utf-8")
+    workflow = '[workflows.nightly]\nextends = "upload"\n'
+    (folder / "handrail.toml").write_text(f'[project]\nname = "shapes"\n{workflow}')
     before = os.getcwd()
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
     os.chdir(folder)
@@ -301,25 +307,25 @@ def project(folder: Path) -> Iterator[None]:
 
 
 def fill(journal: Journal) -> dict[str, int]:
-    """Add runs of every kind to a journal; return their numbers."""
+    """Add runs of every kind to a journal; return the numbers of those to look at."""
+    steps = [planned(name, reason="base") for name in ("scan", "send", "index")]
     for number in range(70):
         outcome = ("completed", "completed", "rolled_back")[number % 3]
-        journal.add([planned("scan"), planned("send")], done("scan"), outcome=outcome)
-    error = "PermissionError: 2026-11/a_very_long_name_of_a_file_that_nobody_can_read_IMG_0257.jpg"
-    steps = [planned("scan"), planned("send"), planned("index")]
-    runs = {
-        "failed": journal.add(
-            steps, done("scan", keys=["a"]), ended("send", "failed", error=error), outcome="failed",
-            action="flows.py:job",
-        ),
-        "interrupted": journal.add(steps, done("scan"), started("send"), action="flows.py:job"),
-        "live": journal.add(steps, done("scan"), started("send"), dead=False),
-    }  # fmt: skip
+        journal.add(steps, done("scan"), outcome=outcome)
     chunks = [
         ChunkChange("scan", 1, number, 0, number * 100, 100, 1, "done", 7, failed=number % 2)
         for number in range(1000)
     ]
-    runs["items"] = journal.add([planned("scan")], started("scan"), *chunks, dead=False)
+    runs = {
+        "interrupted": journal.add(steps, done("scan"), started("send"), action="flows.py:job"),
+        "live": journal.add(steps, done("scan"), started("send"), dead=False),
+        "items": journal.add(steps, started("scan"), *chunks, dead=False),
+    }
+    for name, words in {"failed": "flows.py:job --on-failure keep", "sweep": OVER}.items():
+        command = [sys.executable, "-m", "handrail", "run", *words.split(), "-q"]
+        # One of them fails, as it should.
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        runs[name] = max(runs.values()) + 1
     return runs
 
 
@@ -336,7 +342,6 @@ def web(views: Views) -> None:
         journal = Journal(folder)
         cleanup.callback(lambda: [each.close() for each in journal.opened])
         runs = fill(journal)
-        os.system("handrail run flows.py:job -q --over copies=1,2 >/dev/null 2>&1")
         entered = server.address
 
         def at(path: str) -> Callable[[Page], object]:
@@ -350,7 +355,7 @@ def web(views: Views) -> None:
         views.look("web-none-found", entered, at("/?text=nothing+like+that"))
         for name, number in runs.items():
             views.look(f"web-run-{name}", entered, at(f"/runs/{number}"))
-        views.look("web-compare", entered, at(f"/compare?run={runs['failed']}&run=1&run=3"))
+        views.look("web-compare", entered, at(f"/compare?run={runs['failed']}&run=71&run=74"))
         views.look("web-plans", entered, at("/plans"))
         views.look("web-plan", entered, at("/plans/nightly"))
         views.look("web-packs", entered, at("/packs"))

@@ -68,7 +68,7 @@ def problem_view(title: str, error: HandrailError | None, *, status: int) -> Vie
     """Return the page that says what went wrong."""
     lines: list[Content] = [element("h1", title)]
     if error is not None:
-        lines.append(element("p", f"{error.message}."))
+        lines.append(element("p", f"{error.message[:1].upper()}{error.message[1:]}."))
         lines += [element("pre", way, class_="command") for way in error.ways_out]
     sections = {"problem": element("section", lines, id="problem")}
     return View(title=title, sections=sections, icon="bad", status=status)

@@ -317,7 +317,7 @@ def fill(journal: Journal) -> dict[str, int]:
         for number in range(1000)
     ]
     runs = {
-        "interrupted": journal.add(steps, done("scan"), started("send"), action="flows.py:job"),
+        "interrupted": journal.add(steps, started("scan"), action="flows.py:job"),
         "live": journal.add(steps, done("scan"), started("send"), dead=False),
         "items": journal.add(steps, started("scan"), *chunks, dead=False),
     }

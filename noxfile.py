@@ -263,6 +263,14 @@ def pictures(session: nox.Session) -> None:
 
 
 @nox.session
+def views(session: nox.Session) -> None:
+    """Take a picture of every view, light and dark, at three widths; `-- web` takes some."""
+    install(session, *PACKAGES, groups=("test", "browser"))
+    shared = {"PYTHONPATH": os.pathsep.join(("tests/support", "plugins/web/tests"))}
+    session.run("python", "tests/views.py", *session.posargs, env=shared)
+
+
+@nox.session
 def typing(session: nox.Session) -> None:
     """Check the packages and `tests/typing` with mypy and pyright, both strict."""
     install(session, *PACKAGES, groups=("test", "servers", "typing"))

@@ -18,6 +18,14 @@ from handrail.origin import Origin
 SCHEMA = 1
 
 
+class StopObserving(Exception):  # noqa: N818 - it is no error, like StopIteration
+    """Raised by an observer that wants to be told nothing more of a run.
+
+    It is dropped, as one that raises anything else, and nobody is told. A run whose observers have
+    all declined it at its start, with `RunStarted`, is as fast as one without observers.
+    """
+
+
 @frozen
 class Event:
     """Base class of all events."""

@@ -1,7 +1,9 @@
 """The hooks that a pack can implement.
 
 A pack is an installed distribution with an entry point in the group `handrail.packs` that names a
-module of hooks, such as `acme-scan = "acme_scan.hooks"`. Each function of that module that has the
+module of hooks, such as `acme-scan = "acme_scan.hooks"`. In the group `handrail.packs_if_set` the
+name of the entry point is that of an environment variable without which the module is not imported,
+unless the pack has settings. Each function of that module that has the
 name of a hook and is marked with `@hookimpl` implements it; leave out the hooks and the arguments
 that you do not need. All hooks except `observe` are called while a plan is made, never during a
 run. Hooks are plain functions: no `async`, no generators, no default values. If a hook raises,
@@ -175,7 +177,8 @@ def check_plan(action: ActionInfo, plan: Plan, settings: Any) -> Iterable[Proble
 def observe(event: Event, settings: Any) -> None:
     """Receive the events of a run; see `handrail.events`.
 
-    Use it for telemetry, not for audit: an observer that raises is reported once and dropped.
+    Use it for telemetry, not for audit: an observer that raises is reported once and dropped. One
+    that raises `handrail.events.StopObserving` is told no more of that run, and nobody is told.
 
         @hookimpl
         def observe(event):

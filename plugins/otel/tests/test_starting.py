@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,10 +26,19 @@ from handrail.cli import main
 assert main(["run", "flows.py:plain", "-q"]) == 0
 print(json.dumps(sorted(sys.modules)))
 """
+OWN = """
+from handrail import action, step
+
+@step
+def nothing(context): ...
+
+plain = action("plain", [nothing])
+"""
 
 
-def modules(folder: Path, **environ: str) -> set[str]:
-    shutil.copy(HERE / "flows.py", folder / "flows.py")
+def modules(folder: Path, flows: str = OWN, **environ: str) -> set[str]:
+    """Return the modules that a process has imported which runs the action `plain`."""
+    (folder / "flows.py").write_text(flows)
     done = subprocess.run(
         [sys.executable, "-c", IMPORTED],
         cwd=folder,
@@ -43,22 +51,42 @@ def modules(folder: Path, **environ: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("off", [{}, {"OTEL_SDK_DISABLED": "true"}])
-def test_nothing_is_imported_without_an_endpoint(off: dict[str, str], tmp_path: Path) -> None:
-    """Of the pack only its hooks and settings are, and nothing of OpenTelemetry."""
-    if off:
-        off["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
-    text = (HERE / "flows.py").read_text()
-    assert "from handrail_otel import traceparent" in text
+def families(found: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in found}
+
+
+STRANGERS = {"opentelemetry", "requests", "google"}
+
+
+def test_nothing_is_imported_when_it_is_off(tmp_path: Path) -> None:
+    """Not a single module, neither of the pack nor of OpenTelemetry."""
+    assert not families(modules(tmp_path)) & {"handrail_otel", *STRANGERS}
+
+
+def test_what_is_turned_off_again_imports_only_what_knows_that(tmp_path: Path) -> None:
+    off = {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     found = modules(tmp_path, **off)
-    strangers = {name.partition(".")[0] for name in found}
-    assert not strangers & {"opentelemetry", "requests", "google"}
+    assert not families(found) & STRANGERS
     ours = {name for name in found if name.startswith("handrail_otel.")}
-    # `flows.py` reads its own `traceparent`.
-    assert ours <= {
-        *("handrail_otel.hooks", "handrail_otel.settings"),
-        *("handrail_otel.context", "handrail_otel.ids", "handrail_otel.sent"),
-    }
+    assert ours == {"handrail_otel.hooks", "handrail_otel.settings"}
+
+
+def test_settings_of_the_project_turn_it_on(receiver: Receiver, tmp_path: Path) -> None:
+    """Also where no variable is set; what they say of the endpoint is used."""
+    toml = f'[packs.handrail-otel]\nendpoint = "{receiver.url}"\n'
+    (tmp_path / "handrail.toml").write_text(toml)
+    assert "handrail_otel.following" in modules(tmp_path)
+    assert [span.name for span in receiver.spans if span.name.startswith("RUN")] == [
+        "RUN flows.py:plain"
+    ]
+
+
+def test_a_step_can_ask_for_its_span_without_opentelemetry(tmp_path: Path) -> None:
+    flows = (HERE / "flows.py").read_text()
+    assert "from handrail_otel import traceparent" in flows
+    found = modules(tmp_path, flows)
+    assert not families(found) & STRANGERS
+    assert "handrail_otel.hooks" not in found
 
 
 def test_lineage_needs_nothing_of_opentelemetry(receiver: Receiver, tmp_path: Path) -> None:
@@ -68,7 +96,7 @@ def test_lineage_needs_nothing_of_opentelemetry(receiver: Receiver, tmp_path: Pa
     assert [event["eventType"] for event in receiver.events] == ["START", "COMPLETE"]
 
 
-def calls_of_a_run(steps: int, journal: SqliteJournal) -> int:
+def calls_of_a_run(steps: int, journal: SqliteJournal | None) -> int:
     """Return how many functions of the pack a run calls on its own thread."""
     count = 0
     folder = str(Path(hooks.__file__).parent)
@@ -99,6 +127,17 @@ def test_a_step_calls_the_pack_once_for_each_of_its_events(
     few, many = calls_of_a_run(10, journal), calls_of_a_run(30, journal)
     assert few > 0
     assert (many - few) / 20 <= 3
+
+
+def test_a_run_that_is_not_exported_calls_the_pack_once(
+    monkeypatch: pytest.MonkeyPatch, journal: SqliteJournal, traced: Receiver
+) -> None:
+    """At its start, where it declines: as it has no journal, or as it is turned off."""
+    calls = calls_of_a_run(1, None)
+    assert 0 < calls == calls_of_a_run(30, None)
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    calls = calls_of_a_run(1, journal)
+    assert 0 < calls == calls_of_a_run(30, journal)
 
 
 def test_an_event_of_a_step_allocates_nothing() -> None:

@@ -6,12 +6,14 @@ import html
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import recorded_runs
 from recorded_runs import Journal, ended, planned
 from sites import FLOW, HOST, Browser, Open, Server, until
 
@@ -138,12 +140,68 @@ def test_a_run_at_work_is_not_changed(open_site: Open, journal: Journal) -> None
     owned.release()
 
 
+STUCK = """
+import time
+from pathlib import Path
+from handrail.journal import SqliteJournal
+import recorded_runs
+
+journal = recorded_runs.Journal(Path.cwd())
+journal.opened[0].close()
+journal.opened[0] = SqliteJournal(".handrail/runs.db", lease=1.0)
+journal.add([recorded_runs.planned("scan")], recorded_runs.started("scan"), dead=False)
+print("there", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def stalled(project: Path) -> Iterator[None]:
+    """A run whose process is stopped for longer than its lease lasts."""
+    support = Path(recorded_runs.__file__).parent
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUCK],
+        env={**os.environ, "PYTHONPATH": str(support)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "there\n"
+        process.send_signal(signal.SIGSTOP)
+        yield
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stalled_can_be_taken_from_its_process(
+    stalled: None, open_site: Open
+) -> None:
+    """Once it gives no sign of life; the question says whose it is, and the command takes it."""
+    browser = open_site(allow_changes=True)
+    assert "/runs/1/resume" not in browser.page("/runs/1")
+    until(lambda: f'href="{browser.root}/runs/1/resume"' in browser.page("/runs/1"))
+    question = browser.page("/runs/1/resume")
+    assert "which has given no sign of life for" in question
+    form = answered(question)
+    browser.post(f"{browser.root}/runs/1/resume", data=form, headers=ORIGIN)
+    work = browser.site.commands.started("1")
+    assert work is not None
+    assert "resume 1 --take-over" in work.shown
+    until(lambda: is_over(browser, "1"))
+    # It was taken; only that its action is nowhere keeps it from going on.
+    assert "upload-" in browser.page("/runs/1")
+    assert "is held by" not in work.output()
+
+
 def test_what_is_refused_is_told_with_its_reason(open_site: Open, journal: Journal) -> None:
     journal.add([planned("scan")], ended("scan", "undone"), outcome="rolled_back")
     browser = open_site(allow_changes=True)
     answer = browser.get(f"{browser.root}/runs/1/rollback")
     assert answer.status_code == 409
-    assert "run 1 was rolled back" in answer.text
+    assert "Run 1 was rolled back" in answer.text
     assert browser.get(f"{browser.root}/runs/1/delete").status_code == 404
     assert browser.get(f"{browser.root}/runs/9/resume").status_code == 409
 

@@ -181,7 +181,7 @@ def test_runs_are_compared(open_site: Open, journal: Journal) -> None:
     for chosen in ([], [1], list(range(1, 13))):
         answer = browser.get(f"{browser.root}/compare", params={"run": chosen})
         assert answer.status_code == 404
-        assert "choose 2 to 10 runs" in answer.text
+        assert "Choose 2 to 10 runs" in answer.text
 
 
 def test_what_is_not_there_is_said(open_site: Open, journal: Journal) -> None:

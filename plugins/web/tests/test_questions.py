@@ -19,6 +19,7 @@ STEP = {
     "origin": ORIGIN,
     "reason": "before upload_files",
     "required": "handrail.toml:4",
+    "final": True,
     "always_run": True,
     "effects": False,
     "layers": [{"name": "retry", "origin": ORIGIN, "reason": ""}],

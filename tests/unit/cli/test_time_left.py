@@ -7,11 +7,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from recorded_runs import Call
 
+from handrail.cli.view.time_left import expected_of
 from handrail.journal import SqliteJournal
 
 FLOW = """
@@ -129,6 +131,24 @@ def test_runs_of_older_versions_tell_it_too(ship: Callable[..., list[Any]], fold
         database.execute("UPDATE run SET opened = ?", [time(100)])
         database.commit()
     assert expected(ship()) == {"run": 16.0, "fetch": 7.0, "send": 9.0, "notify": 0.0}
+
+
+@pytest.mark.parametrize(("steps", "runs"), [(1, 5), (500, 5), (1_000, 2), (100_000, 1)])
+def test_of_a_long_plan_fewer_runs_are_read(steps: int, runs: int) -> None:
+    """So that a run begins at once; one of them tells enough."""
+    asked: list[int] = []
+
+    class Recorded:
+        def durations(self, *_: str, runs: int, **more: str) -> dict[str, list[float]]:
+            asked.append(runs)
+            return {f"step_{each}": [2.0] for each in range(steps)}
+
+    each_of = [SimpleNamespace(name=f"step_{each}") for each in range(steps)]
+    plan = SimpleNamespace(action="ship", fingerprint="9f3c", groups=(), steps=each_of)
+    found = expected_of(cast("Any", plan), cast("Any", Recorded()), "ship", "acme")
+    assert asked == [runs]
+    assert found is not None
+    assert found.of_run(["step_0"]) == 2.0 * (steps - 1)
 
 
 def test_a_damaged_time_is_no_time(ship: Callable[..., list[Any]], folder: Path) -> None:

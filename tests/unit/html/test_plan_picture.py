@@ -217,7 +217,7 @@ def test_a_step_that_failed_has_a_box_of_its_own_wherever_it_is() -> None:
 def test_a_picture_alone_has_its_styles_and_one_in_a_page_has_none() -> None:
     """One that is alone is light and dark by itself, and needs no other file."""
     alone, within = plan_picture(plan(step("a")), alone=True), plan_picture(plan(step("a")))
-    assert "prefers-color-scheme: dark" in alone
+    assert "color-scheme: light dark" in alone
     assert "xmlns" in alone
     assert "<style" not in within
     assert not re.search(r"url\(|@import|href", alone)

@@ -1,11 +1,15 @@
 """Reports: whatever a run says is text in them, they ask nobody for anything, and they stay small.
 
+Their one script is the same in each, and the only one that they allow.
+
 What is said of the views holds for every kind of them, from runs in the JSON form of `show`.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -14,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shown_runs import EVERY, Shown, at, attached, curve, line, listed, shown, span, step, swept
 
-from handrail.html import page, report, runs_view
+from handrail.html import page, report, runs_view, script
 
 PIECES = (
     *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><svg onload=x>', "'", "&lt;"),
@@ -92,8 +96,25 @@ def test_whatever_a_run_says_is_text(
 def test_a_report_asks_nobody_for_anything(kind: str) -> None:
     html = document(EVERY[kind]())
     assert requests(html) == []
-    assert not list(read(html).all("script"))
     assert "style=" not in html.partition("</style>")[2]
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_report_has_one_script_and_allows_no_other(kind: str) -> None:
+    """By its checksum: not from an address, not in an attribute, and not what a run says."""
+    top = read(document(EVERY[kind]()))
+    [one] = top.all("script")
+    assert (one.words, one.attributes) == (script(), {})
+    [policy] = [
+        each.attributes["content"] or ""
+        for each in top.all("meta")
+        if each.attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    allowed = dict(each.strip().split(" ", 1) for each in policy.split(";"))
+    digest = b64encode(sha256(script().encode()).digest()).decode()
+    assert allowed["default-src"] == "'none'"
+    assert allowed["script-src"] == f"'sha256-{digest}'"
+    assert not [name for each in top.all() for name in each.attributes if name.startswith("on")]
 
 
 @pytest.mark.parametrize("kind", EVERY)

@@ -13,10 +13,9 @@ TONES = ("good", "bad", "warn", "busy", "undo", "quiet")
 
 
 def lists_of_colours() -> dict[str, Mapping[str, str]]:
-    light, dark = re.findall(r":root \{(.*?)\}", stylesheet(), re.DOTALL)[:2]
-    first = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
-    second = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))
-    return {"light": first, "dark": second}
+    found = re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", stylesheet())
+    light = {name: colour for name, colour, _ in found}
+    return {"light": light, "dark": {name: colour for name, _, colour in found}}
 
 
 def luminance(colour: str) -> float:
@@ -79,9 +78,18 @@ def test_numbers_of_heatmaps_can_be_read(scheme: str) -> None:
         assert contrast(colours[text or "text"], ground) >= 4.5
 
 
-def test_both_schemes_have_the_same_colours() -> None:
-    schemes = lists_of_colours()
-    assert set(schemes["light"]) == set(schemes["dark"])
+def test_pictures_of_plans_have_the_same_colours() -> None:
+    """They also stand alone; those of a name that both have are the same."""
+    for colours in lists_of_colours().values():
+        theirs = {name[3:]: each for name, each in colours.items() if name.startswith("pp-")}
+        assert theirs
+        ours = {
+            name.replace("from-", "series-").replace("strong", "strong-line") for name in theirs
+        }
+        assert ours <= colours.keys()
+        for name, colour in theirs.items():
+            same = name.replace("from-", "series-").replace("strong", "strong-line")
+            assert colours[same] == colour
 
 
 def test_nothing_moves_for_those_who_asked_for_that() -> None:

@@ -24,6 +24,8 @@ from handrail import (
     StepWrapper,
 )
 from handrail.errors import RollbackError, StepResultError
+from handrail.events import StepFinished, StopObserving
+from handrail.orchestrator.dispatch import Dispatcher
 
 log: list[Any] = []
 
@@ -591,6 +593,56 @@ def test_an_observer_that_raises_is_dropped_once(
     err = capsys.readouterr().err.splitlines()
     assert len(err) == 1
     assert "bad was dropped, it raised ValueError: telemetry is down" in err[0]
+
+
+@both
+def test_an_observer_that_wants_no_more_is_told_no_more(
+    how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is told of that; the other observers go on."""
+    good: list[Any] = []
+    calls: list[Any] = []
+
+    def satisfied(event: Any) -> None:
+        calls.append(event)
+        if isinstance(event, StepFinished):
+            raise StopObserving
+
+    execute(make(Step("a"), Step("b"), observers=[satisfied, good.append]), how)
+    assert [type(each).__name__ for each in calls] == [
+        "RunStarted",
+        "StepStarted",
+        "StepFinished",
+    ]
+    assert type(good[-1]).__name__ == "RunFinished"
+    assert capsys.readouterr() == ("", "")
+
+
+@both
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_run_that_all_observers_decline_is_as_one_without(
+    how: str, progress: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its start no event is made of it; who asked for its progress gets that."""
+    passed: list[Any] = []
+    told: list[int] = []
+    real = Dispatcher._pass_on
+
+    def declines(event: Any) -> None:
+        raise StopObserving
+
+    def pass_on(self: Any, event: Any) -> None:
+        passed.append(event)
+        real(self, event)
+
+    monkeypatch.setattr(Dispatcher, "_pass_on", pass_on)
+    callback = (lambda percent, _: told.append(percent)) if progress else None
+    made = make(Step("a"), Step("b"), observers=[declines, declines], callback=callback)
+    execute(made, how)
+    assert [type(each).__name__ for each in passed] == ["RunStarted"]
+    assert told == ([50, 100] if progress else [])
+    fail(make(Step("a"), Step("b", StepResult(success=False)), observers=[declines]), how)
+    assert [type(each).__name__ for each in passed] == ["RunStarted"] * 2
 
 
 def test_an_observer_may_log() -> None:

@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
+from handrail import action, step
 from handrail.cli.commands.config import rows_of
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.events import ProgressChanged
+from handrail.lock.model import LockName
 from handrail.packs import PackRecord, installed_packs
 
 
@@ -52,6 +54,91 @@ def test_hooks_in_two_modules(garden, packs):
     with pytest.raises(PackError) as error:
         packs().contributors()
     assert "two modules of the pack have the hook setup_steps" in str(error.value.__notes__)
+
+
+TOLD = """
+    from handrail import PackInfo, hookimpl
+    from handrail.events import StopObserving
+    from pydantic import BaseModel
+
+    class Told(BaseModel):
+        url: str = ""
+
+    @hookimpl
+    def pack_info():
+        return PackInfo(settings=Told)
+
+    @hookimpl
+    def observe(event, settings):
+        raise StopObserving
+"""
+
+
+@pytest.fixture
+def teller(garden):
+    """A pack whose module of hooks waits for one of two variables."""
+    points = {"packs_if_set": {"ACME_URL": "acme_tell.hooks", "ACME_TRACES": "acme_tell.hooks"}}
+    modules = {"acme_tell/__init__.py": "", "acme_tell/hooks.py": TOLD}
+    return garden.plant("acme-tell", points=points, modules=modules)
+
+
+@pytest.mark.parametrize(
+    ("toml", "variables", "flags"),
+    [
+        ("", {"ACME_URL": "http://acme.example"}, {}),
+        ("", {"ACME_URL": "x", "ACME_TRACES": "y"}, {}),
+        ("[packs.acme-tell]\nurl = 'x'\n", {}, {}),
+        ("[packs.acme_tell]\n", {}, {}),
+        ("", {"HANDRAIL_ACME_TELL_URL": "x"}, {}),
+        ("", {}, {"pack_values": (("acme-tell", "url", "x"),)}),
+    ],
+    ids=["variable", "both", "settings", "empty-settings", "own-variable", "flag"],
+)
+def test_hooks_that_wait_for_a_variable_are_loaded_once_it_is_set(
+    teller, packs, toml, variables, flags
+):
+    """Or once the pack has settings, whoever gives them; once, however many variables are set."""
+    (pack,) = packs(toml, variables, **flags).contributors()
+    assert (pack.id, set(pack.hooks)) == ("acme-tell", {"pack_info", "observe"})
+
+
+@pytest.mark.parametrize("variables", [{}, {"ACME_URL": ""}, {"ACME_OTHER": "x"}])
+def test_hooks_that_wait_for_a_variable_are_not_imported_without_it(
+    teller, packs, garden, variables
+):
+    garden.plant_hooks("acme-a")
+    found = packs("", variables)
+    assert [pack.id for pack in found.contributors()] == ["acme-a"]
+    assert found.observers() == []
+    assert not [name for name in sys.modules if name.startswith("acme_tell")]
+    assert found.catalog.pack("acme-tell").is_used
+
+
+def test_hooks_that_wait_are_checked_nevertheless(teller, packs, garden):
+    """By the doctor, and by a check of the pack alone; and who asks for settings gets them."""
+    found = packs()
+    assert found.check() == ()
+    assert found.settings_of("acme-tell").url == ""
+    record = found.catalog.pack("acme-tell")
+    assert [pack.id for pack in found.alone(record).contributors()] == ["acme-tell"]
+    teller.modules[1].write_text("from handrail import hookimpl\n@hookimpl\ndef zzz(): ...\n")
+    del sys.modules["acme_tell.hooks"]
+    (problem,) = packs().check()
+    assert problem.code == "bad-hook"
+
+
+def test_a_lock_has_no_packs_that_only_observe(teller, packs, garden):
+    """So a variable that turns telemetry on does not make a plan another one than was locked."""
+    garden.plant_hooks("acme-shapes")
+
+    @step
+    def send(context): ...
+
+    found = packs("", {"ACME_URL": "http://acme.example"})
+    assert len(found.contributors()) == 2
+    plan = action("ship", [send]).action_class.partial({}, packs=found).plan()
+    outline = found.outline(LockName(name="ship", pack=None), plan, with_files=False)
+    assert [each.id for each in outline.packs] == ["acme-shapes"]
 
 
 def test_any_unusable_pack_stops_planning(garden, packs):

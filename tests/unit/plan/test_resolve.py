@@ -311,6 +311,13 @@ def test_a_final_step_cannot_be_touched(named, pack, plan, edit):
     assert codes(error) == ["final-step"]
 
 
+def test_a_plan_tells_which_steps_are_final(named, plan):
+    """In its JSON form, also of steps that are alike in everything else."""
+    made = plan([named("find"), named("send", final=True), named("tell")], [])
+    told = {each["name"]: each["final"] for each in made.to_dict()["steps"]}
+    assert told == {"find": False, "send": True, "tell": False}
+
+
 def test_always_run_steps_close_the_plan(named, pack, plan):
     """`always_run` steps come last wherever they were put, ordinary ones right before them."""
     steps = [named("clean", always_run=True), named("send")]

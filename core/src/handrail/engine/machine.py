@@ -41,6 +41,7 @@ def play(run: RunState) -> Machine:
     if run.listener:
         run.opened = run.clock()
         yield start_event(run)
+        run.announced()
     line = run.line
     failure = yield from _way_forward(line, _forward if line.log is None else forward_journaled)
     if failure is None and run.chain is not None:
@@ -69,6 +70,7 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     if run.listener:
         run.opened = run.clock()
         yield start_event(run)
+        run.announced()
     # `always_run` steps close a success: once one began, the run can no longer turn back.
     closing = run.sealed is not None or run.closing
     forward = failure is None and (run.back_to is not None or not closing)

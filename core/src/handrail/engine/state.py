@@ -127,6 +127,11 @@ class Progress:
             if self._on_progress is not None:
                 self._on_progress(percent, 100)
 
+    def forget_listener(self) -> None:
+        """Pass nothing on to the listener from now on."""
+        self._listener = None
+        self.wanted = self._on_progress is not None
+
     def enter(self, lanes: Sequence[range]) -> None:
         """Count the steps of these lanes side by side from now on, until `leave`."""
         self._parts = dict.fromkeys(lanes, Fraction(0))
@@ -280,6 +285,12 @@ class RunState:
 
             self.chain = Chain(self.line)
         self.progress = Progress(self.plan, on_progress, self.listener)
+
+    def announced(self) -> None:
+        """Forget a listener that is false: its observers were told of the run, and declined it."""
+        if not self.listener:
+            self.listener = None
+            self.progress.forget_listener()
 
     @property
     def run_id(self) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from handrail.html.comparison import compare_sections as compare_sections
     from handrail.html.comparison import compare_view as compare_view
     from handrail.html.document import page as page
+    from handrail.html.document import script as script
     from handrail.html.document import stylesheet as stylesheet
     from handrail.html.elements import Content as Content
     from handrail.html.elements import Markup as Markup
@@ -53,6 +54,7 @@ __all__ = [
     "runs_sections",
     "runs_view",
     "scatter_chart",
+    "script",
     "stylesheet",
     "sweep_sections",
     "sweep_view",
@@ -61,7 +63,7 @@ __all__ = [
 _HOMES = {
     "charts": ("Point", "bar_chart", "heatmap", "line_chart", "scatter_chart"),
     "comparison": ("compare_sections", "compare_view"),
-    "document": ("page", "stylesheet"),
+    "document": ("page", "script", "stylesheet"),
     "elements": ("Content", "Markup", "element", "joined"),
     "plan_drawing": ("plan_picture",),
     "run": ("run_sections", "run_view"),

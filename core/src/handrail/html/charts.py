@@ -127,12 +127,15 @@ def bar_chart(
         y: What the numbers are.
     """
     known = [value for pairs in series.values() for _, value in pairs if _is_number(value)]
-    most = max(map(abs, known), default=0.0) or 1.0
+    least, most = min([0.0, *known]), max([0.0, *known])
+    share = 100 / (most - least or 1.0)
     rows: list[Content] = []
     for number, (name, pairs) in enumerate(list(series.items())[:_SERIES], 1):
         for label, value in pairs[:_BARS]:
-            length = abs(value) / most * 100 if _is_number(value) else 0.0
-            shape = element("rect", width=f"{length:.2f}%", height="100%", class_=f"fill-{number}")
+            length = value * share if _is_number(value) else 0.0
+            begin = min(length, 0.0) - least * share
+            places = {"x": f"{begin:.2f}%", "width": f"{abs(length):.2f}%", "height": "100%"}
+            shape = element("rect", **places, class_=f"fill-{number}")
             bar = element("svg", shape, class_="bar", aria_hidden="true")
             rows.append(
                 element(
@@ -246,11 +249,10 @@ def _line(number: int, line: Sequence[tuple[float, float]], along: Scale, up: Sc
 def _lone(
     drawn: Mapping[str, Sequence[tuple[float, float | None]]], along: Scale, up: Scale
 ) -> list[Markup]:
-    """Return a dot for each series that has one point only, of which no line can be seen."""
+    """Return a dot for each point that has no neighbour, of which no line can be seen."""
     lone: list[Markup] = []
     for number, each in enumerate(drawn.values(), 1):
-        known = [(at, value) for at, value in each if value is not None]
-        for at, value in known if len(known) == 1 else ():
+        for at, value in (line[0] for line in _without_gaps(each) if len(line) == 1):
             place = {"cx": _percent(along.place(at)), "cy": _percent(1 - up.place(value))}
             lone.append(element("circle", r=3, class_=f"fill-{number}", **place))
     return lone

@@ -1,4 +1,7 @@
-"""What steps logged, as text that the search of a browser finds."""
+"""What steps logged, as text; `logs.js` shows only the lines that have what somebody types.
+
+Without that script all is there, and the search of a browser finds it.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,22 @@ def logs_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
     shown = {
         step["name"]: _log(step, number, room) for step, room in zip(urgent, rooms, strict=True)
     }
-    bad = any(_is_bad(line) for step in logging for line in step["log"])
-    only = element("label", element("input", type="checkbox"), " errors only") if bad else None
     logs = [shown[step["name"]] for step in logging]
     lines = sum(len(step["log"]) for step in logging)
-    return section(
-        "logs", "Logs", element("div", only, logs, class_="logs"), more=plural(lines, "line")
+    body = element("div", _filter(logging), logs, class_="logs")
+    return section("logs", "Logs", body, more=plural(lines, "line"))
+
+
+def _filter(steps: Sequence[Shown]) -> Markup:
+    """Return what says which lines are shown; to type something needs the script."""
+    box = element("input", type="search", autocomplete="off", spellcheck="false")
+    bad = any(_is_bad(line) for step in steps for line in step["log"])
+    return element(
+        "div",
+        element("label", element("span", "Search"), box, class_="find"),
+        element("label", element("input", type="checkbox"), " errors only") if bad else None,
+        element("output"),
+        class_="filter",
     )
 
 
@@ -78,24 +91,17 @@ def _log(step: Shown, number: int | str, room: int) -> Markup:
 
 def _lines(lines: Sequence[Shown]) -> Iterator[Content]:
     """Yield the lines; those about errors are marked, and gaps are told."""
-    plain: list[str] = []
     attempt, last = None, 0
     for line in lines:
         if line["attempt"] != attempt:
-            plain += [f"attempt {line['attempt']}"] if attempt is not None else []
+            if attempt is not None:
+                yield element("em", f"attempt {line['attempt']}\n")
             attempt, last = line["attempt"], line["number"] - 1
         if line["number"] > last + 1:
-            plain.append(f"… {line['number'] - last - 1:,} lines were not kept")
+            yield element("em", f"… {line['number'] - last - 1:,} lines were not kept\n")
         last = line["number"]
-        if not _is_bad(line):
-            plain.append(_shown(line))
-            continue
-        if plain:
-            yield "\n".join(plain) + "\n"
-            plain = []
-        yield element("strong", f"✗ {_shown(line)}\n", class_="bad")
-    if plain:
-        yield "\n".join(plain) + "\n"
+        shown = f"{_shown(line)}\n"
+        yield element("strong", f"✗ {shown}", class_="bad") if _is_bad(line) else shown
 
 
 def _shown(line: Shown) -> str:

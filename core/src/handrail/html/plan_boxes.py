@@ -80,10 +80,11 @@ class Step:
         """What else holds for it, in a word each."""
         planned = self.planned
         limits: Mapping[str, Any] = planned.get("limits") or {}
-        required = bool(planned.get("required"))
+        required, final = bool(planned.get("required")), bool(planned.get("final"))
         known = {
             "undo": planned.get("undo"),
             "required, final": required,
+            "final": final and not required,
             "only reads": planned.get("effects") is False and not required,
             "isolated": limits.get("isolated"),
             f"timeout {limits.get('timeout', 0):g}s": limits.get("timeout"),

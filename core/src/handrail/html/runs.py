@@ -44,7 +44,7 @@ def _row(run: Shown, link: Link | None, *, choose: bool) -> Markup:
     took = seconds(run["took"]) + (f", undo {seconds(run['undo_took'])}" * bool(run["undo_took"]))
     return element(
         "tr",
-        element("td", box) if choose else None,
+        element("td", element("label", box)) if choose else None,
         element("th", run_link(number, link), scope="row", class_="number"),
         element("td", run["action"], class_="name"),
         element("td", badge(run["state"], more="sealed" if run["sealed"] else "")),

@@ -192,6 +192,7 @@ def _origin(step: Shown) -> Markup:
         origin_text(step.get("origin")),
         reason if reason != "base" else None,
         f"required by {required}" if required else None,
+        "final" if step.get("final") and not required else None,
         "always runs" if step.get("always_run") else None,
         *(f"in {each['name']} of {origin_text(each['origin'])}" for each in parts(step, "layers")),
     ]

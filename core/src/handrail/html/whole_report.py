@@ -1,4 +1,4 @@
-"""A report in one file, of a run, a sweep, or several runs: it requests nothing, and no script."""
+"""A report in one file, of a run, a sweep or several runs: no request, and no need of a script."""
 
 from __future__ import annotations
 

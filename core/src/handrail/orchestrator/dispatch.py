@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
-from handrail.events import Event
+from handrail.events import Event, StopObserving
 from handrail.frozen import replace
 from handrail.redact import KNOWN, mask_values
 from handrail.visible import visible
@@ -17,6 +17,8 @@ from handrail.visible import visible
 
 class Dispatcher:
     """Calls observers with one event after the other; an observer that raises is dropped.
+
+    It is false when none is left.
 
     Args:
         observers: The observers; no event that they get has a known secret in its texts.
@@ -29,6 +31,10 @@ class Dispatcher:
         self._waiting: deque[Event] = deque()
         self._lock = threading.RLock()
         self._busy = False
+
+    def __bool__(self) -> bool:
+        """Return whether anybody is told of events."""
+        return bool(self._observers)
 
     def __call__(self, event: Event) -> None:
         """Pass an event on, after all earlier ones."""
@@ -58,6 +64,8 @@ class Dispatcher:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - telemetry must not fail a run
                 self._observers = tuple(each for each in self._observers if each is not observer)
+                if isinstance(error, StopObserving):
+                    continue
                 name = getattr(observer, "__qualname__", repr(observer))
                 raised = f"{type(error).__name__}: {describe(error)}"
                 line = f"observer {name} was dropped, it raised {raised}"

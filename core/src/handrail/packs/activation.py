@@ -12,8 +12,8 @@ import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
-from handrail.packs.record import CORE, PackRecord, Status
-from handrail.settings.pack_names import normalised
+from handrail.packs.record import CORE, EntryPoint, PackRecord, Status
+from handrail.settings.pack_names import normalised, variable_prefix
 from handrail.settings.requirements import RequiredPack, fits
 from handrail.settings.selection import RECORDED
 from handrail.settings.values import Choice, Settings, Value
@@ -147,6 +147,30 @@ def _unknown_pack(name: str, source: str, records: Sequence[PackRecord]) -> Prob
         message=f"{source}: no installed pack is called {name}",
         origins=(Origin(file=file, line=int(line) if line.isdigit() else 0),),
         ways_out=tuple(ways),
+    )
+
+
+def wanted_hooks(record: PackRecord, settings: Settings) -> tuple[EntryPoint, ...]:
+    """Return the modules of hooks that a pack needs now.
+
+    One of the group `handrail.packs_if_set` is needed where the variable after which it is named is
+    set, or where somebody has given the pack settings.
+    """
+    waiting = record.offered("packs_if_set")
+    if not waiting or _has_settings(record, settings):
+        return record.hooks
+    needed = {each.value for each in waiting if each.name in settings.variables_set}
+    return tuple(
+        hook for hook in record.hooks if hook.group != waiting[0].group or hook.value in needed
+    )
+
+
+def _has_settings(record: PackRecord, settings: Settings) -> bool:
+    given = [*settings.packs, *(pack for pack, _, _ in settings.pack_values)]
+    given += [path[0] for policy in settings.policies for path, _, _ in policy.fixed()]
+    prefix = variable_prefix(record.id)
+    return not {*map(normalised, record.names)}.isdisjoint(map(normalised, given)) or any(
+        text and name.startswith(prefix) for name, text in settings.variables.items()
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from handrail.errors import PackError, describe
 from handrail.frozen import replace
 from handrail.origin import Origin
-from handrail.packs.record import EntryPoint, PackRecord, ways_out
+from handrail.packs.record import PREFIX, EntryPoint, PackRecord, ways_out
 
 
 def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
@@ -17,7 +17,8 @@ def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
     Raises:
         PackError: The object cannot be imported or does not exist; `__cause__` is the error.
     """
-    what = f"{entry_point.group.rpartition('.')[2]} {entry_point.name}".replace("packs ", "hooks ")
+    kind = entry_point.group.removeprefix(PREFIX)
+    what = f"{'hooks' if kind.startswith('packs') else kind} {entry_point.name}"
     try:
         found: Any = import_module(entry_point.module)
         for name in entry_point.attribute.split(".") if entry_point.attribute else ():

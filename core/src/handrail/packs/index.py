@@ -27,7 +27,7 @@ from handrail.settings.trust import distrust, read_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 3
+FORMAT = 4
 KEPT = 32
 """The maximum number of index files of a user, one for each search path."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from handrail.errors import LocalCodeError, NotFoundError, PackError, Problem, SettingsError
 from handrail.frozen import replace
 from handrail.origin import Origin
-from handrail.packs.activation import decide
+from handrail.packs.activation import decide, wanted_hooks
 from handrail.packs.catalog import Catalog
 from handrail.packs.failures import joined, problems_of, unusable_pack
 from handrail.packs.index import read_index
@@ -98,6 +98,7 @@ class InstalledPacks:
             problem for record in decision.records if record.is_used for problem in record.problems
         )
         self._contributors: tuple[LoadedPack, ...] | None = None
+        self._loads_all = False
 
     @property
     def serializers(self) -> InstalledSerializers:
@@ -147,10 +148,14 @@ class InstalledPacks:
         return self._contributors
 
     def load_each(
-        self,
+        self, *, every: bool = False
     ) -> tuple[tuple[LoadedPack, ...], list[tuple[PackRecord, PackError | SettingsError]]]:
-        """Return the used packs that have hooks, loaded, and those that failed, with the errors."""
-        loaded, errors = self._load()
+        """Return the used packs that have hooks, loaded, and those that failed, with the errors.
+
+        Args:
+            every: Whether to load also hooks that wait for a variable that is not set.
+        """
+        loaded, errors = self._load(every=every)
         unusable: list[tuple[PackRecord, PackError | SettingsError]] = [
             (record, unusable_pack(record))
             for record in self.records
@@ -305,9 +310,13 @@ class InstalledPacks:
             pack=name.pack,
             params=params,
             # For an action without steps, no pack's hooks are called.
-            consulted=[pack.origin for pack in self.contributors()] if plan.steps else [],
+            consulted=[pack.origin for pack in self._consulted()] if plan.steps else [],
             record_of=self._digest_of if with_files else lambda _pack: "missing",
         )
+
+    def _consulted(self) -> Iterator[LoadedPack]:
+        """Yield the packs that are asked about plans; others only observe runs."""
+        return (pack for pack in self.contributors() if {*pack.hooks} - {"pack_info", "observe"})
 
     def _digest_of(self, pack: str) -> str:
         """Return the digest of the files of a pack."""
@@ -351,6 +360,7 @@ class InstalledPacks:
             found = replace(record, unmet=unmet_range(record.requires))
         alone = InstalledPacks(settings, [found])
         alone.unmet = ()  # The pack may be a policy that requires other packs.
+        alone._loads_all = True  # Hooks that wait for a variable are no exception.
         return alone
 
     def check(self) -> tuple[Problem, ...]:
@@ -366,7 +376,7 @@ class InstalledPacks:
         ]
         problems += self.unmet
         problems += self._project_problems()
-        for _, error in self._load()[1]:
+        for _, error in self._load(every=True)[1]:
             problems += problems_of(error)
         for record in self.records:
             if record.is_used:
@@ -414,9 +424,15 @@ class InstalledPacks:
         return record.id if record is not None else normalised(name)
 
     def _load(
-        self,
+        self, *, every: bool
     ) -> tuple[tuple[LoadedPack, ...], list[tuple[PackRecord, PackError | SettingsError]]]:
-        hooked = [record for record in self.records if record.is_used and record.hooks]
+        every = every or self._loads_all
+        used = [record for record in self.records if record.is_used and record.hooks]
+        hooked = [
+            (record, hooks)
+            for record in sorted(used, key=lambda each: each.id)
+            if (hooks := record.hooks if every else wanted_hooks(record, self.settings))
+        ]
         if not hooked:
             return (), []
         # Imported here, because neither listings nor packs without hooks need pluggy.
@@ -425,9 +441,9 @@ class InstalledPacks:
         manager = new_manager()
         loaded: list[LoadedPack] = []
         errors: list[tuple[PackRecord, PackError | SettingsError]] = []
-        for record in sorted(hooked, key=lambda each: each.id):
+        for record, hooks in hooked:
             try:
-                loaded.append(load(record, self.settings, manager))
+                loaded.append(load(record, self.settings, manager, hooks=hooks))
             except (PackError, SettingsError) as error:
                 errors.append((record, error))
         return tuple(loaded), [*errors, *self._shared_variables(loaded)]

@@ -18,6 +18,7 @@ import pluggy
 from handrail import hookspecs
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, Problem, describe
+from handrail.events import StopObserving
 from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
@@ -32,7 +33,7 @@ from handrail.packs.pack_settings import (
     validated,
     variables_of,
 )
-from handrail.packs.record import PackRecord
+from handrail.packs.record import EntryPoint, PackRecord
 from handrail.settings.pack_names import normalised
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class LoadedPack:
 
         Raises:
             PackError: The hook raised; `__cause__` is that error, `origin` the hook's source line.
+            StopObserving: The hook raised that.
             KeyError: The pack has no such hook.
         """
         function, left_out = self.calls[hook]
@@ -103,6 +105,8 @@ class LoadedPack:
             arguments.pop(name, None)
         try:
             return function(**arguments)
+        except StopObserving:
+            raise
         except (Exception, SystemExit) as error:
             raise hook_error(self.origin, self.hooks[hook], error) from error
 
@@ -137,15 +141,26 @@ def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
 
 
 def load(
-    record: PackRecord, settings: Settings, manager: pluggy.PluginManager | None = None
+    record: PackRecord,
+    settings: Settings,
+    manager: pluggy.PluginManager | None = None,
+    *,
+    hooks: Iterable[EntryPoint] | None = None,
 ) -> LoadedPack:
     """Import and validate the hooks of a pack.
+
+    Args:
+        record: The pack.
+        settings: The settings that apply.
+        manager: Holds the hooks; None for one of their own.
+        hooks: The modules of hooks; None for all that the pack has.
 
     Raises:
         PackError: The hooks cannot be imported or are not valid, or the pack needs a newer core.
         SettingsError: The pack's settings do not match its model.
     """
-    plugins = [import_target(record, entry_point) for entry_point in record.hooks]
+    modules = record.hooks if hooks is None else hooks
+    plugins = [import_target(record, entry_point) for entry_point in modules]
     table = table_of(record, settings)
     return _checked(plugins, record.id, record.origin, table, manager or new_manager())
 

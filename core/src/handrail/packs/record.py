@@ -18,8 +18,8 @@ PREFIX = "handrail."
 GROUPS = tuple(
     PREFIX + kind
     for kind in (
-        *("packs", "actions", "steps", "commands", "journals", "executors", "policy", "prune"),
-        "serializers",
+        *("packs", "packs_if_set", "actions", "steps", "commands", "journals", "executors"),
+        *("policy", "prune", "serializers"),
     )
 )
 
@@ -115,13 +115,14 @@ class PackRecord:
 
     @property
     def hooks(self) -> tuple[EntryPoint, ...]:
-        """Its modules of hooks."""
-        return self.offered("packs")
+        """Its modules of hooks, also those that wait for a variable."""
+        waiting = {each.value: each for each in self.offered("packs_if_set")}
+        return (*self.offered("packs"), *waiting.values())
 
     @property
     def names(self) -> tuple[str, ...]:
         """Its names for users: its id, and the names of its modules of hooks."""
-        return (self.id, *(hook.name for hook in self.hooks))
+        return (self.id, *(hook.name for hook in self.offered("packs")))
 
     def offered(self, kind: str) -> tuple[EntryPoint, ...]:
         """Return its entry points of the group `handrail.<kind>`."""

@@ -118,12 +118,12 @@ class _Reader:
         # Not by reading its `__dict__`: that would create one, which the step then keeps.
         if functions != tuple([getattr(each, "__func__", None) for each in _bound(step)]):
             return self._read(draft)
-        always_run, effects = draft.always_run, bool(step.effects)
+        always_run, effects, final = draft.always_run, bool(step.effects), bool(step.final)
         placed = (id(draft.origin), draft.reason, draft.required, self._lane)
         limits, policy = draft.given or (step.limits, step.rollback_policy)
         usual = limits is NO_LIMITS and policy is NO_POLICY
         limited = None if usual else (limits, policy)
-        key = (kind, draft.entry.weight, always_run, effects, limited, placed)
+        key = (kind, draft.entry.weight, always_run, effects, final, limited, placed)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = self._read(draft)
@@ -150,6 +150,7 @@ class _Reader:
             origin=draft.origin,
             reason=draft.reason,
             required=draft.required,
+            final=bool(draft.required or step.final),
             layers=draft.layers,
             always_run=always_run,
             effects=bool(effects),

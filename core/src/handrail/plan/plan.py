@@ -53,6 +53,7 @@ class Facts:
         origin: Origin of the step.
         reason: The reason for its place.
         required: Source of the requirement, such as `handrail.toml:4`; empty if not required.
+        final: Whether no pack may replace, remove or wrap it: it says so, or it is required.
         layers: The layers around it, outermost first.
         always_run: Whether it closes the plan and runs in any case.
         effects: Whether a dry run must not execute it.
@@ -76,6 +77,7 @@ class Facts:
     origin: Origin
     reason: str
     required: str
+    final: bool
     layers: tuple[Layer, ...]
     always_run: bool
     effects: bool
@@ -197,6 +199,7 @@ class PlannedStep:
             "origin": facts.origin.to_dict(),
             "reason": facts.reason,
             "required": facts.required or None,
+            "final": facts.final,
             "undo": facts.undoable,
             "resume": facts.resumable,
             "always_run": facts.always_run,

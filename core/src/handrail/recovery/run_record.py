@@ -150,6 +150,7 @@ class RecordedStep:
             "action": self.planned.get("action"),
             "reason": self.planned.get("reason"),
             "required": self.planned.get("required"),
+            "final": self.planned.get("final"),
             "layers": self.planned.get("layers", []),
             "limits": self.planned.get("limits"),
             "would_be_undone": self.is_undone,

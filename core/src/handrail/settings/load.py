@@ -59,6 +59,7 @@ def read_settings(
         choices=choices,
         pack_values=flags.pack_values,
         variables={key: text for key, text in environ.items() if key.startswith("HANDRAIL_")},
+        variables_set=frozenset(name for name, text in environ.items() if text),
         wanted_policies=_policies(environ.get(POLICY, ""), problems),
     )
     if project.file is not None:

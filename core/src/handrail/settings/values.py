@@ -85,6 +85,7 @@ class Settings:
         lines: Line in the project file of each key of `packs`, by its path.
         pack_values: Settings of packs on the command line: pack, dotted key and text.
         variables: Environment variables that begin with HANDRAIL_, including settings of packs.
+        variables_set: Names of all environment variables that are not empty.
         grants: The edits that each pack may make to steps of other packs, such as
             `remove acme-scan:scan`.
         actions: The project's changes to actions, by action.
@@ -106,6 +107,7 @@ class Settings:
     lines: Mapping[tuple[str | int, ...], int] = NOTHING
     pack_values: tuple[tuple[str, str, str], ...] = ()
     variables: Mapping[str, str] = NOTHING
+    variables_set: frozenset[str] = frozenset()
     grants: Grants = NOTHING
     actions: Mapping[str, Changes] = NOTHING
     workflows: Mapping[str, Changes] = NOTHING

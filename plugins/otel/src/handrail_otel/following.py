@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import closing, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.journal import Journal
@@ -29,10 +29,16 @@ _following: list[Follower] = []
 _process = os.getpid()
 
 
-def started(event: Any, settings: OtelSettings) -> None:
-    """Follow a run that begins or goes on."""
+def started(journal: str, number: int, settings: OtelSettings) -> None:
+    """Follow a run that begins or goes on.
+
+    Args:
+        journal: Where its journal is.
+        number: Its number there.
+        settings: The settings of the pack.
+    """
     _following[:] = [each for each in _following if each.is_alive() or each.told]
-    follower = Follower(event.journal, event.number, settings)
+    follower = Follower(journal, number, settings)
     _following.append(follower)
     follower.start()
 

@@ -1,21 +1,19 @@
 """What the pack does in a run: it lets a thread follow it, if there is somebody to tell.
 
-Nothing else of the pack, and nothing of OpenTelemetry, is imported if no endpoint is set.
+This is imported only where a variable names somebody, or the project has settings for the pack; see
+`handrail.packs_if_set` in `pyproject.toml`. Nothing else is until a run is followed.
 """
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from handrail import PackInfo, hookimpl
-from handrail.events import RunFinished, RunStarted
+from handrail.events import RunFinished, RunStarted, StopObserving
 from handrail_otel.settings import OtelSettings, exports_anything
 
 if TYPE_CHECKING:
     from handrail.events import Event
-
-_FOLLOWING = "handrail_otel.following"
 
 
 @hookimpl
@@ -26,17 +24,20 @@ def pack_info() -> PackInfo:
 
 @hookimpl
 def observe(event: Event, settings: OtelSettings) -> None:
-    """Let a thread follow a run from its start until its end; leave all other events alone."""
-    kind = type(event)
-    if kind is RunStarted:
-        _started(event, settings)
-    elif kind is RunFinished and (following := sys.modules.get(_FOLLOWING)) is not None:
-        following.finished()
+    """Let a thread follow a run from its start until its end; leave all other events alone.
 
+    Raises:
+        StopObserving: Nobody is to be told of the run, or it has no journal, from which spans are
+            made.
+    """
+    if isinstance(event, RunStarted):
+        if event.journal is None or event.number is None or not exports_anything(settings):
+            raise StopObserving
+        # Nothing of OpenTelemetry is imported before there is something to follow.
+        from handrail_otel.following import started  # noqa: PLC0415
 
-def _started(event: Any, settings: OtelSettings) -> None:
-    # Without a journal there is nothing from which spans could be made.
-    if event.journal is not None and exports_anything(settings):
-        from handrail_otel.following import started  # noqa: PLC0415 - nothing is imported if off
+        started(event.journal, event.number, settings)
+    elif isinstance(event, RunFinished):
+        from handrail_otel.following import finished  # noqa: PLC0415 - it is there
 
-        started(event, settings)
+        finished()

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 
 import handrail
 from handrail.cli import Session
-from handrail.html import Content, Markup, element, page, stylesheet
+from handrail.html import Content, Markup, element, page, script, stylesheet
 from handrail_web.changes import AIMS, Changes
 from handrail_web.icons import ICONS, picture
 from handrail_web.live import Live
@@ -170,6 +170,11 @@ class Site:
         """The stylesheet: that of reports, and what pages have besides."""
         return f"{stylesheet()}\n{_file('page.css')}"
 
+    @cached_property
+    def scripts(self) -> str:
+        """The script: that of reports, and what pages have besides."""
+        return f"{script()}\n{_file('page.js')}"
+
 
 def _file(name: str) -> str:
     return files("handrail_web").joinpath(name).read_text(encoding="utf-8")
@@ -177,13 +182,12 @@ def _file(name: str) -> str:
 
 def make_app(site: Site) -> Guard:
     """Return the app. Without leave for changes it has no route that takes any."""
-    script = _file("page.js")
 
     async def styles(_request: Request) -> Response:
         return Response(site.styles, media_type="text/css")
 
     async def scripts(_request: Request) -> Response:
-        return Response(script, media_type="text/javascript")
+        return Response(site.scripts, media_type="text/javascript")
 
     async def icon(request: Request) -> Response:
         found = ICONS.get(request.path_params["name"], ICONS["handrail"])

@@ -35,7 +35,7 @@ class _Seen:
 
     Attributes:
         row: Its row.
-        holder: Who owns it, or None.
+        holder: The process from which it would be taken, as that gives no sign of life; or None.
     """
 
     row: RunRow
@@ -46,6 +46,11 @@ class _Seen:
         """A text that is another one when the run is."""
         row = self.row
         return f"{row.uid}.{row.fence}.{row.outcome}.{row.direction}.{bool(row.sealed)}"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What the command line needs to be told besides the number."""
+        return () if self.holder is None else ("--take-over",)
 
 
 class Changes:
@@ -74,7 +79,7 @@ class Changes:
             # Looked at first, so that a change during the preview is noticed.
             seen = await to_thread.run_sync(self._look, number)
             if aim == "rollback":
-                words = ("rollback", number, "--dry-run")
+                words = ("rollback", number, "--dry-run", *seen.flags)
                 answer = await self._commands.ask(*words, journal=True)
                 told = _undo(answer)
             else:
@@ -90,6 +95,7 @@ class Changes:
             "section",
             element("h1", f"{verb} run {number} of {seen.row.action}?"),
             element("p", note, class_="notice warn", role="alert") if note else None,
+            _held(seen.holder),
             told,
             self._form(number, aim, seen, question),
             id="question",
@@ -113,7 +119,8 @@ class Changes:
             note = "The run has changed since you looked, so nothing was done. Look again."
             return await self.preview(number, aim, note=note)
         words = ("rollback", number, "--yes") if aim == "rollback" else ("resume", number)
-        await to_thread.run_sync(lambda: self._commands.start(number, *words, "--progress=plain"))
+        words = (*words, *seen.flags, "--progress=plain")
+        await to_thread.run_sync(lambda: self._commands.start(number, *words))
         return None
 
     def _look(self, text: str) -> _Seen:
@@ -121,7 +128,7 @@ class Changes:
             number = number_in(journal, text)
             row = journal.read(number, fields=False).row
             holder = None if row.outcome else journal.holder(number)
-        if holder is not None:
+        if holder is not None and not holder.stale:
             raise RollbackRefusedError(f"run {text} belongs to {holder.described}")
         return _Seen(row=row, holder=holder)
 
@@ -142,6 +149,16 @@ class Changes:
             method="post",
             action=f"{run}/{aim}",
         )
+
+
+def _held(holder: Holder | None) -> Markup | None:
+    """Return from whom a run would be taken."""
+    if holder is None:
+        return None
+    silent = "" if holder.silent is None else f" for {holder.silent:.0f} s"
+    told = f"It belongs to {holder.described}, which has given no sign of life{silent}: it is "
+    taken = "stopped, or stuck. Yes takes the run from it; it can write nothing more of the run."
+    return element("p", told, taken, class_="notice warn")
 
 
 def _undo(answer: Answer) -> Content:

@@ -24,7 +24,8 @@
   }
 
   function merge(old, made) {
-    if (old.isEqualNode(made)) return;
+    // An output has what a script says, and keeps it.
+    if (old.isEqualNode(made) || old.nodeName === "OUTPUT") return;
     if (old.nodeName !== made.nodeName || (old.id ?? "") !== (made.id ?? "")) {
       old.replaceWith(made);
       return;

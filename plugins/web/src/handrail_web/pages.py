@@ -68,7 +68,7 @@ def problem_view(title: str, error: HandrailError | None, *, status: int) -> Vie
     """Return the page that says what went wrong."""
     lines: list[Content] = [element("h1", title)]
     if error is not None:
-        lines.append(element("p", f"{error.message}."))
+        lines.append(element("p", f"{error.message[:1].upper()}{error.message[1:]}."))
         lines += [element("pre", way, class_="command") for way in error.ways_out]
     sections = {"problem": element("section", lines, id="problem")}
     return View(title=title, sections=sections, icon="bad", status=status)
@@ -208,7 +208,8 @@ class Pages:
         links = [
             element("a", words[each], href=f"{self.link(run['id'])}/{aims[each]}", class_="button")
             for each in run["ways"]
-            if each in words and not run["held"]
+            # A run that is stalled can be taken from its process, after a question.
+            if each in words and run["state"] != "running"
         ]
         return element("nav", links, id="changes", aria_label="What can be done") if links else None
 

@@ -134,6 +134,7 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> Markup:
         rules = [
             *["always runs"] * bool(step["always_run"]),
             *["required"] * bool(step["required"]),
+            *["final"] * step["final"],
             *["only reads"] * (not step["effects"]),
         ]
         rows.append(

@@ -81,7 +81,7 @@ def _loaded(
     Returns those that can be loaded, the ids of packs of which is not known which settings are
     secrets, and the problems of settings. What else is wrong with a pack is for the doctor.
     """
-    loaded, failed = packs.load_each()
+    loaded, failed = packs.load_each(every=True)
     unread = {record.id for record, _ in failed}
     unread |= {record.id for record in packs.records if not record.is_used}
     errors = [error for _, error in failed if isinstance(error, SettingsError)]

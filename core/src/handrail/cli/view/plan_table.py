@@ -138,7 +138,7 @@ def _rules(planned: PlannedStep) -> list[str]:
         rules.append("always runs")
     if planned.facts.required:
         rules.append("required")
-    if planned.facts.required or planned.step.final:
+    if planned.facts.final:
         rules.append("final")
     if not planned.effects and not planned.facts.required:
         rules.append("only reads")

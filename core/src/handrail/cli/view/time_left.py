@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan
 
 _RUNS = 5
-_STEPS = 500  # Of a longer plan nothing is read, so that a run begins at once.
+_ROWS = 2_500  # Of a long plan fewer runs are read, and at least one, so that a run begins at once.
 
 
 class Expected:
@@ -44,9 +44,10 @@ class Expected:
             left: The seconds until each running step ends.
         """
         rest = {**self._took, **(left or {}), **dict.fromkeys(ended, 0.0)}
-        if any(name not in rest for name in self._names):
+        try:
+            each = [rest[name] for name in self._names]
+        except KeyError:
             return None
-        each = [rest[name] for name in self._names]
         total = sum(each)
         for group in self._groups:
             lanes = [sum(each[lane.start : lane.stop]) for lane in group.lanes]
@@ -64,11 +65,12 @@ def expected_of(plan: Plan, journal: Journal, action: str, project: str) -> Expe
         action: The name under which its runs are recorded.
         project: The project of which they are.
     """
-    if not isinstance(journal, KnowsDurations) or len(plan.steps) > _STEPS:
+    if not isinstance(journal, KnowsDurations):
         return None
+    runs = min(_RUNS, max(1, _ROWS // max(1, len(plan.steps))))
     begin = compact({"action": plan.action, "fingerprint": plan.fingerprint})[:-1]
     try:
-        took = journal.durations(action, project, plan_begin=begin, runs=_RUNS)
+        took = journal.durations(action, project, plan_begin=begin, runs=runs)
     except JournalError:
         return None  # What cannot be read is told by those who need it.
     return Expected(plan, took) if took else None

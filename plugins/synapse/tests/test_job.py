@@ -174,6 +174,6 @@ def test_the_command_line_reaches_the_service_that_is_configured(
     assert len(storage.of("POST", "/data_units/")) == 1
     events = [json.loads(line) for line in ran.stdout.splitlines()]
     logged = [each for each in events if each["event"] == "MessageLogged"]
-    said = [each["data"]["content"] for each in logged if each["name"] == "message"]
-    assert said.count("2 looked at") == 1
-    assert said.count("straight to the logger") == 1
+    said = [(each["name"], each["data"].get("summary")) for each in logged]
+    assert said.count(("warning", "2 looked at")) == 1
+    assert said.count(("info", "straight to the logger")) == 1

@@ -295,6 +295,12 @@ def told_of_the_whole(callback: Callable[[int, int], object]) -> Callable[[int, 
     return tell
 
 
+def for_run(level: LogLevel, message: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the event and the data that a run shows of a message: its level, and its text."""
+    about = dict(message)
+    return level.value, {"summary": about.pop("content"), **about}
+
+
 @contextmanager
 def run_is_told() -> Generator[None]:
     """While a context logs an event, which it tells the run itself."""
@@ -430,12 +436,13 @@ class HandrailLogger(EventLogger):
         step: str | None,
         level: LogLevel | None = None,
     ) -> None:
+        is_message = event == "message" and "content" in data and level is not None
         # Without its level, a message would lose it.
-        told = {"context": level.value, **data} if event == "message" and level else data
+        told = {"context": level.value, **data} if is_message and level else data
         self._inner.log(event, told, file)
         run = None if _RUN_IS_TOLD.get() else self.run()
         if run is not None:
-            run.logged(event, told, file)
+            run.logged(*(for_run(level, data) if is_message and level else (event, data)), file)
 
     def set_progress(
         self,

@@ -17,7 +17,12 @@ import handrail
 import handrail_utils
 from handrail import StepResult
 from handrail.inspection import run_of
-from handrail_synapse.loggers import HandrailLogger, run_is_told, told_of_the_whole
+from handrail_synapse.loggers import (
+    HandrailLogger,
+    for_run,
+    run_is_told,
+    told_of_the_whole,
+)
 from handrail_synapse.messages import LogLevel, level_of, resolved
 from handrail_synapse.runtime import takes
 
@@ -182,15 +187,14 @@ class BaseStepContext(handrail.BaseStepContext):
         """
         level = level_of(context, level)
         text, said, key = resolved(message, level, _language_of(self.runtime_ctx), values)
-        named = {"key": key} if key else {}
-        data = {"context": said.value, "content": text, **named}
+        data = {"content": text, **({"key": key} if key else {})}
         tell = getattr(self.runtime_ctx, "log_message", None)
-        if not callable(tell):
-            self.log("message", data)
-            return
         with run_is_told():
-            tell(message, level, step=self.current_step, **values)
-        self._tell_run("message", data)
+            if callable(tell):
+                tell(message, level, step=self.current_step, **values)
+            else:
+                self.runtime_ctx.log("message", {"context": said.value, **data})
+        self._tell_run(*for_run(said, data))
 
     def set_progress(  # type: ignore[override]
         self,

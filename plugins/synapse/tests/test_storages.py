@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.process import ServerProcess
 
 from handrail import resume
 from handrail.errors import StepFailedError
@@ -123,6 +126,49 @@ def test_paths_of_a_folder(tmp_path: Path) -> None:
     assert isinstance(root, Path)
     check_paths(root)
     assert on_this_machine(root / "shots") == tmp_path / "shots"
+
+
+def answers_ssh(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def sftp() -> Iterator[dict[str, Any]]:
+    """The configuration of an SFTP server with a few files; rclone is one."""
+    pytest.importorskip("paramiko")
+    if shutil.which("rclone") is None:
+        pytest.skip("rclone, which serves files by SFTP, is not there")
+    with ServerProcess("rclone", is_ready=answers_ssh) as server:
+        for name, content in CONTENT.items():
+            path = server.folder / "served" / "data" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        server.command = (
+            *("rclone", "serve", "sftp", server.folder / "served"),
+            *("--addr", f"127.0.0.1:{server.port}", "--user", "u", "--pass", "p"),
+        )
+        server.start()
+        account = {"username": "u", "password": "p", "root_path": "/data"}
+        yield {"host": "127.0.0.1", "port": server.port, **account}
+
+
+@pytest.mark.slow
+def test_paths_of_an_sftp_server(sftp: dict[str, Any], tmp_path: Path) -> None:
+    """So do those of an SFTP server, which can be written too."""
+    config = {"provider": "sftp", "configuration": sftp}
+    root = get_pathlib(config, "/")
+    check_paths(root)
+    file = tmp_path / "a.txt"
+    file.write_text("a")
+    url = get_storage(config).upload(file, "/out/deep/a.txt")
+    assert url == f"sftp://127.0.0.1:{sftp['port']}/data/out/deep/a.txt"
+    assert on_this_machine(root / "out/deep/a.txt").read_text() == "a"
+    assert get_path_file_count(config, "/out") == 1
+    root.fs.client.close()
 
 
 def test_a_bucket_of_google(moto: Any) -> None:

@@ -54,8 +54,8 @@ class RecordingClient:
         if name in self.failing:
             raise self.failing[name]
 
-    def get_storage(self, number: int) -> Any:
-        self._called("get_storage", number)
+    def get_storage(self, storage_id: int) -> Any:
+        self._called("get_storage", storage_id)
         return SimpleNamespace(**self.storage)
 
     def get_data_collection(self, number: int) -> dict[str, Any]:
@@ -93,6 +93,18 @@ class RecordingClient:
     def get_model(self, number: int) -> dict[str, Any]:
         self._called("get_model", number)
         return {"id": number, "name": "m", "category": None, "file": str(self.folder / "m.zip")}
+
+    def verify_data_files_checksums(self, checksums: list[str]) -> dict[str, Any]:
+        self._called("verify_data_files_checksums", checksums)
+        return {"existing_checksums": [each for each in checksums if each in self.files]}
+
+    def create_logs(self, data: list[dict[str, Any]]) -> dict[str, Any]:
+        self._called("create_logs", data)
+        return {}
+
+    def update_job(self, job_id: str, data: dict[str, Any]) -> dict[str, Any]:
+        self._called("update_job", job_id, data)
+        return {}
 
 
 class BulkClient(RecordingClient):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import inspect
 import io
 import json
 import os
@@ -19,7 +20,7 @@ import pydantic
 import pytest
 
 import handrail
-from handrail_synapse import BaseTrainAction, RuntimeContext, exceptions
+from handrail_synapse import BaseTrainAction, DefaultUploadAction, RuntimeContext, exceptions
 from handrail_synapse.clients import backend, presigned
 from handrail_synapse.clients.agent import AgentClient
 from handrail_synapse.clients.backend import BackendClient
@@ -36,6 +37,8 @@ from handrail_synapse.exceptions import (
     ServerError,
     ValidationError,
 )
+from handrail_synapse.job_logger import JobLogger
+from handrail_synapse.upload.params import UploadParams
 
 
 @pytest.fixture
@@ -441,3 +444,46 @@ def test_the_client_of_the_sdk_if_that_is_installed(tmp_path: Path) -> None:
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout) == (0, "of the SDK\n"), ran.stderr
+
+
+def test_the_recording_client_is_called_like_the_real_one(bulk_client: Any) -> None:
+    """What the tests of migrated code ask of their client, the real one has, with its arguments."""
+    of_its_own = {"asked"}
+    recorded = [
+        (name, value)
+        for name, value in inspect.getmembers(type(bulk_client), inspect.isfunction)
+        if name[0] != "_" and name not in of_its_own
+    ]
+    assert len(recorded) >= 10
+    for name, value in recorded:
+        given = [each.kind for each in inspect.signature(value).parameters.values()]
+        real = inspect.signature(getattr(BackendClient, name)).parameters.values()
+        positional = [each for each in real if each.kind is each.POSITIONAL_OR_KEYWORD]
+        by_name = {each.name for each in real if each.kind is each.KEYWORD_ONLY}
+        assert given.count(inspect.Parameter.POSITIONAL_OR_KEYWORD) <= len(positional), name
+        named = {
+            each.name
+            for each in inspect.signature(value).parameters.values()
+            if each.kind is each.KEYWORD_ONLY
+        }
+        assert named <= by_name, name
+
+
+def test_a_job_of_the_recording_client(bulk_client: Any, params: dict[str, Any]) -> None:
+    """An upload with a JobLogger is recorded as a whole: units, entries, progress."""
+    logger = JobLogger(bulk_client, "17", background_flush=False)
+
+    class Upload(DefaultUploadAction[UploadParams]):
+        action_name = "upload"
+
+    runtime = RuntimeContext(logger, {}, "17", bulk_client)
+    Upload(params, runtime, packs=()).run()
+    logger.finish()
+    asked = {name for name, _ in bulk_client.calls}
+    assert asked == {
+        *("get_storage", "get_data_collection", "upload_files_bulk", "create_data_units"),
+        *("create_logs", "update_job"),
+    }
+    *_, (job, update) = (given for name, given in bulk_client.calls if name == "update_job")
+    assert job == "17"
+    assert update["progress_record"]["current_progress"]["overall"] == 100

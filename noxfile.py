@@ -41,6 +41,7 @@ MORE_GROUPS = {
     "otel": ("collector",),
     "postgres": ("servers",),
     "storage": ("servers",),
+    "synapse": ("servers",),
     "train": ("servers", "models"),
     "upload": ("servers",),
     "web": ("servers", "browser"),

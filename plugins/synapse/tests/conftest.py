@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -37,6 +43,7 @@ class RecordingClient:
         self.units: list[dict[str, Any]] = []
         self.failing: dict[str, Exception] = {}
         self.specs: list[dict[str, Any]] = [dict(each) for each in SPECS]
+        self.storage = {"provider": "local", "configuration": {"location": str(folder)}}
 
     def asked(self, name: str) -> int:
         """How often a method was called."""
@@ -47,9 +54,9 @@ class RecordingClient:
         if name in self.failing:
             raise self.failing[name]
 
-    def get_storage(self, number: int) -> Any:
-        self._called("get_storage", number)
-        return SimpleNamespace(provider="local", configuration={"location": str(self.folder)})
+    def get_storage(self, storage_id: int) -> Any:
+        self._called("get_storage", storage_id)
+        return SimpleNamespace(**self.storage)
 
     def get_data_collection(self, number: int) -> dict[str, Any]:
         self._called("get_data_collection", number)
@@ -68,7 +75,7 @@ class RecordingClient:
         return {**unit, "groups": group["groups"]} if group.get("groups") else unit
 
     def _take(self, path: Any) -> dict[str, str]:
-        content = Path(path).read_bytes()
+        content = path.read_bytes()
         checksum = hashlib.md5(content, usedforsecurity=False).hexdigest()
         self.files[checksum] = content
         return {"checksum": checksum, "path": str(path)}
@@ -87,6 +94,18 @@ class RecordingClient:
         self._called("get_model", number)
         return {"id": number, "name": "m", "category": None, "file": str(self.folder / "m.zip")}
 
+    def verify_data_files_checksums(self, checksums: list[str]) -> dict[str, Any]:
+        self._called("verify_data_files_checksums", checksums)
+        return {"existing_checksums": [each for each in checksums if each in self.files]}
+
+    def create_logs(self, data: list[dict[str, Any]]) -> dict[str, Any]:
+        self._called("create_logs", data)
+        return {}
+
+    def update_job(self, job_id: str, data: dict[str, Any]) -> dict[str, Any]:
+        self._called("update_job", job_id, data)
+        return {}
+
 
 class BulkClient(RecordingClient):
     """One that takes all files at once."""
@@ -101,6 +120,118 @@ class BulkClient(RecordingClient):
 
     def _checksum(self, path: Path) -> dict[str, str]:
         return {"checksum": self._take(path)["checksum"]}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that the service got."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+Reply = Callable[[Asked], Any]
+
+
+class HttpService:
+    """The service on this machine: it answers as it is told, and keeps what it is asked.
+
+    Attributes:
+        url: Its URL.
+        asked: The requests, in their order.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self._replies: dict[tuple[str, str], list[Any]] = {}
+        self._closing = threading.Event()
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            timeout = 60
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+            def handle_one_request(self) -> None:
+                try:
+                    super().handle_one_request()
+                except ConnectionError:
+                    self.close_connection = True
+
+            def _answer(self) -> None:
+                service.answer(self)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _answer  # noqa: N815
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def on(self, method: str, path: str, *replies: Any) -> None:
+        """Answer requests so, one after the other, and the last again and again.
+
+        A reply is what is answered in JSON, a number for a status, both, bytes, or a function of
+        the request. `"hang"` waits until the service closes; `"cut"` closes the connection.
+        """
+        self._replies[method, path] = list(replies)
+
+    def of(self, method: str, path: str) -> list[Asked]:
+        """The requests for a path."""
+        return [each for each in self.asked if (each.method, each.path) == (method, path)]
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        parts = urlsplit(request.path)
+        length = int(request.headers.get("Content-Length") or 0)
+        asked = Asked(
+            method=request.command,
+            path=parts.path,
+            query=dict(parse_qsl(parts.query)),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=request.rfile.read(length),
+        )
+        self.asked.append(asked)
+        replies = self._replies.get((asked.method, asked.path), [(404, {"detail": "nothing"})])
+        reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        reply = reply(asked) if callable(reply) else reply
+        if reply == "hang":
+            self._closing.wait(60)
+        if reply in ("hang", "cut"):
+            request.close_connection = True
+            return
+        status, body = reply if isinstance(reply, tuple) else (200, reply)
+        if isinstance(body, int):
+            status, body = body, {}
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request.send_response(status)
+        request.send_header("Content-Length", str(0 if status == 204 else len(content)))
+        request.end_headers()
+        if status != 204 and asked.method != "HEAD":
+            request.wfile.write(content)
+
+    def close(self) -> None:
+        self._closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def service() -> Iterator[HttpService]:
+    """The service, over HTTP."""
+    made = HttpService()
+    yield made
+    made.close()
 
 
 class Notes:

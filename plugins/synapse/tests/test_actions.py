@@ -203,15 +203,13 @@ def test_helpers_of_an_action(notes: Any, client: Any) -> None:
             self.set_progress(1, 2, step="count")
             self.set_metrics({"n": 2}, step="count")
             self.log_message("{n} counted", n=2)
-            assert self.logger is logger
             return self.get_project_configuration(3)
 
-    logger = notes
-    runtime = synapse.RuntimeContext(logger, client=client)
+    runtime = synapse.RuntimeContext(notes, client=client)
+    assert Sum({}, runtime, packs=()).logger is notes
     assert Sum({}, runtime, packs=()).run() == {"classes": ["pot"]}
     # One of Handrail's own, as the command line gives it, does too.
-    logger = notes.plain()
-    plain = RuntimeContext(client=client, logger=logger)
+    plain = RuntimeContext(client=client, logger=notes.plain())
     assert Sum({}, plain, packs=()).run() == {"classes": ["pot"]}
     assert notes.events() == ["sum", "message"] * 2
     assert notes.progress == [(1, 2, "count")] * 2

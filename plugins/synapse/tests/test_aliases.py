@@ -85,8 +85,8 @@ class TestNames:
 
     def test_unknown_module(self) -> None:
         """So is a module of the SDK that has no alias."""
-        with pytest.raises(ImportError, match=r"synapse_sdk has no 'clients'; .* offers .*plugins"):
-            importlib.import_module("synapse_sdk.clients.backend")
+        with pytest.raises(ImportError, match=r"synapse_sdk has no 'mcp'; .* offers .*plugins"):
+            importlib.import_module("synapse_sdk.mcp.server")
 
     def test_unknown_attribute(self) -> None:
         """As an attribute it is an AttributeError with the same words, so hasattr is False."""

@@ -173,13 +173,15 @@ def sdk(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     return python, folder
 
 
-def ran(kind: str, folder: Path, python: str = sys.executable, path: str = "") -> dict[str, Any]:
+def ran(
+    kind: str, folder: Path, python: str = sys.executable, path: str = "", code: str = PLUGIN
+) -> dict[str, Any]:
     for name, content in {"image_1/jug.png": b"jug", "image_1/pot.png": b"pot"}.items():
         file = folder / "storage" / "shots" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
     done = subprocess.run(
-        [python, "-W", "ignore", "-c", PLUGIN, kind],
+        [python, "-W", "ignore", "-c", code, kind],
         cwd=folder,
         env={**os.environ, **({"PYTHONPATH": path} if path else {})},
         capture_output=True,
@@ -200,3 +202,66 @@ def test_the_same_as_the_sdk(sdk: tuple[str, Path], tmp_path: Path) -> None:
     ours.mkdir()
     theirs.mkdir()
     assert ran("handrail", ours) == ran("sdk", theirs, python, str(path))
+
+
+NAMES = """\
+import inspect, json, sys
+
+if sys.argv[1] == "handrail":
+    import handrail_synapse
+    assert handrail_synapse.install()
+
+from synapse_sdk import exceptions, loggers
+from synapse_sdk.clients.backend import BackendClient
+from synapse_sdk.utils.storage import StorageSession, errors
+
+def arguments(function):
+    found = inspect.signature(function).parameters.values()
+    return [each.name if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) else "*"
+            for each in found]
+
+def methods(cls):
+    found = {"__init__": cls.__init__}
+    found |= {name: value for name, value in inspect.getmembers(cls, callable) if name[0] != "_"}
+    return {name: arguments(value) for name, value in found.items()}
+
+def bases(module):
+    found = inspect.getmembers(module, inspect.isclass)
+    return {name: [each.__name__ for each in cls.__mro__] for name, cls in found
+            if issubclass(cls, Exception)}
+
+print(json.dumps({
+    "methods": {cls.__name__: methods(cls) for cls in (
+        BackendClient, StorageSession, loggers.BackendLogger, loggers.BaseLogger,
+        loggers.ConsoleLogger, loggers.JobLogger, loggers.NoOpLogger, loggers.TqdmLogger)},
+    "errors": bases(exceptions) | bases(errors),
+}))
+"""
+
+# The former ones of `upload_files_bulk`, and what only the service itself calls.
+NOT_THERE = {
+    ("BackendClient", "confirm_presigned_upload"),
+    ("BackendClient", "request_presigned_upload"),
+    ("BackendClient", "upload_file_to_presigned_url"),
+    ("StorageSession", "__init__"),
+    ("StorageSession", "capabilities"),
+}
+
+
+@pytest.mark.slow
+def test_the_names_of_the_sdk(sdk: tuple[str, Path], tmp_path: Path) -> None:
+    """The client, loggers and sessions have its methods and arguments, and errors its bases."""
+    python, path = sdk
+    ours = ran("handrail", tmp_path, code=NAMES)
+    theirs = ran("sdk", tmp_path, python, str(path), code=NAMES)
+    missing: list[str] = []
+    for name, methods in theirs["methods"].items():
+        for method, arguments in methods.items():
+            here = ours["methods"][name].get(method, [])
+            lacking = set(arguments) - {*here, "*"}
+            if (name, method) not in NOT_THERE and "*" not in here and (lacking or not here):
+                missing.append(f"{name}.{method} {sorted(lacking)}")
+    for name, bases in theirs["errors"].items():
+        if not set(bases) <= set(ours["errors"].get(name, ())):
+            missing.append(name)
+    assert missing == []

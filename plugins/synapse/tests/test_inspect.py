@@ -19,7 +19,7 @@ import synapse_sdk.plugins.steps as steps
 from synapse_sdk.plugins.actions.upload import DefaultUploadAction, UploadParams
 from synapse_sdk.plugins.actions.upload.steps.validate import ValidateFilesStep
 from synapse_sdk.plugins.steps import BaseStep, StepResults
-from synapse_sdk.clients.backend import BackendClient
+from synapse_sdk.clients.backend_v2 import BackendClientV2
 from synapse_sdk.plugins import *
 
 raise SystemExit("this must not run")
@@ -28,8 +28,10 @@ raise SystemExit("this must not run")
 class Cut(steps.BaseStep):
     def execute(self, context):
         context.client.upload_data_file({}, 5)
-        context.runtime_ctx.client.list_jobs()
-        return steps.StepOutcome()
+        context.runtime_ctx.client.find_jars()
+        shelf = {"provider": "synology", "configuration": {}}
+        other = {"provider": "s3", "configuration": {}}
+        return steps.StepOutcome(shelf, other)
 """
 
 
@@ -74,12 +76,13 @@ def test_findings(plugin: Path) -> None:
     assert found["missing"] == [
         ("config.yaml", 6, f"{root}.testing.TrainAction"),
         (code, 6, f"{root}.steps.StepResults"),
-        (code, 7, "synapse_sdk.clients.backend.BackendClient"),
-        (code, 17, f"{root}.steps.StepOutcome"),
+        (code, 7, "synapse_sdk.clients.backend_v2.BackendClientV2"),
+        (code, 17, "storage 'synology'"),
+        (code, 19, f"{root}.steps.StepOutcome"),
     ]
     assert found["client"] == [
         (code, 15, "client.upload_data_file"),
-        (code, 16, "client.list_jobs"),
+        (code, 16, "client.find_jars"),
     ]
     assert found["unread"] == [("plugin/broken.py", 1, "plugin/broken.py")]
 
@@ -89,10 +92,14 @@ def test_screen(plugin: Path) -> None:
     said = inspect(plugin)
     assert said.exit_code == 1
     assert "StepResults'; did you mean StepResult" in said.output
-    assert "     7  does not run  synapse_sdk.clients.backend.BackendClient" in said.output
+    assert "     7  does not run  synapse_sdk.clients.backend_v2.BackendClientV2" in said.output
+    assert "a storage of the kind 'synology' cannot be read here" in said.output
+    lacking = "client.find_jars\n        the client of the service has it not"
+    assert lacking in said.output
+    assert said.output.count("the client of the service") == 1
     assert "DefaultUploadAction" not in said.output
     assert said.output.endswith(
-        "7 uses of synapse_sdk will run, 5 will not, the client needs 2 methods\n"
+        "7 uses of synapse_sdk will run, 6 will not, the client needs 2 methods\n"
     )
     assert "DefaultUploadAction" in inspect("--all", plugin).output
 

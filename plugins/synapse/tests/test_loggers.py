@@ -8,6 +8,8 @@ import pytest
 
 from handrail_synapse.loggers import BaseLogger, ConsoleLogger, NoOpLogger, ProgressData
 from handrail_synapse.messages import LogLevel
+from handrail_synapse.runtime import RuntimeContext
+from handrail_synapse.steps import BaseStep, BaseStepContext, Orchestrator, StepRegistry, StepResult
 
 
 class Kept(BaseLogger):
@@ -83,3 +85,74 @@ def test_console(capsys: pytest.CaptureFixture[str]) -> None:
         "[send] error: lost {'n': 1}",
         "send 100.0/100",
     ]
+
+
+def test_step_beside_category() -> None:
+    """A step that is named wins, then the running one; the former name counts outside of steps."""
+    logger = Kept()
+    logger.set_progress(1, 2, category="files")
+    logger.set_metrics({"n": 1}, category="files")
+    logger.set_step("send")
+    logger.set_progress(1, 2, category="files")
+    logger.set_progress(1, 2, step="other", category="files")
+    assert logger.kept == [(50.0, "files"), (50.0, "send"), (50.0, "other")]
+    assert logger.get_metrics() == {"files": {"n": 1}}
+
+
+class Former(BaseLogger):
+    """A logger as plugins wrote it for 2026.1.1b5: its methods know nothing of places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[Any] = []
+
+    def set_step(self, step: str | None) -> None:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        self.kept.append(step)
+
+    def log(self, level: Any, event: str, data: Any, file: Any = None) -> None:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        self.kept.append((level.value, event, data["content"]))
+
+    def _log_impl(self, *given: Any, **named: Any) -> None:
+        raise AssertionError("log is overridden")
+
+
+class Handrails:
+    """A logger of Handrail's kind, which is called with neither level nor step."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+
+    def log(self, event: str, data: Any, file: str | None = None) -> None:
+        self.kept.append((data["context"], event, data["content"]))
+
+    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
+        self.kept.append((current, category))
+
+    def set_metrics(self, value: Any, category: str | None = None) -> None:
+        pass
+
+
+class Talks(BaseStep[BaseStepContext]):
+    name = "talk"
+    progress_weight = 1.0
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        context.log_message("hello", LogLevel.SUCCESS)
+        context.set_progress(1, 2)
+        return StepResult()
+
+
+@pytest.mark.parametrize("kind", [Former, Handrails])
+def test_loggers_are_told_apart_by_their_signature(kind: Any) -> None:
+    """Each is called with the arguments that its methods take."""
+    logger = kind()
+    steps: StepRegistry[BaseStepContext] = StepRegistry()
+    steps.register(Talks())
+    context = BaseStepContext(RuntimeContext(logger))
+    Orchestrator(steps, context, context.runtime_ctx.set_progress).execute()
+    assert ("success", "message", "hello") in logger.kept
+    if kind is Former:
+        told = [each for each in logger.kept if not isinstance(each, tuple)]
+        assert list(dict.fromkeys(told)) == ["talk", None]
+    else:
+        assert logger.kept[1:] == [(1, "talk"), (50, None), (100, None)]

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import handrail
 from handrail_synapse.contexts import ExportContext, TrainContext, UploadContext
+from handrail_synapse.loggers import told_of_the_whole
 from handrail_synapse.messages import LogLevel, level_of
-from handrail_synapse.runtime import RuntimeContext
+from handrail_synapse.runtime import RuntimeContext, given_or_made
 from handrail_synapse.steps import StepRegistry
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class BaseAction(handrail.BaseAction[P]):
         ctx: handrail.RuntimeContext | None = None,
         **options: Any,
     ) -> None:
-        runtime = RuntimeContext() if ctx is None else ctx
+        runtime = given_or_made(ctx)
         if isinstance(params, Mapping) and type(self).params_model is not None:
             params = self._validated(cast("Mapping[str, Any]", params), runtime)
         super().__init__(cast("Any", params), runtime, **options)
@@ -201,7 +202,7 @@ class BaseAction(handrail.BaseAction[P]):
 
     def orchestrator(self, plan: handrail.Plan, **options: Any) -> handrail.Orchestrator[Any]:
         """Return an orchestrator that tells the logger how far the action is."""
-        options.setdefault("progress_callback", self.set_progress)
+        options.setdefault("progress_callback", told_of_the_whole(self.set_progress))
         return super().orchestrator(plan, **options)
 
     def context_with(self, cls: type[Any], **fields: Any) -> Any:

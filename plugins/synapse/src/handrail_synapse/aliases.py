@@ -28,18 +28,60 @@ _UPLOAD_ERRORS = (
 )
 _MESSAGES = "CommonLogMessageCode LogMessageCode register_log_messages resolve_log_message"
 _STORAGE = "StorageSession get_path_file_count get_path_total_size get_pathlib get_storage"
-_LOGGERS = "BaseLogger ConsoleLogger NoOpLogger ProgressData"
+_STORAGE_ERRORS = (
+    "StorageCapabilityError StorageConfigError StorageConnectionError StorageContractVersionError "
+    "StorageError StorageNotFoundError StoragePermissionError StorageProviderNotFoundError "
+    "StorageRefreshUnavailableError "
+    "StorageSessionClosedError StorageSessionError StorageSessionExpiredError StorageUploadError"
+)
+_KINDS = "get_provider_class get_registered_providers is_provider_supported register_provider"
+_LOGGERS = (
+    "BackendLogger BaseLogger ConsoleLogger LogEntry LoggerBackend MessageLogData NoOpLogger "
+    "ProgressData TqdmLogger"
+)
+_CLIENT_ERRORS = (
+    "AuthenticationError AuthorizationError ClientConnectionError ClientError "
+    "ClientResponseIncompleteError ClientTimeoutError GpuUnavailableError HTTPError NotFoundError "
+    "RateLimitError ServerError StreamError StreamLimitExceededError ValidationError "
+    "WebSocketError raise_for_status"
+)
+_CLIENT_MODELS = (
+    "Agent ChunkedUploadFinalizeResponse ChunkedUploadResponse DataFileResponse "
+    "DataUnitCreateRequest JobStatus ModelCreateRequest PluginReleaseCreateRequest "
+    "PluginRunRequest ServeApplicationCreateRequest SetTagsRequest Storage StorageCategory "
+    "StorageProvider TaskCreateRequest UpdateJobRequest"
+)
+_BULK = (
+    "ConfirmFileResult ConfirmUploadResponse MultipartUploadInfo PresignedFileInfo "
+    "PresignedUploadPart PresignedUploadResponse"
+)
+_CREDENTIALS = (
+    "Credentials DEFAULT_HOST ENV_SYNAPSE_ACCESS_TOKEN ENV_SYNAPSE_HOST "
+    "ENV_SYNAPSE_PLUGIN_RUN_TENANT ENV_SYNAPSE_PLUGIN_RUN_URL_HOST "
+    "ENV_SYNAPSE_PLUGIN_RUN_USER_TOKEN create_backend_client load_credentials"
+)
 
 # Of each module, its names by the module of ours that has them.
 _TABLE: Mapping[str, Mapping[str, str]] = {
     "": {},
-    "exceptions": {
-        "exceptions": "AuthenticationError AuthorizationError ClientConnectionError ClientError "
-        "ClientResponseIncompleteError ClientTimeoutError HTTPError NotFoundError RateLimitError "
-        "ServerError ValidationError"
+    "clients": {
+        "clients.agent": "AgentClient",
+        "clients.http": "BaseClient",
+        "exceptions": "ClientError",
     },
+    "clients.agent": {"clients.agent": "AgentClient"},
+    "clients.backend": {
+        "clients.backend": "BackendClient",
+        "clients.models": f"{_BULK} Agent JobStatus Storage StorageCategory StorageProvider "
+        "UpdateJobRequest",
+    },
+    "clients.backend.bulk_upload": {"clients.models": _BULK},
+    "clients.backend.models": {"clients.models": _CLIENT_MODELS},
+    "clients.base": {"clients.http": "BaseClient"},
+    "clients.exceptions": {"exceptions": _CLIENT_ERRORS},
+    "exceptions": {"exceptions": _CLIENT_ERRORS},
     "i18n": {"messages": "LocalizedMessage"},
-    "loggers": {"loggers": _LOGGERS},
+    "loggers": {"job_logger": "JobLogger", "loggers": _LOGGERS},
     "plugins": {
         "actions": "BaseAction BaseExportAction BaseTrainAction BaseUploadAction NoResult "
         "PluginCategory UploadResult validate_result",
@@ -126,7 +168,11 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "plugins.enums": {"actions": "PluginCategory"},
     "plugins.log_messages": {"messages": _MESSAGES},
     "plugins.models": {"messages": "LogLevel"},
-    "plugins.models.logger": {"loggers": "ProgressData", "messages": "LogLevel"},
+    "plugins.models.logger": {
+        "loggers": "LogEntry LoggerBackend MessageLogData ProgressData",
+        "messages": "LogLevel",
+    },
+    "plugins.storage": {"storages.session": "acquire_storage"},
     "plugins.steps": {"steps": f"{_STEPS} {_WRAPPERS}"},
     "plugins.steps.base": {"steps": "BaseStep StepResult"},
     "plugins.steps.context": {"steps": "BaseStepContext"},
@@ -137,7 +183,18 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "plugins.steps.utils.timing": {"steps": "TimingStep"},
     "plugins.steps.utils.validation": {"steps": "ValidationStep"},
     "utils": {},
-    "utils.storage": {"places": _STORAGE},
+    "utils.agent": {"clients.configuration": "create_agent_client"},
+    "utils.auth": {"clients.configuration": _CREDENTIALS},
+    "utils.storage": {"storages.session": f"{_STORAGE} CONTRACT_VERSION"},
+    "utils.storage.errors": {"storages.errors": _STORAGE_ERRORS},
+    "utils.storage.providers": {},
+    "utils.storage.providers.gcs": {"storages.kinds": "GCSStorage"},
+    "utils.storage.providers.http": {"storages.kinds": "HTTPPath HTTPStorage"},
+    "utils.storage.providers.local": {"storages.kinds": "LocalStorage"},
+    "utils.storage.providers.s3": {"storages.kinds": "S3Storage"},
+    "utils.storage.providers.sftp": {"storages.kinds": "SFTPStorage"},
+    "utils.storage.registry": {"storages.kinds": _KINDS},
+    "utils.storage.session": {"storages.session": "CONTRACT_VERSION StorageSession"},
 }
 
 MODULES: Mapping[str, Mapping[str, str]] = {

@@ -45,7 +45,7 @@ def _tell(found: list[Finding], *, everything: bool) -> None:
         echo(file)
         for each in findings:
             echo(f"  {each.line:>4}  {_SHOWN[each.kind]:12}  {each.name}")
-            if each.kind in ("missing", "unread"):
+            if each.note:
                 echo(f"        {each.note}")
     runs = sum(each.kind == "runs" for each in found)
     wrong = sum(each.kind in ("missing", "unread") for each in found)

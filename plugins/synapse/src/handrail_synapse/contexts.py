@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail import ActionContext
 from handrail_synapse.steps import BaseStepContext
@@ -15,6 +15,24 @@ if TYPE_CHECKING:
     from handrail_synapse.upload.report import ImportFailureCode, ImportResultLog
 
 _TRANSIENT = {"transient": True}
+
+
+class PathsAsText:
+    """Lets a journal store the paths in a field by their texts, also those of other storages."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        from pydantic_core import core_schema  # noqa: PLC0415 - for durable runs only
+
+        made = core_schema.plain_serializer_function_ser_schema(_with_texts)
+        return {**handler(source), "serialization": made}
+
+
+def _with_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_texts(each) for key, each in cast("Any", value).items()}
+    if isinstance(value, list):
+        return [_with_texts(each) for each in cast("Any", value)]
+    return str(value) if hasattr(value, "read_bytes") else value
 
 
 class NotedParams(dict[str, Any]):
@@ -115,8 +133,10 @@ class UploadContext(ActionStepContext):
     storage: Any = field(default=None, metadata=_TRANSIENT)
     data_collection: Any = None
     project: Any = None
-    pathlib_cwd: Path | None = None
-    organized_files: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    pathlib_cwd: Annotated[Path | None, PathsAsText()] = None
+    organized_files: Annotated[list[dict[str, Any]], PathsAsText()] = field(
+        default_factory=list[dict[str, Any]]
+    )
     uploaded_files: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     lost_files: list[str] = field(default_factory=list[str])
     data_units: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 
 class ClientError(Exception):
@@ -16,7 +17,15 @@ class ClientError(Exception):
     def __init__(self, status_code: int | None = None, detail: Any = None) -> None:
         self.status_code = status_code
         self.detail = detail
-        super().__init__(f"{status_code}: {detail}" if status_code is not None else detail or "")
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        if self.status_code is None:
+            return str(self.detail or "")
+        return f"{self.status_code}: {self.detail}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(status_code={self.status_code}, detail={self.detail!r})"
 
 
 class ClientConnectionError(ClientError):
@@ -63,10 +72,39 @@ class NotFoundError(HTTPError):
 
 
 class ValidationError(HTTPError):
-    """The service does not accept what it was given."""
+    """The service does not accept what it was given; the text has a line for each value."""
 
     def __init__(self, status_code: int = 400, detail: Any = None) -> None:
         super().__init__(status_code, detail)
+
+    def _text(self) -> str:
+        lines = list(_invalid_values(self.detail))
+        if not lines:
+            return super()._text()
+        return "\n".join((f"{self.status_code} Validation Error:", *lines))
+
+
+_SHOWN = 50  # Characters of a value.
+
+
+def _said(detail: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", detail) if isinstance(detail, Mapping) else {}
+
+
+def _invalid_values(detail: Any) -> Iterator[str]:
+    """Yield a line for each value that the service found invalid, if it says so one by one."""
+    given: Any = _said(detail).get("detail", detail)
+    if not isinstance(given, list):
+        return
+    for found in map(_said, cast("Any", given)):
+        where = " -> ".join(map(str, found.get("loc", ())))
+        line = f"  {where}: {found.get('msg', 'Unknown error')}"
+        if found.get("type"):
+            line += f" (type={found['type']})"
+        if found.get("input") is not None:
+            shown = repr(found["input"])
+            line += f" [input={shown[:_SHOWN]}{'...' if len(shown) > _SHOWN else ''}]"
+        yield line
 
 
 class RateLimitError(HTTPError):
@@ -81,6 +119,63 @@ class ServerError(HTTPError):
 
     def __init__(self, status_code: int = 500, detail: Any = None) -> None:
         super().__init__(status_code, detail)
+
+
+class GpuUnavailableError(HTTPError):
+    """The cluster has no GPU to spare."""
+
+    def __init__(self, detail: Any = None) -> None:
+        super().__init__(503, detail)
+
+    @property
+    def message(self) -> str:
+        """What the service said."""
+        return str(_said(self.detail).get("message", self.detail) or "")
+
+    @property
+    def error_details(self) -> dict[str, Any]:
+        """What else it said."""
+        said = _said(self.detail)
+        return {name: said[name] for name in said if name not in ("message", "error_type")}
+
+
+class StreamError(ClientError):
+    """A stream of the service failed."""
+
+
+class StreamLimitExceededError(StreamError):
+    """A stream has too much."""
+
+
+class WebSocketError(StreamError):
+    """A connection for a stream failed."""
+
+
+def raise_for_status(status_code: int, detail: Any = None) -> None:
+    """Raise the error for the status of an answer, if it is one.
+
+    Raises:
+        HTTPError: The status is 400 or above; one of the errors derived from it.
+    """
+    if status_code < 400:
+        return
+    if status_code in _FOR_STATUS:
+        raise _FOR_STATUS[status_code](detail)
+    if status_code in (400, 422):
+        raise ValidationError(status_code, detail)
+    if status_code == 503 and _said(detail).get("error_type") == "gpu_unavailable":
+        raise GpuUnavailableError(detail)
+    if status_code >= 500:
+        raise ServerError(status_code, detail)
+    raise HTTPError(status_code, detail)
+
+
+_FOR_STATUS: Mapping[int, type[Any]] = {
+    401: AuthenticationError,
+    403: AuthorizationError,
+    404: NotFoundError,
+    429: RateLimitError,
+}
 
 
 class _AboutFileError(Exception):

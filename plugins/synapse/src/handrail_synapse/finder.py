@@ -71,7 +71,7 @@ def install() -> bool:
     """
     if _FINDER in sys.meta_path:
         return True
-    if _sdk_is_installed():
+    if sdk_is_installed():
         return False
     # First, because an empty folder of that name would be found as a namespace package.
     sys.meta_path.insert(0, _FINDER)
@@ -90,7 +90,10 @@ def uninstall() -> None:
             del sys.modules[name]
 
 
-def _sdk_is_installed() -> bool:
+def sdk_is_installed() -> bool:
+    """Return whether the real SDK can be imported."""
+    if _FINDER in sys.meta_path:
+        return False
     try:
         spec = find_spec(ROOT)
     except ValueError:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Protocol, cast
 
 import handrail
-from handrail_synapse.messages import LogLevel
+from handrail_synapse.messages import LogLevel, level_of
+
+_OF_THE_WHOLE = ContextVar("_OF_THE_WHOLE", default=False)
+_RUN_IS_TOLD = ContextVar("_RUN_IS_TOLD", default=False)
+
+_WHOLE = "__default__"
 
 
 @dataclass
@@ -29,12 +38,59 @@ class ProgressData:
     status: str = "running"
 
 
+MessageLogData = dict[str, str]
+"""The data of a message: `content`, and `key` if it was given by its code."""
+
+
+@dataclass
+class LogEntry:
+    """One event, as a `LoggerBackend` gets it.
+
+    Attributes:
+        event: What kind of event.
+        data: What is known of it.
+        timestamp: Seconds since 1970.
+        file: The path of the file it is about, or None.
+        step: The step in which it happened, or None.
+        level: Its level, or None.
+        language: The language of its text, or None.
+    """
+
+    event: str
+    data: dict[str, Any]
+    timestamp: float = field(default_factory=time.time)
+    file: str | None = None
+    step: str | None = None
+    level: LogLevel | None = None
+    language: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its JSON form, with the same keys as the attributes; `language` if it has one."""
+        made = {**vars(self), "level": self.level and self.level.value}
+        if self.language is None:
+            del made["language"]
+        return made
+
+
+class LoggerBackend(Protocol):
+    """The protocol for what a `BackendLogger` publishes to."""
+
+    def publish_progress(self, job_id: str, progress: ProgressData) -> None:
+        """Receive progress of a job."""
+
+    def publish_metrics(self, job_id: str, metrics: dict[str, Any]) -> None:
+        """Receive measured values of a job, by the names of their steps."""
+
+    def publish_log(self, job_id: str, log_entry: LogEntry) -> None:
+        """Receive one event of a job."""
+
+
 class BaseLogger(ABC):
     """A receiver of log events, progress and metrics; derive your own with `_log_impl`."""
 
     def __init__(self) -> None:
-        self._step: str | None = None
-        self._order: int | None = None
+        self._current_step: str | None = None
+        self._current_step_order: int | None = None
         self._began: dict[str, float] = {}
         self._progress: dict[str, ProgressData] = {}
         self._metrics: dict[str, dict[str, Any]] = {}
@@ -42,15 +98,16 @@ class BaseLogger(ABC):
 
     def set_step(self, step: str | None, order: int | None = None) -> None:
         """Take note of the running step and its place in the workflow."""
-        self._step, self._order = step, (None if step is None else order)
+        self._current_step = step
+        self._current_step_order = None if step is None else order
 
     def get_step(self) -> str | None:
         """Return the name of the running step."""
-        return self._step
+        return self._current_step
 
     def get_step_order(self) -> int | None:
         """Return the place of the running step, from 0."""
-        return self._order
+        return self._current_step_order
 
     def log(
         self,
@@ -71,30 +128,48 @@ class BaseLogger(ABC):
             raise TypeError(f"level must be a LogLevel enum, got {type(level).__name__}")
         if not isinstance(cast("object", data), Mapping):
             raise TypeError(f"data must be a dict, got {type(data).__name__}")
-        self._log_impl(event, dict(data), file, self._step if step is None else step, level)
+        named = self._current_step if step is None else step
+        self._log_impl(event, dict(data), file, named, level)
 
     def info(self, message: str) -> None:
         """Log a message for the user."""
-        self.log(LogLevel.INFO, "message", {"content": message})
+        self.log(LogLevel.INFO, "message", self._build_message_data(message))
 
     def debug(self, message: str) -> None:
         """Log a message that is none for the user."""
-        self.log(LogLevel.DEBUG, "debug", {"content": message})
+        self.log(LogLevel.DEBUG, "debug", self._build_message_data(message))
 
     def warning(self, message: str) -> None:
         """Log a warning for the user."""
-        self.log(LogLevel.WARNING, "message", {"content": message})
+        self.log(LogLevel.WARNING, "message", self._build_message_data(message))
 
     def error(self, message: str) -> None:
         """Log an error for the user."""
-        self.log(LogLevel.ERROR, "message", {"content": message})
+        self.log(LogLevel.ERROR, "message", self._build_message_data(message))
 
     def critical(self, message: str) -> None:
         """Log a critical error for the user."""
-        self.log(LogLevel.CRITICAL, "message", {"content": message})
+        self.log(LogLevel.CRITICAL, "message", self._build_message_data(message))
 
-    def set_progress(self, current: float, total: float, step: str | None = None) -> None:
+    @staticmethod
+    def _build_message_data(content: str, key: str | None = None) -> MessageLogData:
+        """Return the data of a message."""
+        return {"content": content} if key is None else {"content": content, "key": key}
+
+    def set_progress(
+        self,
+        current: float,
+        total: float,
+        step: str | None = None,
+        category: str | None = None,
+    ) -> None:
         """Take note of progress within a step, by default the running one.
+
+        Args:
+            current: From 0 to `total`.
+            total: Above 0.
+            step: The step.
+            category: The former name of `step`, for where no step is running.
 
         Raises:
             ValueError: `total` is not above 0, or `current` is not between 0 and `total`.
@@ -105,8 +180,8 @@ class BaseLogger(ABC):
             raise ValueError(f"total must be > 0, got {total}")
         if not 0 <= current <= total:
             raise ValueError(f"current must be between 0 and {total}, got {current}")
-        named = self._step if step is None else step
-        key, now = named or "__default__", time.monotonic()
+        named = self._named(step, category)
+        key, now = named or _WHOLE, time.monotonic()
         if current == 0:
             self._began[key] = now
         elapsed = now - self._began.setdefault(key, now)
@@ -118,14 +193,28 @@ class BaseLogger(ABC):
     def set_progress_failed(self, step: str | None = None) -> None:
         """Take note that a step has failed."""
         self._check()
-        key = step or "__default__"
+        key = step or _WHOLE
         began = self._began.get(key)
         elapsed = None if began is None else round(time.monotonic() - began, 2)
         self._progress[key] = made = ProgressData(0.0, None, elapsed, "failed")
         self._on_progress(made, step)
 
-    def set_metrics(self, value: Mapping[str, Any], step: str | None = None) -> None:
+    def _named(self, step: str | None, category: str | None) -> str | None:
+        if step is not None:
+            return step
+        if _OF_THE_WHOLE.get():
+            return None
+        return category if self._current_step is None else self._current_step
+
+    def set_metrics(
+        self, value: Mapping[str, Any], step: str | None = None, category: str | None = None
+    ) -> None:
         """Take note of measured values of a step, by default the running one.
+
+        Args:
+            value: The values by their names.
+            step: The step.
+            category: The former name of `step`, for where no step is running.
 
         Raises:
             ValueError: No step was given, and none is running.
@@ -135,7 +224,7 @@ class BaseLogger(ABC):
         self._check()
         if not isinstance(cast("object", value), Mapping):
             raise TypeError(f"value must be a dict, got {type(value).__name__}")
-        named = self._step if step is None else step
+        named = self._named(step, category)
         if not named:
             raise ValueError("step must be specified or set via set_step()")
         known = self._metrics.setdefault(named, {})
@@ -144,7 +233,15 @@ class BaseLogger(ABC):
 
     def get_progress(self, step: str | None = None) -> ProgressData | None:
         """Return the progress of a step, or of what is no part of one."""
-        return self._progress.get(step or "__default__")
+        return self._progress.get(step or _WHOLE)
+
+    def get_progress_record(self, *, time_elapsed: int | None = None) -> dict[str, Any] | None:
+        """Return the progress of the job as the service keeps it; None, if it is told none.
+
+        Args:
+            time_elapsed: Seconds that the job took.
+        """
+        return None
 
     def get_metrics(self, step: str | None = None) -> dict[str, Any]:
         """Return the measured values of a step, or of all steps by their names."""
@@ -182,12 +279,113 @@ class BaseLogger(ABC):
             raise RuntimeError("Cannot log to a finished logger")
 
 
-class ConsoleLogger(BaseLogger):
+def told_of_the_whole(callback: Callable[[int, int], object]) -> Callable[[int, int], object]:
+    """Return a callback for the progress of a whole run, which is not that of the running step.
+
+    A logger takes progress without a step for that of the running one.
+    """
+
+    def tell(current: int, total: int) -> object:
+        token = _OF_THE_WHOLE.set(True)
+        try:
+            return callback(current, total)
+        finally:
+            _OF_THE_WHOLE.reset(token)
+
+    return tell
+
+
+def for_run(level: LogLevel, message: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the event and the data that a run shows of a message: its level, and its text."""
+    about = dict(message)
+    return level.value, {"summary": about.pop("content"), **about}
+
+
+@contextmanager
+def run_is_told() -> Generator[None]:
+    """While a context logs an event, which it tells the run itself."""
+    token = _RUN_IS_TOLD.set(True)
+    try:
+        yield
+    finally:
+        _RUN_IS_TOLD.reset(token)
+
+
+class EventLogger(BaseLogger):
+    """A logger that takes events of the kinds that the service shows in its own ways."""
+
+    @abstractmethod
+    def log_event(self, event: str, data: dict[str, Any], file: str | None = None) -> None:
+        """Log an event of any kind, without a level."""
+
+    def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
+        """Log a measured value of a training, such as that of an epoch."""
+        self.log_event(
+            "metric", {"category": category, "key": key, "value": value, "metrics": metrics}
+        )
+
+    def log_visualization(
+        self, category: str, group: str, index: int, image: str, **meta: Any
+    ) -> None:
+        """Log an image, given by the path of its file."""
+        data = {"category": category, "group": group, "index": index, **meta}
+        self.log_event("visualization", data, file=image)
+
+    def log_trials(self, data: dict[str, Any] | None = None, **columns: Any) -> None:
+        """Log how far several trainings are.
+
+        Args:
+            data: All of the columns, or None to give them one by one.
+            **columns: `trials`, by their names, and the names of their columns: `base`,
+                `hyperparameters`, `metrics`; and `best_trial`.
+
+        Raises:
+            ValueError: `data` is no dict, or has no `trials`.
+        """
+        made = trials(columns) if data is None else data
+        if not isinstance(cast("object", made), dict):
+            raise ValueError("log_trials expects a dictionary payload")
+        if "trials" not in made:
+            raise ValueError('log_trials payload must include "trials" key')
+        self.log_event("trials", made)
+
+    def log_message(
+        self,
+        message: str,
+        level: LogLevel | None = None,
+        *,
+        context: LogLevel | str | None = None,
+    ) -> None:
+        """Log a message for the user; `context` is another name of the level."""
+        told = level_of(context, LogLevel.INFO) if level is None else level
+        self.log(told, "message", self._build_message_data(message))
+
+
+def trials(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data of an event about several trainings.
+
+    Raises:
+        TypeError: There is a column that such an event does not have.
+    """
+    made: dict[str, Any] = {
+        "base": [],
+        "trials": {},
+        "hyperparameters": [],
+        "metrics": [],
+        "best_trial": "",
+    }
+    unknown = columns.keys() - made.keys()
+    if unknown:
+        raise TypeError(f"an event about trials has no {min(unknown)!r}")
+    return made | {name: value for name, value in columns.items() if value}
+
+
+class ConsoleLogger(EventLogger):
     """Writes each event to standard error, a line each, and of progress the end of each step."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._console = handrail.RuntimeContext().logger
+        self._console: Any = handrail.RuntimeContext().logger
 
     def _log_impl(
         self,
@@ -210,8 +408,141 @@ class ConsoleLogger(BaseLogger):
     def _on_metrics(self, step: str, metrics: dict[str, Any]) -> None:
         self._console.set_metrics(metrics, step)
 
+    def log_event(self, event: str, data: dict[str, Any], file: str | None = None) -> None:
+        """Write an event of any kind."""
+        self.log(LogLevel.INFO, event, data, file)
 
-class NoOpLogger(BaseLogger):
+
+class HandrailLogger(EventLogger):
+    """Passes on to a logger of Handrail's kind; what steps log straight to it, to the run as well.
+
+    Args:
+        inner: The logger.
+
+    Attributes:
+        run: Returns what receives the events of the run, or None outside of one.
+    """
+
+    def __init__(self, inner: handrail.RuntimeLogger) -> None:
+        super().__init__()
+        self._inner = inner
+        self.run: Callable[[], Any] = lambda: None
+
+    def _log_impl(
+        self,
+        event: str,
+        data: dict[str, Any],
+        file: str | None,
+        step: str | None,
+        level: LogLevel | None = None,
+    ) -> None:
+        is_message = event == "message" and "content" in data and level is not None
+        # Without its level, a message would lose it.
+        told = {"context": level.value, **data} if is_message and level else data
+        self._inner.log(event, told, file)
+        run = None if _RUN_IS_TOLD.get() else self.run()
+        if run is not None:
+            run.logged(*(for_run(level, data) if is_message and level else (event, data)), file)
+
+    def set_progress(
+        self,
+        current: float,
+        total: float,
+        step: str | None = None,
+        category: str | None = None,
+    ) -> None:
+        """Pass on progress; see `BaseLogger`."""
+        super().set_progress(current, total, step, category)
+        self._inner.set_progress(current, total, self._named(step, category))
+
+    def _on_metrics(self, step: str, metrics: dict[str, Any]) -> None:
+        self._inner.set_metrics(metrics, step)
+
+    def log_event(self, event: str, data: dict[str, Any], file: str | None = None) -> None:
+        """Log an event of any kind."""
+        self.log(LogLevel.INFO, event, data, file)
+
+
+class TqdmLogger(ConsoleLogger):
+    """Shows a bar for the progress of each step, if tqdm is installed; else as `ConsoleLogger`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bars: dict[str | None, Any] = {}
+
+    def _on_progress(self, progress: ProgressData, step: str | None) -> None:
+        try:
+            tqdm: Any = import_module("tqdm").tqdm
+        except ImportError:
+            super()._on_progress(progress, step)
+            return
+        bar: Any = self._bars.get(step)
+        if bar is None:
+            title = f"[{step}]" if step else "Progress"
+            bar = self._bars[step] = tqdm(total=100, desc=title, unit="%", position=len(self._bars))
+        bar.update(max(0, progress.percent - bar.n))
+        if progress.percent >= 100 or progress.status == "failed":
+            self._bars.pop(step).close()
+
+    def _on_finish(self) -> None:
+        while self._bars:
+            self._bars.popitem()[1].close()
+
+
+class BackendLogger(BaseLogger):
+    """Publishes each event, progress and the measured values; what fails is logged by `logging`.
+
+    Events that could not be published are published together with the next one.
+
+    Args:
+        backend: What they are published to, or None for nothing.
+        job_id: The job that they belong to.
+    """
+
+    def __init__(self, backend: LoggerBackend | None, job_id: str) -> None:
+        super().__init__()
+        self._backend = backend
+        self._job_id = job_id
+        self._log_queue: list[LogEntry] = []
+
+    def _log_impl(
+        self,
+        event: str,
+        data: dict[str, Any],
+        file: str | None,
+        step: str | None,
+        level: LogLevel | None = None,
+    ) -> None:
+        self._log_queue.append(LogEntry(event, data, file=file, step=step, level=level))
+        self._flush_logs()
+
+    def _flush_logs(self) -> None:
+        while self._backend is not None and self._log_queue:
+            if not self._published("a log entry", self._backend.publish_log, self._log_queue[0]):
+                return
+            del self._log_queue[0]
+
+    def _on_progress(self, progress: ProgressData, step: str | None) -> None:
+        if self._backend is not None:
+            self._published("progress", self._backend.publish_progress, progress)
+
+    def _on_metrics(self, step: str, metrics: dict[str, Any]) -> None:
+        if self._backend is not None:
+            self._published("metrics", self._backend.publish_metrics, {step: metrics})
+
+    def _on_finish(self) -> None:
+        self._flush_logs()
+
+    def _published(self, named: str, publish: Callable[[str, Any], object], value: object) -> bool:
+        try:
+            publish(self._job_id, value)
+        except Exception as error:  # noqa: BLE001 - a job goes on without its log
+            logging.getLogger(__name__).error("Failed to publish %s: %s", named, error)
+            return False
+        return True
+
+
+class NoOpLogger(EventLogger):
     """Keeps everything to itself."""
 
     def _log_impl(
@@ -223,3 +554,6 @@ class NoOpLogger(BaseLogger):
         level: LogLevel | None = None,
     ) -> None:
         pass
+
+    def log_event(self, event: str, data: dict[str, Any], file: str | None = None) -> None:
+        """Log nothing."""

@@ -7,10 +7,12 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from handrail_synapse.aliases import MODULES, ROOT, missing, submodules
+from handrail_synapse.storages.kinds import is_provider_supported, unknown
 
 _NOT_READ = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "venv"})
 _ENTRY_POINT = re.compile(r"\s*entrypoint:\s*['\"]?([\w.:-]+)")
@@ -104,6 +106,8 @@ class _Uses:
         for node in nodes:
             if isinstance(node, ast.Attribute):
                 yield from self._attribute(node)
+            elif isinstance(node, ast.Dict):
+                yield from self._storage(node)
 
     def _import(self, node: ast.Import) -> Iterator[Finding]:
         for each in node.names:
@@ -125,10 +129,37 @@ class _Uses:
     def _attribute(self, node: ast.Attribute) -> Iterator[Finding]:
         called = node.value
         if isinstance(called, ast.Attribute) and called.attr == "client":
-            note = "the client of the plugin has to have it"
+            known = node.attr in _methods()
+            note = "" if known else "the client of the service has it not, one that you pass has to"
             yield Finding(self._file, node.lineno, "client", f"client.{node.attr}", note)
         if isinstance(called, ast.Name) and called.id in self._modules:
             yield _use(self._file, node.lineno, self._modules[called.id], node.attr)
+
+    def _storage(self, node: ast.Dict) -> Iterator[Finding]:
+        """Yield the kind of a storage that is written down, if it is not there."""
+        given = {key.value: value for key, value in _pairs(node)}
+        provider = given.get("provider")
+        if "configuration" not in given or not isinstance(provider, ast.Constant):
+            return
+        if not is_provider_supported(str(provider.value)):
+            name = f"storage {provider.value!r}"
+            yield Finding(self._file, node.lineno, "missing", name, unknown(provider.value))
+
+
+def _pairs(node: ast.Dict) -> Iterator[tuple[ast.Constant, ast.expr]]:
+    for key, value in zip(node.keys, node.values, strict=True):
+        if isinstance(key, ast.Constant):
+            yield key, value
+
+
+@cache
+def _methods() -> frozenset[str]:
+    """Return the names of what the client of the service has."""
+    try:
+        from handrail_synapse.clients.backend import BackendClient  # noqa: PLC0415 - optional
+    except ImportError:
+        return frozenset()
+    return frozenset(dir(BackendClient))
 
 
 def _use(file: str, line: int, module: str, name: str) -> Finding:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, cast
 
 import handrail
+from handrail_synapse.loggers import HandrailLogger, trials
 from handrail_synapse.messages import (
     CommonLogMessageCode,
     LogLevel,
@@ -215,10 +216,15 @@ class RuntimeContext(handrail.RuntimeContext):
             step: The step that it is about.
             **values: What stands for the `{fields}` of the text.
         """
-        spoken = language or self.language or self.env.get_str("SYNAPSE_LANGUAGE")
+        spoken = language or self.speaks()
         text, level, key = resolved(message, level_of(context, level), spoken, values)
         data = {"content": text, **({"key": key} if key else {})}
-        self._log(level, "message", data, **({"step": step} if takes_level(self.logger) else {}))
+        of_step = takes_level(self.logger) and takes(cast("Any", self.logger).log, "step")
+        self._log(level, "message", data, **({"step": step} if of_step else {}))
+
+    def speaks(self) -> str | None:
+        """Return the language of messages, if it is set."""
+        return self.language or self.env.get_str("SYNAPSE_LANGUAGE")
 
     def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
         """Log a measured value of a training, such as that of an epoch."""
@@ -240,6 +246,14 @@ class RuntimeContext(handrail.RuntimeContext):
         data = {"category": category, "group": group, "index": index, **meta}
         self._log(LogLevel.INFO, "visualization", data, image)
 
+    def log_trials(self, data: dict[str, Any] | None = None, **columns: Any) -> None:
+        """Log how far several trainings are; see `EventLogger.log_trials`."""
+        tell = getattr(self.logger, "log_trials", None)
+        if callable(tell):
+            tell(data, **columns)
+        else:
+            self._log(LogLevel.INFO, "trials", trials(columns) if data is None else data)
+
     def log_dev_event(self, message: str, data: Mapping[str, Any] | None = None) -> None:
         """Log a message for the developer of the plugin."""
         self._log(LogLevel.DEBUG, "dev_event", {"message": message, "data": data})
@@ -247,6 +261,25 @@ class RuntimeContext(handrail.RuntimeContext):
     def end_log(self) -> None:
         """Log that the run is over."""
         self.log_message(CommonLogMessageCode.PLUGIN_RUN_COMPLETE)
+
+
+def given_or_made(ctx: handrail.RuntimeContext | None) -> handrail.RuntimeContext:
+    """Return the runtime context of an action: one of the SDK's kind as the caller has made it.
+
+    In the place of another one, such as the command line makes, and if there is none, it is a new
+    one of the SDK's kind, with the client of the service that is configured if it has no other.
+    """
+    if ctx is not None and type(ctx) is not handrail.RuntimeContext:
+        return ctx
+    from handrail_synapse.clients.configuration import configured_client  # noqa: PLC0415
+
+    if ctx is None:
+        return RuntimeContext(client=configured_client())
+    return RuntimeContext(
+        HandrailLogger(ctx.logger),
+        ctx.env,
+        client=configured_client() if ctx.client is None else ctx.client,
+    )
 
 
 def takes_level(logger: object) -> bool:
@@ -260,3 +293,14 @@ def takes_level(logger: object) -> bool:
         return True
     # One that takes anything, such as a mock in a test of migrated code.
     return bool(parameters) and parameters[0].kind is Parameter.VAR_POSITIONAL
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Return whether a function takes an argument called `name`; so do those that take any."""
+    try:
+        parameters = signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return name in parameters or any(
+        each.kind is Parameter.VAR_KEYWORD for each in parameters.values()
+    )

@@ -7,15 +7,24 @@ the undo treat them like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from inspect import Parameter, signature
+from functools import partial
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import handrail
 import handrail_utils
 from handrail import StepResult
 from handrail.inspection import run_of
+from handrail_synapse.loggers import (
+    HandrailLogger,
+    for_run,
+    run_is_told,
+    told_of_the_whole,
+)
 from handrail_synapse.messages import LogLevel, level_of, resolved
+from handrail_synapse.runtime import takes
 
 if TYPE_CHECKING:
     from handrail_synapse.messages import Message
@@ -80,6 +89,12 @@ class BaseStepContext(handrail.BaseStepContext):
     """
 
     user_failure_message_emitted: bool = field(default=False, init=False)
+    _shares: tuple[Any, dict[str, int]] = field(
+        default=(None, {}), init=False, repr=False, compare=False, metadata={"transient": True}
+    )
+    _results_seen: int = field(
+        default=0, init=False, repr=False, compare=False, metadata={"transient": True}
+    )
 
     if not TYPE_CHECKING:
 
@@ -90,12 +105,32 @@ class BaseStepContext(handrail.BaseStepContext):
 
         @current_step.setter
         def current_step(self, name):
-            self.__dict__["current_step"] = name
-            tell = getattr(getattr(self.runtime_ctx, "logger", None), "set_step", None)
-            if callable(tell) and name is None:
-                tell(None)
-            elif callable(tell):
+            before, self.__dict__["current_step"] = self.current_step, name
+            logger = getattr(self.runtime_ctx, "logger", None)
+            tell = getattr(logger, "set_step", None)
+            if not callable(tell):
+                return
+            if name != before:
+                self._tell_progress(logger, before)
+            if name is not None and takes(tell, "order"):
                 tell(name, order=self.current_step_order)
+            else:
+                tell(name)
+
+    def _tell_progress(self, logger: Any, ended: str | None) -> None:
+        """Tell a logger that a step is done, if it is, and at first which step is which part."""
+        if isinstance(logger, HandrailLogger):
+            logger.run = partial(run_of, self)
+        # Of a step in a process of its own, there is no plan.
+        plan: handrail.Plan | None = getattr(getattr(run_of(self), "run", None), "plan", None)
+        if plan is not None and plan is not self._shares[0]:
+            shares, orders = _shares_of(plan)
+            self._shares = plan, shares
+            _tell_shares(logger, shares, orders)
+        seen, self._results_seen = self._results_seen, len(self.step_results)
+        has_result = self._results_seen > seen
+        if ended in self._shares[1] and has_result and self.step_results[-1].success:
+            logger.set_progress(100, 100, ended)
 
     @property
     def current_step_order(self) -> int | None:
@@ -122,10 +157,14 @@ class BaseStepContext(handrail.BaseStepContext):
         level: LogLevel = LogLevel.INFO,
     ) -> None:
         """Log an event with its data."""
-        if takes(self.runtime_ctx.log, "level"):
-            self.runtime_ctx.log(event, data, file, level=level)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
-        else:
-            self.runtime_ctx.log(event, data, file)
+        with run_is_told():
+            if takes(self.runtime_ctx.log, "level"):
+                self.runtime_ctx.log(event, data, file, level=level)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+            else:
+                self.runtime_ctx.log(event, data, file)
+        self._tell_run(event, data, file)
+
+    def _tell_run(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         run = run_of(self)
         if run is not None:
             run.logged(event, data, file)
@@ -147,13 +186,15 @@ class BaseStepContext(handrail.BaseStepContext):
             **values: What stands for the `{fields}` of the text.
         """
         level = level_of(context, level)
+        text, said, key = resolved(message, level, _language_of(self.runtime_ctx), values)
+        data = {"content": text, **({"key": key} if key else {})}
         tell = getattr(self.runtime_ctx, "log_message", None)
-        if callable(tell):
-            tell(message, level, step=self.current_step, **values)
-            return
-        text, level, key = resolved(message, level, None, values)
-        named = {"key": key} if key else {}
-        self.log("message", {"context": level.value, "content": text, **named})
+        with run_is_told():
+            if callable(tell):
+                tell(message, level, step=self.current_step, **values)
+            else:
+                self.runtime_ctx.log("message", {"context": said.value, **data})
+        self._tell_run(*for_run(said, data))
 
     def set_progress(  # type: ignore[override]
         self,
@@ -180,6 +221,11 @@ class BaseStepContext(handrail.BaseStepContext):
                 "no step is running: step must be provided (or category must be provided)"
             )
         super().set_metrics(value, named)
+
+
+def _language_of(runtime: Any) -> str | None:
+    speaks = getattr(runtime, "speaks", None)
+    return speaks() if isinstance(speaks, MethodType) else None
 
 
 class StepRegistry(handrail.StepRegistry[R]):
@@ -234,17 +280,31 @@ class Orchestrator(handrail.Orchestrator[R]):
     ) -> None:
         if before_step is not None:
             registry = _announced(registry, before_step)
-        tell_shares(getattr(context.runtime_ctx, "logger", None), registry)
+        if progress_callback is not None:
+            progress_callback = told_of_the_whole(progress_callback)
         super().__init__(registry, context, progress_callback, **options)
 
 
-def tell_shares(logger: object, registry: handrail.StepRegistry[Any]) -> None:
+def _shares_of(plan: handrail.Plan) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the `progress_proportion` of the steps that have one, and the places of all steps."""
+    orders = {planned.own_name: place for place, planned in enumerate(plan.steps)}
+    shares = {planned.own_name: _share_of(planned.step) for planned in plan.steps}
+    return {name: share for name, share in shares.items() if share > 0}, orders
+
+
+def _share_of(step: Any) -> int:
+    while not hasattr(step, "progress_proportion") and hasattr(step, "wrapped"):
+        step = step.wrapped
+    share: int = getattr(step, "progress_proportion", 0)
+    return share
+
+
+def _tell_shares(logger: Any, shares: dict[str, int], orders: dict[str, int]) -> None:
     """Tell a logger that wants to know it which step is which part of the job."""
     tell = getattr(logger, "set_step_proportions", None)
-    if callable(tell) and isinstance(registry, StepRegistry):
-        shares = registry.get_step_proportions()
-        if shares and not getattr(logger, "_step_proportions", None):
-            tell(shares, orders=registry.get_step_orders())
+    if callable(tell) and shares and not getattr(logger, "_step_proportions", None):
+        with suppress(RuntimeError):  # It has been told of progress already.
+            tell(shares, orders=orders)
 
 
 class _Announced(handrail.StepWrapper[Any]):
@@ -266,14 +326,3 @@ def _announced(
     for step in registry.get_steps():
         told.register(_Announced(step, tell))
     return told
-
-
-def takes(function: Callable[..., Any], name: str) -> bool:
-    """Return whether a function takes an argument called `name`; so do those that take any."""
-    try:
-        parameters = signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-    return name in parameters or any(
-        each.kind is Parameter.VAR_KEYWORD for each in parameters.values()
-    )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from handrail import StepResult
 from handrail_synapse.contexts import UploadContext
 from handrail_synapse.messages import LogLevel
-from handrail_synapse.places import StorageSession, get_pathlib
 from handrail_synapse.steps import BaseStep
+from handrail_synapse.storages.session import acquire_storage, get_pathlib, on_this_machine
 from handrail_synapse.upload.codes import UploadLogMessageCode as Code
 from handrail_synapse.upload.report import ImportFailureCode
 from handrail_synapse.upload.strategies import (
@@ -77,7 +77,7 @@ class InitializeStep(BaseStep[UploadContext]):
         if context.use_single_path and path is None:
             return _failed("Path parameter is required in single-path mode")
         try:
-            self._open(context)
+            acquire_storage(context, number, purpose="read")
         except Exception as error:  # noqa: BLE001 - whatever the client raises
             return _failed(f"Failed to get storage {number}: {error}")
         try:
@@ -88,15 +88,14 @@ class InitializeStep(BaseStep[UploadContext]):
         context.log_message(Code.UPLOAD_INITIALIZED)
         return StepResult(data={"storage_id": number, "pathlib_cwd": str(context.pathlib_cwd)})
 
-    def _open(self, context: UploadContext) -> None:
-        if context.storage is None:
-            number = context.params["storage"]
-            context.storage = StorageSession.of(context.client.get_storage(number), number)
-
     def restore(self, context: UploadContext, result: StepResult) -> None:
         context.recall_params()
         context.initialize_import_log()
-        self._open(context)
+        storage = acquire_storage(context, context.params["storage"], purpose="read")
+        path = context.params.get("path")
+        if path and not isinstance(storage.path(), Path):
+            # As text, that of another storage is no path.
+            context.pathlib_cwd = get_pathlib(storage, path)
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         context.storage = None
@@ -135,7 +134,7 @@ class ProcessMetadataStep(BaseStep[UploadContext]):
     def _read(self, context: UploadContext, path: Path) -> dict[str, Any]:
         strategy = self._strategy or CsvMetadataStrategy()
         try:
-            metadata = strategy.extract(path)
+            metadata = strategy.extract(on_this_machine(path))
             valid = strategy.validate(metadata)
             if not valid:
                 raise ValueError(", ".join(valid.errors))
@@ -277,10 +276,19 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
         for group in context.organized_files:  # As text, paths have no suffix and no stem.
-            group["files"] = {name: first(path) for name, path in group["files"].items()}
+            files = group["files"].items()
+            group["files"] = {name: path_again(context, path) for name, path in files}
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         context.organized_files = []
+
+
+def path_again(context: UploadContext, text: Any) -> Any:
+    """Return the path whose text a journal has: of this machine, or of the storage."""
+    root = context.storage.path()
+    below = str(text).removeprefix(str(root))
+    is_local = isinstance(root, Path) or below == str(text)
+    return first(text) if is_local else context.storage.path(below)
 
 
 class ValidateFilesStep(BaseStep[UploadContext]):

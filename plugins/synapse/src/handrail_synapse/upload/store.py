@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import handrail
@@ -19,14 +20,13 @@ from handrail import StepResult, StepWrapper
 from handrail.inspection import link_run, run_of
 from handrail_synapse.contexts import UploadContext
 from handrail_synapse.steps import BaseStep
+from handrail_synapse.storages.session import on_this_machine
 from handrail_synapse.upload.steps import generated, name_groups, uploaded
 from handrail_synapse.upload.strategies import existing
 from handrail_upload.manifest import STORED, SourceFile
 from handrail_upload.names import readable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from handrail_synapse.settings import StoreSettings
     from handrail_synapse.upload.strategies import Group
 
@@ -170,8 +170,10 @@ def context_in(context: UploadContext, settings: StoreSettings) -> handrail_uplo
 def _params(context: UploadContext, settings: StoreSettings) -> dict[str, Any]:
     collection: Mapping[str, Any] = context.data_collection or {}
     number = context.params.get("data_collection")
+    source = context.pathlib_cwd
     return {
-        "source": str(context.pathlib_cwd or os.getcwd()),
+        # Files of another storage are copied to this machine.
+        "source": str(source if isinstance(source, Path) else os.getcwd()),
         "target": settings.target,
         "catalogue": settings.catalogue,
         "collection": str(collection.get("name") or f"collection-{number}"),
@@ -195,7 +197,8 @@ def _sources(groups: list[Group]) -> Iterator[tuple[int, list[SourceFile]]]:
         yield line, [_source(role, unit, path) for role, path in files.items()]
 
 
-def _source(role: str, unit: str, path: Path) -> SourceFile:
+def _source(role: str, unit: str, given: Path) -> SourceFile:
+    path = on_this_machine(given)
     status = path.stat()
     name = f"{role}/{unit}{path.suffix}"
     return SourceFile(

@@ -356,7 +356,9 @@ class SyncUploadStrategy(UploadStrategy):
         needed = required(specs_of(self.context))
         groups = [{**group, "files": existing(group)} for group in files]
         groups = [each for each in groups if each["files"] and needed <= each["files"].keys()]
-        if groups and config.use_presigned and callable(bulk):
+        paths = (path for group in groups for path in group["files"].values())
+        here = all(isinstance(path, Path) for path in paths)
+        if groups and here and config.use_presigned and callable(bulk):
             try:
                 return self._at_once(groups, config, bulk)
             except Exception as error:  # noqa: BLE001 - the other way is left
@@ -488,10 +490,13 @@ def required(specs: Specs) -> frozenset[str]:
 
 
 def first(path: Any) -> Path | None:
-    """Return a path, the first of several, or None without any."""
+    """Return a path, the first of several, or None without any.
+
+    That of another storage is no `Path`, but has all that is asked of it here.
+    """
     if isinstance(path, list):
         path = next(iter(cast("Any", path)), None)
-    return None if path is None else Path(path)
+    return Path(path) if isinstance(path, str) else path
 
 
 def existing(group: Group) -> dict[str, Path]:

@@ -1,0 +1,1 @@
+"""The clients of the service: what plugins reach by `ctx.client`, and its configuration."""

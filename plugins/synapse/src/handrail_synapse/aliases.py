@@ -217,36 +217,36 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "plugins.actions.upload.steps.upload": {"upload.steps": "UploadFilesStep"},
     "plugins.actions.upload.steps.validate": {"upload.steps": "ValidateFilesStep"},
     "plugins.actions.upload.strategies": {
-        "upload.helpers": f"{_FILE_NAMES} get_batched_list",
+        "upload.files": f"{_FILE_NAMES} get_batched_list",
         "upload.strategies": _STRATEGIES,
     },
     "plugins.actions.upload.strategies.base": {
-        "upload.helpers": "METRICS_THROTTLE_INTERVAL count_uploadable_files is_uploadable "
+        "upload.files": "METRICS_THROTTLE_INTERVAL count_uploadable_files is_uploadable "
         "should_update_metrics",
         "upload.strategies": "DataUnitStrategy FileDiscoveryStrategy MetadataStrategy "
         "UploadConfig UploadStrategy ValidationResult ValidationStrategy",
     },
     "plugins.actions.upload.strategies.data_unit": {
-        "upload.helpers": "get_batched_list",
+        "upload.files": "get_batched_list",
         "upload.strategies": "BatchDataUnitStrategy SingleDataUnitStrategy",
     },
     "plugins.actions.upload.strategies.file_discovery": {
-        "upload.helpers": _FILE_NAMES,
+        "upload.files": _FILE_NAMES,
         "upload.strategies": "FlatFileDiscoveryStrategy RecursiveFileDiscoveryStrategy",
     },
     "plugins.actions.upload.strategies.metadata": {
         "upload.strategies": "CsvMetadataStrategy ExcelMetadataStrategy NoneMetadataStrategy"
     },
     "plugins.actions.upload.strategies.upload_strategy": {
-        "upload.helpers": "is_valid_file_for_upload",
+        "upload.files": "is_valid_file_for_upload",
         "upload.strategies": "SyncUploadStrategy",
     },
     "plugins.actions.upload.strategies.validation": {
         "upload.strategies": "DefaultValidationStrategy"
     },
-    "plugins.actions.upload.utils": {"upload.helpers": f"{_CHECKSUMS} {_GROUPS}"},
-    "plugins.actions.upload.utils.checksum": {"upload.helpers": _CHECKSUMS},
-    "plugins.actions.upload.utils.groups": {"upload.helpers": _GROUPS},
+    "plugins.actions.upload.utils": {"upload.files": f"{_CHECKSUMS} {_GROUPS}"},
+    "plugins.actions.upload.utils.checksum": {"upload.files": _CHECKSUMS},
+    "plugins.actions.upload.utils.groups": {"upload.files": _GROUPS},
     "plugins.context": {"runtime": "PluginEnvironment RuntimeContext"},
     "plugins.context.env": {"runtime": "PluginEnvironment"},
     "plugins.decorators": {"actions": "action"},

@@ -486,6 +486,9 @@ class FinalizeStep(BaseStep[ExportContext]):
             data["written_file_count"] = context.written_file_count
         return StepResult(data=data)
 
+    def rollback(self, context: ExportContext, result: StepResult) -> None:
+        context.output_path = None  # What it wrote goes with the folder.
+
     def _report(self, context: ExportContext, folder: Path) -> None:
         exporter = context.use_exporter()
         if exporter is None:

@@ -1,4 +1,4 @@
-"""Functions for the steps of plugins: checksums, groups, and the names of files."""
+"""Functions about files, for the steps of plugins: checksums, groups, and names."""
 
 from __future__ import annotations
 

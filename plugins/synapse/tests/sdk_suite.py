@@ -108,10 +108,12 @@ def run(root: Path, path: Path) -> File:
             check=False,
             timeout=300,
         )
-    except subprocess.TimeoutExpired:
-        made.total, made.reasons = tests_in(path), {"it does not end": 1}
+        cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    except (OSError, subprocess.TimeoutExpired) as error:
+        made.total = tests_in(path)
+        made.reasons = {f"cannot be run: {type(error).__name__}": made.total}
         return made
-    for case in ElementTree.parse(report).getroot().iter("testcase"):
+    for case in cases:
         problem = next((each for each in case if each.tag in ("failure", "error")), None)
         if problem is None:
             made.passed += case.find("skipped") is None

@@ -17,7 +17,7 @@ import handrail
 from handrail_synapse.contexts import UploadContext
 from handrail_synapse.loggers import told_of_the_whole
 from handrail_synapse.messages import LogLevel, level_of
-from handrail_synapse.runtime import RuntimeContext, given_or_made
+from handrail_synapse.runtime import RuntimeContext, given_or_made, with_messages
 from handrail_synapse.steps import StepRegistry
 
 if TYPE_CHECKING:

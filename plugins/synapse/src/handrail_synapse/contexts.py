@@ -322,9 +322,7 @@ class ExportContext(ActionStepContext):
     unique_export_path: Annotated[Path | None, PathsAsText()] = None
     label_output_dirname: str | None = "labels"
     sdk_managed_original_files: bool = True
-    output_paths: Annotated[dict[str, Path], PathsAsText()] = field(
-        default_factory=dict[str, Path]
-    )
+    output_paths: Annotated[dict[str, Path], PathsAsText()] = field(default_factory=dict[str, Path])
     export_params: dict[str, Any] = field(default_factory=dict[str, Any])
     exporter: Any = field(default=None, metadata=_TRANSIENT)
     converted_items: Any = field(default=None, metadata=_TRANSIENT)

@@ -21,8 +21,8 @@ from handrail_synapse.export.exporter import (
 from handrail_synapse.folders import folders_to_remove, make_folder, remove_folders
 from handrail_synapse.given import as_dict
 from handrail_synapse.messages import LogLevel
-from handrail_synapse.storages.session import acquire_storage, get_pathlib
 from handrail_synapse.steps import BaseStep
+from handrail_synapse.storages.session import acquire_storage, get_pathlib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,9 @@ from handrail_synapse import (
     ExportContext,
     TrainContext,
     UploadContext,
+    results,
 )
+from handrail_synapse.actions import BaseAction, PluginCategory, action, validate_result
 
 
 class Params(BaseModel):
@@ -245,3 +247,33 @@ def test_helpers_of_a_training(
     assert (found["path"] / "image_1" / "jug.jpg").read_text() == "a jug"
     given = synapse.RuntimeContext(notes, checkpoint={"path": "here"})
     assert Train({}, given, packs=()).get_checkpoint() == {"path": "here"}
+
+
+def test_an_action_of_one_method(notes: Any) -> None:
+    """An action of any category may be an `execute()` only; a function may be marked as one."""
+
+    class Count(BaseAction[Params]):
+        category = PluginCategory.DATA_VALIDATION
+        output_type = results.DMv2Dataset
+        result_model = results.MetricsResult
+
+        def execute(self) -> Any:
+            self.set_progress(1, 1)
+            return {"metrics": {"storage": self.params.storage}}
+
+    found = Count.dispatch({"storage": 4, "unknown": 1}, synapse.RuntimeContext(notes))
+    assert found == {"metrics": {"storage": 4}}
+    assert notes.progress == [(1, 1, None)]
+    assert validate_result(found, results.MetricsResult, notes) is found
+    assert Count.output_type.is_compatible_with(results.Dataset)
+    assert not Count.output_type.is_compatible_with(results.ModelWeights)
+    with pytest.raises(NotImplementedError, match="get_log_message_code_class"):
+        Count.get_log_message_code_class()
+
+    @action(params=Params, description="counts")
+    def count(params: Params, context: Any) -> int:
+        return params.storage
+
+    marked: Any = count
+    assert (marked._action_name, marked._action_params) == ("count", Params)
+    assert count(Params(storage=2), None) == 2

@@ -12,22 +12,24 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from handrail_synapse.actions import BaseExportAction as BaseExportAction
-    from handrail_synapse.actions import BaseTrainAction as BaseTrainAction
     from handrail_synapse.actions import BaseUploadAction as BaseUploadAction
     from handrail_synapse.actions import DefaultUploadAction as DefaultUploadAction
     from handrail_synapse.contexts import ExportContext as ExportContext
     from handrail_synapse.contexts import TrainContext as TrainContext
     from handrail_synapse.contexts import UploadContext as UploadContext
+    from handrail_synapse.export.action import BaseExportAction as BaseExportAction
+    from handrail_synapse.export.action import DefaultExportAction as DefaultExportAction
     from handrail_synapse.finder import install as install
     from handrail_synapse.finder import uninstall as uninstall
     from handrail_synapse.runtime import PluginEnvironment as PluginEnvironment
     from handrail_synapse.runtime import RuntimeContext as RuntimeContext
+    from handrail_synapse.train.action import BaseTrainAction as BaseTrainAction
 
 __all__ = [
     "BaseExportAction",
     "BaseTrainAction",
     "BaseUploadAction",
+    "DefaultExportAction",
     "DefaultUploadAction",
     "ExportContext",
     "PluginEnvironment",
@@ -39,9 +41,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "actions": ("BaseExportAction", "BaseTrainAction", "BaseUploadAction", "DefaultUploadAction"),
+    "actions": ("BaseUploadAction", "DefaultUploadAction"),
     "contexts": ("ExportContext", "TrainContext", "UploadContext"),
     "finder": ("install", "uninstall"),
+    "export.action": ("BaseExportAction", "DefaultExportAction"),
+    "train.action": ("BaseTrainAction",),
     "runtime": ("PluginEnvironment", "RuntimeContext"),
 }
 

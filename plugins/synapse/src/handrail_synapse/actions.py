@@ -7,31 +7,32 @@ contexts, the params and the results that it knows.
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
-from collections.abc import Mapping, Sized
+import re
+from collections.abc import Callable, Mapping, Sized
+from contextlib import suppress
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import handrail
-from handrail_synapse.contexts import ExportContext, TrainContext, UploadContext
+from handrail_synapse.contexts import UploadContext
 from handrail_synapse.loggers import told_of_the_whole
 from handrail_synapse.messages import LogLevel, level_of
-from handrail_synapse.runtime import RuntimeContext, given_or_made
+from handrail_synapse.runtime import RuntimeContext, given_or_made, with_messages
 from handrail_synapse.steps import StepRegistry
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
-    from handrail_synapse.messages import Message
+    from handrail_synapse.messages import LogMessageCode, Message
 
     P = TypeVar("P", default=Any)
+    F = TypeVar("F", bound=Callable[..., Any])
 else:
     from typing import TypeVar
 
     P = TypeVar("P")
+    F = TypeVar("F")
 
 
 class PluginCategory(StrEnum):
@@ -45,6 +46,14 @@ class PluginCategory(StrEnum):
     PRE_ANNOTATION = "pre_annotation"
     DATA_VALIDATION = "data_validation"
     CUSTOM = "custom"
+
+
+class MetricsCategory(StrEnum):
+    """What measured values of a training are of."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
 
 
 class NoResult:
@@ -91,6 +100,7 @@ class BaseAction(handrail.BaseAction[P]):
     output_type: ClassVar[Any] = None
     result_model: ClassVar[Any] = NoResult
     registry_class = StepRegistry
+    _packs: Any = None
 
     def __init__(
         self,
@@ -174,10 +184,7 @@ class BaseAction(handrail.BaseAction[P]):
 
     @property
     def _messages(self) -> RuntimeContext:
-        """What takes messages: the runtime context, unless it is one of Handrail's own."""
-        if hasattr(self.ctx, "log_message"):
-            return cast("RuntimeContext", self.ctx)
-        return RuntimeContext(self.ctx.logger, self.ctx.env)
+        return with_messages(self.ctx)
 
     def log_message(
         self,
@@ -207,23 +214,95 @@ class BaseAction(handrail.BaseAction[P]):
 
     def context_with(self, cls: type[Any], **fields: Any) -> Any:
         """Return a new context of one run; params fill no other field than `params`."""
-        return cls(runtime_ctx=self.ctx, params=plain(self.params), **fields)
+        return cls(runtime_ctx=self.ctx, **{"params": plain(self.params), **fields})
+
+    @classmethod
+    def get_log_message_code_class(cls) -> type[LogMessageCode]:
+        """Return the messages of the action, by their codes; override it.
+
+        Raises:
+            NotImplementedError: It is not overridden.
+        """
+        raise NotImplementedError(
+            f"{cls.__name__} must implement get_log_message_code_class() to declare its "
+            "LogMessageCode subclass."
+        )
 
 
-# Not one of those that packs for `base` would shape.
+# Neither is one of those that packs would shape.
 BaseAction.action_name = ""
+
+
+class TellsFailure(BaseAction[P]):
+    """An action that tells the user why it failed, if none of its steps has told it.
+
+    Attributes:
+        category_of_messages: How the codes of its messages begin.
+    """
+
+    category_of_messages: ClassVar[str] = ""
+    _context: Any = None
+
+    def run(self, **options: Any) -> Any:
+        try:
+            return super().run(**options)
+        except Exception as error:
+            self._emit_failure_message(error, self._context)
+            raise
+
+    def orchestrator(self, plan: handrail.Plan, **options: Any) -> handrail.Orchestrator[Any]:
+        made = super().orchestrator(plan, **options)
+        self._context = made.context
+        return made
+
+    def _emit_failure_message(self, exc: BaseException, context: Any = None) -> None:
+        if getattr(context, "user_failure_message_emitted", False):
+            return
+        codes: Any = self.get_log_message_code_class()
+        kind = type(self).category_of_messages
+        step = getattr(exc, "step", None)
+        if step is None:
+            found = re.match(r"Step '([^']+)' failed", str(exc))
+            step = found[1] if found else None
+        with suppress(Exception):  # The error itself is what has to be seen.
+            if step is None:
+                self.log_message(codes[f"{kind}_FAILED_ADMIN_CONTACT"])
+            else:
+                self.log_message(codes[f"{kind}_FAILED_STEP"], step=step, failed_step=step)
+
+
+TellsFailure.action_name = ""
+
+
+class UploadProgressCategories:
+    """Names of parts of an upload, for `set_progress`."""
+
+    INITIALIZE = "initialize"
+    VALIDATE = "validate"
+    UPLOAD = "upload"
+    CLEANUP = "cleanup"
 
 
 class BaseUploadAction(BaseAction[P]):
     """An upload with the steps of `setup_steps`; running it without steps raises RuntimeError.
 
     The result also has the counts `uploaded_files` and `data_units`, if the context has them.
+
+    Attributes:
+        progress: Names of parts for `set_progress`.
     """
 
     action_name = "upload"
     category = PluginCategory.UPLOAD
     result_model = UploadResult
     context_class = UploadContext
+    progress = UploadProgressCategories()
+
+    @classmethod
+    def get_log_message_code_class(cls) -> type[LogMessageCode]:
+        from handrail_synapse.upload.codes import UploadLogMessageCode  # noqa: PLC0415 - rare
+
+        return UploadLogMessageCode
 
     def get_allowed_extensions(self) -> dict[str, list[str]] | None:
         """Return the extensions that are accepted, by the kind of file; None for all."""
@@ -270,133 +349,32 @@ class DefaultUploadAction(BaseUploadAction[P]):
             registry.register(step)
 
 
-class BaseTrainAction(BaseAction[P]):
-    """A training with the steps of `setup_steps`, or its `execute` if it registers none.
-
-    The result also has the `model` and its `model_id`, if the steps have set it on the context.
-
-    Attributes:
-        target_format: The format of the data that the training needs.
-    """
-
-    action_name = "train"
-    category = PluginCategory.NEURAL_NET
-    context_class = TrainContext
-    target_format: ClassVar[str | None] = None
-
-    def create_context(self) -> Any:
-        return self.context_with(TrainContext)
-
-    def result(self, context: Any) -> Mapping[str, Any]:
-        model: Any = getattr(context, "model", None)
-        if not model:
-            return {}
-        named = cast("Mapping[str, Any]", model) if isinstance(model, Mapping) else {"id": model}
-        return {"model": model, "model_id": named.get("id")}
-
-    def get_dataset(self) -> Any:
-        """Return the data set of the params: `dataset_id` by the client, or `dataset` as it is.
-
-        Raises:
-            ValueError: The params name no data set.
-        """
-        number = getattr(self.params, "dataset_id", None)
-        if number is not None:
-            return self.client.get_data_collection(number)
-        dataset = getattr(self.params, "dataset", None)
-        if dataset is None:
-            raise ValueError(
-                "params.dataset is required for get_dataset() (or params.dataset_id); give the "
-                "params such a field, or override get_dataset()"
-            )
-        return {"id": dataset}
-
-    def create_model(self, path: str, **about: Any) -> Any:
-        """Register a trained model through the client."""
-        return self.client.create_model(about, file=path)
-
-    def get_model(self, model_id: int) -> Any:
-        """Return a registered model by its number."""
-        return self.client.get_model(model_id)
-
-    def get_checkpoint(self) -> Mapping[str, Any] | None:
-        """Return the model from which to start: that of the runtime context, or of the params.
-
-        Returns:
-            Its `category`, `path`, `id` and `name`, or None.
-        """
-        given: Mapping[str, Any] | None = getattr(self.ctx, "checkpoint", None)
-        if given is not None:
-            return given
-        number = getattr(self.params, "checkpoint", None)
-        if number is None:
-            return None
-        model = self.get_model(number)
-        archive = Path(model["file"])
-        folder = Path(tempfile.mkdtemp(prefix="synapse-model-"))
-        # Without its filter, a tar archive may write outside of the folder; others have none.
-        safe: dict[str, Any] = {} if archive.suffix == ".zip" else {"filter": "data"}
-        shutil.unpack_archive(str(archive), str(folder), **safe)
-        return {
-            "category": model.get("category") or "base",
-            "path": folder,
-            "id": model.get("id"),
-            "name": model.get("name"),
-        }
-
-    def report_metrics(
-        self, metrics: Mapping[str, Any], *, epoch: int | None = None, category: str = "train"
-    ) -> None:
-        """Log the measured values of an epoch."""
-        self.log_metric(str(category), "epoch", epoch or 0, **metrics)
-
-
-class BaseExportAction(BaseAction[P]):
-    """An export with the steps of `setup_steps`, or its `execute` if it registers none.
-
-    The result also has the counts of its context and, if set, `output_path`.
-    """
-
-    action_name = "export"
-    category = PluginCategory.EXPORT
-    context_class = ExportContext
-
-    def create_context(self) -> Any:
-        chosen: Any = getattr(self.params, "filter", None)
-        given = cast("Mapping[str, Any]", chosen if isinstance(chosen, Mapping) else {})
-        return self.context_with(ExportContext, project_id=given.get("project"))
-
-    def result(self, context: Any) -> Mapping[str, Any]:
-        path = getattr(context, "output_path", None)
-        names = ("exported_count", "failed_count", "total_count")
-        counted = {name: getattr(context, name, 0) for name in names}
-        return counted if path is None else {**counted, "output_path": path}
-
-    def get_filtered_results(self, filters: Mapping[str, Any]) -> tuple[Any, int]:
-        """Return the items to export, and how many there are; override it.
-
-        Raises:
-            NotImplementedError: It is not overridden.
-        """
-        raise NotImplementedError(
-            f"override get_filtered_results() in {type(self).__name__}: it has to return the items "
-            "and their number, such as self.client.get_assignments(filters)"
-        )
-
-    def get_storage(self, storage_id: int) -> Any:
-        """Return a storage by its number."""
-        return self.client.get_storage(storage_id)
-
-    def get_project(self, project_id: int) -> Any:
-        """Return a project by its number."""
-        return self.client.get_project(project_id)
-
-    def get_project_configuration(self, project_id: int) -> Any:
-        """Return the configuration of a project."""
-        return self.get_project(project_id).get("configuration", {})
-
-
 _SHOWN = 100  # Lost files that the result lists.
+
+
+def action(
+    name: str | None = None,
+    description: str = "",
+    params: type[BaseModel] | None = None,
+    result: type[BaseModel] | None = None,
+    category: PluginCategory | None = None,
+) -> Callable[[F], F]:
+    """Mark a function `(params, context)` as an action, for what looks for those in a plugin."""
+
+    def marked(function: F) -> F:
+        about = {
+            "_is_action": True,
+            "_action_name": name or getattr(function, "__name__", ""),
+            "_action_description": description,
+            "_action_params": params,
+            "_action_result": result,
+            "_action_category": category,
+        }
+        for key, value in about.items():
+            setattr(function, key, value)
+        return function
+
+    return marked
 
 
 def plain(params: Any) -> dict[str, Any]:

@@ -26,6 +26,31 @@ _UPLOAD_ERRORS = (
     "ExcelParsingError ExcelSecurityError FileProcessingError FileUploadError "
     "FileValidationError UploadError"
 )
+_CHECKSUMS = (
+    "calculate_checksums_parallel deduplicate_by_checksum filter_existing_checksums "
+    "verify_checksums_batch"
+)
+_GROUPS = "apply_group_name normalize_groups"
+_FILE_NAMES = (
+    "EXCLUDED_DIRS EXCLUDED_FILES TRANSFORMED_STEM_PATTERN extract_origin_stem "
+    "find_metadata_for_transformed_file"
+)
+_EXPORTS = "BaseExportAction DefaultExportAction ExportAction"
+_EXPORTERS = "BaseExporter ExporterRunAdapter MetricsRecord"
+_EXPORT_STEPS = (
+    "ConvertDataStep FetchResultsStep FinalizeStep InitializeStep PrepareExportStep SaveFilesStep"
+)
+_HANDLERS = (
+    "AssignmentExportTargetHandler ExportTargetHandler GroundTruthExportTargetHandler "
+    "TargetHandlerFactory TaskExportTargetHandler"
+)
+_TRAIN_STEPS = "ConvertDatasetStep ExportDatasetStep ModelUploadStep TrainExecuteStep"
+_RESULTS = "ExportResult InferenceResult MetricsResult TrainResult UploadResult WeightsResult"
+_TYPES = (
+    "COCODataset DMDataset DMv1Dataset DMv2Dataset DataType Dataset InferenceResults Model "
+    "ModelWeights ONNXModel PascalVOCDataset Result TensorRTModel TestResults YOLODataset"
+)
+_DATASET = "DatasetAction DatasetOperation DatasetParams DatasetResult"
 _MESSAGES = "CommonLogMessageCode LogMessageCode register_log_messages resolve_log_message"
 _STORAGE = "StorageSession get_path_file_count get_path_total_size get_pathlib get_storage"
 _STORAGE_ERRORS = (
@@ -83,48 +108,96 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "i18n": {"messages": "LocalizedMessage"},
     "loggers": {"job_logger": "JobLogger", "loggers": _LOGGERS},
     "plugins": {
-        "actions": "BaseAction BaseExportAction BaseTrainAction BaseUploadAction NoResult "
-        "PluginCategory UploadResult validate_result",
+        "actions": "BaseAction BaseUploadAction MetricsCategory NoResult PluginCategory action "
+        "validate_result",
         "contexts": "ExportContext TrainContext UploadContext",
+        "export.action": "BaseExportAction",
+        "results": _RESULTS,
+        "train.action": "BaseTrainAction",
         "runtime": "RuntimeContext",
         "steps": f"{_STEPS} {_WRAPPERS}",
     },
     "plugins.action": {"actions": "BaseAction NoResult validate_result"},
     "plugins.actions": {
-        "actions": "BaseExportAction BaseTrainAction BaseUploadAction",
+        "actions": "BaseUploadAction",
         "contexts": "ExportContext TrainContext UploadContext",
+        "export.action": "BaseExportAction DefaultExportAction ExportAction",
+        "train.action": "BaseTrainAction",
+        "train.dataset": _DATASET,
     },
-    "plugins.actions.export": {"actions": "BaseExportAction", "contexts": "ExportContext"},
-    "plugins.actions.export.action": {"actions": "BaseExportAction"},
+    "plugins.actions.dataset": {
+        "train.codes": "DatasetLogMessageCode",
+        "train.dataset": _DATASET,
+    },
+    "plugins.actions.dataset.action": {"train.dataset": _DATASET},
+    "plugins.actions.dataset.log_messages": {"train.codes": "DatasetLogMessageCode"},
+    "plugins.actions.export": {
+        "contexts": "ExportContext",
+        "export.action": f"{_EXPORTS} ExportProgressCategories",
+        "export.codes": "ExportLogMessageCode ExportStatus",
+        "export.exporter": _EXPORTERS,
+        "export.handlers": _HANDLERS,
+        "export.params": "ExportParams",
+    },
+    "plugins.actions.export.action": {
+        "export.action": f"{_EXPORTS} ExportProgressCategories",
+    },
     "plugins.actions.export.context": {"contexts": "ExportContext"},
+    "plugins.actions.export.enums": {"export.codes": "ExportStatus"},
+    "plugins.actions.export.exporter": {"export.exporter": _EXPORTERS},
+    "plugins.actions.export.handlers": {"export.handlers": _HANDLERS},
+    "plugins.actions.export.log_messages": {"export.codes": "ExportLogMessageCode"},
+    "plugins.actions.export.models": {"export.params": "ExportParams"},
+    "plugins.actions.export.steps": {"export.steps": _EXPORT_STEPS},
+    "plugins.actions.export.steps.convert_data": {"export.steps": "ConvertDataStep"},
+    "plugins.actions.export.steps.fetch_results": {
+        "export.handlers": "TargetHandlerFactory",
+        "export.steps": "FetchResultsStep",
+    },
+    "plugins.actions.export.steps.finalize": {"export.steps": "FinalizeStep"},
+    "plugins.actions.export.steps.initialize": {
+        "export.exporter": "create_unique_export_path setup_output_directories",
+        "export.steps": "InitializeStep",
+    },
+    "plugins.actions.export.steps.prepare_export": {"export.steps": "PrepareExportStep"},
+    "plugins.actions.export.steps.save_files": {"export.steps": "SaveFilesStep"},
     "plugins.actions.train": {
-        "actions": "BaseTrainAction",
         "contexts": "TrainContext",
-        "train_params": "BaseTrainParams",
+        "train.action": "BaseTrainAction TrainProgressCategories",
+        "train.codes": "TrainLogMessageCode",
+        "train.params": "BaseTrainParams",
     },
     "plugins.actions.train.action": {
-        "actions": "BaseTrainAction",
-        "train_params": "BaseTrainParams",
+        "train.action": "BaseTrainAction TrainProgressCategories",
+        "train.params": "BaseTrainParams",
     },
     "plugins.actions.train.context": {"contexts": "TrainContext"},
+    "plugins.actions.train.log_messages": {"train.codes": "TrainLogMessageCode"},
+    "plugins.actions.train.steps": {"train.steps": _TRAIN_STEPS},
+    "plugins.actions.train.steps.convert_dataset": {"train.steps": "ConvertDatasetStep"},
+    "plugins.actions.train.steps.export_dataset": {"train.steps": "ExportDatasetStep"},
+    "plugins.actions.train.steps.model_upload": {"train.steps": "ModelUploadStep"},
+    "plugins.actions.train.steps.train_execute": {"train.steps": "TrainExecuteStep"},
     "plugins.actions.upload": {
-        "actions": "BaseUploadAction DefaultUploadAction UploadResult",
+        "actions": "BaseUploadAction DefaultUploadAction UploadProgressCategories UploadResult",
         "contexts": "UploadContext",
         "exceptions": _UPLOAD_ERRORS,
         "messages": "LogLevel",
-        "upload.codes": "UploadLogMessageCode",
-        "upload.params": "AssetConfig ExcelSecurityConfig UploadParams ValidationErrorCode",
+        "upload.codes": "LOG_MESSAGES LogCode UploadLogMessageCode",
+        "upload.params": "AssetConfig ExcelSecurityConfig UploadParams VALIDATION_ERROR_MESSAGES "
+        "ValidationErrorCode",
         "upload.report": "UploadStatus",
         "upload.steps": _UPLOAD_STEPS,
         "upload.strategies": _STRATEGIES,
     },
     "plugins.actions.upload.action": {
-        "actions": "BaseUploadAction DefaultUploadAction UploadResult"
+        "actions": "BaseUploadAction DefaultUploadAction UploadProgressCategories UploadResult"
     },
     "plugins.actions.upload.context": {"contexts": "UploadContext"},
     "plugins.actions.upload.enums": {
         "messages": "LogLevel",
-        "upload.params": "ValidationErrorCode",
+        "upload.codes": "LOG_MESSAGES LogCode",
+        "upload.params": "VALIDATION_ERROR_MESSAGES ValidationErrorCode",
         "upload.report": "ImportFailureCode UploadStatus",
     },
     "plugins.actions.upload.exceptions": {"exceptions": _UPLOAD_ERRORS},
@@ -143,29 +216,41 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "plugins.actions.upload.steps.process_metadata": {"upload.steps": "ProcessMetadataStep"},
     "plugins.actions.upload.steps.upload": {"upload.steps": "UploadFilesStep"},
     "plugins.actions.upload.steps.validate": {"upload.steps": "ValidateFilesStep"},
-    "plugins.actions.upload.strategies": {"upload.strategies": _STRATEGIES},
+    "plugins.actions.upload.strategies": {
+        "upload.files": f"{_FILE_NAMES} get_batched_list",
+        "upload.strategies": _STRATEGIES,
+    },
     "plugins.actions.upload.strategies.base": {
+        "upload.files": "METRICS_THROTTLE_INTERVAL count_uploadable_files is_uploadable "
+        "should_update_metrics",
         "upload.strategies": "DataUnitStrategy FileDiscoveryStrategy MetadataStrategy "
-        "UploadConfig UploadStrategy ValidationResult ValidationStrategy"
+        "UploadConfig UploadStrategy ValidationResult ValidationStrategy",
     },
     "plugins.actions.upload.strategies.data_unit": {
-        "upload.strategies": "BatchDataUnitStrategy SingleDataUnitStrategy"
+        "upload.files": "get_batched_list",
+        "upload.strategies": "BatchDataUnitStrategy SingleDataUnitStrategy",
     },
     "plugins.actions.upload.strategies.file_discovery": {
-        "upload.strategies": "FlatFileDiscoveryStrategy RecursiveFileDiscoveryStrategy"
+        "upload.files": _FILE_NAMES,
+        "upload.strategies": "FlatFileDiscoveryStrategy RecursiveFileDiscoveryStrategy",
     },
     "plugins.actions.upload.strategies.metadata": {
         "upload.strategies": "CsvMetadataStrategy ExcelMetadataStrategy NoneMetadataStrategy"
     },
     "plugins.actions.upload.strategies.upload_strategy": {
-        "upload.strategies": "SyncUploadStrategy"
+        "upload.files": "is_valid_file_for_upload",
+        "upload.strategies": "SyncUploadStrategy",
     },
     "plugins.actions.upload.strategies.validation": {
         "upload.strategies": "DefaultValidationStrategy"
     },
+    "plugins.actions.upload.utils": {"upload.files": f"{_CHECKSUMS} {_GROUPS}"},
+    "plugins.actions.upload.utils.checksum": {"upload.files": _CHECKSUMS},
+    "plugins.actions.upload.utils.groups": {"upload.files": _GROUPS},
     "plugins.context": {"runtime": "PluginEnvironment RuntimeContext"},
     "plugins.context.env": {"runtime": "PluginEnvironment"},
-    "plugins.enums": {"actions": "PluginCategory"},
+    "plugins.decorators": {"actions": "action"},
+    "plugins.enums": {"actions": "MetricsCategory PluginCategory"},
     "plugins.log_messages": {"messages": _MESSAGES},
     "plugins.models": {"messages": "LogLevel"},
     "plugins.models.logger": {
@@ -173,8 +258,14 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
         "messages": "LogLevel",
     },
     "plugins.storage": {"storages.session": "acquire_storage"},
-    "plugins.steps": {"steps": f"{_STEPS} {_WRAPPERS}"},
+    "plugins.schemas": {"results": _RESULTS},
+    "plugins.schemas.results": {"results": _RESULTS},
+    "plugins.steps": {
+        "steps": f"{_STEPS} {_WRAPPERS}",
+        "train.steps": "ConvertDatasetStep ExportDatasetStep",
+    },
     "plugins.steps.base": {"steps": "BaseStep StepResult"},
+    "plugins.steps.dataset": {"train.steps": "ConvertDatasetStep ExportDatasetStep"},
     "plugins.steps.context": {"steps": "BaseStepContext"},
     "plugins.steps.orchestrator": {"steps": "Orchestrator"},
     "plugins.steps.registry": {"steps": "StepRegistry"},
@@ -182,6 +273,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     "plugins.steps.utils.logging": {"steps": "LoggingStep"},
     "plugins.steps.utils.timing": {"steps": "TimingStep"},
     "plugins.steps.utils.validation": {"steps": "ValidationStep"},
+    "plugins.types": {"results": _TYPES},
     "utils": {},
     "utils.agent": {"clients.configuration": "create_agent_client"},
     "utils.auth": {"clients.configuration": _CREDENTIALS},

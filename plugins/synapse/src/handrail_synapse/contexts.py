@@ -106,6 +106,11 @@ class ActionStepContext(BaseStepContext, ActionContext[Any]):  # pyright: ignore
             )
         return client
 
+    @property
+    def logger(self) -> Any:
+        """The logger of the runtime context."""
+        return self.runtime_ctx.logger
+
 
 @dataclass
 class UploadContext(ActionStepContext):
@@ -254,51 +259,95 @@ class TrainContext(ActionStepContext):
     trial_models: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
+class _Results:
+    """The field `results`: what can be kept of it outlives the process, as `kept_results`."""
+
+    def __get__(self, context: Any, owner: type[Any]) -> Any:
+        if context is None:
+            return self
+        values = cast("dict[str, Any]", vars(context))
+        found = values.get("results")
+        return values.get("kept_results") if found is None else found
+
+    def __set__(self, context: Any, value: Any) -> None:
+        vars(context)["results"] = None if value is self else value
+        vars(context)["kept_results"] = value if isinstance(value, list | dict) else None
+
+
 @dataclass
 class ExportContext(ActionStepContext):
     """The state of an export, filled by its steps.
 
     Attributes:
-        results: The items to export.
+        results: The items to export: a list, or something that fetches them.
+        kept_results: The same, if it is a list.
         total_count: The number of items.
         exported_count: The number of items written.
         failed_count: The number of items that could not be written.
         output_path: The path of the output.
         export_items: The items, as they are to be written; transient.
-        path_root: The folder of the output.
+        path_root: The folder above that of this export.
         storage: The storage of the output; transient.
         configuration: The configuration of the project.
         project_id: The number of the project.
         handler: Where the items come from; transient.
         unique_export_path: The folder of this export.
-        output_paths: Folders of the output, by what they are for.
-        export_params: The params for those who write items.
+        label_output_dirname: The folder of converted items in it, or None.
+        sdk_managed_original_files: Whether it has a folder of original files, if they are wanted.
+        output_paths: Folders in it, by what they are for.
+        export_params: What the exporter is told.
         exporter: What writes items; transient.
+        exporter_class: The class of the exporter; transient.
         converted_items: The items once they are converted; transient.
         errors_json: Items that could not be written.
         errors_original: Files that could not be copied.
+        filename_collision_count: How many items have another name than their file, because another
+            item has that.
+        renamed_items: Those items.
+        written_file_count: The number of files in the folder of converted items.
         config: The configuration of the action.
     """
 
-    results: Any = None
+    results: Any = field(default=_Results(), metadata=_TRANSIENT)
     total_count: int = 0
     exported_count: int = 0
     failed_count: int = 0
     output_path: str | None = None
     export_items: Any = field(default=None, metadata=_TRANSIENT)
-    path_root: Path | None = None
+    path_root: Annotated[Path | None, PathsAsText()] = None
     storage: Any = field(default=None, metadata=_TRANSIENT)
     configuration: dict[str, Any] | None = None
     project_id: int | None = None
     handler: Any = field(default=None, metadata=_TRANSIENT)
-    unique_export_path: Path | None = None
-    output_paths: dict[str, Any] = field(default_factory=dict[str, Any])
+    unique_export_path: Annotated[Path | None, PathsAsText()] = None
+    label_output_dirname: str | None = "labels"
+    sdk_managed_original_files: bool = True
+    output_paths: Annotated[dict[str, Path], PathsAsText()] = field(default_factory=dict[str, Path])
     export_params: dict[str, Any] = field(default_factory=dict[str, Any])
     exporter: Any = field(default=None, metadata=_TRANSIENT)
     converted_items: Any = field(default=None, metadata=_TRANSIENT)
-    errors_json: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    errors_original: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    errors_json: list[Any] = field(default_factory=list[Any])
+    errors_original: list[Any] = field(default_factory=list[Any])
+    filename_collision_count: int = 0
+    written_file_count: int | None = None
     config: dict[str, Any] = field(default_factory=dict[str, Any])
+    kept_results: Any = field(default=None, init=False, repr=False, compare=False)
+    renamed_items: list[Any] = field(default_factory=list[Any], init=False, repr=False)
+    exporter_class: Any = field(default=None, init=False, repr=False, metadata=_TRANSIENT)
+
+    def use_exporter(self) -> Any:
+        """Return the exporter, which is made when it is first used; None if there is no class."""
+        if self.exporter is None and self.exporter_class is not None and self.path_root is not None:
+            items = iter(()) if self.export_items is None else self.export_items
+            self.exporter = self.exporter_class(
+                self.runtime_ctx, items, self.path_root, **(self.export_params or self._without())
+            )
+        return self.exporter
+
+    def _without(self) -> dict[str, Any]:
+        """Return what the exporter is told if there are no items."""
+        told = {name: self.params.get(name) for name in ("name", "save_original_file")}
+        return {**told, "count": 0, **(self.params.get("extra_params") or {})}
 
 
 def read_param(params: object, key: str, default: Any = None) -> Any:

@@ -282,6 +282,13 @@ def given_or_made(ctx: handrail.RuntimeContext | None) -> handrail.RuntimeContex
     )
 
 
+def with_messages(context: Any) -> RuntimeContext:
+    """Return what takes messages: a runtime context, unless it is one of Handrail's own."""
+    if hasattr(context, "log_message"):
+        return cast("RuntimeContext", context)
+    return RuntimeContext(context.logger, context.env, client=getattr(context, "client", None))
+
+
 def takes_level(logger: object) -> bool:
     """Return whether a logger is called as the SDK calls one: with the level first."""
     log = getattr(logger, "log", None)

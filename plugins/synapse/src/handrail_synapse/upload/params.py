@@ -36,6 +36,18 @@ def _not_blank(value: str) -> str:
 
 Code = ValidationErrorCode
 
+VALIDATION_ERROR_MESSAGES = {
+    Code.STORAGE_NOT_FOUND: "Storage with id={} not found: {}",
+    Code.DATA_COLLECTION_NOT_FOUND: "Data collection with id={} not found: {}",
+    Code.PROJECT_NOT_FOUND: "Project with id={} not found: {}",
+    Code.MISSING_PATH: "When use_single_path=True (single path mode), 'path' is required.",
+    Code.MISSING_ASSETS: (
+        "When use_single_path=False (multi-path mode), 'assets' must be provided: the path of "
+        "each file specification."
+    ),
+}
+_MOST_CELLS = 50_000_000
+
 
 class AssetConfig(BaseModel):
     """Where the files of one specification are."""
@@ -55,6 +67,17 @@ class ExcelSecurityConfig(BaseModel):
     max_column_name_length: int = Field(default=100, ge=1, le=500)
     max_metadata_value_length: int = Field(default=1000, ge=1, le=10_000)
     validation_check_interval: int = Field(default=1000, ge=100, le=10_000)
+
+    @classmethod
+    def from_action_config(cls, action_config: Mapping[str, Any] | None) -> Self:
+        """Return the limits in the `excel_config` of the configuration of an action."""
+        return cls.model_validate((action_config or {}).get("excel_config") or {})
+
+    @model_validator(mode="after")
+    def _not_too_many_cells(self) -> Self:
+        if self.max_rows * self.max_columns > _MOST_CELLS:
+            raise ValueError(f"too many cells: more than {_MOST_CELLS:,}")
+        return self
 
     @property
     def max_file_size_bytes(self) -> int:
@@ -118,13 +141,12 @@ class UploadParams(BaseModel):
         if self.use_single_path and not self.path:
             raise PydanticCustomError(
                 Code.MISSING_PATH.value,
-                "When use_single_path=True (single path mode), 'path' is required.",
+                cast("Any", VALIDATION_ERROR_MESSAGES[Code.MISSING_PATH]),
             )
         if not self.use_single_path and not self.assets:
             raise PydanticCustomError(
                 Code.MISSING_ASSETS.value,
-                "When use_single_path=False (multi-path mode), 'assets' must be provided: the path "
-                "of each file specification.",
+                cast("Any", VALIDATION_ERROR_MESSAGES[Code.MISSING_ASSETS]),
             )
         return self
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 Group = dict[str, Any]
 Specs = Sequence[Mapping[str, Any]]
 
-_NOT_SEARCHED = frozenset(
+EXCLUDED_DIRS = frozenset(
     {"@eaDir", ".@__thumb", "@Recycle", "#recycle", ".synology", "__pycache__", ".git"}
 )
-_NO_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep"})
+EXCLUDED_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep"})
 
 
 @dataclass
@@ -176,8 +176,8 @@ class FlatFileDiscoveryStrategy(FileDiscoveryStrategy):
             each
             for each in found
             if each.is_file()
-            and each.name not in _NO_FILES
-            and not (recursive and _NOT_SEARCHED.intersection(each.parts))
+            and each.name not in EXCLUDED_FILES
+            and not (recursive and EXCLUDED_DIRS.intersection(each.parts))
         )
 
     def organize(

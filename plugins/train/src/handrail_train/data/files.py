@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from handrail.frozen import frozen
 from handrail_storage import count_text
-from handrail_train.data.source import ENDINGS
+from handrail_train.data.source import ENDINGS, split_sheet
 from handrail_train.data.table import Content, format_of, read_table
 from handrail_train.errors import DataError
 from handrail_train.names import cut
@@ -51,7 +51,7 @@ def local_files(address: str) -> list[SourceFile]:
     Raises:
         DataError: There is none.
     """
-    place = os.path.expanduser(address)
+    place, sheet = split_sheet(os.path.expanduser(address))
     if os.path.isdir(place):
         found = [os.path.join(place, *each) for each in _below(place)]
         root = place
@@ -59,9 +59,9 @@ def local_files(address: str) -> list[SourceFile]:
         found = [each for each in glob.glob(place, recursive=True) if os.path.isfile(each)]
         root = _fixed(place)
     else:
-        return [_local(place, place, {})]
+        return [_local(address, place, {})]
     files = [
-        _local(each, each, parts_of(os.path.relpath(each, root)))
+        _local(f"{each}#{sheet}" if sheet else each, each, parts_of(os.path.relpath(each, root)))
         for each in sorted(found)
         if format_of(each) is not None and not os.path.basename(each).startswith(_BESIDE)
     ]

@@ -6,12 +6,15 @@ import csv as csv_module
 import gzip
 import io
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from handrail.frozen import frozen
+from handrail_train.data.source import split_sheet
 from handrail_train.errors import DataError
 from handrail_train.names import cut, some_of
 
@@ -22,12 +25,29 @@ _SMALLEST, _LARGEST = 1 << 20, 1 << 30  # Bytes of a block; types are inferred f
 
 # The content of a file: where it is, or itself.
 Content = Path | bytes
-_Reader = Callable[[Content, Sequence[str] | None, Sequence[str]], Any]
+
+
+@frozen
+class Part:
+    """The part of a file that is read.
+
+    Attributes:
+        columns: Only these, where that spares work; None for all.
+        texts: Columns of a text file whose values are texts, whatever they look like.
+        sheet: The name of a sheet; None for the first one.
+    """
+
+    columns: Sequence[str] | None = None
+    texts: Sequence[str] = ()
+    sheet: str | None = None
+
+
+_Reader = Callable[[Content, Part], Any]
 
 
 def format_of(name: str) -> str | None:
     """Return the format of a file by its name; None for one that is no table."""
-    lower = name.lower().removesuffix(".gz")
+    lower = split_sheet(name)[0].lower().removesuffix(".gz")
     return next((kind for ending, kind in _FORMATS.items() if lower.endswith(ending)), None)
 
 
@@ -43,7 +63,7 @@ def read_table(
 
     Args:
         content: The file, or its content.
-        name: Its name, with the ending that tells its format.
+        name: Its name, with the ending that tells its format, and the sheet: `book.xlsx#Orders`.
         columns: Only these, where that spares work.
         texts: Columns of a text file whose values are texts, whatever they look like.
 
@@ -59,14 +79,15 @@ def read_table(
         if name.lower().endswith(".gz"):
             packed = content.read_bytes() if isinstance(content, Path) else content
             content = gzip.decompress(packed)
-        table = _READERS[kind](content, columns, texts)
+        sheet = split_sheet(name)[1]
+        table = _READERS[kind](content, Part(columns=columns, texts=texts, sheet=sheet))
         names: list[str] = table.column_names
     except DataError:
         raise
-    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
         raise DataError(
             f"{name} cannot be read as {kind}: {cut(_said(error), 160)}",
-            ways_out=(_way_out(content, kind, error),),
+            ways_out=getattr(error, "ways_out", ()) or (_way_out(content, kind, error),),
         ) from error
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -117,9 +138,9 @@ def _size(content: Content) -> int:
 
 
 def _delimited(delimiter: str) -> _Reader:
-    def read(content: Content, columns: Sequence[str] | None, texts: Sequence[str]) -> Any:
+    def read(content: Content, part: Part) -> Any:
         csv = import_module("pyarrow.csv")
-        named = [*texts, *_with_leading_zeros(content, delimiter)]
+        named = [*part.texts, *_with_leading_zeros(content, delimiter)]
         types = dict.fromkeys(named, import_module("pyarrow").string())
         # In one block if possible, so that whole numbers before a fraction are no error.
         size = min(max(_size(content) + 1, _SMALLEST), _LARGEST)
@@ -154,21 +175,22 @@ def _with_leading_zeros(content: Content, delimiter: str) -> list[str]:
     return [name for place, name in enumerate(head) if place in found]
 
 
-def _json_lines(content: Content, columns: Sequence[str] | None, texts: Sequence[str]) -> Any:
+def _json_lines(content: Content, part: Part) -> Any:
     json = import_module("pyarrow.json")
     size = min(max(_size(content) + 1, _SMALLEST), _LARGEST)
     return json.read_json(_given(content), read_options=json.ReadOptions(block_size=size))
 
 
-def _parquet(content: Content, columns: Sequence[str] | None, texts: Sequence[str]) -> Any:
+def _parquet(content: Content, part: Part) -> Any:
     parquet = import_module("pyarrow.parquet")
     known = None
-    if columns is not None:
-        known = [each for each in parquet.read_schema(_given(content)).names if each in columns]
+    if part.columns is not None:
+        names = parquet.read_schema(_given(content)).names
+        known = [each for each in names if each in part.columns]
     return parquet.read_table(_given(content), columns=known, partitioning=None)
 
 
-def _arrow(content: Content, columns: Sequence[str] | None, texts: Sequence[str]) -> Any:
+def _arrow(content: Content, part: Part) -> Any:
     # A file as Feather has it, or a stream.
     pa = import_module("pyarrow")
     source = pa.memory_map(str(content)) if isinstance(content, Path) else _given(content)
@@ -177,39 +199,22 @@ def _arrow(content: Content, columns: Sequence[str] | None, texts: Sequence[str]
     return pa.ipc.open_stream(source).read_all()
 
 
-def _excel(content: Content, columns: Sequence[str] | None, texts: Sequence[str]) -> Any:
-    """Return the first sheet of a workbook; its first row has the names."""
+def _excel(content: Content, part: Part) -> Any:
+    from handrail_arrow.excel import write_sheet  # noqa: PLC0415 - only for workbooks
+
     pa = import_module("pyarrow")
-    try:
-        openpyxl = import_module("openpyxl")
-    except ImportError as error:
-        raise DataError(
-            "Excel files are read by openpyxl, which is not installed",
-            ways_out=("pip install 'handrail-train[excel]'", "or save it as CSV"),
-        ) from error
-    source = content if isinstance(content, Path) else io.BytesIO(content)
-    try:
-        book = openpyxl.load_workbook(source, read_only=True, data_only=True)
-    except Exception as error:  # Whatever is in a file that is no workbook.
-        raise pa.ArrowInvalid(f"{type(error).__name__}: {error}") from error
-    try:
-        rows = book.worksheets[0].iter_rows(values_only=True)
-        head = [("" if each is None else str(each)) for each in next(rows, ())]
-        values = [row for row in rows if any(each is not None for each in row)]
-    finally:
-        book.close()
-    while head and not head[-1]:
-        head.pop()
-    columns_of = {
-        name: [row[place] if place < len(row) else None for row in values]
-        for place, name in enumerate(head)
-    }
-    if len(columns_of) < len(head):
-        raise pa.ArrowInvalid("a column has no name, or two have the same")
-    try:
-        return pa.table(columns_of)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise pa.ArrowInvalid(f"values of one column are of several types: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="handrail-") as folder:
+        target = Path(folder, "sheet.arrow")
+        try:
+            source = content if isinstance(content, Path) else io.BytesIO(content)
+            write_sheet(source, target, sheet=part.sheet)
+        except ImportError as error:
+            raise DataError(
+                "Excel files are read by openpyxl, which is not installed",
+                ways_out=("pip install 'handrail-train[excel]'", "or save it as CSV"),
+            ) from error
+        # What is mapped stays after its file is deleted.
+        return pa.ipc.open_file(pa.memory_map(str(target))).read_all()
 
 
 _READERS: Mapping[str, _Reader] = {
@@ -228,5 +233,6 @@ _FORMATS: Mapping[str, str] = {
     ".parquet": "Parquet",
     ".pq": "Parquet",
     ".xlsx": "Excel",
+    ".xlsm": "Excel",
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "Arrow"),
 }

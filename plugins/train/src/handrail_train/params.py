@@ -124,6 +124,11 @@ class TrainParams(TableParams):
     checkpoint_every: PositiveInt = Field(
         default=1, description="Number of epochs between checkpoints"
     )
+    chunk_rows: PositiveInt | None = Field(
+        default=None,
+        description="Rows of the training that are in memory at once, if there are more; by "
+        "default, as many as have 32 MiB of numbers",
+    )
     retries: int = Field(
         default=8,
         ge=0,

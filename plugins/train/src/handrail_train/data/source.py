@@ -99,11 +99,23 @@ class Source:
         return "model"
 
     def read(self, columns: Sequence[str] | None = None, texts: Sequence[str] = ()) -> Any:
-        """Return its rows as a `pyarrow.Table`.
+        """Return its rows as a `pyarrow.Table`; see `tables`."""
+        from handrail_train.data.spool import joined  # noqa: PLC0415 - not to plan
+
+        return joined(list(self.tables(columns, texts)), self.shown)
+
+    def tables(
+        self,
+        columns: Sequence[str] | None = None,
+        texts: Sequence[str] = (),
+        folder: Path | None = None,
+    ) -> Iterator[Any]:
+        """Yield its rows as Arrow tables, of which each fits into memory; at least one.
 
         Args:
             columns: Only these, where that spares work.
             texts: Columns of text files whose values are texts, whatever they look like.
+            folder: The folder for large objects of an object storage; see `scratch_file`.
 
         Raises:
             DataError: It cannot be read, or is no table.
@@ -112,13 +124,14 @@ class Source:
         from handrail_train.data import databases, files  # noqa: PLC0415 - not to plan
 
         if self.kind == "bundled":
-            return _bundled(self.place)
-        if self.kind == "sqlite":
-            return databases.read_sqlite(Path(self.place), self.table, self.query)
-        if self.kind == "postgres":
-            return databases.read_postgres(self.place, self.shown, self.table, self.query)
-        found, store = self._files()
-        return files.read_files(found, self.shown, columns, texts, store)
+            yield _bundled(self.place)
+        elif self.kind == "sqlite":
+            yield from databases.read_sqlite(Path(self.place), self.table, self.query)
+        elif self.kind == "postgres":
+            yield from databases.read_postgres(self.place, self.shown, self.table, self.query)
+        else:
+            found, store = self._files()
+            yield from files.read_files(found, self.shown, columns, texts, store, folder)
 
     def missing_input(self) -> Iterator[tuple[str, str]]:
         """Yield why the file or folder cannot be read, where that can be seen; else nothing."""
@@ -207,12 +220,13 @@ def _parsed(text: str) -> tuple[Kind, str, str]:
     raise DataError(f"no source is known as {name}://", ways_out=KINDS)
 
 
-def load_dataset(source: Source, choice: Choice) -> Dataset:
+def load_dataset(source: Source, choice: Choice, folder: Path | None = None) -> Dataset:
     """Load what is to be learnt.
 
     Args:
         source: The source.
         choice: What is to be learnt from which columns.
+        folder: The folder for what does not fit into memory; see `scratch_file`.
 
     Raises:
         DataError: The table cannot be read, or nothing can be learnt from it.
@@ -221,7 +235,8 @@ def load_dataset(source: Source, choice: Choice) -> Dataset:
     from handrail_train.data.dataset import Dataset  # noqa: PLC0415 - not to plan
 
     texts = [name for name, kind in choice.kinds.items() if kind in ("category", "text")]
-    return Dataset.of(source.read(choice.columns, texts), source.shown, choice)
+    tables = source.tables(choice.columns, texts, folder)
+    return Dataset.of(tables, source.shown, choice, folder)
 
 
 def _bundled(name: str) -> Any:

@@ -311,6 +311,7 @@ FIRST_PAGES = (
 )
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {
+    "handrail_arrow": ("handrail_arrow.excel",),
     "handrail_storage": (
         *("handrail_storage", "handrail_storage.backend", "handrail_storage.claims"),
         *("handrail_storage.containment", "handrail_storage.contract"),

@@ -96,7 +96,7 @@ def test_what_a_person_should_know_first_is_said() -> None:
             "kind": kinds,
         }
     )
-    dataset = Dataset.of(table, "table", Choice(target="kind"))
+    dataset = Dataset.of([table], "table", Choice(target="kind"))
     rows = dataset.divide(Division(test_share=0.25, validation_share=0.25, seed=1))
     doubts = list(dataset.doubts(dataset.fit(rows), rows))
     assert [each.split(":")[0] for each in doubts] == [
@@ -109,7 +109,7 @@ def test_what_a_person_should_know_first_is_said() -> None:
 def test_a_number_that_is_the_target_in_another_unit_is_said() -> None:
     values = [n * 0.5 + (n % 3) for n in range(100)]
     table = pa.table({"x": [-3 * each for each in values], "noise": range(0, 500, 5), "y": values})
-    dataset = Dataset.of(table, "table", Choice(target="y"))
+    dataset = Dataset.of([table], "table", Choice(target="y"))
     rows = dataset.divide(Division(test_share=0.2, validation_share=0.1, seed=1))
     assert list(dataset.doubts(dataset.fit(rows), rows)) == [
         "x tells y by itself: is it known beforehand?"

@@ -28,8 +28,8 @@ class ExportParams(BaseModel):
 
     source: Annotated[str, Argument()] = Field(
         description="An SQLite file or a postgresql:// URL (its catalogue, unless "
-        "--query or --table is given), or Parquet, CSV, JSON Lines or Arrow files, such as "
-        "'in/*.csv' or s3://bucket/in/*.parquet",
+        "--query or --table is given), or Parquet, CSV, JSON Lines, Arrow or Excel files, such as "
+        "'in/*.csv', book.xlsx#SHEET or s3://bucket/in/*.parquet",
     )
     target: Annotated[str, Argument()] = Field(
         description="A file or a folder, also in s3://bucket/path, gs://, az:// or memory://",
@@ -74,7 +74,8 @@ class ExportParams(BaseModel):
         "split for each value of this metadata key; repeatable",
     )
     csv_types: Types = Field(
-        default="auto", description="Types of the columns of a CSV source: guessed, or all text"
+        default="auto",
+        description="Types of the columns of CSV and Excel sources: guessed, or all text",
     )
     pictures: str | None = Field(
         default=None, description="Role of the pictures of a collection; guessed by default"
@@ -172,7 +173,10 @@ class ExportParams(BaseModel):
         if len(asked) > 1:
             raise ValueError(f"give one of {' and '.join(asked)}, not both")
         if asked and kind not in ("sqlite", "postgres") and asked[0] != "query":
-            raise ValueError(f"{asked[0]} is for databases, and {self.source} is a {kind} file")
+            sheet = "; a sheet is named by book.xlsx#NAME" if kind == "excel" else ""
+            raise ValueError(
+                f"{asked[0]} is for databases, and {self.source} is a {kind} file{sheet}"
+            )
         if self.sources and (kind in ("sqlite", "postgres") or self.query is None):
             raise ValueError("further sources are for a query over files: --query SQL")
         if self.parameters and not self.query:

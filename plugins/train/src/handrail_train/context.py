@@ -45,6 +45,23 @@ class Learnt:
     encoder: TableEncoder
     split: Split
 
+    @classmethod
+    def of(cls, options: TrainParams, dataset: Dataset, rows: Rows) -> Learnt:
+        """Return what is learnt from a table that is divided.
+
+        Raises:
+            DataError: A column cannot be learnt from, or there is not enough memory, or disk.
+        """
+        from handrail_train.data.memory import check_memory, rows_of_chunk
+
+        kind, encoder = options.model_kind(), dataset.fit(rows)
+        width, chunk_rows = len(encoder.names(kind.encoding)), None
+        check_memory(options.kind, kind, rows.counts["train"], width)
+        if kind.in_chunks:
+            chunk_rows = options.chunk_rows or rows_of_chunk(width)
+        split = dataset.split(rows, encoder, kind.encoding, chunk_rows)
+        return cls(dataset=dataset, rows=rows, encoder=encoder, split=split)
+
 
 @record
 class Opened:
@@ -77,7 +94,8 @@ class TrainContext(StorageContext, ActionContext[P]):
             are `TrainParams`, or those of `TrainContext[MyParams]` that are derived from them.
         dataset: The description of the data, once `load_dataset` is over: `fingerprint`, `rows`,
             `dropped`, `columns` and `left_out` with what each is taken for and why, `target`,
-            `doubts`, and the number of rows of `train`, `validation`, `test`.
+            `doubts`, the number of rows of `train`, `validation`, `test`, and of a chunk of the
+            training, `chunk_rows`.
         history: The figures of each epoch, once `train_model` is over.
         lineage: Where the model comes from, once `train_model` is over; see
             `handrail_train.lineage.lineage_of`.
@@ -116,7 +134,7 @@ class TrainContext(StorageContext, ActionContext[P]):
         from handrail_train.data import load_dataset
 
         options, kind = self.options, self.options.model_kind()
-        dataset = load_dataset(options.source(), options.choice())
+        dataset = load_dataset(options.source(), options.choice(), options.folder)
         task = dataset.target.task
         if task not in kind.tasks:
             raise DataError(
@@ -125,11 +143,7 @@ class TrainContext(StorageContext, ActionContext[P]):
                 ways_out=("take another --kind: handrail models kinds", "or give another --task"),
             )
         rows = dataset.divide(options.division())
-        encoder = dataset.fit(rows)
-        split = dataset.split(rows, encoder, kind.encoding)
-        self.opened.learnt = learnt = Learnt(
-            dataset=dataset, rows=rows, encoder=encoder, split=split
-        )
+        self.opened.learnt = learnt = Learnt.of(options, dataset, rows)
         return learnt
 
     def use_learnt(self) -> Learnt:

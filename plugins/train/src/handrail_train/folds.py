@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from handrail_train.context import Learnt
 from handrail_train.data import load_dataset
 from handrail_train.data.splitting import fold_of
 from handrail_train.evaluation import evaluate
@@ -28,15 +29,15 @@ def score_fold(fold: int, item_context: ItemContext) -> dict[str, float]:
     options = TrainParams.model_validate(item_context.shared["params"])
     epochs: int = item_context.shared["epochs"]
     kind, hyper = options.model_kind(), options.hyper_parameters()
-    dataset = load_dataset(options.source(), options.choice())
+    dataset = load_dataset(options.source(), options.choice(), options.folder)
     rows = fold_of(dataset, fold, folds=options.folds, seed=options.seed)
-    encoder = dataset.fit(rows)
-    split = dataset.split(rows, encoder, kind.encoding)
+    learnt = Learnt.of(options, dataset, rows)
+    split = learnt.split
     fit = kind.begin(hyper, split.train, options.seed)
     for number in range(1, epochs + 1):
         with one_thread(kind):
             fit.epoch(number)
-    predictor = Predictor(kind=kind, model=fit.model, encoder=encoder, target=dataset.target)
+    predictor = Predictor(kind=kind, model=fit.model, encoder=learnt.encoder, target=dataset.target)
     truth = dataset.values[rows.test] if split.test.is_regression else None
     found = evaluate(predictor.of(split.test), split.test, truth)
     return {name: found[name] for name in FIGURES if name in found}

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveInt,
@@ -21,9 +18,10 @@ from pydantic import (
 from handrail import Argument, Option
 from handrail_storage import one_line
 from handrail_train.data.columns import parse_columns
-from handrail_train.data.source import BUNDLED, Source
-from handrail_train.errors import DataError, ModelError, StorageError
+from handrail_train.data.source import BUNDLED
+from handrail_train.errors import ModelError, StorageError
 from handrail_train.store import DEFAULT, parse_store
+from handrail_train.table_params import TableParams
 
 if TYPE_CHECKING:
     from handrail_train.data.dataset import Choice
@@ -33,20 +31,16 @@ if TYPE_CHECKING:
 _SETS = f"{', '.join(BUNDLED[:-1])} or {BUNDLED[-1]}"
 
 
-class TrainParams(BaseModel):
+class TrainParams(TableParams):
     """Train a model on a table and keep it as a new version; what fails is taken back.
 
     The same data, params and seed give the same model, also when the run was killed and resumed.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
-    )
-
     data: Annotated[str, Argument()] = Field(
-        description="Table: a file (CSV, TSV, JSON Lines, Parquet, Arrow, Excel), a folder or a "
-        "pattern of them, also on s3://, gs:// or az://; an SQLite file; postgresql://...; or a "
-        f"set that scikit-learn brings: {_SETS}"
+        description="Table: a file (CSV, TSV, JSON Lines, Parquet, Arrow, Excel, also a sheet: "
+        "book.xlsx#SHEET), a folder or a pattern of them, also on s3://, gs:// or az://; an SQLite "
+        f"file; postgresql://...; or a set that scikit-learn brings: {_SETS}"
     )
     store: Annotated[str, Argument()] = Field(
         default=DEFAULT,
@@ -130,6 +124,11 @@ class TrainParams(BaseModel):
     checkpoint_every: PositiveInt = Field(
         default=1, description="Number of epochs between checkpoints"
     )
+    chunk_rows: PositiveInt | None = Field(
+        default=None,
+        description="Rows of the training that are in memory at once, if there are more; by "
+        "default, as many as have 32 MiB of numbers",
+    )
     retries: int = Field(
         default=8,
         ge=0,
@@ -164,27 +163,8 @@ class TrainParams(BaseModel):
             raise ValueError("a name has small letters, digits, '.', '_' and '-' only")
         return name
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_secret(cls, values: Any) -> Any:
-        """Check addresses for secrets here, because errors of a field show its value."""
-        given: Any = values
-        if isinstance(values, Mapping):
-            for name, variable in (("store", "AWS_SECRET_ACCESS_KEY"), ("data", "PGPASSWORD")):
-                address = cast("Mapping[str, Any]", values).get(name, "")
-                if re.match(r"[^/]+://[^/]*:.*@", str(address)):
-                    raise ValueError(
-                        f"there is a secret in the {name}, which is shown and recorded; "
-                        f"give credentials in variables, such as {variable}"
-                    )
-        return given
-
     @model_validator(mode="after")
     def _fitting(self) -> TrainParams:
-        try:
-            self.source()
-        except DataError as error:
-            raise ValueError(one_line(error)) from error
         if self.data not in BUNDLED and self.target is None:
             raise ValueError("say which column has the classes or numbers: --target COLUMN")
         if self.data in BUNDLED and self.target is not None:
@@ -202,14 +182,6 @@ class TrainParams(BaseModel):
         except ModelError as error:
             raise ValueError(one_line(error)) from error
         return self
-
-    def source(self) -> Source:
-        """Return where the table is.
-
-        Raises:
-            DataError: The address is malformed.
-        """
-        return Source.parse(self.data, self.table, self.query)
 
     def choice(self) -> Choice:
         """Return what is to be learnt from which columns."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handrail_train.data.examples import Floats
 
 _INK, _QUIET, _GRID, _PAPER = "#24292f", "#6e7781", "#e3e6ea", "#ffffff"
 _FONT = "font-family='system-ui, sans-serif'"
@@ -244,13 +247,13 @@ def calibration_chart(metrics: Mapping[str, Any]) -> str:
     return _document(left + side + 40, top + side + 48, "Calibration", body)
 
 
-def residuals_chart(truth: Sequence[float], found: Sequence[float]) -> str:
+def residuals_chart(truth: Sequence[float] | Floats, found: Sequence[float] | Floats) -> str:
     """Return a plot of numbers as a model tells them, by the true ones.
 
     Of many rows, some are shown, at even distances.
     """
     step = max(1, len(truth) // _MOST_POINTS)
-    pairs = list(zip(truth, found, strict=True))[::step]
+    pairs = list(zip(truth[::step], found[::step], strict=True))
     ticks = _ticks(min(map(min, pairs), default=0.0), max(map(max, pairs), default=1.0))
     low, high = ticks[0], ticks[-1]
     left, top, side = 76, 52, 300

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from handrail import (
     ActionContext,
@@ -21,9 +21,9 @@ from handrail import (
     StepResult,
 )
 from handrail_storage import StorageContext, count_text, one_line, size_text
-from handrail_train.data.source import Source
 from handrail_train.errors import ContainmentError, DataError, StorageError
 from handrail_train.store import DEFAULT, create, open_store, parse_store
+from handrail_train.table_params import TableParams
 
 if TYPE_CHECKING:
     from handrail_storage import Place, Store, Stored
@@ -32,12 +32,8 @@ if TYPE_CHECKING:
 _WRITTEN = (".parquet", ".csv", ".tsv", ".jsonl", ".arrow", ".feather")
 
 
-class PredictParams(BaseModel):
+class PredictParams(TableParams):
     """Let a stored model tell what it knows of the rows of a table."""
-
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
-    )
 
     model: Annotated[str, Argument()] = Field(
         description="Version of a model: people@3, or people for the latest one"
@@ -80,22 +76,6 @@ class PredictParams(BaseModel):
         except StorageError as error:
             raise ValueError(one_line(error)) from error
         return place
-
-    @model_validator(mode="after")
-    def _fitting(self) -> PredictParams:
-        try:
-            self.source()
-        except DataError as error:
-            raise ValueError(one_line(error)) from error
-        return self
-
-    def source(self) -> Source:
-        """Return where the table is.
-
-        Raises:
-            DataError: The address is malformed.
-        """
-        return Source.parse(self.data, self.table, self.query)
 
     def place(self) -> tuple[Place, str]:
         """Return the place above the file to write, and its name there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import frozen
@@ -91,16 +92,34 @@ class Predictor:
         Raises:
             ModelError: The kind gives something else.
         """
-        found = checked_numbers(self.kind, self.model, features)
+        return self._in_unit(checked_numbers(self.kind, self.model, features))
+
+    def _in_unit(self, numbers: Floats) -> Floats:
         if self.kind.encoding == "scaled":
-            return found * self.target.deviation + self.target.mean
-        return found
+            return numbers * self.target.deviation + self.target.mean
+        return numbers
 
     def of(self, examples: Examples) -> Floats:
         """Return the probabilities of examples, or their numbers in the unit of the target."""
-        if examples.is_regression:
-            return self.numbers(examples.features)
-        return self.probabilities(examples.features)
+        found = told_of(self.kind, self.model, examples)
+        return self._in_unit(found) if examples.is_regression else found
+
+
+def told_of(kind: ModelKind[Any], model: Any, examples: Examples) -> Floats:
+    """Return the probabilities of examples, or their numbers as the kind gives them.
+
+    Raises:
+        ModelError: The kind gives something else.
+    """
+    classes = len(examples.target.classes)
+    found = [
+        checked_numbers(kind, model, chunk.features)
+        if examples.is_regression
+        else checked_probabilities(kind, model, chunk.features, classes)
+        for chunk in examples.chunks()
+    ]
+    whole: Floats = found[0] if len(found) == 1 else import_module("numpy").concatenate(found)
+    return whole
 
 
 def checked_probabilities(

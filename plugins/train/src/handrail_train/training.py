@@ -14,7 +14,7 @@ from handrail_train.checkpoints import Checkpoint, Checkpoints, History
 from handrail_train.data.examples import Examples, Split
 from handrail_train.errors import CheckpointError, ModelError
 from handrail_train.models.kind import Fit, ModelKind
-from handrail_train.predictor import checked_numbers, checked_probabilities
+from handrail_train.predictor import told_of
 
 if TYPE_CHECKING:
     from handrail_train.data.examples import Floats
@@ -77,8 +77,8 @@ class Training:
         seed: The random seed.
         schedule: The length of the training.
         checkpoints: The checkpoints.
-        about: What the model follows from, besides: the fingerprint of the data. Checkpoints with
-            something else are not gone on from.
+        about: What the model follows from, besides: the fingerprint of the data, and how many rows
+            are trained on at once. Checkpoints with something else are not gone on from.
         told: Called with the figures of each epoch and `epoch`, once its checkpoint is flushed.
     """
 
@@ -147,14 +147,12 @@ class Training:
 
     def _validated(self, fit: Fit) -> dict[str, float]:
         examples = self.split.validation
+        found = told_of(self.kind, fit.model, examples)
         if examples.is_regression:
-            found = checked_numbers(self.kind, fit.model, examples.features)
             error = mean_squared_error(found, examples)
             # In the unit of the target, whatever the encoding.
             scale = 1.0 if self.kind.encoding != "scaled" else examples.target.deviation
             return {WATCHED: error, "validation_rmse": math.sqrt(error) * scale}
-        classes = len(examples.target.classes)
-        found = checked_probabilities(self.kind, fit.model, examples.features, classes)
         return {
             WATCHED: log_loss(found, examples),
             "validation_accuracy": accuracy(found, examples),
@@ -170,8 +168,10 @@ class Training:
         """
         if not self.kind.descends:
             return
-        examples = self.split.train
-        some = examples.some(import_module("numpy").arange(min(len(examples), _LOOKED_AT)))
+        examples, np = self.split.train, import_module("numpy")
+        # From all over the table, which may be sorted.
+        places = np.linspace(0, len(examples) - 1, min(len(examples), _LOOKED_AT))
+        some = examples.some(places.astype("int64"))
         model = self.kind.load(kept.content)
         with one_thread(self.kind):
             loss, is_better = self._quality(model, some)
@@ -187,12 +187,10 @@ class Training:
 
     def _quality(self, model: Any, examples: Examples) -> tuple[float, bool]:
         """Return the loss of a model, and if it is clearly better than the most frequent class."""
-        np = import_module("numpy")
+        found = told_of(self.kind, model, examples)
         if examples.is_regression:
-            found = checked_numbers(self.kind, model, examples.features)
             return mean_squared_error(found, examples), False
-        classes = len(examples.target.classes)
-        found = checked_probabilities(self.kind, model, examples.features, classes)
+        np = import_module("numpy")
         most = float(np.bincount(examples.codes).max() / len(examples))
         return log_loss(found, examples), accuracy(found, examples) > most + _CLEARLY * (1 - most)
 

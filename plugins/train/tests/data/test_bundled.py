@@ -16,7 +16,7 @@ def test_a_bundled_set_is_what_scikit_learn_has(name: str) -> None:
     dataset = load_dataset(Source.parse(name), Choice(target="target"))
     theirs: Any = getattr(sklearn.datasets, f"load_{name}")()
     assert dataset.table.column_names == list(theirs.feature_names)
-    found = np.column_stack([each.to_numpy() for each in dataset.table.columns])
+    found = np.column_stack([each.to_numpy() for each in dataset.table.read().columns])
     assert (found == theirs.data).all()
     if "target_names" not in theirs:
         assert dataset.target.task == "regression"

@@ -36,7 +36,7 @@ PEOPLE = pa.table(
 
 def encoded(table: Any, encoding: Encoding = "native", **asked: Kind) -> dict[str, list[float]]:
     """Return the numbers of a table by their names, from an encoder that was fitted on it."""
-    encoder = TableEncoder.fit(table, asked)
+    encoder = TableEncoder.fit([table], asked)
     found = encoder.encode(table, encoding)
     names = encoder.names(encoding)
     return {name: found[:, place].tolist() for place, name in enumerate(names)}
@@ -60,7 +60,7 @@ def test_trees_get_values_as_they_are_and_places_for_categories() -> None:
 
 
 def test_categories_come_first_where_their_places_are_numbers() -> None:
-    encoder = TableEncoder.fit(PEOPLE, {})
+    encoder = TableEncoder.fit([PEOPLE], {})
     assert encoder.names("native")[0] == "city"
     assert encoder.categories("native") == 1
     assert encoder.names("scaled")[0] == "age"
@@ -84,7 +84,7 @@ def test_sums_of_products_get_scaled_numbers_and_a_column_for_what_is_missing() 
 
 
 def test_a_value_that_the_training_had_not_is_another_one() -> None:
-    encoder = TableEncoder.fit(PEOPLE, {})
+    encoder = TableEncoder.fit([PEOPLE], {})
     other = PEOPLE.set_column(2, "city", pa.array(["Paris", "Oslo", None, "Bergen"]))
     native = encoder.encode(other, "native")[:, 0]
     assert same(native, [2, 0, math.nan, 1])
@@ -94,7 +94,8 @@ def test_a_value_that_the_training_had_not_is_another_one() -> None:
 
 def test_a_category_with_many_values_has_places_for_the_most_frequent_ones() -> None:
     names = [f"v{number:03}" for number in range(300) for _ in range(1 + number % 2)]
-    encoder = TableEncoder.fit(pa.table({"a": names, "b": [n % 2 for n in range(len(names))]}), {})
+    table = pa.table({"a": names, "b": [n % 2 for n in range(len(names))]})
+    encoder = TableEncoder.fit([table], {})
     column = encoder.columns[0]
     assert column.kind == "category"
     found = encoder.encode(pa.table({"a": names, "b": [0] * len(names)}), "native")
@@ -104,7 +105,7 @@ def test_a_category_with_many_values_has_places_for_the_most_frequent_ones() -> 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_its_json_encodes_as_it_does(encoding: Encoding) -> None:
-    encoder = TableEncoder.fit(PEOPLE, {})
+    encoder = TableEncoder.fit([PEOPLE], {})
     again = TableEncoder.from_dict(json.loads(json.dumps(encoder.to_dict(), allow_nan=False)))
     assert same(again.encode(PEOPLE, encoding), encoder.encode(PEOPLE, encoding))
     assert again.names(encoding) == encoder.names(encoding)
@@ -113,7 +114,7 @@ def test_its_json_encodes_as_it_does(encoding: Encoding) -> None:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_rows_are_the_same_in_any_form(encoding: Encoding) -> None:
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
-    encoder = TableEncoder.fit(PEOPLE, {})
+    encoder = TableEncoder.fit([PEOPLE], {})
     whole = encoder.encode(PEOPLE, encoding)
     dicts = PEOPLE.to_pylist()
     forms = {
@@ -127,7 +128,7 @@ def test_rows_are_the_same_in_any_form(encoding: Encoding) -> None:
     for name, form in forms.items():
         assert same(encoder.encode(table_of(form), encoding), whole), name
     frame = pandas.DataFrame(dicts).drop(columns=["joined", "worth", "member"])
-    few = TableEncoder.fit(PEOPLE.select(["age", "city"]), {})
+    few = TableEncoder.fit([PEOPLE.select(["age", "city"])], {})
     assert same(few.encode(table_of(frame), encoding), few.encode(PEOPLE, encoding))
     for row in range(4):
         assert same(encoder.encode(table_of(dicts[row]), encoding)[0], whole[row])
@@ -140,7 +141,7 @@ def test_what_does_not_name_its_columns_is_refused() -> None:
 
 
 def test_a_missing_column_and_one_of_another_kind_are_refused_by_name() -> None:
-    encoder = TableEncoder.fit(PEOPLE, {})
+    encoder = TableEncoder.fit([PEOPLE], {})
     with pytest.raises(DataError, match="no column 'city'") as caught:
         encoder.check(PEOPLE.rename_columns(["age", "member", "town", "joined", "worth"]))
     assert caught.value.ways_out
@@ -173,7 +174,7 @@ def test_each_decision_says_why() -> None:
             "span": [datetime.timedelta(seconds=each) for each in range(count)],
         }
     )
-    encoder = TableEncoder.fit(table, {})
+    encoder = TableEncoder.fit([table], {})
     kinds = {each.name: each.kind for each in encoder.columns}
     assert kinds == {
         "number": "number",
@@ -197,23 +198,23 @@ def test_what_was_asked_is_done_or_refused() -> None:
     found = encoded(table, zip="category", day="date")
     assert found["zip"] == [0, 1, 0]
     assert same(found["month of day"], [1, math.nan, 2])
-    encoder = TableEncoder.fit(table, {"zip": "category", "day": "date"})
+    encoder = TableEncoder.fit([table], {"zip": "category", "day": "date"})
     wide = table.set_column(0, "zip", pa.array([1234.0, 5678.0, 1234.0]))
     assert same(encoder.encode(wide, "native"), encoder.encode(table, "native"))
     with pytest.raises(DataError, match="cannot be taken for text: it holds numbers"):
-        TableEncoder.fit(table, {"zip": "text"})
+        TableEncoder.fit([table], {"zip": "text"})
     with pytest.raises(DataError, match="no column 'zap'"):
-        TableEncoder.fit(table, {"zap": "number"})
+        TableEncoder.fit([table], {"zap": "number"})
     with pytest.raises(DataError, match="text that is not a number"):
-        TableEncoder.fit(table, {"day": "number"})
+        TableEncoder.fit([table], {"day": "number"})
     with pytest.raises(DataError, match="no column to learn from"):
-        TableEncoder.fit(table, {"zip": "drop", "day": "drop"})
+        TableEncoder.fit([table], {"zip": "drop", "day": "drop"})
 
 
 def test_infinite_numbers_are_refused_by_name() -> None:
     for value, said in ((math.inf, "infinite"), (-1e200, "beyond 1e")):
         with pytest.raises(DataError, match=f"column 'x' has a value that is {said}"):
-            TableEncoder.fit(pa.table({"x": [1.0, value, 2.0]}), {})
+            TableEncoder.fit([pa.table({"x": [1.0, value, 2.0]})], {})
 
 
 VALUES = st.one_of(
@@ -241,7 +242,7 @@ def test_each_row_has_the_same_numbers_alone_and_in_any_order(rows: list[dict[st
     """What is learnt of a row depends on the training, and not on the rows beside it."""
     table = pa.Table.from_pylist(rows)
     try:
-        encoder = TableEncoder.fit(table, {})
+        encoder = TableEncoder.fit([table], {})
     except DataError:
         return  # There is nothing to learn from.
     for encoding in ENCODINGS:

@@ -17,7 +17,7 @@ def dataset(counts: list[int], **choice: str) -> Dataset:
     codes = np.repeat(np.arange(len(counts)), counts)
     rows = np.arange(len(codes))
     table = pa.table({"number": rows, "kind": codes, "group": rows // 4, "time": rows[::-1] // 2})
-    return Dataset.of(table, "table", Choice(target="kind", task="classification", **choice))
+    return Dataset.of([table], "table", Choice(target="kind", task="classification", **choice))
 
 
 def parts(rows: Rows) -> list[list[int]]:
@@ -57,7 +57,7 @@ def test_rows_of_one_group_are_in_one_part(seed: int, share: float) -> None:
     table = pa.table(
         {"n": range(0, 80, 2), "kind": [0, 1] * 20, "group": [f"g{n // 4}" for n in range(40)]}
     )
-    given = Dataset.of(table, "table", Choice(target="kind", group="group"))
+    given = Dataset.of([table], "table", Choice(target="kind", group="group"))
     assert given.table.column_names == ["n"]  # Of a group in the test, a model knows nothing.
     rows = given.divide(Division(test_share=share, validation_share=0.2, seed=seed))
     groups = [{row // 4 for row in part} for part in parts(rows)]
@@ -70,7 +70,7 @@ def test_the_last_rows_by_time_are_the_test_and_no_moment_is_torn_apart() -> Non
         {"n": range(0, 40, 2), "kind": [0, 1] * 10, "when": [n // 4 for n in range(20)]}
     )
     given = Dataset.of(
-        table.take(list(range(20))[::-1]), "table", Choice(target="kind", time="when")
+        [table.take(list(range(20))[::-1])], "table", Choice(target="kind", time="when")
     )
     rows = given.divide(Division(test_share=0.3, validation_share=0.2, seed=0))
     times = [given.time.take(part).to_pylist() for part in parts(rows)]
@@ -82,16 +82,16 @@ def test_too_few_groups_and_moments_are_told() -> None:
     table = pa.table({"n": range(0, 12, 2), "kind": [0, 1] * 3, "same": ["a"] * 6})
     division = Division(test_share=0.3, validation_share=0.1, seed=0)
     with pytest.raises(DataError, match="1 group to divide into 3 parts"):
-        Dataset.of(table, "table", Choice(target="kind", group="same")).divide(division)
+        Dataset.of([table], "table", Choice(target="kind", group="same")).divide(division)
     with pytest.raises(DataError, match="too few moments"):
-        Dataset.of(table, "table", Choice(target="kind", time="same")).divide(division)
+        Dataset.of([table], "table", Choice(target="kind", time="same")).divide(division)
 
 
 def test_a_part_without_a_class_is_told() -> None:
     table = pa.table({"n": range(0, 40, 2), "kind": [0] * 10 + [1] * 10, "when": range(20)})
     division = Division(test_share=0.3, validation_share=0.1, seed=0)
     with pytest.raises(DataError, match="part have no '0'"):
-        Dataset.of(table, "table", Choice(target="kind", time="when")).divide(division)
+        Dataset.of([table], "table", Choice(target="kind", time="when")).divide(division)
 
 
 @given(counts=st.lists(st.integers(6, 20), min_size=2, max_size=3), folds=st.integers(2, 5))

@@ -40,7 +40,7 @@ def load(tmp_path: Path) -> Callable[..., Any]:
 def numbers(dataset: Dataset) -> list[list[float]]:
     """Return all rows as trees get them."""
     rows = dataset.divide(Division(test_share=0.2, validation_share=0, seed=0))
-    found: list[list[float]] = dataset.fit(rows).encode(dataset.table, "native").tolist()
+    found: list[list[float]] = dataset.fit(rows).encode(dataset.table.read(), "native").tolist()
     return found
 
 
@@ -120,13 +120,13 @@ def test_a_fraction_far_down_a_column_of_whole_numbers_is_no_error(
 ) -> None:
     rows = "".join(f"{number},{number % 2}\n" for number in range(300_000))
     dataset = load(f"size,kind\n{rows}0.5,1\n")
-    assert dataset.table["size"][-1].as_py() == 0.5
+    assert dataset.table.read()["size"][-1].as_py() == 0.5
 
 
 def test_numbers_with_leading_zeros_are_texts(load: Callable[..., Any]) -> None:
     dataset = load("zip,size,kind\n" + "01234,1,a\n56789,2,b\n" * 3)
-    assert dataset.table["zip"].to_pylist()[:2] == ["01234", "56789"]
-    assert dataset.table["size"].to_pylist()[:2] == [1, 2]
+    assert dataset.table.read()["zip"].to_pylist()[:2] == ["01234", "56789"]
+    assert dataset.table.read()["size"].to_pylist()[:2] == [1, 2]
 
 
 def test_columns_are_chosen_or_left_out(load: Callable[..., Any]) -> None:

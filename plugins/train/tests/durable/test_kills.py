@@ -132,12 +132,16 @@ def test_killed_again_while_it_is_undone(
 
 
 @local
+@pytest.mark.parametrize("chunk_rows", [None, 15])
 @pytest.mark.parametrize("kind", ["sgd", "mlp"])
-def test_killed_after_each_epoch_again_and_again(scene: Any, training: Any, kind: str) -> None:
+def test_killed_after_each_epoch_again_and_again(
+    scene: Any, training: Any, kind: str, chunk_rows: int | None
+) -> None:
     """Each process trains one epoch and dies; the model is that of a single process."""
-    hyper = {"hidden": [5]} if kind == "mlp" else {}
-    files = files_of(scene, training(scene, kind=kind, hyper=hyper))
-    made = training(scene, kind=kind, hyper=hyper)
+    params: dict[str, Any] = {"kind": kind, "hyper": {"hidden": [5]} if kind == "mlp" else {}}
+    params["chunk_rows"] = chunk_rows
+    files = files_of(scene, training(scene, **params))
+    made = training(scene, **params)
     assert made.do("run", call="write_whole", nth=1)["code"] == KILLED
     for _ in range(3):
         assert made.do("resume", call="write_whole", nth=1)["code"] == KILLED

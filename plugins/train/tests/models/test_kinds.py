@@ -6,16 +6,18 @@ import datetime
 import functools
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from handrail_train.data import Choice, Dataset, Division, Split
+from handrail_train.data import Choice, Dataset, Division, Split, memory
 from handrail_train.data.target import Task
-from handrail_train.errors import ModelError
+from handrail_train.errors import DataError, ModelError
 from handrail_train.models import installed_kinds, kind_named, shuffled
+from handrail_train.predictor import told_of
 
 QUICK: dict[str, dict[str, Any]] = {
     "hist_gradient_boosting": {"max_leaf_nodes": 4},
@@ -54,12 +56,12 @@ def mixed(rows: int = 240) -> pa.Table:
 
 
 @functools.cache
-def split_for(name: str, task: Task = "classification") -> Split:
+def split_for(name: str, task: Task = "classification", chunk_rows: int | None = None) -> Split:
     others = {"classification", "regression"} - {task}
     choice = Choice(target=task, drop=sorted(others))
-    dataset = Dataset.of(mixed(), "mixed", choice)
+    dataset = Dataset.of([mixed()], "mixed", choice)
     rows = dataset.divide(Division(test_share=0.3, validation_share=0, seed=4))
-    return dataset.split(rows, dataset.fit(rows), kind_named(name).encoding)
+    return dataset.split(rows, dataset.fit(rows), kind_named(name).encoding, chunk_rows)
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +71,14 @@ def _installed(request: pytest.FixtureRequest) -> None:
 
 
 def trained(
-    name: str, task: Task = "classification", *, interrupted: bool = False, seed: int = 4
+    name: str,
+    task: Task = "classification",
+    *,
+    interrupted: bool = False,
+    seed: int = 4,
+    chunk_rows: int | None = None,
 ) -> bytes:
-    kind, split = kind_named(name), split_for(name, task)
+    kind, split = kind_named(name), split_for(name, task, chunk_rows)
     hyper = kind.hyper(**QUICK[name])
     fit = kind.begin(hyper, split.train, seed)
     for number in range(1, EPOCHS + 1):
@@ -92,6 +99,82 @@ def test_going_on_after_each_epoch_gives_the_very_same_file(name: str, task: Tas
     whole = trained(name, task)
     assert trained(name, task, interrupted=True) == whole
     assert trained(name, task) == whole
+
+
+@tasks
+@pytest.mark.parametrize("name", ["lightgbm", "mlp", "sgd"])
+def test_chunks_give_the_same_file_in_each_process_and_learn_as_much(name: str, task: Task) -> None:
+    """Not the file of one chunk, whose rows are seen in another order; nor of other chunks."""
+    whole = trained(name, task, chunk_rows=50)
+    assert trained(name, task, chunk_rows=50, interrupted=True) == whole
+    assert trained(name, task, chunk_rows=1000) == trained(name, task)
+    kind, split = kind_named(name), split_for(name, task)
+    assert split_for(name, task, 50).train.chunk_rows == 42
+    test = split.test
+    before, after = (
+        told_of(kind, kind.load(content), test) for content in (trained(name, task), whole)
+    )
+    if task == "regression":
+        errors = [((found - test.values) ** 2).mean() for found in (before, after)]
+        assert errors[1] < 0.9 * test.values.var()
+    else:
+        shares = [(found.argmax(axis=1) == test.codes).mean() for found in (before, after)]
+        assert shares[1] > 0.5
+        assert shares[1] > shares[0] - 0.15
+
+
+@pytest.mark.parametrize("name", ["mlp", "sgd"])
+def test_no_more_than_a_chunk_is_held_in_an_epoch(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split, kind = split_for(name, chunk_rows=50), kind_named(name)
+    held: list[int] = []
+    train = kind.train
+
+    def counted(estimator: Any, examples: Any, number: int, seed: int) -> Any:
+        held.append(len(examples))
+        return train(estimator, examples, number, seed)
+
+    monkeypatch.setattr(kind, "train", counted)
+    kind.begin(kind.hyper(**QUICK[name]), split.train, 0).epoch(1)
+    assert sorted(held) == [42] * 4
+
+
+def test_the_loss_of_an_epoch_is_that_of_all_its_chunks() -> None:
+    """A network whose batches never cross a chunk sees the same sum."""
+    kind, split = kind_named("mlp"), split_for("mlp", chunk_rows=50)
+    hyper = kind.hyper(hidden=[4], learning_rate=1e-12, batch_size=42)
+    loss = kind.begin(hyper, split.train, 0).epoch(1)["loss"]
+    whole = kind.begin(hyper, split_for("mlp").train, 0).epoch(1)["loss"]
+    assert loss == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("name", ["hist_gradient_boosting", "random_forest"])
+def test_a_kind_that_takes_all_rows_says_how_much_memory_it_lacks(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 2_000_000_000)
+    memory.check_memory(name, kind_named(name), 1_000_000, 30)
+    said = r"(?s)5,000,000 rows at once, of 100 numbers each: about .* GB of memory, and 2 GB are f"
+    with pytest.raises(DataError, match=said) as error:
+        memory.check_memory(name, kind_named(name), 5_000_000, 100)
+    assert "--kind lightgbm or mlp or sgd" in error.value.ways_out[0]
+    memory.check_memory("sgd", kind_named("sgd"), 10**12, 100)
+
+
+def test_free_memory_is_that_of_the_control_group_where_it_has_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 5000 kB\n")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    assert memory.free_memory() == 5_120_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free_memory() == 5_120_000
+    (tmp_path / "memory.max").write_text("3000000\n")
+    (tmp_path / "memory.current").write_text("2000000\n")
+    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 400000\nactive_file 100000\n")
+    assert memory.free_memory() == 1_500_000
 
 
 @kinds
@@ -117,7 +200,7 @@ def test_it_learns_numbers(name: str) -> None:
 def test_two_classes_have_two_columns(name: str) -> None:
     table = mixed()
     two = table.set_column(5, "classification", pa.array(["yes", "no"] * (len(table) // 2)))
-    dataset = Dataset.of(two, "two", Choice(target="classification"))
+    dataset = Dataset.of([two], "two", Choice(target="classification"))
     rows = dataset.divide(Division(test_share=0.3, validation_share=0, seed=4))
     kind = kind_named(name)
     split = dataset.split(rows, dataset.fit(rows), kind.encoding)
@@ -143,7 +226,7 @@ def test_weights_change_what_is_learnt(name: str) -> None:
 def test_trees_with_fewer_bins_than_a_category_has_values_take_the_rest_together() -> None:
     names = [f"v{number % 40:02}" for number in range(400)]
     table = pa.table({"a": names, "target": [int(each[1:]) % 2 for each in names]})
-    dataset = Dataset.of(table, "many", Choice(target="target"))
+    dataset = Dataset.of([table], "many", Choice(target="target"))
     rows = dataset.divide(Division(test_share=0.3, validation_share=0, seed=4))
     kind = kind_named("hist_gradient_boosting")
     split = dataset.split(rows, dataset.fit(rows), kind.encoding)

@@ -6,7 +6,8 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from handrail import BaseStep, RuntimeContext, StepFailedError, StepRegistry, St
 from handrail.journal.sqlite import SqliteJournal
 from handrail_testing import run_action
 from handrail_train import DefaultTrainAction, load_model
+from handrail_train.folds import score_fold
 from handrail_train.store import open_store
 from handrail_train.versions import Versions
 
@@ -50,6 +52,48 @@ def test_a_model_is_trained_stored_and_can_be_used(here: Path, params: Any, trai
     assert not (here / ".handrail" / "train").exists() or not list(
         (here / ".handrail" / "train").iterdir()
     )
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_table_in_chunks_is_trained_on_tested_and_cross_validated(params: Any, task: str) -> None:
+    """All parts are larger than a chunk; the run says so, and the version tells it."""
+    target = {"classification": "kind", "regression": "length"}[task]
+    given = params(chunk_rows=10, test_share=0.4, validation_share=0.4, target=target)
+    outcome = run_action(DefaultTrainAction, given)
+    assert outcome.error is None
+    said = outcome.context.results["load_dataset"].data
+    assert said["summary"].startswith(f"60 rows in chunks of {said['chunk_rows']}, ")
+    split = outcome.context.use_learnt().split
+    parts = (split.train, split.validation, split.test)
+    assert [len(list(part.chunks())) for part in parts] == [3, 2, 3]
+    assert max(len(chunk) for part in parts for chunk in part.chunks()) <= 10
+    assert outcome.context.metrics["rows"] == len(split.test) == said["test"] > 10
+    assert {each["column"] for each in outcome.context.metrics["importance"]} >= {"width"}
+    shared = {"params": {**given, "folds": 2}, "epochs": 1}
+    figures = score_fold(0, cast("Any", SimpleNamespace(shared=shared)))
+    assert ("accuracy" in figures) == (task == "classification")
+    report = json.loads(
+        Versions(open_store("models")).content(
+            Versions(open_store("models")).get("flowers"), "report"
+        )
+    )
+    assert report["dataset"]["chunk_rows"] == said["chunk_rows"]
+    assert report["params"]["chunk_rows"] == 10
+
+
+def test_a_kind_that_takes_all_rows_gets_them_as_arrays(params: Any) -> None:
+    outcome = run_action(DefaultTrainAction, params(kind="random_forest", chunk_rows=10))
+    assert outcome.error is None
+    assert outcome.context.use_learnt().split.train.chunk_rows == 0
+    assert "chunks" not in outcome.context.results["load_dataset"].data["summary"]
+
+
+def test_a_run_says_that_there_is_too_little_memory(
+    params: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handrail_train.data.memory.free_memory", lambda: 1000)
+    outcome = run_action(DefaultTrainAction, params(kind="random_forest"))
+    assert "random_forest takes all" in str(outcome.error)
 
 
 def test_what_is_stored_tells_all_that_it_depends_on(here: Path, params: Any, train: Any) -> None:

@@ -26,7 +26,7 @@ def make_source(
 
     Args:
         options: The params.
-        scratch: A folder for copies of objects; needed for those only.
+        scratch: A folder for copies of objects and sheets; needed for those only.
         on_status: Called with what requests of objects wait for.
 
     Raises:
@@ -76,7 +76,8 @@ def _files(
             objects = Objects(address, retries=options.retries, on_status=on_status)
             fetched = Fetched(objects, scratch / "fetched" / name)
         text = options.csv_types == "text"
-        files[name] = FileSource(address, name=name, text=text, fetched=fetched)
+        sheets = scratch / "sheets" / name
+        files[name] = FileSource(address, name=name, text=text, fetched=fetched, sheets=sheets)
     if options.query is None:
         return files[MAIN]
     return FileQuery(files, options.query, options.parameters)

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 from urllib.parse import unquote
 
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail_export.errors import SourceError, StorageError
 from handrail_storage import Caller, parse_place
 
-Kind = Literal["sqlite", "postgres", "parquet", "csv", "jsonl", "arrow"]
+Kind = Literal["sqlite", "postgres", "parquet", "csv", "jsonl", "arrow", "excel"]
 
 CALLER = Caller(
     error=StorageError,
@@ -27,12 +27,14 @@ _ENDINGS: Mapping[Kind, Sequence[str]] = {
     "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
     "jsonl": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
     "arrow": (".arrow", ".feather", ".ipc"),
+    "excel": (".xlsx", ".xlsm"),
 }
 _KINDS = (
     "photos.db: an SQLite file (any ending other than those of files)",
     "postgresql://user@host/database: a PostgreSQL database",
     "rows.parquet, 'in/*.csv' or s3://bucket/rows.jsonl: files, that end in "
-    + ", ".join(sorted(ending for endings in _ENDINGS.values() for ending in endings)),
+    + ", ".join(sorted(ending for endings in _ENDINGS.values() for ending in endings))
+    + "; book.xlsx#Orders is a sheet",
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -49,12 +51,14 @@ class Address:
         place: An absolute path or pattern, or the URL of a database or of objects.
         shown: Its name for people; without the options of a URL.
         remote: Whether its files are objects in a storage.
+        sheet: The name of a sheet of a workbook; None for the first one.
     """
 
     kind: Kind
     place: str
     shown: str
     remote: bool = False
+    sheet: str | None = None
 
     @property
     def is_files(self) -> bool:
@@ -98,6 +102,12 @@ def parse_source(text: str) -> Address:
     """
     if not text.strip() or "\0" in text:
         raise SourceError("the source is empty", ways_out=_KINDS)
+    if ".xls" in text.lower():
+        from handrail_arrow.excel import split_address  # noqa: PLC0415 - only for workbooks
+
+        book, sheet = split_address(text)
+        if sheet is not None:
+            return replace(parse_source(book), sheet=sheet, shown=text)
     scheme = _SCHEME.match(text)
     if scheme is None:
         return _file(text, text)

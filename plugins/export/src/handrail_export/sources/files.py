@@ -1,4 +1,4 @@
-"""Files of rows: Parquet, CSV and JSON Lines, read by the engine itself, and Arrow files."""
+"""Files of rows: Parquet, CSV and JSON Lines, read by the engine itself, Arrow files and sheets."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import gzip
 import json
 import os
 import re
+import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 from handrail_export.choice import check_names
 from handrail_export.errors import SourceError
-from handrail_export.names import said
+from handrail_export.names import listed, said
 from handrail_export.sources.address import MAIN, Address
 from handrail_export.sources.binding import quoted
 from handrail_export.sources.fetched import Fetched
@@ -25,6 +27,7 @@ from handrail_storage import count_text
 _DELIMITER = re.compile("[,;\t|]")
 _RENAMED = re.compile(r"(?P<name>.*)_[0-9]+", re.DOTALL)
 _DELIMITERS = ",;\t|"
+_AS_TEXT = "to take all values as text: --csv-types text"
 
 
 class FileSource(Source):
@@ -35,6 +38,8 @@ class FileSource(Source):
         name: Their name in a query.
         text: Whether all values of CSV are taken as text.
         fetched: The copies of objects on this machine; needed for objects only.
+        sheets: A folder for sheets of workbooks as Arrow files, that `close` deletes; needed for
+            workbooks only.
     """
 
     def __init__(
@@ -44,13 +49,16 @@ class FileSource(Source):
         name: str = MAIN,
         text: bool = False,
         fetched: Fetched | None = None,
+        sheets: Path | None = None,
     ) -> None:
         self.address = address
         self.name = name
         self.shown = address.shown
         self._text = text
         self._fetched = fetched
+        self._sheets = sheets
         self._found: tuple[str, ...] = ()
+        self._notes: list[str] = []
         self._dataset: Any = None
 
     def open(self) -> None:
@@ -92,7 +100,7 @@ class FileSource(Source):
                 return (
                     f"read_json({files}, format = 'newline_delimited', hive_partitioning = false)"
                 )
-            case "arrow":
+            case "arrow" | "excel":
                 return quoted(f"handrail {self.name}")
             case _:
                 text = ", all_varchar = true" if self._text else ""
@@ -100,13 +108,13 @@ class FileSource(Source):
 
     @property
     def registered(self) -> Mapping[str, Any]:
-        if self.address.kind != "arrow":
+        if not self._is_arrow:
             return {}
         return {f"handrail {self.name}": self._arrow()}
 
     def estimate(self) -> int | None:
         self.open()
-        if self.address.kind == "arrow":
+        if self._is_arrow:
             with self._converting_errors("an Arrow file"):
                 return int(self._arrow().count_rows())
         if self.address.kind != "parquet":
@@ -116,6 +124,7 @@ class FileSource(Source):
             return sum(int(parquet.read_metadata(path).num_rows) for path in self._found)
 
     def notes(self) -> Iterator[str]:
+        yield from self._notes
         if self.address.kind == "parquet":
             pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
             with self._converting_errors("a Parquet file"):
@@ -151,27 +160,90 @@ class FileSource(Source):
         told = super().failure(error)
         if self.address.kind != "csv" or self._text:
             return told
-        return SourceError(told.message, ways_out=("to take all values as text: --csv-types text",))
+        return SourceError(told.message, ways_out=(_AS_TEXT,))
 
     def close(self) -> None:
         self._dataset = None
+        if self._sheets is not None:
+            shutil.rmtree(self._sheets, ignore_errors=True)
         if self._fetched is not None:
             self._found = ()
             self._fetched.close()
 
+    @property
+    def _is_arrow(self) -> bool:
+        """Whether Arrow reads the files, and not the engine."""
+        return self.address.kind in ("arrow", "excel")
+
     def _arrow(self) -> Any:
         if self._dataset is None:
+            files = list(self._found) if self.address.kind == "arrow" else self._read_sheets()
             with self._converting_errors("an Arrow file"):
+                schema = self._common_schema(files)
                 dataset = import_module("pyarrow.dataset").dataset
-                self._dataset = dataset(list(self._found), format="ipc")
+                self._dataset = dataset(files, schema=schema, format="ipc")
         return self._dataset
+
+    def _common_schema(self, files: Sequence[str]) -> Any:
+        """Return the schema of all Arrow files, which may differ in the types of numbers only.
+
+        Raises:
+            SourceError: They have other columns, or types that do not fit together.
+        """
+        pyarrow = import_module("pyarrow")
+        schemas = []
+        for path in files:
+            with open(path, "rb") as file:
+                schemas.append(pyarrow.ipc.open_file(file).schema)
+        for path, schema in zip(self._found, schemas, strict=True):
+            if schema.names != schemas[0].names:
+                others = listed(sorted({*schema.names} ^ {*schemas[0].names}), most=6)
+                raise SourceError(
+                    f"{os.path.basename(path)} in {self.shown} has other columns than "
+                    f"{os.path.basename(self._found[0])}: {others or 'their order'}"
+                )
+        try:
+            return pyarrow.unify_schemas(schemas, promote_options="permissive")
+        except pyarrow.ArrowException as error:
+            # Not `from`: the message has pyarrow's whole text, and a cause would be shown again.
+            raise SourceError(f"{self.shown}: {said(error)}")  # noqa: B904
+
+    def _read_sheets(self) -> list[str]:
+        """Write the sheet of each workbook as an Arrow file; return their paths."""
+        from handrail_arrow.excel import ExcelError, write_sheet  # noqa: PLC0415 - see address.py
+
+        assert self._sheets is not None
+        self._sheets.mkdir(parents=True)
+        sheet, files = self.address.sheet, list[str]()
+        for number, path in enumerate(self._found):
+            shown = self.shown if len(self._found) == 1 else os.path.basename(path)
+            target = self._sheets / f"{number:06}.arrow"
+            try:
+                read = write_sheet(Path(path), target, sheet=sheet, text=self._text)
+            except ExcelError as error:
+                more = () if self._text else (_AS_TEXT,)
+                raise SourceError(
+                    f"{shown}: {error.message}", ways_out=(*error.ways_out, *more)
+                ) from error
+            except ImportError as error:
+                raise SourceError(
+                    "what reads Excel workbooks is not installed: openpyxl",
+                    ways_out=("pip install 'handrail-export[xlsx]'",),
+                ) from error
+            if sheet is None and read.others:
+                self._notes.append(
+                    f"{shown} has other sheets than {read.name}, which is read: "
+                    f"{listed(read.others)}; another is read by {shown}#{read.others[0]}"
+                )
+            files.append(str(target))
+        return files
 
     def _names(self, count: int) -> Sequence[str]:
         """Return the names of the columns as they are in the file; empty if they are unknown."""
         if self.address.kind == "parquet":
             names: list[str] = import_module("pyarrow.parquet").read_schema(self._found[0]).names
             return names
-        if self.address.kind == "arrow":
+        if self._is_arrow:
             found: list[str] = self._arrow().schema.names
             return found
         if self.address.kind != "csv":

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from handrail.frozen import frozen
 from handrail_train.errors import DataError
 from handrail_train.names import cut, near, some_of
+
+if TYPE_CHECKING:
+    from handrail_train.data.summary import Summary, ValueSummary
 
 Kind = Literal["number", "boolean", "category", "date", "text", "drop"]
 # How values are given, whatever the width of their Arrow type.
@@ -71,40 +74,52 @@ def family_of(kind: Any) -> Family | None:
     return next((name for name, some in tests.items() if any(test(kind) for test in some)), None)
 
 
-def decide(table: Any, asked: Mapping[str, Kind]) -> list[Decision]:
-    """Return the decision for each column of a table, in its order.
-
-    Args:
-        table: A `pyarrow.Table` with the rows of the training.
-        asked: What the user asked for, by column.
+def check_asked(names: Sequence[str], asked: Mapping[str, Kind]) -> None:
+    """Check that the columns that a user asked something of are there.
 
     Raises:
-        DataError: A column is not there, or cannot be taken for what was asked.
+        DataError: One is not.
     """
     for name in asked:
-        if name not in table.column_names:
+        if name not in names:
             raise DataError(
-                f"there is no column {name!r}; there are {some_of(table.column_names)}",
-                ways_out=(*near(name, table.column_names), "give --column a column that is there"),
+                f"there is no column {name!r}; there are {some_of(names)}",
+                ways_out=(*near(name, names), "give --column a column that is there"),
             )
-    return [_decision(name, table[name], asked.get(name)) for name in table.column_names]
 
 
-def _decision(name: str, column: Any, asked: Kind | None) -> Decision:
-    family = family_of(column.type)
+def family_to_take(name: str, kind: Any, asked: Kind | None) -> Family | None:
+    """Return the family of a column that is to be looked at; None where it is to be dropped.
+
+    Raises:
+        DataError: It cannot be taken for what was asked.
+    """
+    family = family_of(kind)
+    if family is None and asked not in (None, "drop"):
+        raise _unfit(name, f"its type is {kind}", asked, ("drop",))
+    if family is not None and asked is not None and asked not in _FITTING[family]:
+        raise _unfit(name, f"it holds {_told(family)}", asked, _FITTING[family])
+    return None if asked == "drop" else family
+
+
+def decide(name: str, kind: Any, summary: Summary | None, asked: Kind | None) -> Decision:
+    """Return how a model learns from a column.
+
+    Args:
+        name: The column.
+        kind: Its Arrow type.
+        summary: What is known of it; None where it is not looked at.
+        asked: What the user asked for.
+    """
+    family = family_of(kind)
     if family is None:
-        if asked not in (None, "drop"):
-            raise _unfit(name, f"its type is {column.type}", asked, ("drop",))
-        return Decision(
-            name=name, family="nothing", kind="drop", why=f"no model learns from {column.type}"
-        )
+        why = f"no model learns from {kind}"
+        return Decision(name=name, family="nothing", kind="drop", why=why)
     if asked is not None:
-        fitting = _FITTING[family]
-        if asked not in fitting:
-            raise _unfit(name, f"it holds {_told(family)}", asked, fitting)
         return Decision(name=name, family=family, kind=asked, why="as asked")
-    kind, why = _inferred(family, column)
-    return Decision(name=name, family=family, kind=kind, why=why)
+    assert summary is not None
+    taken, why = _inferred(summary)
+    return Decision(name=name, family=family, kind=taken, why=why)
 
 
 def _unfit(name: str, why: str, asked: Kind | None, fitting: Sequence[Kind]) -> DataError:
@@ -114,41 +129,42 @@ def _unfit(name: str, why: str, asked: Kind | None, fitting: Sequence[Kind]) -> 
     )
 
 
-def _inferred(family: Family, column: Any) -> tuple[Kind, str]:
-    compute = import_module("pyarrow.compute")
-    if len(column) == column.null_count:
+def _inferred(summary: Summary) -> tuple[Kind, str]:
+    family, kind = summary.family, str(summary.type)
+    if summary.absent == summary.rows:
         return "drop", "it has no values"
-    distinct: int = compute.count_distinct(column, mode="only_valid").as_py()
-    if distinct == 1 and not column.null_count:
-        value = column[0].as_py()
-        return "drop", f"it has one value only: {cut(str(value), 24)}"
-    there = len(column) - column.null_count
+    if not summary.varies and not summary.absent:
+        return "drop", f"it has one value only: {cut(str(summary.first.as_py()), 24)}"
     if family == "text":
-        return _inferred_text(column, distinct, there)
+        return _inferred_text(cast("ValueSummary", summary))
     if family == "number":
-        return "number", str(column.type)
+        return "number", kind
     if family == "boolean":
         return "boolean", "true or false"
     if family == "date":
-        return "date", str(column.type)
-    return "number", f"{column.type}, in seconds"
+        return "date", kind
+    return "number", f"{kind}, in seconds"
 
 
-def _inferred_text(column: Any, distinct: int, there: int) -> tuple[Kind, str]:
-    compute = import_module("pyarrow.compute")
-    values = f"{distinct:,} different values"
-    spaces = compute.mean(compute.count_substring_regex(column, r"\S\s+\S")).as_py()
-    if distinct > MOST_CATEGORIES and spaces + 1 >= _WORDS:
-        return "text", f"{values}, {spaces + 1:.0f} words each"
-    if distinct == there >= _ENOUGH and spaces + 1 < _WORDS:
-        return "drop", "every value is another one; --column NAME=text or category keeps it"
-    if distinct == there >= _ENOUGH:
+def _inferred_text(summary: ValueSummary) -> tuple[Kind, str]:
+    distinct, words = summary.distinct, summary.spaces + 1
+    values = f"{'more than ' if summary.is_cut else ''}{distinct:,} different values"
+    if distinct > MOST_CATEGORIES and words >= _WORDS:
+        return "text", f"{values}, {words:.0f} words each"
+    if summary.is_unique and distinct >= _ENOUGH:
+        if words < _WORDS:
+            return "drop", "every value is another one; --column NAME=text or category keeps it"
         return "text", "every value is another one"
     return "category", f"text, {values}"
 
 
-def numbers_rows(column: Any) -> bool:
-    """Return whether whole numbers are all different, and close together, as numbers of rows."""
+def numbers_rows(column: Any, share: float = 1.0) -> bool:
+    """Return whether whole numbers are all different, and close together, as numbers of rows.
+
+    Args:
+        column: An Arrow column.
+        share: The share of the rows of the table that it has.
+    """
     types, compute = import_module("pyarrow.types"), import_module("pyarrow.compute")
     there = len(column) - column.null_count
     if not types.is_integer(column.type) or there < _ENOUGH:
@@ -156,7 +172,7 @@ def numbers_rows(column: Any) -> bool:
     if compute.count_distinct(column, mode="only_valid").as_py() != there:
         return False
     ends = compute.min_max(column).as_py()
-    return bool(ends["max"] - ends["min"] < _GAPS * there)
+    return bool(ends["max"] - ends["min"] < _GAPS * there / share)
 
 
 def _told(family: Family) -> str:

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from handrail_train.data.spool import BATCH
 from handrail_train.errors import DataError
 from handrail_train.names import cut, near, some_of
 
-_AT_A_TIME = 1 << 16
 _MAGIC = b"SQLite format 3\0"
 _READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
-def read_sqlite(path: Path, table: str | None, query: str | None) -> Any:
-    """Return the rows of a table, or of a query, as a `pyarrow.Table`.
+def read_sqlite(path: Path, table: str | None, query: str | None) -> Iterator[Any]:
+    """Yield the rows of a table, or of a query, as Arrow tables; at least one.
 
     Raises:
         DataError: The file is no database, there is no such table, or the query fails.
@@ -39,7 +39,12 @@ def read_sqlite(path: Path, table: str | None, query: str | None) -> Any:
             if cursor.description is None:
                 raise _no_rows(str(path))
             names = [name for name, *_ in cursor.description]
-            return _joined(names, iter(lambda: cursor.fetchmany(_AT_A_TIME), []), str(path))
+            rows = cursor.fetchmany(BATCH)
+            if not rows:
+                yield import_module("pyarrow").table({name: [] for name in names})
+            while rows:
+                yield _table(names, rows, str(path))
+                rows = cursor.fetchmany(BATCH)
     except sqlite3.Error as error:
         raise _failed(str(path), error) from error
 
@@ -66,19 +71,10 @@ def _known_table(table: str | None, known: list[str], shown: str) -> str:
     return table
 
 
-def _joined(names: list[str], batches: Iterator[list[Any]], shown: str) -> Any:
-    pa = import_module("pyarrow")
-    tables: list[Any] = []
-    for rows in batches:
-        columns = zip(*rows, strict=True)
-        arrays = [_array(name, values, shown) for name, values in zip(names, columns, strict=True)]
-        tables.append(pa.table(arrays, names=names))
-    if not tables:
-        return pa.table({name: pa.nulls(0) for name in dict.fromkeys(names)})
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise _mixed(shown, str(error)) from error
+def _table(names: list[str], rows: list[Any], shown: str) -> Any:
+    columns = zip(*rows, strict=True)
+    arrays = [_array(name, values, shown) for name, values in zip(names, columns, strict=True)]
+    return import_module("pyarrow").table(arrays, names=names)
 
 
 def _array(name: str, values: tuple[Any, ...], shown: str) -> Any:
@@ -86,22 +82,19 @@ def _array(name: str, values: tuple[Any, ...], shown: str) -> Any:
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise _mixed(shown, f"{name}: {error}") from error
+        raise DataError(
+            f"{shown}: values of one column are of several types: {cut(f'{name}: {error}', 120)}",
+            ways_out=("say what it is: --query 'SELECT CAST(column AS REAL) ...'",),
+        ) from error
 
 
-def _mixed(shown: str, said: str) -> DataError:
-    return DataError(
-        f"{shown}: values of one column are of several types: {cut(said, 120)}",
-        ways_out=("say what it is: --query 'SELECT CAST(column AS REAL) ...'",),
-    )
-
-
-def read_postgres(url: str, shown: str, table: str | None, query: str | None) -> Any:
-    """Return the rows of a table, or of a query, as a `pyarrow.Table`.
+def read_postgres(url: str, shown: str, table: str | None, query: str | None) -> Iterator[Any]:
+    """Yield the rows of a table, or of a query, as Arrow tables; at least one.
 
     Raises:
         DataError: The driver is not installed, there is no such table, or the query fails.
     """
+    pa = import_module("pyarrow")
     try:
         dbapi = import_module("adbc_driver_postgresql.dbapi")
     except ImportError as error:
@@ -117,10 +110,12 @@ def read_postgres(url: str, shown: str, table: str | None, query: str | None) ->
         with closing(dbapi.connect(url)) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(_READ_ONLY)
             cursor.execute(query or f"SELECT * FROM {_spelled(table or '')}")
-            found = cursor.fetch_arrow_table()
-    except dbapi.Error as error:
+            found = cursor.fetch_record_batch()
+            yield _with_numbers(found.schema.empty_table())
+            for batch in found:
+                yield _with_numbers(pa.Table.from_batches([batch]))
+    except (dbapi.Error, pa.ArrowException) as error:
         raise _failed(shown, error) from error
-    return _with_numbers(found)
 
 
 def _with_numbers(table: Any) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -25,11 +25,21 @@ from handrail_train.data.columns import (
     Decision,
     Family,
     Kind,
+    check_asked,
     decide,
     family_of,
+    family_to_take,
 )
+from handrail_train.data.summary import (
+    DateSummary,
+    NumberSummary,
+    Summary,
+    ValueSummary,
+    summary_of,
+)
+from handrail_train.data.values import as_floats, as_moments, as_texts
 from handrail_train.errors import DataError
-from handrail_train.names import cut, near, some_of
+from handrail_train.names import near, some_of
 
 if TYPE_CHECKING:
     from handrail_train.data.examples import Floats
@@ -37,7 +47,6 @@ if TYPE_CHECKING:
 Encoding = Literal["native", "frequency", "scaled"]
 
 SCHEMA = 1
-_MOST = 1e150  # Beyond it, the squares that scaling takes are infinite.
 _COLUMNS_OF_A_CATEGORY = 30
 _COLUMNS_OF_A_TEXT = 64
 _DAY = 86_400
@@ -74,7 +83,7 @@ class Column(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, decision: Decision, column: Any) -> Column:
+    def fit(cls, decision: Decision, summary: Any) -> Column:
         """Return the column as the rows of the training have it."""
 
     @abstractmethod
@@ -107,66 +116,6 @@ class Column(ABC):
         return [f"{self.name} is missing"] if self.missing else []
 
 
-def _missing(column: Any) -> float:
-    compute = import_module("pyarrow.compute")
-    count: int = compute.sum(column.is_null(nan_is_null=True)).as_py() or 0
-    return count / len(column) if len(column) else 0.0
-
-
-def _floats(column: Any, family: Family, name: str) -> Floats:
-    """Return values as floats, NaN where one is missing; times and durations in seconds.
-
-    Raises:
-        DataError: A text is no number, or a number is infinite or too large.
-    """
-    pa, compute = import_module("pyarrow"), import_module("pyarrow.compute")
-    np, types = import_module("numpy"), import_module("pyarrow.types")
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if family == "time":
-        column = column.cast(pa.time64("ns") if types.is_time64(column.type) else column.type)
-        unit = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
-        whole = column.cast("int64" if types.is_time64(column.type) else "int32")
-        column = compute.divide(whole.cast("float64"), unit)
-    elif family == "duration":
-        unit = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
-        column = compute.divide(column.cast("int64").cast("float64"), unit)
-    elif family == "text":
-        column = _parsed(column, "float64", name, "a number")
-    elif family == "boolean":
-        column = column.cast("int8")
-    found = cast("Floats", compute.cast(column, "float64", safe=False).to_numpy())
-    with np.errstate(invalid="ignore"):
-        beyond = np.abs(found) > _MOST
-    if beyond.any():
-        value = found[beyond][0]
-        what = "infinite" if np.isinf(value) else f"beyond {_MOST:g}"
-        raise DataError(
-            f"the column {name!r} has a value that is {what}: {value:g}",
-            ways_out=("replace it by a number, or remove it", f"--column {name}=drop"),
-        )
-    return found
-
-
-def _parsed(column: Any, kind: str, name: str, what: str) -> Any:
-    """Return texts as another type; empty ones are missing.
-
-    Raises:
-        DataError: A text is something else.
-    """
-    pa, compute = import_module("pyarrow"), import_module("pyarrow.compute")
-    trimmed = compute.utf8_trim_whitespace(column.cast("string"))
-    blank = compute.equal(trimmed, "")
-    trimmed = compute.if_else(compute.fill_null(blank, fill_value=True), None, trimmed)
-    try:
-        return trimmed.cast(kind)
-    except pa.ArrowInvalid as error:
-        raise DataError(
-            f"the column {name!r} has a text that is not {what}: {cut(str(error), 100)}",
-            ways_out=(f"--column {name}=category, text or drop",),
-        ) from error
-
-
 @frozen
 class NumberColumn(Column):
     """Numbers.
@@ -184,20 +133,15 @@ class NumberColumn(Column):
     deviation: float
 
     @classmethod
-    def fit(cls, decision: Decision, column: Any) -> NumberColumn:
-        np = import_module("numpy")
-        values = _floats(column, decision.family, decision.name)
-        there = values[~np.isnan(values)]
-        median = float(np.median(there)) if len(there) else 0.0
-        filled = np.where(np.isnan(values), median, values)
-        deviation = float(filled.std())
+    def fit(cls, decision: Decision, summary: NumberSummary) -> NumberColumn:
+        median, (mean, deviation) = summary.median, summary.filled()
         return cls(
             name=decision.name,
             family=decision.family,
             why=decision.why,
-            missing=float(np.isnan(values).mean()),
+            missing=summary.missing,
             median=median,
-            mean=float(filled.mean()),
+            mean=mean,
             # Of equal numbers it may be tiny and not zero, by rounding.
             deviation=deviation if deviation > 1e-12 * abs(median) else 1.0,
         )
@@ -207,7 +151,7 @@ class NumberColumn(Column):
 
     def numbers(self, column: Any, encoding: Encoding) -> Iterator[Floats]:
         np = import_module("numpy")
-        values = _floats(column, self.family, self.name)
+        values = as_floats(column, self.family, self.name)
         if encoding != "scaled":
             yield values
             return
@@ -224,8 +168,8 @@ class BooleanColumn(Column):
     kind = "boolean"
 
     @classmethod
-    def fit(cls, decision: Decision, column: Any) -> BooleanColumn:
-        missing = _missing(column)
+    def fit(cls, decision: Decision, summary: Summary) -> BooleanColumn:
+        missing = summary.missing
         return cls(name=decision.name, family="boolean", why=decision.why, missing=missing)
 
     def names(self, encoding: Encoding) -> list[str]:
@@ -233,7 +177,7 @@ class BooleanColumn(Column):
 
     def numbers(self, column: Any, encoding: Encoding) -> Iterator[Floats]:
         np = import_module("numpy")
-        values = _floats(column, self.family, self.name)
+        values = as_floats(column, self.family, self.name)
         if encoding != "scaled":
             yield values
             return
@@ -258,20 +202,16 @@ class CategoryColumn(Column):
     others: int
 
     @classmethod
-    def fit(cls, decision: Decision, column: Any) -> CategoryColumn:
-        compute = import_module("pyarrow.compute")
-        texts = _texts(column, decision.family)
-        counts: list[dict[str, Any]] = compute.value_counts(texts.drop_null()).to_pylist()
-        counts.sort(key=lambda each: (-each["counts"], each["values"]))
-        kept = counts[:MOST_CATEGORIES]
+    def fit(cls, decision: Decision, summary: ValueSummary) -> CategoryColumn:
+        values, counts = summary.frequent(MOST_CATEGORIES)
         return cls(
             name=decision.name,
             family=decision.family,
             why=decision.why,
-            missing=texts.null_count / len(texts) if len(texts) else 0.0,
-            values=[each["values"] for each in kept],
-            shares=[each["counts"] / len(texts) for each in kept],
-            others=len(counts) - len(kept),
+            missing=summary.missing,
+            values=values,
+            shares=[count / summary.rows for count in counts],
+            others=summary.distinct - len(values),
         )
 
     def described(self) -> dict[str, Any]:
@@ -302,25 +242,12 @@ class CategoryColumn(Column):
     def _places(self, column: Any) -> Floats:
         """Return the place of each value, that after the last for others, NaN for none."""
         pa, compute = import_module("pyarrow"), import_module("pyarrow.compute")
-        texts = _texts(column, self.family)
+        texts = as_texts(column, self.family)
         places = compute.index_in(texts, pa.array(self.values, "string"))
         places = compute.fill_null(places, len(self.values)).cast("float64")
         empty = pa.scalar(math.nan, "float64")
         found: Floats = compute.if_else(texts.is_null(), empty, places).to_numpy()
         return found
-
-
-def _texts(column: Any, family: Family) -> Any:
-    """Return the values of a category as texts: equal for equal values, whatever their width."""
-    compute, types = import_module("pyarrow.compute"), import_module("pyarrow.types")
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if family == "number" and not types.is_integer(column.type):
-        floats = compute.cast(column, "float64", safe=False)
-        floats = compute.if_else(floats.is_null(nan_is_null=True), None, floats)
-        whole = compute.all(compute.equal(compute.round(floats), floats)).as_py()
-        column = compute.cast(floats, "int64", safe=False) if whole else floats
-    return column.cast("string")
 
 
 @frozen
@@ -340,18 +267,15 @@ class DateColumn(Column):
     last: float
 
     @classmethod
-    def fit(cls, decision: Decision, column: Any) -> DateColumn:
-        np = import_module("numpy")
-        days = _moments(column, decision.family, decision.name) / _DAY
-        there = days[~np.isnan(days)]
+    def fit(cls, decision: Decision, summary: DateSummary) -> DateColumn:
         return cls(
             name=decision.name,
             family=decision.family,
             why=decision.why,
-            missing=float(np.isnan(days).mean()),
-            hours=bool((there != np.floor(there)).any()),
-            first=float(there.min()) if len(there) else 0.0,
-            last=float(there.max()) if len(there) else 1.0,
+            missing=summary.missing,
+            hours=summary.hours,
+            first=0.0 if summary.earliest is None else summary.earliest,
+            last=1.0 if summary.latest is None else summary.latest,
         )
 
     def _parts(self) -> list[str]:
@@ -368,7 +292,7 @@ class DateColumn(Column):
 
     def numbers(self, column: Any, encoding: Encoding) -> Iterator[Floats]:
         np = import_module("numpy")
-        seconds = _moments(column, self.family, self.name)
+        seconds = as_moments(column, self.family, self.name)
         days, absent = seconds / _DAY, np.isnan(seconds)
         parts = _parts_of(np, np.where(absent, 0.0, seconds))
         if encoding != "scaled":
@@ -384,21 +308,6 @@ class DateColumn(Column):
             yield np.where(absent, 0.0, np.cos(angle))
         if self.missing:
             yield absent.astype("float64")
-
-
-def _moments(column: Any, family: Family, name: str) -> Floats:
-    """Return dates as seconds since 1970, in UTC where they have a zone; NaN for none."""
-    pa, compute = import_module("pyarrow"), import_module("pyarrow.compute")
-    types = import_module("pyarrow.types")
-    if family == "text":
-        column = _parsed(column, "timestamp[us]", name, "a date")
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    zone = column.type.tz if types.is_timestamp(column.type) else None
-    # Nanoseconds are cut: no model learns from them.
-    whole = compute.cast(column, pa.timestamp("us", zone), safe=False).cast("int64")
-    found: Floats = compute.divide(whole.cast("float64"), 1e6).to_numpy()
-    return found
 
 
 def _parts_of(np: Any, seconds: Floats) -> dict[str, Floats]:
@@ -421,8 +330,8 @@ class TextColumn(Column):
     kind = "text"
 
     @classmethod
-    def fit(cls, decision: Decision, column: Any) -> TextColumn:
-        missing = _missing(column)
+    def fit(cls, decision: Decision, summary: Summary) -> TextColumn:
+        missing = summary.missing
         return cls(name=decision.name, family=decision.family, why=decision.why, missing=missing)
 
     def names(self, encoding: Encoding) -> list[str]:
@@ -455,18 +364,29 @@ class TableEncoder:
     rows: int
 
     @classmethod
-    def fit(cls, table: Any, asked: Mapping[str, Kind]) -> TableEncoder:
+    def fit(cls, tables: Iterable[Any], asked: Mapping[str, Kind]) -> TableEncoder:
         """Return the encoder that follows from the rows of the training.
 
         Args:
-            table: A `pyarrow.Table` with those rows, and the columns to learn from.
+            tables: Arrow tables with those rows, one after the other, and the columns to learn
+                from; at least one.
             asked: What columns are to be taken for, where that is not to be found out.
 
         Raises:
             DataError: A column cannot be taken for what was asked, or none is left.
         """
-        kinds = {each.kind: each for each in _COLUMNS}
-        decisions = decide(table, asked)
+        rows, types = 0, dict[str, Any]()
+        summaries: dict[str, Summary] = {}
+        for table in tables:
+            if not types:
+                types = dict(zip(table.column_names, table.schema.types, strict=True))
+                summaries = _summaries(types, asked)
+            rows += table.num_rows
+            for name, summary in summaries.items():
+                summary.add(table[name])
+        decisions = [
+            decide(name, kind, summaries.get(name), asked.get(name)) for name, kind in types.items()
+        ]
         dropped = tuple(each for each in decisions if each.kind == "drop")
         if len(dropped) == len(decisions):
             raise DataError(
@@ -474,14 +394,15 @@ class TableEncoder:
                 + some_of((f"{each.name} ({each.why})" for each in dropped), most=4),
                 ways_out=("give a table with more columns", "or keep one: --column NAME=KIND"),
             )
+        kinds = {each.kind: each for each in _COLUMNS}
         return cls(
             columns=tuple(
-                kinds[each.kind].fit(each, table[each.name])
+                kinds[each.kind].fit(each, summaries[each.name])
                 for each in decisions
                 if each.kind != "drop"
             ),
             dropped=dropped,
-            rows=table.num_rows,
+            rows=rows,
         )
 
     def _ordered(self, encoding: Encoding) -> Sequence[Column]:
@@ -605,3 +526,18 @@ def _is_same(column: Column, kind: Any) -> bool:
     family = family_of(kind)
     # Where no row has a value, its type tells nothing.
     return family in (column.family, "nothing")
+
+
+def _summaries(types: Mapping[str, Any], asked: Mapping[str, Kind]) -> dict[str, Summary]:
+    """Return a summary for each column that is to be looked at.
+
+    Raises:
+        DataError: A column is not there, or cannot be taken for what was asked.
+    """
+    check_asked(list(types), asked)
+    families = {name: family_to_take(name, kind, asked.get(name)) for name, kind in types.items()}
+    return {
+        name: summary_of(name, types[name], family, asked.get(name))
+        for name, family in families.items()
+        if family is not None
+    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import frozen
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 class Examples:
     """Rows with what is to be learnt of each.
 
+    Of a table that is larger than a chunk, `features` is a file: `chunks` and `some` take rows of
+    it, which are arrays. Only kinds of models with `in_chunks` get such examples to learn from.
+
     Attributes:
         features: One row for each example, one column for each feature; NaN for none in the
             encodings `native` and `frequency`.
@@ -32,6 +37,7 @@ class Examples:
         columns: The names of the features.
         categories: How many of the first features are places in a list of values.
         weights: The weight of each example; None where all are the same.
+        chunk_rows: How many of them are a chunk; 0 where all are one.
     """
 
     features: Floats
@@ -40,6 +46,7 @@ class Examples:
     columns: tuple[str, ...]
     categories: int = 0
     weights: Floats | None = None
+    chunk_rows: int = 0
 
     def __len__(self) -> int:
         return len(self.values)
@@ -57,21 +64,50 @@ class Examples:
     @property
     def codes(self) -> Integers:
         """For each example the place of its class in `classes`."""
-        return cast("Integers", self.values)
+        return cast("Integers", self.values.astype("int64", copy=False))
 
     @property
     def labels(self) -> Labels:
         """The class of each example; of a regression, its number."""
         return self.values if self.is_regression else self.classes[self.codes]
 
-    def some(self, rows: Integers) -> Examples:
+    def some(self, rows: Integers | slice) -> Examples:
         """Return the examples in these rows, in this order."""
+        values = self.values[rows]
         return replace(
             self,
             features=self.features[rows],
-            values=self.values[rows],
+            values=values if self.is_regression else values.astype("int64", copy=False),
             weights=None if self.weights is None else self.weights[rows],
+            chunk_rows=0,
         )
+
+    @property
+    def fewest(self) -> int:
+        """The number of examples in the last chunk, which has the fewest."""
+        return len(self) % self.chunk_rows or self.chunk_rows if self.chunk_rows else len(self)
+
+    def chunks(self, number: int | None = None, seed: int = 0) -> Iterator[Examples]:
+        """Yield the examples, chunk by chunk: in their order, or in that of an epoch.
+
+        Args:
+            number: The number of the epoch, from 1; the order follows from it and from the seed.
+            seed: The random seed.
+        """
+        if not self.chunk_rows:
+            yield self
+            return
+        starts: list[int] = list(range(0, len(self), self.chunk_rows))
+        if number is not None:
+            starts = [starts[place] for place in shuffled(len(starts), number, seed)]
+        for start in starts:
+            yield self.some(slice(start, start + self.chunk_rows))
+
+
+def shuffled(count: int, number: int, seed: int) -> Integers:
+    """Return the places of `count` examples in the order in which epoch `number` sees them."""
+    order: Integers = import_module("numpy").random.default_rng([seed, number]).permutation(count)
+    return order
 
 
 @frozen(eq=False)

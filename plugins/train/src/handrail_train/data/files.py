@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from handrail.frozen import frozen
-from handrail_storage import count_text
-from handrail_train.data.source import ENDINGS
-from handrail_train.data.table import Content, format_of, read_table
+from handrail_train.data.scratch import scratch_file
+from handrail_train.data.source import ENDINGS, split_sheet
+from handrail_train.data.spool import IN_MEMORY
+from handrail_train.data.table import Content, format_of, read_tables
 from handrail_train.errors import DataError
 from handrail_train.names import cut
 
@@ -51,7 +54,7 @@ def local_files(address: str) -> list[SourceFile]:
     Raises:
         DataError: There is none.
     """
-    place = os.path.expanduser(address)
+    place, sheet = split_sheet(os.path.expanduser(address))
     if os.path.isdir(place):
         found = [os.path.join(place, *each) for each in _below(place)]
         root = place
@@ -59,9 +62,9 @@ def local_files(address: str) -> list[SourceFile]:
         found = [each for each in glob.glob(place, recursive=True) if os.path.isfile(each)]
         root = _fixed(place)
     else:
-        return [_local(place, place, {})]
+        return [_local(address, place, {})]
     files = [
-        _local(each, each, parts_of(os.path.relpath(each, root)))
+        _local(f"{each}#{sheet}" if sheet else each, each, parts_of(os.path.relpath(each, root)))
         for each in sorted(found)
         if format_of(each) is not None and not os.path.basename(each).startswith(_BESIDE)
     ]
@@ -145,41 +148,48 @@ def read_files(
     columns: Sequence[str] | None,
     texts: Sequence[str],
     store: Any = None,
-) -> Any:
-    """Return the rows of all files as one `pyarrow.Table`.
+    folder: Path | None = None,
+) -> Iterator[Any]:
+    """Yield the rows of all files as Arrow tables, of which each fits into memory.
 
     Raises:
         DataError: A file cannot be read, or has other columns than the first one.
     """
-    pa = import_module("pyarrow")
-    tables: list[Any] = []
+    names: set[str] = set()
     for file in files:
-        content: Content | None = file.path
-        if content is None:
-            content = store.read(file.key)
-            if content is None:
-                raise DataError(f"{shown}: {file.name} was there, and is gone")
-        table = read_table(content, file.name, columns, texts)
-        for name, value in file.parts.items():
-            if name not in table.column_names:
-                table = table.append_column(name, _repeated(value, table.num_rows))
-        tables.append(table)
-    names = set(tables[0].column_names)
-    for file, table in zip(files, tables, strict=True):
-        if set(table.column_names) != names:
-            others = sorted(names ^ set(table.column_names))
-            raise DataError(
-                f"{shown}: {file.name} has other columns than {files[0].name}: {cut(str(others))}",
-                ways_out=("give files with the same columns", "or only those: a pattern"),
-            )
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise DataError(
-            f"{shown}: {count_text(len(files), 'file')} do not fit together: "
-            f"{cut(str(error), 120)}",
-            ways_out=("say what a column is: --column NAME=category",),
-        ) from error
+        with _content(file, shown, store, folder) as content:
+            for number, table in enumerate(read_tables(content, file.name, columns, texts)):
+                for name, value in file.parts.items():
+                    if name not in table.column_names:
+                        table = table.append_column(name, _repeated(value, table.num_rows))
+                here = set(table.column_names)
+                names = names or here
+                # Later pieces of a file may have a value that no object before them had.
+                if not number and here != names:
+                    raise DataError(
+                        f"{shown}: {file.name} has other columns than {files[0].name}: "
+                        f"{cut(str(sorted(names ^ here)))}",
+                        ways_out=("give files with the same columns", "or only those: a pattern"),
+                    )
+                yield table
+
+
+@contextmanager
+def _content(file: SourceFile, shown: str, store: Any, folder: Path | None) -> Generator[Content]:
+    """Yield a file, or the content of an object: in memory if it is small, else in a file."""
+    if file.path is not None:
+        yield file.path
+        return
+    if store.stat(file.key) is None:
+        raise DataError(f"{shown}: {file.name} was there, and is gone")
+    into: IO[bytes] = io.BytesIO()
+    for block in store.blocks(file.key):
+        into.write(block)
+        if isinstance(into, io.BytesIO) and into.tell() > IN_MEMORY:
+            kept, into = into, scratch_file(folder)
+            into.write(kept.getbuffer())
+    with into:
+        yield into
 
 
 def _repeated(value: str, count: int) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail_train.errors import DataError
 from handrail_train.names import near
 
@@ -25,7 +25,7 @@ TARGET = "target"  # Of a bundled set.
 
 ENDINGS = (
     *(".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq"),
-    *(".arrow", ".feather", ".ipc", ".xlsx"),
+    *(".arrow", ".feather", ".ipc", ".xlsx", ".xlsm"),
 )
 
 Kind = Literal["bundled", "files", "objects", "sqlite", "postgres"]
@@ -35,6 +35,7 @@ _SQLITE = (".db", ".sqlite", ".sqlite3")
 _MAGIC = re.compile(r"[*?\[]")
 KINDS = (
     f"a file that ends in {', '.join(ENDINGS)}",
+    "a sheet of a workbook: book.xlsx#Orders",
     "a folder or a pattern: exported/, 'in/*.parquet'",
     "s3://bucket/path, gs:// or az://",
     "an SQLite file, with --table or --query: people.db",
@@ -88,20 +89,33 @@ class Source:
     @property
     def name(self) -> str:
         """A name for what is learnt from it, such as `people` for `in/people.csv`."""
-        if self.table is not None:
-            return self.table
-        parts = [each for each in re.split(r"[/\\]", self.place) if each]
+        place, sheet = split_sheet(self.place)
+        if self.table is not None or sheet is not None:
+            return self.table or sheet or ""
+        parts = [each for each in re.split(r"[/\\]", place) if each]
         for part in reversed(parts):
             if not _MAGIC.search(part) and "=" not in part:
                 return Path(part).stem
         return "model"
 
     def read(self, columns: Sequence[str] | None = None, texts: Sequence[str] = ()) -> Any:
-        """Return its rows as a `pyarrow.Table`.
+        """Return its rows as a `pyarrow.Table`; see `tables`."""
+        from handrail_train.data.spool import joined  # noqa: PLC0415 - not to plan
+
+        return joined(list(self.tables(columns, texts)), self.shown)
+
+    def tables(
+        self,
+        columns: Sequence[str] | None = None,
+        texts: Sequence[str] = (),
+        folder: Path | None = None,
+    ) -> Iterator[Any]:
+        """Yield its rows as Arrow tables, of which each fits into memory; at least one.
 
         Args:
             columns: Only these, where that spares work.
             texts: Columns of text files whose values are texts, whatever they look like.
+            folder: The folder for large objects of an object storage; see `scratch_file`.
 
         Raises:
             DataError: It cannot be read, or is no table.
@@ -110,22 +124,24 @@ class Source:
         from handrail_train.data import databases, files  # noqa: PLC0415 - not to plan
 
         if self.kind == "bundled":
-            return _bundled(self.place)
-        if self.kind == "sqlite":
-            return databases.read_sqlite(Path(self.place), self.table, self.query)
-        if self.kind == "postgres":
-            return databases.read_postgres(self.place, self.shown, self.table, self.query)
-        found, store = self._files()
-        return files.read_files(found, self.shown, columns, texts, store)
+            yield _bundled(self.place)
+        elif self.kind == "sqlite":
+            yield from databases.read_sqlite(Path(self.place), self.table, self.query)
+        elif self.kind == "postgres":
+            yield from databases.read_postgres(self.place, self.shown, self.table, self.query)
+        else:
+            found, store = self._files()
+            yield from files.read_files(found, self.shown, columns, texts, store, folder)
 
     def missing_input(self) -> Iterator[tuple[str, str]]:
         """Yield why the file or folder cannot be read, where that can be seen; else nothing."""
         from handrail_storage.inputs import missing  # noqa: PLC0415 - not to list actions
 
-        is_pattern = _MAGIC.search(self.place) and not os.path.exists(self.place)
+        place, _ = split_sheet(self.place)
+        is_pattern = _MAGIC.search(place) and not os.path.exists(place)
         if self.kind == "sqlite" or (self.kind == "files" and not is_pattern):
-            is_folder = os.path.isdir(self.place)
-            yield from missing("folder" if is_folder else "file", "data", self.place, self.shown)
+            is_folder = os.path.isdir(place)
+            yield from missing("folder" if is_folder else "file", "data", place, self.shown)
 
     def stamp(self) -> str | None:
         """Return a text that differs if the rows may; None where only reading them tells.
@@ -154,7 +170,8 @@ class Source:
             return local_files(self.place), None
         from handrail_train.store import open_store  # noqa: PLC0415 - not to plan
 
-        scheme, _, tail = self.place.partition("://")
+        place, sheet = split_sheet(self.place)
+        scheme, _, tail = place.partition("://")
         bucket, _, key = tail.partition("/")
         magic = _MAGIC.search(key)
         # The store is the folder above what is looked for.
@@ -162,13 +179,24 @@ class Source:
         store = open_store(f"{scheme}://{bucket}/{above}".rstrip("/"))
         rest = key[len(above) :].strip("/")
         found = matching_files(store, rest) if magic else files_at(store, rest)
+        if sheet is not None:
+            found = [replace(each, name=f"{each.name}#{sheet}") for each in found]
         if not found:
             raise nothing(self.shown)
         return found, store
 
 
+def split_sheet(text: str) -> tuple[str, str | None]:
+    """Return where a workbook is, and the sheet that `book.xlsx#Orders` names; else None."""
+    if ".xls" not in text.lower():
+        return text, None
+    from handrail_arrow.excel import split_address  # noqa: PLC0415 - only for workbooks
+
+    return split_address(text)
+
+
 def _may_be_table(place: str) -> bool:
-    lower = place.lower().removesuffix(".gz")
+    lower = split_sheet(place)[0].lower().removesuffix(".gz")
     # A pattern, or a folder, tells its formats when it is read.
     return lower.endswith(ENDINGS) or _MAGIC.search(place) is not None or os.path.isdir(place)
 
@@ -192,12 +220,13 @@ def _parsed(text: str) -> tuple[Kind, str, str]:
     raise DataError(f"no source is known as {name}://", ways_out=KINDS)
 
 
-def load_dataset(source: Source, choice: Choice) -> Dataset:
+def load_dataset(source: Source, choice: Choice, folder: Path | None = None) -> Dataset:
     """Load what is to be learnt.
 
     Args:
         source: The source.
         choice: What is to be learnt from which columns.
+        folder: The folder for what does not fit into memory; see `scratch_file`.
 
     Raises:
         DataError: The table cannot be read, or nothing can be learnt from it.
@@ -206,7 +235,8 @@ def load_dataset(source: Source, choice: Choice) -> Dataset:
     from handrail_train.data.dataset import Dataset  # noqa: PLC0415 - not to plan
 
     texts = [name for name, kind in choice.kinds.items() if kind in ("category", "text")]
-    return Dataset.of(source.read(choice.columns, texts), source.shown, choice)
+    tables = source.tables(choice.columns, texts, folder)
+    return Dataset.of(tables, source.shown, choice, folder)
 
 
 def _bundled(name: str) -> Any:

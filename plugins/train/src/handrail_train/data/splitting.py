@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +13,61 @@ from handrail_train.errors import DataError
 from handrail_train.names import some_of
 
 if TYPE_CHECKING:
+    from numpy import uint8
+    from numpy.typing import NDArray
+
     from handrail_train.data.dataset import Dataset
     from handrail_train.data.examples import Integers, Values
 
 
+TRAIN, VALIDATION, TEST = range(3)
+
+
 @frozen(eq=False)
 class Rows:
-    """The rows of each part of a table, in their order; no row is in two of them."""
+    """The rows of each part of a table; each row is in one of them.
 
-    train: Integers
-    validation: Integers
-    test: Integers
+    Attributes:
+        parts: For each row `TRAIN`, `VALIDATION` or `TEST`: one byte.
+    """
+
+    parts: NDArray[uint8]
 
     @classmethod
-    def none(cls) -> Rows:
-        """Return no rows."""
-        empty = import_module("numpy").empty(0, dtype="int64")
-        return cls(train=empty, validation=empty, test=empty)
+    def of(cls, count: int, *, validation: Sequence[Any] = (), test: Sequence[Any] = ()) -> Rows:
+        """Return `count` rows, of which those at the given arrays of places are not trained on."""
+        np = import_module("numpy")
+        parts = np.full(count, TRAIN, dtype="uint8")
+        for part, arrays in ((VALIDATION, validation), (TEST, test)):
+            for places in arrays:
+                parts[places] = part
+        return cls(parts=parts)
+
+    @property
+    def train(self) -> Integers:
+        """The places of the rows of the training, in their order."""
+        return self._at(TRAIN)
+
+    @property
+    def validation(self) -> Integers:
+        """The places of the rows of the validation, in their order."""
+        return self._at(VALIDATION)
+
+    @property
+    def test(self) -> Integers:
+        """The places of the rows of the test, in their order."""
+        return self._at(TEST)
+
+    def _at(self, part: int) -> Integers:
+        found: Integers = import_module("numpy").flatnonzero(self.parts == part)
+        return found
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of rows of `train`, `validation` and `test`."""
+        np = import_module("numpy")
+        parts = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+        return {name: int(np.count_nonzero(self.parts == part)) for name, part in parts.items()}
 
 
 @frozen
@@ -51,10 +90,13 @@ class Division:
         Each class with at least three rows is in every part that has a share.
         """
         np: Any = import_module("numpy")
-        order = np.random.default_rng([self.seed, 0]).permutation(len(values))
+        order = _places(len(values))
+        np.random.default_rng([self.seed, 0]).shuffle(order)
         if target.task == "regression":
-            return self._taken([order])
-        return self._taken([order[values[order] == code] for code in range(len(target.classes))])
+            return self._taken(len(values), [order])
+        codes = values[order]
+        classes = (order[codes == code] for code in range(len(target.classes)))
+        return self._taken(len(values), classes)
 
     def by_group(self, groups: Any) -> Rows:
         """Divide groups of rows at random: rows of one group are in one part.
@@ -74,12 +116,7 @@ class Division:
                 ways_out=("give --split-group a column with more values",),
             )
         order = np.random.default_rng([self.seed, 0]).permutation(count)
-        found = self._taken([order])
-        train, validation, test = (
-            np.flatnonzero(np.isin(codes, some))
-            for some in (found.train, found.validation, found.test)
-        )
-        return Rows(train=train, validation=validation, test=test)
+        return Rows(parts=self._taken(count, [order]).parts[codes])
 
     def by_time(self, times: Any) -> Rows:
         """Divide rows by time: the last ones are the test, those before it the validation.
@@ -104,27 +141,24 @@ class Division:
                 "the rows have too few moments to be divided by them",
                 ways_out=("give --split-time a column with more values",),
             )
-        train, validation, test = (np.sort(part) for part in (train, validation, test))
-        return Rows(train=train, validation=validation, test=test)
+        return Rows.of(count, validation=[validation], test=[test])
 
     def _ends(self, count: int) -> tuple[int, int]:
         tested = _taken(count, self.test_share, leaving=2 if self.validation_share else 1)
         validated = _taken(count - tested, self.validation_share, leaving=1)
         return count - tested - validated, count - tested
 
-    def _taken(self, groups: list[Integers]) -> Rows:
-        """Return the parts of several lists of rows, each divided by itself."""
-        np: Any = import_module("numpy")
-        parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+    def _taken(self, count: int, groups: Iterable[Integers]) -> Rows:
+        """Return the parts of several lists of places below `count`, each divided by itself."""
+        validation: list[Integers] = []
+        test: list[Integers] = []
         for rows in groups:
             # At least one is left for each part that there is.
             tested = _taken(len(rows), self.test_share, leaving=2 if self.validation_share else 1)
             validated = _taken(len(rows) - tested, self.validation_share, leaving=1)
-            ends = (tested, tested + validated)
-            for part, some in zip(parts, np.split(rows, ends), strict=True):
-                part.append(some)
-        test, validation, train = (np.sort(np.concatenate(part)) for part in parts)
-        return Rows(train=train, validation=validation, test=test)
+            test.append(rows[:tested])
+            validation.append(rows[tested : tested + validated])
+        return Rows.of(count, validation=validation, test=test)
 
 
 def fold_of(dataset: Dataset, fold: int, *, folds: int, seed: int) -> Rows:
@@ -138,28 +172,27 @@ def fold_of(dataset: Dataset, fold: int, *, folds: int, seed: int) -> Rows:
     """
     np: Any = import_module("numpy")
     rng, values = np.random.default_rng([seed, 1]), dataset.values
+    keys, count = None, len(values)
     if dataset.group is not None:
         keys, count = _group_codes(dataset.group)
-        order = rng.permutation(count)
-    else:
-        keys, count = np.arange(len(values)), len(values)
-        order = rng.permutation(count)
-        if dataset.target.task == "classification":
-            order = order[np.argsort(values[order], kind="stable")]
     if count < folds:
         raise DataError(
             f"there are {count} rows or groups for {folds} folds", ways_out=("give fewer --folds",)
         )
-    places = np.empty(count, dtype="int64")
-    places[order] = np.arange(count) % folds
-    tested = places[keys] == fold
-    rows = Rows(
-        train=np.flatnonzero(~tested),
-        validation=np.empty(0, dtype="int64"),
-        test=np.flatnonzero(tested),
-    )
+    order = _places(count)
+    rng.shuffle(order)
+    if keys is None and dataset.target.task == "classification":
+        order = order[np.argsort(values[order], kind="stable")]
+    tested = np.zeros(count, dtype=bool)
+    tested[order[fold::folds]] = True
+    rows = Rows.of(len(values), test=[tested if keys is None else tested[keys]])
     check_classes(values, dataset.target, rows, dataset.source)
     return rows
+
+
+def _places(count: int) -> Any:
+    """Return the numbers below `count`, in four bytes each where that is enough."""
+    return import_module("numpy").arange(count, dtype="int32" if count < 1 << 31 else "int64")
 
 
 def _group_codes(groups: Any) -> tuple[Any, int]:
@@ -191,10 +224,9 @@ def check_classes(values: Values, target: Target, rows: Rows, source: str) -> No
             f"and test; too few have {some_of(small)}",
             ways_out=("add rows of them, or leave them out", "check that --target names a class"),
         )
-    for name in ("train", "validation", "test"):
-        part = getattr(rows, name)
-        there = np.bincount(values[part], minlength=len(labels))
-        if not len(part) or (name == "train" and (there > 0).all()):
+    for code, (name, count) in enumerate(rows.counts.items()):
+        there = np.bincount(values[rows.parts == code], minlength=len(labels))
+        if not count or (name == "train" and (there > 0).all()):
             continue
         gone = [repr(label) for label, count in zip(labels, there, strict=True) if not count]
         if name == "train" or (there > 0).sum() < 2:

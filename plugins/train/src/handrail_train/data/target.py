@@ -56,7 +56,7 @@ class Target:
         """
         task, why = (asked, "as asked") if asked else _inferred(column, name, source)
         if task == "classification":
-            labels = _labels(column, name, source)
+            labels = _labels(column.unique(), name, source)
             classes = import_module("numpy").unique(labels).tolist()
             return cls(name=name, task=task, why=why, classes=tuple(classes))
         numbers = _numbers(column, name, source)
@@ -69,7 +69,7 @@ class Target:
         )
 
     def values(self, column: Any, source: str) -> Values:
-        """Return the places of the classes of a column, or its numbers.
+        """Return the places of the classes of a column, in few bytes each, or its numbers.
 
         Raises:
             DataError: There is a class that was not known, or something that is no number.
@@ -77,14 +77,16 @@ class Target:
         np = import_module("numpy")
         if self.task == "regression":
             return cast("Values", _numbers(column, self.name, source))
-        labels, classes = _labels(column, self.name, source), self.labels
+        encoded, classes = column.dictionary_encode().combine_chunks(), self.labels
+        labels = _labels(encoded.dictionary, self.name, source)
         places = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
         if (wrong := classes[places] != labels).any():
             unknown = sorted({str(each) for each in labels[wrong].tolist()})
             raise DataError(
                 f"{source}: {self.name!r} has classes that are unknown: {some_of(unknown)}"
             )
-        return cast("Values", places.astype("int64"))
+        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        return cast("Values", places.astype(np.min_scalar_type(len(classes)))[indices])
 
     @property
     def labels(self) -> Labels:

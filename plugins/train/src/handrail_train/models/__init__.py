@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from handrail_train.data.examples import shuffled
 from handrail_train.models.installed import installed_kinds, kind_named
 from handrail_train.models.kind import Fit, Hyper, ModelKind
-from handrail_train.models.sklearn_kind import SklearnKind, shuffled
+from handrail_train.models.sklearn_kind import SklearnKind
 
 __all__ = [
     "Fit",

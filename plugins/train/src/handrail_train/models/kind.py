@@ -62,6 +62,8 @@ class ModelKind(ABC, Generic[H]):
         tasks: What it can learn: classes, numbers, or both.
         encoding: How it takes the columns of a table; see `handrail_train.data.encoder`.
         descends: Whether it descends along a gradient, in steps that can be too large.
+        in_chunks: Whether it can learn from examples that do not fit into memory, chunk by chunk;
+            see `Examples.chunks`.
         modules: The modules that have to be importable, by the name of the distribution.
         extra: The requirement to install if a module is missing.
         suffix: Suffix of the file of a stored model.
@@ -71,6 +73,7 @@ class ModelKind(ABC, Generic[H]):
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
     encoding: ClassVar[Encoding] = "scaled"
     descends: ClassVar[bool] = False
+    in_chunks: ClassVar[bool] = False
     modules: ClassVar[Mapping[str, str]]
     extra: ClassVar[str] = "handrail-train"
     suffix: ClassVar[str]
@@ -114,6 +117,15 @@ class ModelKind(ABC, Generic[H]):
         raise NotImplementedError(
             f"{type(self).__name__} has regression in `tasks`, and no numbers"
         )
+
+    def memory(self, rows: int, width: int) -> int:
+        """Return about how many bytes it needs for all examples of a training, with the examples.
+
+        Args:
+            rows: The number of examples.
+            width: The number of features of each.
+        """
+        return 0 if self.in_chunks else 2 * 8 * rows * width
 
     def artefact(self, content: bytes) -> bytes:
         """Return the stored form of a result of `Fit.dump`: equal for equal models."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from handrail_train.data.examples import Examples
+from handrail_train.data.matrix import Matrix
 from handrail_train.errors import ModelError
 from handrail_train.models.kind import Fit, Hyper, ModelKind
 
@@ -42,6 +43,7 @@ class LightGBM(ModelKind[LightGBMHyper]):
     encoding: ClassVar[Encoding] = "native"
     modules: ClassVar[Mapping[str, str]] = {"lightgbm": "lightgbm"}
     extra: ClassVar[str] = "handrail-train[lightgbm]"
+    in_chunks: ClassVar[bool] = True
     suffix: ClassVar[str] = ".lightgbm.txt"
 
     def begin(self, hyper: LightGBMHyper, examples: Examples, seed: int) -> Fit:
@@ -56,6 +58,10 @@ class LightGBM(ModelKind[LightGBMHyper]):
             return library.Booster(model_str=content.decode())
         except (library.basic.LightGBMError, UnicodeDecodeError) as error:
             raise ModelError(f"this is no model of LightGBM that can be read: {error}") from error
+
+    def memory(self, rows: int, width: int) -> int:
+        # Of numbers only the bins, and of a row its gradients and what is told of it so far.
+        return rows * (width + 48)
 
     def probabilities(self, model: Any, features: Floats) -> Floats:
         np = import_module("numpy")
@@ -87,9 +93,12 @@ class _LightGBMFit(Fit):
             "force_row_wise": True,  # Else it measures which way is faster, and may choose another.
             "verbosity": -1,
         }
+        features: Any = examples.features
+        if isinstance(features, Matrix):
+            features = features.mapped()  # It is read once, and the bins are kept.
         # Without the names of the features: it refuses some of those that files have.
         self._data = self._library.Dataset(
-            examples.features,
+            features,
             examples.values,
             weight=examples.weights,
             categorical_feature=list(range(examples.categories)),

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from handrail_train.data.examples import Examples
+from handrail_train.data.examples import Examples, shuffled
 from handrail_train.models.kind import Hyper
-from handrail_train.models.sklearn_kind import SklearnKind, shuffled, weighted
+from handrail_train.models.sklearn_kind import SklearnKind, weighted
 
 
 class MLPHyper(Hyper):
@@ -34,6 +34,7 @@ class MLP(SklearnKind[MLPHyper]):
 
     hyper: ClassVar[type[Hyper]] = MLPHyper
     descends: ClassVar[bool] = True
+    in_chunks: ClassVar[bool] = True
     allowed = (
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
@@ -48,7 +49,7 @@ class MLP(SklearnKind[MLPHyper]):
             solver=hyper.solver,
             learning_rate_init=hyper.learning_rate,
             alpha=hyper.alpha,
-            batch_size=min(hyper.batch_size, len(examples)),
+            batch_size=min(hyper.batch_size, examples.fewest),
             random_state=seed,
             shuffle=False,  # It would do so in the same order in each call.
         )

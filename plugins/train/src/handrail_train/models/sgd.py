@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat
 
-from handrail_train.data.examples import Examples
+from handrail_train.data.examples import Examples, shuffled
 from handrail_train.errors import ModelError
 from handrail_train.models.kind import Hyper
-from handrail_train.models.sklearn_kind import SklearnKind, shuffled, weighted
+from handrail_train.models.sklearn_kind import SklearnKind, weighted
 
 _LOSSES_OF_CLASSES = ("log_loss", "modified_huber")  # Those that give probabilities.
 
@@ -41,6 +41,7 @@ class SGD(SklearnKind[SGDHyper]):
 
     hyper: ClassVar[type[Hyper]] = SGDHyper
     descends: ClassVar[bool] = True
+    in_chunks: ClassVar[bool] = True
 
     def make(self, hyper: SGDHyper, examples: Examples, seed: int) -> Any:
         linear = import_module("sklearn.linear_model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,7 +15,7 @@ from handrail_train.models.skops_file import canonical, dump_skops, load_skops
 from handrail_train.models.state_file import dump_state, is_state, load_state
 
 if TYPE_CHECKING:
-    from handrail_train.data.examples import Floats, Integers
+    from handrail_train.data.examples import Floats
     from handrail_train.data.target import Task
 
 
@@ -40,9 +41,12 @@ class SklearnKind(ModelKind[H]):
     ) -> Mapping[str, float]:
         """Train an epoch, and return its figures; see `Fit.epoch`.
 
+        Where the kind has `in_chunks`, this is done for each chunk of the examples, in an order
+        that follows from the seed and the epoch; the mean of the figures is that of the epoch.
+
         Args:
             estimator: The result of `make`, or a loaded estimator.
-            examples: The examples.
+            examples: The examples, or a chunk of them.
             number: The number of the epoch, from 1.
             seed: The random seed.
         """
@@ -89,7 +93,12 @@ class _SklearnFit(Fit):
         self._checked = False
 
     def epoch(self, number: int) -> Mapping[str, float]:
-        return self._kind.train(self._estimator, self._examples, number, self._seed)
+        found: defaultdict[str, float] = defaultdict(float)
+        for chunk in self._examples.chunks(number, self._seed):
+            shown = self._kind.train(self._estimator, chunk, number, self._seed)
+            for name, value in shown.items():
+                found[name] += value * len(chunk) / len(self._examples)
+        return found
 
     @property
     def model(self) -> Any:
@@ -103,12 +112,6 @@ class _SklearnFit(Fit):
             self._checked = True
         state = dump_state(self._estimator, allowed)
         return dump_skops(self._estimator, None) if state is None else state
-
-
-def shuffled(count: int, number: int, seed: int) -> Integers:
-    """Return the places of `count` examples in the order in which epoch `number` sees them."""
-    order: Integers = import_module("numpy").random.default_rng([seed, number]).permutation(count)
-    return order
 
 
 def weighted(examples: Examples) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class LoadDatasetStep(BaseStep[TrainContext]):
         stamp = context.options.source().stamp()
         learnt = context.read_dataset()
         dataset, encoder, target = learnt.dataset, learnt.encoder, learnt.dataset.target
-        parts = {name: len(getattr(learnt.rows, name)) for name in ("train", "validation", "test")}
+        parts, chunk_rows = learnt.rows.counts, learnt.split.train.chunk_rows
         doubts = list(dataset.doubts(encoder, learnt.rows))
         context.dataset = {
             "fingerprint": dataset.fingerprint(),
@@ -56,6 +56,7 @@ class LoadDatasetStep(BaseStep[TrainContext]):
             "target": target.to_dict(),
             "doubts": doubts,
             **parts,
+            "chunk_rows": chunk_rows or parts["train"],
         }
         attach_columns(context)
         for kind, told in _told(encoder):
@@ -63,9 +64,10 @@ class LoadDatasetStep(BaseStep[TrainContext]):
         for doubt in doubts:
             context.log("doubt", {"summary": doubt})
         left_out = f", {count_text(dataset.dropped, 'row')} left out" if dataset.dropped else ""
+        in_chunks = f" in chunks of {chunk_rows:,}" if chunk_rows else ""
         told = f"{len(target.classes)} classes" if target.task == "classification" else "regression"
         summary = (
-            f"{count_text(len(dataset), 'row')}{left_out}, "
+            f"{count_text(len(dataset), 'row')}{in_chunks}{left_out}, "
             f"{_counted(encoder)}, {told} ({target.why})"
         )
         data = {
@@ -73,6 +75,7 @@ class LoadDatasetStep(BaseStep[TrainContext]):
             "rows": len(dataset),
             "columns": len(encoder.columns),
             "task": target.task,
+            **({"chunk_rows": chunk_rows} if chunk_rows else {}),
             **({"classes": len(target.classes)} if target.task == "classification" else {}),
             **parts,
             **({} if stamp is None else {"stamp": stamp}),

@@ -69,7 +69,10 @@ class TrainModelStep(BaseStep[TrainContext]):
             seed=options.seed,
             schedule=schedule,
             checkpoints=checkpoints,
-            about={"data": context.dataset["fingerprint"]},
+            about={
+                "data": context.dataset["fingerprint"],
+                "rows in a chunk": split.train.chunk_rows or len(split.train),
+            },
             told=told,
         )
         kept = training.run()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 REPORTED = (
     *("target", "task", "features", "drop", "column", "missing", "class_weight"),
     *("epochs", "patience", "tolerance", "test_share", "validation_share"),
-    *("split_group", "split_time", "folds", "seed"),
+    *("split_group", "split_time", "folds", "seed", "chunk_rows"),
 )
 
 
@@ -146,7 +146,7 @@ def _plots(context: TrainContext) -> Iterator[tuple[str, str]]:
         learnt = context.use_learnt()
         truth = learnt.dataset.values[learnt.rows.test]
         told = context.use_predictor().of(learnt.split.test)
-        yield "told_and_true", pictures.residuals_chart(truth.tolist(), told.tolist())
+        yield "told_and_true", pictures.residuals_chart(truth, told)
 
 
 def _about(context: TrainContext) -> dict[str, Any]:

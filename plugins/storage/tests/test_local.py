@@ -11,6 +11,7 @@ import pytest
 
 from handrail_storage import Caller, Listed, Reader, StorageError, Store, TakenError, open_store
 from handrail_storage.backend import beside, write_whole
+from handrail_storage.stored import versions_of
 
 OURS, THEIRS = "run-1/save", "run-2/save"
 
@@ -79,6 +80,47 @@ def test_a_folder_that_another_run_removes_while_it_is_empty_is_made_again(
     monkeypatch.setattr(os, "makedirs", make_then_remove)
     store.create("a/b/c", content, OURS)
     assert store.read("a/b/c") == b"1"
+
+
+def test_a_glance_finds_what_a_look_finds(store: Store) -> None:
+    """Files by size and version, whatever else is there, and nothing where there is nothing."""
+    for key in ("a", "d/b", "d/e/c"):
+        store.create(key, key.encode(), OURS)
+    root = Path(store.address)
+    (root / "folder").mkdir()
+    (root / "link").symlink_to("a")
+    (root / "inside").symlink_to("d")
+    there = ["a", "d/b", "d/e/c", "folder", "link", "inside/b"]
+    found = store.glance([*there, "none", "d/none", "no/such/folder", "a/below/a/file"])
+    known = store.stats(there)
+    assert {*found} == {*known} == {*there}
+    assert len(found) == len(there)
+    for key, each in known.items():
+        glanced = found[key]
+        assert key in found
+        assert glanced.is_same(each)
+        assert versions_of(found)[key] == glanced.version == each.version
+    assert versions_of(known) == versions_of(found)
+
+
+def test_a_glance_needs_no_right_to_list_a_folder(store: Store) -> None:
+    store.create("d/a", b"1", OURS)
+    folder = Path(store.address, "d")
+    folder.chmod(0o300)
+    try:
+        assert [*store.glance(["d/a", "d/b"])] == ["d/a"]
+    finally:
+        folder.chmod(0o700)
+
+
+def test_a_glance_through_a_folder_that_leads_elsewhere_is_an_error(
+    store: Store, tmp_path: Path
+) -> None:
+    store.create("a", b"1", OURS)
+    (tmp_path / "theirs").mkdir()
+    Path(store.address, "door").symlink_to(tmp_path / "theirs")
+    with pytest.raises(StorageError, match="leads out"):
+        store.glance(["a", "door/theirs"])
 
 
 def test_temporary_names_of_a_killed_process_are_removed(store: Store) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -267,7 +267,7 @@ class Store(ABC):
     # Undoing
 
     def abort_unfinished(  # noqa: B027 - most have nothing to do
-        self, keys: Collection[str], run: str
+        self, keys: Iterable[str], run: str
     ) -> None:
         """Remove what a killed process of `run` had written of `keys`, but not stored, if possible.
 

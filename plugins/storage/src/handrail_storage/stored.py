@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
+
 from handrail.frozen import frozen, values_of
 
 Identity = tuple[int, ...]
@@ -83,3 +86,18 @@ class Stored(Listed):
     def run(self) -> str | None:
         """The run that created it; None for those of others."""
         return None if self.mark is None else self.mark.partition("/")[0]
+
+
+class Glanced(Mapping[str, Listed]):
+    """Objects by their keys, each of which is made when it is asked for."""
+
+    @abstractmethod
+    def versions(self) -> Mapping[str, str | None]:
+        """Return the version of each object, by its key."""
+
+
+def versions_of(found: Mapping[str, Listed]) -> Mapping[str, str | None]:
+    """Return the version of each object, by its key."""
+    if isinstance(found, Glanced):
+        return found.versions()
+    return {key: each.version for key, each in found.items()}

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     import pathspec
 
 _READ_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+_KIND_AND_READ, _PLAIN = 0o170000 | _READ_BY_ALL, stat.S_IFREG | _READ_BY_ALL
 _MOST = (1 << 63) - 1  # The largest integer of SQLite; some file systems have larger inodes.
+
+Row = tuple[str, str, str, int, int, int | None, int | None, int | None]
+"""The values of a `Found`, in its order."""
 
 
 @frozen
@@ -70,6 +74,10 @@ class Found:
     ctime: int | None = None
 
 
+row_of: Callable[[Found], Row] = attrgetter(*Found.__annotations__)
+"""Returns the values of a `Found`."""
+
+
 @frozen
 class LeftAlone:
     """A file or folder of the source that is not uploaded.
@@ -102,6 +110,10 @@ class FolderDiscovery:
 
     def find(self, search: Search) -> Iterator[Found | LeftAlone]:
         """Yield the files, folder by folder, by name."""
+        return (Found(*each) if isinstance(each, tuple) else each for each in self.rows(search))
+
+    def rows(self, search: Search) -> Iterator[Row | LeftAlone]:
+        """Yield the same, with a tuple for each file, which takes a fifth of the time."""
         walk = _Walk(search)
         for role, source in search.sources.items():
             # The real path, so that paths to avoid are recognized through links too.
@@ -121,7 +133,7 @@ class _Walk:
         self.exclude = _patterns(search.exclude)
         self.roots = tuple(os.path.realpath(each) for each in search.sources.values())
 
-    def folder(self, role: str, path: str, below: str) -> Iterator[Found | LeftAlone]:
+    def folder(self, role: str, path: str, below: str) -> Iterator[Row | LeftAlone]:
         """Walk one folder, and those in it, without recursion: folders may be deeply nested."""
         waiting = [(path, below)]
         avoid, takes_all = self.search.avoid, self.include is None and self.exclude is None
@@ -137,20 +149,21 @@ class _Walk:
                 continue
             folders: list[tuple[str, str]] = []
             for entry in entries:
-                name = f"{below}{readable(entry.name)}"
+                bare = entry.name
+                name = f"{below}{bare if bare.isprintable() else readable(bare)}"
                 if entry.is_dir(follow_symlinks=False):
-                    told = self._leave_folder(entry.path, name, entry.name)
+                    told = self._leave_folder(entry.path, name, bare)
                     if told is None:
                         folders.append((entry.path, f"{name}/"))
                     elif told:
                         yield told[0]
-                elif entry.name[0] == "." and not self._is_wanted_with_dot(entry.name):
+                elif bare[0] == "." and not self._is_wanted_with_dot(bare):
                     yield from self._hidden(name)
                 elif entry.path not in avoid and (takes_all or self._matches(name)):
-                    yield self._file(role, entry, name, is_link=entry.is_symlink())
+                    yield self._file(role, entry, entry.path, name, entry.is_symlink())
             waiting.extend(reversed(folders))
 
-    def listed(self, role: str, folder: str, name: str) -> Iterator[Found | LeftAlone]:
+    def listed(self, role: str, folder: str, name: str) -> Iterator[Row | LeftAlone]:
         """Find a file by the normalized path of a list; other kinds of files are problems."""
         path, told = os.path.join(folder, name), readable(name)
         if os.path.isabs(name) or name.partition("/")[0] == "..":
@@ -162,14 +175,14 @@ class _Walk:
         avoided = any(os.path.join(folder, each) in self.search.avoid for each in places)
         if avoided or FOLDER in name.split("/") or not self._matches(told):
             return
-        found: Found | LeftAlone
+        found: Row | LeftAlone
         if not os.path.lexists(path):
             found = LeftAlone(kind="unreadable", name=told, why="it is listed, and is not there")
         elif os.path.isdir(path):
             found = LeftAlone(kind="unreadable", name=told, why="it is listed, and is a folder")
         else:
             is_link = os.path.realpath(path) != path
-            found = self._file(role, Path(path), told, is_link=is_link)
+            found = self._file(role, Path(path), path, told, is_link)
         yield replace(found, kind="unreadable") if isinstance(found, LeftAlone) else found
 
     def _leave_folder(self, path: str, name: str, bare: str) -> list[LeftAlone] | None:
@@ -196,9 +209,8 @@ class _Walk:
         return self.include is None or self.include.match_file(name)
 
     def _file(
-        self, role: str, file: os.DirEntry[str] | Path, name: str, *, is_link: bool
-    ) -> Found | LeftAlone:
-        path = os.fspath(file)
+        self, role: str, file: os.DirEntry[str] | Path, path: str, name: str, is_link: bool
+    ) -> Row | LeftAlone:
         if is_link:
             real = os.path.realpath(path)
             if not os.path.exists(real):
@@ -209,18 +221,16 @@ class _Walk:
             found = file.stat()
         except OSError as error:
             return LeftAlone(kind="unreadable", name=name, why=error.strerror or str(error))
-        if not stat.S_ISREG(found.st_mode):
+        # Nearly all are regular files that can be read by all.
+        if found.st_mode & _KIND_AND_READ != _PLAIN:
             if stat.S_ISDIR(found.st_mode):
                 return LeftAlone(kind="link", name=name, why="links to folders are not followed")
-            return LeftAlone(kind="special", name=name, why="it is no regular file")
-        # Asking takes as long as all the rest, and nearly all files can be read by all.
-        if found.st_mode & _READ_BY_ALL != _READ_BY_ALL and not os.access(path, os.R_OK):
-            return LeftAlone(kind="unreadable", name=name, why="no permission to read it")
-        size, mtime, ctime = found.st_size, found.st_mtime_ns, found.st_ctime_ns
-        # By place: with names, it takes a third longer for each file.
-        return Found(
-            path, name, role, size, mtime, found.st_dev & _MOST, found.st_ino & _MOST, ctime
-        )
+            if not stat.S_ISREG(found.st_mode):
+                return LeftAlone(kind="special", name=name, why="it is no regular file")
+            if not os.access(path, os.R_OK):  # This takes as long as all the rest.
+                return LeftAlone(kind="unreadable", name=name, why="no permission to read it")
+        dev, ino = found.st_dev & _MOST, found.st_ino & _MOST
+        return path, name, role, found.st_size, found.st_mtime_ns, dev, ino, found.st_ctime_ns
 
 
 def read_names(path: Path) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def undo_transfer(
     keys = undoing.keys
     # In a folder, an interrupt may come between the creation of a file and its removal.
     if killed or storage.local:
-        storage.abort_unfinished([key for key in keys if key not in whole], recorded.claim)
+        storage.abort_unfinished((key for key in keys if key not in whole), recorded.claim)
     done = undoing.run(made=made, late=killed, progress=tell)
     folders = (f"{each}/" for each in keys.extent.folders if each)
     storage.leave_folders(folders, recorded.folders)

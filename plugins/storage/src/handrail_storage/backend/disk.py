@@ -9,6 +9,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from handrail_storage.backend.contents import Content
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import StorageError
 from handrail_storage.stored import Identity
@@ -19,7 +20,7 @@ FOLDER = ".handrail-target"
 _LONGEST = 255  # Bytes of a file name, on all usual file systems.
 
 
-def write_lasting(path: Path, content: bytes) -> None:
+def write_lasting(path: Path, content: bytes | Content) -> None:
     """Write or replace a file, and wait until the disk has it.
 
     Raises:
@@ -27,7 +28,10 @@ def write_lasting(path: Path, content: bytes) -> None:
     """
     path.unlink(missing_ok=True)  # Otherwise the target of a link would be written.
     with path.open("xb") as file:
-        file.write(content)
+        if isinstance(content, Content):
+            content.write_to(file)
+        else:
+            file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
@@ -45,7 +49,7 @@ def write_whole(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
-def write_shared(path: Path, content: bytes) -> None:
+def write_shared(path: Path, content: bytes | Content) -> None:
     """Write a file below `.handrail-target` for all who may use the target; see `write_whole`.
 
     Raises:

@@ -7,7 +7,7 @@ deletes an object only while it has that mark.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
@@ -328,10 +328,11 @@ class ObjectStore(Store):
         conditional = self.capabilities.delete_if and all(each.etag for each in found)
         return delete_unchanged(self.requests, found, conditional=conditional, progress=progress)
 
-    def abort_unfinished(self, keys: Collection[str], run: str) -> None:
+    def abort_unfinished(self, keys: Iterable[str], run: str) -> None:
         """Abort uploads in parts under these keys that a killed process of the run had begun."""
-        if self.place.scheme == "s3" and keys:
-            abort_unfinished(self.place, {self.requests.path(key) for key in keys}, run)
+        paths = set(map(self.requests.path, keys)) if self.place.scheme == "s3" else None
+        if paths:
+            abort_unfinished(self.place, paths, run)
 
 
 def _etag(replacing: Listed | None) -> str | None:

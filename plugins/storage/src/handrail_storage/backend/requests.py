@@ -6,6 +6,7 @@ import mimetypes
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail_storage.backend.clients import make_client
@@ -44,7 +45,6 @@ class Requests:
         scheme: The scheme of the place, such as `s3`.
         client: Does not retry: an object that is put at once is retried by `again`, which can check
             whether it had arrived after all.
-        patient: Retries by itself: if a part has failed, it sends that part again, not the file.
     """
 
     def __init__(
@@ -66,7 +66,12 @@ class Requests:
         if on_status is not None and place.scheme != "memory":
             self._watch = Watch(self._look, on_status)
         self.client = make_client(place, retries=0, caller=caller)
-        self.patient = make_client(place, retries=retries, caller=caller)
+
+    @cached_property
+    def patient(self) -> ObjectStore:
+        """A client that retries: if a part has failed, it sends that part again, not the file."""
+        # Each takes 10 ms: it reads the certificates of the system.
+        return make_client(self._place, retries=self._retries, caller=self._caller)
 
     def again(
         self,

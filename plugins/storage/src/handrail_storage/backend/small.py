@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import frozen
+from handrail_storage.backend.contents import Content, bytes_of
 from handrail_storage.backend.disk import (
     FOLDER,
     beside,
@@ -73,8 +74,17 @@ class SmallFiles(ABC):
             StorageError: The storage failed or refused.
         """
 
+    def content(self, name: str) -> Content | None:
+        """Return the content of a file that may be large, or None.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        found = self.get(name)
+        return None if found is None else Content(found.content)
+
     @abstractmethod
-    def put(self, name: str, content: bytes, *, spare: bool = False) -> str:
+    def put(self, name: str, content: bytes | Content, *, spare: bool = False) -> str:
         """Create or replace a file, and return its version.
 
         Args:
@@ -87,7 +97,7 @@ class SmallFiles(ABC):
         """
 
     @abstractmethod
-    def create(self, name: str, content: bytes) -> bool:
+    def create(self, name: str, content: bytes | Content) -> bool:
         """Create a file; return False if it exists, with other content.
 
         Raises:
@@ -167,19 +177,20 @@ class SmallObjects(SmallFiles):
                 raise
             return None
 
-    def put(self, name: str, content: bytes, *, spare: bool = False) -> str:
+    def put(self, name: str, content: bytes | Content, *, spare: bool = False) -> str:
         """Put it, whatever is there."""
-        key = f"{FOLDER}/{name}"
+        key, whole = f"{FOLDER}/{name}", bytes_of(content)
         return self._requests.again(
-            name, lambda: self._requests.put(key, content, _ATTRIBUTES, "overwrite") or ""
+            name, lambda: self._requests.put(key, whole, _ATTRIBUTES, "overwrite") or ""
         )
 
-    def create(self, name: str, content: bytes) -> bool:
+    def create(self, name: str, content: bytes | Content) -> bool:
         """Put it in one request if the storage refuses to replace; else look before."""
-        if self._put_unless_taken(name, content, None) is not None:
+        whole = bytes_of(content)
+        if self._put_unless_taken(name, whole, None) is not None:
             return True
         found = self.get(name)
-        return found is not None and found.content == content
+        return found is not None and found.content == whole
 
     def swap(self, name: str, content: bytes, version: str) -> str | None:
         """Put it in one request if the storage takes the condition; else look before."""
@@ -295,24 +306,30 @@ class SmallLocalFiles(SmallFiles):
             content = self._read(self._path(name))
         return None if content is None else Small(content=content, version=_version(content))
 
-    def put(self, name: str, content: bytes, *, spare: bool = False) -> str:
+    def content(self, name: str) -> Content | None:
+        """Open the file."""
+        with self._converting_errors(name), suppress(FileNotFoundError, NotADirectoryError):
+            return Content.at(self._path(name))
+        return None
+
+    def put(self, name: str, content: bytes | Content, *, spare: bool = False) -> str:
         """Write a temporary file, and rename it over the other."""
         path = self._path(name)
         with self._converting_errors(name), self._alone():
             if spare:
                 make_folders(str(path.parent))
-                _take_space(path, len(content))
+                _take_space(path, len(bytes_of(content)))
             self._write(path, content)
         return _version(content)
 
-    def create(self, name: str, content: bytes) -> bool:
+    def create(self, name: str, content: bytes | Content) -> bool:
         """Look, then write, in one turn."""
         path = self._path(name)
         with self._converting_errors(name), self._alone():
             found = self._read(path)
             if found is None:
                 self._write(path, content)
-        return found is None or found == content
+        return found is None or found == bytes_of(content)
 
     def swap(self, name: str, content: bytes, version: str) -> str | None:
         """Look, then write, in one turn."""
@@ -398,7 +415,7 @@ class SmallLocalFiles(SmallFiles):
                 folder.rmdir()
                 folder = folder.parent
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _write(self, path: Path, content: bytes | Content) -> None:
         make_folders(str(path.parent))
         write_shared(path, content)
 
@@ -458,7 +475,9 @@ def _take_space(path: Path, size: int) -> None:
     write_lasting(_spare_of(path), b"\1" * (size + _GROWTH))
 
 
-def _version(content: bytes) -> str:
+def _version(content: bytes | Content) -> str:
+    if isinstance(content, Content):
+        return hashlib.file_digest(content.opened(), "sha256").hexdigest()
     return hashlib.sha256(content).hexdigest()
 
 

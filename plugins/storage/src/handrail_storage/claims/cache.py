@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from handrail_storage.backend.contents import Content
 from handrail_storage.claims.lists import digest_of
 from handrail_storage.claims.records import ClaimState, Entry
 
@@ -29,19 +30,19 @@ class Cache:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
 
-    def read(self, digest: str) -> bytes | None:
+    def read(self, digest: str) -> Content | None:
         """Return a list, or None."""
         if self._folder is None:
             return None
         path = self._folder / f"{digest}.gz"
         with suppress(OSError, ValueError):
-            content = path.read_bytes()
+            content = Content.at(path)
             if digest_of(content) == digest:
                 os.utime(path)
                 return content
         return None
 
-    def keep(self, digest: str, content: bytes) -> None:
+    def keep(self, digest: str, content: Content) -> None:
         """Keep a list."""
         if self._folder is not None and not (self._folder / f"{digest}.gz").exists():
             self._write(f"{digest}.gz", content)
@@ -71,7 +72,7 @@ class Cache:
         with suppress(OSError):
             if path.read_bytes() == content:
                 return
-        self._write(_name_of(url), content)
+        self._write(_name_of(url), Content(content))
 
     def _forget_the_oldest(self) -> None:
         assert self._folder is not None
@@ -80,12 +81,13 @@ class Cache:
             for path in found[:-_MOST]:
                 path.unlink(missing_ok=True)
 
-    def _write(self, name: str, content: bytes) -> None:
+    def _write(self, name: str, content: Content) -> None:
         assert self._folder is not None
         temporary = self._folder / f"{name}.{os.getpid()}.tmp"
         with suppress(OSError):
             self._folder.mkdir(exist_ok=True)
-            temporary.write_bytes(content)
+            with temporary.open("wb") as file:
+                content.write_to(file)
             os.replace(temporary, self._folder / name)
 
 

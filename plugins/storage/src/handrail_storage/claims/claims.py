@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from handrail.frozen import frozen
+from handrail_storage.backend.contents import Content
 from handrail_storage.claims.cache import Cache
 from handrail_storage.claims.claim import Claim, OwnClaim
 from handrail_storage.claims.clock import Clock
@@ -345,7 +346,7 @@ class Claims:
         """
         prune(self._store, self._ledger, self._claimant.run, self._clock)
 
-    def _ask(self, keys: Keys, digest: str, content: bytes, epoch: str | None = None) -> Claim:
+    def _ask(self, keys: Keys, digest: str, content: Content, epoch: str | None = None) -> Claim:
         run = self._claimant.run
         entry = self._ledger.entry(run)
         if entry is not None:

@@ -154,7 +154,7 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
     undoing = found.free(
         waiting=_Waiting(chosen, session), take_over=options["take_over"]
     ) or _gone(chosen)
-    store.abort_unfinished(list(undoing.keys), chosen.state.run)
+    store.abort_unfinished(undoing.keys, chosen.state.run)
     undone = undoing.run(late=True, progress=_Progress(session))
     one_of_each = {key.rpartition("/")[0]: key for key in undoing.keys}
     store.prune(one_of_each.values())

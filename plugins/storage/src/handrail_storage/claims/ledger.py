@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from handrail.frozen import frozen
+from handrail_storage.backend.contents import Content
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.backend.small import Small, SmallFiles
 from handrail_storage.claims.cache import Cache
@@ -226,7 +227,7 @@ class Ledger:
 
     # Lists
 
-    def put_wanted(self, run: str, content: bytes) -> None:
+    def put_wanted(self, run: str, content: Content) -> None:
         """Write the list of the keys of a run."""
         self._files.put(_wanted_of(run), content)
 
@@ -263,7 +264,7 @@ class Ledger:
         if entry is None or entry.state != state:
             raise EndedError
 
-    def put_held(self, digest: str, content: bytes) -> None:
+    def put_held(self, digest: str, content: Content) -> None:
         """Write a list of held objects, unless it is there."""
         self._files.create(_held_of(digest), content)
         self._cache.keep(digest, content)
@@ -297,21 +298,21 @@ class Ledger:
         """Delete a list of held objects."""
         self._files.remove(_held_of(digest))
 
-    def _content(self, name: str, digest: str) -> bytes:
+    def _content(self, name: str, digest: str) -> Content:
         """Return the content of a list, whose digest is checked."""
         known = self._cache.read(digest)
         if known is not None:
             return known
-        found = self._files.get(name)
+        found = self._files.content(name)
         if found is None:
             raise ListMissingError(
                 f"{self._full(name)} is missing, so it is not known what that run holds",
                 ways_out=(COPY,),
             )
         try:
-            if digest_of(found.content) == digest:
-                self._cache.keep(digest, found.content)
-                return found.content
+            if digest_of(found) == digest:
+                self._cache.keep(digest, found)
+                return found
             why = "is not the one that its claim names"
         except ValueError as error:
             why = f"is damaged: {error}"

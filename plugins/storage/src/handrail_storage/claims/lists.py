@@ -13,11 +13,11 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from io import BytesIO
 from itertools import chain
 from typing import Any, ClassVar, Self
 
 from handrail.frozen import frozen
+from handrail_storage.backend.contents import Content, Writing
 from handrail_storage.containment import below, plainly_below
 from handrail_storage.errors import StorageError
 from handrail_storage.paging import pages
@@ -106,7 +106,7 @@ class Lines:
         return cls(lambda: lines)
 
     @classmethod
-    def unpacked(cls, content: bytes, about: str = "a list of keys") -> Self:
+    def unpacked(cls, content: Content, about: str = "a list of keys") -> Self:
         """Return the list in the content of a file."""
         return cls(partial(_lines_in, content), about)
 
@@ -167,10 +167,10 @@ class Lines:
             lines += len(page)
         return digest.hexdigest() if lines else None
 
-    def packed(self) -> tuple[str, bytes]:
+    def packed(self) -> tuple[str, Content]:
         """Return what identifies the list, and the content of its file; empty for no lines."""
         digest, packer = hashlib.sha256(), zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-        content, lines = BytesIO(), 0
+        content, lines = Writing(), 0
         for page in self.pages():
             text = _text(page)
             digest.update(text)
@@ -178,7 +178,7 @@ class Lines:
             lines += len(page)
         if lines:
             content.write(packer.flush())
-        return digest.hexdigest(), content.getvalue()
+        return digest.hexdigest(), content.done()
 
     def _damaged(self, error: ValueError) -> StorageError:
         return StorageError(f"{self._about} is damaged: {error}", ways_out=(COPY,))
@@ -269,7 +269,7 @@ class Beside:
             self._last = _place(self._page[-1][0]) if self._page else _END
 
 
-def digest_of(content: bytes) -> str:
+def digest_of(content: Content) -> str:
     """Return the digest that identifies a list; compression does not change it.
 
     Raises:
@@ -281,11 +281,11 @@ def digest_of(content: bytes) -> str:
     return digest.hexdigest()
 
 
-def _lines_in(content: bytes) -> Iterator[str]:
+def _lines_in(content: Content) -> Iterator[str]:
     return chain.from_iterable(_line_groups(content))
 
 
-def _line_groups(content: bytes) -> Iterator[list[str]]:
+def _line_groups(content: Content) -> Iterator[list[str]]:
     rest = b""
     for block in _blocks(content):
         text, end, begun = block.rpartition(b"\n")
@@ -299,14 +299,14 @@ def _line_groups(content: bytes) -> Iterator[list[str]]:
         raise ValueError("its last line has no end")
 
 
-def _blocks(content: bytes) -> Iterator[bytes]:
+def _blocks(content: Content) -> Iterator[bytes]:
     """Yield the text of a list in blocks.
 
     Raises:
         ValueError: It is no gzip file.
     """
     try:
-        with gzip.open(BytesIO(content)) as file:
+        with gzip.open(content.opened()) as file:
             yield from iter(partial(file.read, _BLOCK), b"")
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError("it is no gzip file") from error

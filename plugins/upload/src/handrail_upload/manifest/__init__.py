@@ -10,6 +10,7 @@ from handrail_upload.manifest.files_cache import FILES_CACHE, forget_files_cache
 from handrail_upload.manifest.manifest import Manifest
 from handrail_upload.manifest.side_file import PAGE, VERSION, sent_lines_in, sizes_in, what_else
 from handrail_upload.manifest.source_file import (
+    FILE_NAMES,
     FOUND,
     INVALID,
     LATEST,
@@ -21,11 +22,13 @@ from handrail_upload.manifest.source_file import (
     STORED,
     UNCHANGED,
     UNSETTLED,
+    FoundRow,
     SourceFile,
 )
 
 __all__ = [
     "FILES_CACHE",
+    "FILE_NAMES",
     "FOUND",
     "INVALID",
     "LATEST",
@@ -39,6 +42,7 @@ __all__ = [
     "UNCHANGED",
     "UNSETTLED",
     "VERSION",
+    "FoundRow",
     "Manifest",
     "SourceFile",
     "forget_files_caches",

@@ -10,14 +10,16 @@ Nothing depends on it: where it is missing, locked or damaged, the files are rea
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail_storage.manifests import remove_manifest
+from handrail_storage.stored import versions_of
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest.notes import Notes
+from handrail_upload.manifest.side_file import CACHE
 from handrail_upload.manifest.source_file import FOUND, UNCHANGED
 
 if TYPE_CHECKING:
@@ -36,14 +38,14 @@ _STATUS = ("dev", "ino", "size", "mtime", "ctime")
 _RESULT = ("sha256", "etag", "version")
 _COLUMNS = ", ".join(("key", *_STATUS, *_RESULT))
 _IS_SAME = " AND ".join(f"k.{name} = file.{name}" for name in ("key", *_STATUS))
-_SETTLE = (
-    f"UPDATE file SET state = '{UNCHANGED}', {', '.join(f'{name} = k.{name}' for name in _RESULT)}"
-    f" FROM cache.known k WHERE id BETWEEN ? AND ? AND state = '{FOUND}' AND {_IS_SAME}"
-    " RETURNING key, version"
+# Two statements: UPDATE ... FROM with RETURNING takes as long again as both.
+_FIND_KNOWN = (
+    f"SELECT id, file.key, k.version, file.size FROM file JOIN cache.known k ON {_IS_SAME}"
+    f" WHERE id BETWEEN ? AND ? AND state = '{FOUND}'"
 )
-_UNSETTLE = (
-    f"UPDATE file SET state = '{FOUND}', {', '.join(f'{name} = NULL' for name in _RESULT)}"
-    " WHERE key = ?"
+_SETTLE = (
+    f"UPDATE file SET state = '{UNCHANGED}', ({', '.join(_RESULT)}) ="
+    f" (SELECT {', '.join(_RESULT)} FROM cache.known k WHERE k.key = file.key) WHERE id"
 )
 _SCHEMA = f"""
 CREATE TABLE cache.known (
@@ -64,8 +66,18 @@ class FilesCache(Notes):
     """
 
     from_cache = 0
+    _totals: dict[str, Sequence[int]] | None = None  # Number, bytes and least bytes, by state.
     _has_cache = False
     _own: Path | None = None  # The file, if it may be made.
+
+    @contextmanager
+    def _changing(self) -> Generator[None]:
+        """Change files in a transaction; after that, they are counted anew."""
+        try:
+            with self._transaction():
+                yield
+        finally:
+            self._totals = None
 
     def use_cache(self, path: Path, *, make: bool = True) -> None:
         """Use a files cache.
@@ -86,6 +98,7 @@ class FilesCache(Notes):
 
     def _attach(self, path: Path, *, make: bool) -> None:
         self._db.execute("ATTACH ? AS cache", (str(path),))
+        self._db.execute(f"PRAGMA cache.cache_size = {CACHE}")
         (version,) = self._db.execute("PRAGMA cache.user_version").fetchone()
         if version != _VERSION and not make:
             self._detach()
@@ -108,6 +121,7 @@ class FilesCache(Notes):
         try:
             yield
         except UploadError as error:
+            self._totals = None
             self._detach()
             code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
             if self._own is not None and code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
@@ -126,18 +140,28 @@ class FilesCache(Notes):
         """
         if self._has_cache:
             with self._doing_without(), self._transaction():
-                count, total, others = 0, 0, list[tuple[str]]()
-                known = self._db.execute(_SETTLE, (first, last)).fetchall()
-                for key, version in known:
-                    found = there.get(key)
-                    if found is not None and found.version == version:
-                        count, total = count + 1, total + found.size
-                    else:
-                        others.append((key,))
-                self._db.executemany(_UNSETTLE, others)
-                self.from_cache += count
-                return count, total
+                rows = self._db.execute(_FIND_KNOWN, (first, last)).fetchall()
+                versions = versions_of(there)
+                known = [row for row in rows if versions.get(row[1]) == row[2]]
+                if len(known) == last - first + 1:
+                    self._db.execute(f"{_SETTLE} BETWEEN ? AND ?", (first, last))
+                else:
+                    numbers = ", ".join(str(row[0]) for row in known)
+                    self._db.execute(f"{_SETTLE} IN ({numbers})")
+                self.from_cache += len(known)
+                size = sum(row[3] for row in known)
+                self._count_settled(len(known), size)
+                return len(known), size
         return 0, 0
+
+    def _count_settled(self, count: int, size: int) -> None:
+        """Keep the totals, where they are known: to count again is to look at all files."""
+        if self._totals is not None and count:
+            found, total, least = self._totals.pop(FOUND)
+            if found > count:
+                self._totals[FOUND] = (found - count, total - size, least)
+            others, their, _ = self._totals.get(UNCHANGED, (0, 0, 0))
+            self._totals[UNCHANGED] = (others + count, their + size, 0)
 
     def remember(self, *states: str, before: int) -> None:
         """Keep in the cache how the files in these states are.

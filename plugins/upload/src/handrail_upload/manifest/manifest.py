@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Any
 
 from handrail_storage import pages
 from handrail_upload.listing import Listing
 from handrail_upload.manifest.files_cache import FilesCache
 from handrail_upload.manifest.side_file import PAGE
-from handrail_upload.manifest.source_file import FOUND, INVALID, LATEST, STORED, SourceFile
+from handrail_upload.manifest.source_file import (
+    FILE_NAMES,
+    FOUND,
+    INVALID,
+    LATEST,
+    STORED,
+    FoundRow,
+    SourceFile,
+)
 from handrail_upload.units import DataFile, DataUnit
 
 _LAST = chr(0x10FFFF)  # After every name of a role.
@@ -22,15 +28,9 @@ _COLUMNS = (
     " version, id"
 )
 
-# As `os.fsencode` and `os.fsdecode` do it, which take three times as long for each file.
-_FILE_NAMES = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
-
-_INSERT = (
-    "INSERT OR IGNORE INTO file"
-    " (path, name, key, unit, role, size, mtime, state, problem, dev, ino, ctime)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-
+_INSERT = "INSERT OR IGNORE INTO file (path, name, key, unit, role, size, mtime, dev, ino, ctime"
+_INSERT_FOUND = f"{_INSERT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_IN_STATE = f"{_INSERT}, state, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 # What identifies the file is that of the old path, so another path does not keep it.
 _UPDATE = (
@@ -42,12 +42,12 @@ _UPDATE = (
 
 def _changed(file: SourceFile) -> tuple[Any, ...]:
     known = (file.state, file.problem, file.sha256, file.etag, file.version)
-    return (file.id, *known, file.size, min(file.mtime, LATEST), file.path.encode(*_FILE_NAMES))
+    return (file.id, *known, file.size, min(file.mtime, LATEST), file.path.encode(*FILE_NAMES))
 
 
 def _row(file: SourceFile) -> tuple[Any, ...]:
-    path, mtime = file.path.encode(*_FILE_NAMES), min(file.mtime, LATEST)
-    known = (file.size, mtime, file.state, file.problem, file.dev, file.ino, file.ctime)
+    path, mtime = file.path.encode(*FILE_NAMES), min(file.mtime, LATEST)
+    known = (file.size, mtime, file.dev, file.ino, file.ctime, file.state, file.problem)
     return (path, file.name, file.key, file.unit, file.role, *known)
 
 
@@ -57,7 +57,7 @@ def _literal(text: str) -> str:
 
 def _file(row: Sequence[Any]) -> SourceFile:
     path, *others = row
-    return SourceFile(path.decode(*_FILE_NAMES), *others)
+    return SourceFile(path.decode(*FILE_NAMES), *others)
 
 
 class Manifest(FilesCache):
@@ -78,9 +78,6 @@ class Manifest(FilesCache):
             version.
     """
 
-    _totals: Mapping[str, Sequence[int]] = MappingProxyType({})
-    _totals_at = -1
-
     def add(self, files: Iterable[SourceFile]) -> list[tuple[SourceFile, str]]:
         """Add files, in one transaction.
 
@@ -89,24 +86,39 @@ class Manifest(FilesCache):
             unit; each with the name of that other file.
         """
         clashes: list[tuple[SourceFile, str]] = []
-        with self._transaction():
+        with self._changing():
             for page in pages(files, PAGE):
-                self._db.execute("SAVEPOINT page")
-                added = self._db.executemany(_INSERT, map(_row, page)).rowcount
-                if added < len(page):  # That is rare; which of them clash, only single ones tell.
-                    self._db.execute("ROLLBACK TO page")
-                    clashes += self._add_singly(page)
-                self._db.execute("RELEASE page")
+                found = self._insert(_INSERT_IN_STATE, list(map(_row, page)))
+                clashes += ((page[place], name) for place, name in found)
         return clashes
 
-    def _add_singly(self, files: Iterable[SourceFile]) -> Iterator[tuple[SourceFile, str]]:
-        for each in files:
-            if not self._db.execute(_INSERT, _row(each)).rowcount:
+    def add_found(self, rows: Sequence[FoundRow]) -> list[tuple[FoundRow, str]]:
+        """Add files in the state `found`; see `add`."""
+        with self._changing():
+            return [(rows[place], name) for place, name in self._insert(_INSERT_FOUND, rows)]
+
+    def _insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> Iterable[tuple[int, str]]:
+        """Insert rows; return the places of those that clash, each with the name of the other."""
+        self._db.execute("SAVEPOINT page")
+        clashes: list[tuple[int, str]] = []
+        if self._db.executemany(statement, rows).rowcount < len(rows):
+            # That is rare; which of them clash, only single ones tell.
+            self._db.execute("ROLLBACK TO page")
+            clashes += self._insert_singly(statement, rows)
+        self._db.execute("RELEASE page")
+        return clashes
+
+    def _insert_singly(
+        self, statement: str, rows: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[int, str]]:
+        for place, row in enumerate(rows):
+            if not self._db.execute(statement, row).rowcount:
+                _, _, key, unit, role, *_ = row
                 (name,) = self._db.execute(
                     "SELECT name FROM file WHERE key = ? OR (unit = ? AND role = ?)",
-                    (each.key, each.unit, each.role),
+                    (key, unit, role),
                 ).fetchone()
-                yield each, str(name)
+                yield place, str(name)
 
     def update(self, files: Iterable[SourceFile]) -> None:
         """Update files in the manifest: everything but name, key, unit and role.
@@ -114,7 +126,7 @@ class Manifest(FilesCache):
         A file may get another path, with the size and the time of the file there: that one is read
         from then on, and stored under the same key.
         """
-        with self._transaction():
+        with self._changing():
             self._db.executemany(_UPDATE, map(_changed, files))
 
     def settle(self, state: str, first: int, last: int, but: Collection[int] = ()) -> None:
@@ -127,14 +139,15 @@ class Manifest(FilesCache):
             but: The numbers of files that keep theirs.
         """
         others = f"AND id NOT IN ({', '.join(map(str, but))})" if but else ""
-        self._db.execute(
-            f"UPDATE file SET state = ? WHERE id BETWEEN ? AND ? AND state = ? {others}",
-            (state, first, last, FOUND),
-        )
+        with self._changing():
+            self._db.execute(
+                f"UPDATE file SET state = ? WHERE id BETWEEN ? AND ? AND state = ? {others}",
+                (state, first, last, FOUND),
+            )
 
     def reopen_files(self) -> None:
         """Reset the states of the valid files, as if they had just been found."""
-        with self._transaction():
+        with self._changing():
             self._db.execute(
                 "UPDATE file SET state = ?, sha256 = NULL, etag = NULL, version = NULL"
                 " WHERE state <> ?",
@@ -143,16 +156,15 @@ class Manifest(FilesCache):
 
     def clear(self) -> None:
         """Forget all files."""
-        with self._transaction():
+        with self._changing():
             for table in ("file", "oddity"):
                 self._db.execute(f"DELETE FROM {table}")
 
     def numbered_keys(self, *states: str) -> Iterator[list[tuple[int, str]]]:
         """Yield pages of the numbers and keys of files in these states, as they were found."""
-        among = ", ".join("?" * len(states))
-        find = f"SELECT id, key FROM file WHERE id > ? AND state IN ({among}) ORDER BY id"
+        find = f"SELECT id, key FROM file WHERE id > ? AND {_in(states)} ORDER BY id LIMIT {PAGE}"
         last = 0
-        while rows := self._db.execute(f"{find} LIMIT {PAGE}", (last, *states)).fetchall():
+        while rows := self._db.execute(find, (last,)).fetchall():
             yield rows
             last = rows[-1][0]
 
@@ -171,7 +183,9 @@ class Manifest(FilesCache):
             first: Only files from this number on.
             last: Only files up to this number.
         """
-        among = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
+        if not self._has(states, largest):
+            return
+        among = f" AND {_in(states)}" if states else ""
         if largest is not None:
             among += f" AND size <= {largest}"
         if last is not None:
@@ -179,7 +193,7 @@ class Manifest(FilesCache):
         while True:
             rows = self._db.execute(
                 f"SELECT {_COLUMNS} FROM file WHERE id >= ?{among} ORDER BY id LIMIT {PAGE}",
-                (first, *states),
+                (first,),
             ).fetchall()
             yield from map(_file, rows)
             if len(rows) < PAGE:
@@ -192,29 +206,54 @@ class Manifest(FilesCache):
 
     def totals(self, *states: str) -> tuple[int, int]:
         """Return the number of files in `states` (or of all), and their bytes."""
-        if self._totals_at != self._db.total_changes:
-            by_state = "SELECT state, count(*), sum(size) FROM file GROUP BY state"
+        found = self._totals_of(states)
+        return sum(count for count, _, _ in found), sum(size for _, size, _ in found)
+
+    def _totals_of(self, states: Sequence[str]) -> list[Sequence[int]]:
+        if self._totals is None:
+            by_state = "SELECT state, count(*), sum(size), min(size) FROM file GROUP BY state"
             self._totals = {state: totals for state, *totals in self._db.execute(by_state)}
-            self._totals_at = self._db.total_changes
-        found = [self._totals.get(each, (0, 0)) for each in dict.fromkeys(states or self._totals)]
-        return sum(count for count, _ in found), sum(size for _, size in found)
+        among = states or self._totals
+        return [self._totals[each] for each in dict.fromkeys(among) if each in self._totals]
+
+    def _has(self, states: Sequence[str], largest: int | None = None) -> bool:
+        """Return whether there are files in `states`, of up to `largest` bytes."""
+        return any(largest is None or size <= largest for _, _, size in self._totals_of(states))
+
+    def _among(self, states: Sequence[str]) -> str:
+        """Return the condition for files in `states`; none and all are found without a look."""
+        count = self.count(*states)
+        return _in(states) if 0 < count < self.count() else str(int(count > 0))
 
     def largest(self, most: int, *states: str) -> list[tuple[str, int]]:
         """Return the keys and sizes of the largest files in `states`, the largest first."""
+        among = self._among(states)
         found = self._db.execute(
-            f"SELECT key, size FROM file WHERE {_among(states)} ORDER BY size DESC, key LIMIT ?",
-            (*states, most),
+            f"SELECT key, size FROM file WHERE {among} ORDER BY size DESC, key LIMIT {most}"
         )
         return [(str(key), int(size)) for key, size in found]
+
+    def problems(self, *kinds: str) -> Iterator[tuple[str, str]]:
+        """Yield `(name, why)` of invalid files, and of those left alone, by name.
+
+        Args:
+            kinds: The kinds of the files left alone.
+        """
+        # No pages: nothing is changed meanwhile.
+        yield from self._db.execute(
+            "SELECT name, coalesce(problem, 'it is not valid') FROM file"
+            f" WHERE {self._among([INVALID])} UNION ALL"
+            f" SELECT name, why FROM oddity WHERE kind IN ({', '.join('?' * len(kinds))})"
+            " ORDER BY name",
+            kinds,
+        )
 
     # Data units
 
     def count_units(self, *states: str) -> int:
         """Return the number of data units with a file in `states`, or with any file."""
-        if self.count(*states) == self.count():
-            states = ()  # Then an index has it all.
-        among = f" WHERE state IN ({', '.join('?' * len(states))})" if states else ""
-        row = self._db.execute(f"SELECT count(DISTINCT unit) FROM file{among}", states).fetchone()
+        among = self._among(states)  # Of all files, an index has it.
+        row = self._db.execute(f"SELECT count(DISTINCT unit) FROM file WHERE {among}").fetchone()
         return int(row[0])
 
     def units(self, location: str, *states: str, after: str = "") -> Iterator[DataUnit]:
@@ -273,7 +312,7 @@ class Manifest(FilesCache):
         Args:
             location: URL of the target, without a slash at its end.
         """
-        stored = f"state IN ({', '.join(map(_literal, STORED))})"
+        stored = self._among(STORED)
         return Listing(
             path=self.path,
             units=self._listed_units(stored),
@@ -307,7 +346,7 @@ class Manifest(FilesCache):
 
     def keys(self, *states: str) -> Iterator[list[str]]:
         """Yield the keys of the files in `states`, in pages."""
-        rows = self._db.execute(f"SELECT key FROM file WHERE {_among(states)}", states)
+        rows = self._db.execute(f"SELECT key FROM file WHERE {self._among(states)}")
         while page := rows.fetchmany(PAGE):
             yield [key for (key,) in page]
 
@@ -321,11 +360,11 @@ class Manifest(FilesCache):
 
     def _lines(self, values: str, states: Sequence[str]) -> Iterator[str]:
         rows = self._db.execute(
-            f"SELECT json_array({values}) AS line FROM file WHERE {_among(states)} ORDER BY line",
-            states,
+            f"SELECT json_array({values}) AS line FROM file WHERE {self._among(states)}"
+            " ORDER BY line"
         )
         return map(itemgetter(0), rows)
 
 
-def _among(states: Sequence[str]) -> str:
-    return f"state IN ({', '.join('?' * len(states))})"
+def _in(states: Sequence[str]) -> str:
+    return f"state IN ({', '.join(map(_literal, states))})"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from handrail_upload.listing import EMPTY, as_json
 from handrail_upload.manifest.side_file import SideFile
-from handrail_upload.manifest.source_file import INVALID
 
 # The name behind the last slash.
 _BARE = "substr({0}, length(rtrim({0}, replace({0}, '/', ''))) + 1)"
@@ -92,20 +91,6 @@ class Notes(SideFile):
     def note(self, kind: str, name: str, why: str) -> None:
         """Note that a file was left alone: `hidden`, `symlink`, `unreadable`, ..."""
         self._db.execute("INSERT INTO oddity VALUES (?, ?, ?)", (kind, name, why))
-
-    def problems(self, *kinds: str) -> Iterator[tuple[str, str]]:
-        """Yield `(name, why)` of invalid files, and of those left alone, by name.
-
-        Args:
-            kinds: The kinds of the files left alone.
-        """
-        # No pages: nothing is changed meanwhile.
-        yield from self._db.execute(
-            "SELECT name, coalesce(problem, 'it is not valid') FROM file WHERE state = ? UNION ALL"
-            f" SELECT name, why FROM oddity WHERE kind IN ({', '.join('?' * len(kinds))})"
-            " ORDER BY name",
-            (INVALID, *kinds),
-        )
 
     def oddity_counts(self) -> dict[str, int]:
         """Return the number of files left alone, by kind."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,12 @@ UNSETTLED = (FOUND, NEW, REPLACE)
 
 LATEST = (1 << 63) - 1
 """The latest time in a manifest, in the year 2262; SQLite has no larger integers."""
+
+FILE_NAMES = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+"""How paths are encoded: as by `os.fsencode`, which takes three times as long for each file."""
+
+FoundRow = tuple[bytes, str, str, str, str, int, int, int | None, int | None, int | None]
+"""A file that was found: the values of a `SourceFile` from `path`, as bytes, to `ctime`."""
 
 
 @dataclass(slots=True)  # Not frozen: that takes three times as long for each file.

@@ -16,8 +16,8 @@ from handrail_upload.errors import UploadError
 from handrail_upload.names import readable
 
 if TYPE_CHECKING:
-    from handrail_upload.discovery import Discovery, Found, LeftAlone, Search
-    from handrail_upload.manifest import Manifest, SourceFile
+    from handrail_upload.discovery import Discovery, LeftAlone, Row, Search
+    from handrail_upload.manifest import FoundRow, Manifest
     from handrail_upload.specification import Specification
 
 
@@ -59,19 +59,17 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
             raise SourceChangedError(error.message) from error
 
     def execute(self, context: UploadContext) -> StepResult:
-        from handrail_upload.discovery import FolderDiscovery
         from handrail_upload.manifest.views import files_in
 
         manifest = context.use_manifest()
         manifest.clear()
         manifest.describe(searched=time.time_ns())
-        discovery = self.discovery or FolderDiscovery()
-        found = _placed(discovery.find(search_of(context)), context.specification, manifest)
+        found = _placed(self._rows(search_of(context)), context.specification, manifest)
         if context.options.limit is not None:
             found = _of_first_units(found, context.options.limit)
         for files in pages(found, _PAGE):
-            for file, other in manifest.add(files):
-                manifest.note("clash", file.name, f"{other} has its place in unit {file.unit}")
+            for (_, name, _, unit, *_), other in manifest.add_found(files):
+                manifest.note("clash", name, f"{other} has its place in unit {unit}")
         manifest.keep()
         context.organized_files = files_in(manifest)
         options = context.options
@@ -80,6 +78,14 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         if options.metadata_file is not None:
             result.data.update(_tell_unmatched(context, manifest))
         return result
+
+    def _rows(self, search: Search) -> Iterator[Row | LeftAlone]:
+        from handrail_upload.discovery import FolderDiscovery, LeftAlone, row_of
+
+        if self.discovery is None or type(self.discovery) is FolderDiscovery:
+            return FolderDiscovery().rows(search)
+        found = self.discovery.find(search)
+        return (each if isinstance(each, LeftAlone) else row_of(each) for each in found)
 
 
 def search_of(context: UploadContext) -> Search:
@@ -111,50 +117,38 @@ def search_of(context: UploadContext) -> Search:
 
 
 def _placed(
-    found: Iterator[Found | LeftAlone], specification: Specification | None, manifest: Manifest
-) -> Iterator[SourceFile]:
+    found: Iterator[Row | LeftAlone], specification: Specification | None, manifest: Manifest
+) -> Iterator[FoundRow]:
     """Yield the files with their roles and units; note those left alone."""
-    from handrail_upload.discovery import LeftAlone
-    from handrail_upload.manifest import SourceFile
+    from handrail_upload.manifest import FILE_NAMES, LATEST
 
+    # A call for each file would take as long as what is done for it here.
     for each in found:
-        if isinstance(each, LeftAlone):
+        if not isinstance(each, tuple):
             manifest.note(each.kind, each.name, each.why)
             continue
-        name = f"{each.source}/{each.name}" if each.source else each.name
-        role, unit = "file", name
+        path, bare, source, size, mtime, dev, ino, ctime = each
+        unit = name = f"{source}/{bare}" if source else bare
+        role = "file"
         if specification is not None:
-            place = (
-                specification.place_in(each.source, each.name)
-                if each.source
-                else specification.place(each.name)
-            )
+            place = specification.place_in(source, bare) if source else specification.place(bare)
             if place is None:
                 manifest.note("unplaced", name, "it fits no role of the specification")
                 continue
             role, unit = place.role, place.unit
-        # By place: with names, it takes twice as long for each file.
-        yield SourceFile(
-            each.path,
-            name,
-            readable(name),
-            unit,
-            role,
-            each.size,
-            each.mtime,
-            each.dev,
-            each.ino,
-            each.ctime,
-        )
+        key = name if name.isprintable() else readable(name)
+        mtime = mtime if mtime < LATEST else LATEST  # noqa: FURB136 - see above
+        yield path.encode(*FILE_NAMES), name, key, unit, role, size, mtime, dev, ino, ctime
 
 
-def _of_first_units(found: Iterator[SourceFile], limit: int) -> Iterator[SourceFile]:
+def _of_first_units(found: Iterator[FoundRow], limit: int) -> Iterator[FoundRow]:
     """Yield the files of the first units; the files of one unit may lie far from each other."""
     units: set[str] = set()
-    for file in found:
-        if file.unit in units or len(units) < limit:
-            units.add(file.unit)
-            yield file
+    for row in found:
+        unit = row[3]
+        if unit in units or len(units) < limit:
+            units.add(unit)
+            yield row
 
 
 def _result(manifest: Manifest, *, chosen: bool) -> StepResult:

@@ -87,6 +87,17 @@ def test_a_small_file_takes_few_function_calls(storage, source, sending):
     assert sum(often.values()) / len(files) <= 38, often
 
 
+def test_a_glance_takes_one_call_for_a_file(storage, source, sending, calls):
+    """It is looked at from its folder, which is opened once for all of them."""
+    keys = [f"d/{number}" for number in range(20)]
+    for key in keys:
+        storage.put(source(key, b"content"), sending(mark=MARK))
+    calls.clear()
+    assert [*storage.glance(keys)] == keys
+    assert calls["stat"] == len(keys)
+    assert calls.total() < len(keys) + 10
+
+
 def test_its_undo_takes_five_calls(storage, source, sending, calls):
     """Three for a look at it and its label, and two to delete it if it is still that one."""
     keys = [f"d/{number}" for number in range(20)]

@@ -1,0 +1,105 @@
+"""Contents of files that may be large: those are left on the disk, and read from there."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from io import BufferedReader, BytesIO, RawIOBase
+from pathlib import Path
+from typing import IO, Any
+
+_SMALL = 1 << 20  # Bytes that are kept in memory.
+_BLOCK = 1 << 16
+
+
+class Content:
+    """What a file has, to be read from its beginning as often as needed, also at a time.
+
+    Args:
+        of: The bytes; or the descriptor of a file that nobody changes, which is closed when nobody
+            uses the content any more.
+    """
+
+    def __init__(self, of: bytes | int) -> None:
+        self._of = of
+        if isinstance(of, int):
+            weakref.finalize(self, os.close, of)
+
+    @classmethod
+    def at(cls, path: Path) -> Content:
+        """Return the content of a file, whatever gets its name later.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        content = cls(fd)
+        return cls(content.read()) if os.fstat(fd).st_size <= _SMALL else content
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing."""
+        return self._of == b""
+
+    def opened(self) -> BytesIO | BufferedReader:
+        """Return it as a file to read, with a position of its own."""
+        if isinstance(self._of, bytes):
+            return BytesIO(self._of)
+        return BufferedReader(_Reader(self, self._of), _BLOCK)
+
+    def read(self) -> bytes:
+        """Return it whole."""
+        return self._of if isinstance(self._of, bytes) else self.opened().read()
+
+    def write_to(self, file: IO[bytes]) -> None:
+        """Write it into a file, a block at a time."""
+        source = self.opened()
+        while block := source.read(_BLOCK):
+            file.write(block)
+
+
+class _Reader(RawIOBase):
+    """Reads a file by its descriptor, which others read at other positions meanwhile."""
+
+    def __init__(self, content: Content, fd: int) -> None:
+        self._content = content  # It closes the file.
+        self._fd = fd
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = os.pread(self._fd, len(buffer), self._place)
+        buffer[: len(block)] = block
+        self._place += len(block)
+        return len(block)
+
+
+class Writing:
+    """Collects a content: in memory, and in a file without a name where it becomes large."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = BytesIO()
+
+    def write(self, block: bytes) -> None:
+        """Take the next bytes."""
+        self._file.write(block)
+        if isinstance(self._file, BytesIO) and self._file.tell() > _SMALL:
+            import tempfile  # noqa: PLC0415 - most are small
+
+            begun, self._file = self._file, tempfile.TemporaryFile()  # noqa: SIM115 - see `done`
+            self._file.write(begun.getbuffer())
+
+    def done(self) -> Content:
+        """Return all of it; nothing can be added any more."""
+        if isinstance(self._file, BytesIO):
+            return Content(self._file.getvalue())
+        with self._file as file:
+            file.flush()
+            return Content(os.dup(file.fileno()))
+
+
+def bytes_of(content: bytes | Content) -> bytes:
+    """Return a content whole."""
+    return content if isinstance(content, bytes) else content.read()

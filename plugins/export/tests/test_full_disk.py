@@ -59,3 +59,21 @@ def test_full_target_of_pictures(catalogue, export, draw, small_disk):
     done = export("shapes.db", f"{disk}/out", format="coco", fails=True)
     assert "No space left on device" in done.message
     assert folder(disk)() == before
+
+
+def test_a_sheet_for_which_there_is_no_room(export, small_disk, here):
+    """A workbook is copied to the disk of the target, where that is a folder."""
+    import openpyxl
+
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for number in range(3000):
+        sheet.append([f"{number} {os.urandom(100).hex()}"])
+    book.save(here / "book.xlsx")
+    disk = small_disk(1)
+    fill_up(disk, 100_000)
+    before = folder(disk)()
+    done = export("book.xlsx", f"{disk}/out.csv", fails=True)
+    assert "No space left on device" in done.message
+    assert "free some space" in done.ways_out
+    assert folder(disk)() == before

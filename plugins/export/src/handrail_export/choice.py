@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from importlib import import_module
+from typing import Any, cast
 
 from handrail.frozen import frozen
 from handrail_export.errors import ChoiceError
@@ -77,11 +80,47 @@ def check_names(
             )
 
 
+# Those that make rows of their arguments. Others read files, or change settings of the engine, such
+# as where it writes a log; or they take a query as a text, which is not checked.
+_FUNCTIONS = frozenset(("generate_series", "json_each", "json_tree", "range", "unnest"))
+
+
+def check_functions(query: str) -> None:
+    """Check that a query of the engine calls no table function that does more than make rows.
+
+    Raises:
+        ChoiceError: It does.
+    """
+    with closing(import_module("duckdb").connect()) as connection:
+        ((told,),) = connection.execute("SELECT json_serialize_sql($1)", [query]).fetchall()
+    tree: dict[str, Any] = json.loads(told)
+    if tree["error"]:  # What cannot be looked through is not taken.
+        raise ChoiceError(str(tree["error_message"]))
+    for name in _functions_in(tree):
+        if name.lower() not in _FUNCTIONS:
+            raise ChoiceError(
+                f"only what is given as a source can be read, and not {name}(...)",
+                ways_out=(f"table functions that are taken: {listed(sorted(_FUNCTIONS))}",),
+            )
+
+
+def _functions_in(tree: object) -> Iterator[str]:
+    """Yield the names of the table functions in a query, as the engine describes it in JSON."""
+    if isinstance(tree, list):
+        for each in cast("list[object]", tree):
+            yield from _functions_in(each)
+    elif isinstance(tree, dict):
+        node = cast("dict[str, Any]", tree)
+        if node.get("type") == "TABLE_FUNCTION":
+            yield str(node["function"]["function_name"])
+        yield from _functions_in(list(node.values()))
+
+
 def check_filter(where: str) -> None:
     """Check that a filter is a single SQL expression.
 
     Raises:
-        ChoiceError: The filter is not a single expression.
+        ChoiceError: The filter is not a single expression, or reads more than the source.
     """
     duckdb = import_module("duckdb")
     try:
@@ -89,3 +128,4 @@ def check_filter(where: str) -> None:
     except duckdb.Error as error:
         # Not `from`: the message has the engine's whole text, and a cause would be shown again.
         raise ChoiceError(said(error))  # noqa: B904
+    check_functions(f"SELECT 1 WHERE (\n{where}\n)")

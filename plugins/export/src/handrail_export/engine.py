@@ -77,9 +77,9 @@ class Engine:
         self._connection.execute("SET enable_progress_bar = false")
         # Text of times does not depend on the machine.
         self._connection.execute("SET TimeZone = 'UTC'")
-        for name, data in registered.items():
-            self.register(name, data)
         with self._converting_errors():
+            for name, data in registered.items():
+                self.register(name, data)
             for name, relation in views.items():
                 self._connection.execute(
                     f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM {relation}"

@@ -9,7 +9,7 @@ from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18  # It is still in the cache of the processor when it is hashed.
 _PAUSE = 0.01  # Seconds between two looks at a file that has not grown.
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from handrail.frozen import replace
 from handrail_export.errors import SourceError
 from handrail_export.sources.address import CALLER, Address
+from handrail_export.staging import convert_disk_errors
 from handrail_storage import open_store, parse_place
 
 if TYPE_CHECKING:
@@ -108,13 +109,15 @@ class Fetched:
 
         Raises:
             SourceError: There is no object, or one has changed meanwhile.
-            StorageError: The storage failed or refused.
-            OSError: The folder cannot be written.
+            StorageError: The storage failed or refused, or the folder cannot be written.
         """
         found = self._objects.found()
         self.close()
-        self._folder.mkdir(parents=True)
-        with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="handrail-fetch") as pool:
+        with (
+            convert_disk_errors(self._folder),
+            ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="handrail-fetch") as pool,
+        ):
+            self._folder.mkdir(parents=True)
             paths = tuple(pool.map(self._fetch, range(len(found)), found.values()))
         now = self._objects.found()
         for key, each in found.items():

@@ -92,13 +92,16 @@ class FileSource(Source):
         match self.address.kind:
             case "parquet":
                 read = f"read_parquet({files}, hive_partitioning = false)"
-                changed = ", ".join(
-                    f"CAST({name} AS TIME) AS {name}" for name in map(quoted, self._times())
-                )
-                return f"(SELECT * REPLACE ({changed}) FROM {read})" if changed else read
+                changed = [
+                    *(f"CAST({name} AS TIME) AS {name}" for name in map(quoted, self._times())),
+                    *(_refused(name, self.shown) for name in self._too_wide()),
+                ]
+                return f"(SELECT * REPLACE ({', '.join(changed)}) FROM {read})" if changed else read
             case "jsonl":
+                # All lines tell the columns: a key that only the last one has is one of them.
                 return (
-                    f"read_json({files}, format = 'newline_delimited', hive_partitioning = false)"
+                    f"read_json({files}, format = 'newline_delimited', hive_partitioning = false,"
+                    f" sample_size = -1, maximum_sample_files = {len(self._found)})"
                 )
             case "arrow" | "excel":
                 return quoted(f"handrail {self.name}")
@@ -191,7 +194,7 @@ class FileSource(Source):
             SourceError: They have other columns, or types that do not fit together.
         """
         pyarrow = import_module("pyarrow")
-        schemas = []
+        schemas: list[Any] = []
         for path in files:
             with open(path, "rb") as file:
                 schemas.append(pyarrow.ipc.open_file(file).schema)
@@ -203,23 +206,32 @@ class FileSource(Source):
                     f"{os.path.basename(self._found[0])}: {others or 'their order'}"
                 )
         try:
-            return pyarrow.unify_schemas(schemas, promote_options="permissive")
+            schema = pyarrow.unify_schemas(schemas, promote_options="permissive")
         except pyarrow.ArrowException as error:
             # Not `from`: the message has pyarrow's whole text, and a cause would be shown again.
             raise SourceError(f"{self.shown}: {said(error)}")  # noqa: B904
+        for place, field in enumerate(schema):
+            if _is_too_wide(field.type):
+                raise SourceError(f"{self.shown} has {_WIDE} in the column {field.name}")
+            if pyarrow.types.is_decimal256(field.type):
+                narrow = pyarrow.decimal128(field.type.precision, field.type.scale)
+                schema = schema.set(place, field.with_type(narrow))
+        return schema
 
     def _read_sheets(self) -> list[str]:
         """Write the sheet of each workbook as an Arrow file; return their paths."""
         from handrail_arrow.excel import ExcelError, write_sheet  # noqa: PLC0415 - see address.py
+        from handrail_export.staging import convert_disk_errors  # noqa: PLC0415 - see address.py
 
         assert self._sheets is not None
-        self._sheets.mkdir(parents=True)
         sheet, files = self.address.sheet, list[str]()
         for number, path in enumerate(self._found):
             shown = self.shown if len(self._found) == 1 else os.path.basename(path)
             target = self._sheets / f"{number:06}.arrow"
             try:
-                read = write_sheet(Path(path), target, sheet=sheet, text=self._text)
+                with convert_disk_errors(self._sheets):
+                    self._sheets.mkdir(parents=True, exist_ok=True)
+                    read = write_sheet(Path(path), target, sheet=sheet, text=self._text)
             except ExcelError as error:
                 more = () if self._text else (_AS_TEXT,)
                 raise SourceError(
@@ -265,6 +277,12 @@ class FileSource(Source):
         columns = (schema.column(place) for place in range(len(schema)))
         return [each.name for each in columns if each.path == each.name and _is_utc_time(each)]
 
+    def _too_wide(self) -> Sequence[str]:
+        """Return the columns of a Parquet file whose decimal numbers would lose digits."""
+        with self._converting_errors("a Parquet file"):
+            schema = import_module("pyarrow.parquet").read_schema(self._found[0])
+        return [each.name for each in schema if _is_too_wide(each.type)]
+
     @contextmanager
     def _converting_errors(self, what: str) -> Generator[None]:
         pyarrow = import_module("pyarrow")
@@ -283,6 +301,24 @@ _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nan
 def _is_utc_time(column: Any) -> bool:
     about: dict[str, Any] = json.loads(column.logical_type.to_json())
     return bool(about["Type"] == "Time" and about["isAdjustedToUTC"])
+
+
+_MOST_DIGITS = 38
+_WIDE = f"decimal numbers with more than {_MOST_DIGITS} digits"
+
+
+def _is_too_wide(kind: Any) -> bool:
+    """Return whether an Arrow type has decimal numbers that the engine would round."""
+    if import_module("pyarrow").types.is_decimal(kind):
+        return bool(kind.precision > _MOST_DIGITS)
+    return any(_is_too_wide(kind.field(place).type) for place in range(kind.num_fields))
+
+
+def _refused(name: str, shown: str) -> str:
+    """Return SQL for a column that fails where it is read, and only there."""
+    told = literal(f"{shown} has {_WIDE} in the column {name}")
+    column = quoted(name)
+    return f"CAST(CASE WHEN {column} IS NOT NULL THEN error({told}) END AS VARCHAR) AS {column}"
 
 
 def literal(text: str) -> str:

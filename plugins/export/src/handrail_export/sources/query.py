@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from handrail_export.choice import check_names
+from handrail_export.choice import check_functions, check_names
 from handrail_export.errors import SourceError
 from handrail_export.names import listed, said
 from handrail_export.sources.binding import bind, one_statement
@@ -75,10 +75,11 @@ class FileQuery(Source):
 
 
 def _check_reads(query: str, shown: str) -> None:
-    """Check that a query is a single SELECT, so that it can only read.
+    """Check that a query is a single SELECT, so that it can only read, and only its sources.
 
     Raises:
-        SourceError: It is not.
+        SourceError: It is not a SELECT.
+        ChoiceError: It calls functions that read, or do, something else.
     """
     duckdb = import_module("duckdb")
     try:
@@ -91,3 +92,4 @@ def _check_reads(query: str, shown: str) -> None:
             f"{shown} is no SELECT, and only what reads is taken",
             ways_out=("--query 'SELECT ... FROM source'",),
         )
+    check_functions(query)

@@ -405,8 +405,9 @@ def undoes_items(step: BaseStep[Any]) -> bool:
     each_step: Any = step
     codes: list[CodeType | None] = []
     while each_step is not None:
-        is_function = issubclass(type(each_step), FunctionStep)
-        codes += [_code_of(each_step.function)] if is_function else _codes(type(each_step))
+        kind: type = each_step.__class__
+        of_function = issubclass(kind, FunctionStep)
+        codes += [_code_of(each_step.function)] if of_function else _codes(each_step.__class__)
         each_step = getattr(each_step, "wrapped", None)
     # Plans have many steps, so this makes no further calls for code that maps nothing.
     for code in codes:

@@ -123,11 +123,12 @@ def test_nothing_starts_while_workers_of_an_earlier_driver_may_live(tmp_path: Pa
 
 def test_a_worker_imports_little() -> None:
     """What a run needs besides is left out: neither steps nor rows of a journal."""
-    code = "import sys, handrail.executors.slot_process; print(*sorted(sys.modules))"
+    modules = "handrail.processes.helper_process, handrail.executors.slot_process"
+    code = f"import sys, {modules}; print(*sorted(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = {*told.stdout.split()}
     assert "handrail.executors.worker" in imported
-    dear = {"asyncio", "dataclasses", "inspect", "pydantic", "sqlite3", "subprocess", "traceback"}
+    dear = {"asyncio", "dataclasses", "inspect", "lzma", "shutil", "subprocess", "traceback"}
     ours = {"steps", "runtime", "journal.protocol", "journal.records", "plan", "engine.line"}
     assert not imported & (dear | {f"handrail.{each}" for each in ours})
 

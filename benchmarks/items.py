@@ -42,7 +42,7 @@ from tables import printed  # noqa: E402
 
 SCRIPT = "items_work.py"
 SLOTS = os.cpu_count() or 1
-MANY, FEW, NOTED, RUNS = 100_000, 10_000, 4000, 100
+MOST, MANY, FEW, NOTED, RUNS = 1_000_000, 100_000, 10_000, 4000, 100
 POOL, COMMITS, XARGS = "bare pool of processes", "sqlite3, one commit an item", "xargs -P"
 BARE_RAY = "bare tasks of Ray, once started"
 HANDRAIL = "handrail"

@@ -44,7 +44,7 @@ class InlineExecutor:
         self._code: CodeRef | None = None
 
     def open(self, env_digest: str, code: CodeRef) -> None:
-        assert env_digest
+        self.log.digests.append(env_digest)
         self._code = code
 
     def submit(self, call: ChunkCall) -> None:
@@ -100,6 +100,7 @@ class Log:
         self.keeps = True
         self.closed = 0
         self.most = 0
+        self.digests: list[str] = []
         self.fault: Fault = lambda call: None
         self.death: Callable[[AttemptId], Death] = lambda attempt: "dead"
 

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from handrail.engine.user_code import calls_user_code
@@ -384,11 +386,57 @@ def _overriding(step: BaseStep[Any], method: str) -> Iterator[tuple[object, bool
 
 
 def _only_forwards(function: Any, method: str) -> bool:
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    code = _code_of(function)
     names: tuple[str, ...] = getattr(code, "co_names", ())
     return method in names and "rollback_data" not in names
+
+
+def _code_of(function: Any) -> CodeType | None:
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return getattr(getattr(function, "__func__", function), "__code__", None)
+
+
+def undoes_items(step: BaseStep[Any]) -> bool:
+    """Return whether an undo takes back items of `step`, as far as its code shows.
+
+    A function of it, or of a step that it wraps, calls `map_items` and names a `rollback`.
+    """
+    each_step: Any = step
+    codes: list[CodeType | None] = []
+    while each_step is not None:
+        kind: type = each_step.__class__
+        of_function = issubclass(kind, FunctionStep)
+        codes += [_code_of(each_step.function)] if of_function else _codes(each_step.__class__)
+        each_step = getattr(each_step, "wrapped", None)
+    # Plans have many steps, so this makes no further calls for code that maps nothing.
+    for code in codes:
+        if code is None:
+            continue
+        for name in code.co_names:
+            if name in _MAPS and _names_rollback(code):
+                return True
+        for each in code.co_consts:
+            if each.__class__ is CodeType:
+                codes.append(each)
+    return False
+
+
+def _codes(kind: type) -> list[CodeType | None]:
+    kinds = takewhile(lambda each: each is not BaseStep, kind.__mro__)
+    members = (each for kind in kinds for each in vars(kind).values())
+    return [_code_of(each) for each in members if isinstance(each, FunctionType)]
+
+
+def _names_rollback(code: CodeType) -> bool:
+    # Names of arguments are in tuples, and those in a dict by themselves.
+    constants: Iterable[Any] = code.co_consts
+    return any(
+        each == "rollback" or (type(each) is tuple and "rollback" in each) for each in constants
+    )
+
+
+_MAPS = ("map_items", "amap_items")
 
 
 def is_async(step: BaseStep[Any], method: str | None = None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,18 @@ from servers.ray_cluster import RayCluster, running_ray
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ray_host import PLACE
+from ray_host import PLACE, SECRET
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[RayCluster]:
-    """A cluster of one node with two slots, which this process and those it starts join."""
-    with running_ray(cpus=2) as started, pytest.MonkeyPatch.context() as patch:
+    """A cluster of one node with two slots, which this process and those it starts join.
+
+    Its workers have a secret in the variable ACME_TOKEN.
+    """
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setenv("ACME_TOKEN", SECRET)
+        started = stack.enter_context(running_ray(cpus=2))
         for name, value in started.environment.items():
             patch.setenv(name, value)
         yield started

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from handrail import BaseStep, ItemContext, StepResult, action
+from pydantic import BaseModel, SecretStr
+
+from handrail import BaseStep, FromEnv, ItemContext, StepResult, action
 from handrail_ray import executor
 
 ITEMS = 400
@@ -46,6 +49,8 @@ def make(item: int, item_context: ItemContext) -> int:
 
 
 def remove(item: int, item_context: ItemContext, data: dict[str, list[Any]]) -> None:
+    if item in item_context.shared["hold_undo_at"] and once(f"undo-{item}"):
+        time.sleep(3600)
     for path in data.get("file", []):
         Path(path).unlink(missing_ok=True)
 
@@ -62,7 +67,7 @@ class Copy(BaseStep):
         Path("run").write_text(str(os.getpid()))
         shared = {
             name: [int(each) for each in os.environ.get(name.upper(), "").split()]
-            for name in ("kill_worker_at", "kill_run_at", "stop_at", "wait_at")
+            for name in ("kill_worker_at", "kill_run_at", "stop_at", "wait_at", "hold_undo_at")
         }
         done = context.map_items(make, range(ITEMS), rollback=remove, shared=shared, chunk=10)
         assert [result for _, result in done] == list(range(ITEMS))
@@ -70,3 +75,53 @@ class Copy(BaseStep):
 
 
 copies = action("copies", [Copy()])
+
+
+class Params(BaseModel):
+    token: Annotated[SecretStr, FromEnv("ACME_TOKEN")]
+
+
+def sign(item: int, item_context: ItemContext) -> str:
+    """Let the secret of the worker into all that the journal keeps of an item."""
+    token = os.environ["ACME_TOKEN"]
+    item_context.record_rollback("made", {"url": f"https://host/?sig={token}", "by": [token]})
+    item_context.log("signed", {"with": token})
+    if item:
+        raise ValueError(f"{token} has expired")
+    return token
+
+
+class Sign(BaseStep):
+    name = "sign"
+    progress_weight = 1.0
+
+    def execute(self, context: Any) -> StepResult:
+        context.map_items(sign, range(2), rollback=remove_none, max_failed=1)
+        return StepResult()
+
+
+class Counted(BaseModel):
+    count: int
+
+
+class Count(BaseStep):
+    name = "count"
+    progress_weight = 1.0
+
+    def execute(self, context: Any) -> StepResult:
+        tracemalloc.start()
+        items = range(context.options.count)
+        done = context.map_items(nothing, items, rollback=remove_none, chunk=1000)
+        return StepResult(data={"done": done.count, "peak": tracemalloc.get_traced_memory()[1]})
+
+
+def nothing(item: int, item_context: ItemContext) -> None:
+    """Do nothing."""
+
+
+def remove_none(item: int, item_context: ItemContext, data: dict[str, list[Any]]) -> None:
+    """Undo nothing."""
+
+
+signed = action("signed", [Sign()], params=Params)
+counted = action("counted", [Count()], params=Counted)

@@ -15,6 +15,9 @@ from handrail_testing.executor_contract import ContractHost
 PLACE = "HANDRAIL_TEST_JOURNAL"
 """The variable with the URL of the journal, which processes of tests inherit."""
 
+SECRET = "open-sesame-open-sesame"
+"""What the workers of the cluster of tests have in the variable ACME_TOKEN."""
+
 
 class JournalHost(ContractHost):
     """A run that another process may take over."""

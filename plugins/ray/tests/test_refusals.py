@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,29 @@ def test_ray_still_writes_where_it_is_hushed() -> None:
     """A Ray that writes otherwise would write between the results of a run."""
     source = inspect.getsource(importlib.import_module("ray._private.worker").listen_error_messages)
     assert "print_to_stdstream(" in source
+
+
+def test_ray_does_not_handle_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while it starts nor later: its handlers raise SystemExit, and undo nothing."""
+    utils, worker, node = (
+        importlib.import_module(f"ray._private.{name}") for name in ("utils", "worker", "node")
+    )
+    for module in (worker, node):
+        assert "ray._private.utils.set_sigterm_handler(" in inspect.getsource(module)
+    monkeypatch.setattr(utils, "set_sigterm_handler", utils.set_sigterm_handler)
+    monkeypatch.setattr(worker, "print_to_stdstream", worker.print_to_stdstream)
+    seen: list[object] = []
+
+    def init(**_: object) -> None:
+        utils.set_sigterm_handler(lambda *_: None)
+        seen.append(signal.getsignal(signal.SIGTERM))
+
+    ray = SimpleNamespace(is_initialized=bool, init=init)
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setattr(cluster, "ray_module", lambda: ray)
+    before = signal.getsignal(signal.SIGTERM)
+    assert cluster.connect(3) == 3
+    assert [*seen, signal.getsignal(signal.SIGTERM)] == [before, before]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "no.such.host.invalid:6379", "[::1]:99999"])

@@ -7,9 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import connect
+from ray_host import SECRET
 
 
 class Project:
@@ -58,3 +61,29 @@ def test_a_run_on_a_cluster_survives_kills_and_is_undone(tmp_path: Path, postgre
     undone = project.handrail("rollback", "1", "--yes")
     assert undone.returncode == 0, undone.stdout
     assert project.made() == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_secrets_that_workers_have_are_not_in_the_journal(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    """Neither in what they write themselves, nor in results, errors and log lines."""
+    project = Project(tmp_path, postgres_url)
+    run = project.handrail("run", "copies.py:signed")
+    assert run.returncode == 0, run.stdout
+    kept = "\n".join(everything_in(postgres_url))
+    assert SECRET not in kept
+    assert kept.count('"url":"https://host/?sig=**********","by":["**********"]') == 2
+    assert "********** has expired" in kept
+    assert '"with":"**********"' in kept
+
+
+def everything_in(url: str) -> Iterator[str]:
+    """Yield all rows of all tables of a database."""
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+    with connect(url) as connection:
+        for (table,) in connection.execute(tables).fetchall():
+            rows = f"SELECT row_to_json(t)::text FROM {table} t".encode()
+            for (row,) in connection.execute(rows):
+                yield str(row).replace("\\", "")

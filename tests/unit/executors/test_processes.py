@@ -96,6 +96,43 @@ def test_a_process_calls_in_its_main_thread(executor: ProcessExecutor) -> None:
     assert told == {"main": True, "leads": True, "input": "", "terminal": False}
 
 
+def test_what_processes_import_is_imported_while_the_first_items_are_read(
+    executor: ProcessExecutor,
+) -> None:
+    """The helper starts with the executor, and processes with calls."""
+    before = children()
+    executor.open("", code("describes"))
+    assert len(children() - before) == 1
+
+
+def test_nothing_starts_while_workers_of_an_earlier_driver_may_live(tmp_path: Path) -> None:
+    """They are waited for when there is something to do."""
+    before = children()
+    theirs, mine = (ProcessExecutor(1, Recorded(str(tmp_path))) for _ in range(2))
+    try:
+        theirs.open("", code("describes"))
+        mine.open("", code("describes"))
+        assert len(children() - before) == 1
+        theirs.close()
+        mine.submit(call(None))
+        assert isinstance(outcome(mine), Done)
+    finally:
+        theirs.close()
+        mine.close()
+
+
+def test_a_worker_imports_little() -> None:
+    """What a run needs besides is left out: neither steps nor rows of a journal."""
+    modules = "handrail.processes.helper_process, handrail.executors.slot_process"
+    code = f"import sys, {modules}; print(*sorted(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = {*told.stdout.split()}
+    assert "handrail.executors.worker" in imported
+    dear = {"asyncio", "dataclasses", "inspect", "lzma", "shutil", "subprocess", "traceback"}
+    ours = {"steps", "runtime", "journal.protocol", "journal.records", "plan", "engine.line"}
+    assert not imported & (dear | {f"handrail.{each}" for each in ours})
+
+
 def test_what_is_printed_is_shown_line_by_line(
     executor: ProcessExecutor, host: ContractHost
 ) -> None:

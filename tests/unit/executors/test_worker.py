@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +22,10 @@ kept: list[Any] = []
 
 def ignore(_: Sequence[Note]) -> None:
     """Take notes that nobody looks at."""
+
+
+def nothing(item: int, _: ItemContext) -> None:
+    """Do nothing."""
 
 
 def double(item: int, _: ItemContext) -> int:
@@ -106,6 +112,23 @@ def test_notes_are_handed_over_before_the_call_returns() -> None:
         for place, item in enumerate("ab")
         for key, values in (("file", [item]), ("part", [0, 1]))
     ]
+
+
+def test_an_item_costs_few_calls() -> None:
+    """Of Python's functions, its own among them: items may take less time than what is around."""
+
+    def calls(items: int) -> int:
+        counted = Counter[str]()
+        call, code = chunk(*range(items)), code_of(nothing)
+        before = sys.getprofile()
+        sys.setprofile(lambda _, event, __: counted.update([event]))
+        try:
+            work(code, call, record=ignore, heard=lambda tried, failed: None)
+        finally:
+            sys.setprofile(before)
+        return counted["call"]
+
+    assert calls(300) - calls(100) <= 200 * 6
 
 
 def test_an_item_that_fails_leaves_the_others_alone() -> None:

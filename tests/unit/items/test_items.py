@@ -103,6 +103,15 @@ def test_each_item_is_worked_on_once_and_results_come_in_order(
     assert log.closed == 1
 
 
+def test_what_is_installed_is_looked_at_only_for_other_machines(
+    journal: Any, log: Log, world: World
+) -> None:
+    """Workers of this one have what the run has."""
+    for url in ("processes:2", "threads", "elsewhere"):
+        play(journal, Maps([1], executor=url))
+    assert [each[:7] for each in log.digests] == ["", "", "sha256:"]
+
+
 def test_items_are_read_as_they_are_needed(journal: Any, log: Log, world: World) -> None:
     """Never more than the window has chunks, and those begun ahead, however many there are."""
     read: list[int] = []

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
 from handrail.journal.codec import encode
-from handrail.runtime import ConsoleLogger
+
+
+class Chunk(Protocol):
+    """The chunk of an item in its worker; any thread may call it."""
+
+    def write(self, position: int, key: str, values: list[Any]) -> None:
+        """Make rollback data of an item durable; it is when this returns."""
+        ...
+
+    def keep(self, position: int, event: str, data: dict[str, Any]) -> None:
+        """Keep a log line of an item."""
+        ...
+
+    def is_cancelled(self) -> bool:
+        """Return whether the end of the attempt was asked for."""
+        ...
 
 
 class ItemContext:
@@ -23,10 +38,7 @@ class ItemContext:
         attempt: The number of the attempt: 1, 2, 3, ...
         run: The UUID of the run, or nothing outside a run.
         step: The name of the step.
-        write: Makes values durable, called as `write(key, values)` from any thread; None keeps
-            them in memory only.
-        is_cancelled: Returns whether the end of the attempt was asked for.
-        keep: Keeps a log line, called as `keep(event, data)` from any thread.
+        chunk: The chunk of the item in its worker; None outside of one.
 
     Attributes:
         shared: What the step gave to all its items; not to be changed.
@@ -35,6 +47,7 @@ class ItemContext:
         recorded: What this attempt has recorded so far, by key.
     """
 
+    # One is made for each item, which may take less time than that: nothing is prepared here.
     def __init__(
         self,
         *,
@@ -43,29 +56,26 @@ class ItemContext:
         attempt: int = 1,
         run: str = "",
         step: str = "",
-        write: Callable[[str, list[Any]], None] | None = None,
-        is_cancelled: Callable[[], bool] | None = None,
-        keep: Callable[[str, dict[str, Any]], None] | None = None,
+        chunk: Chunk | None = None,
     ) -> None:
         self.shared = shared
         self.position = position
         self.attempt = attempt
         self.recorded: dict[str, list[Any]] = {}
-        self._name = f"{run}/{step}/{position}"
-        self._write = write
-        self._is_cancelled = is_cancelled
-        self._keep = keep
+        self._run = run
+        self._step = step
+        self._chunk = chunk
         self._closed = ""
 
     @property
     def idempotency_key(self) -> str:
         """`run/step/position`, stable for all attempts at the item in this run."""
-        return self._name
+        return f"{self._run}/{self._step}/{self.position}"
 
     @property
     def cancelled(self) -> bool:
         """Whether the attempt should end soon, for functions that work in threads."""
-        return self._is_cancelled is not None and self._is_cancelled()
+        return self._chunk is not None and self._chunk.is_cancelled()
 
     def record_rollback(self, key: str, value: Any) -> None:
         """Append `value` to the data that the rollback of this item is given under `key`.
@@ -91,8 +101,8 @@ class ItemContext:
             )
         about = f"rollback data '{key}' of item {self.position}"
         stored: list[Any] = json.loads(encode(batch, about))
-        if self._write is not None and stored:
-            self._write(str(key), stored)
+        if self._chunk is not None and stored:
+            self._chunk.write(self.position, str(key), stored)
         self.recorded.setdefault(str(key), []).extend(stored)
 
     async def arecord_rollback(self, key: str, value: Any) -> None:
@@ -107,10 +117,12 @@ class ItemContext:
         The journal of the run keeps it among those of the step, once the items that were handed
         over together are done; of these, the first 50 lines.
         """
+        from handrail.runtime import ConsoleLogger  # noqa: PLC0415 - few items log
+
         given = dict(data or {})
         ConsoleLogger().log(f"item {self.position}: {event}", given)
-        if self._keep is not None:
-            self._keep(event, given)
+        if self._chunk is not None:
+            self._chunk.keep(self.position, event, given)
 
     def close(self, why: str) -> None:
         """Refuse further records; `why` follows the words `rollback data ... of item ...`."""

@@ -47,10 +47,10 @@ def open_executor(url: str | None, host: Host, packs: FindsExecutors | None = No
     """
     if url is None:
         url = default_url()
-    packs = packs or _installed()
     name = check_url(url, packs)
     if name in LOCAL:
         return _local(name, _slots(url) or host.slots, host)
+    packs = packs or _installed()
     factory = packs.find(name)
     if factory is None:
         raise _unknown(name, packs)

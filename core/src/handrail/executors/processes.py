@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 
 from handrail.errors import ExecutorError, describe
 from handrail.executors.mailbox import Mailbox
@@ -76,13 +77,19 @@ class ProcessExecutor:
         return self._code
 
     def open(self, env_digest: str, code: CodeRef) -> None:
-        """Take the functions; nothing is started before the first call."""
+        """Take the functions, and start the helper, which imports while the first items are read.
+
+        It waits for the first call if workers of an earlier driver of the run may live on.
+        """
         if not hasattr(os, "fork") or not sys.executable:
             raise ExecutorError(
                 f"items cannot be worked on in processes of their own on {sys.platform}",
                 ways_out=("use threads: --executor threads",),
             )
         self._code = code
+        if self._presence.take(time.monotonic()):
+            with suppress(OSError, RuntimeError):  # The first call tries again, and tells why.
+                self._helper = self._new_helper()
 
     def submit(self, call: ChunkCall) -> None:
         """Take a call; it goes to a slot that has nothing to do, or waits for one."""
@@ -231,13 +238,16 @@ class ProcessExecutor:
                 self._helper.close()
                 self._helper = None
             if self._helper is None:
-                self._helper = _HelperThread((*self.host.inherited, *self._presence.inherited()))
+                self._helper = self._new_helper()
             slot = Slot(self, self._helper.helper)
             slot.start()
         except (OSError, RuntimeError) as error:  # No more processes, threads or descriptors.
             self._cannot_start(f"could not be started: {describe(error)}")
         else:
             self._slots.append(slot)
+
+    def _new_helper(self) -> _HelperThread:
+        return _HelperThread((*self.host.inherited, *self._presence.inherited()))
 
     def _cannot_start(self, why: str) -> None:
         """Go on with the processes that there are, or refuse all calls if there are none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -38,7 +37,7 @@ Heard = Callable[[int, int], None]
 _EVERY = 0.2  # Seconds between what it tells of its progress.
 _TRACE = 16_000  # Characters of a traceback that are kept, its end.
 _LINES = 50  # Log lines of a chunk that are kept.
-_ATOMS = (str, int, float, bool, type(None))
+_PLAIN = (type(None), bool, int)  # The types of results that are JSON as they are.
 
 
 def work(
@@ -90,7 +89,7 @@ class _Chunk:
         self._function = function
         self._record = record
         self._heard = heard
-        self._cancelled = cancelled
+        self.is_cancelled = cancelled
         self._data = _by_item(call.notes)
         self._errors: list[ItemError] = []
         self._logged: list[ItemLine] = []
@@ -101,7 +100,7 @@ class _Chunk:
         results: list[Any] = [None] * len(call.items)
         places = range(len(call.items)) if call.chosen is None else sorted(call.chosen)
         for tried, place in enumerate(reversed(places) if call.attempt.undo else places):
-            if self._cancelled():
+            if self.is_cancelled():
                 return Cancelled(attempt=call.attempt)
             now = time.monotonic()
             if self._heard is not None and now - told > _EVERY:
@@ -110,7 +109,7 @@ class _Chunk:
             try:
                 results[place] = self._one(place)
             except BaseException as error:  # noqa: BLE001 - so that one item fails, and no other
-                if isinstance(error, KeyboardInterrupt) and self._cancelled():
+                if isinstance(error, KeyboardInterrupt) and self.is_cancelled():
                     return Cancelled(attempt=call.attempt)
                 failed = ItemError(item=place, error=one_line(error), trace=_trace(error))
                 self._errors.append(failed)
@@ -126,18 +125,16 @@ class _Chunk:
 
     def _one(self, place: int) -> Any:
         call = self._call
+        attempt, item = call.attempt, call.items[place]
         context = ItemContext(
             shared=call.shared,
             position=call.first + place,
-            attempt=call.attempt.attempt,
-            run=call.attempt.run,
-            step=call.attempt.step,
-            write=lambda key, values: self._record((Note(place, key, values),)),
-            is_cancelled=self._cancelled,
-            keep=lambda event, data: self._keep(place, event, data),
+            attempt=attempt.attempt,
+            run=attempt.run,
+            step=attempt.step,
+            chunk=self,
         )
-        item = call.items[place]
-        if call.attempt.undo:
+        if attempt.undo:
             context.close("was recorded while it was undone")
             self._play(item, context, self._data.get(place, {}))
             return None
@@ -145,18 +142,23 @@ class _Chunk:
             result = self._play(item, context)
         finally:
             context.close("was recorded after the item had ended")
-        return _as_json(result, f"the result of item {context.position}")
+        return result if type(result) in _PLAIN else _as_json(result, context.position)
 
-    def _keep(self, place: int, event: str, data: dict[str, Any]) -> None:
+    def write(self, position: int, key: str, values: list[Any]) -> None:
+        self._record((Note(position - self._call.first, key, values),))
+
+    def keep(self, position: int, event: str, data: dict[str, Any]) -> None:
         if len(self._logged) < _LINES:
             with suppress(Exception):  # A line that has no JSON form was printed at least.
                 told = json.loads(json.dumps(data, default=str))
-                self._logged.append(ItemLine(place, str(event), told))
+                self._logged.append(ItemLine(position - self._call.first, str(event), told))
 
     @calls_user_code
     def _play(self, *arguments: Any) -> Any:
         result = self._function(*arguments)
-        return self.loop.wait(result) if hasattr(result, "__await__") else result
+        if result is None or not hasattr(result, "__await__"):
+            return result
+        return self.loop.wait(result)
 
 
 class _Loop:
@@ -190,14 +192,13 @@ def _by_item(notes: Sequence[Note]) -> Mapping[int, dict[str, list[Any]]]:
     return data
 
 
-def _as_json(value: Any, about: str) -> Any:
-    """Return a value as it is after it was JSON.
+def _as_json(value: Any, position: int) -> Any:
+    """Return the result of an item as it is after it was JSON.
 
     Raises:
         ResultDataError: It has no JSON form.
     """
-    if type(value) in _ATOMS and not isinstance(value, str | float):
-        return value
+    about = f"the result of item {position}"
     try:
         return json.loads(encode(value, about))
     except RollbackDataError as error:
@@ -216,4 +217,6 @@ def one_line(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
+    import traceback  # noqa: PLC0415 - few items fail
+
     return "".join(traceback.format_exception(error))[-_TRACE:]

@@ -83,6 +83,7 @@ class Step:
         required, final = bool(planned.get("required")), bool(planned.get("final"))
         known = {
             "undo": planned.get("undo"),
+            "undo of items": planned.get("undoes_items") and not planned.get("undo"),
             "required, final": required,
             "final": final and not required,
             "only reads": planned.get("effects") is False and not required,

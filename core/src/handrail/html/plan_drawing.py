@@ -415,7 +415,7 @@ def _chips(words: Sequence[str], x: float, y: float, right: float) -> tuple[list
         width = _chip_width(word)
         if at > x and at + width > right + 0.5:
             at, y = x, y + 18
-        more = " undoes" if word == "undo" else ""
+        more = " undoes" if word.startswith("undo") else ""
         drawn += [
             _box(f"chip{more}", at, y, width, 15, 7.5),
             _text(f"chip-text{more}", at + width / 2, y + 11, word, "middle"),

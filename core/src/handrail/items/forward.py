@@ -370,7 +370,7 @@ class Forward:
         if self._with_results:
             pairs = {"items": chunk.items, "results": results}
             text = ledger.mask(self._encoded(chunk, results, pairs))
-        elif any(each is not None for each in results):
+        elif results.count(None) < len(results):
             text = ledger.mask(self._encoded(chunk, results, results))
         told = None
         if errors:

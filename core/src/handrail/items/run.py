@@ -228,11 +228,14 @@ class ItemsOfRun:
 
     @contextmanager
     def _executor(self, url: str | None, host: StepHost, code: CodeRef) -> Generator[Executor]:
-        from handrail.executors.opening import open_executor  # noqa: PLC0415 - where items are
+        # Where items are:
+        from handrail.executors.opening import default_url, is_local, open_executor  # noqa: PLC0415
 
         executor = open_executor(url, host, self._packs)
         try:
-            executor.open(_digest_of(code), code)
+            # The workers of this machine have what this process has.
+            digest = "" if is_local(url or default_url()) else _digest_of(code)
+            executor.open(digest, code)
             yield executor
         finally:
             executor.close()

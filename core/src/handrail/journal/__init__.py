@@ -1,60 +1,59 @@
-"""The durable record of runs: the Journal protocol and its rows."""
+"""The durable record of runs: the Journal protocol and its rows.
+
+Public names are imported on first use, so that what only encodes values imports no protocol.
+"""
 
 from __future__ import annotations
 
-from handrail.journal.protocol import (
-    ChecksRows,
-    ChunkFences,
-    ChunkHolder,
-    ChunkSession,
-    FindsRuns,
-    Holder,
-    Journal,
-    KeepsItems,
-    KeepsObservations,
-    KnowsChanges,
-    KnowsChildren,
-    KnowsDurations,
-    KnowsLanes,
-    KnowsReliance,
-    OwnedRun,
-    PrunesOneByOne,
-    ReachedByWorkers,
-    ReadsValues,
-    RecordsByHand,
-    RunCheck,
-    SharesLock,
-    WritesObservations,
-    WritesValues,
-)
-from handrail.journal.records import (
-    AttemptChange,
-    AttemptRow,
-    Change,
-    ChunkChange,
-    ChunkCount,
-    ChunkRow,
-    FieldChange,
-    FieldRow,
-    ItemNoteChange,
-    ItemNoteRow,
-    NewRun,
-    NoteChange,
-    NoteRow,
-    ObservationChange,
-    ObservationRow,
-    RecordedRun,
-    Reliance,
-    RelianceChange,
-    RunChange,
-    RunPage,
-    RunRow,
-)
+from importlib import import_module
 
-TYPE_CHECKING = False  # Type checkers treat it like that of typing, without the import.
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from handrail.journal.sqlite import SqliteJournal
+    from handrail.journal.protocol import ChecksRows as ChecksRows
+    from handrail.journal.protocol import ChunkFences as ChunkFences
+    from handrail.journal.protocol import ChunkHolder as ChunkHolder
+    from handrail.journal.protocol import ChunkSession as ChunkSession
+    from handrail.journal.protocol import FindsRuns as FindsRuns
+    from handrail.journal.protocol import Holder as Holder
+    from handrail.journal.protocol import Journal as Journal
+    from handrail.journal.protocol import KeepsItems as KeepsItems
+    from handrail.journal.protocol import KeepsObservations as KeepsObservations
+    from handrail.journal.protocol import KnowsChanges as KnowsChanges
+    from handrail.journal.protocol import KnowsChildren as KnowsChildren
+    from handrail.journal.protocol import KnowsDurations as KnowsDurations
+    from handrail.journal.protocol import KnowsLanes as KnowsLanes
+    from handrail.journal.protocol import KnowsReliance as KnowsReliance
+    from handrail.journal.protocol import OwnedRun as OwnedRun
+    from handrail.journal.protocol import PrunesOneByOne as PrunesOneByOne
+    from handrail.journal.protocol import ReachedByWorkers as ReachedByWorkers
+    from handrail.journal.protocol import ReadsValues as ReadsValues
+    from handrail.journal.protocol import RecordsByHand as RecordsByHand
+    from handrail.journal.protocol import RunCheck as RunCheck
+    from handrail.journal.protocol import SharesLock as SharesLock
+    from handrail.journal.protocol import WritesObservations as WritesObservations
+    from handrail.journal.protocol import WritesValues as WritesValues
+    from handrail.journal.records import AttemptChange as AttemptChange
+    from handrail.journal.records import AttemptRow as AttemptRow
+    from handrail.journal.records import Change as Change
+    from handrail.journal.records import ChunkChange as ChunkChange
+    from handrail.journal.records import ChunkCount as ChunkCount
+    from handrail.journal.records import ChunkRow as ChunkRow
+    from handrail.journal.records import FieldChange as FieldChange
+    from handrail.journal.records import FieldRow as FieldRow
+    from handrail.journal.records import ItemNoteChange as ItemNoteChange
+    from handrail.journal.records import ItemNoteRow as ItemNoteRow
+    from handrail.journal.records import NewRun as NewRun
+    from handrail.journal.records import NoteChange as NoteChange
+    from handrail.journal.records import NoteRow as NoteRow
+    from handrail.journal.records import ObservationChange as ObservationChange
+    from handrail.journal.records import ObservationRow as ObservationRow
+    from handrail.journal.records import RecordedRun as RecordedRun
+    from handrail.journal.records import Reliance as Reliance
+    from handrail.journal.records import RelianceChange as RelianceChange
+    from handrail.journal.records import RunChange as RunChange
+    from handrail.journal.records import RunPage as RunPage
+    from handrail.journal.records import RunRow as RunRow
+    from handrail.journal.sqlite import SqliteJournal as SqliteJournal
 
 __all__ = [
     "AttemptChange",
@@ -107,8 +106,13 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name):
-        if name == "SqliteJournal":  # Import sqlite3 only if it is used.
-            from handrail.journal.sqlite import SqliteJournal  # noqa: PLC0415
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        homes = ("sqlite",) if name == "SqliteJournal" else ("protocol", "records")
+        modules = (import_module(f"{__name__}.{home}") for home in homes)
+        value = next(vars(module)[name] for module in modules if name in vars(module))
+        globals()[name] = value
+        return value
 
-            return SqliteJournal
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __dir__():
+        return sorted({*globals(), *__all__})

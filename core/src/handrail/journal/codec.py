@@ -13,10 +13,10 @@ from handrail.errors import RollbackDataError, describe
 from handrail.frozen import NOTHING
 from handrail.journal.damage import check_shape, check_texts
 from handrail.redact import json_has_password
-from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.journal.lazy_data import Load
+    from handrail.steps import StepResult
 
 # Created once, because `json.dumps` creates an encoder for each call with options.
 _STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
@@ -141,12 +141,14 @@ def decode_results(texts: Sequence[str], load: Load | None = None) -> list[StepR
     found = json.loads(f"[{','.join(texts)}]")
     if len(found) != len(texts):
         raise ValueError("a recorded result is no JSON object")
-    return [_result(values, load) for values in found]
+    from handrail.steps import StepResult  # noqa: PLC0415 - workers for items only encode
+
+    return [_result(StepResult, values, load) for values in found]
 
 
-def _result(values: dict[str, Any], load: Load | None) -> StepResult:
+def _result(kind: type[StepResult], values: dict[str, Any], load: Load | None) -> StepResult:
     get = values.get
-    found = StepResult(
+    found = kind(
         values["success"],
         _data(values["data"], load) if "data" in values else {},
         get("error"),

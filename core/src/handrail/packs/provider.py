@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
     from handrail.packs.project_edits import Part
+    from handrail.packs.record import PackRecord
     from handrail.plan.plan import Plan
     from handrail.settings.requirements import RequiredStep
 
@@ -163,9 +164,13 @@ class ExplicitPacks:
     def executors(self) -> InstalledExecutors:
         """Those of the installed packs, if the program names one; none is the default."""
         from handrail.packs.executors import InstalledExecutors  # noqa: PLC0415 - for runs only
-        from handrail.packs.installed import installed_packs  # noqa: PLC0415 - for one that is named
 
-        return InstalledExecutors(lambda: installed_packs().records)
+        def records() -> Iterable[PackRecord]:
+            from handrail.packs.installed import installed_packs  # noqa: PLC0415 - for a named one
+
+            return installed_packs().records
+
+        return InstalledExecutors(records)
 
     def contributors(self) -> tuple[LoadedPack, ...]:
         """Return the packs."""

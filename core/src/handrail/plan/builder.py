@@ -14,7 +14,7 @@ from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import Entry, Lane, around
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
 from handrail.registry import StepRegistry
-from handrail.steps import BaseStep, FunctionStep, has_own, overrides
+from handrail.steps import BaseStep, FunctionStep, has_own, overrides, undoes_items
 from handrail.wrapper import StepWrapper, is_layer
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class _Reader:
         }
         self._known: dict[object, Facts] = {}
         self._functions: dict[type, tuple[object, ...]] = {}
+        self._items: dict[type, bool] = {}  # Of classes whose functions are those of all its steps.
         self._lane: Lane | None = None
         self._number = 0
         self.limits: dict[str, int | None] = {}
@@ -141,6 +142,11 @@ class _Reader:
         step: BaseStep[Any] = draft.entry.outermost
         weight, share = self._weights[draft.entry.weight]
         undoable, always_run, effects = has_own(step, "rollback"), draft.always_run, step.effects
+        items = self._items.get(type(step))
+        if items is None:
+            items = undoes_items(step)
+            if not isinstance(step, StepWrapper | FunctionStep):
+                self._items[type(step)] = items
         limits, policy = draft.given or (step.limits, step.rollback_policy)
         limited = limits is not NO_LIMITS and limits != NO_LIMITS
         retried = policy is not NO_POLICY and policy != NO_POLICY
@@ -159,8 +165,10 @@ class _Reader:
             group=None if draft.lane is None else draft.lane.group.name,
             lane=None if draft.lane is None else self._number,
             undoable=undoable,
+            undoes_items=items,
             reverts=overrides(step, "rollback") or _hears_of_undo(step),
-            leaves=bool(effects) and not (always_run or undoable or has_own(step, "resume")),
+            leaves=bool(effects)
+            and not (always_run or undoable or items or has_own(step, "resume")),
             resumable=overrides(step, "resume"),
             restorable=overrides(step, "restore"),
             by_project=draft.by_project,

@@ -63,6 +63,7 @@ class Facts:
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether a `rollback` takes back what it did; one of a layer that only asks the
             wrapped step does not.
+        undoes_items: Whether an undo takes back items that it maps, as far as its code shows.
         leaves: Whether a kill in the middle of it may leave things behind that nothing takes back.
         reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
         resumable: Whether it has a `resume` of its own.
@@ -86,6 +87,7 @@ class Facts:
     plain: bool
     skippable: bool
     undoable: bool
+    undoes_items: bool
     leaves: bool
     reverts: bool
     resumable: bool
@@ -188,7 +190,10 @@ class PlannedStep:
         return self.facts.lane
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form; steps outside groups have no `group` and `lane`."""
+        """Return the JSON form.
+
+        Steps outside groups have no `group` and `lane`; `undoes_items` is there if it is true.
+        """
         facts = self.facts
         place = {} if facts.group is None else {"group": facts.group, "lane": facts.lane}
         return {
@@ -201,6 +206,7 @@ class PlannedStep:
             "required": facts.required or None,
             "final": facts.final,
             "undo": facts.undoable,
+            **({"undoes_items": True} if facts.undoes_items else {}),
             "resume": facts.resumable,
             "always_run": facts.always_run,
             "effects": facts.effects,

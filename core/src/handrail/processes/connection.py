@@ -24,7 +24,7 @@ FORK, SIGNAL = b"F", b"S"
 
 def framed(message: Any) -> bytes:
     """Return a message as it is sent."""
-    text = json.dumps(message, separators=(",", ":"), default=_plain).encode("ascii")
+    text = _encode(message).encode("ascii")
     return _LENGTH.pack(len(text)) + text
 
 
@@ -35,6 +35,10 @@ def _plain(value: Any) -> int | float | str:
             with suppress(Exception):
                 return convert(value)
     return str(value)
+
+
+# Created once, because `json.dumps` creates an encoder for each call with options.
+_encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 
 
 class Unframer:

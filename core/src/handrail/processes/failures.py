@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Any
@@ -37,6 +36,8 @@ def told(error: BaseException, names: Mapping[str, str]) -> dict[str, Any]:
         error: The exception.
         names: The names that modules have in the process of the run, where they differ.
     """
+    import traceback  # noqa: PLC0415 - few processes tell of an error
+
     kind = type(error)
     state = {
         name: value for name, value in vars(error).items() if name != "__notes__" and is_json(value)

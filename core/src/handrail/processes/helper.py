@@ -91,9 +91,14 @@ class Helper:
 
     def close(self) -> None:
         """Let it end, and wait for that."""
-        self.leave()
         if not self._attempts:
             self._process.kill()  # It may still import what nobody needs any more.
+        # Its end of the socket is closed when it ends: a timed wait for a process would sleep.
+        with contextlib.suppress(OSError):
+            self._end.settimeout(_PATIENCE)
+            self._end.shutdown(socket.SHUT_WR)
+            self._end.recv(1)
+        self.leave()
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:

@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -166,6 +165,8 @@ class _Helper:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process, 0)
         if self._parcels is not None:
+            import shutil  # noqa: PLC0415 - it imports what compresses files
+
             shutil.rmtree(self._parcels, ignore_errors=True)
         os._exit(0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 
@@ -13,6 +12,8 @@ def command(main: str, *arguments: int | str) -> list[str]:
         main: The function that it calls, as `module:name`, with a list of the arguments as text.
         arguments: The arguments.
     """
+    import subprocess  # noqa: PLC0415 - whoever starts a process has it; a helper does not need it
+
     module, _, name = main.partition(":")
     code = (
         f"import sys; given = sys.argv[1:]; sys.path[:] = given[{len(arguments)}:]; "

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -28,7 +24,7 @@ _SETTINGS = {
 # Plain Ray listens on all addresses of the machine, also for a cluster of one machine.
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _TRIES = 3
-_WRITES = "print_to_stdstream"  # A function of Ray.
+_WRITES, _HANDLES = "print_to_stdstream", "set_sigterm_handler"  # Functions of Ray.
 _ANSWER = 10.0  # Seconds for the head of a cluster to answer.
 _STORE = 200_000_000  # Bytes of the object store: only chunks and their results are in it.
 
@@ -104,16 +100,19 @@ def connect(slots: int | None) -> int:
                 "object_store_memory": _STORE,
             }
         _hush()
-        with _same_handlers():
-            for left in reversed(range(1 if address else _TRIES)):
-                try:
-                    ray.init(**options)
-                    break
-                except Exception as error:
-                    # Ray gives up after 30 s, which a busy machine may need.
-                    ray.shutdown()
-                    if not left:
-                        raise _unreachable(address, error) from error
+        _keep_handlers()
+        for left in reversed(range(1 if address else _TRIES)):
+            try:
+                ray.init(**options)
+                break
+            except Exception as error:
+                # Ray gives up after 30 s, which a busy machine may need.
+                ray.shutdown()
+                if not left:
+                    raise _unreachable(address, error) from error
+            except BaseException:
+                ray.shutdown()  # What it has started so far.
+                raise
     return slots or max(1, sum(int(node.cpus) for node in nodes()))
 
 
@@ -122,12 +121,19 @@ def _hush() -> None:
 
     It tells of workers that died there, whatever its options say; the run tells of them, too.
     """
+    setattr(import_module("ray._private.worker"), _WRITES, _silent)
 
-    def silent(*_: object, **__: object) -> None:
-        pass
 
-    worker = import_module("ray._private.worker")
-    setattr(worker, _WRITES, silent)
+def _silent(*_: object, **__: object) -> None:
+    pass
+
+
+def _keep_handlers() -> None:
+    """Keep Ray from handling SIGTERM, also while it starts: by raising SystemExit wherever it is.
+
+    The run handles it: what has begun is undone first.
+    """
+    setattr(import_module("ray._private.utils"), _HANDLES, _silent)
 
 
 def _check_answer(address: str) -> None:
@@ -185,16 +191,3 @@ def nodes() -> list[Node]:
         for each in known
         if each["Alive"] and (cpus := each["Resources"].get("CPU"))
     ]
-
-
-@contextmanager
-def _same_handlers() -> Generator[None, None, None]:
-    """Keep the handler of SIGTERM, which Ray replaces by one that raises SystemExit."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, handler)

@@ -129,7 +129,7 @@ class RayExecutor:
             patience=PATIENCE,
         )
         self._slots = connect(self._slots)
-        _check_nodes(job)
+        _check_nodes(job, self._slots)
         self._task = _remote(_for(job), num_cpus=1)
 
     def submit(self, call: ChunkCall) -> None:
@@ -291,18 +291,22 @@ def _on(node: str) -> Any:
     return strategies.NodeAffinitySchedulingStrategy(node_id=node, soft=False)
 
 
-def _check_nodes(job: Job) -> None:
+def _check_nodes(job: Job, slots: int) -> None:
     """Ask each node whether it can work; one that does not answer is asked again by each worker.
+
+    It is asked as often as it will have workers, so that all of them start at the same time.
 
     Raises:
         ExecutorError: A node cannot.
     """
     ray = ray_module()
 
-    task = _remote(probe, num_cpus=0)
-    asked = {
-        task.options(scheduling_strategy=_on(node.id)).remote(job): node.address for node in nodes()
-    }
+    task, sent, known = _remote(probe, num_cpus=0), ray.put(job), nodes()
+    asked: dict[Any, str] = {}
+    for node in known:
+        on_node = task.options(scheduling_strategy=_on(node.id))
+        for _ in range(max(1, min(int(node.cpus), slots // len(known)))):
+            asked[on_node.remote(sent)] = node.address
     ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE)
     for ref in ready:
         try:

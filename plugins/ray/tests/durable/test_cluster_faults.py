@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -173,3 +174,42 @@ def test_a_node_with_other_versions_is_refused(
         two_nodes.kill_node(node)
     assert "acme-parts is 2.1 there and missing here" in " ".join(said.split())
     assert not (tmp_path / "made").exists() or project.made() == []
+
+
+def test_an_interrupt_undoes_what_has_begun(
+    tmp_path: Path, postgres_url: str, two_nodes: RayCluster
+) -> None:
+    """A worker in the middle of an item is ended first. Interrupts of the undo leave the rest."""
+    project = Project(tmp_path, postgres_url, two_nodes)
+    process = project.start("run", "copies.py:copies", WAIT_AT="150", HOLD_UNDO_AT="40")
+    try:
+        until_there(tmp_path / "wait-150", process)
+        process.terminate()
+        until_there(tmp_path / "undo-40", process)
+        deadline = time.monotonic() + MINUTES
+        while process.poll() is None:
+            assert time.monotonic() < deadline
+            process.terminate()  # Signals that follow each other at once count as one.
+            time.sleep(0.6)
+        said = process.communicate()[0]
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 5, said
+    assert project.made(), said
+    project.handrail("rollback", "1", "--yes")
+    assert project.made() == []
+
+
+def test_memory_of_the_driver_does_not_grow_with_the_items(
+    tmp_path: Path, postgres_url: str, two_nodes: RayCluster
+) -> None:
+    """From ten thousand to a million."""
+    project = Project(tmp_path, postgres_url, two_nodes)
+    peaks: list[int] = []
+    for number, count in enumerate((10_000, 1_000_000), start=1):
+        project.handrail("run", "copies.py:counted", "--count", str(count))
+        [step] = json.loads(project.handrail("show", str(number), "--json"))["steps"]
+        assert step["result"]["data"]["done"] == count
+        peaks.append(step["result"]["data"]["peak"])
+    assert peaks[1] - peaks[0] < 5_000_000, peaks

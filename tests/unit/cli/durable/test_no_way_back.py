@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -51,6 +52,56 @@ ship = action("ship", [Mails(), Reads(), Undoes(), GoesOn(), Posts(), Closes()])
 '''
 
 
+MANY = """
+from handrail import BaseStep, StepResult, StepWrapper, action, step
+
+def make(item, item_context): ...
+def remove(item, item_context, data): ...
+
+class Maps(BaseStep):
+    progress_weight = 1.0
+    def execute(self, context):
+        context.map_items(make, range(3), rollback=remove)
+        return StepResult()
+
+class Direct(Maps):
+    name = "direct"
+
+class Within(BaseStep):
+    name, progress_weight = "within", 1.0
+    def execute(self, context):
+        return self._work(context)
+    def _work(self, context):
+        context.map_items(make, range(3), **{"chunk": 1, "rollback": remove})
+        return StepResult()
+
+class Own(Maps):
+    name = "own"
+    def rollback(self, context, result): ...
+
+class Wrapped(Maps):
+    name = "wrapped"
+
+@step
+async def later(context):
+    await context.amap_items(make, range(3), rollback=remove)
+
+@step
+def nested(context):
+    def work():
+        context.map_items(make, range(3), rollback=remove)
+    work()
+
+@step
+def without(context):
+    context.map_items(make, range(3), max_failed=1)
+
+many = action(
+    "many", [Direct(), Within(), Own(), StepWrapper(Wrapped()), later, nested, without]
+)
+"""
+
+
 @pytest.fixture
 def shipping(site: Garden) -> None:
     """A pack with an action of all kinds of steps, which it also offers one by one."""
@@ -72,6 +123,26 @@ def test_a_plan_names_them(shipping: None, handrail: Run) -> None:
     assert told.returncode == 0, told.stderr
     [line] = [line for line in told.stdout.splitlines() if "Not undone" in line]
     assert line == "Not undone, also after a kill: mails, posts"
+
+
+def test_a_plan_tells_of_steps_that_undo_their_items(handrail: Run, folder: Path) -> None:
+    """As far as their code shows: `map_items` is called in it, and given a rollback."""
+    (folder / "many.py").write_text(MANY)
+    told = handrail("plan", "many.py:many")
+    assert told.returncode == 0, told.stderr
+    rows = [line.split() for line in told.stdout.splitlines()]
+    undo = {row[1]: row[4] for row in rows if row and row[0].isdigit()}
+    items = dict.fromkeys(("direct", "within", "later", "wrapped", "nested"), "items")
+    assert undo == {**items, "own": "yes", "without": "-"}
+    assert "Not undone, also after a kill: without" in told.stdout.splitlines()
+    steps = json.loads(handrail("plan", "many.py:many", "--json").stdout)["steps"]
+    assert {each["name"]: each["undo"] for each in steps if "undoes_items" not in each} == {
+        "without": False
+    }
+    assert (
+        '"nested<br/>many.py<br/>undo of items"'
+        in handrail("plan", "many.py:many", "--mermaid").stdout
+    )
 
 
 def test_show_names_those_that_began(

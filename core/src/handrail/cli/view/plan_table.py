@@ -91,7 +91,7 @@ def _rows_of(number: int, planned: PlannedStep, name: str, *, in_lane: bool) -> 
         f"{number:2d}",
         name,
         f"{percent(planned.weight_share):>5}",
-        "yes" if planned.undoable else "-",
+        "yes" if planned.undoable else "items" if planned.facts.undoes_items else "-",
         owner_cell(planned.origin.pack, str(planned.origin)),
         planned.reason,
         ", ".join(_rules(planned)),

@@ -37,6 +37,7 @@ from handrail_synapse.exceptions import (
     ServerError,
     ValidationError,
 )
+from handrail_synapse.executor import ExecutionError, LocalExecutor
 from handrail_synapse.job_logger import JobLogger
 from handrail_synapse.upload.params import UploadParams
 
@@ -423,6 +424,26 @@ def test_the_client_of_an_action(monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(Plain({}, ctx, packs=()).run(), BackendClient)
     monkeypatch.delenv("SYNAPSE_ACCESS_TOKEN")
     assert Plain({}, packs=()).run() is None
+
+
+def test_local_executor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An action runs in this process with the configured client; its result is written."""
+    monkeypatch.setenv("SYNAPSE_ACCESS_TOKEN", "secret")
+
+    class Count(BaseTrainAction[Any]):
+        def execute(self) -> Any:
+            self.log_message({"en": "counted", "fr": "fait"})
+            assert isinstance(self.client, BackendClient)
+            return {"n": 1 / self.params["by"]}
+
+    executor = LocalExecutor(env={}, language="fr")
+    assert executor.execute(Count, {"by": 2}) == {"n": 0.5}
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ('Result: {"n": 0.5}\n', "info: fait\n")
+    with pytest.raises(ExecutionError, match="Action execution failed: division by zero"):
+        executor.execute(Count, {"by": 0})
 
 
 def test_the_client_of_the_sdk_if_that_is_installed(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pydantic
 import pytest
+import requests
 
 import handrail
 from handrail_synapse import BaseTrainAction, DefaultUploadAction, RuntimeContext, exceptions
@@ -333,6 +334,10 @@ def test_files_of_answers_are_fetched(service: Any, client: BackendClient) -> No
     assert unit["files"]["image_1"]["path"] == unit["files"]["again"]
     assert unit["files"]["note"].read_text() == "note"
     assert len(service.of("GET", "/media/a.jpg")) == 1
+    service.on("GET", "/models/8/", {"file": f"{service.url}/media/none.zip?signature=secret"})
+    with pytest.raises(requests.HTTPError, match=r"none\.zip: 404 Not Found") as caught:
+        client.get_model(8)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_training_starts_from_a_model_of_the_service(service: Any, client: BackendClient) -> None:

@@ -277,3 +277,21 @@ def test_an_action_of_one_method(notes: Any) -> None:
     marked: Any = count
     assert (marked._action_name, marked._action_params) == ("count", Params)
     assert count(Params(storage=2), None) == 2
+
+
+def test_steps_that_depend_on_the_service(client: Any, notes: Any) -> None:
+    """`setup_steps` can ask the client and log, also where the action is only planned."""
+
+    class Depends(BaseUploadAction[Params]):
+        def setup_steps(self, registry: Any) -> None:
+            self.log_message("looks")
+            for name in self.client.get_project(3)["configuration"]["classes"]:
+                registry.register(step(name=name)(lambda context: None))
+
+    for runtime in (
+        RuntimeContext(client=client, logger=notes.plain()),
+        synapse.RuntimeContext(notes, client=client),
+    ):
+        plan = Depends.partial({}, runtime, packs=()).plan()
+        assert [each.name for each in plan.steps] == ["pot"]
+    assert notes.events() == ["message", "message"]

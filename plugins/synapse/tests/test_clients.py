@@ -18,6 +18,7 @@ from typing import Any
 
 import pydantic
 import pytest
+import requests
 
 import handrail
 from handrail_synapse import BaseTrainAction, DefaultUploadAction, RuntimeContext, exceptions
@@ -37,6 +38,7 @@ from handrail_synapse.exceptions import (
     ServerError,
     ValidationError,
 )
+from handrail_synapse.executor import ExecutionError, LocalExecutor
 from handrail_synapse.job_logger import JobLogger
 from handrail_synapse.upload.params import UploadParams
 
@@ -332,6 +334,10 @@ def test_files_of_answers_are_fetched(service: Any, client: BackendClient) -> No
     assert unit["files"]["image_1"]["path"] == unit["files"]["again"]
     assert unit["files"]["note"].read_text() == "note"
     assert len(service.of("GET", "/media/a.jpg")) == 1
+    service.on("GET", "/models/8/", {"file": f"{service.url}/media/none.zip?signature=secret"})
+    with pytest.raises(requests.HTTPError, match=r"none\.zip: 404 Not Found") as caught:
+        client.get_model(8)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_training_starts_from_a_model_of_the_service(service: Any, client: BackendClient) -> None:
@@ -425,6 +431,26 @@ def test_the_client_of_an_action(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Plain({}, packs=()).run() is None
 
 
+def test_local_executor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An action runs in this process with the configured client; its result is written."""
+    monkeypatch.setenv("SYNAPSE_ACCESS_TOKEN", "secret")
+
+    class Count(BaseTrainAction[Any]):
+        def execute(self) -> Any:
+            self.log_message({"en": "counted", "fr": "fait"})
+            assert isinstance(self.client, BackendClient)
+            return {"n": 1 / self.params["by"]}
+
+    executor = LocalExecutor(env={}, language="fr")
+    assert executor.execute(Count, {"by": 2}) == {"n": 0.5}
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ('Result: {"n": 0.5}\n', "info: fait\n")
+    with pytest.raises(ExecutionError, match="Action execution failed: division by zero"):
+        executor.execute(Count, {"by": 0})
+
+
 def test_the_client_of_the_sdk_if_that_is_installed(tmp_path: Path) -> None:
     """Where the SDK is installed, an action of this pack gets the SDK's own client."""
     package = tmp_path / "synapse_sdk" / "utils"
@@ -456,17 +482,13 @@ def test_the_recording_client_is_called_like_the_real_one(bulk_client: Any) -> N
     ]
     assert len(recorded) >= 10
     for name, value in recorded:
-        given = [each.kind for each in inspect.signature(value).parameters.values()]
+        taken = inspect.signature(value).parameters.values()
         real = inspect.signature(getattr(BackendClient, name)).parameters.values()
         positional = [each for each in real if each.kind is each.POSITIONAL_OR_KEYWORD]
-        by_name = {each.name for each in real if each.kind is each.KEYWORD_ONLY}
-        assert given.count(inspect.Parameter.POSITIONAL_OR_KEYWORD) <= len(positional), name
-        named = {
-            each.name
-            for each in inspect.signature(value).parameters.values()
-            if each.kind is each.KEYWORD_ONLY
-        }
-        assert named <= by_name, name
+        given = [each for each in taken if each.kind is each.POSITIONAL_OR_KEYWORD]
+        assert len(given) <= len(positional), name
+        named = {each.name for each in taken if each.kind is each.KEYWORD_ONLY}
+        assert named <= {each.name for each in real}, name
 
 
 def test_a_job_of_the_recording_client(bulk_client: Any, params: dict[str, Any]) -> None:

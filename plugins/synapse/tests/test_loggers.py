@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from handrail_synapse.loggers import BaseLogger, ConsoleLogger, NoOpLogger, ProgressData
+from handrail_synapse.loggers import (
+    BaseLogger,
+    ConsoleLogger,
+    HandrailLogger,
+    NoOpLogger,
+    ProgressData,
+)
 from handrail_synapse.messages import LogLevel
 from handrail_synapse.runtime import RuntimeContext
 from handrail_synapse.steps import BaseStep, BaseStepContext, Orchestrator, StepRegistry, StepResult
@@ -129,7 +135,7 @@ class Handrails:
         self.kept.append((current, category))
 
     def set_metrics(self, value: Any, category: str | None = None) -> None:
-        pass
+        self.kept.append((value, category))
 
 
 class Talks(BaseStep[BaseStepContext]):
@@ -156,3 +162,23 @@ def test_loggers_are_told_apart_by_their_signature(kind: Any) -> None:
         assert list(dict.fromkeys(told)) == ["talk", None]
     else:
         assert logger.kept[1:] == [(1, "talk"), (50, None), (100, None)]
+
+
+def test_a_logger_of_handrails_kind_gets_what_the_sdks_methods_are_given() -> None:
+    """What a plugin calls on the logger of the command line arrives there as it was given."""
+    inner = Handrails()
+    logger = HandrailLogger(inner)
+    logger.set_step("send", order=1)
+    logger.warning("slow")
+    logger.set_progress(1, 4)
+    logger.set_metrics({"n": 1})
+    logger.set_metrics({"m": 2}, step="other")
+    assert inner.kept == [
+        ("warning", "message", "slow"),
+        (1, "send"),
+        ({"n": 1}, "send"),
+        ({"m": 2}, "other"),
+    ]
+    found = logger.get_progress("send")
+    assert found is not None
+    assert found.percent == 25.0

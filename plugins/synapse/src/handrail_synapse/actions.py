@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sized
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import handrail
 from handrail_synapse.contexts import UploadContext
@@ -112,6 +112,13 @@ class BaseAction(handrail.BaseAction[P]):
         if isinstance(params, Mapping) and type(self).params_model is not None:
             params = self._validated(cast("Mapping[str, Any]", params), runtime)
         super().__init__(cast("Any", params), runtime, **options)
+
+    @classmethod
+    def partial(
+        cls, params: Mapping[str, Any], ctx: handrail.RuntimeContext | None = None, **options: Any
+    ) -> Self:
+        """Return an action that can be planned, with a runtime context as one that can be run."""
+        return super().partial(params, given_or_made(ctx), **options)
 
     def _validated(self, params: Mapping[str, Any], runtime: handrail.RuntimeContext) -> Any:
         """Return params as their model, whose validators may ask the client of the action.

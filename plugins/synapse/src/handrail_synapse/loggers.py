@@ -455,8 +455,12 @@ class HandrailLogger(EventLogger):
         super().set_progress(current, total, step, category)
         self._inner.set_progress(current, total, self._named(step, category))
 
-    def _on_metrics(self, step: str, metrics: dict[str, Any]) -> None:
-        self._inner.set_metrics(metrics, step)
+    def set_metrics(
+        self, value: Mapping[str, Any], step: str | None = None, category: str | None = None
+    ) -> None:
+        """Pass on measured values; see `BaseLogger`."""
+        super().set_metrics(value, step, category)
+        self._inner.set_metrics(value, self._named(step, category))
 
     def log_event(self, event: str, data: dict[str, Any], file: str | None = None) -> None:
         """Log an event of any kind."""

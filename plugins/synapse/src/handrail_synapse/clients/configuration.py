@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -104,5 +105,6 @@ def configured_client() -> Any:
     from handrail_synapse.finder import sdk_is_installed  # noqa: PLC0415 - of other packages
 
     if sdk_is_installed():
-        return import_module("synapse_sdk.utils.auth").create_backend_client()
+        with suppress(ImportError):  # Another module of that name.
+            return import_module("synapse_sdk.utils.auth").create_backend_client()
     return create_backend_client()

@@ -77,16 +77,27 @@ def fetch(url: str) -> Path:
     if url.startswith("data:"):
         return _decoded(url)
     parts = urlsplit(url)
-    path = _path_of(f"{parts.scheme}://{parts.netloc}{parts.path}", Path(parts.path).suffix)
+    # The query may be a secret, so it is in no error either.
+    plain = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    path = _path_of(plain, Path(parts.path).suffix)
     if not path.exists():
-        partial = path.with_name(f"{path.name}.partial")
-        with requests.get(url, stream=True, timeout=_PATIENCE) as response:
-            response.raise_for_status()
-            with partial.open("wb") as file:
-                for block in response.iter_content(_BLOCK):
-                    file.write(block)
-        partial.rename(path)
+        try:
+            _download(url, plain, path)
+        except requests.ConnectionError:
+            raise requests.ConnectionError(f"{plain} cannot be reached") from None
     return path
+
+
+def _download(url: str, plain: str, path: Path) -> None:
+    with (
+        requests.get(url, stream=True, timeout=_PATIENCE) as response,
+        tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file,
+    ):
+        if not response.ok:
+            raise requests.HTTPError(f"{plain}: {response.status_code} {response.reason}")
+        for block in response.iter_content(_BLOCK):
+            file.write(block)
+    Path(file.name).replace(path)
 
 
 def _decoded(url: str) -> Path:

@@ -131,7 +131,7 @@ class _Bucket(Storage):
             self.scheme,
             config=self._client_config(config),
             client_options={"allow_http": True, "timeout": "300s"},
-            # Else one of another storage with the same bucket might be taken.
+            # Else the credentials stay in this process for ever.
             skip_instance_cache=True,
         )
         self._root = upath.UPath(f"{self.scheme}://{self._bucket}/")

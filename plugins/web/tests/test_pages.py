@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -182,6 +184,51 @@ def test_runs_are_compared(open_site: Open, journal: Journal) -> None:
         answer = browser.get(f"{browser.root}/compare", params={"run": chosen})
         assert answer.status_code == 404
         assert "Choose 2 to 10 runs" in answer.text
+
+
+FIT = """
+from dataclasses import dataclass
+from pydantic import BaseModel
+from handrail import BaseAction, BaseStepContext, step
+
+class FitParams(BaseModel):
+    epochs: int = 10
+
+@dataclass(kw_only=True)
+class FitContext(BaseStepContext):
+    epochs: int
+
+@step(effects=False)
+def fit(context): ...
+
+class Fit(BaseAction[FitParams]):
+    action_name = "fit"
+    context_class = FitContext
+
+    def setup_steps(self, registry):
+        registry.register(fit)
+
+    def result(self, context):
+        return {"metrics": {"accuracy": context.epochs / 100}}
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_is_a_table_and_a_plot(open_site: Open, project: Path) -> None:
+    """Each of its runs has a row, from which one gets to it, and a dot for each param."""
+    (project / "fits.py").write_text(FIT)
+    words = ("run", "fits.py:Fit", "--over", "epochs=5,10,20", "-q")
+    command = [sys.executable, "-m", "handrail", *words]
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=120)
+    browser = open_site()
+    assert "3 runs: 3 completed" in browser.page("/")
+    page = browser.page("/runs/1")
+    for number, accuracy in ((1, "0.05"), (2, "0.1"), (3, "0.2")):
+        assert f'href="{browser.root}/runs/1.{number}"' in page
+        assert accuracy in page
+    assert page.count("<circle") == 3
+    assert "best accuracy" in page
+    assert "fit" in browser.page("/runs/1.2")
 
 
 def test_what_is_not_there_is_said(open_site: Open, journal: Journal) -> None:

@@ -86,9 +86,9 @@ class Changes:
                 told = _resume(seen)
         except TimeoutError:
             late = NotFoundError("the preview took longer than two minutes")
-            return problem_view(f"Run {number} cannot be previewed", late, status=504)
+            return self._refused(f"Run {number} cannot be previewed", late, number, status=504)
         except HandrailError as error:
-            return problem_view(f"Run {number} cannot be changed", error, status=409)
+            return self._refused(f"Run {number} cannot be changed", error, number)
         question = "Undo it?" if aim == "rollback" else "Resume it?"
         verb = "Undo" if aim == "rollback" else "Resume"
         section = element(
@@ -111,7 +111,7 @@ class Changes:
         try:
             seen = await to_thread.run_sync(self._look, number)
         except HandrailError as error:
-            return problem_view(f"Run {number} cannot be changed", error, status=409)
+            return self._refused(f"Run {number} cannot be changed", error, number)
         working = self._commands.started(number)
         if working is not None and working.code is None:
             return None
@@ -132,9 +132,18 @@ class Changes:
             raise RollbackRefusedError(f"run {text} belongs to {holder.described}")
         return _Seen(row=row, holder=holder)
 
+    def _refused(self, title: str, error: HandrailError, number: str, *, status: int = 409) -> View:
+        run = element("a", f"Back to run {number}", href=self._run_at(number))
+        # There may be no such run.
+        known = not isinstance(error, NotFoundError) or status == 504
+        return problem_view(title, error, status=status, back=run if known else None)
+
+    def _run_at(self, number: str) -> str:
+        return f"{self._door.path}/runs/{number}"
+
     def _form(self, number: str, aim: Aim, seen: _Seen, question: str) -> Markup:
         proof = self._door.sign("question", aim, number, seen.fingerprint)
-        run = f"{self._door.path}/runs/{number}"
+        run = self._run_at(number)
         return element(
             "form",
             element("input", type="hidden", name="seen", value=seen.fingerprint),

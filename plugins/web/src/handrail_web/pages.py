@@ -64,13 +64,23 @@ class View:
     moves: bool = False
 
 
-def problem_view(title: str, error: HandrailError | None, *, status: int) -> View:
-    """Return the page that says what went wrong."""
+def problem_view(
+    title: str, error: HandrailError | None, *, status: int, back: Markup | None = None
+) -> View:
+    """Return the page that says what went wrong.
+
+    Args:
+        title: What one cannot have.
+        error: Why, if that is to be said.
+        status: The status of the answer.
+        back: A link to where one can go on.
+    """
     lines: list[Content] = [element("h1", title)]
     if error is not None:
         lines.append(element("p", f"{error.message[:1].upper()}{error.message[1:]}."))
         lines += [element("pre", way, class_="command") for way in error.ways_out]
-    sections = {"problem": element("section", lines, id="problem")}
+    lines.append(back and element("p", back))
+    sections = {"problem": element("section", lines, id="problem", class_="problem")}
     return View(title=title, sections=sections, icon="bad", status=status)
 
 
@@ -149,7 +159,8 @@ class Pages:
         return View(
             title="runs",
             sections={
-                "search": search.form(self._root, page),
+                # Where there is nothing yet, there is nothing to search.
+                **({"search": search.form(self._root, page)} if rows or search.is_given else {}),
                 "list": self._list(shown, page, search),
             },
             moves=any(each["held"] for each in rows),
@@ -247,7 +258,8 @@ def _nothing(search: Search) -> Content:
     if search.is_given:
         return element("p", "No run fits.")
     return [
-        element("p", "No runs yet. This makes one:"),
+        element("h1", "No runs yet"),
+        element("p", "This makes one:"),
         element("pre", "handrail run ACTION", class_="command"),
     ]
 

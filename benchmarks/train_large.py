@@ -56,8 +56,9 @@ def by_hand(path: Path, kind: str, out: Path) -> None:
 
     names = [name for name in pq.read_schema(path).names if name != "kind"]
     kinds = pq.read_table(path, columns=["kind"])["kind"].dictionary_encode().combine_chunks()
-    classes = np.array(kinds.dictionary.to_pylist())
-    codes = kinds.indices.to_numpy().astype("uint8")
+    classes = np.array(sorted(kinds.dictionary.to_pylist()))
+    places = np.searchsorted(classes, kinds.dictionary.to_pylist()).astype("uint8")
+    codes = places[kinds.indices.to_numpy()]
     parts = np.full(len(codes), 0, dtype="uint8")
     order = np.random.default_rng(SEED).permutation(len(codes))
     tested, validated = len(codes) // 5, len(codes) * 4 // 50
@@ -65,7 +66,8 @@ def by_hand(path: Path, kind: str, out: Path) -> None:
 
     def batches() -> Iterator[tuple[Any, Any, Any]]:
         start = 0
-        with pq.ParquetFile(path) as file:
+        # With the usual buffer before it, all of the file would be in memory.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(BATCH):
                 stop = start + batch.num_rows
                 columns = [batch[name].to_numpy() for name in names]

@@ -285,7 +285,9 @@ def _json_lines(content: Content, part: Part) -> Iterator[Any]:
 
 def _parquet(content: Content, part: Part) -> Iterator[Any]:
     pa, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-    with parquet.ParquetFile(_given(content), buffer_size=_BUFFER) as file:
+    # With a buffer before it, all of the file would be in memory.
+    options = {"buffer_size": _BUFFER, "pre_buffer": False}
+    with parquet.ParquetFile(_given(content), **options) as file:
         schema = file.schema_arrow
         if part.columns is not None:
             schema = pa.schema([each for each in schema if each.name in part.columns])

@@ -47,6 +47,8 @@ MORE_GROUPS = {
     "web": ("servers", "browser"),
     "together": ("servers", "frames", "typing", "lint"),
 }
+# What only tests that are marked as slow need besides.
+SLOW_GROUPS = {"train": ("mlflow",)}
 # Of these `lowest` runs only what uses libraries or, in core, depends on the language; the rest is
 # tested in `tests`.
 USES_OTHERS = {
@@ -404,7 +406,9 @@ def parts_with(python: str) -> dict[str, Part]:
 def tests(session: nox.Session, part: str) -> None:
     """Test each package, what takes long, what crosses packages, and the documentation."""
     packages, paths, marks = parts_with(str(session.python))[part]
-    install(session, *packages, groups=("test", *MORE_GROUPS.get(part.removeprefix("slow "), ())))
+    name = part.removeprefix("slow ")
+    more = MORE_GROUPS.get(name, ()) + (SLOW_GROUPS.get(name, ()) if name != part else ())
+    install(session, *packages, groups=("test", *more))
     run_tests(session, *marks, *paths)
 
 
@@ -414,7 +418,7 @@ def faults(session: nox.Session) -> None:
 
     So are runs that share a target, of which the model has millions of worlds here.
     """
-    install(session, *PACKAGES, groups=("test", "servers", "models"))
+    install(session, *PACKAGES, groups=("test", "servers", "models", "mlflow"))
     kinds = ("cli", "recovery", "journal", "orchestrator", "isolation", "chains")
     core = (*(f"tests/unit/{each}" for each in kinds), "tests/faults")
     durable = (str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable")))

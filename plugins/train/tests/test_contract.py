@@ -69,4 +69,7 @@ class TestContract(PackContract):
     context = context
     world = folder(_WORLD)
     # They need more than this context has, and are tested with actions of their own.
-    untried = ("cross_validate", "load_model", "write_predictions")
+    untried = (
+        *("check_mlflow", "cross_validate", "load_model", "log_to_mlflow"),
+        "write_predictions",
+    )

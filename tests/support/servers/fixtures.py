@@ -10,6 +10,7 @@ import pytest
 
 from servers.azurite import AzureServer, running_azurite
 from servers.disk import mount_disk
+from servers.mlflow import MlflowServer, running_mlflow
 from servers.moto import running_moto
 from servers.postgres import PostgresServer, running_postgres
 from servers.process import let_go
@@ -80,6 +81,13 @@ def own_radosgw() -> Iterator[OwnS3Server]:
 def azurite() -> Iterator[AzureServer]:
     """Azure's blob storage, emulated; skips if Azurite is not installed, in CI too."""
     with running_azurite() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow() -> Iterator[MlflowServer]:
+    """A tracking server of MLflow."""
+    with running_mlflow() as server:
         yield server
 
 

@@ -91,6 +91,7 @@ class ServerProcess:
         is_ready: Returns whether the server answers on a port.
         user: The system user to run it as; needs root.
         stop_signal: The signal that stops it.
+        start_seconds: How long it may take to answer.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class ServerProcess:
         is_ready: Callable[[int], bool] = answers_http,
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        start_seconds: float = START_SECONDS,
     ) -> None:
         self.name = name
         self.port = free_port()
@@ -108,6 +110,7 @@ class ServerProcess:
         self.environment: Mapping[str, str] = os.environ
         self._is_ready = is_ready
         self._stop_signal = stop_signal
+        self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._user = user
         if user:
@@ -162,12 +165,12 @@ class ServerProcess:
         assert self._process is None, f"{self.name} runs already"
         self._process = self._popen(self.command)
         (self.folder / "pid").write_text(str(self.pid))
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self._start_seconds
         while not self._is_ready(self.port):
             if (code := self._process.poll()) is not None:
                 raise self._failure(f"it ended with {code}")
             if time.monotonic() > deadline:
-                raise self._failure(f"it does not answer after {START_SECONDS:.0f} s")
+                raise self._failure(f"it does not answer after {self._start_seconds:.0f} s")
             time.sleep(0.02)
 
     def kill(self) -> None:

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from handrail_train.predicting import PredictParams as PredictParams
     from handrail_train.predicting import WritePredictionsStep as WritePredictionsStep
     from handrail_train.predictor import Predictor as Predictor
+    from handrail_train.steps import CheckMlflowStep as CheckMlflowStep
     from handrail_train.steps import CheckStoreStep as CheckStoreStep
     from handrail_train.steps import CrossValidateStep as CrossValidateStep
     from handrail_train.steps import EvaluateModelStep as EvaluateModelStep
     from handrail_train.steps import LoadDatasetStep as LoadDatasetStep
+    from handrail_train.steps import LogToMlflowStep as LogToMlflowStep
     from handrail_train.steps import TrainModelStep as TrainModelStep
     from handrail_train.steps import UploadModelStep as UploadModelStep
     from handrail_train.versions import Versions as Versions
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaseTrainAction",
+    "CheckMlflowStep",
     "CheckStoreStep",
     "CrossValidateStep",
     "DefaultTrainAction",
@@ -50,6 +53,7 @@ __all__ = [
     "Hyper",
     "LoadDatasetStep",
     "LoadModelStep",
+    "LogToMlflowStep",
     "ModelKind",
     "PredictAction",
     "PredictParams",
@@ -77,8 +81,8 @@ _HOMES = {
     "predicting": ("LoadModelStep", "PredictAction", "PredictParams", "WritePredictionsStep"),
     "predictor": ("Predictor",),
     "steps": (
-        *("CheckStoreStep", "CrossValidateStep", "EvaluateModelStep", "LoadDatasetStep"),
-        *("TrainModelStep", "UploadModelStep"),
+        *("CheckMlflowStep", "CheckStoreStep", "CrossValidateStep", "EvaluateModelStep"),
+        *("LoadDatasetStep", "LogToMlflowStep", "TrainModelStep", "UploadModelStep"),
     ),
     "versions": ("Versions", "load_model"),
 }

@@ -32,7 +32,7 @@ class TrainResult(TypedDict, total=False):
         version: The version in the store, such as `digits@3`.
         epochs: Number of epochs.
         store: The store.
-        next: Commands that can follow, each by its purpose.
+        next: What can follow, each by its purpose: commands, and the page of the run in MLflow.
     """
 
     summary: str
@@ -74,21 +74,27 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
         from handrail_train.steps import (
+            CheckMlflowStep,
             CheckStoreStep,
             CrossValidateStep,
             EvaluateModelStep,
             LoadDatasetStep,
+            LogToMlflowStep,
             TrainModelStep,
             UploadModelStep,
         )
 
         registry.register(CheckStoreStep())
+        if self.params.mlflow:
+            registry.register(CheckMlflowStep())
         registry.register(LoadDatasetStep())
         registry.register(TrainModelStep())
         if self.params.folds:
             registry.register(CrossValidateStep())
         registry.register(EvaluateModelStep())
         registry.register(UploadModelStep())
+        if self.params.mlflow:
+            registry.register(LogToMlflowStep())
 
     def check_inputs(self) -> Iterable[tuple[str, str]]:
         yield from self.params.source().missing_input()
@@ -104,6 +110,9 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
         first = context.metrics.get("headline")
         figures = f" · {FIGURES[first][0]} {context.metrics[first]:.4g}" if first else ""
         epochs = count_text(len(context.history), "epoch")
+        next_ = {"look": f"handrail models show {reference}{in_store(options.store)}"}
+        if "log_to_mlflow" in context.results:
+            next_["mlflow"] = context.results["log_to_mlflow"].data["url"]
         return {
             **shown,
             "summary": f"trained {options.kind} for {epochs}{figures} · "
@@ -111,5 +120,5 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
             "version": reference,
             "epochs": len(context.history),
             "store": context.use_store().url,
-            "next": {"look": f"handrail models show {reference}{in_store(options.store)}"},
+            "next": next_,
         }

@@ -73,6 +73,7 @@ class Opened:
         predictor: The trained model, once loaded.
         store: The store, once used.
         uploading: Whether this process has begun to store the model.
+        logging: Whether this process has begun to log it to MLflow.
     """
 
     learnt: Learnt | None = None
@@ -80,6 +81,7 @@ class Opened:
     predictor: Predictor | None = None
     store: Store | None = None
     uploading: bool = False
+    logging: bool = False
 
 
 @dataclass

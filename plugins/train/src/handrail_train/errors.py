@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import handrail_storage
 from handrail.errors import HandrailError, NotFoundError
 
@@ -50,3 +52,44 @@ class ContainmentError(handrail_storage.ContainmentError, TrainError):
     """Something recorded of a run would lead an undo, or a resumed run, elsewhere."""
 
     code = "train-containment"
+
+
+class MlflowError(TrainError):
+    """An MLflow server cannot be reached, refuses, or is none.
+
+    Attributes:
+        passing: Whether it may work a moment later.
+        reason: What is wrong, in a few words.
+        status: The HTTP status; 0 without an answer.
+        said: The error code of MLflow, such as `RESOURCE_DOES_NOT_EXIST`; may be empty.
+    """
+
+    code = "train-mlflow"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        passing: bool = False,
+        reason: str = "",
+        status: int = 0,
+        said: str = "",
+        ways_out: Iterable[str] = (),
+    ) -> None:
+        super().__init__(message, ways_out=ways_out)
+        self.passing = passing
+        self.reason = reason
+        self.status = status
+        self.said = said
+
+    def after(self, attempts: int) -> MlflowError:
+        """Return the error with the number of attempts, from 1."""
+        times = "once" if attempts == 1 else f"{attempts} times"
+        return MlflowError(
+            f"{self.message}, tried {times}",
+            passing=self.passing,
+            reason=self.reason,
+            status=self.status,
+            said=self.said,
+            ways_out=self.ways_out,
+        )

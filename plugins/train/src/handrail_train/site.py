@@ -107,7 +107,7 @@ def site_of(context: TrainContext, notes: Notes | None = None) -> Site:
         else None,
         state=Folder.of(os.path.abspath(state), relative_path(state), noted),
         run=None if context.run_id is None else context.run,
-        retries=_retries(context),
+        retries=retries_of(context),
         caller=CALLER,
     )
 
@@ -139,7 +139,8 @@ def _param(context: TrainContext, name: str, default: object) -> str:
         raise ContainmentError.about(f"param '{name}'", value, str(error)) from error
 
 
-def _retries(context: TrainContext) -> int:
+def retries_of(context: TrainContext) -> int:
+    """Return the number of retries by the params of a run; the default where they make no sense."""
     given: Any = context.params.get("retries")
     default: int = TrainParams.model_fields["retries"].default
     return given if isinstance(given, int) else default

@@ -25,11 +25,16 @@ STEPS = {
 }
 # With params that ask for it, and of another action.
 OTHER_STEPS = {
+    "check_mlflow": (0.05, False),
     "cross_validate": (0.10, False),
     "load_model": (0.20, False),
+    "log_to_mlflow": (0.05, True),
     "write_predictions": (0.80, True),
 }
-HEAVY = ("sklearn", "numpy", "scipy", "skops", "pyarrow", "obstore", "lightgbm")
+HEAVY = (
+    *("sklearn", "numpy", "scipy", "skops", "pyarrow", "obstore", "lightgbm"),
+    *("requests", "tenacity"),
+)
 
 
 def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,1 @@
+"""Trainings in an MLflow tracking server, by its REST API 2.0."""

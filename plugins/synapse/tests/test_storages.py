@@ -315,8 +315,9 @@ class Service:
         self.until: str | None = None
         self.version = 1
 
-    def open_storage(self, storage_id: int, *, purpose: str = "read") -> dict[str, Any]:
-        self.asked.append(purpose)
+    def _post(self, path: str, *, json: dict[str, str]) -> dict[str, Any]:
+        assert path == "storages/3/session/"
+        self.asked.append(json["purpose"])
         configuration = {"location": str(self.folder)}
         made: dict[str, Any] = {"provider": "local", "configuration": configuration}
         return {**made, "expires_at": self.until, "contract_version": self.version}

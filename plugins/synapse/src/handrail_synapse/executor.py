@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from handrail.cli import echo
 from handrail_synapse.actions import NoResult, validate_result
 from handrail_synapse.clients.configuration import configured_client
 from handrail_synapse.loggers import ConsoleLogger
@@ -68,7 +69,7 @@ class LocalExecutor:
             logger.finish()
         model = getattr(action_cls, "result_model", NoResult)
         result = validate_result(result, model)
-        print(f"Result: {json.dumps(_plain(result), default=str)}", flush=True)
+        echo(f"Result: {json.dumps(_plain(result), default=str)}")
         return result
 
 

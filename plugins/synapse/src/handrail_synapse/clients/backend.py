@@ -30,11 +30,7 @@ from handrail_synapse.clients.models import (
     TaskCreateRequest,
     UpdateJobRequest,
 )
-from handrail_synapse.exceptions import (
-    ClientError,
-    ClientResponseIncompleteError,
-    raise_for_status,
-)
+from handrail_synapse.exceptions import ClientResponseIncompleteError, raise_for_status
 
 Answer = Any
 """What the service answers in JSON: most of it a dict."""
@@ -203,24 +199,6 @@ class BackendClient(BaseClient):
         """Return a storage with its configuration."""
         asked = {"with_configuration": "true"}
         return Storage.model_validate(self._get(f"storages/{storage_id}/", params=asked))
-
-    def open_storage(self, storage_id: int, *, purpose: str = "read") -> Answer:
-        """Return the `provider` and the `configuration` of a storage, with credentials for it.
-
-        Args:
-            storage_id: The storage.
-            purpose: `read` or `write`.
-
-        Returns:
-            Also until when they are valid, as `expires_at`, if not for ever.
-        """
-        try:
-            return self._post(f"storages/{storage_id}/session/", json={"purpose": purpose})
-        except ClientError as error:
-            if error.status_code not in (404, 405):
-                raise
-        # An older service, which has them in the configuration.
-        return self._get(f"storages/{storage_id}/", params={"with_configuration": "true"})
 
     def get_default_storage(self) -> Answer:
         """Return the storage of the service itself.

@@ -148,8 +148,9 @@ class BaseClient:
             if method.upper() in ("POST", "PUT", "PATCH"):
                 _encode(options, headers, stack)
             try:
-                response = self.requests_session.request(
-                    method.upper(), self._url(path), headers=headers, timeout=timeout, **options
+                send = getattr(self.requests_session, method.lower())
+                response: requests.Response = send(
+                    self._url(path), headers=headers, timeout=timeout, **options
                 )
             except errors.RequestException as error:
                 self._raise(error, method.upper(), timeout)

@@ -142,6 +142,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     },
     "plugins.actions.export.action": {
         "export.action": f"{_EXPORTS} ExportProgressCategories",
+        "export.handlers": "TargetHandlerFactory",
     },
     "plugins.actions.export.context": {"contexts": "ExportContext"},
     "plugins.actions.export.enums": {"export.codes": "ExportStatus"},

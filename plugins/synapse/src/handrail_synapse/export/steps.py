@@ -152,6 +152,7 @@ class FetchResultsStep(BaseStep[ExportContext]):
             context.client,
             filters,
             ctx=context.runtime_ctx,
+            page_failures=None,
             save_original_file=bool(context.params.get("save_original_file", False)),
         )
 

@@ -18,7 +18,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "packs" / "synapse-tests.md"
 
@@ -35,23 +34,58 @@ FOLDERS = (
 )
 
 MAIN = """\
-import sys
+import json, sys
 import handrail_synapse
 assert handrail_synapse.install(), "the SDK itself is installed"
 import pytest
-sys.exit(pytest.main(sys.argv[1:]))
+
+class Recorder:
+    def __init__(self):
+        self.found = {}
+    def note(self, report, outcome):
+        self.found.setdefault(report.nodeid, [outcome, report.longreprtext])
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.note(report, "not collected")
+    def pytest_runtest_logreport(self, report):
+        if report.failed or report.skipped or report.when == "call":
+            self.note(report, report.outcome)
+
+recorder = Recorder()
+pytest.main(sys.argv[2:], plugins=[recorder])
+with open(sys.argv[1], "w") as file:
+    json.dump(recorder.found, file)
 """
-OPTIONS = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-W", "ignore", "-c")
+OPTIONS = (
+    *("-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-W", "ignore"),
+    *("--continue-on-collection-errors", "-c"),
+)
 
 # Why tests fail, by what their message is found to say.
 REASONS = (
     (r"(?:synapse_sdk\.?(\S*)) has no '(\w+)'", "`{0}.{1}` is not there"),
     (r"No module named '(\w+)'", "`{0}` is not installed"),
     (r"__module__|assert 'handrail\S*' == 'synapse_sdk", "looks at the `__module__` of a class"),
-    (r"handrail_\S+'> does not have the attribute '(\w+)'", "replaces `{0}` in a module"),
+    (r"\(handrail_synapse\)> does not have the attribute '(\w+)'", "replaces `{0}` in a module"),
+    (r"\(handrail_synapse\)> is a built-in module", "reads the source of a module"),
     (r"has no attribute '(\w+)'", "`{0}` is not there"),
     (r"DID NOT RAISE", "expects an error"),
+    (r"DID NOT WARN|assert 0 >= 1|Expected 'warning' to have been", "expects a warning"),
+    (r"^E +assert 6 == 9|'finalize'\] == \['init|< 1e-09", "expects nine steps"),
+    (r"nothing to run", "another text of an error"),
 )
+# And if it says none of those, by what their file is about.
+FILES = {
+    "test_initialize_session.py": "opens a storage by a method of the SDK's client",
+    "test_run_end_to_end.py": "opens a storage by a method of the SDK's client",
+    "test_exporter_pr_a.py": "other texts of messages",
+    "test_export_filter_allowlist.py": "another text of an error",
+    "test_loggers_joblog_unconfirmed.py": "another text of a warning",
+    "test_loggers_logging_module.py": "logs by `logging` too",
+    "test_models.py": "another code of an error",
+    "test_integration.py": "a storage is a mock",
+    "test_upload_strategy.py": "an answer of the client is a mock",
+}
 
 
 @dataclass
@@ -70,6 +104,15 @@ class File:
     total: int = 0
     reasons: dict[str, int] = field(default_factory=dict[str, int])
 
+    def add(self, outcome: str, count: int, text: str) -> None:
+        """Add the outcome of `count` tests."""
+        self.total += count
+        if outcome == "passed":
+            self.passed += count
+        else:
+            why = reason(self.name, text)
+            self.reasons[why] = self.reasons.get(why, 0) + count
+
 
 def archive(version: str, folder: Path) -> Path:
     """Download the source archive of a version; return the folder with its contents."""
@@ -85,46 +128,47 @@ def archive(version: str, folder: Path) -> Path:
     return unpacked
 
 
-def files(root: Path) -> Iterator[Path]:
-    """Yield the files of tests, in their order."""
-    for named in FOLDERS:
-        found = root.glob(named) if "*" in named else (root / named).rglob("test_*.py")
-        yield from sorted(found)
+def files(root: Path, folder: str) -> list[Path]:
+    """Return the files of tests in a folder, in their order."""
+    return sorted(root.glob(folder) if "*" in folder else (root / folder).rglob("test_*.py"))
 
 
-def run(root: Path, path: Path) -> File:
-    """Run the tests of a file in a process of its own."""
-    made = File(path.relative_to(root / "tests").as_posix())
-    report = root / "report.xml"
+def run(root: Path, paths: list[Path]) -> list[File]:
+    """Run the tests of files in one process; each in its own, if some of them end it."""
+    found = outcomes(root, paths)
+    if found is None and len(paths) > 1:
+        return [each for path in paths for each in run(root, [path])]
+    sources = {path.relative_to(root).as_posix(): path for path in paths}
+    made = {name: File(name.removeprefix("tests/")) for name in sources}
+    if found is None:
+        ((name, path),) = sources.items()
+        made[name].add("not run", tests_in(path), "E   it ends the process of the tests")
+        return [made[name]]
+    for node, (outcome, text) in found.items():
+        name = node.partition("::")[0]
+        if outcome != "skipped":
+            count = tests_in(sources[name]) if outcome == "not collected" else 1
+            made[name].add(outcome, count, text)
+    return list(made.values())
+
+
+def outcomes(root: Path, paths: list[Path]) -> dict[str, tuple[str, str]] | None:
+    """Return the outcome of each test, and what is said of it; None if the process ended early."""
+    report, settings = root / "report.json", root / "pytest.ini"
     report.unlink(missing_ok=True)
-    empty = root / "pytest.ini"
-    empty.write_text("[pytest]\nasyncio_mode = auto\n")
-    words = [*OPTIONS, str(empty), "--rootdir", str(root), f"--junitxml={report}", str(path)]
-    try:
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", MAIN, *words],
-            cwd=root,
-            capture_output=True,
-            check=False,
-            timeout=300,
-        )
-        cases = list(ElementTree.parse(report).getroot().iter("testcase"))
-    except (OSError, subprocess.TimeoutExpired) as error:
-        made.total = tests_in(path)
-        made.reasons = {f"cannot be run: {type(error).__name__}": made.total}
-        return made
-    for case in cases:
-        problem = next((each for each in case if each.tag in ("failure", "error")), None)
-        if problem is None:
-            made.passed += case.find("skipped") is None
-            made.total += case.find("skipped") is None
-            continue
-        cannot = "collection failure" in (problem.get("message") or "")
-        failed = tests_in(path) if cannot else 1
-        made.total += failed
-        why = reason(f"{problem.get('message')}\n{problem.text}")
-        made.reasons[why] = made.reasons.get(why, 0) + failed
-    return made
+    settings.write_text("[pytest]\nasyncio_mode = auto\n")
+    words = [*OPTIONS, str(settings), "--rootdir", str(root), *map(str, paths)]
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", MAIN, str(report), *words],
+        cwd=root,
+        capture_output=True,
+        check=False,
+        timeout=1800,
+    )
+    found: dict[str, tuple[str, str]] | None = (
+        json.loads(report.read_text()) if report.exists() else None
+    )
+    return found
 
 
 def tests_in(path: Path) -> int:
@@ -137,12 +181,15 @@ def tests_in(path: Path) -> int:
     return sum(isinstance(node, kinds) and node.name.startswith("test_") for node in nodes)
 
 
-def reason(text: str) -> str:
-    """Return why a test failed, in a few words."""
+def reason(name: str, text: str) -> str:
+    """Return why a test of a file failed, in a few words."""
     for pattern, told in REASONS:
-        found = re.search(pattern, text)
+        found = re.search(pattern, text, re.MULTILINE)
         if found:
             return told.format(*found.groups()).replace("`plugins.actions.", "`")
+    file = name.rpartition("/")[2]
+    if file in FILES:
+        return FILES[file]
     errors = re.findall(r"^E +(.*)$", text, re.MULTILINE)
     first = (errors or text.strip().splitlines() or [""])[0]
     return f"`{first[:90].replace('|', '/').replace('`', '')}`"
@@ -177,12 +224,10 @@ def main(words: list[str]) -> None:
     for version in asked.version or VERSIONS:
         with tempfile.TemporaryDirectory(prefix="synapse-sdk-") as folder:
             root = archive(version, Path(folder))
-            chosen = [path for path in files(root) if asked.only in str(path)]
             results = kept[version] = []
-            for path in chosen:
-                results.append(run(root, path))
-                last = results[-1]
-                print(f"{version}  {last.passed:>4} of {last.total:<4} {last.name}", flush=True)
+            for named in FOLDERS:
+                paths = [path for path in files(root, named) if asked.only in str(path)]
+                results += run(root, paths) if paths else []
             lines += table(version, results)
     print("\n".join(lines))
     if asked.json:

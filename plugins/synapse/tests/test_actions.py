@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, fields
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -273,6 +274,9 @@ def test_an_action_of_one_method(notes: Any) -> None:
     @action(params=Params, description="counts")
     def count(params: Params, context: Any) -> int:
         return params.storage
+
+    # Params of another kind, as tests of plugins pass them, are taken as they are.
+    assert Count(SimpleNamespace(storage=8), packs=()).run() == {"metrics": {"storage": 8}}
 
     marked: Any = count
     assert (marked._action_name, marked._action_params) == ("count", Params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -9,8 +10,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from email.message import Message
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -21,6 +24,7 @@ from handrail_synapse.export.action import BaseExportAction, ExportAction
 from handrail_synapse.export.exporter import BaseExporter
 from handrail_synapse.export.handlers import TargetHandlerFactory
 from handrail_synapse.export.params import ExportParams
+from handrail_synapse.export.steps import ConvertDataStep, FetchResultsStep, PrepareExportStep
 from handrail_synapse.folders import make_folder, remove_folders
 
 STEPS = [
@@ -322,6 +326,17 @@ def test_without_items(
     }
 
 
+def test_a_dry_run(
+    params: dict[str, Any], runtime: RuntimeContext, tasks: Any, source: Path
+) -> None:
+    """The steps that only read run without the folder of the export, and make no exporter."""
+    context = Export(params, runtime, packs=()).create_context()
+    for each in (FetchResultsStep(), PrepareExportStep(), ConvertDataStep()):
+        assert each.execute(context).success
+    assert (context.total_count, context.exporter) == (2, None)
+    assert not (source.parent / "out").exists()
+
+
 def test_a_filter_that_the_service_would_leave_out(
     params: dict[str, Any], runtime: RuntimeContext, client: Any
 ) -> None:
@@ -370,6 +385,33 @@ def test_other_targets(
     assert "pagination" not in seen[0]
     files = {"m": 1} if target == "assignment" else {}
     assert list(handler.get_export_item(results)) == [{"data": {}, "files": files, "id": 5}]
+
+
+def test_a_url_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data kept elsewhere is fetched by its URL, and asked for again if that is too old."""
+    asked: list[Any] = []
+
+    def opened(url: str) -> Any:
+        if url == "old":
+            raise HTTPError(url, 403, "expired", Message(), None)
+        return io.BytesIO(json.dumps({"from": url}).encode())
+
+    class Client:
+        def list_tasks(self, *, params: Any, list_all: bool = False, **options: Any) -> Any:
+            asked.append(params)
+            data = {"mode": "presigned", "presigned_url": "new"}
+            return {"count": 1, "results": [{"id": 1, "data": data}]}
+
+    monkeypatch.setattr("handrail_synapse.download.opened", opened)
+    handler = TargetHandlerFactory.get_handler("task")
+    handler._client = Client()
+    kept = {"mode": "inline", "truncated": True, "presigned_url": "old"}
+    rows = [{"id": 1, "data": kept}, {"id": 2, "data": {"mode": "inline"}}]
+    found = [each["data"] for each in handler.get_export_item(rows)]
+    assert found == [{"from": "new"}, {"mode": "inline"}]
+    assert [each["id"] for each in asked] == [1]
+    with pytest.raises(HTTPError):
+        next(iter(handler.get_export_item([{"data": kept}])))
 
 
 def test_a_list_of_results_outlives_the_process(runtime: RuntimeContext) -> None:

@@ -108,10 +108,14 @@ class BaseAction(handrail.BaseAction[P]):
         ctx: handrail.RuntimeContext | None = None,
         **options: Any,
     ) -> None:
-        runtime = given_or_made(ctx)
-        if isinstance(params, Mapping) and type(self).params_model is not None:
+        runtime, model = given_or_made(ctx), type(self).params_model
+        if isinstance(params, Mapping) and model is not None:
             params = self._validated(cast("Mapping[str, Any]", params), runtime)
-        super().__init__(cast("Any", params), runtime, **options)
+        if params is None or model is None or isinstance(params, model):
+            super().__init__(cast("Any", params), runtime, **options)
+        else:  # Of whatever kind, as in tests of plugins.
+            self.params, self.ctx = cast("Any", params), runtime
+            self._packs = options.get("packs")
 
     @classmethod
     def partial(

@@ -101,6 +101,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
         "UpdateJobRequest",
     },
     "clients.backend.bulk_upload": {"clients.models": _BULK},
+    "clients.backend.bulk_upload.models": {"clients.models": _BULK},
     "clients.backend.models": {"clients.models": _CLIENT_MODELS},
     "clients.base": {"clients.http": "BaseClient"},
     "clients.exceptions": {"exceptions": _CLIENT_ERRORS},
@@ -141,6 +142,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
     },
     "plugins.actions.export.action": {
         "export.action": f"{_EXPORTS} ExportProgressCategories",
+        "export.handlers": "TargetHandlerFactory",
     },
     "plugins.actions.export.context": {"contexts": "ExportContext"},
     "plugins.actions.export.enums": {"export.codes": "ExportStatus"},
@@ -221,10 +223,10 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
         "upload.strategies": _STRATEGIES,
     },
     "plugins.actions.upload.strategies.base": {
-        "upload.files": "METRICS_THROTTLE_INTERVAL count_uploadable_files is_uploadable "
+        "upload.files": "count_uploadable_files is_uploadable",
+        "upload.strategies": "DataUnitStrategy FileDiscoveryStrategy METRICS_THROTTLE_INTERVAL "
+        "MetadataStrategy UploadConfig UploadStrategy ValidationResult ValidationStrategy "
         "should_update_metrics",
-        "upload.strategies": "DataUnitStrategy FileDiscoveryStrategy MetadataStrategy "
-        "UploadConfig UploadStrategy ValidationResult ValidationStrategy",
     },
     "plugins.actions.upload.strategies.data_unit": {
         "upload.files": "get_batched_list",

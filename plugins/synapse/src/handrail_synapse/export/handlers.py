@@ -13,7 +13,11 @@ from pydantic_core import PydanticCustomError
 
 from handrail_synapse.given import as_dict
 
-_COMMON = "ids ids_ex search expand fields page_size ordering response_mode pagination"
+_COMMON = (
+    "ids ids_ex search expand fields page_size ordering response_mode pagination _id_gte _id_lt "
+    "page_retries page_retry_backoff throttle_seconds retry_on_status"
+)
+_EXPIRED = frozenset({400, 401, 403})  # What a URL that is too old is answered with.
 _ORDERED = ("gt", "gte", "lt", "lte")
 _TIMES = (
     "created label_submitted last_labeled last_reviewed labeler_last_action_at "
@@ -63,6 +67,7 @@ class ExportTargetHandler(ABC):
     }
     _METHOD: ClassVar[str] = ""
     _ORDERING: ClassVar[str | None] = None
+    _client: Any = None
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         for name, kind in self._SETTINGS.items():
@@ -101,7 +106,9 @@ class ExportTargetHandler(ABC):
         Raises:
             ValueError: The filter has something that the service would leave out, or is too long.
         """
-        self._check(filters)
+        self._client = client
+        self.reject_unsupported_filters(filters)
+        self.reject_oversized_filter(filters)
         self._complete(filters)
         options: dict[str, Any] = {
             "throttle_seconds": self.EXPORT_THROTTLE_SECONDS,
@@ -123,13 +130,30 @@ class ExportTargetHandler(ABC):
     def get_export_item(self, results: Any) -> Iterator[dict[str, Any]]:
         """Yield each item as `data`, `files` and `id`; data kept elsewhere is fetched."""
         for each in cast("Iterable[dict[str, Any]]", results):
-            yield {"data": _data(each.get("data")), "files": self._files(each), "id": _id(each)}
+            yield {"data": self._data(each), "files": self._files(each), "id": _id(each)}
+
+    def _data(self, item: Mapping[str, Any]) -> Any:
+        try:
+            return _data(item.get("data"))
+        except OSError as error:
+            # It may have taken long to write the items before this one.
+            again = None
+            if getattr(error, "code", None) in _EXPIRED:
+                again = self.refresh_data_payload(item)
+            if again is None:
+                raise
+            return _data(again)
 
     def _options(self, *, save_original_file: bool) -> dict[str, Any]:
         """Return more arguments for the client."""
         return {}
 
-    def _check(self, filters: Mapping[str, Any]) -> None:
+    def reject_unsupported_filters(self, filters: Mapping[str, Any]) -> None:
+        """Check that the service knows all of a filter.
+
+        Raises:
+            ValueError: It does not.
+        """
         unknown = sorted(filters.keys() - self.SUPPORTED_FILTER_KEYS)
         if unknown:
             raise ValueError(
@@ -137,6 +161,13 @@ class ExportTargetHandler(ABC):
                 "them out, and answer with more than was asked for. "
                 f"Supported keys for this target: {', '.join(sorted(self.SUPPORTED_FILTER_KEYS))}."
             )
+
+    def reject_oversized_filter(self, filters: Mapping[str, Any]) -> None:
+        """Check that a filter can be sent.
+
+        Raises:
+            ValueError: It is too long.
+        """
         length = len(urlencode({k: v for k, v in filters.items() if v is not None}, doseq=True))
         if length > self.MAX_FILTER_QUERY_BYTES:
             longest = max(filters, key=lambda name: len(str(filters[name])))
@@ -145,6 +176,20 @@ class ExportTargetHandler(ABC):
                 f"(limit {self.MAX_FILTER_QUERY_BYTES}). The longest key is {longest!r}: give a "
                 "range, as id__gte and id__lte, or export in parts."
             )
+
+    def refresh_data_payload(self, row: Mapping[str, Any]) -> Any:
+        """Return the data of an item as the service gives it now; None if it cannot be asked."""
+        number = row.get("id")
+        ask = getattr(self._client, self._METHOD, None)
+        if ask is None or not isinstance(number, int):
+            return None
+        asked = {"id": number, "page_size": 1, "response_mode": "presigned"}
+        try:
+            page = ask(params=asked, url_conversion={})
+        except Exception:  # noqa: BLE001 - then the first error is the one to see
+            return None
+        found: list[Any] = as_dict(page).get("results") or [{}]
+        return as_dict(found[0]).get("data")
 
     def _complete(self, filters: dict[str, Any]) -> None:
         filters["page_size"] = self._page_size(filters.get("page_size"))

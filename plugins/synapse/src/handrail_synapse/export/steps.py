@@ -148,29 +148,29 @@ class FetchResultsStep(BaseStep[ExportContext]):
         filters = dict(context.params.get("filter") or {})
         if context.config.get("data_expand", True):
             filters["expand"] = "data"
-        return self._handler(context).get_results(
+        return self._new_handler(context).get_results(
             context.client,
             filters,
             ctx=context.runtime_ctx,
+            page_failures=None,
             save_original_file=bool(context.params.get("save_original_file", False)),
         )
 
-    def _handler(self, context: ExportContext) -> ExportTargetHandler:
+    def _new_handler(self, context: ExportContext) -> ExportTargetHandler:
         from handrail_synapse.export.handlers import (  # noqa: PLC0415 - not to plan
             TargetHandlerFactory,
         )
 
-        if context.handler is None:
-            target = context.params["target"]
-            context.handler = TargetHandlerFactory.get_handler(target, context.config)
-        made: ExportTargetHandler = context.handler
+        target = context.params["target"]
+        made = TargetHandlerFactory.get_handler(target, config=context.config)
+        context.handler = made
         return made
 
     def restore(self, context: ExportContext, result: StepResult) -> None:
         def later() -> Iterator[Any]:  # An undo needs none, and not the service.
             yield from self._ask(context)[0]
 
-        self._handler(context)
+        self._new_handler(context)
         context.results = later()
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
@@ -205,8 +205,7 @@ class PrepareExportStep(BaseStep[ExportContext]):
         try:
             told |= self._project(context)
         except Exception as error:  # noqa: BLE001 - the export goes on without
-            about = {"message": f"Failed to get project configuration: {error}"}
-            context.log("export_info", about, level=LogLevel.WARNING)
+            _warn(context, f"Failed to get project configuration: {error}")
             told["configuration"] = {}
         context.export_params = told
         context.configuration = told.get("configuration", {})
@@ -268,7 +267,8 @@ class ConvertDataStep(BaseStep[ExportContext]):
             return _nothing("No results to convert")
         if context.export_items is None:
             return _failed("Export items not available. PrepareExportStep must run first.")
-        if context.use_exporter() is None:
+        # It is made when the first item is converted: a dry run has no folder for it.
+        if context.exporter is None and context.exporter_class is None:
             return _failed(
                 "Exporter not available. Set exporter in context before running this step."
             )
@@ -321,8 +321,7 @@ class SaveFilesStep(BaseStep[ExportContext]):
         try:
             saving.all(context.converted_items or ())
         except Exception as error:  # noqa: BLE001 - of a plugin, or of the client
-            about = {"message": f"save_files failed at item {saving.reached}/{total}: {error}"}
-            context.log("export_failed", about, level=LogLevel.WARNING)
+            _warn(context, f"save_files failed at item {saving.reached}/{total}: {error}")
             return _failed(
                 f"File saving failed at item {saving.reached}/{total}: {error}",
                 reached_item=saving.reached,
@@ -342,6 +341,9 @@ class SaveFilesStep(BaseStep[ExportContext]):
         context.failed_count = 0
         context.filename_collision_count = 0
         context.written_file_count = None
+
+    def preview(self, context: ExportContext) -> str:
+        return f"write the files of {context.total_count:,} items"
 
 
 class Saving:
@@ -465,8 +467,7 @@ class FinalizeStep(BaseStep[ExportContext]):
         try:
             self._report(context, folder)
         except Exception as error:  # noqa: BLE001 - the items are there
-            about = {"message": f"the report could not be written: {error}"}
-            context.log("export_info", about, level=LogLevel.WARNING)
+            _warn(context, f"Error list saving failed: {error}")
         exported, failed = context.exported_count, context.failed_count
         if failed:
             context.log_message(
@@ -488,6 +489,9 @@ class FinalizeStep(BaseStep[ExportContext]):
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
         context.output_path = None  # What it wrote goes with the folder.
+
+    def preview(self, context: ExportContext) -> str:
+        return "write down which files are missing or renamed"
 
     def _report(self, context: ExportContext, folder: Path) -> None:
         exporter = context.use_exporter()
@@ -522,6 +526,14 @@ class Due:
         if due:
             self._last = now
         return due
+
+
+def _warn(context: ExportContext, text: str) -> None:
+    tell = getattr(context.logger, "warning", None)
+    if callable(tell):
+        tell(text)
+    else:
+        context.log_message(text, LogLevel.WARNING)
 
 
 def _wants_empty(context: ExportContext) -> bool:

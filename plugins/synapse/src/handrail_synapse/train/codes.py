@@ -14,6 +14,8 @@ class TrainLogMessageCode(LogMessageCode):
     TRAIN_COMPLETED = ("TRAIN_COMPLETED", LogLevel.SUCCESS)
     TRAIN_MODEL_SAVED = ("TRAIN_MODEL_SAVED", LogLevel.INFO)
     TRAIN_MODEL_UPLOADED = ("TRAIN_MODEL_UPLOADED", LogLevel.SUCCESS)
+    TRAIN_FAILED_GPU_RESOURCE = ("TRAIN_FAILED_GPU_RESOURCE", LogLevel.DANGER)
+    TRAIN_FAILED_RAY_CONNECTION = ("TRAIN_FAILED_RAY_CONNECTION", LogLevel.DANGER)
     TRAIN_FAILED_CONFIG = ("TRAIN_FAILED_CONFIG", LogLevel.DANGER)
     TRAIN_FAILED_MODEL_REGISTER = ("TRAIN_FAILED_MODEL_REGISTER", LogLevel.ERROR)
     TRAIN_FAILED_STEP = ("TRAIN_FAILED_STEP", LogLevel.DANGER)
@@ -40,6 +42,8 @@ register_log_messages(
         _CODE.TRAIN_COMPLETED: "The model is trained",
         _CODE.TRAIN_MODEL_SAVED: "Sending the model",
         _CODE.TRAIN_MODEL_UPLOADED: "The model is registered",
+        _CODE.TRAIN_FAILED_GPU_RESOURCE: "The training stopped for want of a GPU{detail}",
+        _CODE.TRAIN_FAILED_RAY_CONNECTION: "The training cannot reach Ray",
         _CODE.TRAIN_FAILED_CONFIG: "The training is not set up as it has to be: {error}",
         _CODE.TRAIN_FAILED_MODEL_REGISTER: "The model could not be registered: {error}",
         _CODE.TRAIN_FAILED_STEP: "The training failed in the step {failed_step}",

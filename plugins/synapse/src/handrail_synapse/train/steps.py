@@ -131,6 +131,9 @@ class TrainExecuteStep(BaseStep[TrainContext]):
             context.model_path = str(found["weights_path"])
         return StepResult(data=found)
 
+    def preview(self, context: TrainContext) -> str:
+        return "train the model"
+
     def restore(self, context: TrainContext, result: StepResult) -> None:
         _with_paths(context)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -20,7 +19,6 @@ from handrail_synapse.upload.strategies import (
     names_of_groups,
 )
 
-METRICS_THROTTLE_INTERVAL = 1.0  # Seconds.
 TRANSFORMED_STEM_PATTERN = re.compile(r"^(.+?)_(\d+)$")
 _LOG = logging.getLogger(__name__)
 
@@ -172,16 +170,9 @@ def count_uploadable_files(files: Iterable[Group]) -> int:
     return sum(is_uploadable(each) for group in files for each in group.get("files", {}).values())
 
 
-def should_update_metrics(last_update_time: float, is_complete: bool = False) -> tuple[bool, float]:
-    """Return whether metrics are due again, and the time."""
-    now = time.time()
-    return is_complete or now - last_update_time >= METRICS_THROTTLE_INTERVAL, now
-
-
 __all__ = [
     "EXCLUDED_DIRS",
     "EXCLUDED_FILES",
-    "METRICS_THROTTLE_INTERVAL",
     "TRANSFORMED_STEM_PATTERN",
     "apply_group_name",
     "calculate_checksums_parallel",
@@ -194,7 +185,6 @@ __all__ = [
     "is_uploadable",
     "is_valid_file_for_upload",
     "normalize_groups",
-    "should_update_metrics",
     "verify_checksums_batch",
 ]
 

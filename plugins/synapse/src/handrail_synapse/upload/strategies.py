@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from time import sleep
+from time import sleep, time
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail_synapse.exceptions import (
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Group = dict[str, Any]
 Specs = Sequence[Mapping[str, Any]]
 
+METRICS_THROTTLE_INTERVAL = 1.0  # Seconds.
 EXCLUDED_DIRS = frozenset(
     {"@eaDir", ".@__thumb", "@Recycle", "#recycle", ".synology", "__pycache__", ".git"}
 )
@@ -101,9 +102,20 @@ class MetadataStrategy(ABC):
         """Check the metadata."""
 
 
+def should_update_metrics(last_update_time: float, is_complete: bool = False) -> tuple[bool, float]:
+    """Return whether metrics are due again, and the time."""
+    now = time()
+    return is_complete or now - last_update_time >= METRICS_THROTTLE_INTERVAL, now
+
+
 class _OfContext:
     def __init__(self, context: UploadContext) -> None:
         self.context = context
+
+    def _should_update_metrics(
+        self, last_update_time: float, is_complete: bool = False
+    ) -> tuple[bool, float]:
+        return should_update_metrics(last_update_time, is_complete)
 
 
 class UploadStrategy(_OfContext, ABC):
@@ -438,12 +450,25 @@ class BatchDataUnitStrategy(DataUnitStrategy):
             done += len(batch)
             if error is not None:
                 self.context.log("data_unit_batch_failed", {"message": str(error)})
+                self._tell(batch, "failed", str(error))
+            else:
+                self._tell(units, "success")
             made += units
             self.context.set_progress(done, count, "generate_data_units")
             failed = done - len(made)
             figures = {"stand_by": count - done, "success": len(made), "failed": failed}
             self.context.set_metrics(figures, "data_units")
         return made
+
+    def _tell(self, units: list[Group], status: str, error: str | None = None) -> None:
+        """Log of each data unit whether it was created, and else why not."""
+        now = datetime.now(UTC).isoformat()
+        for unit in units:
+            told = {"data_unit_id": unit.get("id"), "status": status, "created": now}
+            about = told | {"data_unit_meta": unit.get("meta") or {}}
+            self.context.log(
+                "upload_data_unit", about if error is None else {**about, "message": error}
+            )
 
     def _create(self, batch: list[Group], retries: int) -> tuple[list[Group], Exception | None]:
         for tried in range(retries + 1):

@@ -151,7 +151,9 @@ class Changes:
             element("p", question, class_="question"),
             element(
                 "p",
-                element("button", "Yes", type="submit", class_="danger"),
+                element(
+                    "button", "Yes", type="submit", class_="danger" if aim == "rollback" else None
+                ),
                 element("a", "No", href=run, class_="button"),
                 class_="answers",
             ),

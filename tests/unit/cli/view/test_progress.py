@@ -700,6 +700,25 @@ def test_a_run_has_the_time_left_of_all_its_steps(on_terminal: OnTerminal) -> No
     assert "4.0s  ~6s left  ·  0 %  0 of 6  ~56s left  Ctrl-C" in line
 
 
+def test_the_time_left_of_a_run_is_worked_out_once_a_second(on_terminal: OnTerminal) -> None:
+    """However often the line is drawn: it takes a look at each step of a plan."""
+    asked: list[float] = []
+
+    class Counting(Expected):
+        def of_run(self, *words: Any, **more: Any) -> float | None:
+            asked.append(0.0)
+            return super().of_run(*words, **more)
+
+    took: dict[str, list[float]] = {name: [10.0] for name in NIGHTLY}
+    on_terminal(80).view.close()
+    view = GroupView(expected=Counting(cast("Any", Known(*took)), took))
+    view.start("fetch")
+    shown = [view.tick(0.1) for _ in range(40)]
+    view.view.close()
+    assert all("left" in line for line in shown)
+    assert 3 <= len(asked) <= 5
+
+
 def test_without_records_nothing_is_told(on_terminal: OnTerminal) -> None:
     """Neither of a step, nor of a run of which a step is not known."""
     view = on_terminal(expected=Expected(cast("Any", Known("send", "other")), {"other": [9.0]}))

@@ -212,6 +212,7 @@ class _RunView:
         self._lanes: _Lanes | None = None
         self._steps: Sequence[str] = ()
         self._began = clock()
+        self._left = self._began - _TICK, list[str]()  # When it was worked out, and what it was.
         self._ended = 0
         self._percent = 0
         self._working: dict[str, Working] = {}
@@ -451,11 +452,12 @@ class _RunView:
         waits = len(self._steps) > len(self._over_with) + len(self._working)
         if self._expected is None or self._undoing or not waits:
             return []
-        known = {each.name: self._left_of(each) for each in self._working.values()}
-        left = self._expected.of_run(
-            self._over_with, {name: each for name, each in known.items() if each is not None}
-        )
-        return _roughly(left)
+        now = self._clock()
+        if now - self._left[0] >= _TICK:  # It takes a look at each step of the plan.
+            known = {each.name: self._left_of(each) for each in self._working.values()}
+            running = {name: each for name, each in known.items() if each is not None}
+            self._left = now, _roughly(self._expected.of_run(self._over_with, running))
+        return self._left[1]
 
     def _short(self, error: str) -> str:
         """Return as much of an error as its line has room for; all of it is shown below the run."""

@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -128,9 +128,18 @@ class Engine:
         with self._converting_errors(), self._watched(report):
             return int(self._connection.execute(statement, list(values) or None).fetchone()[0])
 
-    def batches(self, query: str, size: int, values: Values = ()) -> Iterator[Any]:
-        """Yield the rows of a query as Arrow batches of up to `size` rows."""
-        with self._converting_errors():
+    def batches(
+        self, query: str, size: int, values: Values = (), report: Report | None = None
+    ) -> Iterator[Any]:
+        """Yield the rows of a query as Arrow batches of up to `size` rows.
+
+        Args:
+            query: The query.
+            size: The maximum number of rows in a batch.
+            values: The values of its places `$1`, `$2`...
+            report: Called with `(done, 100)` from time to time.
+        """
+        with self._converting_errors(), self._watched(report) if report else nullcontext():
             found = self._connection.sql(query, params=list(values) or None)
             yield from found.to_arrow_reader(size)
 
@@ -164,11 +173,23 @@ class Engine:
             self.starved = isinstance(error, self._errors.OutOfMemoryException)
             # Not `from`: the message has the engine's whole text, and a cause would be shown again.
             raise _error(error, self._errors, self._scratch)  # noqa: B904
+        except OSError as error:
+            # While rows are streamed, only the text tells which error of the engine it was.
+            kind = getattr(self._errors, _exception_named(str(error)), None)
+            if kind is None:
+                raise
+            raise _error(kind(str(error)), self._errors, self._scratch) from None
         except RuntimeError as error:
             # The engine polls Python for signals, and loses the exception.
             if str(error) == "Query interrupted":
                 raise KeyboardInterrupt from None
             raise
+
+
+def _exception_named(text: str) -> str:
+    """Return the name of the exception of an error that begins like `Invalid Input Error: `."""
+    name, _, rest = text.partition(" Error: ")
+    return f"{name.title().replace(' ', '')}Exception" if rest else ""
 
 
 def _error(error: BaseException, errors: Any, scratch: str) -> ExportError:

@@ -23,6 +23,8 @@ from handrail_export.written import Form, written
 BATCH = 1 << 16
 """Rows in a batch."""
 
+# In a part of JSON Lines: few enough for memory where they are wide.
+_LINES = 1 << 12
 _VIEW = "handrail_source"
 _FORMAT = re.compile(r"(?i)\bformat\s+'?(\w+)")
 _FORMS: Mapping[str, Form] = {"csv": "csv", "json": "json"}
@@ -194,6 +196,22 @@ class Rows:
                     raise
             self._begin_anew(path)
             return self._engine.run(statement, self.source.values)
+
+    def lines(self) -> Iterator[Batch]:
+        """Yield batches with one column: each row as a line of JSON, with the break at its end.
+
+        Raises:
+            SourceError: The source failed, or a value does not have the type of its column.
+        """
+        row = "row"
+        while row in {each.name.casefold() for each in self.columns}:
+            row += "_"
+        line = f"CAST(to_json({row}) AS VARCHAR) || chr(10)"
+        query = f"SELECT {line} AS line FROM ({self._select('json')}) AS {row}"
+        report: Report = _untold if self._reader is not None else self.report
+        with self._converting_errors():
+            self._engine.grow()
+            yield from self._engine.batches(query, _LINES, self.source.values, report)
 
     def _begin_anew(self, path: str) -> None:
         """Read the rows from the first on, for a new file."""

@@ -117,9 +117,24 @@ class JsonlFormat(RowFormat):
     grows: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
-        options = "FORMAT json" + (", FILE_EXTENSION 'jsonl'" if partition_by else "")
-        return rows.copy(str(path), options, partition_by)
+        if partition_by:
+            return rows.copy(str(path), "FORMAT json, FILE_EXTENSION 'jsonl'", partition_by)
+        count = 0
+        # The engine would collect the lines of many rows, to write them in order.
+        with open(path, "xb") as file:
+            for batch in rows.lines():
+                file.write(_text(batch.columns[0]))
+                count += batch.num_rows
+        return count
 
     def count(self, path: Path) -> int:
         with open(path, "rb") as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
+
+
+def _text(lines: Any) -> memoryview:
+    """Return all text of a column of Arrow as it lies there, one after the other."""
+    _, offsets, text = lines.buffers()
+    wide = import_module("pyarrow").types.is_large_string(lines.type)
+    places = memoryview(offsets).cast("q" if wide else "i")
+    return memoryview(text)[places[lines.offset] : places[lines.offset + len(lines)]]

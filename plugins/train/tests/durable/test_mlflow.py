@@ -86,8 +86,10 @@ def ended(logged: Any, server: Any, name: str, way: str) -> None:
 
 
 @local
-@pytest.mark.parametrize("way", ["resume", "rollback"])
-@pytest.mark.parametrize("request_", CREATING)
+@pytest.mark.parametrize(
+    ("request_", "way"),
+    [*((each, "resume") for each in CREATING), *((each, "rollback") for each in CREATING[1::2])],
+)
 def test_killed_before_the_answer_that_something_is_made(
     logged: Any, mlflow: Any, name: str, request_: str, way: str
 ) -> None:
@@ -96,7 +98,7 @@ def test_killed_before_the_answer_that_something_is_made(
 
 
 @local
-@pytest.mark.parametrize("request_", CHANGING)
+@pytest.mark.parametrize("request_", CHANGING[1::2])
 def test_killed_after_a_change(logged: Any, mlflow: Any, name: str, request_: str) -> None:
     assert logged.do("run", request=request_, nth=1)["code"] == KILLED
     ended(logged, mlflow, name, "resume")

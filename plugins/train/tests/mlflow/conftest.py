@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from servers.wire import Answer, Request, Wire
 
-from handrail_train.mlflow import client
+from handrail_train.mlflow import client, undo
 
 
 @pytest.fixture
@@ -53,5 +53,6 @@ def name() -> str:
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing between two attempts, and read no credentials from outside."""
     monkeypatch.setattr(client, "_PAUSE", 0)
+    monkeypatch.setattr(undo, "LAG", 0.0)
     for each in ("USERNAME", "PASSWORD", "TOKEN", "SERVER_CERT_PATH", "INSECURE_TLS", "URI"):
         monkeypatch.delenv(f"MLFLOW_TRACKING_{each}", raising=False)

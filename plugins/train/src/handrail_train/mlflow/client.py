@@ -127,7 +127,7 @@ class Client:
             )(once)
         except MlflowError as error:
             if error.passing:
-                raise error.after(attempts) from error.__cause__
+                raise error.after(attempts) from None
             raise
         if attempts > 1:
             self._on_status(None)
@@ -220,9 +220,10 @@ class Client:
             raise MlflowError(
                 f"the certificate of {self.url} is not trusted: {self._line(error)}",
                 ways_out=("name that of its authority in MLFLOW_TRACKING_SERVER_CERT_PATH",),
-            ) from error
+            ) from None
         except errors.RequestException as error:
-            raise self._unanswered(error) from error
+            # What the library says is in it, as far as it tells something.
+            raise self._unanswered(error) from None
         if answer.status_code >= 300:
             raise self._refusal(answer)
         return answer

@@ -157,6 +157,6 @@ def _folder_option(context: "UploadContext") -> str:
     return "" if folder == default else f" --state-folder {shlex.quote(str(folder))}"
 
 
-def _data(context: UploadContext, step: str) -> dict[str, Any]:
+def _data(context: "UploadContext", step: str) -> dict[str, Any]:
     result = context.results.get(step)
     return {} if result is None else result.data

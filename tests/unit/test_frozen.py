@@ -6,13 +6,23 @@ import copy
 import dataclasses
 import pickle
 import weakref
+from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import pytest
 
+from handrail import frozen as frozen_module
 from handrail.frozen import frozen, record, replace, values_of
 
 T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True, scope="module", params=[16, 0], ids=["not written", "written"])
+def _few(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Values are the same before and after an `__init__` was written for their class."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frozen_module, "_FEW", request.param)
+        yield
 
 
 @frozen
@@ -183,7 +193,7 @@ def test_dataclasses_know_their_fields() -> None:
         assert dataclasses.replace(value, name="b").name == "b"
 
 
-def test_nothing_is_written_until_a_value_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_written_until_many_values_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """To define a class compiles no code, and to make many values compiles it once."""
     written: list[str] = []
 
@@ -199,6 +209,7 @@ def test_nothing_is_written_until_a_value_is_made(monkeypatch: pytest.MonkeyPatc
 
         name: str
 
-    assert written == []
     assert [Late(name=name).name for name in "ab"] == ["a", "b"]
+    assert len(written) == (frozen_module._FEW == 0)
+    assert [Late(name=str(number)).name for number in range(40)] == [*map(str, range(40))]
     assert len(written) == 1

@@ -1,8 +1,8 @@
 """Classes of values that are cheap to define: like dataclasses with slots, at lower cost.
 
-A command defines dozens of them, and makes values of a few. A dataclass writes and compiles its
+A command defines dozens of them, and makes few values of most. A dataclass writes and compiles its
 methods when it is defined, 3.6 million instructions for one that is frozen; here all classes share
-theirs, but for `__init__`, which is written when the first value of a class is made: 0.15 million
+theirs, but for `__init__`, which is written when many values of a class are made: 0.15 million
 (callgrind, Python 3.11). An import of pydantic takes 340 million.
 """
 
@@ -108,6 +108,7 @@ def _made(cls: type[T], /, *, parts: tuple[type, ...], kw_only: bool) -> type[T]
         "_shown": tuple(each for each in names if each not in fields or fields[each].repr),
         "_compared": tuple(each for each in names if each not in fields or fields[each].compare),
         "_kw_only": kw_only,
+        "_count": 0,
     }
     bases = (*(base for base in cls.__bases__ if base is not object), *parts)
     return cast("type[T]", cast("Any", type(cls))(cls.__name__, bases, space))
@@ -146,10 +147,12 @@ class _Value:
     _kw_only: ClassVar[bool]
 
     def __init__(self, /, *values: Any, **given: Any) -> None:
-        # Written for a class when its first value is made: most are only defined in a run.
         owner: Any = next(each for each in type(self).__mro__ if "_names" in vars(each))
-        owner.__init__ = written = owner._initializer()
-        written(self, *values, **given)
+        owner._count += 1
+        # What is not as it should be is told by the one that is written.
+        if values or owner._count > _FEW or not _set(self, owner, given):
+            owner.__init__ = written = owner._initializer()
+            written(self, *values, **given)
 
     @classmethod
     def _initializer(cls) -> Callable[..., None]:
@@ -218,6 +221,27 @@ class _Immutable:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"cannot delete field {name!r} of {type(self).__qualname__}")
+
+
+_FEW = 16  # To write one takes as long as to make so many without it.
+
+
+def _set(value: object, owner: Any, given: dict[str, Any]) -> bool:
+    """Set the fields of a value by name; return False, and set none, if one is missing or odd."""
+    found: dict[str, Any] = {}
+    if not given.keys() <= set(owner._names):
+        return False
+    for name in owner._names:
+        if name in given:
+            found[name] = given[name]
+            continue
+        default, factory = _default_of(owner._defaults, name)
+        if default is _NONE and factory is _NONE:
+            return False
+        found[name] = default if factory is _NONE else factory()
+    for name, each in found.items():
+        object.__setattr__(value, name, each)
+    return True
 
 
 _NONE: Any = object()  # Where there is no default, and no factory of defaults.

@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from handrail_storage import Caller, Listed, Reader, StorageError, Store, TakenError, open_store
+from handrail_storage import (
+    Caller,
+    Listed,
+    Reader,
+    StorageError,
+    Store,
+    TakenError,
+    open_store,
+    versions_of,
+)
 from handrail_storage.backend import beside, write_whole
-from handrail_storage.stored import versions_of
 
 OURS, THEIRS = "run-1/save", "run-2/save"
 

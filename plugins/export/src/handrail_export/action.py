@@ -1,10 +1,9 @@
 """The export action, and the base for exports of your own."""
 
-from __future__ import annotations
+# Annotations are not postponed here: each one of a TypedDict would be compiled by itself.
 
 import glob
 import os
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -61,7 +60,7 @@ class BaseExportAction(BaseAction[P]):
     action_name = "export"
 
     @classmethod
-    def context_type(cls) -> type[BaseStepContext]:
+    def context_type(cls) -> "type[BaseStepContext]":
         from handrail_export.context import ExportContext
 
         return cls.context_class or ExportContext
@@ -81,7 +80,7 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
 
     action_name = "export"
 
-    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+    def setup_steps(self, registry: "StepRegistry[Any]") -> None:
         from handrail_export.steps import (
             ConvertDataStep,
             FetchResultsStep,
@@ -111,7 +110,7 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
             elif next(glob.iglob(place, recursive=True), None) is None:
                 yield param, f"there is no file {address.shown}"
 
-    def result(self, context: ExportContext) -> ExportResult:
+    def result(self, context: "ExportContext") -> ExportResult:
         counts = cast("ExportResult", dict(super().result(context)))
         saved = context.results.get("save_files")
         data = {} if saved is None else saved.data
@@ -133,17 +132,19 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
         }
 
 
-def _noun(context: ExportContext) -> str:
+def _noun(context: "ExportContext") -> str:
     converted = context.results.get("convert_data")
     return "row" if converted is None else str(converted.data.get("noun", "row"))
 
 
-def _nothing(context: ExportContext) -> str:
+def _nothing(context: "ExportContext") -> str:
     failed = f", {context.failed_count:,} left out" if context.failed_count else ""
     return f"nothing to export: {context.options.source} has no such {_noun(context)}s{failed}"
 
 
-def _folder_option(context: ExportContext) -> str:
+def _folder_option(context: "ExportContext") -> str:
+    import shlex
+
     folder = context.options.folder
     default = ExportParams.model_fields["folder"].default
     return "" if folder == default else f" --state-folder {shlex.quote(str(folder))}"

@@ -1,11 +1,11 @@
 """ExportParams: the params of `handrail run export`."""
 
-from __future__ import annotations
+# Annotations are not postponed here: pydantic would compile each of them by itself.
 
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
@@ -160,7 +160,7 @@ class ExportParams(BaseModel):
         return cast("object", values)
 
     @model_validator(mode="after")
-    def _one_source(self) -> ExportParams:
+    def _one_source(self) -> Self:
         from handrail_export.sources.address import parse_source
 
         kind = parse_source(self.source).kind

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from handrail_storage.stored import Identity as Identity
     from handrail_storage.stored import Listed as Listed
     from handrail_storage.stored import Stored as Stored
+    from handrail_storage.stored import versions_of as versions_of
     from handrail_storage.texts import count_text as count_text
     from handrail_storage.texts import one_line as one_line
     from handrail_storage.texts import size_text as size_text
@@ -58,6 +59,7 @@ __all__ = [
     "parse_place",
     "relative_path",
     "size_text",
+    "versions_of",
 ]
 
 _HOMES = {
@@ -70,7 +72,7 @@ _HOMES = {
     "places": ("Place", "parse_place"),
     "site": ("Site", "relative_path"),
     "store": ("Store",),
-    "stored": ("Capabilities", "Identity", "Listed", "Stored"),
+    "stored": ("Capabilities", "Identity", "Listed", "Stored", "versions_of"),
     "texts": ("count_text", "one_line", "size_text"),
 }
 

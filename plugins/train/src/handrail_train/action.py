@@ -1,6 +1,6 @@
 """The train action, and the base for trainings of your own."""
 
-from __future__ import annotations
+# Annotations are not postponed here: each one of a TypedDict would be compiled by itself.
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -54,7 +54,7 @@ class BaseTrainAction(BaseAction[P]):
     action_name = "train"
 
     @classmethod
-    def context_type(cls) -> type[BaseStepContext]:
+    def context_type(cls) -> "type[BaseStepContext]":
         from handrail_train.context import TrainContext
 
         return cls.context_class or TrainContext
@@ -72,7 +72,7 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
 
     action_name = "train"
 
-    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+    def setup_steps(self, registry: "StepRegistry[Any]") -> None:
         from handrail_train.steps import (
             CheckMlflowStep,
             CheckStoreStep,
@@ -99,7 +99,7 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
     def check_inputs(self) -> Iterable[tuple[str, str]]:
         yield from self.params.source().missing_input()
 
-    def result(self, context: TrainContext) -> TrainResult:
+    def result(self, context: "TrainContext") -> TrainResult:
         from handrail_train.figures import FIGURES
         from handrail_train.store import in_store
 

@@ -1,11 +1,11 @@
 """TrainParams: the params of `handrail run train`."""
 
-from __future__ import annotations
+# Annotations are not postponed here: pydantic would compile each of them by itself.
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -213,7 +213,7 @@ class TrainParams(TableParams):
         return given
 
     @model_validator(mode="after")
-    def _fitting(self) -> TrainParams:
+    def _fitting(self) -> Self:
         if self.data not in BUNDLED and self.target is None:
             raise ValueError("say which column has the classes or numbers: --target COLUMN")
         if self.data in BUNDLED and self.target is not None:
@@ -234,7 +234,7 @@ class TrainParams(TableParams):
             raise ValueError(one_line(error)) from error
         return self
 
-    def choice(self) -> Choice:
+    def choice(self) -> "Choice":
         """Return what is to be learnt from which columns."""
         from handrail_train.data.dataset import Choice
         from handrail_train.data.source import TARGET
@@ -251,7 +251,7 @@ class TrainParams(TableParams):
             balanced=self.class_weight is not None,
         )
 
-    def division(self) -> Division:
+    def division(self) -> "Division":
         """Return how rows are divided."""
         from handrail_train.data.splitting import Division
 
@@ -259,7 +259,7 @@ class TrainParams(TableParams):
             test_share=self.test_share, validation_share=self.validation_share, seed=self.seed
         )
 
-    def model_kind(self) -> ModelKind[Any]:
+    def model_kind(self) -> "ModelKind[Any]":
         """Return the kind of model.
 
         Raises:
@@ -269,7 +269,7 @@ class TrainParams(TableParams):
 
         return kind_named(self.kind)
 
-    def hyper_parameters(self) -> Hyper:
+    def hyper_parameters(self) -> "Hyper":
         """Return the hyper-parameters of the kind of model, all of them.
 
         Raises:

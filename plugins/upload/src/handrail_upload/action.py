@@ -1,13 +1,11 @@
 """The upload action, and the base for uploads of your own."""
 
-from __future__ import annotations
+# Annotations are not postponed here: each one of a TypedDict would be compiled by itself.
 
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from handrail import BaseAction
-from handrail_storage import count_text, size_text
 from handrail_upload.params import UploadParams
 
 if TYPE_CHECKING:
@@ -64,7 +62,7 @@ class BaseUploadAction(BaseAction[P]):
     action_name = "upload"
 
     @classmethod
-    def context_type(cls) -> type[BaseStepContext]:
+    def context_type(cls) -> "type[BaseStepContext]":
         from handrail_upload.context import UploadContext
 
         return cls.context_class or UploadContext
@@ -83,7 +81,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
 
     action_name = "upload"
 
-    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+    def setup_steps(self, registry: "StepRegistry[Any]") -> None:
         from handrail_upload.steps import (
             AnalyzeCollectionStep,
             CleanupStep,
@@ -121,7 +119,8 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             if path is not None and str(path) != "-":
                 yield from missing("file", name, path)
 
-    def result(self, context: UploadContext) -> UploadResult:
+    def result(self, context: "UploadContext") -> UploadResult:
+        from handrail_storage import count_text, size_text
         from handrail_upload.steps.upload_files import outcome_text
 
         sent, units = (_data(context, name) for name in ("upload_files", "generate_data_units"))
@@ -150,12 +149,14 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         return result
 
 
-def _folder_option(context: UploadContext) -> str:
+def _folder_option(context: "UploadContext") -> str:
+    import shlex
+
     folder = context.options.folder
     default = UploadParams.model_fields["folder"].default
     return "" if folder == default else f" --state-folder {shlex.quote(str(folder))}"
 
 
-def _data(context: UploadContext, step: str) -> dict[str, Any]:
+def _data(context: "UploadContext", step: str) -> dict[str, Any]:
     result = context.results.get(step)
     return {} if result is None else result.data

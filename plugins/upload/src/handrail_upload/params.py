@@ -1,11 +1,11 @@
 """UploadParams: the params of `handrail run upload`."""
 
-from __future__ import annotations
+# Annotations are not postponed here: pydantic would compile each of them by itself.
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -20,8 +20,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from handrail import Argument, Option
-from handrail_storage import Duration, one_line
-from handrail_upload.errors import CatalogueError, StorageError
+from handrail_storage import Duration
 
 IfExists = Literal["same", "skip", "overwrite", "error"]
 Compare = Literal["checksum", "size"]
@@ -150,7 +149,9 @@ class UploadParams(BaseModel):
     @field_validator("catalogue")
     @classmethod
     def _known_catalogue(cls, catalogue: str | None) -> str | None:
+        from handrail_storage import one_line
         from handrail_upload.catalogue.address import parse
+        from handrail_upload.errors import CatalogueError
 
         if catalogue is not None:
             try:
@@ -162,6 +163,8 @@ class UploadParams(BaseModel):
     @field_validator("target")
     @classmethod
     def _known_target(cls, target: str) -> str:
+        from handrail_storage import one_line
+        from handrail_upload.errors import StorageError
         from handrail_upload.storage.target import parse_target
 
         if not target.strip():
@@ -188,7 +191,7 @@ class UploadParams(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _source_too(cls, values: Any, handler: ModelWrapValidatorHandler[UploadParams]) -> Any:
+    def _source_too(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
         """Say that a source is needed, where other errors keep `_sources` from it."""
         try:
             return handler(values)
@@ -203,13 +206,13 @@ class UploadParams(BaseModel):
             raise ValidationError.from_exception_data(cls.__name__, [source, target]) from None
 
     @model_validator(mode="after")
-    def _one_comparison(self) -> UploadParams:
+    def _one_comparison(self) -> Self:
         if self.checksum and self.compare == "size":
             raise ValueError("--checksum reads all files, --compare size none: give one of them")
         return self
 
     @model_validator(mode="after")
-    def _sources(self) -> UploadParams:
+    def _sources(self) -> Self:
         if self.source is None and not self.sources:
             raise ValueError("give SOURCE, the folder to upload, or --source ROLE=FOLDER")
         if self.source is not None and self.sources:

@@ -9,15 +9,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.action_group import ActionGroup
-from handrail.cli.completion import complete_steps
 from handrail.cli.executors import executor_option
 from handrail.cli.garbage import few_collections, no_collections
 from handrail.cli.journals import journal_option, strict_option
 from handrail.cli.session import OWN_OPTIONS, event_options
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from handrail.targets import Target
     from handrail.workflow import Workflow
+
+
+def _complete_steps(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from handrail.cli.completion import complete_steps  # noqa: PLC0415 - only for completion
+
+    return complete_steps(ctx, param, incomplete)
 
 
 def run_options() -> list[click.Parameter]:
@@ -46,20 +55,20 @@ def run_options() -> list[click.Parameter]:
             multiple=True,
             metavar="STEP",
             help="Run only this step. Repeatable.",
-            shell_complete=complete_steps,
+            shell_complete=_complete_steps,
         ),
         click.Option(
             ["--from", "start"],
             metavar="STEP",
             help="Start at this step.",
-            shell_complete=complete_steps,
+            shell_complete=_complete_steps,
         ),
         click.Option(
             ["--skip"],
             multiple=True,
             metavar="STEP",
             help="Skip this step. Repeatable.",
-            shell_complete=complete_steps,
+            shell_complete=_complete_steps,
         ),
         click.Option(
             ["--no-lock"], is_flag=True, help="Run the plan even if it differs from the lock."

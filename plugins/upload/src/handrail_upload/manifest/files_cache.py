@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handrail_storage import versions_of
 from handrail_storage.manifests import remove_manifest
-from handrail_storage.stored import versions_of
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest.notes import Notes
 from handrail_upload.manifest.side_file import CACHE

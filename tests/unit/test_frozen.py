@@ -213,3 +213,18 @@ def test_nothing_is_written_until_many_values_are_made(monkeypatch: pytest.Monke
     assert len(written) == (frozen_module._FEW == 0)
     assert [Late(name=str(number)).name for number in range(40)] == [*map(str, range(40))]
     assert len(written) == 1
+
+
+def test_a_class_may_have_any_private_names_of_its_own() -> None:
+    """What is noted of a class to make its values does not hide them."""
+
+    @frozen
+    class Counting:
+        """A value."""
+
+        name: str
+
+        def _count(self) -> str:
+            return self.name
+
+    assert [Counting(name=name)._count() for name in "ab"] == ["a", "b"]

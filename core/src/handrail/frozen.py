@@ -108,7 +108,7 @@ def _made(cls: type[T], /, *, parts: tuple[type, ...], kw_only: bool) -> type[T]
         "_shown": tuple(each for each in names if each not in fields or fields[each].repr),
         "_compared": tuple(each for each in names if each not in fields or fields[each].compare),
         "_kw_only": kw_only,
-        "_count": 0,
+        "_made_so_far": 0,
     }
     bases = (*(base for base in cls.__bases__ if base is not object), *parts)
     return cast("type[T]", cast("Any", type(cls))(cls.__name__, bases, space))
@@ -148,9 +148,9 @@ class _Value:
 
     def __init__(self, /, *values: Any, **given: Any) -> None:
         owner: Any = next(each for each in type(self).__mro__ if "_names" in vars(each))
-        owner._count += 1
+        owner._made_so_far += 1
         # What is not as it should be is told by the one that is written.
-        if values or owner._count > _FEW or not _set(self, owner, given):
+        if values or owner._made_so_far > _FEW or not _set(self, owner, given):
             owner.__init__ = written = owner._initializer()
             written(self, *values, **given)
 

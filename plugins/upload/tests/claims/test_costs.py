@@ -47,6 +47,7 @@ def traffic(shared: Any, monkeypatch: pytest.MonkeyPatch) -> Traffic:
 
 def _count_files(counted: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = SmallLocalFiles._read, SmallLocalFiles._write
+    content_of = SmallLocalFiles.content
 
     def reading(path: Path) -> bytes | None:
         content = read(path)
@@ -57,7 +58,13 @@ def _count_files(counted: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
         counted.add("write", len(content))
         write(files, path, content)
 
+    def opening(files: Any, name: str) -> Any:
+        content = content_of(files, name)
+        counted.add("read", len(content or b""))
+        return content
+
     monkeypatch.setattr(SmallLocalFiles, "_read", staticmethod(reading))
+    monkeypatch.setattr(SmallLocalFiles, "content", opening)
     monkeypatch.setattr(SmallLocalFiles, "_write", writing)
 
 

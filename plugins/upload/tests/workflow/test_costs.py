@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,13 @@ from typing import Any
 
 import pytest
 
-from handrail_upload.manifest import files_cache
+from handrail import StepFailedError, step
+from handrail_storage.backend import contents, local
+from handrail_storage.claims import lists
+from handrail_upload import DefaultUploadAction
+from handrail_upload.manifest import files_cache, manifest
+from handrail_upload.steps import organize_files
+from handrail_upload.storage import LocalStorage
 
 Calls = Counter[str]
 
@@ -70,3 +77,50 @@ def test_each_file_costs_few_function_calls(for_each: Callable[[], tuple[Calls, 
     first, again = for_each()
     assert first.total() <= 64, first
     assert again.total() <= 13, again
+
+
+forward: list[int] = []  # The peak of memory before the undo.
+
+
+@step
+def failing(context: Any) -> None:
+    forward.append(tracemalloc.get_traced_memory()[1])
+    tracemalloc.reset_peak()
+    raise ValueError("no")
+
+
+class Undone(DefaultUploadAction):
+    """An upload that is undone when all is done."""
+
+    def setup_steps(self, registry: Any) -> None:
+        super().setup_steps(registry)
+        registry.insert_after("generate_data_units", failing)
+
+
+def test_memory_does_not_grow_with_the_files(
+    write: Callable[..., Path], make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an upload nor its undo keeps anything of each file, not even its name."""
+    for module in (manifest, lists, organize_files, local):
+        monkeypatch.setattr(module, "PAGE" if hasattr(module, "PAGE") else "_PAGE", 50)
+    monkeypatch.setattr(LocalStorage, "batch", 50)
+    for module in (contents, lists):
+        monkeypatch.setattr(module, "_BLOCK", 1000)
+    monkeypatch.setattr(contents, "_SMALL", 1000)
+
+    def peaks(count: int) -> tuple[int, int]:
+        long = "x" * 200
+        source = write({f"d{n // 50:03}/{n:04}{long}": "x" for n in range(count)}, f"src{count}")
+        action = make(Undone, source=source, target=f"out{count}", collection="c")
+        tracemalloc.start()
+        try:
+            with pytest.raises(StepFailedError):
+                action.run()
+            return forward.pop(), tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peaks(100)  # It imports what is needed.
+    few, many = peaks(300), peaks(1500)
+    growth = [after - before for before, after in zip(few, many, strict=True)]
+    assert max(growth) < 1200 * 150, growth  # A name has 212 bytes.

@@ -36,10 +36,8 @@ class Content:
         content = cls(fd)
         return cls(content.read()) if os.fstat(fd).st_size <= _SMALL else content
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing."""
-        return self._of == b""
+    def __len__(self) -> int:
+        return len(self._of) if isinstance(self._of, bytes) else os.fstat(self._of).st_size
 
     def opened(self) -> BytesIO | BufferedReader:
         """Return it as a file to read, with a position of its own."""

@@ -37,7 +37,7 @@ _MIB = 1 << 20
 _BLOCK = 4 * _MIB
 _PART = 8 * _MIB  # Files above this size are sent in parts of it; contents never are.
 _AT_A_TIME = 4  # Parts of one object.
-_COPIED_PART = 64 * _MIB
+_COPIED_PART = 16 * _MIB  # At least: several are in memory.
 _MOST_PARTS = 10_000  # Of one object, by S3.
 _LARGEST_COPY = 5 << 30  # Bytes that S3 copies in one request.
 
@@ -300,14 +300,16 @@ class ObjectStore(Store):
 
         client = self.requests.patient
         content = await obstore.get_async(client, source)
-        small = content.meta["size"] <= _PART  # At once, so that it has the same ETag.
+        size = content.meta["size"]
+        part = max(_COPIED_PART, -(-size // _MOST_PARTS))
+        small = size <= _PART  # At once, so that it has the same ETag.
         await obstore.put_async(
             client,
             target,
-            bytes(await content.bytes_async()) if small else content.stream(_COPIED_PART),
+            bytes(await content.bytes_async()) if small else content.stream(part),
             attributes=content.attributes,
             use_multipart=not small,
-            chunk_size=_COPIED_PART,
+            chunk_size=part,
             max_concurrency=1,
         )
 

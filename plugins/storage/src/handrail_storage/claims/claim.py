@@ -203,7 +203,7 @@ class Claim:
     def _put_held(self, lines: HeldList) -> str | None:
         """Put a list that the run is about to hold; return its digest, or None if it is empty."""
         digest, content = lines.packed()
-        if content.is_empty:
+        if not content:
             return None
         # First the state, so that an undo finds the list whenever this process is killed.
         before = self._own.entry.state

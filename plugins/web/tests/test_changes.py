@@ -90,8 +90,9 @@ def test_a_kept_run_is_resumed(handrail: Call, open_site: Open, project: Path) -
     handrail("run", "flows.py:job", "--on-failure", "keep", code=6)
     (project / "good").touch()
     browser = open_site(allow_changes=True)
-    form = answered(browser.page("/runs/1/resume"))
-    browser.post(f"{browser.root}/runs/1/resume", data=form, headers=ORIGIN)
+    question = browser.page("/runs/1/resume")
+    assert "It runs check again." in question  # As `handrail show` says it.
+    browser.post(f"{browser.root}/runs/1/resume", data=answered(question), headers=ORIGIN)
     until(lambda: is_over(browser, "1"))
     assert "completed" in browser.page("/runs/1")
 

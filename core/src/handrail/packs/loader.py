@@ -18,7 +18,6 @@ import pluggy
 from handrail import hookspecs
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, Problem, describe
-from handrail.events import StopObserving
 from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
@@ -84,9 +83,15 @@ class LoadedPack:
 
     def observer(self) -> Observer:
         """Return an observer that calls the hook `observe`, named after the pack."""
+        from handrail.events import StopObserving  # noqa: PLC0415 - plans know no events
 
         def observe(event: Event) -> None:
-            self.call("observe", event=event)
+            try:
+                self.call("observe", event=event)
+            except PackError as error:
+                if isinstance(error.__cause__, StopObserving):
+                    raise error.__cause__ from None
+                raise
 
         observe.__qualname__ = f"observe of {self.origin}"
         return observe
@@ -97,7 +102,6 @@ class LoadedPack:
 
         Raises:
             PackError: The hook raised; `__cause__` is that error, `origin` the hook's source line.
-            StopObserving: The hook raised that.
             KeyError: The pack has no such hook.
         """
         function, left_out = self.calls[hook]
@@ -105,8 +109,6 @@ class LoadedPack:
             arguments.pop(name, None)
         try:
             return function(**arguments)
-        except StopObserving:
-            raise
         except (Exception, SystemExit) as error:
             raise hook_error(self.origin, self.hooks[hook], error) from error
 

@@ -60,7 +60,7 @@ class Site:
         self.pages = Pages(session, journal, commands, door.path, allow_changes=allow_changes)
         self.live = Live(self.pages.view, self.pages.stamp)
         self.questions = Questions(commands, door.path)
-        self.changes = Changes(journal, commands, door)
+        self.changes = Changes(journal, commands, door, self.pages.would)
 
     def stop(self) -> None:
         """End the streams. It may be called by a signal handler."""

@@ -7,7 +7,7 @@ itself. It is started only if the run is as it was when the preview was made.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from anyio import to_thread
@@ -60,12 +60,20 @@ class Changes:
         journal: The journal.
         commands: The command line.
         door: What signs questions.
+        would: Returns what each way to go on with a run would do.
     """
 
-    def __init__(self, journal: SharedJournal, commands: CommandLine, door: Door) -> None:
+    def __init__(
+        self,
+        journal: SharedJournal,
+        commands: CommandLine,
+        door: Door,
+        would: Callable[[str], Mapping[str, str]],
+    ) -> None:
         self._journal = journal
         self._commands = commands
         self._door = door
+        self._would = would
 
     async def preview(self, number: str, aim: Aim, *, note: str = "") -> View:
         """Return the page that asks.
@@ -83,7 +91,7 @@ class Changes:
                 answer = await self._commands.ask(*words, journal=True)
                 told = _undo(answer)
             else:
-                told = _resume(seen)
+                told = _resume(seen, await to_thread.run_sync(self._would, number))
         except TimeoutError:
             late = NotFoundError("the preview took longer than two minutes")
             return self._refused(f"Run {number} cannot be previewed", late, number, status=504)
@@ -226,7 +234,7 @@ def _facts(undo: Mapping[str, Any]) -> Sequence[str]:
     return facts or ["nothing to do"]
 
 
-def _resume(seen: _Seen) -> Content:
+def _resume(seen: _Seen, would: Mapping[str, str]) -> Content:
     """Return what resuming would do.
 
     Raises:
@@ -237,8 +245,8 @@ def _resume(seen: _Seen) -> Content:
         raise RollbackRefusedError(f"run {row.number} is {row.outcome}; it cannot be resumed")
     if row.direction == "undo":
         return element("p", "It was being undone: its undo is continued to the end.")
-    return element(
-        "p",
-        "It goes on in its own folder, with its own params and packs. A step that was interrupted "
-        "is undone and runs again, unless it can go on; steps that are done stay done.",
-    )
+    here = "It goes on in its own folder, with its own params and packs; what is done stays done."
+    return [
+        element("p", f"It {would['finish']}.") if "finish" in would else None,
+        element("p", here),
+    ]

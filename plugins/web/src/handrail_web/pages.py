@@ -152,6 +152,21 @@ class Pages:
         except HandrailError:
             return None
 
+    def would(self, text: str) -> Mapping[str, str]:
+        """Return what would be done by each way to go on with a run: `finish`, `undo`, `again`.
+
+        Args:
+            text: The number of the run.
+
+        Raises:
+            NotFoundError: There is no such run.
+            JournalError: The journal cannot be used.
+        """
+        with self._call(), self._journal.reading() as journal:
+            number = number_in(journal, text)
+            shown: Mapping[str, Any] = report_of(self._session, journal, [number]).whole()
+        return cast("Mapping[str, str]", shown["run"]["would"])
+
     def _runs(self, query: Mapping[str, list[str]]) -> View:
         search = Search.of(query)
         page, shown = self._found_runs(search)

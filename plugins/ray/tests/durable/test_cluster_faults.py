@@ -194,7 +194,7 @@ def test_an_interrupt_undoes_what_has_begun(
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 5, said
+    assert process.returncode == 130, said
     assert project.made(), said
     project.handrail("rollback", "1", "--yes")
     assert project.made() == []

@@ -84,7 +84,7 @@ class Params(BaseModel):
 def sign(item: int, item_context: ItemContext) -> str:
     """Let the secret of the worker into all that the journal keeps of an item."""
     token = os.environ["ACME_TOKEN"]
-    item_context.record_rollback("made", {"url": f"https://host/?sig={token}", "by": [token]})
+    item_context.record_rollback("made", {"by": [token], "key": f"of-{token}"})
     item_context.log("signed", {"with": token})
     if item:
         raise ValueError(f"{token} has expired")
@@ -112,7 +112,8 @@ class Count(BaseStep):
         tracemalloc.start()
         items = range(context.options.count)
         done = context.map_items(nothing, items, rollback=remove_none, chunk=1000)
-        return StepResult(data={"done": done.count, "peak": tracemalloc.get_traced_memory()[1]})
+        Path("peak").write_text(str(tracemalloc.get_traced_memory()[1]))
+        return StepResult(data={"done": done.count})
 
 
 def nothing(item: int, item_context: ItemContext) -> None:

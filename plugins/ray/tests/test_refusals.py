@@ -15,7 +15,7 @@ import pytest
 
 from handrail.errors import ExecutorError
 from handrail.executors import CodeRef
-from handrail_ray import cluster, make_executor, shipped, versions
+from handrail_ray import cluster, executor, make_executor, shipped, versions
 from handrail_testing.executor_contract import ContractHost
 
 
@@ -77,6 +77,33 @@ def test_ray_does_not_handle_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
     assert cluster.connect(3) == 3
     assert [*seen, signal.getsignal(signal.SIGTERM)] == [before, before]
+
+
+@pytest.mark.parametrize(("slots", "asked"), [(2, 3), (6, 4), (100, 6)])
+def test_workers_start_while_nodes_are_checked(
+    monkeypatch: pytest.MonkeyPatch, slots: int, asked: int
+) -> None:
+    """As many at once as a share of the slots and the cores allow; what they get is sent once."""
+    sent: list[object] = []
+    nodes = [cluster.Node("a", "10.0.0.1", 4.0), cluster.Node("b", "10.0.0.2", 1.0)]
+    nodes.append(cluster.Node("c", "10.0.0.3", 0.5))
+    task = SimpleNamespace(remote=lambda job: sent.append(job) or len(sent))
+    ray = SimpleNamespace(
+        put=lambda job: [job],
+        wait=lambda refs, **_: (refs, []),
+        get=lambda ref: "",
+        exceptions=SimpleNamespace(RayTaskError=OSError, RayError=OSError),
+    )
+    monkeypatch.setattr(executor, "ray_module", lambda: ray)
+    monkeypatch.setattr(executor, "nodes", lambda: nodes)
+    monkeypatch.setattr(executor, "_on", str)
+    monkeypatch.setattr(
+        executor, "_remote", lambda *_, **__: SimpleNamespace(options=lambda **_: task)
+    )
+    job = object()
+    executor._check_nodes(job, slots)
+    assert sent == [[job]] * asked
+    assert len({id(each) for each in sent}) == 1
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "no.such.host.invalid:6379", "[::1]:99999"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -195,7 +194,7 @@ def test_an_interrupt_undoes_what_has_begun(
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 5, said
+    assert process.returncode == 130, said
     assert project.made(), said
     project.handrail("rollback", "1", "--yes")
     assert project.made() == []
@@ -207,9 +206,8 @@ def test_memory_of_the_driver_does_not_grow_with_the_items(
     """From ten thousand to a million."""
     project = Project(tmp_path, postgres_url, two_nodes)
     peaks: list[int] = []
-    for number, count in enumerate((10_000, 1_000_000), start=1):
-        project.handrail("run", "copies.py:counted", "--count", str(count))
-        [step] = json.loads(project.handrail("show", str(number), "--json"))["steps"]
-        assert step["result"]["data"]["done"] == count
-        peaks.append(step["result"]["data"]["peak"])
+    for count in (10_000, 1_000_000):
+        said = project.handrail("run", "copies.py:counted", "--count", str(count))
+        assert f"done={count}" in said
+        peaks.append(int((tmp_path / "peak").read_text()))
     assert peaks[1] - peaks[0] < 5_000_000, peaks

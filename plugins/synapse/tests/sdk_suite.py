@@ -78,6 +78,9 @@ REASONS = (
 FILES = {
     "test_initialize_session.py": "opens a storage by a method of the SDK's client",
     "test_run_end_to_end.py": "opens a storage by a method of the SDK's client",
+    "test_action_failure_emission.py": "other texts for the causes of failures",
+    "test_export_action_progress_proportions.py": "shares of an export without steps",
+    "test_partial_page_failures.py": "exports that go on without some pages",
     "test_exporter_pr_a.py": "other texts of messages",
     "test_export_filter_allowlist.py": "another text of an error",
     "test_loggers_joblog_unconfirmed.py": "another text of a warning",

@@ -38,11 +38,21 @@ CALLS: dict[str, tuple[Any, ...]] = {
 def at_request(told: dict[str, Any]) -> None:
     """Kill the process at request number `nth` to MLflow whose path ends with `request`."""
     usual: Any = vars(Client)["_send"]
-    counted = Count(told["nth"], told["when"]).around(usual)
+
+    def attempt(*given: Any, **named: Any) -> tuple[Any, Exception | None]:
+        try:
+            return usual(*given, **named), None
+        except Exception as error:  # noqa: BLE001 - an answer too
+            return None, error
+
+    counted = Count(told["nth"], told["when"]).around(attempt)
 
     def send(client: Client, method: str, path: str, **given: Any) -> Any:
         is_meant = path.endswith(told["request"])
-        return (counted if is_meant else usual)(client, method, path, **given)
+        answer, error = (counted if is_meant else attempt)(client, method, path, **given)
+        if error is not None:
+            raise error
+        return answer
 
     setattr(Client, "_send", send)  # noqa: B010 - it is not to be assigned
 

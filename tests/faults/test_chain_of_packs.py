@@ -102,7 +102,10 @@ class Project:
         for action in ("upload", "export"):
             self.handrail(action, "verify", "1")
         assert len((self.folder / "scenes.csv").read_text().splitlines()) == 13
-        assert "scenes" in self.handrail("models", "list")
+        model: dict[str, Any] = json.loads(self.handrail("models", "show", "scenes", "--json"))
+        learnt = {each["name"]: each["kind"] for each in model["report"]["dataset"]["columns"]}
+        # The model knows the columns of the export before it.
+        assert learnt == {"circles": "number", "squares": "number"}
 
     def undone(self) -> None:
         """Check that nothing is left of any of them."""

@@ -56,7 +56,8 @@ class Learnt:
 
         kind, encoder = options.model_kind(), dataset.fit(rows)
         width, chunk_rows = len(encoder.names(kind.encoding)), None
-        check_memory(options.kind, kind, rows.counts["train"], width)
+        train = rows.counts["train"]
+        check_memory(options.kind, kind, train, width, len(dataset) - train)
         if kind.in_chunks:
             chunk_rows = options.chunk_rows or rows_of_chunk(width)
         split = dataset.split(rows, encoder, kind.encoding, chunk_rows)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from handrail_train.data.examples import Examples, Floats, Labels
 
 SCHEMA = 1
+_AT_ONCE = 1 << 15  # Rows; of each, a network has a number for each unit of a layer.
 
 
 @frozen(eq=False)
@@ -112,11 +113,16 @@ def told_of(kind: ModelKind[Any], model: Any, examples: Examples) -> Floats:
         ModelError: The kind gives something else.
     """
     classes = len(examples.target.classes)
-    found = [
-        checked_numbers(kind, model, chunk.features)
-        if examples.is_regression
-        else checked_probabilities(kind, model, chunk.features, classes)
+    pieces = (
+        chunk.features[start : start + _AT_ONCE]
         for chunk in examples.chunks()
+        for start in range(0, len(chunk) or 1, _AT_ONCE)
+    )
+    found = [
+        checked_numbers(kind, model, features)
+        if examples.is_regression
+        else checked_probabilities(kind, model, features, classes)
+        for features in pieces
     ]
     whole: Floats = found[0] if len(found) == 1 else import_module("numpy").concatenate(found)
     return whole

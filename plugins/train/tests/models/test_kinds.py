@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from handrail_train import predictor
 from handrail_train.data import Choice, Dataset, Division, Split, memory
 from handrail_train.data.target import Task
 from handrail_train.errors import DataError, ModelError
@@ -138,6 +139,23 @@ def test_no_more_than_a_chunk_is_held_in_an_epoch(
     monkeypatch.setattr(kind, "train", counted)
     kind.begin(kind.hyper(**QUICK[name]), split.train, 0).epoch(1)
     assert sorted(held) == [42] * 4
+
+
+def test_a_network_is_asked_about_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a number for each row and each unit of a layer, which are more than the features."""
+    kind, test = kind_named("mlp"), split_for("mlp").test
+    model = kind.load(trained("mlp"))
+    whole, asked = told_of(kind, model, test), list[int]()
+    probabilities = kind.probabilities
+
+    def counted(model: Any, features: Any) -> Any:
+        asked.append(len(features))
+        return probabilities(model, features)
+
+    monkeypatch.setattr(kind, "probabilities", counted)
+    monkeypatch.setattr(predictor, "_AT_ONCE", 30)
+    assert np.allclose(told_of(kind, model, test), whole)
+    assert asked == [30, 30, 12]
 
 
 def test_the_loss_of_an_epoch_is_that_of_all_its_chunks() -> None:

@@ -535,7 +535,9 @@ def _summaries(types: Mapping[str, Any], asked: Mapping[str, Kind]) -> dict[str,
         DataError: A column is not there, or cannot be taken for what was asked.
     """
     check_asked(list(types), asked)
-    families = {name: family_to_take(name, kind, asked.get(name)) for name, kind in types.items()}
+    families: dict[str, Family | None] = {
+        name: family_to_take(name, kind, asked.get(name)) for name, kind in types.items()
+    }
     return {
         name: summary_of(name, types[name], family, asked.get(name))
         for name, family in families.items()

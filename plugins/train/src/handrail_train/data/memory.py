@@ -29,7 +29,7 @@ def rows_of_chunk(width: int) -> int:
     return max(CHUNK // (8 * max(width, 1)), 1_000)
 
 
-def check_memory(name: str, kind: ModelKind[Any], rows: int, width: int) -> None:
+def check_memory(name: str, kind: ModelKind[Any], rows: int, width: int, besides: int = 0) -> None:
     """Check that a kind of model can take all rows.
 
     Args:
@@ -37,11 +37,14 @@ def check_memory(name: str, kind: ModelKind[Any], rows: int, width: int) -> None
         kind: The kind.
         rows: The number of rows of the training.
         width: The number of numbers in each.
+        besides: The number of rows that it does not learn from, which are held with them.
 
     Raises:
         DataError: It takes more memory than is free.
     """
     needed, free = kind.memory(rows, width), free_memory()
+    if not kind.in_chunks:
+        needed += 8 * width * besides
     if free is None or needed <= free:
         return
     others = [other for other in _in_chunks() if other != name]

@@ -33,7 +33,7 @@ class Summary:
     def __init__(self, name: str, kind: Any, family: Family) -> None:
         self.name = name
         self.type = kind
-        self.family = family
+        self.family: Family = family
         self.rows = 0
         self.absent = 0
         self.first: Any = None

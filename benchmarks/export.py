@@ -133,8 +133,8 @@ def duckdb_and_digest(source: str, target: str) -> Callable[[], None]:
 def one_row(target: str) -> tuple[str, str]:
     """Make a file with one row beside a target; return it, and a target for it."""
     folder = Path(target).parent
-    (folder / "one.csv").write_text("id,price\n1,0.5\n")
-    return str(folder / "one.csv"), str(folder / f"one{Path(target).suffix}")
+    (folder / "row.csv").write_text("id,price\n1,0.5\n")
+    return str(folder / "row.csv"), str(folder / f"one{Path(target).suffix}")
 
 
 def finish(target: str) -> None:

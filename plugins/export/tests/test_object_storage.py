@@ -10,6 +10,7 @@ import handrail
 from handrail import step
 from handrail.journal.sqlite import SqliteJournal
 from handrail_export import DefaultExportAction
+from handrail_export.sources.fetched import Fetched
 from handrail_storage.backend import ObjectStore
 from handrail_storage.claims import parse_mark
 
@@ -116,6 +117,22 @@ def test_objects_that_change_stop_a_resume(bucket, here, seen):
     with pytest.raises(handrail.SourceChangedError, match=r"in/a\.csv: it was written to"):
         handrail.resume(Stopped, 1, journal=journal, packs=())
     journal.close()
+
+
+def test_objects_that_change_while_they_are_read(bucket, export, here, monkeypatch):
+    """The copy may be neither the old one nor the new one, so nothing is exported."""
+    bucket.put("in/a.csv", b"id\n1\n")
+    fetch = Fetched._fetch
+
+    def fetched(self, number, found):
+        path = fetch(self, number, found)
+        bucket.put("in/a.csv", b"id\n2\n")
+        return path
+
+    monkeypatch.setattr(Fetched, "_fetch", fetched)
+    done = export(f"s3://{bucket.name}/in/a.csv", "out.csv", fails=True)
+    assert "in/a.csv has changed while it was read: a.csv" in done.message
+    assert not (here / "out.csv").exists()
 
 
 def test_pictures_from_and_to_a_bucket(catalogue, export, draw, bucket):

@@ -12,6 +12,7 @@ _KINDS = re.compile(
     r"(Failed to (prepare|execute|step) query( '.*?')?: )?(could not begin COPY: )?(ERROR: +)?",
     re.DOTALL,
 )
+_LONGEST = 200  # Characters of a line of a message.
 _REST = re.compile(
     r"(LINE \d|Query was|query: |Debug source|Possible [Ss]olution|file = |delimiter = |\^"
     r"|The search space used was|This limit was set)"
@@ -26,7 +27,8 @@ def said(error: BaseException) -> str:
         # The rest shows the statement, or the place in the library.
         if _REST.match(line):
             break
-        kept.append(line)
+        # Some quote a whole line of a file, which may have millions of characters.
+        kept.append(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}...")
     text = _KINDS.sub("", " ".join(kept))
     text = re.sub(r"[. ]*SQLSTATE: \w+$", "", text)
     return _UNFIT.sub(" ", text).rstrip(". ") or type(error).__name__

@@ -106,3 +106,11 @@ def test_arrays_of_a_fixed_size_in_parquet(here, export):
         file.write_table(table)
     export("rows.arrow", "out.parquet")
     assert parquet.read_table(here / "out.parquet").to_pydict() == table.to_pydict()
+
+
+def test_a_line_that_is_too_long_is_not_told_as_a_whole(here, export):
+    """A message stays one that people can read."""
+    (here / "rows.csv").write_text(f"a,b\n1,{'x' * 3_000_000}\n")
+    done = export("rows.csv", "out.jsonl", fails=True)
+    assert "CSV Error on Line" in done.message
+    assert len(done.message) < 1000

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as parquet
 import pytest
 
@@ -197,3 +199,18 @@ def test_source_is_not_touched(table, export, here):
     export(name, "elsewhere/out.csv", table="item")
     assert Path(name).read_bytes() == before[0]
     assert {path.name for path in here.iterdir()} == {"rows.db", "elsewhere", ".handrail"}
+
+
+@pytest.mark.slow
+def test_thousands_of_partitions(here, export):
+    """There may be more of them than files that may be open; none is torn into several files."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    query = "SELECT (hash(i) % 600)::INT AS k, i FROM range(50000) AS t(i)"
+    duckdb.execute(f"COPY ({query}) TO 'rows.parquet'")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, limits[1]))
+    try:
+        done = export("rows.parquet", "out", partition_by=["k"], format="csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert done.result["exported_count"] == 50_000
+    assert len(list(here.glob("out/k=*/*.csv"))) == len(list(here.glob("out/k=*"))) == 600

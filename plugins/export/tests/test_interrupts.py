@@ -13,7 +13,7 @@ import pytest
 ENDLESS = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n"
 
 
-@pytest.mark.parametrize("target", ["out.parquet", "out.csv"])
+@pytest.mark.parametrize("target", ["out.parquet", "out.csv", "out.jsonl"])
 def test_interrupted(table, here, world, target):
     """Whether the rows go through the engine or not, it counts as an interrupt."""
     name = table(1)

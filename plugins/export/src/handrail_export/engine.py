@@ -15,7 +15,7 @@ from handrail_export.names import said
 from handrail_export.sources.binding import quoted
 
 _THREADS = 4
-# Bytes: with a third of it JSON Lines take twice as long, and with more of it little less.
+# Bytes: with a third of it, what it writes takes twice as long, and with more of it little less.
 _LITTLE = 384 << 20
 _SPILL_WAYS_OUT = ("or free some space at the target, to which it moves what is too much",)
 _PAUSE = 0.2  # Seconds between two looks at how far a statement is.

@@ -464,11 +464,11 @@ class BatchDataUnitStrategy(DataUnitStrategy):
         """Log of each data unit whether it was created, and else why not."""
         now = datetime.now(UTC).isoformat()
         for unit in units:
-            told = {"data_unit_id": unit.get("id"), "status": status, "created": now}
-            about = told | {"data_unit_meta": unit.get("meta") or {}}
-            self.context.log(
-                "upload_data_unit", about if error is None else {**about, "message": error}
-            )
+            told: dict[str, Any] = {"data_unit_id": unit.get("id"), "status": status}
+            told |= {"created": now, "data_unit_meta": unit.get("meta") or {}}
+            if error is not None:
+                told["message"] = error
+            self.context.log("upload_data_unit", told)
 
     def _create(self, batch: list[Group], retries: int) -> tuple[list[Group], Exception | None]:
         for tried in range(retries + 1):

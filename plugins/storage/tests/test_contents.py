@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from handrail_storage.backend import contents
 from handrail_storage.backend.contents import Content, Writing
 
-SIZES = [0, 1, contents._SMALL, contents._SMALL + 1, 3 * contents._SMALL]
+SMALL = 1 << 20  # What is larger is left on the disk.
+SIZES = [0, 1, SMALL, SMALL + 1, 3 * SMALL]
 
 
 def drawn(size: int) -> bytes:

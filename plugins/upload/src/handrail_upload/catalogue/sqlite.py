@@ -51,6 +51,7 @@ class SqliteDatabase(Database):
         "text": "TEXT",
         "moment": "TEXT",
     }
+    keeps_sets = True
 
     def __init__(self, address: SqliteAddress, timeout: float, *, create: bool = False) -> None:
         super().__init__(address.shown, timeout)

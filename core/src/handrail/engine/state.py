@@ -187,6 +187,7 @@ class RunState:
         clock: Returns seconds, of which only differences count.
         on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
         listener: Called with each event.
+        is_heard: Returns whether the listener passes events on to anybody; None if it always does.
         line: Its steps in sequence, and their progress.
         chain: The actions of a chain; None if the plan is of one action.
         progress: The percentage of the run as a whole.
@@ -236,6 +237,7 @@ class RunState:
     clock: Callable[[], float]
     on_progress: InitVar[Callable[[int, int], object] | None] = None
     listener: Callable[[Event], None] | None = None
+    is_heard: Callable[[], bool] | None = None
     line: Line = field(init=False)
     chain: Chain | None = field(init=False, default=None)
     progress: Progress = field(init=False)
@@ -287,8 +289,8 @@ class RunState:
         self.progress = Progress(self.plan, on_progress, self.listener)
 
     def announced(self) -> None:
-        """Forget a listener that is false: its observers were told of the run, and declined it."""
-        if not self.listener:
+        """Forget a listener whom nobody hears: its observers were told of the run, and declined."""
+        if self.is_heard is not None and not self.is_heard():
             self.listener = None
             self.progress.forget_listener()
 

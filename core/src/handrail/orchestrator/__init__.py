@@ -211,6 +211,7 @@ class Orchestrator(Generic[C]):
             if isinstance(self.registry, Plan)
             else self.registry.compiled(plan_of_registry)
         )
+        listener = Dispatcher(self._observers, context) if self._observers else None
         run = RunState(
             plan,
             context,
@@ -218,7 +219,8 @@ class Orchestrator(Generic[C]):
             describe=run_info,
             clock=time.perf_counter,
             on_progress=self.progress_callback,
-            listener=Dispatcher(self._observers, context) if self._observers else None,
+            listener=listener,
+            is_heard=None if listener is None else listener.is_heard,
         )
         link_run(context, run.line)
         if self._executed:

@@ -18,8 +18,6 @@ from handrail.visible import visible
 class Dispatcher:
     """Calls observers with one event after the other; an observer that raises is dropped.
 
-    It is false when none is left.
-
     Args:
         observers: The observers; no event that they get has a known secret in its texts.
         context: The context of the run, which may have secrets, too.
@@ -32,8 +30,8 @@ class Dispatcher:
         self._lock = threading.RLock()
         self._busy = False
 
-    def __bool__(self) -> bool:
-        """Return whether anybody is told of events."""
+    def is_heard(self) -> bool:
+        """Return whether any observer is left."""
         return bool(self._observers)
 
     def __call__(self, event: Event) -> None:

@@ -70,6 +70,7 @@ def test_ray_does_not_handle_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
     def init(**_: object) -> None:
         utils.set_sigterm_handler(lambda *_: None)
         seen.append(signal.getsignal(signal.SIGTERM))
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # As one that Ray installs below Python.
 
     ray = SimpleNamespace(is_initialized=bool, init=init)
     monkeypatch.setenv("RAY_ADDRESS", "local")

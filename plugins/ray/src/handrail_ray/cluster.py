@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -100,19 +104,19 @@ def connect(slots: int | None) -> int:
                 "object_store_memory": _STORE,
             }
         _hush()
-        _keep_handlers()
-        for left in reversed(range(1 if address else _TRIES)):
-            try:
-                ray.init(**options)
-                break
-            except Exception as error:
-                # Ray gives up after 30 s, which a busy machine may need.
-                ray.shutdown()
-                if not left:
-                    raise _unreachable(address, error) from error
-            except BaseException:
-                ray.shutdown()  # What it has started so far.
-                raise
+        with _same_handlers():
+            for left in reversed(range(1 if address else _TRIES)):
+                try:
+                    ray.init(**options)
+                    break
+                except Exception as error:
+                    # Ray gives up after 30 s, which a busy machine may need.
+                    ray.shutdown()
+                    if not left:
+                        raise _unreachable(address, error) from error
+                except BaseException:
+                    ray.shutdown()  # What it has started so far.
+                    raise
     return slots or max(1, sum(int(node.cpus) for node in nodes()))
 
 
@@ -128,12 +132,22 @@ def _silent(*_: object, **__: object) -> None:
     pass
 
 
-def _keep_handlers() -> None:
-    """Keep Ray from handling SIGTERM, also while it starts: by raising SystemExit wherever it is.
+@contextmanager
+def _same_handlers() -> Generator[None, None, None]:
+    """Keep the handler of SIGTERM: the run undoes first what has begun.
 
-    The run handles it: what has begun is undone first.
+    Those of Ray end the process: the one in Python by raising SystemExit wherever it is, so it is
+    not installed, and the one below Python, which hides what was there, three seconds later.
     """
     setattr(import_module("ray._private.utils"), _HANDLES, _silent)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _check_answer(address: str) -> None:

@@ -190,11 +190,13 @@ def test_an_interrupt_undoes_what_has_begun(
             assert time.monotonic() < deadline
             process.terminate()  # Signals that follow each other at once count as one.
             time.sleep(0.6)
-        said = process.communicate()[0]
+        said = process.communicate(timeout=MINUTES)[0]
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 130, said
+    # The last signal may have come when the run was over, and Ray was about to be.
+    assert process.returncode in (130, -signal.SIGTERM), said
+    assert "stopping the undo" in said
     assert project.made(), said
     project.handrail("rollback", "1", "--yes")
     assert project.made() == []

@@ -428,6 +428,20 @@ class HandrailLogger(EventLogger):
         self._inner = inner
         self.run: Callable[[], Any] = lambda: None
 
+    def log(
+        self,
+        level: LogLevel,
+        event: str,
+        data: Any,
+        file: str | None = None,
+        step: str | None = None,
+    ) -> None:
+        """Log an event, whose data may be of any kind, as with Handrail's own loggers."""
+        if isinstance(data, Mapping):
+            super().log(level, event, cast("Mapping[str, Any]", data), file, step)
+        else:
+            self._inner.log(event, data, file)
+
     def _log_impl(
         self,
         event: str,

@@ -264,12 +264,13 @@ class RuntimeContext(handrail.RuntimeContext):
 
 
 def given_or_made(ctx: handrail.RuntimeContext | None) -> handrail.RuntimeContext:
-    """Return the runtime context of an action: one of the SDK's kind as the caller has made it.
+    """Return the runtime context of an action: the one that the caller has made.
 
-    In the place of another one, such as the command line makes, and if there is none, it is a new
-    one of the SDK's kind, with the client of the service that is configured if it has no other.
+    In the place of one that Handrail makes, such as that of its command line, and if there is none,
+    it is a new one of the SDK's kind, with the client of the service that is configured if it has
+    no other.
     """
-    if ctx is not None and type(ctx) is not handrail.RuntimeContext:
+    if ctx is not None and not _is_made_by_handrail(ctx):
         return ctx
     from handrail_synapse.clients.configuration import configured_client  # noqa: PLC0415
 
@@ -280,6 +281,12 @@ def given_or_made(ctx: handrail.RuntimeContext | None) -> handrail.RuntimeContex
         ctx.env,
         client=configured_client() if ctx.client is None else ctx.client,
     )
+
+
+def _is_made_by_handrail(ctx: handrail.RuntimeContext) -> bool:
+    """Return whether a context and its logger are of Handrail's own classes."""
+    own = type(ctx.logger).__module__.partition(".")[0] == handrail.__name__
+    return own and type(ctx) is handrail.RuntimeContext
 
 
 def with_messages(context: Any) -> RuntimeContext:

@@ -71,6 +71,7 @@ def test_ray_does_not_handle_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
         utils.set_sigterm_handler(lambda *_: None)
         seen.append(signal.getsignal(signal.SIGTERM))
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # As one that Ray installs below Python.
+        signal.alarm(3600)
 
     ray = SimpleNamespace(is_initialized=bool, init=init)
     monkeypatch.setenv("RAY_ADDRESS", "local")
@@ -78,6 +79,7 @@ def test_ray_does_not_handle_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
     assert cluster.connect(3) == 3
     assert [*seen, signal.getsignal(signal.SIGTERM)] == [before, before]
+    assert signal.alarm(0) == 0
 
 
 @pytest.mark.parametrize(("slots", "asked"), [(2, 3), (6, 4), (100, 6)])

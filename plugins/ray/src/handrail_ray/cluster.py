@@ -137,17 +137,22 @@ def _same_handlers() -> Generator[None, None, None]:
     """Keep the handler of SIGTERM: the run undoes first what has begun.
 
     Those of Ray end the process: the one in Python by raising SystemExit wherever it is, so it is
-    not installed, and the one below Python, which hides what was there, three seconds later.
+    not installed, and the one below Python, which hides what was there, by an alarm three seconds
+    later.
     """
     setattr(import_module("ray._private.utils"), _HANDLES, _silent)
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)}
+    seconds, _ = signal.getitimer(signal.ITIMER_REAL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if not seconds:
+            signal.alarm(0)
 
 
 def _check_answer(address: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict
 
 from pydantic import Field, field_validator
 
@@ -176,15 +178,23 @@ class WritePredictionsStep(BaseStep[PredictContext]):
     progress_weight = 0.8
 
     def execute(self, context: PredictContext) -> StepResult:
+        from handrail_train.data.spool import Spool  # noqa: PLC0415 - not to plan
+
         context.needs("load_model")
-        options = context.options
-        table = told_of(
-            context.use_predictor(),
-            options.source().read(texts=_texts(context.use_predictor())),
-            probabilities=options.probabilities,
-            bare=options.bare,
-        )
-        content = written(table, options.out)
+        options, source = context.options, context.options.source()
+        predictor = context.use_predictor()
+        table = Spool.of(source.tables(texts=_texts(predictor)), source.shown)
+
+        def told() -> Iterator[Any]:
+            done = 0
+            for rows in table.batches():
+                yield told_of(
+                    predictor, rows, probabilities=options.probabilities, bare=options.bare
+                )
+                done += rows.num_rows
+                context.set_progress(done, max(table.num_rows, 1))
+
+        content = written(told(), options.out)
         store, key = context.use_target()
         mark = context.mark
         context.record_rollback("mark", mark)
@@ -266,32 +276,53 @@ def told_of(predictor: Predictor, rows: Any, *, probabilities: bool, bare: bool)
     return table
 
 
-def written(table: Any, name: str) -> bytes:
-    """Return a `pyarrow.Table` as the content of a file with that name.
+class _Lines:
+    """Writes tables as JSON Lines, as the writers of pyarrow write other formats."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def write_table(self, table: Any) -> None:
+        for row in table.to_pylist():
+            self._out.write(json.dumps(row, default=str).encode() + b"\n")
+
+
+def written(tables: Iterable[Any], name: str) -> bytes:
+    """Return the rows of `pyarrow.Table`s of one schema as the content of a file with that name.
 
     Raises:
         DataError: The format has no place for a column.
     """
-    pa, out, lower = import_module("pyarrow"), io.BytesIO(), name.lower()
+    pa, out = import_module("pyarrow"), io.BytesIO()
+    parts = iter(tables)
+    first = next(parts)
     try:
-        if lower.endswith(".parquet"):
-            import_module("pyarrow.parquet").write_table(table, out)
-        elif lower.endswith((".csv", ".tsv")):
-            csv = import_module("pyarrow.csv")
-            delimiter = "," if lower.endswith(".csv") else "\t"
-            csv.write_csv(table, out, csv.WriteOptions(delimiter=delimiter))
-        elif lower.endswith(".jsonl"):
-            json = import_module("json")
-            for row in table.to_pylist():
-                out.write(json.dumps(row, default=str).encode() + b"\n")
-        else:
-            with pa.ipc.new_file(out, table.schema) as writer:
+        with _writer(name.lower(), first.schema, out) as writer:
+            for table in chain([first], parts):
                 writer.write_table(table)
     except pa.ArrowException as error:
         raise DataError(
             f"{name} cannot hold this table: {error}", ways_out=("write .parquet, or --bare",)
         ) from error
     return out.getvalue()
+
+
+def _writer(name: str, schema: Any, out: IO[bytes]) -> Any:
+    """Return what writes tables of a schema in the format that a name ends in."""
+    if name.endswith(".parquet"):
+        return import_module("pyarrow.parquet").ParquetWriter(out, schema)
+    if name.endswith(".jsonl"):
+        return _Lines(out)
+    if name.endswith((".csv", ".tsv")):
+        csv = import_module("pyarrow.csv")
+        delimiter = "," if name.endswith(".csv") else "\t"
+        return csv.CSVWriter(out, schema, write_options=csv.WriteOptions(delimiter=delimiter))
+    return import_module("pyarrow").ipc.new_file(out, schema)
 
 
 class PredictAction(BaseAction[PredictParams]):

@@ -136,6 +136,9 @@ def checked_probabilities(
     Raises:
         ModelError: The kind gives something else.
     """
+    if not len(features):  # Estimators refuse that.
+        empty: Floats = import_module("numpy").empty((0, classes))
+        return empty
     found = kind.probabilities(model, features)
     _check_shape(kind, "probabilities", found, (len(features), classes))
     return found
@@ -147,6 +150,9 @@ def checked_numbers(kind: ModelKind[Any], model: Any, features: Floats) -> Float
     Raises:
         ModelError: The kind gives something else.
     """
+    if not len(features):
+        empty: Floats = import_module("numpy").empty(0)
+        return empty
     found = kind.numbers(model, features)
     _check_shape(kind, "numbers", found, (len(features),))
     return found

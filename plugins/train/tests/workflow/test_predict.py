@@ -16,7 +16,8 @@ from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback
 from handrail_testing import run_action
 from handrail_train import PredictAction, load_model
-from handrail_train.data import Source
+from handrail_train.data import Source, spool
+from handrail_train.data.encoder import TableEncoder
 from handrail_train.errors import DataError, ModelError, VersionError
 
 PEOPLE = """zip,age,city,note,score
@@ -69,6 +70,41 @@ def test_each_format_holds_what_was_told(people: Path, here: Path, out: str) -> 
         found = pa.ipc.open_file(path).read_all()[name].to_pylist()
     whole = load_model("models", "people").predict(Source.parse("people.csv").read())
     assert found == pytest.approx(whole.tolist())
+
+
+@pytest.mark.parametrize("out", ["a.parquet", "a.csv", "a.jsonl", "a.arrow"])
+def test_a_table_that_does_not_fit_into_memory_is_told_of_piece_by_piece(
+    people: Path, here: Path, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict(out=f"whole-{out}")
+    told: list[int] = []
+    encode = TableEncoder.encode
+
+    def counted(self: Any, table: Any, *given: Any) -> Any:
+        told.append(table.num_rows)
+        return encode(self, table, *given)
+
+    monkeypatch.setattr(TableEncoder, "encode", counted)
+    monkeypatch.setattr(spool, "BATCH", 16)
+    monkeypatch.setattr(spool, "IN_MEMORY", 100)
+    assert predict(out=out)["rows"] == 40
+    assert told == [16, 16, 8]
+    if out.endswith(".parquet"):
+        assert pa.parquet.read_table(here / out) == pa.parquet.read_table(here / f"whole-{out}")
+    elif not out.endswith(".arrow"):
+        assert (here / out).read_bytes() == (here / f"whole-{out}").read_bytes()
+    else:
+        whole = pa.ipc.open_file(here / f"whole-{out}").read_all()
+        assert pa.ipc.open_file(here / out).read_all() == whole
+
+
+def test_a_table_without_rows_is_told_of(people: Path, here: Path, params: Any, train: Any) -> None:
+    (here / "none.csv").write_text("zip,age,city,note,score\n")
+    assert predict(data="none.csv")["rows"] == 0
+    assert "predicted_score" in pa.parquet.read_table(here / "told.parquet").column_names
+    train(params(epochs=1))
+    (here / "none.csv").write_text((here / "flowers.csv").read_text().splitlines()[0] + "\n")
+    assert predict(model="flowers", data="none.csv", out="b.csv", probabilities=True)["rows"] == 0
 
 
 def test_classes_have_probabilities(here: Path, params: Any, train: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -12,7 +13,8 @@ _KINDS = re.compile(
     r"(Failed to (prepare|execute|step) query( '.*?')?: )?(could not begin COPY: )?(ERROR: +)?",
     re.DOTALL,
 )
-_LONGEST = 200  # Characters of a line of a message.
+_LONGEST = 600  # Characters of a line of a message.
+_WRAPPED = re.compile(r"[A-Z][A-Za-z ]+ \[[^]]*\]: (\{\"exception_type\": ?.*\})")
 _REST = re.compile(
     r"(LINE \d|Query was|query: |Debug source|Possible [Ss]olution|file = |delimiter = |\^"
     r"|The search space used was|This limit was set)"
@@ -27,11 +29,30 @@ def said(error: BaseException) -> str:
         # The rest shows the statement, or the place in the library.
         if _REST.match(line):
             break
-        # Some quote a whole line of a file, which may have millions of characters.
-        kept.append(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}...")
-    text = _KINDS.sub("", " ".join(kept))
+        kept.append(_cut(line))
+    text = _unwrapped(_KINDS.sub("", " ".join(kept)))
     text = re.sub(r"[. ]*SQLSTATE: \w+$", "", text)
     return _UNFIT.sub(" ", text).rstrip(". ") or type(error).__name__
+
+
+def _cut(line: str) -> str:
+    """Return a line without its middle, if it quotes a line of a file: that may be of any length.
+
+    The reason is at its end, after a path.
+    """
+    half = _LONGEST // 2
+    return line if len(line) <= _LONGEST else f"{line[:half]}...{line[-half:]}"
+
+
+def _unwrapped(text: str) -> str:
+    """Return the message that a thread of the engine passes on as JSON, or the text as it is."""
+    found = _WRAPPED.fullmatch(text)
+    if found is None:
+        return text
+    try:
+        return str(json.loads(found[1])["exception_message"])
+    except (ValueError, KeyError):
+        return text
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -70,7 +70,7 @@ for number, default in (
 
 # Of a slow test with more cases than that, such as a kill at each write, so many run, from the
 # first to the last; `nox -s faults` runs all.
-CASES = 8
+CASES = 6
 
 
 @pytest.hookimpl(trylast=True)

@@ -18,8 +18,6 @@ from handrail_upload.errors import UploadError
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
-_CACHE = -8192  # KiB of pages in memory; SQLite's own 2 MiB cost many files a fifth more.
-
 EMPTY = "{}"
 """Canonical JSON of no metadata."""
 
@@ -52,7 +50,6 @@ class Listing:
         url = f"file:{quote(os.fsencode(self.path.absolute()))}?mode=ro"
         with self._converting_errors():
             connection.execute("ATTACH ? AS listing", (url,))
-            connection.execute(f"PRAGMA listing.cache_size = {_CACHE}")
 
     def rows(self, select: str) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of `units` or `files`.

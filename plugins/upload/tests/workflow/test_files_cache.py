@@ -18,6 +18,7 @@ from handrail.errors import HandrailError
 from handrail_upload import Manifest, UploadFilesStep, reading
 from handrail_upload.action import DefaultUploadAction
 from handrail_upload.manifest import SENT, UNCHANGED, SourceFile, files_cache, side_file
+from handrail_upload.manifest import manifest as manifest_module
 from handrail_upload.uploader import DirectUploader
 
 Upload = Callable[..., dict[str, Any]]
@@ -70,6 +71,31 @@ def test_nothing_is_read_twice(
         assert read() == []
     assert upload(if_exists=if_exists, checksum=True)["unchanged_files"] == 3
     assert read() == ["a", "b", "sub/c"]
+
+
+def test_all_files_are_not_looked_at_for_each_page_of_them(
+    write: Write, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file of each page differs, what is said of all files grows not with the pages."""
+    said: list[str] = []
+    begin = side_file.SideFile.__init__
+
+    def listening(self: Any, *given: Any, **options: Any) -> None:
+        begin(self, *given, **options)
+        self._db.set_trace_callback(said.append)
+
+    monkeypatch.setattr(side_file.SideFile, "__init__", listening)
+    monkeypatch.setattr(manifest_module, "PAGE", 2)
+    counts: list[int] = []
+    for pages in (2, 8):
+        names = [f"{number:02}" for number in range(2 * pages)]
+        write(" ".join(names))
+        upload(if_exists="overwrite")
+        write(dict.fromkeys(names[::2], f"changed {pages}"))
+        said.clear()
+        assert upload(if_exists="overwrite")["unchanged_files"] == pages
+        counts.append(sum("GROUP BY state" in each for each in said))
+    assert counts[0] == counts[1] > 0
 
 
 def test_what_was_found_equal_is_known_too(

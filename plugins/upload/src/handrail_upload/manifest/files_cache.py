@@ -19,7 +19,6 @@ from handrail_storage import versions_of
 from handrail_storage.manifests import remove_manifest
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest.notes import Notes
-from handrail_upload.manifest.side_file import CACHE
 from handrail_upload.manifest.source_file import FOUND, UNCHANGED
 
 if TYPE_CHECKING:
@@ -98,7 +97,6 @@ class FilesCache(Notes):
 
     def _attach(self, path: Path, *, make: bool) -> None:
         self._db.execute("ATTACH ? AS cache", (str(path),))
-        self._db.execute(f"PRAGMA cache.cache_size = {CACHE}")
         (version,) = self._db.execute("PRAGMA cache.user_version").fetchone()
         if version != _VERSION and not make:
             self._detach()

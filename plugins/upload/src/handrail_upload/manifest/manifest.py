@@ -183,7 +183,8 @@ class Manifest(FilesCache):
             first: Only files from this number on.
             last: Only files up to this number.
         """
-        if not self._has(states, largest):
+        # To count all files for each page of them would take longer than to read that page.
+        if last is None and not self._has(states, largest):
             return
         among = f" AND {_in(states)}" if states else ""
         if largest is not None:

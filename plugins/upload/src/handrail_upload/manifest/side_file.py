@@ -19,7 +19,6 @@ from handrail_upload.names import readable
 VERSION = 2
 PAGE = 1000  # Rows read at a time.
 _WAL = 16384  # Pages of changes, 64 MiB, that are collected before they are put in their place.
-CACHE = -8192  # KiB of pages in memory; SQLite's own 2 MiB cost many files a fifth more.
 TIMEOUT = 5.0  # Seconds to wait for other processes.
 
 _SCHEMA = """
@@ -110,7 +109,6 @@ class SideFile:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL}")
-        self._db.execute(f"PRAGMA cache_size = {CACHE}")
         if version < VERSION:
             added = _COLUMNS.items() if "file" in tables else ()
             columns = "".join(f"ALTER TABLE file ADD COLUMN {name} {of};" for name, of in added)

@@ -3,7 +3,6 @@
 # Annotations are not postponed here: pydantic would compile each of them by itself.
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -199,18 +198,6 @@ class TrainParams(TableParams):
                     "latest nor a number after v"
                 )
         return mlflow_alias
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_secret_for_mlflow(cls, values: Any) -> Any:
-        """Check the server as `_no_secret` does: a token stands where a name does elsewhere."""
-        given: Any = values
-        if isinstance(values, Mapping) and "@" in str(given.get("mlflow", "")):
-            raise ValueError(
-                "there is a secret in the mlflow, which is shown and recorded; give credentials "
-                "in variables, such as MLFLOW_TRACKING_PASSWORD"
-            )
-        return given
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:

@@ -12,7 +12,8 @@ from handrail_storage import one_line
 from handrail_train.data.source import Source
 from handrail_train.errors import DataError
 
-_SECRET = re.compile(r"[^/]+://[^/]*:.*@")
+_PASSWORD = re.compile(r"[^/]+://[^/]*:.*@")
+_TOKEN = re.compile(r".*@", re.DOTALL)  # It stands in the place of a name.
 
 
 class TableParams(BaseModel):
@@ -28,10 +29,11 @@ class TableParams(BaseModel):
         extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
     )
 
-    _places: ClassVar[Mapping[str, str]] = {
-        "data": "PGPASSWORD",
-        "store": "AWS_SECRET_ACCESS_KEY",
-        "out": "AWS_SECRET_ACCESS_KEY",
+    _places: ClassVar[Mapping[str, tuple[re.Pattern[str], str]]] = {
+        "data": (_PASSWORD, "PGPASSWORD"),
+        "store": (_PASSWORD, "AWS_SECRET_ACCESS_KEY"),
+        "out": (_PASSWORD, "AWS_SECRET_ACCESS_KEY"),
+        "mlflow": (_TOKEN, "MLFLOW_TRACKING_PASSWORD"),
     }
 
     if TYPE_CHECKING:  # The fields are those of the params that derive, which say where they stand.
@@ -45,8 +47,8 @@ class TableParams(BaseModel):
         """Check addresses for secrets here, because errors of a field show its value."""
         given: Any = values
         if isinstance(values, Mapping):
-            for name, variable in cls._places.items():
-                if _SECRET.match(str(cast("Mapping[str, Any]", values).get(name, ""))):
+            for name, (secret, variable) in cls._places.items():
+                if secret.match(str(cast("Mapping[str, Any]", values).get(name, ""))):
                     raise ValueError(
                         f"there is a secret in the {name}, which is shown and recorded; "
                         f"give credentials in variables, such as {variable}"

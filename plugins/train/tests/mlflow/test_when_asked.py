@@ -69,6 +69,7 @@ def test_a_dry_run_asks_the_server_and_says_what_it_would_tell(
         ({"mlflow": "mlruns"}, "an address such as http"),
         ({"mlflow": "http://ada:hunter7@h"}, "a secret in the mlflow.*MLFLOW_TRACKING_PASSWORD"),
         ({"mlflow": "https://hunter7@h"}, "a secret in the mlflow.*MLFLOW_TRACKING_PASSWORD"),
+        ({"mlflow": "hunter7@h"}, "a secret in the mlflow.*MLFLOW_TRACKING_PASSWORD"),
         ({"mlflow_experiment": "plants"}, "need --mlflow URL"),
         ({"mlflow_alias": ["champion"]}, "need --mlflow URL"),
         ({"mlflow": "http://h", "mlflow_alias": ["v3"]}, "neither latest nor a number after v"),

@@ -23,6 +23,7 @@ STANDARD = {"asyncio", "concurrent.futures", "logging", "tomllib"}
 SLOW = CLIENTS | LIBRARIES | STANDARD
 PLANNING = {"handrail.packs.planner", "handrail.hookspecs", "pluggy"}
 RUNNING = {"handrail.orchestrator", "handrail.engine.machine", "handrail.events", "sqlite3"}
+PREVIEWS = {"handrail.cli.preview", "handrail.cli.new_run", "handrail.plan.dry_run"}
 # Each takes a tenth of a millisecond to several: those of a few objects, none of all modules.
 COLLECTIONS = 12
 # Contexts and results of steps, which users know as dataclasses. Defining one takes one percent of
@@ -145,7 +146,7 @@ def test_a_plan_imports_the_steps_and_nothing_that_they_work_with(
     assert started.validators == (2 if action == "train" else 1)
     assert started.dataclasses <= FEW
     assert started.collections <= COLLECTIONS
-    assert not started.has(SLOW | RUNNING)
+    assert not started.has(SLOW | RUNNING | PREVIEWS)
     assert not strangers(action, started)
 
 

@@ -152,7 +152,11 @@ class BaseStep(ABC, Generic[C]):
         """
 
     def preview(self, context: C) -> str | Iterable[str] | None:
-        """Return lines for a dry run that describe what `execute` would do, or None."""
+        """Return lines for a dry run that describe what `execute` would do, or None.
+
+        A dry run executes a step with `effects = False`, and asks it for this only behind a step
+        with effects, whose results are missing there.
+        """
         return None
 
     def preview_rollback(self, context: C, result: StepResult) -> str | Iterable[str] | None:

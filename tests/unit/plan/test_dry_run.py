@@ -193,6 +193,25 @@ def test_a_step_may_stumble_over_what_a_dry_run_leaves_out(
         ).execute()
 
 
+def test_a_step_that_only_reads_is_previewed_where_results_are_missing(plan: Any) -> None:
+    """If it has a preview; in front of the steps with effects it runs."""
+
+    class Tells(Reads):
+        def preview(self, context: Any) -> str:
+            return "would read"
+
+    context = BaseStepContext(RuntimeContext())
+    before, behind = Tells(), Tells()
+    behind.name = "behind"
+    made = preview_plan(plan([before, Told("one"), behind], []))
+    assert Orchestrator(made, context).execute()["success"]
+    assert [each.data for each in context.step_results] == [
+        {"read": True},
+        {"preview": ["one"]},
+        {"preview": ["would read"]},
+    ]
+
+
 def test_a_preview_that_tells_why_the_run_would_fail(plan: Any) -> None:
     """Its lines come first, and the dry run fails with its error."""
 

@@ -28,6 +28,7 @@ from handrail.runtime import RuntimeContext
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.cli.view.dry_run import DryRunListing
+    from handrail.cli.view.failure import Failure
     from handrail.cli.view.time_left import Expected
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
@@ -105,8 +106,21 @@ def carry_out(session: Session, execution: Execution) -> int:
             views = [stack.enter_context(closing(view)) for view in _views(session, execution)]
             listing = () if execution.dry is None else (execution.dry,)
             result = execution.run((outcome, *listing, *views))
-    except (StepFailedError, JournalError, KeyboardInterrupt, SystemExit) as error:
-        return _failed(session, execution, outcome, error)
+    except JournalError as error:
+        if outcome.number is None:
+            raise
+        from handrail.cli.view.failure import report  # noqa: PLC0415 - most runs have none
+
+        add_ways_out(error, *_ways_after(error, outcome))
+        return report(session, error)
+    except (StepFailedError, KeyboardInterrupt, SystemExit) as error:
+        from handrail.cli.view.failure import show  # noqa: PLC0415 - most runs have none
+
+        failure = failure_of(session, execution, outcome, error)
+        if execution.dry is not None and isinstance(error, StepFailedError) and not session.json:
+            for line in execution.dry.lines():
+                session.console.print(line)
+        return show(session, failure)
     took = seconds(time.monotonic() - began)
     _find_seal(execution, outcome)
     number = {} if outcome.number is None else {"number": number_json(outcome.number)}
@@ -121,32 +135,23 @@ def carry_out(session: Session, execution: Execution) -> int:
     return ExitCode.DONE
 
 
-def _failed(
+def failure_of(
     session: Session,
     execution: Execution,
     outcome: Outcome,
-    error: StepFailedError | JournalError | KeyboardInterrupt | SystemExit,
-) -> int:
-    """Show the failure of a run, and return the exit code."""
+    error: StepFailedError | KeyboardInterrupt | SystemExit,
+) -> Failure:
+    """Return the failure of a run that an error has ended."""
     from handrail.cli.view import failure  # noqa: PLC0415 - most runs have none
 
     plan, aim = execution.plan, execution.aim
-    if isinstance(error, JournalError):
-        if outcome.number is None:
-            raise error
-        add_ways_out(error, *_ways_after(error, outcome))
-        return failure.report(session, error)
     if isinstance(error, KeyboardInterrupt):
-        shown = failure.interrupted_run(session, plan, error, outcome, aim)
-    elif isinstance(error, SystemExit):
-        shown = failure.exited_run(session, plan, error, outcome)
-    elif execution.dry is None:
-        shown = failure.step_failure(session, plan, error, outcome, aim)
-    else:
-        for line in () if session.json else execution.dry.lines():
-            session.console.print(line)
-        shown = failure.would_fail(session, plan, error, keeps=execution.keeps)
-    return failure.show(session, shown)
+        return failure.interrupted_run(session, plan, error, outcome, aim)
+    if isinstance(error, SystemExit):
+        return failure.exited_run(session, plan, error, outcome)
+    if execution.dry is None:
+        return failure.step_failure(session, plan, error, outcome, aim)
+    return failure.would_fail(session, plan, error, keeps=execution.keeps)
 
 
 def _views(session: Session, execution: Execution) -> list[JsonView | LiveView | LogView]:
@@ -226,10 +231,8 @@ def _result_lines(
     """Yield the lines about a completed run, or one that was rolled back on request."""
     plan = execution.plan
     if execution.dry is not None:
-        done, total = result["steps_executed"], result["steps_total"]
-        some = "" if done == total else f"{done} of "  # The others would be skipped.
         yield from execution.dry.lines()
-        yield f"{plan.action} would run {some}{plural(total, 'step')}; nothing was done"
+        yield would_run(plan, result)
         return
     if execution.aim == "rollback":
         yield f"{plan.action} rolled back in {took}"
@@ -246,6 +249,13 @@ def _result_lines(
     yield f"{plan.action} completed in {took} · {executed}"
     following = [result.get("next"), *(each.get("next") for each in results.values())]
     yield from _next_lines(outcome, *filter(None, following))
+
+
+def would_run(plan: Plan, result: Mapping[str, Any]) -> str:
+    """Return the last line of a dry run."""
+    done, total = result["steps_executed"], result["steps_total"]
+    some = "" if done == total else f"{done} of "  # The others would be skipped.
+    return f"{plan.action} would run {some}{plural(total, 'step')}; nothing was done"
 
 
 def _extra(result: Mapping[str, Any]) -> str:

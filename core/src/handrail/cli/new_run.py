@@ -79,25 +79,25 @@ class RunRequest:
         concurrency: How many of its runs are run at a time.
     """
 
-    params: str | None
-    pairs: tuple[str, ...]
-    dry_run: bool
-    everything: bool
-    only: tuple[str, ...]
-    start: str | None
-    skip: tuple[str, ...]
-    no_lock: bool
-    on_failure: OnFailure
-    strict_results: bool
-    executor: str | None
-    journal: str | None
-    no_journal: bool
-    quiet: bool
-    over: tuple[str, ...]
-    sample: int | None
-    sample_seed: int | None
-    max_failed: str | None
-    concurrency: int | None
+    params: str | None = None
+    pairs: tuple[str, ...] = ()
+    dry_run: bool = False
+    everything: bool = False
+    only: tuple[str, ...] = ()
+    start: str | None = None
+    skip: tuple[str, ...] = ()
+    no_lock: bool = False
+    on_failure: OnFailure = "undo"
+    strict_results: bool = False
+    executor: str | None = None
+    journal: str | None = None
+    no_journal: bool = False
+    quiet: bool = False
+    over: tuple[str, ...] = ()
+    sample: int | None = None
+    sample_seed: int | None = None
+    max_failed: str | None = None
+    concurrency: int | None = None
 
     @classmethod
     def of(cls, context: click.Context) -> RunRequest:
@@ -122,10 +122,10 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
         plan = action.plan()
     whole = locked(session, target, plan, request)
     if not whole.steps and action.is_simple:
-        _require_inputs(action, whole, options)
+        check_inputs(action, whole, options)
         return _run_simple(session, action, request)
     part = chosen(whole, request)
-    _require_inputs(action, part, options)
+    check_inputs(action, part, options)
     check_named(session, request.executor, request.journal)
     if request.dry_run:
         return run_steps(session, action, part, request)
@@ -235,7 +235,8 @@ def last_plan(session: Session, target: Target, whole: Plan, request: RunRequest
     return last
 
 
-def _require_inputs(action: BaseAction[Any], plan: Plan, options: ParamOptions) -> None:
+def check_inputs(action: BaseAction[Any], plan: Plan, options: ParamOptions) -> None:
+    """Check the inputs of a run of `plan`; see `require_inputs`."""
     try:
         require_inputs(action, plan)
     except ParamsError as error:
@@ -321,25 +322,22 @@ def run_steps(
     head: str = "",
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
-    listing: DryRunListing | None = None
-    plan = part
     if request.dry_run:
         from handrail.cli.view.dry_run import DryRunListing  # noqa: PLC0415 - only then
-        from handrail.plan.dry_run import preview_plan  # noqa: PLC0415 - only then
 
         listing = DryRunListing(everything=request.everything)
-        plan = preview_plan(part, listing.told)
+        return carry_out(session, dry_execution(session, action, part, request, listing))
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         orchestrator = orchestrator_of(
             action,
-            plan,
+            part,
             observers=(*observers, *views),
             journal=journal,
             on_failure="undo" if journal is None else request.on_failure,
             strict_results=request.strict_results or session.packs.strict_results,
             about=about,
-            executor=executor_here(session, request.executor) if listing else request.executor,
+            executor=request.executor,
         )
         try:
             counts = orchestrator.execute()
@@ -350,16 +348,55 @@ def run_steps(
         return result_of(action, counts, orchestrator.context)
 
     execution = Execution(
-        plan=plan,
-        head=head or head_of(part, journal, dry=request.dry_run),
+        plan=part,
+        head=head or head_of(part, journal),
         run=run,
         journal=journal,
         quiet=request.quiet,
         keeps=request.on_failure == "keep",
-        dry=listing,
         recorded_as="" if about is None else about.action,
     )
     return carry_out(session, execution)
+
+
+def dry_execution(
+    session: Session,
+    action: BaseAction[Any],
+    part: Plan,
+    request: RunRequest,
+    listing: DryRunListing,
+) -> Execution:
+    """Return the dry run of a plan that was checked against the lock.
+
+    Args:
+        session: The call.
+        action: The action.
+        part: The plan, or what of it would be run.
+        request: The options of the call.
+        listing: Takes what each step would do.
+    """
+    from handrail.plan.dry_run import preview_plan  # noqa: PLC0415 - most runs are no dry runs
+
+    plan = preview_plan(part, listing.told)
+
+    def run(views: Sequence[Observer]) -> Mapping[str, Any]:
+        orchestrator = orchestrator_of(
+            action,
+            plan,
+            observers=views,
+            strict_results=request.strict_results or session.packs.strict_results,
+            executor=executor_here(session, request.executor),
+        )
+        return result_of(action, orchestrator.execute(), orchestrator.context)
+
+    return Execution(
+        plan=plan,
+        head=head_of(part, None, dry=True),
+        run=run,
+        quiet=request.quiet,
+        keeps=request.on_failure == "keep",
+        dry=listing,
+    )
 
 
 def _run_simple(session: Session, action: BaseAction[Any], request: RunRequest) -> int:

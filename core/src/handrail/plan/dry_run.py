@@ -27,9 +27,10 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
     list of lines. `always_run` steps with effects are previewed too. A dry run fails where the run
     would: at a reading step that fails, and at a preview that raises a HandrailError, such as that
     the target cannot be reached, or that a step was left out of the run. Behind a step with effects
-    that is only previewed, a reading step may also stumble over results that are missing
-    (LookupError, AttributeError, TypeError, OSError and the like): it then reports that, and the
-    dry run continues. Of a chain, an action whose inputs are made by such a step is not run at all.
+    that is only previewed, a reading step that has a `preview` gives that too. Any other may
+    stumble there over results that are missing (LookupError, AttributeError, TypeError, OSError and
+    the like): it then reports that, and the dry run continues. Of a chain, an action whose inputs
+    are made by such a step is not run at all.
 
     Args:
         plan: The plan.
@@ -90,24 +91,17 @@ class _StandIn(BaseStep[Any]):
         except Exception:  # noqa: BLE001 - as above
             return False
 
-    def _tell(self, line: str) -> str:
-        self._told(self.name, line)
-        return line
-
-
-class _Previewed(_StandIn):
     @calls_user_code
-    def execute(self, context: Any) -> StepResult:
-        """Return the preview of the step."""
+    def _preview(self, context: Any) -> list[str] | None:
+        """Return the lines of the step's preview, or None if it has none."""
         try:
             answer = self.step.preview(context)
             # It may be a generator, and fail late.
-            lines = [self._tell(NOT_PREVIEWED)] if answer is None else self._lines(answer)
+            return None if answer is None else self._lines(answer)
         except HandrailError:
             raise
         except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run continues
-            lines = [self._tell(f"{NOT_PREVIEWED}: {describe(error)}")]
-        return StepResult(data={"preview": lines})
+            return [self._tell(f"{NOT_PREVIEWED}: {describe(error)}")]
 
     @calls_user_code
     def _lines(self, answer: str | Iterable[str]) -> list[str]:
@@ -120,6 +114,18 @@ class _Previewed(_StandIn):
                 self._tell(line)
             raise
         return [self._tell(line) for line in lines]
+
+    def _tell(self, line: str) -> str:
+        self._told(self.name, line)
+        return line
+
+
+class _Previewed(_StandIn):
+    @calls_user_code
+    def execute(self, context: Any) -> StepResult:
+        """Return the preview of the step."""
+        lines = self._preview(context)
+        return StepResult(data={"preview": [self._tell(NOT_PREVIEWED)] if lines is None else lines})
 
 
 class _Unknown(_StandIn):
@@ -139,7 +145,10 @@ class _Unknown(_StandIn):
 class _Lenient(_StandIn):
     @calls_user_code
     def execute(self, context: Any) -> StepResult | Awaitable[StepResult]:
-        """Run the step; it may stumble over what an omitted step would have made."""
+        """Preview the step, or run it; it may stumble over what an omitted step would have made."""
+        lines = self._preview(context)
+        if lines is not None:
+            return StepResult(data={"preview": lines})
         try:
             answer = self.step.execute(context)
         except _STUMBLES as error:

@@ -310,6 +310,35 @@ def test_a_dry_run_reads_the_data_and_makes_nothing(
     assert world(here) == before
 
 
+@pytest.mark.parametrize("words", [("run", "--dry-run"), ("plan", "--preview")])
+def test_what_each_column_is_taken_for_is_told_before_a_training(
+    here: Path, world: Any, handrail: Callable[..., Any], words: tuple[str, str]
+) -> None:
+    """With the whole reason, however many columns there are; and what the other steps would do."""
+    names = [f"measured_at_{number}" for number in range(12)]
+    head = ",".join([*names, "city", "name", "constant", "income"])
+    rows = [
+        ",".join([*(["1.5", "2.5"][row % 2] for _ in names), ("Bonn", "Kiel", "Ulm")[row % 3]])
+        + f",n{row},7,{row}.5"
+        for row in range(60)
+    ]
+    (here / "people.csv").write_text("\n".join([head, *rows]))
+    before = world(here)
+    done = handrail(words[0], "train", "people.csv", "--target", "income", "--folds", "3", words[1])
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stdout.split())
+    assert f"columns taken for number: {', '.join(names[:9])}" in told
+    assert all(name in told for name in names)
+    assert "columns taken for category: city (text, 3 different values)" in told
+    assert "columns left out: constant (it has one value only: 7)" in told
+    reason = "every value is another one; --column NAME=text or category keeps it"
+    assert f"columns left out: name ({reason})" in told
+    assert "train and test on 3 divisions of the rows" in told
+    assert "test the model on 12 rows" in told
+    assert "train would run 6 steps; nothing was done" in told
+    assert world(here) == before
+
+
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
 def test_the_store_is_looked_at_before_anything_is_trained(
     here: Path,

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 Make = Callable[["PackProvider"], "Plan"]
 
-_QUESTIONS = ("explain", "pack", "trace", "without", "svg", "mermaid")
+_QUESTIONS = ("explain", "pack", "trace", "without", "preview", "svg", "mermaid")
 
 
 def plan_options() -> list[click.Parameter]:
@@ -80,6 +80,17 @@ def plan_options() -> list[click.Parameter]:
             help="Show what would change without PACK. Repeatable.",
             shell_complete=complete_packs,
         ),
+        click.Option(
+            ["--preview"],
+            is_flag=True,
+            help="Show the plan, and below it what each step would do, as a dry run finds it: "
+            "steps without effects really run. It takes the params that a run takes.",
+        ),
+        click.Option(
+            ["--all", "everything"],
+            is_flag=True,
+            help="With --preview: show every line of what the steps would do.",
+        ),
         click.Option(["--svg"], is_flag=True, help="Draw the plan, as an SVG picture."),
         click.Option(
             ["--mermaid"], is_flag=True, help="Write the plan as a flowchart in Mermaid's language."
@@ -103,6 +114,7 @@ def command_for(target: Target) -> click.Command:
     def callback(**values: Any) -> int:
         context = click.get_current_context()
         session = session_of(context)
+        _check_asked(session, values)
         warn(session, goes_on=False)
         pairs = take_pack_values(session, values["pairs"], options)
         defaults = defaults_of(session, action_class, options)
@@ -110,6 +122,13 @@ def command_for(target: Target) -> click.Command:
         params = params_from(
             context, options, file=values["params"], pairs=pairs, defaults=defaults.values
         )
+
+        if values["preview"]:
+            with no_collections():
+                from handrail.cli.preview import show_preview  # noqa: PLC0415 - only then
+
+            everything = values["everything"]
+            return show_preview(session, target, options, params, everything=everything)
 
         def make(packs: PackProvider) -> Plan:
             try:
@@ -142,12 +161,14 @@ def command_for(target: Target) -> click.Command:
 def plan(**_early: object) -> None:
     """Show what a run would do, and who put each step there.
 
-    Nothing is run, and no target is touched. ACTION is named as for `handrail run`. For each step,
-    the table shows its share of the progress, whether it can be undone, the pack that it is from,
-    and the reason for its place; layers around a step have their own lines.
+    No target is touched, and nothing is run, but with --preview the steps that only read. ACTION is
+    named as for `handrail run`. For each step, the table shows its share of the progress, whether
+    it can be undone, the pack that it is from, and the reason for its place; layers around a step
+    have their own lines.
 
     \b
     handrail plan flows.py:nightly               with the packs that are on
+    handrail plan flows.py:nightly --preview     what each step would do
     handrail plan flows.py:nightly --without X   what one of them changes
     handrail plan flows.py:nightly --explain S   who put the step S where it is
     handrail plan flows.py:nightly --pack X      what one of them does
@@ -156,8 +177,8 @@ def plan(**_early: object) -> None:
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
-def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]) -> int:
-    """Show the plan, or the explanation, trace or comparison; return the exit code."""
+def _check_asked(session: Session, values: dict[str, Any]) -> None:
+    """Refuse two questions at once, and options that go with another one."""
     asked = [name for name in _QUESTIONS if values[name]]
     if len(asked) > 1:
         raise click.UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one")
@@ -166,6 +187,12 @@ def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]
         raise click.UsageError(f"--{asked[0]} is no JSON, which has the same plan: leave one out")
     if values["output"] and not drawn:
         raise click.UsageError("-o goes with --svg and --mermaid")
+    if values["everything"] and not values["preview"]:
+        raise click.UsageError("--all goes with --preview")
+
+
+def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]) -> int:
+    """Show the plan, or the explanation, trace or comparison; return the exit code."""
     if values["trace"]:
         return _trace(session, target.name, make)
     if values["without"]:
@@ -173,7 +200,7 @@ def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]
         session.show(without)
         return ExitCode.PLAN if without.after is None else ExitCode.DONE
     plan = make(session.packs)
-    if drawn:
+    if values["svg"] or values["mermaid"]:
         from handrail.cli.document import write_document  # noqa: PLC0415 - only for this answer
 
         write_document(session, _drawn(plan, svg=values["svg"]), values["output"] or "-")

@@ -14,13 +14,15 @@ class CrossValidateStep(BaseStep[TrainContext]):
     progress_weight = 0.10
     effects = False
 
-    def can_skip(self, context: TrainContext) -> bool:
-        return context.model_path is None  # In a dry run no model is trained.
+    def preview(self, context: TrainContext) -> str:
+        context.needs("train_model")
+        return f"train and test on {count_text(context.options.folds, 'division')} of the rows"
 
     def execute(self, context: TrainContext) -> StepResult:
         from handrail_train.figures import FIGURES
         from handrail_train.folds import score_fold, summed_up
 
+        context.needs("train_model")
         options = context.options
         shared = {
             "params": options.model_dump(mode="json"),

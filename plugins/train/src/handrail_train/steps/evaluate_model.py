@@ -21,16 +21,19 @@ class EvaluateModelStep(BaseStep[TrainContext]):
     progress_weight = 0.10
     effects = False
 
-    def can_skip(self, context: TrainContext) -> bool:
+    def preview(self, context: TrainContext) -> str:
         context.needs("train_model")
-        # In a dry run no model is trained.
-        return context.model_path is None and context.model is None
+        rows = (
+            "" if context.dataset is None else f" on {count_text(context.dataset['test'], 'row')}"
+        )
+        return f"test the model{rows}"
 
     def execute(self, context: TrainContext) -> StepResult:
         from handrail_train.attaching import attach_test
         from handrail_train.evaluation import evaluate
         from handrail_train.figures import FIGURES
 
+        context.needs("train_model")
         learnt, predictor = context.use_learnt(), context.use_predictor()
         test = learnt.split.test
         # A regression is measured in the unit of the target.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from handrail import BaseStep, SourceChangedError, StepResult
@@ -11,10 +11,14 @@ from handrail.errors import describe
 from handrail_storage import count_text
 from handrail_train.context import TrainContext
 from handrail_train.errors import TrainError
-from handrail_train.names import some_of
+from handrail_train.names import cut
 
 if TYPE_CHECKING:
     from handrail_train.data import TableEncoder
+
+
+_LETTERS = 190  # Of a line about columns, which is shown whole in some lines of a terminal.
+_MOST_LINES = 40  # About columns, of tables with very many.
 
 
 class LoadDatasetStep(BaseStep[TrainContext]):
@@ -59,8 +63,8 @@ class LoadDatasetStep(BaseStep[TrainContext]):
             "chunk_rows": chunk_rows or parts["train"],
         }
         attach_columns(context)
-        for kind, told in _told(encoder):
-            context.log(kind, {"columns": told})
+        for told in _told(encoder):
+            context.log("columns", {"summary": told})
         for doubt in doubts:
             context.log("doubt", {"summary": doubt})
         left_out = f", {count_text(dataset.dropped, 'row')} left out" if dataset.dropped else ""
@@ -83,15 +87,33 @@ class LoadDatasetStep(BaseStep[TrainContext]):
         return StepResult(data=data)
 
 
-def _told(encoder: TableEncoder) -> Iterator[tuple[str, str]]:
-    """Yield for each kind of column which ones are taken for it, and why."""
-    kinds: dict[str, list[str]] = {}
-    for column in encoder.columns:
-        kinds.setdefault(column.kind, []).append(f"{column.name} ({column.why})")
+def _told(encoder: TableEncoder) -> Iterator[str]:
+    """Yield which columns are taken for what, and why, some of them at a time."""
+    decided: dict[str, dict[str, list[str]]] = {}
+    for each in encoder.columns:
+        decided.setdefault(f"taken for {each.kind}", {}).setdefault(each.why, []).append(each.name)
     for left in encoder.dropped:
-        kinds.setdefault("left out", []).append(f"{left.name} ({left.why})")
-    for kind, names in kinds.items():
-        yield kind, some_of(names, most=6)
+        decided.setdefault("left out", {}).setdefault(left.why, []).append(left.name)
+    lines = [
+        (len(some), f"{what}: {', '.join(some)} ({why})")
+        for what, reasons in decided.items()
+        for why, names in reasons.items()
+        for some in _some_at_a_time(names, _LETTERS - len(what) - len(why))
+    ]
+    yield from (line for _, line in lines[:_MOST_LINES])
+    if more := sum(count for count, _ in lines[_MOST_LINES:]):
+        yield f"and {count_text(more, 'other')}, which the report and card.md list"
+
+
+def _some_at_a_time(names: Sequence[str], room: int) -> Iterator[list[str]]:
+    """Yield the names in parts of so many letters."""
+    part: list[str] = []
+    for name in names:
+        if part and sum(map(len, part)) + 2 * len(part) + len(name) > room:
+            yield part
+            part = []
+        part.append(cut(name, room))
+    yield part
 
 
 def _counted(encoder: TableEncoder) -> str:

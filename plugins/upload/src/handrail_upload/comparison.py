@@ -91,16 +91,19 @@ class Comparison:
     def _looked_at(self, manifest: Manifest) -> Iterator[tuple[int, int, Mapping[str, Listed]]]:
         """Yield the first and the last number of each page of files, and the objects there.
 
-        The next pages are looked at meanwhile.
+        Where requests take time, the next pages are looked at meanwhile.
         """
-        lookers = _LOOKERS if self.storage.threads else 1
+        if not self.storage.threads:
+            for page in manifest.numbered_keys(FOUND):
+                yield page[0][0], page[-1][0], self.storage.glance([key for _, key in page])
+            return
         ahead = deque[tuple[int, int, Future[Mapping[str, Listed]]]]()
-        with ThreadPoolExecutor(lookers, thread_name_prefix="handrail-look") as pool:
+        with ThreadPoolExecutor(_LOOKERS, thread_name_prefix="handrail-look") as pool:
             try:
                 for page in manifest.numbered_keys(FOUND):
                     looking = pool.submit(self.storage.glance, [key for _, key in page])
                     ahead.append((page[0][0], page[-1][0], looking))
-                    if len(ahead) > lookers:
+                    if len(ahead) > _LOOKERS:
                         yield _arrived(ahead.popleft())
                 yield from map(_arrived, ahead)
             finally:

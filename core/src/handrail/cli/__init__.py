@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from handrail.cli.garbage import few_collections, no_collections
+from handrail.cli.starting import few_collections, no_collections
 
 if TYPE_CHECKING:
     from handrail.cli.commands.runs import runs_to_dict as runs_to_dict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -42,11 +43,16 @@ _is_within = False  # `few_collections`
 
 
 @contextmanager
-def few_collections() -> Generator[None]:
+def few_collections(*, to_the_end: bool = False) -> Generator[None]:
     """Pass over what is there now, in each collection within the block.
 
     Those are nearly all modules, which stay; with them, collections take a twentieth of a run that
     looks at many files. Within another such block, that one ends it.
+
+    Args:
+        to_the_end: Whether the process ends after the block. Python then collects what is left of
+            all modules, which takes as long as to make a plan. That is passed over, too, unless a
+            file has been opened and is not closed: its last lines may be written only then.
     """
     global _is_within  # noqa: PLW0603 - like the collector, it is one for the process
     if _is_within:
@@ -55,14 +61,27 @@ def few_collections() -> Generator[None]:
         return
     # Some that Python 3.12 has itself, or those of the caller. To count many takes milliseconds.
     others = gc.get_freeze_count()
+    files = _open_files() if to_the_end else None
     gc.freeze()
     _is_within = True
     try:
         yield
     finally:
         _is_within = False
-        if not others:
+        if to_the_end:
+            stays = files is not None and files == _open_files()
+        else:
+            stays = others > 0
+        if not stays:
             gc.unfreeze()
+
+
+def _open_files() -> set[str] | None:
+    """Return the descriptors of all open files, with that of the listing; None if unknown."""
+    try:
+        return set(os.listdir("/dev/fd"))
+    except OSError:
+        return None
 
 
 _LOADER = "pydantic.plugin._loader"
@@ -99,7 +118,7 @@ class _NoPlugins(ModuleType):
 
     def get_plugins(self) -> Any:
         # Local code may have added to the path.
-        if [each for each in sys.path if isinstance(each, str)] == self._plugin_free:
+        if sys.path == self._plugin_free:
             return ()
         return self._real().get_plugins()
 

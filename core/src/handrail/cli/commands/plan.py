@@ -14,7 +14,7 @@ from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.params.values import labelled, labelled_need, params_from
 from handrail.cli.session import OWN_OPTIONS, json_option, session_of, warn
-from handrail.cli.starting import making
+from handrail.cli.starting import making, no_collections
 from handrail.cli.view.explanation import explanation, work_of
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing

@@ -41,7 +41,7 @@ ACTIONS = {
 
 def measure_actions(folder: Path, rounds: int, interpreter: str) -> None:
     """Make an environment with the packs in `folder`, and print the table of their actions."""
-    python = installation.make(folder / "packs", interpreter, ("storage", *ACTIONS))
+    python = installation.make(folder / "packs", interpreter, ("storage", "arrow", *ACTIONS))
     installation.compiled(folder / "packs")
     work = folder / "work"
     (work / "source").mkdir(parents=True)

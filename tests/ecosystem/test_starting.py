@@ -21,6 +21,9 @@ CLIENTS = {"obstore", "boto3", "psycopg", "duckdb", "adbc_driver_manager"}
 LIBRARIES = {"numpy", "pyarrow", "sklearn", "skops", "PIL", "pathspec"}
 STANDARD = {"asyncio", "concurrent.futures", "logging", "tomllib"}
 SLOW = CLIENTS | LIBRARIES | STANDARD
+# What pydantic would look for its plugins with. A training looks for kinds of models itself.
+LOADER = {"pydantic.plugin._loader"}
+SEARCHING = {"importlib.metadata"}
 PLANNING = {"handrail.packs.planner", "handrail.hookspecs", "pluggy"}
 RUNNING = {"handrail.orchestrator", "handrail.engine.machine", "handrail.events", "sqlite3"}
 PREVIEWS = {"handrail.cli.preview", "handrail.cli.new_run", "handrail.plan.dry_run"}
@@ -79,12 +82,13 @@ tell()
 
 
 class Started(NamedTuple):
-    """What a process had done: validators and dataclasses built, garbage collected, and modules."""
+    """What a process had done: validators and dataclasses built, garbage collected, and so on."""
 
     validators: int
     dataclasses: int
     collections: int
     modules: set[str]
+    output: str
 
     def has(self, modules: set[str]) -> set[str]:
         """Return those of `modules` that were imported."""
@@ -113,7 +117,7 @@ def start(here: Path, *words: str, first_line: bool = False) -> Started:
     assert done.returncode == 0, done.stderr
     (told,) = (line for line in done.stdout.splitlines() if line.startswith("counted "))
     _, validators, defined, collections, *modules = told.split()
-    return Started(int(validators), int(defined), int(collections), set(modules))
+    return Started(int(validators), int(defined), int(collections), set(modules), done.stdout)
 
 
 def pack_of(action: str) -> str:
@@ -133,7 +137,7 @@ def test_help_needs_the_fields_of_an_action_alone(action: str, tmp_path: Path) -
     assert started.collections <= COLLECTIONS
     steps = {f"{pack_of(action)}.{each}" for each in ("steps", "context")}
     theirs = {"handrail.plan.plan", "handrail.context", "handrail.packs.local"}
-    assert not started.has(SLOW | PLANNING | RUNNING | steps | theirs | {"importlib.metadata"})
+    assert not started.has(SLOW | PLANNING | RUNNING | steps | theirs | LOADER | SEARCHING)
     assert not strangers(action, started)
 
 
@@ -146,7 +150,8 @@ def test_a_plan_imports_the_steps_and_nothing_that_they_work_with(
     assert started.validators == (2 if action == "train" else 1)
     assert started.dataclasses <= FEW
     assert started.collections <= COLLECTIONS
-    assert not started.has(SLOW | RUNNING | PREVIEWS)
+    assert not started.has(SLOW | RUNNING | PREVIEWS | LOADER)
+    assert action == "train" or not started.has(SEARCHING)
     assert not strangers(action, started)
 
 
@@ -163,8 +168,35 @@ def test_the_first_line_of_a_run_waits_for_no_step(action: str, tmp_path: Path) 
     assert started.validators == (2 if action == "train" else 1)
     assert started.dataclasses <= FEW
     assert started.collections <= COLLECTIONS
-    assert not started.has(SLOW - {"logging"})
+    assert not started.has(SLOW - {"logging"} | LOADER)
+    assert action == "train" or not started.has(SEARCHING)
     assert not strangers(action, started)
+
+
+PLUGIN = """
+class Plugin:
+    def new_schema_validator(self, schema, schema_type, path, kind, config, settings):
+        print("asked about", path.name)
+        return None, None, None
+
+plugin = Plugin()
+"""
+
+
+@pytest.mark.parametrize("words", [("plan", "upload"), ("run", "upload", *WORK["upload"])])
+def test_a_plugin_of_pydantic_is_asked_where_one_is_installed(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the index was made before it was."""
+    assert "asked about" not in start(tmp_path, *words).output
+    site = tmp_path / "site"
+    info = site / "acme_watch-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-watch\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[pydantic]\nacme = acme_watch:plugin\n")
+    (site / "acme_watch.py").write_text(PLUGIN)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    assert "asked about UploadParams" in start(tmp_path, *words).output
 
 
 def test_an_upload_imports_what_its_params_ask_for(tmp_path: Path) -> None:

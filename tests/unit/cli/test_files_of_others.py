@@ -336,7 +336,7 @@ import handrail.packs.snapshot, handrail.packs.index, os, sys
 handrail.packs.snapshot._TICK = handrail.packs.snapshot._COARSE_TICK = 0
 from handrail.packs.index import read_index
 from pathlib import Path
-found = read_index(["{site}"], cache=Path("{cache}"))
+found = read_index(["{site}"], cache=Path("{cache}")).records
 print(*(record.id for record in found))
 """
 

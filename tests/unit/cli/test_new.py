@@ -96,8 +96,8 @@ def test_a_folder_that_cannot_be_made_is_named(handrail: Handrail, empty: Path) 
 def without_packs(tmp_path: Path, environment: dict[str, str]) -> Handrail:
     """Return a function that runs `handrail` as if no pack were installed."""
     code = (
-        "import sys, handrail.packs.installed as packs\n"
-        "packs.read_index = lambda *_, **__: ()\n"
+        "import sys, handrail.packs.index, handrail.packs.installed as packs\n"
+        "packs.read_index = lambda *_, **__: handrail.packs.index.Index(records=())\n"
         "from handrail.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )

@@ -57,6 +57,6 @@ def packs(garden, monkeypatch):
     def found(toml="", variables=None, **flags):
         (garden.project / "handrail.toml").write_text(toml)
         settings, problems = read_settings(garden.project, variables or {}, Flags(**flags))
-        return InstalledPacks(settings, read_index(garden.path, cache=None), problems)
+        return InstalledPacks(settings, read_index(garden.path, cache=None).records, problems)
 
     return found

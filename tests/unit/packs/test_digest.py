@@ -12,7 +12,7 @@ FILES = ["acme_scan/__init__.py,sha256=aa,10", "acme_scan-1.4.0.dist-info/METADA
 
 def digest(garden, plant, rows):
     plant.record.write_text("\n".join(rows) + "\n")
-    (record,) = read_index(garden.path, cache=None)
+    (record,) = read_index(garden.path, cache=None).records
     return record_digest(record)
 
 
@@ -46,7 +46,7 @@ def test_of_an_editable_install_nothing_is_known(garden):
 def test_without_a_record_it_is_missing(garden):
     """As with packages of a system that removes it."""
     plant = garden.plant()
-    (record,) = read_index(garden.path, cache=None)
+    (record,) = read_index(garden.path, cache=None).records
     plant.record.unlink()
     assert record_digest(record) == "missing"
     plant.uproot()

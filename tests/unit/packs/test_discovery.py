@@ -13,7 +13,7 @@ from handrail.packs.snapshot import look
 
 
 def only(garden, **options):
-    (record,) = read_index(garden.path, cache=None, **options)
+    (record,) = read_index(garden.path, cache=None, **options).records
     return record
 
 
@@ -55,12 +55,12 @@ def test_any_of_our_groups_makes_a_pack(garden, group):
     """Each of our groups makes a distribution a pack; others do not."""
     garden.plant(points={group: {"x": "acme_scan.steps"}})
     garden.plant("other", points={"other.handrail": {"x": "other"}}, modules={"other.py": ""})
-    assert [record.id for record in read_index(garden.path, cache=None)] == ["acme-scan"]
+    assert [record.id for record in read_index(garden.path, cache=None).records] == ["acme-scan"]
 
 
 def test_core_is_no_pack():
     """The core itself is not listed, though its metadata mentions its own name."""
-    assert "handrail" not in [record.id for record in read_index(cache=None)]
+    assert "handrail" not in [record.id for record in read_index(cache=None).records]
 
 
 DAMAGE = {
@@ -124,7 +124,7 @@ def test_damage_is_told(garden, case, monkeypatch):
     spoil, why = DAMAGE[case]
     spoil(garden.plant())
     garden.plant("acme-webp", "0.2.0")
-    record, neighbour = read_index(garden.path, cache=None)
+    record, neighbour = read_index(garden.path, cache=None).records
     assert (record.id, record.version, record.status) == ("acme-scan", "1.4.0", "broken")
     assert record.why.startswith(why)
     assert len(record.problems) >= 1
@@ -148,7 +148,7 @@ def test_what_pip_is_removing_is_not_there(garden):
     """A metadata folder that pip has renamed to remove it is no pack."""
     plant = garden.plant()
     plant.info.rename(garden.site / "~cme_scan-1.4.0.dist-info")
-    assert read_index(garden.path, cache=None) == ()
+    assert read_index(garden.path, cache=None).records == ()
 
 
 def test_two_versions_in_one_folder_are_broken(garden):
@@ -176,7 +176,7 @@ def test_first_on_the_path_wins(garden, tmp_path):
     garden.plant(version="1.4.0")
     garden.plant(version="1.3.0", site=other, points={"steps": {"old": "acme_scan.steps:Old"}})
     garden.plant("acme-webp", site=other)
-    scan, webp = read_index([*garden.path, str(other)], cache=None)
+    scan, webp = read_index([*garden.path, str(other)], cache=None).records
     assert (scan.version, scan.location, scan.status) == ("1.4.0", str(garden.site), "on")
     assert [problem.code for problem in scan.problems] == ["hidden-pack"]
     assert webp.problems == ()
@@ -189,7 +189,7 @@ def test_the_same_folder_twice_is_one_folder(garden, tmp_path):
     link.symlink_to(garden.site, target_is_directory=True)
     path = [*garden.path, *garden.path, str(link)]
     assert [root.path for root in look(path).roots] == garden.path
-    (record,) = read_index(path, cache=None)
+    (record,) = read_index(path, cache=None).records
     assert record.problems == ()
 
 
@@ -197,7 +197,7 @@ def test_a_copy_with_the_same_entry_points_is_no_problem(garden, tmp_path):
     """The metadata of a source folder beside that of its editable install goes unmentioned."""
     garden.plant()
     garden.plant(site=tmp_path / "src")
-    (record,) = read_index([*garden.path, str(tmp_path / "src")], cache=None)
+    (record,) = read_index([*garden.path, str(tmp_path / "src")], cache=None).records
     assert record.problems == ()
 
 
@@ -205,7 +205,7 @@ def test_a_distribution_without_entry_points_hides_a_pack(garden, tmp_path):
     """As for imports, what comes first on the path hides the pack of the same name behind it."""
     garden.plant(points={"other.group": {"x": "acme_scan"}})
     garden.plant(site=tmp_path / "behind")
-    assert read_index([*garden.path, str(tmp_path / "behind")], cache=None) == ()
+    assert read_index([*garden.path, str(tmp_path / "behind")], cache=None).records == ()
 
 
 def test_archives_are_read(garden):
@@ -217,7 +217,7 @@ def test_archives_are_read(garden):
             target.write(file, file.relative_to(garden.site))
     rubbish = garden.site.parent / "rubbish.zip"
     rubbish.write_bytes(b"PK\x03\x04 nothing")
-    (record,) = read_index([str(rubbish), str(archive)], cache=None)
+    (record,) = read_index([str(rubbish), str(archive)], cache=None).records
     assert (record.id, record.status, record.location) == ("acme-scan", "on", str(archive))
 
 
@@ -241,7 +241,7 @@ def test_folders_that_are_eggs_are_read(garden):
     (info / "PKG-INFO").write_text("Metadata-Version: 1.2\nName: acme-scan\nVersion: 2.0\n")
     (info / "entry_points.txt").write_text("[handrail.steps]\nscan = acme_scan:Scan\n")
     (egg / "acme_scan.py").write_text("")
-    (record,) = read_index([str(egg)], cache=None)
+    (record,) = read_index([str(egg)], cache=None).records
     assert (record.id, record.version, record.status) == ("acme-scan", "2.0", "on")
 
 
@@ -273,4 +273,6 @@ def test_strange_things_on_the_path_are_passed_over(garden):
     """Entries of the path that are missing, empty or no text harm nothing."""
     garden.plant()
     strange = [*garden.path, "/nowhere/at/all", "", "nul\0byte", garden.site, b"bytes"]
-    assert [record.id for record in read_index(strange, cache=garden.cache)] == ["acme-scan"]
+    assert [record.id for record in read_index(strange, cache=garden.cache).records] == [
+        "acme-scan"
+    ]

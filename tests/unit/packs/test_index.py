@@ -16,10 +16,10 @@ from handrail.packs.index import FORMAT, index_file, read_index
 
 def warm(garden):
     """Read the index twice, and return whether the second time believed the first."""
-    first = read_index(garden.path, cache=garden.cache)
+    first = read_index(garden.path, cache=garden.cache).records
     file = garden.index
     before = file.stat().st_ino if file.exists() else None
-    assert read_index(garden.path, cache=garden.cache) == first
+    assert read_index(garden.path, cache=garden.cache).records == first
     return before is not None and file.stat().st_ino == before
 
 
@@ -80,11 +80,11 @@ def test_every_change_is_noticed(garden, settled, tick, change):
     plant = garden.plant()
     garden.plant("acme-other", points={"x.y": {"a": "b"}})
     assert warm(garden)
-    before = read_index(garden.path, cache=garden.cache)
+    before = read_index(garden.path, cache=garden.cache).records
     tick()
     CHANGES[change](garden, plant)
-    after = read_index(garden.path, cache=garden.cache)
-    assert after == read_index(garden.path, cache=None)
+    after = read_index(garden.path, cache=garden.cache).records
+    assert after == read_index(garden.path, cache=None).records
     assert after != before
 
 
@@ -96,7 +96,7 @@ def test_editable_install_is_noticed(garden, tmp_path):
         import site
         site.addsitedir({str(garden.site)!r})
         from handrail.packs.index import read_index
-        print([record.id for record in read_index()])
+        print([record.id for record in read_index().records])
     """
     assert garden.run(code) == "[]\n"
     (garden.site / "acme.pth").write_text(f"{source}\n")
@@ -107,10 +107,10 @@ def test_a_becoming_pack_is_noticed(garden, settled, tick):
     """A distribution that gets entry points only later is listed from then on."""
     plant = garden.plant(points={"x.y": {"a": "acme_scan.steps"}})
     assert warm(garden)
-    assert read_index(garden.path, cache=garden.cache) == ()
+    assert read_index(garden.path, cache=garden.cache).records == ()
     tick()
     plant.entry_points.write_text("[handrail.steps]\nscan = acme_scan.steps:ScanFiles\n")
-    assert len(read_index(garden.path, cache=garden.cache)) == 1
+    assert len(read_index(garden.path, cache=garden.cache).records) == 1
 
 
 SPOILS = {
@@ -128,11 +128,11 @@ SPOILS = {
 def test_damaged_index_is_made_again(garden, settled, spoil):
     """An index that is damaged, cut off or of another format is not believed but replaced."""
     garden.plant()
-    first = read_index(garden.path, cache=garden.cache)
+    first = read_index(garden.path, cache=garden.cache).records
     file = garden.index
     good = file.read_bytes()
     file.write_bytes(SPOILS[spoil](good))
-    assert read_index(garden.path, cache=garden.cache) == first
+    assert read_index(garden.path, cache=garden.cache).records == first
     assert file.read_bytes() == good
 
 
@@ -145,7 +145,7 @@ def test_index_that_cannot_be_written_is_done_without(garden, settled, place):
     else:
         garden.index.mkdir(parents=True)
     for _ in range(2):
-        assert len(read_index(garden.path, cache=garden.cache)) == 1
+        assert len(read_index(garden.path, cache=garden.cache).records) == 1
 
 
 def test_index_is_replaced_whole(garden, settled, monkeypatch):
@@ -156,7 +156,7 @@ def test_index_is_replaced_whole(garden, settled, monkeypatch):
         raise PermissionError(target)
 
     monkeypatch.setattr(os, "replace", refuse)
-    assert len(read_index(garden.path, cache=garden.cache)) == 1
+    assert len(read_index(garden.path, cache=garden.cache).records) == 1
     assert list(garden.cache.iterdir()) == []
 
 
@@ -165,11 +165,11 @@ def test_a_module_that_turns_up_is_noticed(garden, settled, tick, monkeypatch):
     monkeypatch.setattr("handrail.packs.module_finder._other_finders", lambda: False)
     garden.plant(points={"steps": {"scan": "acme_later:Scan"}})
     for _ in range(2):
-        (record,) = read_index(garden.path, cache=garden.cache)
+        (record,) = read_index(garden.path, cache=garden.cache).records
         assert record.status == "broken"
     tick()
     (garden.site / "acme_later.py").write_text("")
-    (record,) = read_index(garden.path, cache=garden.cache)
+    (record,) = read_index(garden.path, cache=garden.cache).records
     assert record.status == "on"
 
 
@@ -188,7 +188,9 @@ def test_many_at_once(garden, settled):
     """Many readers at once, each making the index, all get the whole truth and leave no drafts."""
     garden.plant()
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: read_index(garden.path, cache=garden.cache), range(32)))
+        found = list(
+            pool.map(lambda _: read_index(garden.path, cache=garden.cache).records, range(32))
+        )
     assert len(set(found)) == 1
     assert [file.name for file in garden.cache.iterdir()] == [garden.index.name]
 
@@ -219,7 +221,7 @@ def test_many_paths_at_once(garden, settled, few):
     garden.plant()
     paths = [[*garden.path, f"/nowhere/{number}"] for number in range(32)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda path: read_index(path, cache=garden.cache), paths))
+        found = list(pool.map(lambda path: read_index(path, cache=garden.cache).records, paths))
     assert len(set(found)) == 1
     assert len(list(garden.cache.iterdir())) == 4
 
@@ -250,6 +252,17 @@ def test_other_finders_are_asked_and_nothing_is_kept(garden, monkeypatch):
             return iter(planted)
 
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
-    found = {record.id for record in read_index(cache=garden.cache)}
+    found = {record.id for record in read_index(cache=garden.cache).records}
     assert "acme-scan" in found
     assert not garden.cache.exists()
+
+
+def test_a_plugin_of_pydantic_is_known_from_the_index(garden, settled, tick):
+    """Of any distribution, pack or not; also where its entry points are written later."""
+    plant = garden.plant("acme-watch", points={"x.y": {"a": "acme_watch:a"}})
+    assert warm(garden)
+    assert read_index(garden.path, cache=garden.cache).plugin_free == garden.path
+    tick()
+    plant.entry_points.write_text("[ pydantic ]\na = acme_watch:a\n")
+    assert read_index(garden.path, cache=garden.cache).plugin_free is None
+    assert read_index(garden.path, cache=None).plugin_free is None

@@ -94,9 +94,9 @@ class Installation(RuleBasedStateMachine):
 
     @invariant()
     def kept_index_is_true(self):
-        truth = read_index(self.garden.path, cache=None)
+        truth = read_index(self.garden.path, cache=None).records
         for _ in range(2):
-            assert read_index(self.garden.path, cache=self.garden.cache) == truth
+            assert read_index(self.garden.path, cache=self.garden.cache).records == truth
 
 
 @pytest.mark.usefixtures("settled")

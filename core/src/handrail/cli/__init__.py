@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from handrail.cli.garbage import few_collections, no_collections
+from handrail.cli.starting import few_collections, no_collections
 
 if TYPE_CHECKING:
     from handrail.cli.commands.runs import runs_to_dict as runs_to_dict
@@ -68,8 +68,12 @@ _HOMES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the `handrail` command and return its exit code."""
-    with few_collections():
+    """Run the `handrail` command and return its exit code.
+
+    Args:
+        arguments: Those of the command; by default those of the process, which then ends.
+    """
+    with few_collections(to_the_end=arguments is None):
         try:
             with no_collections():
                 from handrail.cli.app import run_command_line  # noqa: PLC0415 - for `import`

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import handrail
-from handrail.cli.garbage import no_collections
 from handrail.cli.help import visible_help
 from handrail.cli.session import GLOBAL_OPTIONS, PACK_FLAGS, Session, scan_globals, session_of
+from handrail.cli.starting import no_collections
 from handrail.cli.view.console import terminal_columns
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.suggest import did_you_mean

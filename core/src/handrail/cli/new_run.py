@@ -12,12 +12,12 @@ import click
 from handrail.actions import about_action, orchestrator_of, require_inputs, result_of
 from handrail.cli.execution import Execution, carry_out, head_of, silent_runtime
 from handrail.cli.executors import check_named, executor_here
-from handrail.cli.garbage import no_collections
 from handrail.cli.journals import WITHOUT, session_journal
 from handrail.cli.params.defaults import Defaults, defaults_of, take_pack_values
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.signals import like_interrupts
+from handrail.cli.starting import making
 from handrail.cli.view.progress import brief
 from handrail.errors import (
     ActionError,
@@ -111,7 +111,7 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
     if request.everything and not request.dry_run:
         raise click.UsageError("--all goes with --dry-run")
     warn(session, goes_on=False)
-    with no_collections():  # What params and plans are made with is imported here.
+    with making(session):  # What params and plans are made with is imported here.
         given = GivenParams.of(context, target, options, request)
         _check_no_sweep(request, options)
         try:

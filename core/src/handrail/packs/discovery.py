@@ -25,6 +25,7 @@ from handrail.settings.pack_names import normalised
 
 _MARK = PREFIX.encode()
 _SECTION = re.compile(rb"^\s*\[\s*" + re.escape(PREFIX).encode(), re.MULTILINE)
+_PLUGINS = re.compile(rb"^\s*\[\s*pydantic\s*\]", re.MULTILINE)
 
 
 class _Installed:
@@ -51,6 +52,7 @@ class Reading:
         with_others: Whether finders other than those of the path are used too.
         watched: Stamps of the files and folders on which the records depend.
         can_be_kept: Whether `watched` and the snapshot show every later change.
+        has_plugins: Whether a distribution may have plugins of pydantic; known at the end.
     """
 
     def __init__(self, *, path: Sequence[str], now: Snapshot, with_others: bool = False) -> None:
@@ -59,6 +61,7 @@ class Reading:
         self.with_others = with_others
         self.watched: dict[str, Stamp] = {}
         self.can_be_kept = True
+        self.has_plugins = False
 
     def records(self) -> tuple[PackRecord, ...]:
         """Return a record of every pack, sorted by id."""
@@ -85,8 +88,21 @@ class Reading:
     def _folder(self, root: Root, names: set[str]) -> Iterator[_Installed]:
         for info in root.infos:
             names.add(normalised(stem_of(root.path, info)[0]))
-            if _mentions_us(f"{root.path}/{info}"):
+            if self._mentions_us(f"{root.path}/{info}"):
                 yield self._read(root.path, info)
+
+    def _mentions_us(self, place: str) -> bool:
+        """Return whether a metadata folder is that of a pack, or possibly of a damaged one."""
+        try:
+            text = contents(f"{place}/entry_points.txt")
+        except FileNotFoundError:
+            # Most distributions have no entry points. One that requires us may have lost the file.
+            return _needs_us(place) and b"/entry_points.txt" in bytes_of(f"{place}/RECORD")
+        except OSError:
+            self.has_plugins = True  # It may have some.
+            return _needs_us(place) or os.path.basename(place).startswith("handrail_")
+        self.has_plugins |= _PLUGINS.search(text) is not None
+        return _MARK in text and _SECTION.search(text) is not None
 
     def _read(self, location: str, info: str) -> _Installed:
         place = f"{location}/{info}"
@@ -117,8 +133,9 @@ class Reading:
     def _elsewhere(self, distributions: Sequence[Any], location: str) -> Iterator[_Installed]:
         """Yield the packs among distributions without a metadata folder."""
         for distribution in distributions:
-            text = text_of(distribution, "entry_points.txt")
-            if text and _SECTION.search(text.encode(errors="replace")):
+            text = (text_of(distribution, "entry_points.txt") or "").encode(errors="replace")
+            self.has_plugins |= _PLUGINS.search(text) is not None
+            if _SECTION.search(text):
                 record, faults = described(distribution, "", "", location)
                 record = replace(record, packages=packages_of(record, Health(), distribution))
                 for code, fault in faults:
@@ -146,18 +163,6 @@ def _library() -> Any:
     import importlib_metadata  # noqa: PLC0415
 
     return importlib_metadata
-
-
-def _mentions_us(place: str) -> bool:
-    """Return whether a metadata folder is that of a pack, or possibly that of a damaged one."""
-    try:
-        text = contents(f"{place}/entry_points.txt")
-        return _MARK in text and _SECTION.search(text) is not None
-    except FileNotFoundError:
-        # Most distributions have no entry points. One that requires us may have lost the file.
-        return _needs_us(place) and b"/entry_points.txt" in bytes_of(f"{place}/RECORD")
-    except OSError:
-        return _needs_us(place) or os.path.basename(place).startswith("handrail_")
 
 
 def _needs_us(place: str) -> bool:

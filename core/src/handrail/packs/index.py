@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import handrail
 from handrail.errors import Problem
-from handrail.frozen import values_of
+from handrail.frozen import frozen, values_of
 from handrail.origin import Origin
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.packs.snapshot import Snapshot, Stamp, has_other_finders, is_settled, look, stamp
@@ -27,17 +27,28 @@ from handrail.settings.trust import distrust, read_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 4
+FORMAT = 5
 KEPT = 32
 """The maximum number of index files of a user, one for each search path."""
 
 
+@frozen
+class Index:
+    """What is installed.
+
+    Attributes:
+        records: A record of every pack, sorted by id; its status is `on` or `broken` here.
+        plugin_free: The path that was searched, if no distribution has a plugin of pydantic.
+    """
+
+    records: tuple[PackRecord, ...]
+    plugin_free: Sequence[str] | None = None
+
+
 def read_index(
     path: Sequence[str] | None = None, *, cache: Path | Literal["default"] | None = "default"
-) -> tuple[PackRecord, ...]:
-    """Return a record of every installed pack, sorted by id; imports none of them.
-
-    The status of a record is `on` or `broken` here.
+) -> Index:
+    """Return what is installed; imports nothing of it.
 
     Args:
         path: Folders and archives to search; by default, `sys.path`.
@@ -57,10 +68,11 @@ def read_index(
 
     reading = Reading(path=searched, now=now, with_others=others)
     records = reading.records()
+    index = Index(records=records, plugin_free=None if reading.has_plugins else searched)
     # Store the index only if nothing changed meanwhile and every later change can be detected.
     if file is not None and reading.can_be_kept and look(searched) == now:
-        keep(file, searched, now, reading.watched, records)
-    return records
+        keep(file, searched, now, reading.watched, index)
+    return index
 
 
 def _is_text(entry: object) -> bool:
@@ -91,8 +103,8 @@ def _prefix() -> str:
     return f"packs-{os.geteuid()}-" if hasattr(os, "geteuid") else "packs-"
 
 
-def restore(file: str, path: Sequence[str], now: Snapshot) -> tuple[PackRecord, ...] | None:
-    """Return the records in `file`, or None if they do not match what is installed now."""
+def restore(file: str, path: Sequence[str], now: Snapshot) -> Index | None:
+    """Return the index in `file`, or None if it does not match what is installed now."""
     try:
         raw, distrusted = read_file(file)
         head, _, body = raw.partition(b"\n")
@@ -103,7 +115,8 @@ def restore(file: str, path: Sequence[str], now: Snapshot) -> tuple[PackRecord, 
             return None
         if any(stamp(watched) != then for watched, then in kept["watched"]):
             return None
-        return tuple(_record(each) for each in kept["records"])
+        records = tuple(_record(each) for each in kept["records"])
+        return Index(records=records, plugin_free=path if kept["plugin_free"] is True else None)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         # Ignore any damage: the index can be made again.
         return None
@@ -114,16 +127,16 @@ def keep(
     path: Sequence[str],
     then: Snapshot,
     watched: Mapping[str, Stamp],
-    records: Sequence[PackRecord],
+    index: Index,
 ) -> None:
-    """Write the records to `file`, unless it cannot be written or files are still changing.
+    """Write the index to `file`, unless it cannot be written or files are still changing.
 
     Args:
         file: The index file.
         path: The search path.
         then: The snapshot taken before the records were read.
         watched: Stamps of further files and folders on which the records depend.
-        records: The records.
+        index: The index.
     """
     listed: list[Any] = [pair for _, *pairs in then.listing for pair in pairs]
     if not is_settled([*(changed for _, changed in listed), *watched.values()]):
@@ -132,7 +145,8 @@ def keep(
         "key": _key(path),
         "listing": then.listing,
         "watched": list(watched.items()),
-        "records": [_plain(record) for record in records],
+        "records": [_plain(record) for record in index.records],
+        "plugin_free": index.plugin_free is not None,
     }
     draft = f"{file}.{os.getpid()}-{time.monotonic_ns()}"
     try:

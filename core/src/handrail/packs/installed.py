@@ -54,7 +54,10 @@ class InstalledPacks:
         remarks: Names in policies that no installed pack has; only the doctor tells them.
         unmet: Requirements of the project or a policy that are not met; they prevent planning.
         problems: Problems of packs that are used nevertheless.
+        plugin_free: The path that was searched, if no distribution has a plugin of pydantic.
     """
+
+    plugin_free: Sequence[str] | None = None
 
     def __init__(
         self,
@@ -507,4 +510,7 @@ def installed_packs(
     )
     variables = os.environ if environ is None else environ
     settings, problems = read_settings(start or os.getcwd(), variables, flags)
-    return InstalledPacks(settings, read_index(path, cache=cache), problems)
+    index = read_index(path, cache=cache)
+    found = InstalledPacks(settings, index.records, problems)
+    found.plugin_free = index.plugin_free
+    return found

@@ -10,9 +10,9 @@ import click
 
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.executors import executor_option
-from handrail.cli.garbage import few_collections, no_collections
 from handrail.cli.journals import journal_option, strict_option
 from handrail.cli.session import OWN_OPTIONS, event_options
+from handrail.cli.starting import few_collections, no_collections
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

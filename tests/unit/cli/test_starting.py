@@ -1,0 +1,99 @@
+"""What a command is spared while it starts."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from handrail.cli.starting import no_plugin_search
+
+LOADER = "pydantic.plugin._loader"
+
+
+@pytest.fixture
+def no_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget pydantic's loader of plugins until the end of the test."""
+    monkeypatch.delitem(sys.modules, LOADER, raising=False)
+
+
+@pytest.mark.usefixtures("no_loader")
+def test_no_plugins_are_searched_where_there_are_none() -> None:
+    with no_plugin_search(list(sys.path)):
+
+        class Inside(BaseModel):
+            name: str
+
+        assert Inside(name="a").name == "a"
+    assert LOADER not in sys.modules
+
+    class Outside(BaseModel):
+        name: str
+
+    assert Outside(name="a").name == "a"
+    assert LOADER in sys.modules
+
+
+@pytest.mark.usefixtures("no_loader")
+def test_a_path_that_was_added_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with no_plugin_search(list(sys.path)):
+        monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+        class Inside(BaseModel):
+            name: str
+
+        assert Inside(name="a").name == "a"
+        assert "get_plugins" in vars(sys.modules[LOADER])
+
+
+@pytest.mark.usefixtures("no_loader")
+def test_whoever_asks_for_more_gets_the_loader_itself() -> None:
+    with no_plugin_search(list(sys.path)):
+        stand_in = importlib.import_module(LOADER)
+        assert stand_in.PYDANTIC_ENTRY_POINT_GROUP == "pydantic"
+        assert sys.modules[LOADER] is not stand_in
+
+
+CALLED = """
+import atexit, gc, sys
+from handrail.cli import main
+
+atexit.register(lambda: print("passed over" if gc.get_freeze_count() > 10_000 else "collected"))
+sys.exit(main())
+"""
+# A class is garbage that only a collection finds, and the file with it.
+HOLDS = """
+from handrail import action, step
+
+class Held:
+    file = open("kept.txt", "w")
+
+@step
+def look(context):
+    pass
+
+Held.file.write("the last line")
+look_at_it = action("look_at_it", [look])
+"""
+
+
+def at_end(here: Path, *words: str) -> str:
+    """Call `handrail`; return what becomes of the garbage at the end of the process."""
+    called = [sys.executable, "-c", CALLED, *words]
+    done = subprocess.run(called, cwd=here, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_no_garbage_is_collected_at_the_end(tmp_path: Path) -> None:
+    assert at_end(tmp_path, "packs") == "passed over"
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_file_that_was_left_open_is_written_at_the_end(tmp_path: Path, command: str) -> None:
+    (tmp_path / "flows.py").write_text(HOLDS)
+    assert at_end(tmp_path, command, "flows.py:look_at_it") == "collected"
+    assert (tmp_path / "kept.txt").read_text() == "the last line"

@@ -103,6 +103,35 @@ def test_one_worker_is_at_a_chunk_at_a_time(
     thread.join()
 
 
+def test_a_worker_that_waited_for_a_chunk_sees_what_was_forbidden_meanwhile(
+    place: str, run: OwnedRun, fences: ChunkFences, worker: Callable[[], ChunkSession]
+) -> None:
+    """Also where transactions see what was there when they began, as a database may be set to."""
+    with psycopg.connect(place, autocommit=True) as looking:
+        level = "SET default_transaction_isolation TO 'repeatable read'"
+        looking.execute(f"ALTER DATABASE {looking.info.dbname} {level}".encode())
+        first, second = worker(), worker()
+        first.begin(at(run), fences.token())
+        errors: list[LeaseLostError] = []
+        token = fences.token()
+
+        def begin() -> None:
+            try:
+                second.begin(at(run), token)
+            except LeaseLostError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=begin, daemon=True)
+        thread.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        until(lambda: looking.execute(waits).fetchone() == (1,))
+        fences.forbid(at(run))
+        first.close()
+        thread.join(60)
+        assert [type(each) for each in errors] == [LeaseLostError]
+        assert fences.is_free(at(run))
+
+
 @pytest.mark.parametrize("why", ["forbidden", "claimed", "superseded", "undone", "unknown"])
 def test_a_late_worker_does_not_begin(
     journal: PostgresJournal,

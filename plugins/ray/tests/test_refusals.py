@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from handrail.errors import ExecutorError
-from handrail.executors import CodeRef
+from handrail.executors import AttemptId, ChunkCall, CodeRef, Full
 from handrail_ray import cluster, executor, make_executor, shipped, versions
 from handrail_testing.executor_contract import ContractHost
 
@@ -86,13 +86,12 @@ def test_ray_does_not_handle_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_workers_start_while_nodes_are_checked(
     monkeypatch: pytest.MonkeyPatch, slots: int, asked: int
 ) -> None:
-    """As many at once as a share of the slots and the cores allow; what they get is sent once."""
+    """As many at once as a share of the slots and the cores allow."""
     sent: list[object] = []
     nodes = [cluster.Node("a", "10.0.0.1", 4.0), cluster.Node("b", "10.0.0.2", 1.0)]
     nodes.append(cluster.Node("c", "10.0.0.3", 0.5))
     task = SimpleNamespace(remote=lambda job: sent.append(job) or len(sent))
     ray = SimpleNamespace(
-        put=lambda job: [job],
         wait=lambda refs, **_: (refs, []),
         get=lambda ref: "",
         exceptions=SimpleNamespace(RayTaskError=OSError, RayError=OSError),
@@ -105,8 +104,36 @@ def test_workers_start_while_nodes_are_checked(
     )
     job = object()
     executor._check_nodes(job, slots)
-    assert sent == [[job]] * asked
-    assert len({id(each) for each in sent}) == 1
+    assert sent == [job] * asked
+
+
+@pytest.mark.parametrize(("cores", "at_a_time"), [(2, 4), (1, 4), (3, 2)])
+def test_ray_works_on_no_more_than_the_slots_that_were_asked_for(
+    monkeypatch: pytest.MonkeyPatch, cores: int, at_a_time: int
+) -> None:
+    """What it is given beyond them waits in its queue only where all cores are busy with them."""
+    host = ContractHost()
+    host.journal, host.run = "postgresql://db/runs", 1
+    given: list[int] = []
+
+    def remote(job: object, call: ChunkCall, token: int) -> object:
+        given.append(call.attempt.chunk)
+        return object()
+
+    opened = executor.RayExecutor("ray:2", host)
+    monkeypatch.setattr(executor, "nodes", lambda: [cluster.Node("a", "10.0.0.1", cores)])
+    opened._task = SimpleNamespace(remote=remote)
+    opened._fences = SimpleNamespace(token=lambda: 1)
+    opened._most = opened._at_a_time()
+    calls = [
+        ChunkCall(attempt=AttemptId("run", "step", 1, chunk, 1, False), first=chunk, items=[chunk])
+        for chunk in range(5)
+    ]
+    for call in calls[:4]:
+        opened.submit(call)
+    assert given == list(range(at_a_time))
+    with pytest.raises(Full):
+        opened.submit(calls[4])
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "no.such.host.invalid:6379", "[::1]:99999"])
@@ -181,7 +208,8 @@ def test_code_that_is_there_is_used_there(code: CodeRef, tmp_path: Path) -> None
     """So functions find the files beside it."""
     below = tmp_path / "session"
     below.mkdir()
-    assert shipped.unpack(shipped.ship(code), below) == code
+    sent, _ = shipped.ship(code)
+    assert shipped.unpack(sent, below, dict) == code
     assert list(below.iterdir()) == []
 
 
@@ -193,13 +221,13 @@ def test_code_that_is_not_there_is_unpacked(code: CodeRef, tmp_path: Path, how: 
     """
     project, below = Path(code.folder), tmp_path / "session"
     below.mkdir()
-    sent = shipped.ship(code)
+    sent, contents = shipped.ship(code)
     if how == "missing":
         project.rename(tmp_path / "gone")
     else:
         (project / "flows/nightly.py").write_text("# another\n")
-    found = shipped.unpack(sent, below)
-    assert found == shipped.unpack(sent, below)
+    found = shipped.unpack(sent, below, lambda: contents)
+    assert found == shipped.unpack(sent, below, dict)
     [unpacked] = below.iterdir()
     place = unpacked / project.relative_to("/")
     assert found.path == found.checked == (str(place / "flows"),)

@@ -25,7 +25,7 @@ from handrail_postgres.statements import (
 
 if TYPE_CHECKING:
     from handrail.executors import AttemptId, Note
-    from handrail.journal.backend import Connection
+    from handrail.journal.backend.connection import Cursor
 
 _NAME = "handrail "  # What the label of a worker follows, in pg_stat_activity.
 _SERIALS = 32  # Bits of a token for its number; above them is the fence of the run.
@@ -54,7 +54,9 @@ class PostgresChunkSession:
         with self._session.using() as connection:
             connection.execute(
                 "SELECT set_config('application_name', %s, false), "
-                "set_config('lock_timeout', '30s', false)",
+                "set_config('lock_timeout', '30s', false), "
+                # What comes with the statement that takes a lock sees what was done before.
+                "set_config('default_transaction_isolation', 'read committed', false)",
                 (f"{_NAME}{label}",),
             )
 
@@ -71,10 +73,12 @@ class PostgresChunkSession:
             "fence": token >> _SERIALS,
         }
         with self._session.using() as connection:
-            # In this order: whoever forbids an attempt looks for its lock afterwards.
-            connection.execute(CHUNK_LOCK, (lock_of(attempt),))
             try:
-                self._may(connection, attempt, values)
+                with self._session.pipeline():
+                    # In this order: whoever forbids an attempt looks for its lock afterwards.
+                    connection.execute(CHUNK_LOCK, (lock_of(attempt),))
+                    found = connection.execute(CHUNK_MAY, values)
+                self._run_of(found, attempt)
             except BaseException:
                 connection.execute(CHUNK_UNLOCK, (lock_of(attempt),))
                 raise
@@ -89,7 +93,7 @@ class PostgresChunkSession:
         """
         with self._session.batch() as connection:
             attempt, values = self._now()
-            run = self._may(connection, attempt, values)
+            run = self._run_of(connection.execute(CHUNK_MAY, values), attempt)
             place = (attempt.step, attempt.step_attempt, attempt.chunk, attempt.attempt)
             for note in notes:
                 change = ItemNoteChange(*place, note.item, note.key, encode(note.values, note.key))
@@ -104,7 +108,8 @@ class PostgresChunkSession:
         """
         with self._session.using() as connection:
             if self._at is not None:
-                self._may(connection, *self._at)
+                attempt, values = self._at
+                self._run_of(connection.execute(CHUNK_MAY, values), attempt)
 
     def end(self) -> None:
         """Give back the lock.
@@ -126,8 +131,8 @@ class PostgresChunkSession:
             raise LeaseLostError("the attempt has ended; nothing more can be recorded in it")
         return self._at
 
-    def _may(self, connection: Connection, attempt: AttemptId, values: Mapping[str, Any]) -> int:
-        row = connection.execute(CHUNK_MAY, values).fetchone()
+    def _run_of(self, found: Cursor, attempt: AttemptId) -> int:
+        row = found.fetchone()
         if row is None:
             raise LeaseLostError(
                 f"attempt {attempt.attempt} at chunk {attempt.chunk} of step '{attempt.step}' "

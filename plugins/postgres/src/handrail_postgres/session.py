@@ -165,7 +165,17 @@ class Session:
         Raises:
             JournalError: See `transaction`.
         """
-        with self.using(), self._connection.pipeline(), self.transaction() as connection:
+        with self.pipeline(), self.transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def pipeline(self) -> Generator[Connection, None, None]:
+        """Like `using`, in pipeline mode: only statements with a result wait for the server.
+
+        Raises:
+            JournalError: See `using`.
+        """
+        with self.using() as connection, self._connection.pipeline():
             yield connection
 
     def close(self) -> None:

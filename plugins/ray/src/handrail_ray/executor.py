@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +23,7 @@ from handrail_ray.cluster import (
 )
 from handrail_ray.shipped import ship
 from handrail_ray.versions import versions
-from handrail_ray.worker import Job, kill, open_journal, probe, work_on
+from handrail_ray.worker import Job, JobRef, kill, open_journal, probe, work_on
 
 if TYPE_CHECKING:
     from handrail.executors import AttemptId, ChunkCall, CodeRef, Death, Host, Outcome
@@ -88,7 +89,9 @@ class RayExecutor:
         self._host = host
         self._slots: int | None = int(match["slots"]) if match["slots"] else host.slots
         self._journal: Journal | None = None
+        self._job: JobRef | None = None
         self._task: Any = None
+        self._most = 1  # How many calls Ray has at a time.
         self._queue: deque[ChunkCall] = deque()
         self._running: dict[Any, AttemptId] = {}
         self._asked: set[AttemptId] = set()  # Cancelled, as far as we are concerned.
@@ -120,17 +123,20 @@ class RayExecutor:
         assert run is not None, "the run has begun"
         self._journal = open_journal(url)
         self._fences: ChunkFences = cast("ReachedByWorkers", self._journal).chunk_fences(run)
-        job = Job(
+        shipped, contents = ship(code)
+        self._slots = connect(self._slots)
+        self._job = _put(
+            contents,
             journal=url,
             secrets=self._host.secrets,
             versions=versions(),
-            shipped=ship(code),
+            shipped=shipped,
             beat=BEAT,
             patience=PATIENCE,
         )
-        self._slots = connect(self._slots)
-        _check_nodes(job, self._slots)
-        self._task = _remote(_for(job), num_cpus=1)
+        _check_nodes(self._job, self._slots)
+        self._most = self._at_a_time()
+        self._task = _remote(work_on, num_cpus=1)
 
     def submit(self, call: ChunkCall) -> None:
         """Take a call; it does not wait for it.
@@ -220,15 +226,24 @@ class RayExecutor:
                 self.confirm_dead(attempt, max(0.0, deadline - time.monotonic()))
             self._fences.close()
         self._running.clear()
-        self._task = None
+        self._task = self._job = None
         self._journal.close()
         self._journal = None
 
     def _feed(self) -> None:
-        while self._queue and len(self._running) < self.guarantees.slots:
+        while self._queue and len(self._running) < self._most:
             call = self._queue.popleft()
-            ref = self._task.remote(call, self._fences.token())
+            ref = self._task.remote(self._job, call, self._fences.token())
             self._running[ref] = call.attempt
+
+    def _at_a_time(self) -> int:
+        """Return how many calls Ray may have: all, unless it would work on more than we have slots.
+
+        A worker that has ended one begins with the next at once, without a round trip to here.
+        """
+        promised = self.guarantees
+        cpus = sum(int(node.cpus) for node in nodes())
+        return promised.slots if cpus > promised.slots else promised.bounded
 
     def _dequeue(self, attempt: AttemptId) -> bool:
         for call in self._queue:
@@ -263,6 +278,7 @@ class RayExecutor:
         if time.monotonic() - self._looked < min(_LOOK, SILENT / 4) or not self._running:
             return
         self._looked = time.monotonic()
+        self._most = self._at_a_time()  # Clusters grow, and shrink.
         holders = self._fences.holders(self._running.values())
         for ref, attempt in list(self._running.items()):
             holder = holders.get(attempt)
@@ -278,12 +294,12 @@ def _remote(function: Callable[..., Any], **options: Any) -> Any:
     return ray.remote(max_retries=0, **options)(function)
 
 
-def _for(job: Job) -> Callable[[ChunkCall, int], Reply]:
-    # A function inside another goes to the nodes with its values, once for all chunks.
-    def handrail_chunk(call: ChunkCall, token: int) -> Reply:
-        return work_on(job, call, token)
+def _put(contents: Mapping[str, bytes], **about: Any) -> JobRef:
+    """Put a job where workers ask for it; they do so once, as long as it is the same."""
+    ray = ray_module()
 
-    return handrail_chunk
+    name = sha256(repr(sorted(about.items())).encode()).hexdigest()
+    return JobRef(name, ray.put(Job(contents=ray.put(contents), **about)))
 
 
 def _on(node: str) -> Any:
@@ -291,7 +307,7 @@ def _on(node: str) -> Any:
     return strategies.NodeAffinitySchedulingStrategy(node_id=node, soft=False)
 
 
-def _check_nodes(job: Job, slots: int) -> None:
+def _check_nodes(job: JobRef, slots: int) -> None:
     """Ask each node whether it can work; one that does not answer is asked again by each worker.
 
     It is asked as often as it will have workers, so that all of them start at the same time.
@@ -301,12 +317,12 @@ def _check_nodes(job: Job, slots: int) -> None:
     """
     ray = ray_module()
 
-    task, sent, known = _remote(probe, num_cpus=0), ray.put(job), nodes()
+    task, known = _remote(probe, num_cpus=0), nodes()
     asked: dict[Any, str] = {}
     for node in known:
         on_node = task.options(scheduling_strategy=_on(node.id))
         for _ in range(max(1, min(int(node.cpus), slots // len(known)))):
-            asked[on_node.remote(sent)] = node.address
+            asked[on_node.remote(job)] = node.address
     ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE)
     for ref in ready:
         try:

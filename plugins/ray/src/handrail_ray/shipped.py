@@ -3,17 +3,15 @@
 What is shipped are the Python files of folders that are not installed, and the settings and the
 lock of the project, each with its path. If a node has all of them at the same places, byte for
 byte, they are used there, so that code finds the files beside it: on a cluster of one machine, and
-where nodes share a file system, nothing is unpacked.
+where nodes share a file system, nothing is written.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import sysconfig
 import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -35,21 +33,19 @@ class Shipped:
     Attributes:
         code: Where the run has it.
         digests: The digest of each file, by its path.
-        archive: The files, as a ZIP archive, each at its path without the root.
     """
 
     code: CodeRef
     digests: Mapping[str, str]
-    archive: bytes
 
     @property
     def name(self) -> str:
-        """A name for the folder of the archive; the same only for the same content."""
-        return f"handrail-{sha256(self.archive).hexdigest()[:24]}"
+        """A name for the folder of the files; the same only for the same content."""
+        return f"handrail-{sha256(repr(self.digests).encode()).hexdigest()[:24]}"
 
 
-def ship(code: CodeRef) -> Shipped:
-    """Return the code of a workflow for the nodes.
+def ship(code: CodeRef) -> tuple[Shipped, dict[str, bytes]]:
+    """Return the code of a workflow for the nodes, and the content of each file, by its path.
 
     Raises:
         ExecutorError: It is more than `LARGEST`, or cannot be read.
@@ -62,36 +58,34 @@ def ship(code: CodeRef) -> Shipped:
         for file in _python_files(folder)
     }
     files.update(code.files.values(), project_files(code.folder))
-    digests: dict[str, str] = {}
-    packed, total = io.BytesIO(), 0
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(files):
-            try:
-                content = Path(file).read_bytes()
-            except OSError as error:
-                raise ExecutorError(f"{file} cannot be sent to the nodes: {error}") from error
-            total += len(content)
-            if total > LARGEST:
-                raise ExecutorError(
-                    f"the Python files of {', '.join(code.path)} are more than "
-                    f"{LARGEST // 1_000_000} MB, too much to send them to the nodes",
-                    ways_out=(
-                        "install them as a distribution, here and on the nodes",
-                        "or start the run in a folder with nothing but the code",
-                    ),
-                )
-            digests[file] = sha256(content).hexdigest()
-            # Without the time, so that the same files are the same archive.
-            archive.writestr(zipfile.ZipInfo(_place(file)), content, zipfile.ZIP_DEFLATED)
-    return Shipped(code=code, digests=digests, archive=packed.getvalue())
+    contents: dict[str, bytes] = {}
+    total = 0
+    for file in sorted(files):
+        try:
+            contents[file] = _read(file)
+        except OSError as error:
+            raise ExecutorError(f"{file} cannot be sent to the nodes: {error}") from error
+        total += len(contents[file])
+        if total > LARGEST:
+            raise ExecutorError(
+                f"the Python files of {', '.join(code.path)} are more than "
+                f"{LARGEST // 1_000_000} MB, too much to send them to the nodes",
+                ways_out=(
+                    "install them as a distribution, here and on the nodes",
+                    "or start the run in a folder with nothing but the code",
+                ),
+            )
+    digests = {file: sha256(content).hexdigest() for file, content in contents.items()}
+    return Shipped(code=code, digests=digests), contents
 
 
-def unpack(shipped: Shipped, below: Path) -> CodeRef:
-    """Return where a node finds the code; unpack it if a file is missing there, or another one.
+def unpack(shipped: Shipped, below: Path, contents: Callable[[], Mapping[str, bytes]]) -> CodeRef:
+    """Return where a node finds the code; write it if a file is missing there, or another one.
 
     Args:
         shipped: The code.
-        below: The folder to unpack it in, for all workers of the node.
+        below: The folder to write it in, for all workers of the node.
+        contents: Returns the content of each file, by its path.
     """
     code = shipped.code
     same = all(_digest(file) == digest for file, digest in shipped.digests.items())
@@ -102,7 +96,7 @@ def unpack(shipped: Shipped, below: Path) -> CodeRef:
     def at(path: str) -> str:
         return str(target / _place(path))
 
-    _extract(shipped, target)
+    _write(shipped.code, contents, target)
     return replace(
         code,
         path=tuple(map(at, code.path)),
@@ -127,24 +121,32 @@ def _python_files(folder: str) -> Iterator[Path]:
 
 
 def _place(path: str) -> str:
-    """Return the place of a file or folder in the archive, which keeps how they lie together."""
+    """Return the place of a file or folder below another one, which keeps how they lie together."""
     return Path(path).relative_to(Path(path).anchor).as_posix()
 
 
 def _digest(file: str) -> str | None:
     with suppress(OSError):
-        return sha256(Path(file).read_bytes()).hexdigest()
+        return sha256(_read(file)).hexdigest()
     return None
 
 
-def _extract(shipped: Shipped, target: Path) -> None:
-    """Unpack an archive, at once for all workers that look for it."""
+def _read(file: str) -> bytes:
+    with open(file, "rb") as opened:
+        return opened.read()
+
+
+def _write(code: CodeRef, contents: Callable[[], Mapping[str, bytes]], target: Path) -> None:
+    """Write the files, at once for all workers that look for them."""
     if target.exists():
         return
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        code = Path(folder, "code")
-        zipfile.ZipFile(io.BytesIO(shipped.archive)).extractall(code)
-        for each in (shipped.code.folder, *shipped.code.path):  # One may have no file of its own.
-            (code / _place(each)).mkdir(parents=True, exist_ok=True)
+        made = Path(folder, "code")
+        for each in (code.folder, *code.path):  # One may have no file of its own.
+            (made / _place(each)).mkdir(parents=True, exist_ok=True)
+        for file, content in contents().items():
+            place = made / _place(file)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
         with suppress(OSError):  # Another worker was faster.
-            os.rename(code, target)
+            os.rename(made, target)

@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 from handrail.errors import ExecutorError, JournalError, LeaseLostError, describe
 from handrail.executors import Failed, Lost, Outcome, masked, prepare, work
@@ -37,6 +37,7 @@ class Job:
         secrets: The variables that have secrets of the run.
         versions: What is installed on the machine of the run.
         shipped: The code.
+        contents: The reference of Ray to the content of its files.
         beat: Seconds between signs of life.
         patience: Seconds without a sign of life that was answered, after which a worker ends.
     """
@@ -45,8 +46,21 @@ class Job:
     secrets: tuple[str, ...]
     versions: Mapping[str, str]
     shipped: Shipped
+    contents: Any
     beat: float
     patience: float
+
+
+class JobRef(NamedTuple):
+    """What goes along with each chunk; a worker asks for the rest once.
+
+    Attributes:
+        name: The same only for the same job.
+        job: The reference of Ray to it.
+    """
+
+    name: str
+    job: Any
 
 
 class Reply(NamedTuple):
@@ -88,30 +102,30 @@ def open_journal(url: str) -> Journal:
 
 # A worker process works on one chunk at a time, of any run that this cluster works for.
 _sessions: dict[str, ChunkSession] = {}  # By journal.
-_code: dict[str, CodeRef] = {}  # By what was shipped.
+_known: dict[str, tuple[Job, CodeRef]] = {}  # By the name of the job, for which it is prepared.
 
 
-def probe(job: Job) -> str:
+def probe(ref: JobRef) -> str:
     """Return why this node cannot work on chunks, or nothing."""
     try:
-        _code_of(job)
+        job, _ = _prepared(ref)
         _connected(job).check()
     except (ExecutorError, JournalError) as error:
         return str(error)
     return ""
 
 
-def work_on(job: Job, call: ChunkCall, token: int) -> Reply:
+def work_on(ref: JobRef, call: ChunkCall, token: int) -> Reply:
     """Work on a chunk in this process.
 
     Args:
-        job: What the chunks have in common.
+        ref: What the chunks have in common.
         call: The chunk.
         token: With which it begins, once.
     """
     attempt = call.attempt
     try:
-        code = _code_of(job)
+        job, code = _prepared(ref)
         session = _begun(job, call, token)
     except LeaseLostError as error:
         return Reply(Lost(attempt=attempt, reason=f"it did not begin: {error.message}"))
@@ -137,11 +151,11 @@ def kill(pid: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _code_of(job: Job) -> CodeRef:
-    name = f"{job.shipped.name} {job.shipped.code}"
-    if name not in _code:
+def _prepared(ref: JobRef) -> tuple[Job, CodeRef]:
+    if ref.name not in _known:
         ray = ray_module()
 
+        job: Job = ray.get(ref.job)
         context = ray.get_runtime_context()
         if differ := differences(job.versions, versions()):
             raise ExecutorError(
@@ -149,10 +163,10 @@ def _code_of(job: Job) -> CodeRef:
                 ways_out=("install the same on all nodes, or build one image for all",),
             )
         below = Path(context.get_temp_dir(), context.get_session_name())
-        code = unpack(job.shipped, below)
+        code = unpack(job.shipped, below, lambda: ray.get(job.contents))
         prepare(code)
-        _code[name] = code
-    return _code[name]
+        _known[ref.name] = job, code
+    return _known[ref.name]
 
 
 def _begun(job: Job, call: ChunkCall, token: int) -> ChunkSession:

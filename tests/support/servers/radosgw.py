@@ -39,7 +39,7 @@ rgw_data = {folder}
 dbstore_db_dir = {folder}
 dbstore_db_name_prefix = rgw
 dbstore_config_uri = file:{folder}/configuration.db
-rgw_frontends = beast endpoint=127.0.0.1:{port}
+rgw_frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 """
 
 

@@ -29,13 +29,16 @@ class Digest:
     Args:
         part_size: Bytes of each part, or None for an object that is put at once.
         etag: False leaves the ETag out, which is the slower half.
+
+    Attributes:
+        part_size: As it was given.
     """
 
     def __init__(self, part_size: int | None = None, *, etag: bool = True) -> None:
         self.size = 0
         self._sha256 = hashlib.sha256()
         self._etag = etag
-        self._part_size = part_size
+        self.part_size = part_size
         if etag:
             self._md5 = _md5()
         self._parts: list[bytes] = []
@@ -47,14 +50,14 @@ class Digest:
         self.size += len(block)
         if not self._etag:
             return
-        if self._part_size is None:
+        if self.part_size is None:
             self._md5.update(block)
             return
         view = memoryview(block)
         while view:
-            if self._in_part == self._part_size:
+            if self._in_part == self.part_size:
                 self._end_part()
-            taken = view[: self._part_size - self._in_part]
+            taken = view[: self.part_size - self._in_part]
             self._md5.update(taken)
             self._in_part += len(taken)
             view = view[len(taken) :]
@@ -73,7 +76,7 @@ class Digest:
         """The ETag so far, without quotes; None if it was left out."""
         if not self._etag:
             return None
-        if self._part_size is None:
+        if self.part_size is None:
             return self._md5.hexdigest()
         parts = [*self._parts, self._md5.digest()]
         return f"{_md5(b''.join(parts)).hexdigest()}-{len(parts)}"

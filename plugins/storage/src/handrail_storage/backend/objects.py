@@ -37,7 +37,8 @@ _MIB = 1 << 20
 _BLOCK = 4 * _MIB
 _PART = 8 * _MIB  # Files above this size are sent in parts of it; contents never are.
 _AT_A_TIME = 4  # Parts of one object.
-_COPIED_PART = 16 * _MIB  # At least: several are in memory.
+_LARGE_PART = 16 * _MIB  # Of an object that is copied through here; several are in memory.
+_LARGEST_PART = 64 * _MIB
 _MOST_PARTS = 10_000  # Of one object, by S3.
 _LARGEST_COPY = 5 << 30  # Bytes that S3 copies in one request.
 
@@ -290,25 +291,28 @@ class ObjectStore(Store):
                 return
         requests.again(key, lambda: must_be_free(requests, key, free))
         with requests.patiently(key):
-            asyncio.run(self._copy_through_here(source, target))
+            asyncio.run(self._copy_through_here(source, target, copied))
         if not arrived():
             raise self.caller.error(f"{key}: it cannot be copied (at {self.url})")
 
-    async def _copy_through_here(self, source: str, target: str) -> None:
-        """Copy an object that the server cannot copy in one request, streaming its content."""
+    async def _copy_through_here(self, source: str, target: str, copied: Stored) -> None:
+        """Copy an object that the server cannot copy in one request, streaming its content.
+
+        It has the same parts as far as they are known, so that it has the same ETag.
+        """
         import obstore  # noqa: PLC0415 - see above
 
-        client = self.requests.patient
+        client, size = self.requests.patient, copied.size
+        part = copied.part_size or (_PART if size <= _PART else _LARGE_PART)
+        part = max(part if part <= _LARGEST_PART else _LARGE_PART, -(-size // _MOST_PARTS))
+        whole = copied.part_size is None and size <= part
         content = await obstore.get_async(client, source)
-        size = content.meta["size"]
-        part = max(_COPIED_PART, -(-size // _MOST_PARTS))
-        small = size <= _PART  # At once, so that it has the same ETag.
         await obstore.put_async(
             client,
             target,
-            bytes(await content.bytes_async()) if small else content.stream(part),
+            bytes(await content.bytes_async()) if whole else content.stream(part),
             attributes=content.attributes,
-            use_multipart=not small,
+            use_multipart=not whole,
             chunk_size=part,
             max_concurrency=1,
         )

@@ -42,7 +42,19 @@ class ObjectStorage(ObjectStore, Storage):
             return False
         if known.sha256 is not None:
             return known.sha256 == digest.sha256
+        if self._tells_apart(known, digest):
+            return False
         return self.content_sha256(stored.key) == digest.sha256
+
+    def _tells_apart(self, known: Stored, digest: Digest) -> bool:
+        """Return whether another ETag means another content, so that it need not be read.
+
+        That is so for what was sent in parts of the same size, as it was checked by its ETag then.
+        A copy within the storage may have other parts.
+        """
+        sent = known.mark is not None and known.part_size is not None
+        alike = known.part_size == digest.part_size and _parts(known.etag) == _parts(digest.etag)
+        return self.capabilities.etag_is_md5 and sent and alike
 
     def content_sha256(self, key: str) -> str:
         """Read an object and return the SHA-256 of its content, in hexadecimal digits."""
@@ -69,3 +81,8 @@ class ObjectStorage(ObjectStore, Storage):
     def may_leave_parts(self, size: int, part_size: int) -> bool:
         """Return whether such a file is sent in parts."""
         return part_size_for(size, part_size) is not None
+
+
+def _parts(etag: str | None) -> str:
+    """Return the number of parts that an ETag has at its end; empty for none."""
+    return "" if etag is None else etag.partition("-")[2]

@@ -159,6 +159,38 @@ def test_noted_checksum_is_believed(storage, wire, source, sending, content_of, 
     assert wire.seen("GET") == []
 
 
+def test_other_content_in_the_same_parts_is_not_read(
+    storage, wire, bucket, source, sending, content_of, equals
+):
+    """Another ETag means another content, where it was sent from here in such parts."""
+    content = content_of(11 * MIB)
+    file = source("a", content)
+    storage.put(file, sending())
+    wire.requests.clear()
+    assert not equals(file, content[:-1] + b"!")
+    assert wire.seen("GET") == []
+
+
+@pytest.mark.parametrize(("largest", "reads"), [(64 * MIB, 0), (MIB, 2)])
+def test_a_copy_is_compared_by_its_parts(
+    storage, wire, source, sending, content_of, equals, monkeypatch, largest, reads
+):
+    """What came back by a copy has the same parts, or it is read."""
+    content = content_of(11 * MIB)
+    file = source("a", content)
+    storage.put(file, sending())
+    # There are servers that say yes, and copy nothing.
+    monkeypatch.setattr("obstore.copy", lambda *_: None)
+    monkeypatch.setattr("handrail_storage.backend.objects._LARGEST_PART", largest)
+    storage.set_aside("a", "aside/a")
+    storage.delete(["a"])
+    assert storage.put_over("aside/a", "a", None)
+    wire.requests.clear()
+    assert equals(file, content)
+    assert not equals(file, content[:-1] + b"!")
+    assert len(wire.seen("GET")) == reads
+
+
 def test_content_of_others_is_read(storage, wire, source, bucket, moto, content_of, equals):
     """An object in parts of another size, without a checksum, is read back once."""
     content, client = content_of(7 * MIB), moto.client()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from typing import Any, Literal
 
@@ -197,8 +197,10 @@ class Rows:
             self._begin_anew(path)
             return self._engine.run(statement, self.source.values)
 
-    def lines(self, form: Literal["csv", "json"]) -> Iterator[Any]:
+    def lines(self, form: Literal["csv", "json"]) -> Generator[Any]:
         """Yield Arrow arrays of text: each row as a line, with the break at its end.
+
+        Close it before the rows, as it looks how far the engine is.
 
         Args:
             form: What the lines are written as; for `csv`, what the engine's COPY writes.
@@ -217,8 +219,10 @@ class Rows:
         report: Report = _untold if self._reader is not None else self.report
         with self._converting_errors():
             self._engine.grow()
-            for batch in self._engine.batches(query, _LINES, self.source.values, report):
-                yield batch.columns[0]
+            batches = self._engine.batches(query, _LINES, self.source.values, report)
+            with closing(batches):
+                for batch in batches:
+                    yield batch.columns[0]
 
     def _begin_anew(self, path: str) -> None:
         """Read the rows from the first on, for a new file."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -132,13 +132,13 @@ class JsonlFormat(RowFormat):
             return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
 
 
-def _write_lines(path: Path, parts: Iterable[Any], head: str = "") -> int:
+def _write_lines(path: Path, parts: Generator[Any], head: str = "") -> int:
     """Write lines to a new file, below its head; return how many there are.
 
     The engine's COPY would collect the lines of many rows, to write them in order.
     """
     count = 0
-    with open(path, "xb") as file:
+    with closing(parts), open(path, "xb") as file:
         file.write(head.encode())
         for lines in parts:
             file.write(_text(lines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
@@ -130,7 +130,7 @@ class Engine:
 
     def batches(
         self, query: str, size: int, values: Values = (), report: Report | None = None
-    ) -> Iterator[Any]:
+    ) -> Generator[Any]:
         """Yield the rows of a query as Arrow batches of up to `size` rows.
 
         Args:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from handrail.frozen import frozen
 from handrail_export.arrow import Batch, Schema
@@ -18,7 +18,7 @@ from handrail_export.names import listed
 from handrail_export.readers import checked, plain
 from handrail_export.sources.binding import quoted
 from handrail_export.sources.source import Source
-from handrail_export.written import Form, written
+from handrail_export.written import Form, csv_line, written
 
 BATCH = 1 << 16
 """Rows in a batch."""
@@ -197,8 +197,13 @@ class Rows:
             self._begin_anew(path)
             return self._engine.run(statement, self.source.values)
 
-    def lines(self) -> Iterator[Batch]:
-        """Yield batches with one column: each row as a line of JSON, with the break at its end.
+    def lines(self, form: Literal["csv", "json"]) -> Generator[Any]:
+        """Yield Arrow arrays of text: each row as a line, with the break at its end.
+
+        Close it before the rows, as it looks how far the engine is.
+
+        Args:
+            form: What the lines are written as; for `csv`, what the engine's COPY writes.
 
         Raises:
             SourceError: The source failed, or a value does not have the type of its column.
@@ -206,12 +211,18 @@ class Rows:
         row = "row"
         while row in {each.name.casefold() for each in self.columns}:
             row += "_"
-        line = f"CAST(to_json({row}) AS VARCHAR) || chr(10)"
-        query = f"SELECT {line} AS line FROM ({self._select('json')}) AS {row}"
+        if form == "csv":
+            line = csv_line({each.name: self._kinds[each.name] for each in self.columns})
+        else:
+            line = f"CAST(to_json({row}) AS VARCHAR) || chr(10)"
+        query = f"SELECT {line} AS line FROM ({self._select(form)}) AS {row}"
         report: Report = _untold if self._reader is not None else self.report
         with self._converting_errors():
             self._engine.grow()
-            yield from self._engine.batches(query, _LINES, self.source.values, report)
+            batches = self._engine.batches(query, _LINES, self.source.values, report)
+            with closing(batches):
+                for batch in batches:
+                    yield batch.columns[0]
 
     def _begin_anew(self, path: str) -> None:
         """Read the rows from the first on, for a new file."""

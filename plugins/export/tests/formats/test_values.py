@@ -224,6 +224,55 @@ def test_csv(tmp_path_factory, table):
                 assert text == as_text(value)
 
 
+def copied(source, folder):
+    """Return what the engine's own COPY writes as CSV, and what the format does."""
+    (folder / "copied.csv").unlink(missing_ok=True)
+    (folder / "written.csv").unlink(missing_ok=True)
+    found = []
+    for path in (folder / "copied.csv", folder / "written.csv"):
+        rows = Rows(
+            FileSource(parse_source(str(source))), Choice(), memory=1 << 28, scratch=str(folder)
+        )
+        try:
+            if path.stem == "copied":
+                rows.copy(str(path), "FORMAT csv, HEADER true")
+            else:
+                find_format("csv").write(rows, path)
+        finally:
+            rows.close()
+        found.append(path.read_bytes())
+    return found
+
+
+# Every letter that may need quotes, and those that may not.
+MARKS = st.text(st.sampled_from("a,\"\n\r';#| \t\\\0ä\ufeff\u2028NUL"), max_size=5)
+
+
+@settings(RANDOM, max_examples=40)
+@given(table=tables(), data=st.data())
+def test_csv_is_what_the_engine_copies(tmp_path_factory, table, data):
+    """Byte by byte, whatever is in the values and the names; NULL is not the same as nothing."""
+    folder = tmp_path_factory.mktemp("t")
+    names = data.draw(st.lists(MARKS.filter(bool), max_size=3, unique_by=str.casefold))
+    for name in names:
+        texts = data.draw(st.lists(st.none() | MARKS, min_size=len(table), max_size=len(table)))
+        place = data.draw(st.integers(0, table.num_columns))
+        table = table.add_column(place, name.replace("\0", "0"), pyarrow.array(texts, "string"))
+    table = table.select(data.draw(st.permutations(range(table.num_columns))))
+    parquet.write_table(table, folder / "source.parquet")
+    wanted, found = copied(folder / "source.parquet", folder)
+    assert found == wanted
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"], ['x, "y"', "a\nb"], ["größe", "a b", "#c"]])
+@pytest.mark.parametrize("values", [[None], [""], [None, ""], ["a", None, "b,"], [","], ['"'], []])
+def test_csv_of_few_values_is_what_the_engine_copies(tmp_path, names, values):
+    table = pyarrow.table({name: pyarrow.array(values, "string") for name in names})
+    parquet.write_table(table, tmp_path / "source.parquet")
+    wanted, found = copied(tmp_path / "source.parquet", tmp_path)
+    assert found == wanted
+
+
 CELLS = st.sampled_from(["text", "int64", "double", "bool", "date", "timestamp", "decimal"])
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+import re
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from handrail_export.rows import Rows
 _GROUP_ROWS = 1 << 18
 _GROUP_BYTES = 32 << 20
 _BLOCK = 1 << 20
+_BARE = re.compile(r'[^,"\r\n#]+')  # Text without quotes in CSV.
 
 
 class ParquetFormat(RowFormat):
@@ -91,7 +93,11 @@ class CsvFormat(RowFormat):
     grows: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
-        return rows.copy(str(path), "FORMAT csv, HEADER true", partition_by)
+        if partition_by:
+            return rows.copy(str(path), "FORMAT csv, HEADER true", partition_by)
+        names = (each.name for each in rows.columns)
+        head = ",".join(name if _BARE.fullmatch(name) else _in_quotes(name) for name in names)
+        return _write_lines(path, rows.lines("csv"), f"{head}\n")
 
     def count(self, path: Path) -> int:
         lines, inside = 0, False
@@ -119,17 +125,30 @@ class JsonlFormat(RowFormat):
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
         if partition_by:
             return rows.copy(str(path), "FORMAT json, FILE_EXTENSION 'jsonl'", partition_by)
-        count = 0
-        # The engine would collect the lines of many rows, to write them in order.
-        with open(path, "xb") as file:
-            for batch in rows.lines():
-                file.write(_text(batch.columns[0]))
-                count += batch.num_rows
-        return count
+        return _write_lines(path, rows.lines("json"))
 
     def count(self, path: Path) -> int:
         with open(path, "rb") as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
+
+
+def _write_lines(path: Path, parts: Generator[Any], head: str = "") -> int:
+    """Write lines to a new file, below its head; return how many there are.
+
+    The engine's COPY would collect the lines of many rows, to write them in order.
+    """
+    count = 0
+    with closing(parts), open(path, "xb") as file:
+        file.write(head.encode())
+        for lines in parts:
+            file.write(_text(lines))
+            count += len(lines)
+    return count
+
+
+def _in_quotes(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _text(lines: Any) -> memoryview:

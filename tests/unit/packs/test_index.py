@@ -266,3 +266,33 @@ def test_a_plugin_of_pydantic_is_known_from_the_index(garden, settled, tick):
     plant.entry_points.write_text("[ pydantic ]\na = acme_watch:a\n")
     assert read_index(garden.path, cache=garden.cache).plugin_free is None
     assert read_index(garden.path, cache=None).plugin_free is None
+
+
+def test_what_extends_a_pack_is_known_from_the_index(garden, settled, tick, monkeypatch):
+    """In the groups of its package, of any distribution; those of others are not kept."""
+    garden.plant("acme-scan")
+    plant = garden.plant(
+        "Acme-Signs",
+        points={"x": {"a": "b"}, "acme_scan.signs": {"eicar": "acme_signs:EICAR"}, "x.y": {}},
+        modules={"acme_signs.py": "EICAR = 'X5O'\n"},
+    )
+    assert warm(garden)
+    assert read_index(garden.path, cache=garden.cache) == read_index(garden.path, cache=None)
+    (found,) = read_index(garden.path, cache=garden.cache).extensions
+    assert (found.distribution, found.group) == ("Acme-Signs", "acme_scan.signs")
+    assert (found.name, found.value) == ("eicar", "acme_signs:EICAR")
+    monkeypatch.syspath_prepend(garden.site)
+    assert found.load() == "X5O"
+    tick()
+    plant.entry_points.write_text("[acme_scan.signs]\nzip = acme_signs:ZIP\n")
+    assert [each.name for each in read_index(garden.path, cache=garden.cache).extensions] == ["zip"]
+
+
+def test_a_distribution_that_is_hidden_extends_nothing(garden, tmp_path):
+    garden.plant("acme-scan")
+    points = {"acme_scan.signs": {"eicar": "acme_signs:EICAR"}}
+    garden.plant("acme-signs", points={"x.y": {"a": "b"}})
+    garden.plant("acme-signs", "2.0", points=points, site=tmp_path / "behind")
+    path = [*garden.path, str(tmp_path / "behind")]
+    assert read_index(path, cache=None).extensions == ()
+    assert len(read_index(path[::-1], cache=None).extensions) == 1

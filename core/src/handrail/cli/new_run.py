@@ -332,7 +332,7 @@ def run_steps(
         orchestrator = orchestrator_of(
             action,
             part,
-            observers=(*observers, *views),
+            observers=(*views, *observers),  # The first line waits for nobody.
             journal=journal,
             on_failure="undo" if journal is None else request.on_failure,
             strict_results=request.strict_results or session.packs.strict_results,

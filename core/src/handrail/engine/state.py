@@ -14,6 +14,7 @@ from handrail.engine.recorder import InThread
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import RollbackError, StepCancelled, StepTimedOut
 from handrail.events import Event, ProgressChanged
+from handrail.frozen import frozen
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelled)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Missing:
     """The values of a recorded result that could not be stored.
 

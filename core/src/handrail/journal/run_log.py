@@ -6,7 +6,6 @@ import contextlib
 import json
 import threading
 import time
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -331,6 +330,8 @@ class JournaledLog:
         planned = self._steps[position]
         took, trace = self._took(position), None
         if cause is not None:
+            import traceback  # noqa: PLC0415 - few steps fail
+
             trace = "".join(traceback.format_exception(cause))[-_LONGEST:]
         try:
             text = encode_result(result, planned.name, self._mask, took, trace)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from handrail.errors import Problem
-from handrail.frozen import replace
+from handrail.frozen import frozen, replace, values_of
 from handrail.packs.health import Health, broken, check_files, inspect
 from handrail.packs.metadata import (
     bytes_of,
@@ -19,12 +19,14 @@ from handrail.packs.metadata import (
     stem_of,
     text_of,
 )
-from handrail.packs.record import PREFIX, PackRecord
+from handrail.packs.record import PREFIX, Extension, PackRecord
 from handrail.packs.snapshot import Root, Snapshot, Stamp, stamp
 from handrail.settings.pack_names import normalised
 
 _MARK = PREFIX.encode()
 _SECTION = re.compile(rb"^\s*\[\s*" + re.escape(PREFIX).encode(), re.MULTILINE)
+# A group of a pack that others extend, such as `acme_ship.carriers`.
+_EXTENDS = re.compile(rb"^\s*\[\s*([\w-]+\.[\w.-]+)\s*\]", re.MULTILINE)
 _PLUGINS = re.compile(rb"^\s*\[\s*pydantic\s*\]", re.MULTILINE)
 
 
@@ -41,6 +43,23 @@ class _Installed:
         self.record = record
         self.health = health
         self.place = place
+
+
+@frozen(eq=False)
+class _Extending:
+    """A distribution with entry points in groups like those of packs.
+
+    Attributes:
+        location: The folder or archive in which it is.
+        info: Name of its metadata folder.
+        groups: The groups.
+        distribution: The distribution, if it has no metadata folder.
+    """
+
+    location: str
+    info: str
+    groups: set[str]
+    distribution: Any
 
 
 class Reading:
@@ -62,6 +81,7 @@ class Reading:
         self.watched: dict[str, Stamp] = {}
         self.can_be_kept = True
         self.has_plugins = False
+        self._extending: list[_Extending] = []
 
     def records(self) -> tuple[PackRecord, ...]:
         """Return a record of every pack, sorted by id."""
@@ -70,7 +90,8 @@ class Reading:
         for root in self.now.roots:
             here: dict[str, list[_Installed]] = {}
             names: set[str] = set()
-            for each in self._archive(root) if root.is_archive else self._folder(root, names):
+            each_of = self._archive(root) if root.is_archive else self._folder(root, taken, names)
+            for each in each_of:
                 here.setdefault(each.record.id, []).append(each)
             for name, group in here.items():
                 # An earlier distribution of the same name, even if not a pack, hides this one.
@@ -85,14 +106,32 @@ class Reading:
         judged_all = (self._judged(found[name]) for name in sorted(found))
         return tuple(each for each in judged_all if each.entry_points or each.problems)
 
-    def _folder(self, root: Root, names: set[str]) -> Iterator[_Installed]:
+    def extensions(self, records: Sequence[PackRecord]) -> tuple[Extension, ...]:
+        """Return the entry points in groups of these packs; called after `records`."""
+        packages = {each.partition(".")[0] for record in records for each in record.packages}
+        found: list[Extension] = []
+        for each in self._extending:
+            groups = {group for group in each.groups if group.partition(".")[0] in packages}
+            if groups:
+                distribution = each.distribution or _distribution_at(f"{each.location}/{each.info}")
+                name, version = stem_of(each.location, each.info)
+                record, _ = described(distribution, name, version, each.location, groups)
+                found += [
+                    Extension(distribution=record.name, **values_of(point))
+                    for point in record.entry_points
+                ]
+        return tuple(found)
+
+    def _folder(self, root: Root, taken: set[str], names: set[str]) -> Iterator[_Installed]:
         for info in root.infos:
-            names.add(normalised(stem_of(root.path, info)[0]))
-            if self._mentions_us(f"{root.path}/{info}"):
+            name = normalised(stem_of(root.path, info)[0])
+            names.add(name)
+            if self._mentions_us(root.path, info, hidden=name in taken):
                 yield self._read(root.path, info)
 
-    def _mentions_us(self, place: str) -> bool:
+    def _mentions_us(self, location: str, info: str, *, hidden: bool) -> bool:
         """Return whether a metadata folder is that of a pack, or possibly of a damaged one."""
+        place = f"{location}/{info}"
         try:
             text = contents(f"{place}/entry_points.txt")
         except FileNotFoundError:
@@ -101,14 +140,24 @@ class Reading:
         except OSError:
             self.has_plugins = True  # It may have some.
             return _needs_us(place) or os.path.basename(place).startswith("handrail_")
-        self.has_plugins |= _PLUGINS.search(text) is not None
+        if not hidden:
+            self._note(text, location, info)
         return _MARK in text and _SECTION.search(text) is not None
+
+    def _note(self, text: bytes, location: str, info: str, distribution: Any = None) -> None:
+        """Note what a distribution, pack or not, offers to pydantic and to packs."""
+        self.has_plugins |= _PLUGINS.search(text) is not None
+        groups = {group.decode() for group in _EXTENDS.findall(text)}
+        if groups:
+            self._extending.append(
+                _Extending(location=location, info=info, groups=groups, distribution=distribution)
+            )
 
     def _read(self, location: str, info: str) -> _Installed:
         place = f"{location}/{info}"
         for name in ("", "/entry_points.txt", "/METADATA", "/PKG-INFO", "/RECORD"):
             self.watched[place + name] = stamp(place + name)
-        distribution: Any = plain(place) or _library().Distribution.at(place)
+        distribution = _distribution_at(place)
         name, version = stem_of(location, info)
         record, faults = described(distribution, name, version, location)
         health = inspect(location, info, text_of(distribution, "RECORD"))
@@ -134,7 +183,7 @@ class Reading:
         """Yield the packs among distributions without a metadata folder."""
         for distribution in distributions:
             text = (text_of(distribution, "entry_points.txt") or "").encode(errors="replace")
-            self.has_plugins |= _PLUGINS.search(text) is not None
+            self._note(text, location, "", distribution)
             if _SECTION.search(text):
                 record, faults = described(distribution, "", "", location)
                 record = replace(record, packages=packages_of(record, Health(), distribution))
@@ -156,6 +205,10 @@ class Reading:
             if other.place != first.place and differs:
                 record = replace(record, problems=(*record.problems, _hides(record, other.record)))
         return record
+
+
+def _distribution_at(place: str) -> Any:
+    return plain(place) or _library().Distribution.at(place)
 
 
 def _library() -> Any:

@@ -20,7 +20,7 @@ import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen, values_of
 from handrail.origin import Origin
-from handrail.packs.record import EntryPoint, PackRecord
+from handrail.packs.record import EntryPoint, Extension, PackRecord
 from handrail.packs.snapshot import Snapshot, Stamp, has_other_finders, is_settled, look, stamp
 from handrail.settings.trust import distrust, read_file
 
@@ -38,10 +38,12 @@ class Index:
 
     Attributes:
         records: A record of every pack, sorted by id; its status is `on` or `broken` here.
+        extensions: The entry points in groups of packs, of all distributions.
         plugin_free: The path that was searched, if no distribution has a plugin of pydantic.
     """
 
     records: tuple[PackRecord, ...]
+    extensions: tuple[Extension, ...] = ()
     plugin_free: Sequence[str] | None = None
 
 
@@ -68,11 +70,27 @@ def read_index(
 
     reading = Reading(path=searched, now=now, with_others=others)
     records = reading.records()
-    index = Index(records=records, plugin_free=None if reading.has_plugins else searched)
+    index = Index(
+        records=records,
+        extensions=reading.extensions(records),
+        plugin_free=None if reading.has_plugins else searched,
+    )
     # Store the index only if nothing changed meanwhile and every later change can be detected.
     if file is not None and reading.can_be_kept and look(searched) == now:
         keep(file, searched, now, reading.watched, index)
     return index
+
+
+def extensions(group: str) -> list[Extension]:
+    """Return the entry points in a group of a pack, of all installed distributions.
+
+    For packs that others extend. They are known from the index, so it is much faster than
+    `importlib.metadata`, and imports nothing.
+
+    Args:
+        group: The group, in a package of the pack: `acme_ship.carriers`.
+    """
+    return [each for each in read_index().extensions if each.group == group]
 
 
 def _is_text(entry: object) -> bool:
@@ -116,7 +134,9 @@ def restore(file: str, path: Sequence[str], now: Snapshot) -> Index | None:
         if any(stamp(watched) != then for watched, then in kept["watched"]):
             return None
         records = tuple(_record(each) for each in kept["records"])
-        return Index(records=records, plugin_free=path if kept["plugin_free"] is True else None)
+        extensions = tuple(Extension(**each) for each in kept["extensions"])
+        plugin_free = path if kept["plugin_free"] is True else None
+        return Index(records=records, extensions=extensions, plugin_free=plugin_free)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         # Ignore any damage: the index can be made again.
         return None
@@ -146,6 +166,7 @@ def keep(
         "listing": then.listing,
         "watched": list(watched.items()),
         "records": [_plain(record) for record in index.records],
+        "extensions": [values_of(each) for each in index.extensions],
         "plugin_free": index.plugin_free is not None,
     }
     draft = f"{file}.{os.getpid()}-{time.monotonic_ns()}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -78,9 +78,21 @@ def text_of(distribution: Any, name: str) -> str | None:
 
 
 def described(
-    distribution: Any, name: str, version: str, location: str
+    distribution: Any,
+    name: str,
+    version: str,
+    location: str,
+    groups: Collection[str] = GROUPS,
 ) -> tuple[PackRecord, list[tuple[str, str]]]:
-    """Return a record of the metadata, and what could not be read, as `(code, sentence)`."""
+    """Return a record of the metadata, and what could not be read, as `(code, sentence)`.
+
+    Args:
+        distribution: The distribution.
+        name: Its name, if METADATA has none.
+        version: Its version, if METADATA has none.
+        location: The folder or archive in which it is.
+        groups: The groups of its entry points in the record.
+    """
     faults: list[tuple[str, str]] = []
     summary, requires = "", ()
     try:
@@ -105,11 +117,11 @@ def described(
         points = [
             EntryPoint(group=each.group, name=each.name, value=each.value)
             for each in distribution.entry_points
-            if each.group in GROUPS
+            if each.group in groups
         ]
     except Exception as error:  # noqa: BLE001 - metadata may contain anything
         faults.insert(0, ("metadata", f"entry_points.txt cannot be read: {_reason(error)}"))
-        points = _salvaged(location, distribution)
+        points = _salvaged(location, distribution, groups)
     record = PackRecord(
         id=normalised(name),
         name=name,
@@ -129,7 +141,7 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _salvaged(location: str, distribution: Any) -> list[EntryPoint]:
+def _salvaged(location: str, distribution: Any, groups: Collection[str]) -> list[EntryPoint]:
     """Return the readable entry points of a damaged `entry_points.txt`."""
     place = getattr(distribution, "_path", location)
     points: list[EntryPoint] = []
@@ -138,7 +150,7 @@ def _salvaged(location: str, distribution: Any) -> list[EntryPoint]:
         name, equals, value = (part.strip() for part in line.partition("="))
         if line.strip().startswith("["):
             group = line.strip().strip("[]")
-        elif equals and name and group in GROUPS:
+        elif equals and name and group in groups:
             points.append(EntryPoint(group=group, name=name, value=value))
     return points
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from handrail.errors import LocalCodeError, NotFoundError
-from handrail.packs import LocalObject, local_objects
+from handrail.packs import Extension, LocalObject, extensions, local_objects
 from handrail_train.errors import ModelError
 from handrail_train.models.kind import Hyper, ModelKind
 from handrail_train.names import cut, near
@@ -16,7 +15,7 @@ from handrail_train.names import cut, near
 GROUP = "handrail_train.models"
 LOCAL = "local"
 
-Offer = EntryPoint | LocalObject
+Offer = Extension | LocalObject
 
 
 def installed_kinds() -> dict[str, Offer]:
@@ -40,14 +39,14 @@ def installed_kinds() -> dict[str, Offer]:
 
 
 @lru_cache(maxsize=4)
-def _found(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """Search the path of this process; this takes a while if many packages are installed."""
-    named: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
+def _found(_path: tuple[str, ...]) -> dict[str, Extension]:
+    """Search the path of this process."""
+    named: dict[str, list[Extension]] = {}
+    for point in extensions(GROUP):
         others = named.setdefault(point.name, [])
         if all(distribution_of(point) != distribution_of(other) for other in others):
             others.append(point)
-    found: dict[str, EntryPoint] = {}
+    found: dict[str, Extension] = {}
     for name, points in named.items():
         if len(points) == 1:
             found[name] = points[0]
@@ -60,7 +59,7 @@ def distribution_of(point: Offer) -> str:
     """Return the name of the distribution that brings a kind; `local` for the project."""
     if isinstance(point, LocalObject):
         return LOCAL
-    return "" if point.dist is None else point.dist.name
+    return point.distribution
 
 
 def kind_named(name: str) -> ModelKind[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from handrail_storage import Caller, Place, parse_place
 from handrail_storage.backend import FOLDER
@@ -17,10 +18,8 @@ CALLER = Caller(
 )
 
 # Also in folders: a folder that was a target itself may be uploaded with all that is above it.
-_KEPT = re.compile(
-    rf"(?:.*/)?(?:{re.escape(FOLDER)}(?:/.*)?|\.handrail-probe-{RUN}(?:\.link)?)", re.DOTALL
-)
-_KEPT_BESIDE = re.compile(rf".*[^/]\.handrail-tmp-(?:{RUN}|copy)(?:\.second)?", re.DOTALL)
+_KEPT = rf"(?:.*/)?(?:{re.escape(FOLDER)}(?:/.*)?|\.handrail-probe-{RUN}(?:\.link)?)"
+_KEPT_BESIDE = rf".*[^/]\.handrail-tmp-(?:{RUN}|copy)(?:\.second)?"
 
 
 def parse_target(target: str) -> Place:
@@ -34,6 +33,12 @@ def parse_target(target: str) -> Place:
 
 def is_kept(target: Place, key: str) -> bool:
     """Return whether a key is one of those that Handrail uses itself."""
-    if _KEPT.fullmatch(key) is not None:
+    if _compiled(_KEPT).fullmatch(key) is not None:
         return True
-    return target.local and _KEPT_BESIDE.fullmatch(key) is not None
+    return target.local and _compiled(_KEPT_BESIDE).fullmatch(key) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # Not for plans, which look at no key.
+    return re.compile(pattern, re.DOTALL)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import re
 import select
 import subprocess
+import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -84,6 +86,8 @@ class AtTerminal:
             stdout=theirs if out is None else out,
             stderr=theirs,
             start_new_session=True,
+            # So that Ctrl-C, typed there, is a signal for all of its processes.
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # noqa: PLW1509
         )
         os.close(theirs)
 

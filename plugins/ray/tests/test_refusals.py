@@ -82,11 +82,11 @@ def test_ray_does_not_handle_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert signal.alarm(0) == 0
 
 
-@pytest.mark.parametrize(("slots", "asked"), [(2, 3), (6, 4), (100, 6)])
+@pytest.mark.parametrize(("slots", "asked"), [(2, 3), (9, 4), (100, 5)])
 def test_workers_start_while_nodes_are_checked(
     monkeypatch: pytest.MonkeyPatch, slots: int, asked: int
 ) -> None:
-    """As many at once as a share of the slots and the cores allow."""
+    """As many at once as a share of the slots and the cores allow: Ray starts one more itself."""
     sent: list[object] = []
     nodes = [cluster.Node("a", "10.0.0.1", 4.0), cluster.Node("b", "10.0.0.2", 1.0)]
     nodes.append(cluster.Node("c", "10.0.0.3", 0.5))

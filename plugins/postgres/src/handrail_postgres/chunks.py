@@ -25,7 +25,6 @@ from handrail_postgres.statements import (
 
 if TYPE_CHECKING:
     from handrail.executors import AttemptId, Note
-    from handrail.journal.backend.connection import Cursor
 
 _NAME = "handrail "  # What the label of a worker follows, in pg_stat_activity.
 _SERIALS = 32  # Bits of a token for its number; above them is the fence of the run.
@@ -78,9 +77,10 @@ class PostgresChunkSession:
                     # In this order: whoever forbids an attempt looks for its lock afterwards.
                     connection.execute(CHUNK_LOCK, (lock_of(attempt),))
                     found = connection.execute(CHUNK_MAY, values)
-                self._run_of(found, attempt)
+                self._run_of(found.fetchone(), attempt)
             except BaseException:
-                connection.execute(CHUNK_UNLOCK, (lock_of(attempt),))
+                if not self._session.lost:
+                    connection.execute(CHUNK_UNLOCK, (lock_of(attempt),))
                 raise
             self._at = (attempt, values)
 
@@ -93,7 +93,7 @@ class PostgresChunkSession:
         """
         with self._session.batch() as connection:
             attempt, values = self._now()
-            run = self._run_of(connection.execute(CHUNK_MAY, values), attempt)
+            run = self._run_of(connection.execute(CHUNK_MAY, values).fetchone(), attempt)
             place = (attempt.step, attempt.step_attempt, attempt.chunk, attempt.attempt)
             for note in notes:
                 change = ItemNoteChange(*place, note.item, note.key, encode(note.values, note.key))
@@ -109,7 +109,7 @@ class PostgresChunkSession:
         with self._session.using() as connection:
             if self._at is not None:
                 attempt, values = self._at
-                self._run_of(connection.execute(CHUNK_MAY, values), attempt)
+                self._run_of(connection.execute(CHUNK_MAY, values).fetchone(), attempt)
 
     def end(self) -> None:
         """Give back the lock.
@@ -131,15 +131,13 @@ class PostgresChunkSession:
             raise LeaseLostError("the attempt has ended; nothing more can be recorded in it")
         return self._at
 
-    def _run_of(self, found: Cursor, attempt: AttemptId) -> int:
-        row = found.fetchone()
+    def _run_of(self, row: tuple[int] | None, attempt: AttemptId) -> int:
         if row is None:
             raise LeaseLostError(
                 f"attempt {attempt.attempt} at chunk {attempt.chunk} of step '{attempt.step}' "
                 f"is not the current one in {self._session.shown}; this worker must stop"
             )
-        run: int = row[0]
-        return run
+        return row[0]
 
 
 class PostgresChunkFences:

@@ -310,7 +310,8 @@ def _on(node: str) -> Any:
 def _check_nodes(job: JobRef, slots: int) -> None:
     """Ask each node whether it can work; one that does not answer is asked again by each worker.
 
-    It is asked as often as it will have workers, so that all of them start at the same time.
+    It is asked so often that all of its workers start at the same time. Ray starts one more than
+    are asked for; a worker too many would start beside the first chunks.
 
     Raises:
         ExecutorError: A node cannot.
@@ -321,7 +322,8 @@ def _check_nodes(job: JobRef, slots: int) -> None:
     asked: dict[Any, str] = {}
     for node in known:
         on_node = task.options(scheduling_strategy=_on(node.id))
-        for _ in range(max(1, min(int(node.cpus), slots // len(known)))):
+        workers = min(int(node.cpus), slots // len(known))
+        for _ in range(max(1, workers - 1)):
             asked[on_node.remote(job)] = node.address
     ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE)
     for ref in ready:

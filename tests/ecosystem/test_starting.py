@@ -30,7 +30,9 @@ PREVIEWS = {"handrail.cli.preview", "handrail.cli.new_run", "handrail.plan.dry_r
 COLLECTIONS = 12
 # Contexts and results of steps, which users know as dataclasses. Defining one takes one percent of
 # an import of pydantic; what is made with `handrail.frozen` a twenty-fifth of that.
-FEW = 9
+FEW = 7
+# Modules of core. Each takes one part in a thousand of an import of pydantic, or two.
+MOST = {"help": 58, "plan": 108, "first line": 174}
 
 COUNTED = """
 import dataclasses, gc, io, os, sys
@@ -89,6 +91,11 @@ class Started(NamedTuple):
     modules: set[str]
     output: str
 
+    @property
+    def own(self) -> int:
+        """How many modules of core were imported."""
+        return sum(each.partition(".")[0] == "handrail" for each in self.modules)
+
     def has(self, modules: set[str]) -> set[str]:
         """Return those of `modules` that were imported."""
         return self.modules & modules
@@ -134,6 +141,7 @@ def test_help_needs_the_fields_of_an_action_alone(action: str, tmp_path: Path) -
     started = start(tmp_path, "run", action, "--help")
     assert started.validators == 0
     assert started.collections <= COLLECTIONS
+    assert started.own <= MOST["help"]
     steps = {f"{pack_of(action)}.{each}" for each in ("steps", "context")}
     theirs = {"handrail.plan.plan", "handrail.context", "handrail.packs.local"}
     assert not started.has(SLOW | PLANNING | RUNNING | steps | theirs | SEARCHING)
@@ -149,6 +157,7 @@ def test_a_plan_imports_the_steps_and_nothing_that_they_work_with(
     assert started.validators == (2 if action == "train" else 1)
     assert started.dataclasses <= FEW
     assert started.collections <= COLLECTIONS
+    assert started.own <= MOST["plan"]
     assert not started.has(SLOW | RUNNING | PREVIEWS | SEARCHING)
     assert not strangers(action, started)
 
@@ -166,6 +175,7 @@ def test_the_first_line_of_a_run_waits_for_no_step(action: str, tmp_path: Path) 
     assert started.validators == (2 if action == "train" else 1)
     assert started.dataclasses <= FEW
     assert started.collections <= COLLECTIONS
+    assert started.own <= MOST["first line"]
     assert not started.has(SLOW - {"logging"} | SEARCHING)
     assert not strangers(action, started)
 

@@ -106,7 +106,7 @@ def test_listing_imports_nothing(here: Path, command: str) -> None:
 
 def test_listed(handrail: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """The lists show the action, the eight steps and the pack."""
-    assert re.search("upload  on .*handrail-upload", handrail("actions").stdout)
+    assert re.search("upload +on .*handrail-upload", handrail("actions").stdout)
     listed = handrail("steps").stdout
     assert all(f"\n{name} " in listed for name in STEPS)
     assert "handrail-upload" in handrail("packs").stdout

@@ -60,7 +60,8 @@ class Run:
         overwrites: Whether it replaces what is there.
         later: The content that it wants in place of all others once it was killed; None: the same.
         status: What its journal says.
-        held: What it relies on, once it has completed.
+        holding: What it is going to rely on.
+        held: What it relies on, once its claim says so; it may be killed before it knows.
         actor: The process that works on it.
         equal: Called with key and content where it finds what it wants.
     """
@@ -72,6 +73,7 @@ class Run:
     later: int | None
     equal: Callable[[int, str, int], None]
     status: str = "new"
+    holding: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     actor: Actor | None = None
     doing: str = ""
@@ -123,8 +125,8 @@ class Run:
             return "interrupted"
         found = [self._place(store, claim, key, digest) for key, digest in self.wants.items()]
         held = [each for each in found if each is not None]
+        self.holding = {each.key: self.wants[each.key] for each in held}
         claim.hold(held)
-        self.held = {each.key: self.wants[each.key] for each in held}
         return "completed"
 
     def _place(self, store: Any, claim: Claim, key: str, digest: int) -> Held | None:

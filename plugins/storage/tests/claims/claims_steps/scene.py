@@ -106,19 +106,28 @@ class Scene:
         )
 
     def undo_all(self, order: Sequence[int]) -> None:
-        """Let all processes end, then undo all runs in this order, as often as they refuse."""
+        """Let all processes end, then undo all runs in this order, as often as they refuse.
+
+        Of runs that were killed and are in the way of each other, one is resumed.
+        """
         for run in self.runs:
             self.finish(run)
         for _ in range(_LATEST):
+            before = [run.status for run in self.runs]
             for number in order:
-                run = self.runs[number]
                 for command in ("undo", "prune"):
-                    if command in self.commands(run):
-                        self.begin(run, command)
-                        self.finish(run)
+                    self._do(self.runs[number], command)
             if all(run.status in _ENDS for run in self.runs):
                 return
+            after = [run.status for run in self.runs]
+            if before == after and "interrupted" in after:
+                self._do(self.runs[after.index("interrupted")], "resume")
         raise AssertionError(f"nothing frees {[run.status for run in self.runs]}")
+
+    def _do(self, run: Run, command: str) -> None:
+        if command in self.commands(run):
+            self.begin(run, command)
+            self.finish(run)
 
     def close(self) -> None:
         for run in self.runs:
@@ -177,6 +186,8 @@ class Scene:
             self.log.append(f"{run.uid}: {name}({shown})")
             if name in _CHANGES:
                 return self._change(run, name, arguments)
+            if name == "swap" and b'"state": "holds"' in arguments[1]:
+                return lambda swapped: self._holds(run) if swapped is not None else None
             if name == "remove" and arguments[0] == f"claims/{run.uid}/state":
                 return lambda removed: self._undone(run) if run.doing == "undo" else None
             return None
@@ -204,6 +215,9 @@ class Scene:
 
     def _found(self, number: int, key: str, digest: int) -> None:
         self.ghosts = self.ghosts.established(number, self.keys.index(key), digest)
+
+    def _holds(self, run: Run) -> None:
+        run.held = run.holding
 
     def _undone(self, run: Run) -> None:
         states = {each.run: each for each in claims_at(self.store)[0]}

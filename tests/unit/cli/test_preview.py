@@ -62,6 +62,16 @@ def always(context):
 @step
 def tell(context): ...
 
+@step(isolated=True, effects=False)
+def apart(context):
+    """Reads in a process of its own."""
+    return {"summary": "seen from there"}
+
+@step(isolated=True)
+def away(context):
+    open("sent", "w").close()
+
+alone = action("alone", [apart, away])
 sending = action("sending", [look, idle, Send(), Test(), count], params=Params)
 abreast = action("abreast", [look, parallel("both", [[Send()], [tell]])], params=Params)
 '''
@@ -116,6 +126,20 @@ def test_it_tells_what_a_dry_run_tells(sending, call, name):
     told = [line for line in dry.out.splitlines() if line.startswith("     ")]
     assert "     file 17" in told
     assert [line for line in preview.out.splitlines() if line.startswith("     ")] == told
+
+
+def test_isolated_steps_that_only_read_run_in_their_process(sending, call):
+    """What has effects is not even started there."""
+    before = world(sending)
+    done = call("plan", "sending.py:alone", "--preview")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-4:] == [
+        " ✓ apart  seen from there",
+        " ○ away",
+        "     not previewed",
+        "alone would run 2 steps; nothing was done",
+    ]
+    assert world(sending) == before
 
 
 def test_for_programs_it_is_one_document(sending, call):

@@ -17,8 +17,10 @@ import pytest
 from handrail_storage import Store, open_store
 from handrail_storage.backend import labels
 from handrail_storage.backend.labels import Label, stamp_of
+from handrail_storage.backend.small import marks_of
 
 OURS, THEIRS = "c1:epoch:run-1/save", "c1:epoch:run-2/save"
+ASIDE = ".handrail-target/aside/epoch/run-1/a"
 
 # Kills itself before the operation of the given number that changes something in the target.
 KILLED = """
@@ -34,7 +36,7 @@ found = store.stat("a")
 calls = {
     "create": lambda: store.create("new", b"created", "c1:epoch:run-1/save"),
     "replace": lambda: store.replace("a", b"replaced", "c1:epoch:run-1/save", found),
-    "set aside": lambda: store.set_aside("a", ".handrail-target/aside/a"),
+    "set aside": lambda: store.set_aside("a", ".handrail-target/aside/epoch/run-1/a"),
     "put over": lambda: store.put_over("other", "a", found),
     "delete": lambda: store.delete_found([found]),
 }
@@ -93,7 +95,7 @@ def test_a_kill_between_leaves_no_mark_of_another_content(
     """Each file has the mark and the digest of what is in it, and it is repeated to the end."""
     marks = {b"theirs": THEIRS, b"another": THEIRS, b"created": OURS, b"replaced": OURS}
     for _ in killed_at_each(store, operation, kind):
-        for key in ("a", "new", "other", ".handrail-target/aside/a"):
+        for key in ("a", "new", "other", ASIDE):
             content, found = store.read(key), store.stat(key)
             if content is None:
                 assert found is None
@@ -104,10 +106,12 @@ def test_a_kill_between_leaves_no_mark_of_another_content(
         # What a killed process has left is swept away, and takes no label with it.
         before = {each.key: store.stat(each.key) for each in store.listing()}
         for run in ("run-1", "run-2"):
-            store.abort_unfinished(["a", "new", "other", ".handrail-target/aside/a"], run)
+            store.abort_unfinished(["a", "new", "other"], run)
         assert {key: store.stat(key) for key in before} == before
-        names = [path.name for path in Path(store.address).rglob("*") if path.is_file()]
-        assert not [name for name in names if "tmp" in name]
+        root = Path(store.address)
+        assert not [path for path in root.rglob("*") if path.is_file() and "tmp" in path.name]
+        there = {marks_of(key) for key in ("a", "new", "other", ASIDE) if (root / key).exists()}
+        assert {f"marks/{each.name}" for each in root.glob(".handrail-target/marks/*")} <= there
 
 
 def test_the_last_file_takes_the_sidecars_with_it(store: Store) -> None:

@@ -55,6 +55,7 @@ REPLACING = [
     *(("set_aside", 1), ("set_aside", 3)),
     *(("seal", 1), ("delete_found", 1), ("discard_asides", 1)),
 ]
+IN_A_FOLDER = [("carry", 1), ("carry", 2)]  # Between a copy and the name that it gets.
 
 
 @ways
@@ -64,6 +65,8 @@ def test_killed_around_effects(make_scene, place, way):
     for kind in ("replacing", "pictures") if FULL else ("replacing",):
         scene = make_scene(kind, place)
         more = REPLACING if kind == "replacing" else []
+        if more and place == "folder":
+            more = [*more, *IN_A_FOLDER]
         for number, (call, nth) in enumerate(CALLS + more):
             for when in ("before", "after") if FULL else (("before", "after")[number % 2],):
                 scene.fresh()

@@ -16,6 +16,7 @@ from handrail_export.formats.tables import CsvFormat, ParquetFormat
 from handrail_export.manifest import Manifest
 from handrail_export.placing import Placing
 from handrail_storage.backend import LocalStore, ObjectStore
+from handrail_storage.backend.labels import Labels
 from handrail_storage.claims import Claim
 from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.ledger import Ledger
@@ -29,6 +30,7 @@ CALLS: dict[str, tuple[type[Any], ...]] = {
     **dict.fromkeys(("hold", "seal", "discard_asides"), (Claim,)),
     **dict.fromkeys(("put_wanted", "put", "put_held", "remove_epoch_if_last"), (Ledger,)),
     "_put": (Placing,),
+    "carry": (Labels,),
     "write": (CsvFormat, ParquetFormat, CocoFormat),
     "add": (Manifest,),
     "settle": (Manifest,),

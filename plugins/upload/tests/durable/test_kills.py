@@ -100,6 +100,18 @@ def test_killed_around_other_effects(
     upload.go_on(way, before)
 
 
+@ways
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
+def test_killed_between_a_copy_and_its_name(
+    scene: Any, make_upload: Any, fill: Any, when: str, way: str
+) -> None:
+    before = fill(scene, 10, replacing=True)
+    upload = make_upload(scene, if_exists="overwrite")
+    assert upload.do("run", call="carry", nth=2, when=when)["code"] == KILLED
+    upload.go_on(way, before)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(
     "call",

@@ -15,6 +15,7 @@ import pyarrow
 from killing.forks import at_call, carry_out, serve
 
 from handrail_storage.backend import unfinished
+from handrail_storage.backend.labels import Labels
 from handrail_storage.backend.small import SmallLocalFiles, SmallObjects
 from handrail_storage.claims import Claim, Claims
 from handrail_upload import DefaultUploadAction
@@ -30,6 +31,7 @@ STORAGES = (LocalStorage, ObjectStorage)
 CALLS: dict[str, tuple[type[Any], ...]] = {
     **dict.fromkeys(("put", "probe", "set_aside", "put_over", "delete_found"), STORAGES),
     **dict.fromkeys(("leave_folders",), STORAGES),
+    "carry": (Labels,),
     **dict.fromkeys(("ask", "undo"), (Claims,)),
     **dict.fromkeys(("hold", "seal"), (Claim,)),
     **dict.fromkeys(("swap", "create", "remove_all"), (SmallLocalFiles, SmallObjects)),

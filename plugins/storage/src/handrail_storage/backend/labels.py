@@ -215,10 +215,15 @@ class Labels:
                     _unlink(sidecar)
             self._prune(folder)
 
-    def sweep(self, path: str, key: str, run: str) -> None:
+    def sweep(self, path: str, key: str, run: str | None) -> None:
         """Remove the sidecars of files of a run that never got the name of a key.
 
         Those of other runs are removed once they are too old for files that are about to get it.
+
+        Args:
+            path: The file under the key, if any.
+            key: The key.
+            run: The run; None if nobody else gives files this name.
         """
         if self.has_sidecars():
             folder = self._folder_of(key)
@@ -226,7 +231,7 @@ class Labels:
             for sidecar in _paths(folder):
                 label = _parsed(sidecar)
                 is_needless = label != there or sidecar.endswith(".tmp")
-                if is_needless and (_is_of(label, run) or _is_old(sidecar)):
+                if is_needless and (run is None or _is_of(label, run) or _is_old(sidecar)):
                     _unlink(sidecar)
             self._prune(folder)
 

@@ -383,27 +383,52 @@ class LocalStore(LocalFolders):
     # Undoing
 
     def abort_unfinished(self, keys: Iterable[str], run: str) -> None:
-        """Remove the temporary names that killed processes have left."""
+        """Remove the temporary names that killed processes have left, also among the asides."""
         self._inside.forget()
         left: dict[str, set[str]] = {}  # By folder: with all keys, it would grow with them.
         sidecars = self._labels.has_sidecars()
+        asides = self._asides_of(run)
         for key in keys:
-            folder = key.rpartition("/")[0]
-            if folder not in left:
-                with self._converting_errors(folder or self.url):
-                    left[folder] = _temporary_names_in(os.path.dirname(self._path_in_page(key)))
-            if left[folder] or sidecars:
-                with self._converting_errors(key):
-                    self._abort(key, run, left[folder])
-                    if sidecars:
-                        self._labels.sweep(self._path(key), key, run)
+            self._abort(key, run, left, sidecars=sidecars)
+            for aside in asides:
+                self._abort(f"{aside}/{key}", None, left, sidecars=sidecars)
 
-    def _abort(self, key: str, run: str, left: set[str]) -> None:
-        for each in (run, COPY):
-            temporary = temporary_of(self._path_in_page(key), each)
-            for path in (temporary, f"{temporary}{SECOND}"):
-                if os.path.basename(path) in left:
-                    unlink(path)
+    def _asides_of(self, run: str) -> list[str]:
+        """Return the folders with what a run has set aside, one of each epoch."""
+        if not run:
+            return []
+        above = f"{FOLDER}/aside"
+        with self._converting_errors(above), suppress(*GONE):
+            epochs = os.listdir(self._path(above))
+            folders = [f"{above}/{epoch}/{run}" for epoch in epochs]
+            return [each for each in folders if os.path.isdir(self._path(each))]
+        return []
+
+    def _abort(
+        self, key: str, run: str | None, left: dict[str, set[str]], *, sidecars: bool
+    ) -> None:
+        """Remove what is left of a file that never got the name of a key.
+
+        Args:
+            key: The key.
+            run: The run that wrote it; None if nobody else writes under the key.
+            left: The temporary names in each folder that was looked at.
+            sidecars: Whether there are labels beside the files.
+        """
+        folder = key.rpartition("/")[0]
+        if folder not in left:
+            with self._converting_errors(folder or self.url):
+                left[folder] = _temporary_names_in(os.path.dirname(self._path_in_page(key)))
+        if not (left[folder] or sidecars):
+            return
+        with self._converting_errors(key):
+            for each in (COPY,) if run is None else (run, COPY):
+                temporary = temporary_of(self._path_in_page(key), each)
+                for path in (temporary, f"{temporary}{SECOND}"):
+                    if os.path.basename(path) in left[folder]:
+                        unlink(path)
+            if sidecars:
+                self._labels.sweep(self._path(key), key, run)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the files."""

@@ -67,16 +67,16 @@ def rows(case: dict[str, Any]) -> list[Row]:
 
 def phase(case: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the case with what one phase took, of measurements that each have several."""
+
+    def of_phase(measure: dict[str, Any] | None) -> dict[str, Any] | None:
+        if measure is None or "failed" in measure:
+            return measure
+        return {**measure, **measure[name]} if name in measure else None
+
     return {
         **case,
         "rows": [
-            {
-                **row,
-                "measures": [
-                    each if each is None or "failed" in each else {**each, **each[name]}
-                    for each in row["measures"]
-                ],
-            }
+            {**row, "measures": [of_phase(each) for each in row["measures"]]}
             for row in case["rows"]
         ],
     }

@@ -31,13 +31,15 @@ def shell(*options: str) -> tuple[str, ...]:
     return ("sh", "-c", CP, "sh", "{source}", "{target}", *options)
 
 
-def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: transfer.Way) -> dict[str, Any]:
+def measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: transfer.Way, **more: Any
+) -> dict[str, Any]:
     monkeypatch.setitem(transfer.WAYS, "some", way)
     source = transfer.Source(tmp_path / "source", 100)
     contender = transfer.Contender(label="some", peer=way.peer)
     case = transfer.case_of(transfer.Kind.of("local-100"), wanted=())
     pythons = {"handrail": Path(sys.executable)}
-    return transfer.Transfers(pythons, source, None, limit=60).measure(case, contender)
+    return transfer.Transfers(pythons, source, None, limit=60, **more).measure(case, contender)
 
 
 def test_whoever_copies_and_takes_back_has_figures_of_each_phase(
@@ -47,6 +49,17 @@ def test_whoever_copies_and_takes_back_has_figures_of_each_phase(
     found = measured(tmp_path, monkeypatch, way)
     assert set(found) == {*summary.PHASES, "version", "python"}
     assert all(found[phase]["clock"] > 0 for phase in summary.PHASES)
+
+
+def test_what_takes_hours_can_be_measured_without_its_undo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = transfer.Way("coreutils", shell(), ("false",))
+    found = measured(tmp_path, monkeypatch, way, phases=("first", "again"))
+    assert set(found) == {"first", "again", "version", "python"}
+    row = {"label": "some", "steps": 1, "floor": "", "ours": "", "remark": "", "measures": [found]}
+    case = {"name": "some", "title": "Some", "unit": "transfer", "rows": [row]}
+    assert tables.markdown(case, ("undo s", "undo x", "undo MB")).endswith("| some | - | - | - |")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, cast
@@ -75,15 +74,18 @@ def _check_types(skops: Any, content: bytes, allowed: Sequence[str], way_out: st
 
 def canonical(content: bytes) -> bytes:
     """Return a skops file with the same model, equal for equal models."""
-    with zipfile.ZipFile(io.BytesIO(content)) as source:
+    from zipfile import ZipFile, ZipInfo  # noqa: PLC0415 - slow, and not for plans
+
+    with ZipFile(io.BytesIO(content)) as source:
         schema = json.loads(source.read(_SCHEMA))
         renamed = _Renamed()
         ordered = renamed.node(schema)
         out = io.BytesIO()
-        with zipfile.ZipFile(out, "w") as target:
+        with ZipFile(out, "w") as target:
             for name, other in renamed.files.items():
-                target.writestr(_entry(other), _without_gaps(name, source.read(name)))
-            target.writestr(_entry(_SCHEMA), json.dumps(ordered))
+                content = _without_gaps(name, source.read(name))
+                target.writestr(ZipInfo(other, date_time=_NEVER), content)
+            target.writestr(ZipInfo(_SCHEMA, date_time=_NEVER), json.dumps(ordered))
     return out.getvalue()
 
 
@@ -102,10 +104,6 @@ def _without_gaps(name: str, content: bytes) -> bytes:
     out = io.BytesIO()
     np.save(out, clean, allow_pickle=False)
     return out.getvalue()
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    return zipfile.ZipInfo(name, date_time=_NEVER)
 
 
 class _Renamed:

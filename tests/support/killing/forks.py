@@ -61,6 +61,23 @@ def at_call(told: dict[str, Any], owners: Iterable[Any]) -> None:
         setattr(owner, name, count.around(getattr(owner, name)))
 
 
+CHANGES = ("os.setxattr", "os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
+"""The audit events of what changes a folder, but for files that are created."""
+
+
+def at_change(number: int) -> None:
+    """Kill the process before change number `number` that Python makes in any folder."""
+    count = iter(range(number - 1, 0, -1))
+    own = os.getpid()
+
+    def kill(event: str, args: tuple[Any, ...]) -> None:
+        made = event == "open" and isinstance(args[2], int) and args[2] & os.O_CREAT
+        if (made or event in CHANGES) and next(count, None) is None:
+            os.kill(own, signal.SIGKILL)
+
+    sys.addaudithook(kill)
+
+
 class Journal(SqliteJournal):
     """A journal whose process dies at its write number `at` to a run."""
 
@@ -129,6 +146,8 @@ def _child(work: Work, told: dict[str, Any], path: str) -> None:
         os.chdir(told["folder"])
         # Output of steps would be mixed with the answers and with the output of the tests.
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+            if told.get("change"):
+                at_change(told["change"])
             answer = work(told)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(answer, file)

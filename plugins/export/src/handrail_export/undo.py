@@ -21,7 +21,7 @@ from handrail_export.errors import ExportError
 from handrail_export.manifest import count_files, made_files
 from handrail_export.site import Site
 from handrail_storage import Capabilities, StorageError, Store, count_text, size_text
-from handrail_storage.claims import Claims, Held, Waiting
+from handrail_storage.claims import Claims, Held, Waiting, forget_cache
 from handrail_storage.containment import Notes
 from handrail_storage.manifests import remove_manifest
 
@@ -227,7 +227,7 @@ class InitializeUndo:
             for path in self.manifests:
                 remove_manifest(path)
             if self.folders:
-                forget_claims(Path(self.site.state.path, CACHE))
+                forget_cache(Path(self.site.state.path, CACHE))
             for folder in reversed(self.folders):
                 with suppress(OSError):
                     os.rmdir(folder)
@@ -289,12 +289,3 @@ class ConvertUndo:
             if sizes:
                 files = count_text(len(sizes), "file")
                 yield f"{files} deleted ({size_text(sum(sizes))}) that wait in {folder.parent}"
-
-
-def forget_claims(cache: Path) -> None:
-    """Delete what was read of the claims of others."""
-    if cache.is_dir() and not cache.is_symlink():
-        for path in (*cache.glob("*.gz"), *cache.glob("*.json")):
-            path.unlink(missing_ok=True)
-        with suppress(OSError):
-            cache.rmdir()

@@ -180,7 +180,8 @@ class Scene:
         """All is as it was, to the very files, and nothing is left on this machine."""
         assert self.recorded().row.outcome == "rolled_back"
         assert self.place.objects() == self.before
-        assert not (self.here / "state").exists()
+        left = sorted(self.here.glob("state/**/*")) if (self.here / "state").exists() else None
+        assert left is None
 
     @staticmethod
     def _comparable(contents: dict[str, bytes]) -> dict[str, bytes]:

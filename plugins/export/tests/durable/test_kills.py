@@ -15,6 +15,7 @@ KILLED = -signal.SIGKILL
 # All instants together take minutes; without HANDRAIL_FAULTS it is some of them.
 FULL = "HANDRAIL_FAULTS" in os.environ
 STEP, ROUNDS = (1, 12) if FULL else (9, 1)
+CHANGES = 1 if FULL else 23
 
 ways = pytest.mark.parametrize("way", ["resume", "rollback"])
 kinds = pytest.mark.parametrize("kind", ["rows", "replacing", "pictures"])
@@ -152,3 +153,31 @@ def test_foreign_file_at_a_recorded_key(make_scene):
     assert "is already at" in answer["message"]
     assert scene.place.contents()[key] == b"theirs"
     assert "images/scene_2.png" not in scene.place.contents()
+
+
+@ways
+@kinds
+def test_killed_before_each_change_of_a_folder(make_scene, kind, way):
+    """Also between a file and its name, its label, or what it replaces."""
+    scene = make_scene(kind)
+    for number in count(1, CHANGES):
+        scene.fresh()
+        if scene.do("run", change=number)["code"] != KILLED:
+            break
+        scene.go_on(way)
+    assert number > 20
+
+
+@kinds
+def test_undo_killed_before_each_change_of_a_folder(make_scene, kind):
+    scene = make_scene(kind)
+    for number in count(1, CHANGES):
+        scene.fresh()
+        assert scene.do("run", call="_put", nth=3, when="after")["code"] == KILLED
+        if scene.do("rollback", change=number)["code"] != KILLED:
+            break
+        if scene.recorded().row.outcome == "rolled_back":  # The journal alone was not closed yet.
+            scene.check_undone()
+        else:
+            scene.go_on("rollback")
+    assert number > 10

@@ -84,6 +84,40 @@ def test_killed_at_every_write_of_the_journal(
     assert at > 10
 
 
+@local
+@ways
+def test_killed_before_each_change_of_a_folder(scene: Any, training: Any, way: str) -> None:
+    """Also between a file and its name, or its label."""
+    before = scene.world()
+    files = files_of(scene, training(scene))
+    for number in count(1, STEP):
+        made = training(scene)
+        if made.do("run", change=number)["code"] != KILLED:
+            break
+        if made.recorded() is None:
+            assert scene.world() == before
+        else:
+            ended(scene, made, way, before, files)
+        scene.clear()
+    assert number > 10
+
+
+@local
+def test_undo_killed_before_each_change_of_a_folder(scene: Any, training: Any) -> None:
+    before = scene.world()
+    for number in count(1, STEP):
+        made = training(scene)
+        assert made.do("run", call="publish", nth=1)["code"] == KILLED
+        if made.do("rollback", change=number)["code"] != KILLED:
+            break
+        if made.recorded().row.outcome == "rolled_back":  # The journal alone was not closed yet.
+            assert scene.world() == before
+        else:
+            ended(scene, made, "rollback", before, {})
+        scene.clear()
+    assert number > 10
+
+
 @ways
 @whens
 @pytest.mark.parametrize(("call", "nth"), [("create", 1), ("create", 4), ("create", 5)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from handrail_upload.site import Site
     from handrail_upload.storage import Storage
 
-_CACHE = "claims"  # The folder in the state folder for what was read of the claims of others.
+CACHE = "claims"
+"""The folder in the state folder for what was read of the claims of others."""
 
 
 def claims_of(
@@ -45,7 +45,7 @@ def claims_of(
     Raises:
         StorageError: The target is malformed.
     """
-    cache = Path(context.site().state.path, _CACHE) if touches else None
+    cache = Path(context.site().state.path, CACHE) if touches else None
     claimant = context.claimant(name)
     if asks:
         claimant = replace(claimant, register=_register(context))
@@ -56,16 +56,6 @@ def _register(context: UploadContext) -> str:
     """Return what names the catalogue and the collection of a run to other runs; empty for none."""
     identity = context.use_catalogue().identity()
     return f"{identity} {context.collection or ''}" if identity else ""
-
-
-def forget_cache(context: UploadContext) -> None:
-    """Delete what was read of the claims of others."""
-    folder = Path(context.site().state.path, _CACHE)
-    if folder.is_dir() and not folder.is_symlink():
-        for path in (*folder.glob("*.gz"), *folder.glob("*.json")):
-            path.unlink(missing_ok=True)
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:

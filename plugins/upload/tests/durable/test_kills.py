@@ -18,6 +18,7 @@ KILLED = -signal.SIGKILL
 FULL = "HANDRAIL_FAULTS" in os.environ
 STEP, ROUNDS = (1, 12) if FULL else (5, 2)
 WRITES = 1 if FULL else 16  # Of those one, by each of the eight tests that do so.
+CHANGES = 1 if FULL else 17
 
 
 def points(scene: Any, shift: bool, step: int = STEP, first: int = 1) -> Iterator[int]:
@@ -53,6 +54,43 @@ def test_killed_at_every_write_of_the_journal(
             break
         upload.go_on(way, before)
     assert at > 10
+
+
+@ways
+@kinds
+@pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
+def test_killed_before_each_change_of_a_folder(
+    scene: Any, make_upload: Any, fill: Any, way: str, if_exists: str
+) -> None:
+    """Also between a file and its name, its label, or what it replaces."""
+    for number in count(1 if FULL else 1 + 5 * (way == "resume"), CHANGES):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        if upload.do("run", change=number)["code"] != KILLED:
+            break
+        if upload.recorded() is None:
+            assert upload.world() == before
+        else:
+            upload.go_on(way, before)
+    assert number > 20
+
+
+@kinds
+@pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
+def test_undo_killed_before_each_change_of_a_folder(
+    scene: Any, make_upload: Any, fill: Any, if_exists: str
+) -> None:
+    for number in count(1, CHANGES):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        assert upload.do("run", call="put", nth=9, when="after")["code"] == KILLED
+        if upload.do("rollback", change=number)["code"] != KILLED:
+            break
+        if upload.outcome == "rolled_back":  # The journal alone was not closed yet.
+            assert upload.world() == before
+        else:
+            upload.go_on("rollback", before)
+    assert number > 10
 
 
 @ways

@@ -7,6 +7,7 @@ in the folder `.handrail-target`; an object lives as long as a claim relies on i
 from __future__ import annotations
 
 from handrail_storage.backend.disk import FOLDER
+from handrail_storage.claims.cache import forget_cache
 from handrail_storage.claims.claim import Claim
 from handrail_storage.claims.claims import Claims, Preview, Waiting, claims_at, pruned_at
 from handrail_storage.claims.clock import Clock
@@ -42,6 +43,7 @@ __all__ = [
     "Wanted",
     "WantedList",
     "claims_at",
+    "forget_cache",
     "parse_mark",
     "pruned_at",
 ]

@@ -91,5 +91,22 @@ class Cache:
             os.replace(temporary, self._folder / name)
 
 
+def forget_cache(folder: Path) -> None:
+    """Delete what a `Cache` has kept, also what a killed process was about to, and its folder.
+
+    Whoever is about to keep something there keeps nothing. A folder with anything else in it stays.
+
+    Raises:
+        OSError: A file cannot be deleted.
+    """
+    if not folder.is_dir() or folder.is_symlink():
+        return
+    for pattern in ("*.gz", "*.json", "*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def _name_of(url: str) -> str:
     return f"{hashlib.sha256(url.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"

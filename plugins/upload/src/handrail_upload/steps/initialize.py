@@ -81,8 +81,9 @@ class InitializeStep(BaseStep[UploadContext]):
         return context.capabilities
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
+        from handrail_storage.claims import forget_cache
         from handrail_upload.catalogue import open_catalogue
-        from handrail_upload.claiming import forget_cache
+        from handrail_upload.claiming import CACHE
         from handrail_upload.manifest import forget_files_caches
         from handrail_upload.recorded import read_setup
 
@@ -97,7 +98,7 @@ class InitializeStep(BaseStep[UploadContext]):
         if recorded.manifest is not None:
             _remove_manifest(recorded.manifest, recorded.notes)
         if context.site().state.path in recorded.folders:
-            forget_cache(context)
+            forget_cache(Path(context.site().state.path, CACHE))
             forget_files_caches(Path(context.site().state.path))
         for folder in reversed(recorded.folders):
             with suppress(OSError):

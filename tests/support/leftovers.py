@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -34,8 +35,11 @@ def children() -> set[str]:
     """Return the processes that this one has started, also those that nobody has waited for."""
     if sys.platform != "linux":
         return set()
-    tasks = Path("/proc/self/task").iterdir()
-    return {child for task in tasks for child in (task / "children").read_text().split()}
+    while True:
+        # The processes of a thread that ends meanwhile become those of another one.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            tasks = [*Path("/proc/self/task").iterdir()]
+            return {child for task in tasks for child in (task / "children").read_text().split()}
 
 
 def descriptors() -> int:

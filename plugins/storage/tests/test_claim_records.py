@@ -19,6 +19,7 @@ from handrail_storage.claims import (
     State,
     Wanted,
     WantedList,
+    forget_cache,
     lists,
     parse_mark,
 )
@@ -229,3 +230,18 @@ def test_a_cache_keeps_only_what_was_used_last(tmp_path):
     for number in range(110):
         cache.keep(*WantedList.of([Wanted(key=f"k{number}")]).packed())
     assert len(list(tmp_path.glob("*.gz"))) == 100
+
+
+def test_a_cache_is_forgotten_with_what_a_kill_has_left(tmp_path):
+    """Its folder goes too, unless somebody else has put something there."""
+    folder = tmp_path / "claims"
+    cache = Cache(folder)
+    for name in (None, "notes.txt"):
+        cache.keep(*WantedList.of([Wanted(key="a")]).packed())
+        cache.keep_states("s3://bucket", [])
+        (folder / "abc.gz.4711.tmp").write_bytes(b"half")
+        if name is not None:
+            (folder / name).touch()
+        forget_cache(folder)
+        assert [path.name for path in folder.glob("*")] == [name] * (name is not None)
+        assert folder.exists() is (name is not None)

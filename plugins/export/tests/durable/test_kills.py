@@ -181,3 +181,15 @@ def test_undo_killed_before_each_change_of_a_folder(make_scene, kind):
         else:
             scene.go_on("rollback")
     assert number > 10
+
+
+@kinds
+def test_resume_killed_before_each_change_of_a_folder(make_scene, kind):
+    scene = make_scene(kind)
+    for number in count(1, CHANGES):
+        scene.fresh()
+        assert scene.do("run", call="_put", nth=2)["code"] == KILLED
+        if scene.do("resume", change=number)["code"] != KILLED:
+            break
+        scene.go_on("rollback" if number // CHANGES % 2 else "resume")
+    assert number > 10

@@ -103,6 +103,20 @@ def test_killed_before_each_change_of_a_folder(scene: Any, training: Any, way: s
 
 
 @local
+def test_resume_killed_before_each_change_of_a_folder(scene: Any, training: Any) -> None:
+    before = scene.world()
+    files = files_of(scene, training(scene))
+    for number in count(1, STEP):
+        made = training(scene)
+        assert made.do("run", call="write_whole", nth=2)["code"] == KILLED
+        if made.do("resume", change=number)["code"] != KILLED:
+            break
+        ended(scene, made, "rollback" if number // STEP % 2 else "resume", before, files)
+        scene.clear()
+    assert number > 10
+
+
+@local
 def test_undo_killed_before_each_change_of_a_folder(scene: Any, training: Any) -> None:
     before = scene.world()
     for number in count(1, STEP):

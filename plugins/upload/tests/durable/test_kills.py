@@ -77,6 +77,21 @@ def test_killed_before_each_change_of_a_folder(
 
 @kinds
 @pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
+def test_resume_killed_before_each_change_of_a_folder(
+    scene: Any, make_upload: Any, fill: Any, if_exists: str
+) -> None:
+    for number in count(1, CHANGES):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        assert upload.do("run", call="put", nth=5)["code"] == KILLED
+        if upload.do("resume", change=number)["code"] != KILLED:
+            break
+        upload.go_on("rollback" if number // CHANGES % 2 else "resume", before)
+    assert number > 10
+
+
+@kinds
+@pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
 def test_undo_killed_before_each_change_of_a_folder(
     scene: Any, make_upload: Any, fill: Any, if_exists: str
 ) -> None:

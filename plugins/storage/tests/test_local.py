@@ -140,6 +140,19 @@ def test_temporary_names_of_a_killed_process_are_removed(store: Store) -> None:
     assert os.listdir(store.address) == ["a.handrail-tmp-run-2"]
 
 
+def test_those_of_copies_are_removed_and_a_link_among_the_asides_is_not_followed(
+    store: Store, tmp_path: Path
+) -> None:
+    asides = Path(store.address, ".handrail-target", "aside")
+    for folder in (asides / "epoch" / "run-1", tmp_path / "theirs" / "run-1"):
+        folder.mkdir(parents=True)
+        (folder / "a.handrail-tmp-copy").touch()
+    (asides / "door").symlink_to(tmp_path / "theirs")
+    store.abort_unfinished(["a"], "run-1")
+    assert os.listdir(asides / "epoch" / "run-1") == []
+    assert os.listdir(tmp_path / "theirs" / "run-1") == ["a.handrail-tmp-copy"]
+
+
 def test_a_file_that_is_edited_in_place_is_no_longer_ours(store: Store) -> None:
     """An edit keeps the attributes, so the label alone says nothing."""
     store.create("a", b"ours", OURS)

@@ -398,8 +398,12 @@ class LocalStore(LocalFolders):
         if not run:
             return []
         above = f"{FOLDER}/aside"
-        with self._converting_errors(above), suppress(*GONE):
-            epochs = os.listdir(self._path(above))
+        with (
+            self._converting_errors(above),
+            suppress(*GONE),
+            os.scandir(self._path(above)) as found,
+        ):
+            epochs = [each.name for each in found if each.is_dir(follow_symlinks=False)]
             folders = [f"{above}/{epoch}/{run}" for epoch in epochs]
             return [each for each in folders if os.path.isdir(self._path(each))]
         return []

@@ -18,6 +18,7 @@ STEP, ROUNDS = (1, 12) if FULL else (9, 1)
 CHANGES = 1 if FULL else 23
 
 ways = pytest.mark.parametrize("way", ["resume", "rollback"])
+again = pytest.mark.parametrize("what", ["resume", "rollback"])
 kinds = pytest.mark.parametrize("kind", ["rows", "replacing", "pictures"])
 only_full = pytest.mark.skipif(not FULL, reason="HANDRAIL_FAULTS is not set")
 places = pytest.mark.parametrize(
@@ -169,27 +170,17 @@ def test_killed_before_each_change_of_a_folder(make_scene, kind, way):
 
 
 @kinds
-def test_undo_killed_before_each_change_of_a_folder(make_scene, kind):
+@again
+def test_killed_again_before_each_change_of_a_folder(make_scene, kind, what):
+    """A resume and an undo that are cut short there are gone on with as well."""
     scene = make_scene(kind)
     for number in count(1, CHANGES):
         scene.fresh()
         assert scene.do("run", call="_put", nth=3, when="after")["code"] == KILLED
-        if scene.do("rollback", change=number)["code"] != KILLED:
+        if scene.do(what, change=number)["code"] != KILLED:
             break
         if scene.recorded().row.outcome == "rolled_back":  # The journal alone was not closed yet.
             scene.check_undone()
         else:
-            scene.go_on("rollback")
-    assert number > 10
-
-
-@kinds
-def test_resume_killed_before_each_change_of_a_folder(make_scene, kind):
-    scene = make_scene(kind)
-    for number in count(1, CHANGES):
-        scene.fresh()
-        assert scene.do("run", call="_put", nth=2)["code"] == KILLED
-        if scene.do("resume", change=number)["code"] != KILLED:
-            break
-        scene.go_on("rollback" if number // CHANGES % 2 else "resume")
+            scene.go_on(what if number // CHANGES % 2 else "rollback")
     assert number > 10

@@ -103,31 +103,24 @@ def test_killed_before_each_change_of_a_folder(scene: Any, training: Any, way: s
 
 
 @local
-def test_resume_killed_before_each_change_of_a_folder(scene: Any, training: Any) -> None:
+@pytest.mark.parametrize(
+    ("what", "call", "nth"), [("resume", "write_whole", 2), ("rollback", "publish", 1)]
+)
+def test_killed_again_before_each_change_of_a_folder(
+    scene: Any, training: Any, what: str, call: str, nth: int
+) -> None:
+    """A resume and an undo that are cut short there are gone on with as well."""
     before = scene.world()
     files = files_of(scene, training(scene))
     for number in count(1, STEP):
         made = training(scene)
-        assert made.do("run", call="write_whole", nth=2)["code"] == KILLED
-        if made.do("resume", change=number)["code"] != KILLED:
+        assert made.do("run", call=call, nth=nth)["code"] == KILLED
+        if made.do(what, change=number)["code"] != KILLED:
             break
-        ended(scene, made, "rollback" if number // STEP % 2 else "resume", before, files)
-        scene.clear()
-    assert number > 10
-
-
-@local
-def test_undo_killed_before_each_change_of_a_folder(scene: Any, training: Any) -> None:
-    before = scene.world()
-    for number in count(1, STEP):
-        made = training(scene)
-        assert made.do("run", call="publish", nth=1)["code"] == KILLED
-        if made.do("rollback", change=number)["code"] != KILLED:
-            break
-        if made.recorded().row.outcome == "rolled_back":  # The journal alone was not closed yet.
+        if made.outcome == "rolled_back":  # The journal alone was not closed yet.
             assert scene.world() == before
         else:
-            ended(scene, made, "rollback", before, {})
+            ended(scene, made, what if number // STEP % 2 else "rollback", before, files)
         scene.clear()
     assert number > 10
 

@@ -76,35 +76,22 @@ def test_killed_before_each_change_of_a_folder(
 
 
 @kinds
+@pytest.mark.parametrize("what", ["resume", "rollback"])
 @pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
-def test_resume_killed_before_each_change_of_a_folder(
-    scene: Any, make_upload: Any, fill: Any, if_exists: str
+def test_killed_again_before_each_change_of_a_folder(
+    scene: Any, make_upload: Any, fill: Any, what: str, if_exists: str
 ) -> None:
-    for number in count(1, CHANGES):
-        before = fill(scene, 10, replacing=if_exists == "overwrite")
-        upload = make_upload(scene, if_exists=if_exists)
-        assert upload.do("run", call="put", nth=5)["code"] == KILLED
-        if upload.do("resume", change=number)["code"] != KILLED:
-            break
-        upload.go_on("rollback" if number // CHANGES % 2 else "resume", before)
-    assert number > 10
-
-
-@kinds
-@pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
-def test_undo_killed_before_each_change_of_a_folder(
-    scene: Any, make_upload: Any, fill: Any, if_exists: str
-) -> None:
+    """A resume and an undo that are cut short there are gone on with as well."""
     for number in count(1, CHANGES):
         before = fill(scene, 10, replacing=if_exists == "overwrite")
         upload = make_upload(scene, if_exists=if_exists)
         assert upload.do("run", call="put", nth=9, when="after")["code"] == KILLED
-        if upload.do("rollback", change=number)["code"] != KILLED:
+        if upload.do(what, change=number)["code"] != KILLED:
             break
         if upload.outcome == "rolled_back":  # The journal alone was not closed yet.
             assert upload.world() == before
         else:
-            upload.go_on("rollback", before)
+            upload.go_on(what if number // CHANGES % 2 else "rollback", before)
     assert number > 10
 
 

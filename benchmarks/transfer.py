@@ -27,10 +27,11 @@ They do not promise the same, so a ratio is what the rest costs, too:
   the checks of the transport. Their removal is a listing and bulk requests.
 
 Handrail, obstore and boto3 send eight files at a time, rclone by itself four, and also eight here;
-s3fs decides itself. The server is Debian's radosgw with its data in SQLite, on the same machine. It
-confuses parts of a file that arrive at a time, so all send one part at a time, of 8 MiB unless the
-tool as it comes has another size. Also then it gives back the last part in place of the others, so
-what has arrived is checked by ETags.
+s3fs decides itself. The server is Debian's radosgw with its data in SQLite, on the same machine;
+each contender has a new one, so that none pays for what others have left there. It confuses parts
+of a file that arrive at a time, so all send one part at a time, of 8 MiB unless the tool as it
+comes has another size. Also then it gives back the last part in place of the others, so what has
+arrived is checked by ETags.
 
     python benchmarks/transfer.py --json transfer.json      all but the long cases
     python benchmarks/transfer.py --cases long --json transfer.json
@@ -186,8 +187,7 @@ class Kind(NamedTuple):
         if self.files > 100_000:
             return 1
         if self.where == "radosgw":
-            # 1 GiB takes the server 22 GB for a round, which it does not give back.
-            return 2 if self.files == 1 else 5 if self.files <= MANY else 1
+            return 5 if self.files <= MANY else 1
         return 3 if self.files > MANY else 5
 
     @property
@@ -310,13 +310,6 @@ class Bucket:
         found: str = self._client.head_object(Bucket=self._bucket, Key=f"bench/{key}")["ETag"]
         return found
 
-    def clear(self) -> None:
-        """Remove what is left."""
-        for page in self._pages():
-            if page:
-                objects = {"Objects": [{"Key": key} for key in page]}
-                self._client.delete_objects(Bucket=self._bucket, Delete=objects)
-
 
 @contextlib.contextmanager
 def own_disk(folder: Path) -> Generator[None]:
@@ -341,7 +334,7 @@ class Transfers:
     Args:
         pythons: The interpreters of the environments, by name.
         source: What is copied.
-        server: The S3 server; None for a local folder.
+        where: The target, `local` or `radosgw`; each contender has a server of its own.
         limit: After that many seconds, a process is ended.
         cold: Whether the page cache is dropped before each process.
         pause: Seconds before each contender; None gives each a disk of its own.
@@ -352,7 +345,7 @@ class Transfers:
         self,
         pythons: Mapping[str, Path],
         source: Source,
-        server: Any,
+        where: str,
         *,
         limit: float,
         cold: bool = False,
@@ -361,7 +354,7 @@ class Transfers:
     ) -> None:
         self._pythons = pythons
         self._source = source
-        self._server = server
+        self._where = where
         self._limit = limit
         self._cold = cold
         self._pause = pause
@@ -369,15 +362,11 @@ class Transfers:
 
     @contextlib.contextmanager
     def _target(self, home: Path) -> Generator[Target]:
-        if self._server is None:
+        if self._where == "local":
             yield Folder(home / "target")
             return
-        bucket = Bucket(self._server)
-        try:
-            yield bucket
-        finally:
-            if self._source.count <= MANY:  # More take the server longer than all that is measured.
-                bucket.clear()
+        with running_radosgw() as server:
+            yield Bucket(server)
 
     def measure(self, case: Case, contender: Contender) -> Measure:
         """Return what each phase took, or why there are no figures."""
@@ -535,22 +524,20 @@ def main() -> None:
             source = Source(Path(folder, "source"), count)
             for kind in cases:
                 began = time.monotonic()
-                with contextlib.ExitStack() as stack:
-                    remote = kind.where == "radosgw"
-                    alone = given.pause is None and os.geteuid() == 0 and not remote
-                    pause = kind.pause if given.pause is None else given.pause
-                    transfers = Transfers(
-                        pythons,
-                        source,
-                        stack.enter_context(running_radosgw()) if remote else None,
-                        limit=given.limit,
-                        cold=kind.cold,
-                        pause=None if alone else pause,
-                        phases=given.phases,
-                    )
-                    case = case_of(kind, given.only)
-                    found = measured(case, transfers, missing, given.rounds or kind.rounds)
-                    found["pause"] = None if alone else pause
+                alone = given.pause is None and os.geteuid() == 0 and kind.where == "local"
+                pause = kind.pause if given.pause is None else given.pause
+                transfers = Transfers(
+                    pythons,
+                    source,
+                    kind.where,
+                    limit=given.limit,
+                    cold=kind.cold,
+                    pause=None if alone else pause,
+                    phases=given.phases,
+                )
+                case = case_of(kind, given.only)
+                found = measured(case, transfers, missing, given.rounds or kind.rounds)
+                found["pause"] = None if alone else pause
                 print(printed(found), flush=True)
                 print(f"in {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
                 if given.json:

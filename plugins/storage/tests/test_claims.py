@@ -14,13 +14,14 @@ import tracemalloc
 import uuid
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from unittest import mock
 
 import pytest
 
 from handrail import PrunedRun
 from handrail_storage import StorageError, open_store
+from handrail_storage.backend import contents
 from handrail_storage.backend.small import SmallObjects
 from handrail_storage.claims import (
     Claimant,
@@ -42,7 +43,7 @@ from handrail_storage.claims import (
 )
 from handrail_storage.claims.ledger import Ledger
 from handrail_storage.claims.pruning import release
-from handrail_storage.claims.survey import Survey
+from handrail_storage.claims.reliance import Reliance
 
 
 @dataclass
@@ -172,7 +173,7 @@ def test_an_undo_leaves_what_another_run_has_found_equal(runs):
 
 def test_an_undo_finds_who_relies_on_an_object_on_whatever_page_it_is(runs, monkeypatch):
     """Lists of others are read page by page with its own; if it is not told which, only slower."""
-    monkeypatch.setattr(Survey, "turn_to", lambda self, goals: None)
+    monkeypatch.setattr(Reliance, "turn_to", lambda self, keys: None)
     monkeypatch.setattr(lists, "PAGE", 2)
     first = runs.run(1).complete(**{key: key for key in "abcdefgh"})
     runs.run(2).complete(**{key: key for key in "acdfgh"})
@@ -743,15 +744,23 @@ def test_a_list_that_leads_out_of_the_target_is_refused(runs):
         run.undo()
 
 
+def reading(monkeypatch):
+    """Return the names of the small objects that are read from now on."""
+    reads = []
+
+    def told(read):
+        return lambda self, name: (reads.append(name), read(self, name))[1]
+
+    for each in ("get", "content"):
+        monkeypatch.setattr(SmallObjects, each, told(getattr(SmallObjects, each)))
+    return reads
+
+
 def test_claims_of_others_are_read_once(tmp_path, monkeypatch):
     """A night costs no more the more nights there were: their claims have not changed."""
     runs = Runs(f"memory://{uuid.uuid4()}/at")
     counts = []
-    reads = []
-    original = SmallObjects.get
-    monkeypatch.setattr(
-        SmallObjects, "get", lambda self, name: (reads.append(name), original(self, name))[1]
-    )
+    reads = reading(monkeypatch)
     for number in range(1, 8):
         reads.clear()
         run = runs.run(number, cache=tmp_path / "cache").complete(a="1", b="2")
@@ -766,11 +775,7 @@ def test_runs_on_which_a_run_relies_are_told_by_as_few_lists_as_that_takes(tmp_p
     runs.run(1).complete(a="1", b="2", x="x")
     runs.run(2).complete(a="1", b="2", y="y")
     runs.run(3).complete(a="1", z="z")
-    reads = []
-    original = SmallObjects.get
-    monkeypatch.setattr(
-        SmallObjects, "get", lambda self, name: (reads.append(name), original(self, name))[1]
-    )
+    reads = reading(monkeypatch)
 
     def told(number, new, **files):
         run = runs.run(number).complete(**files, **{new: new})
@@ -804,13 +809,31 @@ def test_a_list_that_is_there_is_not_packed_or_written_again(runs, monkeypatch):
         runs.run(3).complete(a="1", c="2")
 
 
-def test_claims_of_more_keys_take_no_more_memory_or_calls_for_each(runs):
-    """Texts are worked on in pages: nothing is made for each key of a night like the last one."""
+class Cost(NamedTuple):
+    """What something takes: bytes at a time, and calls."""
 
-    def night(number, keys):
-        listed = [f"d{each // 500:04}/f{each:06}.bin" for each in range(keys)]
-        wanted = [f'["{key}",null]' for key in listed]
-        held = [f'["{key}",1024,"{"0" * 64}",null]' for key in listed]
+    peak: int
+    calls: int
+
+
+def lines_of(keys):
+    """Return the keys of a run, and the lines of what it wants and holds."""
+    listed = [f"d{each // 500:04}/f{each:06}.bin" for each in range(keys)]
+    digests = [hashlib.sha256(key.encode()).hexdigest() for key in listed]  # Nothing packs them.
+    wanted = [f'["{key}",null]' for key in listed]
+    return wanted, [f'["{key}",1024,"{d}",null]' for key, d in zip(listed, digests, strict=True)]
+
+
+def test_claims_of_more_keys_take_no_more_memory_or_calls_for_each(runs, monkeypatch):
+    """Texts are worked on in pages: nothing is made for each key of a night like the last one.
+
+    Nor is a list in memory while it is sent, or is read.
+    """
+    monkeypatch.setattr(contents, "_SMALL", 1 << 12)
+
+    def night(number, keys, last="1024"):
+        wanted, held = lines_of(keys)
+        held[-1] = held[-1].replace("1024", last)
         run = runs.run(number)
         profile = cProfile.Profile()
         tracemalloc.start()
@@ -821,31 +844,35 @@ def test_claims_of_more_keys_take_no_more_memory_or_calls_for_each(runs):
         profile.disable()
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        return peak, sum(each.callcount for each in profile.getstats())
+        return Cost(peak, sum(each.callcount for each in profile.getstats()))
 
     few, many = 5_000, 50_000
     night(0, few)
-    peak, calls = night(1, few)
-    night(2, many)
-    more_peak, more_calls = night(3, many)
-    assert more_calls - calls < 2 * (many - few)
-    assert more_peak - peak < 20 * (many - few)
+    few_alike, few_other = night(1, few), night(2, few, last="1025")
+    night(3, many)
+    alike, other = night(4, many), night(5, many, last="1025")
+    assert alike.calls - few_alike.calls < 2 * (many - few)
+    assert alike.peak - few_alike.peak < 20 * (many - few)
+    assert other.peak - few_other.peak < 20 * (many - few)
 
 
 def test_an_undo_of_more_keys_takes_no_more_memory(runs, monkeypatch):
-    """Its list, and that of what it has put, are read in pages beside those of others."""
+    """Its list, and that of what it has put, are read in pages beside those of others.
+
+    Nor are keys under which nothing was, and which are looked at again for requests in flight.
+    """
     monkeypatch.setattr(lists, "PAGE", 100)
+    monkeypatch.setattr(contents, "_SMALL", 1 << 12)
+    monkeypatch.setattr("handrail_storage.backend.objects.MEMORY_LAG", 1.0)
 
     def undo(number, keys):
-        listed = [f"d{each // 500:04}/f{each:06}.bin" for each in range(keys)]
-        wanted = [f'["{key}",null]' for key in listed]
-        held = [f'["{key}",1024,"{"0" * 64}",null]' for key in listed]
+        wanted, held = lines_of(keys)
         others = runs.run(number + 1)
         others.claims.ask(WantedList(lambda: wanted)).hold(HeldList(lambda: held))
         run = runs.run(number)
         run.claims.ask(WantedList(lambda: wanted)).hold(HeldList(lambda: held[1:]))
         tracemalloc.start()
-        undone = run.claims.undo().run(made=HeldList(lambda: held))
+        undone = run.claims.undo().run(made=HeldList(lambda: held), late=True)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert undone == ClaimUndone()
@@ -856,6 +883,25 @@ def test_an_undo_of_more_keys_takes_no_more_memory(runs, monkeypatch):
     undo(0, few)
     peak = undo(2, few)
     assert undo(4, many) - peak < 20 * (many - few)
+
+
+def test_what_arrives_late_is_found_on_whatever_page_its_key_is(monkeypatch):
+    """Where nothing was, it is looked again, and nothing is counted twice."""
+    monkeypatch.setattr(lists, "PAGE", 3)
+    monkeypatch.setattr("handrail_storage.backend.objects.MEMORY_LAG", 1.0)
+    runs = Runs(f"memory://{uuid.uuid4()}/at")
+    run = runs.run(1)
+    claim = run.ask(*"abcdefghi")
+    run.put(**dict.fromkeys("aei", "1"))
+    runs.store.create("f", b"theirs", "somebody else")
+
+    def arrive(seconds):
+        runs.store.create("h", b"late", claim.mark("put"))
+
+    runs.time.sleep = arrive
+    undone = run.undo(late=True)
+    assert (undone.deleted, undone.foreign) == (4, 1)
+    assert runs.there() == {"f": "theirs"}
 
 
 def test_a_key_at_which_the_storage_refuses_does_not_keep_an_undo_from_the_others(tmp_path):

@@ -34,6 +34,24 @@ def test_what_was_written_is_read_as_often_as_needed(size: int, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_a_content_is_compared_and_given_as_memory(size: int) -> None:
+    """Whether it is in memory or on the disk; the memory outlives the content."""
+
+    def content(whole: bytes) -> Content:
+        writing = Writing()
+        writing.write(whole)
+        return writing.done()
+
+    whole = drawn(size)
+    assert content(whole).is_same(content(whole))
+    assert not content(whole).is_same(content(whole + b"more"))
+    assert not content(whole + b"more").is_same(content(whole))
+    if whole:
+        assert not content(whole).is_same(content(whole[:-1] + b"\xff"))
+    assert content(whole).buffer() == whole
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_a_content_stays_when_its_file_is_replaced(size: int, tmp_path: Path) -> None:
     path, whole = tmp_path / "file", drawn(size)
     path.write_bytes(whole)

@@ -126,9 +126,13 @@ class Transfer:
             SourceError: A file that had arrived has changed since, or cannot be read.
         """
         self._use_placing().find_copies()
-        part_size, left = self._sending.part_size, self.manifest.files(*UNSETTLED)
-        keys = [each.key for each in left if self.storage.may_leave_parts(each.size, part_size)]
-        self.storage.abort_unfinished(keys, self._sending.run)
+        part_size = self._sending.part_size
+        torn = (
+            each.key
+            for each in self.manifest.files(*UNSETTLED)
+            if each.state == REPLACE or self.storage.may_leave_parts(each.size, part_size)
+        )
+        self.storage.abort_unfinished(torn, self._sending.run)
         lookers = ThreadPoolExecutor(_LOOKERS if self.storage.threads else 1)
         with Made(self.storage, self.manifest) as made, lookers as pool:
             try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from handrail_storage import StorageError, size_text
 from handrail_storage.claims import Claims, HeldList, Undoing
-from handrail_upload.manifest import sent_lines_in, sizes_in
+from handrail_upload.manifest import REPLACE, sent_lines_in, sizes_in
 from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Storage
 
@@ -23,7 +23,7 @@ def undo_transfer(
     made: HeldList | None,
     *,
     killed: bool = False,
-    whole: Container[str] = (),
+    torn: Iterable[str] | None = None,
     tell: Tell = lambda done, total: None,
 ) -> str:
     """Undo a transfer; safe to repeat.
@@ -34,7 +34,7 @@ def undo_transfer(
         recorded: Its rollback data.
         made: What it has stored by the list of its files; None without the list.
         killed: Whether a killed process may have left requests in flight, or incomplete files.
-        whole: Keys under which it cannot have left incomplete files; see `whole_in`.
+        torn: Keys under which it may have left them; see `torn_in`. None for all.
         tell: Called with the number of keys that are done, and of all.
 
     Returns:
@@ -53,7 +53,7 @@ def undo_transfer(
     keys = undoing.keys
     # In a folder, an interrupt may come between the creation of a file and its removal.
     if killed or storage.local:
-        storage.abort_unfinished((key for key in keys if key not in whole), recorded.claim)
+        storage.abort_unfinished(keys if torn is None else torn, recorded.claim)
     done = undoing.run(made=made, late=killed, progress=tell)
     folders = (f"{each}/" for each in keys.extent.folders if each)
     storage.leave_folders(folders, recorded.folders)
@@ -75,15 +75,25 @@ def made_in(manifest: Path) -> HeldList | None:
     return made
 
 
-def whole_in(manifest: Path, storage: Storage, part_size: int) -> set[str]:
-    """Return the keys of files that are there completely or not at all, by the list of files."""
+def torn_in(manifest: Path, storage: Storage, part_size: int) -> list[str] | None:
+    """Return the keys of files that may be incomplete at the target, by the list of files.
+
+    Others are there completely or not at all.
+
+    Returns:
+        None if that is not known of any file.
+    """
     if storage.local or not manifest.is_file():
-        return set()
+        return None
     try:
-        sizes = list(sizes_in(manifest))
+        # What a file replaces may be large, and is set aside first.
+        return [
+            key
+            for key, size, state in sizes_in(manifest)
+            if state == REPLACE or storage.may_leave_parts(size, part_size)
+        ]
     except sqlite3.Error:
-        return set()
-    return {key for key, size in sizes if not storage.may_leave_parts(size, part_size)}
+        return None
 
 
 def describe_undo(claims: Claims, storage: Storage, manifest: Path) -> Iterator[str]:

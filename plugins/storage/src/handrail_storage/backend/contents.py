@@ -49,6 +49,27 @@ class Content:
         """Return it whole."""
         return self._of if isinstance(self._of, bytes) else self.opened().read()
 
+    def buffer(self) -> memoryview:
+        """Return it for a client that takes nothing but memory.
+
+        Of a file, that is its pages, which the system can take back at any time.
+        """
+        if isinstance(self._of, bytes):
+            return memoryview(self._of)
+        import mmap  # noqa: PLC0415 - most are small
+
+        return memoryview(mmap.mmap(self._of, 0, access=mmap.ACCESS_READ))
+
+    def is_same(self, other: Content) -> bool:
+        """Return whether another content is equal, reading both a block at a time."""
+        mine, theirs = self.opened(), other.opened()
+        while True:
+            block = mine.read(_BLOCK)
+            if block != theirs.read(_BLOCK):
+                return False
+            if not block:
+                return True
+
     def write_to(self, file: IO[bytes]) -> None:
         """Write it into a file, a block at a time."""
         source = self.opened()
@@ -80,14 +101,14 @@ class Writing:
     def __init__(self) -> None:
         self._file: IO[bytes] = BytesIO()
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | memoryview) -> None:
         """Take the next bytes."""
-        self._file.write(block)
-        if isinstance(self._file, BytesIO) and self._file.tell() > _SMALL:
+        if isinstance(self._file, BytesIO) and self._file.tell() + len(block) > _SMALL:
             import tempfile  # noqa: PLC0415 - most are small
 
             begun, self._file = self._file, tempfile.TemporaryFile()  # noqa: SIM115 - see `done`
             self._file.write(begun.getbuffer())
+        self._file.write(block)
 
     def done(self) -> Content:
         """Return all of it; nothing can be added any more."""
@@ -98,6 +119,6 @@ class Writing:
             return Content(os.dup(file.fileno()))
 
 
-def bytes_of(content: bytes | Content) -> bytes:
-    """Return a content whole."""
-    return content if isinstance(content, bytes) else content.read()
+def content_of(content: bytes | Content) -> Content:
+    """Return a content that may be given as bytes."""
+    return Content(content) if isinstance(content, bytes) else content

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -335,10 +336,14 @@ class ObjectStore(Store):
         return delete_unchanged(self.requests, found, conditional=conditional, progress=progress)
 
     def abort_unfinished(self, keys: Iterable[str], run: str) -> None:
-        """Abort uploads in parts under these keys that a killed process of the run had begun."""
-        paths = set(map(self.requests.path, keys)) if self.place.scheme == "s3" else None
-        if paths:
-            abort_unfinished(self.place, paths, run)
+        """Abort uploads in parts that a killed process of the run had begun.
+
+        Those under these keys, and of what it sets aside. Nothing is asked if there are no keys.
+        """
+        paths = map(self.requests.path, keys)
+        first = next(paths, None) if self.place.scheme == "s3" else None
+        if first is not None:
+            abort_unfinished(self.place, chain([first], paths), run)
 
 
 def _etag(replacing: Listed | None) -> str | None:

@@ -21,7 +21,7 @@ def put_unless_taken(
     requests: Requests,
     capabilities: Capabilities,
     key: str,
-    content: bytes,
+    content: bytes | memoryview,
     attributes: Attributes,
     *,
     replacing: str | None,

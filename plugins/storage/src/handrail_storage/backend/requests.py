@@ -247,7 +247,9 @@ class Requests:
             part_size=int(part_size) if part_size.isdecimal() else None,
         )
 
-    def put(self, key: str, content: bytes, attributes: Attributes, mode: Any) -> str | None:
+    def put(
+        self, key: str, content: bytes | memoryview, attributes: Attributes, mode: Any
+    ) -> str | None:
         """Put an object once, in one request; return its ETag."""
         import obstore  # noqa: PLC0415 - see above
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import frozen
-from handrail_storage.backend.contents import Content, bytes_of
+from handrail_storage.backend.contents import Content, Writing, content_of
 from handrail_storage.backend.disk import (
     FOLDER,
     beside,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from handrail_storage.stored import Capabilities, Stored
 
 _TEMPORARY, _SPARE = ".tmp", ".spare"
+_BLOCK = 1 << 16
 _GROWTH = 4096  # Bytes by which a file may become larger when it is replaced.
 _ATTRIBUTES: Attributes = {"Content-Type": "application/json"}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -74,14 +75,13 @@ class SmallFiles(ABC):
             StorageError: The storage failed or refused.
         """
 
+    @abstractmethod
     def content(self, name: str) -> Content | None:
         """Return the content of a file that may be large, or None.
 
         Raises:
             StorageError: The storage failed or refused.
         """
-        found = self.get(name)
-        return None if found is None else Content(found.content)
 
     @abstractmethod
     def put(self, name: str, content: bytes | Content, *, spare: bool = False) -> str:
@@ -177,24 +177,42 @@ class SmallObjects(SmallFiles):
                 raise
             return None
 
+    def content(self, name: str) -> Content | None:
+        """Ask for the object, a block at a time."""
+        return self._requests.again(name, lambda: self._content(name))
+
+    def _content(self, name: str) -> Content | None:
+        import obstore  # noqa: PLC0415 - see above
+
+        writing = Writing()
+        try:
+            answer = obstore.get(self._requests.client, self._path(name))
+            for block in answer.stream(_BLOCK):
+                writing.write(memoryview(block))
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise
+            return None
+        return writing.done()
+
     def put(self, name: str, content: bytes | Content, *, spare: bool = False) -> str:
         """Put it, whatever is there."""
-        key, whole = f"{FOLDER}/{name}", bytes_of(content)
+        key, whole = f"{FOLDER}/{name}", content_of(content).buffer()
         return self._requests.again(
             name, lambda: self._requests.put(key, whole, _ATTRIBUTES, "overwrite") or ""
         )
 
     def create(self, name: str, content: bytes | Content) -> bool:
         """Put it in one request if the storage refuses to replace; else look before."""
-        whole = bytes_of(content)
+        whole = content_of(content)
         if self._put_unless_taken(name, whole, None) is not None:
             return True
-        found = self.get(name)
-        return found is not None and found.content == whole
+        found = self.content(name)
+        return found is not None and found.is_same(whole)
 
     def swap(self, name: str, content: bytes, version: str) -> str | None:
         """Put it in one request if the storage takes the condition; else look before."""
-        return self._put_unless_taken(name, content, version)
+        return self._put_unless_taken(name, Content(content), version)
 
     def remove(self, name: str, version: str | None = None) -> bool:
         """Delete it in one request if the storage takes the condition; else look before."""
@@ -232,7 +250,7 @@ class SmallObjects(SmallFiles):
                 for meta in batch:
                     yield meta["path"].removeprefix(root), bare(meta["e_tag"])
 
-    def _put_unless_taken(self, name: str, content: bytes, version: str | None) -> str | None:
+    def _put_unless_taken(self, name: str, content: Content, version: str | None) -> str | None:
         """Put an object over that of a version, or where there is none; return its version.
 
         None if there is another one.
@@ -247,15 +265,15 @@ class SmallObjects(SmallFiles):
             return version is None
 
         def is_ours(_there: Stored) -> bool:
-            found = self._get(name)
-            return found is not None and found.content == content
+            found = self._content(name)
+            return found is not None and found.is_same(content)
 
         try:
             etag = put_unless_taken(
                 self._requests,
                 self._capabilities(),
                 f"{FOLDER}/{name}",
-                content,
+                content.buffer(),
                 _ATTRIBUTES,
                 replacing=version,
                 free=is_free,
@@ -308,9 +326,8 @@ class SmallLocalFiles(SmallFiles):
 
     def content(self, name: str) -> Content | None:
         """Open the file."""
-        with self._converting_errors(name), suppress(FileNotFoundError, NotADirectoryError):
-            return Content.at(self._path(name))
-        return None
+        with self._converting_errors(name):
+            return self._content(self._path(name))
 
     def put(self, name: str, content: bytes | Content, *, spare: bool = False) -> str:
         """Write a temporary file, and rename it over the other."""
@@ -318,7 +335,7 @@ class SmallLocalFiles(SmallFiles):
         with self._converting_errors(name), self._alone():
             if spare:
                 make_folders(str(path.parent))
-                _take_space(path, len(bytes_of(content)))
+                _take_space(path, len(content))
             self._write(path, content)
         return _version(content)
 
@@ -326,10 +343,10 @@ class SmallLocalFiles(SmallFiles):
         """Look, then write, in one turn."""
         path = self._path(name)
         with self._converting_errors(name), self._alone():
-            found = self._read(path)
+            found = self._content(path)
             if found is None:
                 self._write(path, content)
-        return found is None or found == bytes_of(content)
+        return found is None or found.is_same(content_of(content))
 
     def swap(self, name: str, content: bytes, version: str) -> str | None:
         """Look, then write, in one turn."""
@@ -431,6 +448,12 @@ class SmallLocalFiles(SmallFiles):
             self._write(path, content)
             with suppress(OSError):  # The space of the file that was replaced is free now.
                 _take_space(path, len(content))
+
+    @staticmethod
+    def _content(path: Path) -> Content | None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return Content.at(path)
+        return None
 
     @staticmethod
     def _read(path: Path) -> bytes | None:

@@ -6,28 +6,32 @@ The client for uploads cannot list them, so this uses the AWS SDK if it is insta
 from __future__ import annotations
 
 import os
+import re
 import uuid
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
 from handrail_storage.backend.clients import ENDPOINTS
+from handrail_storage.backend.disk import FOLDER
 from handrail_storage.places import Place
 
 _SKEW = timedelta(minutes=5)  # The clock of the server may be behind that of the run.
 
 
-def abort_unfinished(place: Place, keys: Collection[str], run: str) -> None:
-    """Abort the uploads in parts of `keys` that were begun after `run`.
+def abort_unfinished(place: Place, keys: Iterable[str], run: str) -> None:
+    """Abort the uploads in parts of `keys`, and of what is set aside, that were begun after `run`.
 
     Nothing is done if the AWS SDK is missing, or if the storage does not list such uploads: they
     are invisible, and do not create or change objects.
 
     Args:
-        place: The bucket.
-        keys: Keys in the bucket under which the run has recorded objects.
+        place: The bucket, and the prefix of all keys.
+        keys: Keys in the bucket under which the run has recorded objects. They are read only if
+            there is an upload.
         run: The run, whose id contains the time of its start.
     """
     since = _began(run)
@@ -40,14 +44,18 @@ def abort_unfinished(place: Place, keys: Collection[str], run: str) -> None:
     except ImportError:
         return
     with suppress(errors.ClientError, errors.BotoCoreError):
-        client = _client(session, settings)
-        first, last = min(keys), max(keys)
-        shared = os.path.commonprefix([first, last])  # noqa: RUF071 - of any texts, as here
-        for each in _unfinished(client, place.bucket, shared):
-            if each["Key"] in keys and each["Initiated"] >= since:
-                client.abort_multipart_upload(
-                    Bucket=place.bucket, Key=each["Key"], UploadId=each["UploadId"]
-                )
+        client, root = _client(session, settings), f"{place.path}/" if place.path else ""
+        left = defaultdict[str, list[str]](list)
+        for each in _unfinished(client, place.bucket, root):
+            if each["Initiated"] >= since:
+                left[each["Key"]].append(each["UploadId"])
+        aside = re.compile(f"{re.escape(f'{root}{FOLDER}/aside/')}[^/]+/{re.escape(run)}/")
+        ours = {key for key in left if aside.match(key)}
+        if len(ours) < len(left):
+            ours |= left.keys() & keys
+        for key in ours:
+            for upload in left[key]:
+                client.abort_multipart_upload(Bucket=place.bucket, Key=key, UploadId=upload)
 
 
 def _client(session: Any, settings: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import repeat
 from typing import Literal
@@ -79,14 +79,11 @@ class Survey:
         for rows in self._keys.lines.rows():
             held = map(Held.of, rows) if self._state.known else repeat(None)
             goals = [(row[0], each) for row, each in zip(rows, held, strict=False)]
-            self.turn_to(goals)
+            # So the lists of others are read beside this one, and not anew for each page.
+            keys = [key for key, _ in goals]
+            self._reliance.turn_to(keys)
+            self._made.turn_to(keys)
             yield goals
-
-    def turn_to(self, goals: Sequence[Goal]) -> None:
-        """Turn to a page of keys, as `goals` does; else the lists of others are read anew."""
-        keys = [key for key, _ in goals]
-        self._reliance.turn_to(keys)
-        self._made.turn_to(keys)
 
     def look(self, keys: list[str], *, closely: bool = False) -> dict[str, Stored]:
         """Return the objects under keys, by key.

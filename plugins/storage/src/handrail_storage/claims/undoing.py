@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
@@ -10,13 +11,12 @@ from handrail.frozen import record, replace
 from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
 from handrail_storage.claims.ledger import Ledger, Listing
-from handrail_storage.claims.lists import PAGE, Held
+from handrail_storage.claims.lists import Held
 from handrail_storage.claims.records import Claimant, ClaimState
 from handrail_storage.claims.reliance import Reliance
 from handrail_storage.claims.summary import Keys
 from handrail_storage.claims.survey import Goal, Made, Survey, Verdict
 from handrail_storage.errors import StorageError, first_of
-from handrail_storage.paging import pages
 from handrail_storage.store import Store
 from handrail_storage.texts import count_text
 
@@ -143,11 +143,12 @@ class Undoing:
         ledger = self._own.ledger
         survey = Survey(self._store, ledger, state, self._keys, self._listing, made)
         waits = late and self._store.lag > 0
-        absent: list[Goal] = []
+        absent: dict[int, array[int]] = {}  # Of each page their places: there may be millions.
         count = 0
-        for page in survey.goals():
+        for number, page in enumerate(survey.goals()):
             left = self._undo_as_far_as_allowed(page, survey, done)
-            absent += left if waits else ()
+            if left and waits:
+                absent[number] = array("H", [n for n, (key, _) in enumerate(page) if key in left])
             count += len(page)
             progress(count, max(count, len(self._keys)))
         refused = first_of(self._refused)
@@ -156,16 +157,16 @@ class Undoing:
         if absent:
             self._own.clock.sleep(self._store.lag)
             foreign, older = done.foreign, done.older
-            for page in pages(absent, PAGE):
-                survey.turn_to(page)
-                self._undo(page, survey, done)
+            for number, page in enumerate(survey.goals()):
+                if number in absent:
+                    self._undo([page[n] for n in absent[number]], survey, done)
             done.foreign, done.older = foreign, older
         self._end()
         return done
 
     def _undo_as_far_as_allowed(
         self, goals: list[Goal], survey: Survey, done: ClaimUndone
-    ) -> list[Goal]:
+    ) -> set[str]:
         """Undo a page of keys, in halves where the storage refuses some; see `_undo`."""
         try:
             return self._undo(goals, survey, done)
@@ -176,18 +177,18 @@ class Undoing:
                 raise
             if len(goals) == 1:
                 self._refused.append(error)
-                return []
+                return set()
         half = len(goals) // 2
         parts = goals[:half], goals[half:]
-        return [each for part in parts for each in self._undo_as_far_as_allowed(part, survey, done)]
+        return set[str]().union(*(self._undo_as_far_as_allowed(p, survey, done) for p in parts))
 
-    def _undo(self, goals: list[Goal], survey: Survey, done: ClaimUndone) -> list[Goal]:
+    def _undo(self, goals: list[Goal], survey: Survey, done: ClaimUndone) -> set[str]:
         """Undo a page of keys; return those under which there was nothing."""
         self._own.touch()
-        absent: list[Goal] = []
+        absent: set[str] = set()
         for number in range(_LOOKS):
             found = survey.look([key for key, _ in goals], closely=number > 0)
-            absent += [goal for goal in goals if goal[0] not in found]
+            absent.update(key for key, _ in goals if key not in found)
             verdicts = [survey.verdict(found[key], held) for key, held in goals if key in found]
             changed = self._act(verdicts)
             verdicts = [each for each in verdicts if each.found.key not in changed]

@@ -191,14 +191,14 @@ def sent_lines_in(path: Path) -> Iterator[str]:
         raise ValueError(str(error)) from error
 
 
-def sizes_in(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield key and size of each file; creates no other files.
+def sizes_in(path: Path) -> Iterator[tuple[str, int, str]]:
+    """Yield key, size and state of each file; creates no other files.
 
     Raises:
         sqlite3.Error: The file cannot be read.
     """
     with closing(_as_it_stands(path, "mode=ro&immutable=1")) as database:
-        yield from database.execute("SELECT key, CAST(size AS INTEGER) FROM file")
+        yield from database.execute("SELECT key, CAST(size AS INTEGER), state FROM file")
 
 
 def _found_in(path: Path, how: str) -> tuple[set[str], object] | None:

@@ -125,7 +125,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         recorded.notes.check()
 
     def _undo(self, context: UploadContext, recorded: RecordedTransfer) -> str:
-        from handrail_upload.undo import undo_transfer, whole_in
+        from handrail_upload.undo import torn_in, undo_transfer
 
         storage, manifest = context.storage_of(recorded), _manifest_of(context, recorded)
         # Without a transfer, it was that of another process, which may have been killed.
@@ -136,7 +136,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             recorded,
             _made(context, manifest),
             killed=killed,
-            whole=whole_in(manifest, storage, context.options.part_size) if killed else (),
+            torn=torn_in(manifest, storage, context.options.part_size) if killed else None,
             tell=partial(context.set_progress, category="objects"),
         )
         context.opened.undoings.pop(recorded.claim, None)

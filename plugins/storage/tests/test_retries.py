@@ -129,3 +129,13 @@ def test_parts_are_not_completed_over_what_others_have_stored(
     wire.rules.append(be_first)
     assert not stores(lambda: opened.create("a", path, OURS).mark == OURS)
     assert opened.read("a") == b"theirs"
+
+
+def test_to_set_aside_takes_no_look_at_where_it_goes(store: tuple[Store, Wire]) -> None:
+    """What is there was set aside before, by a process that was killed."""
+    opened, wire = store
+    opened.create("a", b"theirs", THEIRS)
+    del wire.requests[:]
+    opened.set_aside("a", "aside")
+    asked = [(each.method, each.name) for each in wire.requests]
+    assert asked == [("HEAD", "a"), ("PUT", "aside"), ("HEAD", "aside")]

@@ -223,7 +223,7 @@ class ObjectStore(Store):
 
     def set_aside(self, key: str, name: str) -> None:
         """Copy the object within the storage, with its metadata."""
-        self._copy(self._found(key), name, lambda _there: True)
+        self._copy(self._found(key), name)
 
     def put_over(self, name: str, key: str, found: Listed | None) -> bool:
         """Put the content and the metadata again, in one request with a condition.
@@ -265,8 +265,15 @@ class ObjectStore(Store):
             ours=lambda there: _is_copy(there, copy),
         )
 
-    def _copy(self, copied: Stored, key: str, free: Callable[[Stored | None], bool]) -> None:
+    def _copy(
+        self, copied: Stored, key: str, free: Callable[[Stored | None], bool] | None = None
+    ) -> None:
         """Copy an object within the storage.
+
+        Args:
+            copied: The object.
+            key: Where to.
+            free: Whether what is there may be replaced; None if that need not be looked at.
 
         Raises:
             TakenError: What is there may not be replaced.
@@ -280,8 +287,12 @@ class ObjectStore(Store):
             after = self.stat(key)
             return after is not None and _has_content(after, copied)
 
+        def look() -> None:
+            if free is not None:
+                must_be_free(requests, key, free)
+
         def copy() -> None:
-            must_be_free(requests, key, free)
+            look()
             obstore.copy(requests.client, source, target)
 
         if copied.size <= _LARGEST_COPY:
@@ -290,7 +301,7 @@ class ObjectStore(Store):
             )
             if arrived():  # There are servers that say yes, and copy nothing.
                 return
-        requests.again(key, lambda: must_be_free(requests, key, free))
+        requests.again(key, look)
         with requests.patiently(key):
             asyncio.run(self._copy_through_here(source, target, copied))
         if not arrived():

@@ -34,7 +34,9 @@ def test_probe_finds_what_the_storage_can_do(place):
             create_only=True, etag_is_md5=True, marks=True, replace_if=True, delete_if=True
         ),
         "radosgw": Capabilities(create_only=False, etag_is_md5=True, marks=True),
-        "azurite": Capabilities(create_only=True, etag_is_md5=False, marks=True),
+        "azurite": Capabilities(
+            create_only=True, etag_is_md5=False, marks=True, replace_if=True, delete_if=True
+        ),
     }
     assert place.storage.capabilities == expected[place.kind]
     assert place.storage.probe(".handrail-probe", MARK) == expected[place.kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -61,16 +62,19 @@ def from_listing(
         return {}, keys
     wanted, found, last = set(keys), dict[str, Listed](), ""
     most = 1000 + 4 * len(keys)
+    first, end = min(keys, key=_utf16), max(keys, key=_utf16)
+    shared = os.path.commonprefix([keys[0], first])  # noqa: RUF071 - of any texts, as here
     try:
         # The offset itself is left out of a listing, so it is cut short.
-        listing = listed_below(requests, _folder(keys[0], keys[-1]), keys[0][:-1] or None)
+        offset = keys[0][:-1] if first == keys[0] else shared
+        listing = listed_below(requests, _folder(keys[0], keys[-1]), offset or None)
         for count, each in enumerate(listing):
             if each.key < last:  # Not every storage lists in order.
                 return found, [key for key in keys if key not in found]
             if each.key in wanted:
                 found[each.key] = each
             last = each.key
-            if last >= keys[-1]:
+            if last >= keys[-1] and _utf16(last) >= _utf16(end):
                 return found, ()
             if count > most:
                 break
@@ -80,7 +84,12 @@ def from_listing(
         # Others may have keys that this client does not take, such as `a//b`; there it gives up.
         if not isinstance(error.__context__, InvalidPathError):
             raise
-    return found, [key for key in keys if key > last]
+    return found, [key for key in keys if key > last or _utf16(key) > _utf16(last)]
+
+
+def _utf16(key: str) -> bytes:
+    """Return what sorts as UTF-16 does: some storages list so, and most by code points."""
+    return key.encode("utf-16-be", "surrogatepass")
 
 
 def _folder(first: str, last: str) -> str:

@@ -81,9 +81,22 @@ class Verification:
         if self.checksum and file.sha256:
             if self.storage.content_sha256(file.key) != file.sha256:
                 return [Difference(key=file.key, where="target", what="its content is different")]
-        elif file.etag is not None and found.etag is not None and found.etag != file.etag:
+        elif (
+            file.etag is not None
+            and found.etag is not None
+            and found.etag != file.etag
+            and not self._is_recorded(file)
+        ):
             return [Difference(key=file.key, where="target", what="it was written anew since")]
         return []
+
+    def _is_recorded(self, file: SourceFile) -> bool:
+        """Return whether an object says that it has the content of the file.
+
+        Where ETags tell nothing of the content, an undo that puts it back gives it another one.
+        """
+        found = self.storage.stat(file.key)
+        return found is not None and found.sha256 is not None and found.sha256 == file.sha256
 
     def _in_catalogue(self) -> Iterator[Difference]:
         """Go through both lists side by side, which are in the same order."""

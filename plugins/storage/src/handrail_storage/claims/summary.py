@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ _MOST = 4000  # Names in a filter, which then takes 5 kB.
 _BITS, _HASHES = 10, 5  # A name in a hundred passes by accident.
 
 
-class Keys(Collection[str]):
+class Keys(Iterable[str], Sized):
     """The keys of a run, which are read from its list each time.
 
     Args:
@@ -33,18 +33,11 @@ class Keys(Collection[str]):
         """Return keys that are in memory."""
         return cls(WantedList.of_rows((key, None) for key in dict.fromkeys(keys)))
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._all
-
     def __iter__(self) -> Iterator[str]:
         return (row[0] for rows in self.lines.rows() for row in rows)
 
     def __len__(self) -> int:
         return self.extent.count
-
-    @cached_property
-    def _all(self) -> frozenset[str]:
-        return frozenset(self)
 
     @cached_property
     def extent(self) -> Extent:
@@ -101,7 +94,7 @@ class Summary:
         """Return the summary of keys."""
         extent = keys.extent
         kind: str = "keys"
-        names: Collection[str] = keys
+        names: Keys | Collection[str] = keys
         if extent.count > _MOST:
             kind, names = "folders", extent.folders
         if len(names) > _MOST:

@@ -62,7 +62,8 @@ def from_listing(
         return {}, keys
     wanted, found, last = set(keys), dict[str, Listed](), ""
     most = 1000 + 4 * len(keys)
-    first, end = min(keys, key=_utf16), max(keys, key=_utf16)
+    ordered = keys if "".join(keys).isascii() else sorted(keys, key=_utf16)
+    first, end = ordered[0], ordered[-1]
     shared = os.path.commonprefix([keys[0], first])  # noqa: RUF071 - of any texts, as here
     try:
         # The offset itself is left out of a listing, so it is cut short.

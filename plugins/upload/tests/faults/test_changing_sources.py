@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from handrail_upload import reading
+
 SMALL, LARGE = 5_000, 11 << 20  # The large one goes in parts, or through the kernel.
 PART = {"part_size": 5 << 20, "concurrency": 1}
 
@@ -137,17 +139,19 @@ def test_changed_while_it_is_read_slowly(scene, tools, change):
 
 @sizes
 @pytest.mark.parametrize("change", [vanish, replace])
-def test_name_gone_while_it_is_read(scene, tools, size, change):
+def test_name_gone_while_it_is_read(scene, tools, size, change, monkeypatch):
     """What was found has been opened, and all of it arrives, whatever has its name by now."""
     scene.fill({"m.bin": size})
     content = (scene.source / "m.bin").read_bytes()
-    changed = []
+    opened, changed = [], []
+    usual = reading._open
+    monkeypatch.setattr(reading, "_open", lambda file: (usual(file), opened.append(file))[0])
+    # To a folder, a large file is opened twice: to copy it, and in another thread to hash it.
+    times = 2 if local(scene) and size > 1e6 else 1
 
     def once(key, _read):
-        # A large file is opened twice, to copy it and to hash it: not before both.
-        if not changed and scene_is_open(
-            scene.source / key, 2 if local(scene) and size > 1e6 else 1
-        ):
+        if not changed:
+            tools.wait_until(lambda: len(opened) == times)
             changed.append(key)
             change(scene.source / key)
 
@@ -159,11 +163,6 @@ def test_name_gone_while_it_is_read(scene, tools, size, change):
 
 def local(scene):
     return not scene.place.url.startswith("s3:")
-
-
-def scene_is_open(path, times):
-    links = (f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd"))
-    return sum(os.path.realpath(link) == str(path) for link in links) >= times
 
 
 def test_changed_between_reading_to_compare_and_sending(scene, tools):

@@ -81,14 +81,16 @@ def main() -> None:
     if set(DRAWN) <= set(cases):
         groups = [(cases[name]["title"], rows(cases[name])) for name in DRAWN]
         (PICTURES / "performance.svg").write_text(draw(groups, STEPS))
-    if set(DRAWN_TRANSFERS) <= set(cases):
+    usual_transfers = set(DRAWN_TRANSFERS) <= set(cases)
+    if usual_transfers:
         (PICTURES / "transfer.svg").write_text(draw(transfers(cases), TRANSFERS))
     units = {case["unit"] for case in run["cases"]}
     kinds = {"transfer": "transfer-conditions", "item": "items-conditions"}
     name_of_conditions = next((kinds[unit] for unit in kinds if unit in units), "conditions")
     for path in (PAGE, NOTES):
-        name = name_of_conditions
-        text = written(path.read_text(), name, conditions(run))
+        text = path.read_text()
+        if usual_transfers or "transfer" not in units:  # Long cases alone have others.
+            text = written(text, name_of_conditions, conditions(run))
         for name, case in cases.items():
             columns = FOR_USERS[case["unit"]] if path == PAGE else HEADS[case["unit"]]
             text = written(text, name, markdown(case, columns) + "\n")

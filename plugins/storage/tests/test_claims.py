@@ -879,10 +879,11 @@ def test_an_undo_of_more_keys_takes_no_more_memory(runs, monkeypatch):
         others.undo()
         return peak
 
-    few, many = 1_000, 8_000
+    few, many = 5_000, 20_000  # The list of a few fills the buffers of gzip.
     undo(0, few)
     peak = undo(2, few)
-    assert undo(4, many) - peak < 20 * (many - few)
+    each = 20 if runs.store.local else 70  # A storage in memory hands over a list as a whole.
+    assert undo(4, many) - peak < each * (many - few)
 
 
 def test_what_arrives_late_is_found_on_whatever_page_its_key_is(monkeypatch):

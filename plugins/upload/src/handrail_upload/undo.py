@@ -9,7 +9,7 @@ from pathlib import Path
 
 from handrail_storage import StorageError, size_text
 from handrail_storage.claims import Claims, HeldList, Undoing
-from handrail_upload.manifest import REPLACE, sent_lines_in, sizes_in
+from handrail_upload.manifest import INVALID, REPLACE, sent_lines_in, sizes_in
 from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Storage
 
@@ -90,7 +90,7 @@ def torn_in(manifest: Path, storage: Storage, part_size: int) -> list[str] | Non
         return [
             key
             for key, size, state in sizes_in(manifest)
-            if state == REPLACE or storage.may_leave_parts(size, part_size)
+            if state == REPLACE or (state != INVALID and storage.may_leave_parts(size, part_size))
         ]
     except sqlite3.Error:
         return None

@@ -64,10 +64,9 @@ def from_listing(
     most = 1000 + 4 * len(keys)
     ordered = keys if "".join(keys).isascii() else sorted(keys, key=_utf16)
     first, end = ordered[0], ordered[-1]
-    shared = os.path.commonprefix([keys[0], first])  # noqa: RUF071 - of any texts, as here
+    # The offset itself is left out of a listing, so it is cut short.
+    offset = os.path.commonprefix([keys[0][:-1], first])  # noqa: RUF071 - of any texts, as here
     try:
-        # The offset itself is left out of a listing, so it is cut short.
-        offset = keys[0][:-1] if first == keys[0] else shared
         listing = listed_below(requests, _folder(keys[0], keys[-1]), offset or None)
         for count, each in enumerate(listing):
             if each.key < last:  # Not every storage lists in order.

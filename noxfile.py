@@ -230,7 +230,8 @@ def changed_sources() -> list[str]:
     base = git("merge-base", "HEAD", known[0])[0] if known else "HEAD"
     files = git("diff", "--name-only", "--diff-filter=d", base)
     files += git("ls-files", "--others", "--exclude-standard")
-    typed = re.compile(r"((core|plugins/[^/]+|examples/[^/]+)/src|tests/typing|benchmarks/peers)/")
+    others = "tests/typing|tests/unit/benchmarks|benchmarks/peers"
+    typed = re.compile(rf"((core|plugins/[^/]+|examples/[^/]+)/src|{others})/")
     return [file for file in files if file.endswith(".py") and typed.match(file)]
 
 

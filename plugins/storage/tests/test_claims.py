@@ -21,7 +21,9 @@ import pytest
 
 from handrail import PrunedRun
 from handrail_storage import StorageError, open_store
-from handrail_storage.backend import contents
+from handrail_storage.backend import contents, looking
+from handrail_storage.backend.local import LocalStore
+from handrail_storage.backend.requests import Requests
 from handrail_storage.backend.small import SmallObjects
 from handrail_storage.claims import (
     Claimant,
@@ -169,6 +171,59 @@ def test_an_undo_leaves_what_another_run_has_found_equal(runs):
     assert done.deleted == 0
     assert {str(who): count for who, count in done.stays.items()} == {"run 2 on build-2": 2}
     assert runs.there() == {"a": "1", "b": "2"}
+
+
+def watching_looks(monkeypatch):
+    """Return a list that takes the keys of objects whose mark is asked for."""
+    looks = []
+    ask, described = Requests.ask, LocalStore._described
+
+    def asking(requests, key, *client):
+        looks.append(key)
+        return ask(requests, key, *client)
+
+    def describing(store, key, path, found):
+        looks.append(key)
+        return described(store, key, path, found)
+
+    monkeypatch.setattr(Requests, "ask", asking)
+    monkeypatch.setattr(LocalStore, "_described", describing)
+    return looks
+
+
+@pytest.mark.parametrize("size", [30, 3], ids=["one-page", "many-pages"])
+def test_an_undo_asks_for_no_object_that_another_run_holds_too(runs, monkeypatch, size):
+    """The lists of both tell that it stays; so the undo of a run that sent nothing takes no longer.
+
+    Whether both hold the same, or each has files that the other one has not.
+    """
+    monkeypatch.setattr(lists, "PAGE", size)
+    monkeypatch.setattr(looking, "_FEW", 0)
+    files = {f"{number:02}": str(number) for number in range(20)}
+    first, same = runs.run(1).complete(**files), runs.run(2).complete(**files)
+    more = runs.run(3).complete(**{key: files[key] for key in list(files)[1:]}, new="new")
+    looks = watching_looks(monkeypatch)
+    assert same.claims.preview().would_be.stays.total() == 20
+    assert more.claims.preview().would_be.stays.total() == 19
+    assert more.undo().stays.total() == 19
+    assert same.undo().stays.total() == 20
+    assert {key for key in looks if not key.startswith(".")} == {"new"}
+    assert runs.there() == files
+    assert first.undo().deleted == 20
+    assert runs.own() == set()
+
+
+def test_what_others_have_put_in_the_place_of_a_shared_object_is_told(runs):
+    """Of another size or ETag, it is nothing that a run relies on, and stays as it is."""
+    first = runs.run(1).complete(a="1", b="2")
+    second = runs.run(2).complete(a="1", b="2")
+    runs.store.delete(["a"])
+    runs.store.create("a", b"theirs", "somebody else")
+    done = first.undo()
+    assert (done.deleted, done.foreign) == (0, 1)
+    assert done.stays.total() == 1
+    assert second.undo().deleted == 1
+    assert runs.there() == {"a": "theirs"}
 
 
 def test_an_undo_finds_who_relies_on_an_object_on_whatever_page_it_is(runs, monkeypatch):

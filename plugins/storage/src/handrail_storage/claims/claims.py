@@ -262,9 +262,7 @@ class Claims:
         survey = Survey(self._store, self._ledger, state, keys, listing, made)
         would_be = ClaimUndone()
         for goals in survey.goals():
-            found = survey.look([key for key, _ in goals])
-            verdicts = [survey.verdict(found[key], held) for key, held in goals if key in found]
-            would_be.count(survey, verdicts)
+            would_be.count(survey, survey.verdicts(goals))
         if state.state is State.UNDOING:
             obstacle = None
         return Preview(state=state, would_be=would_be, obstacle=obstacle)

@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, Self
@@ -249,19 +249,22 @@ class Beside:
         """Return the rows under a key; it is quick for those of the page that was turned to."""
         if key not in self._among:
             self.turn_to([key])
+        return self.page().get(key, ())
+
+    def page(self) -> Mapping[str, Sequence[Row]]:
+        """Return the rows under the keys of the page that was turned to, by key."""
         if self._found is None:
-            self._found = self._find(self._keys)
-        return self._found.get(key, ())
+            self._found = self._find(self._keys) if self._keys else {}
+        return self._found
 
     def _find(self, keys: Sequence[str]) -> dict[str, list[Row]]:
         if _place(keys[0]) <= self._before:
             self._pages, self._page = self.lines.rows(), []
             self._before = self._last = ""
-        last, found = _place(keys[-1]), dict[str, list[Row]]()
+        last, among, found = _place(keys[-1]), self._among, dict[str, list[Row]]()
         while True:
-            for row in self._page:
-                if row[0] in self._among:
-                    found.setdefault(row[0], []).append(row)
+            for row in [row for row in self._page if row[0] in among]:
+                found.setdefault(row[0], []).append(row)
             if self._last > last:
                 return found
             self._before = self._last

@@ -77,12 +77,15 @@ class Reliance:
         listing: All claims at one moment.
         run: The run that is undone, whose own claim does not count.
         keys: Its keys.
+        own: Identifies the list of what it holds, if it is known.
 
     Attributes:
         relying: The ids of all other runs that rely on anything.
     """
 
-    def __init__(self, ledger: Ledger, listing: Listing, run: str, keys: Keys) -> None:
+    def __init__(
+        self, ledger: Ledger, listing: Listing, run: str, keys: Keys, own: str | None = None
+    ) -> None:
         self.relying = {each.run for each in listing.others(run) if each.relies}
         states: dict[str, ClaimState] = {}
         for each in reversed(listing.others(run)):
@@ -95,6 +98,9 @@ class Reliance:
             *((each.claimant, Beside(partial(ledger.held_of, each))) for each in states.values()),
             *((PRUNED, Beside(partial(ledger.held, digest))) for digest in kept),
         ]
+        # Of those after a list that is the same as the own one, none is asked for held objects.
+        digests = [*states, *kept]
+        self._alike = digests.index(own) if own in digests else len(digests)
 
     def open(self) -> None:
         """Read all lists, so that a missing one is found before anything is changed.
@@ -127,6 +133,29 @@ class Reliance:
                     return claimant
         return None
 
+    def surely(self, rows: Sequence[Row]) -> dict[str, Claimant]:
+        """Return runs that rely on the same as the run that is undone, by key, of each the latest.
+
+        Left out is what nobody relies on, and what only the object tells apart.
+
+        Args:
+            rows: Of the page that was turned to, what the run that is undone holds.
+        """
+        found: dict[str, Claimant] = {}
+        left = [row for row in rows if row[2] is not None or row[3] is not None]
+        for number, (claimant, beside) in enumerate(self._lists):
+            if number == self._alike:
+                return found | dict.fromkeys((row[0] for row in left), claimant)
+            theirs, rest = beside.page(), list[Row]()
+            for row in left:
+                its = theirs.get(row[0])
+                if its and _is_same(row, its):
+                    found[row[0]] = claimant
+                else:
+                    rest.append(row)
+            left = rest
+        return found
+
     def among(self, rows: Sequence[Row]) -> set[Claimant]:
         """Return the runs that rely on some of these held objects: of each, the latest one.
 
@@ -145,13 +174,17 @@ class Reliance:
         return relying
 
 
-def _is_one_of(row: Row, theirs: Sequence[Row]) -> bool:
-    """Return whether a held object is one of others under its key, as far as lists tell."""
+def _is_same(row: Row, theirs: Sequence[Row]) -> bool:
+    """Return whether a held object is surely one of others under its key."""
     if row in theirs:
         return True
     own = Held.of(row)
-    for held in map(Held.of, theirs):
-        same = held.is_same(own)
-        if same or (same is None and held.sha256 is None):
-            return True
-    return False
+    return any(held.is_same(own) for held in map(Held.of, theirs))
+
+
+def _is_one_of(row: Row, theirs: Sequence[Row]) -> bool:
+    """Return whether a held object is one of others under its key, as far as lists tell."""
+    # Of what has no digest, nothing tells that it is another one.
+    return _is_same(row, theirs) or any(
+        held.sha256 is None and held.is_same(Held.of(row)) is None for held in map(Held.of, theirs)
+    )

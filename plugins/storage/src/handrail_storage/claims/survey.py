@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import repeat
 from typing import Literal
 
 from handrail.frozen import frozen, replace
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.ledger import Ledger, Listing
-from handrail_storage.claims.lists import Beside, Held, HeldList
+from handrail_storage.claims.lists import Beside, Held, HeldList, Row
 from handrail_storage.claims.records import Claimant, ClaimState, Mark
 from handrail_storage.claims.reliance import Reliance
 from handrail_storage.claims.summary import Keys
@@ -21,8 +20,8 @@ from handrail_storage.stored import Listed, Stored
 Made = Mapping[str, Held] | HeldList | None
 """What a run has put: by key, or as a list; None if that is not known."""
 
-Goal = tuple[str, Held | None]
-"""A key, and what the run has left there, if that is known."""
+Goal = tuple[str, Row | None]
+"""A key, and what the run has left there as a row of its list, if that is known."""
 
 
 @frozen
@@ -36,7 +35,7 @@ class Verdict:
         stays: The run for which it is left; None if no run of this epoch has made it.
     """
 
-    found: Stored
+    found: Listed
     act: Literal["delete", "restore", "leave"]
     copy: str = ""
     stays: Claimant | None = None
@@ -69,7 +68,7 @@ class Survey:
         self._state = state
         self._keys = keys
         self._made = Beside(lambda: _listed(made))
-        self._reliance = Reliance(ledger, listing, state.run, keys)
+        self._reliance = Reliance(ledger, listing, state.run, keys, state.held)
         self._reliance.open()
         self._asides = Asides(store, state.epoch)
         self._mark = str(Mark(epoch=state.epoch, run=state.run, step="?"))
@@ -77,32 +76,55 @@ class Survey:
     def goals(self) -> Iterator[list[Goal]]:
         """Yield the keys of the run in pages."""
         for rows in self._keys.lines.rows():
-            held = map(Held.of, rows) if self._state.known else repeat(None)
-            goals = [(row[0], each) for row, each in zip(rows, held, strict=False)]
+            goals: list[Goal] = [(row[0], row if self._state.known else None) for row in rows]
             # So the lists of others are read beside this one, and not anew for each page.
             keys = [key for key, _ in goals]
             self._reliance.turn_to(keys)
             self._made.turn_to(keys)
             yield goals
 
-    def look(self, keys: list[str], *, closely: bool = False) -> dict[str, Stored]:
-        """Return the objects under keys, by key.
+    def verdicts(self, goals: list[Goal], *, closely: bool = False) -> list[Verdict]:
+        """Return what to do with the objects under keys, where there are any.
 
         Args:
-            keys: The keys.
-            closely: Whether to ask for the mark of each, also if its ETag is that of what was put.
+            goals: The keys.
+            closely: Whether to ask for the mark of each, also where a listing tells what it is.
         """
+        keys = [key for key, _ in goals]
         if closely:
-            return self._store.stats(keys)
-        found: dict[str, Stored] = {}
+            return self._judged(goals, self._store.stats(keys))
+        staying = self._staying(goals)
+        there = self._store.glance(keys) if staying else self._store.look_up(keys)
+        verdicts: list[Verdict] = []
+        known: dict[str, Stored] = {}
         doubtful: list[str] = []
-        for key, listed in self._store.look_up(keys).items():
+        for key, row in goals:
+            listed = there.get(key)
+            if listed is None:
+                continue
+            stays = staying.get(key)
+            if stays is not None and row is not None and _may_be(row, listed):
+                verdicts.append(Verdict(found=listed, act="leave", stays=stays))
+                continue
             own = listed if isinstance(listed, Stored) else self._as_made(listed)
-            if own is not None:
-                found[key] = own
-            else:
+            if own is None:
                 doubtful.append(key)
-        return found | self._store.stats(doubtful)
+            else:
+                known[key] = own
+        known |= self._store.stats(doubtful)
+        return verdicts + self._judged(goals, known)
+
+    def _staying(self, goals: list[Goal]) -> dict[str, Claimant]:
+        """Return keys whose object stays in any case, each with a run that relies on it.
+
+        Where that run holds the same as this one, its object stays, and any other one is not of
+        this run. So nobody has to ask whose it is; only copies that were set aside depend on that.
+        """
+        rows = [row for key, row in goals if row is not None and not self._asides.runs(key)]
+        return self._reliance.surely(rows)
+
+    def _judged(self, goals: list[Goal], found: Mapping[str, Stored]) -> list[Verdict]:
+        return [self._verdict(found[key], row) for key, row in goals if key in found]
 
     def _as_made(self, listed: Listed) -> Stored | None:
         """Return an object as the run has made it; None if it may be another one."""
@@ -119,14 +141,9 @@ class Survey:
                 )
         return None
 
-    def verdict(self, found: Stored, held: Held | None) -> Verdict:
-        """Return what to do with an object.
-
-        Args:
-            found: The object.
-            held: What the run has left under its key; None if that is not known.
-        """
-        if not self._is_of_run(found, held):
+    def _verdict(self, found: Stored, row: Row | None) -> Verdict:
+        """Return what to do with an object, by what the run has left under its key, if known."""
+        if not self._is_of_run(found, None if row is None else Held.of(row)):
             return Verdict(found=found, act="leave")
         stays = self._relied(found)
         if stays is not None:
@@ -159,13 +176,18 @@ class Survey:
 
     def is_older(self, verdict: Verdict) -> bool:
         """Return whether something has a mark of ours, but not of this epoch."""
-        mark = verdict.found.mark
+        found = verdict.found
+        mark = found.mark if isinstance(found, Stored) else None
         return mark is not None and self._asides.mark(mark) is None
 
     def _top(self, verdict: Verdict | None) -> Stored | None:
         if verdict is None:
             return None
-        return self._asides.copy_at(verdict.copy) if verdict.act == "restore" else verdict.found
+        if verdict.act == "restore":
+            return self._asides.copy_at(verdict.copy)
+        # Where anything was set aside, each object was asked for its mark.
+        assert isinstance(verdict.found, Stored)
+        return verdict.found
 
     def _is_of_run(self, found: Stored, held: Held | None) -> bool:
         mark = self._asides.mark(found.mark)
@@ -186,6 +208,14 @@ class Survey:
         """Return a run that relies on an object, or on a copy of it under another name."""
         there = found if name is None else replace(found, key=name)
         return self._reliance.on(found, lambda: self._store.digest(there))
+
+
+def _may_be(row: Row, there: Listed) -> bool:
+    """Return whether an object may be the one that a run holds, by what is known of both."""
+    _, size, sha256, etag = row
+    if isinstance(there, Stored) and None not in (sha256, there.sha256):
+        return bool(sha256 == there.sha256)
+    return bool(size == there.size and (None in (etag, there.etag) or etag == there.etag))
 
 
 def _listed(made: Made) -> HeldList:

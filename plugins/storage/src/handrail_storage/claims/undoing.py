@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
+from itertools import groupby
 
 from handrail.frozen import record, replace
 from handrail_storage.claims.claim import OwnClaim
@@ -73,15 +74,17 @@ class ClaimUndone:
 
     def count(self, survey: Survey, verdicts: Sequence[Verdict]) -> None:
         """Count verdicts that are carried out."""
+        # Of thousands in a row it is the same run, whose hash takes longer than all else.
+        for stays, alike in groupby(each.stays for each in verdicts):
+            if stays is not None:
+                self.stays[stays] += sum(1 for _ in alike)
         for each in verdicts:
             if each.act == "delete":
                 self.deleted += 1
                 self.size += max(each.found.size, 0)
             elif each.act == "restore":
                 self.restored += 1
-            elif each.stays is not None:
-                self.stays[each.stays] += 1
-            elif survey.is_foreign(each):
+            elif each.stays is None and survey.is_foreign(each):
                 self.foreign += 1
                 self.older += survey.is_older(each)
 
@@ -187,9 +190,9 @@ class Undoing:
         self._own.touch()
         absent: set[str] = set()
         for number in range(_LOOKS):
-            found = survey.look([key for key, _ in goals], closely=number > 0)
-            absent.update(key for key, _ in goals if key not in found)
-            verdicts = [survey.verdict(found[key], held) for key, held in goals if key in found]
+            verdicts = survey.verdicts(goals, closely=number > 0)
+            there = {each.found.key for each in verdicts}
+            absent.update(key for key, _ in goals if key not in there)
             changed = self._act(verdicts)
             verdicts = [each for each in verdicts if each.found.key not in changed]
             done.count(survey, verdicts)
@@ -246,11 +249,13 @@ def passing_on(
     entries = [e for e in listing.entries if e.state.claimant.register == register]
     if not register or not state.known or all(e.state.run == state.run for e in entries):
         return
-    reliance = Reliance(ledger, replace(listing, entries=entries, kept=()), state.run, keys)
+    alone = replace(listing, entries=entries, kept=())
+    reliance = Reliance(ledger, alone, state.run, keys, state.held)
     for rows in keys.lines.rows():
         reliance.turn_to([row[0] for row in rows])
-        for held in map(Held.of, rows):
+        sure = reliance.surely(rows)
+        for row in rows:
             # Where nobody has recorded a digest, nothing tells that it is the same.
-            claimant = reliance.on(held, str)
+            claimant = sure.get(row[0]) or reliance.on(Held.of(row), str)
             if claimant is not None:
-                yield held.key, claimant.name
+                yield row[0], claimant.name

@@ -58,6 +58,12 @@ _PASS_LAYERS = (
     " WHERE p.id = {replaced}.{link} AND {replaced}.run = :run",
     "UPDATE {table} SET run = p.run FROM {passed} p WHERE p.id = {table}.id AND {table}.run = :run",
 )
+_HAS_FILES = """
+    SELECT 1 FROM handrail_data_file WHERE run = :run
+    UNION ALL
+    SELECT 1 FROM handrail_replaced_file WHERE run = :run
+    LIMIT 1
+"""
 _PASSED_FILES = """
     INSERT INTO passed_file (id, run)
     SELECT f.id, p.run FROM handrail_data_file f JOIN passed_key p ON p.key = f.key
@@ -88,7 +94,8 @@ def remove(database: Database, run: str, passing_on: Iterable[tuple[str, str]] =
         # In the order of names, so that two of us do not wait for each other.
         for (name,) in database.rows(_COLLECTIONS, run=run):
             database.lock_collection(name)
-        if first is not None:
+        # A run that found all files registered has none, and relies on many.
+        if first is not None and database.rows(_HAS_FILES, run=run):
             _pass_on(database, run, chain((first,), passed))
         files_restored = _take_layer(database, _FILES, run)
         files_removed = database.change("DELETE FROM handrail_data_file WHERE run = :run", run=run)

@@ -116,7 +116,7 @@ class UploadParams(BaseModel):
         "such as 10m, before stopping",
     )
     concurrency: int = Field(
-        default=8, ge=1, le=256, description="Number of files to send at a time"
+        default=32, ge=1, le=256, description="Number of files to send at a time"
     )
     part_size: ByteSize = Field(
         default=ByteSize(8 * MIB),

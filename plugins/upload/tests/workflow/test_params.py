@@ -111,7 +111,7 @@ def test_the_help_is_for_people(shown: str) -> None:
     assert "run upload [OPTIONS] [SOURCE] TARGET" in shown
     without = shown.partition("Params without an option, for -p and --params:\n")[2]
     assert re.findall(r"(?m)^  (\w+) ", without) == ["concurrency"]
-    assert "[default: 8]  [--concurrency is taken: use -p" in without
+    assert "[default: 32]  [--concurrency is taken: use -p" in without
     assert max(map(len, shown.splitlines())) <= 100
     assert not re.search(r"PydanticUndefined|default_factory|ByteSize|BYTESIZE|\bNone\b|<", shown)
 
@@ -120,7 +120,7 @@ def test_defaults() -> None:
     """Without options nothing is replaced, everything is compared, and mistakes stop the run."""
     params = UploadParams(source=Path("src"), target="out")
     assert (params.if_exists, params.compare, params.on_invalid) == ("same", "checksum", "fail")
-    assert (params.concurrency, params.part_concurrency, params.retries) == (8, 4, 8)
+    assert (params.concurrency, params.part_concurrency, params.retries) == (32, 4, 8)
     assert params.part_size == 8 * MIB
     assert params.bandwidth is None
     assert params.collection_name == "src"

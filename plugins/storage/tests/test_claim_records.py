@@ -218,7 +218,7 @@ def test_a_damaged_cache_is_not_believed(tmp_path):
     assert known is not None
     assert known.read() == content.read()
     (tmp_path / f"{digest}.gz").write_bytes(b"damaged")
-    assert cache.read(digest) is None
+    assert Cache(tmp_path).read(digest) is None
     (tmp_path / "file").touch()
     Cache(tmp_path / "file").keep(digest, content)
     assert Cache(tmp_path / "file").read(digest) is None
@@ -230,6 +230,16 @@ def test_a_cache_keeps_only_what_was_used_last(tmp_path):
     for number in range(110):
         cache.keep(*WantedList.of([Wanted(key=f"k{number}")]).packed())
     assert len(list(tmp_path.glob("*.gz"))) == 100
+
+
+def test_a_process_has_a_few_lists_at_hand():
+    """Each may be an open file, so there are no more of them for more runs."""
+    cache = Cache()
+    packed = [WantedList.of([Wanted(key=f"k{number}")]).packed() for number in range(10)]
+    for digest, content in packed:
+        cache.keep(digest, content)
+    known = [cache.read(digest) is not None for digest, _ in packed]
+    assert known == [False] * 6 + [True] * 4
 
 
 def test_a_cache_is_forgotten_with_what_a_kill_has_left(tmp_path):

@@ -52,6 +52,18 @@ def claims_of(
     return Claims(storage or context.use_storage(), claimant, cache=cache)
 
 
+def claims_to_look_at(context: UploadContext, recorded: RecordedTransfer) -> Claims:
+    """Return the claims of a target for the previews of all steps, which read each list once.
+
+    Raises:
+        StorageError: The target is malformed.
+    """
+    known, name = context.opened.previews, recorded.claim
+    if name not in known:
+        known[name] = claims_of(context, name, context.storage_of(recorded), touches=False)
+    return known[name]
+
+
 def _register(context: UploadContext) -> str:
     """Return what names the catalogue and the collection of a run to other runs; empty for none."""
     identity = context.use_catalogue().identity()

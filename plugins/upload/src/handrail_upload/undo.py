@@ -96,12 +96,11 @@ def torn_in(manifest: Path, storage: Storage, part_size: int) -> list[str] | Non
         return None
 
 
-def describe_undo(claims: Claims, storage: Storage, manifest: Path) -> Iterator[str]:
+def describe_undo(claims: Claims, manifest: Path) -> Iterator[str]:
     """Yield what an undo would do now, and who would be in its way.
 
     Args:
         claims: The claims of the target.
-        storage: The target.
         manifest: The list of the files of the transfer, which may be gone.
 
     Raises:
@@ -109,9 +108,9 @@ def describe_undo(claims: Claims, storage: Storage, manifest: Path) -> Iterator[
     """
     found = claims.preview(made_in(manifest))
     if found is None:
-        yield f"the run has no claim at {storage.url}, so nothing there is deleted"
+        yield f"the run has no claim at {claims.url}, so nothing there is deleted"
         return
-    size = f" ({size_text(found.would_be.size)}) from {storage.url}"
+    size = f" ({size_text(found.would_be.size)}) from {claims.url}"
     lines = list(found.would_be.summary(found.state.claimant, size=size))
     yield from lines or ("nothing is stored there any more",)
     if found.obstacle is not None:

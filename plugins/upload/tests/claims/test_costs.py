@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handrail.journal.sqlite import SqliteJournal
+from handrail.recovery.prepare import prepare
+from handrail.recovery.preview import preview_rollback
+from handrail_storage.backend import looking
 from handrail_storage.backend.small import SmallLocalFiles
 from handrail_upload import reading
 from handrail_upload.manifest import SourceFile
@@ -111,6 +116,28 @@ def test_a_nightly_upload_costs_the_same_each_night(
     assert last[1].total() - before[1].total() <= (state + 16 if more else 16)
     lists = [key for key in shared.own() if "/lists/" in key]
     assert len(lists) == 1
+
+
+def test_the_undo_of_a_run_that_sent_nothing_costs_no_more_than_the_run(
+    shared: Any, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the undo, nor the preview of what it will do."""
+    monkeypatch.setattr(looking, "_FEW", 0)
+    ann = shared.person("ann")
+    ann.write({f"{number:03}.txt": f"photo {number}" for number in range(50)})
+    ann.upload()
+    traffic.taken()
+    ann.upload()
+    forward, _ = traffic.taken()
+    with closing(SqliteJournal(ann.journal)) as journal:
+        found = prepare(ann.action, journal.read(2), journal, "rollback", packs=())
+        told = [line for each in preview_rollback(found) for line in each.lines or ()]
+    assert any(line.startswith("50 stay: run 1 on ") for line in told)
+    before, _ = traffic.taken()
+    assert "50 stay" in ann.rollback(2)
+    undo, _ = traffic.taken()
+    assert before.total() <= forward.total(), (forward, before)
+    assert undo.total() <= forward.total(), (forward, undo)
 
 
 def contents(shared: Any, end: str) -> list[bytes]:

@@ -15,6 +15,7 @@ from handrail_storage.claims.lists import digest_of
 from handrail_storage.claims.records import ClaimState, Entry
 
 _MOST = 100  # Lists that are kept, those that were used last.
+_AT_HAND = 4  # Lists that are kept for this process, each maybe an open file.
 
 
 class Cache:
@@ -24,26 +25,34 @@ class Cache:
     that cannot be written keeps nothing.
 
     Args:
-        folder: The folder; None to keep nothing.
+        folder: The folder; None to keep a few lists for this process only.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
+        self._at_hand: dict[str, Content] = {}
 
     def read(self, digest: str) -> Content | None:
         """Return a list, or None."""
-        if self._folder is None:
-            return None
+        if digest in self._at_hand or self._folder is None:
+            return self._at_hand.get(digest)
         path = self._folder / f"{digest}.gz"
         with suppress(OSError, ValueError):
             content = Content.at(path)
             if digest_of(content) == digest:
                 os.utime(path)
+                self._take(digest, content)
                 return content
         return None
 
+    def _take(self, digest: str, content: Content) -> None:
+        self._at_hand[digest] = content
+        if len(self._at_hand) > _AT_HAND:
+            del self._at_hand[next(iter(self._at_hand))]
+
     def keep(self, digest: str, content: Content) -> None:
         """Keep a list."""
+        self._take(digest, content)
         if self._folder is not None and not (self._folder / f"{digest}.gz").exists():
             self._write(f"{digest}.gz", content)
             self._forget_the_oldest()

@@ -82,6 +82,9 @@ class Claims:
         claimant: The run.
         cache: A folder of this machine for what was read of the claims of others; None for none.
         clock: The times.
+
+    Attributes:
+        url: The target, as people write it.
     """
 
     def __init__(
@@ -92,10 +95,12 @@ class Claims:
         cache: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
+        self.url = store.url
         self._store = store
         self._claimant = claimant
         self._clock = clock or Clock()
         self._ledger = Ledger(store.small_files, store.url, Cache(cache))
+        self._keys: dict[str | None, Keys] = {}
 
     # A run
 
@@ -152,7 +157,7 @@ class Claims:
         """
         if self._ledger.entry(self._claimant.run) is None:
             raise ClaimMissingError(
-                f"the claim of this run at {self._store.url} is gone, so others may have changed "
+                f"the claim of this run at {self.url} is gone, so others may have changed "
                 "what it has left there",
                 ways_out=("undo the run, which deletes nothing there, and start a new one",),
             )
@@ -201,8 +206,8 @@ class Claims:
             # The run may have been killed before it had put its state, or after its end.
             self._ledger.remove_rest(self._claimant.run)
             return None
-        check_stays(entry.state, self._store.url)
-        check_freed(entry.state, self._store.url, self._clock)
+        check_stays(entry.state, self.url)
+        check_freed(entry.state, self.url, self._clock)
         if entry.state.state is State.ASKING and not entry.state.wants_undo:
             self._withdraw(entry)  # Nothing was looked at or changed yet.
             return None
@@ -229,7 +234,7 @@ class Claims:
         if entry is None:
             return None
         state = entry.state
-        check_stays(state, self._store.url)
+        check_stays(state, self.url)
         undoing = state.state is State.UNDOING
         taken = state.now(owner=new_name(), freed=True, wants_undo=not undoing)
         entry = self._ledger.swap(entry, taken) or self._lost()
@@ -321,8 +326,11 @@ class Claims:
             attempt += 1
 
     def _keys_of(self, state: ClaimState) -> Keys:
+        digest = state.held if state.known else state.wanted
         try:
-            return Keys(self._ledger.keys(state))
+            if digest not in self._keys:
+                self._keys[digest] = Keys(self._ledger.keys(state))
+            return self._keys[digest]
         except ListMissingError:
             if state.state is not State.UNDOING or not state.known:
                 raise
@@ -331,7 +339,7 @@ class Claims:
     def _obstacle(self, listing: Listing, keys: Keys) -> ClaimRefusedError | None:
         for state in listing.others(self._claimant.run):
             if in_the_way_of_an_undo(state, keys, self._ledger):
-                return refused(state, self._store.url, undo=True)
+                return refused(state, self.url, undo=True)
         return None
 
     def prune(self) -> None:
@@ -391,12 +399,12 @@ class Claims:
         """Return the state of a claim that is taken up, with a new owner."""
         if state.wants_undo or state.state in (State.UNDOING, State.PRUNED):
             raise ClaimError(
-                f"the undo of this run at {self._store.url} has begun",
+                f"the undo of this run at {self.url} has begun",
                 ways_out=("undo it to the end",),
             )
         if state.wanted != digest:
             raise ClaimError(
-                f"the files of this run are not those that it has claimed at {self._store.url}",
+                f"the files of this run are not those that it has claimed at {self.url}",
                 ways_out=("undo this run, and start a new one",),
             )
         return state.now(owner=new_name(), renewed=self._clock.now())
@@ -405,7 +413,7 @@ class Claims:
         """Return another run that asks in another epoch: of the two, none can go on."""
         for state in listing.others(own.run):
             if state.state is State.ASKING and state.epoch != own.epoch:
-                return refused(state, self._store.url, undo=False)
+                return refused(state, self.url, undo=False)
         return None
 
     def _right_epoch(self, listing: Listing, epoch: str) -> str:
@@ -423,7 +431,7 @@ class Claims:
     def _run_obstacle(self, listing: Listing, keys: Keys) -> ClaimRefusedError | None:
         for state in listing.others(self._claimant.run):
             if in_the_way_of_a_run(state, keys, self._ledger):
-                return refused(state, self._store.url, undo=False)
+                return refused(state, self.url, undo=False)
         return None
 
     def _claim(self, entry: Entry, keys: Keys, listing: Listing | None) -> Claim:
@@ -431,6 +439,6 @@ class Claims:
 
     def _lost(self) -> Entry:
         raise ClaimError(
-            f"somebody else has changed the claim of this run at {self._store.url}",
-            ways_out=(f"look at the claims there:  {claims_command(self._store.url)}",),
+            f"somebody else has changed the claim of this run at {self.url}",
+            ways_out=(f"look at the claims there:  {claims_command(self.url)}",),
         )

@@ -138,10 +138,9 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
 def _staying(context: UploadContext) -> int:
     """Return the number of files whose rows an undo would leave to other runs."""
-    from handrail_upload.claiming import claims_of
+    from handrail_upload.claiming import claims_to_look_at
 
     recorded = next(context.transfers(), None)
     if recorded is None or not recorded.claim:
         return 0
-    storage = context.storage_of(recorded)
-    return sum(1 for _ in claims_of(context, recorded.claim, storage, touches=False).passing_on())
+    return sum(1 for _ in claims_to_look_at(context, recorded).passing_on())

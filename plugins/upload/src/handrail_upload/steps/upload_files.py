@@ -143,15 +143,14 @@ class UploadFilesStep(BaseStep[UploadContext]):
         return summary
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
-        from handrail_upload.claiming import claims_of
+        from handrail_upload.claiming import claims_to_look_at
         from handrail_upload.recorded import read_transfer
         from handrail_upload.undo import describe_undo
 
         recorded = read_transfer(result.rollback_data, context.site)
         if recorded.claim:
-            storage = context.storage_of(recorded)
-            claims = claims_of(context, recorded.claim, storage, touches=False)
-            yield from describe_undo(claims, storage, _manifest_of(context, recorded))
+            claims = claims_to_look_at(context, recorded)
+            yield from describe_undo(claims, _manifest_of(context, recorded))
         elif not recorded.notes.refusals:
             yield _without_claim(recorded, "is")
         yield from recorded.notes.refusals

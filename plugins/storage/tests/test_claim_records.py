@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 
 import pytest
 from hypothesis import given
@@ -230,6 +231,21 @@ def test_a_cache_keeps_only_what_was_used_last(tmp_path):
     for number in range(110):
         cache.keep(*WantedList.of([Wanted(key=f"k{number}")]).packed())
     assert len(list(tmp_path.glob("*.gz"))) == 100
+
+
+def test_a_preview_uses_a_cache_and_does_not_touch_it(tmp_path):
+    """Neither a file nor the time of one is another one afterwards."""
+    digest, content = WantedList.of([Wanted(key="a")]).packed()
+    folder = tmp_path / "claims"
+    preview = Cache(folder, writes=False)
+    preview.keep(digest, content)
+    preview.keep_states("s3://a/b", [])
+    assert not folder.exists()
+    Cache(folder).keep(digest, content)
+    os.utime(folder / f"{digest}.gz", (1, 1))
+    assert Cache(folder, writes=False).read(digest) is not None
+    assert (folder / f"{digest}.gz").stat().st_mtime == 1
+    assert [path.name for path in folder.iterdir()] == [f"{digest}.gz"]
 
 
 def test_a_process_has_a_few_lists_at_hand():

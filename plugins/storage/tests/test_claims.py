@@ -747,7 +747,7 @@ def test_a_preview_changes_nothing_and_says_what_the_undo_would(runs):
 
 
 def test_all_that_is_asked_of_an_undo_beforehand_reads_each_list_once(monkeypatch):
-    """A list of a million files takes a while to come."""
+    """A list of a million files takes a while to come; so do the states of a thousand claims."""
     runs = Runs(f"memory://{uuid.uuid4()}/at")
     run = runs.run(1).complete(a="1", b="2")
     runs.run(2).complete(b="2", c="3")
@@ -757,6 +757,8 @@ def test_all_that_is_asked_of_an_undo_beforehand_reads_each_list_once(monkeypatc
     assert claims.preview().would_be.stays.total() == 1
     assert list(claims.passing_on()) == []
     assert len([name for name in reads if name.startswith("lists/")]) == 2
+    states = [name for name in reads if name.endswith("/state")]
+    assert [name.split("/")[1] for name in states] == [run.name, runs.run(2).name, *[run.name] * 2]
 
 
 def test_an_object_of_others_that_appears_during_the_undo_is_left(runs, monkeypatch):

@@ -45,11 +45,11 @@ def claims_of(
     Raises:
         StorageError: The target is malformed.
     """
-    cache = Path(context.site().state.path, CACHE) if touches else None
+    cache = Path(context.site().state.path, CACHE)
     claimant = context.claimant(name)
     if asks:
         claimant = replace(claimant, register=_register(context))
-    return Claims(storage or context.use_storage(), claimant, cache=cache)
+    return Claims(storage or context.use_storage(), claimant, cache=cache, touches=touches)
 
 
 def claims_to_look_at(context: UploadContext, recorded: RecordedTransfer) -> Claims:

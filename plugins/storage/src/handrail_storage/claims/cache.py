@@ -26,10 +26,12 @@ class Cache:
 
     Args:
         folder: The folder; None to keep a few lists for this process only.
+        writes: Whether anything may be written there; False for a preview.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, writes: bool = True) -> None:
         self._folder = folder
+        self._writes = writes
         self._at_hand: dict[str, Content] = {}
 
     def read(self, digest: str) -> Content | None:
@@ -40,7 +42,8 @@ class Cache:
         with suppress(OSError, ValueError):
             content = Content.at(path)
             if digest_of(content) == digest:
-                os.utime(path)
+                if self._writes:
+                    os.utime(path)
                 self._take(digest, content)
                 return content
         return None
@@ -53,9 +56,10 @@ class Cache:
     def keep(self, digest: str, content: Content) -> None:
         """Keep a list."""
         self._take(digest, content)
-        if self._folder is not None and not (self._folder / f"{digest}.gz").exists():
-            self._write(f"{digest}.gz", content)
-            self._forget_the_oldest()
+        if not self._writes or self._folder is None or (self._folder / f"{digest}.gz").exists():
+            return
+        self._write(f"{digest}.gz", content)
+        self._forget_the_oldest()
 
     def states(self, url: str) -> Mapping[str, Entry]:
         """Return the claims of a target that were kept, by run."""
@@ -71,7 +75,7 @@ class Cache:
 
     def keep_states(self, url: str, entries: Iterable[Entry]) -> None:
         """Keep the claims of a target, in place of those before, and the lists that they name."""
-        if self._folder is None:
+        if not self._writes or self._folder is None:
             return
         document = {
             each.state.run: [each.version, each.state.to_json().decode()] for each in entries

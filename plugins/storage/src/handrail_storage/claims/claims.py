@@ -82,6 +82,7 @@ class Claims:
         claimant: The run.
         cache: A folder of this machine for what was read of the claims of others; None for none.
         clock: The times.
+        touches: Whether the cache may be written; False for a preview.
 
     Attributes:
         url: The target, as people write it.
@@ -94,12 +95,13 @@ class Claims:
         *,
         cache: Path | None = None,
         clock: Clock | None = None,
+        touches: bool = True,
     ) -> None:
         self.url = store.url
         self._store = store
         self._claimant = claimant
         self._clock = clock or Clock()
-        self._ledger = Ledger(store.small_files, store.url, Cache(cache))
+        self._ledger = Ledger(store.small_files, store.url, Cache(cache, writes=touches))
         self._keys: dict[str | None, Keys] = {}
 
     # A run

@@ -66,7 +66,7 @@ class Ledger:
         self._files = files
         self._cache = cache
         self._epoch: tuple[str, str] | None = None  # A version of that file, and what it names.
-        self._written: dict[str, Entry] = {}  # By run; a listing need not read them.
+        self._known: dict[str, Entry] = {}  # By run; a listing need not read them again.
         self.url = url
 
     # Epochs
@@ -131,20 +131,20 @@ class Ledger:
     def entry(self, run: str) -> Entry | None:
         """Return the claim of a run, or None."""
         found = self._files.get(_state_of(run))
-        return None if found is None else self._parsed(run, found)
+        return None if found is None else self._met(self._parsed(run, found))
 
     def put(self, state: ClaimState) -> Entry:
         """Write the state of a new claim."""
         version = self._files.put(_state_of(state.run), state.to_json(), spare=True)
-        return self._wrote(Entry(state=state, version=version))
+        return self._met(Entry(state=state, version=version))
 
     def swap(self, entry: Entry, state: ClaimState) -> Entry | None:
         """Replace the state of a claim; None if somebody else has replaced it."""
         version = self._files.swap(_state_of(state.run), state.to_json(), entry.version)
-        return None if version is None else self._wrote(Entry(state=state, version=version))
+        return None if version is None else self._met(Entry(state=state, version=version))
 
-    def _wrote(self, entry: Entry) -> Entry:
-        self._written[entry.state.run] = entry
+    def _met(self, entry: Entry) -> Entry:
+        self._known[entry.state.run] = entry
         return entry
 
     def remove(self, entry: Entry) -> bool:
@@ -184,7 +184,7 @@ class Ledger:
             for name, version in names
             if (found := _STATE.fullmatch(name)) is not None
         ]
-        known = {**self._cache.states(self.url), **self._written}
+        known = {**self._cache.states(self.url), **self._known}
 
         def read(named: tuple[str, str | None]) -> Entry | None:
             run, version = named

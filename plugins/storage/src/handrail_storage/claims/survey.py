@@ -32,7 +32,7 @@ class Verdict:
         found: The object.
         act: Whether to delete it, to restore what was before it, or to leave it.
         copy: The name of what is restored.
-        stays: The run for which it is left; None if no run of this epoch has made it.
+        stays: The run for which it is left, as that relies on it; None for none.
     """
 
     found: Listed

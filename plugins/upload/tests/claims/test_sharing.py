@@ -79,14 +79,38 @@ def test_an_undo_leaves_the_rows_that_another_run_relies_on(
     assert done["data_units"] == 0
     command = ["rollback", "1", "--dry-run", "--accept-drift", "--journal"]
     main([*command, str(ann.journal)])
-    stay = "the rows of 11 files stay there, as those of a run that relies on them"
-    assert stay in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "up to 12 units removed from" in shown
+    assert "the rows of 11 files stay in" in shown
     assert "1 unit taken out" in ann.rollback()
     with open_catalogue(common["catalogue"]) as opened:
         assert {each.run for each in opened.find_units("common")} == {done["run"]}
         assert {each.file.name for each in opened.find_files("common")} == shared.files()
         ben.rollback()
         assert list(opened.find_units("common")) == []
+
+
+def test_a_preview_says_whose_rows_stay_and_what_has_passed_on(
+    shared: Any, two: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many as the undo leaves; and a run may have rows that another one has registered."""
+    ann, ben = two
+    common = {"catalogue": str(shared.top / "common.db"), "collection": "common"}
+    ann.upload(**common)
+    ben.upload(**common)
+
+    def shown(person: Any) -> str:
+        command = ["rollback", "1", "--dry-run", "--accept-drift", "--journal"]
+        main([*command, str(person.journal)])
+        return " ".join(capsys.readouterr().out.split())
+
+    place = f"{shared.top}/common.db"
+    for each in two:
+        assert f"the rows of all 12 files stay in {place}, as those of a run" in shown(each)
+        assert "removed from" not in shown(each)
+    assert "0 units taken out" in ann.rollback()
+    assert f"what has passed on to the run from others leaves {place}" in shown(ben)
+    assert "12 units taken out" in ben.rollback()
 
 
 def test_rows_in_another_collection_go(shared: Any, two: Any) -> None:

@@ -7,7 +7,7 @@ reader of names that change would miss a claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from handrail.frozen import frozen
@@ -274,8 +274,8 @@ class Claims:
             obstacle = None
         return Preview(state=state, would_be=would_be, obstacle=obstacle)
 
-    def passing_on(self) -> Iterator[tuple[str, str]]:
-        """Yield what would pass on to other runs in an undo: each key, and the run.
+    def passing_on(self) -> tuple[int, int]:
+        """Return how many keys would pass on to other runs in an undo, and of how many.
 
         Those are runs that rely on the same object, and have the same register.
 
@@ -283,9 +283,10 @@ class Claims:
             StorageError: The storage failed or refused.
         """
         entry = self._ledger.entry(self._claimant.run)
-        if entry is not None:
-            listing = self._ledger.listing(kept=False)
-            yield from passing_on(self._ledger, entry.state, self._keys_of(entry.state), listing)
+        if entry is None:
+            return 0, 0
+        keys, listing = self._keys_of(entry.state), self._ledger.listing(kept=False)
+        return sum(1 for _ in passing_on(self._ledger, entry.state, keys, listing)), len(keys)
 
     def _look_around(
         self, find: Callable[[Listing], ClaimRefusedError | None], *, kept: bool = True

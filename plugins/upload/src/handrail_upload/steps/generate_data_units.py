@@ -112,20 +112,8 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
         catalogues, _, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
-            added, changed = (result.data.get(name) for name in ("added", "changed"))
             with open_catalogue(each.url) as catalogue:  # Nothing connects to it.
-                shown = catalogue.shown
-            if not isinstance(added, int) or not isinstance(changed, int):
-                yield f"what was registered leaves {shown}"
-                continue
-            if added or not changed:
-                yield f"{count_text(added, 'unit')} removed from {shown}"
-            if changed:
-                yield f"{count_text(changed, 'former row')} back in {shown}"
-            staying = _staying(context)
-            if staying:
-                others = count_text(staying, "file")
-                yield f"the rows of {others} stay there, as those of a run that relies on them"
+                yield from _leaving(catalogue.shown, result, *_staying(context))
         yield from notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
@@ -136,11 +124,39 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         yield f"register {count_text(units, 'unit')} in {context.catalogue_url}"
 
 
-def _staying(context: UploadContext) -> int:
-    """Return the number of files whose rows an undo would leave to other runs."""
+def _leaving(shown: str, result: StepResult, staying: int, files: int) -> Iterator[str]:
+    """Yield what leaves the catalogue, as far as that is known without asking it.
+
+    Args:
+        shown: The catalogue.
+        result: What the run has registered.
+        staying: The number of files whose rows are left to other runs.
+        files: The number of all files that it relies on.
+    """
+    stay = f"stay in {shown}, as those of a run that relies on them"
+    if staying and staying == files:
+        yield f"the rows of all {count_text(files, 'file')} {stay}"
+        return
+    added, changed = (result.data.get(name) for name in ("added", "changed"))
+    if not isinstance(added, int) or not isinstance(changed, int):
+        yield f"what was registered leaves {shown}"
+    else:
+        most = "up to " if staying else ""
+        if added:
+            yield f"{most}{count_text(added, 'unit')} removed from {shown}"
+        if changed:
+            yield f"{most}{count_text(changed, 'former row')} back in {shown}"
+        if not (added or changed):
+            yield f"what has passed on to the run from others leaves {shown}, if anything has"
+    if staying:
+        yield f"the rows of {count_text(staying, 'file')} {stay}"
+
+
+def _staying(context: UploadContext) -> tuple[int, int]:
+    """Return the number of files whose rows an undo would leave to other runs, and of all."""
     from handrail_upload.claiming import claims_to_look_at
 
     recorded = next(context.transfers(), None)
     if recorded is None or not recorded.claim:
-        return 0
-    return sum(1 for _ in claims_to_look_at(context, recorded).passing_on())
+        return 0, 0
+    return claims_to_look_at(context, recorded).passing_on()

@@ -213,6 +213,29 @@ def test_an_undo_asks_for_no_object_that_another_run_holds_too(runs, monkeypatch
     assert runs.own() == set()
 
 
+def test_an_undo_reads_no_more_lists_than_tell_that_all_stays(runs, monkeypatch):
+    """However many nights there were: the latest one holds the same files, or the run held none."""
+    files = {f"{number:02}": str(number) for number in range(20)}
+    first = runs.run(1).complete(**files)
+    for number in range(2, 7):
+        runs.run(number).complete(**files, **{f"new{number}": "new"})
+    read = set()
+    find = lists.Beside._find
+
+    def finding(beside, keys):
+        read.add(id(beside._open))
+        return find(beside, keys)
+
+    monkeypatch.setattr(lists.Beside, "_find", finding)
+    assert first.claims.preview().would_be.stays.total() == 20
+    assert len(read) == 1
+    read.clear()
+    killed = runs.run(7)
+    killed.ask(*files)
+    assert killed.claims.preview().would_be.stays.total() == 0
+    assert len(read) <= 1  # What it is known to have made.
+
+
 def test_what_others_have_put_in_the_place_of_a_shared_object_is_told(runs):
     """Of another size or ETag, it is nothing that a run relies on, and stays as it is."""
     first = runs.run(1).complete(a="1", b="2")

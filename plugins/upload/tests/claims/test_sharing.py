@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -90,26 +91,50 @@ def test_an_undo_leaves_the_rows_that_another_run_relies_on(
         assert list(opened.find_units("common")) == []
 
 
-def test_a_preview_says_whose_rows_stay_and_what_has_passed_on(
-    shared: Any, two: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As many as the undo leaves; and a run may have rows that another one has registered."""
-    ann, ben = two
-    common = {"catalogue": str(shared.top / "common.db"), "collection": "common"}
-    ann.upload(**common)
-    ben.upload(**common)
+@pytest.fixture
+def foreseen(capsys: pytest.CaptureFixture[str]) -> Callable[[Any], str]:
+    """Return what the undo of the first run of somebody is said to do."""
 
     def shown(person: Any) -> str:
         command = ["rollback", "1", "--dry-run", "--accept-drift", "--journal"]
         main([*command, str(person.journal)])
         return " ".join(capsys.readouterr().out.split())
 
+    return shown
+
+
+def test_a_preview_says_whose_rows_stay_and_what_has_passed_on(
+    shared: Any, two: Any, foreseen: Callable[[Any], str]
+) -> None:
+    """As many as the undo leaves; and a run may have rows that another one has registered."""
+    ann, ben = two
+    common = {"catalogue": str(shared.top / "common.db"), "collection": "common"}
+    ann.upload(**common)
+    ben.upload(**common)
     place = f"{shared.top}/common.db"
     for each in two:
-        assert f"the rows of all 12 files stay in {place}, as those of a run" in shown(each)
-        assert "removed from" not in shown(each)
+        shown = foreseen(each)
+        assert f"the rows of all 12 files stay in {place}, as those of a run" in shown
+        assert "removed from" not in shown
     assert "0 units taken out" in ann.rollback()
-    assert f"what has passed on to the run from others leaves {place}" in shown(ben)
+    assert f"what has passed on to the run from others leaves {place}" in foreseen(ben)
+    assert "12 units taken out" in ben.rollback()
+
+
+def test_a_preview_says_that_corrected_metadata_goes_back(
+    shared: Any, two: Any, foreseen: Callable[[Any], str]
+) -> None:
+    """The rows of the files stay, as they are those of the earlier run."""
+    ann, ben = two
+    common = {"catalogue": str(shared.top / "common.db"), "collection": "common"}
+    for number, person in enumerate(two):
+        sheet = shared.top / f"sheet{number}.csv"
+        names = sorted(path.name for path in ann.source.iterdir())
+        sheet.write_text("".join(["file,x\n", *(f"{name},{number}\n" for name in names)]))
+        person.upload(**common, metadata_file=str(sheet))
+    shown = foreseen(ben)
+    assert f"up to 12 former rows back in {shared.top}/common.db" in shown
+    assert "the rows of all 12 files stay" in shown
     assert "12 units taken out" in ben.rollback()
 
 

@@ -144,6 +144,8 @@ class Reliance:
         found: dict[str, Claimant] = {}
         left = [row for row in rows if row[2] is not None or row[3] is not None]
         for number, (claimant, beside) in enumerate(self._lists):
+            if not left:
+                break  # The lists of other nights need not be read.
             if number == self._alike:
                 return found | dict.fromkeys((row[0] for row in left), claimant)
             theirs, rest = beside.page(), list[Row]()

@@ -133,23 +133,21 @@ def _leaving(shown: str, result: StepResult, staying: int, files: int) -> Iterat
         staying: The number of files whose rows are left to other runs.
         files: The number of all files that it relies on.
     """
-    stay = f"stay in {shown}, as those of a run that relies on them"
-    if staying and staying == files:
-        yield f"the rows of all {count_text(files, 'file')} {stay}"
-        return
+    all_stay = staying > 0 and staying == files
     added, changed = (result.data.get(name) for name in ("added", "changed"))
     if not isinstance(added, int) or not isinstance(changed, int):
         yield f"what was registered leaves {shown}"
     else:
         most = "up to " if staying else ""
-        if added:
+        if added and not all_stay:
             yield f"{most}{count_text(added, 'unit')} removed from {shown}"
         if changed:
             yield f"{most}{count_text(changed, 'former row')} back in {shown}"
-        if not (added or changed):
+        if not (added or changed or all_stay):
             yield f"what has passed on to the run from others leaves {shown}, if anything has"
     if staying:
-        yield f"the rows of {count_text(staying, 'file')} {stay}"
+        files_text = f"{'all ' if all_stay else ''}{count_text(staying, 'file')}"
+        yield f"the rows of {files_text} stay in {shown}, as those of a run that relies on them"
 
 
 def _staying(context: UploadContext) -> tuple[int, int]:

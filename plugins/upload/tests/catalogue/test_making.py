@@ -40,6 +40,49 @@ def test_only_the_run_that_made_it_takes_it_away(catalogue, tools):
         assert "tables" in catalogue.missing()
 
 
+def test_a_file_that_its_maker_had_to_leave_goes_with_the_last_rows(tmp_path, tools):
+    """Only then: a file whose maker was not undone stays, and one with anything else in it."""
+    url = str(tmp_path / "photos.db")
+    with open_catalogue(url, timeout=1) as catalogue:
+        made = catalogue.missing()
+        catalogue.prepare("first")
+        catalogue.withdraw_abandoned()
+        assert catalogue.missing() == []
+        tools.publish(catalogue, "second", tools.unit("a"))
+        catalogue.withdraw("first", made)
+        catalogue.withdraw_abandoned()
+        assert catalogue.missing() == []
+        catalogue.remove("second")
+        with tools.connected(url) as others:
+            others.execute("CREATE TABLE others (name text)")
+        catalogue.withdraw_abandoned()
+        assert catalogue.missing() == []
+        with tools.connected(url) as others:
+            others.execute("DROP TABLE others")
+        for _ in range(2):
+            catalogue.withdraw_abandoned()
+            assert catalogue.missing() == ["file", "tables"]
+    assert list(tmp_path.glob("photos*")) == []
+
+
+def test_an_undo_does_not_fail_where_a_file_that_was_left_is_in_use(tmp_path, tools):
+    """Its maker is gone, so it is left once more."""
+    url = str(tmp_path / "photos.db")
+    with open_catalogue(url, timeout=0.1) as catalogue:
+        made = catalogue.missing()
+        catalogue.prepare("first")
+        tools.publish(catalogue, "second", tools.unit("a"))
+        catalogue.withdraw("first", made)
+        catalogue.remove("second")
+        with tools.connected(url) as others:
+            others.execute("BEGIN IMMEDIATE")
+            catalogue.withdraw_abandoned()
+            assert catalogue.missing() == []
+            others.execute("ROLLBACK")
+        catalogue.withdraw_abandoned()
+        assert catalogue.missing() == ["file", "tables"]
+
+
 def test_tables_of_others_stay(url, tools):
     """In a database with tables of others, ours come and go."""
     with tools.connected(url) as others:

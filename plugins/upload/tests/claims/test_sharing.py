@@ -119,6 +119,7 @@ def test_a_preview_says_whose_rows_stay_and_what_has_passed_on(
     assert "0 units taken out" in ann.rollback()
     assert f"what has passed on to the run from others leaves {place}" in foreseen(ben)
     assert "12 units taken out" in ben.rollback()
+    assert not (shared.top / "common.db").exists()
 
 
 def test_a_preview_says_that_corrected_metadata_goes_back(

@@ -11,12 +11,21 @@ from handrail_upload.catalogue.address import SqliteAddress
 from handrail_upload.catalogue.database import Database, NotACatalogueError
 from handrail_upload.catalogue.schema import MARKER, TABLES, VERSION
 from handrail_upload.catalogue.sqlite import SqliteDatabase
-from handrail_upload.catalogue.tables import are_unused, make_tables, version_of
+from handrail_upload.catalogue.tables import (
+    are_unused,
+    is_empty,
+    is_made_by,
+    make_tables,
+    version_of,
+)
 from handrail_upload.errors import CatalogueError
 
 FILE = "file"
 TABLES_MADE = "tables"
 MIGRATION = "migration"
+
+# In the head of a file: the run that made it was undone while others had rows there.
+_ABANDONED = 1
 
 _BESIDE = ("-journal", "-wal", "-shm")  # Suffixes that SQLite appends to the name of a file.
 
@@ -55,6 +64,22 @@ def withdraw(database: Database, run: str, made: Collection[str]) -> None:
                 _remove_file(database, run)
             else:
                 _remove_tables(database, run)
+
+
+def withdraw_abandoned(database: Database) -> None:
+    """Remove a file with nothing in it that the run which made it has had to leave.
+
+    It stays if another program uses it: nobody's undo depends on that.
+    """
+    if not isinstance(database, SqliteDatabase) or not database.exists():
+        return
+    with suppress(CatalogueError):
+        if version_of(database) and _is_abandoned(database) and is_empty(database):
+            _remove_file(database, None)
+
+
+def _is_abandoned(database: SqliteDatabase) -> bool:
+    return database.rows("PRAGMA user_version") == [(_ABANDONED,)]
 
 
 def _remove_tables(database: Database, run: str) -> None:
@@ -97,17 +122,21 @@ def _remove_draft(database: SqliteDatabase, run: str) -> None:
             path.unlink()
 
 
-def _remove_file(database: SqliteDatabase, run: str) -> None:
+def _remove_file(database: SqliteDatabase, run: str | None) -> None:
+    """Remove the file of a run, or leave it to those who use it; None for one that was left."""
     if database.rows("PRAGMA journal_mode") == [("wal",)]:
         # Its mode was changed since. Its content must not depend on a file beside it.
         database.rows("PRAGMA journal_mode = DELETE")
     with database.transaction(alone=True):
-        if are_unused(database, run) and not database.has_others():
+        ours = _is_abandoned(database) if run is None else is_made_by(database, run)
+        if ours and is_empty(database) and not database.has_others():
             # Under the lock: a process that waits for it finds the file deleted. A killed process
             # may have left a journal, which has nothing to recover.
             for end in ("-journal", ""):
                 Path(f"{database.path}{end}").unlink(missing_ok=True)
             _sync_folder(database.path.parent)
+        elif ours:
+            database.rows(f"PRAGMA user_version = {_ABANDONED}")
     database.close()
 
 

@@ -117,6 +117,14 @@ class Catalogue:
         self._checked = False
         preparation.withdraw(self._database, run, made)
 
+    def withdraw_abandoned(self) -> None:
+        """Remove a file that `withdraw` has had to leave, once nothing is registered there.
+
+        It stays if another program uses it.
+        """
+        self._checked = False
+        preparation.withdraw_abandoned(self._database)
+
     def publish(self, run: str, collection: str, listing: Listing) -> Published:
         """Make the data units of `listing` visible in `collection`, all at once.
 

@@ -77,7 +77,12 @@ def are_unused(database: Database, run: str) -> bool:
     They are locked until the end of the transaction.
     """
     database.lock_tables((MARKER, *TABLES))
-    return database.rows(f"SELECT run FROM {MARKER}") == [(run,)] and is_empty(database)
+    return is_made_by(database, run) and is_empty(database)
+
+
+def is_made_by(database: Database, run: str) -> bool:
+    """Return whether the tables were created by `run`."""
+    return database.rows(f"SELECT run FROM {MARKER}") == [(run,)]
 
 
 def identity_of(database: Database) -> str:

@@ -98,6 +98,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
             with open_catalogue(each.url) as catalogue:
                 passing_on = () if undoing is None else undoing.passing_on()
                 removed = catalogue.remove(each.run, passing_on)
+                catalogue.withdraw_abandoned()
             units = removed.units_removed + removed.units_restored
             summary = f"{count_text(units, 'unit')} taken out of {catalogue.shown}"
             context.log("undone", {"summary": summary})

@@ -778,7 +778,7 @@ def test_all_that_is_asked_of_an_undo_beforehand_reads_each_list_once(monkeypatc
     claims = run.claims
     assert claims.preview().would_be.deleted == 1
     assert claims.preview().would_be.stays.total() == 1
-    assert claims.passing_on() == (0, 2)
+    assert claims.count_passing_on() == (0, 2)
     assert len([name for name in reads if name.startswith("lists/")]) == 2
     states = [name for name in reads if name.endswith("/state")]
     assert [name.split("/")[1] for name in states] == [run.name, runs.run(2).name, *[run.name] * 2]

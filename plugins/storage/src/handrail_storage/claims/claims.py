@@ -274,7 +274,7 @@ class Claims:
             obstacle = None
         return Preview(state=state, would_be=would_be, obstacle=obstacle)
 
-    def passing_on(self) -> tuple[int, int]:
+    def count_passing_on(self) -> tuple[int, int]:
         """Return how many keys would pass on to other runs in an undo, and of how many.
 
         Those are runs that rely on the same object, and have the same register.

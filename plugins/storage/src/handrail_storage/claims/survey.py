@@ -212,10 +212,9 @@ class Survey:
 
 def _may_be(row: Row, there: Listed) -> bool:
     """Return whether an object may be the one that a run holds, by what is known of both."""
-    _, size, sha256, etag = row
-    if isinstance(there, Stored) and None not in (sha256, there.sha256):
-        return bool(sha256 == there.sha256)
-    return bool(size == there.size and (None in (etag, there.etag) or etag == there.etag))
+    held = Held.of(row)
+    same = held.is_same(there)
+    return None in (held.etag, there.etag) if same is None else same
 
 
 def _listed(made: Made) -> HeldList:

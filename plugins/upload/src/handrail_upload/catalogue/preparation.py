@@ -135,7 +135,7 @@ def _remove_file(database: SqliteDatabase, run: str | None) -> None:
             for end in ("-journal", ""):
                 Path(f"{database.path}{end}").unlink(missing_ok=True)
             _sync_folder(database.path.parent)
-        elif ours:
+        elif ours and run is not None:
             database.rows(f"PRAGMA user_version = {_ABANDONED}")
     database.close()
 

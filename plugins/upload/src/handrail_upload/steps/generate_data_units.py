@@ -158,4 +158,4 @@ def _staying(context: UploadContext) -> tuple[int, int]:
     recorded = next(context.transfers(), None)
     if recorded is None or not recorded.claim:
         return 0, 0
-    return claims_to_look_at(context, recorded).passing_on()
+    return claims_to_look_at(context, recorded).count_passing_on()

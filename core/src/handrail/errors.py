@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -253,6 +253,7 @@ class StepFailedError(HandrailError, RuntimeError):
         origin: Where that step came from.
         error: The error message, without the name of the step.
         rollback_errors: One `RollbackError` for each step that could not be undone.
+        held_back: The steps that were not undone, because they wait for one of those, by name.
         outcome: How the run ended: `rolled_back`, `rollback_incomplete`, `failed` or `completed`.
     """
 
@@ -266,6 +267,7 @@ class StepFailedError(HandrailError, RuntimeError):
         origin: Origin | None = None,
         outcome: str = "rolled_back",
         rollback_errors: Sequence[RollbackError] = (),
+        held_back: Mapping[str, str] | None = None,
         cause: BaseException | None = None,
     ) -> None:
         refused = cause if isinstance(cause, RefusedError) else None
@@ -282,6 +284,7 @@ class StepFailedError(HandrailError, RuntimeError):
         self.rollback_errors = tuple(rollback_errors)
         for problem in self.rollback_errors:
             self.add_note(problem.message)
+        self.held_back = dict(held_back or {})
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form, with the step, its error and the undo errors."""
@@ -291,6 +294,7 @@ class StepFailedError(HandrailError, RuntimeError):
             "error": self.error,
             "outcome": self.outcome,
             "rollback_errors": [problem.to_dict() for problem in self.rollback_errors],
+            **({"held_back": self.held_back} if self.held_back else {}),
         }
 
 

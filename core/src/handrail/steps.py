@@ -97,6 +97,8 @@ class BaseStep(ABC, Generic[C]):
             and is never undone.
         final: True for a step that packs cannot remove, replace or wrap.
         aliases: Further names under which the step can be found, such as former names.
+        undo_before: Names of earlier steps whose undo waits for that of this one: while it fails,
+            they are not undone, so that nothing refers to what is gone.
         data_version: Version of the format of `rollback_data`; increase it when that changes.
         limits: The limits on each attempt, such as a timeout.
         rollback_policy: The timeout of its undo, and how often that is tried again.
@@ -108,6 +110,7 @@ class BaseStep(ABC, Generic[C]):
     always_run: bool = False
     final: bool = False
     aliases: tuple[str, ...] = ()
+    undo_before: tuple[str, ...] = ()
     data_version: int = 1
     limits: Limits = NO_LIMITS
     rollback_policy: RollbackPolicy = NO_POLICY
@@ -208,12 +211,14 @@ class FunctionStep(BaseStep[F]):
         effects: bool,
         limits: Limits = NO_LIMITS,
         rollback_policy: RollbackPolicy = NO_POLICY,
+        undo_before: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.progress_weight = weight
         self.effects = effects
         self.limits = limits
         self.rollback_policy = rollback_policy
+        self.undo_before = undo_before
         self.function = function
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
@@ -279,6 +284,7 @@ def step(
     weight: float = ...,
     name: str | None = ...,
     effects: bool = ...,
+    undo_before: tuple[str, ...] = ...,
     timeout: float | None = ...,
     heartbeat_timeout: float | None = ...,
     isolated: bool = ...,
@@ -297,6 +303,7 @@ def step(
     weight: float = 0.1,
     name: str | None = None,
     effects: bool = True,
+    undo_before: tuple[str, ...] = (),
     timeout: float | None = None,
     heartbeat_timeout: float | None = None,
     isolated: bool = False,
@@ -317,6 +324,7 @@ def step(
         weight: Share of the progress, relative to the other steps.
         name: Name of the step; by default, the function's name.
         effects: False if the function only reads, so that a dry run executes it.
+        undo_before: Names of earlier steps whose undo waits for this one's.
         timeout: Seconds that an attempt may take; this and the next four are its `Limits`.
         heartbeat_timeout: Seconds that may pass without a log, progress or record call.
         isolated: Whether it runs in a process of its own, which can be killed.
@@ -353,6 +361,7 @@ def step(
             effects=effects,
             limits=limits,
             rollback_policy=policy,
+            undo_before=undo_before,
         )
 
     return decorate if function is None else decorate(function)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def near(name: str, known: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:
+def near(
+    name: str, known: Iterable[str], *, limit: int = 3, cutoff: float = 0.6
+) -> tuple[str, ...]:
     """Return up to `limit` of the `known` names that are similar to `name`, the best first."""
     # Imported here, because difflib is needed only for errors.
     from difflib import get_close_matches  # noqa: PLC0415
 
     folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
-    matches = get_close_matches(name.lower().replace("-", "_"), folded, n=limit, cutoff=0.6)
+    matches = get_close_matches(name.lower().replace("-", "_"), folded, n=limit, cutoff=cutoff)
     return tuple(folded[match] for match in matches)
 
 

@@ -101,6 +101,7 @@ class StepWrapper(BaseStep[C]):
         effects: bool
         always_run: bool
         final: bool
+        undo_before: tuple[str, ...]
         data_version: int
         limits: Limits
         rollback_policy: RollbackPolicy
@@ -110,6 +111,7 @@ class StepWrapper(BaseStep[C]):
         effects = _forwarded()
         always_run = _forwarded()
         final = _forwarded()
+        undo_before = _forwarded()
         data_version = _forwarded()
         limits = _forwarded()
         rollback_policy = _forwarded()

@@ -239,6 +239,18 @@ def test_an_item_whose_undo_fails_leaves_the_rollback_incomplete(
     assert step.undone == 0, "what the items are in stays, too"
 
 
+def test_an_item_whose_undo_fails_lets_the_steps_wait_that_its_step_refers_to(
+    journal: Any, log: Log, world: World
+) -> None:
+    world.stuck = {7}
+    rooms, step = Does("rooms"), Maps(list(range(20)), chunk=5)
+    step.undo_before = ("rooms",)
+    with pytest.raises(StepFailedError) as caught:
+        play(journal, rooms, step, Does("bad", fails))
+    assert caught.value.held_back == {"rooms": step.name}
+    assert rooms.undone == []
+
+
 def test_a_step_that_is_retried_undoes_its_items_first(
     journal: Any, log: Log, world: World
 ) -> None:

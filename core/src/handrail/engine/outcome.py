@@ -160,8 +160,13 @@ def settle_closing(line: Line, position: int, answer: Any) -> Failure | None:
 
 def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
     """Return the exception that is raised for `failure` at the end of the run."""
+    waiting = [
+        f"Step '{step}' was not undone: it waits for the undo of '{other}'"
+        for step, other in run.held_back.items()
+    ]
     if isinstance(failure.error, run.interruptions):
-        for note in (*failure.also, *(problem.message for problem in run.rollback_errors)):
+        problems = (problem.message for problem in run.rollback_errors)
+        for note in (*failure.also, *problems, *waiting):
             failure.error.add_note(note)
         return failure.error
     error = StepFailedError(
@@ -170,8 +175,9 @@ def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
         origin=failure.planned.origin,
         outcome=outcome,
         rollback_errors=run.rollback_errors,
+        held_back=run.held_back,
         cause=failure.error,
     )
-    for note in failure.also:
+    for note in (*failure.also, *waiting):
         error.add_note(note)
     return error

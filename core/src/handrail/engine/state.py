@@ -214,6 +214,8 @@ class RunState:
         before: The outcome of a resumed run before this process claimed it.
         undone: Positions that an earlier process has undone.
         gone: Names of steps of a resumed run that began and are no longer in the plan.
+        waiting: Positions whose undo waits, each with the step whose undo has failed.
+        held_back: The steps among them that are not undone because of that, and whose it is.
         interruptions: Kinds of exceptions that are no failure of a step, and are re-raised
             themselves; CancelledError is one once the run is cancelled.
         opened: When the run started, on `clock`, if there is a listener.
@@ -265,6 +267,8 @@ class RunState:
     before: str | None = None
     undone: set[int] = field(default_factory=set[int])
     gone: tuple[str, ...] = ()
+    waiting: dict[int, str] = field(default_factory=dict[int, str])
+    held_back: dict[str, str] = field(default_factory=dict[str, str])
     interruptions: tuple[type[BaseException], ...] = INTERRUPTIONS
     opened: float = 0.0
     outcome: str | None = None

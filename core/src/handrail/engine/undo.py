@@ -105,7 +105,7 @@ def _walk_back(
     finished, undone, leftovers = line.finished, run.undone, run.leftovers
     alone = run.listener is None and line.log is None and run.chain is None
     mapped = run.mapped
-    plain = alone and not (undone or leftovers or mapped)
+    plain = alone and not (undone or leftovers or mapped or run.waiting)
     for position in order if stopped is None else ():
         planned, result = steps[position], finished[position]
         facts = planned.facts
@@ -119,8 +119,12 @@ def _walk_back(
                 continue
             stopped = _failed(run, planned, answer)
         elif position not in undone or position in leftovers:
+            if position in run.waiting:
+                run.held_back[planned.name] = run.waiting[position]
+                continue
             line.current = position
             stopped = yield from _undo_step(run, planned, position)
+        plain = plain and not run.waiting
         if stopped is not None:
             order = order[order.index(position) :]
             break
@@ -183,6 +187,9 @@ def _failed(run: RunState, planned: PlannedStep, answer: Raised) -> BaseExceptio
     problem = RollbackError(planned.name, answer.error, origin=planned.origin)
     run.rollback_errors.append(problem)
     run.line.context.errors.append(problem.message)
+    if planned.facts.undo_before:
+        for position in run.plan.waiting_for(planned.facts.undo_before):
+            run.waiting.setdefault(position, planned.name)
     return answer.error if isinstance(answer.error, RefusedError) else None
 
 

@@ -36,6 +36,7 @@ from handrail.plan.problems import no_steps
 from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve
 from handrail.plan.step_state import StepChanges, StepCode, StepStates
+from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def plan_action(
         known=[*problems, *mistakes, *unusable, *unfit(info, edits)],
     )
     base = {name for entry in registry.entries() for name in entry.names}
-    found = _missing(plan, required, provider, base)
+    found = [*_missing(plan, required, provider, base), *senseless_waits(plan)]
     checking = [pack for pack in packs if pack.implements("check_plan")]
     steps = [each for planned in plan.steps if checking for each in chain(planned.step)]
     before, code, changes = StepStates(steps), StepCode(steps), StepChanges()

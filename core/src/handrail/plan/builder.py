@@ -8,11 +8,13 @@ from fractions import Fraction
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from handrail.errors import PlanError
 from handrail.frozen import record
 from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import Entry, Lane, around
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
+from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry
 from handrail.steps import BaseStep, FunctionStep, has_own, overrides, undoes_items
 from handrail.wrapper import StepWrapper, is_layer
@@ -124,7 +126,8 @@ class _Reader:
         limits, policy = draft.given or (step.limits, step.rollback_policy)
         usual = limits is NO_LIMITS and policy is NO_POLICY
         limited = None if usual else (limits, policy)
-        key = (kind, draft.entry.weight, always_run, effects, final, limited, placed)
+        waiting = tuple(step.undo_before)
+        key = (kind, draft.entry.weight, always_run, effects, final, limited, placed, waiting)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = self._read(draft)
@@ -174,6 +177,7 @@ class _Reader:
             by_project=draft.by_project,
             limits=limits if limited else None,
             rollback_policy=policy if retried else None,
+            undo_before=tuple(step.undo_before),
         )
 
 
@@ -189,10 +193,17 @@ def plan_of_registry(registry: StepRegistry[Any], action: str = "workflow") -> P
     """Plan the steps of a registry as they are, without edits.
 
     `always_run` steps close the plan regardless of where they were registered.
+
+    Raises:
+        PlanError: The `undo_before` of a step names one that cannot be meant.
     """
     drafts = base_drafts(registry, UNKNOWN)
     drafts.sort(key=attrgetter("always_run"))
-    return freeze(action, drafts)
+    plan = freeze(action, drafts)
+    senseless = list(senseless_waits(plan))
+    if senseless:
+        raise PlanError(action, senseless, plan=plan)
+    return plan
 
 
 def base_drafts(registry: StepRegistry[Any], origin: Origin) -> list[Draft]:

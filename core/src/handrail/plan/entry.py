@@ -230,6 +230,7 @@ def entry_for(step: BaseStep[Any]) -> Entry:
     others = () if plain else _names_of(step, name)[1:]
     try:
         usual = step.limits is NO_LIMITS and step.rollback_policy is NO_POLICY
+        usual = usual and step.undo_before == ()
     except Exception:  # noqa: BLE001 - told below, with the name of the attribute
         usual = False
     if not usual:
@@ -246,6 +247,7 @@ def _check_limits(step: BaseStep[Any], name: str) -> None:
                 f"step '{name}' ({owner_of(step)}) has the {attribute} {given!r}",
                 ways_out=(f"write {example}",),
             )
+    _named_in(step, name, "undo_before")
 
 
 def _no_step(given: object) -> InvalidStepError:
@@ -281,19 +283,19 @@ def _names_of(step: BaseStep[Any], name: str) -> tuple[str, ...]:
         label = _read(current, "name")
         if isinstance(label, str):
             names[label] = None
-        names.update(dict.fromkeys(_aliases_of(current, name)))
+        names.update(dict.fromkeys(_named_in(current, name, "aliases")))
         current = current.wrapped if isinstance(current, StepWrapper) else None
     return tuple(names)
 
 
-def _aliases_of(step: BaseStep[Any], name: str) -> Iterable[str]:
-    aliases: object = _read(step, "aliases")
-    if not isinstance(aliases, str) and isinstance(aliases, Iterable):
-        given = tuple(cast("Iterable[object]", aliases))
-        names = tuple(alias for alias in given if isinstance(alias, str) and alias.strip())
+def _named_in(step: BaseStep[Any], name: str, attribute: str) -> Iterable[str]:
+    named: object = _read(step, attribute)
+    if not isinstance(named, str) and isinstance(named, Iterable):
+        given = tuple(cast("Iterable[object]", named))
+        names = tuple(each for each in given if isinstance(each, str) and each.strip())
         if len(names) == len(given):
             return names
     raise InvalidStepError(
-        f"the aliases of step '{name}' ({owner_of(step)}) are {aliases!r}; they must be a tuple "
+        f"the {attribute} of step '{name}' ({owner_of(step)}) are {named!r}; they must be a tuple "
         "of names, such as ('old_name',)"
     )

@@ -29,6 +29,7 @@ Kind = Literal[
     "wrapped",
     "limited",
     "moved",
+    "ordered",
     "removed",
 ]
 
@@ -38,8 +39,9 @@ class Link:
     """One edit in the chain that leads to a step.
 
     Attributes:
-        kind: Kind of the edit. A chain ends with `base`, a step of the action itself, with `added`,
-            a step that a pack appended, or with `skipped`, if its anchor is missing.
+        kind: Kind of the edit; `ordered` is about the order of an undo. A chain ends with `base`, a
+            step of the action itself, with `added`, a step that a pack appended, or with `skipped`,
+            if its anchor is missing.
         step: The edited step.
         told: The edit in a few words, such as `inserted before upload_files`.
         origin: Origin of the edit.
@@ -117,7 +119,8 @@ def explain(plan: Plan, name: str) -> Explanation:
     span = plan.span(name)
     planned = plan.steps[plan.positions[name]] if name in plan.positions else None
     layers = _layers(planned)
-    links = [*thing.placed(), *layers, *thing.limited(), *_closing(planned), *thing.taken_out()]
+    links = [*thing.placed(), *layers, *thing.limited(), *_closing(planned)]
+    links += [*_ordered(plan, planned), *thing.taken_out()]
     seen = {id(thing)}
     while thing.anchor in things and id(things[thing.anchor]) not in seen:
         thing = things[thing.anchor]
@@ -311,6 +314,21 @@ def _layers(planned: PlannedStep | None) -> Iterator[Link]:
         for layer in reversed(planned.layers):
             told = f"wrapped by {layer.name}"
             yield Link(kind="wrapped", step=planned.name, told=told, origin=layer.origin)
+
+
+def _ordered(plan: Plan, planned: PlannedStep | None) -> Iterator[Link]:
+    """Yield which undos wait for that of a step, and for which undos its own waits."""
+    if planned is None:
+        return
+    for each in plan.steps:
+        for name in each.facts.undo_before:
+            if each is planned:
+                told = f"undone before {name}, which waits while that fails"
+            elif name in planned.names:
+                told = f"undone only after {each.name}"
+            else:
+                continue
+            yield Link(kind="ordered", step=planned.name, told=told, origin=each.origin)
 
 
 def _closing(planned: PlannedStep | None) -> Iterator[Link]:

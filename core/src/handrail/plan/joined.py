@@ -65,7 +65,13 @@ def _steps_of(action: PlannedAction, actions: int) -> Iterable[PlannedStep]:
 
 
 def _placed(facts: Facts, action: str) -> Facts:
-    return facts if facts.group is None else replace(facts, group=qualified(action, facts.group))
+    if facts.group is None and not facts.undo_before:
+        return facts
+    return replace(
+        facts,
+        group=facts.group and qualified(action, facts.group),
+        undo_before=tuple(qualified(action, each) for each in facts.undo_before),
+    )
 
 
 def _weighed(facts: Facts, total: Fraction | int, steps: int, actions: int) -> Facts:
@@ -81,7 +87,11 @@ def part_of(plan: Plan, action: PlannedAction) -> Plan:
         replace(
             planned,
             name=planned.own_name,
-            facts=replace(planned.facts, group=planned.group and planned.group[before:]),
+            facts=replace(
+                planned.facts,
+                group=planned.group and planned.group[before:],
+                undo_before=tuple(each[before:] for each in planned.facts.undo_before),
+            ),
             others=tuple(each[before:] for each in planned.others),
             action="",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from fractions import Fraction
 from functools import cached_property
@@ -71,6 +71,7 @@ class Facts:
         by_project: Whether the project has put it there, and not the action or a pack.
         limits: The limits on its attempts; None without any.
         rollback_policy: The policy for its undo; None for the usual one.
+        undo_before: Names of steps whose undo waits for that of this one.
     """
 
     weight: Fraction
@@ -95,6 +96,7 @@ class Facts:
     by_project: bool = False
     limits: Limits | None = None
     rollback_policy: RollbackPolicy | None = None
+    undo_before: tuple[str, ...] = ()
 
 
 @frozen(eq=False, kw_only=False)
@@ -192,7 +194,8 @@ class PlannedStep:
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form.
 
-        Steps outside groups have no `group` and `lane`; `undoes_items` is there if it is true.
+        Steps outside groups have no `group` and `lane`; `undoes_items` is there if it is true, and
+        `undo_before` if it names any.
         """
         facts = self.facts
         place = {} if facts.group is None else {"group": facts.group, "lane": facts.lane}
@@ -207,6 +210,7 @@ class PlannedStep:
             "final": facts.final,
             "undo": facts.undoable,
             **({"undoes_items": True} if facts.undoes_items else {}),
+            **({"undo_before": list(facts.undo_before)} if facts.undo_before else {}),
             "resume": facts.resumable,
             "always_run": facts.always_run,
             "effects": facts.effects,
@@ -362,6 +366,20 @@ class Plan:
                 if span.start in lane and span != group.span:
                     return range(group.span.start), range(lane.start, span.start)
         return (range(span.start),)
+
+    def waiting_for(self, names: Iterable[str]) -> Iterator[int]:
+        """Yield the positions of steps by these names, and of those that wait for them in turn.
+
+        Args:
+            names: The steps that are named in the `undo_before` of another one.
+        """
+        left, known = list(names), set[int]()
+        while left:
+            position = self.positions.get(left.pop(0))
+            if position is not None and position not in known:
+                known.add(position)
+                left += self.steps[position].facts.undo_before
+                yield position
 
     @cached_property
     def ordinary(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.actions import about_action, entries_of
@@ -12,7 +12,7 @@ from handrail.engine.state import RunState
 from handrail.engine.undo import undo_order
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.protocol import KeepsItems
 from handrail.journal.values import ValueReader
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.journal.protocol import Journal
     from handrail.origin import Origin
-    from handrail.plan.plan import PlannedStep
+    from handrail.plan.plan import Plan, PlannedStep
     from handrail.recovery.replay_state import ReplayState
     from handrail.recovery.resume_run import Recovery
     from handrail.steps import StepResult
@@ -42,6 +42,7 @@ class StepUndo:
             and None if the step has no preview.
         recorded: The number of values that it recorded for its undo, by key.
         items: The number of its items that are undone, or were perhaps begun.
+        waits_for: The steps for whose undo it waits: while that fails, it is not undone.
     """
 
     step: str
@@ -49,6 +50,7 @@ class StepUndo:
     lines: tuple[str, ...] | None
     recorded: Mapping[str, int]
     items: int = 0
+    waits_for: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -56,7 +58,8 @@ class StepUndo:
         named = {"step": self.step, "origin": origin}
         lines = None if self.lines is None else list(self.lines)
         items = {"items": self.items} if self.items else {}
-        return {**named, "lines": lines, "recorded": dict(self.recorded), **items}
+        waits = {"waits_for": list(self.waits_for)} if self.waits_for else {}
+        return {**named, "lines": lines, "recorded": dict(self.recorded), **items, **waits}
 
 
 def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
@@ -90,7 +93,18 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
         run.line.current, context.current_step = position, planned.own_name
         found += [_of_step(planned, context, each, many) for each in mine[:1]]
         found += [_of_step(planned, context, each) for each in mine[1:]]
-    return tuple(found)
+    return tuple(_with_waiting(found, plan))
+
+
+def _with_waiting(found: Sequence[StepUndo], plan: Plan) -> Iterator[StepUndo]:
+    """Yield the undos, each with those before it for which it waits."""
+    waits: dict[str, list[str]] = {}
+    for each in found:
+        yield replace(each, waits_for=tuple(waits.get(each.step, ())))
+        planned = plan.steps[plan.positions[each.step]] if each.step in plan.positions else None
+        for name in () if planned is None else planned.facts.undo_before:
+            if name in plan.positions:
+                waits.setdefault(plan.steps[plan.positions[name]].name, []).append(each.step)
 
 
 def recorded_result(recovery: Recovery) -> Mapping[str, Any]:

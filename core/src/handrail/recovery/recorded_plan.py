@@ -29,6 +29,8 @@ def _decoded(run: int, plan: str) -> Mapping[str, Any]:
                 raise TypeError("always_run is neither true nor false")
             if not _is_lane(step.get("group"), step.get("lane")):
                 raise TypeError("a group has no name, or a lane no number")
+            if not all(isinstance(each, str) for each in step.get("undo_before", ())):
+                raise TypeError("undo_before has something that is no name")
     return decoded
 
 

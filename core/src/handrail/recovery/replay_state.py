@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ class ReplayState:
         leftovers: Attempts that could not be undone and were followed by others.
         undone: Positions of steps that are undone already.
         gone: Names of started steps that the plan no longer has.
+        waiting: Positions whose undo waits for that of one of those, and which that is.
         failed: Position and error of the failed step, if any.
         failed_steps: Positions of the steps that failed and were kept.
         taken_back: Positions of steps whose undo has begun, though the run goes forward.
@@ -60,6 +61,7 @@ class ReplayState:
     )
     undone: set[int] = field(default_factory=set[int])
     gone: tuple[str, ...] = ()
+    waiting: dict[int, str] = field(default_factory=dict[int, str])
     failed: tuple[int, str] | None = None
     failed_steps: set[int] = field(default_factory=set[int])
     taken_back: set[int] = field(default_factory=set[int])
@@ -126,6 +128,7 @@ def replay_state_of(
     )
     left = last_of.keys() - {planned.name for planned in plan.steps}
     found.gone = _gone(recorded, attempts, left)
+    found.waiting.update(_waiting(recorded, plan, found.gone))
     return found
 
 
@@ -325,6 +328,14 @@ def _gone(recorded: RecordedRun, attempts: _Attempts, left: Collection[str]) -> 
     ]
     names = [row.step for row in began if row.n and row.state not in over]
     return tuple(dict.fromkeys(name for name in names if name not in closing))
+
+
+def _waiting(recorded: RecordedRun, plan: Plan, gone: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield the positions whose undo waits for that of a step which is gone, and which that is."""
+    for step in steps_of(recorded.row) if gone else ():
+        if step["name"] in gone:
+            for position in plan.waiting_for(step.get("undo_before", ())):
+                yield position, step["name"]
 
 
 Notes = Mapping[tuple[str, int], Mapping[str, list[Any]]]

@@ -117,6 +117,7 @@ class ClaimedRun:
         undoing = row.direction == "undo"
         failure: Failure | None = None
         run.gone = place.gone
+        run.waiting.update(place.waiting)
         run.before = self.before
         run.sealed = row.sealed
         if self.failed_only:

@@ -386,6 +386,9 @@ def _show(session: Session, preview: _Preview, *, dry: bool, asks: bool) -> None
 
 
 def _facts(undo: StepUndo) -> Sequence[str]:
+    if undo.waits_for:
+        waits = f"waits for {', '.join(dict.fromkeys(undo.waits_for))}"
+        return (*_facts(replace(undo, waits_for=())), waits)
     if undo.items:
         items = f"{undo.items:,} item{'s' * (undo.items != 1)}, the last one first"
         more = replace(undo, items=0)

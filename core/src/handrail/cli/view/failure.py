@@ -172,6 +172,7 @@ def step_failure(
         cause = problem.__cause__
         if cause is not None and not isinstance(cause, HandrailError):
             lines.append(f"  at      {_place_of(cause, problem.origin)}")
+    lines += _waiting(error)
     lines += _ways(outcome, failed=not asked)
     lines += _left(outcome, error)
     # A run that is resumed can be kept no more than it was, and one that was refused would meet
@@ -451,6 +452,12 @@ def _ways(outcome: Outcome, *, failed: bool) -> Iterator[str]:
     yield f"  full    {command_line(f'show {outcome.number}{traceback}')}"
     for purpose, command in outcome.ways:
         yield f"  {purpose:7} {command}"
+
+
+def _waiting(error: StepFailedError) -> Iterator[str]:
+    """Yield which steps are not undone before others, whose undo has failed."""
+    for step in list(error.held_back)[:_MOST]:
+        yield f"  waits   {step} is undone after {error.held_back[step]}"
 
 
 def _left(outcome: Outcome, error: StepFailedError) -> Iterator[str]:

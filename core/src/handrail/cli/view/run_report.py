@@ -464,6 +464,10 @@ def _left(record: RunRecord) -> Iterator[str]:
     shown = listed(left, room=max(terminal_width() - 40, _NAME))
     step = shlex.quote(left[0])
     yield f"  left    {shown}:  {command_line(f'show {number} --step {step}')}"
+    for each in record.steps:
+        names = [name for name in each.planned.get("undo_before", ()) if name in left]
+        if names and each.name in left:
+            yield f"  waits   {listed(names, room=_NAME)}, until {each.name} is undone"
     by_hand = command_line(f"rollback {number} --by-hand {step} --reason TEXT")
     yield f"  record  {by_hand}    once you have undone it"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
@@ -40,29 +41,81 @@ def test_only_the_run_that_made_it_takes_it_away(catalogue, tools):
         assert "tables" in catalogue.missing()
 
 
-def test_a_file_that_its_maker_had_to_leave_goes_with_the_last_rows(tmp_path, tools):
-    """Only then: a file whose maker was not undone stays, and one with anything else in it."""
-    url = str(tmp_path / "photos.db")
+def test_what_its_maker_had_to_leave_goes_with_the_last_rows(url, tools):
+    """Only then: what was made by a run that is not undone stays."""
     with open_catalogue(url, timeout=1) as catalogue:
         made = catalogue.missing()
         catalogue.prepare("first")
+        identity = catalogue.identity()
         catalogue.withdraw_abandoned()
         assert catalogue.missing() == []
         tools.publish(catalogue, "second", tools.unit("a"))
+        for _ in range(2):
+            catalogue.withdraw("first", made)
+            catalogue.withdraw_abandoned()
+            assert (catalogue.missing(), catalogue.identity()) == ([], identity)
+        catalogue.remove("second")
+        for _ in range(2):
+            catalogue.withdraw_abandoned()
+            assert catalogue.missing() == made
+    if not url.startswith("postgresql:"):
+        assert not Path(url).exists()
+
+
+def test_tables_that_were_left_among_those_of_others_go_alone(url, tools):
+    """What is not ours stays; and so do ours, while something of others is built upon them."""
+    with open_catalogue(url, timeout=1) as catalogue:
+        made = catalogue.missing()
+        catalogue.prepare("first")
+        tools.publish(catalogue, "second", tools.unit("a"))
         catalogue.withdraw("first", made)
-        catalogue.withdraw_abandoned()
-        assert catalogue.missing() == []
         catalogue.remove("second")
         with tools.connected(url) as others:
             others.execute("CREATE TABLE others (name text)")
-        catalogue.withdraw_abandoned()
-        assert catalogue.missing() == []
-        with tools.connected(url) as others:
-            others.execute("DROP TABLE others")
-        for _ in range(2):
+            others.execute("CREATE VIEW theirs AS SELECT name FROM handrail_data_unit")
             catalogue.withdraw_abandoned()
-            assert catalogue.missing() == ["file", "tables"]
-    assert list(tmp_path.glob("photos*")) == []
+            assert catalogue.missing() == []
+            others.execute("DROP VIEW theirs")
+            catalogue.withdraw_abandoned()
+            assert catalogue.missing() == ["tables"]
+            assert others.execute("SELECT count(*) FROM others").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("new_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize("order", ["maker first", "maker last"])
+def test_tables_that_others_may_read_stay(url, tools, order):
+    """Somebody has given them that right, which tables made anew would not have."""
+    role = f"acme_{uuid.uuid4().hex[:12]}"
+    with open_catalogue(url, timeout=1) as catalogue, tools.connected(url) as others:
+        others.execute(f"CREATE ROLE {role}")
+        made = catalogue.missing()
+        catalogue.prepare("first")
+        others.execute(f"GRANT SELECT ON handrail_data_unit TO {role}")
+        tools.publish(catalogue, "second", tools.unit("a"))
+        if order == "maker first":
+            catalogue.withdraw("first", made)
+        catalogue.remove("second")
+        catalogue.withdraw_abandoned()
+        catalogue.withdraw("first", made)
+        assert catalogue.missing() == []
+        others.execute(f"REVOKE SELECT ON handrail_data_unit FROM {role}")
+        catalogue.withdraw_abandoned()
+        assert catalogue.missing() == ["tables"]
+
+
+@pytest.mark.parametrize("new_url", ["postgres"], indirect=True)
+def test_rights_that_every_new_table_gets_keep_none(url, tools):
+    """Nobody has given them to ours."""
+    role = f"acme_{uuid.uuid4().hex[:12]}"
+    with open_catalogue(url, timeout=1) as catalogue, tools.connected(url) as others:
+        others.execute(f"CREATE ROLE {role}")
+        others.execute(f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {role}")
+        catalogue.prepare("first")
+        assert others.execute(
+            "SELECT has_table_privilege(%s, 'handrail_data_unit', 'SELECT')", (role,)
+        ).fetchone() == (True,)
+        catalogue.withdraw("first", ["tables"])
+        assert catalogue.missing() == ["tables"]
 
 
 def test_an_undo_does_not_fail_where_a_file_that_was_left_is_in_use(tmp_path, tools):

@@ -161,6 +161,10 @@ class Database(ABC):
         """Within a transaction, prevent others from reading or writing `tables`."""
 
     @abstractmethod
+    def is_granted(self, tables: Sequence[str]) -> bool:
+        """Return whether somebody has given others rights on `tables`, other than by default."""
+
+    @abstractmethod
     def drop(self, tables: Sequence[str]) -> bool:
         """Within a transaction, drop `tables`, and return True.
 

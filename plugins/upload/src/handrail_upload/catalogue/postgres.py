@@ -46,6 +46,21 @@ _TEMPORARY = (
 )
 
 
+# Rights that every new table of the owner gets there are none that somebody has given to ours.
+_GRANTED = """
+    SELECT 1 FROM unnest(CAST(:tables AS text[])) t (name)
+    JOIN pg_class c ON c.oid = to_regclass(t.name)
+    CROSS JOIN LATERAL aclexplode(c.relacl) a
+    WHERE a.grantee <> c.relowner AND NOT EXISTS (
+        SELECT 1 FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) e
+        WHERE d.defaclrole = c.relowner AND d.defaclobjtype = 'r'
+        AND d.defaclnamespace IN (0, c.relnamespace)
+        AND e.grantee = a.grantee AND e.privilege_type = a.privilege_type
+    )
+    LIMIT 1
+"""
+
+
 class PostgresDatabase(Database):
     """A PostgreSQL database; the tables are in the first schema of its `search_path`.
 
@@ -126,6 +141,9 @@ class PostgresDatabase(Database):
 
     def lock_tables(self, tables: Sequence[str]) -> None:
         self.change(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+
+    def is_granted(self, tables: Sequence[str]) -> bool:
+        return bool(self.rows(_GRANTED, tables=list(tables)))
 
     def drop(self, tables: Sequence[str]) -> bool:
         connection, errors = self._connected(), _driver().errors

@@ -12,10 +12,10 @@ from handrail_upload.catalogue.database import Database, NotACatalogueError
 from handrail_upload.catalogue.schema import MARKER, TABLES, VERSION
 from handrail_upload.catalogue.sqlite import SqliteDatabase
 from handrail_upload.catalogue.tables import (
-    are_unused,
     is_empty,
-    is_made_by,
+    leave_to_others,
     make_tables,
+    maker_of,
     version_of,
 )
 from handrail_upload.errors import CatalogueError
@@ -23,9 +23,6 @@ from handrail_upload.errors import CatalogueError
 FILE = "file"
 TABLES_MADE = "tables"
 MIGRATION = "migration"
-
-# In the head of a file: the run that made it was undone while others had rows there.
-_ABANDONED = 1
 
 _BESIDE = ("-journal", "-wal", "-shm")  # Suffixes that SQLite appends to the name of a file.
 
@@ -67,26 +64,30 @@ def withdraw(database: Database, run: str, made: Collection[str]) -> None:
 
 
 def withdraw_abandoned(database: Database) -> None:
-    """Remove a file with nothing in it that the run which made it has had to leave.
+    """Remove tables, or a file, with nothing in it that the run which made it has had to leave.
 
-    It stays if another program uses it: nobody's undo depends on that.
+    They stay if another program uses them: nobody's undo depends on that.
     """
-    if not isinstance(database, SqliteDatabase) or not database.exists():
-        return
     with suppress(CatalogueError):
-        if version_of(database) and _is_abandoned(database) and is_empty(database):
-            _remove_file(database, None)
-
-
-def _is_abandoned(database: SqliteDatabase) -> bool:
-    return database.rows("PRAGMA user_version") == [(_ABANDONED,)]
+        if not (database.exists() and version_of(database)):
+            return
+        maker, left = maker_of(database)
+        if left and is_empty(database):
+            withdraw(database, maker, left.split())
 
 
 def _remove_tables(database: Database, run: str) -> None:
     with database.transaction(alone=True):
         database.lock_making()
-        if version_of(database) and are_unused(database, run):
-            database.drop((*TABLES, MARKER))
+        if not version_of(database):
+            return
+        database.lock_tables((MARKER, *TABLES))
+        if maker_of(database)[0] != run:
+            return
+        # What was granted to others may be needed by those who read what is uploaded next.
+        unused = is_empty(database) and not database.is_granted((MARKER, *TABLES))
+        if not (unused and database.drop((*TABLES, MARKER))):
+            leave_to_others(database, TABLES_MADE)
 
 
 def _make_file(database: SqliteDatabase, run: str) -> None:
@@ -122,21 +123,21 @@ def _remove_draft(database: SqliteDatabase, run: str) -> None:
             path.unlink()
 
 
-def _remove_file(database: SqliteDatabase, run: str | None) -> None:
-    """Remove the file of a run, or leave it to those who use it; None for one that was left."""
+def _remove_file(database: SqliteDatabase, run: str) -> None:
+    """Remove the file that a run has made, or leave it to those who use it."""
     if database.rows("PRAGMA journal_mode") == [("wal",)]:
         # Its mode was changed since. Its content must not depend on a file beside it.
         database.rows("PRAGMA journal_mode = DELETE")
     with database.transaction(alone=True):
-        ours = _is_abandoned(database) if run is None else is_made_by(database, run)
+        ours = maker_of(database)[0] == run
         if ours and is_empty(database) and not database.has_others():
             # Under the lock: a process that waits for it finds the file deleted. A killed process
             # may have left a journal, which has nothing to recover.
             for end in ("-journal", ""):
                 Path(f"{database.path}{end}").unlink(missing_ok=True)
             _sync_folder(database.path.parent)
-        elif ours and run is not None:
-            database.rows(f"PRAGMA user_version = {_ABANDONED}")
+        elif ours:
+            leave_to_others(database, f"{FILE} {TABLES_MADE}")
     database.close()
 
 

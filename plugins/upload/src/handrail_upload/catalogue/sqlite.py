@@ -121,6 +121,10 @@ class SqliteDatabase(Database):
     def lock_tables(self, tables: Sequence[str]) -> None:
         """Do nothing, as above."""
 
+    def is_granted(self, tables: Sequence[str]) -> bool:
+        """Return False: there are no rights in a file."""
+        return False
+
     def drop(self, tables: Sequence[str]) -> bool:
         if self.rows(f"{_OTHERS} AND sql LIKE '%handrail!_%' ESCAPE '!'"):
             return False

@@ -6,6 +6,8 @@ from handrail_upload.catalogue.database import Database, NotACatalogueError, Tab
 from handrail_upload.catalogue.schema import MARKER, MARKER_COLUMNS, MIGRATIONS, TABLES, VERSION
 from handrail_upload.errors import CatalogueError
 
+_LEFT = " left "  # After the run that has made the tables, where it is undone; none has a space.
+
 
 def version_of(database: Database) -> int:
     """Return the version of the tables in `database`; 0 for none.
@@ -71,24 +73,31 @@ def make_tables(database: Database, run: str) -> None:
             database.change(f"UPDATE {MARKER} SET version = :version", version=VERSION)
 
 
-def are_unused(database: Database, run: str) -> bool:
-    """Return whether the tables were created by `run`, and are empty.
+def maker_of(database: Database) -> tuple[str, str]:
+    """Return the run that has created the tables, and what of it was left to other runs.
 
-    They are locked until the end of the transaction.
+    That is empty unless the run was undone while others had rows there.
     """
-    database.lock_tables((MARKER, *TABLES))
-    return is_made_by(database, run) and is_empty(database)
+    ((run,),) = database.rows(f"SELECT run FROM {MARKER}")
+    maker, _, left = str(run).partition(_LEFT)
+    return maker, left
 
 
-def is_made_by(database: Database, run: str) -> bool:
-    """Return whether the tables were created by `run`."""
-    return database.rows(f"SELECT run FROM {MARKER}") == [(run,)]
+def leave_to_others(database: Database, what: str) -> None:
+    """Note that the run which has created the tables is undone, and what goes with the last rows.
+
+    Args:
+        database: The database.
+        what: That part: the tables, or the file.
+    """
+    maker, _ = maker_of(database)
+    database.change(f"UPDATE {MARKER} SET run = :run", run=f"{maker}{_LEFT}{what}")
 
 
 def identity_of(database: Database) -> str:
     """Return a text that no other catalogue has: who has made its tables, and when."""
-    ((run, created),) = database.rows(f"SELECT run, created FROM {MARKER}")
-    return f"{run} {created}"
+    ((created,),) = database.rows(f"SELECT created FROM {MARKER}")
+    return f"{maker_of(database)[0]} {created}"
 
 
 def is_empty(database: Database) -> bool:

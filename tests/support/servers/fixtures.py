@@ -99,6 +99,13 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for this test alone, which may stop it; what was committed survives."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
 def postgres_url(postgres: PostgresServer) -> str:
     """The URL of an empty database for this test alone."""
     return postgres.database()

@@ -252,3 +252,21 @@ def test_a_long_history_is_sent_in_parts_and_may_be_sent_again(mlflow: Any, name
     assert [each["step"] for each in found["metrics"]] == list(range(1, 1003))
     assert pairs(runs(mlflow, name)[0]["data"]["params"]) == params
     client.close()
+
+
+def test_the_model_stays_until_its_version_there_is_gone(
+    send: Any, undo: Any, mlflow: Any, name: str, wire: Wire
+) -> None:
+    """While the server cannot be reached, its version does not point at a deleted model."""
+    send(mlflow=wire.endpoint)
+    store = Versions(open_store("models"))
+    wire.rules.append(lambda request, forward: LOST)
+    with pytest.raises(StepFailedError) as caught:
+        undo(1)
+    assert caught.value.held_back == {"upload_model": "log_to_mlflow"}
+    assert store.get(f"{name}@1")
+    assert len(versions(mlflow, name)) == 1
+    wire.rules.clear()
+    undo(1)
+    assert versions(mlflow, name) == []
+    assert not store.all()

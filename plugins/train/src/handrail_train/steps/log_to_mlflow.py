@@ -21,6 +21,7 @@ class LogToMlflowStep(BaseStep[TrainContext]):
     """Log the training as a run of MLflow, and register the stored version there."""
 
     name = "log_to_mlflow"
+    undo_before = ("upload_model",)  # No version there is left that points at a deleted model.
     progress_weight = 0.05
 
     def execute(self, context: TrainContext) -> StepResult:

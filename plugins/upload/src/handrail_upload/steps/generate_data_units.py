@@ -23,6 +23,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
     name = "generate_data_units"
     progress_weight = 0.20
+    undo_before = ("upload_files",)  # No row is left that points at a deleted object.
 
     def execute(self, context: UploadContext) -> StepResult:
         context.needs("upload_files")

@@ -1,13 +1,17 @@
-"""Every listing fits the terminal, from 40 columns on, and tells all reasons and counts."""
+"""All output is laid out from 20 columns on, and tells all reasons and counts."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from recorded_runs import planned, started
 
 from handrail.cli.help import HelpText
+from handrail.cli.view.table import counts, descriptions, names, reasons, table, versions
 from handrail.cli.view.text import columns, folded
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
@@ -60,7 +64,7 @@ def crowded(yard):
     return yard
 
 
-@pytest.mark.parametrize("width", [40, 80, 100, 140])
+@pytest.mark.parametrize("width", [20, 40, 80, 100, 140])
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -102,6 +106,111 @@ def test_what_is_indented_beyond_the_terminal_is_broken(monkeypatch, indent, wor
     lines = folded(" " * indent + f"{word} · {word} {word}")
     assert max(map(columns, lines)) <= 40
     assert "".join("".join(lines).split()).replace("·", "") == word * 3
+
+
+NARROW_OR_WIDE = range(20, 201)
+LONG = "資料を送る_and_" * 7
+TEXTS = (
+    *("s", "long " * 30, "/a/very/long/path" * 8, LONG, f"{LONG} " * 3, "e\u0301" * 90),
+    *("run 3 · upload · interrupted 3 s ago · ada on host-7 · s3://bucket/prefix " * 2,),
+    *("undo it:  handrail rollback 3 --take-over --journal /srv/projects/of/the/team/runs.db",),
+)
+KINDS = (names, counts, reasons, descriptions, versions, partial(names, cut="begin"))
+
+
+def _letters(*texts):
+    """Return all letters of texts, without what stands between facts only on one line."""
+    return "".join("".join(texts).replace("·", "").split())
+
+
+@given(
+    width=st.sampled_from(NARROW_OR_WIDE),
+    indent=st.integers(0, 200),
+    name=st.sampled_from(("", "↶ ", LONG)),
+)
+@example(width=40, indent=45, name="")
+def test_every_line_fits_every_terminal_whatever_stands_before_it(width, indent, name):
+    """Also where it stands beside a name, or below one, that is wider than the terminal."""
+    head = " " * indent + name
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(width))
+        for text in TEXTS:
+            lines = folded(text, head=head)
+            assert _letters(*lines) == _letters(head, text)
+            assert not [line for line in lines if columns(line) > width and "handrail " not in line]
+
+
+@given(width=st.sampled_from(NARROW_OR_WIDE), kinds=st.permutations(KINDS), many=st.integers(1, 6))
+def test_every_table_fits_every_terminal(width, kinds, many):
+    head = [kind(f"HEADING_{place}") for place, kind in enumerate(kinds[:many])]
+    rows = ["below " * 20, [TEXTS[place] for place in range(many)], ["1.0"] * many]
+    for lines in table(head, rows, width=width):
+        assert max(map(columns, lines)) <= width
+
+
+CROWD = f"""
+from handrail import BaseStep, StepResult, action, parallel, step
+
+class Made(BaseStep):
+    progress_weight = 1.0
+    def __init__(self, name):
+        self.name = name
+    def execute(self, context):
+        context.log("told", {{"what": "{LONG}"}})
+        context.set_progress(1, 3, "{LONG}")
+        context.record_rollback("file", "{LONG}")
+        if self.name == "fails":
+            raise ValueError("{LONG} /srv/資料/{"deep/" * 20} and so on")
+        return StepResult()
+    def rollback(self, context, result):
+        if self.name == "stuck":
+            raise OSError("{LONG}")
+    def preview_rollback(self, context, result):
+        yield "deletes {"/srv/資料を送る" * 9} unless another run relies on it by then"
+        yield "and nothing else"
+
+kept = action("kept_{LONG}", [Made("{LONG}"), parallel("side_by_side", [[Made("a")], [Made("b")]])])
+fails = action("fails_{LONG}", [Made("{LONG}"), Made("stuck"), Made("fails")])
+"""
+KEPT, FAILS = ("crowd.py:kept",), ("crowd.py:fails",)
+DRAWN = (
+    *(
+        (("plan", *KEPT), 0),
+        (("plan", *KEPT, "--explain", LONG), 0),
+        (("plan", "crowd.py:fails"), 0),
+    ),
+    *((("plan", "crowd.py:kpet"), 2), (("run", *FAILS), 5), (("run", *KEPT), 0), (("rnu",), 2)),
+    *((("run", *KEPT, "--dry-run"), 0), (("runs",), 0)),
+    *((("show", number), 0) for number in "123"),
+    *((("show", "1", "2"), 0), (("rollback", "1", "--dry-run"), 0), (("rollback", "1"), 2)),
+    *((("rollback", "2"), 5), (("resume", "2"), 5), (("show", "99"), 2), (("doctor",), 0)),
+    *(((name,), 0) for name in ("config", "packs", "actions", "steps")),
+)
+
+
+@pytest.fixture
+def crowd(call, folder):
+    """Return a project of long names, with a run that is done, a stuck one and a kept one."""
+    (folder / "crowd.py").write_text(CROWD)
+    assert call("run", "crowd.py:kept").code == 0
+    assert call("run", "crowd.py:fails").code == 5
+    assert call("run", "crowd.py:fails", "--on-failure", "keep").code == 6
+    return call
+
+
+@pytest.mark.parametrize("width", NARROW_OR_WIDE)
+def test_every_command_draws_at_every_width(crowd, monkeypatch, width):
+    """None ends with an error of its own; only commands, which are copied, may be wider."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    wrong = []
+    for words, code in DRAWN:
+        seen = crowd(*words)
+        if seen.code != code or "own errors" in seen.err:
+            wrong.append((words, seen.code, seen.err))
+        lines = [*seen.lines, *seen.err.splitlines()]
+        wide = [line for line in lines if columns(line) > width and "handrail" not in line]
+        wrong += [(words, line) for line in wide]
+    assert not wrong
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200, None])

@@ -107,6 +107,21 @@ def in_log(on_terminal: OnTerminal) -> View:
     return on_terminal(stream=Pipe, kind=LogView)
 
 
+@pytest.mark.parametrize("kind", [LiveView, LogView])
+def test_progress_is_drawn_at_every_width(
+    on_terminal: OnTerminal, kind: type[LiveView] | type[LogView]
+) -> None:
+    long = "資料を送る_and_" * 7
+    for width in range(20, 201):
+        view = on_terminal(width, kind=kind)
+        view.tell(events.StepStarted(step=long, position=1, origin=NOWHERE))
+        view.progress(1, 4, long)
+        view.status(long)
+        view.tell(events.StepFailed(step=long, position=1, took=1.0, error=long, origin=NOWHERE))
+        if kind is LiveView:
+            assert max(map(columns, view.shown())) <= width
+
+
 def test_bytes_lead_and_files_stand_beside(on_terminal: OnTerminal) -> None:
     """The bar has the bytes beside it, with rate and time left; the files are told as well."""
     view = on_terminal()

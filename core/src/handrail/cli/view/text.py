@@ -23,7 +23,7 @@ AT_THE_END = "at the end"
 
 _MARKS = "✓✗↶▸◂└┌│·…█░"
 _COMMAND = re.compile(r"(^|: +| {2,})handrail ")  # Else it is the name in a sentence.
-_LEAST = 40  # Columns that are assumed at least; narrower terminals break lines themselves.
+_LEAST = 20  # Columns that are assumed at least; narrower terminals break lines themselves.
 
 
 def terminal_width(default: int = WIDTH) -> int:
@@ -139,9 +139,11 @@ def folded(line: str, stream: TextIO | None = None, *, head: str = "") -> list[s
     if "\n" in line or columns(head + line) <= width:
         return [head + line]
     line = shown(line)
+    if not head.strip(" "):  # Only an indent, of which as much is kept as leaves room for a text.
+        head, line = "", head + line
     if columns(head) > width // 2:  # There is more room below it.
         below = " " * (len(head) - len(head.lstrip(" ")) + 4)
-        return [*folded(head.rstrip(" "), stream), *folded(line, stream, head=below)]
+        return [*folded(head.rstrip(" "), stream), *folded(below + line, stream)]
     # Something fits beside the indent, also if that is wider than the terminal.
     indent = " " * min(columns(head) or len(line) - len(line.lstrip(" ")), width // 2)
     room = width - len(indent)

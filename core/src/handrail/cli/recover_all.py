@@ -80,7 +80,7 @@ def _dead(journal: Journal, project: str | None) -> list[int]:
     Damaged ones are among them, so that their error is reported.
     """
     rows = journal.runs(outcome="interrupted", project=project, plans=False)
-    dead = [row.number for row in reversed(rows) if status_of(journal, row).holder is None]
+    dead = [row.number for row in reversed(rows) if status_of(journal, row).is_left]
     return [*dead, *_dead_children(journal, project, {row.number for row in rows})]
 
 
@@ -95,7 +95,7 @@ def _dead_children(journal: Journal, project: str | None, sweeps: Collection[int
         for row in found
         if ChildNumber(row.number).parent not in sweeps
         and project in (None, row.project)
-        and status_of(journal, row).holder is None
+        and status_of(journal, row).is_left
     ]
 
 

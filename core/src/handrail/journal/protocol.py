@@ -48,6 +48,11 @@ class Holder:
     lock: str | None = None
     journal: str | None = None
 
+    @property
+    def owner_is_gone(self) -> bool:
+        """Whether only processes that the owner had forked are left."""
+        return self.lock is not None
+
 
 class OwnedRun(Protocol):
     """A run that this process owns; no other process can write to it.

@@ -131,7 +131,7 @@ def latest_of_project(journal: Journal, project: str, shown: str = "this project
 def _to_resume(journal: Journal, project: str | None, action: str | None) -> Iterator[RunRow]:
     for row in journal.runs(project=project, plans=False):
         status = status_of(journal, row)
-        if refusal(status.row, "resume") is not None or status.holder is not None:
+        if refusal(status.row, "resume") is not None or not status.is_left:
             continue
         # Read the plan only of the few candidates, because plans are long.
         if action is None or action_of(journal.read(row.number, fields=False).row) == action:

@@ -88,6 +88,11 @@ class RunStatus:
         return ()
 
     @property
+    def is_left(self) -> bool:
+        """Whether its owner is gone; processes that it had forked may still have the run."""
+        return self.holder is None or self.holder.owner_is_gone
+
+    @property
     def is_sealed(self) -> bool:
         """Whether the run can no longer be rolled back."""
         return self.row.sealed is not None

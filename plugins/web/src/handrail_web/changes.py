@@ -17,6 +17,7 @@ from handrail.errors import HandrailError, NotFoundError, RollbackRefusedError
 from handrail.frozen import frozen
 from handrail.html import Content, Markup, element
 from handrail.journal import Holder, RunRow
+from handrail.journal.backend import after_orphans
 from handrail_web.pages import View, problem_view
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Changes:
         with self._journal.reading() as journal:
             number = number_in(journal, text)
             row = journal.read(number, fields=False).row
-            holder = None if row.outcome else journal.holder(number)
+            holder = None if row.outcome else after_orphans(lambda: journal.holder(number))
         if holder is not None and not holder.stale:
             raise RollbackRefusedError(f"run {text} belongs to {holder.described}")
         return _Seen(row=row, holder=holder)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -80,3 +84,51 @@ def test_a_stopped_owner_loses_its_run_to_take_over_only(
     assert {file.name: file.read_text() for file in folder.glob("*.txt")} == before
     ended = "completed" if go_on == "resume" else "rolled back"
     assert runs(handrail, "--journal", journal) == {1: ended}
+
+
+@contextlib.contextmanager
+def orphan(folder: Path) -> Iterator[Callable[[], None]]:
+    """Hold the lock of the first run, as a process does that its dead owner has forked."""
+    lock = os.open(folder / ".handrail" / "owners" / "1", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, lock)
+        yield stack.close
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        (("resume",), "completed"),
+        (("resume", "1"), "completed"),
+        (("resume", "--all-dead"), "completed"),
+        (("rollback", "1", "--yes"), "rolled back"),
+        (("rollback", "--all-dead"), "rolled back"),
+    ],
+)
+def test_processes_that_end_with_their_run_are_waited_for(
+    handrail: Run, folder: Path, killed: Callable, words: tuple[str, ...], state: str
+) -> None:
+    """They hold its lock for a moment after a SIGKILL; nobody has to take the run from them."""
+    killed()
+    (folder / "open").touch()
+    with orphan(folder) as end:
+        timer = threading.Timer(1.5, end)
+        timer.start()
+        done = handrail(*words)
+        timer.join()
+    assert done.returncode == 0, done.stderr
+    assert runs(handrail) == {1: state}
+
+
+@pytest.mark.parametrize("words", [("resume",), ("resume", "1"), ("rollback", "1", "--yes")])
+def test_a_process_that_does_not_end_with_its_run_keeps_it(
+    handrail: Run, folder: Path, killed: Callable, monkeypatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("handrail.journal.backend.lease._ORPHANS", 0.1)
+    killed()
+    with orphan(folder):
+        done = handrail(*words)
+        assert done.returncode == 3, done.stderr
+        assert "which is gone" in done.stderr
+        assert "--take-over" in done.stderr

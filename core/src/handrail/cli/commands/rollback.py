@@ -237,7 +237,7 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
         RunClosedError: The run was given by number and has nothing to undo.
         RunHeldError: The run belongs to a process that is alive, or may be.
     """
-    from handrail.journal.backend.lease import held_error  # noqa: PLC0415 - help needs none
+    from handrail.journal.backend.lease import after_orphans, held_error  # noqa: PLC0415 - help needs none
     from handrail.recovery.prepare import latest_of_project  # noqa: PLC0415 - likewise
 
     if request.run:
@@ -254,7 +254,7 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
             f"the latest run of {request.project_shown} cannot be undone: {error.message}",
             ways_out=("name another one:  handrail runs",),
         ) from None
-    holder = journal.holder(recorded.row.number)
+    holder = after_orphans(lambda: journal.holder(recorded.row.number))
     if holder is not None and not (request.take_over and holder.stale):
         raise held_error(recorded.row.number, holder)
     return recorded

@@ -18,7 +18,7 @@ from handrail.journal.backend.changes import (
 )
 from handrail.journal.backend.connection import Connection
 from handrail.journal.backend.journal import SqlJournal
-from handrail.journal.backend.lease import SECONDS, held_error, lost_error
+from handrail.journal.backend.lease import SECONDS, after_orphans, held_error, lost_error
 from handrail.journal.backend.migrations import Migrations, migrate, refuse_newer
 from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import Owner, this_process
@@ -40,6 +40,7 @@ __all__ = [
     "SqlJournal",
     "SqlOwnedRun",
     "Statements",
+    "after_orphans",
     "change_run",
     "count_rows",
     "decoding",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SECONDS = 20.0  # Default length of a lease.
 SHARE = 4  # Number of renewals within the length of a lease.
+_ORPHANS = 5.0  # Seconds for the processes of an owner that is gone to end.
+_PAUSE = 0.05
 
 
 class Renewal:
@@ -91,6 +93,22 @@ def forked_from(holder: Holder, lock: str) -> Holder:
     """
     described = f"a process forked from {holder.described}, which is gone"
     return replace(holder, described=described, stale=True, lock=lock)
+
+
+def after_orphans(look: Callable[[], Holder | None]) -> Holder | None:
+    """Return the holder of a run, once no process ends any more that its dead owner has started.
+
+    The processes of isolated steps and of items end with their run, but not in the same instant.
+
+    Args:
+        look: Returns the holder.
+    """
+    deadline = time.monotonic() + _ORPHANS
+    while (holder := look()) is not None and holder.owner_is_gone:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_PAUSE)
+    return holder
 
 
 def held_error(number: int, holder: Holder) -> RunHeldError:

@@ -8,7 +8,7 @@ import time
 
 from handrail.errors import RunHeldError
 from handrail.frozen import frozen
-from handrail.journal.backend.lease import forked_from, held_error
+from handrail.journal.backend.lease import after_orphans, forked_from, held_error
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner import Owner, boot, clock, is_other_boot, this_process
 from handrail.journal.backend.owner_locks import (
@@ -28,9 +28,6 @@ from handrail.journal.sqlite.database import Database
 
 # Seconds before each retry: a process that looks at a free lock, or a rival, has it briefly.
 _PAUSES = (0.01, 0.03)
-# The processes of isolated steps end with their run, but not in the same instant.
-_ENDING = 0.05
-_TRIES = 20
 
 
 @frozen
@@ -130,11 +127,7 @@ def claim(
         with contextlib.suppress(RunHeldError):
             return _claim(database, locks, number, take_over, lease)
         time.sleep(pause)
-    for _ in range(_TRIES):
-        holder = holder_of(database, locks, number)
-        if holder is None or holder.lock is None:
-            break
-        time.sleep(_ENDING)
+    after_orphans(lambda: holder_of(database, locks, number))
     return _claim(database, locks, number, take_over, lease)
 
 

@@ -202,7 +202,7 @@ def test_what_is_refused_is_told_with_its_reason(open_site: Open, journal: Journ
     browser = open_site(allow_changes=True)
     answer = browser.get(f"{browser.root}/runs/1/rollback")
     assert answer.status_code == 409
-    assert "Run 1 was rolled back" in answer.text
+    assert "Run 1 was rolled back; nothing is left to undo" in answer.text
     assert browser.get(f"{browser.root}/runs/1/delete").status_code == 404
     assert browser.get(f"{browser.root}/runs/9/resume").status_code == 409
 

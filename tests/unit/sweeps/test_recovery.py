@@ -106,7 +106,9 @@ def test_one_run_is_rolled_back_and_the_sweep_later(call: Call, folder: Path) ->
     call(*TRAIN, *GOOD)
     assert call("rollback", "1.2", "--yes").code == 0
     assert models(folder) == ["10-0.1", "30-0.1"]
+    assert call("rollback", "1.2", "--yes").out.endswith("nothing left to undo\n")
     assert call("rollback", "1", "--dry-run").out.count("completed") == 3  # The sweep is, too.
+    assert call("rollback", "1", "--yes").code == 0
     assert call("rollback", "1", "--yes").code == 0
     assert models(folder) == []
 

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from anyio import to_thread
 
 from handrail.cli import number_in
-from handrail.errors import HandrailError, NotFoundError, RollbackRefusedError
+from handrail.errors import (
+    HandrailError,
+    NotFoundError,
+    RollbackRefusedError,
+    RunClosedError,
+)
 from handrail.frozen import frozen
 from handrail.html import Content, Markup, element
 from handrail.journal import Holder, RunRow
@@ -136,6 +141,8 @@ class Changes:
         with self._journal.reading() as journal:
             number = number_in(journal, text)
             row = journal.read(number, fields=False).row
+            if row.outcome == "rolled_back":
+                raise RunClosedError(f"run {text} was rolled back; nothing is left to undo")
             holder = None if row.outcome else after_orphans(lambda: journal.holder(number))
         if holder is not None and not holder.stale:
             raise RollbackRefusedError(f"run {text} belongs to {holder.described}")

@@ -59,8 +59,8 @@ def test_what_is_no_run(handrail: Run, folder: Path, command: str) -> None:
     refused(handrail, [command, "x"], 2, "not-found", "'x' is no number of a run", "handrail runs")
     refused(handrail, [command, "-1"], 2, "usage", "No such option")
     change(folder, "UPDATE run SET outcome = 'rolled_back'")
-    refused(handrail, [command, "1"], 2, "run-closed", "run 1 was rolled back", "handrail run")
     if command == "resume":
+        refused(handrail, [command, "1"], 2, "run-closed", "run 1 was rolled back", "handrail run")
         refused(handrail, [command], 2, "not-found", "there is no run of this project in ")
     else:
         refused(
@@ -80,6 +80,31 @@ def test_what_is_completed_is_well(handrail: Run, folder: Path) -> None:
     assert handrail("resume", "1", "--json").events == [
         {"schema": 1, "event": "Result", "number": 1, "result": None}
     ]
+
+
+@pytest.mark.parametrize("flags", [(), ("--yes",), ("--dry-run",), ("--quiet",)])
+def test_what_is_rolled_back_is_well(handrail: Run, folder: Path, flags: tuple[str, ...]) -> None:
+    """A `rollback` by its number, as of a script that tries again, says so, and ends with 0."""
+    (folder / "open").touch()
+    (folder / "broken").touch()
+    assert handrail("run", "durable.py:job", "a").returncode == 1
+    (folder / "durable.py").unlink()  # Nothing of it is needed.
+    told = handrail("rollback", "1", *flags)
+    assert (told.returncode, told.stdout, told.stderr) == (
+        0,
+        "run 1 · durable.py:job was rolled back; nothing left to undo\n",
+        "",
+    )
+    preview, *result = handrail("rollback", "1", *flags, "--json").events
+    assert (preview["event"], preview["state"], preview["undo"]) == (
+        "RollbackPreview",
+        "rolled back",
+        [],
+    )
+    assert [each["result"] for each in result] == [
+        {"rolled_back": True, "number": 1} for _ in range("--dry-run" not in flags)
+    ]
+    assert handrail("rollback", "--all-dead").returncode == 0
 
 
 def test_what_is_sealed_or_half_undone(

@@ -81,7 +81,8 @@ def rollback(ctx: click.Context, /, **_options: Any) -> int:
     all runs are undone; 30.3 is the third one of run 30, and --keep leaves some. The undo uses what
     the steps recorded before each effect, so it works after a kill too. Only the steps that began
     must be unchanged; the lock and required packs do not matter. If an earlier rollback was
-    incomplete, only what failed is tried again.
+    incomplete, only what failed is tried again. If the run was rolled back before, nothing is left
+    to undo, and the exit code is 0.
 
     What cannot be undone like that, a person has to undo. --by-hand records who did it, when, and
     why; it calls nothing. Once nothing is left, the run is rolled back.
@@ -130,6 +131,8 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
     mine = session.packs.settings.project_id
     recorded = _found(session, journal, request)
     row = recorded.row
+    if row.outcome == "rolled_back":
+        return _nothing_left(session, status_of(journal, row), request)
     asks = not (request.yes or request.dry_run) and _is_terminal()
     if not (asks or request.yes or request.dry_run):
         _check_named(row, "".join(f" --keep {each}" for each in request.keep))
@@ -148,6 +151,23 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
             return ExitCode.INTERRUPTED
         _check_unchanged(journal, row)
     return carry_on(session, journal, recovery, request)
+
+
+def _nothing_left(session: Session, status: RunStatus, request: RecoveryRequest) -> int:
+    """Say that a run was rolled back before, as to a script that tries again; return the code."""
+    row = status.row
+    if session.json:
+        session.console.json_line(_Preview(status=status, whose="", undone=(), stays=()).to_dict())
+    number = number_json(row.number)
+    result = {"rolled_back": True, "number": number}
+    if not (session.json and request.dry_run):
+        session.show(
+            Listing(
+                json=lambda: {"event": "Result", "number": number, "result": result},
+                title=[f"run {row.number} · {row.action} was rolled back; nothing left to undo"],
+            )
+        )
+    return ExitCode.DONE
 
 
 def _roll_back_others(
@@ -229,12 +249,11 @@ def _kept(sweep: int, places: Iterable[int]) -> str:
 
 
 def _found(session: Session, journal: Journal, request: RecoveryRequest) -> RecordedRun:
-    """Return the run that is meant, if it can be undone.
+    """Return the run that is meant, if it can be undone, or was undone and is given by number.
 
     Raises:
         NotFoundError: The run does not exist.
         RollbackRefusedError: The run is sealed; or it is the latest one and has nothing to undo.
-        RunClosedError: The run was given by number and has nothing to undo.
         RunHeldError: The run belongs to a process that is alive, or may be.
     """
     from handrail.journal.backend.lease import after_orphans, held_error  # noqa: PLC0415 - help needs none
@@ -242,6 +261,8 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
 
     if request.run:
         recorded = journal.read(number_in(journal, request.run))
+        if recorded.row.outcome == "rolled_back":
+            return recorded
     else:
         project = project_of(session, request)
         recorded = journal.read(latest_of_project(journal, project, request.project_shown))

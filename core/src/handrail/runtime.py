@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from handrail.engine.user_code import calls_user_code
@@ -31,20 +32,22 @@ class ConsoleLogger:
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Write one event."""
         about = f" ({file})" if file else ""
-        _print(f"{event} {data}{about}")
+        say(f"{event} {data}{about}")
 
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Write a line if `current` has reached `total`."""
         if current >= total:
-            _print(f"{category or 'progress'} {current}/{total}")
+            say(f"{category or 'progress'} {current}/{total}")
 
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Write the values."""
-        _print(f"{category or 'metrics'} {value}")
+        say(f"{category or 'metrics'} {value}")
 
 
-def _print(line: str) -> None:
-    print(visible(KNOWN(line)), file=sys.stderr)
+def say(line: str) -> None:
+    """Write a line to standard error; what cannot be written there is no failure of a step."""
+    with suppress(OSError):
+        print(visible(KNOWN(line)), file=sys.stderr)
 
 
 class RuntimeContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,7 @@ def shell(folder, environment):
         return subprocess.run(
             f'"{sys.executable}" -m handrail {line}',
             shell=True,
+            executable=shutil.which("bash"),
             cwd=folder,
             env=environment,
             capture_output=True,
@@ -74,25 +76,138 @@ def shell(folder, environment):
     return run
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("command", ["packs", "plan more.py:odds --json", "run more.py:odds"])
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+NOISY = """
+import sys
+import handrail
+
+def note(what):
+    print("\\n" * 9000, flush=True)
+    print("\\n" * 9000, file=sys.stderr, flush=True)
+    sys.stdout.write("and more")
+    with open("told.txt", "a") as told:
+        told.write(f"{what} ")
+
+class Talk(handrail.BaseStep):
+    progress_weight = 1.0
+    def __init__(self, name, **limits):
+        self.name, self.limits = name, handrail.Limits(**limits)
+    def execute(self, context):
+        note(self.name)
+        return handrail.StepResult()
+    def rollback(self, context, result):
+        note("undo")
+
+def item(item, context):
+    note("item")
+
+class Items(Talk):
+    def execute(self, context):
+        context.map_items(item, [1])
+        return handrail.StepResult()
+
+class Noisy(handrail.BaseAction):
+    def setup_steps(self, registry):
+        registry.register(Talk("plain"))
+        registry.register(handrail.parallel("lanes", [[Talk("lane")]]))
+        registry.register(Talk("isolated", isolated=True))
+        registry.register(Items("items"))
+"""
+ALL = "plain lane isolated item "
+
+
+@FULL
+@pytest.mark.parametrize(
+    "command",
+    ["packs", "plan more.py:odds --json", "plan more.py:odds", "run more.py:odds --dry-run"],
+)
 def test_a_full_disk_is_told_in_one_line(shell, command):
     """Output that cannot be written is an error with its reason, and not exit code 0."""
     done = shell(f"{command} > /dev/full")
-    assert done.returncode == 1
+    assert done.returncode == 7
     assert "error: standard output could not be written: No space left" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="closes streams in the shell")
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "2> /dev/full"])
-def test_a_run_goes_on_without_its_streams(shell, closed):
-    """A closed or full stream is nobody's error: the run completes."""
-    if "full" in closed and not Path("/dev/full").exists():
-        pytest.skip("needs /dev/full")
-    done = shell(f"run more.py:odds {closed}")
-    assert done.returncode == 0
-    assert "Traceback" not in done.stdout + done.stderr
+@pytest.mark.parametrize("flags", ["", "--progress json", "--progress plain", "--quiet"])
+@pytest.mark.parametrize(
+    "streams",
+    [
+        pytest.param("> /dev/full", marks=FULL),
+        pytest.param("2> /dev/full", marks=FULL),
+        pytest.param("> /dev/full 2>&1", marks=FULL),
+        *(">&-", "2>&-", ">&- 2>&-", "< /dev/null 1<&0", "| true", "2>&1 | true"),
+    ],
+)
+def test_a_run_and_its_undo_go_on_without_their_streams(shell, folder, streams, flags):
+    """A stream that is closed, full or abandoned fails no run, and no step that prints."""
+    (folder / "noisy.py").write_text(NOISY)
+    for words, told in (("run noisy.py:Noisy", ALL), ("rollback 1 --yes", ALL + "undo " * 4)):
+        done = shell(f"{words} {flags} {streams}; exit ${{PIPESTATUS:-$?}}")
+        assert done.returncode == 0, done.stderr.strip()
+        assert "Traceback" not in done.stdout + done.stderr
+        assert "Exception" not in done.stderr
+        assert (folder / "told.txt").read_text() == told
+
+
+@FULL
+def test_events_that_are_lost_are_told_once_the_run_is_over(shell, folder):
+    """They are what `--json` is for, so the exit code is not that of the work."""
+    (folder / "noisy.py").write_text(NOISY)
+    for words, state in (("run noisy.py:Noisy", "completed"), ("rollback 1 --yes", "rolled back")):
+        done = shell(f"{words} --json > /dev/full")
+        assert done.returncode == 7
+        assert "error: standard output could not be written: No space left" in done.stderr
+        assert json.loads(shell("runs --json").stdout)["runs"][0]["state"] == state
+
+
+@FULL
+def test_a_run_that_fails_keeps_its_code_without_its_streams(shell):
+    assert shell("run more.py:leaving > /dev/full 2>&1").returncode == 1
+    assert shell("run more.py:leaving --json > /dev/full").returncode == 1
+
+
+PROGRAM = """
+import handrail
+
+class Told(handrail.BaseStep):
+    name, progress_weight = "told", 1.0
+    def execute(self, context):
+        context.log("event", {"x": 1})
+        return handrail.StepResult()
+
+def observe(event):
+    raise ValueError("it is broken")
+
+registry = handrail.StepRegistry()
+registry.register(Told())
+context = handrail.BaseStepContext(handrail.RuntimeContext())
+handrail.Orchestrator(registry, context, observers=[observe]).execute()
+print("done")
+"""
+
+
+@FULL
+def test_what_a_program_cannot_log_fails_no_step(folder, environment):
+    """Nor an observer that is dropped then."""
+    (folder / "program.py").write_text(PROGRAM)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "program.py"],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            check=False,
+        )
+    assert done.stdout == "done\n"
+
+
+def test_a_reader_that_has_enough_is_no_error(shell):
+    done = shell("--help | head -1; exit ${PIPESTATUS[0]}")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_broken_pipe_of_an_action_is_its_failure(shell):

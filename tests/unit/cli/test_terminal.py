@@ -49,7 +49,7 @@ def looks(context):
     Path("seen").write_text(repr([
         *(each.isatty() for each in (stdout, stderr, sys.stdin)),
         *(each.fileno() for each in (stdout, stderr, sys.stdin)),
-        *(each.encoding for each in (stdout, stderr)), stdout.buffer is before[0].buffer,
+        *(each.encoding for each in (stdout, stderr)), stdout.buffer.writable(),
     ]))
     subprocess.run(["echo", "a child"], stdout=stdout, check=True)
 

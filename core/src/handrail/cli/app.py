@@ -264,7 +264,9 @@ def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
     console.flush()
     if console.lost is not None:
         console.note(f"error: standard output could not be written: {console.lost}")
-        code = code or ExitCode.FAILED
+        if session.json or not session.works:
+            code = code or ExitCode.JOURNAL
+    console.leave()
     return code
 
 

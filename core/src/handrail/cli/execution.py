@@ -101,6 +101,7 @@ def carry_out(session: Session, execution: Execution) -> int:
     """Execute a run, show its progress and outcome, and return the exit code."""
     outcome = Outcome()
     began = time.monotonic()
+    session.works = execution.dry is None
     try:
         with like_interrupts(), ExitStack() as stack:
             views = [stack.enter_context(closing(view)) for view in _views(session, execution)]

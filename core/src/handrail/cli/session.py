@@ -45,6 +45,7 @@ class Session:
         json: Whether to print JSON.
         events: Whether to print it as one event per line, like `run`.
         progress: How the progress of a run is shown: `auto`, `bar`, `plain`, `json` or `off`.
+        works: Whether what the command does counts, and not what it writes, unless that is JSON.
         console: The output.
         recorded: The selection of packs of the run that is recovered.
     """
@@ -57,6 +58,7 @@ class Session:
         self.json = False
         self.events = False
         self.progress = "auto"
+        self.works = False
         self.console = Console()
         self.recorded: Selection | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,7 +11,7 @@ from handrail.errors import describe
 from handrail.events import Event, StopObserving
 from handrail.frozen import replace
 from handrail.redact import KNOWN, mask_values
-from handrail.visible import visible
+from handrail.runtime import say
 
 
 class Dispatcher:
@@ -66,5 +65,4 @@ class Dispatcher:
                     continue
                 name = getattr(observer, "__qualname__", repr(observer))
                 raised = f"{type(error).__name__}: {describe(error)}"
-                line = f"observer {name} was dropped, it raised {raised}"
-                print(visible(KNOWN(line)), file=sys.stderr)
+                say(f"observer {name} was dropped, it raised {raised}")

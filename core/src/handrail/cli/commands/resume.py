@@ -56,6 +56,7 @@ def resume(ctx: click.Context, /, **_options: Any) -> int:
     something is in its way, it stops with exit code 3 and undoes nothing.
     """
     session, request = session_of(ctx), RecoveryRequest.of(ctx)
+    session.works = True
     if request.all_dead:
         return recover_all(session, "resume", request)
     with closing(session_journal(session, request.journal)) as journal:

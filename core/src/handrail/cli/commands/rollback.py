@@ -88,6 +88,7 @@ def rollback(ctx: click.Context, /, **_options: Any) -> int:
     why; it calls nothing. Once nothing is left, the run is rolled back.
     """
     session, request = session_of(ctx), RecoveryRequest.of(ctx)
+    session.works = not request.dry_run
     if request.yes and not request.run:
         raise click.UsageError("--yes needs the number of the run: handrail rollback RUN --yes")
     if request.by_hand is not None or request.reason is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
+import select
 import sys
 from collections.abc import Mapping
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 from handrail.redact import KNOWN, mask_values
 from handrail.visible import visible
@@ -76,21 +79,30 @@ class Console:
     cursor in `redraw`; any other character that could control it is spelled out. Known secrets, and
     the passwords of URLs, are hidden.
 
+    What cannot be written is dropped, also of what steps print: a run has to go on without it.
+
     Attributes:
         structured: Whether standard error gets one JSON object a line, as with `--progress json`.
-        lost: The error if standard output cannot be written; None otherwise, or if its reader has
-            left, as `| head` does.
     """
 
     def __init__(self) -> None:
-        # A stream that was closed before the program began is None.
+        _fill_descriptors()
+        self._before = sys.stdout, sys.stderr
         self.out = sys.stdout = _opened(sys.stdout)
         self.err = sys.stderr = _opened(sys.stderr)
         self.structured = False
-        self.lost: str | None = None
         self._colour = {id(each): colour_wanted(each) for each in (self.out, self.err)}
         self._wraps_late = os.environ.get("TERM", "").startswith(_WRAP_LATE)
         self._marks = {id(each): _takes_marks(each) for each in (self.out, self.err)}
+
+    @property
+    def lost(self) -> str | None:
+        """The error if standard output could not be written.
+
+        None otherwise, or if its reader has left, as `| head` does.
+        """
+        raw = _raw_of(self.out)
+        return raw.lost if isinstance(raw, _Lasting) else None
 
     def style(self, text: str, *styles: str, err: bool = False) -> str:
         """Return `text` in the given styles, where the stream shows them.
@@ -131,14 +143,15 @@ class Console:
         self._draw(begin + shown + "\n" * last)
 
     def flush(self) -> None:
-        """Flush the output of steps, so that nothing can fail at exit."""
-        for stream in (self.out, self.err):
-            try:
-                stream.flush()
-            except OSError as error:
-                if stream is self.out and error.errno != errno.EPIPE:
-                    self.lost = error.strerror or str(error)
-                drop(stream)
+        """Flush the output of steps, so that `lost` is known."""
+        self.out.flush()
+        self.err.flush()
+
+    def leave(self) -> None:
+        """Put the standard streams back, for the program that goes on."""
+        hand_over(self.out, self._before[0])
+        hand_over(self.err, self._before[1])
+        sys.stdout, sys.stderr = self._before
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object, with its schema, as the result."""
@@ -152,21 +165,10 @@ class Console:
         self._print(_json_text(document, indent))
 
     def _print(self, text: str) -> None:
-        try:
-            self._write(self.out, text + "\n")
-            self.out.flush()
-        except OSError as error:
-            if error.errno != errno.EPIPE:
-                self.lost = error.strerror or str(error)
-            drop(self.out)
+        self._write(self.out, text + "\n")
 
     def _draw(self, text: str) -> None:
-        # An error is ignored, so that the run continues.
-        try:
-            self._write(self.err, text)
-            self.err.flush()
-        except OSError:
-            drop(self.err)
+        self._write(self.err, text)
 
     def json_note(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line to standard error, with its schema."""
@@ -180,6 +182,7 @@ class Console:
         except UnicodeEncodeError:
             encoding = stream.encoding or "ascii"
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
 
 
 def _json_text(document: Mapping[str, Any], indent: int | None = None) -> str:
@@ -205,21 +208,83 @@ def unstyled(line: str) -> str:
     return re.sub(_STYLE, "", line) if _MARK in line else line
 
 
-def drop(stream: TextIO) -> None:
-    """Discard later writes to `stream`, including those at exit."""
-    try:
-        number = stream.fileno()
-    except (OSError, ValueError):
-        return  # It has no file descriptor, as in a test.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
-    os.close(nowhere)
+class _Lasting(io.FileIO):
+    """The file of a stream to which anything can be written, always: what it does not take is lost.
+
+    Args:
+        stream: The stream.
+
+    Attributes:
+        lost: The error if it could not be written, unless its reader has left.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream.fileno(), "w", closefd=False)
+        self.lost: str | None = None
+        self._stream = stream  # It would close the file with its end.
+
+    def write(self, data: Any) -> int:
+        """Write, or drop what cannot be written, and all that comes later."""
+        try:
+            while (count := super().write(data)) is None:
+                select.select((), (self,), ())  # A pipe that does not block is full.
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self.lost = error.strerror or str(error)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())  # For processes that a step starts, too.
+            os.close(nowhere)
+            return memoryview(data).nbytes
+        return count
+
+
+def _raw_of(stream: TextIO) -> object:
+    buffer = getattr(stream, "buffer", None)
+    return getattr(buffer, "raw", buffer)
+
+
+def _fill_descriptors() -> None:
+    """Let standard descriptors that are closed lead nowhere, here and in processes to come.
+
+    The next file would get them otherwise, and what is printed.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
 
 
 def _opened(stream: TextIO | None) -> TextIO:
-    if stream is not None and not stream.closed:
-        return stream
-    return open(os.devnull, "w", encoding="utf-8")
+    """Return a stream whose writes do not fail, for the same file if there is one."""
+    if stream is None or stream.closed:  # It is None if it was closed before the program began.
+        return open(os.devnull, "w", encoding="utf-8")
+    raw = _raw_of(stream)
+    if type(raw) is not io.FileIO:
+        return stream  # It has no file, as in a test.
+    text = cast("io.TextIOWrapper[Any]", stream)
+    with suppress(OSError):
+        stream.flush()
+    lasting = _Lasting(stream)
+    opened = io.TextIOWrapper(
+        lasting if raw is text.buffer else io.BufferedWriter(lasting),
+        text.encoding,
+        text.errors,
+        line_buffering=text.line_buffering,
+        write_through=text.write_through,
+    )
+    hand_over(stream, opened)
+    return opened
+
+
+def hand_over(before: TextIO, after: TextIO) -> None:
+    """Let the handlers of `logging` that write to one stream write to another."""
+    logging = sys.modules.get("logging")
+    if logging is None:
+        return
+    named = list(logging.root.manager.loggerDict.values())
+    for logger in (logging.root, *named):
+        for handler in getattr(logger, "handlers", ()):
+            if isinstance(handler, logging.StreamHandler) and handler.stream is before:
+                handler.setStream(after)
 
 
 def _takes_marks(stream: TextIO) -> bool:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, cast
 
+from handrail.cli.view.console import hand_over
+
 _READS = frozenset({"fileno", "read", "readline", "readlines", "buffer"})
 
 
@@ -54,12 +56,12 @@ class SharedTerminal:
         for name, (stream, shared) in replaced.items():
             if getattr(sys, name) is shared:
                 setattr(sys, name, stream)
-            _hand_over(shared, stream)
+            hand_over(shared, stream)
 
     def _replace(self, name: str, stream: TextIO, shared: TextIO) -> None:
         self._replaced[name] = (stream, shared)
         setattr(sys, name, shared)
-        _hand_over(stream, shared)
+        hand_over(stream, shared)
 
 
 class _Written:
@@ -158,15 +160,3 @@ def _is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except (AttributeError, ValueError):
         return False
-
-
-def _hand_over(before: TextIO, after: TextIO) -> None:
-    """Let the handlers of `logging` that write to one stream write to another."""
-    logging = sys.modules.get("logging")
-    if logging is None:
-        return
-    named = list(logging.root.manager.loggerDict.values())
-    for logger in (logging.root, *named):
-        for handler in getattr(logger, "handlers", ()):
-            if isinstance(handler, logging.StreamHandler) and handler.stream is before:
-                handler.setStream(after)

@@ -51,7 +51,8 @@ def done(step: str, *, took: float = 0.25, **rollback_data: object) -> AttemptCh
 
 
 def ended(step: str, state: Any, *, n: int = 1, error: str | None = None, **more: Any) -> Change:
-    result = json.dumps({"rollback_data": {}, **more})
+    failure = {} if error is None or state == "undo_failed" else {"success": False, "error": error}
+    result = json.dumps({"rollback_data": {}, **failure, **more})
     return AttemptChange(step=step, n=n, state=state, error=error, result=result)
 
 

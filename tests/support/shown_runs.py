@@ -43,6 +43,8 @@ def step(name: str, state: str = "done", *spans: Shown, **more: Any) -> Shown:
         "recorded": {},
         "by_hand": None,
         "error": None,
+        "undo_error": None,
+        "undo_traceback": None,
         "traceback": None,
         "origin": origin("acme-upload"),
         "undo": False,
@@ -79,6 +81,7 @@ def shown(*steps: Shown, **more: Any) -> Shown:
         "project": "acme",
         "folder": "/srv/photos",
         "left": [],
+        "not_undone": [],
         "by_hand": [],
         "owner": {"pid": 4711, "host": "build-7", "user": "ada", "started": None},
         "relies_on": [],
@@ -94,6 +97,7 @@ def shown(*steps: Shown, **more: Any) -> Shown:
         "now": at(60),
         "given_up": False,
         "would": {},
+        "cause": None,
         "stays": [],
         "packs": {"acme-upload": {"then": "1.0.0", "now": "1.1.0"}},
     }
@@ -141,7 +145,7 @@ def failed() -> Shown:
         step("read", "skipped"),
         step(
             "send",
-            "undone",
+            "failed and undone",
             span(2, 30),
             span(30, 31, undo=True),
             recorded={"keys": 260},
@@ -159,6 +163,7 @@ def failed() -> Shown:
         outcome="rolled_back",
         direction="undo",
         undo_took=2.0,
+        cause="send",
         relies_on=[11],
     )
 
@@ -179,7 +184,7 @@ def interrupted() -> Shown:
             lane=1,
             progress={"current": 115, "total": 200, "category": None, "detail": "", "at": at(905)},
         ),
-        step("tell", "undo failed", span(904, 905), error="no answer", by_hand=by_hand),
+        step("tell", "undo failed", span(904, 905), undo_error="no answer", by_hand=by_hand),
         id=21,
         state="interrupted",
         outcome=None,

@@ -224,6 +224,7 @@ class RunFinished(Event):
     """The run is over.
 
     `outcome` is `completed`, `rolled_back`, `rollback_incomplete`, `failed` or `interrupted`.
+    `not_undone` names steps whose effects the undo of the run does not take back.
     """
 
     texts = ("error",)
@@ -234,3 +235,4 @@ class RunFinished(Event):
     steps_executed: int
     steps_total: int
     error: str | None
+    not_undone: tuple[str, ...] = ()

@@ -261,9 +261,7 @@ class RecordsContract:
         (whole,) = journal.runs()
         assert whole.plan == new_run().plan
         (listed,) = journal.runs(plans=False)
-        assert listed == dataclasses.replace(
-            journal.read(owned.number).row, plan="", seen=listed.seen
-        )
+        assert listed == dataclasses.replace(journal.read(owned.number).row, plan="")
         assert journal.read(owned.number, fields=False).fields == ()
         assert len(journal.read(owned.number, fields=False).notes) == 1
 
@@ -381,17 +379,19 @@ class RecordsContract:
         before = time.time()
         owned = journal.open_run(new_run())
         row = journal.read(owned.number).row
-        assert row.seen is not None
-        seen = datetime.fromisoformat(row.seen).timestamp()
+        assert (row.heard, row.given_up) == (row.opened, False)
+        owned.write([STARTED])
+        heard = journal.read(owned.number).row.heard
+        assert heard == journal.runs()[0].heard
+        assert heard is not None
         # The clock may be that of a server, and times are rounded to milliseconds.
-        assert before - 1 < seen < time.time() + 1
-        assert not row.given_up
+        assert before - 1 < datetime.fromisoformat(heard).timestamp() < time.time() + 1
         owned.release()
         row = journal.read(owned.number).row
-        assert (row.seen, row.given_up) == (None, True)
+        assert row.given_up
         journal.claim(owned.number).write([RunChange(outcome="completed")])
         row = journal.read(owned.number).row
-        assert (row.seen, row.given_up) == (None, False)
+        assert not row.given_up
 
     def test_a_run_that_is_not_there_is_named_with_those_near_it(self, journal: Journal) -> None:
         with pytest.raises(NotFoundError, match="there is no run 4: the journal is empty"):
@@ -541,7 +541,7 @@ class FencesContract:
         again = later.claim(1)
         claimed = later.read(1, fields=False).row
         assert abs(claimed.worked - worked) < 0.01
-        assert (claimed.turned, claimed.heard) == (None, None)
+        assert (claimed.turned, claimed.heard) == (None, claimed.claimed)
         again.write([RunChange(direction="undo")])
         again.write([RunChange(outcome="rolled_back")])
         again.release()

@@ -50,10 +50,10 @@ def test_a_killed_run_from_head_to_ways_out(call: Call, journal: Journal) -> Non
             }
         ),
     )
-    head, begun, given, *rest = call("show").lines
-    assert head.startswith("run 1 · upload · interrupted · owner pid ")
-    assert " died after " in head
-    assert head.endswith(" (kill -9 or power)")
+    head, owner, begun, given, *rest = call("show").lines
+    assert f"{head.strip()} {owner.strip()}".startswith("run 1 · upload · interrupted owner pid ")
+    assert " is gone, heard of last at " in owner
+    assert owner.endswith(" (killed, power, or its journal failed)")
     assert begun.startswith("started 2026-11-25 ")
     assert begun.endswith(" · plan 12345678 · in /work")
     assert (
@@ -65,13 +65,13 @@ def test_a_killed_run_from_head_to_ways_out(call: Call, journal: Journal) -> Non
         ["STEP", "STATE", "TOOK", "RECORDED", "FOR", "UNDO"],
         ["scan", "done", "0.2s", "-"],
         ["tell", "done", "0.2s", "-"],
-        ["send", "INTERRUPTED", "keys:", "3"],
+        ["send", "interrupted", "keys:", "3"],
     ]
     assert rest == [
         "+ 2 not started: index, close",
         "  finish  handrail resume 1      goes on in send, from what it recorded",
         "  undo    handrail rollback 1    undoes send",
-        "  stays   what tell did: has effects, and no rollback",
+        "  not undone: tell (it has no way back)",
     ]
 
 
@@ -145,7 +145,7 @@ def test_the_machine_went_down_yesterday(call: Call, journal: Journal) -> None:
     opened = datetime.now(UTC) - timedelta(days=3)
     journal.add([planned("send")], started("send"), opened=opened.isoformat())
     today = datetime.now().astimezone()
-    assert f"died after {today:%d %b} " in call("show").out
+    assert f"heard of last at {today:%d %b} " in call("show").out
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 140])
@@ -182,12 +182,12 @@ def test_an_error_of_many_lines_is_one(call: Call, journal: Journal) -> None:
 
 def test_a_rollback_that_was_asked_for_is_no_failure(call: Call, journal: Journal) -> None:
     """Neither is Ctrl-C an exception: it says that it was interrupted."""
-    asked = ended("send", "undone", error="it was rolled back")
+    asked = ended("send", "undone")
     journal.add([planned("send")], asked, outcome="rolled_back")
     assert "failed" not in call("show").out
     stopped = ended("send", "undone", error="KeyboardInterrupt", traceback="KeyboardInterrupt")
     journal.add([planned("send")], stopped, outcome="rolled_back")
-    assert "  failed  send: interrupted" in call("show").lines
+    assert "  stopped send: interrupted" in call("show").lines
     assert "--traceback" not in call("show").out
 
 
@@ -320,7 +320,6 @@ def recorded(steps: int, batches: int) -> RecordedRun:
     row |= {
         "plan": json.dumps({"steps": list(map(planned, names))}),
         "opened": moment,
-        "seen": None,
     }
     result = json.dumps({"took": 0.1, "rollback_data": {"files": ["x"]}})
     about = {"data_version": 1, "error": None, "at": moment, "result": result}
@@ -340,7 +339,7 @@ def test_how_long_a_killed_step_took_at_least() -> None:
     """Up to the last sign of life: the end of a step that nobody wrote down is not known."""
     begun = recorded(steps=1, batches=0)
     killed = RecordedRun(
-        row=replace(begun.row, seen="2026-11-25T03:30:24.500Z"),
+        row=replace(begun.row, heard="2026-11-25T03:30:24.500Z"),
         attempts=(
             AttemptRow(
                 step="step_0",
@@ -356,7 +355,7 @@ def test_how_long_a_killed_step_took_at_least() -> None:
         fields=(),
     )
     [step] = recorded_steps(killed, running=False)
-    assert (step.state, step.took, step.at_least) == ("INTERRUPTED", 24.5, True)
+    assert (step.state, step.took, step.at_least) == ("interrupted", 24.5, True)
     [step] = recorded_steps(killed, running=True)
     assert step.state == "running"
     [step] = recorded_steps(begun, running=False)
@@ -456,9 +455,9 @@ def test_the_steps_of_a_group_stand_in_their_lanes(call: Call, journal: Journal)
         ["fetch", "done", "0.2s", "-"],
         ["┌", "media", "2", "lanes"],
         ["│", "1", "resize", "done"],
-        ["│", "1", "watermark", "INTERRUPTED"],
+        ["│", "1", "watermark", "interrupted"],
     ]
-    assert lines[4][:4] == ["│", "2", "transcode", "INTERRUPTED"]
+    assert lines[4][:4] == ["│", "2", "transcode", "interrupted"]
     assert lines[5] == ["+", "1", "not", "started:", "publish"]
     assert "goes on in watermark, transcode" in call("show").out
     shown = call("show", "--json").document["steps"]

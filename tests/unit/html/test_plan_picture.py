@@ -71,7 +71,7 @@ def test_a_box_says_who_put_a_step_there_and_what_holds_for_it() -> None:
 
 def test_states_are_told_by_a_glyph_and_a_word() -> None:
     """And not by a colour alone; a step that has not begun keeps its number."""
-    states = {"a": "done", "b": "INTERRUPTED", "c": ""}
+    states = {"a": "done", "b": "interrupted"}
     picture = drawn(plan(step("a"), step("b"), step("c")), states, {"a": "0.4s"})
     assert [each for each in texts(picture) if each.islower() or each[0].isdigit()] == [
         *("a", "acme-own 1.0", "done 0.4s"),

@@ -59,7 +59,7 @@ def test_a_timeout_is_recorded_with_what_was_made(writes):
     recorded = record_of(writes, 1).step("hangs")
     assert recorded is not None
     assert (recorded.state, recorded.error, dict(recorded.recorded)) == (
-        "undone",
+        "failed and undone",
         TOO_LONG,
         {"made": 1},
     )

@@ -53,6 +53,8 @@ class Execution:
         dry: The list of a dry run; None if it is none.
         aim: Whether to finish or undo a recorded run; None for a new one.
         undoes: Whether it undoes from the start.
+        strict: Whether a step that is not undone, because it has no undo, counts as one whose undo
+            failed.
         recorded_as: The name under which the journal has the runs of its action, if it has one.
     """
 
@@ -65,6 +67,7 @@ class Execution:
     dry: DryRunListing | None = None
     aim: Aim | None = None
     undoes: bool = False
+    strict: bool = False
     recorded_as: str = ""
 
 
@@ -125,15 +128,16 @@ def carry_out(session: Session, execution: Execution) -> int:
     took = seconds(time.monotonic() - began)
     _find_seal(execution, outcome)
     number = {} if outcome.number is None else {"number": number_json(outcome.number)}
+    kept = {"not_undone": list(outcome.not_undone)} if execution.aim == "rollback" else {}
     from handrail.cli.view.listing import Listing  # noqa: PLC0415 - not before the first line
 
     session.show(
         Listing(
-            json=lambda: {"event": "Result", **number, "result": result},
+            json=lambda: {"event": "Result", **number, "result": {**result, **kept}},
             title=_result_lines(execution, outcome, result, took),
         )
     )
-    return ExitCode.DONE
+    return ExitCode.ROLLBACK if execution.strict and outcome.not_undone else ExitCode.DONE
 
 
 def failure_of(
@@ -151,7 +155,7 @@ def failure_of(
     if isinstance(error, SystemExit):
         return failure.exited_run(session, plan, error, outcome)
     if execution.dry is None:
-        return failure.step_failure(session, plan, error, outcome, aim)
+        return failure.step_failure(session, plan, error, outcome, aim, strict=execution.strict)
     return failure.would_fail(session, plan, error, keeps=execution.keeps)
 
 
@@ -236,7 +240,7 @@ def _result_lines(
         yield would_run(plan, result)
         return
     if execution.aim == "rollback":
-        yield f"{plan.action} rolled back in {took}"
+        yield f"{plan.action} rolled back{outcome.exception} in {took}"
         yield from _next_lines(outcome)
         return
     results = {each.name: result.get(each.name, {}) for each in plan.actions}

@@ -180,10 +180,10 @@ def _end_attempt(line: Line, command: Revert) -> Generator[Any, Any, Any]:
     number = run.attempts.get(position, 1)
     answer = yield from take_back(line, run.plan.steps[position], command.step, attempt, number)
     line.asking = False
-    error = None if answer is None else describe(answer.error)
     if answer is not None:
         line.leave_behind(attempt)
     if line.log is not None:
+        error = None if answer is None else answer.error
         committed = yield from begin_again(line, line.position, error)
         if isinstance(committed, Raised):
             return committed
@@ -192,14 +192,16 @@ def _end_attempt(line: Line, command: Revert) -> Generator[Any, Any, Any]:
     return None if answer is None else Raised(answer.error)
 
 
-def begin_again(line: Line, position: int, undo_error: str | None) -> Generator[Any, Any, Any]:
+def begin_again(
+    line: Line, position: int, undo_error: BaseException | None
+) -> Generator[Any, Any, Any]:
     """Commit that the undo of the last attempt ended, and that a new attempt begins."""
     assert line.log is not None
     attempt = line.run.attempts[position]
     if undo_error is None:
         line.log.undone(position, attempt)
     else:
-        line.log.undo_failed(position, attempt, undo_error)
+        line.log.undo_failed(position, attempt, describe(undo_error), undo_error)
     line.run.attempts[position] = attempt + 1
     line.begins(position)
     line.log.started(position, attempt + 1)

@@ -52,6 +52,7 @@ def write_end(run: RunState, *, closed: bool = True) -> Generator[Any, Any, None
             steps_executed=executed_steps(run),
             steps_total=len(run.plan.steps),
             error=_wrong(run.failure),
+            not_undone=run.not_undone,
         )
 
 

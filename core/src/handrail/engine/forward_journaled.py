@@ -132,7 +132,9 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
         if isinstance(answer, NotRun):
             line.recording = None
             return _left_in_doubt(line, planned, position, doubt, answer.error)
+        line.run.unsure.discard(position)
         return answer
+    line.run.unsure.discard(position)  # It runs again.
     if line.run.reverts(position):
         line.asking = True
         answer = yield from take_back(line, planned, planned.step, doubt, number)

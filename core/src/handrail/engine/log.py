@@ -115,8 +115,10 @@ class RunLog(Protocol):
     def undone(self, position: int, attempt: int, error: str | None = None) -> None:
         """Note that an attempt was undone, and its error, if it has a new one."""
 
-    def undo_failed(self, position: int, attempt: int, error: str) -> None:
-        """Note that an attempt could not be undone."""
+    def undo_failed(
+        self, position: int, attempt: int, error: str, cause: BaseException | None = None
+    ) -> None:
+        """Note that an attempt could not be undone, with the traceback of `cause`."""
 
     def closed(self, outcome: str) -> None:
         """Note how the run ended."""

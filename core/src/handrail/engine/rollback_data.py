@@ -18,6 +18,9 @@ SKIPPED = "it was skipped"
 # How the error of a step begins that had to end because of another one, or of an interrupt.
 CANCELLED = "cancelled, because "
 
+# Why a step cannot be undone that another process has left unfinished, and that has no undo.
+MAY_HAVE_LEFT = "it was interrupted, and nothing can undo it: it may have left something"
+
 # In place of the result of a step of a group that stopped before the step began.
 NOT_BEGUN = StepResult(skipped=True)
 

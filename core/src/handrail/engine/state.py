@@ -213,6 +213,9 @@ class RunState:
         attempts: Number of the last attempt of each step that had one, in a durable run.
         before: The outcome of a resumed run before this process claimed it.
         undone: Positions that an earlier process has undone.
+        unsure: Positions of steps that an earlier process has left unfinished, and that nothing can
+            undo: they may have left something.
+        not_undone: Names of steps with effects that the undo of the run does not take back.
         gone: Names of steps of a resumed run that began and are no longer in the plan.
         waiting: Positions whose undo waits, each with the step whose undo has failed.
         held_back: The steps among them that are not undone because of that, and whose it is.
@@ -266,6 +269,8 @@ class RunState:
     attempts: dict[int, int] = field(default_factory=dict[int, int])
     before: str | None = None
     undone: set[int] = field(default_factory=set[int])
+    unsure: set[int] = field(default_factory=set[int])
+    not_undone: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     waiting: dict[int, str] = field(default_factory=dict[int, str])
     held_back: dict[str, str] = field(default_factory=dict[str, str])
@@ -308,7 +313,8 @@ class RunState:
 
     def reverts(self, position: int) -> bool:
         """Return whether there is something to call to undo the step at `position`."""
-        return self.plan.steps[position].facts.reverts or position in self.mapped
+        facts = self.plan.steps[position].facts
+        return facts.reverts or position in self.mapped or position in self.unsure
 
     def is_recorded(self, uid: str, number: int, journal: str | None = None) -> None:
         """Take the ids of a run that is in a journal, and where that is."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.engine.attempt import take_back
 from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
 from handrail.engine.outcome import Failure, final_error, found_by
-from handrail.engine.rollback_data import ASKED
+from handrail.engine.rollback_data import ASKED, MAY_HAVE_LEFT
 from handrail.errors import LeaseLostError, RefusedError, RollbackError, describe
 from handrail.events import StepUndone, UndoFailed, UndoStarted
 
@@ -33,7 +33,7 @@ def undo(
         return
     if run.undo_cause is None:
         if line.log is not None:
-            if failure.unended is None:
+            if failure.unended is None and failure.text != ASKED:
                 note_failure(line, failure, failure.text)
             if not run.keeps:
                 line.log.turned_back()
@@ -104,7 +104,7 @@ def _walk_back(
         yield UndoStarted(cause=failure.text, steps=names)
     finished, undone, leftovers = line.finished, run.undone, run.leftovers
     alone = run.listener is None and line.log is None and run.chain is None
-    mapped = run.mapped
+    mapped = run.mapped.keys() | run.unsure
     plain = alone and not (undone or leftovers or mapped or run.waiting)
     for position in order if stopped is None else ():
         planned, result = steps[position], finished[position]
@@ -141,7 +141,6 @@ def _refused(
     """Keep that a step refused to be undone; if nothing was undone yet, take the undo back."""
     run.outcome, undone = "rollback_incomplete", "only what came after it was undone"
     if run.untouched and run.line.log is not None:
-        note_failure(run.line, failure, _failed_before(run.line))
         run.line.log.turned_forward()
         committed = yield COMMIT
         if isinstance(committed, Raised):
@@ -154,17 +153,13 @@ def _refused(
         run.failure = final_error(run, failure, run.outcome)
 
 
-def _failed_before(line: Line) -> str:
-    """Return the error of the last step as it was before the undo was asked for."""
-    return str(line.finished[-1].error) if line.finished else ""
-
-
 def _went_back(
     run: RunState, failure: Failure, order: Sequence[int], stopped: BaseException | None
 ) -> None:
     """Keep how the undo ended: with everything undone, or `stopped` before these steps."""
     if stopped is None:
         _miss(run)
+        run.not_undone = _not_undone(run, order)
     else:
         left = ", ".join(run.plan.steps[place].name for place in _places_to_undo(run, order))
         if left:
@@ -199,6 +194,23 @@ def _miss(run: RunState) -> None:
         problem = RollbackError(name, LookupError("it is not in the plan any more"))
         run.rollback_errors.append(problem)
         run.line.context.errors.append(problem.message)
+
+
+def _not_undone(run: RunState, order: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of steps that have ended, and have effects that nothing takes back."""
+    steps, finished = run.plan.steps, run.line.finished
+    return tuple(
+        steps[place].name
+        for place in order
+        if _stays(run, place) and not (finished[place].skipped or place in run.undone)
+    )
+
+
+def _stays(run: RunState, position: int) -> bool:
+    """Return whether a step has effects that nothing takes back, as is known."""
+    facts = run.plan.steps[position].facts
+    undone = facts.undoable or (facts.undoes_items and position in run.mapped)
+    return facts.effects and not undone and position not in run.unsure
 
 
 def _places_to_undo(run: RunState, order: Sequence[int]) -> Iterator[int]:
@@ -254,7 +266,8 @@ def undo_attempt(
         if answer is None:
             log.undone(position, attempt)
         else:
-            log.undo_failed(position, attempt, describe(answer.error))
+            cause = None if position in run.unsure else answer.error
+            log.undo_failed(position, attempt, describe(answer.error), cause)
         committed = yield COMMIT
         if isinstance(committed, Raised):
             return answer, committed.error
@@ -265,15 +278,15 @@ def _roll_back(
     line: Line, planned: PlannedStep, position: int, attempt: int, result: StepResult
 ) -> Generator[Any, Any, Raised | None]:
     line.undo_result = result
-    answer: Raised | None
+    answer: Raised | None = None
     if attempt in line.run.mapped.get(position, ()):
         answer = yield from take_back(line, planned, planned.step, result, attempt)
-    elif not planned.facts.reverts:
-        return None
-    elif planned.facts.rollback_policy is None:
+    elif planned.facts.reverts and planned.facts.rollback_policy is None:
         answer = yield planned
-    else:
+    elif planned.facts.reverts:
         answer = yield from take_back(line, planned, planned.step, result, attempt)
+    if answer is None and position in line.run.unsure:
+        return Raised(LookupError(MAY_HAVE_LEFT))
     return answer
 
 

@@ -23,7 +23,15 @@ MOST = 100
 LANES = 4
 """Lanes that stand side by side; of a group that is not shown whole, those that are."""
 
-_FOLLOWED = ("failed", "undo failed", "interrupted", "running", "left", "unknown")
+_FOLLOWED = (
+    "failed",
+    "failed and undone",
+    "undo failed",
+    "interrupted",
+    "may have left something",
+    "running",
+    "unknown",
+)
 """The states of steps that never become a part of another box."""
 
 
@@ -131,7 +139,7 @@ class Several:
     @property
     def states(self) -> str:
         """How many are in which state."""
-        counts = Counter(step.state or "not started" for step in self.steps)
+        counts = Counter(step.state for step in self.steps)
         return ", ".join(f"{count:,} {state}" for state, count in counts.items())
 
 
@@ -185,7 +193,7 @@ def boxes_of(
         Step(
             number=number,
             planned=planned,
-            state=None if states is None else states.get(planned["name"], "").lower(),
+            state=None if states is None else states.get(planned["name"], "not started"),
             note=(notes or {}).get(planned["name"], ""),
         )
         for number, planned in enumerate(plan["steps"], 1)

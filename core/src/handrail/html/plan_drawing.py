@@ -59,9 +59,8 @@ def plan_picture(
 
     Args:
         plan: The plan as `Plan.to_dict` returns it, or as it was recorded.
-        states: How far each step came, by its name: `done`, `failed`, `undone`, `undo failed`,
-            `running`, `interrupted`, `skipped`, `left`, `unknown` or empty. Without them, the
-            picture is that of the plan alone.
+        states: How far each step came, by its name; see `handrail.recovery.step_state`. Without
+            them, the picture shows no states.
         notes: What stands behind the state of a step, such as `0.4s`.
         alone: Whether it is a file of its own. Otherwise it is a part of a page that has
             `picture_styles`, or the stylesheet of reports.
@@ -95,7 +94,7 @@ def _told(item: Step | Several) -> str:
         more = ["…"] if len(item.steps) > _TITLES else []
         return f"{item.name}: {', '.join([*names, *more])}"
     layers = [f"in {each['name']} of {owner_of(origin_of(each))}" for each in item.layers]
-    state = [] if item.state is None else [f"{item.state or 'not started'} {item.note}".rstrip()]
+    state = [] if item.state is None else [f"{item.state} {item.note}".rstrip()]
     parts = [f"{item.number} {item.name}", item.place, *layers, *item.chips, *state]
     return ", ".join(parts)
 
@@ -390,15 +389,17 @@ class _Picture:
             return item.states if self._with_states else ""
         if item.state is None:
             return item.note
-        return f"{item.state or 'not started'} {item.note}".rstrip()
+        return f"{item.state} {item.note}".rstrip()
 
 
 def _mark(item: Step | Several, x: float, y: float) -> Markup:
     """Return the circle with the number of a step, or with the glyph of its state."""
     circle = _shape("circle", "mark", cx=x, cy=y, r=10)
-    if isinstance(item, Step) and not item.state:
+    if isinstance(item, Step) and item.state in (None, "not started"):
         return joined(circle, _text("number", x, y + 3.5, str(item.number), "middle"))
-    glyph = _DOTS if isinstance(item, Several) else _GLYPHS[look_of(item.state or "").glyph]
+    glyph = (
+        _DOTS if isinstance(item, Several) else _GLYPHS[look_of(item.state or "not started").glyph]
+    )
     moved = f"translate({_number(x)} {_number(y)})"
     return joined(circle, element("path", d=glyph, transform=moved, class_="glyph"))
 

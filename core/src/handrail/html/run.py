@@ -27,6 +27,8 @@ from handrail.html.plan_drawing import plan_picture
 from handrail.html.states import badge, look_of
 from handrail.html.steps import progress_of, steps_section
 from handrail.recovery.shown import Shown, part, parts
+from handrail.recovery.status import DEATH, exception
+from handrail.recovery.step_state import UNDONE
 
 MOST = 150
 """How many steps are shown by default."""
@@ -101,15 +103,15 @@ def _sentence(shown: Shown) -> Content:
     """Return what became of the run, in a sentence."""
     run, steps = shown["run"], shown["steps"]
     took, undo = seconds(run["took"]), seconds(run["undo_took"])
-    failed = [step["name"] for step in steps if step.get("error")]
-    at = joined(" at ", element("strong", failed[0])) if failed else None
-    state, undone = run["state"], _undone(steps)
+    at = joined(" at ", element("strong", run["cause"])) if run["cause"] else None
+    state, undone = run["state"], sum(step["state"] in UNDONE for step in steps)
+    but = exception(run["not_undone"])
     sentences: dict[str, Content] = {
         "completed": ("Completed in ", took, "."),
         "rolled back": (
             ("Failed", at, f", and rolled back in {undo}: ") if at else f"Rolled back in {undo}: ",
             f"{plural(undone, 'step')} undone",
-            "." if run["stays"] else ", nothing is left.",
+            f",{but}." if but else ", nothing is left.",
         ),
         "rollback incomplete": (
             ("Failed", at, ", and the undo ") if at else "The undo ",
@@ -122,10 +124,6 @@ def _sentence(shown: Shown) -> Content:
         "damaged": "What the journal has of this run is not what was written.",
     }
     return element("p", sentences.get(state, state), class_="lead")
-
-
-def _undone(steps: Sequence[Shown]) -> int:
-    return sum(step["state"] == "undone" for step in steps)
 
 
 def _undoing(run: Shown) -> str:
@@ -143,24 +141,25 @@ def _death(run: Shown) -> Content:
     process = f"process {owner.get('pid')} on {owner.get('host')}"
     if run["given_up"]:
         return f"Its {process} gave it up: a signal, or no room for its record."
-    return (f"Its {process} was heard of last at ", moment(run["heard"]), ": kill -9, or power.")
+    return (f"Its {process} was heard of last at ", moment(run["heard"]), f": {DEATH}.")
 
 
 def _causes(shown: Shown) -> Iterator[Content]:
-    """Yield why steps failed, the first one opened."""
-    failed = [step for step in shown["steps"] if step.get("error")]
-    for place, step in enumerate(failed[:_MOST_FAILED]):
-        undo = "could not be undone" if step["state"] == "undo failed" else "failed"
+    """Yield why steps failed, the cause first and opened, and why undos did."""
+    steps = sorted(shown["steps"], key=lambda step: step["name"] != shown["run"]["cause"])
+    failures = [(step, "failed", "") for step in steps if step.get("error")]
+    failures += [(step, "could not be undone", "undo_") for step in steps if step.get("undo_error")]
+    for place, (step, word, kind) in enumerate(failures[:_MOST_FAILED]):
         who = origin_text(step.get("origin"))
-        error = element("span", step["error"][:_LONGEST], class_="error")
-        head = element("p", element("strong", step["name"]), f" ({who}) {undo}: ", error)
-        trace = step.get("traceback")
+        error = element("span", step[f"{kind}error"][:_LONGEST], class_="error")
+        head = element("p", element("strong", step["name"]), f" ({who}) {word}: ", error)
+        trace = step.get(f"{kind}traceback")
         whole = trace and opened(
-            "Traceback", element("pre", trace[-_LONGEST:]), at_once=place == 0 and len(failed) == 1
+            "Traceback", element("pre", trace[-_LONGEST:]), at_once=place == 0 and not kind
         )
         yield joined(head, whole)
     number = shown["run"]["id"]
-    yield left_out(len(failed) - _MOST_FAILED, "that failed", f"handrail show {number} --all")
+    yield left_out(len(failures) - _MOST_FAILED, "that failed", f"handrail show {number} --all")
     for each in parts(shown, "damaged")[:_MOST_FAILED]:
         yield element("p", each.get("message"))
 
@@ -172,8 +171,8 @@ def _more_known(run: Shown) -> Content:
     if run["left"]:
         lines.append(("Left: ", _listed(run["left"])))
     if run["stays"] and (run["ways"] or run["state"] == "rolled back"):
-        have = "has" if len(run["stays"]) == 1 else "have"
-        lines.append((_listed(run["stays"]), f" {have} effects, and no rollback: they stay."))
+        they = "it has" if len(run["stays"]) == 1 else "they have"
+        lines.append(("Not undone: ", _listed(run["stays"]), f" ({they} no way back)."))
     lines += [
         (
             f"{each['step']} was undone by hand: {each['reason']} ({each['by']}, ",
@@ -242,9 +241,7 @@ def _plan(shown: Shown) -> Markup | None:
         return None
     parallel = {name: run[name] for name in ("groups", "actions") if name in run}
     plan = {"action": run["action"], "steps": steps, **parallel}
-    begun = {step["name"]: step["state"] for step in steps}
-    states = {name: "" if state == "not started" else state for name, state in begun.items()}
-    states |= dict.fromkeys(run["left"], "left")
+    states = {step["name"]: step["state"] for step in steps}
     notes = {step["name"]: seconds(step["took"]) for step in steps if step["took"] is not None}
     notes |= {step["name"]: told for step in steps if (told := progress_of(step)) is not None}
     return section("plan", "Plan", plan_picture(plan, states, notes))

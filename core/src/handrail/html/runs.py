@@ -7,6 +7,7 @@ from handrail.html.elements import Content, Markup, element
 from handrail.html.parts import Link, heads, moment, run_link, scrolling, section
 from handrail.html.states import badge
 from handrail.recovery.shown import Shown, part
+from handrail.recovery.status import exception
 
 
 def runs_view(shown: Shown, *, link: Link | None = None, choose: bool = False) -> Markup:
@@ -63,6 +64,7 @@ def _notes(run: Shown) -> Content:
     notes = [
         f"{plural(sum(runs.values()), 'run')}: {listed}" if runs else "",
         f"left: {', '.join(run['left'][:3])}" if run["left"] else "",
+        exception(run["not_undone"]).strip(),
         f"relied on by {len(run['relied_on_by'])}" if run["relied_on_by"] else "",
     ]
     return " · ".join(each for each in notes if each)

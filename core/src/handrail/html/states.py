@@ -43,18 +43,20 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "failed": BAD,
         "undone": UNDONE,
         "undo failed": BAD,
-        "left": BAD,
+        "failed and undone": BAD,
+        "may have left something": WARN,
+        "waiting": QUIET,
         "skipped": QUIET,
         "not started": QUIET,
         "unknown": WARN,
     }
 )
-"""The looks of the states of runs and steps, in lower case."""
+"""The looks of the states of runs and steps."""
 
 
 def look_of(state: str) -> Look:
-    """Return how a state of a run or a step looks; empty is a step that was not started."""
-    return LOOKS.get(state.lower() or "not started", QUIET)
+    """Return how a state of a run or a step looks."""
+    return LOOKS.get(state, QUIET)
 
 
 def badge(state: str, *, more: str = "") -> Markup:
@@ -66,5 +68,4 @@ def badge(state: str, *, more: str = "") -> Markup:
     """
     look = look_of(state)
     glyph = element("span", look.glyph, aria_hidden="true")
-    word = state.lower() or "not started"
-    return element("span", glyph, f"{word}{more and f', {more}'}", class_=f"state {look.tone}")
+    return element("span", glyph, f"{state}{more and f', {more}'}", class_=f"state {look.tone}")

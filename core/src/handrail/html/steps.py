@@ -13,6 +13,7 @@ from handrail.html.parts import hidden, origin_text, section
 from handrail.html.states import badge
 from handrail.html.timeline import Axis, axis_of, heading, track, waits_of
 from handrail.recovery.shown import Shown, part, parts
+from handrail.recovery.step_state import UNDONE
 
 _FIRST, _LAST = 20, 5  # Steps that are shown even if nothing is to be said of them.
 _KEYS = 3
@@ -82,7 +83,7 @@ def _picked(steps: Sequence[Shown], most: int) -> list[int]:
 
 def _is_plain(step: Shown) -> bool:
     items = part(step, "items")
-    went_well = step["state"] in ("done", "skipped", "undone", "not started")
+    went_well = step["state"] in ("done", "skipped", "undone", "not started", "waiting")
     return (
         went_well
         and step["attempts"] <= 1
@@ -150,7 +151,7 @@ def _row(step: Shown, table: _Table) -> Markup:
         element("td", _took(step), role="cell", class_="number"),
         element("td", _undo(step, run), role="cell", class_="undo-cell"),
     )
-    quiet = "waiting" if step["state"] == "not started" else None
+    quiet = "waiting" if step["state"] in ("not started", "waiting") else None
     return element("tr", name, cells, role="row", class_=quiet)
 
 
@@ -206,8 +207,12 @@ def _undo(step: Shown, run: Mapping[str, Any]) -> Content:
     by_hand, state = step.get("by_hand"), step["state"]
     if by_hand is not None:
         return f"↶ undone by hand by {by_hand['by']}: {by_hand['reason']}"
-    if state == "undone":
+    if step["name"] in run["stays"]:
+        return "not undone: it has no way back"
+    if state in UNDONE:
         return _lines("↶ undone", recorded, _undo_took(step))
+    if state == "may have left something":
+        return "look: it has no way back"
     if state == "undo failed" or step["name"] in run["left"]:
         return _lines("✗ left", recorded)
     if step.get("would_be_undone") and run["sealed"]:
@@ -215,8 +220,6 @@ def _undo(step: Shown, run: Mapping[str, Any]) -> Content:
     if step.get("would_be_undone"):
         items = part(step, "items").get("done")
         return _lines("would be undone", recorded or (f"{items:,} items" if items else ""))
-    if step["name"] in run["stays"]:
-        return "stays: it has no rollback"
     return element("span", "-", class_="muted none")
 
 

@@ -17,6 +17,7 @@ from handrail.html.elements import Markup, element
 from handrail.html.scales import time_marks
 from handrail.html.states import look_of
 from handrail.recovery.shown import Shown, parts
+from handrail.recovery.step_state import UNDONE
 
 _GAP = 0.15  # A pause that is longer than this part of the time in which somebody worked is cut.
 _SHOWN = 0.04  # The part of the picture that a pause takes then.
@@ -174,7 +175,7 @@ def _kind(step: Shown, span: Mapping[str, Any], *, is_last: bool) -> tuple[str, 
     if span["ended"] is None:
         return "fill-busy", f"{number}, running"
     state = step["state"]
-    if state in ("undone", "undo failed"):
+    if state in (*UNDONE, "undo failed"):
         return "ghost", f"{number}, undone since"
     return f"fill-{look_of(state).tone}", f"{number}, {state}"
 

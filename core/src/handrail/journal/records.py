@@ -60,11 +60,10 @@ class RunRow(NewRun):
         closed: When it ended, or None.
         claimed: When its last owner claimed it.
         turned: When its undo began, or None.
-        heard: When its last owner renewed the lease or gave up the run, or None.
+        heard: The last sign of life of its owner: a renewal of the lease, or the last row with a
+            time; None if nothing is known.
         worked: Seconds that earlier owners spent going forward.
         undid: Seconds that earlier owners spent undoing.
-        seen: The last sign of life of its owner; None if the run has ended or was given up, or if
-            the machine was restarted since.
         by_hand: What people undid by hand, as a JSON list; None if nothing was.
         given_up: Whether its owner gave up the run before the end, because it was stopped or could
             no longer write.
@@ -88,7 +87,6 @@ class RunRow(NewRun):
     worked: float = 0.0
     undid: float = 0.0
     by_hand: str | None = None
-    seen: str | None = None
     given_up: bool = False
     counts: str | None = None
     damage: str | None = None
@@ -131,6 +129,10 @@ def seconds_between(first: str, last: str) -> float:
     return max(0.0, took.total_seconds())
 
 
+UNDO_TRACEBACK = "\x1f\n"
+"""What separates why an attempt could not be undone from the traceback, in its `error`."""
+
+
 class AttemptRow(NamedTuple):
     """One attempt of a step.
 
@@ -140,11 +142,11 @@ class AttemptRow(NamedTuple):
         state: The state of the attempt.
         data_version: The step's `data_version` when the attempt started.
         result: Its StepResult as JSON, or None.
-        error: Why the attempt failed or could not be undone, or None.
+        error: Why the attempt failed or could not be undone, or None; see `message`.
         at: When this state was written, in UTC, in the format of `NewRun.opened`.
         began: When the attempt began, or None if it did not, or that is not recorded.
-        ended: When it ended as done, failed or skipped, also if it was undone since; None if it
-            did not, or that is not recorded.
+        ended: When it ended as done, failed or skipped, or its process did before, also if it was
+            undone since; None if it did not, or that is not recorded.
     """
 
     step: str
@@ -156,6 +158,16 @@ class AttemptRow(NamedTuple):
     at: str
     began: str | None = None
     ended: str | None = None
+
+    @property
+    def message(self) -> str | None:
+        """The error, without the traceback of an undo."""
+        return None if self.error is None else self.error.partition(UNDO_TRACEBACK)[0]
+
+    @property
+    def undo_traceback(self) -> str | None:
+        """The traceback of an undo that failed, or None."""
+        return None if self.error is None else self.error.partition(UNDO_TRACEBACK)[2] or None
 
 
 class NoteRow(NamedTuple):

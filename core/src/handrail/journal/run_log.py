@@ -31,6 +31,7 @@ from handrail.journal.protocol import (
     WritesObservations,
 )
 from handrail.journal.records import (
+    UNDO_TRACEBACK,
     AttemptChange,
     Change,
     FieldChange,
@@ -328,11 +329,9 @@ class JournaledLog:
     ) -> None:
         """Add that an attempt failed, with its rollback data and the traceback of `cause`."""
         planned = self._steps[position]
-        took, trace = self._took(position), None
-        if cause is not None:
-            import traceback  # noqa: PLC0415 - few steps fail
-
-            trace = "".join(traceback.format_exception(cause))[-_LONGEST:]
+        took, trace = self._took(position), None if cause is None else _traceback(cause)
+        if result.error is None:
+            result = replace(result, error=error)
         try:
             text = encode_result(result, planned.name, self._mask, took, trace)
         except HandrailError:
@@ -372,8 +371,12 @@ class JournaledLog:
             else:
                 self.context_changed(position + self._shift, position)
 
-    def undo_failed(self, position: int, attempt: int, error: str) -> None:
-        """Add that an attempt could not be undone."""
+    def undo_failed(
+        self, position: int, attempt: int, error: str, cause: BaseException | None = None
+    ) -> None:
+        """Add that an attempt could not be undone, with the traceback of `cause`."""
+        if cause is not None:
+            error = f"{error}{UNDO_TRACEBACK}{_traceback(cause)}"
         self._pending.append(
             AttemptChange(
                 step=self._steps[position].name,
@@ -587,6 +590,12 @@ class _Writes:
         except BaseException as error:
             self._broken = error
             raise
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback  # noqa: PLC0415 - few steps fail
+
+    return "".join(traceback.format_exception(error))[-_LONGEST:]
 
 
 def _without(planned: PlannedStep) -> str:

@@ -16,7 +16,6 @@ from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import steps_of
 from handrail.recovery.replay_state import note_values
 from handrail.recovery.run_record import (
-    UNKNOWN,
     RecordedStep,
     RunRecord,
     check_result,
@@ -170,12 +169,12 @@ def sound_record_of(journal: Journal, number: int, error: JournalDamagedError) -
     steps = recorded_steps(found.sound, running=False)
     if any(not each.row or each.row.startswith("attempt") for each in damage):
         # Nobody knows of which steps the damaged rows are.
-        steps = [step if step.state else _unknown(step, found.sound) for step in steps]
+        steps = [step if step.has_begun else _unknown(step, found.sound) for step in steps]
     return RunRecord(recorded=found.sound, status=status, steps=steps, damage=damage)
 
 
 def _unknown(step: RecordedStep, recorded: RecordedRun) -> RecordedStep:
-    return replace(step, state=UNKNOWN, recorded=counted(noted_of(recorded, step.name)))
+    return replace(step, state="unknown", recorded=counted(noted_of(recorded, step.name)))
 
 
 _PARTS: tuple[tuple[str, str, Callable[[RunRow], object]], ...] = (

@@ -13,12 +13,11 @@ from handrail.errors import (
     RollbackRefusedError,
     RunClosedError,
 )
-from handrail.frozen import replace
 from handrail.journal.codec import now
 from handrail.journal.protocol import RecordsByHand
 from handrail.journal.records import AttemptChange, RunChange
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
-from handrail.recovery.run_record import left_of, recorded_steps
+from handrail.recovery.run_record import left_of, recorded_steps, with_steps
 from handrail.redact import KNOWN, without_passwords
 from handrail.suggest import did_you_mean
 
@@ -81,7 +80,7 @@ def record_by_hand(
 
 
 def _left(journal: Journal, recorded: RecordedRun) -> tuple[str, ...]:
-    return left_of(recorded, recorded_steps(recorded, running=False, journal=journal))
+    return left_of(recorded.row, recorded_steps(recorded, running=False, journal=journal))
 
 
 def _outcome(left: Sequence[str]) -> Outcome:
@@ -123,16 +122,18 @@ def _check_unchanged(owned: OwnedRun, journal: Journal, before: RunRow, *, over:
 
 
 def with_left(journal: Journal, statuses: Iterable[RunStatus]) -> list[RunStatus]:
-    """Return the statuses with the steps that each undo has left."""
+    """Return the statuses with the steps that each undo has left, or does not undo."""
     return [
-        replace(status, left=_read_left(journal, status.row.number))
-        if is_undoing(status.row)
+        _with_steps(journal, status)
+        if is_undoing(status.row) or status.row.outcome == "rolled_back"
         else status
         for status in statuses
     ]
 
 
-def _read_left(journal: Journal, number: int) -> tuple[str, ...]:
+def _with_steps(journal: Journal, status: RunStatus) -> RunStatus:
     with suppress(JournalDamagedError, NotFoundError):  # It may have been pruned meanwhile.
-        return _left(journal, journal.read(number, fields=False))
-    return ()
+        recorded = journal.read(status.row.number, fields=False)
+        steps = recorded_steps(recorded, running=False, journal=journal)
+        return with_steps(status, steps)
+    return status

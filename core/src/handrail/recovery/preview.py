@@ -81,10 +81,11 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     last = min(len(results), run.plan.ordinary) - 1
     undoes = row.direction == "undo"
     failed = plan.steps[place.failed[0]] if undoes and place.failed is not None else None
+    unsure = place.unsure - run.mapped.keys()
     for position in undo_order(run, failed, last):
         planned, result = plan.steps[position], results[position]
         many = sum(items.get((planned.name, n), 0) for n in run.mapped.get(position, ()))
-        if not (planned.facts.reverts or many) or result.skipped:
+        if not (planned.facts.reverts or many) or result.skipped or position in unsure:
             continue
         left = [attempt for _, attempt in reversed(place.leftovers.get(position, []))]
         mine = left if position in place.undone else [result, *left]

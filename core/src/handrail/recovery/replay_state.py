@@ -19,7 +19,7 @@ from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.journal.lazy_data import Load
-    from handrail.plan.plan import Plan
+    from handrail.plan.plan import Facts, Plan
 
 
 RESULT = attrgetter("result")
@@ -37,6 +37,7 @@ class ReplayState:
         attempts: Number of the last attempt, by position.
         leftovers: Attempts that could not be undone and were followed by others.
         undone: Positions of steps that are undone already.
+        unsure: Positions of steps that were left unfinished, have effects, and no undo.
         gone: Names of started steps that the plan no longer has.
         waiting: Positions whose undo waits for that of one of those, and which that is.
         failed: Position and error of the failed step, if any.
@@ -60,6 +61,7 @@ class ReplayState:
         default_factory=dict[int, list[tuple[int, StepResult]]]
     )
     undone: set[int] = field(default_factory=set[int])
+    unsure: set[int] = field(default_factory=set[int])
     gone: tuple[str, ...] = ()
     waiting: dict[int, str] = field(default_factory=dict[int, str])
     failed: tuple[int, str] | None = None
@@ -121,6 +123,7 @@ def replay_state_of(
                     _keep_values(found, place, entries_of(row.result))
         else:
             _place(found, lines.at(place), place, row, result, undoing=undoing)
+            found.unsure.update(_unsure(place, planned.facts, row))
     lines.check_order()
     found.starts = sorted(
         (place for place in found.attempts if plan.steps[place].group is not None),
@@ -298,11 +301,14 @@ def _place(
     *,
     undoing: bool,
 ) -> None:
-    failed = row.error is not None and row.error != SKIPPED
+    # One that was left unfinished may have an error of its undo.
+    failed = row.result is not None and row.error is not None and row.error != SKIPPED
     if failed and row.state in ("failed", "undo_failed", "undone"):
         known = found.failed is not None and not found.failed[1].startswith(CANCELLED)
         if not (known or result.success):
-            found.failed = place, str(row.error)
+            # That of its undo is not why the run failed.
+            text = result.error if row.state != "failed" else row.error
+            found.failed = place, str(text)
     if row.state == "skipped" or undoing:
         line.finished.append(result)
         if row.state == "undone":
@@ -314,6 +320,13 @@ def _place(
             found.taken_back.add(place)
         # Attempt 0 belongs to a step that was never started: its skip check and it run again.
         line.doubt = result
+
+
+def _unsure(place: int, facts: Facts, row: AttemptRow) -> Iterator[int]:
+    """Yield the position of a step that was left unfinished, if nothing undoes its effects."""
+    ended = row.result is not None or row.state not in ("started", "undo_failed")
+    if facts.effects and not (ended or facts.undoable):
+        yield place
 
 
 def _gone(recorded: RecordedRun, attempts: _Attempts, left: Collection[str]) -> tuple[str, ...]:

@@ -110,6 +110,8 @@ class ClaimedRun:
         run.leftovers.update(place.leftovers)
         run.undone |= place.undone
         run.mapped.update(mapped_of(self.journal, row.number, self.plan))
+        if not self.failed_only:
+            run.unsure |= place.unsure - run.mapped.keys()
         run.retried |= place.failed_steps
         run.taken_back |= place.taken_back
         run.closing = place.closing

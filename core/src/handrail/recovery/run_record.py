@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.engine.rollback_data import ASKED, SKIPPED, ended
+from handrail.engine.rollback_data import ended
 from handrail.frozen import frozen, replace
-from handrail.journal.codec import decode_results, entries_of
+from handrail.journal.codec import decode_results, entries_of, now
 from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
 from handrail.journal.records import seconds_between
 from handrail.params.values import value_at
@@ -19,6 +19,15 @@ from handrail.recovery.observations import Observations
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, plan_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
 from handrail.recovery.status import RunStatus, status_of, with_reliance
+from handrail.recovery.step_state import (
+    INTERRUPTED,
+    UNDONE,
+    StepState,
+    error_of,
+    is_failure,
+    state_of,
+)
+from handrail.recovery.timeline import forward_span
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -29,11 +38,6 @@ if TYPE_CHECKING:
     from handrail.recovery.observations import Attachment, LogLine, Metric, Progress
     from handrail.recovery.timeline import Span
 
-UNKNOWN = "unknown"  # The state of a step whose record may be a damaged one.
-_STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
-# A step that was in doubt when its run was rolled back has done nothing wrong.
-_ERRORS = {ASKED: None, SKIPPED: None, "KeyboardInterrupt": "interrupted"}
-
 
 @frozen
 class RecordedStep:
@@ -42,7 +46,7 @@ class RecordedStep:
     Attributes:
         name: Its name.
         planned: What the recorded plan says of it.
-        state: How far it came; empty where it was not started, `unknown` if that is damaged.
+        state: How far it came.
         at: When it came there, in UTC, or None.
         attempts: How often it was started.
         took: Seconds that its last attempt took, or None where nobody knows.
@@ -50,8 +54,10 @@ class RecordedStep:
         recorded: How many values it recorded for its undo, by key.
         returned: The entries of the `data` of its result: the value as `value`; or what describes
             the values that are `stored` elsewhere; or the type of an `unstorable` one.
-        error: Why it failed, or could not be undone.
+        error: Why it failed, or `interrupted`; also if it was undone since.
         traceback: The same in full.
+        undo_error: Why its undo failed, unless it was undone since.
+        undo_traceback: The same in full.
         by_hand: The person who undid it, if that was by hand, and why.
         items: What is known of its items, if it has any.
         observations: What the steps of its run have said and shown.
@@ -59,7 +65,7 @@ class RecordedStep:
 
     name: str
     planned: Mapping[str, Any]
-    state: str = ""
+    state: StepState = "not started"
     at: str | None = None
     attempts: int = 0
     took: float | None = None
@@ -68,6 +74,8 @@ class RecordedStep:
     returned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     error: str | None = None
     traceback: str | None = None
+    undo_error: str | None = None
+    undo_traceback: str | None = None
     by_hand: ByHand | None = None
     items: ItemsRecord | None = None
     observations: Observations = field(default_factory=Observations, repr=False, compare=False)
@@ -105,6 +113,11 @@ class RecordedStep:
         return self.planned.get("lane")
 
     @property
+    def has_begun(self) -> bool:
+        """Whether it was started or skipped."""
+        return self.state not in ("not started", "waiting", "unknown")
+
+    @property
     def is_plain(self) -> bool:
         """Whether it went as it should, so that nobody looks for it."""
         went_well = self.state in ("done", "skipped", "undone")
@@ -114,27 +127,25 @@ class RecordedStep:
     @property
     def is_undone(self) -> bool:
         """Whether an undo would call it."""
-        open_states = ("done", "failed", "undo failed", "INTERRUPTED", "running")
-        return (bool(self.planned.get("undo")) or self._undoes_items) and self.state in open_states
+        open_states = ("done", "failed", "undo failed", "interrupted", "running")
+        return _undoes(self.planned, self.items) and self.state in open_states
 
     @property
-    def _undoes_items(self) -> bool:
-        return self.items is not None and self.items.undoable > 0
-
-    @property
-    def stays(self) -> bool:
-        """Whether it may have left something that nothing takes back."""
-        undone = self.planned.get("undo", True) or self.planned.get("resume", True)
-        undone = undone or self._undoes_items
-        ordinary = self.planned.get("effects") and not self.planned.get("always_run")
-        return bool(ordinary) and not undone and self.state not in ("", "skipped")
+    def is_not_undone(self) -> bool:
+        """Whether it has ended and has effects that no undo takes back."""
+        if _has_way_back(self.planned, self.items) or self.by_hand is not None:
+            return False
+        taken_back = self.items is not None and self.items.undone > 0
+        # A layer around it may have been called, without anything to take back.
+        ended = ("done", "failed", "interrupted", *([] if taken_back else UNDONE))
+        return self.attempts > 0 and self.state in ended
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; steps outside groups have no `group` and `lane`."""
         return {
             "name": self.name,
             **({} if self.group is None else {"group": self.group, "lane": self.lane}),
-            "state": self.state.lower() or "not started",
+            "state": self.state,
             "at": self.at,
             "attempts": self.attempts,
             "took": self.took,
@@ -142,6 +153,8 @@ class RecordedStep:
             "by_hand": None if self.by_hand is None else self.by_hand.to_dict(),
             "error": self.error,
             "traceback": self.traceback,
+            "undo_error": self.undo_error,
+            "undo_traceback": self.undo_traceback,
             "origin": self.planned.get("origin"),
             "undo": self.planned.get("undo"),
             "resume": self.planned.get("resume"),
@@ -190,49 +203,60 @@ def recorded_steps(
         journal: Its journal, from which the items of its steps are read, and what they have said.
     """
     planned = list(steps_of(recorded.row))
-    last = _last_attempts(recorded)
+    attempts = _attempts(recorded)
     known = {step["name"] for step in planned}
     # A run that went on with --accept-drift has steps that it did not begin with.
-    planned += [{"name": name} for name in last if name not in known]
-    notes, said = notes_of(recorded), Observations(journal, recorded.row.number)
-    steps = [
-        _step(step, last.get(step["name"]), notes, recorded, running, said) for step in planned
-    ]
-    items = {} if journal is None else items_of_steps(journal, recorded.row.number)
-    if items:
-        steps = [replace(step, items=items.get((step.name, step.attempts))) for step in steps]
-    by_hand = {each.step: each for each in by_hand_of(recorded.row)}
-    return [
-        replace(step, by_hand=by_hand[step.name]) if step.name in by_hand else step
-        for step in steps
-    ]
+    planned += [{"name": name} for name in attempts if name not in known]
+    about = _About(
+        recorded=recorded,
+        notes=notes_of(recorded),
+        items={} if journal is None else items_of_steps(journal, recorded.row.number),
+        running=running,
+        said=Observations(journal, recorded.row.number),
+        by_hand={each.step: each for each in by_hand_of(recorded.row)},
+    )
+    steps = [_step(step, attempts.get(step["name"], []), about) for step in planned]
+    return _with_waiting(steps) if running and recorded.row.direction != "undo" else steps
 
 
-def left_of(recorded: RecordedRun, steps: Sequence[RecordedStep]) -> tuple[str, ...]:
+def _with_waiting(steps: Sequence[RecordedStep]) -> list[RecordedStep]:
+    """Return steps, in which the next one of each lane waits if its group has begun."""
+    begun = {step.group for step in steps if step.has_begun}
+    over = {(step.group, step.lane) for step in steps} if begun else set()
+    found: list[RecordedStep] = []
+    for step in steps:
+        lane = step.group, step.lane
+        if step.group in begun and lane in over and step.state == "not started":
+            step = replace(step, state="waiting")
+        if step.state not in ("done", "skipped"):
+            over.discard(lane)
+        found.append(step)
+    return found
+
+
+def with_steps(status: RunStatus, steps: Sequence[RecordedStep]) -> RunStatus:
+    """Return a status with what the undo of the run has left, and what it does not undo."""
+    begun = is_undoing(status.row) or status.row.outcome == "rolled_back"
+    kept = tuple(step.name for step in reversed(steps) if step.is_not_undone) if begun else ()
+    return replace(status, left=left_of(status.row, steps), not_undone=kept)
+
+
+def left_of(row: RunRow, steps: Sequence[RecordedStep]) -> tuple[str, ...]:
     """Return the steps of a run that its undo has left, the last one first; none before an undo.
 
     Args:
-        recorded: The run.
+        row: The run.
         steps: Its steps.
     """
-    if not is_undoing(recorded.row):
+    if not is_undoing(row):
         return ()
-    failed = {row.step for row in recorded.attempts if row.state == "undo_failed"}
     left = [
         step.name
         for step in steps
-        if step.name in failed
+        if step.state in ("undo failed", "may have left something")
         or (step.is_undone and step.attempts > 0 and not step.planned.get("always_run"))
     ]
     return tuple(reversed(left))
-
-
-def heard_of(recorded: RecordedRun) -> str:
-    """Return when a run last gave a sign of life, in UTC."""
-    row = recorded.row
-    known = filter(None, (row.opened, row.seen, row.heard))
-    # Attempts are written at the end of a step and at the begin of the next, so the last is late.
-    return max(*known, *(attempt.at for attempt in recorded.attempts), "")
 
 
 def rollback_data_of(recorded: RecordedRun) -> dict[str, Mapping[str, Any]]:
@@ -240,7 +264,8 @@ def rollback_data_of(recorded: RecordedRun) -> dict[str, Mapping[str, Any]]:
     notes, run = notes_of(recorded), recorded.row.number
     return {
         step: _joined(notes.get((step, row.n), {}), _result(run, row).get("rollback_data", {}))
-        for step, row in _last_attempts(recorded).items()
+        for step, rows in _attempts(recorded).items()
+        for row in rows[-1:]
     }
 
 
@@ -251,12 +276,12 @@ def noted_of(recorded: RecordedRun, step: str) -> dict[str, Any]:
     return _joined(notes.get((step, last), {}), {})
 
 
-def _last_attempts(recorded: RecordedRun) -> dict[str, AttemptRow]:
-    last: dict[str, AttemptRow] = {}
-    for row in recorded.attempts:
-        if row.step not in last or row.n > last[row.step].n:
-            last[row.step] = row
-    return last
+def _attempts(recorded: RecordedRun) -> dict[str, list[AttemptRow]]:
+    """Return the attempts of each step, in order."""
+    found: dict[str, list[AttemptRow]] = {}
+    for row in sorted(recorded.attempts, key=lambda row: row.n):
+        found.setdefault(row.step, []).append(row)
+    return {row.step: found[row.step] for row in recorded.attempts}
 
 
 def _result(run: int, row: AttemptRow) -> dict[str, Any]:
@@ -280,37 +305,77 @@ def check_result(run: int, row: AttemptRow) -> None:
             entries_of(row.result)
 
 
-def _step(
-    planned: Mapping[str, Any],
-    row: AttemptRow | None,
-    notes: Notes,
-    recorded: RecordedRun,
-    running: bool,
-    said: Observations,
-) -> RecordedStep:
-    name = planned["name"]
-    if row is None:
-        return RecordedStep(name=name, planned=planned, observations=said)
-    result = _result(recorded.row.number, row)
-    state = "running" if running and row.state == "started" else row.state
-    took, at_least = result.get("took"), False
-    if state == "started" and (lived := seconds_between(row.at, heard_of(recorded))) > 0:
-        took, at_least = lived, True
-    values = _joined(notes.get((name, row.n), {}), result.get("rollback_data", {}))
+@frozen
+class _About:
+    """What the steps of a run have in common; `items` by step and attempt, `by_hand` by step."""
+
+    recorded: RecordedRun
+    notes: Notes
+    items: Mapping[tuple[str, int], ItemsRecord]
+    running: bool
+    said: Observations
+    by_hand: Mapping[str, ByHand]
+
+
+def _step(planned: Mapping[str, Any], rows: Sequence[AttemptRow], about: _About) -> RecordedStep:
+    name, run = planned["name"], about.recorded.row
+    if not rows:
+        return RecordedStep(name=name, planned=planned, observations=about.said)
+    row, result = rows[-1], _result(run.number, rows[-1])
+    items = about.items.get((name, row.n))
+    working = run.direction != "undo" or bool(planned.get("always_run"))
+    running, way_back = about.running and working, _has_way_back(planned, items)
+    state = state_of(row, result, running=running, has_way_back=way_back)
+    left = next((each for each in reversed(rows) if each.state == "undo_failed"), None)
+    if left is not None and state in UNDONE:
+        state = "undo failed"  # An earlier attempt is left.
+    if state not in ("undo failed", "may have left something"):
+        left = None
+    took, span = result.get("took"), forward_span(row, run, running=running)
+    if took is None and span is not None and row.state != "skipped":
+        took = seconds_between(span.began, span.ended or now()) or None
+    error = error_of(row, result)
+    values = _joined(about.notes.get((name, row.n), {}), result.get("rollback_data", {}))
     return RecordedStep(
         name=name,
         planned=planned,
-        state=_STATES.get(state, state),
+        state=state,
         at=row.at,
         attempts=row.n,
         took=took,
-        at_least=at_least,
+        at_least=result.get("took") is None and took is not None,
         recorded=counted(values),
         returned=result.get("data", {}),
-        error=_ERRORS.get(row.error, row.error) if row.error else None,
-        traceback=None if row.error in _ERRORS else result.get("traceback"),
-        observations=said,
+        error=error,
+        traceback=None if error == INTERRUPTED else result.get("traceback"),
+        undo_error=None if left is None else left.message,
+        undo_traceback=None if left is None else left.undo_traceback,
+        by_hand=about.by_hand.get(name),
+        items=items,
+        observations=about.said,
     )
+
+
+def _undoes(planned: Mapping[str, Any], items: ItemsRecord | None) -> bool:
+    if items is None:
+        return bool(planned.get("undo"))
+    return bool(planned.get("undo") or planned.get("undoes_items") or items.undoable)
+
+
+def _has_way_back(planned: Mapping[str, Any], items: ItemsRecord | None) -> bool:
+    """Return whether a step has no effects, or an undo that takes them back."""
+    ordinary = planned.get("effects") and not planned.get("always_run")
+    return not ordinary or _undoes(planned, items)
+
+
+def cause_of(steps: Iterable[RecordedStep]) -> str | None:
+    """Return the step at which a run failed: not one that was stopped, or could not be undone.
+
+    One that closes the run counts only if no other failed.
+    """
+    failed = [step for step in steps if is_failure(step.error)]
+    failed.sort(key=lambda step: bool(step.planned.get("always_run")))
+    return failed[0].name if failed else None
 
 
 def counted(values: Mapping[str, Any]) -> dict[str, int]:
@@ -389,12 +454,12 @@ class RunRecord:
     @property
     def heard(self) -> str:
         """When it last gave a sign of life, in UTC."""
-        return heard_of(self.recorded)
+        return self.row.heard or self.row.claimed
 
     @property
-    def lasting(self) -> list[str]:
-        """The names of the steps that may have left something that nothing takes back."""
-        return [step.name for step in self.steps if step.stays]
+    def cause(self) -> str | None:
+        """The name of the step at which it failed, or None."""
+        return cause_of(self.steps)
 
     @property
     def spans(self) -> Mapping[str, Sequence[Span]]:
@@ -408,7 +473,7 @@ class RunRecord:
             return found
 
         running = self.status.state == "running"
-        return spans_of(self.recorded, took, running=running, heard=self.heard)
+        return spans_of(self.recorded, took, running=running)
 
     def _repr_html_(self) -> str:
         """Return a line about it and the picture of its plan, for notebooks."""
@@ -417,7 +482,6 @@ class RunRecord:
         head = f"run {self.row.number} · {self.row.action} · {self.status.described}"
         plan = {**plan_of(self.row), "steps": [step.planned for step in self.steps]}
         states = {step.name: step.state for step in self.steps}
-        states |= dict.fromkeys(self.status.left, "left")
         notes = {step.name: f"{step.took:.1f}s" for step in self.steps if step.took is not None}
         return run_html(head, plan, states, notes)
 
@@ -427,9 +491,9 @@ class RunRecord:
 
     def values_of(self, step: RecordedStep) -> Mapping[str, Any]:
         """Return what a step recorded for its undo, by key; nothing where it has not begun."""
-        if step.state == UNKNOWN:
+        if step.state == "unknown":
             return noted_of(self.recorded, step.name)
-        return rollback_data_of(self.recorded)[step.name] if step.state else {}
+        return rollback_data_of(self.recorded)[step.name] if step.has_begun else {}
 
 
 def given_params(row: RunRow) -> dict[str, object]:
@@ -460,5 +524,5 @@ def record_of(journal: Journal, number: int) -> RunRecord:
         raise is_damaged(number, status.row.damage)
     given_params(recorded.row)
     steps = recorded_steps(recorded, running=status.state == "running", journal=journal)
-    status = replace(status, left=left_of(recorded, steps))
+    status = with_steps(status, steps)
     return RunRecord(recorded=recorded, status=status, steps=steps)

@@ -30,6 +30,7 @@ Purpose = Literal["finish", "undo", "again"]
 AIMS: dict[Purpose, Aim] = {"finish": "resume", "undo": "rollback", "again": "rollback"}
 """The command for each purpose."""
 
+_MOST = 3  # Names in a line.
 _STATES = {
     "completed": "completed",
     "rolled_back": "rolled back",
@@ -49,6 +50,7 @@ class RunStatus:
         is_checked: Whether its rows were looked at as far as that takes no long time, so that what
             can be done with it may be proposed.
         left: The steps that its undo has left, the last one first, where that was asked for.
+        not_undone: Those with effects that its undo does not take back, in the same way.
     """
 
     row: RunRow
@@ -56,6 +58,7 @@ class RunStatus:
     reliance: Reliance = field(default_factory=Reliance)
     is_checked: bool = True
     left: tuple[str, ...] = ()
+    not_undone: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
@@ -74,11 +77,12 @@ class RunStatus:
 
     @property
     def described(self) -> str:
-        """The state, with the owner's process, if any, a seal, and what was undone by hand."""
+        """The state, with the owner's process, if any, a seal, and what was undone otherwise."""
         if self.holder is not None:
             return f"{self.state} ({self.holder.described.partition(',')[0].partition(' on ')[0]})"
         by_hand = f"{len(self.by_hand)} by hand" if self.by_hand else ""
-        return ", ".join(filter(None, (self.state, "sealed" * self.is_sealed, by_hand)))
+        state = self.state + exception(self.not_undone) * (self.row.outcome == "rolled_back")
+        return ", ".join(filter(None, (state, "sealed" * self.is_sealed, by_hand)))
 
     @property
     def by_hand(self) -> tuple[ByHand, ...]:
@@ -123,17 +127,23 @@ class RunStatus:
             found = decode(self.row.owner, dict, self.row.number, "its owner")
         return {name: found.get(name) for name in ("pid", "host", "user", "started")}
 
-    def spent(self, heard: str | None = None) -> tuple[float, float]:
-        """Return the seconds that processes spent going forward, and those spent undoing.
-
-        Args:
-            heard: The last sign of life of its owner, if a later one than in the row is known.
-        """
+    def spent(self) -> tuple[float, float]:
+        """Return the seconds that processes spent going forward, and those spent undoing."""
         row = self.row
         if row.damage is not None:
             return 0.0, 0.0
-        left = heard or max(row.heard or row.claimed, row.seen or row.claimed)
-        return row.spent(row.closed or (now() if self.holder is not None else left))
+        left = now() if self.holder is not None else row.heard or row.claimed
+        return row.spent(row.closed or left)
+
+
+DEATH = "killed, power, or its journal failed"
+"""Why a process is gone that has not said so: nobody can tell one from the other afterwards."""
+
+
+def exception(steps: Sequence[str]) -> str:
+    """Return ` except a, b`, for steps that an undo does not take back; empty if there are none."""
+    shown = [*steps[:_MOST], *["..."] * (len(steps) > _MOST)]
+    return f" except {', '.join(shown)}" if shown else ""
 
 
 def status_of(journal: Journal, row: RunRow) -> RunStatus:

@@ -43,7 +43,6 @@ def spans_of(
     took: Callable[[AttemptRow], float | None],
     *,
     running: bool,
-    heard: str,
 ) -> dict[str, list[Span]]:
     """Return the times of each step of a run, in order, as far as they are known.
 
@@ -51,11 +50,10 @@ def spans_of(
         recorded: The run.
         took: Returns the seconds that an attempt took, for rows without a begin.
         running: Whether a process works on it.
-        heard: When the run last gave a sign of life.
     """
     found: dict[str, list[Span]] = {}
     for row in recorded.attempts:
-        span = _forward(row, took, running=running, heard=heard)
+        span = forward_span(row, recorded.row, took, running=running)
         if span is not None:
             found.setdefault(row.step, []).append(span)
     for span, row in _undone(recorded.row, recorded.attempts):
@@ -63,16 +61,28 @@ def spans_of(
     return found
 
 
-def _forward(
-    row: AttemptRow, took: Callable[[AttemptRow], float | None], *, running: bool, heard: str
+def forward_span(
+    row: AttemptRow,
+    run: RunRow,
+    took: Callable[[AttemptRow], float | None] = lambda row: None,
+    *,
+    running: bool,
 ) -> Span | None:
-    began, ended = row.began, row.ended
+    """Return the time in which an attempt went forward, as far as it is known.
+
+    Args:
+        row: The attempt.
+        run: Its run.
+        took: Returns the seconds that an attempt took, for rows without a begin.
+        running: Whether a process works on it.
+    """
     if row.state == "skipped":
         return None
     if row.state == "started":
-        begin = began or row.at
-        return _span(row, begin, None if running else max(heard, begin))
-    ended = ended or (row.at if row.state in _FORWARD else None)
+        # Once the run is undone, its sign of life is that of the process which undoes it.
+        heard = row.ended if run.direction == "undo" else run.heard
+        return _span(row, row.at, None if running else max(heard or row.at, row.at))
+    began, ended = row.began, row.at if row.state in _FORWARD else row.ended
     if ended is None:
         return None
     if began is None:

@@ -254,7 +254,7 @@ class _Spans:
     def _of_undo(self, row: AttemptRow, id_: int, undone: int, times: tuple[int, int]) -> Span:
         end = End(result="success")
         if row.state == "undo_failed":
-            message = _cut(row.error or "it could not be undone")
+            message = _cut(row.message or "it could not be undone")
             end = End(result="failure", type=_type_in(message), message=message)
         return Span(
             id=id_,
@@ -353,7 +353,7 @@ def end_of_run(run: TracedRun) -> End:
         return End(result="success")
     if outcome == "rollback_incomplete":
         failed = [each for each in run.recorded.attempts if each.state == "undo_failed"]
-        message = _cut((failed[-1].error if failed else None) or "an undo failed")
+        message = _cut((failed[-1].message if failed else None) or "an undo failed")
         return End(result="failure", type=_type_in(message), message=message)
     failures = failures_of(run.recorded)
     if failures:
@@ -459,7 +459,7 @@ def end_of(row: AttemptRow) -> End:
     result = json.loads(row.result)
     if result.get("success"):
         return End(result="success")
-    message = _cut(str(result.get("error") or row.error or "it failed"))
+    message = _cut(str(result.get("error") or row.message or "it failed"))
     if message == _UNSAID and "traceback" not in result:
         return End(result="error", type=DEAD, message="its process has ended before it")
     if "KeyboardInterrupt" in (message, row.error):

@@ -59,6 +59,7 @@ def claim(session: Session, locks: int, number: int, *, take_over: bool, lease: 
                 raise held_error(number, holder)
         owner = this_process(lease=lease).to_json()
         values = {"run": number, "fence": fence, "owner": owner, "lease": lease}
+        connection.execute(SQL.end_attempts, values)
         claimed = connection.execute(SQL.claim, values).fetchone()
         if claimed is None:
             # Another process owned the run and gave it up meanwhile.

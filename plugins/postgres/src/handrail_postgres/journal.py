@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -12,7 +12,6 @@ from handrail.errors import JournalError
 from handrail.journal.backend import (
     SECONDS,
     Claimed,
-    Owner,
     SqlJournal,
     change_run,
     new_values,
@@ -53,7 +52,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
 
     def __init__(self, url: str, *, lease: float = SECONDS) -> None:
         refuse_password(url)
-        super().__init__(SQL, _seen)
+        super().__init__(SQL)
         self._url = url
         self._lease = lease
         self._turn = threading.Lock()
@@ -266,12 +265,6 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
             if self._session.lost and self._open:
                 self._session = Session(self._url)
             return self._session
-
-
-def _seen(row: Mapping[str, Any]) -> float:
-    read_at: float = row["read_at"]
-    begun: float = row["lease_until"] - Owner.from_json(row["owner"]).lease
-    return min(read_at, begun)
 
 
 def open_journal(url: str) -> Journal:

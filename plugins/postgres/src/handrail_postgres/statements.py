@@ -35,10 +35,6 @@ SQL = Statements(
         bytewise='COLLATE "C"',
         lease={"lease_until": _LEASE},
         lease_of_closed=_LEASE,
-        seen="""
-            extract(epoch FROM lease_until)::float8 AS lease_until,
-            extract(epoch FROM clock_timestamp())::float8 AS read_at
-        """,
         newer_tables=("reliance", "chunk", "item_note", "observation"),
         checksums=True,
         counts=True,

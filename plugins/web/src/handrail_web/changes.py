@@ -214,14 +214,24 @@ def _undo(answer: Answer) -> Content:
         element("tbody", rows),
         id="undo",
     )
-    stays, others = preview["stays"], preview["relied_on_by"]
+    kept, others = preview["not_undone"], preview["relied_on_by"]
+    unsure = preview["may_have_left"]
     listed = ", ".join(map(str, others))
     return [
         element("div", table, class_="scroll", tabindex=0, role="region", aria_label="The undo")
         if rows
         else element("p", "Nothing to undo."),
         element("p", f"Relied on by run {listed}.", class_="notice warn") if others else None,
-        element("p", f"Not undone, without a way back: {', '.join(stays)}.") if stays else None,
+        element("p", f"Not undone, without a way back: {', '.join(kept)}.") if kept else None,
+        element(
+            "p",
+            f"{', '.join(unsure)} may have left something: interrupted, and without a way back. "
+            "The undo will end as incomplete; look, and record what you did with ",
+            element("code", "handrail rollback RUN --by-hand STEP --reason TEXT"),
+            class_="notice warn",
+        )
+        if unsure
+        else None,
     ]
 
 

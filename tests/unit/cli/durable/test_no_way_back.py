@@ -155,4 +155,6 @@ def test_show_names_those_that_began(
     process.kill()
     process.wait()
     told = handrail("show", "1").stdout
-    assert "stays   what mails, posts did: have effects, and no rollback" in told
+    # To go on is no way back: an undo would leave what it did.
+    assert "not undone: mails, goes_on (they have no way back)" in told
+    assert "look    at what posts did before the end: it has no way back" in told

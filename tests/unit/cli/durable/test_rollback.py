@@ -123,7 +123,7 @@ def test_a_dry_run_is_one_object_of_json(handrail: Run, completed: Path) -> None
     assert (found["event"], found["run"], found["state"]) == ("RollbackPreview", 1, "completed")
     assert [each["step"] for each in found["undo"]] == ["second", "first"]
     assert found["undo"][0]["recorded"] == {"files": 1}
-    assert found["stays"] == ["mail"]
+    assert (found["not_undone"], found["may_have_left"]) == (["mail"], [])
     assert found["project"] == str(completed)
 
 

@@ -35,7 +35,7 @@ def test_the_traceback_of_a_failure_is_kept(handrail: Run, folder: Path) -> None
     assert "  full    handrail show 1 --traceback\n" in done.stderr
     assert "Traceback" not in done.stderr
     told = handrail("show", "1", "--traceback").stdout
-    assert told.startswith("run 1 · second · undone: it is broken")
+    assert told.startswith("run 1 · second · failed: it is broken")
     assert "Traceback (most recent call last):" in told
     assert 'raise ValueError("it is broken")' in told
 

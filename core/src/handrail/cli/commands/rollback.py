@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -133,7 +134,8 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
     recorded = _found(session, journal, request)
     row = recorded.row
     if row.outcome == "rolled_back":
-        return _nothing_left(session, status_of(journal, row), request)
+        [status] = with_left(journal, [status_of(journal, row)])
+        return _nothing_left(session, status, request)
     asks = not (request.yes or request.dry_run) and _is_terminal()
     if not (asks or request.yes or request.dry_run):
         _check_named(row, "".join(f" --keep {each}" for each in request.keep))
@@ -158,17 +160,22 @@ def _nothing_left(session: Session, status: RunStatus, request: RecoveryRequest)
     """Say that a run was rolled back before, as to a script that tries again; return the code."""
     row = status.row
     if session.json:
-        session.console.json_line(_Preview(status=status, whose="", undone=(), stays=()).to_dict())
+        preview = _Preview(
+            status=status, whose="", undone=(), not_undone=status.not_undone, unsure=()
+        )
+        session.console.json_line(preview.to_dict())
     number = number_json(row.number)
     result = {"rolled_back": True, "number": number}
     if not (session.json and request.dry_run):
         session.show(
             Listing(
                 json=lambda: {"event": "Result", "number": number, "result": result},
-                title=[f"run {row.number} · {row.action} was rolled back; nothing left to undo"],
+                title=[
+                    f"run {row.number} · {row.action} was {status.described}; nothing left to undo"
+                ],
             )
         )
-    return ExitCode.DONE
+    return ExitCode.ROLLBACK if request.strict and status.not_undone else ExitCode.DONE
 
 
 def _roll_back_others(
@@ -330,13 +337,15 @@ class _Preview:
         status: The status of the run.
         whose: Name of the project, if it is another one.
         undone: The steps that are undone, in the order of the undo.
-        stays: Names of the steps without an undo.
+        not_undone: Names of the steps that have ended, and have no undo.
+        unsure: Names of those that were interrupted and have no undo.
     """
 
     status: RunStatus
     whose: str
     undone: Sequence[StepUndo]
-    stays: Sequence[str]
+    not_undone: Sequence[str]
+    unsure: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""
@@ -349,7 +358,8 @@ class _Preview:
             "state": self.status.state,
             "relied_on_by": list(self.status.reliance.relied_on_by),
             "undo": [each.to_dict() for each in self.undone],
-            "stays": self.stays,
+            "not_undone": self.not_undone,
+            "may_have_left": self.unsure,
         }
 
     def lines(self) -> Iterator[tuple[str, str]]:
@@ -364,12 +374,17 @@ class _Preview:
                 more = plural(len(rest) - len(shown), "line")
                 shown = [*shown, f"... and {more} more (--json)"]
             yield from ((" " * (width + 5), line) for line in shown)
-        if not self.undone:
+        if not (self.undone or self.unsure):
             yield "   ", "nothing to undo"
         yield from (("", f" {line}") for line in reliance_lines(self.status.reliance))
-        if self.stays:
-            they = "it has" if len(self.stays) == 1 else "they have"
-            yield "   ", f"not undone: {', '.join(self.stays)} ({they} no way back)"
+        if self.not_undone:
+            they = "it has" if len(self.not_undone) == 1 else "they have"
+            yield "   ", f"not undone: {', '.join(self.not_undone)} ({they} no way back)"
+        for step in self.unsure:
+            yield " ! ", f"{step} may have left something: it was interrupted, and has no way back"
+            number = self.status.row.number
+            by_hand = f"rollback {number} --by-hand {shlex.quote(step)} --reason TEXT"
+            yield "   ", f"look, and afterwards:  {command_line(by_hand)}"
 
     def _head(self) -> str:
         row, owner = self.status.row, self.status.owner
@@ -391,7 +406,8 @@ def _preview(journal: Journal, recovery: Recovery, whose: str) -> _Preview:
         status=status,
         whose=whose,
         undone=preview_rollback(recovery),
-        stays=[step.name for step in steps if step.stays],
+        not_undone=[step.name for step in reversed(steps) if step.is_not_undone],
+        unsure=[step.name for step in steps if step.state == "may have left something"],
     )
 
 

@@ -24,6 +24,7 @@ from handrail.errors import (
 )
 from handrail.frozen import frozen, replace
 from handrail.journal.numbers import number_json
+from handrail.recovery.step_state import INTERRUPTED
 from handrail.redact import KNOWN
 from handrail.visible import visible_lines
 
@@ -46,6 +47,12 @@ _ENDINGS = {
     "completed": "completed, but a step that always runs failed",
     "failed": "what was done is kept",
     "interrupted": "its undo was stopped",
+}
+_WORDS = {
+    "failed": "failed",
+    "stopped": "interrupted",
+    "undo": "undo failed",
+    "look": "may have left something",
 }
 _INTERRUPTED = {
     "completed": "after all its steps were done; nothing was undone",
@@ -146,7 +153,13 @@ def report_interrupt(session: Session) -> ExitCode:
 
 
 def step_failure(
-    session: Session, plan: Plan, error: StepFailedError, outcome: Outcome, aim: Aim | None
+    session: Session,
+    plan: Plan,
+    error: StepFailedError,
+    outcome: Outcome,
+    aim: Aim | None,
+    *,
+    strict: bool = False,
 ) -> Failure:
     """Return the failure of a run in which a step failed.
 
@@ -156,6 +169,7 @@ def step_failure(
         error: The error that ended the run.
         outcome: The outcome of the run.
         aim: Whether a recorded run was to be finished or undone; None for a new one.
+        strict: Whether it is as bad that a step was not undone as that it could not be.
     """
     from handrail.engine.rollback_data import ASKED  # noqa: PLC0415 - errors of listings need no engine
 
@@ -164,15 +178,19 @@ def step_failure(
     lines = (
         [_asked(session, plan, error, outcome, aim)]
         if asked
-        else _cause_lines(session, plan, error, recorded=outcome.number is not None)
+        else _cause_lines(
+            session, plan, error, recorded=outcome.number is not None, but=outcome.exception
+        )
     )
     for problem in error.rollback_errors:
         message = one_line(problem.message, limit=_LONGEST) if outcome.number else problem.message
         lines.append(f"  undo    {message}")
         cause = problem.__cause__
-        if cause is not None and not isinstance(cause, HandrailError):
-            lines.append(f"  at      {_place_of(cause, problem.origin)}")
+        at = None if isinstance(cause, HandrailError | None) else _place_of(cause, problem.origin)
+        lines += [f"  at      {at}"] * bool(at)
     lines += _waiting(error)
+    if outcome.not_undone and not outcome.exception:
+        lines.append(f"  not undone: {', '.join(outcome.not_undone)} (no way back)")
     lines += _ways(outcome, failed=not asked)
     lines += _left(outcome, error)
     # A run that is resumed can be kept no more than it was, and one that was refused would meet
@@ -181,11 +199,14 @@ def step_failure(
     if aim is None and not asked and not refused and plan.positions.get(error.step) != 0:
         lines += _keeping(outcome)
     code = _exit_code(error)
+    if strict and outcome.not_undone:
+        code = ExitCode.ROLLBACK
     number = {} if outcome.number is None else {"number": number_json(outcome.number)}
+    kept = {"not_undone": list(outcome.not_undone)}
     return Failure(
         exit_code=code,
         lines=lines,
-        document={**error.to_dict(), **number, "exit_code": int(code)},
+        document={**error.to_dict(), **number, **kept, "exit_code": int(code)},
         errors=(error, *error.rollback_errors),
     )
 
@@ -226,13 +247,15 @@ def interrupted_run(
     """Return the failure of a run that was interrupted; see `step_failure` for the arguments."""
     notes: list[str] = getattr(error, "__notes__", [])
     ending = _INTERRUPTED.get(outcome.value or "", "" if notes else "before anything was undone")
+    ending += outcome.exception
     undoes = aim == "rollback"
     run = f"the rollback of {plan.action}" if undoes else plan.action
     message = "; ".join([f"{run} was interrupted{f', {ending}' * bool(ending)}", *notes])
     cause = error.__cause__
     lines: list[str] = []
     if isinstance(cause, StepFailedError) and not undoes:
-        lines += _cause_lines(session, plan, cause, recorded=outcome.number is not None)
+        recorded = outcome.number is not None
+        lines += _cause_lines(session, plan, cause, recorded=recorded, but=outcome.exception)
     lines += [message, *_ways(outcome, failed=False)]
     return _failure("interrupted", message, ExitCode.INTERRUPTED, lines, error, cause)
 
@@ -246,6 +269,7 @@ def exited_run(session: Session, plan: Plan, error: SystemExit, outcome: Outcome
     codes = {"rolled_back": ExitCode.FAILED, **kept}
     code = codes.get(outcome.value or "", ExitCode.ROLLBACK)
     ending = _ENDINGS["rollback_incomplete" if code is ExitCode.ROLLBACK else outcome.value or ""]
+    ending += outcome.exception
     message = f"{plan.action} failed: a step called {describe(error)}, {ending}"
     lines = [_headline(session, message), f"  at      {_place_of(error)}"]
     lines += _ways(outcome, failed=True)
@@ -265,20 +289,36 @@ def failed_action(session: Session, name: str, error: Exception | SystemExit) ->
 
 def recorded_failures(record: RunRecord, *, everything: bool) -> list[str]:
     """Return the lines about the failures of a recorded run, shortened unless `everything`."""
-    failed = [step for step in record.steps if step.error]
-    whole = [f"  failed  {step.name}: {step.error}" for step in failed]
+    failures = list(_failures(record))
+    whole = [f"  {word:7} {step}: {error}" for word, step, error, _ in failures]
     items = [line for step in record.steps for line in _failed_items(step)]
     if everything:
         return [*whole, *items]
-    shown = failed[:_MOST]
     lines = [
-        f"  failed  {step.name}: {one_line(step.error or '', limit=_LONGEST)}" for step in shown
+        f"  {word:7} {step}: {one_line(error, limit=_LONGEST)}"
+        for word, step, error, _ in failures[:_MOST]
     ]
-    if len(failed) > _MOST:
-        lines.append(f"  and {len(failed) - _MOST} more that failed")
-    if any(step.traceback for step in failed) or whole != lines:
+    if len(failures) > _MOST:
+        lines.append(f"  and {len(failures) - _MOST} more that failed")
+    if any(trace for *_, trace in failures) or whole != lines:
         lines.append(f"  full    {command_line(f'show {record.row.number} --traceback')}")
     return [*lines, *items]
+
+
+def _failures(record: RunRecord) -> Iterator[tuple[str, str, str, str | None]]:
+    """Yield what went wrong: a word, the step, its error, and the traceback; the cause first."""
+    for step in sorted(record.steps, key=lambda step: step.name != record.cause):
+        if step.error:
+            yield (
+                "failed" if step.error != INTERRUPTED else "stopped",
+                step.name,
+                step.error,
+                step.traceback,
+            )
+    for step in record.steps:
+        if step.undo_error:
+            word = "undo" if step.state == "undo failed" else "look"
+            yield word, step.name, step.undo_error, step.undo_traceback
 
 
 def _failed_items(step: RecordedStep) -> Iterator[str]:
@@ -295,18 +335,14 @@ def _failed_items(step: RecordedStep) -> Iterator[str]:
 def recorded_tracebacks(record: RunRecord) -> Iterator[str]:
     """Yield the lines with the tracebacks of a recorded run."""
     number = record.row.number
-    failed = [step for step in record.steps if step.traceback or step.error]
-    if not failed:
+    failures = list(_failures(record))
+    if not failures:
         yield f"nothing failed in run {number}"
-    for step in failed:
-        error = one_line(step.error or "", limit=200)
-        yield f"run {number} · {step.name} · {step.state}: {error}"
-        if step.traceback:
-            yield from visible_lines(step.traceback.rstrip(), "  ")
-        elif step.state == "undo failed":
-            again = command_line(f"rollback {number} --debug")
-            yield f"none is kept of an undo; to see it fail again:  {again}"
-        else:
+    for word, step, error, trace in failures:
+        yield f"run {number} · {step} · {_WORDS[word]}: {one_line(error, limit=200)}"
+        if trace:
+            yield from visible_lines(trace.rstrip(), "  ")
+        elif word in ("failed", "undo"):
             yield "no traceback was kept"
 
 
@@ -402,14 +438,23 @@ def _is_within(cause: BaseException, message: str) -> bool:
 
 
 def _cause_lines(
-    session: Session, plan: Plan, error: StepFailedError, *, recorded: bool, dry: bool = False
+    session: Session,
+    plan: Plan,
+    error: StepFailedError,
+    *,
+    recorded: bool,
+    dry: bool = False,
+    but: str = "",
 ) -> list[str]:
-    """Return the lines about the cause of a failed step; cut if the journal has the full text."""
+    """Return the lines about the cause of a failed step; cut if the journal has the full text.
+
+    `but` says which steps were not undone.
+    """
 
     def cut(text: str) -> str:
         return one_line(text, limit=_LONGEST) if recorded else text
 
-    ending = "nothing was done" if dry else _ENDINGS.get(error.outcome, error.outcome)
+    ending = "nothing was done" if dry else _ENDINGS.get(error.outcome, error.outcome) + but
     origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
     cause = error.__cause__
     if isinstance(cause, RefusedError):
@@ -439,7 +484,7 @@ def _asked(
     session: Session, plan: Plan, error: StepFailedError, outcome: Outcome, aim: Aim | None
 ) -> str:
     number = "" if outcome.number is None else f"run {outcome.number} · "
-    ending = _ENDINGS.get(error.outcome, error.outcome)
+    ending = _ENDINGS.get(error.outcome, error.outcome) + outcome.exception
     before = " before; it was not resumed" if aim == "resume" else ""
     return _headline(session, f"{number}{plan.action} was {ending}, as was asked{before}")
 

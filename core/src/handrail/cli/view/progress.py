@@ -26,9 +26,10 @@ from handrail.cli.view.text import (
     one_line,
     shorten,
 )
+from handrail.engine.rollback_data import MAY_HAVE_LEFT
 from handrail.events import Event
 from handrail.journal.numbers import number_json
-from handrail.recovery.status import purposes_of
+from handrail.recovery.status import exception, purposes_of
 
 if TYPE_CHECKING:
     from handrail.cli.view.shared_terminal import SharedTerminal
@@ -56,6 +57,7 @@ class Outcome:
         undoes: Whether the undo has begun.
         sealed: Whether it can no longer be rolled back.
         resumable: Whether all that its steps returned is there for a resume.
+        not_undone: Steps with effects that its undo did not take back.
     """
 
     def __init__(self) -> None:
@@ -64,6 +66,7 @@ class Outcome:
         self.undoes = False
         self.sealed = False
         self.resumable = True
+        self.not_undone: tuple[str, ...] = ()
 
     def __call__(self, event: Event) -> None:
         """Take one event of the run."""
@@ -75,7 +78,12 @@ class Outcome:
             lost = event.name == "result_not_stored" and event.data.get("resumable") is False
             self.resumable = self.resumable and not lost
         elif isinstance(event, events.RunFinished):
-            self.value = event.outcome
+            self.value, self.not_undone = event.outcome, event.not_undone
+
+    @property
+    def exception(self) -> str:
+        """` except a, b`, for the steps that were not undone; empty if all were, or some failed."""
+        return exception(self.not_undone) * (self.value == "rolled_back")
 
     @property
     def ways(self) -> tuple[tuple[str, str], ...]:
@@ -368,7 +376,8 @@ class _RunView:
         self._over("", "↶", event.step, seconds(event.took), self._undone or "undone")
 
     def _undo_failed(self, event: events.UndoFailed) -> None:
-        error = self._short(f"undo failed: {event.error}")
+        unsure = event.error == MAY_HAVE_LEFT
+        error = self._short(event.error if unsure else f"undo failed: {event.error}")
         self._over("", "✗", event.step, seconds(event.took), error)
 
     def _step_progressed(self, event: events.StepProgressed) -> None:

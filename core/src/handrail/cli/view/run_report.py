@@ -42,6 +42,8 @@ from handrail.journal.codec import now
 from handrail.journal.numbers import number_json
 from handrail.journal.records import seconds_between
 from handrail.recovery.run_record import RecordedStep
+from handrail.recovery.status import DEATH
+from handrail.recovery.step_state import UNDONE
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
 
@@ -62,6 +64,7 @@ _FIRST = 2  # Number of steps shown even if they are not notable.
 _MOST_OBSERVED = 500
 _NOTABLE = 20  # Number of notable steps that are shown.
 
+_LATER = ("not started", "waiting")
 _HEAD = (names("STEP"), counts("STATE"), counts("TOOK"), reasons("RECORDED FOR UNDO"))
 
 Row = tuple[str, str, str, str]
@@ -99,7 +102,8 @@ class RunReport:
                 for purpose, _ in ways_of(record.status)
                 if not record.damage
             },
-            "stays": record.lasting,
+            "cause": record.cause,
+            "stays": [step.name for step in record.steps if step.is_not_undone],
             "packs": self._packs(),
             **record.parallel,
         }
@@ -121,7 +125,7 @@ class RunReport:
         """Yield the lines for people."""
         record, everything = self.record, self.everything
         yield from self.above(style)
-        begun = [step for step in record.steps if step.state]
+        begun = [step for step in record.steps if step.state not in _LATER]
         lanes = {step.group: step.lane + 1 for step in record.steps if step.lane is not None}
         rows = list(_rows(begun, lanes, everything=everything))
         if rows:
@@ -196,13 +200,12 @@ class StepReport:
         origin: Mapping[str, Any] = step.planned.get("origin") or {}
         pack = f" · {origin['pack']} {origin['version']}" if origin.get("pack") else ""
         attempt = f" · attempt {step.attempts}" if step.attempts > 1 else ""
-        state = step.state or "not started"
-        yield f"run {self.record.row.number} · {step.name} · {state}{attempt}{pack}"
+        yield f"run {self.record.row.number} · {step.name} · {step.state}{attempt}{pack}"
         yield from self._place()
         for span in self.record.spans.get(step.name, ()):
             yield _time_of(span)
-        if step.error:
-            yield from visible_lines((step.traceback or step.error).rstrip(), "  ")
+        for error, trace in (step.error, step.traceback), (step.undo_error, step.undo_traceback):
+            yield from visible_lines((trace or error or "").rstrip(), "  ") if error else ()
         values = self.record.values_of(step)
         for key, value in values.items():
             items = cast("list[object]", value) if isinstance(value, list) else [value]
@@ -278,6 +281,8 @@ def _head(record: RunRecord) -> list[str]:
     row = record.row
     ended = row.outcome is not None or record.damage
     about = [] if ended else [_about_owner(record)]
+    if record.cause is not None and row.outcome not in (None, "completed"):
+        about.append(f"failed at {record.cause}")
     return facts(f"run {row.number}", row.action, record.status.described, *about)
 
 
@@ -295,7 +300,7 @@ def _about_owner(record: RunRecord) -> str:
     heard = parse_time(record.heard)
     begun = parse_time(record.row.opened)
     day = "" if heard.date() == begun.date() else f"{heard:%d %b} "
-    return f"owner {process} died after {day}{heard:%H:%M:%S} (kill -9 or power)"
+    return f"owner {process} is gone, heard of last at {day}{heard:%H:%M:%S} ({DEATH})"
 
 
 def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> list[str]:
@@ -426,13 +431,14 @@ def _counted(recorded: Mapping[str, int]) -> str:
 
 
 def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
-    waiting = [step.name for step in steps if not step.state]
-    if not waiting:
-        return []
-    head = f"+ {len(waiting)} not started: "
-    room = terminal_width() - len(head)
-    shown = ", ".join(waiting) if everything else listed(waiting, room=room)
-    return [f"{head}{shown}"]
+    lines: list[str] = []
+    for state in reversed(_LATER):
+        found = [step.name for step in steps if step.state == state]
+        head = f"+ {len(found)} {state}: "
+        room = terminal_width() - len(head)
+        shown = ", ".join(found) if everything else listed(found, room=room)
+        lines += [f"{head}{shown}"] * bool(found)
+    return lines
 
 
 def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> Iterator[str]:
@@ -449,17 +455,24 @@ def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
             yield f"  since   {pack} {_since(versions)}"
     yield from _ways(record)
     yield from _left(record)
-    left = record.lasting
-    if left and ways_of(record.status):
-        have = "has" if len(left) == 1 else "have"
-        shown = listed(left, room=max(terminal_width() - 50, _NAME))
-        yield f"  stays   what {shown} did: {have} effects, and no rollback"
+    stays = [step.name for step in record.steps if step.is_not_undone]
+    if stays and (ways_of(record.status) or record.row.outcome == "rolled_back"):
+        they = "it has" if len(stays) == 1 else "they have"
+        shown = listed(stays, room=max(terminal_width() - 50, _NAME))
+        yield f"  not undone: {shown} ({they} no way back)"
 
 
 def _left(record: RunRecord) -> Iterator[str]:
     """Yield what an undo has left, with the command that records that it was undone by hand."""
     number, left = record.row.number, record.status.left
-    if not left or record.status.holder is not None:
+    if record.status.holder is not None:
+        return
+    unsure = [step.name for step in record.steps if step.state == "may have left something"]
+    if unsure and not left:
+        they = "it has" if len(unsure) == 1 else "they have"
+        shown = listed(unsure, room=max(terminal_width() - 40, _NAME))
+        yield f"  look    at what {shown} did before the end: {they} no way back"
+    if not left:
         return
     shown = listed(left, room=max(terminal_width() - 40, _NAME))
     step = shlex.quote(left[0])
@@ -493,7 +506,8 @@ def _effect(purpose: str, record: RunRecord) -> str:
     if purpose == "finish":
         return _finishing(steps)
     if purpose == "again":
-        return f"undoes {_names([step for step in steps if step.state == 'undo failed'])}"
+        failed = [step for step in steps if step.state == "undo failed"]
+        return f"undoes {_names(failed)}" if failed else "undoes what is left"
     undone = [step for step in reversed(steps) if step.is_undone]
     effect = f"undoes {_names(undone)}" if undone else "has nothing to undo"
     going = record.row.direction == "undo"
@@ -506,7 +520,8 @@ def _finishing(steps: Sequence[RecordedStep]) -> str:
         if lost and step.state == "done" and step.planned.get("effects"):
             name, values = shorten(step.name, _NAME), listed(lost, room=_NAME)
             return f"needs a restore() of {name} that sets {values}, which was not stored"
-    stopped = [step for step in steps if step.state in ("INTERRUPTED", "failed")]
+    ends = ("interrupted", "failed", "may have left something")
+    stopped = [step for step in steps if step.state in ends]
     if len(stopped) > 1:
         return f"goes on in {_names(stopped)}"
     for step in stopped:
@@ -518,7 +533,7 @@ def _finishing(steps: Sequence[RecordedStep]) -> str:
         if step.planned.get("undo"):
             return f"undoes what {name} recorded, and runs it again"
         return f"runs {name} again"
-    following = next((step.name for step in steps if step.state in ("", "undone")), None)
+    following = next((x.name for x in steps if x.state in ("not started", *UNDONE)), None)
     return "closes it" if following is None else f"goes on with {shorten(following, _NAME)}"
 
 

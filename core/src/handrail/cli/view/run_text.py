@@ -67,6 +67,7 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
         "folder": row.cwd,
         "owner": status.owner,
         "left": list(status.left),
+        "not_undone": list(status.not_undone),
         "by_hand": [each.to_dict() for each in status.by_hand],
         "relies_on": list(map(number_json, status.reliance.relies_on)),
         "relied_on_by": list(map(number_json, status.reliance.relied_on_by)),

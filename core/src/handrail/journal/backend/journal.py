@@ -38,7 +38,7 @@ from handrail.journal.records import ChunkCount, RecordedRun, RunPage
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection
-    from handrail.journal.backend.rows import Damage, Seen
+    from handrail.journal.backend.rows import Damage
     from handrail.journal.backend.statements import Statements
     from handrail.journal.records import (
         ChunkRow,
@@ -67,12 +67,10 @@ class SqlJournal(ABC, Generic[Run]):
 
     Args:
         statements: The statements in the dialect of the database.
-        seen: Returns the last sign of life of a run's owner from the row of the run.
     """
 
-    def __init__(self, statements: Statements, seen: Seen) -> None:
+    def __init__(self, statements: Statements) -> None:
         self._statements = statements
-        self._seen = seen
         self._owned: weakref.WeakSet[Run] = weakref.WeakSet()
 
     @property
@@ -112,7 +110,7 @@ class SqlJournal(ABC, Generic[Run]):
         }
         with self._reading() as connection:
             found = self._run_rows(connection, statement, values)
-            return [run_row_or_damage(row, self._seen) for row in found]
+            return [run_row_or_damage(row) for row in found]
 
     def find_runs(
         self,
@@ -146,7 +144,7 @@ class SqlJournal(ABC, Generic[Run]):
         }
         with self._reading() as connection:
             rows = self._run_rows(connection, statements.found_runs, values)
-            found = [run_row_or_damage(row, self._seen) for row in rows]
+            found = [run_row_or_damage(row) for row in rows]
             (count,) = connection.execute(statements.count_found, values).fetchone()
             named = connection.execute(statements.actions)
             actions = sorted(from_stored(name) for (name,) in named)
@@ -175,7 +173,7 @@ class SqlJournal(ABC, Generic[Run]):
         values = {**_bounds(parent, place), "outcome": outcome, "limit": _ALL}
         with self._reading() as connection:
             found = self._run_rows(connection, statement, values)
-            return [run_row_or_damage(row, self._seen) for row in found]
+            return [run_row_or_damage(row) for row in found]
 
     def count_children(self, parents: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
         """Return how many places of each sweep have which outcome, by its latest attempt there.
@@ -403,7 +401,7 @@ class SqlJournal(ABC, Generic[Run]):
                 [own] = by_name(connection.execute(statements.run, run))
                 uid = str(own["uid"])
                 checksums.append(own["crc"])
-                row = sound_row(own, self._seen)
+                row = sound_row(own)
                 sound = RecordedRun(row=row, attempts=(), notes=(), fields=())
 
                 def of(
@@ -474,7 +472,7 @@ class SqlJournal(ABC, Generic[Run]):
 
     def _row(self, connection: Connection, number: int, statement: str) -> RunRow:
         for row in by_name(connection.execute(statement, {"run": number})):
-            return run_row(row, self._seen)
+            return run_row(row)
         raise unknown_run(connection, self._statements, number)
 
     def reliance(self, numbers: Iterable[int]) -> Mapping[int, Reliance]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from handrail.errors import JournalDamagedError, NotFoundError
@@ -73,14 +73,7 @@ def from_stored(text: str) -> str:
     return text.removeprefix(MARK).encode("ascii").decode("unicode_escape")
 
 
-Seen = Callable[[Mapping[str, Any]], float | None]
-"""Returns the last sign of life of a run's owner, in seconds since 1970; None if it is gone.
-
-Called with the row of the run, by column, unless the run was given up.
-"""
-
-
-def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
+def run_row(row: Mapping[str, Any]) -> RunRow:
     """Return a RunRow from values by column.
 
     Raises:
@@ -95,21 +88,21 @@ def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
         if "plan" in row and row["plan_crc"] not in (None, of_plan(row["uid"], row["plan"])):
             raise differs(number, "its plan")
         _check_run(row)
-        return _run_row(row, seen)
+        return _run_row(row)
 
 
-def run_row_or_damage(row: Mapping[str, Any], seen: Seen) -> RunRow:
+def run_row_or_damage(row: Mapping[str, Any]) -> RunRow:
     """Like `run_row`, but a damaged row has what can be read of it, and its `damage`."""
     try:
-        return run_row(row, seen)
+        return run_row(row)
     except JournalDamagedError as error:
         return damaged_row(row, error.message)
 
 
-def sound_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
+def sound_row(row: Mapping[str, Any]) -> RunRow:
     """Like `run_row_or_damage`, with the plan if that is sound, whatever the rest of the row is."""
     plan, rest = row["plan"], {name: value for name, value in row.items() if name != "plan"}
-    found = run_row_or_damage(rest, seen)
+    found = run_row_or_damage(rest)
     try:
         sound = row["plan_crc"] in (None, of_plan(row["uid"], plan))
         _check_text(plan)
@@ -145,21 +138,21 @@ def damaged_row(row: Mapping[str, Any], damage: str) -> RunRow:
     )
 
 
-def _run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
+def _run_row(row: Mapping[str, Any]) -> RunRow:
     values = {name: row[name] for name in RUN_COLUMNS}
     for name in FREE_TEXTS:
         if values[name] is not None:
             values[name] = from_stored(values[name])
     values["claimed"] = values["claimed"] or values["opened"]
-    is_open, given_up = row["closed"] is None, row["lease_until"] is None
-    last = seen(row) if is_open and not given_up else None
+    if _is_time(row["last_sign"]):  # Otherwise the row that it is from is damaged.
+        values["heard"] = row["last_sign"]
+    is_open = row["closed"] is None
     return RunRow(
         **values,
         number=run_number(row["number"]),
         plan=row.get("plan", ""),
         by_hand=row["by_hand"],
-        seen=None if last is None else _format_time(last),
-        given_up=is_open and given_up,
+        given_up=is_open and bool(row["given_up"]),
         counts=None if is_open else row.get("counts"),
     )
 
@@ -491,8 +484,3 @@ def with_children(parents: Cursor, children: Cursor) -> list[int]:
         child = ChildNumber(stored)
         below.setdefault(child.parent, []).append(child)
     return [number for (parent,) in parents for number in (*below.get(parent, ()), parent)]
-
-
-def _format_time(seconds: float) -> str:
-    at = datetime.fromtimestamp(seconds, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -38,8 +38,6 @@ class Dialect:
         lease: Columns of the table `run` for the lease, and the values that a new run, a claim and
             a renewal set them to. One is `lease_until`; NULL there means given up.
         lease_of_closed: The value of `lease_until` in a closed run.
-        seen: Further columns to read with a run, from which the last sign of life of its owner is
-            computed; one is called `lease_until`.
         plan: The column or expression for the plan of a run.
         plan_of: The join with the table `run` that `plan` needs.
         newer_tables: Names of the tables that the database has, among those that were added after
@@ -70,7 +68,6 @@ class Dialect:
     bytewise: str
     lease: Mapping[str, str]
     lease_of_closed: str
-    seen: str
     plan: str = "plan"
     plan_of: str = ""
     newer_tables: Collection[str] = ()
@@ -103,7 +100,7 @@ FIELD_COLUMNS = ("run", "boundary", "name", "value")
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
 NEW_COLUMNS = names_of(NewRun)
 # Attributes that are computed when a run is read, or have another name in the table.
-_APART = frozenset({"plan", "number", "seen", "given_up", "counts", "damage", "by_hand"})
+_APART = frozenset({"plan", "number", "given_up", "counts", "damage", "by_hand"})
 RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
 # Chunks that are read at a time: with their contents, each may have a megabyte.
@@ -166,11 +163,7 @@ class Statements:
         most, now = dialect.greatest, dialect.now
         leased = ", ".join(f"{column} = {value}" for column, value in dialect.lease.items())
         # Add the previous owner's time, up to its last sign of life, to the sum of earlier owners.
-        ended = f"""
-            coalesce(closed, {most}(coalesce(heard, opened), coalesce(
-                (SELECT max(at {dialect.bytewise}) FROM {dialect.prefix}attempt AS attempt
-                 WHERE attempt.run = {run}.id), opened)))
-        """
+        ended = f"coalesce(closed, {self._last_sign()})"
         began = "coalesce(claimed, opened)"
         turned = f"{most}({began}, coalesce(turned, {ended}))"
         forward = dialect.between(began, f"{dialect.least}({turned}, {ended})")
@@ -184,6 +177,28 @@ class Statements:
             WHERE id = :run AND fence = :fence
             RETURNING fence, uid
         """
+        # What the previous owner left unfinished has ended with that sign; to be said before.
+        self.end_attempts = f"""
+            UPDATE {dialect.prefix}attempt
+            SET ended = (SELECT {ended} FROM {run} WHERE {run}.id = :run)
+            WHERE run = :run AND state = 'started'
+              AND :fence = (SELECT fence FROM {run} WHERE {run}.id = :run)
+        """
+
+    def _last_sign(self) -> str:
+        """Return the expression for the last sign of life of the owner of a run in SQL.
+
+        It is a renewal of the lease, or the last row with a time. A run needs no observations.
+        """
+        dialect, run = self._dialect, self._run
+        rows = (
+            f"""
+            coalesce((SELECT max(at {dialect.bytewise}) FROM {dialect.prefix}{name} AS signs
+                      WHERE signs.run = {run}.id), opened)
+            """
+            for name in ("attempt", *["chunk"] * self.keeps_items)
+        )
+        return f"{dialect.greatest}({', '.join(('coalesce(heard, claimed, opened)', *rows))})"
 
     def _of_owners(self) -> None:
         """Build the statements that renew, change and give up an owned run.
@@ -374,7 +389,9 @@ class Statements:
         crcs = "crc, plan_crc" if self._crc else "NULL AS crc, NULL AS plan_crc"
         counts = "counts" if dialect.counts else "NULL AS counts"
         by_hand = "by_hand" if dialect.by_hand else "NULL AS by_hand"
-        columns = f"{named(RUN_COLUMNS)}, {by_hand}, {crcs}, {counts}, {dialect.seen}"
+        sign = f"CASE WHEN closed IS NULL THEN {self._last_sign()} END AS last_sign"
+        columns = f"{named(RUN_COLUMNS)}, {by_hand}, {crcs}, {counts}, {sign}"
+        columns += ", lease_until IS NULL AS given_up"
         rest = f"id AS number, {columns} FROM {run}"
         full, bare = f"SELECT {dialect.plan} AS plan, {rest} {dialect.plan_of}", f"SELECT {rest}"
         action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))

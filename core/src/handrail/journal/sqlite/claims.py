@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import time
 
 from handrail.errors import RunHeldError
@@ -149,9 +150,14 @@ def _claim(
         owner = owner_here(database, lock, lease)
         ours = {"run": number, "fence": record.fence, **lease_values(lease)}
         values = {**ours, "owner": owner.to_json()}
-        claimed: tuple[int, str] | None = database.write(
-            lambda connection: connection.execute(statements.SQL.claim, values).fetchone()
-        )
+
+        def write(connection: sqlite3.Connection) -> tuple[int, str] | None:
+            connection.execute(statements.SQL.end_attempts, values)
+            claimed: tuple[int, str] | None
+            claimed = connection.execute(statements.SQL.claim, values).fetchone()
+            return claimed
+
+        claimed = database.write(write)
         if claimed is None:
             raise held_error(number, _recorded(database, number).holder)
         undo.pop_all()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,7 +18,6 @@ from handrail.journal.backend.changes import change_run, new_values, rows_of, wr
 from handrail.journal.backend.journal import SqlJournal
 from handrail.journal.backend.lease import SECONDS
 from handrail.journal.backend.owned import Claimed
-from handrail.journal.backend.owner import Owner, boot, clock
 from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
 from handrail.journal.backend.rows import UNREADABLE, by_name, with_children
 from handrail.journal.codec import now
@@ -92,7 +90,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         lease: float = SECONDS,
         create: bool = True,
     ) -> None:
-        super().__init__(SQL, _seen)
+        super().__init__(SQL)
         self._shown = os.fspath(path)
         file = self._path = resolved(path)
         prepare(file, create=create)
@@ -334,13 +332,6 @@ def _each(
             if not is_damage(error):
                 raise
             yield {"number": number, UNREADABLE: error}
-
-
-def _seen(row: Mapping[str, Any]) -> float | None:
-    if row["lease_boot"] != boot():
-        return None
-    begun: float = row["lease_until"] - Owner.from_json(row["owner"]).lease
-    return time.time() - max(0.0, clock() - begun)
 
 
 AT_ONCE = 100  # Batch size; each run in a batch is an open file.

@@ -21,7 +21,6 @@ SQL = Statements(
         bytewise="COLLATE BINARY",
         lease={"lease_boot": ":boot", "lease_until": ":until"},
         lease_of_closed="NULL",
-        seen="lease_boot, lease_until",
         plan="coalesce(plan.plan, run.plan)",
         plan_of="LEFT JOIN plan ON plan.run = run.id",
         newer_tables=("reliance", "chunk", "item_note", "observation"),

@@ -95,7 +95,7 @@ def reread(journal: Traced, first: RecordedRun) -> bool:
     journal.asked.clear()
     found = journal.read(first.row.number)
     assert found.row.plan == first.row.plan
-    return journal.count("FROM attempt") > 0
+    return journal.count("FROM attempt WHERE") > 0
 
 
 def test_a_run_that_nobody_wrote_to_is_read_once_for_a_claim(
@@ -110,7 +110,10 @@ def test_a_run_that_nobody_wrote_to_is_read_once_for_a_claim(
     journal.claim(1)
     assert not reread(journal, before)
     after = journal.read(1)
-    assert (after.row.fence, after.attempts, after.fields) == (2, before.attempts, before.fields)
+    [attempt] = before.attempts
+    assert after.attempts == (attempt._replace(ended=before.row.heard),)
+    assert after.attempts == other.read(1).attempts
+    assert (after.row.fence, after.fields) == (2, before.fields)
 
 
 def test_a_run_is_read_again_whoever_wrote_to_the_file(
@@ -142,7 +145,7 @@ def test_what_was_read_is_not_kept_for_nobody(journal: Traced) -> None:
     del first
     journal.asked.clear()
     assert journal.read(1).row == row
-    assert journal.count("FROM attempt") == 1
+    assert journal.count("FROM attempt WHERE") == 1
 
 
 def test_the_reliance_of_some_runs_scans_no_table(journal: Traced) -> None:

@@ -198,19 +198,17 @@ def _miss(run: RunState) -> None:
 
 def _not_undone(run: RunState, order: Sequence[int]) -> tuple[str, ...]:
     """Return the names of steps that have ended, and have effects that nothing takes back."""
-    steps, finished = run.plan.steps, run.line.finished
+    steps, finished, mapped = run.plan.steps, run.line.finished, run.mapped
+    known = run.undone | run.unsure
     return tuple(
-        steps[place].name
-        for place in order
-        if _stays(run, place) and not (finished[place].skipped or place in run.undone)
+        [
+            steps[place].name
+            for place in order
+            if (facts := steps[place].facts).effects
+            and not (facts.undoable or (facts.undoes_items and place in mapped))
+            and not (finished[place].skipped or place in known)
+        ]
     )
-
-
-def _stays(run: RunState, position: int) -> bool:
-    """Return whether a step has effects that nothing takes back, as is known."""
-    facts = run.plan.steps[position].facts
-    undone = facts.undoable or (facts.undoes_items and position in run.mapped)
-    return facts.effects and not undone and position not in run.unsure
 
 
 def _places_to_undo(run: RunState, order: Sequence[int]) -> Iterator[int]:

@@ -53,10 +53,12 @@ class ReadCache:
         self._written = written
 
     def claimed(self, number: int) -> None:
-        """Account for a claim of the run by this connection, which changes only the run's row."""
-        if number == self._number:
+        """Account for a claim of the run by this connection; see `Statements.end_attempts`."""
+        run = None if self._run is None else self._run()
+        if run is not None and number == self._number:
             others, ours = self._written
-            self._written = others, ours + 1
+            ended = [row for row in run.attempts if row.state == "started"]
+            self._written = others, ours + 1 + len(ended)
 
     def still(self, number: int, written: Written) -> RecordedRun | None:
         """Return the run if nothing but its claim was written since, or None."""
@@ -233,7 +235,16 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
                 found = self._recorded(connection, number, fields=fields)
             else:
                 row = self._row(connection, number, SQL.run_without_plan)
-                found = replace(known, row=replace(row, plan=known.row.plan))
+                attempts = known.attempts
+                if row.fence != known.row.fence:
+                    last = known.row.closed or known.row.heard
+                    attempts = tuple(
+                        [
+                            each._replace(ended=last) if each.state == "started" else each
+                            for each in attempts
+                        ]
+                    )
+                found = replace(known, row=replace(row, plan=known.row.plan), attempts=attempts)
         if fields:
             self._cache = ReadCache(found, written)
         return found

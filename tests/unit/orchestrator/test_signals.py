@@ -226,7 +226,8 @@ def test_two_signals_at_once_count_as_one() -> None:
 def test_a_signal_that_comes_upon_the_handler_of_another_spares_the_engine() -> None:
     """Before the first one is noted both may be taken for the first, wherever they came."""
     code = guarded.__code__
-    engine = SimpleNamespace(f_globals={"__name__": guarded.__module__}, f_code=code, f_back=None)
+    name = {"__name__": guarded.__module__}
+    engine = SimpleNamespace(f_globals=name, f_code=code, f_back=None, f_lasti=0)
     handler = SimpleNamespace(
         f_globals={"__name__": interrupts.__name__}, f_code=code, f_back=engine
     )
@@ -241,7 +242,7 @@ def test_a_signal_that_comes_upon_the_handler_of_another_spares_the_engine() -> 
 def test_an_interrupt_that_lands_in_the_engine_reaches_a_step_that_sleeps_from_then_on() -> None:
     """It is sent again, and wakes whoever waits in a system call, as a real one does."""
     name = {"__name__": play.__module__}
-    engine = SimpleNamespace(f_globals=name, f_code=play.__code__, f_back=None)
+    engine = SimpleNamespace(f_globals=name, f_code=play.__code__, f_back=None, f_lasti=0)
     told = interrupts.Interrupts(lambda name, warns: None)
     run = object()
     told.enter(run)

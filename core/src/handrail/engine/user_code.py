@@ -15,6 +15,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "calls user code"
 # Callbacks of weak references, like `__del__`: exceptions in them are lost.
 _SWALLOWS = ("_weakrefset", "weakref")
+# A module that is imported half way cannot be used, and its lock would stay taken.
+_IMPORTS = ("importlib._bootstrap", "_frozen_importlib")
+# Their locks and contexts are written in Python: an exception between two of its instructions may
+# leave one taken for ever, or a thread that nobody knows of.
+_LOCKING = ("threading", "queue", "logging", "contextlib", "concurrent", "multiprocessing")
+_TAKING = ("__enter__", "__exit__", "acquire", "release", "_acquire_restore", "_release_save")
 
 
 def calls_user_code(function: F) -> F:
@@ -29,18 +35,36 @@ def calls_user_code(function: F) -> F:
     return function
 
 
-def is_user_code(frame: FrameType | None) -> bool:
-    """Return whether `frame` runs user code: below a marked function, at any depth.
+def is_user_code(frame: FrameType | None, *, rests: bool = False) -> bool:
+    """Return whether a signal may interrupt `frame`: user code, below a marked function.
 
-    The innermost function of Handrail on the stack decides. Without one, it is user code.
+    The innermost function of Handrail on the stack decides. Without one, it is user code. What
+    takes or gives back a lock, starts a thread or imports a module is not interrupted.
+
+    Args:
+        frame: The frame that a signal handler came upon.
+        rests: Whether it was come upon at the same instruction before, so that it waits there.
     """
     top = frame
+    if top is not None and _is_locking(top, rests=rests):
+        return False
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
         # The command line uses the engine like others: its output may block.
         if module.startswith("handrail.") and not module.startswith("handrail.cli"):
             return frame is not top and _MARK in frame.f_code.co_consts
-        if frame.f_code.co_name == "__del__" or module in _SWALLOWS:
+        name = frame.f_code.co_name
+        if name == "__del__" or module in _SWALLOWS or module in _IMPORTS:
+            return False
+        if name == "start" and module == "threading":
             return False
         frame = frame.f_back
     return True
+
+
+def _is_locking(frame: FrameType, *, rests: bool) -> bool:
+    """Return whether a frame may be in the middle of taking a lock, or of giving it back."""
+    name = frame.f_code.co_name
+    if str(frame.f_globals.get("__name__")).partition(".")[0] in _LOCKING:
+        return not rests or name in _TAKING
+    return name in ("__enter__", "__exit__") and not rests

@@ -74,7 +74,7 @@ class _Slot:
     def _interrupt(self, _: int, frame: FrameType | None) -> None:
         """Take the signal that cancels; after it there comes no other call."""
         self._cancelled = True
-        if is_user_code(frame):
+        if is_user_code(frame, rests=True):
             raise KeyboardInterrupt
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
-from handrail.events import Event, StopObserving
+from handrail.events import Event, InterruptReceived, StopObserving
 from handrail.frozen import replace
 from handrail.redact import KNOWN, mask_values
 from handrail.runtime import say
@@ -35,7 +35,12 @@ class Dispatcher:
 
     def __call__(self, event: Event) -> None:
         """Pass an event on, after all earlier ones."""
-        with self._lock:
+        # A signal handler waits for no thread: that one may wait for what the signal came upon.
+        waits = not isinstance(event, InterruptReceived)
+        if not self._lock.acquire(blocking=waits):
+            self._waiting.append(event)
+            return
+        try:
             if self._busy or self._waiting:
                 # An observer logged, or a signal interrupted it: the new event has to wait.
                 self._waiting.append(event)
@@ -49,6 +54,8 @@ class Dispatcher:
                     self._pass_on(self._waiting.popleft())
             finally:
                 self._busy = False
+        finally:
+            self._lock.release()
 
     @calls_user_code
     def _pass_on(self, event: Event) -> None:

@@ -76,6 +76,8 @@ class Interrupts:
         self._retry: Alarm | None = None
         self._again = False
         self._signum = signal.SIGINT
+        # What could not be interrupted when it was come upon, and at which instruction.
+        self._spared: tuple[FrameType, int] | None = None
 
     def enter(self, run: object) -> None:
         """Begin to handle signals for `run`, if that can be done here."""
@@ -96,6 +98,7 @@ class Interrupts:
         if self._runs or not _in_main_thread():
             return
         self._installed = False  # From here on signals only wait.
+        self._spared = None
         if self in _active:
             _active.remove(self)
         retry, self._retry = self._retry, None
@@ -238,7 +241,11 @@ class Interrupts:
         # It may interrupt the handler of another signal: check the frame below that handler.
         while frame is not None and frame.f_globals.get("__name__") == __name__:
             frame = frame.f_back
-        return self._telling or not is_user_code(frame)
+        here = None if frame is None else (frame, frame.f_lasti)
+        rests = here is not None and here == self._spared
+        spared = self._telling or not is_user_code(frame, rests=rests)
+        self._spared = here if spared else None
+        return spared
 
 
 _active: list[Interrupts] = []

@@ -96,7 +96,8 @@ class BaseStep(ABC, Generic[C]):
         always_run: True for a clean-up step at the end of the plan, which runs after a failure too
             and is never undone.
         final: True for a step that packs cannot remove, replace or wrap.
-        aliases: Further names under which the step can be found, such as former names.
+        aliases: Further names under which the step can be found, such as former names. A run that
+            began under one of them goes on under it.
         undo_before: Names of earlier steps whose undo waits for that of this one: while it fails,
             they are not undone, so that nothing refers to what is gone.
         data_version: Version of the format of `rollback_data`; increase it when that changes.

@@ -45,6 +45,7 @@ from handrail.journal.values import ValueReader
 from handrail.orchestrator.blocking import Blocking
 from handrail.params.stored import params_of
 from handrail.plan.entry import innermost
+from handrail.plan.former_names import under_names
 from handrail.plan.plan import Plan
 from handrail.processes.connection import Connection
 from handrail.processes.failures import rebuilt, told
@@ -330,8 +331,8 @@ def _part(plan: Plan, order: Mapping[str, Any]) -> Plan:
     Raises:
         IsolationError: It is another plan.
     """
-    here = {planned.name: planned for planned in plan.steps}
     names = order["steps"]
+    here = {planned.name: planned for planned in under_names(plan, (name for name, _ in names))}
     if any(
         name not in here or [layer.name for layer in here[name].layers] != layers
         for name, layers in names

@@ -21,9 +21,10 @@ from handrail.origin import Origin
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
+from handrail.plan.former_names import under_names
 from handrail.plan.plan import groups_of
 from handrail.recovery.invocation import Invocation, stored_params
-from handrail.recovery.recorded_plan import action_of, begun
+from handrail.recovery.recorded_plan import action_of, begun, is_of, steps_of
 from handrail.recovery.resume_run import Recovery, changed_input_hints
 from handrail.recovery.status import check, only_undoes, refusal, status_of
 from handrail.workflow import Workflow
@@ -199,6 +200,8 @@ def prepare(
         use = LockUse(name=asked.name, no_lock=asked.no_lock, left_aside=invocation.no_lock)
         whole = made.plan()
         plan = provider.check_lock(whole, action, lambda: whole, use)
+    if not is_of(recorded.row, plan):
+        plan = under_names(plan, (step["name"] for step in steps_of(recorded.row)))
     return Recovery(
         action=made,
         plan=invocation.part_of(plan, recorded.row),

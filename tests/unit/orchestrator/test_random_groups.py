@@ -163,6 +163,8 @@ def check(plan: list[Any], world: World, error: StepFailedError | None) -> None:
     else:
         assert error.step in broken
         assert world.there == {}
+        began = {name for what, name in world.log if what == "start"}
+        assert began <= {name for what, name in world.log if what == "undo"}
         undone_in_order(world.events, error.step)
     in_order(world.log)
 

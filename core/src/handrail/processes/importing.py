@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Generator
 
-_importing = False
+# Of each thread by itself: the items of a run may be worked on in several, while it goes on.
+_thread = threading.local()
 
 
 @contextlib.contextmanager
@@ -14,14 +16,13 @@ def importing() -> Generator[None]:
 
     A program that runs its workflow whenever it is imported would do so without end.
     """
-    global _importing  # noqa: PLW0603 - it is about this process
-    before, _importing = _importing, True
+    before, _thread.importing = is_importing(), True
     try:
         yield
     finally:
-        _importing = before
+        _thread.importing = before
 
 
 def is_importing() -> bool:
-    """Return whether modules are imported for another process."""
-    return _importing
+    """Return whether this thread imports modules for another process."""
+    return getattr(_thread, "importing", False)

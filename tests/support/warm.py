@@ -47,7 +47,10 @@ sys.exit(code)
 """
 
 # A child takes these from its own environment; of others like these it needs those of the tests.
-_TAKEN = ("PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONPATH", "PYTHONUNBUFFERED")
+_TAKEN = (
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONIOENCODING", "PYTHONPATH"),
+    "PYTHONUNBUFFERED",
+)
 _FIXED = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "OPENSSL_", "SSL_")
 
 

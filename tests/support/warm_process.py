@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import gc
 import importlib
 import io
@@ -83,6 +84,8 @@ def become(order: dict[str, Any]) -> NoReturn:
         )
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+    if os.environ.get("PYTHONFAULTHANDLER"):
+        faulthandler.enable(2)
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     if words[:2] == ["-W", "error"]:
         sys.warnoptions = ["error"]

@@ -486,9 +486,10 @@ def ended(process: subprocess.Popen[str]) -> Done:
     try:
         out, err = process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
+        # It tells where its threads are; see PYTHONFAULTHANDLER.
         process.send_signal(signal.SIGABRT)
-        process.communicate()
-        raise
+        _, err = process.communicate()
+        pytest.fail(f"it hangs: {err[-20_000:]}")
     return Done(code=process.returncode, out=out, err=err)
 
 

@@ -79,7 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from handrail.cli.app import run_command_line  # noqa: PLC0415 - for `import`
         except KeyboardInterrupt:
             return 130  # No command was parsed yet, so there is nothing to report.
-        return run_command_line(arguments)
+        code = run_command_line(arguments)
+    if code == 130 and arguments is None:
+        from handrail.cli.signals import end_soon  # noqa: PLC0415 - only after an interrupt
+
+        end_soon()
+    return code
 
 
 def run_workflow(workflow: Workflow, arguments: Sequence[str]) -> int:

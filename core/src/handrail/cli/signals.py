@@ -1,12 +1,20 @@
-"""Makes SIGTERM and SIGHUP interrupt a run like Ctrl-C."""
+"""Makes SIGTERM and SIGHUP interrupt a run like Ctrl-C, and lets each interrupt end the process."""
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from handrail.errors import ExitCode
+from handrail.orchestrator.alarm import Alarm
 from handrail.orchestrator.interrupts import interrupt_run
+from handrail.visible import visible
+
+PATIENCE = 5.0
+"""Seconds in which the threads of an interrupted command have to end."""
 
 
 @contextmanager
@@ -23,3 +31,20 @@ def like_interrupts() -> Generator[None, None, None]:
     finally:
         for number in replaced:
             signal.signal(number, signal.SIG_DFL)
+
+
+def end_soon() -> None:
+    """End this process after an interrupt, also if a thread that a step has left never ends.
+
+    Python waits for such a thread for ever.
+    """
+    Alarm(PATIENCE, _end)
+
+
+def _end() -> None:
+    main = threading.main_thread()
+    left = [each.name for each in threading.enumerate() if each is not main and not each.daemon]
+    text = f"not waited for, as the command was interrupted: threads {', '.join(left)}"
+    if left:
+        os.write(2, f"{visible(text)}\n".encode("ascii", "backslashreplace"))
+    os._exit(ExitCode.INTERRUPTED)

@@ -43,3 +43,42 @@ def test_ctrl_c_keeps_where_that_is_asked(handrail: Run, folder: Path, start: St
     (folder / "open").touch()
     assert handrail("resume", "1").returncode == 0
     assert made(folder) == {"first.txt", "a.txt", "seen.txt"}
+
+
+LEAVES = """
+import threading
+from pathlib import Path
+from handrail import action, step
+
+@step
+def leaves(context):
+    context.record_rollback("files", "left.txt")
+    Path("left.txt").touch()
+    for name in "consumer", "idle":
+        threading.Thread(target=threading.Event().wait, name=name, daemon=name == "idle").start()
+    print("ready", flush=True)
+    threading.Event().wait()
+
+@leaves.rollback
+def undo(context, result):
+    for name in result.rollback_data["files"]:
+        Path(name).unlink()
+
+flow = action("flow", [leaves])
+"""
+
+
+@pytest.mark.slow
+def test_a_thread_that_never_ends_does_not_keep_an_interrupted_command(
+    folder: Path, start: Start
+) -> None:
+    """All is undone by then; the thread is named, and the exit code is that of an interrupt."""
+    (folder / "leaves.py").write_text(LEAVES)
+    process = start("-m", "handrail", "run", "leaves.py:flow", "--quiet")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "threads consumer\n" in told
+    assert not (folder / "left.txt").exists()

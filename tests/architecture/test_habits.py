@@ -69,3 +69,10 @@ def test_ci_runs_every_session_of_a_whole_run() -> None:
     (parts,) = re.findall(r"^ +part: \[(.*)\]$", CI, re.MULTILINE)
     run = {*parts.split(", "), *re.findall(r"\.ci/run (\w+)", CI)}
     assert run == {"demo", *re.findall(r"\w+", whole)}
+
+
+def test_one_policy_says_when_a_database_is_tried_again() -> None:
+    """Two packs that do not know each other have the same text of it."""
+    journal = ROOT / "plugins/postgres/src/handrail_postgres/reconnecting.py"
+    catalogue = ROOT / "plugins/upload/src/handrail_upload/catalogue/reconnecting.py"
+    assert journal.read_text("utf-8") == catalogue.read_text("utf-8")

@@ -9,6 +9,7 @@ from subprocess import Popen
 import pytest
 
 from servers.azurite import AzureServer, running_azurite
+from servers.cutting import CuttingLine
 from servers.disk import mount_disk
 from servers.mlflow import MlflowServer, running_mlflow
 from servers.moto import running_moto
@@ -109,6 +110,20 @@ def own_postgres() -> Iterator[PostgresServer]:
 def postgres_url(postgres: PostgresServer) -> str:
     """The URL of an empty database for this test alone."""
     return postgres.database()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for this test alone, which may be stopped and started again."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def cutting_line(postgres: PostgresServer) -> Iterator[CuttingLine]:
+    """A line to the shared PostgreSQL server that can break."""
+    with CuttingLine(postgres.process.port) as line:
+        yield line
 
 
 @pytest.fixture

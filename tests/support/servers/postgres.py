@@ -82,6 +82,8 @@ def running_postgres() -> Iterator[PostgresServer]:
         is_ready=accepts_connections,
         user=user,
         stop_signal=signal.SIGQUIT,  # Immediate shutdown: its data are discarded.
+        # Where its processes outlive it, it cannot be started again.
+        stop_seconds=20.0,
     ) as process:
         process.environment = clean_environment()
         data = process.folder / "data"

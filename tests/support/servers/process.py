@@ -92,6 +92,7 @@ class ServerProcess:
         user: The system user to run it as; needs root.
         stop_signal: The signal that stops it.
         start_seconds: How long it may take to answer.
+        stop_seconds: How long it may take to stop before it is killed.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class ServerProcess:
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         start_seconds: float = START_SECONDS,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.name = name
         self.port = free_port()
@@ -111,6 +113,7 @@ class ServerProcess:
         self._is_ready = is_ready
         self._stop_signal = stop_signal
         self._start_seconds = start_seconds
+        self._stop_seconds = stop_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._user = user
         if user:
@@ -186,12 +189,12 @@ class ServerProcess:
         os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        """Stop the server, and kill it after a second; does nothing if it is not running."""
+        """Stop the server, and kill it if that takes long; does nothing if it is not running."""
         if self._process is None:
             return
         self._process.send_signal(self._stop_signal)
         try:
-            self._process.wait(timeout=STOP_SECONDS)
+            self._process.wait(timeout=self._stop_seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
         self._gone()

@@ -253,7 +253,11 @@ class UploadContext(StorageContext, ActionContext[P]):
         from handrail_upload.catalogue import open_catalogue
 
         if self.opened.catalogue is None:
-            self.opened.catalogue = open_catalogue(self.catalogue_address)
+            self.opened.catalogue = open_catalogue(
+                self.catalogue_address,
+                known="initialize" in self.results,
+                on_status=self.set_status,
+            )
         return self.opened.catalogue
 
     def prepare_catalogue(self) -> None:

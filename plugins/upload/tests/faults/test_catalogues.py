@@ -252,11 +252,10 @@ def test_file_taken_away_in_the_middle(scene, tools, how):
 
 @on_postgres
 def test_connection_killed_in_the_middle(scene, tools):
-    """Whatever connection is terminated, the run connects again or undoes all."""
+    """While nobody uses it, as by an idle timeout: the run connects again."""
     scene.fill(3)
     assert scene.upload().code == 0
     scene.fill(40)
-    before = scene.world()
 
     class Kill(tools.Fail):
         def execute(self, context):
@@ -264,12 +263,8 @@ def test_connection_killed_in_the_middle(scene, tools):
             return tools.result()
 
     done = scene.upload(lambda registry: registry.insert_after("upload_files", Kill()))
-    if done.code == 1:
-        assert "terminating connection" in done.message or "connection" in done.message
-        assert scene.world() == before
-    else:
-        assert done.code == 0, (done.message, done.error.rollback_errors)
-        assert len(scene.catalogue.rows()["handrail_data_file"]) == 40
+    assert done.code == 0, (done.message, done.error.rollback_errors)
+    assert len(scene.catalogue.rows()["handrail_data_file"]) == 40
 
 
 def kill_all(scene):
@@ -283,11 +278,10 @@ def kill_all(scene):
 @on_postgres
 @pytest.mark.parametrize("words", ["differing_unit", "handrail_data_unit", "handrail_data_file"])
 def test_connection_killed_within_a_statement(scene, tools, words, monkeypatch):
-    """At different places of publishing: it is undone, and the server's words told."""
+    """At different places of publishing: all of it is done again."""
     scene.fill(3)
     assert scene.upload().code == 0
     scene.fill(40)
-    before = scene.world()
     killed = []
     execute = PostgresDatabase._execute
 
@@ -299,10 +293,9 @@ def test_connection_killed_within_a_statement(scene, tools, words, monkeypatch):
     monkeypatch.setattr(PostgresDatabase, "_execute", killing)
     done = scene.upload()
     assert killed
-    assert done.code == 1, (done.message, getattr(done.error, "rollback_errors", None))
-    assert "connection" in done.message
-    assert "\n" not in done.message
-    assert scene.world() == before
+    assert done.code == 0, (done.message, getattr(done.error, "rollback_errors", None))
+    assert done.context.results["generate_data_units"].data["added"] == 37
+    assert len(scene.catalogue.rows()["handrail_data_file"]) == 40
 
 
 @on_postgres

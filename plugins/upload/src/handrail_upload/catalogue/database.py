@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from handrail_upload.errors import CatalogueError
 from handrail_upload.listing import Listing
 
 Row = tuple[Any, ...]
 Values = Mapping[str, object]
+T = TypeVar("T")
 
 
 class NotACatalogueError(CatalogueError):
@@ -33,6 +34,20 @@ class TablesGoneError(CatalogueError):
             f"the tables of the catalogue {shown} are gone: {said}",
             ways_out=("run it again: the run that had made them may have been undone meanwhile",),
         )
+
+
+class UnreachableError(CatalogueError):
+    """The connection broke, or could not be made again; a transaction may have been committed.
+
+    Args:
+        message: What happened.
+        reason: The message of the database.
+        ways_out: What can be done.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", ways_out: Iterable[str] = ()) -> None:
+        super().__init__(message, ways_out=ways_out)
+        self.reason = reason
 
 
 class Cursor(Protocol):
@@ -84,6 +99,15 @@ class Database(ABC):
     @abstractmethod
     def fill(self, table: str, rows: Iterable[Row]) -> None:
         """Within a transaction, add rows to a temporary table; in SQLite, of two columns."""
+
+    def patiently(self, work: Callable[[], T]) -> T:
+        """Return the result of `work`, which is done again if the connection breaks meanwhile.
+
+        Args:
+            work: Makes one transaction, which is harmless to repeat: where the answer to its commit
+                was lost, it may have been committed all the same.
+        """
+        return work()
 
     @contextmanager
     def transaction(self, *, alone: bool = False) -> Generator[None, None, None]:

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
+from itertools import count
 from math import ceil
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from handrail_upload.catalogue.address import PostgresAddress
-from handrail_upload.catalogue.database import Cursor, Database, Row, TablesGoneError, Values
+from handrail_upload.catalogue.database import (
+    Cursor,
+    Database,
+    Row,
+    TablesGoneError,
+    UnreachableError,
+    Values,
+)
+from handrail_upload.catalogue.reconnecting import IN_ALL, is_end, may_come_back, pauses
 from handrail_upload.errors import CatalogueError
 from handrail_upload.listing import Listing
 
 if TYPE_CHECKING:
     import psycopg
 
+OnStatus = Callable[[str | None], object]
+T = TypeVar("T")
+
 _MAKING = 0x68616E647261696C  # "handrail": the advisory lock for creating the tables.
 _RUN = 0x68616E64  # "hand": the first half of the advisory locks of runs.
 _COLLECTION = 0x636F6C6C  # "coll": and of those of collections.
 _VALUE = re.compile(r":(\w+)")
+
+# Whether the server at a URL has answered when it was last asked: one that has is waited for, and
+# one that never did may have a wrong address.
+_answers: dict[str, bool] = {}
 # A lost server is noticed after a minute, even if a firewall silently drops packets.
 _KEEP_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
@@ -76,17 +93,55 @@ class PostgresDatabase(Database):
         "moment": "timestamptz",
     }
 
-    def __init__(self, address: PostgresAddress, timeout: float) -> None:
+    def __init__(
+        self,
+        address: PostgresAddress,
+        timeout: float,
+        *,
+        known: bool = False,
+        on_status: OnStatus = lambda status: None,
+    ) -> None:
         super().__init__(address.shown, timeout)
         self._url = address.url
+        self._on_status = on_status
+        if known:
+            _answers.setdefault(self._url, True)
+
+    def patiently(self, work: Callable[[], T]) -> T:
+        waits = pauses()
+        for number in count():
+            try:
+                result = work()
+            except UnreachableError as error:
+                if not _answers.get(self._url):
+                    raise
+                pause, left = next(waits, (0.0, 0.0))
+                if not left:
+                    # It is not waited for again until it has answered.
+                    _answers[self._url] = False
+                    message = f"{error.message} (no answer for {IN_ALL:.0f} s)"
+                    raise CatalogueError(message, ways_out=error.ways_out) from error.__cause__
+                self._on_status(
+                    f"retrying {number + 1}, for up to {left:.0f} s: "
+                    f"the catalogue cannot be reached: {error.reason}"
+                )
+                time.sleep(pause)
+            else:
+                if number:
+                    self._on_status(None)
+                return result
+        raise AssertionError("it counts without end")
 
     def rows(self, statement: str, **values: object) -> list[Row]:
-        with self._converting_errors():
-            idle = self._connected().info.transaction_status == _driver().pq.TransactionStatus.IDLE
-        if not idle:
+        status = None if self._connection is None else self._connection.info.transaction_status
+        if status not in (None, _driver().pq.TransactionStatus.IDLE):
             return super().rows(statement, **values)
-        with self.transaction():  # Its settings are for readers, too.
-            return super().rows(statement, **values)
+
+        def read() -> list[Row]:
+            with self.transaction():  # Its settings are for readers, too.
+                return super(PostgresDatabase, self).rows(statement, **values)
+
+        return self.patiently(read)
 
     @contextmanager
     def publishing(self, listing: Listing) -> Generator[None, None, None]:
@@ -115,8 +170,11 @@ class PostgresDatabase(Database):
         return when
 
     def exists(self) -> bool:
-        with self._converting_errors():
-            self._connected()
+        def connect() -> None:
+            with self._converting_errors():
+                self._connected()
+
+        self.patiently(connect)
         return True
 
     def columns(self, table: str) -> tuple[str, ...]:
@@ -166,6 +224,7 @@ class PostgresDatabase(Database):
         }
         left = {name: value for name, value in defaults.items() if name not in given}
         connection: psycopg.Connection[Any] = driver.connect(self._url, autocommit=True, **left)
+        _answers[self._url] = True
         return connection
 
     def _begin(self, connection: Any, *, alone: bool) -> None:
@@ -217,7 +276,13 @@ class PostgresDatabase(Database):
         if state == "42P01":
             return TablesGoneError(self.shown, said)
         way_out = _WAYS_OUT.get(state, _WAYS_OUT.get(state[:2], ""))
-        return CatalogueError(f"{self.shown}: {' '.join(said.split())}", ways_out=(way_out,))
+        reason = " ".join(said.split())
+        message = f"{self.shown}: {reason}"
+        connection = self._connection
+        lost = may_come_back(said) if connection is None else connection.closed or is_end(state)
+        if lost:
+            return UnreachableError(message, reason=reason, ways_out=(way_out,))
+        return CatalogueError(message, ways_out=(way_out,))
 
 
 _WAYS_OUT = {

@@ -42,7 +42,7 @@ def prepare(database: Database, run: str) -> None:
     if isinstance(database, SqliteDatabase) and not database.exists():
         _make_file(database, run)
     if missing(database):
-        make_tables(database, run)
+        database.patiently(lambda: make_tables(database, run))
 
 
 def withdraw(database: Database, run: str, made: Collection[str]) -> None:
@@ -60,7 +60,7 @@ def withdraw(database: Database, run: str, made: Collection[str]) -> None:
             if isinstance(database, SqliteDatabase) and FILE in made and not database.has_others():
                 _remove_file(database, run)
             else:
-                _remove_tables(database, run)
+                database.patiently(lambda: _remove_tables(database, run))
 
 
 def withdraw_abandoned(database: Database) -> None:

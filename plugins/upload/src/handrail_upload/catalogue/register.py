@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import count
 from typing import TYPE_CHECKING
 
 from handrail_upload.catalogue import preparation, publishing, reading, removal
@@ -17,14 +18,27 @@ from handrail_upload.listing import Listing
 if TYPE_CHECKING:
     from typing import Self
 
+    from handrail_upload.catalogue.postgres import OnStatus
 
-def open_catalogue(url: str, *, timeout: float = 10.0) -> Catalogue:
+
+def open_catalogue(
+    url: str,
+    *,
+    timeout: float = 10.0,
+    known: bool = False,
+    on_status: OnStatus = lambda status: None,
+) -> Catalogue:
     """Return the catalogue at `url`; nothing is created, and it connects on first use.
+
+    A server that has answered before, and does not any more, is waited for.
 
     Args:
         url: A path such as `photos.db`, `sqlite:///srv/photos.db`, or
             `postgresql://user@host/database` with options of libpq.
         timeout: Seconds to wait for a lock of another process, and for a server to answer.
+        known: Whether it has answered before, maybe to another process.
+        on_status: Called with what it waits for, such as `retrying 2, for up to 74 s: the catalogue
+            cannot be reached: ...`; with None once it goes on.
 
     Raises:
         CatalogueError: The URL cannot be that of a catalogue, or contains a password.
@@ -34,7 +48,7 @@ def open_catalogue(url: str, *, timeout: float = 10.0) -> Catalogue:
         return Catalogue(SqliteDatabase(address, timeout))
     from handrail_upload.catalogue.postgres import PostgresDatabase  # noqa: PLC0415 - a server
 
-    return Catalogue(PostgresDatabase(address, timeout))
+    return Catalogue(PostgresDatabase(address, timeout, known=known, on_status=on_status))
 
 
 class Catalogue:
@@ -137,9 +151,20 @@ class Catalogue:
             CatalogueError: The rows cannot be stored; nothing was changed.
         """
         self._ready()
-        return publishing.publish(self._database, run, collection, listing)
+        attempts = count()
 
-    def remove(self, run: str, passing_on: Iterable[tuple[str, str]] = ()) -> Removed:
+        def publish() -> Published:
+            again = next(attempts)
+            published = publishing.publish(self._database, run, collection, listing)
+            # An attempt whose connection broke may have been committed.
+            unknown = again and published == Published()
+            return (unknown and reading.published(self._database, run)) or published
+
+        return self._database.patiently(publish)
+
+    def remove(
+        self, run: str, passing_on: Callable[[], Iterable[tuple[str, str]]] = tuple
+    ) -> Removed:
         """Remove everything that `run` has published.
 
         Changed rows get their former values back, unless another run has changed them since: then
@@ -147,8 +172,8 @@ class Catalogue:
 
         Args:
             run: The run.
-            passing_on: Keys of files that stay, each with the run that relies on it; their rows,
-                and those of their units, become rows of that run.
+            passing_on: Returns the keys of files that stay, each with the run that relies on it;
+                their rows, and those of their units, become rows of that run.
 
         Raises:
             CatalogueError: The removal failed; published rows are unchanged.
@@ -156,7 +181,9 @@ class Catalogue:
         if not self._exists():
             return Removed()
         try:
-            return removal.remove(self._database, run, passing_on)
+            return self._database.patiently(
+                lambda: removal.remove(self._database, run, passing_on())
+            )
         except TablesGoneError:
             self._checked = False
             if self._exists():
@@ -171,7 +198,9 @@ class Catalogue:
         Raises:
             CatalogueError: The catalogue cannot be read, or that took too long.
         """
-        return reading.published(self._database, run) if self._exists() else None
+        if not self._exists():
+            return None
+        return self._database.patiently(lambda: reading.published(self._database, run))
 
     def units_of(self, run: str) -> Iterator[CatalogueUnit]:
         """Return the data units with values of `run`, without those that others changed since."""

@@ -96,15 +96,15 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         undoing = context.begin_undo()
         catalogues, made, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
-            with open_catalogue(each.url) as catalogue:
-                passing_on = () if undoing is None else undoing.passing_on()
+            with open_catalogue(each.url, known=True, on_status=context.set_status) as catalogue:
+                passing_on = tuple if undoing is None else undoing.passing_on
                 removed = catalogue.remove(each.run, passing_on)
                 catalogue.withdraw_abandoned()
             units = removed.units_removed + removed.units_restored
             summary = f"{count_text(units, 'unit')} taken out of {catalogue.shown}"
             context.log("undone", {"summary": summary})
         for each in made:
-            with open_catalogue(each.url) as catalogue:
+            with open_catalogue(each.url, known=True, on_status=context.set_status) as catalogue:
                 catalogue.withdraw(each.run, each.made)
         notes.check()
 

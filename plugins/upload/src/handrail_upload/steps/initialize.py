@@ -90,7 +90,9 @@ class InitializeStep(BaseStep[UploadContext]):
         recorded = read_setup(result.rollback_data, context.site)
         try:
             for made in recorded.catalogues:
-                with open_catalogue(made.url) as catalogue:
+                with open_catalogue(
+                    made.url, known=True, on_status=context.set_status
+                ) as catalogue:
                     catalogue.withdraw(made.run, made.made)
         finally:
             _leave_target(recorded, context.options.retries)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail.errors import LeaseLostError, NotFoundError
 from handrail.journal import ChunkHolder, ItemNoteChange
 from handrail.journal.backend import encode, item_note
-from handrail_postgres.session import Session
+from handrail_postgres.session import Session, patiently
 from handrail_postgres.statements import (
     CHUNK_EXPEL,
     CHUNK_FORBID,
@@ -25,6 +25,9 @@ from handrail_postgres.statements import (
 
 if TYPE_CHECKING:
     from handrail.executors import AttemptId, Note
+    from handrail.journal.backend import Connection
+
+T = TypeVar("T")
 
 _NAME = "handrail "  # What the label of a worker follows, in pg_stat_activity.
 _SERIALS = 32  # Bits of a token for its number; above them is the fence of the run.
@@ -150,12 +153,20 @@ class PostgresChunkFences:
 
     def __init__(self, session: Callable[[], Session], number: int) -> None:
         self._session = session
-        with self._session().using() as connection:
-            row = connection.execute(FENCE, (number,)).fetchone()
+        row = self._ask(lambda of: of.execute(FENCE, (number,)).fetchone())
         if row is None:
             raise NotFoundError(f"there is no run {number}")
         self._fence: int = row[0]
         self._serials = itertools.count(1)
+
+    def _ask(self, ask: Callable[[Connection], T]) -> T:
+        """Return what `ask` returns; each statement is harmless to repeat."""
+
+        def once() -> T:
+            with self._session().using() as connection:
+                return ask(connection)
+
+        return patiently(once)
 
     def token(self) -> int:
         """Return a number that allows one attempt to begin; each is greater than all before it."""
@@ -167,8 +178,8 @@ class PostgresChunkFences:
         Raises:
             JournalError: The journal cannot be written.
         """
-        with self._session().using() as connection:
-            connection.execute(CHUNK_FORBID, {**attempt._asdict(), "token": self.token()})
+        values = {**attempt._asdict(), "token": self.token()}
+        self._ask(lambda of: of.execute(CHUNK_FORBID, values))
 
     def is_free(self, attempt: AttemptId) -> bool:
         """Return whether nobody has the lock of the chunk.
@@ -176,8 +187,7 @@ class PostgresChunkFences:
         Raises:
             JournalError: The journal cannot be read.
         """
-        with self._session().using() as connection:
-            found = connection.execute(CHUNK_IS_FREE, (lock_of(attempt),)).fetchone()
+        found = self._ask(lambda of: of.execute(CHUNK_IS_FREE, (lock_of(attempt),)).fetchone())
         return bool(found == (True,))
 
     def holders(self, attempts: Collection[AttemptId]) -> Mapping[AttemptId, ChunkHolder]:
@@ -187,8 +197,7 @@ class PostgresChunkFences:
             JournalError: The journal cannot be read.
         """
         by_lock = {lock_of(each): each for each in attempts}
-        with self._session().using() as connection:
-            found = list(connection.execute(CHUNK_HOLDERS, (list(by_lock),)))
+        found = self._ask(lambda of: list(of.execute(CHUNK_HOLDERS, (list(by_lock),))))
         return {
             by_lock[lock]: ChunkHolder(label=name.removeprefix(_NAME), silent=silent)
             for lock, name, silent in found
@@ -200,8 +209,7 @@ class PostgresChunkFences:
         Raises:
             JournalError: The journal cannot be used, or does not let this user do so.
         """
-        with self._session().using() as connection:
-            connection.execute(CHUNK_EXPEL, (lock_of(attempt),))
+        self._ask(lambda of: of.execute(CHUNK_EXPEL, (lock_of(attempt),)))
 
     def close(self) -> None:
         """Disconnect. Calling it twice is harmless."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # Ways out by the first characters of an error's SQLSTATE.
 _WAYS_OUT = {
     "": "check with psql and the same URL that the server is running and reachable",
-    "08": "the connection was lost; what was not committed is undone",
+    "08": "the connection was lost; what was committed is safe",
     "25006": "this server only reads; name the one that writes",
     "28": "check the user and its password: PGPASSWORD, or ~/.pgpass",
     "3D000": "make the database first: createdb, or name another one in the URL",
@@ -25,11 +25,22 @@ _WAYS_OUT = {
 }
 
 
-def journal_error(error: psycopg.Error, shown: str) -> JournalError:
-    """Return the JournalError for an error of the journal at `shown`."""
+class UnreachableError(JournalError):
+    """The connection broke, or could not be made; a transaction may have been committed."""
+
+
+def journal_error(error: psycopg.Error, shown: str, *, lost: bool) -> JournalError:
+    """Return the JournalError for an error of the journal at `shown`.
+
+    Args:
+        error: The error of the driver.
+        shown: The URL of the journal.
+        lost: Whether another connection may do what this one could not.
+    """
     diagnosis = error.diag
     words = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
     message = "; ".join(word for word in words if word) or str(error)
     state = error.sqlstate or ""
     way_out = _WAYS_OUT.get(state) or _WAYS_OUT.get(state[:2], "")
-    return JournalError(f"the journal {shown}: {' '.join(message.split())}", ways_out=(way_out,))
+    kind = UnreachableError if lost else JournalError
+    return kind(f"the journal {shown}: {' '.join(message.split())}", ways_out=(way_out,))

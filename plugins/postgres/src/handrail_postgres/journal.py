@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from handrail.errors import JournalError
@@ -23,11 +24,12 @@ from handrail.journal.backend import (
     write_rows,
 )
 from handrail_postgres.chunks import PostgresChunkFences, PostgresChunkSession
-from handrail_postgres.claims import claim, holder_of
+from handrail_postgres.claims import claim, holder_of, lock
+from handrail_postgres.failures import UnreachableError
 from handrail_postgres.owned import PostgresOwnedRun
 from handrail_postgres.schema import MIGRATIONS, make_tables
-from handrail_postgres.session import Session, without_options
-from handrail_postgres.statements import LOCK, LOCK_CLASS, LOCK_FOR_NOW, SQL, lock_number
+from handrail_postgres.session import Session, patiently, without_options
+from handrail_postgres.statements import LOCK_CLASS, LOCK_FOR_NOW, RUN_OF, SQL, lock_number
 from handrail_postgres.values import read_value
 
 if TYPE_CHECKING:
@@ -113,22 +115,47 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
             "owner": this_process(lease=self._lease).to_json(),
             "lease": self._lease,
         }
-        session = Session(self._url)
-        try:
-            with session.transaction() as connection:
-                row: Any = connection.execute(statement, values).fetchone()
-                number = run_number(row[0])
-                lock = connection.execute(LOCK, (self._locks, lock_number(number))).fetchone()
-                if lock != (True,):
-                    raise JournalError(f"the number {number} of the new run is locked")
-                rows = rows_of(number, (changes,), new.uid)
-                ours = {"run": number, "fence": 1, "lease": self._lease}
-                change_run(connection, SQL, rows, ours)
-                write_rows(connection, SQL, rows)
-        except BaseException:
-            session.close()
-            raise
-        return self._own_with(session, Claimed(number=number, uid=new.uid, fence=1))
+
+        def insert(session: Session, former: int | None) -> Claimed:
+            try:
+                number = self._insert(session, statement, values, new.uid, changes)
+            except UnreachableError:
+                raise
+            except JournalError:
+                found = None if former is None else self._inserted(session, new.uid, former)
+                if found is None:
+                    raise
+                number = found
+            return Claimed(number=number, uid=new.uid, fence=1)
+
+        return self._owning(insert)
+
+    def _insert(
+        self,
+        session: Session,
+        statement: str,
+        values: Mapping[str, Any],
+        uid: str,
+        changes: Sequence[Change],
+    ) -> int:
+        with session.transaction() as connection:
+            row: Any = connection.execute(statement, values).fetchone()
+            number = run_number(row[0])
+            if not lock(connection, self._locks, number):
+                raise JournalError(f"the number {number} of the new run is locked")
+            rows = rows_of(number, (changes,), uid)
+            ours = {"run": number, "fence": 1, "lease": self._lease}
+            change_run(connection, SQL, rows, ours)
+            write_rows(connection, SQL, rows)
+        return number
+
+    def _inserted(self, session: Session, uid: str, former: int) -> int | None:
+        """Return the number of a run that was added though the answer was lost, and lock it."""
+        with session.using() as connection:
+            row = connection.execute(RUN_OF, (uid,)).fetchone()
+            if row is None or not lock(connection, self._locks, run_number(row[0]), former):
+                return None
+        return run_number(row[0])
 
     def claim(self, number: int, *, take_over: bool = False) -> PostgresOwnedRun:
         """Make this process the owner of a run; a closed run is reopened.
@@ -142,16 +169,39 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
             RunHeldError: The run belongs to another process that is, or may be, alive.
             JournalError: The claim could not be written.
         """
-        session = Session(self._url)
-        try:
-            claimed = claim(session, self._locks, number, take_over=take_over, lease=self._lease)
-        except BaseException:
-            session.close()
-            raise
-        return self._own_with(session, claimed)
 
-    def _reading(self) -> AbstractContextManager[Connection]:
-        return self._reader_session().snapshot()
+        def take(session: Session, former: int | None) -> Claimed:
+            locks, lease = self._locks, self._lease
+            return claim(session, locks, number, take_over=take_over, lease=lease, former=former)
+
+        return self._owning(take)
+
+    def _owning(self, become: Callable[[Session, int | None], Claimed]) -> PostgresOwnedRun:
+        """Return the run that a new session owns.
+
+        Args:
+            become: Makes a session the owner. If its connection breaks, it is called again with
+                another one, and with the backend of the one before.
+        """
+        former: list[int] = []
+
+        def own() -> PostgresOwnedRun:
+            session = Session(self._url)
+            try:
+                claimed = become(session, former[-1] if former else None)
+            except BaseException:
+                former.append(session.backend)
+                session.close()
+                raise
+            connect = partial(Session, self._url)
+            return PostgresOwnedRun(session, claimed, self._lease, connect, self._locks)
+
+        return self._own(patiently(own))
+
+    @contextmanager
+    def _reading(self) -> Generator[Connection, None, None]:
+        with ExitStack() as stack:
+            yield patiently(lambda: stack.enter_context(self._reader_session().snapshot()))
 
     def stamp(self) -> str:
         """Return a text that is another one after each commit, of whichever database of the server.
@@ -168,7 +218,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         Raises:
             JournalError: There is no such value, or it cannot be read.
         """
-        return read_value(self._reader_session(), number, name)
+        return patiently(lambda: read_value(self._reader_session(), number, name))
 
     def chunk_session(self, label: str) -> PostgresChunkSession:
         """Return a connection for a worker; it does not end with the journal.
@@ -196,7 +246,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         Raises:
             NotFoundError: There is no such run.
         """
-        return holder_of(self._reader_session(), self._locks, number)
+        return patiently(lambda: holder_of(self._reader_session(), self._locks, number))
 
     def prune(self, older_than: timedelta) -> list[int]:
         """Delete closed runs that ended longer ago than `older_than`; return their numbers.
@@ -246,18 +296,14 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         release: Callable[[int], bool] | None = None,
     ) -> bool:
         with session.transaction() as connection:
-            lock = connection.execute(LOCK_FOR_NOW, (self._locks, lock_number(number))).fetchone()
-            if lock != (True,):
+            free = connection.execute(LOCK_FOR_NOW, (self._locks, lock_number(number))).fetchone()
+            if free != (True,):
                 return False
             if release is not None:
                 still = connection.execute(SQL.still_prunable, (older_than, number)).fetchone()
                 if still is None or not release(number):
                     return False
             return connection.execute(SQL.prune, (older_than, number)).rowcount == 1
-
-    def _own_with(self, session: Session, claimed: Claimed) -> PostgresOwnedRun:
-        run = PostgresOwnedRun(session, claimed, self._lease, self._reader_session)
-        return self._own(run)
 
     def _reader_session(self) -> Session:
         # This session has no lock, so it can be replaced by a new one.

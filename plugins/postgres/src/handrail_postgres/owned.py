@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from handrail.errors import JournalError
 from handrail.journal.backend import (
@@ -18,32 +19,56 @@ from handrail.journal.backend import (
     write_observations,
     write_rows,
 )
-from handrail_postgres.statements import SQL, UNLOCK
+from handrail_postgres.claims import lock
+from handrail_postgres.failures import UnreachableError
+from handrail_postgres.session import patiently
+from handrail_postgres.statements import SQL, TRANSACTION, UNLOCK, WRITTEN_BY
 from handrail_postgres.values import insert_value, written
 
 if TYPE_CHECKING:
     from handrail.journal import Change, ObservationChange
+    from handrail.journal.backend import Connection
     from handrail_postgres.session import Session
+
+T = TypeVar("T")
 
 
 class PostgresOwnedRun(SqlOwnedRun):
-    """A claimed run and the session that has its lock; a lost session is never replaced.
+    """A claimed run and the session that has its lock.
+
+    If the session is lost, another one takes the lock, unless the run was claimed meanwhile. It
+    also tells whether a transaction was committed whose answer was lost: the row of the run, which
+    only its owner writes, has the number of the transaction that has written it last.
 
     Args:
         session: The session, which is closed when the run is released.
         claimed: The result of the claim.
         lease: Length of the lease, in seconds.
-        other: Returns another session, to read the run after its own session was lost.
+        connect: Returns a new session.
+        locks: The number that all locks of this journal share.
     """
 
     def __init__(
-        self, session: Session, claimed: Claimed, lease: float, other: Callable[[], Session]
+        self,
+        session: Session,
+        claimed: Claimed,
+        lease: float,
+        connect: Callable[[], Session],
+        locks: int,
     ) -> None:
+        self._connect = connect
+        self._locks = locks
+        self._session_turn = threading.RLock()
+        # The transaction that has last written the row of the run, and one that may have.
+        self._written: str | None = None
+        self._in_doubt: str | None = None
+        self._use(session)
+        super().__init__(claimed, lease, {"lease": lease})
+
+    def _use(self, session: Session) -> None:
         self._session = session
         # One that is closed may be dropped without being released.
         weakref.finalize(self, session.close).atexit = False
-        self._other = other
-        super().__init__(claimed, lease, {"lease": lease})
 
     @property
     def lock_descriptor(self) -> int | None:
@@ -60,9 +85,12 @@ class PostgresOwnedRun(SqlOwnedRun):
             JournalError: It could not be written, for example because the run was taken over.
         """
         content = written(write)
-        with self._session.transaction() as connection:
+
+        def store(connection: Connection) -> dict[str, Any]:
             change_run(connection, SQL, rows_of(self.number, ()), self._ours)
             return insert_value(connection, self.number, stem, suffix, content)
+
+        return self._durably(store)
 
     def observe(self, changes: Sequence[ObservationChange]) -> None:
         """Write what steps said in a commit of their own; see `WritesObservations`.
@@ -71,9 +99,13 @@ class PostgresOwnedRun(SqlOwnedRun):
             LeaseLostError: The run was taken over, or is closed.
             JournalError: It could not be written, for example by a forked child.
         """
-        with self._session.transaction() as connection:
+
+        def write(connection: Connection) -> None:
             connection.execute("SET LOCAL synchronous_commit = off")
             write_observations(connection, SQL, changes, self.uid, self._ours)
+
+        # They replace each other, so they may be written twice.
+        self._durably(write, writes_run=False)
 
     def _let_go(self, *, note: bool) -> None:
         with suppress(JournalError), self._session.using() as connection:
@@ -85,33 +117,105 @@ class PostgresOwnedRun(SqlOwnedRun):
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
         rows = rows_of(self.number, batches, self.uid)
-        try:
-            with self._session.batch() as connection:
-                change_run(connection, SQL, rows, self._ours)
-                write_rows(connection, SQL, rows)
-                count_rows(connection, SQL, rows, self._ours)
-        except JournalError as error:
-            if self._session.lost:
-                raise self._without_lock(error) from error
-            raise
+
+        def write(connection: Connection) -> None:
+            change_run(connection, SQL, rows, self._ours)
+            write_rows(connection, SQL, rows)
+            count_rows(connection, SQL, rows, self._ours)
+
+        self._durably(write)
         if rows.outcome is not None:
             self._end()
 
     def _renew(self) -> bool:
+        if not self._session_turn.acquire(blocking=False):
+            return True  # A commit renews it, too.
         try:
-            with self._session.using() as connection:
-                if not self._open:
-                    return False
-                return connection.execute(SQL.renew, self._ours).fetchone() is not None
+            if not self._open:
+                return False
+            if self._session.lost:
+                self._retake()
+            found = self._attempt(lambda of: of.execute(SQL.renew, self._ours).fetchone())
+            return found is not None
+        except UnreachableError:
+            return True  # Tried again at the next renewal, or write.
         except JournalError:
-            return not self._session.lost  # The next write reports the error.
+            return False  # The next write reports the error.
+        finally:
+            self._session_turn.release()
 
-    def _without_lock(self, error: JournalError) -> JournalError:
-        with suppress(JournalError), self._other().using() as connection:
-            found = connection.execute(SQL.state, self._ours).fetchone()
-            if found is None or found[0] != self._claimed.fence:
-                return lost_error(self.number, self._claimed.fence, found)
-        return JournalError(
-            f"{error.message}; the lock on run {self.number} went with the connection",
-            ways_out=(f"handrail resume {self.number}, or handrail rollback {self.number}",),
-        )
+    def _durably(self, work: Callable[[Connection], T], *, writes_run: bool = True) -> T:
+        """Return the result of `work`, once its transaction is known to be committed.
+
+        Args:
+            work: Called with a connection within a transaction; again if that came to nothing.
+            writes_run: Whether it writes the row of the run; otherwise it is harmless to repeat.
+
+        Raises:
+            LeaseLostError: The run was taken over meanwhile, or is closed.
+            JournalError: It was not committed, or that is not known.
+        """
+        self._session.refuse_fork()
+        result: list[T] = []
+
+        def keeping(connection: Connection) -> T:
+            result[:] = [work(connection)]
+            return result[0]
+
+        with self._session_turn:
+            while True:
+                # Without a result it was a renewal that was committed.
+                if self._session.lost and self._retake_patiently() and result:
+                    return result[0]
+                try:
+                    return self._attempt(keeping, writes_run=writes_run)
+                except UnreachableError:
+                    continue
+
+    def _attempt(self, work: Callable[[Connection], T], *, writes_run: bool = True) -> T:
+        self._in_doubt = None
+        with self._session.batch() as connection:
+            asked = connection.execute(TRANSACTION)
+            result = work(connection)
+            number: str = asked.fetchone()[0]
+            # From here on the commit may be under way.
+            self._in_doubt = number if writes_run else None
+        self._written = self._in_doubt or self._written
+        return result
+
+    def _retake_patiently(self) -> bool:
+        try:
+            return patiently(self._retake, self._interruptible)
+        except KeyboardInterrupt as error:
+            message = f"the wait for the journal {self._session.shown} was interrupted"
+            raise JournalError(message) from error
+
+    def _retake(self) -> bool:
+        """Take the lock on a new connection; return whether what is in doubt was committed.
+
+        Raises:
+            LeaseLostError: The run was taken over meanwhile.
+            UnreachableError: The server cannot be reached, or another process looks at the run.
+            JournalError: Commits of this process are gone.
+        """
+        session = self._connect()
+        try:
+            with session.using() as connection:
+                free = lock(connection, self._locks, self.number, self._session.backend)
+                row = connection.execute(WRITTEN_BY, (self.number,)).fetchone()
+            if row is None or row[0] != self._claimed.fence:
+                raise lost_error(self.number, self._claimed.fence, row and row[:3])
+            if not free:
+                raise UnreachableError(f"run {self.number} in {session.shown} is locked by another")
+            if row[3] != self._in_doubt and self._written not in (None, row[3]):
+                raise JournalError(
+                    f"the journal {session.shown} does not have what this process has written last "
+                    f"of run {self.number}: has an older copy taken its place?"
+                )
+        except BaseException:
+            session.close()
+            raise
+        self._use(session)
+        committed: bool = self._in_doubt == row[3]
+        self._written = row[3]
+        return committed

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
+import time
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import psycopg
 from psycopg import conninfo
 
 from handrail.errors import JournalError, JournalUrlError
-from handrail_postgres.failures import journal_error
+from handrail_postgres.failures import UnreachableError, journal_error
+from handrail_postgres.reconnecting import IN_ALL, is_end, may_come_back, pauses
 
 if TYPE_CHECKING:
     from handrail.journal.backend import Connection
 
+T = TypeVar("T")
+
+_log = logging.getLogger("handrail_postgres")
+_SAID_AFTER = 1.0  # Seconds: a connection that is made again at once is nobody's concern.
 _OLDEST = 14  # pg_terminate_backend that waits
 
 # Connection parameters; those in the URL take precedence.
@@ -59,6 +67,39 @@ def _options(url: str) -> dict[str, Any]:
         ) from error
 
 
+def patiently(
+    work: Callable[[], T], wait: Callable[[Callable[[], None]], None] = lambda pause: pause()
+) -> T:
+    """Return the result of `work`, which is done again while the server cannot be reached.
+
+    Args:
+        work: What to do; it is harmless to repeat, and connects again by itself.
+        wait: Called with a function that waits for a while.
+
+    Raises:
+        JournalError: The server stayed away, or it failed in another way.
+    """
+    told = False
+    for pause, left in pauses():
+        try:
+            return work()
+        except UnreachableError as error:
+            if not told and left < IN_ALL - _SAID_AFTER:
+                told = True
+                _log.warning("%s; trying again for up to %.0f s", error.message, left)
+        wait(partial(_sleep, pause))
+    try:
+        return work()
+    except UnreachableError as error:
+        message = f"{error.message} (no answer for {IN_ALL:.0f} s)"
+        raise JournalError(message, ways_out=error.ways_out) from error.__cause__
+
+
+def _sleep(seconds: float) -> None:
+    # In Python: a signal is told from the engine's by the functions that are being called.
+    time.sleep(seconds)
+
+
 class Session:
     """One connection, used by threads in turn; a lost connection is never replaced.
 
@@ -67,7 +108,8 @@ class Session:
 
     Raises:
         JournalUrlError: The URL is not valid.
-        JournalError: The database cannot be reached.
+        UnreachableError: The database cannot be reached, and may be soon.
+        JournalError: The database cannot be used.
     """
 
     def __init__(self, url: str) -> None:
@@ -79,7 +121,9 @@ class Session:
             left = {name: value for name, value in _DEFAULTS.items() if name not in given}
             self._connection = psycopg.connect(url, autocommit=True, **left)
         except psycopg.Error as error:
-            raise journal_error(error, self.shown) from error
+            lost = may_come_back(str(error))
+            raise journal_error(error, self.shown, lost=lost) from error
+        self.backend = self._connection.info.backend_pid
         _open.add(self)
         try:
             self._check_version()
@@ -121,20 +165,27 @@ class Session:
         """Return a context manager with the connection; each statement is its own commit.
 
         Raises:
+            UnreachableError: The connection is lost.
             JournalError: A statement in the block failed.
         """
+        self.refuse_fork()
+        with self._turn:
+            try:
+                # The cast is needed because psycopg's stubs accept only literal statements.
+                yield cast("Connection", self._connection)
+            except psycopg.Error as error:
+                if is_end(error.sqlstate):
+                    self._connection.close()
+                raise journal_error(error, self.shown, lost=self.lost) from error
+
+    def refuse_fork(self) -> None:
+        """Raise a JournalError in a forked child, which must not use the connection."""
         if os.getpid() != self._process:
             raise JournalError(
                 f"the journal {self.shown} was opened by the process {self._process}, "
                 "from which this one was forked",
                 ways_out=("open it again in this process",),
             )
-        with self._turn:
-            try:
-                # The cast is needed because psycopg's stubs accept only literal statements.
-                yield cast("Connection", self._connection)
-            except psycopg.Error as error:
-                raise journal_error(error, self.shown) from error
 
     @contextmanager
     def transaction(self) -> Generator[Connection, None, None]:

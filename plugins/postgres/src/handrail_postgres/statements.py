@@ -48,7 +48,7 @@ SQL = Statements(
 )
 OWNER = """
     SELECT fence, owner, coalesce(lease_until < clock_timestamp(), true),
-           extract(epoch FROM clock_timestamp() - lease_until)::float8
+           extract(epoch FROM clock_timestamp() - lease_until)::float8, outcome IS NULL
     FROM handrail_run WHERE id = %s
 """
 
@@ -66,6 +66,14 @@ _LOCKED = """
 """
 LOCKED = f"SELECT count(*) > 0 {_LOCKED}"
 END_SESSION = f"SELECT pg_terminate_backend(pid, 5000) {_LOCKED}"
+
+# Which transaction is this one, and which one has last written the row of a run. Only the owner of
+# a run writes it, and a number that was given to a transaction before a crash may be given again;
+# so this tells better than `pg_xact_status` whether a transaction was committed.
+TRANSACTION = "SELECT CAST(CAST(pg_current_xact_id() AS xid) AS text)"
+WRITTEN_BY = "SELECT fence, outcome, owner, CAST(xmin AS text) FROM handrail_run WHERE id = %s"
+RUN_OF = "SELECT id FROM handrail_run WHERE uid = %s AND fence = 1"
+END_FORMER = f"SELECT pg_terminate_backend(pid, 5000) {_LOCKED} AND pid = %s"
 
 # The lock of a chunk of items has one number, a hash.
 FENCE = "SELECT fence FROM handrail_run WHERE id = %s"

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.backend.fork_guard import process
@@ -186,6 +187,11 @@ class SqlOwnedRun(ABC):
         """Remember that the run is closed; called after that was committed."""
         self._closed = True
         self._renewal.stop()
+
+    @calls_user_code
+    def _interruptible(self, wait: Callable[[], None]) -> None:
+        """Call a function that waits while nothing is being written; Ctrl-C may end it."""
+        wait()
 
     @abstractmethod
     def _commit(self, batches: list[Sequence[Change]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -104,6 +105,16 @@ def test_a_lost_answer_to_a_claim_is_claimed_again(
     owned.write([note(1)])
     assert cutting_line.broken == 1
     assert written(journal) == [1]
+
+
+def test_the_driver_says_nothing_of_a_connection_that_is_made_again(
+    place: str, opened: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only a server that is away for a while is worth a word."""
+    owned = opened(place).open_run(new_run())
+    execute(place, END_ALL)
+    owned.write([note(1)])
+    assert caplog.records == []
 
 
 def test_a_run_that_was_taken_over_meanwhile_is_not_touched(
@@ -233,3 +244,16 @@ def test_a_process_that_lives_here_without_its_connection_keeps_its_run(
             process.kill()
     assert journal.holder(1) is None
     journal.claim(1).release()
+
+
+def test_what_other_processes_inherit_stays_the_connection_with_the_lock(
+    place: str, opened: Callable[..., Any]
+) -> None:
+    """Its number is known elsewhere, for processes that begin later."""
+    journal = opened(place)
+    owned = journal.open_run(new_run())
+    descriptor = owned.lock_descriptor
+    execute(place, END_ALL)
+    owned.write([note(1)])
+    assert owned.lock_descriptor == descriptor
+    assert os.fstat(descriptor).st_ino == os.fstat(owned._session._connection.fileno()).st_ino

@@ -113,13 +113,6 @@ def postgres_url(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for this test alone, which may be stopped and started again."""
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture
 def cutting_line(postgres: PostgresServer) -> Iterator[CuttingLine]:
     """A line to the shared PostgreSQL server that can break."""
     with CuttingLine(postgres.process.port) as line:

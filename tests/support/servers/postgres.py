@@ -68,8 +68,8 @@ def find_user() -> str | None:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Run a server with an empty cluster until the block ends."""
+def running_postgres(*options: str) -> Iterator[PostgresServer]:
+    """Run a server with an empty cluster, and further options, until the block ends."""
     programs, user = find_programs(), find_user()
 
     def accepts_connections(port: int) -> bool:
@@ -89,7 +89,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         data = process.folder / "data"
         process.command = (
             *(programs / "postgres", "-D", data, "-p", process.port),
-            *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", *options),
         )
         process.run(
             *(programs / "initdb", "-D", data, "--username=postgres", "--auth=trust"),

@@ -215,6 +215,7 @@ class PostgresOwnedRun(SqlOwnedRun):
         except BaseException:
             session.close()
             raise
+        session.replace(self._session)
         self._use(session)
         committed: bool = self._in_doubt == row[3]
         self._written = row[3]

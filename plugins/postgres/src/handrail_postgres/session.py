@@ -95,6 +95,23 @@ def patiently(
         raise JournalError(message, ways_out=error.ways_out) from error.__cause__
 
 
+_quiet = threading.local()
+
+
+@contextmanager
+def _quietly() -> Generator[None, None, None]:
+    """Log nothing of what the driver says about a connection that is lost: the error says it."""
+    before = getattr(_quiet, "on", False)
+    _quiet.on = True
+    try:
+        yield
+    finally:
+        _quiet.on = before
+
+
+logging.getLogger("psycopg").addFilter(lambda _record: not getattr(_quiet, "on", False))
+
+
 def _sleep(seconds: float) -> None:
     # In Python: a signal is told from the engine's by the functions that are being called.
     time.sleep(seconds)
@@ -116,6 +133,7 @@ class Session:
         self.shown = without_options(url)
         self._process = os.getpid()
         self._turn = threading.RLock()
+        self._descriptor: int | None = None
         given = _options(url)
         try:
             left = {name: value for name, value in _DEFAULTS.items() if name not in given}
@@ -154,11 +172,21 @@ class Session:
 
     @property
     def descriptor(self) -> int | None:
-        """The descriptor of the connection, or None if it is lost.
+        """A descriptor of the connection, or None if it is lost.
 
         The server keeps the session while any process has it.
         """
-        return None if self._connection.closed else self._connection.fileno()
+        if self._connection.closed:
+            return None
+        if self._descriptor is None:
+            self._descriptor = os.dup(self._connection.fileno())
+        return self._descriptor
+
+    def replace(self, lost: Session) -> None:
+        """Take the number of the descriptor of a lost session, which is known elsewhere."""
+        number, lost._descriptor = lost._descriptor, None
+        if number is not None:
+            self._descriptor = os.dup2(self._connection.fileno(), number, inheritable=False)
 
     @contextmanager
     def using(self) -> Generator[Connection, None, None]:
@@ -195,7 +223,7 @@ class Session:
             JournalError: The journal cannot be written. Nothing was changed, unless the connection
                 was lost during the commit.
         """
-        with self.using() as connection, self._connection.transaction():
+        with self.using() as connection, _quietly(), self._connection.transaction():
             yield connection
 
     @contextmanager
@@ -226,7 +254,7 @@ class Session:
         Raises:
             JournalError: See `using`.
         """
-        with self.using() as connection, self._connection.pipeline():
+        with self.using() as connection, _quietly(), self._connection.pipeline():
             yield connection
 
     def close(self) -> None:
@@ -234,12 +262,17 @@ class Session:
         if os.getpid() == self._process:
             with self._turn:
                 self._connection.close()
+                number, self._descriptor = self._descriptor, None
+                if number is not None:
+                    os.close(number)
 
     def forget(self) -> None:
         """Detach a forked child from the connection of its parent."""
         with suppress(psycopg.Error):
             nothing = os.open(os.devnull, os.O_RDWR)
-            # Keep the descriptor's number occupied: the driver still uses it.
+            # Keep the numbers occupied: the driver still uses its own.
+            if self._descriptor is not None:
+                os.dup2(nothing, self._descriptor, inheritable=False)
             os.dup2(nothing, self._connection.fileno(), inheritable=False)
             os.close(nothing)
 

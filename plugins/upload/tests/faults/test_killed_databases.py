@@ -15,12 +15,13 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from servers.postgres import PostgresServer
+from servers.postgres import PostgresServer, running_postgres
 
 psycopg = pytest.importorskip("psycopg")
 
@@ -44,6 +45,7 @@ class Reader(threading.Thread):
     def __init__(self, scene: Any) -> None:
         super().__init__(daemon=True)
         self.scene = scene
+        self._objects = Objects(scene)
         self.looks = self.rows = 0
         self.dangling: list[Any] = []
         self._over = threading.Event()
@@ -64,7 +66,7 @@ class Reader(threading.Thread):
     def _look(self) -> None:
         with self.scene.catalogue.connect() as connection:
             before = set(connection.execute(ROWS))
-            there = objects_of(self.scene)
+            there = self._objects.locations()
             after = before & set(connection.execute(ROWS))
         self.looks += 1
         self.rows += len(before)
@@ -101,9 +103,18 @@ class Trouble(threading.Thread):
                 self.kills["backends"] += connection.execute(END_ALL).rowcount
 
 
-def objects_of(scene: Any) -> set[str]:
-    """Return the locations of all objects but those of Handrail itself."""
-    return {f"s3://{scene.place.name}/{key}" for key in scene.place.stamps()}
+class Objects:
+    """The bucket of a scene, with one client for all looks; another thread needs its own."""
+
+    def __init__(self, scene: Any) -> None:
+        self._bucket = scene.place.name
+        self._client = scene.place.server.client()
+
+    def locations(self) -> set[str]:
+        """Return the locations of all objects but those of Handrail itself."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        keys = (found["Key"] for page in pages for found in page.get("Contents", ()))
+        return {f"s3://{self._bucket}/{key}" for key in keys if "/.handrail-target/" not in key}
 
 
 @dataclass
@@ -173,20 +184,27 @@ class Trial:
         with self.scene.catalogue.connect() as connection:
             ((there,),) = connection.execute("SELECT to_regclass('handrail_data_file')")
             rows = [place for _, place in connection.execute(ROWS)] if there else []
-        stored = [place for place in objects_of(self.scene) if "/others/" not in place]
+        stored = [place for place in Objects(self.scene).locations() if "/others/" not in place]
         for places in (rows, stored):
             assert Counter(place.split("/")[-2] for place in places) == self.kept
 
 
+@pytest.fixture
+def hasty_postgres() -> Iterator[PostgresServer]:
+    """A server whose commits survive its own end, but not that of the machine."""
+    with running_postgres("-c", "fsync=off") as server:
+        yield server
+
+
 @pytest.mark.parametrize("scene", ["radosgw-postgres"], indirect=True)
 def test_no_row_ever_points_at_nothing(
-    scene: Any, own_postgres: PostgresServer, tmp_path: Path
+    scene: Any, hasty_postgres: PostgresServer, tmp_path: Path
 ) -> None:
     """Every upload completes, or is finished or undone after it was killed."""
     seed = int(os.environ.get("HANDRAIL_SEED", random.SystemRandom().randrange(10**6)))
-    scene.catalogue.url = own_postgres.database()
-    journals = (str(tmp_path / "runs.db"), own_postgres.database())
-    trial = Trial(scene, own_postgres, random.Random(seed))
+    scene.catalogue.url = hasty_postgres.database()
+    journals = (str(tmp_path / "runs.db"), hasty_postgres.database())
+    trial = Trial(scene, hasty_postgres, random.Random(seed))
     with Reader(scene) as reader:
         for number in range(ROUNDS):
             trial.round(f"round-{number:04}", journals[number % 2])

@@ -117,6 +117,19 @@ def test_the_driver_says_nothing_of_a_connection_that_is_made_again(
     assert caplog.records == []
 
 
+def test_a_read_that_is_broken_off_is_read_again(
+    place: str, cutting_line: CuttingLine, opened: Callable[..., Any]
+) -> None:
+    """In the middle, after its snapshot was taken."""
+    journal = opened(cutting_line.url(place))
+    journal.open_run(new_run(), [note(1)]).release()
+    cuts = count()
+    # What a statement with one row answers.
+    cutting_line.answer, cutting_line.cuts = b"SELECT 1\0", lambda _number: not next(cuts)
+    assert written(journal) == [1]
+    assert cutting_line.broken == 1
+
+
 def test_a_run_that_was_taken_over_meanwhile_is_not_touched(
     place: str, cutting_line: CuttingLine, opened: Callable[..., Any]
 ) -> None:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from handrail.errors import JournalError
 from handrail.journal.backend import (
@@ -35,6 +35,9 @@ from handrail_postgres.values import read_value
 if TYPE_CHECKING:
     from handrail.journal import Change, Holder, Journal, NewRun
     from handrail.journal.backend import Connection
+
+
+T = TypeVar("T")
 
 
 class PostgresJournal(SqlJournal[PostgresOwnedRun]):
@@ -311,6 +314,22 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
             if self._session.lost and self._open:
                 self._session = Session(self._url)
             return self._session
+
+
+def _repeated(read: Callable[..., T]) -> Callable[..., T]:
+    @wraps(read)
+    def patient(*arguments: Any, **options: Any) -> T:
+        return patiently(partial(read, *arguments, **options))
+
+    return patient
+
+
+# What only reads is read again if the connection breaks meanwhile.
+for _name in (
+    *("runs", "find_runs", "children", "count_children", "durations", "read", "reliance"),
+    *("item_notes", "chunk_counts", "check_run"),
+):
+    setattr(PostgresJournal, _name, _repeated(getattr(PostgresJournal, _name)))
 
 
 def open_journal(url: str) -> Journal:

@@ -18,7 +18,7 @@ from psycopg import conninfo
 
 from handrail.errors import JournalError, JournalUrlError
 from handrail_postgres.failures import UnreachableError, journal_error
-from handrail_postgres.reconnecting import IN_ALL, is_end, may_come_back, pauses
+from handrail_postgres.reconnecting import IN_ALL, SAID_AFTER, is_end, may_come_back, pauses
 
 if TYPE_CHECKING:
     from handrail.journal.backend import Connection
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logging.getLogger("handrail_postgres")
-_SAID_AFTER = 1.0  # Seconds: a connection that is made again at once is nobody's concern.
 _OLDEST = 14  # pg_terminate_backend that waits
 
 # Connection parameters; those in the URL take precedence.
@@ -84,7 +83,7 @@ def patiently(
         try:
             return work()
         except UnreachableError as error:
-            if not told and left < IN_ALL - _SAID_AFTER:
+            if not told and left < IN_ALL - SAID_AFTER:
                 told = True
                 _log.warning("%s; trying again for up to %.0f s", error.message, left)
         wait(partial(_sleep, pause))
@@ -134,6 +133,7 @@ class Session:
         self._process = os.getpid()
         self._turn = threading.RLock()
         self._descriptor: int | None = None
+        self._uses = 0
         given = _options(url)
         try:
             left = {name: value for name, value in _DEFAULTS.items() if name not in given}
@@ -198,13 +198,22 @@ class Session:
         """
         self.refuse_fork()
         with self._turn:
+            self._uses += 1
             try:
                 # The cast is needed because psycopg's stubs accept only literal statements.
                 yield cast("Connection", self._connection)
             except psycopg.Error as error:
-                if is_end(error.sqlstate):
+                if is_end(error.sqlstate) or (self._uses == 1 and not self._is_idle()):
                     self._connection.close()
                 raise journal_error(error, self.shown, lost=self.lost) from error
+            finally:
+                self._uses -= 1
+
+    def _is_idle(self) -> bool:
+        """Return whether the connection can be used for something new."""
+        info = self._connection.info
+        off = info.pipeline_status == psycopg.pq.PipelineStatus.OFF
+        return off and info.transaction_status == psycopg.pq.TransactionStatus.IDLE
 
     def refuse_fork(self) -> None:
         """Raise a JournalError in a forked child, which must not use the connection."""

@@ -22,7 +22,7 @@ from handrail_upload.catalogue.database import (
     UnreachableError,
     Values,
 )
-from handrail_upload.catalogue.reconnecting import IN_ALL, is_end, may_come_back, pauses
+from handrail_upload.catalogue.reconnecting import IN_ALL, SAID_AFTER, is_end, may_come_back, pauses
 from handrail_upload.errors import CatalogueError
 from handrail_upload.listing import Listing
 
@@ -121,10 +121,11 @@ class PostgresDatabase(Database):
                     _answers[self._url] = False
                     message = f"{error.message} (no answer for {IN_ALL:.0f} s)"
                     raise CatalogueError(message, ways_out=error.ways_out) from error.__cause__
-                self._on_status(
-                    f"retrying {number + 1}, for up to {left:.0f} s: "
-                    f"the catalogue cannot be reached: {error.reason}"
-                )
+                if left < IN_ALL - SAID_AFTER:
+                    self._on_status(
+                        f"retrying {number + 1}, for up to {left:.0f} s: "
+                        f"the catalogue cannot be reached: {error.reason}"
+                    )
                 time.sleep(pause)
             else:
                 if number:

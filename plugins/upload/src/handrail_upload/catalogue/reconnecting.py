@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 IN_ALL = 75.0  # Seconds until a server counts as gone; a restart may take 30.
+SAID_AFTER = 1.0  # A connection that is made again before is nobody's concern.
 _FIRST = 0.1
 _LONGEST = 5.0
 

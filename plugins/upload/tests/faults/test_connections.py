@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -148,3 +151,48 @@ def test_ctrl_c_ends_the_wait(own_scene, own_postgres, tools):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode in (130, 5)
+
+
+IMPATIENT = """
+import runpy, sys
+from handrail_postgres import reconnecting
+
+reconnecting.IN_ALL = 1.0
+sys.argv[0] = "handrail"
+runpy.run_module("handrail", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+def test_the_way_out_of_a_lost_journal_can_be_gone(scene, own_postgres, way):
+    """The journal is away for longer than it is waited for: the command that is printed works."""
+    scene.fill(2000)
+    before = scene.world()
+    journal = own_postgres.database()
+    where = (scene.source, scene.place.url, "--catalogue", scene.catalogue.url)
+    process = subprocess.Popen(
+        [sys.executable, "-c", IMPATIENT, "run", "upload", *map(str, where)],
+        cwd=scene.folder,
+        env=scene.environment(HANDRAIL_JOURNAL=journal),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    scene.started.append(process)
+    for line in process.stderr:
+        if "upload_files" in line:
+            break
+    own_postgres.process.stop()
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 7
+    assert "no answer for" in said
+    (number,) = re.findall(rf"handrail {way} (\d+)", said)
+    own_postgres.process.start()
+    done = scene.command(way, number, HANDRAIL_JOURNAL=journal)
+    assert done.code == 0, done.err
+    if way == "rollback":
+        assert scene.world() == before
+    else:
+        assert rows_of(scene) == dict(zip(TABLES, (1, 2000, 2000), strict=True))
+        assert len(scene.place.objects()) - len(before["target"]) >= 2000

@@ -106,8 +106,8 @@ class RunLog(Protocol):
         The attempt is 0 if none had begun.
         """
 
-    def turned_back(self) -> None:
-        """Note that the run undoes from now on."""
+    def turned_back(self, *, at_once: bool = False) -> None:
+        """Note that the run undoes from now on; `at_once`, since it was claimed."""
 
     def turned_forward(self) -> None:
         """Note that the run does not undo after all; nothing was undone yet."""

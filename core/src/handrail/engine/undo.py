@@ -36,7 +36,7 @@ def undo(
             if failure.unended is None and failure.text != ASKED:
                 note_failure(line, failure, failure.text)
             if not run.keeps:
-                line.log.turned_back()
+                line.log.turned_back(at_once=failure.text == ASKED)
             committed = yield COMMIT
             if isinstance(committed, Raised):
                 yield from _give_up(run, failure, committed.error)

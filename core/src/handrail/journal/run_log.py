@@ -348,10 +348,10 @@ class JournaledLog:
             )
         )
 
-    def turned_back(self) -> None:
-        """Add that the run is being undone from now on."""
+    def turned_back(self, *, at_once: bool = False) -> None:
+        """Add that the run is being undone from now on, or since it was claimed."""
         self._undoing = True
-        self._pending.append(RunChange(direction="undo"))
+        self._pending.append(RunChange(direction="undo", at_once=at_once))
 
     def turned_forward(self) -> None:
         """Add that the run is not being undone after all."""

@@ -204,8 +204,9 @@ class StepReport:
         yield from self._place()
         for span in self.record.spans.get(step.name, ()):
             yield _time_of(span)
-        for error, trace in (step.error, step.traceback), (step.undo_error, step.undo_traceback):
-            yield from visible_lines((trace or error or "").rstrip(), "  ") if error else ()
+        undo = None if step.undo_error is None else f"its undo: {step.undo_error}"
+        for error in filter(None, (step.traceback or step.error, undo)):
+            yield from visible_lines(error.rstrip(), "  ")
         values = self.record.values_of(step)
         for key, value in values.items():
             items = cast("list[object]", value) if isinstance(value, list) else [value]

@@ -57,6 +57,7 @@ class Rows:
         chunks: run, the fields of a `ChunkChange`, and the checksums.
         item_notes: run, the fields of an `ItemNoteChange`, and the checksum.
         direction: The new direction of the run, or None.
+        at_once: Whether its owner has undone it from its claim on.
         sealed: The reason if the run is sealed, or None.
         outcome: The outcome if the run ends, or None.
         by_hand: What was undone by hand, or None if that does not change.
@@ -67,6 +68,7 @@ class Rows:
     notes: list[Values]
     fields: list[Values]
     direction: Direction | None = None
+    at_once: bool = False
     sealed: str | None = None
     outcome: Outcome | None = None
     by_hand: str | None = None
@@ -121,6 +123,7 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]], uid: str | None = Non
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
                 rows.outcome = change.outcome or rows.outcome
                 rows.by_hand = change.by_hand or rows.by_hand
+                rows.at_once = change.at_once or rows.at_once
                 rows.changes_run = True
     return rows
 
@@ -215,7 +218,7 @@ def change_run(
     """
     if rows.changes_run:
         new = {"direction": rows.direction, "sealed": rows.sealed, "outcome": rows.outcome}
-        new["by_hand"] = rows.by_hand
+        new |= {"by_hand": rows.by_hand, "at_once": "yes" if rows.at_once else None}
         found = connection.execute(statements.change, {**new, **ours}).fetchone()
     else:
         statement = statements.renew if renew else statements.still_ours

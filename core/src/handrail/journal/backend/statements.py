@@ -222,8 +222,9 @@ class Statements:
             SET direction = coalesce({direction}, direction),
                 {by_hand if self._dialect.by_hand else ""}
                 sealed = coalesce(CAST(:sealed AS text), sealed),
-                turned = CASE WHEN {direction} = 'undo' THEN coalesce(turned, {now})
-                         ELSE turned END,
+                turned = CASE WHEN {direction} IS NULL OR {direction} <> 'undo' THEN turned
+                         WHEN CAST(:at_once AS text) IS NULL THEN coalesce(turned, {now})
+                         ELSE coalesce(turned, claimed, {now}) END,
                 outcome = {outcome}, closed = CASE WHEN {outcome} IS NOT NULL THEN {now} END,
                 lease_until = CASE WHEN {outcome} IS NULL THEN {until}
                               ELSE {self._dialect.lease_of_closed} END

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
@@ -20,6 +21,7 @@ from handrail.steps import BaseStep, C, StepResult
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from handrail.engine.log import RunLog
     from handrail.limits import Limits, RollbackPolicy
 
 
@@ -185,13 +187,18 @@ class Layers:
         answer: What to move on with, where the driver has no answer of its own.
     """
 
-    __slots__ = ("_attempting", "_context", "_enter", "_limits", "_open", "answer", "step")
+    __slots__ = ("_attempting", "_context", "_enter", "_limits", "_log", "_open", "answer", "step")
 
     def __init__(
-        self, outermost: StepWrapper[Any], context: Any, limits: Limits | None = None
+        self,
+        outermost: StepWrapper[Any],
+        context: Any,
+        limits: Limits | None = None,
+        log: RunLog | None = None,
     ) -> None:
         self.step = outermost
         self._limits = limits
+        self._log = log
         self.answer: Raised | None = None
         self._context = context
         self._enter: StepWrapper[Any] | None = outermost
@@ -207,9 +214,25 @@ class Layers:
         again with `answer`, so that a driver can stop a layer that never ends.
         """
         layers = self._open
+        if self._log is not None and self._log.broken is not None:
+            return self._left(self._log.broken)
         if self._attempting:
             self._attempting = False
             layers[-1][2] = answer
+        return self._play(answer)
+
+    @calls_user_code
+    def _left(self, error: BaseException) -> Raised:
+        """End all layers: none may try again, or have an attempt undone, after this error."""
+        while self._open:
+            with suppress(Exception):
+                self._open.pop()[1].close()
+        return Raised(error)
+
+    @calls_user_code
+    def _play(self, answer: Any) -> Attempt | Limited | Revert | Pause | StepResult | Raised | None:
+        """Play on with this answer to the last command; see `move`."""
+        layers = self._open
         while True:
             if self._enter is not None:
                 answer = self._open_next(self._enter)

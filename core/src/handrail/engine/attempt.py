@@ -84,7 +84,8 @@ def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
     step, limits = planned.step, planned.facts.limits
     if limits is not None and not is_layer(step):
         return (yield attempt(planned))
-    layers = Layers(cast("StepWrapper[Any]", step), line.context, limits and _watched(planned))
+    watched = limits and _watched(planned)
+    layers = Layers(cast("StepWrapper[Any]", step), line.context, watched, line.log)
     answer = yield layers
     while type(answer) is Revert:
         layers.answer = yield from _end_attempt(line, answer)
@@ -138,6 +139,8 @@ def _take_back(line: Line, planned: PlannedStep, call: Call) -> Generator[Any, A
     command = call if timeout is None else Limited(call, Limits(timeout=timeout))
     retries = 0 if policy is None else policy.retries
     for number in range(1, retries + 2):
+        if line.log is not None and line.log.broken is not None:
+            return Raised(line.log.broken)
         line.context.current_step = planned.own_name
         answer = yield command
         if not isinstance(answer, Raised | NotRun):

@@ -92,7 +92,7 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
             failure = settle_closing(line, position, answer)
         else:
             failure = yield from _perform_journaled(line, planned, position)
-            if failure is not None and failure.unwritten:
+            if failure is not None and failure.stands:
                 assert failure.error is not None
                 return _unwritten(run, failure.error)
         if run.listener:
@@ -124,12 +124,12 @@ def _perform_journaled(
     begin(line, position)
     committed = yield COMMIT
     if isinstance(committed, Raised):
-        return unwritten(planned, committed, -1)
+        return unwritten(planned, committed)
     line.begun = None
     answer = yield from perform(line, planned, position, asks=not interrupted)
     failure = yield from _note(line, position, settle_closing(line, position, answer))
     committed = yield COMMIT
-    return unwritten(planned, committed, -1) if isinstance(committed, Raised) else failure
+    return unwritten(planned, committed) if isinstance(committed, Raised) else failure
 
 
 def _note(

@@ -105,7 +105,7 @@ def _play(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any
         begin(line, position)
         committed = yield COMMIT
         if isinstance(committed, Raised):
-            return unwritten(planned, committed, -1)
+            return unwritten(planned, committed)
     line.begun = None
     return (yield from execute(line, planned))
 
@@ -146,7 +146,7 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
             return _left_in_doubt(line, planned, position, doubt, answer.error)
     committed = yield from begin_again(line, position, None)
     if isinstance(committed, Raised):
-        return unwritten(planned, committed, -1)
+        return unwritten(planned, committed)
     return (yield from execute(line, planned))
 
 
@@ -214,16 +214,10 @@ def _commit(line: Line, planned: PlannedStep, position: int) -> Generator[Any, A
     if not isinstance(committed, Raised):
         return None
     line.begun = None
-    skipped = line.finished[position].skipped
-    return unwritten(planned, committed, -1 if skipped else position)
+    return unwritten(planned, committed)
 
 
-def unwritten(planned: PlannedStep, answer: Raised, from_position: int) -> Failure:
-    """Return the failure of a log that cannot be written."""
-    return Failure(
-        planned=planned,
-        text=describe(answer.error),
-        error=answer.error,
-        from_position=from_position,
-        unwritten=True,
-    )
+def unwritten(planned: PlannedStep, answer: Raised) -> Failure:
+    """Return the failure of a log that cannot be written: what it says is unknown from then on."""
+    text = describe(answer.error)
+    return Failure(planned=planned, text=text, error=answer.error, from_position=-1, stands=True)

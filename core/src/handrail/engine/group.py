@@ -283,35 +283,23 @@ class GroupRun:
     def _joined(self, cause: Failure) -> Failure:
         """Return one failure for the group, from those of its lanes."""
         everything = [cause, *self._further]
-        unwritten = next((each for each in everything if each.unwritten), None)
-        found = unwritten or cause
-        if unwritten is None and self._line.log is not None:
+        if self._line.log is not None:
             for lane in self.lanes:
                 failure = lane.failure or cause
                 note_failure(lane.line, failure, failure.text)
         return Failure(
-            planned=found.planned,
-            text=found.text,
-            error=found.error,
+            planned=cause.planned,
+            text=cause.text,
+            error=cause.error,
             from_position=self._positions.stop - 1,
-            unwritten=found.unwritten,
             also=tuple(
                 f"Step '{each.planned.name}' failed: {each.text}"
                 for each in everything
-                if each is not found
+                if each is not cause
             ),
-            unended=[place for lane in self.lanes if (place := _unended(lane)) is not None],
+            noted=True,
         )
 
     @property
     def _positions(self) -> range:
         return range(self._group.lanes[0].start, self._group.lanes[-1].stop)
-
-
-def _unended(lane: Lane) -> int | None:
-    """Return the position of a step that has begun, and whose end is not written."""
-    failure, finished = lane.failure, lane.line.finished
-    if failure is None or not 0 <= failure.from_position < len(finished):
-        return None
-    place = failure.from_position
-    return place if failure.unwritten or not finished[place].success else None

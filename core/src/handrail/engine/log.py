@@ -44,6 +44,15 @@ class RunLog(Protocol):
     `commit`; what people look at may be written before, and may be lost if the process is killed.
     """
 
+    @property
+    def broken(self) -> BaseException | None:
+        """The error of the first write that failed, or None.
+
+        That write may be durable all the same, so what is recorded is unknown from then on: no
+        attempt is made or undone by this process.
+        """
+        ...
+
     def begins(self, action: str, context: BaseStepContext, position: int) -> None:
         """Note that an action of a chain begins, its inputs, and the fields of its context.
 
@@ -147,7 +156,8 @@ class RunLog(Protocol):
 
         Raises:
             LeaseLostError: The run belongs to another process now.
-            JournalError: The notes could not be written; every later write fails too.
+            JournalError: The notes could not be written, as far as is known; every later write
+                fails too.
         """
 
     def record(

@@ -31,21 +31,19 @@ class Failure:
         text: The error, for people.
         error: The exception, if there was one.
         from_position: The last position to undo.
-        unwritten: Whether the log failed, so that nothing can be noted.
-        stands: Whether the run stops without noting or undoing anything.
+        stands: Whether the run stops without noting or undoing anything: a step cannot go on now,
+            or the log has failed, so that what it says is unknown.
         also: What else went wrong: steps of a group that failed after the first one.
-        unended: In a group, the positions of the steps whose end is not written yet; then the log
-            has noted the rest.
+        noted: Whether the log has noted what failed, in a group.
     """
 
     planned: PlannedStep
     text: str
     error: BaseException | None
     from_position: int
-    unwritten: bool = False
     stands: bool = False
     also: tuple[str, ...] = ()
-    unended: list[int] | None = None
+    noted: bool = False
 
 
 def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:

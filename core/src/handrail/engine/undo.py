@@ -10,7 +10,7 @@ from handrail.engine.attempt import take_back
 from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
 from handrail.engine.outcome import Failure, final_error, found_by
 from handrail.engine.rollback_data import ASKED, MAY_HAVE_LEFT
-from handrail.errors import LeaseLostError, RefusedError, RollbackError, describe
+from handrail.errors import RefusedError, RollbackError, describe
 from handrail.events import StepUndone, UndoFailed, UndoStarted
 
 if TYPE_CHECKING:
@@ -28,18 +28,18 @@ def undo(
     if failure.stands:
         run.outcome, run.failure = "interrupted", failure.error
         return
-    if failure.unwritten:
-        yield from _give_up(run, failure, failure.error)
-        return
     if run.undo_cause is None:
         if line.log is not None:
-            if failure.unended is None and failure.text != ASKED:
+            if not failure.noted and failure.text != ASKED:
                 note_failure(line, failure, failure.text)
             if not run.keeps:
                 line.log.turned_back(at_once=failure.text == ASKED)
             committed = yield COMMIT
             if isinstance(committed, Raised):
-                yield from _give_up(run, failure, committed.error)
+                # What the journal says is unknown now, so what to undo is left to the next process.
+                if failure.text != ASKED:
+                    committed.error.__cause__ = final_error(run, failure, "interrupted")
+                run.outcome, run.failure = "interrupted", committed.error
                 return
         if run.keeps:
             run.failure = final_error(run, failure, "failed")
@@ -169,7 +169,7 @@ def _went_back(
         run.failure = final_error(run, failure, outcome)
     else:
         outcome = "interrupted"
-        if not isinstance(failure.error, run.interruptions):
+        if failure.text != ASKED and not isinstance(failure.error, run.interruptions):
             stopped.__cause__ = final_error(run, failure, outcome)
         run.failure = stopped
     run.outcome = outcome
@@ -314,54 +314,6 @@ def note_failure(line: Line, failure: Failure, text: str) -> None:
     if line.begun is not None:
         line.log.undone(line.begun, line.run.attempts[line.begun])
         line.begun = None
-
-
-def _give_up(
-    run: RunState, failure: Failure, error: BaseException | None
-) -> Generator[Any, Any, None]:
-    """Undo only the step whose end could not be written, in memory; recovery undoes the rest.
-
-    A run that another process has taken over is not touched at all.
-    """
-    assert error is not None
-    run.outcome = "interrupted"
-    run.failure = error
-    if not failure.unwritten:
-        error.__cause__ = final_error(run, failure, "interrupted")
-    running = _running(run, failure)
-    if isinstance(error, LeaseLostError) or not running:
-        return
-    run.undoing = True
-    yield GoBack(_undo_unwritten(run, running, error))
-
-
-def _running(run: RunState, failure: Failure) -> list[int]:
-    """Return the positions of the steps whose end is not written, in the order of their undo."""
-    finished, position = run.line.finished, failure.from_position
-    if failure.unended is not None:
-        found = [
-            each for each in undo_order(run, failure.planned, position) if each in failure.unended
-        ]
-    elif 0 <= position < len(finished) and (failure.unwritten or not finished[position].success):
-        found = [position]
-    else:
-        found = []
-    return [each for each in found if run.reverts(each)]
-
-
-def _undo_unwritten(run: RunState, order: Sequence[int], error: BaseException) -> Machine:
-    line = run.line
-    for position in order:
-        line.current = position
-        planned, result = run.plan.steps[position], line.finished[position]
-        stored = result if line.log is None else line.log.stored(result)
-        attempt = run.attempts.get(position, 1)
-        answer = yield from _roll_back(line, planned, position, attempt, stored)
-        if answer is not None:
-            problem = RollbackError(planned.name, answer.error)
-            run.rollback_errors.append(problem)
-            error.add_note(problem.message)
-    _leave_undo(run)
 
 
 def _leave_undo(run: RunState) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import RecordError
+from handrail.errors import JournalError, RecordError
 from handrail.journal.codec import encode
 from handrail.journal.records import ItemNoteChange
 
@@ -46,6 +46,7 @@ class StepHost:
 
     Args:
         ledger: The accounts of the items of the step.
+        stop: Asked for the end of all calls once the accounts cannot be written.
         journal: The URL of the journal, or None.
         run: The number of the run, or None.
         slots: The number of slots that the user asked for, or None.
@@ -55,6 +56,7 @@ class StepHost:
     def __init__(
         self,
         ledger: Ledger,
+        stop: Stop,
         *,
         journal: str | None = None,
         run: int | None = None,
@@ -66,6 +68,7 @@ class StepHost:
         self.slots = slots
         self.inherited = inherited
         self._ledger = ledger
+        self._stop = stop
         self._running: dict[AttemptId, tuple[int, int]] = {}
         self._heard = 0
         self._lock = threading.Lock()
@@ -114,7 +117,12 @@ class StepHost:
             ItemNoteChange(step, n, chunk, number, item, key, self._stored(step, item, key, values))
             for item, key, values in notes
         ]
-        self._ledger.write(changes)
+        try:
+            self._ledger.write(changes)
+        except JournalError as error:
+            # What is recorded is unknown now: no item may begin, and none be undone.
+            self._stop(error)
+            raise
 
     def _stored(self, step: str, item: int, key: str, values: Sequence[object]) -> str:
         about = f"rollback data '{key}' of an item of step '{step}'"

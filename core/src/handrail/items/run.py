@@ -84,7 +84,7 @@ class ItemsOfRun:
         stop = stop or Stop()
         position = self._position(line)
         url = executor or self._url or self._default()
-        step = self._step(line, position, self._run.attempts.get(position, 1))
+        step = self._step(line, position, self._run.attempts.get(position, 1), stop)
         self._busy.add(position)
         try:
             with self._executor(url, step.host, code) as running, self._stopping(line, stop):
@@ -146,7 +146,8 @@ class ItemsOfRun:
         Raises:
             ItemsUndoError: Some could not be undone.
         """
-        step, stop = self._step(line, position, attempt), Stop()
+        stop = Stop()
+        step = self._step(line, position, attempt, stop)
         errors: list[ItemsUndoError] = []
         total = sum(row.size for row in step.ledger.chunks(contents=False))
         before = 0
@@ -194,15 +195,17 @@ class ItemsOfRun:
             )
         return line.position
 
-    def _step(self, line: Line, position: int, n: int) -> StepOfItems:
+    def _step(self, line: Line, position: int, n: int, stop: Stop) -> StepOfItems:
         run = self._run
         host: StepHost
         ledger: Ledger
         keep: Callable[[str, dict[str, Any]], str] | None = None
         if line.log is None:
             ledger = self._memory.setdefault(position, MemoryLedger())
-            host = StepHost(ledger)
+            host = StepHost(ledger, stop)
         else:
+            if line.log.broken is not None:
+                raise line.log.broken
             log = cast("JournaledLog", line.log)
             ledger = log.item_log(position, n)
             keep = partial(log.logged, position, n, file=None)
@@ -210,6 +213,7 @@ class ItemsOfRun:
             lock = owned.lock_descriptor if isinstance(owned, SharesLock) else None
             host = StepHost(
                 ledger,
+                stop,
                 journal=journal.url if isinstance(journal, ReachedByWorkers) else None,
                 run=owned.number,
                 inherited=() if lock is None else (lock,),

@@ -85,7 +85,7 @@ class JournaledLog:
     """Writes one run to a journal.
 
     After a failed write every later write fails too, even if a step suppressed the error, so that
-    a run never does something that cannot be undone.
+    a run never does something that cannot be undone, nor undoes what may be recorded as done.
 
     Args:
         plan: The plan of the run.
@@ -441,6 +441,11 @@ class JournaledLog:
 
     # Durable on return
 
+    @property
+    def broken(self) -> BaseException | None:
+        """The error of the first write that failed; see `RunLog`."""
+        return self._writes.broken
+
     def commit(self, lanes: Iterable[RunLog] = ()) -> None:
         """Write the pending changes in one commit, with those of lanes."""
         pending = self.first()
@@ -539,6 +544,7 @@ class _Writes:
         new: Whether this process has opened the run.
         closing: Whether the run ends with the next commit.
         said: What its steps say, if they have said anything.
+        broken: The error of the first write that failed.
     """
 
     def __init__(self) -> None:
@@ -549,7 +555,7 @@ class _Writes:
         self.said: ObservationLog | None = None
         self._asked = False
         self._first = threading.Lock()
-        self._broken: BaseException | None = None
+        self.broken: BaseException | None = None
 
     @property
     def observations(self) -> ObservationLog | None:
@@ -575,20 +581,20 @@ class _Writes:
 
     def write(self, changes: Sequence[Change]) -> None:
         """Commit changes; they are durable when this returns."""
-        if self._broken is not None:
+        if self.broken is not None:
             # A lost run stays lost: this process must stop working on it.
-            lost = isinstance(self._broken, LeaseLostError)
+            lost = isinstance(self.broken, LeaseLostError)
             raise (LeaseLostError if lost else JournalError)(
-                f"an earlier write to the journal failed: {self._broken}",
-                ways_out=getattr(self._broken, "ways_out", ()),
-            ) from self._broken
+                f"an earlier write to the journal failed: {self.broken}",
+                ways_out=getattr(self.broken, "ways_out", ()),
+            ) from self.broken
         if not changes:
             return
         assert self.owned is not None
         try:
             self.owned.write(changes)
         except BaseException as error:
-            self._broken = error
+            self.broken = error
             raise
 
 

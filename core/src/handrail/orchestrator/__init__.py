@@ -145,8 +145,8 @@ class Orchestrator(Generic[C]):
             AsyncStepError: There are async steps, and an event loop already runs in this thread.
             ContextError: The context of a durable run has a field that cannot be stored.
             IsolationError: A step is isolated, and cannot run in a process of its own.
-            JournalError: The journal cannot be written; the run is left to `resume` or `rollback`,
-                except for the running step, which is undone.
+            JournalError: The journal cannot be written; nothing is undone, and the run is left to
+                `resume` or `rollback`.
         """
         return self._drive(None)
 

@@ -124,7 +124,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
 
     Raises:
         ContextError: The context has a field that cannot be stored; nothing was opened.
-        JournalError: The journal cannot be written; nothing was opened.
+        JournalError: The journal cannot be written; no step has begun.
     """
     if run.plan.groups and not (isinstance(journal, KnowsLanes) and journal.knows_lanes):
         raise JournalError(

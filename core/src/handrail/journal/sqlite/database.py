@@ -120,7 +120,7 @@ class Database:
                 one that is.
 
         Raises:
-            JournalError: The journal cannot be written; nothing was changed.
+            JournalError: The journal cannot be written; it may have been changed all the same.
         """
         if process() != self._process or not self._writable:
             self._refuse()
@@ -151,7 +151,7 @@ class Database:
         """Execute one statement as its own transaction; return the number of changed rows.
 
         Raises:
-            JournalError: The journal cannot be written; nothing was changed.
+            JournalError: The journal cannot be written; it may have been changed all the same.
         """
         if process() != self._process or not self._writable:
             self._refuse()

@@ -58,7 +58,11 @@ def journal_error(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> Jour
         if primary == sqlite3.SQLITE_NOTADB:
             return JournalError(f"{path} is not a journal: {error}", ways_out=(_ANOTHER,))
         return _damaged(path, str(error))
-    return JournalError(f"the journal {path} cannot be used: {error}", ways_out=(_ANOTHER,))
+    if primary == sqlite3.SQLITE_IOERR:
+        ways_out = "see what the system says of its disk:  dmesg"
+    else:
+        ways_out = _ANOTHER
+    return JournalError(f"the journal {path} cannot be used: {error}", ways_out=(ways_out,))
 
 
 def is_damage(error: sqlite3.Error) -> bool:

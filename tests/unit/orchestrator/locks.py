@@ -3,6 +3,10 @@
 A step uses what the standard library has for threads. Of the instructions in there at which Python
 looks for signals, SIGINT comes at each once. The run has to end, and each lock has to be free, so
 that no other thread waits for it for ever.
+
+    python locks.py run|preview
+
+With `preview` it is no step of a run, but called by the command line; a fifth of them will do.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from types import CodeType, FrameType
@@ -29,6 +34,7 @@ from handrail import (
     StepRegistry,
     StepResult,
 )
+from handrail.cli.signals import whole_locks
 
 PATIENCE = 20.0  # Seconds for a run, and for the threads of a step, before it counts as a hang.
 MODULES = ("threading", "queue", "logging", "contextlib", "concurrent")
@@ -73,25 +79,30 @@ class Step(BaseStep):
     progress_weight = 1
 
     def execute(self, context: BaseStepContext) -> StepResult:
-        shared = state["shared"]
-        futures: list[Future[Any]] = [shared.pool.submit(shared.use) for _ in range(3)]
-        shared.use()
-        shared.event.wait()
-        for future in as_completed(futures):
-            future.result()
-        wait(futures)
-        futures[0].add_done_callback(lambda _: None)
-        thread = threading.Thread(target=shared.put, daemon=True)
-        thread.start()
-        while shared.line.get() is not None:
-            with shared.plain:
-                shared.plain.wait(0.001)
-        thread.join()
-        shared.pool.shutdown(wait=True)
+        use_all()
         return StepResult()
 
     def rollback(self, context: BaseStepContext, result: StepResult) -> None:
         state["undone"] += 1
+
+
+def use_all() -> None:
+    """Use everything, with threads."""
+    shared = state["shared"]
+    futures: list[Future[Any]] = [shared.pool.submit(shared.use) for _ in range(3)]
+    shared.use()
+    shared.event.wait()
+    for future in as_completed(futures):
+        future.result()
+    wait(futures)
+    futures[0].add_done_callback(lambda _: None)
+    thread = threading.Thread(target=shared.put, daemon=True)
+    thread.start()
+    while shared.line.get() is not None:
+        with shared.plain:
+            shared.plain.wait(0.001)
+    thread.join()
+    shared.pool.shutdown(wait=True)
 
 
 class Counted:
@@ -119,24 +130,33 @@ class Counted:
         return self
 
 
+def run() -> None:
+    registry: StepRegistry[Any] = StepRegistry()
+    registry.register(Step())
+    Orchestrator(registry, BaseStepContext(RuntimeContext())).execute()
+
+
+def preview() -> None:
+    with whole_locks():
+        use_all()
+        time.sleep(0.2)  # For an interrupt that came upon the last lock.
+
+
 def run_once(at: Place | None) -> Counted:
     """Run the step, with a signal at that place."""
     state.update(shared=Shared(), undone=0)
-    registry: StepRegistry[Any] = StepRegistry()
-    registry.register(Step())
-    counted = Counted(at)
-    orchestrator = Orchestrator(registry, BaseStepContext(RuntimeContext()))
+    counted, work = Counted(at), preview if mode == "preview" else run
     sys._getframe().f_trace_opcodes = True  # Python 3.12 looks whether any frame wants them.
     sys.settrace(counted)
     try:
-        orchestrator.execute()
+        work()
     except KeyboardInterrupt:
         assert at is not None
     else:
         assert not counted.fired or at is None, "the interrupt got lost"
     finally:
         sys.settrace(None)
-    assert state["undone"] == counted.fired, "it was not undone"
+    assert state["undone"] == (counted.fired and mode == "run"), "it was not undone"
     return counted
 
 
@@ -160,6 +180,7 @@ def is_checked(code: CodeType, place: int) -> bool:
 
 def main() -> None:
     fired, places = 0, [each for each in run_once(None).places if is_checked(*each)]
+    places = places[:: 1 if mode == "run" else 5]
     for code, place in places:
         faulthandler.dump_traceback_later(PATIENCE * 2, exit=True)
         try:
@@ -179,4 +200,5 @@ logger.setLevel(logging.INFO)
 state: dict[str, Any] = {}
 
 if __name__ == "__main__":
+    mode = sys.argv[1]
     main()

@@ -33,6 +33,20 @@ def like_interrupts() -> Generator[None, None, None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+@contextmanager
+def whole_locks() -> Generator[None, None, None]:
+    """Let Ctrl-C leave no lock of Python taken within the block, where there is no run."""
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ours = ours and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, interrupt_run)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def end_soon() -> None:
     """End this process after an interrupt, also if a thread that a step has left never ends.
 

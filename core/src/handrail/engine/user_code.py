@@ -46,7 +46,7 @@ def is_user_code(frame: FrameType | None, *, rests: bool = False) -> bool:
         rests: Whether it was come upon at the same instruction before, so that it waits there.
     """
     top = frame
-    if top is not None and _is_locking(top, rests=rests):
+    if is_locking(frame, rests=rests):
         return False
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
@@ -56,15 +56,27 @@ def is_user_code(frame: FrameType | None, *, rests: bool = False) -> bool:
         name = frame.f_code.co_name
         if name == "__del__" or module in _SWALLOWS or module in _IMPORTS:
             return False
-        if name == "start" and module == "threading":
-            return False
         frame = frame.f_back
     return True
 
 
-def _is_locking(frame: FrameType, *, rests: bool) -> bool:
-    """Return whether a frame may be in the middle of taking a lock, or of giving it back."""
-    name = frame.f_code.co_name
-    if str(frame.f_globals.get("__name__")).partition(".")[0] in _LOCKING:
-        return not rests or name in _TAKING
-    return name in ("__enter__", "__exit__") and not rests
+def is_locking(frame: FrameType | None, *, rests: bool) -> bool:
+    """Return whether a frame may be in the midst of a lock, or of the start of a thread.
+
+    Args:
+        frame: The frame that a signal handler came upon.
+        rests: Whether it waits there, see `is_user_code`.
+    """
+    if frame is None:
+        return False
+    module, name = str(frame.f_globals.get("__name__")), frame.f_code.co_name
+    if module.partition(".")[0] not in _LOCKING:
+        return name in ("__enter__", "__exit__") and not rests
+    if not rests or name in _TAKING:
+        return True
+    below: FrameType | None = frame
+    while below is not None and below.f_globals.get("__name__") == "threading":
+        if below.f_code.co_name == "start":
+            return True
+        below = below.f_back
+    return False

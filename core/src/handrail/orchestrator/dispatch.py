@@ -35,12 +35,10 @@ class Dispatcher:
 
     def __call__(self, event: Event) -> None:
         """Pass an event on, after all earlier ones."""
-        # A signal handler waits for no thread: that one may wait for what the signal came upon.
-        waits = not isinstance(event, InterruptReceived)
-        if not self._lock.acquire(blocking=waits):
-            self._waiting.append(event)
+        if event.__class__ is InterruptReceived:
+            self._hear(event)
             return
-        try:
+        with self._lock:
             if self._busy or self._waiting:
                 # An observer logged, or a signal interrupted it: the new event has to wait.
                 self._waiting.append(event)
@@ -54,7 +52,21 @@ class Dispatcher:
                     self._pass_on(self._waiting.popleft())
             finally:
                 self._busy = False
+
+    def _hear(self, event: Event) -> None:
+        """Pass on an event of a signal handler, unless another thread is at it: that one will.
+
+        A handler must not wait for it: it may wait for what the signal came upon.
+        """
+        self._waiting.append(event)
+        if not self._lock.acquire(blocking=False):
+            return
+        was_busy, self._busy = self._busy, True
+        try:
+            while self._waiting and not was_busy:
+                self._pass_on(self._waiting.popleft())
         finally:
+            self._busy = was_busy
             self._lock.release()
 
     @calls_user_code

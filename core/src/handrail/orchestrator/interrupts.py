@@ -17,9 +17,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from handrail.engine.user_code import is_user_code
+from handrail.engine.user_code import is_locking, is_user_code
 from handrail.errors import StepTimedOut
 from handrail.orchestrator.alarm import Alarm
 
@@ -77,18 +77,20 @@ class Interrupts:
         self._again = False
         self._signum = signal.SIGINT
         # What could not be interrupted when it was come upon, and at which instruction.
-        self._spared: tuple[FrameType, int] | None = None
+        self._spared: _Place | None = None
+        self._before: Any = signal.default_int_handler
 
     def enter(self, run: object) -> None:
         """Begin to handle signals for `run`, if that can be done here."""
         self._runs.append(run)
         current = signal.getsignal(signal.SIGINT)
         # Where SIGINT is ignored, as in a job in the background, others may still be handed over.
-        ours = current in (signal.default_int_handler, signal.SIG_IGN)
+        ours = current in (signal.default_int_handler, interrupt_run, signal.SIG_IGN)
         if len(self._runs) == 1 and ours and _in_main_thread():
             self._installed = True
             _active.append(self)
-            if current is signal.default_int_handler:
+            if current is not signal.SIG_IGN:
+                self._before = current
                 signal.signal(signal.SIGINT, self.handle)
 
     def leave(self, run: object) -> None:
@@ -106,7 +108,7 @@ class Interrupts:
             # It must not interrupt code after the run.
             retry.stop()
         if signal.getsignal(signal.SIGINT) == self.handle:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, self._before)
 
     def take(self) -> KeyboardInterrupt | None:
         """Return the waiting interrupt, once."""
@@ -241,7 +243,7 @@ class Interrupts:
         # It may interrupt the handler of another signal: check the frame below that handler.
         while frame is not None and frame.f_globals.get("__name__") == __name__:
             frame = frame.f_back
-        here = None if frame is None else (frame, frame.f_lasti)
+        here = _place_of(frame)
         rests = here is not None and here == self._spared
         spared = self._telling or not is_user_code(frame, rests=rests)
         self._spared = here if spared else None
@@ -310,16 +312,38 @@ def handed_over(stop: Callable[[BaseException], None]) -> Generator[None, None, 
             interrupts.take()
 
 
+_Place = tuple[FrameType, int]
+_spared: _Place | None = None  # Like that of a run, where there is none.
+
+
 def interrupt_run(signum: int, frame: FrameType | None) -> None:
     """Signal handler: interrupt the active run, as Ctrl-C would.
 
     Raises:
-        KeyboardInterrupt: There is no active run.
+        KeyboardInterrupt: There is no active run. In the midst of a lock it is raised later.
     """
+    global _spared  # noqa: PLW0603 - there is one main thread
     interrupts = active_interrupts()
-    if interrupts is None:
+    if interrupts is not None:
+        interrupts.handle(signum, frame)
+        return
+    here = _place_of(frame)
+    rests = here is not None and here == _spared
+    _spared = here if is_locking(frame, rests=rests) else None
+    if _spared is None:
         raise KeyboardInterrupt
-    interrupts.handle(signum, frame)
+    Alarm(_REDELIVER, partial(_interrupt_again, signum))
+
+
+def _interrupt_again(signum: int) -> None:
+    main = threading.main_thread().ident
+    # A run may have begun meanwhile; or the command is over, and so is the interrupt.
+    if main is not None and (_active or signal.getsignal(signum) is interrupt_run):
+        signal.pthread_kill(main, signum)
+
+
+def _place_of(frame: FrameType | None) -> _Place | None:
+    return None if frame is None else (frame, frame.f_lasti)
 
 
 def warn_on_stderr(name: str, undoing: bool) -> None:

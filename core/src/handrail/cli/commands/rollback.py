@@ -397,15 +397,18 @@ class _Preview:
 
 
 def _preview(journal: Journal, recovery: Recovery, whose: str) -> _Preview:
-    from handrail.recovery.preview import preview_rollback  # noqa: PLC0415 - help needs none
+    from handrail.cli.signals import whole_locks  # noqa: PLC0415 - help needs none
+    from handrail.recovery.preview import preview_rollback  # noqa: PLC0415 - likewise
     from handrail.recovery.run_record import recorded_steps  # noqa: PLC0415 - likewise
 
     steps = recorded_steps(recovery.recorded, running=False, journal=journal)
     [status] = with_reliance(journal, [status_of(journal, recovery.recorded.row)])
+    with whole_locks():
+        undone = preview_rollback(recovery)
     return _Preview(
         status=status,
         whose=whose,
-        undone=preview_rollback(recovery),
+        undone=undone,
         not_undone=[step.name for step in reversed(steps) if step.is_not_undone],
         unsure=[step.name for step in steps if step.state == "may have left something"],
     )

@@ -443,6 +443,7 @@ class Scene:
             "HOME": str(self.folder.parent),
             "NO_COLOR": "1",
             "COLUMNS": "400",
+            "PYTHONFAULTHANDLER": "1",
             **variables,
         }
         return {name: value for name, value in wanted.items() if value is not None}

@@ -15,7 +15,7 @@ from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SENT, SETTLED, UNCHANGED, UNSETTLED
 
 if TYPE_CHECKING:
-    from handrail_storage.claims import Claim, ClaimRefusedError, Waiting
+    from handrail_storage.claims import Claim, ClaimRefusedError, Holding, Waiting
     from handrail_upload.context import UploadContext
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.site import Site
@@ -150,6 +150,23 @@ def hold(context: UploadContext, claim: Claim) -> None:
         context.relies_on({each.name for each in others})
         if not others:
             _warn_of_older(context, claim)
+
+
+def holding_of(context: UploadContext) -> Sequence[Holding]:
+    """Return what the run holds, of each of its transfers, to look at it before it is registered.
+
+    Raises:
+        StorageError: The target is malformed.
+    """
+    known, claims = context.opened.holdings, context.opened.claims
+    for name, claim in claims.items():
+        if name not in known and claim.holds:
+            known[name] = claim.holding()
+    for recorded in context.transfers():
+        name = recorded.claim
+        if name and name not in claims and name not in known:
+            known[name] = claims_of(context, name, context.storage_of(recorded)).holding()
+    return list(known.values())
 
 
 def _warn_of_older(context: UploadContext, claim: Claim) -> None:

@@ -20,7 +20,7 @@ from handrail_upload.params import UploadParams
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    from handrail_storage.claims import Claim, Claims, Undoing
+    from handrail_storage.claims import Claim, Claims, Holding, Undoing
     from handrail_storage.containment import Notes
     from handrail_upload.catalogue import Catalogue
     from handrail_upload.manifest import Manifest
@@ -47,6 +47,7 @@ class Opened:
         catalogue: The catalogue, once used.
         transfer: The transfer in progress.
         claims: The claims of the run at its target, by name.
+        holdings: What the run holds, by the names of its claims, once that is looked at.
         undoings: The undos of claims that have begun, by name; None where there is no claim.
         previews: Claims for what only looks at the target, by name.
         scratch: Removes the manifest of a dry run; at the latest when the context is deleted.
@@ -56,6 +57,7 @@ class Opened:
     catalogue: Catalogue | None = None
     transfer: Transfer | None = None
     claims: dict[str, Claim] = field(default_factory=dict[str, "Claim"])
+    holdings: dict[str, Holding] = field(default_factory=dict[str, "Holding"])
     undoings: dict[str, Undoing | None] = field(default_factory=dict[str, "Undoing | None"])
     previews: dict[str, Claims] = field(default_factory=dict[str, "Claims"])
     scratch: Callable[[], object] | None = None

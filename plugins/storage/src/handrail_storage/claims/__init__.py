@@ -16,7 +16,9 @@ from handrail_storage.claims.errors import (
     ClaimLostError,
     ClaimMissingError,
     ClaimRefusedError,
+    HeldChangedError,
 )
+from handrail_storage.claims.holding import Holding
 from handrail_storage.claims.lists import Held, HeldList, Wanted, WantedList
 from handrail_storage.claims.records import Claimant, ClaimState, Mark, State, parse_mark
 from handrail_storage.claims.undoing import ClaimUndone, Undoing
@@ -34,7 +36,9 @@ __all__ = [
     "Claims",
     "Clock",
     "Held",
+    "HeldChangedError",
     "HeldList",
+    "Holding",
     "Mark",
     "Preview",
     "State",

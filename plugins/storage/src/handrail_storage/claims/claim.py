@@ -11,6 +11,7 @@ from handrail.frozen import replace
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import ClaimError, ClaimLostError, claims_command
+from handrail_storage.claims.holding import Holding
 from handrail_storage.claims.ledger import Ledger, Listing
 from handrail_storage.claims.lists import Held, HeldList
 from handrail_storage.claims.records import Claimant, Entry, Mark, State, parse_mark
@@ -215,6 +216,10 @@ class Claim:
         """Return the digests of lists that stay, as the runs that hold them share keys."""
         others = [] if self._listing is None else self._listing.others(self.run)
         return {each.held for each in others if each.state is State.HOLDS and each.held}
+
+    def holding(self) -> Holding:
+        """Return what the run holds, to look at it again; call it after `hold`."""
+        return Holding(self._store, self._own.ledger, self.run, self._listing)
 
     def shared(self, found: Iterable[Held] | HeldList) -> set[Claimant]:
         """Return the runs that rely on what the run has found as well; call it after `hold`.

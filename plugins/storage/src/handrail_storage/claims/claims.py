@@ -17,13 +17,14 @@ from handrail_storage.claims.claim import Claim, OwnClaim
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import (
     ClaimError,
-    ClaimMissingError,
     ClaimRefusedError,
     check_freed,
     check_stays,
+    claim_missing,
     claims_command,
     refused,
 )
+from handrail_storage.claims.holding import Holding
 from handrail_storage.claims.ledger import EndedError, Ledger, Listing, ListMissingError
 from handrail_storage.claims.lists import Wanted, WantedList
 from handrail_storage.claims.pruning import prune
@@ -158,11 +159,7 @@ class Claims:
             ClaimMissingError: The claim is gone.
         """
         if self._ledger.entry(self._claimant.run) is None:
-            raise ClaimMissingError(
-                f"the claim of this run at {self.url} is gone, so others may have changed "
-                "what it has left there",
-                ways_out=("undo the run, which deletes nothing there, and start a new one",),
-            )
+            raise claim_missing(self.url)
         return self.ask(wanted, wait=wait, waiting=waiting)
 
     def opened(self) -> Claim | None:
@@ -175,6 +172,10 @@ class Claims:
         if entry is None or entry.state.state is not State.HOLDS:
             return None
         return Claim(self._store, OwnClaim(self._ledger, entry, self._clock), Keys.of(()), None)
+
+    def holding(self) -> Holding:
+        """Return what a run of another process holds, to look at it again."""
+        return Holding(self._store, self._ledger, self._claimant.run, None)
 
     def obstacle(self, keys: Iterable[str]) -> ClaimRefusedError | None:
         """Return what would be in the way of a run now, without a claim; None if nothing is.

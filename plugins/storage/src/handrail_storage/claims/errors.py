@@ -44,6 +44,21 @@ class ClaimMissingError(ClaimError):
     code = "claim-missing"
 
 
+class HeldChangedError(ClaimError):
+    """What a run holds is no longer there, so it must not be registered elsewhere."""
+
+    code = "claim-changed"
+
+
+def claim_missing(url: str) -> ClaimMissingError:
+    """Return the error for a run that goes on, and whose claim is gone."""
+    return ClaimMissingError(
+        f"the claim of this run at {url} is gone, so others may have changed "
+        "what it has left there",
+        ways_out=("undo the run, which deletes nothing there, and start a new one",),
+    )
+
+
 _DOES = {
     State.ASKING: "is about to work on",
     State.WORKING: "is working on",

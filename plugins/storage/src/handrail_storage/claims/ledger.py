@@ -168,6 +168,15 @@ class Ledger:
         self._files.remove_all([_state_of(run), _wanted_of(run)])
         self.remove_epoch_if_last()
 
+    def runs(self) -> set[str]:
+        """Return the ids of all runs with a claim, which are not read.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        names = (name for name, _ in self._files.names("claims/"))
+        return {found["run"] for name in names if (found := _STATE.fullmatch(name)) is not None}
+
     def listing(self, *, kept: bool = True, damaged: list[StorageError] | None = None) -> Listing:
         """Read all claims.
 

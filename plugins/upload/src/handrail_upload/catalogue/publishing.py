@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from handrail_upload.catalogue.database import Database
 from handrail_upload.catalogue.rows import Published
 from handrail_upload.listing import Listing
@@ -104,7 +106,13 @@ _ADD_COLLECTION = (
 )
 
 
-def publish(database: Database, run: str, collection: str, listing: Listing) -> Published:
+def publish(
+    database: Database,
+    run: str,
+    collection: str,
+    listing: Listing,
+    confirm: Callable[[], None] = lambda: None,
+) -> Published:
     """Publish what differs of `listing` for `collection`, compared within the same transaction.
 
     Where nothing differs, nothing is written.
@@ -112,6 +120,7 @@ def publish(database: Database, run: str, collection: str, listing: Listing) -> 
     with database.publishing(listing):
         database.lock_run(run)
         database.lock_collection(collection)
+        confirm()
         there = database.rows(_COLLECTION, name=collection)
         number = there[0][0] if there else 0
         find = _FIND_AT_ONCE if database.keeps_sets else _FIND_BY_UNIT

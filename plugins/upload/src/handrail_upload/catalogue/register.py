@@ -139,13 +139,27 @@ class Catalogue:
         self._checked = False
         preparation.withdraw_abandoned(self._database)
 
-    def publish(self, run: str, collection: str, listing: Listing) -> Published:
+    def publish(
+        self,
+        run: str,
+        collection: str,
+        listing: Listing,
+        *,
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Published:
         """Make the data units of `listing` visible in `collection`, all at once.
 
         A published unit with the same metadata and files stays unchanged, and does not become one
         of this run; if all are, nothing is written. Otherwise its metadata, and those of its files
         that differ, are replaced; the former values are kept for `remove`. Files in other roles
         stay.
+
+        Args:
+            run: The run.
+            collection: The name of the collection.
+            listing: The data units.
+            confirm: Called once no other run can register there before this one has; if it raises,
+                nothing is changed.
 
         Raises:
             CatalogueError: The rows cannot be stored; nothing was changed.
@@ -155,7 +169,7 @@ class Catalogue:
 
         def publish() -> Published:
             again = next(attempts)
-            published = publishing.publish(self._database, run, collection, listing)
+            published = publishing.publish(self._database, run, collection, listing, confirm)
             # An attempt whose connection broke may have been committed.
             unknown = again and published == Published()
             return (unknown and reading.published(self._database, run)) or published

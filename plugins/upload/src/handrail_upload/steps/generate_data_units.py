@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrail import BaseStep, StepResult
+from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_storage import count_text
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import CatalogueError
@@ -33,10 +34,15 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
     def resume(self, context: UploadContext, result: StepResult) -> StepResult:
         """Register the units, unless that has happened."""
-        if not result.rollback_data.get("rows"):
-            return self.execute(context)
-        published = context.use_catalogue().published(context.run)
-        return self._register(context, published or self._publish(context))
+        from handrail_storage.claims import HeldChangedError
+
+        try:
+            if not result.rollback_data.get("rows"):
+                return self.execute(context)
+            published = context.use_catalogue().published(context.run)
+            return self._register(context, published or self._publish(context))
+        except HeldChangedError as error:
+            raise SourceChangedError(error.message, ways_out=error.ways_out) from error
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
         from handrail_upload.manifest import STORED
@@ -46,13 +52,32 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         context.data_units = units_in(Path(context.manifest_path), location, *STORED)
 
     def _publish(self, context: UploadContext) -> Published:
+        """Register the units, once it is certain that all is there that the run holds.
+
+        What is registered must be what is there. Another run may replace it as soon as this one
+        holds; if that one registers, then after this one.
+        """
+        from handrail_upload.claiming import holding_of
+
+        unsettled = [each for each in holding_of(context) if not each.is_known]
+        while True:
+            for each in unsettled:
+                each.look()
+            try:
+                return self._publish_settled(context)
+            except _UnsettledError:
+                unsettled = list(holding_of(context))
+
+    def _publish_settled(self, context: UploadContext) -> Published:
         collection = context.collection = context.collection or collection_of(context.options)
         listing = context.use_manifest().listing(readable(context.use_storage().address))
         setup = context.results.get("initialize")
         new = setup is not None and setup.data.get("empty_catalogue")
         for left in reversed(range(_ATTEMPTS)):
             try:
-                return context.use_catalogue().publish(context.run, collection, listing)
+                return context.use_catalogue().publish(
+                    context.run, collection, listing, confirm=partial(_confirm, context)
+                )
             except CatalogueError:
                 # Where it was new, the run that had made it may have been refused, and have taken
                 # it back meanwhile.
@@ -124,6 +149,17 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         context.needs("organize_files")
         units = context.use_manifest().count_units(NEW, REPLACE, *STORED)
         yield f"register {count_text(units, 'unit')} in {context.catalogue_url}"
+
+
+class _UnsettledError(Exception):
+    """Another run has come that may have changed what this one holds."""
+
+
+def _confirm(context: UploadContext) -> None:
+    from handrail_upload.claiming import holding_of
+
+    if not all(each.is_settled for each in holding_of(context)):
+        raise _UnsettledError
 
 
 def _leaving(shown: str, result: StepResult, staying: int, files: int) -> Iterator[str]:

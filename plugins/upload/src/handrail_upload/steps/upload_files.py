@@ -44,10 +44,14 @@ class UploadFilesStep(BaseStep[UploadContext]):
 
     def resume(self, context: UploadContext, result: StepResult) -> StepResult:
         """Send the missing files; recorded ones that may have arrived are checked."""
+        from handrail_storage.claims import HeldChangedError
+
         try:
             return self._send(context, result.rollback_data)
         except SourceError as error:
             raise SourceChangedError(error.message) from error
+        except HeldChangedError as error:
+            raise SourceChangedError(error.message, ways_out=error.ways_out) from error
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
         from handrail_upload.manifest import SENT
@@ -56,7 +60,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         context.uploaded_files = files_in(Path(context.manifest_path), SENT)
 
     def _send(self, context: UploadContext, data: Mapping[str, Any]) -> StepResult:
-        from handrail_upload.claiming import hold
+        from handrail_upload.claiming import hold, holding_of
         from handrail_upload.manifest import NEW, REPLACE, SENT, SETTLED, UNSETTLED
         from handrail_upload.manifest.views import files_in
         from handrail_upload.recorded import read_transfer
@@ -71,6 +75,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
             context.uploaded_files = files_in(manifest, SENT)
             return _result(manifest, 0, 0, 0, 0.0)
         claim = self._claim(context, earlier)
+        for each in holding_of(context) if claim.holds else ():
+            each.look()  # The process was killed just after it had held: others may have come.
         context.use_files_cache(make=False)
         context.opened.transfer = transfer = Transfer(
             context.use_storage(),

@@ -45,6 +45,22 @@ def test_what_is_left_is_listed_until_it_is_gone(call: Call) -> None:
     assert call("doctor", "--json").document["journal"]["waiting"] == []
 
 
+def test_what_waits_for_a_step_that_is_left_is_shown(call: Call, journal: Journal) -> None:
+    """With that step, until it is undone."""
+    journal.add(
+        [planned("send"), planned("index", undo_before=["send", "other"])],
+        ended("send", "done", **WHOLE),
+        ended("index", "undo_failed", error="the catalogue is down", **WHOLE),
+        action="upload",
+        outcome="rollback_incomplete",
+    )
+    assert "  waits   send, until index is undone" in call("show").lines
+    call("rollback", "1", "--by-hand", "index", "--reason", "deleted the rows")
+    shown = call("show").lines
+    assert any(line.startswith("  left    send:") for line in shown)
+    assert not any(line.startswith("  waits") for line in shown)
+
+
 @pytest.mark.usefixtures("left")
 def test_what_was_undone_by_hand_is_shown_for_ever(call: Call) -> None:
     """With who, when and why; the exit code says whether anything is left."""

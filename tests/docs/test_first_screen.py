@@ -19,7 +19,7 @@ def without_figures(text: str) -> str:
     """Return a text without the amounts that differ from run to run."""
     text = re.sub(r"▸ upload_files.*", "▸ upload_files", text)  # How far it was.
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "RUN", text)
-    text = re.sub(r"INTERRUPTED +\S+", "INTERRUPTED", text)  # Whether it had given a sign of life.
+    text = re.sub(r"interrupted +\S+", "interrupted", text)  # Whether it had given a sign of life.
     text = re.sub(r" *\b(?:\d+m )?\d+(?:\.\d+)?s\b|\d[\d,.]* [kMG]?B(?:/s)?", " #", text)
     return re.sub(r"\b\d[\d,.]*\d\b", "#", text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.rollback_data import MAY_HAVE_LEFT
 from handrail.frozen import frozen, values_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def _undone(row: RunRow, attempts: Sequence[AttemptRow]) -> list[tuple[Span, Att
     found: list[tuple[Span, AttemptRow]] = []
     last = ""
     for each in sorted(
-        (each for each in attempts if each.state in _UNDO), key=lambda each: each.at
+        (each for each in attempts if each.state in _UNDO and each.message != MAY_HAVE_LEFT),
+        key=lambda each: each.at,
     ):
         known = (time for time in (last, row.turned, row.claimed) if time and time <= each.at)
         began = max(known, default=each.at)

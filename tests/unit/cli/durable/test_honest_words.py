@@ -201,6 +201,8 @@ def test_a_killed_step_without_an_undo_may_have_left_something(
         assert done.returncode == 5
         assert "failed at" not in done.stderr
         assert shown(handrail, 1) == {"book": "undone", "deliver": "may have left something"}
+        told = json.loads(handrail("show", "1", "--json").stdout)
+        assert "undo" not in {span["direction"] for span in told["steps"][1]["spans"]}
     assert handrail("rollback", "1", "--by-hand", "deliver", "--reason", "looked").returncode == 0
     assert handrail("show", "1").stdout.startswith("run 1 · flow.py:delivery · rolled back, 1 by")
 

@@ -18,11 +18,15 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from killing import disks
 from killing.effects import client
 from killing.forks import Count
 
 from handrail.cli import main
 from handrail.journal.sqlite import SqliteJournal
+
+OWN = ("__main__", "twenty", "all_kinds")
+"""Modules that each child imports itself."""
 
 
 class Written(Count):
@@ -58,6 +62,8 @@ def child(told: dict[str, Any], path: str) -> None:
             os.chdir(told["folder"])
             strike = signal.SIGSTOP if told.get("stop") else signal.SIGKILL
             count = Written(told.get("at"), told.get("when"), strike)
+            if told.get("disk"):
+                disks.fail(told["disk"])
             SqliteJournal.__init__.__kwdefaults__["lease"] = told.get("lease", 20.0)
             for each in journals():
                 each.open_run = count.owned(each.open_run)
@@ -65,6 +71,7 @@ def child(told: dict[str, Any], path: str) -> None:
             code = main(told["words"])
             sys.stdout.flush()
             more = {"writes": count.calls, "modules": sorted(sys.modules) * ("warm" in told)}
+            more["calls"] = disks.calls()
             print(f"\n{json.dumps(more)}", flush=True)
         except BaseException:  # noqa: BLE001 - it is told by the exit code
             traceback.print_exc()
@@ -97,7 +104,7 @@ def answer(told: dict[str, Any]) -> dict[str, Any]:
 def warm(names: list[str]) -> None:
     """Import what a child has imported, so that no other has to."""
     for name in names:
-        if name.partition(".")[0] not in ("__main__", "twenty") and name not in sys.modules:
+        if name.partition(".")[0] not in OWN and name not in sys.modules:
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
 
@@ -106,6 +113,7 @@ if __name__ == "__main__" and sys.argv[1:]:
     # By itself: what it is told, and where its answer goes.
     child(json.loads(sys.argv[1]), sys.argv[2])
 elif __name__ == "__main__":
-    client()
+    if "AWS_ENDPOINT_URL" in os.environ:
+        client()
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)

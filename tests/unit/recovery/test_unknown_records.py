@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +10,19 @@ from typing import Any
 import pytest
 from item_runs import Maps
 from item_work import WORLD
-from killing.told import Does, play
+from killing.told import Context, Does, play
 
-from handrail import RollbackPolicy, Run, StepResult, StepWrapper, Undo, parallel
+from handrail import (
+    Orchestrator,
+    RollbackPolicy,
+    Run,
+    RuntimeContext,
+    StepRegistry,
+    StepResult,
+    StepWrapper,
+    Undo,
+    parallel,
+)
 from handrail.errors import JournalError
 from handrail.journal.records import AttemptChange, ChunkChange, ItemNoteChange, NoteChange
 
@@ -101,6 +112,17 @@ def test_a_layer_tries_no_more_where_the_undo_of_an_attempt_is_not_written(write
     with pytest.raises(JournalError, match="no room"):
         play(writes, Insists(inner))
     assert (inner.attempts, inner.undone) == (1, [{"made": [1]}])
+
+
+def test_the_same_holds_in_an_event_loop(writes: Any) -> None:
+    inner, writes.fail, registry = Counts("work"), note, StepRegistry[Any]()
+    first = Does("first")
+    registry.register(first)
+    registry.register(Insists(inner))
+    run = Orchestrator(registry, Context(RuntimeContext()), journal=writes)
+    with pytest.raises(JournalError, match="no room"):
+        asyncio.run(run.execute_async())
+    assert (first.undone, inner.attempts, inner.undone) == ([], 1, [])
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -65,7 +65,6 @@ if TYPE_CHECKING:
     from handrail.wrapper import Sleep as Sleep
     from handrail.wrapper import StepWrapper as StepWrapper
     from handrail.wrapper import Undo as Undo
-    from handrail.wrapper import forwards as forwards
 
 __all__ = [
     "ActionContext",
@@ -112,7 +111,6 @@ __all__ = [
     "Workflow",
     "action",
     "chain",
-    "forwards",
     "hookimpl",
     "parallel",
     "resume",
@@ -158,7 +156,7 @@ _HOMES = {
     "steps": ("BaseStep", "StepResult", "step"),
     "sweeps": ("sweep", "sweep_async"),
     "workflow": ("Workflow", "action", "chain"),
-    "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo", "forwards"),
+    "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo"),
 }
 
 if not TYPE_CHECKING:

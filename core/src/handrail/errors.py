@@ -298,6 +298,30 @@ class StepFailedError(HandrailError, RuntimeError):
         }
 
 
+class LayerError(HandrailError, RuntimeError):
+    """A layer around a step of another pack hid a failure or changed a result without a grant.
+
+    `__cause__` is the error that it hid, if there is one.
+
+    Attributes:
+        layer: The class of the layer.
+    """
+
+    code = "layer-changes-step"
+
+    def __init__(
+        self, layer: str, what: str, origin: Origin, cause: BaseException | None = None
+    ) -> None:
+        place = f" ({origin.place})" if origin.place and origin.pack else ""
+        super().__init__(
+            f"layer {layer} of {origin}{place} {what}",
+            origin=origin,
+            ways_out=(f"say changes = True in {layer}, which needs a grant of the project",),
+        )
+        self.layer = layer
+        self.__cause__ = cause
+
+
 class StepTimeoutError(HandrailError, TimeoutError):
     """A step, or its undo, took longer than its limits allow.
 

@@ -151,7 +151,8 @@ def wrap_step(action: ActionInfo, step: BaseStep[Any], settings: Any) -> StepWra
     """Return a wrapper around `step`, or None.
 
     Called for every step of the plan. The wrapper of a later pack is outside that of an earlier
-    one. A wrapper does not change the step's name in the plan.
+    one. A wrapper does not change the step's name in the plan. Around a step of another author it
+    may watch, time and retry; one that changes the step needs a grant (see `StepWrapper`).
 
         @hookimpl
         def wrap_step(action, step):

@@ -9,5 +9,14 @@ from __future__ import annotations
 from handrail.context import intercept_records, link_run, run_of
 from handrail.orchestrator import run_awaitable
 from handrail.steps import has_own, overrides
+from handrail.wrapper import overridden
 
-__all__ = ["has_own", "intercept_records", "link_run", "overrides", "run_awaitable", "run_of"]
+__all__ = [
+    "has_own",
+    "intercept_records",
+    "link_run",
+    "overridden",
+    "overrides",
+    "run_awaitable",
+    "run_of",
+]

@@ -376,17 +376,19 @@ def overrides(step: BaseStep[Any], method: str) -> bool:
 def has_own(step: BaseStep[Any], method: str) -> bool:
     """Return whether `rollback` or `resume` of `step`, or of a step that it wraps, does any work.
 
-    That of a layer does not if it calls the same method of the wrapped step and reads no rollback
-    data: then it has nothing of its own to work from.
+    That of a layer counts if the author of the step put it there and it says `changes = True`.
     """
     return any(
-        not (is_layer and _only_forwards(found, method))
-        for found, is_layer in _overriding(step, method)
+        inner is None or (layer.changes and layer.__handrail_guest__ is None)
+        for layer, inner in _overriding(step, method)
     )
 
 
-def _overriding(step: BaseStep[Any], method: str) -> Iterator[tuple[object, bool]]:
-    """Yield each override of `method` from the outermost layer on, and whether it is a layer's."""
+def _overriding(step: BaseStep[Any], method: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the layers, from the outermost on, and the step that override `method`.
+
+    Each comes with the step inside, or None.
+    """
     current: Any = step
     while current is not None:
         own: dict[str, Any] = getattr(current, "__dict__", {})
@@ -395,14 +397,8 @@ def _overriding(step: BaseStep[Any], method: str) -> Iterator[tuple[object, bool
         forwards = inner is not None and getattr(found, "__handrail_forwards__", False)
         bare = method == "rollback" and isinstance(current, FunctionStep) and not current.has_undo
         if not forwards and not bare and found is not getattr(BaseStep, method):
-            yield found, inner is not None
+            yield current, inner
         current = inner
-
-
-def _only_forwards(function: Any, method: str) -> bool:
-    code = _code_of(function)
-    names: tuple[str, ...] = getattr(code, "co_names", ())
-    return method in names and "rollback_data" not in names
 
 
 def _code_of(function: Any) -> CodeType | None:
@@ -419,6 +415,9 @@ def undoes_items(step: BaseStep[Any]) -> bool:
     each_step: Any = step
     codes: list[CodeType | None] = []
     while each_step is not None:
+        if getattr(each_step, "__handrail_guest__", None) is not None:
+            each_step = each_step.wrapped
+            continue
         kind: type = each_step.__class__
         of_function = issubclass(kind, FunctionStep)
         codes += [_code_of(each_step.function)] if of_function else _codes(each_step.__class__)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
+from dataclasses import replace
+from itertools import takewhile
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 from handrail.engine.commands import Attempt, Limited, Pause, Raised, Revert
 from handrail.engine.rollback_data import failed
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import InvalidStepError, StepResultError
+from handrail.errors import InvalidStepError, LayerError, StepResultError, StopsResume, describe
 from handrail.frozen import frozen
 from handrail.steps import BaseStep, C, StepResult
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from handrail.engine.log import RunLog
     from handrail.limits import Limits, RollbackPolicy
+    from handrail.origin import Origin
 
 
 @frozen(kw_only=False)
@@ -71,13 +74,22 @@ Forward = TypeVar("Forward", bound=Callable[..., Any])
 
 
 def forwards(method: Forward) -> Forward:
-    """Mark a method as delegating: the step has an undo only if the wrapped step has one.
-
-    Use it for a `rollback` that calls that of the wrapped step through a function of yours. One
-    that makes the call itself, and reads no rollback data, needs no mark.
-    """
+    """Mark a method of a wrapper as one that only calls that of the wrapped step."""
     method.__handrail_forwards__ = True  # type: ignore[attr-defined]
     return method
+
+
+@frozen
+class Guest:
+    """Marks a layer around a step of another author.
+
+    Attributes:
+        origin: The edit that put it there.
+        changes: Whether it may change what the step does; otherwise it may only watch and retry.
+    """
+
+    origin: Origin
+    changes: bool
 
 
 class StepWrapper(BaseStep[C]):
@@ -86,9 +98,19 @@ class StepWrapper(BaseStep[C]):
     Override `around` to do something before, after or instead of the wrapped step, which may be
     blocking or async. A subclass that overrides `execute` instead is an opaque layer.
 
+    Around a step of another pack, a layer may watch, time and retry. It fails the step if it hides
+    a failure or changes what the step returned, but for adding to `data`. One that does so, or that
+    overrides anything but `around`, `before_rollback`, `name` and `progress_weight`, changes the
+    step: it needs `changes = True` and a grant of the project.
+
     Attributes:
         wrapped: The step inside. Planning may replace it when it stacks layers.
+        changes: Whether it changes what the wrapped step does. The `rollback` of a layer is a way
+            back only if it does.
     """
+
+    changes: bool = False
+    __handrail_guest__: Guest | None = None
 
     def __init__(self, inner: BaseStep[C]) -> None:
         given = cast("object", inner)
@@ -122,6 +144,9 @@ class StepWrapper(BaseStep[C]):
         """Yield `Run()`, `Undo()` or `Sleep(seconds)`; return the StepResult of the whole layer."""
         return (yield Run())
 
+    def before_rollback(self, context: C) -> None:
+        """Be told that the wrapped step is about to be undone; an error does not prevent that."""
+
     def execute(self, context: C) -> StepResult | Awaitable[StepResult]:
         """Run the layer outside a plan, for example in a test; a run drives `around` itself."""
         from handrail.engine.standalone import play_alone  # noqa: PLC0415 - rarely needed
@@ -138,6 +163,11 @@ class StepWrapper(BaseStep[C]):
     @calls_user_code
     def rollback(self, context: C, result: StepResult) -> None | Awaitable[None]:
         """Undo the wrapped step."""
+        try:
+            self.before_rollback(context)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the undo is called all the same
+            name, step = type(self).__name__, context.current_step
+            context.errors.append(f"{name}.before_rollback of step '{step}': {describe(error)}")
         return self.wrapped.rollback(context, result)
 
     @forwards
@@ -165,6 +195,21 @@ class StepWrapper(BaseStep[C]):
         return self.wrapped.preview_rollback(context, result)
 
 
+_WATCHES = frozenset({"around", "before_rollback", "changes", "name", "progress_weight"})
+_DECIDES = frozenset({name for name in vars(StepWrapper) if not name.startswith("_")}) - _WATCHES
+
+
+def overridden(layer: StepWrapper[Any]) -> list[str]:
+    """Return the attributes of a layer by which it decides about the wrapped step, sorted."""
+    kinds = takewhile(lambda kind: kind is not StepWrapper, type(layer).__mro__)
+    return sorted(_DECIDES.intersection({*layer.__dict__}.union(*map(vars, kinds))))
+
+
+def changes_step(layer: StepWrapper[Any]) -> bool:
+    """Return whether a layer says that it changes the wrapped step, or overrides what decides."""
+    return bool(layer.changes or overridden(layer))
+
+
 def is_wrapper(candidate: object) -> TypeGuard[StepWrapper[Any]]:
     """Return whether `candidate` is a wrapper of any kind."""
     return isinstance(candidate, StepWrapper)
@@ -187,7 +232,10 @@ class Layers:
         answer: What to move on with, where the driver has no answer of its own.
     """
 
-    __slots__ = ("_attempting", "_context", "_enter", "_limits", "_log", "_open", "answer", "step")
+    __slots__ = (
+        *("_attempting", "_context", "_enter", "_left", "_limits", "_log", "_open"),
+        *("answer", "step"),
+    )
 
     def __init__(
         self,
@@ -203,6 +251,8 @@ class Layers:
         self._context = context
         self._enter: StepWrapper[Any] | None = outermost
         self._attempting = False
+        # The rollback data that the step has returned since an undo: an error carries none.
+        self._left: dict[str, Any] | None = None
         # Each is a layer, its `around`, and the outcome of its last attempt since an undo.
         self._open: list[list[Any]] = []
 
@@ -215,14 +265,15 @@ class Layers:
         """
         layers = self._open
         if self._log is not None and self._log.broken is not None:
-            return self._left(self._log.broken)
+            return self._break_off(self._log.broken)
         if self._attempting:
             self._attempting = False
-            layers[-1][2] = answer
+            last = layers[-1][2] = _kept(layers[-1][0], answer)
+            self._left = last.rollback_data if isinstance(last, StepResult) else self._left
         return self._play(answer)
 
     @calls_user_code
-    def _left(self, error: BaseException) -> Raised:
+    def _break_off(self, error: BaseException) -> Raised:
         """End all layers: none may try again, or have an attempt undone, after this error."""
         while self._open:
             with suppress(Exception):
@@ -243,31 +294,39 @@ class Layers:
                 failed = type(answer) is Raised
                 request = around.throw(answer.error) if failed else around.send(answer)
             except StopIteration as stop:
-                answer = _checked(layer, stop.value)
+                answer = _checked(layer, stop.value, last)
             except BaseException as error:  # noqa: BLE001 - handed to the layer outside
                 answer = Raised(error)
             else:
-                if isinstance(request, Run) and is_layer(layer.wrapped):
-                    self._enter = layer.wrapped
-                    continue
-                return self._command(layer, request, last)
+                command = self._command(layer, request, last)
+                if self._enter is None:
+                    return command
+                continue
             layers.pop()
             if not layers:
-                return cast("StepResult | Raised", answer)
-            layers[-1][2] = answer
+                return self._outcome(answer)
+            layers[-1][2] = _kept(layers[-1][0], answer)
 
     def _command(
         self, layer: StepWrapper[Any], request: object, last: StepResult | Raised | None
     ) -> Attempt | Limited | Revert | Pause | None:
         """Return the command for a request of `around`; None if there is nothing to be done."""
         if isinstance(request, Run):
+            if last is not None and _is_bound(layer):
+                name = type(layer).__name__
+                self.answer = _misuse(f"{name}.around yielded Run() again without an Undo() before")
+                return None
+            if is_layer(layer.wrapped):
+                self._enter = layer.wrapped
+                return None
             self._attempting = True
             attempt = Attempt(layer.wrapped)
             return attempt if self._limits is None else Limited(attempt, self._limits)
         if isinstance(request, Undo):
-            self._open[-1][2] = None
-            # Nothing to undo without an attempt since the last undo.
-            return None if last is None else Revert(layer.wrapped, _result(last))
+            if last is None:
+                return None
+            left, self._left, self._open[-1][2] = self._left, None, None
+            return Revert(layer.wrapped, _result(last, left))
         if isinstance(request, Sleep):
             return Pause(request.seconds)
         self.answer = _misuse(
@@ -275,6 +334,12 @@ class Layers:
             "it may yield Run(), Undo() or Sleep(seconds)"
         )
         return None
+
+    def _outcome(self, answer: StepResult | Raised) -> StepResult | Raised:
+        if isinstance(answer, Raised):
+            answer.left = self._left
+            return answer
+        return answer if answer.success else _result(answer, self._left)
 
     @calls_user_code
     def _open_next(self, layer: StepWrapper[Any]) -> Raised | None:
@@ -295,13 +360,17 @@ class Layers:
         return failed
 
 
-def _result(outcome: StepResult | Raised) -> StepResult:
-    return failed(outcome.error) if isinstance(outcome, Raised) else outcome
+def _result(outcome: StepResult | Raised, left: dict[str, Any] | None) -> StepResult:
+    """Return a result for an undo, with what the step returned for it before a layer failed."""
+    result = failed(outcome.error) if isinstance(outcome, Raised) else outcome
+    return replace(result, rollback_data=left) if left and not result.rollback_data else result
 
 
-def _checked(layer: StepWrapper[Any], returned: object) -> StepResult | Raised:
+def _checked(
+    layer: StepWrapper[Any], returned: object, last: StepResult | Raised | None
+) -> StepResult | Raised:
     if isinstance(returned, StepResult):
-        return returned
+        return _true(layer, returned, last) if _is_bound(layer) else returned
     return _misuse(
         f"{type(layer).__name__}.around returned {returned!r} instead of a StepResult "
         "(did you forget `return result`?)"
@@ -310,3 +379,65 @@ def _checked(layer: StepWrapper[Any], returned: object) -> StepResult | Raised:
 
 def _misuse(message: str) -> Raised:
     return Raised(StepResultError(message))
+
+
+def _is_bound(layer: StepWrapper[Any]) -> bool:
+    guest = layer.__handrail_guest__
+    return guest is not None and not guest.changes
+
+
+def _kept(layer: StepWrapper[Any], outcome: Any) -> Any:
+    """Return the outcome of an attempt; for a layer that may not change it, a copy."""
+    if not isinstance(outcome, StepResult) or not _is_bound(layer):
+        return outcome
+    left: Any = outcome.rollback_data
+    if isinstance(left, dict):
+        values = cast("dict[str, Any]", left).items()
+        left = {key: _copied(value) for key, value in values}
+    data, skipped, when = _copied(outcome.data), outcome.skipped, outcome.timestamp
+    return StepResult(outcome.success, data, outcome.error, left, skipped, when)
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if type(value) in (dict, list, set) else value
+
+
+def _true(
+    layer: StepWrapper[Any], result: StepResult, last: StepResult | Raised | None
+) -> StepResult | Raised:
+    """Return the result of a layer that may not change it, or why it is not that of the step."""
+    cause: BaseException | None = None
+    if isinstance(last, Raised):
+        cause = last.error
+        if not isinstance(cause, Exception) or isinstance(cause, StopsResume):
+            return last  # Not a failure: it ends the run in a way of its own.
+        last = failed(cause)
+    if not result.success:
+        # A layer may fail a step, and what the step returned for its undo stays.
+        return result if last is None else replace(result, rollback_data=last.rollback_data)
+    if last is None:
+        what = "says that the step succeeded, which did not run, or was undone"
+    elif not last.success:
+        what = f"hides that the step failed: {last.error}"
+    elif changed := [name for name in _RETURNED if not _passed_on(name, last, result)]:
+        what = f"changes the {' and '.join(changed)} that the step returned"
+    else:
+        return result
+    guest = cast("Guest", layer.__handrail_guest__)
+    return Raised(LayerError(type(layer).__name__, what, guest.origin, cause))
+
+
+_RETURNED = ("data", "rollback_data", "error", "skipped")
+
+
+def _passed_on(name: str, last: StepResult, result: StepResult) -> bool:
+    """Return whether a layer has passed on what a step returned; it may add to `data`."""
+    before, after = getattr(last, name), getattr(result, name)
+    if before is after:
+        return True
+    try:
+        if name == "data" and isinstance(before, dict):
+            after = {key: after[key] for key in cast("dict[str, Any]", before)}
+        return bool(before == after)
+    except Exception:  # noqa: BLE001 - a value that cannot be compared is another one
+        return False

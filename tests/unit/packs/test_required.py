@@ -286,14 +286,14 @@ def test_a_workflow_needs_it_as_well(ship, packs):
 EDITS = {
     "removed": 'registry.unregister("scan_files")',
     "replaced": 'registry.replace("scan_files", Fake())',
-    "wrapped": 'registry.wrap("scan_files", StepWrapper)',
+    "changed": 'registry.wrap("scan_files", Skipping)',
 }
 
 
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("granted", [False, True])
 def test_no_pack_changes_a_required_step(ship, garden, packs, edit, granted):
-    """Nobody removes, replaces or wraps it, also not with a grant of the project."""
+    """Nobody removes, replaces or changes it, also not with a grant of the project."""
     source = f"""
         from handrail import BaseStep, StepResult, StepWrapper, hookimpl
 
@@ -304,19 +304,42 @@ def test_no_pack_changes_a_required_step(ship, garden, packs, edit, granted):
             def execute(self, context):
                 return StepResult()
 
+        class Skipping(StepWrapper):
+            def can_skip(self, context):
+                return True
+
         @hookimpl
         def setup_steps(action, registry):
             {EDITS[edit]}
     """
     garden.plant_hooks("acme-turbo", source)
-    verbs = '["replace acme-scan:scan_files", "remove acme-scan:scan_files"]'
+    verbs = ["replace acme-scan:scan_files", "remove acme-scan:scan_files"]
+    verbs.append("change acme-scan:scan_files")
     grants = f"[grants]\nacme-turbo = {verbs}\n" if granted else ""
     code, kind, message = refused(packs(STEP + grants))
     assert (code, kind) == (ExitCode.PLAN, "final-step")
     assert "required by handrail.toml:3" in message
 
 
-def test_the_project_does_not_wrap_a_required_step(ship, garden, packs):
+def test_a_pack_that_watches_every_step_watches_a_required_one_too(ship, garden, packs):
+    """A layer that only watches or retries needs no grant, whatever is required."""
+    source = """
+        from handrail import StepWrapper, hookimpl
+
+        class Watching(StepWrapper):
+            pass
+
+        @hookimpl
+        def wrap_step(action, step):
+            return Watching(step)
+    """
+    garden.plant_hooks("acme-watch", source)
+    made = action_of(packs(STEP)).plan()
+    assert {layer.name for planned in made for layer in planned.layers} == {"watching"}
+    assert all(planned.layers for planned in made)
+
+
+def test_the_project_does_not_change_a_required_step(ship, garden, packs):
     """Nor does the project itself, whose edits come last."""
     garden.plant(
         "acme-tools",
@@ -326,7 +349,7 @@ def test_the_project_does_not_wrap_a_required_step(ship, garden, packs):
                 from handrail import StepWrapper
 
                 class Skipping(StepWrapper):
-                    pass
+                    changes = True
             """
         },
     )

@@ -135,7 +135,7 @@ def test_a_layer_does_not_make_a_step_run_always(named, pack, plan):
         always_run = True
 
     packs = [pack("acme-a", wrap_step=lambda step: Always(step) if step.name == "find" else None)]
-    made = plan(base(named), packs)
+    made = plan(base(named), packs, {"acme-a": frozenset({"change host:find"})})
     assert [planned.always_run for planned in made.steps] == [False, False]
 
 

@@ -63,6 +63,16 @@ def test_what_was_done_to_the_step_is_told_in_order(named, pack, plan):
     assert explain(made, "turbo") == explain(made, "send")
 
 
+def test_a_layer_that_changes_a_step_tells_its_grant(named, pack, plan):
+    class Swallow(StepWrapper):
+        changes = True
+
+    hooks = pack("acme-turbo", setup_steps=lambda registry: registry.wrap("send", Swallow))
+    made = plan([named("send")], [hooks], {"acme-turbo": frozenset({"change host:send"})})
+    link = explain(made, "send").links[-1]
+    assert (link.told, link.grant) == ("wrapped by swallow, which changes it", "change host:send")
+
+
 def test_a_removed_step_tells_who_removed_it(named, pack, plan):
     """It is not in the plan, and what hangs on it still leads over it."""
 

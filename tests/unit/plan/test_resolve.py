@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from handrail import PlanError, StepRegistry, StepWrapper, forwards
+from handrail import PlanError, StepRegistry, StepWrapper
 from handrail.plan import collect
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.entry import chain
@@ -369,11 +369,10 @@ def test_packs_are_ordered_by_what_they_say_of_each_other(named, pack, plan):
     assert sorted(codes(error)) == ["pack-cycle", "pack-required"]
 
 
-def test_a_wrapper_that_only_forwards_does_not_make_a_step_undoable(named, plan):
-    """UNDO in a plan is about the step: a layer that only logs its rollback adds none."""
+def test_a_wrapper_does_not_make_a_step_undoable(named, plan):
+    """UNDO in a plan is about the step: a layer that is told of its rollback adds none."""
 
     class LoggingStep(StepWrapper):
-        @forwards
         def rollback(self, context, result):
             return self.wrapped.rollback(context, result)
 

@@ -186,11 +186,11 @@ acme-x = true
         ),
         (
             "handrail.toml:6: grants.acme-turbo: 'replace upload_files' is not a grant",
-            ('write "replace PACK:STEP" or "remove PACK:STEP"',),
+            ('write "replace PACK:STEP", "remove PACK:STEP" or "change PACK:STEP"',),
         ),
         (
             "handrail.toml:6: grants.acme-turbo: 'drop a:b' is not a grant",
-            ('write "replace PACK:STEP" or "remove PACK:STEP"',),
+            ('write "replace PACK:STEP", "remove PACK:STEP" or "change PACK:STEP"',),
         ),
         ("handrail.toml:7: grants.acme-x is true; it has to be a list of strings", ()),
         ("handrail.toml:8: there is no section [pakcs]", ("did you mean packs?",)),

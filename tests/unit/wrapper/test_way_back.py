@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handrail import BaseStep, StepRegistry, StepResult, StepWrapper, forwards
+from handrail import BaseStep, StepRegistry, StepResult, StepWrapper
 from handrail.plan.builder import plan_of_registry
 
 
@@ -36,13 +36,9 @@ class CallsSuper(StepWrapper):
             await undone
 
 
-class Marked(StepWrapper):
-    @forwards
-    def rollback(self, context: Any, result: StepResult) -> Any:
-        return self.hand_on(context, result)
-
-    def hand_on(self, context: Any, result: StepResult) -> Any:
-        return self.wrapped.rollback(context, result)
+class Told(StepWrapper):
+    def before_rollback(self, context: Any) -> None:
+        """Say so."""
 
 
 class GoesOn(StepWrapper):
@@ -51,6 +47,8 @@ class GoesOn(StepWrapper):
 
 
 class OwnUndo(StepWrapper):
+    changes = True
+
     def rollback(self, context: Any, result: StepResult) -> Any:
         for _ in result.rollback_data.get("backups", []):
             pass
@@ -58,18 +56,22 @@ class OwnUndo(StepWrapper):
 
 
 class Instead(StepWrapper):
+    changes = True
+
     def rollback(self, context: Any, result: StepResult) -> None:
         """Undo it in another way."""
 
 
-@pytest.mark.parametrize("layer", [Calls, CallsSuper, Marked, GoesOn])
-def test_a_layer_that_only_forwards_is_no_way_back(layer: type[StepWrapper[Any]]) -> None:
+@pytest.mark.parametrize("layer", [Calls, CallsSuper, Told, GoesOn])
+def test_a_layer_that_does_not_change_the_step_is_no_way_back(
+    layer: type[StepWrapper[Any]],
+) -> None:
     [mail], [draft] = _facts(layer(Mail())), _facts(layer(layer(Draft())))
     assert (mail.undoable, mail.leaves) == (False, True)
     assert (draft.undoable, draft.leaves) == (True, False)
 
 
-@pytest.mark.parametrize("layer", [Calls, CallsSuper, Marked])
+@pytest.mark.parametrize("layer", [Calls, CallsSuper, Told])
 def test_the_layer_is_told_of_the_undo_all_the_same(layer: type[StepWrapper[Any]]) -> None:
     [mail] = _facts(layer(Mail()))
     assert mail.reverts

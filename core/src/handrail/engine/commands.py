@@ -141,9 +141,13 @@ class Pause:
 
 @record
 class Raised:
-    """The answer to a call that raised."""
+    """The answer to a call that raised.
+
+    `left` is rollback data that a step has returned before a layer around it raised.
+    """
 
     error: BaseException
+    left: dict[str, Any] | None = None
 
 
 @record

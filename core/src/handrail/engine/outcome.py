@@ -58,6 +58,8 @@ def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
             line.recording = None
             return _failure(planned, describe(error), error, position - 1)
         outcome = failed(error)
+        if isinstance(answer, Raised) and answer.left:
+            outcome = replace(outcome, rollback_data=answer.left)
         if notes and line.log is not None:
             outcome = line.log.stored(outcome)
         result = ended(outcome, notes)

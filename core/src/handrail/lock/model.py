@@ -156,7 +156,7 @@ def outline(
             LockedStep(
                 name=planned.name,
                 pack=planned.origin.pack,
-                layers=tuple(_owned(layer.name, layer.origin.pack) for layer in planned.layers),
+                layers=tuple(_owned(layer.title, layer.origin.pack) for layer in planned.layers),
                 group=planned.group,
                 lane=planned.lane,
             )

@@ -12,10 +12,10 @@ from handrail.frozen import record
 from handrail.limits import changed_by
 from handrail.plan import problems
 from handrail.plan.builder import Draft, layers_of
-from handrail.plan.entry import chain, innermost, rewire
+from handrail.plan.entry import around, chain, innermost, rewire
 from handrail.plan.required import demanded_by
 from handrail.plan.tree import GroupNode
-from handrail.wrapper import StepWrapper, is_wrapper
+from handrail.wrapper import Guest, StepWrapper, changes_step, is_wrapper
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Limiting, Removal, Replacement, Wrapping
@@ -93,7 +93,8 @@ class Changes:
         if node is None:
             return
         draft = node.draft
-        if self._is_final(draft, edit, "wrap"):
+        if draft.entry.step.final:
+            self.problems.append(problems.final(edit, draft, "wrap"))
             return
         step = innermost(draft.entry.step)
         former = self._former.get(id(node))
@@ -112,10 +113,29 @@ class Changes:
             return
         if outlived and (edit.origin.pack, id(step)) in self._wrapped:
             return  # The pack wraps the new step itself.
+        guest = edit.origin.pack != draft.origin.pack
+        if guest and not self._may_wrap(node, edit, layer, inner):
+            return
         rewire(layer, former if former is not None and outlived else inner, inner)
         draft.entry.layers += (layer,)
         place = edit.origin.place if edit.source is not None else ""
+        for each in around(layer, inner):
+            mark = Guest(origin=edit.origin, changes=changes_step(each)) if guest else None
+            each.__handrail_guest__ = mark
         draft.layers = (*layers_of(layer, inner, edit.source or edit.origin, place), *draft.layers)
+
+    def _may_wrap(
+        self, node: Node, edit: Wrapping, layer: StepWrapper[Any], inner: BaseStep[Any]
+    ) -> bool:
+        """Return whether a layer may be put around a step of another author."""
+        changing = [each for each in around(layer, inner) if changes_step(each)]
+        if not changing:
+            return True
+        details = [problems.why_it_changes(each) for each in changing]
+        if required := demanded_by(node.draft, self.required):
+            self.problems.append(problems.final(edit, node.draft, "change", required, *details))
+            return False
+        return self._granted(node, edit, "change", *details)
 
     @calls_user_code
     def _made(self, edit: Wrapping, inner: Any) -> StepWrapper[Any] | None:
@@ -171,15 +191,17 @@ class Changes:
     def _allowed(self, found: AnyNode, edit: Any, verb: str) -> bool:
         """Return whether `edit` may remove or replace what may belong to another pack."""
         final = [node for node in found.steps if self._is_final(node.draft, edit, verb)]
-        if final:
-            return False
+        return not final and self._granted(found, edit, verb)
+
+    def _granted(self, found: AnyNode, edit: Any, verb: str, *details: str) -> bool:
+        """Return whether the project lets a pack do this; if not, add a problem for the edit."""
         owner, target = edit.origin.pack, found.origin.pack
         if owner is None or owner == target:
             return True
         grant = f"{verb} {target or 'local'}:{found.name}"
         if grant in self.grants.get(owner, frozenset()):
             return True
-        self.problems.append(problems.needs_grant(edit, verb, found, grant))
+        self.problems.append(problems.needs_grant(edit, verb, found, grant, *details))
         return False
 
     def _is_final(self, draft: Draft, edit: Any, verb: str) -> bool:

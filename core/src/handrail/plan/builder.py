@@ -17,7 +17,7 @@ from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
 from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry
 from handrail.steps import BaseStep, FunctionStep, has_own, overrides, undoes_items
-from handrail.wrapper import StepWrapper, is_layer
+from handrail.wrapper import StepWrapper, changes_step, is_layer
 
 if TYPE_CHECKING:
     from numbers import Real
@@ -183,7 +183,7 @@ class _Reader:
 
 def _hears_of_undo(step: BaseStep[Any]) -> bool:
     while isinstance(step, StepWrapper):
-        if type(step).rollback is not StepWrapper.rollback:
+        if type(step).before_rollback is not StepWrapper.before_rollback:
             return True
         step = step.wrapped
     return False
@@ -243,6 +243,12 @@ def layers_of(
         reason: The line of the settings that added them, or an empty string.
     """
     return tuple(
-        Layer(name=layer_name(each), origin=origin, wrapper=each, reason=reason)
+        Layer(
+            name=layer_name(each),
+            origin=origin,
+            wrapper=each,
+            reason=reason,
+            changes=changes_step(each),
+        )
         for each in around(wrapper, inner)
     )

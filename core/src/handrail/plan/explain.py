@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from inspect import unwrap
 from typing import TYPE_CHECKING, Literal
@@ -118,7 +118,7 @@ def explain(plan: Plan, name: str) -> Explanation:
         raise StepNotFoundError.among(name, things)
     span = plan.span(name)
     planned = plan.steps[plan.positions[name]] if name in plan.positions else None
-    layers = _layers(planned)
+    layers = _layers(planned, history)
     links = [*thing.placed(), *layers, *thing.limited(), *_closing(planned)]
     links += [*_ordered(plan, planned), *thing.taken_out()]
     seen = {id(thing)}
@@ -170,7 +170,11 @@ def done_by(plan: Plan, pack: str) -> Iterator[tuple[int, Link]]:
         thing = next((things[name] for name in planned.names if name in things), None)
         own: list[Link] = [] if thing is None else [*thing.placed(), *thing.taken_out()]
         seen.add(id(thing))
-        yield from ((place, link) for link in [*own, *_layers(planned)] if link.origin.pack == pack)
+        yield from (
+            (place, link)
+            for link in [*own, *_layers(planned, plan.history)]
+            if link.origin.pack == pack
+        )
     for thing in things.values():
         if id(thing) not in seen:
             seen.add(id(thing))
@@ -309,11 +313,20 @@ def _change(
             thing.removal = things[thing.group].removal
 
 
-def _layers(planned: PlannedStep | None) -> Iterator[Link]:
-    if planned is not None:
-        for layer in reversed(planned.layers):
-            told = f"wrapped by {layer.name}"
-            yield Link(kind="wrapped", step=planned.name, told=told, origin=layer.origin)
+def _layers(planned: PlannedStep | None, history: History | None) -> Iterator[Link]:
+    if planned is None:
+        return
+    grants: Mapping[str, frozenset[str]] = {} if history is None else history.grants
+    grant = f"change {planned.origin.pack or 'local'}:{planned.name}"
+    for layer in reversed(planned.layers):
+        granted = layer.changes and grant in grants.get(layer.origin.pack or "", ())
+        yield Link(
+            kind="wrapped",
+            step=planned.name,
+            told=f"wrapped by {layer.name}" + ", which changes it" * layer.changes,
+            origin=layer.origin,
+            grant=grant if granted else "",
+        )
 
 
 def _ordered(plan: Plan, planned: PlannedStep | None) -> Iterator[Link]:

@@ -31,16 +31,28 @@ class Layer:
         origin: Origin of the wrapper.
         wrapper: The wrapper itself.
         reason: The line of the settings that added it, or an empty string.
+        changes: Whether it may change what the step does, and does not only watch or retry.
     """
 
     name: str
     origin: Origin
     wrapper: StepWrapper[Any] = field(repr=False)
     reason: str = ""
+    changes: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name, and whether it changes the step."""
+        return f"{self.name} (changes)" if self.changes else self.name
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
-        return {"name": self.name, "origin": self.origin.to_dict(), "reason": self.reason}
+        return {
+            "name": self.name,
+            "origin": self.origin.to_dict(),
+            "reason": self.reason,
+            "changes": self.changes,
+        }
 
 
 @frozen(eq=False)
@@ -61,8 +73,8 @@ class Facts:
         lane: Number of its lane in that group, from 0, or None.
         plain: Whether its `execute` is called to run it: no layer, and no time to watch.
         skippable: Whether it has a `can_skip` of its own.
-        undoable: Whether a `rollback` takes back what it did; one of a layer that only asks the
-            wrapped step does not.
+        undoable: Whether a `rollback` takes back what it did: its own, or that of a layer of its
+            author that says `changes = True`.
         undoes_items: Whether an undo takes back items that it maps, as far as its code shows.
         leaves: Whether a kill in the middle of it may leave things behind that nothing takes back.
         reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
@@ -236,7 +248,7 @@ class PlannedStep:
             self.origin.version,
             str(self.facts.weight),
             self.always_run,
-            [[layer.name, layer.origin.pack, layer.origin.version] for layer in self.layers],
+            [[layer.title, layer.origin.pack, layer.origin.version] for layer in self.layers],
             *(() if self.group is None else (self.group, self.lane)),
         ]
 
@@ -463,7 +475,7 @@ class Plan:
 def _change(old: PlannedStep, new: PlannedStep) -> str:
     if (old.group, old.lane) != (new.group, new.lane):
         return f"{_lane(old)} became {_lane(new)}"
-    if [layer.name for layer in old.layers] != [layer.name for layer in new.layers]:
+    if [layer.title for layer in old.layers] != [layer.title for layer in new.layers]:
         return f"layers {_stack(old)} became {_stack(new)}"
     return f"{old.origin} became {new.origin}"
 
@@ -473,4 +485,4 @@ def _lane(planned: PlannedStep) -> str:
 
 
 def _stack(planned: PlannedStep) -> str:
-    return "(".join([layer.name for layer in planned.layers] + ["·"]) + ")" * len(planned.layers)
+    return "(".join([layer.title for layer in planned.layers] + ["·"]) + ")" * len(planned.layers)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import Problem
 from handrail.plan.order import said_by
 from handrail.suggest import near
+from handrail.wrapper import overridden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -174,14 +175,22 @@ def nested_group(group: EntryGroup, insertion: Insertion | None, lane: Lane) -> 
     )
 
 
-def needs_grant(edit: Any, verb: str, found: AnyNode, grant: str) -> Problem:
-    """A pack removes or replaces what belongs to another pack without a grant of the project."""
+def needs_grant(edit: Any, verb: str, found: AnyNode, grant: str, *details: str) -> Problem:
+    """A pack removes, replaces or changes what is of another pack without a grant of the project.
+
+    Args:
+        edit: The edit.
+        verb: What it does.
+        found: What it does that to.
+        grant: The grant that it needs.
+        *details: Why it needs one, if the verb does not say it.
+    """
     owner = edit.origin.pack
     return Problem(
         code=f"{verb}-needs-grant",
         message=f"{edit.origin} {verb}s {found.name} of {found.origin}",
         origins=(edit.origin, found.origin),
-        details=(edit.origin.place,) if edit.origin.place else (),
+        details=(*((edit.origin.place,) if edit.origin.place else ()), *details),
         ways_out=(
             f'allow it    [grants]  {owner} = ["{grant}"]',
             f'or drop it  [packs]   disable = ["{owner}"]',
@@ -189,16 +198,32 @@ def needs_grant(edit: Any, verb: str, found: AnyNode, grant: str) -> Problem:
     )
 
 
-def final(edit: Any, draft: Draft, verb: str, required: str = "") -> Problem:
-    """An edit changes a step that is final, or required by `required`."""
+def why_it_changes(layer: StepWrapper[Any]) -> str:
+    """Return why a layer counts as one that changes the step inside."""
+    found = overridden(layer)
+    why = f"overrides {', '.join(found)}" if found else "says changes = True"
+    return f"{type(layer).__name__} {why}"
+
+
+def final(edit: Any, draft: Draft, verb: str, required: str = "", *details: str) -> Problem:
+    """An edit changes a step that is final, or required by `required`.
+
+    Args:
+        edit: The edit.
+        draft: The step.
+        verb: What the edit does.
+        required: What requires the step; an empty text if it says itself that it is final.
+        *details: Why a layer changes the step.
+    """
     owner = edit.origin.pack
     why = f"required by {required}" if required else "final"
+    rule = "removes, replaces or changes" if required else "removes, replaces or wraps"
     return Problem(
         code="final-step",
         message=f"{edit.origin} wants to {verb} {draft.entry.name} of {draft.origin}, "
-        f"which is {why}: nobody removes, replaces or wraps it",
+        f"which is {why}: nobody {rule} it",
         origins=(edit.origin, draft.origin),
-        details=(edit.origin.place,) if edit.origin.place else (),
+        details=(*((edit.origin.place,) if edit.origin.place else ()), *details),
         ways_out=(f"leave it out:  --no-pack {owner}",) if owner else ("take that line out",),
     )
 

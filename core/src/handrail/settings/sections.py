@@ -36,7 +36,7 @@ _STEP_ONLY = ("step", "as", "options", *_LIMITS)
 _GROUP_ONLY = ("lanes", "concurrency")
 _GROUP_EXAMPLE = '{ parallel = "media", lanes = [["resize", "watermark"], "transcode"] }'
 
-_GRANT = re.compile(r"(?P<verb>replace|remove) +(?P<pack>[^\s:]+) *: *(?P<step>\S+)")
+_GRANT = re.compile(r"(?P<verb>replace|remove|change) +(?P<pack>[^\s:]+) *: *(?P<step>\S+)")
 _REQUIRED_EXAMPLE = '{ step = "acme-scan:scan_files", before = "upload_files", in = "*" }'
 
 
@@ -390,7 +390,7 @@ def read_grants(reader: TableReader, value: object) -> Grants:
                 reader.problem(
                     path,
                     f"grants.{key}: {item.value!r} is not a grant",
-                    'write "replace PACK:STEP" or "remove PACK:STEP"',
+                    'write "replace PACK:STEP", "remove PACK:STEP" or "change PACK:STEP"',
                     line=int(item.source.rpartition(":")[2]),
                 )
                 continue

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from time import perf_counter
 from typing import Any, TypeVar
 
-from handrail import Around, BaseStep, BaseStepContext, Run, StepResult, StepWrapper, forwards
+from handrail import Around, BaseStep, BaseStepContext, Run, StepResult, StepWrapper
 from handrail.errors import describe
 
 C = TypeVar("C", bound=BaseStepContext, contravariant=True)
@@ -51,10 +50,8 @@ class LoggingStep(StepWrapper[C]):
         log_safely(context, "step_end", _ended(step, began, result))
         return result
 
-    @forwards
-    def rollback(self, context: C, result: StepResult) -> None | Awaitable[None]:
+    def before_rollback(self, context: C) -> None:
         log_safely(context, "step_rollback", {"step": self.wrapped.name})
-        return self.wrapped.rollback(context, result)
 
 
 def log_safely(context: BaseStepContext, event: str, data: dict[str, Any]) -> None:

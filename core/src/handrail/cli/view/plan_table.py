@@ -102,7 +102,9 @@ def _rows_of(number: int, planned: PlannedStep, name: str, *, in_lane: bool) -> 
         places = dict.fromkeys(layer.reason for layer in planned.layers if layer.reason)
         order = "outermost first" if len(planned.layers) > 1 else "around it"
         layers = f"{stack}{')' * len(planned.layers)}"
-        yield f"{'│ ' * in_lane}└ {layers}  {', '.join([owners, *places, order])}"
+        changing = [layer.name for layer in planned.layers if layer.changes]
+        changes = [f"{' and '.join(changing)} changes it"] if changing else []
+        yield f"{'│ ' * in_lane}└ {layers}  {', '.join([owners, *places, order, *changes])}"
     limits = limits_text(planned)
     if limits:
         yield f"{'│ ' * in_lane}└ {limits}"

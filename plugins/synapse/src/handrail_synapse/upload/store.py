@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import handrail
 import handrail_upload
 from handrail import StepResult, StepWrapper
 from handrail.inspection import link_run, run_of
@@ -67,6 +66,8 @@ class _Stored(StepWrapper[Any]):
         settings: Where files go.
     """
 
+    changes = True
+
     def __init__(self, inner: BaseStep[Any], settings: StoreSettings) -> None:
         super().__init__(inner)
         self._settings = settings
@@ -105,7 +106,7 @@ class StoreFiles(_Stored):
         return result
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
-        _undo(handrail_upload.UploadFilesStep(), self.context(context), result)
+        handrail_upload.UploadFilesStep().rollback(self.context(context), result)
         context.uploaded_files = []
 
     def preview(self, context: UploadContext) -> str:
@@ -131,7 +132,7 @@ class RegisterUnits(_Stored):
         return result
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
-        _undo(handrail_upload.GenerateDataUnitsStep(), self.context(context), result)
+        handrail_upload.GenerateDataUnitsStep().rollback(self.context(context), result)
         context.data_units = []
 
     def preview(self, context: UploadContext) -> str:
@@ -141,16 +142,6 @@ class RegisterUnits(_Stored):
         yield from handrail_upload.GenerateDataUnitsStep().preview_rollback(
             self.context(context), result
         )
-
-
-def _undo(
-    step: handrail.BaseStep[Any], own: handrail_upload.UploadContext, result: StepResult
-) -> None:
-    """Undo what a step of handrail-upload has done.
-
-    A layer that did so itself would be taken for one that leaves the undo to the step inside.
-    """
-    step.rollback(own, result)
 
 
 def context_in(context: UploadContext, settings: StoreSettings) -> handrail_upload.UploadContext:

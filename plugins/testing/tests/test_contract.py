@@ -118,6 +118,7 @@ def test_a_good_pack_keeps_every_promise(packs: FakePacks) -> None:
     unchecked = {name: each.why for name, each in verdicts.items() if each.status == "unchecked"}
     assert unchecked == {
         "metadata": "its pyproject.toml is not here",
+        "layers": "it has no layers, or they need arguments",
         "skip": "none of its steps has a can_skip",
     }
     rest = {name: each for name, each in verdicts.items() if name not in unchecked}
@@ -277,6 +278,83 @@ def test_a_wrapper_goes_by_the_name_of_what_it_is_around(verdict) -> None:
 
     more = {"log": "acme_scan.steps:Log"}
     assert verdict("names", steps=steps, more=more, made={"log": wrapped}).status == "passed"
+
+
+LAYER = """
+    from handrail import Run, StepResult, StepWrapper, Undo, hookimpl
+
+    class Layer(StepWrapper):
+{body}
+
+    @hookimpl
+    def wrap_step(action, step):
+        return Layer(step) if step.name == "upload_files" else None
+"""
+SWALLOWS = """
+        def around(self, context):
+            try:
+                return (yield Run())
+            except Exception:
+                return StepResult()
+"""
+FORGIVES = """
+        def around(self, context):
+            result = yield Run()
+            return StepResult()
+"""
+EMPTIES = """
+        def around(self, context):
+            result = yield Run()
+            result.rollback_data.clear()
+            return result
+"""
+STAYS = """
+        def rollback(self, context, result):
+            pass
+"""
+RETRIES = """
+        def around(self, context):
+            while True:
+                try:
+                    return (yield Run())
+                except OSError:
+                    yield Undo()
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (SWALLOWS, "it makes a success of a step that failed"),
+        (FORGIVES, "it makes a success of a step that failed"),
+        (EMPTIES, "it changes what the step returned"),
+        (STAYS, "it overrides rollback"),
+    ],
+)
+def test_a_layer_that_hides_something_is_told(verdict, body, text) -> None:
+    found = told(verdict("layers", hooks=LAYER.format(body=body), actions=(upload,)))
+    assert text in found
+    assert "changes = True" in found
+
+
+@pytest.mark.parametrize("body", [SWALLOWS, STAYS])
+def test_a_layer_that_says_that_it_changes_the_step_passes(verdict, body) -> None:
+    """Each project decides about it, by a grant."""
+    hooks = LAYER.format(body="        changes = True\n" + body)
+    assert verdict("layers", hooks=hooks, actions=(upload,)).status == "passed"
+
+
+@pytest.mark.parametrize("body", [RETRIES, "        pass\n"])
+def test_a_layer_that_watches_or_retries_passes(verdict, body) -> None:
+    """Also one that retries without end."""
+    checked = verdict("layers", hooks=LAYER.format(body=body), actions=(upload,))
+    assert checked.status == "passed"
+
+
+def test_a_layer_that_is_offered_by_name_is_checked_too(verdict) -> None:
+    steps = STEPS + LAYER.format(body=SWALLOWS)
+    found = verdict("layers", steps=steps, more={"layer": "acme_scan.steps:Layer"})
+    assert "Layer does more than watch or retry" in told(found)
 
 
 def test_entry_points_that_lead_to_something_else_are_told(packs: FakePacks) -> None:

@@ -78,6 +78,10 @@ class PackContract:
         """Its hooks give the same plan each time, with other packs before and after it."""
         self._demand("plan")
 
+    def test_its_layers_hide_no_failure_and_no_undo(self) -> None:
+        """Its layers pass on what steps return and raise, or say `changes = True`."""
+        self._demand("layers")
+
     def test_can_skip_has_no_effect(self) -> None:
         """The skip checks of its steps change nothing."""
         self._demand("skip")

@@ -12,6 +12,7 @@ from typing import Literal
 
 from handrail import Problem
 from handrail_testing.checks.importing import import_budget, import_effects
+from handrail_testing.checks.layers import layers
 from handrail_testing.checks.metadata import agreement
 from handrail_testing.checks.offers import names, weights
 from handrail_testing.checks.planned import load_order
@@ -92,6 +93,7 @@ CHECKS = (
         examine=load_order,
         warnings=frozenset({"idle-hook", "not-planned", "slow-hooks"}),
     ),
+    Check(name="layers", promise="its layers hide no failure and no undo", examine=layers),
     Check(name="skip", promise="can_skip has no effect", examine=skip_effects),
     Check(
         name="undo",

@@ -17,7 +17,7 @@ def load_order(subject: Subject) -> Iterator[Problem]:
     """Plan each action in several orders of packs, and yield a problem if the plans differ."""
     if not subject.record.hooks and not subject.record.actions:
         raise UncheckedError("it has neither hooks nor actions")
-    actions = list(_actions(subject))
+    actions = list(actions_of(subject))
     if not actions:
         raise UncheckedError("there is no action to plan; name some in the contract: actions = ...")
     unplanned: dict[str, str] = {}
@@ -127,7 +127,8 @@ def _edits(plan: Plan, pack: str) -> int:
     return sum(edits.count for edits in plan.history.edits if edits.owner == pack) - lost
 
 
-def _actions(subject: Subject) -> Iterator[type[BaseAction[Any]]]:
+def actions_of(subject: Subject) -> Iterator[type[BaseAction[Any]]]:
+    """Yield the actions of the pack, and those that it is planned with."""
     own = (subject.target(entry) for entry in subject.record.actions)
     for action in (*own, *subject.actions):
         if isinstance(action, Workflow):

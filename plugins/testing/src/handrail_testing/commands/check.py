@@ -36,8 +36,9 @@ def check(ctx: click.Context, distribution: str | None, imports: tuple[str, ...]
     """Check that an installed pack fulfils the contract of every pack.
 
     DIST is an installed distribution; by default, the one whose pyproject.toml is here. The pack is
-    imported, and the actions that are on are planned with it, but none of its steps is run:
-    `handrail_testing.PackContract` does that in the pack's own tests.
+    imported, the actions that are on are planned with it, and its layers are tried around a step
+    that does nothing, but none of its steps is run: `handrail_testing.PackContract` does that in
+    the pack's own tests.
 
     \b
     passed       it holds

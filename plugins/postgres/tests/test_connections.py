@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -270,3 +271,40 @@ def test_what_other_processes_inherit_stays_the_connection_with_the_lock(
     owned.write([note(1)])
     assert owned.lock_descriptor == descriptor
     assert os.fstat(descriptor).st_ino == os.fstat(owned._session._connection.fileno()).st_ino
+
+
+FLOW = """
+from handrail import action, step
+
+@step
+def count(context):
+    for number in range(10**6):
+        context.record_rollback("numbers", number)
+        if number == 20:
+            print("counting", flush=True)
+
+flow = action("count", [count])
+
+if __name__ == "__main__":
+    flow.main()
+"""
+
+
+def test_an_interrupt_ends_the_wait(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    """Long before the server is given up; the way on is printed."""
+    (tmp_path / "flow.py").write_text(FLOW)
+    environment = {**os.environ, "HANDRAIL_JOURNAL": own_postgres.database()}
+    words = [sys.executable, "flow.py"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=tmp_path, env=environment, text=True, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "counting\n"
+        own_postgres.process.stop()
+        for line in process.stderr:
+            if "trying again for up to" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode in (7, 130), said
+    assert "handrail resume 1" in said

@@ -591,6 +591,13 @@ class ExecutorError(HandrailError, RuntimeError):
     code = "executor"
 
 
+class ExecutorLostError(ExecutorError):
+    """An executor has died under a run. Nothing was undone: what it had begun may still go on."""
+
+    code = "executor-lost"
+    exit_code = ExitCode.JOURNAL
+
+
 class ExecutorUrlError(ExecutorError, ValueError):
     """The URL of an executor is not valid, or no installed pack provides such an executor."""
 

@@ -14,7 +14,9 @@ from handrail.cli.view.console import moves
 from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
 from handrail.cli.view.text import columns, steps_of, terminal_width
 from handrail.errors import (
+    ExecutorLostError,
     ExitCode,
+    HandrailError,
     JournalError,
     LeaseLostError,
     StepFailedError,
@@ -110,7 +112,7 @@ def carry_out(session: Session, execution: Execution) -> int:
             views = [stack.enter_context(closing(view)) for view in _views(session, execution)]
             listing = () if execution.dry is None else (execution.dry,)
             result = execution.run((outcome, *listing, *views))
-    except JournalError as error:
+    except (JournalError, ExecutorLostError) as error:
         if outcome.number is None:
             raise
         from handrail.cli.view.failure import report  # noqa: PLC0415 - most runs have none
@@ -206,7 +208,7 @@ def _expected(session: Session, execution: Execution) -> Expected | None:
     return expected_of(execution.plan, journal, execution.recorded_as, project)
 
 
-def _ways_after(error: JournalError, outcome: Outcome) -> list[str]:
+def _ways_after(error: HandrailError, outcome: Outcome) -> list[str]:
     """Return the ways out for a run whose journal accepts no more writes."""
     if isinstance(error, LeaseLostError):
         return [f"what became of it:  {command_line(f'show {outcome.number}')}"]

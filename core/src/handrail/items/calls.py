@@ -5,11 +5,19 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import JournalError, RecordError
+from handrail.errors import (
+    ExecutorLostError,
+    HandrailError,
+    JournalError,
+    RecordError,
+    describe,
+)
+from handrail.executors.protocol import Full
 from handrail.journal.codec import encode
 from handrail.journal.records import ItemNoteChange
 
@@ -145,6 +153,22 @@ class StepHost:
             to.flush()
 
 
+@contextmanager
+def of_executor() -> Generator[None]:
+    """Make an error of an executor's own, in the block, one that is no failure of the step.
+
+    Raises:
+        ExecutorLostError: It has raised something that is none of our errors.
+    """
+    try:
+        yield
+    except (HandrailError, Full):
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {describe(error)}"
+        raise ExecutorLostError(f"what works on the items has died: {text}") from error
+
+
 class Calls(Generic[T]):
     """The calls that an executor has, each with what it is about.
 
@@ -178,17 +202,21 @@ class Calls(Generic[T]):
         """Hand over a call."""
         self._running[call.attempt] = about
         self._host.begins(call.attempt)
-        self.executor.submit(call)
+        with of_executor():
+            self.executor.submit(call)
 
     def wait(self) -> Iterator[tuple[Outcome, T]]:
         """Yield the outcomes that came within a moment; cancel all if they have to stop."""
         if self.stop.error is not None and not self._cancelled:
             self._cancelled = True
-            for attempt in list(self._running):
-                self.executor.cancel(attempt)
+            with of_executor():
+                for attempt in list(self._running):
+                    self.executor.cancel(attempt)
         if self.stop.at_once and self.stop.error is not None:
             raise self.stop.error
-        for outcome in self.executor.wait(_LOOK):
+        with of_executor():
+            outcomes = self.executor.wait(_LOOK)
+        for outcome in outcomes:
             about = self._running.pop(outcome.attempt, None)
             self._host.ends(outcome.attempt)
             if about is not None:
@@ -196,7 +224,8 @@ class Calls(Generic[T]):
 
     def confirm_dead(self, attempt: AttemptId) -> Death:
         """Return what is certain of an attempt."""
-        return self.executor.confirm_dead(attempt, _DEAD)
+        with of_executor():
+            return self.executor.confirm_dead(attempt, _DEAD)
 
 
 class Clock:

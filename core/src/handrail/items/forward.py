@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import HandrailError, ItemsFailedError, RollbackDataError
+from handrail.errors import ExecutorLostError, HandrailError, ItemsFailedError, RollbackDataError
 from handrail.executors.protocol import Done, Failed, Full, ItemError, Lost
 from handrail.frozen import frozen, record, values_of
 from handrail.items.calls import Calls, Clock
@@ -272,6 +272,8 @@ class Forward:
                 self._calls.submit(call, work)
             except Full:
                 return
+            except ExecutorLostError:
+                raise
             except HandrailError as error:
                 self._fail(error)
                 self._stock.clear()

@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import ExecutorError, ItemsUndoError
+from handrail.errors import ExecutorError, ExecutorLostError, ItemsUndoError
 from handrail.items import back, forward
 from handrail.items.back import Back, parts_back
-from handrail.items.calls import Calls, StepHost, Stop
+from handrail.items.calls import Calls, StepHost, Stop, of_executor
 from handrail.items.cutting import Source
 from handrail.items.forward import Forward, MapOptions, checked_options
 from handrail.items.ledger import MemoryLedger
@@ -87,7 +87,11 @@ class ItemsOfRun:
         step = self._step(line, position, self._run.attempts.get(position, 1), stop)
         self._busy.add(position)
         try:
-            with self._executor(url, step.host, code) as running, self._stopping(line, stop):
+            with (
+                _broken_off_if_lost(line),
+                self._executor(url, step.host, code) as running,
+                self._stopping(line, stop),
+            ):
                 return self._map(line, step, items, code, given, url, running, stop)
         finally:
             self._busy.discard(position)
@@ -151,7 +155,7 @@ class ItemsOfRun:
         errors: list[ItemsUndoError] = []
         total = sum(row.size for row in step.ledger.chunks(contents=False))
         before = 0
-        with self._stopping(line, stop):
+        with _broken_off_if_lost(line), self._stopping(line, stop):
             for head, rows in parts_back(step):
                 tell = partial(_tell_undo, line, total, before)
                 url = self._url_back(head.executor)
@@ -239,10 +243,12 @@ class ItemsOfRun:
         try:
             # The workers of this machine have what this process has.
             digest = "" if is_local(url or default_url()) else _digest_of(code)
-            executor.open(digest, code)
+            with of_executor():
+                executor.open(digest, code)
             yield executor
         finally:
-            executor.close()
+            with of_executor():
+                executor.close()
 
     @contextmanager
     def _stopping(self, line: Line, stop: Stop) -> Generator[None]:
@@ -275,6 +281,17 @@ class ItemsOfRun:
         assert code is not None
         with self._executor(begun, step.host, code) as other:
             yield lambda attempt: Calls(other, step.host, Stop()).confirm_dead(attempt) != "unknown"
+
+
+@contextmanager
+def _broken_off_if_lost(line: Line) -> Generator[None]:
+    """Leave the run to another process if the executor of a step dies in the block."""
+    try:
+        yield
+    except ExecutorLostError as error:
+        if line.log is not None:
+            cast("JournaledLog", line.log).break_off(error)
+        raise
 
 
 def _kind(url: str | None) -> str:

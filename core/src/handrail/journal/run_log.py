@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.engine.log import ValuesLeftError
 from handrail.errors import (
     ContextError,
+    ExecutorLostError,
     HandrailError,
     JournalError,
     LeaseLostError,
@@ -446,6 +447,10 @@ class JournaledLog:
         """The error of the first write that failed; see `RunLog`."""
         return self._writes.broken
 
+    def break_off(self, error: ExecutorLostError) -> None:
+        """Let no later write succeed, of its lanes neither: another process has to go on."""
+        self._writes.broken = self._writes.broken or error
+
     def commit(self, lanes: Iterable[RunLog] = ()) -> None:
         """Write the pending changes in one commit, with those of lanes."""
         pending = self.first()
@@ -581,6 +586,8 @@ class _Writes:
 
     def write(self, changes: Sequence[Change]) -> None:
         """Commit changes; they are durable when this returns."""
+        if isinstance(self.broken, ExecutorLostError):
+            raise ExecutorLostError(self.broken.message) from self.broken
         if self.broken is not None:
             # A lost run stays lost: this process must stop working on it.
             lost = isinstance(self.broken, LeaseLostError)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -184,6 +186,28 @@ def _unreachable(address: str, error: Exception) -> ExecutorError:
         f"Ray does not start on this machine: {why}",
         ways_out=("stay with processes: --executor processes",),
     )
+
+
+def watch_node() -> int | None:
+    """Return a descriptor that can be read once the node of this process has died, or None.
+
+    All that this process asks of Ray goes through that node. When Ray hears of its death, some ten
+    seconds later, it ends the process by itself, without a word.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return None
+    node: Any = import_module("ray._private.worker").global_worker.node
+    with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
+        connection.connect(node.raylet_socket_name)
+        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return os.pidfd_open(struct.unpack("3i", found)[0])
+    return None
+
+
+def abandon() -> None:
+    """Leave a node that has died: nothing is told to it when this process ends."""
+    worker: Any = import_module("ray._private.worker")
+    atexit.unregister(worker.shutdown)
 
 
 class Node(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -12,14 +14,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.errors import ExecutorError, JournalError
+from handrail.errors import ExecutorError, ExecutorLostError, JournalError
 from handrail.executors import Cancelled, Failed, Full, Guarantees, Lost
 from handrail_ray.cluster import (
+    abandon,
     address_of_cluster,
     connect,
     nodes,
     ray_module,
     refuse_client,
+    watch_node,
 )
 from handrail_ray.shipped import ship
 from handrail_ray.versions import versions
@@ -97,6 +101,7 @@ class RayExecutor:
         self._asked: set[AttemptId] = set()  # Cancelled, as far as we are concerned.
         self._ended: list[Outcome] = []
         self._looked = time.monotonic()
+        self._node: int | None = None
 
     @property
     def guarantees(self) -> Guarantees:
@@ -125,6 +130,7 @@ class RayExecutor:
         self._fences: ChunkFences = cast("ReachedByWorkers", self._journal).chunk_fences(run)
         shipped, contents = ship(code)
         self._slots = connect(self._slots)
+        self._node = watch_node()
         self._job = _put(
             contents,
             journal=url,
@@ -147,23 +153,30 @@ class RayExecutor:
         """
         if self._task is None:
             raise ExecutorError("the executor is not open")
+        self._check_node()
         if len(self._queue) + len(self._running) >= self.guarantees.bounded:
             raise Full
         self._queue.append(call)
         self._feed()
 
     def wait(self, timeout: float) -> list[Outcome]:
-        """Return outcomes of calls, each once; none if there are none within `timeout` seconds."""
+        """Return outcomes of calls, each once; none if there are none within `timeout` seconds.
+
+        Raises:
+            ExecutorLostError: The node of this process has died.
+        """
         ray = ray_module()
 
         deadline = time.monotonic() + timeout
         while True:
+            self._check_node()
             self._feed()
             left = max(0.0, deadline - time.monotonic())
             if self._running:
                 # A batch: whatever has ended when the first one is seen.
                 first = 0.0 if self._ended else min(left, _LOOK)
                 ready, _ = ray.wait(list(self._running), timeout=first)
+                self._check_node()
                 if ready:
                     count = len(self._running)
                     ready, _ = ray.wait(list(self._running), num_returns=count, timeout=0)
@@ -218,6 +231,9 @@ class RayExecutor:
             return
         self._queue.clear()
         running = list(self._running.values())
+        if self._node_has_died():
+            running = []  # The next process fences them, before it does anything.
+            abandon()
         for attempt in running:
             self.cancel(attempt)
         with suppress(JournalError):
@@ -225,10 +241,22 @@ class RayExecutor:
             for attempt in running:
                 self.confirm_dead(attempt, max(0.0, deadline - time.monotonic()))
             self._fences.close()
+        if self._node is not None:
+            os.close(self._node)
+            self._node = None
         self._running.clear()
         self._task = self._job = None
         self._journal.close()
         self._journal = None
+
+    def _node_has_died(self) -> bool:
+        return self._node is not None and bool(select.select((self._node,), (), (), 0)[0])
+
+    def _check_node(self) -> None:
+        if self._node_has_died():
+            raise ExecutorLostError(
+                "the Ray node of this machine has died, through which the run works on its items"
+            )
 
     def _feed(self) -> None:
         while self._queue and len(self._running) < self._most:

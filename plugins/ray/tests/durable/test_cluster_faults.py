@@ -95,6 +95,29 @@ def test_workers_are_killed_from_inside_chunks(
     project.check_and_undo()
 
 
+def test_the_node_of_the_run_is_lost(tmp_path: Path, postgres_url: str) -> None:
+    """Ray would end the process without a word; the run is left as it is, and nothing is undone."""
+    with running_ray(nodes=0) as cluster:
+        node = cluster.start_node(cpus=2)
+        project = Project(tmp_path, postgres_url, cluster)
+        process = project.start("run", "copies.py:copies", WAIT_AT="150")
+        try:
+            until_there(tmp_path / "wait-150", process)
+            cluster.kill_only(node, "raylet/raylet")
+            said = process.communicate(timeout=MINUTES)[0]
+            assert process.returncode == 7, said
+            assert "handrail resume 1" in said
+        finally:
+            process.kill()
+            process.communicate()
+    assert len(project.made()) >= 100
+    with running_ray() as cluster:
+        project = Project(tmp_path, postgres_url, cluster)
+        assert '"outcome": null' in project.handrail("show", "1", "--json")
+        project.handrail("resume", "1")
+        project.check_and_undo()
+
+
 def test_a_node_is_lost(tmp_path: Path, postgres_url: str, two_nodes: RayCluster) -> None:
     """Ray calls it dead when its raylet is killed, while its worker is still at work."""
     project = Project(tmp_path, postgres_url, two_nodes)

@@ -69,8 +69,7 @@ def test_files_are_stored_and_registered(
     assert layered["upload_files"] == ["store_files"]
     assert layered["generate_data_units"] == ["register_units"]
     waits = {planned.name: planned.facts.undo_before for planned in plan.steps}
-    assert waits["generate_data_units"] == ("upload_files",)
-    assert waits["upload_files"] == ("open_store",)
+    assert waits["generate_data_units"] == ("upload_files", "open_store")
     result = action.run()
     assert (result["uploaded_files"], result["data_units"]) == (2, 2)
     assert result.lost_files_count == 0

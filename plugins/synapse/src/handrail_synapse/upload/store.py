@@ -80,8 +80,6 @@ class _Stored(StepWrapper[Any]):
 class StoreFiles(_Stored):
     """Stores the files of an upload at the target."""
 
-    undo_before = (OpenStore.name,)
-
     def execute(self, context: UploadContext) -> StepResult:
         name_groups(context)
         own = self.context(context)
@@ -119,7 +117,7 @@ class StoreFiles(_Stored):
 class RegisterUnits(_Stored):
     """Registers the stored files in the catalogue, as data units."""
 
-    undo_before = handrail_upload.GenerateDataUnitsStep.undo_before
+    undo_before = ("upload_files", OpenStore.name)
 
     def execute(self, context: UploadContext) -> StepResult:
         own = self.context(context)

@@ -24,7 +24,8 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
     name = "generate_data_units"
     progress_weight = 0.20
-    undo_before = ("upload_files",)  # No row is left that points at a deleted object.
+    # No row is left that points at a deleted object, and the undo of those has its list of files.
+    undo_before = ("upload_files", "initialize")
 
     def execute(self, context: UploadContext) -> StepResult:
         context.needs("upload_files")

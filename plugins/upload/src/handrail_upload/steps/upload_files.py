@@ -34,7 +34,6 @@ class UploadFilesStep(BaseStep[UploadContext]):
 
     name = "upload_files"
     progress_weight = 0.30
-    undo_before = ("initialize",)  # It has made the folder of the target, and the list of files.
 
     def __init__(self, upload: Uploader | None = None) -> None:
         self.upload = upload

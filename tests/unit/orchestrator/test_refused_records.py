@@ -52,6 +52,7 @@ class Fails(BaseStep[Any]):
 
     name = "fails"
     progress_weight = 1.0
+    effects = False
 
     def __init__(self, world: World) -> None:
         self.world = world

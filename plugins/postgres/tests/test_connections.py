@@ -167,6 +167,7 @@ def test_a_renewal_takes_the_lock_again(place: str, opened: Callable[..., Any]) 
     assert written(other) == [1]
 
 
+@pytest.mark.slow
 def test_a_restart_of_the_server_is_waited_for(
     own_postgres: PostgresServer, opened: Callable[..., Any]
 ) -> None:
@@ -194,6 +195,7 @@ def test_a_restart_of_the_server_is_waited_for(
     assert len(journal.runs()) == 3
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_ends_the_writing_and_not_the_way_back(
     own_postgres: PostgresServer, opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,13 +292,19 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_wait(own_postgres: PostgresServer, tmp_path: Path) -> None:
     """Long before the server is given up; the way on is printed."""
     (tmp_path / "flow.py").write_text(FLOW)
     environment = {**os.environ, "HANDRAIL_JOURNAL": own_postgres.database()}
-    words = [sys.executable, "flow.py"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(words, cwd=tmp_path, env=environment, text=True, **pipes) as process:
+    with subprocess.Popen(
+        [sys.executable, "flow.py"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "counting\n"

@@ -93,6 +93,7 @@ def own_scene(scene, own_postgres):
     return scene
 
 
+@pytest.mark.slow
 @on_postgres
 def test_a_restart_is_waited_for(own_scene, own_postgres, tools):
     """While files are sent, and still when they are registered."""
@@ -110,6 +111,7 @@ def test_a_restart_is_waited_for(own_scene, own_postgres, tools):
     assert rows_of(own_scene) == dict(zip(TABLES, (1, 5, 5), strict=True))
 
 
+@pytest.mark.slow
 @on_postgres
 def test_a_server_that_stays_away_is_told_once_and_the_way_back_is_open(
     own_scene, own_postgres, tools, monkeypatch
@@ -134,6 +136,7 @@ def test_a_server_that_stays_away_is_told_once_and_the_way_back_is_open(
     assert own_scene.catalogue.rows() is None
 
 
+@pytest.mark.slow
 @on_postgres
 def test_ctrl_c_ends_the_wait(own_scene, own_postgres, tools):
     """At once, though the server is away for good."""
@@ -163,6 +166,7 @@ runpy.run_module("handrail", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
 @pytest.mark.parametrize("way", ["resume", "rollback"])
 def test_the_way_out_of_a_lost_journal_can_be_gone(scene, own_postgres, way):

@@ -196,6 +196,7 @@ def hasty_postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", ["radosgw-postgres"], indirect=True)
 def test_no_row_ever_points_at_nothing(
     scene: Any, hasty_postgres: PostgresServer, tmp_path: Path

@@ -166,8 +166,9 @@ def _said(text: str, row: RunRow) -> Iterator[str]:
     if "undone" in text.rpartition("error:")[2]:
         yield "told of an undo"
     ways = ["rollback"] if row.direction == "undo" else ["resume", "rollback"]
-    # What failed to be opened may be there, too, but its number is not known.
-    for way in ways if row.outcome is None and "run 1 ·" in text else ():
+    # What could not be opened may be there, too, but its number is not known; and a command that
+    # could not begin can be repeated.
+    for way in ways if row.outcome is None and " · plan " in text else ():
         if f"handrail {way} 1" not in text:
             yield f"not told to {way}"
 

@@ -42,7 +42,7 @@ from handrail.journal.codec import now
 from handrail.journal.numbers import number_json
 from handrail.journal.records import seconds_between
 from handrail.recovery.run_record import RecordedStep
-from handrail.recovery.status import DEATH
+from handrail.recovery.status import DEATH, is_sweep
 from handrail.recovery.step_state import UNDONE
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
@@ -282,7 +282,8 @@ def _head(record: RunRecord) -> list[str]:
     row = record.row
     ended = row.outcome is not None or record.damage
     about = [] if ended else [_about_owner(record)]
-    if record.cause is not None and row.outcome not in (None, "completed"):
+    # The one step of a sweep tells nothing.
+    if record.cause and row.outcome not in (None, "completed") and not is_sweep(row):
         about.append(f"failed at {record.cause}")
     return facts(f"run {row.number}", row.action, record.status.described, *about)
 

@@ -137,8 +137,8 @@ class RecordedStep:
             return False
         taken_back = self.items is not None and self.items.undone > 0
         # A layer around it may have been called, without anything to take back.
-        ended = ("done", "failed", "interrupted", *([] if taken_back else UNDONE))
-        return self.attempts > 0 and self.state in ended
+        ended = self.state in ("done", "failed", "interrupted")
+        return self.attempts > 0 and (ended or (self.state in UNDONE and not taken_back))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; steps outside groups have no `group` and `lane`."""
@@ -222,7 +222,7 @@ def recorded_steps(
 def _with_waiting(steps: Sequence[RecordedStep]) -> list[RecordedStep]:
     """Return steps, in which the next one of each lane waits if its group has begun."""
     begun = {step.group for step in steps if step.has_begun}
-    over = {(step.group, step.lane) for step in steps} if begun else set()
+    over = {(step.group, step.lane) for step in steps}
     found: list[RecordedStep] = []
     for step in steps:
         lane = step.group, step.lane

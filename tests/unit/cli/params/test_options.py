@@ -295,6 +295,39 @@ def test_an_option_name_of_the_command_is_not_taken_by_a_marker():
     assert made.opts == ["--parts"]
 
 
+class Keeps(BaseModel):
+    """A param that is on, off, or has a value."""
+
+    keep: bool | int = True
+    target: Annotated[str, Argument()] = ""
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ([], {}),
+        (["t", "--keep"], {"target": "t", "keep": "true"}),
+        (["--keep", "3", "t"], {"target": "t", "keep": "3"}),
+        (["--keep=3"], {"keep": "3"}),
+        (["--no-keep", "t"], {"target": "t", "keep": "false"}),
+        (["--no-keep", "--keep", "3"], {"keep": "3"}),
+        (["--keep", "--no-keep"], {"keep": "false"}),
+        (["-p", "keep=false"], {"keep": False}),
+        (["-p", "keep=3"], {"keep": 3}),
+    ],
+)
+def test_the_value_of_an_option_that_is_also_on_or_off_may_be_left_out(words, given):
+    """As of a param `bool | int`; the last one counts."""
+    assert parse(*words, model=Keeps) == given
+
+
+def test_help_shows_that_the_value_may_be_left_out():
+    """And what turns the param off."""
+    (keep, _) = options_of(Keeps, "keeps").parameters
+    name, _ = keep.get_help_record(click.Context(click.Command("keeps")))
+    assert name == "--keep [INTEGER] / --no-keep"
+
+
 def test_help_says_which_option_is_taken():
     """A param whose option belongs to something else is told there, and how to set it."""
 

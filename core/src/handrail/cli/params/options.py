@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -111,6 +111,27 @@ def options_of(
     return made.options
 
 
+class _Switch(click.Option):
+    """An option whose value may be left out, or that is off: `--keep [DURATION] / --no-keep`."""
+
+    def __init__(self, names: Sequence[str], **more: Any) -> None:
+        on = [name.partition("/")[0] for name in names]
+        super().__init__(on, **{**more, "is_flag": False, "flag_value": "true"})
+        self.secondary_opts = [off for name in names if (off := name.partition("/")[2])]
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        for off in self.secondary_opts:
+            parser.add_option(self, [off], self.name, action="store_const", const="false")
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        # click would show the placeholder of the value twice.
+        return " / ".join([record[0].partition(" / ")[0], *self.secondary_opts]), record[1]
+
+
 @record
 class _Maker:
     action: str
@@ -213,10 +234,11 @@ class _Maker:
         self.options.labels[path] = longest
         self.taken.update(names)
         is_flag = item is bool and not several
-        if is_flag:
+        is_switch = bool in get_args(item) and not several
+        if is_flag or is_switch:
             names, text = self._with_negation(info, names, text, key, wanted)
         self.options.parameters.append(
-            click.Option(
+            (_Switch if is_switch else click.Option)(
                 [self._identifier(path), *names],
                 help=text,
                 multiple=several,

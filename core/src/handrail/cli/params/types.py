@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -28,6 +28,8 @@ def metavar_of(kind: Any) -> str | None:
     """Return the placeholder of a value in the help; None for a choice, which lists its words."""
     if choices_of(kind):
         return None
+    if bool in get_args(kind):  # The value of `bool | Duration` may be left out.
+        return f"[{' or '.join(metavar_of(each) or '' for each in get_args(kind)[1:])}]"
     if isinstance(kind, type):
         is_size = hasattr(kind, "human_readable")  # pydantic's ByteSize
         return "SIZE" if is_size else _METAVARS.get(kind, kind.__name__.upper())

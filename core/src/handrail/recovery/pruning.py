@@ -32,9 +32,11 @@ class Pruning:
     Attributes:
         deleted: Numbers of the deleted runs.
         stays: The error of a pack for each run that stays because of it, by number.
+        notes: What packs have deleted with a run, by number.
     """
 
     deleted: list[int]
+    notes: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     stays: dict[int, HandrailError] = field(default_factory=dict[int, HandrailError])
 
 
@@ -65,18 +67,20 @@ def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) 
             ways_out=("upgrade the pack that provides the journal",),
         )
     stays: dict[int, HandrailError] = {}
+    notes: dict[int, list[str]] = {}
 
     def release(number: int) -> bool:
         try:
             recorded = journal.read(number, fields=False)
-            for each in releases:
-                each.release(recorded)
+            told = [note for each in releases for note in each.release(recorded)]
         except HandrailError as error:
             stays[number] = error
             return False
+        if told:
+            notes[number] = told
         return True
 
-    return Pruning(deleted=journal.prune_each(older_than, release), stays=stays)
+    return Pruning(deleted=journal.prune_each(older_than, release), stays=stays, notes=notes)
 
 
 class _Release:
@@ -88,8 +92,8 @@ class _Release:
         self._function: Callable[[PrunedRun], object] | None = None
         self._broken: PackError | None = None
 
-    def release(self, recorded: RecordedRun) -> None:
-        """Call the function for a run.
+    def release(self, recorded: RecordedRun) -> list[str]:
+        """Call the function for a run; return what it says.
 
         Raises:
             HandrailError: The function raised; or it cannot be imported, and the run has a step of
@@ -100,9 +104,8 @@ class _Release:
         if self._broken is not None:
             if any(each["pack"] == self.record.id for each in origins_of(recorded.row)):
                 raise self._broken
-            return
-        for each in _pruned(recorded):
-            self._call(each)
+            return []
+        return [said for each in _pruned(recorded) if (said := self._call(each))]
 
     def _import(self) -> None:
         # Only if there is a run to delete.
@@ -118,10 +121,10 @@ class _Release:
             self._broken = error
 
     @calls_user_code
-    def _call(self, run: PrunedRun) -> None:
+    def _call(self, run: PrunedRun) -> str | None:
         function: Any = self._function
         try:
-            function(run)
+            said = function(run)
         except HandrailError:
             raise
         except Exception as error:
@@ -130,6 +133,7 @@ class _Release:
                 f"{describe(error)}",
                 origin=self.record.origin,
             ) from error
+        return said if isinstance(said, str) else None
 
 
 def _pruned(recorded: RecordedRun) -> Iterator[PrunedRun]:

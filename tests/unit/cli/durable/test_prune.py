@@ -67,6 +67,14 @@ def test_a_pack_is_told_of_each_run_before_it_is_deleted(
     assert runs(handrail) == {}
 
 
+def test_what_a_pack_deletes_with_a_run_is_told(handrail: Run, site: Garden) -> None:
+    """For the runs of which it says something."""
+    plant(site, 'def release(run): return "2 copies deleted" if run.number == 1 else None\n')
+    done = handrail("runs", "prune", "--older-than", "0s")
+    assert (done.returncode, done.stdout) == (0, "2 runs deleted\n")
+    assert done.stderr == "run 1: 2 copies deleted\n"
+
+
 def test_a_run_that_a_pack_cannot_release_stays(handrail: Run, folder: Path, site: Garden) -> None:
     """A warning names it and says why, the others go, and the exit code is 1; later it goes too."""
     plant(site)

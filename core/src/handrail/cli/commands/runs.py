@@ -139,6 +139,9 @@ def prune(ctx: click.Context, older_than: str) -> int:
         with closing(found):
             pruning = pruned.prune(found, age, session.packs.records)
     label = session.console.style("warning:", "yellow", err=True)
+    for number, notes in pruning.notes.items():
+        for note in notes:
+            session.console.note(f"run {number}: {note}")
     for number, error in pruning.stays.items():
         session.console.note(f"{label} run {number} stays: {error.message}")
         for way in error.ways_out:

@@ -116,7 +116,8 @@ class _Switch(click.Option):
 
     def __init__(self, names: Sequence[str], **more: Any) -> None:
         on = [name.partition("/")[0] for name in names]
-        super().__init__(on, **{**more, "is_flag": False, "flag_value": "true"})
+        more.update(is_flag=False, flag_value="true")
+        super().__init__(on, **more)
         self.secondary_opts = [off for name in names if (off := name.partition("/")[2])]
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:

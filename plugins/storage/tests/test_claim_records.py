@@ -155,15 +155,16 @@ def test_many_keys_are_checked_at_once_as_each_is(keys):
     number=st.none() | st.integers(1, 10**6),
     texts=st.tuples(*[st.text(max_size=8)] * 4),
     state=st.sampled_from(State),
-    flags=st.tuples(*[st.booleans()] * 4),
+    flags=st.tuples(*[st.booleans()] * 5),
+    until=st.none() | st.integers(0, 4 * 10**12),
     held=st.none() | DIGEST,
     earlier=st.lists(DIGEST, max_size=2),
     times=st.tuples(*[st.integers(0, 4 * 10**12)] * 2),
 )
-def test_a_state_comes_back(number, texts, state, flags, held, earlier, times):
+def test_a_state_comes_back(number, texts, state, flags, until, held, earlier, times):
     """Times to a millisecond."""
     host, user, journal, action = texts
-    wants_undo, known, sealed, freed = flags
+    wants_undo, known, sealed, freed, dropped = flags
     written = ClaimState(
         claimant=Claimant(
             run="r-1", number=number, host=host, user=user, journal=journal, action=action
@@ -181,6 +182,8 @@ def test_a_state_comes_back(number, texts, state, flags, held, earlier, times):
         wants_undo=wants_undo,
         sealed=sealed,
         freed=freed,
+        until=None if until is None else until / 1000,
+        dropped=dropped,
     )
     assert ClaimState.from_json(written.to_json(), "r-1") == written
 

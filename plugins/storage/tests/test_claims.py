@@ -32,11 +32,13 @@ from handrail_storage.claims import (
     ClaimMissingError,
     ClaimRefusedError,
     Claims,
+    ClaimStaysError,
     ClaimUndone,
     Clock,
     Held,
     HeldList,
     State,
+    Undoing,
     Wanted,
     WantedList,
     claims_at,
@@ -670,6 +672,107 @@ def test_a_sealed_run_stays(runs):
     with pytest.raises(ClaimError, match="stays"):
         run.undo()
     assert runs.there() == {"a": "ours"}
+
+
+@pytest.fixture
+def kept(runs):
+    """A run that has replaced a file of somebody else, and keeps that for an hour."""
+    runs.store.create("a", b"theirs", "somebody else")
+    run = runs.run(1, overwrite=True).complete(a="ours")
+    assert run.claims.opened().keep_replaced(3600) == runs.time.seconds + 3600
+    return run
+
+
+def asides(runs):
+    return {name for name in runs.own() if name.startswith("aside/")}
+
+
+def test_what_was_replaced_comes_back_as_long_as_it_is_kept(runs, kept):
+    """Also while other runs come and go."""
+    runs.time.seconds += 3599
+    runs.run(2).complete(b="another")
+    assert kept.claims.preview().would_be.restored == 1
+    assert kept.undo().restored == 1
+    assert runs.there() == {"a": "theirs", "b": "another"}
+
+
+def test_a_run_stays_once_what_it_has_replaced_is_not_kept_any_more(runs, kept):
+    """From that moment on, also where nobody has discarded it yet."""
+    runs.time.seconds += 3600
+    assert "was kept until" in kept.claims.preview().obstacle.message
+    for undo in (kept.undo, lambda: kept.claims.free(waiting=print, take_over=True)):
+        with pytest.raises(ClaimStaysError, match="was kept until") as refused:
+            undo()
+        assert refused.value.exit_code == 5
+    assert runs.there() == {"a": "ours"}
+    assert asides(runs)
+
+
+def test_the_next_run_discards_what_is_not_kept_any_more(runs, kept):
+    """What the other one holds is relied on as before, and its undo is refused as before."""
+    runs.time.seconds += 3600
+    after = runs.run(2, overwrite=True).complete(a="newer")
+    assert asides(runs) == {name for name in asides(runs) if after.name in name}
+    assert after.undo().restored == 1
+    assert runs.there() == {"a": "ours"}
+    with pytest.raises(ClaimStaysError, match="was kept until"):
+        kept.undo()
+
+
+def test_an_undo_that_has_begun_in_time_goes_on(runs, kept, monkeypatch):
+    """A later run discards nothing that it needs, and is not kept from its keys for ever."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Undoing, "run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            kept.undo()
+    runs.time.seconds += 7200
+    runs.run(2).complete(b="another")
+    assert kept.undo().restored == 1
+    assert runs.there() == {"a": "theirs", "b": "another"}
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_run_that_dies_while_it_discards_leaves_the_rest_to_the_next(
+    runs, kept, monkeypatch, nth
+):
+    """Before or after the copies are gone, the run that has kept them is sealed."""
+    runs.time.seconds += 3600
+    usual, calls = Ledger.swap, []
+
+    def swap(ledger, entry, state):
+        if entry.state.run == kept.name:
+            calls.append(state)
+            if len(calls) == nth:
+                raise KeyboardInterrupt
+        return usual(ledger, entry, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "swap", swap)
+        with pytest.raises(KeyboardInterrupt):
+            runs.run(2).complete(b="another")
+    with pytest.raises(ClaimStaysError, match="was kept until"):
+        kept.undo()
+    runs.run(3).complete(c="more")
+    assert not asides(runs)
+    (state,) = [each for each in claims_at(runs.store)[0] if each.run == kept.name]
+    assert (state.sealed, state.dropped) == (True, True)
+
+
+def test_a_journal_that_forgets_a_run_says_what_is_discarded_with_it(runs, kept):
+    """How many files, and their bytes."""
+    data = {"upload_files": {"target": [runs.place], "claim": [kept.name]}}
+    pruned = PrunedRun(
+        uid=kept.name,
+        number=1,
+        action="upload",
+        outcome="completed",
+        project="p",
+        folder="/",
+        rollback_data=data,
+    )
+    assert release(pruned) == "1 replaced file that it kept discarded (6 B)"
+    assert release(pruned) is None
+    assert not asides(runs)
 
 
 def test_what_a_pruned_run_holds_is_relied_on_for_ever(runs):

@@ -16,6 +16,7 @@ from handrail.engine.rollback_data import ASKED, NOT_BEGUN
 from handrail.engine.state import Missing
 from handrail.errors import (
     DriftError,
+    ExitCode,
     JournalDamagedError,
     PackError,
     RefusedError,
@@ -431,7 +432,8 @@ class Recovery:
             return error
         undo = self.command_line(f"rollback {number}")
         if self.aim == "rollback" or self.recorded.row.direction == "undo":
-            add_ways_out(error, f"try again later:  {undo}")
+            if error.exit_code != ExitCode.ROLLBACK:  # That is for good.
+                add_ways_out(error, f"try again later:  {undo}")
         else:
             again = self.command_line(f"resume {number}")
             add_ways_out(error, f"try again later:  {again}", f"or undo the run:  {undo}")

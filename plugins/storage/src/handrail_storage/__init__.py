@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from handrail_storage.errors import StorageError as StorageError
     from handrail_storage.errors import TakenError as TakenError
     from handrail_storage.errors import first_of as first_of
+    from handrail_storage.keeping import KeepReplaced as KeepReplaced
     from handrail_storage.paging import pages as pages
     from handrail_storage.places import Place as Place
     from handrail_storage.places import parse_place as parse_place
@@ -42,6 +43,7 @@ __all__ = [
     "ContainmentError",
     "Duration",
     "Identity",
+    "KeepReplaced",
     "Listed",
     "Place",
     "Reader",
@@ -68,6 +70,7 @@ _HOMES = {
     "context": ("StorageContext",),
     "duration": ("Duration",),
     "errors": ("ContainmentError", "StorageError", "TakenError", "first_of"),
+    "keeping": ("KeepReplaced",),
     "paging": ("pages",),
     "places": ("Place", "parse_place"),
     "site": ("Site", "relative_path"),

@@ -10,7 +10,10 @@ from handrail_storage.containment import PLAIN, plain_name
 from handrail_storage.errors import ContainmentError
 
 if TYPE_CHECKING:
-    from handrail_storage.claims import Claimant
+    from collections.abc import Callable
+
+    from handrail_storage.claims import Claim, Claimant, Replaced
+    from handrail_storage.duration import Duration
 
 
 class StorageContext(BaseStepContext):
@@ -81,6 +84,39 @@ class StorageContext(BaseStepContext):
             journal=info.journal or "",
             action=info.action,
         )
+
+    def settle_replaced(
+        self,
+        claim: Claim,
+        keep: bool | Duration,
+        sealed: Callable[[], object] = lambda: None,
+    ) -> Replaced:
+        """Keep what a completed run has replaced, or seal the run and discard it.
+
+        A run without a journal keeps nothing, as nobody could undo or prune it.
+
+        Args:
+            claim: The claim of the run.
+            keep: Whether to keep it, or how long.
+            sealed: Called once the run is sealed, before anything is discarded.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's.
+            StorageError: The storage failed or refused.
+        """
+        from handrail.frozen import replace
+
+        replaced = claim.replaced()
+        if not replaced.count:
+            return replaced
+        if keep and self.run_number is not None:
+            until = None if keep is True else claim.keep_replaced(float(keep))
+            return replace(replaced, until=until)
+        self.seal("the files that it replaced are discarded")
+        claim.seal()
+        sealed()
+        claim.discard_asides()
+        return replace(replaced, kept=False)
 
     @property
     def mark(self) -> str:

@@ -33,13 +33,13 @@ class Duration(float):
         from pydantic_core import core_schema  # noqa: PLC0415 - loaded with a params model
 
         seconds = core_schema.float_schema(ge=0, allow_inf_nan=False)
-        read = core_schema.no_info_before_validator_function(_seconds, seconds)
+        read = core_schema.no_info_before_validator_function(seconds_of, seconds)
         # As text in a journal, where people read it.
         written = core_schema.to_string_ser_schema(when_used="json")
         return core_schema.no_info_after_validator_function(cls, read, serialization=written)
 
 
-def _seconds(value: Any) -> Any:
+def seconds_of(value: Any) -> Any:
     """Return the seconds of a text.
 
     Raises:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from handrail.errors import HandrailError
 
 
@@ -22,6 +24,11 @@ def count_text(count: int, noun: str, plural: str | None = None) -> str:
 def one_line(error: HandrailError) -> str:
     """Return an error with its ways out in one line, for a wrong param."""
     return "; ".join((error.message, *error.ways_out))
+
+
+def moment_text(seconds: float) -> str:
+    """Return a moment as the clock of this machine shows it: `2026-12-31 10:00+01:00`."""
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "minutes")
 
 
 def age_text(seconds: float) -> str:

@@ -146,6 +146,10 @@ class SmallFiles(ABC):
             StorageError: The storage failed or refused.
         """
 
+    @abstractmethod
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield the names that begin with a prefix, each with its bytes; see `names`."""
+
 
 class SmallObjects(SmallFiles):
     """Small files as objects.
@@ -236,9 +240,18 @@ class SmallObjects(SmallFiles):
 
     def names(self, prefix: str) -> Iterator[tuple[str, str | None]]:
         """List the objects, a thousand in each request."""
-        import obstore  # noqa: PLC0415 - see above
-
         from handrail_storage.backend.requests import bare  # noqa: PLC0415 - see above
+
+        for name, meta in self._listed(prefix):
+            yield name, bare(meta["e_tag"])
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """List the objects, a thousand in each request."""
+        for name, meta in self._listed(prefix):
+            yield name, meta["size"]
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, Any]]:
+        import obstore  # noqa: PLC0415 - see above
 
         root = self._path("")
         with self._requests.patiently(f"listing {self._requests.url}"):
@@ -248,7 +261,7 @@ class SmallObjects(SmallFiles):
             )
             for batch in batches:
                 for meta in batch:
-                    yield meta["path"].removeprefix(root), bare(meta["e_tag"])
+                    yield meta["path"].removeprefix(root), meta
 
     def _put_unless_taken(self, name: str, content: Content, version: str | None) -> str | None:
         """Put an object over that of a version, or where there is none; return its version.
@@ -387,6 +400,13 @@ class SmallLocalFiles(SmallFiles):
                     name = path.replace(os.sep, "/")
                     if not _is_temporary(name):
                         yield name, None
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Walk the folder."""
+        for name, _ in self.names(prefix):
+            with self._converting_errors(name):
+                size = os.stat(self._path(name)).st_size
+            yield name, size
 
     @contextmanager
     def _alone(self) -> Generator[None]:

@@ -16,11 +16,13 @@ from handrail_storage.claims.errors import (
     ClaimLostError,
     ClaimMissingError,
     ClaimRefusedError,
+    ClaimStaysError,
     HeldChangedError,
 )
 from handrail_storage.claims.holding import Holding
 from handrail_storage.claims.lists import Held, HeldList, Wanted, WantedList
 from handrail_storage.claims.records import Claimant, ClaimState, Mark, State, parse_mark
+from handrail_storage.claims.replaced import Replaced, preview_of_keeping
 from handrail_storage.claims.undoing import ClaimUndone, Undoing
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "ClaimMissingError",
     "ClaimRefusedError",
     "ClaimState",
+    "ClaimStaysError",
     "ClaimUndone",
     "Claimant",
     "Claims",
@@ -41,6 +44,7 @@ __all__ = [
     "Holding",
     "Mark",
     "Preview",
+    "Replaced",
     "State",
     "Undoing",
     "Waiting",
@@ -49,5 +53,6 @@ __all__ = [
     "claims_at",
     "forget_cache",
     "parse_mark",
+    "preview_of_keeping",
     "pruned_at",
 ]

@@ -16,6 +16,7 @@ from handrail_storage.claims.ledger import Ledger, Listing
 from handrail_storage.claims.lists import Held, HeldList
 from handrail_storage.claims.records import Claimant, Entry, Mark, State, parse_mark
 from handrail_storage.claims.reliance import Reliance
+from handrail_storage.claims.replaced import Replaced, asides_of, drop_expired
 from handrail_storage.claims.summary import Keys
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
@@ -200,6 +201,14 @@ class Claim:
         # of the claim deletes the other one too.
         with suppress(StorageError):
             self._own.ledger.remove_wanted(self.run)
+            self._drop_expired()
+
+    def _drop_expired(self) -> None:
+        """Discard what other runs have kept aside as long as they were told to."""
+        store, listing = self._store, self._listing
+        if listing is not None and (store.local or store.capabilities.replace_if):
+            others = [each for each in listing.entries if each.state.run != self.run]
+            drop_expired(store.small_files, self._own.ledger, others, self._own.clock.now())
 
     def _put_held(self, lines: HeldList) -> str | None:
         """Put a list that the run is about to hold; return its digest, or None if it is empty."""
@@ -241,6 +250,33 @@ class Claim:
         reliance = Reliance(self._own.ledger, replace(listing, kept=()), self.run, self._keys)
         return set[Claimant]().union(*map(reliance.among, HeldList.of(found).rows()))
 
+    def replaced(self) -> Replaced:
+        """Return what the run has set aside.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        sizes = asides_of(self._store.small_files, self.epoch, self.run).values()
+        return Replaced(count=len(sizes), size=sum(sizes))
+
+    def keep_replaced(self, seconds: float) -> float:
+        """Keep what the run has set aside for so long only; after that, it cannot be undone.
+
+        Then a later run on the same target discards it. What was declared before stands.
+
+        Returns:
+            Until when, in seconds since 1970.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's.
+            StorageError: The storage failed or refused.
+        """
+        until = self._own.entry.state.until
+        if until is None:
+            until = self._own.clock.now() + seconds
+            self._own.change(until=until)
+        return until
+
     def seal(self) -> None:
         """Declare that the run stays; call it before what it has replaced is discarded.
 
@@ -258,6 +294,6 @@ class Claim:
             StorageError: The storage failed or refused.
         """
         files = self._store.small_files
-        names = [name for name, _ in files.names(f"aside/{self.epoch}/{self.run}/")]
+        names = [*asides_of(files, self.epoch, self.run)]
         files.remove_all(names)
         return len(names)

@@ -46,7 +46,11 @@ class Claimed:
         if self.state.freed and self.state.state is not State.UNDOING:
             return "being undone"
         word = "wants to undo" if self.state.wants_undo else _STATES[self.state.state]
-        return f"{word}, sealed" if self.state.sealed else word
+        return f"{word}, sealed" if self.state.sealed or self._is_over else word
+
+    @property
+    def _is_over(self) -> bool:
+        return self.state.is_over(self.now)
 
     @property
     def blocks(self) -> bool:
@@ -56,7 +60,7 @@ class Claimed:
     @property
     def from_here(self) -> str | None:
         """What ends it from any machine: a command."""
-        if self.state.stays:
+        if self.state.stays or self._is_over:
             return None
         return f"handrail claims {shlex.quote(self.target)} {self.undo}"
 
@@ -108,7 +112,8 @@ class Claimed:
             "keys": state.keys.count,
             "since": _stamp(state.since),
             "renewed": _stamp(state.renewed),
-            "sealed": state.sealed,
+            "sealed": state.sealed or self._is_over,
+            "until": None if state.until is None else _stamp(state.until),
             "blocks": self.blocks,
             "ends": self.state.commands,
             "undo": self.from_here,

@@ -18,6 +18,7 @@ from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import (
     ClaimError,
     ClaimRefusedError,
+    ClaimStaysError,
     check_freed,
     check_stays,
     claim_missing,
@@ -47,12 +48,12 @@ class Preview:
     Attributes:
         state: The claim of the run.
         would_be: The result it would have.
-        obstacle: The run that is in its way now; None if there is none.
+        obstacle: What is in its way now; None if nothing is.
     """
 
     state: ClaimState
     would_be: ClaimUndone
-    obstacle: ClaimRefusedError | None
+    obstacle: ClaimError | None
 
 
 def claims_at(store: Store) -> tuple[list[ClaimState], list[StorageError]]:
@@ -201,7 +202,9 @@ class Claims:
 
         Raises:
             ClaimRefusedError: Another run is in the way; the run is as it was.
-            ClaimError: The run stays, as it is sealed or pruned; or somebody else is freeing it.
+            ClaimStaysError: The run stays: it is sealed or pruned, or the time is over for which
+                what it has replaced was kept.
+            ClaimError: Somebody else is freeing it.
             StorageError: The storage failed or refused.
         """
         entry = self._ledger.entry(self._claimant.run)
@@ -209,7 +212,7 @@ class Claims:
             # The run may have been killed before it had put its state, or after its end.
             self._ledger.remove_rest(self._claimant.run)
             return None
-        check_stays(entry.state, self.url)
+        check_stays(entry.state, self.url, self._clock.now())
         check_freed(entry.state, self.url, self._clock)
         if entry.state.state is State.ASKING and not entry.state.wants_undo:
             self._withdraw(entry)  # Nothing was looked at or changed yet.
@@ -230,14 +233,14 @@ class Claims:
 
         Raises:
             ClaimRefusedError: Another run is in the way; the run is as it was.
-            ClaimError: The run stays, as it is sealed or pruned.
+            ClaimStaysError: The run stays; see `undo`.
             StorageError: The storage failed or refused.
         """
         entry = self._ledger.entry(self._claimant.run)
         if entry is None:
             return None
         state = entry.state
-        check_stays(state, self.url)
+        check_stays(state, self.url, self._clock.now())
         undoing = state.state is State.UNDOING
         taken = state.now(owner=new_name(), freed=True, wants_undo=not undoing)
         entry = self._ledger.swap(entry, taken) or self._lost()
@@ -265,6 +268,10 @@ class Claims:
         if entry is None:
             return None
         state = entry.state
+        try:
+            check_stays(state, self.url, self._clock.now())
+        except ClaimStaysError as error:
+            return Preview(state=state, would_be=ClaimUndone(), obstacle=error)
         keys = self._keys_of(state)
         listing, obstacle = self._look_around(lambda found: self._obstacle(found, keys))
         survey = Survey(self._store, self._ledger, state, keys, listing, made)

@@ -14,12 +14,12 @@ import click
 
 from handrail import ExitCode
 from handrail.cli import Column, Listing, RunType, Session, echo, session_of, takes_json
-from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
+from handrail.errors import ConfirmationError, NotFoundError
 from handrail.frozen import frozen
 from handrail_storage.access import open_store
 from handrail_storage.claims import Claims, ClaimUndone, Preview, claims_at, pruned_at
 from handrail_storage.claims.claimed import Claimed, chosen_of, claimed_by
-from handrail_storage.claims.errors import ClaimError, check_stays
+from handrail_storage.claims.errors import check_stays
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
 from handrail_storage.texts import age_text, count_text
@@ -134,10 +134,7 @@ def _claimed(store: Store, target: str) -> tuple[list[Claimed], list[StorageErro
 def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> int:
     store = _opened(target)
     chosen = chosen_of(run, options["on"], _claimed(store, target)[0], target)
-    try:
-        check_stays(chosen.state, target)
-    except ClaimError as error:
-        raise RollbackRefusedError(error.message) from None
+    check_stays(chosen.state, target, chosen.now)
     found = Claims(store, chosen.state.claimant)
     asks = not (options["yes"] or options["dry_run"])
     if asks:

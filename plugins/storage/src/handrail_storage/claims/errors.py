@@ -9,6 +9,7 @@ from handrail.errors import ExitCode, RefusedError
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.records import ClaimState, State
 from handrail_storage.errors import StorageError
+from handrail_storage.texts import moment_text
 
 
 class ClaimError(StorageError, RefusedError):
@@ -30,6 +31,13 @@ class ClaimRefusedError(ClaimError):
     def __init__(self, message: str, *, state: ClaimState, ways_out: Iterable[str] = ()) -> None:
         super().__init__(message, ways_out=ways_out)
         self.state = state
+
+
+class ClaimStaysError(ClaimError):
+    """A run cannot be undone any more, as what its undo needs is not kept."""
+
+    code = "claim-stays"
+    exit_code = ExitCode.ROLLBACK
 
 
 class ClaimLostError(ClaimError):
@@ -78,16 +86,26 @@ def claims_command(url: str) -> str:
     return f"handrail claims {shlex.quote(url)}"
 
 
-def check_stays(state: ClaimState, url: str) -> None:
+def check_stays(state: ClaimState, url: str, now: float) -> None:
     """Check that a run can still be undone.
 
+    Args:
+        state: Its claim.
+        url: The target.
+        now: Seconds since 1970.
+
     Raises:
-        ClaimError: It is sealed or pruned.
+        ClaimStaysError: It is sealed or pruned, or what it has replaced was to be kept until now.
     """
-    if state.sealed:
-        raise ClaimError(f"{state.claimant} stays at {url}: what it has replaced is discarded")
     if state.state is State.PRUNED:
-        raise ClaimError(f"{state.claimant} stays at {url}: it is pruned from its journal")
+        why = "it is pruned from its journal"
+    elif state.until is not None and (state.sealed or state.is_over(now)):
+        why = f"what it has replaced was kept until {moment_text(state.until)}"
+    elif state.sealed:
+        why = "what it has replaced is discarded"
+    else:
+        return
+    raise ClaimStaysError(f"{state.claimant} stays at {url}: {why}")
 
 
 def check_freed(state: ClaimState, url: str, clock: Clock) -> None:

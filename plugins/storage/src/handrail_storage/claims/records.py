@@ -118,6 +118,9 @@ class ClaimState:
         wants_undo: Whether a rollback looks for others who are in its way.
         sealed: Whether the objects that it has replaced are discarded, so that it stays.
         freed: Whether somebody undoes the run from outside, without its journal.
+        until: When it stays for good, as what it has replaced is kept no longer; seconds since
+            1970. None: never.
+        dropped: Whether what it has replaced was discarded since then.
     """
 
     claimant: Claimant
@@ -134,6 +137,8 @@ class ClaimState:
     wants_undo: bool = False
     sealed: bool = False
     freed: bool = False
+    until: float | None = None
+    dropped: bool = False
 
     @property
     def run(self) -> str:
@@ -154,6 +159,14 @@ class ClaimState:
     def stays(self) -> bool:
         """Whether nothing undoes it any more."""
         return self.sealed or self.state is State.PRUNED
+
+    def is_over(self, now: float) -> bool:
+        """Return whether the time has passed for which what it has replaced was to be kept.
+
+        An undo that has begun before goes on.
+        """
+        begun = self.wants_undo or self.state is not State.HOLDS
+        return self.until is not None and self.until <= now and not begun
 
     @property
     def commands(self) -> list[str]:
@@ -183,6 +196,8 @@ class ClaimState:
             "known": self.known,
             "sealed": self.sealed,
             "freed": self.freed,
+            "until": None if self.until is None else _text_of(self.until),
+            "dropped": self.dropped,
         }
         return json.dumps(document, indent=1).encode()
 
@@ -229,6 +244,8 @@ class ClaimState:
             wants_undo=bool(flag),
             sealed=bool(document["sealed"]),
             freed=bool(document["freed"]),
+            until=None if document.get("until") is None else _seconds_of(document["until"]),
+            dropped=bool(document.get("dropped")),
         )
 
     def now(self, **changes: Any) -> ClaimState:

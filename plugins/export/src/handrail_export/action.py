@@ -35,6 +35,8 @@ class ExportResult(TypedDict, total=False):
         output_path: The file or folder of the result; missing if there was nothing to export.
         files: Number of files.
         bytes: Their size.
+        replaced: What was replaced, if anything was: `files` and `bytes`, whether it is `kept` at
+            the target, and `until` when; without that, until the run is pruned.
         run: The UUID of the run.
         next: Commands that can follow, each by its purpose.
     """
@@ -46,6 +48,7 @@ class ExportResult(TypedDict, total=False):
     output_path: str
     files: int
     bytes: int
+    replaced: Mapping[str, Any]
     run: str
     next: Mapping[str, str]
 
@@ -119,17 +122,23 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
         if not data["files"]:
             return {"summary": _nothing(context), **counts, "run": context.run}
         failed = f", {context.failed_count:,} left out" if context.failed_count else ""
+        ended = context.results.get("finalize")
+        settled: Mapping[str, Any] = {} if ended is None else ended.data
+        kept = f" · {settled['summary']}" if settled.get("replaced") else ""
         verify = f"handrail export verify {context.run_name}{_folder_option(context)}"
-        return {
+        result: ExportResult = {
             "summary": f"exported {count_text(context.exported_count, _noun(context))}{failed} to "
             f"{context.output_path} · {count_text(data['files'], 'file')}, "
-            f"{size_text(data['bytes'])}",
+            f"{size_text(data['bytes'])}{kept}",
             **counts,
             "files": data["files"],
             "bytes": data["bytes"],
             "run": context.run,
             "next": {"check": verify},
         }
+        if kept:
+            result["replaced"] = settled["replaced"]
+        return result
 
 
 def _noun(context: "ExportContext") -> str:

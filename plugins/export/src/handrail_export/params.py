@@ -11,7 +11,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, mo
 
 from handrail import Argument, Option
 from handrail_export.errors import ExportError
-from handrail_storage import Duration, one_line
+from handrail_storage import Duration, KeepReplaced, one_line
 
 _Given = TypeVar("_Given")
 
@@ -95,10 +95,10 @@ class ExportParams(BaseModel):
         default="error",
         description="If an export or a file exists already: stop, or replace it",
     )
-    keep_replaced: bool = Field(
-        default=False,
-        description="Keep what is replaced at the target, so that the run can be rolled back "
-        "later, until it is pruned from its journal",
+    keep_replaced: KeepReplaced = Field(
+        default=True,
+        description="Keep what --if-exists overwrite replaces, so that the run can be rolled back: "
+        "until it is pruned, or for a time, such as 30d; with --no-keep-replaced, it is discarded",
     )
     concurrency: int = Field(
         default=8, ge=1, le=256, description="Number of files to read or send at a time"

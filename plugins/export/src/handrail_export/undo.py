@@ -21,7 +21,7 @@ from handrail_export.errors import ExportError
 from handrail_export.manifest import count_files, made_files
 from handrail_export.site import Site
 from handrail_storage import Capabilities, StorageError, Store, count_text, size_text
-from handrail_storage.claims import Claims, Held, Waiting, forget_cache
+from handrail_storage.claims import Claims, ClaimStaysError, Held, Waiting, forget_cache
 from handrail_storage.containment import Notes
 from handrail_storage.manifests import remove_manifest
 
@@ -163,6 +163,9 @@ def describe_undo(context: ExportContext, claims: Claims, target: Store) -> Iter
         return
     if found is None:
         yield f"the run has no claim at {target.url}, so nothing there is deleted"
+        return
+    if isinstance(found.obstacle, ClaimStaysError):
+        yield f"it would be refused: {found.obstacle.message}"
         return
     size = f" ({size_text(found.would_be.size)})" if found.would_be.size else ""
     told = ", ".join(found.would_be.summary(found.state.claimant, "file", size))

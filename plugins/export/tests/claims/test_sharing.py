@@ -50,6 +50,19 @@ def test_two_exports_over_what_somebody_else_has_and_both_undone(run, target, ro
     assert target.files() == {key: b"mine"}
 
 
+@ORDERS
+def test_what_two_exports_have_replaced_is_back_once_both_are_undone(run, target, rows, order):
+    """Both are completed; in either order, the file of somebody else is what is left."""
+    runs = run(), run()
+    target.put("out.csv", b"mine")
+    for number, each in enumerate(runs, 1):
+        rows(number)
+        each.go(f"{target.url}/out.csv", **OVER)
+    for number in order:
+        runs[number].undo()
+    assert target.files() == {"out.csv": b"mine"}
+
+
 def test_an_export_that_was_replaced_for_good_is_undone(run, target, rows):
     """It has nothing left at the target, and does not touch what has taken its place."""
     first, second = run(), run()
@@ -58,7 +71,7 @@ def test_an_export_that_was_replaced_for_good_is_undone(run, target, rows):
     rows(1)
     first.go(file, stop="after", **OVER)
     rows(2)
-    second.go(file, **OVER)
+    second.go(file, keep_replaced=False, **OVER)
     before = target.data()
     first.undo()
     assert target.data() == before

@@ -107,7 +107,8 @@ class Scene:
         self.place.clear()
         self.place.put("others/kept.txt", b"somebody else's")
         if self.options.get("if_exists") == "overwrite":
-            older = {"files": [{"path": "old.csv", "size": 3, "sha256": ""}]}
+            gone = [] if "keep_replaced" in self.options else [{"path": "old.csv", "size": 3}]
+            older = {"files": [{**each, "sha256": ""} for each in gone]}
             self.place.put("old.csv", b"old")
             self.place.put("kind=a/data_0.csv", b"old, too")
             self.place.put("manifest.json", json.dumps(older).encode())
@@ -197,7 +198,10 @@ class Scene:
 def make_scene(
     request: pytest.FixtureRequest, here: Path, table: Any, shapes: Any, worker: Any
 ) -> Callable[..., Scene]:
-    """Make a scene: `rows` in partitions, `replacing`, or `pictures`, at a kind of target."""
+    """Make a scene at a kind of target: `rows` in partitions, `replacing` or `pictures`.
+
+    `keeping` replaces, too, and has no file to delete, so what it replaces is kept.
+    """
 
     def make(kind: str, place: str = "folder") -> Scene:
         with closing(sqlite3.connect(shapes.path)) as database:
@@ -206,6 +210,7 @@ def make_scene(
         options: dict[str, Any] = {
             "rows": rows,
             "replacing": {**rows, "if_exists": "overwrite"},
+            "keeping": {**rows, "if_exists": "overwrite", "keep_replaced": "30d"},
             "pictures": {"source": "shapes.db", "format": "coco"},
         }[kind]
         if kind != "pictures":

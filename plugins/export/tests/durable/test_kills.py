@@ -76,6 +76,19 @@ def test_killed_around_effects(make_scene, place, way):
                 scene.go_on(way)
 
 
+@ways
+@places
+def test_killed_while_it_settles_what_it_has_replaced(make_scene, place, way):
+    """What is kept comes back afterwards, also what somebody else had put there."""
+    scene = make_scene("keeping", place)
+    for call in ("replaced", "keep_replaced"):
+        for when in ("before", "after"):
+            scene.fresh()
+            assert scene.do("run", call=call, nth=1, when=when)["code"] == KILLED
+            scene.go_on(way)
+            assert scene.recorded().row.outcome == "rolled_back"
+
+
 @places
 def test_killed_while_it_is_undone(make_scene, place):
     """An undo that is cut short is done again."""

@@ -27,7 +27,7 @@ TARGETS = (LocalStore, ObjectStore)
 CALLS: dict[str, tuple[type[Any], ...]] = {
     **dict.fromkeys(("prepare", "set_aside", "put_over", "delete_found", "flush"), TARGETS),
     **dict.fromkeys(("change", "end"), (OwnClaim,)),
-    **dict.fromkeys(("hold", "seal", "discard_asides"), (Claim,)),
+    **dict.fromkeys(("hold", "seal", "discard_asides", "replaced", "keep_replaced"), (Claim,)),
     **dict.fromkeys(("put_wanted", "put", "put_held", "remove_epoch_if_last"), (Ledger,)),
     "_put": (Placing,),
     "carry": (Labels,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 import handrail
 from handrail import step
 from handrail.errors import HandrailError
+from handrail.frozen import replace
 from handrail.journal.sqlite import SqliteJournal
 from handrail.records import record_of
-from handrail_export import DefaultExportAction
+from handrail_export import DefaultExportAction, claiming
+from handrail_storage.claims import ClaimStaysError
 
 OVER = {"if_exists": "overwrite"}
 
@@ -187,11 +190,11 @@ def test_rollback_leaves_what_has_changed(table, journaled, here):
     assert (here / "out.csv").read_text() == "edited by hand"
 
 
-def test_rollback_after_replacing_is_refused(table, export, journaled, here):
+def test_rollback_after_discarding_is_refused(table, export, journaled, here):
     """What it replaced is gone, so it cannot be taken back, and nothing is touched."""
     export(table(2), "out.csv", table="item")
     more(1, here)
-    journal = journaled(**OVER)
+    journal = journaled(keep_replaced=False, **OVER)
     before = (here / "out.csv").read_bytes()
     with pytest.raises(HandrailError, match="cannot be rolled back"):
         handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
@@ -201,13 +204,13 @@ def test_rollback_after_replacing_is_refused(table, export, journaled, here):
 
 @pytest.mark.parametrize("target", ["out.csv", "out/"])
 def test_rollback_after_replacing_what_was_kept(table, export, journaled, here, world, target):
-    """With --keep-replaced the older export is back, to the byte; also after two replacements."""
+    """The older export is back, to the byte; also after two replacements."""
     export(table(2), target, table="item", format="csv")
     states = [world()]
     for number in (1, 2):
         more(1, here)
         states[-1] = {**world()}
-        journal = journaled(target=target, format="csv", keep_replaced=True, **OVER)
+        journal = journaled(target=target, format="csv", **OVER)
         assert journal.read(number).row.sealed is None
         states.append(world())
         journal.close()
@@ -226,7 +229,7 @@ def test_what_is_kept_cannot_be_where_files_go(table, export, journaled, here, s
     """An export with fewer files deletes the others of the older one, and says what that means."""
     export(table(4), "out/", table="item", format="csv", partition_by=["kind"])
     options = {"target": "out/", "format": "csv", "partition_by": ["kind"], "where": "kind = 'a'"}
-    journal = journaled(keep_replaced=True, **options, **OVER)
+    journal = journaled(**options, **OVER)
     journal.close()
     assert not (here / "out" / "kind=b").exists()
     notes = [data["summary"] for event, data, _ in seen.logged if event == "note"]
@@ -237,6 +240,37 @@ def test_what_is_kept_cannot_be_where_files_go(table, export, journaled, here, s
     with pytest.raises(HandrailError, match="cannot be rolled back"):
         handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
     journal.close()
+
+
+def test_the_file_of_a_stranger_comes_back(table, journaled, here):
+    """It was none of ours, and is there again once the export that replaced it is undone."""
+    table(2)
+    (here / "out.csv").write_text("mine")
+    journal = journaled(**OVER)
+    assert journal.read(1).row.sealed is None
+    handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+    journal.close()
+    assert (here / "out.csv").read_text() == "mine"
+    assert not (here / ".handrail-target").exists()
+
+
+def test_after_its_time_a_run_stays(table, journaled, here, monkeypatch):
+    """Before, what it replaced comes back; after, the undo is refused, and nothing is touched."""
+    table(2)
+    (here / "out.csv").write_text("mine")
+    journal = journaled(keep_replaced="2h", **OVER)
+    after = (here / "out.csv").read_bytes()
+    later = replace(claiming.CLOCK, now=lambda: time.time() + 7300)
+    with monkeypatch.context() as patch:
+        patch.setattr(claiming, "CLOCK", later)
+        with pytest.raises(ClaimStaysError, match="was kept until") as refused:
+            handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+    assert refused.value.exit_code == 5
+    assert not refused.value.ways_out
+    assert (journal.read(1).row.outcome, (here / "out.csv").read_bytes()) == ("completed", after)
+    handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+    journal.close()
+    assert (here / "out.csv").read_text() == "mine"
 
 
 @step(weight=0.1)

@@ -34,6 +34,8 @@ class UploadResult(TypedDict, total=False):
         bytes: Size of what was sent.
         seconds: How long that took.
         data_units: Number of new data units.
+        replaced: What was replaced, if anything was: `files` and `bytes`, whether it is `kept` at
+            the target, and `until` when; without that, until the run is pruned.
         run: The UUID of the run.
         catalogue: The catalogue: the path of an SQLite file, or a URL; missing if the files were
             not registered.
@@ -48,6 +50,7 @@ class UploadResult(TypedDict, total=False):
     bytes: int
     seconds: float
     data_units: int
+    replaced: Mapping[str, Any]
     run: str
     catalogue: str
     next: Mapping[str, str]
@@ -129,11 +132,13 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         where = ""
         if "units" in units:  # Not in a dry run, nor where the step was left out.
             where = f" · {count_text(units['units'], 'unit')} in {units['catalogue']}"
+        ended = _data(context, "cleanup")
+        kept = f" · {ended['summary']}" if ended.get("replaced") else ""
         check = {"check": f"handrail upload verify {context.run_name}{_folder_option(context)}"}
         counts = {each: sent.get(each, 0) for each in ("new", "replaced", "unchanged", "skipped")}
         result: UploadResult = {
             "summary": f"uploaded {outcome_text(counts)} to {context.options.target} · "
-            f"{size_text(size)}{rate}{where}",
+            f"{size_text(size)}{rate}{where}{kept}",
             "uploaded_files": counts["new"] + counts["replaced"],
             "unchanged_files": counts["unchanged"],
             "skipped_files": counts["skipped"],
@@ -142,6 +147,8 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             "data_units": units.get("added", 0),
             "run": context.run,
         }
+        if kept:
+            result["replaced"] = ended["replaced"]
         if "catalogue" in units:
             result["catalogue"] = units["catalogue"]
         if context.manifest_path and units:

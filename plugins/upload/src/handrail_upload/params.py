@@ -20,7 +20,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from handrail import Argument, Option
-from handrail_storage import Duration
+from handrail_storage import Duration, KeepReplaced
 
 IfExists = Literal["same", "skip", "overwrite", "error"]
 Compare = Literal["checksum", "size"]
@@ -101,6 +101,11 @@ class UploadParams(BaseModel):
         default="same",
         description="If an object exists: accept an equal one, accept any, replace a different "
         "one, or stop",
+    )
+    keep_replaced: KeepReplaced = Field(
+        default=True,
+        description="Keep what --if-exists overwrite replaces, so that the run can be rolled back: "
+        "until it is pruned, or for a time, such as 30d; with --no-keep-replaced, it is discarded",
     )
     compare: Compare = Field(
         default="checksum", description="How to compare a file with an existing object"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from handrail_storage import StorageError, size_text
-from handrail_storage.claims import Claims, HeldList, Undoing
+from handrail_storage.claims import Claims, ClaimStaysError, HeldList, Undoing
 from handrail_upload.manifest import INVALID, REPLACE, sent_lines_in, sizes_in
 from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Storage
@@ -109,6 +109,9 @@ def describe_undo(claims: Claims, manifest: Path) -> Iterator[str]:
     found = claims.preview(made_in(manifest))
     if found is None:
         yield f"the run has no claim at {claims.url}, so nothing there is deleted"
+        return
+    if isinstance(found.obstacle, ClaimStaysError):
+        yield f"it would be refused: {found.obstacle.message}"
         return
     size = f" ({size_text(found.would_be.size)}) from {claims.url}"
     lines = list(found.would_be.summary(found.state.claimant, size=size))

@@ -153,13 +153,25 @@ def test_two_steps_of_one_run_upload(shared: Any, two: Any, failing: Any) -> Non
     assert shared.everything() == before
 
 
+def test_replaced_objects_of_two_steps_come_back(shared: Any, two: Any) -> None:
+    """The result counts those of both."""
+    ann, _ = two
+    for key in ("0.txt", "more.txt"):
+        shared.place.put(key, b"somebody else's")
+    before = shared.everything()
+    ann.edit = twice
+    assert ann.upload(if_exists="overwrite")["replaced"]["files"] == 2
+    ann.rollback()
+    assert shared.everything() == before
+
+
 def test_replaced_objects_of_two_steps_are_discarded(shared: Any, two: Any) -> None:
     """The run is sealed, and no copy is left."""
     ann, _ = two
     for key in ("0.txt", "more.txt"):
         shared.place.put(key, b"somebody else's")
     ann.edit = twice
-    ann.upload(if_exists="overwrite")
+    ann.upload(if_exists="overwrite", keep_replaced=False)
     assert shared.place.content("0.txt") == b"photo 0"
     assert shared.place.content("more.txt") == b"more"
     assert not [key for key in shared.own() if "/aside/" in key]

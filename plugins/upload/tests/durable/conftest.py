@@ -164,7 +164,10 @@ class Upload:
         names = {name for name, found in there.items() if found != "folder"}
         others = {name: found for name, found in before["target"].items() if found != "folder"}
         own = {name for name in names if name.startswith(f"{prefix}.handrail-target/")}
-        assert not [name for name in own if "/aside/" in name]
+        copies = [name.rpartition("/aside/")[2] for name in own if "/aside/" in name]
+        asides = {name.split("/", 2)[-1] for name in copies}  # After the epoch and the run.
+        replaced = {name.removeprefix(prefix) for name in others} & set(files)
+        assert asides == (set() if self.recorded().row.sealed else replaced)
         assert names - own == {f"{prefix}{key}" for key in files} | set(others)
         for key, content in files.items():
             assert self.scene.place.content(key) == content, key

@@ -47,11 +47,28 @@ def test_a_completed_upload_is_undone_later(scene: Any, make_upload: Any, fill: 
     assert upload.world() == before
 
 
+@pytest.mark.parametrize("keep", [True, "30d"])
+def test_what_has_replaced_something_is_undone_later(
+    scene: Any, make_upload: Any, fill: Any, keep: bool | str
+) -> None:
+    """Objects of somebody else too: they are what they were, and nothing of ours is left."""
+    before = fill(scene, 12, replacing=True)
+    upload = make_upload(scene, if_exists="overwrite", keep_replaced=keep)
+    answer = upload.do("run")
+    assert answer["replaced"]["files"] == 3
+    assert answer["replaced"]["kept"]
+    assert ("until" in answer["replaced"]) == (keep == "30d")
+    assert upload.recorded().row.sealed is None
+    upload.check_complete(before)
+    assert "error" not in upload.do("rollback")
+    assert upload.world() == before
+
+
 def test_what_has_replaced_something_is_sealed_once_that_is_discarded(
     scene: Any, make_upload: Any, fill: Any
 ) -> None:
     before = fill(scene, 12, replacing=True)
-    upload = make_upload(scene, if_exists="overwrite")
+    upload = make_upload(scene, if_exists="overwrite", keep_replaced=False)
     assert upload.do("run")["success"]
     assert upload.recorded().row.sealed is not None
     assert upload.do("rollback")["error"] == "RollbackRefusedError"

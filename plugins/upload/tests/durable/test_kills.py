@@ -127,8 +127,6 @@ def test_killed_around_each_put(
         ("change", 19),
         ("change", 23),
         ("change", 26),
-        ("seal", 1),
-        ("remove_all", 1),
     ],
 )
 def test_killed_around_other_effects(
@@ -137,6 +135,21 @@ def test_killed_around_other_effects(
     before = fill(scene, 10, replacing=True)
     upload = make_upload(scene, if_exists="overwrite")
     assert upload.do("run", call=call, nth=nth, when=when)["code"] == KILLED
+    upload.go_on(way, before)
+
+
+@ways
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("call", "keep"),
+    [("keep_replaced", "30d"), ("replaced", True), ("seal", False), ("remove_all", False)],
+)
+def test_killed_while_it_settles_what_it_has_replaced(
+    scene: Any, make_upload: Any, fill: Any, call: str, keep: bool | str, when: str, way: str
+) -> None:
+    before = fill(scene, 10, replacing=True)
+    upload = make_upload(scene, if_exists="overwrite", keep_replaced=keep)
+    assert upload.do("run", call=call, nth=1, when=when)["code"] == KILLED
     upload.go_on(way, before)
 
 

@@ -33,7 +33,7 @@ CALLS: dict[str, tuple[type[Any], ...]] = {
     **dict.fromkeys(("leave_folders",), STORAGES),
     "carry": (Labels,),
     **dict.fromkeys(("ask", "undo"), (Claims,)),
-    **dict.fromkeys(("hold", "seal"), (Claim,)),
+    **dict.fromkeys(("hold", "seal", "replaced", "keep_replaced"), (Claim,)),
     **dict.fromkeys(("swap", "create", "remove_all"), (SmallLocalFiles, SmallObjects)),
     **dict.fromkeys(("prepare", "publish", "remove", "withdraw"), (Catalogue,)),
     **dict.fromkeys(("change",), (Database,)),

@@ -31,7 +31,7 @@ def overwritten(scene):
 
 
 def test_success(old):
-    """What was there is replaced; nothing that was kept aside is left, and the run is sealed."""
+    """Without a journal, from which to undo it, nothing that was kept aside is left."""
     count = len(old.place.stamps())
     done = old.upload(if_exists="overwrite")
     assert done.code == 0, done.message
@@ -39,7 +39,8 @@ def test_success(old):
     assert len(old.place.stamps()) == count + 2
     assert not [key for key in old.place.objects() if "/aside/" in key]
     assert done.context.results["upload_files"].data["replaced"] == 3
-    assert done.context.step_results[-1].data["discarded"] == 3
+    replaced = done.context.step_results[-1].data["replaced"]
+    assert (replaced["files"], replaced["kept"]) == (3, False)
 
 
 @pytest.mark.parametrize("step", AFTER)

@@ -25,6 +25,7 @@ from handrail.journal.sqlite import SqliteJournal
 
 WIDE = "HANDRAIL_FAULTS" in os.environ
 SEEDS = int(os.environ.get("HANDRAIL_FAULTS", "4")) // 4
+HISTORIES = int(os.environ.get("HANDRAIL_FAULTS", "6"))
 KILLS = 20 if WIDE else 9  # In each trial.
 KILLED = -signal.SIGKILL
 ATTEMPTS = 40  # Until each of those that are in the way of each other has had its turn.
@@ -73,16 +74,24 @@ class Person:
         self.kills = 0
         self.takes = 0.0  # Seconds for what was done last, among which to choose an instant.
         self.told: list[str] = []
+        self.later = 0.0  # Seconds by which their clocks are ahead.
 
     def do(self, what: str, run: int, **kill: Any) -> dict[str, Any]:
         """Run, resume or roll back; killed `after` so many seconds."""
-        params = {"source": str(self.source), "catalogue": None, "if_exists": self.if_exists}
+        keep = kill.pop("keep", self.chance.random() < 0.6)
+        params = {
+            "source": str(self.source),
+            "catalogue": None,
+            "if_exists": self.if_exists,
+            "keep_replaced": keep,
+        }
         told = {
             "do": what,
             "params": self.scene.params(**params),
             "journal": str(self.journal(run)),
             "folder": str(self.home),
             "environment": dict(self.scene.place.environment),
+            "later": self.later,
             **kill,
         }
         self.journal(run).parent.mkdir(exist_ok=True)
@@ -149,6 +158,16 @@ class Person:
 Pending = Callable[[Person], list[int]]
 
 
+def _there(scene: Any) -> dict[str, bytes]:
+    """Return the content under each key, and of our own files."""
+    place = scene.place
+    if not place.environment:
+        files = [path for path in place.path.rglob("*") if path.is_file()]
+        return {str(path.relative_to(place.path)): path.read_bytes() for path in files}
+    names = [name.removeprefix("data/") for name in place.objects() if name[:5] == "data/"]
+    return {name: place.content(name) for name in names}
+
+
 class Trial:
     """Three people at one target, where somebody else has put something before."""
 
@@ -169,13 +188,7 @@ class Trial:
         self.before = self.there()
 
     def there(self) -> dict[str, bytes]:
-        """Return the content under each key, and the names of our own files."""
-        place = self.scene.place
-        if not place.environment:
-            files = [path for path in place.path.rglob("*") if path.is_file()]
-            return {str(path.relative_to(place.path)): path.read_bytes() for path in files}
-        names = [name.removeprefix("data/") for name in place.objects() if name[:5] == "data/"]
-        return {name: place.content(name) for name in names}
+        return _there(self.scene)
 
     def go_through(self, pending: Pending, commands: list[str]) -> None:
         """Finish or undo what is pending, in any order, as often as others are in the way."""
@@ -199,7 +212,9 @@ class Trial:
         assert {name: content for name, content in there.items() if name not in ours} == wanted
         runs = sum(len(person.completed()) for person in self.people)
         assert sum(name.endswith("/state") for name in ours) == runs
-        assert not any("/aside/" in name or "tmp" in name for name in ours)
+        assert not any("tmp" in name for name in ours)
+        # What the last one has replaced is kept, also behind what another run of theirs relies on.
+        assert self.people[-1].completed() or not any("/aside/" in name for name in ours)
         if not runs:
             assert ours == set()
 
@@ -228,4 +243,204 @@ def test_random_kills(
         trial.check()
     except BaseException:
         print("\n".join(line for person in trial.people for line in person.told))
+        raise
+
+
+DAY = 86_400.0
+KEYS = ("0.txt", "1.txt", "deep/2.txt")
+CONTENTS = (b"one", b"two", b"three")
+
+
+class History:
+    """A few runs one after the other, some of them killed, and what has to be there after each.
+
+    Each key has a pile: what lies there, above what that has replaced, as far as it can come back.
+
+    Args:
+        scene: The scene.
+        workers: Start processes.
+        seed: What happens by chance.
+    """
+
+    def __init__(self, scene: Any, workers: list[Ask], seed: str) -> None:
+        self.scene, self.workers, self.seed = scene, workers, seed
+        self.chance = random.Random(seed)
+        self.people: list[Person] = []
+        self.piles: dict[str, list[bytes]] = {key: [] for key in KEYS}
+        self.holds: dict[str, dict[str, bytes]] = {}  # By the name of a run; for ever if it stays.
+        self.until: dict[str, float] = {}
+        self.stays: set[str] = set()
+        self.foreign = 0
+        self.later = 0.0
+        self.told: list[str] = []
+
+    def somebody_else(self) -> None:
+        """Let somebody of whom we know nothing put something, or delete it."""
+        key, self.foreign = self.chance.choice(KEYS), self.foreign + 1
+        if self.piles[key] and self.chance.random() < 0.3:
+            self.scene.place.remove(key)
+            self.piles[key] = []
+        else:
+            content = b"somebody else's %d" % self.foreign
+            self.scene.place.put(key, content)
+            self.piles[key] = [content]
+        self.told.append(f"somebody else: {key} is {self.piles[key]}")
+
+    def run(self) -> None:
+        """Let somebody upload; killed or not, it is finished or undone before the next one does."""
+        keys = self.chance.sample(KEYS, self.chance.randint(1, len(KEYS)))
+        files = {key: self.chance.choice(CONTENTS) for key in keys}
+        mode = self.chance.choice(["same", "overwrite", "overwrite"])
+        keep = self.chance.choice([True, True, False, "30d"])
+        name, worker = f"p{len(self.people)}", self.workers[len(self.people) % len(self.workers)]
+        person = Person(self.scene, name, worker, files, mode, self.seed)
+        person.later, person.runs = self.later, 1
+        self.people.append(person)
+        self.told.append(f"{name}: {files}, {mode}, keep {keep}")
+        before = self._expired_asides()
+        killed = self._killed(person, "run", keep=keep)
+        if killed:
+            self._settle(person)
+        if person.outcome(1) == "completed":
+            self._completed(person, keep)
+            assert killed or not (before & self._expired_asides()), "nobody drops what is over"
+        else:
+            assert killed or self._conflicts(person), "there is no reason to fail"
+
+    def _killed(self, person: Person, what: str, **more: Any) -> bool:
+        """Do something in a process that may be killed; return whether it was."""
+        if self.chance.random() < 0.5:
+            more |= {
+                "at": self.chance.randint(1, 24),
+                "when": self.chance.choice(["before", "after"]),
+            }
+        elif self.chance.random() < 0.5:
+            more |= {"after": self.chance.uniform(0.0, 0.4)}
+        return bool(person.do(what, 1, **more)["code"] == KILLED)
+
+    def _settle(self, person: Person) -> None:
+        """Finish or undo a run, however often that is killed."""
+        for _ in range(ATTEMPTS):
+            row = person.row(1)
+            if row is None or row.outcome in ("completed", "rolled_back"):
+                return
+            undoes = row.direction == "undo" or row.outcome is not None
+            way = "resume" if row.sealed else self.chance.choice(["resume", "rollback"])
+            self._killed(person, "rollback" if undoes else way)
+        raise AssertionError("it never ends")
+
+    def _conflicts(self, person: Person) -> bool:
+        piles = ((self.piles[key], content) for key, content in person.files.items())
+        return person.if_exists == "same" and any(p and p[-1] != content for p, content in piles)
+
+    def _completed(self, person: Person, keep: Any) -> None:
+        replaced = False
+        for key, content in person.files.items():
+            pile = self.piles[key]
+            if not pile or pile[-1] != content:
+                assert not pile or person.if_exists == "overwrite"
+                replaced = replaced or bool(pile)
+                self.piles[key] = [*(pile if keep else ()), content]
+        self.holds[person.name] = person.files
+        if replaced and not keep:
+            self.stays.add(person.name)
+        elif replaced and keep == "30d":
+            self.until[person.name] = self.later + 30 * DAY
+        assert (person.row(1).sealed is not None) == (person.name in self.stays)
+
+    def time_passes(self) -> None:
+        self.later += self.chance.choice([1, 31]) * DAY
+        self.stays |= {name for name, until in self.until.items() if until <= self.later}
+        for person in self.people:
+            person.later = self.later
+        self.told.append(f"{self.later / DAY:.0f} days later")
+
+    def undo(self, person: Person) -> None:
+        """Undo a completed run, if it can be; killed or not."""
+        if not self._killed(person, "rollback") or person.outcome(1) != "rolled_back":
+            while person.outcome(1) is None or person.name not in self.stays:
+                if person.outcome(1) == "rolled_back":
+                    break
+                person.do("rollback", 1)
+        if person.name in self.stays:
+            assert person.outcome(1) == "completed"
+            return
+        held = self.holds.pop(person.name)
+        for key, content in held.items():
+            pile = self.piles[key]
+            if pile and pile[-1] == content and not self._is_relied_on(key, content):
+                while pile and not self._is_foreign(pile[-1]):
+                    pile.pop()
+                    if pile and self._is_relied_on(key, pile[-1]):
+                        break
+
+    def _is_relied_on(self, key: str, content: bytes) -> bool:
+        return any(held.get(key) == content for held in self.holds.values())
+
+    def _is_foreign(self, content: bytes) -> bool:
+        return content not in CONTENTS
+
+    def prune(self, person: Person) -> None:
+        """Let the journal of a run forget it: what it holds stays, what it has replaced is gone."""
+        person.do("prune", 1)
+        self.stays.add(person.name)
+        assert not self._asides_of(person)
+
+    def undoable(self) -> list[Person]:
+        return [
+            person
+            for person in self.people
+            if person.name in self.holds and person.name not in self.stays
+        ]
+
+    def _asides_of(self, person: Person) -> set[str]:
+        uid = person.row(1).uid
+        return {name for name in self.own() if "/aside/" in name and f"/{uid}" in name}
+
+    def _expired_asides(self) -> set[str]:
+        over = [each for each in self.people if self.until.get(each.name, DAY**2) <= self.later]
+        return set[str]().union(*map(self._asides_of, over))
+
+    def there(self) -> dict[str, bytes]:
+        return {name: each for name, each in _there(self.scene).items() if name in KEYS}
+
+    def own(self) -> set[str]:
+        return {name for name in _there(self.scene) if name.startswith(".handrail-target/")}
+
+    def check(self) -> None:
+        assert self.there() == {key: pile[-1] for key, pile in self.piles.items() if pile}
+        states = sum(name.endswith("/state") for name in self.own())
+        assert states <= len(self.holds)
+        if not self.holds:
+            assert self.own() == set()
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+@pytest.mark.parametrize(
+    "where",
+    [
+        "local-sqlite",
+        pytest.param("radosgw-sqlite", marks=pytest.mark.skipif(not WIDE, reason="not asked for")),
+    ],
+)
+def test_histories(make_scene: Any, workers: list[Ask], where: str, seed: int) -> None:
+    """After each event there is what was replaced last, and what comes back is what was before."""
+    history = History(make_scene(where), workers, f"{where} {seed}")
+    try:
+        for _ in range(history.chance.randint(2, 3)):
+            if history.chance.random() < 0.4:
+                history.somebody_else()
+            history.run()
+            history.check()
+            if history.chance.random() < 0.3:
+                history.time_passes()
+        while left := history.undoable():
+            person = history.chance.choice(left)
+            what = history.prune if history.chance.random() < 0.2 else history.undo
+            what(person)
+            history.check()
+            if history.chance.random() < 0.2:
+                history.somebody_else()
+    except BaseException:
+        print("\n".join((*history.told, *(line for each in history.people for line in each.told))))
         raise

@@ -37,10 +37,26 @@ def test_what_it_tells(
         ],
         "upload_files": ["new        a  3 B", "new        sub/b  2 kB", "2 files to send, 2 kB"],
         "generate_data_units": ["register 2 units in src.db"],
-        "cleanup": ["discard what was replaced, and close what is open"],
+        "cleanup": ["close what is open"],
     }
     assert seen.data("organize_files")["summary"] == "2 files in 2 units"
     assert seen.data("validate_files")["summary"] == "2 files valid"
+
+
+@pytest.mark.parametrize(
+    ("keep", "told"),
+    [
+        (True, "keep what was replaced until the run is pruned, and close what is open"),
+        ("30d", "keep what was replaced for 30d, and close what is open"),
+        (False, "discard what was replaced, so the run cannot be undone; close what is open"),
+    ],
+)
+def test_it_tells_what_becomes_of_replaced_files(
+    write: Callable[..., Path], dry_run: Callable[..., Any], keep: bool | str, told: str
+) -> None:
+    """And whether the run could be undone later."""
+    write({"a": "aaa"})
+    assert dry_run(if_exists="overwrite", keep_replaced=keep)["cleanup"] == [told]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ METAVARS = {
     "limit": "INTEGER",
     "on-invalid": "[fail|skip]",
     "if-exists": "[same|skip|overwrite|error]",
+    "keep-replaced": "[DURATION]",
     "compare": "[checksum|size]",
     "claim-wait": "DURATION",
     "part-size": "SIZE",
@@ -46,6 +47,7 @@ METAVARS = {
 DEFAULTS = {
     "on-invalid": "fail",
     "if-exists": "same",
+    "keep-replaced": "True",
     "compare": "checksum",
     "claim-wait": "0s",
     "part-size": "8.0MiB",
@@ -58,7 +60,8 @@ DEFAULTS = {
 def options_in(text: str) -> dict[str, tuple[str, str]]:
     """Return metavar and help of each option, on one line."""
     found: dict[str, tuple[str, str]] = {}
-    start = r"(?m)^  (?:-\w, )?--([\w-]+)(?: / --no-[\w-]+)? ?(\[[\w|]+\]|[A-Z=]+)?(?=\s)"
+    off = r"(?: / --no-[\w-]+)?"
+    start = rf"(?m)^  (?:-\w, )?--([\w-]+){off} ?(\[[\w|]+\]|[A-Z=]+)?{off}(?=\s)"
     for name, metavar, rest in re.findall(rf"{start}(.*\n(?:    .*\n)*)", text):
         found[name] = (metavar, " ".join(rest.split()))
     return found

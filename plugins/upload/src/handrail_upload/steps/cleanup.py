@@ -1,4 +1,4 @@
-"""cleanup: discard replaced objects, and close everything."""
+"""cleanup: settle what was replaced, and close everything."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
-from handrail_storage import count_text
 from handrail_upload.context import UploadContext
 
 if TYPE_CHECKING:
+    from handrail_storage.claims import Replaced
     from handrail_upload.recorded import RecordedTransfer
 
 
 class CleanupStep(BaseStep[UploadContext]):
-    """After a success, discard the objects that were replaced; always close what is open.
+    """After a success, say what was replaced and is kept, or discard it; close what is open.
 
-    Irreplaceable objects are discarded only after the run was sealed, so a run that has replaced
-    something cannot be rolled back later. If an undo has failed, everything stays.
+    Irreplaceable objects are discarded only if that was asked for, and after the run was sealed:
+    such a run cannot be rolled back later. If an undo has failed, everything stays.
     """
 
     name = "cleanup"
@@ -25,31 +25,32 @@ class CleanupStep(BaseStep[UploadContext]):
     always_run = True
 
     def execute(self, context: UploadContext) -> StepResult:
+        from handrail_storage.claims import Replaced
         from handrail_storage.manifests import remove_manifest
 
-        discarded = 0
+        replaced = Replaced()
         try:
             if context.outcome == "completed":
-                discarded = self._discard(context)
+                replaced = sum((_settle(context, each) for each in context.transfers()), replaced)
                 finished = datetime.now(UTC).isoformat(timespec="seconds")
-                context.use_manifest().describe(finished=finished, discarded=discarded)
+                context.use_manifest().describe(finished=finished)
         finally:
             context.close()
         if context.outcome == "rolled_back" and context.manifest_path:
             remove_manifest(context.manifest_file())
-        summary = f"{count_text(discarded, 'replaced object')} discarded" if discarded else "closed"
-        return StepResult(data={"summary": summary, "discarded": discarded})
-
-    def _discard(self, context: UploadContext) -> int:
-        return sum(_discard_copies(context, recorded) for recorded in context.transfers())
+        summary = replaced.summary(context.run_name) or "closed"
+        return StepResult(data={"summary": summary, "replaced": replaced.to_dict()})
 
     def preview(self, context: UploadContext) -> str:
-        return "discard what was replaced, and close what is open"
+        from handrail_storage.claims import preview_of_keeping
+
+        overwrites = context.options.if_exists == "overwrite"
+        return preview_of_keeping(context.options.keep_replaced if overwrites else None)
 
 
-def _discard_copies(context: UploadContext, recorded: RecordedTransfer) -> int:
-    """Discard what a transfer has replaced; return the number of objects."""
-    from handrail_storage.backend import FOLDER
+def _settle(context: UploadContext, recorded: RecordedTransfer) -> Replaced:
+    """Keep or discard what a transfer has replaced."""
+    from handrail_storage.claims import Replaced
     from handrail_upload.claiming import claims_of
 
     recorded.notes.check()
@@ -57,11 +58,5 @@ def _discard_copies(context: UploadContext, recorded: RecordedTransfer) -> int:
     if claim is None and recorded.claim:  # The transfer was that of an earlier process.
         claim = claims_of(context, recorded.claim).opened()
     if claim is None:
-        return 0
-    files = context.use_storage().small_files
-    copies = [name for name, _ in files.names(claim.aside("").removeprefix(f"{FOLDER}/"))]
-    if copies:
-        context.seal("the objects that it replaced are discarded")
-        claim.seal()
-        files.remove_all(copies)
-    return len(copies)
+        return Replaced()
+    return context.settle_replaced(claim, context.options.keep_replaced)

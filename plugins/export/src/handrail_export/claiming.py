@@ -48,7 +48,8 @@ def ask(context: ExportContext, claims: Claims, earlier: SaveUndo) -> Claim:
     Raises:
         ClaimRefusedError: Another run is in the way.
         ClaimMissingError: The run had a claim, which is gone.
-        ConflictError: The export to be replaced has changed meanwhile.
+        ConflictError: The export to be replaced has changed meanwhile, or has files that would have
+            to go for good.
         StorageError: The storage failed or refused, or a folder leads out of the target.
     """
     _check_folders(context)
@@ -81,7 +82,21 @@ def _list_retired(context: ExportContext) -> None:
     manifest = context.use_manifest()
     manifest.clear(RETIRED)
     for page in pages(_retired(context), _PAGE):
+        if context.options.keep_replaced and context.run_number is not None:
+            raise _not_kept(page[0].path, context.layout.output)
         manifest.add(page)
+
+
+def _not_kept(path: str, output: str) -> ConflictError:
+    """Return the error for a file that the new export lacks.
+
+    What stands for it has to be deleted at the end, and with that the way back.
+    """
+    return ConflictError(
+        f"{path} of the older export in {output} is not in the new one, so it would be deleted, "
+        "and the run could not be undone",
+        ways_out=("delete it for good: --no-keep-replaced", "or give another target"),
+    )
 
 
 def _check_retired(context: ExportContext) -> None:

@@ -10,7 +10,7 @@ import pytest
 import handrail
 from handrail_export import claiming
 
-OVER = {"if_exists": "overwrite"}
+OVER = {"if_exists": "overwrite", "keep_replaced": False}
 PARTS = {"partition_by": ["kind"]}
 
 

@@ -21,7 +21,7 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "killed": ({**PARTS, "target": "out"}, {"call": "_put", "nth": 2, "when": "after"}),
     "file": ({"source": "rows.db", "table": "item", "target": "out.csv"}, {}),
     "replacing": (
-        {**PARTS, "target": "out", "if_exists": "overwrite"},
+        {**PARTS, "target": "out", "if_exists": "overwrite", "keep_replaced": False},
         {"call": "settle", "nth": 1, "when": "before"},
     ),
 }

@@ -107,7 +107,8 @@ class Scene:
         self.place.clear()
         self.place.put("others/kept.txt", b"somebody else's")
         if self.options.get("if_exists") == "overwrite":
-            gone = [] if "keep_replaced" in self.options else [{"path": "old.csv", "size": 3}]
+            keeps = self.options["keep_replaced"]
+            gone = [] if keeps else [{"path": "old.csv", "size": 3}]
             older = {"files": [{**each, "sha256": ""} for each in gone]}
             self.place.put("old.csv", b"old")
             self.place.put("kind=a/data_0.csv", b"old, too")
@@ -209,7 +210,7 @@ def make_scene(
         rows = {"source": "rows.db", "table": "item", "format": "csv", "partition_by": ["kind"]}
         options: dict[str, Any] = {
             "rows": rows,
-            "replacing": {**rows, "if_exists": "overwrite"},
+            "replacing": {**rows, "if_exists": "overwrite", "keep_replaced": False},
             "keeping": {**rows, "if_exists": "overwrite", "keep_replaced": "30d"},
             "pictures": {"source": "shapes.db", "format": "coco"},
         }[kind]

@@ -225,21 +225,26 @@ def test_rollback_after_replacing_what_was_kept(table, export, journaled, here, 
         assert kept == {k: before[k] for k in kept}
 
 
-def test_what_is_kept_cannot_be_where_files_go(table, export, journaled, here, seen):
-    """An export with fewer files deletes the others of the older one, and says what that means."""
+def test_files_go_for_good_only_if_that_is_asked_for(table, export, journaled, here, world):
+    """An export with fewer files would delete the others of the older one: it stops before."""
     export(table(4), "out/", table="item", format="csv", partition_by=["kind"])
     options = {"target": "out/", "format": "csv", "partition_by": ["kind"], "where": "kind = 'a'"}
-    journal = journaled(**options, **OVER)
-    journal.close()
+    before = _data(world())
+    for keep in (True, "30d"):
+        with pytest.raises(handrail.StepFailedError, match=r"kind=b/data_0\.csv of") as why:
+            journaled(keep_replaced=keep, **options, **OVER)
+        assert why.value.outcome == "rolled_back"
+        assert "--no-keep-replaced" in "".join(why.value.__cause__.ways_out)
+        assert _data(world()) == before
+    journal = journaled(keep_replaced=False, **options, **OVER)
     assert not (here / "out" / "kind=b").exists()
-    notes = [data["summary"] for event, data, _ in seen.logged if event == "note"]
-    assert notes == [
-        "kind=b/data_0.csv of the older export is deleted, so what was replaced is not kept"
-    ]
-    journal = SqliteJournal(here / ".handrail" / "runs.db")
     with pytest.raises(HandrailError, match="cannot be rolled back"):
-        handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+        handrail.rollback(DefaultExportAction, 3, journal=journal, packs=())
     journal.close()
+
+
+def _data(world):
+    return {name: each for name, each in world.items() if not name.startswith(".handrail")}
 
 
 def test_the_file_of_a_stranger_comes_back(table, journaled, here):

@@ -9,7 +9,6 @@ from handrail import BaseStep, StepResult
 from handrail_export.context import ExportContext
 
 if TYPE_CHECKING:
-    from handrail_storage import Duration
     from handrail_storage.claims import Replaced
 
 
@@ -61,20 +60,9 @@ class FinalizeStep(BaseStep[ExportContext]):
             return Replaced()
         return context.settle_replaced(
             claim,
-            self._keep(context),
+            context.options.keep_replaced,
             lambda: delete_tombstones(target, manifest, claim.mark(STEP)),
         )
-
-    def _keep(self, context: ExportContext) -> bool | Duration:
-        """Return how long to keep what was replaced."""
-        from handrail_export.manifest import RETIRED
-
-        # What stands for a file that the new export lacks has to go, and with it the way back.
-        gone = next(context.use_manifest().files(RETIRED), None)
-        if gone is not None and context.options.keep_replaced:
-            told = f"{gone.path} of the older export is deleted, so what was replaced is not kept"
-            context.log("note", {"summary": told})
-        return context.options.keep_replaced if gone is None else False
 
     def preview(self, context: ExportContext) -> str:
         from handrail_storage.claims import preview_of_keeping

@@ -59,6 +59,8 @@ def _end() -> None:
     main = threading.main_thread()
     left = [each.name for each in threading.enumerate() if each is not main and not each.daemon]
     text = f"not waited for, as the command was interrupted: threads {', '.join(left)}"
-    if left:
-        os.write(2, f"{visible(text)}\n".encode("ascii", "backslashreplace"))
-    os._exit(ExitCode.INTERRUPTED)
+    try:
+        if left:
+            os.write(2, f"{visible(text)}\n".encode("ascii", "backslashreplace"))
+    finally:
+        os._exit(ExitCode.INTERRUPTED)

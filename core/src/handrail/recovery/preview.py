@@ -11,7 +11,7 @@ from handrail.engine.rollback_data import NOT_BEGUN
 from handrail.engine.state import RunState
 from handrail.engine.undo import undo_order
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import describe
+from handrail.errors import RefusedError, describe
 from handrail.frozen import frozen, replace
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.protocol import KeepsItems
@@ -43,6 +43,7 @@ class StepUndo:
         recorded: The number of values that it recorded for its undo, by key.
         items: The number of its items that are undone, or were perhaps begun.
         waits_for: The steps for whose undo it waits: while that fails, it is not undone.
+        refusal: Why the step would refuse to be undone now, or None.
     """
 
     step: str
@@ -51,6 +52,7 @@ class StepUndo:
     recorded: Mapping[str, int]
     items: int = 0
     waits_for: tuple[str, ...] = ()
+    refusal: RefusedError | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -59,7 +61,9 @@ class StepUndo:
         lines = None if self.lines is None else list(self.lines)
         items = {"items": self.items} if self.items else {}
         waits = {"waits_for": list(self.waits_for)} if self.waits_for else {}
-        return {**named, "lines": lines, "recorded": dict(self.recorded), **items, **waits}
+        refused = {} if self.refusal is None else {"refused": self.refusal.to_dict()}
+        kept = {"lines": lines, "recorded": dict(self.recorded)}
+        return {**named, **kept, **items, **waits, **refused}
 
 
 def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
@@ -166,22 +170,26 @@ def items_to_undo(journal: Journal, number: int) -> dict[tuple[str, int], int]:
 
 
 def _of_step(planned: PlannedStep, context: Any, result: StepResult, items: int = 0) -> StepUndo:
+    lines, error = _lines(planned, context, result)
     return StepUndo(
         step=planned.name,
         origin=planned.origin,
-        lines=_lines(planned, context, result),
+        lines=lines,
         recorded=_counted(result.rollback_data),
         items=items,
+        refusal=error if isinstance(error, RefusedError) else None,
     )
 
 
 @calls_user_code
-def _lines(planned: PlannedStep, context: Any, result: StepResult) -> tuple[str, ...] | None:
+def _lines(
+    planned: PlannedStep, context: Any, result: StepResult
+) -> tuple[tuple[str, ...] | None, Exception | None]:
     try:
         answer = planned.step.preview_rollback(context, result)
-        return None if answer is None else tuple(lines_of(answer))
+        return None if answer is None else tuple(lines_of(answer)), None
     except Exception as error:  # noqa: BLE001 - a preview may fail, which does not concern the undo
-        return (f"cannot be previewed: {describe(error)}",)
+        return (f"cannot be previewed: {describe(error)}",), error
 
 
 def _counted(data: object) -> dict[str, int]:

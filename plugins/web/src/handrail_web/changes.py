@@ -195,7 +195,7 @@ def _undo(answer: Answer) -> Content:
         RollbackRefusedError: It would be refused.
     """
     preview = answer.document("RollbackPreview")
-    if answer.code or preview is None:
+    if preview is None:
         error = answer.error or {}
         message = str(error.get("message") or answer.notes.strip() or "it cannot be previewed")
         raise RollbackRefusedError(message, ways_out=error.get("ways_out", ()))

@@ -193,7 +193,7 @@ def test_a_killed_step_without_an_undo_may_have_left_something(
     assert ends("delivery") == -9
     assert shown(handrail, 1)["deliver"] == "may have left something"
     preview = handrail("rollback", "1", "--dry-run")
-    assert preview.returncode == 0
+    assert preview.returncode == 5
     assert "deliver may have left something" in preview.stdout
     assert "handrail rollback 1 --by-hand deliver --reason TEXT" in preview.stdout
     for _ in range(2):

@@ -37,6 +37,10 @@ class Send(BaseStep):
     def rollback(self, context, result):
         self._look("kept")
 
+    def preview_rollback(self, context, result):
+        self._look("kept")
+        return "sent things deleted"
+
 @step
 def last(context):
     if Path("wait").exists():
@@ -57,6 +61,17 @@ more = action("more", [first, Send(), last])
 @pytest.fixture(autouse=True)
 def refusing(folder: Path) -> None:
     (folder / "refusing.py").write_text(REFUSING)
+
+
+def test_a_dry_run_ends_as_the_undo_would(handrail: Run, folder: Path) -> None:
+    handrail("run", "refusing.py:send")
+    (folder / "kept").touch()
+    preview = handrail("rollback", "1", "--dry-run", "--json")
+    assert preview.returncode == handrail("rollback", "1", "--yes").returncode == 3
+    undo = preview.events[-1]["undo"][0]
+    assert (undo["step"], undo["refused"]["code"]) == ("send", "refused")
+    (folder / "kept").unlink()
+    assert handrail("rollback", "1", "--dry-run").returncode == 0
 
 
 def test_a_refused_run_ends_with_what_is_in_the_way(handrail: Run, folder: Path) -> None:

@@ -145,9 +145,10 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
     recovery.check_ready()
     if asks or request.dry_run or not request.quiet:
         whose = "" if row.project == mine else f" · of {row.project}"
-        _show(session, _preview(journal, recovery, whose), dry=request.dry_run, asks=asks)
-    if request.dry_run:
-        return ExitCode.DONE
+        preview = _preview(journal, recovery, whose)
+        _show(session, preview, dry=request.dry_run, asks=asks)
+        if request.dry_run:
+            return preview.code(strict=request.strict)
     if asks:
         if not _says_yes():
             session.console.note("nothing was undone")
@@ -346,6 +347,14 @@ class _Preview:
     undone: Sequence[StepUndo]
     not_undone: Sequence[str]
     unsure: Sequence[str]
+
+    def code(self, *, strict: bool) -> ExitCode:
+        """Return the exit code with which the undo would end, as far as that is known."""
+        for undo in self.undone:
+            if undo.refusal is not None:
+                return undo.refusal.exit_code
+        left = self.unsure or (strict and self.not_undone)
+        return ExitCode.ROLLBACK if left else ExitCode.DONE
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""

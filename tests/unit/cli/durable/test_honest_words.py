@@ -172,6 +172,8 @@ def test_what_has_no_way_back_is_named_after_each_undo(flow: None, handrail: Run
     handrail("run", "flow.py:plain", "--on-failure", "keep")
     strict = handrail("rollback", "3", "--yes", "--strict")
     assert (strict.returncode, "rolled back except notify" in strict.stdout) == (5, True)
+    again = handrail("rollback", "3", "--strict")
+    assert (again.returncode, "rolled back except notify" in again.stdout) == (5, True)
 
 
 def test_what_a_kept_run_failed_with_is_not_lost_by_its_undo(flow: None, handrail: Run) -> None:

@@ -65,7 +65,7 @@ def test_a_killed_run_is_shown_finished_undone_and_deleted(
 ) -> None:
     """With the variable; and nothing of it is in the project."""
     killed()
-    assert handrail("show").stdout.startswith("run 1 · durable.py:job · interrupted · owner pid ")
+    assert handrail("show").stdout.startswith("run 1 · durable.py:job · interrupted\n  owner pid ")
     assert f"1 run in {place}" in handrail("runs").stdout
     assert handrail("doctor").stdout.count("handrail resume 1 or handrail rollback 1") == 1
     (folder / "open").touch()

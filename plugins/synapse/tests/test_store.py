@@ -132,7 +132,7 @@ class Client:
     def get_data_collection(self, number):
         return {"name": "pots", "file_specifications": [{"name": "image_1"}]}
 
-@step
+@step(effects=False)
 def die(context):
     if len(sys.argv) > 3:
         os.kill(os.getpid(), 9)

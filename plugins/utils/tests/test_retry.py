@@ -355,5 +355,10 @@ def test_a_resume_that_finds_another_source_is_not_retried(tmp_path: Any) -> Non
     with pytest.raises(SourceChangedError, match="the file is another one"):
         resume(plan, 1, journal=journal, packs=())
     assert (inner.tries, inner.undone) == (1, [])
-    assert journal.read(1).attempts == before.attempts
+    kept = ("step", "n", "state", "result", "error")
+    now, then = (
+        [tuple(getattr(row, name) for name in kept) for row in run.attempts]
+        for run in (journal.read(1), before)
+    )
+    assert now == then
     journal.close()

@@ -379,7 +379,9 @@ class RecordsContract:
         before = time.time()
         owned = journal.open_run(new_run())
         row = journal.read(owned.number).row
-        assert (row.heard, row.given_up) == (row.opened, False)
+        # The clock of a server may be another one than that of who opens the run.
+        assert row.heard is not None
+        assert (row.heard >= row.opened, row.given_up) == (True, False)
         owned.write([STARTED])
         heard = journal.read(owned.number).row.heard
         assert heard == journal.runs()[0].heard

@@ -162,7 +162,7 @@ def test_a_kill_at_any_write_leaves_a_run_that_can_be_finished_or_undone(
 
 
 def test_a_failed_write_reaches_the_step(journal: SqliteJournal) -> None:
-    """What cannot be recorded raises in the step, before its effect."""
+    """What cannot be recorded raises in the step, before its effect; the next process undoes."""
 
     class Full(SqliteJournal):
         def open_run(self, new: Any, changes: Any = ()) -> Any:
@@ -181,6 +181,8 @@ def test_a_failed_write_reaches_the_step(journal: SqliteJournal) -> None:
     with pytest.raises(JournalError, match="the disk is full"):
         job({"do": "records_some"}, packs=()).run(journal=full)
     full.close()
+    assert made() == ["work.txt"]
+    rollback(job, 1, journal=journal, packs=())
     assert made() == []
 
 

@@ -325,7 +325,7 @@ def _place(
 def _unsure(place: int, facts: Facts, row: AttemptRow) -> Iterator[int]:
     """Yield the position of a step that was left unfinished, if nothing undoes its effects."""
     ended = row.result is not None or row.state not in ("started", "undo_failed")
-    if facts.effects and not (ended or facts.undoable):
+    if facts.effects and not (ended or facts.undoable or facts.undoes_items):
         yield place
 
 

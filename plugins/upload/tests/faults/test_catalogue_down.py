@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
+from handrail_upload.catalogue import reconnecting
+
 PLACES = ["local-postgres", "radosgw-postgres"]
+
+
+@pytest.fixture(autouse=True)
+def gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a server that is down no longer than a second."""
+    monkeypatch.setattr(reconnecting, "IN_ALL", 1.0)
 
 
 @pytest.fixture

@@ -6,12 +6,17 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail_storage import StorageError, size_text
 from handrail_storage.claims import Claims, ClaimStaysError, HeldList, Undoing
 from handrail_upload.manifest import INVALID, REPLACE, sent_lines_in, sizes_in
-from handrail_upload.recorded import RecordedTransfer
+from handrail_upload.names import readable
+from handrail_upload.recorded import RecordedCatalogue, RecordedTransfer
 from handrail_upload.storage import Storage
+
+if TYPE_CHECKING:
+    from handrail_upload.catalogue.postgres import OnStatus
 
 Tell = Callable[[int, int], None]
 
@@ -60,6 +65,39 @@ def undo_transfer(
     if made is not None and made.is_empty:
         done.foreign = 0  # Nothing was sent, so nobody has taken the place of it.
     return ", ".join(done.summary(undoing.claimant)) or "nothing had been stored"
+
+
+def take_rows_back(
+    recorded: RecordedCatalogue, undoing: Undoing | None, on_status: OnStatus
+) -> tuple[int, str]:
+    """Take the rows of a run out of its catalogue, so that the others describe what is there.
+
+    Args:
+        recorded: The catalogue.
+        undoing: The undo of the claim of the run; None if it has none.
+        on_status: Told what the catalogue is waited for.
+
+    Returns:
+        The number of units that were removed or restored, and the catalogue, for people.
+
+    Raises:
+        CatalogueError: That failed; the rows are unchanged.
+        StorageError: The storage failed or refused.
+    """
+    from handrail_upload.catalogue import open_catalogue  # noqa: PLC0415 - a database driver
+
+    def in_place() -> Iterator[tuple[str, str]]:
+        assert undoing is not None
+        for key, digest in undoing.in_place():
+            yield f"{readable(undoing.address)}/{key}", digest
+
+    with open_catalogue(recorded.url, known=True, on_status=on_status) as catalogue:
+        if undoing is None:
+            removed = catalogue.remove(recorded.run)
+        else:
+            removed = catalogue.remove(recorded.run, undoing.passing_on, in_place)
+        catalogue.withdraw_abandoned()
+    return removed.units_removed + removed.units_restored, catalogue.shown
 
 
 def made_in(manifest: Path) -> HeldList | None:

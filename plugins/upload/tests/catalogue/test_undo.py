@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -184,3 +185,32 @@ def test_a_run_that_registered_nothing_passes_nothing_on(catalogue, tools):
     assert catalogue.remove("two", lambda: keys) == Removed()
     assert list(keys) == [("other", "one")]
     assert list(told(catalogue)[0].values()) == [("one", tools.file().sha256)]
+
+
+@pytest.mark.parametrize("order", list(permutations(["one", "two", "three"])))
+def test_former_values_that_describe_what_is_there_come_back(catalogue, tools, order):
+    """They lie on top then, those of their unit too; and each run still takes back its own."""
+    for name in ("one", "two", "three"):
+        tools.publish(catalogue, name, tools.unit("a", tools.file(content=name), note=name))
+    first = tools.file(content="one")
+    removed = catalogue.remove("four", in_place=lambda: [(first.location, first.sha256)])
+    assert removed == Removed()
+    left = ["two", "three", "one"]
+    for name in order:
+        top = left[-1]
+        there = tools.file(content=top).sha256
+        assert told(catalogue) == ({("a", "file"): (top, there)}, {"a": (top, {"note": top})})
+        catalogue.remove(name)
+        left.remove(name)
+    assert told(catalogue) == ({}, {})
+
+
+def test_other_values_stay_as_they_are(catalogue, tools):
+    """Where they describe what is there, or nothing that came before them does."""
+    for name in ("one", "two"):
+        tools.publish(catalogue, name, tools.unit("a", tools.file(content=name)))
+    before, file = told(catalogue), tools.file(content="two")
+    for location, content in ((file.location, "two"), (file.location, "3"), ("elsewhere", "one")):
+        there = [(location, tools.file(content=content).sha256)]
+        catalogue.remove("four", in_place=lambda there=there: there)
+        assert told(catalogue) == before

@@ -199,6 +199,41 @@ def test_a_run_that_is_not_killed_does_not_either(
     assert rows(common) == digests(shared)
 
 
+@pytest.mark.parametrize("kill", KILLS)
+def test_rows_that_have_passed_on_to_a_run_leave_with_it(
+    shared: Any, common: str, ann: Any, kill: Callable[..., int]
+) -> None:
+    """Also if it was killed before it registered anything itself."""
+    assert kill(ann, catalogue=common, collection="photos") == KILLED
+    carl = shared.person("carl", ann.source)
+    upload = partial(carl.upload, catalogue=common, collection="photos")
+    assert in_child(upload) == 0
+    assert in_child(carl.rollback) == 0
+    assert rows(common) == digests(shared) != {}
+    assert in_child(ann.rollback) == 0
+    assert (rows(common), digests(shared)) == ({}, {})
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("kill", KILLS)
+def test_what_stays_for_a_run_that_was_replaced_is_registered_again(
+    shared: Any, common: str, ann: Any, ben: Any, kill: Callable[..., int], order: tuple[int, int]
+) -> None:
+    """Where a third one has put it there, and is undone before it registered anything."""
+    carl = shared.person("carl", ann.source)
+    options = {"catalogue": common, "collection": "photos", "if_exists": "overwrite"}
+    for person in (ann, ben):
+        assert in_child(partial(person.upload, **options)) == 0
+    replaced = rows(common)
+    assert kill(carl, **options) == KILLED
+    assert in_child(carl.rollback) == 0
+    assert rows(common) == digests(shared) != replaced
+    for number in order:
+        assert in_child((ann, ben)[number].rollback) == 0
+        assert rows(common) == digests(shared)
+    assert rows(common) == {}
+
+
 @pytest.mark.parametrize("shared", ["folder"], indirect=True)
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_random_histories(shared: Any, common: str, ann: Any, ben: Any, seed: int) -> None:
@@ -217,6 +252,11 @@ def test_random_histories(shared: Any, common: str, ann: Any, ben: Any, seed: in
     for person in left:
         finish(choose, person)
     assert rows(common).items() <= digests(shared).items()
+    for person in choose.sample(people, 3):
+        if person.row().outcome == "completed":
+            assert in_child(person.rollback) == 0
+            assert rows(common).items() <= digests(shared).items()
+    assert (rows(common), digests(shared)) == ({}, {})
 
 
 def finish(choose: random.Random, person: Any) -> None:

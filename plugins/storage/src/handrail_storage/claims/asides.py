@@ -36,6 +36,10 @@ class Asides:
         """Return the runs that have set something aside under a key."""
         return self._runs.get(key, [])
 
+    def keys(self, run: str) -> set[str]:
+        """Return the keys under which a run has set something aside."""
+        return {key for key, runs in self._runs.items() if run in runs}
+
     def name(self, run: str, key: str) -> str:
         """Return the name of what a run has set aside under a key."""
         return f"{FOLDER}/aside/{self._epoch}/{run}/{key}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from handrail.frozen import frozen
 from handrail_storage.backend.contents import Content
+from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.cache import Cache
 from handrail_storage.claims.claim import Claim, OwnClaim
 from handrail_storage.claims.clock import Clock
@@ -274,7 +275,8 @@ class Claims:
             return Preview(state=state, would_be=ClaimUndone(), obstacle=error)
         keys = self._keys_of(state)
         listing, obstacle = self._look_around(lambda found: self._obstacle(found, keys))
-        survey = Survey(self._store, self._ledger, state, keys, listing, made)
+        asides = Asides(self._store, state.epoch)
+        survey = Survey(self._store, self._ledger, state, keys, listing, asides, made)
         would_be = ClaimUndone()
         for goals in survey.goals():
             would_be.count(survey, survey.verdicts(goals))

@@ -50,6 +50,7 @@ class Survey:
         state: The claim of the run.
         keys: The keys that it wanted.
         listing: All claims.
+        asides: What was set aside at the target.
         made: What it is known to have put; an object that has the ETag of it needs no look at its
             mark.
     """
@@ -61,7 +62,8 @@ class Survey:
         state: ClaimState,
         keys: Keys,
         listing: Listing,
-        made: Made,
+        asides: Asides,
+        made: Made = None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -70,7 +72,7 @@ class Survey:
         self._made = Beside(lambda: _listed(made))
         self._reliance = Reliance(ledger, listing, state.run, keys, state.held)
         self._reliance.open()
-        self._asides = Asides(store, state.epoch)
+        self._asides = asides
         self._mark = str(Mark(epoch=state.epoch, run=state.run, step="?"))
 
     def goals(self) -> Iterator[list[Goal]]:

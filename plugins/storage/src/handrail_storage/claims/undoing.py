@@ -6,9 +6,11 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
+from functools import cached_property
 from itertools import groupby
 
 from handrail.frozen import record, replace
+from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
 from handrail_storage.claims.ledger import Ledger, Listing
@@ -19,6 +21,7 @@ from handrail_storage.claims.summary import Keys
 from handrail_storage.claims.survey import Goal, Made, Survey, Verdict
 from handrail_storage.errors import StorageError, first_of
 from handrail_storage.store import Store
+from handrail_storage.stored import Stored
 from handrail_storage.texts import count_text
 
 _LOOKS = 20  # Attempts at a key under which something else appears each time.
@@ -116,6 +119,49 @@ class Undoing:
         """The keys that the run wanted."""
         return self._keys
 
+    @property
+    def address(self) -> str:
+        """The address of the target."""
+        return self._store.address
+
+    @property
+    def may_be_registered(self) -> bool:
+        """Whether what is registered elsewhere may depend on it, also if it registered nothing.
+
+        What another run has registered passes on to one that holds the same; and where the run has
+        replaced something, and what it has put there stays, that is not what is registered.
+        """
+        return bool(self.claimant.register) and (
+            self._own.entry.state.known or bool(self._asides.keys(self.claimant.run))
+        )
+
+    def in_place(self) -> Iterator[tuple[str, str]]:
+        """Yield each key where this run has replaced an object, and what it has put there stays.
+
+        Another run relies on the same content, which yet another one had replaced before.
+
+        Returns:
+            The keys, each with the SHA-256 of what stays. Ask before `run`.
+        """
+        replaced = self._asides.keys(self.claimant.run)
+        if not replaced:
+            return
+        survey = self._survey()
+        for page in survey.goals():
+            goals = [goal for goal in page if goal[0] in replaced]
+            for each in survey.verdicts(goals, closely=True) if goals else ():
+                if each.stays is not None:
+                    assert isinstance(each.found, Stored)  # Each was looked at closely.
+                    yield each.found.key, self._store.digest(each.found)
+
+    @cached_property
+    def _asides(self) -> Asides:
+        return Asides(self._store, self._own.entry.state.epoch)
+
+    def _survey(self, made: Made = None) -> Survey:
+        ledger, state = self._own.ledger, self._own.entry.state
+        return Survey(self._store, ledger, state, self._keys, self._listing, self._asides, made)
+
     def passing_on(self) -> Iterator[tuple[str, str]]:
         """Yield what passes on to other runs; see `passing_on`. Call it before `run`."""
         return passing_on(self._own.ledger, self._own.entry.state, self._keys, self._listing)
@@ -142,9 +188,7 @@ class Undoing:
             StorageError: The storage failed, or refused at some keys; the claim stays, so the run
                 can be undone again.
         """
-        state, done = self._own.entry.state, ClaimUndone()
-        ledger = self._own.ledger
-        survey = Survey(self._store, ledger, state, self._keys, self._listing, made)
+        done, survey = ClaimUndone(), self._survey(made)
         waits = late and self._store.lag > 0
         absent: dict[int, array[int]] = {}  # Of each page their places: there may be millions.
         count = 0

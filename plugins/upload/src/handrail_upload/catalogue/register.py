@@ -177,7 +177,10 @@ class Catalogue:
         return self._database.patiently(publish)
 
     def remove(
-        self, run: str, passing_on: Callable[[], Iterable[tuple[str, str]]] = tuple
+        self,
+        run: str,
+        passing_on: Callable[[], Iterable[tuple[str, str]]] = tuple,
+        in_place: Callable[[], Iterable[tuple[str, str]]] = tuple,
     ) -> Removed:
         """Remove everything that `run` has published.
 
@@ -188,6 +191,8 @@ class Catalogue:
             run: The run.
             passing_on: Returns the keys of files that stay, each with the run that relies on it;
                 their rows, and those of their units, become rows of that run.
+            in_place: Returns the locations of files that stay though the run had replaced others
+                there, each with its SHA-256; former values that describe them come back.
 
         Raises:
             CatalogueError: The removal failed; published rows are unchanged.
@@ -196,7 +201,7 @@ class Catalogue:
             return Removed()
         try:
             return self._database.patiently(
-                lambda: removal.remove(self._database, run, passing_on())
+                lambda: removal.remove(self._database, run, passing_on(), in_place())
             )
         except TablesGoneError:
             self._checked = False

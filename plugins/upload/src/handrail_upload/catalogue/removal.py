@@ -40,7 +40,7 @@ _FILES = _Layers(
 
 _COLLECTIONS = """
     SELECT name FROM handrail_collection
-    WHERE run = :run
+    WHERE run = :run {more}
     OR id IN (SELECT collection FROM handrail_data_unit WHERE run = :run)
     OR id IN (
         SELECT u.collection FROM handrail_replaced_unit r JOIN handrail_data_unit u ON u.id = r.unit
@@ -48,6 +48,45 @@ _COLLECTIONS = """
     )
     ORDER BY name
 """
+_COLLECTIONS_IN_PLACE = """
+    OR id IN (
+        SELECT u.collection FROM file_in_place p
+        JOIN handrail_data_file f ON f.location = p.location
+        JOIN handrail_data_unit u ON u.id = f.unit
+    )
+"""
+
+# Of the values that describe what is there, the newest; and those of the unit that came with them.
+_HIDDEN_FILES = """
+    INSERT INTO hidden_file (id, layer)
+    SELECT f.id, max(r.id) FROM file_in_place p
+    JOIN handrail_data_file f ON f.location = p.location
+    JOIN handrail_replaced_file r ON r.file = f.id
+    WHERE r.location = p.location AND r.sha256 = p.sha256 AND f.sha256 <> p.sha256
+    GROUP BY f.id
+"""
+_HIDDEN_UNITS = """
+    INSERT INTO hidden_unit (id, layer)
+    SELECT u.unit, max(u.id) FROM hidden_file p
+    JOIN handrail_replaced_file r ON r.id = p.layer
+    JOIN handrail_data_file f ON f.id = p.id
+    JOIN handrail_replaced_unit u ON u.unit = f.unit AND u.run = r.run
+    GROUP BY u.unit
+"""
+# A layer is taken out from where it is, and put on top.
+_RAISE_LAYERS = (
+    "UPDATE {replaced} SET replaced_by = ("
+    "SELECT mine.replaced_by FROM {hidden} p JOIN {replaced} mine ON mine.id = p.layer"
+    " WHERE p.id = {replaced}.{link})"
+    " WHERE id IN (SELECT max(below.id) FROM {hidden} p JOIN {replaced} below"
+    " ON below.{link} = p.id AND below.id < p.layer GROUP BY p.id)",
+    "INSERT INTO {replaced} ({link}, {values}, replaced_by)"
+    " SELECT {table}.id, {visible}, r.run FROM {hidden} p JOIN {table} ON {table}.id = p.id"
+    " JOIN {replaced} r ON r.id = p.layer ORDER BY p.id",
+    "UPDATE {table} SET {changes} FROM {hidden} p JOIN {replaced} r ON r.id = p.layer"
+    " WHERE p.id = {table}.id",
+    "DELETE FROM {replaced} WHERE id IN (SELECT layer FROM {hidden})",
+)
 
 
 # The layers of a run under the rows of these ids, wherever they are, become those of another run.
@@ -79,20 +118,29 @@ _PASSED_UNITS = """
 """
 
 
-def remove(database: Database, run: str, passing_on: Iterable[tuple[str, str]] = ()) -> Removed:
+def remove(
+    database: Database,
+    run: str,
+    passing_on: Iterable[tuple[str, str]] = (),
+    in_place: Iterable[tuple[str, str]] = (),
+) -> Removed:
     """Take back all that `run` has published, but for what other runs rely on.
 
     Args:
         database: The database.
         run: The run.
         passing_on: Keys of files that stay, each with the run that relies on it.
+        in_place: Locations of files that stay where it had replaced others, each with its SHA-256.
     """
-    passed = iter(passing_on)
-    first = next(passed, None)
+    passed, staying = iter(passing_on), iter(in_place)
+    first, first_staying = next(passed, None), next(staying, None)
     with database.transaction():
         database.lock_run(run)
+        if first_staying is not None:
+            _list_in_place(database, chain((first_staying,), staying))
+        more = _COLLECTIONS_IN_PLACE if first_staying is not None else ""
         # In the order of names, so that two of us do not wait for each other.
-        for (name,) in database.rows(_COLLECTIONS, run=run):
+        for (name,) in database.rows(_COLLECTIONS.format(more=more), run=run):
             database.lock_collection(name)
         # A run that found all files registered has none, and relies on many.
         if first is not None and database.rows(_HAS_FILES, run=run):
@@ -110,6 +158,8 @@ def remove(database: Database, run: str, passing_on: Iterable[tuple[str, str]] =
             child="handrail_data_unit",
             link="collection",
         )
+        if first_staying is not None:
+            _raise_hidden(database)
     return Removed(
         units_removed=units_removed,
         units_restored=units_restored,
@@ -136,6 +186,37 @@ def _pass_on(database: Database, run: str, passed: Iterable[tuple[str, str]]) ->
             names = {"table": layers.table, "replaced": layers.replaced, "link": layers.link}
             database.change(statement.format(passed=name, **names), run=run)
     for table in columns:
+        database.change(f"DROP TABLE {table}")
+
+
+def _list_in_place(database: Database, in_place: Iterable[tuple[str, str]]) -> None:
+    text = database.types["text"]
+    columns = f"location {text} PRIMARY KEY, sha256 {text}"
+    database.change(f"CREATE TEMPORARY TABLE file_in_place ({columns})")
+    database.fill("file_in_place", in_place)
+
+
+def _raise_hidden(database: Database) -> None:
+    """Let the values that describe what is there become visible, over those that do not."""
+    integer = database.types["integer"]
+    for hidden in ("hidden_file", "hidden_unit"):
+        columns = f"id {integer} PRIMARY KEY, layer {integer}"
+        database.change(f"CREATE TEMPORARY TABLE {hidden} ({columns})")
+    database.change(_HIDDEN_FILES)
+    database.change(_HIDDEN_UNITS)
+    for layers, hidden in ((_FILES, "hidden_file"), (_UNITS, "hidden_unit")):
+        names = {
+            "table": layers.table,
+            "replaced": layers.replaced,
+            "link": layers.link,
+            "hidden": hidden,
+            "values": ", ".join(layers.values),
+            "visible": ", ".join(f"{layers.table}.{name}" for name in layers.values),
+            "changes": ", ".join(f"{name} = r.{name}" for name in layers.values),
+        }
+        for statement in _RAISE_LAYERS:
+            database.change(statement.format(**names))
+    for table in ("file_in_place", "hidden_file", "hidden_unit"):
         database.change(f"DROP TABLE {table}")
 
 

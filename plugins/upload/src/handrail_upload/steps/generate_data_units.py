@@ -118,16 +118,13 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         # Where others at the target are in the way, nothing at all is undone.
         from handrail_upload.catalogue import open_catalogue
         from handrail_upload.recorded import read_rows
+        from handrail_upload.undo import take_rows_back
 
         undoing = context.begin_undo()
         catalogues, made, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
-            with open_catalogue(each.url, known=True, on_status=context.set_status) as catalogue:
-                passing_on = tuple if undoing is None else undoing.passing_on
-                removed = catalogue.remove(each.run, passing_on)
-                catalogue.withdraw_abandoned()
-            units = removed.units_removed + removed.units_restored
-            summary = f"{count_text(units, 'unit')} taken out of {catalogue.shown}"
+            units, shown = take_rows_back(each, undoing, context.set_status)
+            summary = f"{count_text(units, 'unit')} taken out of {shown}"
             context.log("undone", {"summary": summary})
         for each in made:
             with open_catalogue(each.url, known=True, on_status=context.set_status) as catalogue:

@@ -109,6 +109,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         if not earlier.claim:
             context.record_rollback("claim", name)
             context.record_rollback("target", context.use_storage().address)
+            context.record_rollback("rows", {"url": context.catalogue_address, "run": context.run})
         context.opened.claims[name] = claim = ask(context, earlier, name)
         return claim
 
@@ -120,6 +121,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             context.opened.transfer.stop()
         recorded = read_transfer(result.rollback_data, context.site)
         if recorded.claim:
+            _take_rows_back(context, recorded, result)
             summary = self._undo(context, recorded)
         else:
             summary = _without_claim(recorded, "was")
@@ -181,6 +183,25 @@ class UploadFilesStep(BaseStep[UploadContext]):
         count, size = manifest.totals(NEW, REPLACE)
         yield f"{count_text(count, 'file')} to send, {size_text(size)}"
         yield from _obstacle(context)
+
+
+def _take_rows_back(context: UploadContext, recorded: RecordedTransfer, result: StepResult) -> None:
+    """Let what is registered describe what will be there, if the run did not come to register.
+
+    Rows of others may have passed on to it; and what it has put may hide what others registered.
+    """
+    from handrail_upload.recorded import read_rows
+    from handrail_upload.undo import take_rows_back
+
+    others = (each.rollback_data for each in context.results.values() if each is not result)
+    if any("rows" in data and "claim" not in data for data in others):
+        return  # The undo of the step that registers has done that.
+    undoing = context.begin_undo(recorded)
+    if undoing is not None and undoing.may_be_registered:
+        catalogues, _, notes = read_rows(result.rollback_data, context.site)
+        for each in catalogues:
+            take_rows_back(each, undoing, context.set_status)
+        notes.check()
 
 
 def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:

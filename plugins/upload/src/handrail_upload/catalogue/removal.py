@@ -138,10 +138,7 @@ def remove(
         database.lock_run(run)
         if first_staying is not None:
             _list_in_place(database, chain((first_staying,), staying))
-        more = _COLLECTIONS_IN_PLACE if first_staying is not None else ""
-        # In the order of names, so that two of us do not wait for each other.
-        for (name,) in database.rows(_COLLECTIONS.format(more=more), run=run):
-            database.lock_collection(name)
+        _lock_collections(database, run, "" if first_staying is None else _COLLECTIONS_IN_PLACE)
         # A run that found all files registered has none, and relies on many.
         if first is not None and database.rows(_HAS_FILES, run=run):
             _pass_on(database, run, chain((first,), passed))
@@ -166,6 +163,12 @@ def remove(
         files_removed=files_removed,
         files_restored=files_restored,
     )
+
+
+def _lock_collections(database: Database, run: str, more: str) -> None:
+    # In the order of names, so that two of us do not wait for each other.
+    for (name,) in database.rows(_COLLECTIONS.format(more=more), run=run):
+        database.lock_collection(name)
 
 
 def _pass_on(database: Database, run: str, passed: Iterable[tuple[str, str]]) -> None:

@@ -118,9 +118,11 @@ def test_nothing_replaces_with_no_rows(table, export, here):
 @pytest.fixture
 def journaled(here, seen):
     """Run an export with a journal; return the journal."""
+    opened = []
 
     def run(on_failure="undo", action=DefaultExportAction, **params):
         journal = SqliteJournal(here / ".handrail" / "runs.db")
+        opened.append(journal)
         given = {"source": "rows.db", "target": "out.csv", "table": "item", **params}
         made = action(given, handrail.RuntimeContext(logger=seen), packs=())
         if action is DefaultExportAction:
@@ -130,7 +132,9 @@ def journaled(here, seen):
                 made.run(journal=journal, on_failure=on_failure)
         return journal
 
-    return run
+    yield run
+    for journal in opened:
+        journal.close()
 
 
 def test_columns_and_files_are_attached(table, journaled, here):

@@ -198,14 +198,14 @@ def _miss(run: RunState) -> None:
 
 def _not_undone(run: RunState, order: Sequence[int]) -> tuple[str, ...]:
     """Return the names of steps that have ended, and have effects that nothing takes back."""
-    steps, finished, mapped = run.plan.steps, run.line.finished, run.mapped
+    steps, finished = run.plan.steps, run.line.finished
     known = run.undone | run.unsure
     return tuple(
         [
             steps[place].name
             for place in order
             if (facts := steps[place].facts).effects
-            and not (facts.undoable or (facts.undoes_items and place in mapped))
+            and not (facts.undoable or facts.undoes_items)
             and not (finished[place].skipped or place in known)
         ]
     )

@@ -365,7 +365,7 @@ def _undoes(planned: Mapping[str, Any], items: ItemsRecord | None) -> bool:
 def _has_way_back(planned: Mapping[str, Any], items: ItemsRecord | None) -> bool:
     """Return whether a step has no effects, or an undo that takes them back."""
     ordinary = planned.get("effects") and not planned.get("always_run")
-    return not ordinary or _undoes(planned, items)
+    return not ordinary or bool(planned.get("undoes_items")) or _undoes(planned, items)
 
 
 def cause_of(steps: Iterable[RecordedStep]) -> str | None:

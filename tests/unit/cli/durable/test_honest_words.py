@@ -74,6 +74,19 @@ def packs(context):
 def _(context, result):
     ...
 
+def sort_one(item, item_context):
+    ...
+
+def unsort_one(item, item_context, data):
+    ...
+
+@step
+def sorts(context):
+    ends(context)
+    context.map_items(sort_one, range(2), rollback=unsort_one)
+
+sorting = action("sorting", [sorts])
+
 party = action("party", [book, stuck, notify, reads, invite])
 plain = action("plain", [book, notify, reads, invite])
 delivery = action("delivery", [book, deliver])
@@ -209,10 +222,13 @@ def test_a_killed_step_without_an_undo_may_have_left_something(
     assert handrail("show", "1").stdout.startswith("run 1 · flow.py:delivery · rolled back, 1 by")
 
 
+ENDING = (("look", "looks"), ("packing", "packs"), ("sorting", "sorts"))
+
+
 def test_one_that_only_reads_or_has_an_undo_leaves_nothing(
     flow: None, handrail: Run, ends: Ends
 ) -> None:
-    for number, (name, step) in enumerate((("look", "looks"), ("packing", "packs")), 1):
+    for number, (name, step) in enumerate(ENDING, 1):
         assert ends(name) == -9
         assert shown(handrail, number)[step] == "interrupted"
         assert handrail("rollback", str(number), "--yes", "--strict").returncode == 0

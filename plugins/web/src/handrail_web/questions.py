@@ -88,11 +88,8 @@ class Questions:
         known = listed.document()
         if listed.code or known is None:
             return _refused("Packs", listed)
-        costs = {each["pack"]: each for each in (health.document() or {}).get("costs", ())}
-        rows = [_pack(each, costs.get(each["id"])) for each in known["packs"]]
-        table = _table(
-            "The packs", ("Pack", "Status", "Why", "Actions", "Steps", "Commands", "Import"), rows
-        )
+        head = ("Pack", "Status", "Why", "Actions", "Steps", "Commands")
+        table = _table("The packs", head, map(_pack, known["packs"]))
         section = element("section", element("h1", "Packs"), table, id="packs")
         return View(title="packs", sections={"packs": section, "health": _health(health)})
 
@@ -152,8 +149,7 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> Markup:
     return element("section", element("h2", "Steps"), _table("The steps", head, rows), id="steps")
 
 
-def _pack(pack: Mapping[str, Any], cost: Mapping[str, Any] | None) -> list[Content]:
-    imported = cost["import"] if cost else None
+def _pack(pack: Mapping[str, Any]) -> list[Content]:
     return [
         [
             element("span", f"{pack['id']} {pack['version']}", class_="name"),
@@ -164,7 +160,6 @@ def _pack(pack: Mapping[str, Any], cost: Mapping[str, Any] | None) -> list[Conte
         ", ".join(pack["actions"]),
         ", ".join(pack["steps"]),
         ", ".join(pack["commands"]),
-        f"{imported * 1000:,.0f} ms" if imported else "",
     ]
 
 
@@ -213,7 +208,7 @@ def _problems(title: str, problems: Iterable[Mapping[str, Any]]) -> Markup:
 
 
 def _table(name: str, head: Sequence[str], rows: Iterable[Sequence[Content]]) -> Markup:
-    numbers = {"#", "Share", "Import"}
+    numbers = {"#", "Share"}
     looks = ["number" if name in numbers else None for name in head]
     body = [
         element(

@@ -30,7 +30,6 @@ from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import frozen, replace
 from handrail.journal.damage import is_damaged
 from handrail.journal.numbers import number_json
-from handrail.packs.costs import import_costs
 from handrail.packs.failures import problems_of
 from handrail.packs.unread import unread_groups
 from handrail.recovery.journal_check import checked
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from handrail.recovery.status import RunStatus
 
 _MOST = 5  # Runs that are listed.
-_SLOW = 1.0  # Seconds from which on the cost of a pack is remarked on.
 
 
 @frozen
@@ -153,9 +151,9 @@ def doctor(ctx: click.Context, journal: str | None) -> int:
 
     Loads every pack that is on, one by one, and plans every action, so it finds problems that
     `handrail packs` cannot see: hooks that raise, too. An action whose plan depends on params is
-    not checked, and counted apart. Shows what each pack costs, and lists the runs that wait to be
-    resumed or rolled back. The exit code is 0 if all is well, 2 if a setting is not valid, 3 if a
-    plan has problems, 4 if a pack cannot be used, 7 if the journal is damaged or cannot.
+    not checked, and counted apart. Lists the runs that wait to be resumed or rolled back. The exit
+    code is 0 if all is well, 2 if a setting is not valid, 3 if a plan has problems, 4 if a pack
+    cannot be used, 7 if the journal is damaged or cannot.
 
     \b
     ✓  checked, and well
@@ -191,29 +189,21 @@ def _check_journal(session: Session, url: str) -> int:
 
 def _health(session: Session) -> _Health:
     found = session.packs
-    costs = import_costs(found.records)
     packs = found.check()
-    checkup = Checkup(costs=costs)
-    if not found.settings_problems:
-        checkup = plan_everything(found, session.folder, costs)
+    planned = Checkup() if found.settings_problems else plan_everything(found, session.folder)
     return _Health(
         settings=found.settings_problems,
         packs=packs,
-        checkup=checkup,
-        warnings=(*found.warnings, *found.remarks, *unread_groups(), *checkup.idle),
+        checkup=planned,
+        warnings=(*found.warnings, *found.remarks, *unread_groups()),
         journal=_journal_health(session),
     )
 
 
 def _listing(session: Session, health: _Health) -> Listing:
-    costs = sorted(health.checkup.costs, key=lambda each: each.imports + each.hooks, reverse=True)
     return Listing(
         json=lambda: _to_dict(session, health),
         title=_lines(session, health),
-        head=("PACK", "IMPORT", "HOOKS") if costs else (),
-        rows=[(str(each.pack), _time(each.imports), _time(each.hooks)) for each in costs],
-        styles=["yellow" if each.imports + each.hooks >= _SLOW else "" for each in costs],
-        dims_head=True,
         foot=_problem_lines(session, health),
     )
 
@@ -225,10 +215,6 @@ def _to_dict(session: Session, health: _Health) -> dict[str, object]:
         "environment": sys.prefix,
         "project": str(session.packs.settings.project.folder),
         "packs": len(session.packs.records),
-        "costs": [
-            {"pack": each.pack.pack, "import": each.imports, "hooks": each.hooks}
-            for each in health.checkup.costs
-        ],
         "planned": health.checkup.planned,
         "without": health.checkup.without,
         "unchecked": [{"action": name, "why": why} for name, why in health.checkup.unchecked],
@@ -257,14 +243,6 @@ def _lines(session: Session, health: _Health) -> Iterator[str]:
     for problem in health.warnings:
         yield f"{waits} {problem.message}"
         yield from (f"    {line}" for line in (*problem.details, *problem.ways_out))
-    yield from (
-        f"{waits} {each.pack} is slow: {_time(each.imports)} to import, and "
-        f"{_time(each.hooks)} for its hooks"
-        for each in health.checkup.costs
-        if each.imports + each.hooks >= _SLOW
-    )
-    if health.checkup.costs:
-        yield ""
 
 
 def _plan_lines(health: _Health, good: str, bad: str, waits: str) -> Iterator[str]:
@@ -285,10 +263,6 @@ def _problem_lines(session: Session, health: _Health) -> Iterator[str]:
     for number, problem in enumerate(health.problems, 1):
         yield ""
         yield from problem_lines(session, problem, number)
-
-
-def _time(took: float) -> str:
-    return f"{took:.3f} s"
 
 
 def _journal_lines(journal: _JournalHealth) -> Iterator[str]:

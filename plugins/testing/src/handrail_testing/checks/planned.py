@@ -114,7 +114,7 @@ def _slow(subject: Subject, took: Mapping[str, float]) -> Iterator[Problem]:
             origins=(subject.origin,),
             ways_out=(
                 "let its hooks answer from their arguments alone, and its steps do the work",
-                "the time of each pack:  handrail doctor",
+                "what imports take:  python -X importtime -m handrail plan ACTION",
             ),
         )
 

@@ -95,6 +95,20 @@ class RuntimeContext:
         self.logger.set_metrics(value, category)
 
 
+class _SilentLogger:
+    """Discards what it is told: observers receive it as events."""
+
+    def log(self, *_: object, **__: object) -> None:
+        """Take anything."""
+
+    set_progress = set_metrics = log
+
+
+def silent_runtime() -> RuntimeContext:
+    """Return a runtime context that writes nothing itself."""
+    return RuntimeContext(logger=_SilentLogger())
+
+
 @frozen
 class RunInfo:
     """Names a run to others, for steps that leave a note outside the journal.

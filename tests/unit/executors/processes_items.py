@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail import ItemContext
+from handrail.errors import ExecutorLostError
 
 
 def describes(_: object, __: ItemContext) -> dict[str, Any]:
@@ -34,6 +35,10 @@ def dies(how: int, _: ItemContext) -> None:
         os._exit(how)
     if how < 0:
         os.kill(os.getpid(), -how)
+
+
+def loses(_: object, __: ItemContext) -> None:
+    raise ExecutorLostError("no one knows what is recorded")
 
 
 def leaves(_: object, __: ItemContext) -> int:

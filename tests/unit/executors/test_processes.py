@@ -133,6 +133,16 @@ def test_a_worker_imports_little() -> None:
     assert not imported & (dear | {f"handrail.{each}" for each in ours})
 
 
+def test_an_item_that_lost_its_journal_is_no_failure_but_breaks_the_run_off(
+    executor: ProcessExecutor,
+) -> None:
+    executor.open("", code("loses"))
+    executor.submit(call(None))
+    lost = outcome(executor)
+    assert isinstance(lost, Lost)
+    assert (lost.reason, lost.breaks_off) == ("no one knows what is recorded", True)
+
+
 def test_what_is_printed_is_shown_line_by_line(
     executor: ProcessExecutor, host: ContractHost
 ) -> None:

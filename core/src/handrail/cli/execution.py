@@ -25,7 +25,6 @@ from handrail.errors import (
 from handrail.frozen import frozen
 from handrail.journal.numbers import ChildNumber, number_json
 from handrail.journal.protocol import KnowsChildren
-from handrail.runtime import RuntimeContext
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -71,24 +70,6 @@ class Execution:
     undoes: bool = False
     strict: bool = False
     recorded_as: str = ""
-
-
-class _Silent:
-    """Discards log calls of the runtime context; the views receive them as events."""
-
-    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
-        """Take an event."""
-
-    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Take a position."""
-
-    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
-        """Take values."""
-
-
-def silent_runtime() -> RuntimeContext:
-    """Return a runtime context that writes nothing itself."""
-    return RuntimeContext(logger=_Silent())
 
 
 def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.actions import about_action, orchestrator_of, require_inputs, result_of
-from handrail.cli.execution import Execution, carry_out, head_of, silent_runtime
+from handrail.cli.execution import Execution, carry_out, head_of
 from handrail.cli.executors import check_named, executor_here
 from handrail.cli.journals import WITHOUT, session_journal
 from handrail.cli.params.defaults import Defaults, defaults_of, take_pack_values
@@ -35,6 +35,7 @@ from handrail.orchestrator import run_awaitable
 from handrail.packs.planner import secret_variables
 from handrail.params.stored import not_kept
 from handrail.recovery.invocation import Invocation
+from handrail.runtime import silent_runtime
 from handrail.targets import lock_name, recorded_name
 
 if TYPE_CHECKING:

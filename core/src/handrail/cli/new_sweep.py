@@ -11,7 +11,7 @@ import click
 
 from handrail.actions import require_inputs
 from handrail.amounts import plural
-from handrail.cli.execution import head_of, silent_runtime
+from handrail.cli.execution import head_of
 from handrail.cli.executors import check_named
 from handrail.cli.new_run import (
     GivenParams,
@@ -29,6 +29,7 @@ from handrail.cli.session import session_of, warn
 from handrail.errors import ParamsError
 from handrail.executors.opening import default_url
 from handrail.frozen import replace
+from handrail.runtime import silent_runtime
 from handrail.sweeps.action import Sweep, swept, template_of
 from handrail.sweeps.points import at_point, check_points, check_secrets, checked_grid, point_text
 

@@ -177,11 +177,11 @@ def recovery_of(
 ) -> Recovery:
     """Return the run with its action, in its own folder, with its own packs and plan."""
     # These modules import the dependencies of runs.
-    from handrail.cli.execution import silent_runtime  # noqa: PLC0415
     from handrail.lock.model import LockUse  # noqa: PLC0415
     from handrail.recovery.invocation import Invocation, enter  # noqa: PLC0415
     from handrail.recovery.prepare import prepare  # noqa: PLC0415
     from handrail.recovery.status import only_undoes  # noqa: PLC0415
+    from handrail.runtime import silent_runtime  # noqa: PLC0415
     from handrail.targets import lock_name  # noqa: PLC0415
 
     row = recorded.row

@@ -176,9 +176,12 @@ class Lost(Outcome):
 
     Attributes:
         reason: What is known, such as `the process 4711 was killed by SIGKILL`.
+        breaks_off: Whether nobody knows what is recorded, so that the run is left to another
+            process.
     """
 
     reason: str
+    breaks_off: bool = False
 
 
 @frozen

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import ResultDataError, RollbackDataError, describe
+from handrail.errors import ExecutorLostError, ResultDataError, RollbackDataError, describe
 from handrail.executors.code import find
 from handrail.executors.item_context import ItemContext
 from handrail.executors.protocol import (
@@ -20,6 +20,7 @@ from handrail.executors.protocol import (
     Failed,
     ItemError,
     ItemLine,
+    Lost,
     Note,
     Outcome,
 )
@@ -111,6 +112,8 @@ class _Chunk:
             except BaseException as error:  # noqa: BLE001 - so that one item fails, and no other
                 if isinstance(error, KeyboardInterrupt) and self.is_cancelled():
                     return Cancelled(attempt=call.attempt)
+                if isinstance(error, ExecutorLostError):
+                    return Lost(attempt=call.attempt, reason=error.message, breaks_off=True)
                 failed = ItemError(item=place, error=one_line(error), trace=_trace(error))
                 self._errors.append(failed)
         errors = tuple(sorted(self._errors, key=lambda each: each.item))

@@ -17,7 +17,7 @@ from handrail.errors import (
     RecordError,
     describe,
 )
-from handrail.executors.protocol import Full
+from handrail.executors.protocol import Full, Lost
 from handrail.journal.codec import encode
 from handrail.journal.records import ItemNoteChange
 
@@ -219,6 +219,8 @@ class Calls(Generic[T]):
         for outcome in outcomes:
             about = self._running.pop(outcome.attempt, None)
             self._host.ends(outcome.attempt)
+            if isinstance(outcome, Lost) and outcome.breaks_off:
+                self.stop(ExecutorLostError(outcome.reason))
             if about is not None:
                 yield outcome, about
 

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail import events
 from handrail.actions import about_action, orchestrator_of, result_of
-from handrail.errors import JournalError, RollbackRefusedError
+from handrail.errors import (
+    ExecutorLostError,
+    ExitCode,
+    JournalDamagedError,
+    JournalError,
+    RollbackRefusedError,
+)
 from handrail.executors.code import source_folder
 from handrail.executors.opening import default_url, kind_of
 from handrail.frozen import record, replace
@@ -30,7 +36,7 @@ from handrail.recovery.invocation import Invocation
 from handrail.recovery.prepare import prepare
 from handrail.recovery.preview import recorded_result
 from handrail.recovery.status import status_of
-from handrail.runtime import RuntimeContext
+from handrail.runtime import silent_runtime
 from handrail.sweeps.points import at_point, point_text
 from handrail.targets import find_target, lock_name
 
@@ -61,28 +67,29 @@ def run_child(item: Mapping[str, Any], item_context: Any) -> dict[str, Any]:
     Raises:
         StepFailedError: The child failed.
         RollbackRefusedError: An earlier child at this place is not completely undone.
+        ExecutorLostError: Its journal failed, so nobody knows what is recorded of it.
     """
-    with opened(item_context.shared) as children:
+    with _broken_off(), opened(item_context.shared) as children:
         return {"metrics": children.run(item["place"], item["point"])}
 
 
 def roll_back_child(item: Mapping[str, Any], item_context: Any, _data: Mapping[str, Any]) -> None:
     """Undo the child at a place, if there is one and it was not undone yet; see `run_child`."""
-    with opened(item_context.shared) as children:
+    with _broken_off(), opened(item_context.shared) as children:
         children.roll_back(item["place"])
 
 
-class _Silent:
-    """Discards what steps log: it is in the record of the child."""
-
-    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
-        """Take an event."""
-
-    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Take a position."""
-
-    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
-        """Take values."""
+@contextmanager
+def _broken_off() -> Generator[None]:
+    """Leave the sweep to another process, too, if the journal fails for a child in the block."""
+    try:
+        yield
+    except JournalDamagedError:
+        raise
+    except JournalError as error:
+        if error.exit_code != ExitCode.JOURNAL:
+            raise
+        raise ExecutorLostError(error.message) from error
 
 
 @contextmanager
@@ -179,7 +186,7 @@ class Children:
         invocation = Invocation.of_json(template["packs"], self.sweep)
         stored = json.loads(template["params"])
         shared = params_of(template["params"], cls.action_name, os.environ, cls.params_model)
-        action = cls(at_point(shared, point), _runtime(), packs=packs)
+        action = cls(at_point(shared, point), silent_runtime(), packs=packs)
         whole = action.plan()
         use = LockUse(name=lock_name(self.target, packs), no_lock=invocation.no_lock)
         whole = packs.check_lock(whole, cls, lambda: whole, use)
@@ -240,7 +247,7 @@ class Children:
             recorded,
             self.journal,
             aim,
-            ctx=_runtime(),
+            ctx=silent_runtime(),
             packs=self.packs,
             lock=LockUse(name=lock_name(self.target, self.packs)),
         )
@@ -259,10 +266,6 @@ def latest_children(journal: Journal, sweep: int) -> dict[int, RunRow]:
     """Return the latest run at each place of a sweep at which there was one."""
     rows = journal.children(sweep) if isinstance(journal, KnowsChildren) else []
     return {ChildNumber(row.number).place: row for row in rows}
-
-
-def _runtime() -> RuntimeContext:
-    return RuntimeContext(logger=_Silent())
 
 
 class _Metrics:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -218,8 +220,6 @@ class Picture:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, with the content in base64."""
-        from base64 import b64encode  # noqa: PLC0415 - most runs have no picture
-
         content = b64encode(self.data).decode("ascii")
         return {
             "type": "picture",
@@ -263,8 +263,6 @@ def attachment_from(values: Mapping[str, Any]) -> Attachable:
     kind = given.pop("type", None)
     try:
         if kind == "picture":
-            from base64 import b64decode  # noqa: PLC0415 - see above
-
             return Picture(b64decode(given.pop("data"), validate=True), **given)
         kinds: Mapping[Any, Any] = {"plot": Plot, "table": Table, "markdown": Markdown}
         return cast("Attachable", kinds[kind](**given))
@@ -278,8 +276,6 @@ def encoded(value: Attachable) -> str:
     Raises:
         AttachmentError: It is too large.
     """
-    import json  # noqa: PLC0415 - only runs with attachments need it
-
     encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
     if isinstance(value, Picture):
         if len(value.data) > LARGEST_PICTURE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -157,8 +158,6 @@ def bytes_of(size: int | str) -> int:
 
 def _parts(text: str) -> tuple[float, str]:
     """Return the number and the unit of a size, in small letters; or no unit."""
-    import re  # noqa: PLC0415 - few steps have such a limit
-
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b|b)\s*", text.lower())
     return (float(match[1]), match[2]) if match else (0.0, "")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-if TYPE_CHECKING:
-    import re
-
-# `re` and `json` are imported where there is something to look for: every run imports this module.
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -48,8 +46,6 @@ def shown_url(url: str) -> str:
 
 
 def _sub(pattern: str, shown: str, text: str) -> str:
-    import re  # noqa: PLC0415 - see above
-
     return re.sub(pattern, shown, text)
 
 
@@ -62,8 +58,6 @@ def json_has_password(text: str) -> bool:
     """Return whether one of the texts in a JSON text has a URL with a password in it."""
     if not has_password(text):
         return False
-    import json  # noqa: PLC0415 - see above
-
     # A match may span several texts and the punctuation between them.
     return any(map(has_password, _texts(json.loads(text))))
 
@@ -132,8 +126,6 @@ class Mask:
         if self._most is not None:
             for each in list(known)[: -max(self._most, len(new))]:
                 del known[each]
-        import re  # noqa: PLC0415 - see above
-
         forms = {form for each in known for form in _forms(each)}
         # The longest first: one may be part of another.
         self._forms = sorted((each for each in forms if len(each) >= _SHORT), key=len, reverse=True)
@@ -209,8 +201,6 @@ def _forms(secret: str) -> set[str]:
 
 def _written(text: str) -> Iterator[str]:
     """Yield a text as JSON and `repr` write it within a longer one."""
-    import json  # noqa: PLC0415 - see above
-
     for written in (json.dumps(text), json.dumps(text, ensure_ascii=False)):
         yield written[1:-1]
     # Only a quote like those around it is escaped, and which those are depends on the other text.
@@ -222,7 +212,6 @@ def _written(text: str) -> Iterator[str]:
 
 
 def _in_urls(text: str) -> Iterator[str]:
-    import re  # noqa: PLC0415 - see above
     from urllib.parse import quote, quote_plus  # noqa: PLC0415 - slow to import
 
     encoded = _bytes(text)
@@ -233,8 +222,6 @@ def _in_urls(text: str) -> Iterator[str]:
 
 def _in_base64(text: str) -> Iterator[str]:
     """Yield what is the same in base64 whatever stands before and after a text."""
-    from binascii import b2a_base64  # noqa: PLC0415 - see above
-
     for before in range(3):
         content = bytes(before) + _bytes(text)
         written = b2a_base64(content, newline=False).decode().rstrip("=")
@@ -254,8 +241,6 @@ def _bytes(text: str) -> bytes:
 
 def is_secret_name(name: str) -> bool:
     """Return whether a field or key of this name has a secret, such as `token` or `api_key`."""
-    import re  # noqa: PLC0415 - see above
-
     return re.search(_SECRET_NAME, name) is not None
 
 
@@ -296,8 +281,6 @@ def named_secrets(name: str, value: object) -> Iterator[str]:
 
 def _passwords(url: str) -> Iterator[str]:
     if "://" in url:
-        import re  # noqa: PLC0415 - see above
-
         rest = without_passwords(url)
         for found in (*re.finditer(_PASSWORD, url), *re.finditer(_OPTION, url)):
             # One that is the name of the user, too, would hide what is no secret.
@@ -307,8 +290,6 @@ def _passwords(url: str) -> Iterator[str]:
 
 def looks_secret(text: str) -> bool:
     """Return whether a key, or a text with keys in it, looks as if it had to do with a secret."""
-    import re  # noqa: PLC0415 - see above
-
     return re.search(_SECRET, text) is not None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
+from handrail.groups import Parallel
 from handrail.plan.entry import (
     Entry,
     EntryGroup,
@@ -198,8 +199,6 @@ class StepRegistry(Generic[C]):
             if group is None:
                 yield from (entry.outermost for entry in entries)
                 continue
-            from handrail.groups import Parallel  # noqa: PLC0415 - most workflows have no groups
-
             lanes = (lane for _, lane in groupby(entries, key=attrgetter("lane")))
             steps = tuple(tuple(entry.outermost for entry in lane) for lane in lanes)
             yield Parallel(group.name, steps, group.limit, group.origin)

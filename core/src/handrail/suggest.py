@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 def near(
     name: str, known: Iterable[str], *, limit: int = 3, cutoff: float = 0.6
 ) -> tuple[str, ...]:
     """Return up to `limit` of the `known` names that are similar to `name`, the best first."""
-    # Imported here, because difflib is needed only for errors.
-    from difflib import get_close_matches  # noqa: PLC0415
-
     folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
     matches = get_close_matches(name.lower().replace("-", "_"), folded, n=limit, cutoff=cutoff)
     return tuple(folded[match] for match in matches)

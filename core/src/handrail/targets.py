@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from handrail.errors import NotFoundError, PackError
 from handrail.frozen import frozen
+from handrail.lock.model import LockName
 from handrail.origin import Origin
+from handrail.packs.action_names import attribute_of, path_from
+from handrail.packs.local import base_of, import_file, import_module, is_chain, is_workflow
 from handrail.packs.record import LOCAL
 from handrail.settings.load import settings_error
+from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -57,8 +61,6 @@ def find_target(packs: InstalledPacks, folder: Path, name: str) -> Target:
     in_a_file = looks_like_file(head) or looks_like_file(name)
     if not in_a_file and (not head or packs.catalog.has_pack(head)):
         return _installed(packs, folder, name)
-    from handrail.packs.local import import_file, import_module  # noqa: PLC0415 - see above
-
     if looks_like_file(head):
         return _from_module(name, import_file(head, folder), attribute, head)
     if in_a_file:
@@ -72,8 +74,6 @@ def lock_name(target: Target, packs: InstalledPacks) -> LockName:
     For an installed action it is the name that its pack declares; for one in a file, the path
     relative to the project's folder and the name.
     """
-    from handrail.lock.model import LockName  # noqa: PLC0415 - see above
-
     if target.origin.pack is not None:
         name = target.action_class.action_name
         return LockName(name=name, pack=target.origin.pack, called=target.name)
@@ -87,8 +87,6 @@ def lock_name(target: Target, packs: InstalledPacks) -> LockName:
     if not file:
         named = head == LOCAL and packs.catalog.has_pack(LOCAL)
         return LockName(name=attribute if named else target.name, pack=None)
-    from handrail.packs.action_names import path_from  # noqa: PLC0415 - see above
-
     path = path_from(file, packs.settings.project.folder)
     name = f"{path}:{attribute or _attribute(target)}"
     return LockName(name=name, pack=None, called="" if is_program else target.name)
@@ -120,8 +118,6 @@ def recorded_name(target: Target) -> str:
 
 
 def _attribute(target: Target) -> str:
-    from handrail.packs.action_names import attribute_of  # noqa: PLC0415 - see above
-
     return attribute_of(target.action_class) or target.action_class.action_name
 
 
@@ -167,8 +163,6 @@ def _made_by_project(
     packs: InstalledPacks, folder: Path, name: str, record: PackRecord, entry_point: EntryPoint
 ) -> Target | None:
     """Return the action that the project makes of others or of steps; None for one in its code."""
-    from handrail.packs.local import base_of, is_chain, is_workflow  # noqa: PLC0415 - see above
-
     own, base = entry_point.name, base_of(record, entry_point)
     if base:
         return _workflow(packs, folder, name, own, base)
@@ -283,8 +277,6 @@ def _no_action(
     actions: Mapping[str, Any],
     shown: str,
 ) -> NotFoundError:
-    from handrail.steps import BaseStep  # noqa: PLC0415 - only for the error
-
     if isinstance(found, BaseStep) or (isinstance(found, type) and issubclass(found, BaseStep)):
         return NotFoundError(
             f"{shown}:{attribute} is a step; run takes an action",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 from handrail.engine.commands import Attempt, Limited, Pause, Raised, Revert
 from handrail.engine.rollback_data import failed
+from handrail.engine.standalone import play_alone
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import InvalidStepError, LayerError, StepResultError, StopsResume, describe
 from handrail.frozen import frozen
@@ -149,8 +150,6 @@ class StepWrapper(BaseStep[C]):
 
     def execute(self, context: C) -> StepResult | Awaitable[StepResult]:
         """Run the layer outside a plan, for example in a test; a run drives `around` itself."""
-        from handrail.engine.standalone import play_alone  # noqa: PLC0415 - rarely needed
-
         return play_alone(Layers(self, context), context)
 
     @forwards

@@ -11,7 +11,7 @@ from item_work import WORLD, World
 from killing.memory import folder_in_memory
 from killing.told import Writes
 
-from handrail.executors import opening
+from handrail.items import run
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def tmp_path() -> Iterator[Path]:
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     """What executors are asked, which work in this thread."""
     log = Log()
-    monkeypatch.setattr(opening, "open_executor", log.opens)
+    monkeypatch.setattr(run, "open_executor", log.opens)
     return log
 
 

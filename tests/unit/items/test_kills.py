@@ -21,7 +21,7 @@ from killing.memory import folder_in_memory
 from killing.told import Does, flow
 
 from handrail import SourceChangedError, StepFailedError
-from handrail.executors import opening
+from handrail.items import run
 from handrail.recovery import resume, rollback
 
 
@@ -86,8 +86,8 @@ def test_any_run_that_is_killed_anywhere(
         return found
 
     log.fault = fault
-    opened: Any = opening.open_executor
-    opening.open_executor = log.opens  # type: ignore[assignment]
+    opened: Any = run.open_executor
+    run.open_executor = log.opens  # type: ignore[assignment]
     WORLD.clear()
     WORLD.fails = fails
     items = list(range(count))
@@ -125,7 +125,7 @@ def test_any_run_that_is_killed_anywhere(
                 assert outcome == "rolled_back"
                 assert not WORLD.made
     finally:
-        opening.open_executor = opened
+        run.open_executor = opened
 
 
 def test_what_is_done_is_not_done_again(log: Log, world: World, tmp_path: Path) -> None:

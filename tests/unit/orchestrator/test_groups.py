@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -681,21 +679,3 @@ def test_a_cancelled_run_waits_for_blocking_steps_and_is_undone() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(main())
     assert undone == ["b", "a", "first"]
-
-
-def test_a_run_without_groups_imports_nothing_of_them() -> None:
-    program = """
-import sys
-from handrail import BaseStepContext, Orchestrator, RuntimeContext, StepRegistry, step
-@step
-def one(context): pass
-steps = StepRegistry()
-steps.register(one)
-Orchestrator(steps, BaseStepContext(RuntimeContext())).execute()
-named = ("lanes", "group", "lane_context", "blocking_group", "groups")
-print([name for name in sys.modules if name.startswith("handrail") and name.endswith(named)])
-"""
-    told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert told.stdout.strip() == "[]"

@@ -13,7 +13,7 @@ from killing.memory import folder_in_memory
 from recorded_runs import Call, Screen
 
 from handrail.cli import main
-from handrail.executors import opening
+from handrail.items import run
 
 FLOWS = '''
 import os, signal
@@ -109,7 +109,7 @@ def folder(tmp_path: Path) -> Path:
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     """What executors are asked, which work in this thread."""
     log = Log()
-    monkeypatch.setattr(opening, "open_executor", lambda url, host, _packs: log.opens(url, host))
+    monkeypatch.setattr(run, "open_executor", lambda url, host, _packs: log.opens(url, host))
     return log
 
 

@@ -13,8 +13,10 @@ from handrail.engine.attempt import end_event, execute_within, perform, skipped
 from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Report
 from handrail.engine.finalize import end, write_end
 from handrail.engine.forward_journaled import forward_journaled
+from handrail.engine.group import GroupRun, forward_with_groups
 from handrail.engine.guard import checked
 from handrail.engine.outcome import Failure, after, final_error, found_by, settle
+from handrail.engine.rewind import rewind
 from handrail.engine.undo import undo as go_back
 from handrail.errors import (
     RestoreError,
@@ -57,8 +59,6 @@ def _way_forward(line: Line, forward: Forward) -> Generator[Any, Any, Failure | 
     """Return the generator that runs the ordinary steps."""
     if not line.run.plan.groups:
         return forward(line)
-    from handrail.engine.group import forward_with_groups  # noqa: PLC0415 - few plans have groups
-
     return forward_with_groups(line, forward)
 
 
@@ -80,8 +80,6 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         reads=forward and (run.back_to is not None or len(line.finished) < run.plan.ordinary),
     )
     if broken is None and run.back_to is not None:
-        from handrail.engine.rewind import rewind  # noqa: PLC0415 - hardly ever
-
         went = yield from rewind(run, run.back_to)
         if not went:
             yield from write_end(run)
@@ -122,8 +120,6 @@ def _lines_of(run: RunState) -> Iterator[tuple[Line, int]]:
     """Yield the lines of a resumed run, each with its first position."""
     yield run.line, 0
     if run.resumed:
-        from handrail.engine.group import GroupRun  # noqa: PLC0415 - see `_way_forward`
-
         # Not before the steps ahead of it have restored what its lanes share.
         group = run.plan.group_at(len(run.line.finished))
         if run.chain is not None:

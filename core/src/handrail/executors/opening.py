@@ -6,6 +6,9 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode
+from handrail.executors.cores import usable_cores
+from handrail.executors.processes import ProcessExecutor
+from handrail.executors.threads import ThreadExecutor
 from handrail.redact import has_password
 from handrail.suggest import did_you_mean
 
@@ -149,15 +152,9 @@ def _unknown(name: str, packs: FindsExecutors | None) -> ExecutorUrlError:
 def _local(name: str, slots: int | None, host: Host) -> Executor:
     # Each imports much that the other does not need.
     if slots is None:
-        from handrail.executors.cores import usable_cores  # noqa: PLC0415 - seldom
-
         slots = usable_cores()
     if name == THREADS:
-        from handrail.executors.threads import ThreadExecutor  # noqa: PLC0415 - see above
-
         return ThreadExecutor(slots, host)
-    from handrail.executors.processes import ProcessExecutor  # noqa: PLC0415 - see above
-
     return ProcessExecutor(slots, host)
 
 

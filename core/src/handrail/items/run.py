@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ExecutorError, ExecutorLostError, ItemsUndoError
+from handrail.executors.code import code_of
+from handrail.executors.environment import environment_digest
+from handrail.executors.opening import default_url, is_local, open_executor
 from handrail.items import back, forward
 from handrail.items.back import Back, parts_back
 from handrail.items.calls import Calls, StepHost, Stop, of_executor
@@ -173,8 +176,6 @@ class ItemsOfRun:
 
     def _default(self) -> str:
         """Return the URL of the executor of the settings, or of the default one."""
-        from handrail.executors.opening import default_url  # noqa: PLC0415 - where items are
-
         return default_url() if self._packs is None else self._packs.default or default_url()
 
     def _url_back(self, begun: str | None) -> str | None:
@@ -236,9 +237,6 @@ class ItemsOfRun:
 
     @contextmanager
     def _executor(self, url: str | None, host: StepHost, code: CodeRef) -> Generator[Executor]:
-        # Where items are:
-        from handrail.executors.opening import default_url, is_local, open_executor  # noqa: PLC0415
-
         executor = open_executor(url, host, self._packs)
         try:
             # The workers of this machine have what this process has.
@@ -299,14 +297,10 @@ def _kind(url: str | None) -> str:
 
 
 def _code_of(function: Callable[..., Any], rollback: Callable[..., Any] | None) -> CodeRef:
-    from handrail.executors.code import code_of  # noqa: PLC0415 - likewise
-
     return code_of(function, rollback)
 
 
 def _digest_of(code: CodeRef) -> str:
-    from handrail.executors.environment import environment_digest  # noqa: PLC0415 - likewise
-
     return environment_digest(code)
 
 

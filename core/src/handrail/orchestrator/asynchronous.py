@@ -29,6 +29,8 @@ from handrail.engine.guard import checked, guarded, target
 from handrail.engine.state import INTERRUPTIONS
 from handrail.engine.user_code import calls_user_code
 from handrail.events import Event
+from handrail.orchestrator.lanes import Lanes, LoopWaiting, commit
+from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
 from handrail.wrapper import Layers
@@ -146,9 +148,6 @@ class Asynchronous:
 
     async def _limited(self, command: Limited) -> Any:
         """Play a command within its limits."""
-        # Only steps with limits pay for it.
-        from handrail.orchestrator.time_limit import TimeLimit  # noqa: PLC0415
-
         line, limit = self._run.line, TimeLimit(command.limits)
         limit.thread = None  # Unless it runs in the loop, see `cancelled_late`.
         line.watched(limit.beat)
@@ -163,8 +162,6 @@ class Asynchronous:
 
     async def _play_lanes(self, command: Abreast) -> None:
         """Play a group."""
-        from handrail.orchestrator.lanes import Lanes, LoopWaiting, commit  # noqa: PLC0415
-
         run, loop = self._run, asyncio.get_running_loop()
         waiting = LoopWaiting(loop)
         lanes = Lanes(run, command, tell=self._tell, wake=waiting.wake, loop=lambda: loop)
@@ -268,8 +265,6 @@ class Asynchronous:
 
 
 def _until_over(awaitable: Awaitable[Any], limit: TimeLimit) -> Awaitable[Any]:
-    from handrail.orchestrator.time_limit import cancelled_late  # noqa: PLC0415 - only with limits
-
     return cancelled_late(awaitable, limit)
 
 

@@ -26,8 +26,10 @@ from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.state import RunState
 from handrail.engine.user_code import calls_user_code
 from handrail.events import Event, InterruptReceived
+from handrail.orchestrator.blocking_group import BlockingGroup
 from handrail.orchestrator.event_loop import EventLoop
 from handrail.orchestrator.interrupts import Interrupts, active_interrupts, warn_on_stderr
+from handrail.orchestrator.time_limit import TimeLimit
 from handrail.plan.plan import PlannedStep
 from handrail.steps import StepResult
 from handrail.wrapper import Layers
@@ -195,9 +197,6 @@ class Blocking:
     def _pause_or_limited(self, command: Limited | Pause) -> Any:
         if isinstance(command, Pause):
             return guarded(pause, command.seconds)
-        # Only steps with limits pay for it.
-        from handrail.orchestrator.time_limit import TimeLimit  # noqa: PLC0415
-
         line, limit = self._run.line, TimeLimit(command.limits)
         line.watched(limit.beat)
         try:
@@ -238,9 +237,6 @@ class Blocking:
             command = layers.move(answer)
 
     def _play_group(self, command: Abreast) -> Raised | None:
-        # Most runs have no groups, and import no threads.
-        from handrail.orchestrator.blocking_group import BlockingGroup  # noqa: PLC0415
-
         run, interrupts, loop = self._run, self._interrupts, self._loop
         return BlockingGroup(run, command, interrupts, loop, self._tell).play()
 

@@ -8,6 +8,7 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import handrail
 from handrail.engine.forward_journaled import begin
 from handrail.engine.state import Isolation
 from handrail.errors import JournalError
@@ -131,8 +132,6 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
             f"{run.plan.action} has groups, which the journal {journal.shown} cannot record",
             ways_out=("take another journal",),
         )
-    from handrail import __version__  # noqa: PLC0415 - it is read from the metadata
-
     child = about.child
     line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
     mask = about.mask.within(line.context)
@@ -151,7 +150,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         params=about.params,
         packs=about.packs,
         cwd=os.getcwd() if child is None else child.folder,
-        core_version=__version__,
+        core_version=handrail.__version__,
         opened=now(),
         project=project_at(os.getcwd()) if child is None else child.project,
     )

@@ -31,6 +31,7 @@ from handrail.engine.guard import checked, guarded, target
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError, StepCancelled
 from handrail.events import Event
+from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
 from handrail.wrapper import Layers
@@ -331,9 +332,6 @@ class Lanes:
 
     def _limited(self, playing: _Playing, command: Limited) -> Attempt | Call:
         """Begin to count the time of a command; return the command itself."""
-        # Only steps with limits pay for it.
-        from handrail.orchestrator.time_limit import TimeLimit  # noqa: PLC0415
-
         playing.limit = limit = TimeLimit(command.limits)
         limit.thread = None  # Unless it is awaited.
         playing.lane.line.watched(limit.beat)
@@ -452,8 +450,6 @@ async def _awaited(awaitable: Awaitable[Any], limit: TimeLimit | None) -> Any:
     try:
         if limit is None:
             return await awaitable
-        from handrail.orchestrator.time_limit import cancelled_late  # noqa: PLC0415 - see above
-
         return await cancelled_late(awaitable, limit)
     except BaseException as error:  # noqa: BLE001 - the engine decides
         return Raised(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from handrail.journal.backend.owner import host_name, user_name
 from handrail.runtime import RunInfo
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ def run_info(
         action: The recorded name of its action; by default, that of the plan.
         project: Its recorded project; by default, that of the working folder.
     """
-    # Few steps ask for it, and these read files.
-    from handrail.journal.backend.owner import host_name, user_name  # noqa: PLC0415
     from handrail.settings.load import project_at  # noqa: PLC0415
 
     return RunInfo(

@@ -12,6 +12,7 @@ is. Chromium is started from `CHROMIUM`, or `/usr/bin/chromium`.
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import re
 import socket
@@ -27,6 +28,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
+
+from handrail.html import page as document
+from handrail.html import plan_picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -296,8 +300,10 @@ TOO_MUCH = "handrail run flows.py:BudgetUpload photos store --budget 10kB"
 @scene
 def plan(stage: Stage) -> None:
     """The plan of an upload that other packs have shaped."""
-    stage.run(f"handrail plan upload {UPLOAD} store --svg -o plan.svg")
-    keep("plan-upload.svg", (stage.folder / "plan.svg").read_bytes())
+    found = json.loads(stage.run(f"handrail plan upload {UPLOAD} store --json 2> notes"))
+    shown = document("Plan", plan_picture(found))
+    (stage.folder / "plan.html").write_text(shown, encoding="utf-8")
+    stage.shot("plan-upload", "plan.html", width=720, of=".plan-picture")
 
 
 @scene

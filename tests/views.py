@@ -55,7 +55,7 @@ UGLY = r"""() => {
   if (root.scrollWidth > root.clientWidth) {
     for (const each of document.querySelectorAll("body *")) {
       const box = each.getBoundingClientRect();
-      if (box.right > root.clientWidth + 1 && !each.closest(".scroll, .plan-picture, pre, .unseen"))
+      if (box.right > root.clientWidth + 1 && !each.closest(".scroll, pre, .unseen"))
         say(`wider than the window (${Math.round(box.right)})`, each);
     }
   }
@@ -144,10 +144,10 @@ class Views:
             or any(each.startswith(name) for each in self._names)
         )
 
-    def file(self, name: str, content: str, ending: str = "html") -> None:
+    def file(self, name: str, content: str) -> None:
         """Take pictures of a document."""
         if self.wants(name):
-            file = self.folder / f"{name}.{ending}"
+            file = self.folder / f"{name}.html"
             file.write_text(content, encoding="utf-8")
             self.look(name, file.as_uri())
 
@@ -276,9 +276,8 @@ def plans() -> Iterator[tuple[str, Shown]]:
 
 
 def pictures_of_plans(views: Views) -> None:
-    """Plans as files of their own, in a page, and in a notebook."""
+    """Plans in a page, and in a notebook."""
     for name, plan in plans():
-        views.file(f"plan-{name}", plan_picture(plan, alone=True), "svg")
         body = f"<main>{plan_html(plan)}</main>"
         views.file(f"notebook-{name}", f"<!doctype html><title>Plan</title>{body}")
         views.file(f"report-plan-{name}", str(document("Plan", plan_picture(plan))))

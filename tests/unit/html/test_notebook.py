@@ -24,7 +24,7 @@ def test_a_plan_is_its_picture() -> None:
     shown = action("ship", [send]).plan(packs=())._repr_html_()
     assert shown.startswith("<style>")
     assert "Plan of ship, 1 step" in shown
-    assert ">send</text>" in shown
+    assert ">send</span>" in shown
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_a_run_is_the_picture_of_how_far_it_came(tmp_path: Path) -> None:
         journal.opened[0].close()
     assert f"run {number} · " in shown
     assert "2 lanes, 1 at a time" in shown
-    assert "1 fetch, flows.py, undo, done 2.5s." in shown
-    assert "2 resize, flows.py, undo, failed 0.1s." in shown
-    assert "3 thumbs, flows.py, not started." in shown
+    assert '>fetch</span><span class="told">done 2.5s</span>' in shown
+    assert '>resize</span><span class="told">failed 0.1s</span>' in shown
+    assert '>thumbs</span><span class="told">not started</span>' in shown
 
 
 def test_nothing_of_it_is_imported_before_a_notebook_asks() -> None:

@@ -78,20 +78,6 @@ def test_numbers_of_heatmaps_can_be_read(scheme: str) -> None:
         assert contrast(colours[text or "text"], ground) >= 4.5
 
 
-def test_pictures_of_plans_have_the_same_colours() -> None:
-    """They also stand alone; those of a name that both have are the same."""
-    for colours in lists_of_colours().values():
-        theirs = {name[3:]: each for name, each in colours.items() if name.startswith("pp-")}
-        assert theirs
-        ours = {
-            name.replace("from-", "series-").replace("strong", "strong-line") for name in theirs
-        }
-        assert ours <= colours.keys()
-        for name, colour in theirs.items():
-            same = name.replace("from-", "series-").replace("strong", "strong-line")
-            assert colours[same] == colour
-
-
 def test_nothing_moves_for_those_who_asked_for_that() -> None:
     moving = re.sub(
         r"@media \(prefers-reduced-motion: no-preference\) \{.*?\n\}",

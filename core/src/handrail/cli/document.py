@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from handrail.settings.atomic import replace_file
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -25,10 +28,6 @@ def write_document(session: Session, text: str, file: str) -> None:
         for line in text.splitlines():
             session.console.print(line)
         return
-    from pathlib import Path  # noqa: PLC0415 - most commands write to the terminal
-
-    from handrail.settings.atomic import replace_file  # noqa: PLC0415 - likewise
-
     path = Path(file)
     try:
         if path.exists() and not path.is_file():  # A device, or a pipe, cannot be replaced.

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from handrail.html.elements import Content, Markup, element, joined
 
-_SHEETS = ("stylesheet.css", "plan_picture.css")
+_SHEETS = ("colours.css", "stylesheet.css", "plan_picture.css")
 
 
 def page(

@@ -78,12 +78,6 @@ class Step:
         return f"{self.owner}, {self.planned['reason']}" if self.brought else self.owner
 
     @property
-    def short_place(self) -> str:
-        """The same without the version, which is lost first."""
-        owner = self.pack or self.owner
-        return f"{owner}, {self.planned['reason']}" if self.brought else owner
-
-    @property
     def chips(self) -> list[str]:
         """What else holds for it, in a word each."""
         planned = self.planned
@@ -130,11 +124,6 @@ class Several:
     def place(self) -> str:
         """The first and the last of them."""
         return f"{self.steps[0].name} … {self.steps[-1].name}"
-
-    @property
-    def short_place(self) -> str:
-        """The same."""
-        return self.place
 
     @property
     def states(self) -> str:

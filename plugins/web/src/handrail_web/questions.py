@@ -72,7 +72,7 @@ class Questions:
             element("p", _plural(len(plan["steps"]), "step"), f" · plan {plan['fingerprint'][:8]}"),
             id="heading",
         )
-        picture = element("section", element("div", plan_picture(plan), class_="scroll"), id="plan")
+        picture = element("section", plan_picture(plan), id="plan")
         return View(
             title=f"plan of {name}",
             sections={"heading": heading, "plan": picture, "steps": _steps(plan["steps"])},

@@ -10,6 +10,7 @@ import click
 from handrail.amounts import plural
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.completion import complete_packs, complete_steps
+from handrail.cli.document import write_document
 from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.params.values import labelled, labelled_need, params_from
@@ -32,6 +33,7 @@ from handrail.errors import (
 )
 from handrail.frozen import frozen
 from handrail.packs.installed import installed_packs
+from handrail.plan.mermaid import mermaid
 from handrail.suggest import did_you_mean
 from handrail.targets import lock_name
 
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 
 Make = Callable[["PackProvider"], "Plan"]
 
-_QUESTIONS = ("explain", "pack", "trace", "without", "preview", "svg", "mermaid")
+_QUESTIONS = ("explain", "pack", "trace", "without", "preview", "mermaid")
 
 
 def plan_options() -> list[click.Parameter]:
@@ -91,14 +93,13 @@ def plan_options() -> list[click.Parameter]:
             is_flag=True,
             help="With --preview: show every line of what the steps would do.",
         ),
-        click.Option(["--svg"], is_flag=True, help="Draw the plan, as an SVG picture."),
         click.Option(
             ["--mermaid"], is_flag=True, help="Write the plan as a flowchart in Mermaid's language."
         ),
         click.Option(
             ["-o", "--output"],
             metavar="FILE",
-            help="Write what --svg or --mermaid make to FILE. [default: -, standard output]",
+            help="Write what --mermaid makes to FILE. [default: -, standard output]",
         ),
         json_option(),
     ]
@@ -173,7 +174,7 @@ def plan(**_early: object) -> None:
     handrail plan flows.py:nightly --explain S   who put the step S where it is
     handrail plan flows.py:nightly --pack X      what one of them does
     handrail plan flows.py:nightly --trace       what each pack was asked and said
-    handrail plan flows.py:nightly --svg         a picture of it; -o FILE to a file
+    handrail plan flows.py:nightly --mermaid     a flowchart of it; -o FILE to a file
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
@@ -182,11 +183,10 @@ def _check_asked(session: Session, values: dict[str, Any]) -> None:
     asked = [name for name in _QUESTIONS if values[name]]
     if len(asked) > 1:
         raise click.UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one")
-    drawn = bool(values["svg"] or values["mermaid"])
-    if drawn and session.json:
-        raise click.UsageError(f"--{asked[0]} is no JSON, which has the same plan: leave one out")
-    if values["output"] and not drawn:
-        raise click.UsageError("-o goes with --svg and --mermaid")
+    if values["mermaid"] and session.json:
+        raise click.UsageError("--mermaid is no JSON, which has the same plan: leave one out")
+    if values["output"] and not values["mermaid"]:
+        raise click.UsageError("-o goes with --mermaid")
     if values["everything"] and not values["preview"]:
         raise click.UsageError("--all goes with --preview")
 
@@ -200,10 +200,8 @@ def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]
         session.show(without)
         return ExitCode.PLAN if without.after is None else ExitCode.DONE
     plan = make(session.packs)
-    if values["svg"] or values["mermaid"]:
-        from handrail.cli.document import write_document  # noqa: PLC0415 - only for this answer
-
-        write_document(session, _drawn(plan, svg=values["svg"]), values["output"] or "-")
+    if values["mermaid"]:
+        write_document(session, mermaid(plan.to_dict()), values["output"] or "-")
     elif values["explain"]:
         session.show(explanation(session, plan, values["explain"]))
     elif values["pack"]:
@@ -212,19 +210,6 @@ def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]
         comparison = session.packs.lock.compare(lock_name(target, session.packs), plan)
         session.show(plan_table(session, plan, target.name, comparison))
     return ExitCode.DONE
-
-
-def _drawn(plan: Plan, *, svg: bool) -> str:
-    """Return the picture of a plan, or its flowchart."""
-    if not svg:
-        from handrail.plan.mermaid import mermaid  # noqa: PLC0415 - only for this answer
-
-        return mermaid(plan.to_dict())
-    from handrail.html.plan_drawing import plan_picture  # noqa: PLC0415 - likewise
-
-    picture = plan_picture(plan.to_dict(), alone=True)
-    # In any encoding, as that of standard output may not have all characters.
-    return f"{picture}\n".encode("ascii", "xmlcharrefreplace").decode()
 
 
 # --trace

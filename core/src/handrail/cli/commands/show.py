@@ -9,6 +9,7 @@ import click
 
 from handrail import __version__
 from handrail.cli.completion import RunType
+from handrail.cli.document import write_document
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, number_in, session_journal
 from handrail.cli.reports import report_of
@@ -155,7 +156,6 @@ def _view(report: Report, step: str | None, *, traceback: bool) -> View:
 
 def _write(session: Session, report: Report, numbers: Sequence[int], file: str) -> None:
     """Write a report as an HTML document."""
-    from handrail.cli.document import write_document  # noqa: PLC0415 - few are wanted
     from handrail.html.whole_report import report as document  # noqa: PLC0415 - the same
 
     words = " ".join(str(number_json(number)) for number in numbers)

@@ -290,6 +290,14 @@ LAYER = """
     def wrap_step(action, step):
         return Layer(step) if step.name == "upload_files" else None
 """
+LAYER_BY_EDIT = (
+    LAYER.partition("    @hookimpl")[0]
+    + """
+    @hookimpl
+    def setup_steps(action, registry):
+        registry.wrap("upload_files", {wrapper})
+"""
+)
 SWALLOWS = """
         def around(self, context):
             try:
@@ -335,6 +343,29 @@ def test_a_layer_that_hides_something_is_told(verdict, body, text) -> None:
     found = told(verdict("layers", hooks=LAYER.format(body=body), actions=(upload,)))
     assert text in found
     assert "changes = True" in found
+
+
+@pytest.mark.parametrize("wrapper", ["Layer", "lambda step: StepWrapper(Layer(step))"])
+@pytest.mark.parametrize(
+    ("body", "problems"),
+    [
+        (SWALLOWS, ["layer-changes-step"]),
+        (STAYS, ["layer-changes-step"]),  # Planning refuses it, too: it needs a grant.
+        ("        changes = True\n" + STAYS, []),
+    ],
+)
+def test_a_layer_that_is_put_around_a_registered_step_is_checked_too(
+    verdict, wrapper, body, problems
+) -> None:
+    hooks = LAYER_BY_EDIT.format(wrapper=wrapper, body=body)
+    found = verdict("layers", hooks=hooks, actions=(upload,))
+    assert [each.code for each in found.problems] == problems
+    assert found.status != "unchecked"
+
+
+def test_a_layer_of_a_pack_around_a_step_of_its_own_is_free(verdict) -> None:
+    hooks = LAYER_BY_EDIT.format(wrapper="Layer", body=STAYS).replace("upload_files", "scan_files")
+    assert verdict("layers", hooks=HOOKS + hooks, actions=(upload,)).status == "unchecked"
 
 
 @pytest.mark.parametrize("body", [SWALLOWS, STAYS])

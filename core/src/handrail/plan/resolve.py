@@ -53,8 +53,6 @@ def resolve(
     """
     work = _Resolution(action, base, edits, grants or {}, list(known), required)
     drafts = work.run()
-    if work.problems:
-        raise PlanError(action, work.problems, plan=freeze(action, drafts, origin))
     for draft in drafts:
         draft.required = demanded_by(draft, required)
     history = History(
@@ -63,7 +61,10 @@ def resolve(
         left_out=tuple(work.left_out),
         grants=work.grants,
     )
-    return replace(freeze(action, drafts, origin), history=history)
+    plan = replace(freeze(action, drafts, origin), history=history)
+    if work.problems:
+        raise PlanError(action, work.problems, plan=plan)
+    return plan
 
 
 @record

@@ -7,8 +7,11 @@ from copy import copy
 from typing import Any, TypeGuard
 
 from handrail import (
+    BaseAction,
     BaseStep,
     BaseStepContext,
+    Plan,
+    PlanError,
     Problem,
     Run,
     RuntimeContext,
@@ -77,48 +80,42 @@ def _layers(subject: Subject) -> Iterator[StepWrapper[Any]]:
     """Yield a layer of each kind that the pack offers, or puts around steps, around a probe."""
     for entry in subject.record.steps:
         target = subject.target(entry)
-        layer = _made(target) if _makes_layers(target) else None
-        if layer is not None:
-            yield layer
-    steps: list[tuple[Any, BaseStep[Any]]] = []
+        if isinstance(target, type) and issubclass(target, StepWrapper):
+            yield from _made(target)
     for action in actions_of(subject):
-        try:
-            planned = action.partial({}, packs=()).plan().steps
-        except HandrailError:
-            continue  # The check of the plan has it.
-        info = action.partial({}, packs=()).info
-        steps += [(info, _innermost(each.step)) for each in planned]
-    for pack in subject.packs.contributors():
-        if pack.implements("wrap_step"):
-            for info, step in steps:
-                yield from _around(pack.call("wrap_step", action=info, step=step))
+        plan = _plan(subject, action)
+        if plan is None or plan.history is None:
+            continue
+        owners = {name: each.origin.pack for each in plan.steps for name in each.names}
+        for edits in plan.history.edits:
+            for wrapping in edits.wrappings if edits.owner == subject.record.id else ():
+                if owners.get(wrapping.name) != edits.owner:  # Around a step of its own it is free.
+                    yield from _made(wrapping.layer)
 
 
-def _makes_layers(target: Any) -> TypeGuard[type[StepWrapper[Any]]]:
-    return isinstance(target, type) and issubclass(target, StepWrapper)
+def _plan(subject: Subject, action: type[BaseAction[Any]]) -> Plan | None:
+    """Return the plan of an action, also one with problems: the check of the plan has those."""
+    try:
+        return action.partial({}, packs=subject.packs).plan()
+    except PlanError as error:
+        return error.plan
+    except HandrailError:
+        return None
+
+
+def _made(layer: Any) -> Iterator[StepWrapper[Any]]:
+    """Yield a layer and the wrappers in it; none if it cannot be made for a step."""
+    try:
+        part: object = layer if _is_layer(layer) else layer(_Probe())
+    except Exception:  # noqa: BLE001 - it needs more than a step, or another one
+        return
+    while _is_layer(part):
+        yield part
+        part = part.wrapped
 
 
 def _is_layer(step: object) -> TypeGuard[StepWrapper[Any]]:
     return isinstance(step, StepWrapper)
-
-
-def _made(kind: type[StepWrapper[Any]]) -> StepWrapper[Any] | None:
-    try:
-        return kind(_Probe())
-    except Exception:  # noqa: BLE001 - it needs more than a step
-        return None
-
-
-def _around(step: Any) -> Iterator[StepWrapper[Any]]:
-    """Yield the wrappers of a step, from the outermost on."""
-    while _is_layer(step):
-        yield step
-        step = step.wrapped
-
-
-def _innermost(step: BaseStep[Any]) -> BaseStep[Any]:
-    *_, inner = step, *(layer.wrapped for layer in _around(step))
-    return inner
 
 
 def _hidden(subject: Subject, layer: StepWrapper[Any]) -> str:

@@ -28,6 +28,7 @@ from handrail import (
 )
 from handrail.attachments import Plot
 from handrail.journal.sqlite import SqliteJournal
+from handrail.journal.sqlite.owned import SqliteOwnedRun
 
 LINES, VALUES, REPORTS = 100_000, 10_000, 10_000
 
@@ -48,7 +49,11 @@ class Silent:
 class KeepsNothing(SqliteJournal):
     """A journal that keeps nothing of what steps say."""
 
-    keeps_observations = False
+    def open_run(self, new: Any, changes: Any = ()) -> SqliteOwnedRun:
+        """Add a run that keeps nothing of it."""
+        owned = super().open_run(new, changes)
+        owned.observe = lambda changes: None  # type: ignore[method-assign]
+        return owned
 
 
 class Says(BaseStep[BaseStepContext]):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.context import BaseStepContext, RuntimeContext
+    from handrail.journal.protocol import Journal
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout, StartsIsolation
@@ -367,7 +368,7 @@ def orchestrator_of(
     )
 
 
-def check_executor_of(action: BaseAction[Any], url: str | None, journal: object) -> None:
+def check_executor_of(action: BaseAction[Any], url: str | None, journal: Journal | None) -> None:
     """Check, before a run of `action`, that the executor that is named can work for it, if one is.
 
     Args:
@@ -380,11 +381,9 @@ def check_executor_of(action: BaseAction[Any], url: str | None, journal: object)
     """
     if url is not None:
         from handrail.executors.opening import check_executor  # noqa: PLC0415 - few runs name one
-        from handrail.journal.protocol import ReachedByWorkers  # noqa: PLC0415 - the same
 
         provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
-        reached = journal.url if isinstance(journal, ReachedByWorkers) else None
-        check_executor(url, reached, provider.executors)
+        check_executor(url, None if journal is None else journal.url, provider.executors)
 
 
 def about_action(

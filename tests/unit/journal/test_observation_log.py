@@ -29,7 +29,7 @@ from handrail.journal.observation_log import (
 class Table:
     """A journal and a run in it, in memory."""
 
-    keeps_observations = True
+    number = 1
 
     def __init__(self) -> None:
         self.rows: dict[tuple[Any, ...], ObservationRow] = {}
@@ -62,7 +62,7 @@ class Table:
 
 
 def log_of(table: Table, *, new: bool = True) -> ObservationLog:
-    return ObservationLog(table, table, 1, new=new)
+    return ObservationLog(table, table, new=new)  # type: ignore[arg-type]
 
 
 def say(log: ObservationLog, event: str, step: str = "scan", **data: Any) -> str:

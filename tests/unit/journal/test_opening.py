@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handrail.errors import ExitCode, JournalUrlError, NotFoundError
+from handrail.errors import ExitCode, JournalUrlError, NotFoundError, PackError
 from handrail.journal.opening import open_journal
 from handrail.journal.sqlite import SqliteJournal
 
@@ -47,10 +47,10 @@ def test_the_url_says_what_a_commit_outlives(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_other_schemes_are_asked_of_the_packs() -> None:
+def test_other_schemes_are_asked_of_the_packs(tmp_path: Path) -> None:
     """What a pack brings gets the whole URL."""
     asked: list[str] = []
-    journal: Any = object()
+    journal = SqliteJournal(tmp_path / "runs.db")
 
     def find(scheme: str) -> Any:
         asked.append(scheme)
@@ -58,6 +58,22 @@ def test_other_schemes_are_asked_of_the_packs() -> None:
 
     assert open_journal("Acme://host/runs", default="", find=find) is journal
     assert asked == ["acme", "Acme://host/runs"]
+    journal.close()
+
+
+class Older(SqliteJournal):
+    """A journal that was written for another Handrail."""
+
+    version = 0
+
+
+@pytest.mark.parametrize("kind", [Older, object])
+def test_a_journal_for_another_handrail_is_refused(tmp_path: Path, kind: Any) -> None:
+    """Before it records anything; so is what is none."""
+    made = kind(tmp_path / "runs.db") if kind is Older else kind()
+    with pytest.raises(PackError) as refused:
+        open_journal("acme://host/runs", default="", find=lambda _scheme: lambda _url: made)
+    assert refused.value.exit_code == ExitCode.PACK
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,9 @@ import pytest
 from journals.places import new_run
 
 from handrail.errors import JournalError
-from handrail.journal import FieldChange, FieldRow, RelianceChange, RunChange
-from handrail.journal.backend import Statements
+from handrail.journal import FieldChange, RelianceChange, RunChange
 from handrail.journal.backend.owner import this_process
 from handrail.journal.sqlite import SqliteJournal, schema
-from handrail.journal.sqlite.statements import SQL
 
 OPENED = "2026-11-25T03:30:00.000Z"
 NOW = len(schema.MIGRATIONS)
@@ -143,36 +140,6 @@ def test_of_a_run_of_before_nothing_was_undone_by_hand(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_dialect_without_the_column_records_nothing_by_hand(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Such as one written before: it says so, so that nobody tries."""
-    older = Statements(replace(SQL._dialect, by_hand=False))
-    for module in ("journal", "owned"):
-        monkeypatch.setattr(f"handrail.journal.sqlite.{module}.SQL", older)
-    journal = SqliteJournal(path)
-    assert not journal.records_by_hand
-    owned = journal.open_run(new_run())
-    owned.write([RunChange(direction="undo", outcome="rolled_back")])
-    assert journal.read(2).row.by_hand is None
-    journal.close()
-
-
-def test_a_dialect_that_names_no_newer_tables_has_no_reliance(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Such as one written before: what is recorded of it is dropped, and all else is written."""
-    older = replace(SQL._dialect, newer_tables=())
-    for module in ("journal", "owned"):
-        monkeypatch.setattr(f"handrail.journal.sqlite.{module}.SQL", Statements(older))
-    journal = SqliteJournal(path)
-    owned = journal.open_run(new_run(), [RelianceChange(("old",))])
-    owned.write([RelianceChange(("older",)), RunChange(outcome="completed")])
-    assert dict(journal.reliance([1, 2])) == {}
-    assert journal.read(2).row.outcome == "completed"
-    journal.close()
-
-
 def test_fields_of_before_are_of_no_step(tmp_path: Path) -> None:
     """They are read as they were, and those of a run that goes on have one from now on."""
     path = tmp_path / "runs.db"
@@ -188,20 +155,6 @@ def test_fields_of_before_are_of_no_step(tmp_path: Path) -> None:
     journal = SqliteJournal(path)
     journal.claim(1).write([FieldChange(2, "x", "2", "scan")])
     assert [(row.value, row.step) for row in journal.read(1).fields] == [("1", None), ("2", "scan")]
-    journal.close()
-
-
-def test_a_dialect_without_the_column_knows_no_lanes(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Such as one written before: it says so, so that no run with groups is opened in it."""
-    older = Statements(replace(SQL._dialect, lanes=False))
-    for module in ("journal", "owned"):
-        monkeypatch.setattr(f"handrail.journal.sqlite.{module}.SQL", older)
-    journal = SqliteJournal(path)
-    assert not journal.knows_lanes
-    owned = journal.open_run(new_run(), [FieldChange(0, "x", "1")])
-    assert journal.read(owned.number).fields == (FieldRow(0, "x", "1"),)
     journal.close()
 
 

@@ -265,18 +265,6 @@ def test_a_group_that_was_over_is_not_run_again(writes: Any) -> None:
     assert sorted(ran) == ["a", "b"]
 
 
-def test_a_journal_that_knows_no_lanes_refuses_a_run_with_groups(
-    writes: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before its first step: it could not be gone on with."""
-    monkeypatch.setattr(type(writes), "knows_lanes", False)
-    ran: list[str] = []
-    with pytest.raises(JournalError, match="has groups, which the journal"):
-        play(writes, parallel("g", [Does("a", lambda context: ran.append("a")), Does("b")]))
-    assert ran == []
-    assert not writes.runs()
-
-
 def test_async_steps_record_side_by_side(writes: Any) -> None:
     async def record(context: Any) -> None:
         for number in range(3):

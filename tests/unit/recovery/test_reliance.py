@@ -46,24 +46,10 @@ def test_it_holds_until_the_run_is_rolled_back(writes):
     assert dict(writes.reliance([1, 2])) == {}
 
 
-class Older:
-    """A journal that does not know reliance."""
-
-    def __init__(self, journal: Any) -> None:
-        self.journal = journal
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "reliance":
-            raise AttributeError(name)
-        return getattr(self.journal, name)
-
-
-def test_where_nothing_is_recorded_it_has_no_effect(writes):
-    """In memory, outside a run, and in a journal that does not know it."""
+def test_where_nothing_is_recorded_it_has_no_effect():
+    """In memory, and outside a run."""
     Context(RuntimeContext()).relies_on(["elsewhere"])
     assert play(None, _relying("a", "elsewhere"))["success"]
-    assert play(Older(writes), _relying("a", "elsewhere"))["success"]
-    assert not [c for commit in writes.commits for c in commit if type(c) is RelianceChange]
 
 
 def test_a_journal_that_cannot_write_it_fails_the_step(writes):

@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,7 @@ from killing.told import Does, flow, interrupted
 from handrail import StepFailedError, StepResult
 from handrail.errors import JournalDamagedError, PackError
 from handrail.events import MessageLogged
+from handrail.journal import OwnedRun
 from handrail.journal.sqlite import SqliteJournal
 from handrail.packs.provider import ExplicitPacks
 from handrail.recovery import resume, rollback
@@ -238,15 +240,12 @@ def test_an_interrupt_while_a_value_is_written_undoes_the_step(writes, frames):
 def test_a_journal_that_keeps_no_values_tells_so(writes, frames):
     opened = writes.open_run
 
-    class Plain:
-        """A run with nothing but what every journal has."""
+    def open_run(*args: Any) -> Any:
+        owned = opened(*args)
+        owned.store_value = partial(OwnedRun.store_value, owned)
+        return owned
 
-        def __init__(self, *args: Any) -> None:
-            owned = opened(*args)
-            self.number, self.uid = owned.number, owned.uid
-            self.write, self.release = owned.write, owned.release
-
-    writes.open_run = Plain
+    writes.open_run = open_run
     with pytest.raises(StepFailedError, match="cannot be stored: this kind of journal stores only"):
         run(writes, frames, returns(df=Frame()), strict_results=True)
 

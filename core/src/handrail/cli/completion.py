@@ -79,10 +79,8 @@ class RunType(click.types.StringParamType):
 
 def _rows(journal: Journal, action: str | None, incomplete: str) -> list[RunRow]:
     """Return the runs that may be meant: behind a dot, those of a sweep."""
-    from handrail.journal.protocol import KnowsChildren  # noqa: PLC0415 - see above
-
     sweep, dot, _ = incomplete.partition(".")
-    if dot and sweep.isdecimal() and isinstance(journal, KnowsChildren):
+    if dot and sweep.isdecimal():
         return journal.children(int(sweep))
     return journal.runs(limit=_MOST_RUNS, action=action, plans=False)
 

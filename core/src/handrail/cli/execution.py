@@ -24,7 +24,6 @@ from handrail.errors import (
 )
 from handrail.frozen import frozen
 from handrail.journal.numbers import ChildNumber, number_json
-from handrail.journal.protocol import KnowsChildren
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -207,7 +206,6 @@ def _find_seal(execution: Execution, outcome: Outcome) -> None:
 def _latest(journal: Journal, number: int) -> Sequence[RunRow]:
     """Return some runs, with that of this number among them."""
     if isinstance(number, ChildNumber):
-        assert isinstance(journal, KnowsChildren)
         return journal.children(number.parent, place=number.place)
     # Others may have begun since.
     return journal.runs(limit=100, plans=False)

@@ -192,10 +192,10 @@ def number_in(journal: Journal, text: str) -> int:
 
 def _number_of_child(journal: Journal, parent: int, place: int, attempt: int | None) -> int:
     from handrail.journal.numbers import ChildNumber, child_number  # noqa: PLC0415 - for these only
-    from handrail.journal.protocol import KnowsChildren  # noqa: PLC0415 - the same
 
-    children = journal.children(parent) if isinstance(journal, KnowsChildren) else ()
-    there = [row.number for row in children if ChildNumber(row.number).place == place]
+    there = [
+        row.number for row in journal.children(parent) if ChildNumber(row.number).place == place
+    ]
     if not there or attempt is not None:
         return child_number(parent, place, attempt or 1)
     return there[-1]
@@ -203,10 +203,7 @@ def _number_of_child(journal: Journal, parent: int, place: int, attempt: int | N
 
 def _all_runs(journal: Journal) -> list[RunRow]:
     """Return all runs of a journal, the latest first, and then the children of sweeps."""
-    from handrail.journal.protocol import KnowsChildren  # noqa: PLC0415 - not for help
-
-    children = journal.children() if isinstance(journal, KnowsChildren) else []
-    return [*journal.runs(plans=False), *children]
+    return [*journal.runs(plans=False), *journal.children()]
 
 
 def run_numbers(context: click.Context) -> dict[str, int | str]:

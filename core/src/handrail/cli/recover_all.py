@@ -87,12 +87,10 @@ def _dead(journal: Journal, project: str | None) -> list[int]:
 def _dead_children(journal: Journal, project: str | None, sweeps: Collection[int]) -> list[int]:
     """Return the dead runs of sweeps that have ended themselves; others have them in hand."""
     from handrail.journal.numbers import ChildNumber  # noqa: PLC0415 - not for help
-    from handrail.journal.protocol import KnowsChildren  # noqa: PLC0415 - likewise
 
-    found = journal.children(outcome="interrupted") if isinstance(journal, KnowsChildren) else []
     return [
         row.number
-        for row in found
+        for row in journal.children(outcome="interrupted")
         if ChildNumber(row.number).parent not in sweeps
         and project in (None, row.project)
         and status_of(journal, row).is_left

@@ -20,7 +20,6 @@ from handrail.isolation.recipe import recipe_of, refuse_context
 from handrail.isolation.results import encoded
 from handrail.journal.codec import decode_results, encode_result
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.protocol import SharesLock
 from handrail.journal.values import ValueReader
 from handrail.orchestrator.event_loop import running_loop
 from handrail.params.stored import fields_not_stored
@@ -93,8 +92,7 @@ class Isolation:
     def open(self, run: RunState, owned: OwnedRun | None, *, early: bool) -> None:
         """Take a run that begins; see `StartsIsolation`."""
         self._context = run.line.context
-        shares: object = owned
-        self._lock = shares.lock_descriptor if isinstance(shares, SharesLock) else None
+        self._lock = None if owned is None else owned.lock_descriptor
         if early:
             with contextlib.suppress(OSError):  # Then the first step that needs it fails.
                 self._start(run)

@@ -26,7 +26,7 @@ class Parcels:
     def store_value(
         self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
     ) -> dict[str, Any]:
-        """Store a value in a file; see `WritesValues`."""
+        """Store a value in a file; see `OwnedRun`."""
         descriptor, path = tempfile.mkstemp(suffix, "value-", self.folder)
         with os.fdopen(descriptor, "w+b") as file:
             write(cast("BinaryIO", file))
@@ -36,7 +36,7 @@ class Parcels:
         return {"name": Path(path).name, "size": size, "sha256": digest}
 
     def open_value(self, number: int, name: str) -> BinaryIO:
-        """Return a file from which a value can be read; see `ReadsValues`."""
+        """Return a file from which a value can be read; see `Journal`."""
         return cast("BinaryIO", open(Path(self.folder, Path(name).name), "rb"))
 
     def remove(self) -> None:

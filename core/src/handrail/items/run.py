@@ -22,7 +22,6 @@ from handrail.items.forward import Forward, MapOptions, checked_options
 from handrail.items.ledger import MemoryLedger
 from handrail.items.results import Items
 from handrail.items.step import StepOfItems
-from handrail.journal.protocol import ReachedByWorkers, SharesLock
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
@@ -215,11 +214,11 @@ class ItemsOfRun:
             ledger = log.item_log(position, n)
             keep = partial(log.logged, position, n, file=None)
             journal, owned = log.place
-            lock = owned.lock_descriptor if isinstance(owned, SharesLock) else None
+            lock = owned.lock_descriptor
             host = StepHost(
                 ledger,
                 stop,
-                journal=journal.url if isinstance(journal, ReachedByWorkers) else None,
+                journal=journal.url,
                 run=owned.number,
                 inherited=() if lock is None else (lock,),
             )

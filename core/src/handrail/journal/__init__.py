@@ -1,6 +1,6 @@
-"""The durable record of runs: the Journal protocol and its rows.
+"""The durable record of runs: the base class of journals, and their rows.
 
-Public names are imported on first use, so that what only encodes values imports no protocol.
+Public names are imported on first use, so that what only encodes values imports no journal.
 """
 
 from __future__ import annotations
@@ -9,29 +9,13 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from handrail.journal.protocol import ChecksRows as ChecksRows
     from handrail.journal.protocol import ChunkFences as ChunkFences
     from handrail.journal.protocol import ChunkHolder as ChunkHolder
     from handrail.journal.protocol import ChunkSession as ChunkSession
-    from handrail.journal.protocol import FindsRuns as FindsRuns
     from handrail.journal.protocol import Holder as Holder
     from handrail.journal.protocol import Journal as Journal
-    from handrail.journal.protocol import KeepsItems as KeepsItems
-    from handrail.journal.protocol import KeepsObservations as KeepsObservations
-    from handrail.journal.protocol import KnowsChanges as KnowsChanges
-    from handrail.journal.protocol import KnowsChildren as KnowsChildren
-    from handrail.journal.protocol import KnowsDurations as KnowsDurations
-    from handrail.journal.protocol import KnowsLanes as KnowsLanes
-    from handrail.journal.protocol import KnowsReliance as KnowsReliance
     from handrail.journal.protocol import OwnedRun as OwnedRun
-    from handrail.journal.protocol import PrunesOneByOne as PrunesOneByOne
-    from handrail.journal.protocol import ReachedByWorkers as ReachedByWorkers
-    from handrail.journal.protocol import ReadsValues as ReadsValues
-    from handrail.journal.protocol import RecordsByHand as RecordsByHand
     from handrail.journal.protocol import RunCheck as RunCheck
-    from handrail.journal.protocol import SharesLock as SharesLock
-    from handrail.journal.protocol import WritesObservations as WritesObservations
-    from handrail.journal.protocol import WritesValues as WritesValues
     from handrail.journal.records import AttemptChange as AttemptChange
     from handrail.journal.records import AttemptRow as AttemptRow
     from handrail.journal.records import Change as Change
@@ -59,7 +43,6 @@ __all__ = [
     "AttemptChange",
     "AttemptRow",
     "Change",
-    "ChecksRows",
     "ChunkChange",
     "ChunkCount",
     "ChunkFences",
@@ -68,39 +51,24 @@ __all__ = [
     "ChunkSession",
     "FieldChange",
     "FieldRow",
-    "FindsRuns",
     "Holder",
     "ItemNoteChange",
     "ItemNoteRow",
     "Journal",
-    "KeepsItems",
-    "KeepsObservations",
-    "KnowsChanges",
-    "KnowsChildren",
-    "KnowsDurations",
-    "KnowsLanes",
-    "KnowsReliance",
     "NewRun",
     "NoteChange",
     "NoteRow",
     "ObservationChange",
     "ObservationRow",
     "OwnedRun",
-    "PrunesOneByOne",
-    "ReachedByWorkers",
-    "ReadsValues",
     "RecordedRun",
-    "RecordsByHand",
     "Reliance",
     "RelianceChange",
     "RunChange",
     "RunCheck",
     "RunPage",
     "RunRow",
-    "SharesLock",
     "SqliteJournal",
-    "WritesObservations",
-    "WritesValues",
 ]
 
 if not TYPE_CHECKING:

@@ -11,7 +11,7 @@ from handrail.journal.codec import mask_json
 from handrail.redact import HIDDEN, json_has_password
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import KeepsItems
+    from handrail.journal.protocol import Journal
     from handrail.journal.records import Change, ChunkRow, ItemNoteRow
 
 
@@ -34,7 +34,7 @@ class ItemLog:
 
     def __init__(
         self,
-        journal: KeepsItems,
+        journal: Journal,
         number: int,
         step: str,
         n: int,

@@ -33,7 +33,7 @@ from handrail.journal.records import ObservationChange
 
 if TYPE_CHECKING:
     from handrail.attachments import Attachable
-    from handrail.journal.protocol import KeepsObservations, WritesObservations
+    from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import ObservationKind, ObservationRow
 
 FIRST_LINES, LAST_LINES = 200, 800
@@ -59,16 +59,12 @@ class ObservationLog:
     Args:
         journal: The journal.
         owned: The run in it.
-        number: The number of the run.
         new: Whether this process has opened it, so that nothing was said before.
     """
 
-    def __init__(
-        self, journal: KeepsObservations, owned: WritesObservations, number: int, *, new: bool
-    ) -> None:
+    def __init__(self, journal: Journal, owned: OwnedRun, *, new: bool) -> None:
         self._journal = journal
         self._owned = owned
-        self._number = number
         self._new = new
         self._process = process()
         self._held: dict[tuple[str, int], _Attempt] = {}
@@ -172,7 +168,7 @@ class ObservationLog:
         if not self._new or (step, n) in self._written:
             # It goes on, or is undone: what is said now follows what was said then.
             with suppress(Exception):
-                rows = self._journal.observations(self._number, lambda _: None, step=step)
+                rows = self._journal.observations(self._owned.number, lambda _: None, step=step)
                 attempt.go_on([row for row in rows if row.n == n])
         self._held[step, n] = attempt
         return attempt

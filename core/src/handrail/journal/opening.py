@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from handrail.errors import JournalUrlError
+from handrail.errors import JournalUrlError, PackError
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
@@ -53,6 +53,7 @@ def open_journal(
     Raises:
         JournalUrlError: The URL is not valid, its scheme is unknown, or it contains a password.
         NotFoundError: The file does not exist, and `create` is false.
+        PackError: The pack's journal is not one, or is for another version of Handrail.
         JournalError: The journal cannot be used.
     """
     if url is None:
@@ -71,7 +72,31 @@ def open_journal(
             f"no installed pack provides journals in '{kind}:'",
             ways_out=(f"use a file: {_FILE}", f"or install a pack that provides '{kind}' journals"),
         )
-    return factory(url)
+    return checked(factory(url), kind)
+
+
+def checked(journal: object, scheme: str) -> Journal:
+    """Return what a pack provides as a journal for a scheme of URLs, if it is one.
+
+    Raises:
+        PackError: It is none, or was written for another version of `Journal`.
+    """
+    from handrail.journal.protocol import VERSION, Journal  # noqa: PLC0415 - not for files
+
+    if not isinstance(journal, Journal):
+        raise PackError(
+            f"the pack for journals in '{scheme}:' returns {type(journal).__name__}, which does "
+            "not derive from handrail.journal.Journal"
+        )
+    version = getattr(journal, "version", None)
+    if version != VERSION:
+        journal.close()
+        raise PackError(
+            f"the pack for journals in '{scheme}:' was written for version {version} of journals, "
+            f"and this Handrail has {VERSION}",
+            ways_out=("install versions of both that fit",),
+        )
+    return journal
 
 
 def refuse_password(url: str) -> None:

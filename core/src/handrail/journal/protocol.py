@@ -1,19 +1,21 @@
-"""The Journal protocol, which packs can implement for further URL schemes."""
+"""Journal: the base class of all journals, which packs can derive from for further URL schemes."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol
 
+from handrail.errors import JournalError, ResultDataError
 from handrail.frozen import frozen
+from handrail.journal.records import ChunkCount, Reliance, RunPage
 
 if TYPE_CHECKING:
     from handrail.errors import JournalDamagedError
     from handrail.executors.protocol import AttemptId, Note
     from handrail.journal.records import (
         Change,
-        ChunkCount,
         ChunkRow,
         ItemNoteRow,
         NewRun,
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
         ObservationRow,
         Outcome,
         RecordedRun,
-        Reliance,
-        RunPage,
         RunRow,
     )
+
+VERSION = 1
+"""The version of `Journal` in this version of Handrail."""
 
 
 @frozen
@@ -54,22 +57,52 @@ class Holder:
         return self.lock is not None
 
 
-class OwnedRun(Protocol):
+@frozen
+class RunCheck:
+    """What a check of all rows of one run has found.
+
+    Attributes:
+        rows: How many rows were read.
+        unchecked: How many of them have no checksum, because an older version wrote them.
+        damage: The damaged rows.
+        unseen: Damaged rows of what steps said, without which the run is whole.
+        sound: The run without them; None if not even its own row was found.
+        complete: Whether all rows were read.
+    """
+
+    rows: int = 0
+    unchecked: int = 0
+    damage: tuple[JournalDamagedError, ...] = ()
+    unseen: tuple[JournalDamagedError, ...] = ()
+    sound: RecordedRun | None = None
+    complete: bool = True
+
+
+class OwnedRun(ABC):
     """A run that this process owns; no other process can write to it.
 
     It can be used from several threads, but not from a forked child process.
     """
 
     @property
+    @abstractmethod
     def number(self) -> int:
         """The number of the run in its journal."""
-        ...
 
     @property
+    @abstractmethod
     def uid(self) -> str:
         """The UUID of the run."""
-        ...
 
+    @property
+    def lock_descriptor(self) -> int | None:
+        """The descriptor of the file or connection whose lock says that the run is owned, if any.
+
+        A process that inherits it keeps others from claiming the run while it lives.
+        """
+        return None
+
+    @abstractmethod
     def write(self, changes: Sequence[Change]) -> None:
         """Commit `changes`, all or none; they are durable when this returns.
 
@@ -77,37 +110,107 @@ class OwnedRun(Protocol):
             LeaseLostError: The run was taken over, or is closed.
             JournalError: The changes could not be written, for example because the disk is full.
         """
-        ...
 
+    def observe(self, changes: Sequence[ObservationChange]) -> None:  # noqa: B027 - a default
+        """Write what steps said in a commit of its own, which is durable once another one is.
+
+        After an error, other writes still succeed if they can. By default, nothing is kept.
+
+        Raises:
+            LeaseLostError: The run was taken over, or is closed.
+            JournalError: They could not be written.
+        """
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call a function once, in another thread, or when the run is given up before.
+
+        A call that waits is replaced. It must not raise. By default, it is called at once.
+        """
+        call()
+
+    def store_value(
+        self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
+    ) -> dict[str, Any]:
+        """Store a value that JSON lacks; it is durable on return, and pruned with the run.
+
+        Args:
+            stem: What its name begins with, any text.
+            suffix: What its name ends with, such as `.parquet`.
+            write: Writes it to a file, which is empty and can be sought.
+
+        Returns:
+            Its `name` in the run, its `size` in bytes, and its `sha256` in hexadecimal digits.
+
+        Raises:
+            ValueTooLargeError: It is larger than the journal takes; the message says how large.
+            ResultDataError: The journal stores no such values, as by default.
+            OSError: There is no room for it.
+            JournalError: It could not be written, for example because the run was taken over.
+            Exception: `write` raised; nothing is left of it.
+        """
+        raise ResultDataError("this kind of journal stores only JSON")
+
+    @abstractmethod
     def release(self) -> None:
         """Give up the run, so that others can claim it. Calling it twice is harmless."""
-        ...
 
 
-class Journal(Protocol):
-    """A durable record of runs."""
+class Journal(ABC):
+    """A durable record of runs.
+
+    A journal keeps all changes that its runs are given: what has a default here serves people, or
+    other machines, and no undo. It keeps everything from `RelianceChange` on that it returns.
+
+    Attributes:
+        version: The version of this class for which a journal was written; this is 1. A journal
+            that was written for another one is refused when it is opened.
+    """
+
+    version: ClassVar[int]
 
     @property
+    @abstractmethod
     def shown(self) -> str:
-        """The location of the journal for display, without secrets.
+        """The location of the journal for display, without secrets."""
 
-        A journal for which this depends on the working folder also has an `address` that does not.
-        """
-        ...
+    @property
+    def address(self) -> str:
+        """The location as it can be understood in any working folder."""
+        return self.shown
 
     @property
     def format(self) -> int:
         """The version of its tables."""
-        ...
+        return 1
 
+    @property
+    def url(self) -> str | None:
+        """The URL with which workers on other machines open it, or None if they cannot."""
+        return None
+
+    # Runs that this process owns
+
+    @abstractmethod
     def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> OwnedRun:
         """Add a run owned by this process, with its first changes, in one commit.
 
         Raises:
             JournalError: The run could not be written, and was not added.
         """
-        ...
 
+    @abstractmethod
+    def open_child(self, number: int, new: NewRun, changes: Sequence[Change] = ()) -> OwnedRun:
+        """Add a child with this number, owned by this process; otherwise like `open_run`.
+
+        The children of a sweep are runs whose numbers are made from its own; see
+        `handrail.journal.numbers`. `runs` does not return them, and pruning a run prunes its
+        children, unless one of them can still be finished or undone: then all stay.
+
+        Raises:
+            JournalError: The run could not be written, or there is one with this number.
+        """
+
+    @abstractmethod
     def claim(self, number: int, *, take_over: bool = False) -> OwnedRun:
         """Make this process the owner of a run; a closed run is reopened.
 
@@ -122,8 +225,37 @@ class Journal(Protocol):
             RunHeldError: The run belongs to another process that is, or may be, alive.
             JournalError: The claim could not be written.
         """
-        ...
 
+    @abstractmethod
+    def holder(self, number: int) -> Holder | None:
+        """Return the process that owns the run, or None if its owner is gone.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+
+    @abstractmethod
+    def prune(
+        self, older_than: timedelta, release: Callable[[int], bool] | None = None
+    ) -> list[int]:
+        """Delete closed runs that ended longer ago than `older_than`; return their numbers.
+
+        Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept,
+        because they can still be finished or undone.
+
+        Args:
+            older_than: The age.
+            release: Called with the number of each run, which nobody can claim meanwhile; the run
+                stays if it returns False. It may read the journal.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the journal and release its runs. Calling it twice is harmless."""
+
+    # The record of runs
+
+    @abstractmethod
     def runs(
         self,
         *,
@@ -142,8 +274,35 @@ class Journal(Protocol):
             project: Only runs of this project.
             plans: Whether to read the plans, which may be long; otherwise they are empty.
         """
-        ...
 
+    @abstractmethod
+    def children(
+        self,
+        parent: int | None = None,
+        *,
+        place: int | None = None,
+        outcome: Outcome | None = None,
+        plans: bool = False,
+    ) -> list[RunRow]:
+        """Return the children of a run, or all children, those with the lowest places first.
+
+        All runs at a place follow each other, the first attempt first. Damaged ones are among them.
+
+        Args:
+            parent: The number of the run; None for all runs.
+            place: Only those at this place of the run.
+            outcome: Only children with this outcome; `interrupted` for those that have not ended.
+            plans: Whether to read the plans; otherwise they are empty.
+        """
+
+    @abstractmethod
+    def count_children(self, parents: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
+        """Return how many places of each sweep have which outcome, by its latest attempt there.
+
+        Those that have not ended are `interrupted`. Sweeps without children are left out.
+        """
+
+    @abstractmethod
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return the complete record of one run.
 
@@ -156,111 +315,8 @@ class Journal(Protocol):
             NotFoundError: There is no such run; the message lists the closest numbers.
             JournalDamagedError: A row of the run is not what was written.
         """
-        ...
 
-    def holder(self, number: int) -> Holder | None:
-        """Return the process that owns the run, or None if its owner is gone."""
-        ...
-
-    def prune(self, older_than: timedelta) -> list[int]:
-        """Delete closed runs that ended longer ago than `older_than`; return their numbers.
-
-        Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept,
-        because they can still be finished or undone.
-        """
-        ...
-
-    def close(self) -> None:
-        """Close the journal and release its runs. Calling it twice is harmless."""
-        ...
-
-
-@runtime_checkable
-class KnowsReliance(Protocol):
-    """What a journal has in addition if it records which runs rely on others.
-
-    Only the runs of such a journal are sent a `RelianceChange`.
-    """
-
-    def reliance(self, numbers: Iterable[int]) -> Mapping[int, Reliance]:
-        """Return the runs on which each of the given runs relies, and those that rely on it.
-
-        Runs for which there are none, and unknown ones, are left out.
-        """
-        ...
-
-
-@runtime_checkable
-class FindsRuns(Protocol):
-    """What a journal has in addition if its runs can be searched, page by page."""
-
-    def find_runs(
-        self,
-        *,
-        text: str | None = None,
-        action: str | None = None,
-        outcome: Outcome | None = None,
-        before: int | None = None,
-        limit: int,
-    ) -> RunPage:
-        """Return some of the runs that fit, the latest first, and how many fit in all.
-
-        Args:
-            text: Only runs with this text in the action, the project, the params or the UUID, in
-                upper or lower case, and the run with this number.
-            action: Only runs of this action: its name, or the part after the last colon.
-            outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
-            before: Only runs with lower numbers; they are counted all the same.
-            limit: The maximum number of runs.
-        """
-        ...
-
-
-@runtime_checkable
-class KnowsChanges(Protocol):
-    """What a journal has in addition if one can look cheaply whether it was written to."""
-
-    def stamp(self) -> str:
-        """Return a text that is another one after each commit, of whichever process.
-
-        It may change without one, too.
-        """
-        ...
-
-
-@runtime_checkable
-class RecordsByHand(Protocol):
-    """What a journal has in addition if it may record what people undid by hand."""
-
-    @property
-    def records_by_hand(self) -> bool:
-        """Whether it does: then `RunChange.by_hand` is written, and `RunRow.by_hand` read."""
-        ...
-
-
-@runtime_checkable
-class KnowsLanes(Protocol):
-    """What a journal has in addition if runs with groups can be recorded in it."""
-
-    @property
-    def knows_lanes(self) -> bool:
-        """Whether it keeps the `step` of a `FieldRow`."""
-        ...
-
-
-@runtime_checkable
-class KeepsItems(Protocol):
-    """What a journal has in addition if the items of steps can be recorded in it.
-
-    Only the runs of such a journal are sent a `ChunkChange` or an `ItemNoteChange`. What is read
-    here is no part of a `RecordedRun`, because it may be long.
-    """
-
-    @property
-    def keeps_items(self) -> bool:
-        """Whether it does."""
-        ...
-
+    @abstractmethod
     def chunks(
         self,
         number: int,
@@ -273,7 +329,8 @@ class KeepsItems(Protocol):
     ) -> Iterator[ChunkRow]:
         """Yield the chunks of an attempt of a step, by their numbers; only a few are held.
 
-        A chunk that changes meanwhile is yielded once, as it was or as it is.
+        A chunk that changes meanwhile is yielded once, as it was or as it is. They are no part of a
+        `RecordedRun`, because there may be many.
 
         Args:
             number: The number of the run.
@@ -286,33 +343,42 @@ class KeepsItems(Protocol):
         Raises:
             JournalDamagedError: A row is not what was written.
         """
-        ...
 
+    @abstractmethod
     def item_notes(self, number: int, step: str, n: int, chunk: int) -> Sequence[ItemNoteRow]:
         """Return what the items of a chunk have recorded, in order.
 
         Raises:
             JournalDamagedError: A row is not what was written.
         """
-        ...
 
     def chunk_counts(self, number: int) -> Sequence[ChunkCount]:
         """Return how many chunks and items of a run are in which state."""
-        ...
+        counts: dict[tuple[Any, ...], list[int]] = {}
+        for attempt in self.read(number, fields=False).attempts:
+            for chunk in self.chunks(number, attempt.step, attempt.n):
+                sums = counts.setdefault((chunk.step, chunk.n, chunk.state), [0, 0, 0, 0])
+                undoable = 0 if chunk.items is None else chunk.size
+                for place, count in enumerate((1, chunk.size, chunk.failed, undoable)):
+                    sums[place] += count
+        return [ChunkCount(*place, *sums) for place, sums in sorted(counts.items())]
 
+    def open_value(self, number: int, name: str) -> BinaryIO:
+        """Return a file from which a stored value of a run can be read; it can be sought.
 
-@runtime_checkable
-class KeepsObservations(Protocol):
-    """What a journal has in addition if it keeps what the steps of its runs say and show.
+        Raises:
+            JournalError: There is no such value, or it cannot be read.
+        """
+        raise JournalError(f"{self.shown} stores no values; run {number} has none named {name}")
 
-    That is for people to look at: a run is resumed and undone without it, also if it is damaged.
-    Its `OwnedRun` is a `WritesObservations` then.
-    """
+    # What only people look at
 
-    @property
-    def keeps_observations(self) -> bool:
-        """Whether it does."""
-        ...
+    def reliance(self, numbers: Iterable[int]) -> Mapping[int, Reliance]:
+        """Return the runs on which each of the given runs relies, and those that rely on it.
+
+        Runs for which there are none, and unknown ones, are left out.
+        """
+        return {}
 
     def observations(
         self,
@@ -336,80 +402,39 @@ class KeepsObservations(Protocol):
             NotFoundError: There is no such run.
             JournalError: It cannot be read.
         """
-        ...
+        return ()
 
-
-@runtime_checkable
-class WritesObservations(Protocol):
-    """What the runs of a journal have in addition if it keeps what their steps say and show."""
-
-    def observe(self, changes: Sequence[ObservationChange]) -> None:
-        """Write in a commit of their own, which is durable once another one of the run is.
-
-        After an error, other writes still succeed if they can.
-
-        Raises:
-            LeaseLostError: The run was taken over, or is closed.
-            JournalError: They could not be written.
-        """
-        ...
-
-    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
-        """Call a function once, in another thread, or when the run is given up before.
-
-        A call that waits is replaced. It must not raise.
-        """
-        ...
-
-
-@runtime_checkable
-class KnowsChildren(Protocol):
-    """What a journal has in addition if sweeps can be recorded in it.
-
-    The children of a sweep are runs whose numbers are made from its own; see
-    `handrail.journal.numbers`. `runs` does not return them, and pruning a run prunes its children,
-    unless one of them can still be finished or undone: then all stay.
-    """
-
-    def open_child(self, number: int, new: NewRun, changes: Sequence[Change] = ()) -> OwnedRun:
-        """Add a child with this number, owned by this process; otherwise like `open_run`.
-
-        Raises:
-            JournalError: The run could not be written, or there is one with this number.
-        """
-        ...
-
-    def children(
+    def find_runs(
         self,
-        parent: int | None = None,
         *,
-        place: int | None = None,
+        text: str | None = None,
+        action: str | None = None,
         outcome: Outcome | None = None,
-        plans: bool = False,
-    ) -> list[RunRow]:
-        """Return the children of a run, or all children, those with the lowest places first.
-
-        All runs at a place follow each other, the first attempt first. Damaged ones are among them.
+        before: int | None = None,
+        limit: int,
+    ) -> RunPage:
+        """Return some of the runs that fit, the latest first, and how many fit in all.
 
         Args:
-            parent: The number of the run; None for all runs.
-            place: Only those at this place of the run.
-            outcome: Only children with this outcome; `interrupted` for those that have not ended.
-            plans: Whether to read the plans; otherwise they are empty.
+            text: Only runs with this text in the action, the project, the params or the UUID, in
+                upper or lower case, and the run with this number.
+            action: Only runs of this action: its name, or the part after the last colon.
+            outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
+            before: Only runs with lower numbers; they are counted all the same.
+            limit: The maximum number of runs.
         """
-        ...
-
-    def count_children(self, parents: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
-        """Return how many places of each sweep have which outcome, by its latest attempt there.
-
-        Those that have not ended are `interrupted`. Sweeps without children are left out.
-        """
-        ...
-
-
-@runtime_checkable
-class KnowsDurations(Protocol):
-    """What a journal has in addition if it can tell how long the steps of a plan took before."""
+        wanted = (text or "").lower()
+        rows = [
+            row
+            for row in self.runs(action=action, outcome=outcome, plans=False)
+            if wanted in f"{row.action}\0{row.project}\0{row.params}\0{row.uid}".lower()
+            or wanted == str(row.number)
+        ]
+        return RunPage(
+            rows=[row for row in rows if before is None or row.number < before][:limit],
+            count=len(rows),
+            actions=sorted({row.action for row in self.runs(plans=False)}),
+        )
 
     def durations(
         self, action: str, project: str, *, plan_begin: str, runs: int
@@ -428,37 +453,18 @@ class KnowsDurations(Protocol):
         Raises:
             JournalError: The journal cannot be read.
         """
-        ...
+        return {}
 
+    def stamp(self) -> str | None:
+        """Return a text that is another one after each commit, of whichever process.
 
-@frozen
-class RunCheck:
-    """What a check of all rows of one run has found.
-
-    Attributes:
-        rows: How many rows were read.
-        unchecked: How many of them have no checksum, because an older version wrote them.
-        damage: The damaged rows.
-        unseen: Damaged rows of what steps said, without which the run is whole.
-        sound: The run without them; None if not even its own row was found.
-        complete: Whether all rows were read.
-    """
-
-    rows: int = 0
-    unchecked: int = 0
-    damage: tuple[JournalDamagedError, ...] = ()
-    unseen: tuple[JournalDamagedError, ...] = ()
-    sound: RecordedRun | None = None
-    complete: bool = True
-
-
-@runtime_checkable
-class ChecksRows(Protocol):
-    """What a journal has in addition if it can check its rows one by one."""
+        It may change without one, too. None if the journal cannot tell cheaply.
+        """
+        return None
 
     def check(self) -> list[str]:
         """Return what is wrong with the database as a whole, one sentence each."""
-        ...
+        return []
 
     def check_run(self, number: int, *, most: int | None = None) -> RunCheck:
         """Read all rows of a run; return which are damaged, and what is sound.
@@ -466,75 +472,34 @@ class ChecksRows(Protocol):
         Args:
             number: The number of the run.
             most: Read no more rows than this, if the run has more.
-        """
-        ...
-
-
-@runtime_checkable
-class PrunesOneByOne(Protocol):
-    """What a journal has in addition if it can leave out single runs while it prunes."""
-
-    def prune_each(self, older_than: timedelta, release: Callable[[int], bool]) -> list[int]:
-        """Delete the runs that `prune` would delete, one by one; return their numbers.
-
-        Args:
-            older_than: The age.
-            release: Called with the number of each run, which nobody can claim meanwhile; the run
-                stays if it returns False. It may read the journal.
-        """
-        ...
-
-
-@runtime_checkable
-class SharesLock(Protocol):
-    """What the runs of a journal have in addition if a lock says that one is owned.
-
-    A process that inherits its descriptor keeps others from claiming the run while it lives.
-    """
-
-    @property
-    def lock_descriptor(self) -> int | None:
-        """The descriptor of the file or connection with the lock, or None if there is none."""
-        ...
-
-
-@runtime_checkable
-class WritesValues(Protocol):
-    """What the runs of a journal have in addition if it stores values that JSON lacks."""
-
-    def store_value(
-        self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
-    ) -> dict[str, Any]:
-        """Store a value of a run; it is durable on return, and pruned with the run.
-
-        Args:
-            stem: What its name begins with, any text.
-            suffix: What its name ends with, such as `.parquet`.
-            write: Writes it to a file, which is empty and can be sought.
-
-        Returns:
-            Its `name` in the run, its `size` in bytes, and its `sha256` in hexadecimal digits.
 
         Raises:
-            ValueTooLargeError: It is larger than the journal takes; the message says how large.
-            OSError: There is no room for it.
-            JournalError: It could not be written, for example because the run was taken over.
-            Exception: `write` raised; nothing is left of it.
+            NotFoundError: There is no such run.
+            JournalDamagedError: A row is damaged, and nothing is known of the others.
         """
-        ...
+        return RunCheck(complete=False) if most is not None else RunCheck(sound=self.read(number))
 
+    # Workers on other machines
 
-@runtime_checkable
-class ReadsValues(Protocol):
-    """What a journal has in addition if it stores values that JSON lacks."""
+    def chunk_session(self, label: str) -> ChunkSession:
+        """Return a connection for a worker; it does not end with the journal.
 
-    def open_value(self, number: int, name: str) -> BinaryIO:
-        """Return a file from which a stored value of a run can be read; it can be sought.
+        Args:
+            label: What the worker is called, of up to 50 ASCII characters.
 
         Raises:
-            JournalError: There is no such value, or it cannot be read.
+            JournalError: The journal cannot be used, or has no `url`.
         """
-        ...
+        raise JournalError(f"workers on other machines cannot write to {self.shown}")
+
+    def chunk_fences(self, number: int) -> ChunkFences:
+        """Return the fences of a run that this process owns.
+
+        Raises:
+            NotFoundError: There is no such run.
+            JournalError: The journal cannot be used, or has no `url`.
+        """
+        raise JournalError(f"workers on other machines cannot write to {self.shown}")
 
 
 class ChunkSession(Protocol):
@@ -643,34 +608,4 @@ class ChunkFences(Protocol):
 
     def close(self) -> None:
         """Disconnect. Calling it twice is harmless."""
-        ...
-
-
-@runtime_checkable
-class ReachedByWorkers(Protocol):
-    """What a journal has in addition if workers on other machines can write to its runs."""
-
-    @property
-    def url(self) -> str:
-        """The URL with which other machines open it."""
-        ...
-
-    def chunk_session(self, label: str) -> ChunkSession:
-        """Return a connection for a worker; it does not end with the journal.
-
-        Args:
-            label: What the worker is called, of up to 50 ASCII characters.
-
-        Raises:
-            JournalError: The journal cannot be used.
-        """
-        ...
-
-    def chunk_fences(self, number: int) -> ChunkFences:
-        """Return the fences of a run that this process owns.
-
-        Raises:
-            NotFoundError: There is no such run.
-            JournalError: The journal cannot be used.
-        """
         ...

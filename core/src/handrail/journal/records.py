@@ -390,8 +390,8 @@ class RelianceChange(NamedTuple):
 class RunChange:
     """Change the run itself; values that are None are kept. An `outcome` closes the run.
 
-    Only a journal that is a `RecordsByHand` is given `by_hand`. With `at_once`, the owner has
-    undone the run from its claim on, so that none of its time was spent going forward.
+    With `at_once`, the owner has undone the run from its claim on, so that none of its time was
+    spent going forward.
     """
 
     direction: Direction | None = None

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from handrail.engine.log import ValuesLeftError
 from handrail.errors import (
@@ -25,12 +25,6 @@ from handrail.errors import (
 from handrail.frozen import NOTHING, record
 from handrail.journal.codec import encode, encode_result, entries_of, is_json, items_of, mask_json
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.protocol import (
-    KeepsItems,
-    KeepsObservations,
-    KnowsReliance,
-    WritesObservations,
-)
 from handrail.journal.records import (
     UNDO_TRACEBACK,
     AttemptChange,
@@ -133,7 +127,6 @@ class JournaledLog:
         self._written = _Written(dict(stored or {}) if latest is None else dict(latest), boundary)
         self._lanes = lanes
         self._lane: int | None = None
-        self._keeps_reliance = False
         self._relied_on: set[str] = set()
         self._began = (-1, 0.0)
         self._pending: list[Change] = []
@@ -149,7 +142,6 @@ class JournaledLog:
             new: Whether this process has opened the run.
         """
         self._writes.owned, self._writes.journal, self._writes.new = owned, journal, new
-        self._keeps_reliance = isinstance(journal, KnowsReliance)
 
     def first(self) -> list[Change]:
         """Return and clear the pending changes, to be written in the commit that opens the run."""
@@ -301,6 +293,7 @@ class JournaledLog:
         from handrail.journal.values import ValueWriter  # noqa: PLC0415 - few results have any
 
         planned, told = self._steps[position], list[tuple[str, str]]()
+        assert self._writes.owned is not None
         writer = ValueWriter(self._serializers, self._writes.owned, self._mask)
         stored: dict[str, str] = {}
         for key, value in items_of(result.data):
@@ -486,11 +479,6 @@ class JournaledLog:
         owned, journal = self._writes.owned, self._writes.journal
         assert owned is not None
         assert journal is not None
-        if not isinstance(journal, KeepsItems) or not journal.keeps_items:
-            raise JournalError(
-                f"{journal.shown} cannot keep the items of steps",
-                ways_out=("use a journal in a file, or another kind that can",),
-            )
         step = self._steps[position].name
         return ItemLog(journal, owned.number, step, attempt, self._writes.write, self._mask)
 
@@ -508,7 +496,7 @@ class JournaledLog:
     def relies_on(self, uids: Iterable[str]) -> None:
         """Write the UUIDs of runs on which this run relies, unless this process has already."""
         new = tuple(uid for uid in dict.fromkeys(uids) if uid not in self._relied_on)
-        if new and self._keeps_reliance:
+        if new:
             self._writes.write([RelianceChange(new)])
             self._relied_on.update(new)
 
@@ -573,16 +561,12 @@ class _Writes:
         return self.said
 
     def _observation_log(self) -> ObservationLog | None:
-        journal: object = self.journal
-        owned: object = self.owned
-        if not isinstance(journal, KeepsObservations) or not journal.keeps_observations:
-            return None
-        if not isinstance(owned, WritesObservations):
+        if self.journal is None or self.owned is None:
             return None
         # The steps of many runs say nothing.
         from handrail.journal.observation_log import ObservationLog  # noqa: PLC0415
 
-        return ObservationLog(journal, owned, cast("OwnedRun", owned).number, new=self.new)
+        return ObservationLog(self.journal, self.owned, new=self.new)
 
     def write(self, changes: Sequence[Change]) -> None:
         """Commit changes; they are durable when this returns."""

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import JournalError, describe
 from handrail.journal.codec import mask_json, type_name
-from handrail.journal.damage import damaged, differs
-from handrail.journal.protocol import ReadsValues, WritesValues
+from handrail.journal.damage import differs
 
 if TYPE_CHECKING:
     from handrail.serializers import Found, Serializer
@@ -21,6 +20,24 @@ _LONGEST = 100  # Characters of the description of a value.
 
 Place = list[str | int]
 """Where a value is within an entry of `data`: keys and indices, outermost first."""
+
+
+class ValueStore(Protocol):
+    """Stores values, as an `OwnedRun` does."""
+
+    def store_value(
+        self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
+    ) -> dict[str, Any]:
+        """Store a value; see `OwnedRun`."""
+        ...
+
+
+class StoredValues(Protocol):
+    """Reads stored values, as a `Journal` does."""
+
+    def open_value(self, number: int, name: str) -> BinaryIO:
+        """Return a file with a value; see `Journal`."""
+        ...
 
 
 class Serializers(Protocol):
@@ -67,12 +84,12 @@ class ValueWriter:
 
     Args:
         serializers: The serializers, or None if there are none.
-        owned: The run; only some journals store values.
+        owned: The run.
         mask: Removes known secrets from a text.
     """
 
     def __init__(
-        self, serializers: Serializers | None, owned: object, mask: Callable[[str], str]
+        self, serializers: Serializers | None, owned: ValueStore, mask: Callable[[str], str]
     ) -> None:
         self._serializers = serializers
         self._owned = owned
@@ -110,8 +127,6 @@ class ValueWriter:
         if found is None:
             hint = self._serializers.hint(kind)
             raise _UnstorableError(value, f"{hint} to store it" if hint else "")
-        if not isinstance(self._owned, WritesValues):
-            raise _UnstorableError(value, "this kind of journal stores only JSON")
         serializer = found.serializer
         try:
             file = self._owned.store_value(
@@ -181,7 +196,7 @@ class ValueReader:
         number: The number of the run.
     """
 
-    def __init__(self, serializers: Serializers, journal: object, number: int) -> None:
+    def __init__(self, serializers: Serializers, journal: StoredValues, number: int) -> None:
         self._serializers = serializers
         self._journal = journal
         self._number = number
@@ -216,7 +231,7 @@ class ValueReader:
                 ) from error
 
 
-def check_stored(journal: object, number: int, stored: Mapping[str, Any]) -> None:
+def check_stored(journal: StoredValues, number: int, stored: Mapping[str, Any]) -> None:
     """Check that a value is as it was stored.
 
     Args:
@@ -232,10 +247,8 @@ def check_stored(journal: object, number: int, stored: Mapping[str, Any]) -> Non
         pass
 
 
-def _opened(journal: object, number: int, stored: Mapping[str, Any]) -> BinaryIO:
+def _opened(journal: StoredValues, number: int, stored: Mapping[str, Any]) -> BinaryIO:
     name = f"the value {stored['name']}"
-    if not isinstance(journal, ReadsValues):
-        raise damaged(number, name, "is missing: this kind of journal stores no values")
     file = journal.open_value(number, stored["name"])
     try:
         if hashlib.file_digest(cast("Any", file), "sha256").hexdigest() != stored["sha256"]:

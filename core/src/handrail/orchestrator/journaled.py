@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 import handrail
 from handrail.engine.forward_journaled import begin
 from handrail.engine.state import Isolation
-from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.protocol import KnowsChildren, KnowsLanes
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator.run_info import address_of, run_info
@@ -127,11 +125,6 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         ContextError: The context has a field that cannot be stored; nothing was opened.
         JournalError: The journal cannot be written; no step has begun.
     """
-    if run.plan.groups and not (isinstance(journal, KnowsLanes) and journal.knows_lanes):
-        raise JournalError(
-            f"{run.plan.action} has groups, which the journal {journal.shown} cannot record",
-            ways_out=("take another journal",),
-        )
     child = about.child
     line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
     mask = about.mask.within(line.context)
@@ -157,7 +150,6 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     if child is None:
         owned = journal.open_run(new, log.first())
     else:
-        assert isinstance(journal, KnowsChildren)
         owned = journal.open_child(child.number, new, log.first())
     log.write_to(owned, journal, new=True)
     run.is_recorded(owned.uid, owned.number, address_of(journal))

@@ -43,5 +43,4 @@ def run_info(
 
 def address_of(journal: Journal) -> str:
     """Return where a journal is, as it can be understood in any working folder."""
-    address: str = getattr(journal, "address", journal.shown)
-    return address
+    return journal.address

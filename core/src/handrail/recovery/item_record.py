@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import frozen
 from handrail.items.results import errors_of
-from handrail.journal.protocol import KeepsItems
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
@@ -85,8 +84,6 @@ class ItemsRecord:
 
 def items_of_steps(journal: Journal, number: int) -> dict[tuple[str, int], ItemsRecord]:
     """Return what is known of the items of a run, by step and attempt."""
-    if not isinstance(journal, KeepsItems) or not journal.keeps_items:
-        return {}
     counts: dict[tuple[str, int], list[ChunkCount]] = {}
     for count in journal.chunk_counts(number):
         counts.setdefault((count.step, count.n), []).append(count)
@@ -102,7 +99,7 @@ def undoable(count: ChunkCount) -> int:
 
 
 def _record(
-    journal: KeepsItems, number: int, step: str, n: int, counts: Sequence[ChunkCount]
+    journal: Journal, number: int, step: str, n: int, counts: Sequence[ChunkCount]
 ) -> ItemsRecord:
     def items(*states: str) -> int:
         return sum(count.items for count in counts if count.state in states)
@@ -125,7 +122,7 @@ def _record(
     )
 
 
-def _failures(journal: KeepsItems, number: int, step: str, n: int) -> Iterator[ItemFailure]:
+def _failures(journal: Journal, number: int, step: str, n: int) -> Iterator[ItemFailure]:
     for row in journal.chunks(number, step, n, contents=False):
         if row.error is not None and row.state in ("failed", "undo_failed"):
             yield ItemFailure(item=row.first, error=row.error)

@@ -10,7 +10,7 @@ from handrail.errors import JournalDamagedError, JournalError, NotFoundError
 from handrail.frozen import frozen, replace
 from handrail.journal.codec import entries_of
 from handrail.journal.damage import decode, is_damaged
-from handrail.journal.protocol import ChecksRows, KnowsChildren, RunCheck
+from handrail.journal.protocol import RunCheck
 from handrail.journal.values import check_stored
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import steps_of
@@ -63,10 +63,8 @@ def check_journal(journal: Journal) -> JournalCheck:
     Raises:
         JournalError: Not even the list of runs can be read.
     """
-    database = journal.check() if isinstance(journal, ChecksRows) else []
-    rows = journal.runs(plans=False)
-    if isinstance(journal, KnowsChildren):
-        rows += journal.children()
+    database = journal.check()
+    rows = [*journal.runs(plans=False), *journal.children()]
     found = [_check_run(journal, row) for row in rows]
     return JournalCheck(
         runs=len(found),
@@ -130,12 +128,7 @@ def check_run(journal: Journal, number: int, *, most: int | None = None) -> RunC
         NotFoundError: There is no such run.
     """
     try:
-        if isinstance(journal, ChecksRows):
-            found = journal.check_run(number, most=most)
-        elif most is None:
-            found = RunCheck(sound=journal.read(number))
-        else:
-            return RunCheck(complete=False)
+        found = journal.check_run(number, most=most)
     except JournalDamagedError as error:
         return RunCheck(damage=(error,))
     if found.sound is None:

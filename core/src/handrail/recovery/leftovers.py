@@ -14,7 +14,6 @@ from handrail.errors import (
     RunClosedError,
 )
 from handrail.journal.codec import now
-from handrail.journal.protocol import RecordsByHand
 from handrail.journal.records import AttemptChange, RunChange
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.recovery.run_record import left_of, recorded_steps, with_steps
@@ -101,10 +100,6 @@ def _check(journal: Journal, row: RunRow, step: str, left: Sequence[str]) -> Non
         raise RollbackRefusedError(
             f"run {number} has nothing left of '{step}'",
             ways_out=(did_you_mean(step, left) or f"left: {', '.join(left) or 'nothing'}",),
-        )
-    if not (isinstance(journal, RecordsByHand) and journal.records_by_hand):
-        raise RollbackRefusedError(
-            f"the journal {journal.shown} cannot record what was undone by hand"
         )
 
 

@@ -13,7 +13,6 @@ from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.damage import MISFIT, damaged
 from handrail.journal.observation_log import log_lines, metric_points
-from handrail.journal.protocol import KeepsObservations
 
 if TYPE_CHECKING:
     from handrail.attachments import Attachable
@@ -247,13 +246,10 @@ class Observations:
     def _rows(
         self, step: str | None = None, kind: ObservationKind | None = None, *, values: bool = True
     ) -> Sequence[ObservationRow]:
-        journal: object = self._journal
-        if not isinstance(journal, KeepsObservations) or not journal.keeps_observations:
-            return ()
-        if step is not None and step not in self._of_step:
+        if self._journal is None or (step is not None and step not in self._of_step):
             return ()
         try:
-            return journal.observations(
+            return self._journal.observations(
                 self._number, self._note, step=step, kind=kind, values=values
             )
         except JournalError as error:  # A page of the file is damaged, for one.

@@ -14,7 +14,6 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import RefusedError, describe
 from handrail.frozen import frozen, replace
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.protocol import KeepsItems
 from handrail.journal.values import ValueReader
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.item_record import undoable
@@ -162,10 +161,9 @@ def _restored(
 def items_to_undo(journal: Journal, number: int) -> dict[tuple[str, int], int]:
     """Return how many items of each attempt of a step are to be undone."""
     found: dict[tuple[str, int], int] = {}
-    if isinstance(journal, KeepsItems) and journal.keeps_items:
-        for count in journal.chunk_counts(number):
-            if many := undoable(count):
-                found[count.step, count.n] = found.get((count.step, count.n), 0) + many
+    for count in journal.chunk_counts(number):
+        if many := undoable(count):
+            found[count.step, count.n] = found.get((count.step, count.n), 0) + many
     return found
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.chain import uid_of
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import HandrailError, JournalError, PackError, describe
+from handrail.errors import HandrailError, PackError, describe
 from handrail.frozen import frozen
-from handrail.journal.protocol import PrunesOneByOne
 from handrail.recovery.recorded_plan import actions_of, origins_of
 from handrail.recovery.run_record import rollback_data_of
 
@@ -50,7 +49,7 @@ def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) 
             those that take part in pruning.
 
     Raises:
-        JournalError: The journal cannot be written, or cannot leave out single runs.
+        JournalError: The journal cannot be written.
     """
     releases = [
         _Release(record, entry)
@@ -60,12 +59,6 @@ def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) 
     ]
     if not releases:
         return Pruning(deleted=journal.prune(older_than))
-    if not isinstance(journal, PrunesOneByOne):
-        owners = ", ".join(dict.fromkeys(str(each.record.origin) for each in releases))
-        raise JournalError(
-            f"the journal {journal.shown} cannot ask packs before it deletes a run: {owners}",
-            ways_out=("upgrade the pack that provides the journal",),
-        )
     stays: dict[int, HandrailError] = {}
     notes: dict[int, list[str]] = {}
 
@@ -80,7 +73,7 @@ def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) 
             notes[number] = told
         return True
 
-    return Pruning(deleted=journal.prune_each(older_than, release), stays=stays, notes=notes)
+    return Pruning(deleted=journal.prune(older_than, release), stays=stays, notes=notes)
 
 
 class _Release:

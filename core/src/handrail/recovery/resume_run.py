@@ -31,7 +31,6 @@ from handrail.frozen import record
 from handrail.journal.codec import may_lack_json
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.damage import decode
-from handrail.journal.protocol import KeepsItems
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog, KeptFields, own_fields
 from handrail.journal.values import ValueReader
@@ -193,11 +192,9 @@ class ClaimedRun:
 def mapped_of(journal: Journal, number: int, plan: Plan) -> dict[int, set[int]]:
     """Return the attempts of steps of a run that have items, by position."""
     found: dict[int, set[int]] = {}
-    if isinstance(journal, KeepsItems) and journal.keeps_items:
-        places = {planned.name: position for position, planned in enumerate(plan.steps)}
-        for each in journal.chunk_counts(number):
-            if each.step in places:
-                found.setdefault(places[each.step], set()).add(each.n)
+    for each in journal.chunk_counts(number):
+        if each.step in plan.positions:
+            found.setdefault(plan.positions[each.step], set()).add(each.n)
     return found
 
 
@@ -209,7 +206,7 @@ def first_with_failures(journal: Journal, number: int, plan: Plan, place: Replay
         RollbackRefusedError: The run cannot go back to it.
     """
     found: set[int] = set()
-    for each in journal.chunk_counts(number) if isinstance(journal, KeepsItems) else ():
+    for each in journal.chunk_counts(number):
         position = plan.positions.get(each.step)
         if position is not None and each.failed and place.attempts.get(position) == each.n:
             found.add(position)

@@ -16,7 +16,6 @@ from handrail.errors import (
 from handrail.frozen import frozen, replace
 from handrail.journal.codec import now
 from handrail.journal.damage import decode, is_damaged
-from handrail.journal.protocol import KnowsReliance
 from handrail.journal.records import Reliance
 from handrail.recovery.by_hand import ByHand, by_hand_of
 
@@ -168,8 +167,6 @@ def is_sweep(row: RunRow) -> bool:
 
 def with_reliance(journal: Journal, statuses: Sequence[RunStatus]) -> list[RunStatus]:
     """Return the statuses with the reliance of their runs, as far as the journal knows it."""
-    if not isinstance(journal, KnowsReliance):
-        return list(statuses)
     known: Mapping[int, Reliance] = {}
     with suppress(JournalDamagedError):  # What cannot be read of it hides nothing else.
         known = journal.reliance(status.row.number for status in statuses)

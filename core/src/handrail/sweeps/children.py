@@ -25,7 +25,6 @@ from handrail.executors.opening import default_url, kind_of
 from handrail.frozen import record, replace
 from handrail.journal.numbers import TRIES, ChildNumber, child_number
 from handrail.journal.opening import open_journal
-from handrail.journal.protocol import KnowsChildren
 from handrail.lock.model import LockUse
 from handrail.orchestrator.journaled import ChildOf
 from handrail.packs.installed import installed_packs
@@ -258,14 +257,13 @@ class Children:
 
 def latest_child(journal: Journal, sweep: int, place: int) -> RunRow | None:
     """Return the latest run at a place of a sweep, or None."""
-    rows = journal.children(sweep, place=place) if isinstance(journal, KnowsChildren) else []
+    rows = journal.children(sweep, place=place)
     return rows[-1] if rows else None
 
 
 def latest_children(journal: Journal, sweep: int) -> dict[int, RunRow]:
     """Return the latest run at each place of a sweep at which there was one."""
-    rows = journal.children(sweep) if isinstance(journal, KnowsChildren) else []
-    return {ChildNumber(row.number).place: row for row in rows}
+    return {ChildNumber(row.number).place: row for row in journal.children(sweep)}
 
 
 class _Metrics:

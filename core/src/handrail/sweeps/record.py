@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.frozen import frozen
 from handrail.journal.damage import decoding
 from handrail.journal.numbers import child_number
-from handrail.journal.protocol import KeepsItems
 from handrail.recovery.status import RunStatus, status_of
 from handrail.sweeps.action import STEP, Sweep, sweep_of
 from handrail.sweeps.children import latest_children
@@ -97,7 +96,7 @@ def sweep_record(journal: Journal, recorded: RecordedRun) -> SweepRecord | None:
 def _told(journal: Journal, recorded: RecordedRun) -> list[tuple[int, tuple[Any, str | None]]]:
     """Return the metrics and the error of each place of which the sweep has heard."""
     attempts = [row.n for row in recorded.attempts if row.step == STEP]
-    if not (attempts and isinstance(journal, KeepsItems) and journal.keeps_items):
+    if not attempts:
         return []
     number = recorded.row.number
     found: list[tuple[int, tuple[Any, str | None]]] = []

@@ -19,7 +19,6 @@ from handrail.cli import (
     session_of,
     takes_json,
 )
-from handrail.journal import KnowsChildren
 from handrail_otel.settings import OtelSettings, exports_anything
 
 if TYPE_CHECKING:
@@ -89,10 +88,8 @@ def export(
 def _chosen(journal: Journal, *, everything: bool) -> Iterator[int]:
     """Yield the numbers of all runs, or of those whose process is gone, the first one first."""
     outcome: Literal["interrupted"] | None = None if everything else "interrupted"
-    rows = [*reversed(journal.runs(outcome=outcome, plans=False))]
-    if isinstance(journal, KnowsChildren):
-        rows += journal.children(outcome=outcome)
-    for row in rows:
+    rows = reversed(journal.runs(outcome=outcome, plans=False))
+    for row in (*rows, *journal.children(outcome=outcome)):
         gone = row.outcome is None and row.damage is None and journal.holder(row.number) is None
         if row.damage is None and (everything or gone):
             yield row.number

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import record, replace
-from handrail.journal import KeepsItems, KnowsChildren, SqliteJournal
+from handrail.journal import SqliteJournal
 from handrail.records import record_of
 from handrail_otel.ids import remote_of, root_id, trace_of
 from handrail_otel.sent import sent_of
@@ -85,7 +85,7 @@ class Exporter:
 
     def children(self, journal: Journal, number: int) -> Iterable[RunRow]:
         """Return the runs of a sweep, if it is one; those that can be read."""
-        if number < 0 or not isinstance(journal, KnowsChildren):
+        if number < 0:
             return []
         return [row for row in journal.children(number) if row.damage is None]
 
@@ -142,9 +142,6 @@ class Exporter:
             whole = record_of(journal, row.number)
             left = whole.status.left
             ended = ended or max(whole.heard, row.claimed)
-        counts: dict[tuple[str, int], Counted] = {}
-        if isinstance(journal, KeepsItems) and journal.keeps_items:
-            counts = _counts(journal, row.number)
         sweep, trace = self._sweep_of(journal, row.number)
         return TracedRun(
             recorded=recorded,
@@ -152,14 +149,13 @@ class Exporter:
             ended=ended,
             outcome=row.outcome or (DEAD if dead else None),
             left=left,
-            counts=counts,
+            counts=_counts(journal, row.number),
             chunks=lambda step, n: self._chunks(journal, row.number, step, n),
             sweep=sweep,
             sweep_trace=trace,
         )
 
     def _chunks(self, journal: Journal, number: int, step: str, n: int) -> Iterable[ChunkRow]:
-        assert isinstance(journal, KeepsItems)
         found = journal.chunks(number, step, n, contents=False)
         return islice(found, self._settings.chunks)
 
@@ -289,7 +285,7 @@ def parent_of(number: int) -> int | None:
     return int(str(number).partition(".")[0]) if number < 0 else None
 
 
-def _counts(journal: KeepsItems, number: int) -> dict[tuple[str, int], Counted]:
+def _counts(journal: Journal, number: int) -> dict[tuple[str, int], Counted]:
     done: dict[tuple[str, int], int] = {}
     failed: dict[tuple[str, int], int] = {}
     for each in journal.chunk_counts(number):

@@ -185,7 +185,7 @@ def sent_of(journal: Journal, uid: str) -> Sent:
         journal: Its journal.
         uid: Its UUID.
     """
-    return Sent(folder_of(getattr(journal, "address", journal.shown)) / uid)
+    return Sent(folder_of(journal.address) / uid)
 
 
 def folder_of(address: str) -> Path:

@@ -55,6 +55,8 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         JournalError: The database cannot be used.
     """
 
+    version = 1
+
     def __init__(self, url: str, *, lease: float = SECONDS) -> None:
         refuse_password(url)
         super().__init__(SQL)
@@ -251,23 +253,15 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         """
         return patiently(lambda: holder_of(self._reader_session(), self._locks, number))
 
-    def prune(self, older_than: timedelta) -> list[int]:
-        """Delete closed runs that ended longer ago than `older_than`; return their numbers.
-
-        Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept.
-        """
-        session, found = self._prunable(older_than)
-        return [number for number in found if self._prune_one(session, number, older_than)]
-
-    def prune_each(self, older_than: timedelta, release: Callable[[int], bool]) -> list[int]:
-        """Delete the runs that `prune` would delete, one by one; return their numbers.
-
-        Args:
-            older_than: The age.
-            release: Called with the number of each run, which nobody can claim meanwhile; the run
-                stays if it returns False.
-        """
-        _, found = self._prunable(older_than)
+    def prune(
+        self, older_than: timedelta, release: Callable[[int], bool] | None = None
+    ) -> list[int]:
+        """Delete closed runs that ended longer ago than `older_than`; see `Journal`."""
+        with self._reader_session().using() as connection:
+            found = with_children(
+                connection.execute(SQL.prunable, (older_than,)),
+                connection.execute(SQL.numbers_of_children),
+            )
         session = Session(self._url)  # The other one is for `release` to read with.
         try:
             return [
@@ -282,21 +276,12 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         super().close()
         self._session.close()
 
-    def _prunable(self, older_than: timedelta) -> tuple[Session, list[int]]:
-        session = self._reader_session()
-        with session.using() as connection:
-            found = with_children(
-                connection.execute(SQL.prunable, (older_than,)),
-                connection.execute(SQL.numbers_of_children),
-            )
-        return session, found
-
     def _prune_one(
         self,
         session: Session,
         number: int,
         older_than: timedelta,
-        release: Callable[[int], bool] | None = None,
+        release: Callable[[int], bool] | None,
     ) -> bool:
         with session.transaction() as connection:
             free = connection.execute(LOCK_FOR_NOW, (self._locks, lock_number(number))).fetchone()

@@ -72,13 +72,13 @@ class PostgresOwnedRun(SqlOwnedRun):
 
     @property
     def lock_descriptor(self) -> int | None:
-        """The descriptor of the connection that has the lock; see `SharesLock`."""
+        """The descriptor of the connection that has the lock; see `OwnedRun`."""
         return self._session.descriptor
 
     def store_value(
         self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
     ) -> dict[str, Any]:
-        """Store a value of the run in a table; see `WritesValues`.
+        """Store a value of the run in a table; see `OwnedRun`.
 
         Raises:
             ValueTooLargeError: It is larger than 64 MB.
@@ -93,7 +93,7 @@ class PostgresOwnedRun(SqlOwnedRun):
         return self._durably(store)
 
     def observe(self, changes: Sequence[ObservationChange]) -> None:
-        """Write what steps said in a commit of their own; see `WritesObservations`.
+        """Write what steps said in a commit of their own; see `OwnedRun`.
 
         Raises:
             LeaseLostError: The run was taken over, or is closed.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from handrail.errors import ExecutorError, ExecutorLostError, JournalError
 from handrail.executors import Cancelled, Failed, Full, Guarantees, Lost
@@ -31,7 +31,7 @@ from handrail_ray.worker import Job, JobRef, kill, open_journal, probe, work_on
 
 if TYPE_CHECKING:
     from handrail.executors import AttemptId, ChunkCall, CodeRef, Death, Host, Outcome
-    from handrail.journal import ChunkFences, ChunkHolder, Journal, ReachedByWorkers
+    from handrail.journal import ChunkFences, ChunkHolder, Journal
     from handrail_ray.worker import Reply
 
 BEAT = 2.0
@@ -127,7 +127,7 @@ class RayExecutor:
         assert url is not None
         assert run is not None, "the run has begun"
         self._journal = open_journal(url)
-        self._fences: ChunkFences = cast("ReachedByWorkers", self._journal).chunk_fences(run)
+        self._fences: ChunkFences = self._journal.chunk_fences(run)
         shipped, contents = ship(code)
         self._slots = connect(self._slots)
         self._node = watch_node()

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 from handrail.errors import ExecutorError, JournalError, LeaseLostError, describe
 from handrail.executors import Failed, Lost, Outcome, masked, prepare, work
 from handrail.frozen import frozen
-from handrail.journal import Journal, ReachedByWorkers
 from handrail_ray.cluster import ray_module
 from handrail_ray.shipped import Shipped, unpack
 from handrail_ray.versions import differences, versions
 
 if TYPE_CHECKING:
     from handrail.executors import ChunkCall, CodeRef, Note
-    from handrail.journal import ChunkSession
+    from handrail.journal import ChunkSession, Journal
 
 _PRINTED = 64_000  # Characters of what a chunk prints that are kept, the first ones.
 
@@ -87,7 +86,7 @@ def open_journal(url: str) -> Journal:
     scheme = url.partition(":")[0]
     for entry in entry_points(group="handrail.journals", name=scheme):
         journal = cast("Journal", entry.load()(url))
-        if isinstance(journal, ReachedByWorkers):
+        if journal.url is not None:
             return journal
         journal.close()
         break
@@ -194,7 +193,7 @@ def _connected(job: Job) -> ChunkSession:
         journal = open_journal(job.journal)
         try:
             label = f"{os.getpid()} {ray.get_runtime_context().get_node_id()[:40]}"
-            _sessions[job.journal] = cast("ReachedByWorkers", journal).chunk_session(label)
+            _sessions[job.journal] = journal.chunk_session(label)
         finally:
             journal.close()
     return _sessions[job.journal]

@@ -8,8 +8,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from handrail.journal import KnowsChanges
-
 if TYPE_CHECKING:
     from handrail.journal import Journal
 
@@ -51,7 +49,7 @@ class SharedJournal:
             JournalError: It cannot be used.
         """
         with self.reading() as journal:
-            return journal.stamp() if isinstance(journal, KnowsChanges) else None
+            return journal.stamp()
 
     def close(self) -> None:
         """Close the journal. Calling it twice is harmless."""

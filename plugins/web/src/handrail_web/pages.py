@@ -24,7 +24,7 @@ from handrail.html import (
     runs_sections,
     sweep_sections,
 )
-from handrail.journal import FindsRuns, RunPage
+from handrail.journal import RunPage
 from handrail_web.icons import icon_of
 
 if TYPE_CHECKING:
@@ -316,16 +316,13 @@ class Search:
     def run(self, journal: Journal) -> RunPage:
         """Return the page of runs."""
         outcome = cast("Outcome", self.outcome) if self.outcome else None
-        if isinstance(journal, FindsRuns):
-            return journal.find_runs(
-                text=self.text or None,
-                action=self.action or None,
-                outcome=outcome,
-                before=self.before,
-                limit=ROWS,
-            )
-        rows = journal.runs(limit=ROWS, action=self.action or None, outcome=outcome, plans=False)
-        return RunPage(rows=rows, count=len(rows), actions=[])
+        return journal.find_runs(
+            text=self.text or None,
+            action=self.action or None,
+            outcome=outcome,
+            before=self.before,
+            limit=ROWS,
+        )
 
     def form(self, root: str, page: RunPage) -> Markup:
         """Return the form with which one searches."""

@@ -28,7 +28,6 @@ from handrail.cli.view.run_text import (
 )
 from handrail.cli.view.table import Cell, Row, counts, names, reasons
 from handrail.errors import ExitCode, NotFoundError
-from handrail.journal.protocol import KnowsChildren
 from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import is_sweep, status_of, with_reliance
 
@@ -168,8 +167,6 @@ def _children(
     journal: Journal, sweep: int, outcome: str | None, most: int | None
 ) -> list[RunStatus]:
     """Return the status of the runs of a sweep, in the order of its grid."""
-    if not isinstance(journal, KnowsChildren):
-        return []
     statuses = (status_of(journal, row) for row in journal.children(sweep))
     chosen = (each for each in statuses if outcome in (None, each.row.outcome, each.state))
     return list(islice(chosen, most))
@@ -200,9 +197,7 @@ def _whole(
 def _counts(journal: Journal, statuses: Sequence[RunStatus]) -> Mapping[int, Mapping[str, int]]:
     """Return how many runs of each sweep have which outcome."""
     sweeps = [each.row.number for each in statuses if is_sweep(each.row)]
-    if not (sweeps and isinstance(journal, KnowsChildren)):
-        return {}
-    return journal.count_children(sweeps)
+    return journal.count_children(sweeps) if sweeps else {}
 
 
 def _checked(journal: Journal, statuses: list[RunStatus]) -> list[RunStatus]:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalError
-from handrail.journal.protocol import KnowsDurations
 from handrail.plan.fingerprint import compact
 
 if TYPE_CHECKING:
@@ -65,8 +64,6 @@ def expected_of(plan: Plan, journal: Journal, action: str, project: str) -> Expe
         action: The name under which its runs are recorded.
         project: The project of which they are.
     """
-    if not isinstance(journal, KnowsDurations):
-        return None
     runs = min(_RUNS, max(1, _ROWS // max(1, len(plan.steps))))
     begin = compact({"action": plan.action, "fingerprint": plan.fingerprint})[:-1]
     try:

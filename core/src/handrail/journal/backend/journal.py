@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -33,7 +33,7 @@ from handrail.journal.backend.rows import (
 )
 from handrail.journal.backend.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE
 from handrail.journal.numbers import children_of
-from handrail.journal.protocol import RunCheck
+from handrail.journal.protocol import Journal, RunCheck
 from handrail.journal.records import ChunkCount, RecordedRun, RunPage
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _bounds(parent: int | None, place: int | None = None) -> dict[str, int]:
     return {"least": least, "greatest": greatest}
 
 
-class SqlJournal(ABC, Generic[Run]):
+class SqlJournal(Journal, Generic[Run]):
     """Reads a journal with SQL, and releases the runs of this process when it is closed.
 
     Args:
@@ -72,11 +72,6 @@ class SqlJournal(ABC, Generic[Run]):
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
         self._owned: weakref.WeakSet[Run] = weakref.WeakSet()
-
-    @property
-    def records_by_hand(self) -> bool:
-        """Whether the journal may record what people undid by hand."""
-        return self._statements.by_hand
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Connection]:
@@ -243,16 +238,6 @@ class SqlJournal(ABC, Generic[Run]):
         check_counts(row, len(found.attempts), len(found.notes), read)
         return found
 
-    @property
-    def knows_lanes(self) -> bool:
-        """Whether runs with groups can be recorded."""
-        return self._statements.knows_lanes
-
-    @property
-    def keeps_items(self) -> bool:
-        """Whether the items of steps can be recorded."""
-        return self._statements.keeps_items
-
     def chunks(
         self,
         number: int,
@@ -277,8 +262,6 @@ class SqlJournal(ABC, Generic[Run]):
             JournalDamagedError: A row is not what was written.
         """
         of = self._statements
-        if not of.keeps_items:
-            return
         if back:
             statement = of.chunks_back if contents else of.chunk_bounds_back
         else:
@@ -303,8 +286,6 @@ class SqlJournal(ABC, Generic[Run]):
         Raises:
             JournalDamagedError: A row is not what was written.
         """
-        if not self._statements.keeps_items:
-            return ()
         values = {"run": number, "step": to_stored(step), "n": n, "number": chunk}
         with self._reading() as connection:
             uid = self._uid(connection, number)
@@ -313,16 +294,9 @@ class SqlJournal(ABC, Generic[Run]):
 
     def chunk_counts(self, number: int) -> Sequence[ChunkCount]:
         """Return how many chunks and items of a run are in which state."""
-        if not self._statements.keeps_items:
-            return ()
         with self._reading() as connection:
             found = connection.execute(self._statements.chunk_counts, {"run": number})
             return [ChunkCount(from_stored(step), *rest) for step, *rest in found]
-
-    @property
-    def keeps_observations(self) -> bool:
-        """Whether what steps say and show is kept."""
-        return self._statements.keeps_observations
 
     def observations(
         self,
@@ -346,8 +320,6 @@ class SqlJournal(ABC, Generic[Run]):
             NotFoundError: There is no such run.
         """
         of = self._statements
-        if not of.keeps_observations:
-            return ()
         given: dict[str, object] = {"run": number, "kind": kind}
         if step is None:
             statement = of.observations if values else of.observed
@@ -364,10 +336,6 @@ class SqlJournal(ABC, Generic[Run]):
             raise unknown_run(connection, self._statements, number)
         return str(found[0])
 
-    def check(self) -> list[str]:
-        """Return what is wrong with the database as a whole, one sentence each."""
-        return []
-
     def check_run(self, number: int, *, most: int | None = None) -> RunCheck:
         """Read all rows of a run; return which are damaged, and what is sound.
 
@@ -379,7 +347,7 @@ class SqlJournal(ABC, Generic[Run]):
             NotFoundError: There is no such run.
         """
         found = self._check_rows(number, most)
-        if most is not None or found.sound is None or not self.keeps_observations:
+        if most is not None or found.sound is None:
             return found
         rows, unseen = self._check_observations(number)
         return replace(found, rows=found.rows + rows, unseen=unseen)
@@ -417,7 +385,7 @@ class SqlJournal(ABC, Generic[Run]):
                     counts.append(len(found))
                     return convert(number, uid, found, damage.append)
 
-                def check_items() -> None:
+                def check_items() -> None:  # They are not held: there may be many.
                     nonlocal complete, rows
                     converters: tuple[tuple[str, Convert], ...] = (
                         (statements.all_chunks, chunk_rows),
@@ -437,9 +405,7 @@ class SqlJournal(ABC, Generic[Run]):
                 sound = replace(sound, attempts=of(statements.attempts, attempt_rows))
                 sound = replace(sound, notes=of(statements.notes, note_rows))
                 sound = replace(sound, fields=of(statements.fields, field_rows))
-                if statements.keeps_items:
-                    # Not held: there may be many.
-                    check_items()
+                check_items()
                 if complete:
                     check_counts(row, *counts)
         except JournalDamagedError as error:  # The rest cannot be read at all.
@@ -482,8 +448,6 @@ class SqlJournal(ABC, Generic[Run]):
         """
         wanted, statements = list(dict.fromkeys(numbers)), self._statements
         found: dict[int, Reliance] = {}
-        if not (wanted and statements.reliance):
-            return found
         with self._reading() as connection:
             for first in range(0, len(wanted), RUNS_AT_ONCE):
                 part = wanted[first : first + RUNS_AT_ONCE]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,9 +14,10 @@ from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.backend.fork_guard import process
 from handrail.journal.backend.lease import Renewal
+from handrail.journal.protocol import OwnedRun
 
 if TYPE_CHECKING:
-    from handrail.journal.records import Change, ObservationChange
+    from handrail.journal.records import Change
 
 Commit = Callable[[list[Sequence["Change"]]], None]
 
@@ -115,7 +116,7 @@ class Claimed:
     fence: int
 
 
-class SqlOwnedRun(ABC):
+class SqlOwnedRun(OwnedRun):
     """A claimed run, with group commit and renewal of its lease.
 
     After a failed write, every later write fails. A subclass sets its own attributes before it
@@ -158,17 +159,8 @@ class SqlOwnedRun(ABC):
         """
         self._writer.write(changes)
 
-    def observe(self, changes: Sequence[ObservationChange]) -> None:
-        """Write what steps said in a commit of their own; see `WritesObservations`.
-
-        Raises:
-            LeaseLostError: The run was taken over, or is closed.
-            JournalError: It could not be written, for example by a forked child.
-        """
-        raise JournalError(f"run {self.number} is in a journal that keeps no observations")
-
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
-        """Call a function once, in the thread that renews the lease; see `WritesObservations`."""
+        """Call a function once, in the thread that renews the lease; see `OwnedRun`."""
         self._renewal.call_later(seconds, call)
 
     def release(self) -> None:

@@ -84,6 +84,8 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         JournalError: The file is not a journal, or cannot be used.
     """
 
+    version = 1
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -270,26 +272,11 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         """
         return holder_of(self._database, self._locks, number)
 
-    def prune(self, older_than: timedelta) -> list[int]:
-        """Delete closed runs that ended longer ago than `older_than`; return their numbers.
-
-        Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept.
-        """
+    def prune(
+        self, older_than: timedelta, release: Callable[[int], bool] | None = None
+    ) -> list[int]:
+        """Delete closed runs that ended longer ago than `older_than`; see `Journal`."""
         before = datetime.now(UTC) - older_than
-        return self._prune(before)
-
-    def prune_each(self, older_than: timedelta, release: Callable[[int], bool]) -> list[int]:
-        """Delete the runs that `prune` would delete, one by one; return their numbers.
-
-        Args:
-            older_than: The age.
-            release: Called with the number of each run, which nobody can claim meanwhile; the run
-                stays if it returns False.
-        """
-        before = datetime.now(UTC) - older_than
-        return self._prune(before, release)
-
-    def _prune(self, before: datetime, release: Callable[[int], bool] | None = None) -> list[int]:
         with convert_os_errors(self._path):
             deleted = prune(self._database, self._locks, before, release)
             # Also those of runs whose deletion was interrupted here. A run is there before its

@@ -59,13 +59,13 @@ class SqliteOwnedRun(SqlOwnedRun):
 
     @property
     def lock_descriptor(self) -> int | None:
-        """The file descriptor of its lock, or None; see `SharesLock`."""
+        """The file descriptor of its lock, or None; see `OwnedRun`."""
         return None if self._lock is None else self._lock.descriptor
 
     def store_value(
         self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
     ) -> dict[str, Any]:
-        """Store a value of the run in a file; see `WritesValues`.
+        """Store a value of the run in a file; see `OwnedRun`.
 
         No check of the fence is needed: a file counts only once a result that names it is written.
 
@@ -75,7 +75,7 @@ class SqliteOwnedRun(SqlOwnedRun):
         return self._values.store(self.number, stem, suffix, write)
 
     def observe(self, changes: Sequence[ObservationChange]) -> None:
-        """Write what steps said in a commit of their own; see `WritesObservations`.
+        """Write what steps said in a commit of their own; see `OwnedRun`.
 
         Raises:
             LeaseLostError: The run was taken over, or is closed.

@@ -42,7 +42,7 @@ class ValueFiles:
     def store(
         self, run: int, stem: str, suffix: str, write: Callable[[BinaryIO], None]
     ) -> dict[str, Any]:
-        """Write a file of a run; see `WritesValues.store_value`.
+        """Write a file of a run; see `OwnedRun`.
 
         Raises:
             OSError: It cannot be written.

@@ -435,14 +435,6 @@ def fuzz(session: nox.Session) -> None:
     run_tests(session, "tests/fuzz", HANDRAIL_FUZZ=os.environ.get("HANDRAIL_FUZZ", "10000"))
 
 
-@nox.session(python=NEWEST)
-def sdk(session: nox.Session) -> None:
-    """Run the tests of the Synapse SDK with handrail-synapse; `-- --write` writes their page."""
-    install(session, *needed(Path("plugins/synapse"), tests=True))
-    session.install("pip", "pillow", "pytest-asyncio", "requests")
-    session.run("python", "plugins/synapse/tests/sdk_suite.py", *session.posargs)
-
-
 @nox.session(venv_backend="none")
 def bench(session: nox.Session) -> None:
     """Measure ours beside the peers and the floors; `nox -s bench -- --help` has the options."""

@@ -44,8 +44,6 @@ class RecordingClient:
         self.failing: dict[str, Exception] = {}
         self.specs: list[dict[str, Any]] = [dict(each) for each in SPECS]
         self.storage = {"provider": "local", "configuration": {"location": str(folder)}}
-        self.tasks: list[dict[str, Any]] = []
-        self.events: list[dict[str, Any]] = []
 
     def asked(self, name: str) -> int:
         """How often a method was called."""
@@ -87,43 +85,6 @@ class RecordingClient:
         made = [{**unit, "id": len(self.units) + at} for at, unit in enumerate(batch, 1)]
         self.units += made
         return made
-
-    def list_tasks(self, *, params: dict[str, Any], list_all: bool = False, **options: Any) -> Any:
-        self._called("list_tasks", params, list_all)
-        if not list_all:
-            return {"count": len(self.tasks), "results": self.tasks[:1]}
-        return iter(self.tasks), 0  # Of pages that a cursor leads to, there is no number.
-
-    def list_ground_truth_events(
-        self, *, params: dict[str, Any], list_all: bool = False, **options: Any
-    ) -> Any:
-        self._called("list_ground_truth_events", params, list_all)
-        if not list_all:
-            return {"count": len(self.events)}
-        chosen = [e for e in self.events if params.get("category") in (None, e["category"])]
-        return iter(chosen), len(chosen)
-
-    def create_model(self, about: dict[str, Any], *, file: Any) -> dict[str, Any]:
-        self._called("create_model", about, file)
-        if Path(file).is_file():
-            self.files[about["name"].rpartition("_")[0]] = Path(file).read_bytes()
-        return {"id": 5, **about}
-
-    def get_model(self, number: int) -> dict[str, Any]:
-        self._called("get_model", number)
-        return {"id": number, "name": "m", "category": None, "file": str(self.folder / "m.zip")}
-
-    def verify_data_files_checksums(self, checksums: list[str]) -> dict[str, Any]:
-        self._called("verify_data_files_checksums", checksums)
-        return {"existing_checksums": [each for each in checksums if each in self.files]}
-
-    def create_logs(self, data: list[dict[str, Any]]) -> dict[str, Any]:
-        self._called("create_logs", data)
-        return {}
-
-    def update_job(self, job_id: str, data: dict[str, Any]) -> dict[str, Any]:
-        self._called("update_job", job_id, data)
-        return {}
 
 
 class BulkClient(RecordingClient):

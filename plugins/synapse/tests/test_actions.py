@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, fields
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +18,8 @@ from handrail_synapse import (
     ExportContext,
     TrainContext,
     UploadContext,
-    results,
 )
-from handrail_synapse.actions import BaseAction, PluginCategory, action, validate_result
+from handrail_synapse.actions import BaseAction, PluginCategory, action
 
 
 class Params(BaseModel):
@@ -206,7 +204,7 @@ def test_helpers_of_an_action(notes: Any, client: Any) -> None:
             self.set_progress(1, 2, step="count")
             self.set_metrics({"n": 2}, step="count")
             self.log_message("{n} counted", n=2)
-            return self.get_project_configuration(3)
+            return self.client.get_project(3)["configuration"]
 
     runtime = synapse.RuntimeContext(notes, client=client)
     assert Sum({}, runtime, packs=()).logger is notes
@@ -219,35 +217,6 @@ def test_helpers_of_an_action(notes: Any, client: Any) -> None:
     assert notes.metrics == [({"n": 2}, "count")] * 2
     with pytest.raises(RuntimeError, match="No client in context"):
         _ = Sum({}, packs=()).client
-    with pytest.raises(NotImplementedError, match="get_filtered_results"):
-        Sum({}, packs=()).get_filtered_results({})
-
-
-def test_helpers_of_a_training(
-    notes: Any, client: Any, source: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A training finds its data set and its checkpoint, and registers its model."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-
-    class From(Params):
-        dataset: int = 4
-        checkpoint: int | None = None
-
-    class Train(BaseTrainAction[From]):
-        def execute(self) -> Any:
-            return self.create_model("m.bin", name="pots")
-
-    shutil.make_archive(str(source.parent / "m"), "zip", source)
-    runtime = RuntimeContext(client=client, logger=notes)
-    assert Train({}, runtime, packs=()).run() == {"id": 5, "name": "pots"}
-    assert Train({}, runtime, packs=()).get_dataset() == {"id": 4}
-    assert Train({}, runtime, packs=()).get_checkpoint() is None
-    found = Train({"checkpoint": 8}, runtime, packs=()).get_checkpoint()
-    assert found is not None
-    assert (found["id"], found["category"]) == (8, "base")
-    assert (found["path"] / "image_1" / "jug.jpg").read_text() == "a jug"
-    given = synapse.RuntimeContext(notes, checkpoint={"path": "here"})
-    assert Train({}, given, packs=()).get_checkpoint() == {"path": "here"}
 
 
 def test_an_action_of_one_method(notes: Any) -> None:
@@ -255,8 +224,6 @@ def test_an_action_of_one_method(notes: Any) -> None:
 
     class Count(BaseAction[Params]):
         category = PluginCategory.DATA_VALIDATION
-        output_type = results.DMv2Dataset
-        result_model = results.MetricsResult
 
         def execute(self) -> Any:
             self.set_progress(1, 1)
@@ -265,9 +232,6 @@ def test_an_action_of_one_method(notes: Any) -> None:
     found = Count.dispatch({"storage": 4, "unknown": 1}, synapse.RuntimeContext(notes))
     assert found == {"metrics": {"storage": 4}}
     assert notes.progress == [(1, 1, None)]
-    assert validate_result(found, results.MetricsResult, notes) is found
-    assert Count.output_type.is_compatible_with(results.Dataset)
-    assert not Count.output_type.is_compatible_with(results.ModelWeights)
     with pytest.raises(NotImplementedError, match="get_log_message_code_class"):
         Count.get_log_message_code_class()
 

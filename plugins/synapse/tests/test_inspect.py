@@ -114,30 +114,6 @@ def test_one_file_that_runs(tmp_path: Path) -> None:
     assert inspect(file).output == "nothing here uses synapse_sdk\n"
 
 
-def test_what_needs_no_name_of_the_sdk(tmp_path: Path) -> None:
-    """Formats that are not converted to, and helpers that are not there, have their line too."""
-    file = tmp_path / "train.py"
-    file.write_text(
-        "from synapse_sdk.plugins.actions.train import BaseTrainAction\n"
-        "class Train(BaseTrainAction):\n"
-        "    target_format: str | None = 'yolo'\n"
-        "    def execute(self, data_path, checkpoint):\n"
-        "        self.autolog('ultralytics')\n"
-        "        self.ctx.v2_client.models()\n"
-        "class Raw(BaseTrainAction):\n"
-        "    target_format = None\n"
-    )
-    found = [(each.line, each.kind, each.name) for each in read_plugin(file)]
-    assert found[1:] == [
-        (3, "missing", "target_format = 'yolo'"),
-        (5, "missing", "self.autolog"),
-        (6, "client", "v2_client.models"),
-    ]
-    said = inspect(file)
-    assert said.exit_code == 1
-    assert "data sets are not converted here" in said.output
-
-
 def test_json(plugin: Path) -> None:
     """The same as JSON."""
     said = json.loads(inspect("--json", plugin).output)

@@ -109,15 +109,6 @@ def test_before_step(notes: Any) -> None:
     assert context.seen == [("a", 0)]
 
 
-def test_shares_are_told(notes: Any) -> None:
-    """A logger that wants the shares of the steps in a job is told them once."""
-
-    told: list[Any] = []
-    notes.set_step_proportions = lambda shares, orders: told.append((shares, orders))
-    Orchestrator(registry_of(Note("a", 30)), Seen(RuntimeContext(notes))).execute()
-    assert told == [({"a": 30}, {"a": 0})]
-
-
 def test_a_single_step_in_a_test(notes: Any) -> None:
     """`_set_current_step`, which tests of plugins call, does what a run does."""
     context = Seen(RuntimeContext(notes))

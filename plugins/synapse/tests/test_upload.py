@@ -21,7 +21,6 @@ from handrail_synapse.exceptions import (
     ServerError,
 )
 from handrail_synapse.steps import BaseStep, StepRegistry, StepResult
-from handrail_synapse.upload import files
 from handrail_synapse.upload.params import ExcelSecurityConfig, UploadParams
 from handrail_synapse.upload.steps import OrganizeFilesStep, ValidateFilesStep
 from handrail_synapse.upload.strategies import CsvMetadataStrategy
@@ -124,7 +123,6 @@ def test_plain_upload(
     }
     assert pot["meta"]["origin_file_stem"] == "pot"
     assert pot["data_collection"] == 5
-    assert "import_result" in notes.events()
     assert ("success", "2 data units created") in notes.messages()
 
 
@@ -338,32 +336,3 @@ def test_what_is_tried_again(
     with pytest.raises(StepFailedError):
         PlainUpload(params, runtime, packs=()).run()
     assert client.asked("create_data_units") == tried
-
-
-def test_functions_for_steps_of_plugins(tmp_path: Path, client: Any) -> None:
-    """Checksums, groups and the origin of files, as plugins ask for them between the steps."""
-    for name, content in {"a": "jug", "b": "jug", "c": "pot"}.items():
-        (tmp_path / name).write_text(content)
-    groups: list[dict[str, Any]] = [{"files": {"image_1": tmp_path / name}} for name in "abc"]
-    told: list[tuple[int, int]] = []
-    sums = files.calculate_checksums_parallel(
-        [*groups, {"files": {"image_1": tmp_path / "gone"}}],
-        on_progress=lambda *each: told.append(each),
-    )
-    assert (len(sums), told[-1]) == (3, (4, 4))
-    unique, again = files.deduplicate_by_checksum(groups, sums)
-    assert (unique, again) == ([groups[0], groups[2]], [groups[1]])
-    client.verify_data_files_checksums = lambda batch: {"existing_checksums": batch[:1]}
-    known = files.verify_checksums_batch(client, sorted(set(sums.values())), batch_size=1)
-    assert known == set(sums.values())
-    new, there = files.filter_existing_checksums(groups, sums, {sums[tmp_path / "c"]})
-    assert (new, there) == (groups[:2], [groups[2]])
-    groups[0]["groups"] = ["mine"]
-    assert files.apply_group_name(groups, {"extra_params": {"group_name": " pots "}}) == (
-        *("pots", 2),
-    )
-    assert [each["groups"] for each in groups] == [["mine"], ["pots"], ["pots"]]
-    assert files.extract_origin_stem("clip_0012") == "clip"
-    sheet = {"clip.mp4": {"place": "field"}}
-    assert files.find_metadata_for_transformed_file("clip_1_0012", sheet) == {"place": "field"}
-    assert files.find_metadata_for_transformed_file("clip", sheet) is None

@@ -6,15 +6,12 @@ contexts, the params and the results that it knows.
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Callable, Mapping, Sized
-from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import handrail
-from handrail_synapse.contexts import UploadContext
+from handrail_synapse.contexts import ExportContext, TrainContext, UploadContext
 from handrail_synapse.loggers import told_of_the_whole
 from handrail_synapse.messages import LogLevel, level_of
 from handrail_synapse.runtime import RuntimeContext, given_or_made, with_messages
@@ -46,14 +43,6 @@ class PluginCategory(StrEnum):
     PRE_ANNOTATION = "pre_annotation"
     DATA_VALIDATION = "data_validation"
     CUSTOM = "custom"
-
-
-class MetricsCategory(StrEnum):
-    """What measured values of a training are of."""
-
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
 
 
 class NoResult:
@@ -208,16 +197,6 @@ class BaseAction(handrail.BaseAction[P]):
         """Log a message for the user; see `RuntimeContext.log_message`."""
         self._messages.log_message(message, level_of(context, level), **values)
 
-    def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
-        """Log a measured value of a training."""
-        self._messages.log_metric(category, key, value, **metrics)
-
-    def log_visualization(
-        self, category: str, group: str, index: int, image: str, **meta: Any
-    ) -> None:
-        """Log an image, given by the path of its file."""
-        self._messages.log_visualization(category, group, index, image, **meta)
-
     def orchestrator(self, plan: handrail.Plan, **options: Any) -> handrail.Orchestrator[Any]:
         """Return an orchestrator that tells the logger how far the action is."""
         options.setdefault("progress_callback", told_of_the_whole(self.set_progress))
@@ -242,47 +221,6 @@ class BaseAction(handrail.BaseAction[P]):
 
 # Neither is one of those that packs would shape.
 BaseAction.action_name = ""
-
-
-class TellsFailure(BaseAction[P]):
-    """An action that tells the user why it failed, if none of its steps has told it.
-
-    Attributes:
-        category_of_messages: How the codes of its messages begin.
-    """
-
-    category_of_messages: ClassVar[str] = ""
-    _context: Any = None
-
-    def run(self, **options: Any) -> Any:
-        try:
-            return super().run(**options)
-        except Exception as error:
-            self._emit_failure_message(error, self._context)
-            raise
-
-    def orchestrator(self, plan: handrail.Plan, **options: Any) -> handrail.Orchestrator[Any]:
-        made = super().orchestrator(plan, **options)
-        self._context = made.context
-        return made
-
-    def _emit_failure_message(self, exc: BaseException, context: Any = None) -> None:
-        if getattr(context, "user_failure_message_emitted", False):
-            return
-        codes: Any = self.get_log_message_code_class()
-        kind = type(self).category_of_messages
-        step = getattr(exc, "step", None)
-        if step is None:
-            found = re.match(r"Step '([^']+)' failed", str(exc))
-            step = found[1] if found else None
-        with suppress(Exception):  # The error itself is what has to be seen.
-            if step is None:
-                self.log_message(codes[f"{kind}_FAILED_ADMIN_CONTACT"])
-            else:
-                self.log_message(codes[f"{kind}_FAILED_STEP"], step=step, failed_step=step)
-
-
-TellsFailure.action_name = ""
 
 
 class UploadProgressCategories:
@@ -363,6 +301,44 @@ class DefaultUploadAction(BaseUploadAction[P]):
 _SHOWN = 100  # Lost files that the result lists.
 
 
+class BaseTrainAction(BaseAction[P]):
+    """A training with the steps of `setup_steps`, or its `execute()` if it registers none.
+
+    The result also has the `model`, if the context has one.
+    """
+
+    action_name = "train"
+    category = PluginCategory.NEURAL_NET
+    context_class = TrainContext
+
+    def create_context(self) -> Any:
+        return self.context_with(TrainContext)
+
+    def result(self, context: Any) -> Mapping[str, Any]:
+        model: Any = getattr(context, "model", None)
+        return {"model": model} if model else {}
+
+
+class BaseExportAction(BaseAction[P]):
+    """An export with the steps of `setup_steps`, or its `execute()` if it registers none.
+
+    The result also has the counts of its context and, if set, `output_path`.
+    """
+
+    action_name = "export"
+    category = PluginCategory.EXPORT
+    context_class = ExportContext
+
+    def create_context(self) -> Any:
+        return self.context_with(ExportContext)
+
+    def result(self, context: Any) -> Mapping[str, Any]:
+        path = getattr(context, "output_path", None)
+        names = ("exported_count", "failed_count", "total_count")
+        counted = {name: getattr(context, name, 0) for name in names}
+        return counted if path is None else {**counted, "output_path": path}
+
+
 def action(
     name: str | None = None,
     description: str = "",
@@ -391,23 +367,3 @@ def action(
 def plain(params: Any) -> dict[str, Any]:
     """Return params as a new dict."""
     return params.model_dump() if hasattr(params, "model_dump") else dict(params)
-
-
-def validate_result(
-    result: Any, result_model: type[BaseModel] | type[NoResult], logger: Any = None
-) -> Any:
-    """Return a result; one that does not fit its model is warned about."""
-    if result_model is NoResult or isinstance(result, result_model):
-        return result
-    tell = logger if hasattr(logger, "warning") else logging.getLogger(__name__)
-    if not isinstance(result, Mapping):
-        tell.warning(
-            f"Result type mismatch: expected {result_model.__name__} or dict, "
-            f"got {type(result).__name__}"
-        )
-        return result  # pyright: ignore[reportUnknownVariableType]
-    try:
-        cast("Any", result_model).model_validate(result)
-    except Exception as error:  # noqa: BLE001 - only warned about
-        tell.warning(f"Result validation warning for {result_model.__name__}: {error}")
-    return result  # pyright: ignore[reportUnknownVariableType]

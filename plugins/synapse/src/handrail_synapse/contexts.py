@@ -6,13 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 from handrail import ActionContext
 from handrail_synapse.steps import BaseStepContext
-
-if TYPE_CHECKING:
-    from handrail_synapse.upload.report import ImportFailureCode, ImportResultLog
 
 _TRANSIENT = {"transient": True}
 
@@ -148,9 +145,6 @@ class UploadContext(ActionStepContext):
     excel_metadata: dict[str, Any] | None = None
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     stored: Any = field(default=None, init=False, repr=False, compare=False, metadata=_TRANSIENT)
-    _report: ImportResultLog | None = field(
-        default=None, init=False, repr=False, compare=False, metadata=_TRANSIENT
-    )
 
     def get_param(self, key: str, default: Any = None) -> Any:
         """Return a param: from `extra_params` if it is there, else from the params."""
@@ -191,52 +185,6 @@ class UploadContext(ActionStepContext):
         """The param of that name."""
         return bool(self.get_param("use_async_upload", True))
 
-    @property
-    def import_result_log(self) -> ImportResultLog | None:
-        """The report of which files arrived; None before `initialize`."""
-        return self._report
-
-    def initialize_import_log(self, job_id: int | None = None) -> None:
-        """Begin the report of which files arrived."""
-        from handrail_synapse.upload.report import ImportResultLog  # noqa: PLC0415 - of uploads
-
-        self._report = ImportResultLog(
-            job_id=job_id,
-            storage_id=self.params.get("storage"),
-            data_collection_id=self.params.get("data_collection"),
-        )
-
-    def log_file_success(self, original_file_name: str, **about: Any) -> None:
-        """Add a file that arrived to the report; `about` has `data_unit_id` and the like."""
-        if self._report is not None:
-            self._report.add_success_entry(original_file_name, **about)
-
-    def log_file_failure(
-        self,
-        original_file_name: str,
-        failure_code: ImportFailureCode,
-        failure_detail: str | None = None,
-        **about: Any,
-    ) -> None:
-        """Add a file that did not arrive to the report, and why."""
-        if self._report is not None:
-            self._report.add_failure_entry(
-                original_file_name, failure_code, failure_detail, **about
-            )
-
-    def finalize_import_log(self) -> None:
-        """Note in the report that nothing more comes."""
-        if self._report is not None:
-            self._report.finalize()
-
-    def emit_import_result(self) -> None:
-        """Log the report, once: `import_result` for users, `import_result_admin` with all of it."""
-        if self._report is None or self._report.completed_at is not None:
-            return
-        self._report.finalize()
-        self.log("import_result", self._report.to_user_dict())
-        self.log("import_result_admin", self._report.to_admin_dict())
-
 
 @dataclass
 class TrainContext(ActionStepContext):
@@ -246,32 +194,11 @@ class TrainContext(ActionStepContext):
         dataset: The training data.
         model_path: The path of the trained model.
         model: The model as registered in the backend.
-        data_path: The path of the data, if it is to be used more than once.
-        tune_result: The best of several trainings.
-        trial_models: The models of several trainings.
     """
 
     dataset: Any = None
     model_path: str | None = None
     model: dict[str, Any] | None = None
-    data_path: Path | None = None
-    tune_result: dict[str, Any] | None = None
-    trial_models: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-
-
-class _Results:
-    """The field `results`: what can be kept of it outlives the process, as `kept_results`."""
-
-    def __get__(self, context: Any, owner: type[Any]) -> Any:
-        if context is None:
-            return self
-        values = cast("dict[str, Any]", vars(context))
-        found = values.get("results")
-        return values.get("kept_results") if found is None else found
-
-    def __set__(self, context: Any, value: Any) -> None:
-        vars(context)["results"] = None if value is self else value
-        vars(context)["kept_results"] = value if isinstance(value, list | dict) else None
 
 
 @dataclass
@@ -279,75 +206,18 @@ class ExportContext(ActionStepContext):
     """The state of an export, filled by its steps.
 
     Attributes:
-        results: The items to export: a list, or something that fetches them.
-        kept_results: The same, if it is a list.
+        results: The items to export.
         total_count: The number of items.
         exported_count: The number of items written.
         failed_count: The number of items that could not be written.
         output_path: The path of the output.
-        export_items: The items, as they are to be written; transient.
-        path_root: The folder above that of this export.
-        storage: The storage of the output; transient.
-        configuration: The configuration of the project.
-        project_id: The number of the project.
-        handler: Where the items come from; transient.
-        unique_export_path: The folder of this export.
-        label_output_dirname: The folder of converted items in it, or None.
-        sdk_managed_original_files: Whether it has a folder of original files, if they are wanted.
-        output_paths: Folders in it, by what they are for.
-        export_params: What the exporter is told.
-        exporter: What writes items; transient.
-        exporter_class: The class of the exporter; transient.
-        converted_items: The items once they are converted; transient.
-        errors_json: Items that could not be written.
-        errors_original: Files that could not be copied.
-        filename_collision_count: How many items have another name than their file, because another
-            item has that.
-        renamed_items: Those items.
-        written_file_count: The number of files in the folder of converted items.
-        config: The configuration of the action.
     """
 
-    results: Any = field(default=_Results(), metadata=_TRANSIENT)
+    results: Any = None
     total_count: int = 0
     exported_count: int = 0
     failed_count: int = 0
     output_path: str | None = None
-    export_items: Any = field(default=None, metadata=_TRANSIENT)
-    path_root: Annotated[Path | None, PathsAsText()] = None
-    storage: Any = field(default=None, metadata=_TRANSIENT)
-    configuration: dict[str, Any] | None = None
-    project_id: int | None = None
-    handler: Any = field(default=None, metadata=_TRANSIENT)
-    unique_export_path: Annotated[Path | None, PathsAsText()] = None
-    label_output_dirname: str | None = "labels"
-    sdk_managed_original_files: bool = True
-    output_paths: Annotated[dict[str, Path], PathsAsText()] = field(default_factory=dict[str, Path])
-    export_params: dict[str, Any] = field(default_factory=dict[str, Any])
-    exporter: Any = field(default=None, metadata=_TRANSIENT)
-    converted_items: Any = field(default=None, metadata=_TRANSIENT)
-    errors_json: list[Any] = field(default_factory=list[Any])
-    errors_original: list[Any] = field(default_factory=list[Any])
-    filename_collision_count: int = 0
-    written_file_count: int | None = None
-    config: dict[str, Any] = field(default_factory=dict[str, Any])
-    kept_results: Any = field(default=None, init=False, repr=False, compare=False)
-    renamed_items: list[Any] = field(default_factory=list[Any], init=False, repr=False)
-    exporter_class: Any = field(default=None, init=False, repr=False, metadata=_TRANSIENT)
-
-    def use_exporter(self) -> Any:
-        """Return the exporter, which is made when it is first used; None if there is no class."""
-        if self.exporter is None and self.exporter_class is not None and self.path_root is not None:
-            items = iter(()) if self.export_items is None else self.export_items
-            self.exporter = self.exporter_class(
-                self.runtime_ctx, items, self.path_root, **(self.export_params or self._without())
-            )
-        return self.exporter
-
-    def _without(self) -> dict[str, Any]:
-        """Return what the exporter is told if there are no items."""
-        told = {name: self.params.get(name) for name in ("name", "save_original_file")}
-        return {**told, "count": 0, **(self.params.get("extra_params") or {})}
 
 
 def read_param(params: object, key: str, default: Any = None) -> Any:

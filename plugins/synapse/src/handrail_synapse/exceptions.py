@@ -121,36 +121,6 @@ class ServerError(HTTPError):
         super().__init__(status_code, detail)
 
 
-class GpuUnavailableError(HTTPError):
-    """The cluster has no GPU to spare."""
-
-    def __init__(self, detail: Any = None) -> None:
-        super().__init__(503, detail)
-
-    @property
-    def message(self) -> str:
-        """What the service said."""
-        return str(_said(self.detail).get("message", self.detail) or "")
-
-    @property
-    def error_details(self) -> dict[str, Any]:
-        """What else it said."""
-        said = _said(self.detail)
-        return {name: said[name] for name in said if name not in ("message", "error_type")}
-
-
-class StreamError(ClientError):
-    """A stream of the service failed."""
-
-
-class StreamLimitExceededError(StreamError):
-    """A stream has too much."""
-
-
-class WebSocketError(StreamError):
-    """A connection for a stream failed."""
-
-
 def raise_for_status(status_code: int, detail: Any = None) -> None:
     """Raise the error for the status of an answer, if it is one.
 
@@ -163,8 +133,6 @@ def raise_for_status(status_code: int, detail: Any = None) -> None:
         raise _FOR_STATUS[status_code](detail)
     if status_code in (400, 422):
         raise ValidationError(status_code, detail)
-    if status_code == 503 and _said(detail).get("error_type") == "gpu_unavailable":
-        raise GpuUnavailableError(detail)
     if status_code >= 500:
         raise ServerError(status_code, detail)
     raise HTTPError(status_code, detail)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from handrail import ActionInfo, BaseStep, PackInfo, Plan, Problem, hookimpl
+from handrail import ActionInfo, BaseStep, PackInfo, hookimpl
 from handrail_synapse.settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -43,13 +42,6 @@ def wrap_step(
     elif isinstance(step, _steps().GenerateDataUnitsStep):
         layer = _store().RegisterUnits(step, settings)
     return layer
-
-
-@hookimpl
-def check_plan(action: ActionInfo, plan: Plan) -> list[Problem] | None:
-    """Say that nothing converts a data set, before it is downloaded."""
-    train = sys.modules.get("handrail_synapse.train.steps")  # If the plan has a step of it.
-    return None if train is None else list(train.unconverted(plan))
 
 
 # Imported where there is a target only: these hooks are called for the steps of every action.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import handrail
-from handrail_synapse.messages import LogLevel, level_of
+from handrail_synapse.messages import LogLevel
 
 _OF_THE_WHOLE = ContextVar("_OF_THE_WHOLE", default=False)
 _RUN_IS_TOLD = ContextVar("_RUN_IS_TOLD", default=False)
@@ -36,53 +34,6 @@ class ProgressData:
     time_remaining: float | None = None
     elapsed_time: float | None = None
     status: str = "running"
-
-
-MessageLogData = dict[str, str]
-"""The data of a message: `content`, and `key` if it was given by its code."""
-
-
-@dataclass
-class LogEntry:
-    """One event, as a `LoggerBackend` gets it.
-
-    Attributes:
-        event: What kind of event.
-        data: What is known of it.
-        timestamp: Seconds since 1970.
-        file: The path of the file it is about, or None.
-        step: The step in which it happened, or None.
-        level: Its level, or None.
-        language: The language of its text, or None.
-    """
-
-    event: str
-    data: dict[str, Any]
-    timestamp: float = field(default_factory=time.time)
-    file: str | None = None
-    step: str | None = None
-    level: LogLevel | None = None
-    language: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return its JSON form, with the same keys as the attributes; `language` if it has one."""
-        made = {**vars(self), "level": self.level and self.level.value}
-        if self.language is None:
-            del made["language"]
-        return made
-
-
-class LoggerBackend(Protocol):
-    """The protocol for what a `BackendLogger` publishes to."""
-
-    def publish_progress(self, job_id: str, progress: ProgressData) -> None:
-        """Receive progress of a job."""
-
-    def publish_metrics(self, job_id: str, metrics: dict[str, Any]) -> None:
-        """Receive measured values of a job, by the names of their steps."""
-
-    def publish_log(self, job_id: str, log_entry: LogEntry) -> None:
-        """Receive one event of a job."""
 
 
 class BaseLogger(ABC):
@@ -152,7 +103,7 @@ class BaseLogger(ABC):
         self.log(LogLevel.CRITICAL, "message", self._build_message_data(message))
 
     @staticmethod
-    def _build_message_data(content: str, key: str | None = None) -> MessageLogData:
+    def _build_message_data(content: str, key: str | None = None) -> dict[str, str]:
         """Return the data of a message."""
         return {"content": content} if key is None else {"content": content, "key": key}
 
@@ -190,15 +141,6 @@ class BaseLogger(ABC):
         self._progress[key] = made
         self._on_progress(made, named)
 
-    def set_progress_failed(self, step: str | None = None) -> None:
-        """Take note that a step has failed."""
-        self._check()
-        key = step or _WHOLE
-        began = self._began.get(key)
-        elapsed = None if began is None else round(time.monotonic() - began, 2)
-        self._progress[key] = made = ProgressData(0.0, None, elapsed, "failed")
-        self._on_progress(made, step)
-
     def _named(self, step: str | None, category: str | None) -> str | None:
         if step is not None:
             return step
@@ -234,14 +176,6 @@ class BaseLogger(ABC):
     def get_progress(self, step: str | None = None) -> ProgressData | None:
         """Return the progress of a step, or of what is no part of one."""
         return self._progress.get(step or _WHOLE)
-
-    def get_progress_record(self, *, time_elapsed: int | None = None) -> dict[str, Any] | None:
-        """Return the progress of the job as the service keeps it; None, if it is told none.
-
-        Args:
-            time_elapsed: Seconds that the job took.
-        """
-        return None
 
     def get_metrics(self, step: str | None = None) -> dict[str, Any]:
         """Return the measured values of a step, or of all steps by their names."""
@@ -311,76 +245,7 @@ def run_is_told() -> Generator[None]:
         _RUN_IS_TOLD.reset(token)
 
 
-class EventLogger(BaseLogger):
-    """A logger that takes events of the kinds that the service shows in its own ways."""
-
-    @abstractmethod
-    def log_event(self, event: str, data: dict[str, Any], file: str | None = None) -> None:
-        """Log an event of any kind, without a level."""
-
-    def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
-        """Log a measured value of a training, such as that of an epoch."""
-        self.log_event(
-            "metric", {"category": category, "key": key, "value": value, "metrics": metrics}
-        )
-
-    def log_visualization(
-        self, category: str, group: str, index: int, image: str, **meta: Any
-    ) -> None:
-        """Log an image, given by the path of its file."""
-        data = {"category": category, "group": group, "index": index, **meta}
-        self.log_event("visualization", data, file=image)
-
-    def log_trials(self, data: dict[str, Any] | None = None, **columns: Any) -> None:
-        """Log how far several trainings are.
-
-        Args:
-            data: All of the columns, or None to give them one by one.
-            **columns: `trials`, by their names, and the names of their columns: `base`,
-                `hyperparameters`, `metrics`; and `best_trial`.
-
-        Raises:
-            ValueError: `data` is no dict, or has no `trials`.
-        """
-        made = trials(columns) if data is None else data
-        if not isinstance(cast("object", made), dict):
-            raise ValueError("log_trials expects a dictionary payload")
-        if "trials" not in made:
-            raise ValueError('log_trials payload must include "trials" key')
-        self.log_event("trials", made)
-
-    def log_message(
-        self,
-        message: str,
-        level: LogLevel | None = None,
-        *,
-        context: LogLevel | str | None = None,
-    ) -> None:
-        """Log a message for the user; `context` is another name of the level."""
-        told = level_of(context, LogLevel.INFO) if level is None else level
-        self.log(told, "message", self._build_message_data(message))
-
-
-def trials(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data of an event about several trainings.
-
-    Raises:
-        TypeError: There is a column that such an event does not have.
-    """
-    made: dict[str, Any] = {
-        "base": [],
-        "trials": {},
-        "hyperparameters": [],
-        "metrics": [],
-        "best_trial": "",
-    }
-    unknown = columns.keys() - made.keys()
-    if unknown:
-        raise TypeError(f"an event about trials has no {min(unknown)!r}")
-    return made | {name: value for name, value in columns.items() if value}
-
-
-class ConsoleLogger(EventLogger):
+class ConsoleLogger(BaseLogger):
     """Writes each event to standard error, a line each, and of progress the end of each step."""
 
     def __init__(self) -> None:
@@ -408,12 +273,8 @@ class ConsoleLogger(EventLogger):
     def _on_metrics(self, step: str, metrics: dict[str, Any]) -> None:
         self._console.set_metrics(metrics, step)
 
-    def log_event(self, event: str, data: dict[str, Any], file: str | None = None) -> None:
-        """Write an event of any kind."""
-        self.log(LogLevel.INFO, event, data, file)
 
-
-class HandrailLogger(EventLogger):
+class HandrailLogger(BaseLogger):
     """Passes on to a logger of Handrail's kind; what steps log straight to it, to the run as well.
 
     Args:
@@ -476,91 +337,8 @@ class HandrailLogger(EventLogger):
         super().set_metrics(value, step, category)
         self._inner.set_metrics(value, self._named(step, category))
 
-    def log_event(self, event: str, data: dict[str, Any], file: str | None = None) -> None:
-        """Log an event of any kind."""
-        self.log(LogLevel.INFO, event, data, file)
 
-
-class TqdmLogger(ConsoleLogger):
-    """Shows a bar for the progress of each step, if tqdm is installed; else as `ConsoleLogger`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._bars: dict[str | None, Any] = {}
-
-    def _on_progress(self, progress: ProgressData, step: str | None) -> None:
-        try:
-            tqdm: Any = import_module("tqdm").tqdm
-        except ImportError:
-            super()._on_progress(progress, step)
-            return
-        bar: Any = self._bars.get(step)
-        if bar is None:
-            title = f"[{step}]" if step else "Progress"
-            bar = self._bars[step] = tqdm(total=100, desc=title, unit="%", position=len(self._bars))
-        bar.update(max(0, progress.percent - bar.n))
-        if progress.percent >= 100 or progress.status == "failed":
-            self._bars.pop(step).close()
-
-    def _on_finish(self) -> None:
-        while self._bars:
-            self._bars.popitem()[1].close()
-
-
-class BackendLogger(BaseLogger):
-    """Publishes each event, progress and the measured values; what fails is logged by `logging`.
-
-    Events that could not be published are published together with the next one.
-
-    Args:
-        backend: What they are published to, or None for nothing.
-        job_id: The job that they belong to.
-    """
-
-    def __init__(self, backend: LoggerBackend | None, job_id: str) -> None:
-        super().__init__()
-        self._backend = backend
-        self._job_id = job_id
-        self._log_queue: list[LogEntry] = []
-
-    def _log_impl(
-        self,
-        event: str,
-        data: dict[str, Any],
-        file: str | None,
-        step: str | None,
-        level: LogLevel | None = None,
-    ) -> None:
-        self._log_queue.append(LogEntry(event, data, file=file, step=step, level=level))
-        self._flush_logs()
-
-    def _flush_logs(self) -> None:
-        while self._backend is not None and self._log_queue:
-            if not self._published("a log entry", self._backend.publish_log, self._log_queue[0]):
-                return
-            del self._log_queue[0]
-
-    def _on_progress(self, progress: ProgressData, step: str | None) -> None:
-        if self._backend is not None:
-            self._published("progress", self._backend.publish_progress, progress)
-
-    def _on_metrics(self, step: str, metrics: dict[str, Any]) -> None:
-        if self._backend is not None:
-            self._published("metrics", self._backend.publish_metrics, {step: metrics})
-
-    def _on_finish(self) -> None:
-        self._flush_logs()
-
-    def _published(self, named: str, publish: Callable[[str, Any], object], value: object) -> bool:
-        try:
-            publish(self._job_id, value)
-        except Exception as error:  # noqa: BLE001 - a job goes on without its log
-            logging.getLogger(__name__).error("Failed to publish %s: %s", named, error)
-            return False
-        return True
-
-
-class NoOpLogger(EventLogger):
+class NoOpLogger(BaseLogger):
     """Keeps everything to itself."""
 
     def _log_impl(
@@ -572,6 +350,3 @@ class NoOpLogger(EventLogger):
         level: LogLevel | None = None,
     ) -> None:
         pass
-
-    def log_event(self, event: str, data: dict[str, Any], file: str | None = None) -> None:
-        """Log nothing."""

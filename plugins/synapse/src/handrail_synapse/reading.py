@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from handrail_synapse.aliases import MODULES, ROOT, missing, submodules
 from handrail_synapse.storages.kinds import is_provider_supported, unknown
@@ -18,16 +18,6 @@ _NOT_READ = frozenset({"__pycache__", "build", "dist", "node_modules", "site-pac
 _ENTRY_POINT = re.compile(r"\s*entrypoint:\s*['\"]?([\w.:-]+)")
 _CONFIGURATIONS = ("config.yaml", "config.yml")
 _CLIENTS = frozenset({"client", "v2_client", "agent_client"})
-
-# What a plugin says or calls without a name of the SDK, and what happens here.
-_FORMAT = (
-    "data sets are not converted here: read the JSON files of the data set, or register a step of "
-    "your own that converts them"
-)
-_METHODS = {
-    "autolog": "frameworks do not report by themselves here: call report_metrics() and "
-    "set_progress()",
-}
 
 Kind = Literal["runs", "missing", "client", "unread"]
 
@@ -119,8 +109,6 @@ class _Uses:
                 yield from self._attribute(node)
             elif isinstance(node, ast.Dict):
                 yield from self._storage(node)
-            elif isinstance(node, ast.ClassDef):
-                yield from self._class(node)
 
     def _import(self, node: ast.Import) -> Iterator[Finding]:
         for each in node.names:
@@ -145,23 +133,8 @@ class _Uses:
             known = called.attr == "client" and node.attr in _methods()
             note = "" if known else "the client of the service has it not, one that you pass has to"
             yield Finding(self._file, node.lineno, "client", f"{called.attr}.{node.attr}", note)
-        if isinstance(called, ast.Name) and called.id == "self" and node.attr in _METHODS:
-            note = _METHODS[node.attr]
-            yield Finding(self._file, node.lineno, "missing", f"self.{node.attr}", note)
         if isinstance(called, ast.Name) and called.id in self._modules:
             yield _use(self._file, node.lineno, self._modules[called.id], node.attr)
-
-    def _class(self, node: ast.ClassDef) -> Iterator[Finding]:
-        for each in node.body:
-            named = each.targets[0] if isinstance(each, ast.Assign) else None
-            if isinstance(each, ast.AnnAssign):
-                named = each.target
-            if not isinstance(named, ast.Name) or named.id != "target_format":
-                continue
-            value = cast("ast.Assign | ast.AnnAssign", each).value
-            if isinstance(value, ast.Constant) and value.value is not None:
-                name = f"target_format = {value.value!r}"
-                yield Finding(self._file, each.lineno, "missing", name, _FORMAT)
 
     def _storage(self, node: ast.Dict) -> Iterator[Finding]:
         """Yield the kind of a storage that is written down, if it is not there."""
@@ -184,7 +157,7 @@ def _pairs(node: ast.Dict) -> Iterator[tuple[ast.Constant, ast.expr]]:
 def _methods() -> frozenset[str]:
     """Return the names of what the client of the service has."""
     try:
-        from handrail_synapse.clients.backend import BackendClient  # noqa: PLC0415 - optional
+        from handrail_synapse.client import BackendClient  # noqa: PLC0415 - optional
     except ImportError:
         return frozenset()
     return frozenset(dir(BackendClient))

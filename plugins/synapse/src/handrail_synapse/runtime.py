@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import handrail
-from handrail_synapse.loggers import HandrailLogger, trials
+from handrail_synapse.configuration import configured_client
+from handrail_synapse.loggers import HandrailLogger
 from handrail_synapse.messages import (
     CommonLogMessageCode,
     LogLevel,
@@ -226,34 +227,6 @@ class RuntimeContext(handrail.RuntimeContext):
         """Return the language of messages, if it is set."""
         return self.language or self.env.get_str("SYNAPSE_LANGUAGE")
 
-    def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
-        """Log a measured value of a training, such as that of an epoch."""
-        tell = getattr(self.logger, "log_metric", None)
-        if callable(tell):
-            tell(category, key, value, **metrics)
-            return
-        data = {"category": category, "key": key, "value": value, "metrics": metrics}
-        self._log(LogLevel.INFO, "metric", data)
-
-    def log_visualization(
-        self, category: str, group: str, index: int, image: str, **meta: Any
-    ) -> None:
-        """Log an image, given by the path of its file."""
-        tell = getattr(self.logger, "log_visualization", None)
-        if callable(tell):
-            tell(category, group, index, image, **meta)
-            return
-        data = {"category": category, "group": group, "index": index, **meta}
-        self._log(LogLevel.INFO, "visualization", data, image)
-
-    def log_trials(self, data: dict[str, Any] | None = None, **columns: Any) -> None:
-        """Log how far several trainings are; see `EventLogger.log_trials`."""
-        tell = getattr(self.logger, "log_trials", None)
-        if callable(tell):
-            tell(data, **columns)
-        else:
-            self._log(LogLevel.INFO, "trials", trials(columns) if data is None else data)
-
     def log_dev_event(self, message: str, data: Mapping[str, Any] | None = None) -> None:
         """Log a message for the developer of the plugin."""
         self._log(LogLevel.DEBUG, "dev_event", {"message": message, "data": data})
@@ -272,8 +245,6 @@ def given_or_made(ctx: handrail.RuntimeContext | None) -> handrail.RuntimeContex
     """
     if ctx is not None and not _is_made_by_handrail(ctx):
         return ctx
-    from handrail_synapse.clients.configuration import configured_client  # noqa: PLC0415
-
     if ctx is None:
         return RuntimeContext(client=configured_client())
     return RuntimeContext(

@@ -7,8 +7,7 @@ the undo treat them like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -82,19 +81,7 @@ class ValidationStep(handrail_utils.ValidationStep[C], BaseStep[C]):
 
 @dataclass
 class BaseStepContext(handrail.BaseStepContext):
-    """The state that the steps of a run share.
-
-    Attributes:
-        user_failure_message_emitted: Whether a step has told the user why it failed.
-    """
-
-    user_failure_message_emitted: bool = field(default=False, init=False)
-    _shares: tuple[Any, dict[str, int]] = field(
-        default=(None, {}), init=False, repr=False, compare=False, metadata={"transient": True}
-    )
-    _results_seen: int = field(
-        default=0, init=False, repr=False, compare=False, metadata={"transient": True}
-    )
+    """The state that the steps of a run share."""
 
     if not TYPE_CHECKING:
 
@@ -105,32 +92,17 @@ class BaseStepContext(handrail.BaseStepContext):
 
         @current_step.setter
         def current_step(self, name):
-            before, self.__dict__["current_step"] = self.current_step, name
+            self.__dict__["current_step"] = name
             logger = getattr(self.runtime_ctx, "logger", None)
             tell = getattr(logger, "set_step", None)
             if not callable(tell):
                 return
-            if name != before:
-                self._tell_progress(logger, before)
+            if isinstance(logger, HandrailLogger):
+                logger.run = partial(run_of, self)
             if name is not None and takes(tell, "order"):
                 tell(name, order=self.current_step_order)
             else:
                 tell(name)
-
-    def _tell_progress(self, logger: Any, ended: str | None) -> None:
-        """Tell a logger that a step is done, if it is, and at first which step is which part."""
-        if isinstance(logger, HandrailLogger):
-            logger.run = partial(run_of, self)
-        # Of a step in a process of its own, there is no plan.
-        plan: handrail.Plan | None = getattr(getattr(run_of(self), "run", None), "plan", None)
-        if plan is not None and plan is not self._shares[0]:
-            shares, orders = _shares_of(plan)
-            self._shares = plan, shares
-            _tell_shares(logger, shares, orders)
-        seen, self._results_seen = self._results_seen, len(self.step_results)
-        has_result = self._results_seen > seen
-        if ended in self._shares[1] and has_result and self.step_results[-1].success:
-            logger.set_progress(100, 100, ended)
 
     @property
     def current_step_order(self) -> int | None:
@@ -144,10 +116,6 @@ class BaseStepContext(handrail.BaseStepContext):
         """Do what a run does before a step, in a test of a single step."""
         self.__dict__["_order"] = order
         self.current_step = step_name
-
-    def mark_user_failure_emitted(self) -> None:
-        """Note that the user was told why a step failed."""
-        self.user_failure_message_emitted = True
 
     def log(
         self,
@@ -283,28 +251,6 @@ class Orchestrator(handrail.Orchestrator[R]):
         if progress_callback is not None:
             progress_callback = told_of_the_whole(progress_callback)
         super().__init__(registry, context, progress_callback, **options)
-
-
-def _shares_of(plan: handrail.Plan) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the `progress_proportion` of the steps that have one, and the places of all steps."""
-    orders = {planned.own_name: place for place, planned in enumerate(plan.steps)}
-    shares = {planned.own_name: _share_of(planned.step) for planned in plan.steps}
-    return {name: share for name, share in shares.items() if share > 0}, orders
-
-
-def _share_of(step: Any) -> int:
-    while not hasattr(step, "progress_proportion") and hasattr(step, "wrapped"):
-        step = step.wrapped
-    share: int = getattr(step, "progress_proportion", 0)
-    return share
-
-
-def _tell_shares(logger: Any, shares: dict[str, int], orders: dict[str, int]) -> None:
-    """Tell a logger that wants to know it which step is which part of the job."""
-    tell = getattr(logger, "set_step_proportions", None)
-    if callable(tell) and shares and not getattr(logger, "_step_proportions", None):
-        with suppress(RuntimeError):  # It has been told of progress already.
-            tell(shares, orders=orders)
 
 
 class _Announced(handrail.StepWrapper[Any]):

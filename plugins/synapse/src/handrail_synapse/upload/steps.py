@@ -13,7 +13,6 @@ from handrail_synapse.messages import LogLevel
 from handrail_synapse.steps import BaseStep
 from handrail_synapse.storages.session import acquire_storage, get_pathlib, on_this_machine
 from handrail_synapse.upload.codes import UploadLogMessageCode as Code
-from handrail_synapse.upload.report import ImportFailureCode
 from handrail_synapse.upload.strategies import (
     BatchDataUnitStrategy,
     CsvMetadataStrategy,
@@ -69,8 +68,6 @@ class InitializeStep(BaseStep[UploadContext]):
 
     def execute(self, context: UploadContext) -> StepResult:
         context.set_progress(0, 1)
-        job: Any = getattr(context.runtime_ctx, "job_id", None)
-        context.initialize_import_log(int(job) if str(job or "").isdecimal() else None)
         number, path = context.params.get("storage"), context.params.get("path")
         if number is None:
             return _failed("Storage parameter is required")
@@ -90,7 +87,6 @@ class InitializeStep(BaseStep[UploadContext]):
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
         context.recall_params()
-        context.initialize_import_log()
         storage = acquire_storage(context, context.params["storage"], purpose="read")
         path = context.params.get("path")
         if path and not isinstance(storage.path(), Path):
@@ -335,8 +331,6 @@ class ValidateFilesStep(BaseStep[UploadContext]):
         if not valid:
             error = f"File validation failed: {', '.join(valid.errors)}"
             context.log_message(error, LogLevel.DANGER)
-            # The clean-up that would report it comes after what fails here.
-            context.emit_import_result()
             return _failed(error)
         context.log_message(Code.UPLOAD_VALIDATION_PASSED, count=len(context.organized_files))
         return StepResult(data={"validation_passed": True})
@@ -415,8 +409,6 @@ def uploaded(context: UploadContext, arrived: list[Group]) -> StepResult:
     there = {file["path"] for group in arrived for file in group["files"].values()}
     paths = [first(path) for group in context.organized_files for path in group["files"].values()]
     context.lost_files = [str(path) for path in paths if path and str(path) not in there]
-    for path in context.lost_files:
-        context.log_file_failure(Path(path).name, ImportFailureCode.UPLOAD_FAILED, file_path=path)
     if failed:
         context.log_message(
             Code.UPLOAD_FILES_COMPLETED_WITH_FAILURES, success=len(arrived), failed=failed
@@ -467,11 +459,6 @@ def generated(context: UploadContext, units: list[Group]) -> StepResult:
     context.set_metrics({"stand_by": 0, "success": len(units), "failed": failed}, "data_units")
     if not units:
         return _failed(f"No data units were successfully generated from {count} uploaded files")
-    for unit in units:
-        meta: Mapping[str, Any] = unit.get("meta") or {}
-        name = str(meta.get("origin_file_stem", "unknown"))
-        number: Any = unit.get("id")
-        context.log_file_success(name, data_unit_id=number if isinstance(number, int) else None)
     if failed:
         context.log_message(
             Code.UPLOAD_DATA_UNITS_COMPLETED_WITH_FAILURES, success=len(units), failed=failed
@@ -482,7 +469,7 @@ def generated(context: UploadContext, units: list[Group]) -> StepResult:
 
 
 class CleanupStep(BaseStep[UploadContext]):
-    """Report which files arrived, and delete the folder that a step has made for its files."""
+    """Delete the folder that a step has made for its files."""
 
     name = "cleanup"
     progress_weight = 0.05
@@ -495,7 +482,6 @@ class CleanupStep(BaseStep[UploadContext]):
         folder: Any = context.params.get("temp_path")
         if context.params.get("cleanup_temp") and folder:
             shutil.rmtree(folder, ignore_errors=True)
-        context.emit_import_result()
         counts = {
             "organized_files": len(context.organized_files),
             "uploaded_files": len(context.uploaded_files),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from time import sleep, time
+from time import sleep
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail_synapse.exceptions import (
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Group = dict[str, Any]
 Specs = Sequence[Mapping[str, Any]]
 
-METRICS_THROTTLE_INTERVAL = 1.0  # Seconds.
 EXCLUDED_DIRS = frozenset(
     {"@eaDir", ".@__thumb", "@Recycle", "#recycle", ".synology", "__pycache__", ".git"}
 )
@@ -102,20 +101,9 @@ class MetadataStrategy(ABC):
         """Check the metadata."""
 
 
-def should_update_metrics(last_update_time: float, is_complete: bool = False) -> tuple[bool, float]:
-    """Return whether metrics are due again, and the time."""
-    now = time()
-    return is_complete or now - last_update_time >= METRICS_THROTTLE_INTERVAL, now
-
-
 class _OfContext:
     def __init__(self, context: UploadContext) -> None:
         self.context = context
-
-    def _should_update_metrics(
-        self, last_update_time: float, is_complete: bool = False
-    ) -> tuple[bool, float]:
-        return should_update_metrics(last_update_time, is_complete)
 
 
 class UploadStrategy(_OfContext, ABC):

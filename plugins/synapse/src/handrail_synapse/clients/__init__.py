@@ -1,1 +1,0 @@
-"""The clients of the service: what plugins reach by `ctx.client`, and its configuration."""

@@ -1,1 +1,0 @@
-"""The export of a migrated plugin: what it asks of the service, and its six steps."""

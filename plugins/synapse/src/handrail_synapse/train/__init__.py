@@ -1,1 +1,0 @@
-"""The training of a migrated plugin: its data set, its steps, and the model that it registers."""

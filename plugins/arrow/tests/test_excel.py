@@ -14,7 +14,7 @@ import pyarrow
 import pytest
 
 from handrail_arrow import excel
-from handrail_arrow.excel import ExcelError, split_address, write_sheet
+from handrail_arrow.excel import ExcelError, ExcelSizeError, split_address, write_sheet
 
 DAY = datetime.date(2026, 11, 27)
 NOON = datetime.datetime(2026, 11, 27, 12, 30)  # noqa: DTZ001 - Excel has no zones
@@ -154,11 +154,63 @@ def test_a_size_that_a_sheet_only_claims(here: Path) -> None:
     assert read(made).to_pylist() == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
 
 
-@pytest.mark.parametrize("content", [b"", b"no workbook", b"PK\x03\x04 broken"])
-def test_what_is_no_workbook(here: Path, content: bytes) -> None:
+OLE = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(512)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "no Excel workbook"),
+        (b"no workbook", "no Excel workbook"),
+        (b"PK\x03\x04 broken", "no Excel workbook"),
+        (OLE, r"an old \.xls workbook, or has a password"),
+    ],
+)
+def test_what_is_no_workbook(here: Path, content: bytes, told: str) -> None:
     (here / "book.xlsx").write_bytes(content)
-    with pytest.raises(ExcelError, match="no Excel workbook"):
+    with pytest.raises(ExcelError, match=told):
         read(here / "book.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "told"),
+    [
+        ("</row>", "</rows>", "mismatched tag"),
+        ('r="A2"', 'r="2A"', "the sheet rows is broken"),
+        ('"2"><c r="A2"', '"1048577"><c r="A1048577"', "more than 1,048,576 rows"),
+    ],
+)
+def test_what_is_broken(here: Path, pattern: str, text: str, told: str) -> None:
+    """Neither a traceback, nor rows that no spreadsheet has."""
+    made = book(here / "book.xlsx", rows=[["a"], [1]])
+    with pytest.raises(ExcelError, match=told):
+        read(rewritten(made, pattern, text))
+
+
+def test_an_archive_that_grows(here: Path) -> None:
+    """One that unpacks to more than is allowed is refused before it is unpacked."""
+    with zipfile.ZipFile(here / "book.xlsx", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("xl/sharedStrings.xml", "x" * 3_000_000)
+    with (here / "book.xlsx").open("rb") as file, pytest.raises(ExcelSizeError) as told:
+        excel.load_workbook(file, data_only=True, most_bytes=2_999_999)
+    assert told.value.message == "it has 3,000,000 bytes when it is unpacked; 2,999,999 are allowed"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities(here: Path, encoding: str) -> None:
+    """A document type, with which entities are declared, is refused in every part."""
+    bomb = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE x [<!ENTITY a "aa">]><x>&a;</x>'
+    with zipfile.ZipFile(here / "book.xlsx", "w") as packed:
+        packed.writestr("xl/strings", bomb.encode(encoding))
+    with pytest.raises(ExcelError, match="xl/strings in it declares a document type"):
+        read(here / "book.xlsx")
+
+
+def test_openpyxl_does_not_warn(here: Path) -> None:
+    """What it says about extensions is kept from the user."""
+    made = book(here / "book.xlsx", rows=[["a"], [1]])
+    extension = '<extLst><ext uri="{CCE6A557-97BC-4B89-ADB6-D9C93CAAB3DF}"/></extLst></worksheet>'
+    assert read(rewritten(made, "</worksheet>", extension)).num_rows == 1
 
 
 def test_numbers_that_are_too_large_for_whole_ones(here: Path) -> None:

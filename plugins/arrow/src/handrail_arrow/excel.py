@@ -8,18 +8,35 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
+from xml.parsers import expat
 
 from handrail.frozen import frozen
 
-__all__ = ["ExcelError", "Sheet", "split_address", "write_sheet"]
+__all__ = [
+    "ExcelError",
+    "ExcelSizeError",
+    "Sheet",
+    "load_workbook",
+    "read_rows",
+    "split_address",
+    "write_sheet",
+]
+
+MOST_BYTES = 256 << 20  # Of an unpacked workbook.
+# https://support.microsoft.com/office/1672b34d-7043-467e-8e27-269d656771c3
+_MOST_ROWS = 1_048_576
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+_SAVE = "save it as .xlsx, without a password, or the sheet as .csv"
 
 _CELLS = 1 << 18  # In a batch, but no more rows than the next.
 _ROWS = 1 << 16
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16
+_BATCH = 256  # Rows that are read at a time.
 _WHOLE = range(-(1 << 63), 1 << 63)
 _MIDNIGHT = datetime.time()
 _ADDRESS = re.compile(r"(?is)(?P<place>.*\.xls[xm])#(?P<sheet>.+)")
@@ -51,6 +68,10 @@ class ExcelError(ValueError):
         self.ways_out = tuple(ways_out)
 
 
+class ExcelSizeError(ExcelError):
+    """A workbook is larger than allowed once it is unpacked."""
+
+
 @frozen
 class Sheet:
     """A sheet that was read.
@@ -72,6 +93,108 @@ def split_address(address: str) -> tuple[str, str | None]:
     return (found["place"], found["sheet"]) if found else (address, None)
 
 
+def load_workbook(file: BinaryIO, *, data_only: bool, most_bytes: int = MOST_BYTES) -> Any:
+    """Return a workbook of openpyxl whose rows are read one at a time; nothing is evaluated.
+
+    Args:
+        file: The workbook, which has to stay open.
+        data_only: Whether a formula is its result; else it is its text.
+        most_bytes: How large it may be once it is unpacked.
+
+    Raises:
+        ExcelSizeError: It is larger.
+        ExcelError: It is no workbook, or declares entities.
+        ImportError: openpyxl is not installed.
+    """
+    load = import_module("openpyxl").load_workbook
+    try:
+        _check_archive(file, most_bytes)
+        file.seek(0)
+        with _no_warnings():
+            return load(file, read_only=True, data_only=data_only, keep_links=False)
+    except ExcelError:
+        raise
+    except Exception as error:  # Whatever is in a file that is no workbook.
+        raise ExcelError(
+            f"it is no Excel workbook, or only a part of one: {_said(error)}", ways_out=(_SAVE,)
+        ) from error
+
+
+def read_rows(sheet: Any, *, values_only: bool = False) -> Iterator[Sequence[Any]]:
+    """Yield the cells of each row, also of those beyond the size that a sheet claims to have.
+
+    Args:
+        sheet: A sheet of a workbook of `load_workbook`.
+        values_only: Whether to yield the values in place of the cells.
+
+    Raises:
+        ExcelError: The sheet is broken, or has more rows than a workbook may.
+    """
+    sheet.reset_dimensions()
+    rows: Iterator[Sequence[Any]] = sheet.iter_rows(values_only=values_only)
+    count = 0
+    while True:
+        try:
+            with _no_warnings():
+                batch = list(islice(rows, _BATCH))
+        except Exception as error:  # Whatever is in a sheet that is broken.
+            raise ExcelError(
+                f"the sheet {sheet.title} is broken: {_said(error)}", ways_out=(_SAVE,)
+            ) from error
+        count += len(batch)
+        if count > _MOST_ROWS:
+            raise ExcelError(f"it has more than {_MOST_ROWS:,} rows, as no workbook may")
+        if not batch:
+            return
+        yield from batch
+
+
+@contextmanager
+def _no_warnings() -> Generator[None]:
+    """Keep openpyxl from warning of styles and extensions, which do not matter here.
+
+    Filters are shared by all threads, so this must not stay open while other code runs.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _check_archive(file: BinaryIO, most_bytes: int) -> None:
+    """Check that a file is an archive that is not too large, before anything is unpacked."""
+    file.seek(0)
+    if file.read(len(_OLE)) == _OLE:
+        raise ExcelError("it is an old .xls workbook, or has a password", ways_out=(_SAVE,))
+    with zipfile.ZipFile(file) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+        if size > most_bytes:
+            raise ExcelSizeError(
+                f"it has {size:,} bytes when it is unpacked; {most_bytes:,} are allowed",
+                ways_out=("save the sheet as .csv",),
+            )
+        for entry in archive.infolist():
+            with archive.open(entry) as part:
+                _check_no_doctype(entry.filename, part)
+
+
+def _check_no_doctype(name: str, part: IO[bytes]) -> None:
+    """Refuse entities, which may grow without end; the standard has none in workbooks."""
+    parser = expat.ParserCreate()
+    seen: list[str] = []
+
+    def refuse(*_: object) -> None:
+        raise ExcelError(
+            f"{name} in it declares a document type, as no workbook may", ways_out=(_SAVE,)
+        )
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = lambda tag, _: seen.append(tag)
+    # Parts other than XML, such as a picture, are never parsed.
+    with suppress(expat.ExpatError):
+        while not seen and (chunk := part.read(_BLOCK)):
+            parser.Parse(chunk)
+
+
 def write_sheet(
     book: Path | BinaryIO, target: Path, *, sheet: str | None = None, text: bool = False
 ) -> Sheet:
@@ -89,13 +212,11 @@ def write_sheet(
         text: Whether all values become text, whatever they are.
 
     Raises:
-        ExcelError: The workbook cannot be read, or a cell does not fit its column.
+        ExcelError: The workbook cannot be read, is too large, or a cell does not fit its column.
         ImportError: openpyxl is not installed.
         OSError: A file cannot be read or written.
     """
-    import_module("openpyxl")
-    with warnings.catch_warnings(), _opened(book) as opened:
-        warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
+    with _opened(book) as opened:
         names, rows = _find(opened, sheet)
         table = _Table(names[0], text=text)
         with tempfile.TemporaryDirectory(prefix="sheet-", dir=target.parent) as folder:
@@ -119,30 +240,17 @@ def _opened(book: Path | BinaryIO) -> Generator[BinaryIO]:
 
 def _find(file: BinaryIO, wanted: str | None) -> tuple[tuple[str, ...], Iterator[Sequence[Any]]]:
     """Return the names of all sheets, the wanted one first, and its rows of cells."""
-    try:
-        has_formulas = _has_formulas(file)
-        book = _load(file, data_only=True)
-    except (OSError, ImportError):
-        raise
-    except Exception as error:  # Whatever is in a file that is no workbook.
-        raise ExcelError(
-            f"it is no Excel workbook, or only a part of one: {_said(error)}",
-            ways_out=("save it as .xlsx, without a password",),
-        ) from error
+    book = load_workbook(file, data_only=True)
     names = [each.title for each in book.worksheets]
     name = names[0] if wanted is None and names else wanted
     if name not in names:
         there = f"sheets: {', '.join(names)}" if names else "it has no sheets with cells"
         raise ExcelError(f"it has no sheet {wanted}", ways_out=(there,))
-    rows = _rows(book[name])
-    if has_formulas:
-        rows = _with_results(rows, _rows(_load(file, data_only=False)[name]))
+    rows = read_rows(book[name])
+    if _has_formulas(file):
+        written = load_workbook(file, data_only=False)[name]
+        rows = _with_results(rows, read_rows(written))
     return (str(name), *(each for each in names if each != name)), rows
-
-
-def _load(file: BinaryIO, *, data_only: bool) -> Any:
-    file.seek(0)
-    return import_module("openpyxl").load_workbook(file, read_only=True, data_only=data_only)
 
 
 def _has_formulas(file: BinaryIO) -> bool:
@@ -158,17 +266,6 @@ def _has_formulas(file: BinaryIO) -> bool:
                         return True
                     before = block[-100:]
     return False
-
-
-def _rows(sheet: Any) -> Iterator[Sequence[Any]]:
-    """Yield the cells of each row, also of those beyond the size that the sheet claims to have."""
-    sheet.reset_dimensions()
-    try:
-        yield from sheet.iter_rows()
-    except ExcelError:
-        raise
-    except Exception as error:  # Whatever is in a sheet that is broken.
-        raise ExcelError(f"the sheet {sheet.title} is broken: {_said(error)}") from error
 
 
 def _with_results(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -80,6 +81,26 @@ def test_mixed_columns(here, export):
     assert "to take all values as text: --csv-types text" in done.ways_out
     export("book.xlsx", "out.csv", csv_types="text")
     assert Path("out.csv").read_text() == "v\n1\nn/a\n"
+
+
+def test_an_archive_that_grows(here, export):
+    """A small workbook that would take gigabytes of memory is refused before it is unpacked."""
+    made = openpyxl.Workbook()
+    made.active.append(["v"])
+    made.active.append(["a text"])
+    made.save(here / "book.xlsx")
+    strings = b"<si><t>a</t></si>" * 60_000
+    with (
+        zipfile.ZipFile(here / "book.xlsx", "a", zipfile.ZIP_DEFLATED) as packed,
+        packed.open("xl/more.xml", "w") as part,
+    ):
+        for _ in range(270):
+            part.write(strings)
+    assert (here / "book.xlsx").stat().st_size < 3_000_000
+    done = export("book.xlsx", "out.csv", fails=True)
+    assert "bytes when it is unpacked; 268,435,456 are allowed" in done.message
+    assert "save the sheet as .csv" in done.ways_out
+    assert os.listdir() == ["book.xlsx"]
 
 
 def test_what_an_export_has_written_is_read_again(table, export, here):

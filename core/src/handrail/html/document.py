@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from handrail.html.elements import Content, Markup, element, joined
 
-_SHEETS = ("colours.css", "stylesheet.css", "plan_picture.css")
+_SHEETS = ("plan_picture.css", "stylesheet.css")
 
 
 def page(

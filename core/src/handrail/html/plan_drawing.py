@@ -62,12 +62,8 @@ def picture_styles() -> Markup:
 
     What it says holds for plan pictures only.
     """
-    folder = files("handrail.html")
-    colours, looks = (
-        folder.joinpath(name).read_text(encoding="utf-8")
-        for name in ("colours.css", "plan_picture.css")
-    )
-    return Markup(f"<style>{colours.replace(':root', '.plan-picture')}\n{looks}</style>")
+    looks = files("handrail.html").joinpath("plan_picture.css").read_text(encoding="utf-8")
+    return Markup(f"<style>{looks.replace(':root', '.plan-picture')}</style>")
 
 
 class _Boxes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from handrail.html.notebook import result_html
 from handrail.html.plan_boxes import MOST, Lanes, Several, Step, boxes_of
 from handrail.html.plan_drawing import picture_styles, plan_picture
+from handrail.recovery.step_state import StepState
 
 
 def origin(pack: str | None, version: str = "1.0") -> dict[str, Any]:
@@ -186,10 +187,14 @@ def test_of_many_lanes_the_first_are_shown_and_the_others_counted() -> None:
     assert "300 lanes, 8 at a time; 296 not shown" in texts(picture)
 
 
-def test_a_step_that_failed_has_a_box_of_its_own_wherever_it_is() -> None:
+@pytest.mark.parametrize(
+    "state",
+    sorted({*get_args(StepState)} - {"not started", "waiting", "done", "skipped", "undone"}),
+)
+def test_a_step_that_failed_has_a_box_of_its_own_wherever_it_is(state: str) -> None:
     """What somebody looks for is never in the middle of others."""
     for kind in ("of one pack", "of packs that alternate"):
-        picture = drawn(LONG[kind], {"s500": "failed"})
+        picture = drawn(LONG[kind], {"s500": state})
         assert "s500" in texts(picture)
         assert any(re.search(r"\d not started", text) for text in texts(picture))
 

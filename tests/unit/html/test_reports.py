@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from hashlib import sha256
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from documents import mistakes, read, requests
@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from shown_runs import EVERY, Shown, at, attached, curve, line, listed, shown, span, step, swept
 
 from handrail.html import page, report, runs_view, script
+from handrail.html.states import LOOKS
+from handrail.recovery.step_state import StepState
 
 PIECES = (
     *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><svg onload=x>', "'", "&lt;"),
@@ -193,6 +195,14 @@ def test_what_is_waited_worked_and_undone_differs_by_more_than_colour() -> None:
     html = document(EVERY["interrupted"]())
     assert "nobody worked on it for 14m 51s" in html
     assert "waited" in html
+
+
+@pytest.mark.parametrize("state", get_args(StepState))
+def test_each_state_of_a_step_is_said_in_its_word_with_a_look(state: str) -> None:
+    """The word is that of `show` and of its JSON."""
+    top = read(document(shown(step("send", state))))
+    said = [each.words for cell in top.all("td") for each in cell.all("span")]
+    assert f"{LOOKS[state].glyph}{state}" in said
 
 
 def test_a_running_step_says_how_far_it_is() -> None:

@@ -1,0 +1,41 @@
+"""The states of steps that only a look at the right moment, or at more than one attempt, shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from killing.told import Does, flow_run
+
+from handrail import parallel
+from handrail.journal.records import AttemptChange, RunChange
+from handrail.recovery.run_record import record_of
+
+
+def states_of(journal: Any) -> dict[str, str]:
+    return {step.name: step.state for step in record_of(journal, 1).steps}
+
+
+def test_the_first_step_of_a_lane_that_others_keep_from_beginning_waits(writes):
+    """What stands behind a step that runs has not started."""
+    seen: dict[str, str] = {}
+    looks = Does("looks", lambda context: seen.update(states_of(writes)))
+    lanes = parallel("side", [[looks, Does("next")], [Does("other"), Does("last")]], concurrency=1)
+    flow_run(writes, Does("before"), lanes)
+    assert seen == {
+        "before": "done",
+        "looks": "running",
+        "next": "not started",
+        "other": "waiting",
+        "last": "not started",
+    }
+
+
+def test_a_step_whose_earlier_attempt_is_left_is_not_undone(writes):
+    """A layer tried again after an undo that failed; the undo of the second attempt went well."""
+    flow_run(writes, Does("a"))
+    owned = writes.claim(1)
+    owned.write([AttemptChange("a", 1, "undo_failed"), AttemptChange("a", 2, "undone")])
+    owned.write([RunChange(direction="undo", outcome="rollback_incomplete")])
+    owned.release()
+    assert states_of(writes) == {"a": "undo failed"}
+    assert record_of(writes, 1).status.left == ("a",)

@@ -11,7 +11,6 @@ now.
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import os
 import re
@@ -138,12 +137,6 @@ Rewrite = tuple[int, int, str]
 rewrites: dict[str, list[Rewrite]] = {}
 
 
-@functools.cache
-def cache() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder for indexes of packs, which all sessions share, as those of a user do."""
-    return tempfile.TemporaryDirectory(prefix="handrail-docs-cache-")
-
-
 def run_session(source: str, folder: Path, scripts: Path = SCRIPTS, **variables: str) -> str:
     """Run the `$ ` lines of a shell session in `folder`; return the session with its output."""
     commands = re.findall(r"^\$ ((?:.*\\\n)*.*)", source, re.MULTILINE)
@@ -157,7 +150,6 @@ def run_session(source: str, folder: Path, scripts: Path = SCRIPTS, **variables:
     places = warm.scripts(scripts) if scripts == SCRIPTS else [scripts]
     environment = {
         **kept,
-        "HANDRAIL_CACHE": cache().name,
         "PATH": os.pathsep.join((*map(str, places), os.environ["PATH"])),
         "COLUMNS": "100",
         "HANDRAIL_PROGRESS": "bar",  # As on a terminal, where the moving line is gone in the end.

@@ -3,8 +3,8 @@
     python benchmarks/discovery.py [--rounds 21] [--python PYTHON3.13]
 
 Each case is a fresh process, from its start to its end, in an environment with 1000 distributions
-that lie in a temporary folder as an installer leaves them. Cold is without an index, and with
-bytecode and files in memory: a machine that has just started takes longer for all of them.
+that lie in a temporary folder as an installer leaves them, with bytecode and files in memory: a
+machine that has just started takes longer for all of them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ for info in os.scandir({site!r}):
 assert len(found) == {packs}
 """
 
-PACKS_BY_HAND = '''"""A list of packs as one would write it without an index."""
+PACKS_BY_HAND = '''"""A list of packs as one would write it by hand."""
 
 import click
 
@@ -94,17 +94,11 @@ def measure_listing(folder: Path, rounds: int, interpreter: str) -> None:
     points = PACKS * 4 + PACKS // 5
     floor, scan = "bare click group of as many, --help", "one scan, importlib_metadata"
 
-    def forget() -> None:
-        for index in (folder / "cache").glob("*"):
-            index.unlink()
-
     show(
         f"{PACKS} packs among {DISTRIBUTIONS} distributions, {python_of(env)}",
         {
             floor: Case([bare, "--help"]),
-            "handrail --help, warm": Case([ours, "--help"], floor=floor),
-            "handrail packs, warm": Case([ours, "packs"], floor=floor),
-            "handrail packs --json, warm": Case([ours, "packs", "--json"], floor=floor),
+            "handrail --help": Case([ours, "--help"], floor=floor),
             "files read once, bare interpreter": Case(
                 [python, "-c", FILES.format(site=str(installation.site_of(env)), packs=PACKS)],
                 floor=scan,
@@ -114,9 +108,10 @@ def measure_listing(folder: Path, rounds: int, interpreter: str) -> None:
             ),
             scan: Case([python, "-c", SCAN.format(library="importlib_metadata", points=points)]),
             "click and one scan, written by hand": Case([by_hand, "packs"], floor=scan),
-            "handrail packs, cold": Case([ours, "packs"], forget, floor=scan),
+            "handrail packs": Case([ours, "packs"], floor=scan),
+            "handrail packs --json": Case([ours, "packs", "--json"], floor=scan),
         },
-        installation.environ_of(folder),
+        installation.environ(),
         rounds,
     )
 
@@ -137,7 +132,7 @@ def measure_planning(folder: Path, rounds: int, interpreter: str, hooked: int) -
             floor: Case([python, "-c", imports]),
             "planned": Case([python, "-c", imports + PLAN], floor=floor),
         },
-        installation.environ_of(folder),
+        installation.environ(),
         rounds,
         differences=True,
     )

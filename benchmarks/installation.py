@@ -188,7 +188,7 @@ def _install(site: Path, package: str, number: int, files: dict[str, str], point
     (info / "RECORD").write_text("\n".join([*rows, f"{info.name}/RECORD,,"]) + "\n")
 
 
-def environ_of(folder: Path) -> dict[str, str]:
-    """Return the variables that processes of a benchmark get: an index of its own, no settings."""
+def environ() -> dict[str, str]:
+    """Return the variables that processes of a benchmark get: none with settings."""
     kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")}
-    return {**kept, "HANDRAIL_CACHE": str(folder / "cache"), "COLUMNS": "100"}
+    return {**kept, "COLUMNS": "100"}

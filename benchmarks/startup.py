@@ -65,7 +65,7 @@ def measure_actions(folder: Path, rounds: int, interpreter: str) -> None:
     show(
         f"actions of packs, {python_of(folder / 'packs')}",
         cases,
-        installation.environ_of(folder),
+        installation.environ(),
         rounds,
     )
 
@@ -85,7 +85,7 @@ def measure(folder: Path, rounds: int, interpreter: str) -> None:
     bare = installation.add_group(folder / "env", "bare", commands_of(python))
     ours = python.with_name("handrail")
     os.chdir(folder)
-    environ = installation.environ_of(folder)
+    environ = installation.environ()
     show(
         f"import, {python_of(folder / 'env')}",
         {

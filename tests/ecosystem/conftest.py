@@ -66,7 +66,6 @@ class Environment:
             cwd=self.work,
             env={
                 **clean,
-                "HANDRAIL_CACHE": str(self.folder / "cache"),
                 "NO_COLOR": "1",
                 "PYTHONIOENCODING": "utf-8",
                 **variables,

@@ -60,7 +60,7 @@ def run(made: Path) -> Run:
         return subprocess.run(
             [str(word) for word in words],
             cwd=made,
-            env={**clean, "HANDRAIL_CACHE": "", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", **variables},
+            env={**clean, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", **variables},
             capture_output=True,
             encoding="utf-8",
             check=False,

@@ -21,8 +21,6 @@ CLIENTS = {"obstore", "boto3", "psycopg", "duckdb", "adbc_driver_manager"}
 LIBRARIES = {"numpy", "pyarrow", "sklearn", "skops", "PIL", "pathspec"}
 STANDARD = {"asyncio", "concurrent.futures", "logging", "tomllib"}
 SLOW = CLIENTS | LIBRARIES | STANDARD
-# What pydantic would look for its plugins with, and packs for what others offer them.
-SEARCHING = {"pydantic.plugin._loader", "importlib.metadata"}
 PLANNING = {"handrail.packs.planner", "handrail.hookspecs", "pluggy"}
 RUNNING = {"handrail.orchestrator", "handrail.engine.machine", "handrail.events", "sqlite3"}
 PREVIEWS = {"handrail.cli.preview", "handrail.cli.new_run", "handrail.plan.dry_run"}
@@ -111,7 +109,6 @@ def start(here: Path, *words: str, first_line: bool = False) -> Started:
     environ = {
         **os.environ,
         **progress,
-        "HANDRAIL_CACHE": str(here / "cache"),
         # They have settings, which are validated, too.
         "HANDRAIL_NO_PACKS": "handrail-otel,handrail-synapse",
         "PYTHONUTF8": "1",
@@ -144,7 +141,7 @@ def test_help_needs_the_fields_of_an_action_alone(action: str, tmp_path: Path) -
     assert started.own <= MOST["help"]
     steps = {f"{pack_of(action)}.{each}" for each in ("steps", "context")}
     theirs = {"handrail.plan.plan", "handrail.context", "handrail.packs.local"}
-    assert not started.has(SLOW | PLANNING | RUNNING | steps | theirs | SEARCHING)
+    assert not started.has(SLOW | PLANNING | RUNNING | steps | theirs)
     assert not strangers(action, started)
 
 
@@ -158,7 +155,7 @@ def test_a_plan_imports_the_steps_and_nothing_that_they_work_with(
     assert started.dataclasses <= FEW
     assert started.collections <= COLLECTIONS
     assert started.own <= MOST["plan"]
-    assert not started.has(SLOW | RUNNING | PREVIEWS | SEARCHING)
+    assert not started.has(SLOW | RUNNING | PREVIEWS)
     assert not strangers(action, started)
 
 
@@ -176,34 +173,8 @@ def test_the_first_line_of_a_run_waits_for_no_step(action: str, tmp_path: Path) 
     assert started.dataclasses <= FEW
     assert started.collections <= COLLECTIONS
     assert started.own <= MOST["first line"]
-    assert not started.has(SLOW - {"logging"} | SEARCHING)
+    assert not started.has(SLOW - {"logging"})
     assert not strangers(action, started)
-
-
-PLUGIN = """
-class Plugin:
-    def new_schema_validator(self, schema, schema_type, path, kind, config, settings):
-        print("asked about", path.name)
-        return None, None, None
-
-plugin = Plugin()
-"""
-
-
-@pytest.mark.parametrize("words", [("plan", "upload"), ("run", "upload", *WORK["upload"])])
-def test_a_plugin_of_pydantic_is_asked_where_one_is_installed(
-    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where the index was made before it was."""
-    assert "asked about" not in start(tmp_path, *words).output
-    site = tmp_path / "site"
-    info = site / "acme_watch-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-watch\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[pydantic]\nacme = acme_watch:plugin\n")
-    (site / "acme_watch.py").write_text(PLUGIN)
-    monkeypatch.setenv("PYTHONPATH", str(site))
-    assert "asked about UploadParams" in start(tmp_path, *words).output
 
 
 def test_an_upload_imports_what_its_params_ask_for(tmp_path: Path) -> None:

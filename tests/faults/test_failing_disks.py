@@ -108,7 +108,7 @@ class Trial:
         return self.do(*scenario.words, fails=scenario.fails, disk=failing)
 
     def do(self, *words: str, fails: str = "", **more: Any) -> dict[str, Any]:
-        environment = {"HANDRAIL_CACHE": "", "FAILING_STEP": fails}
+        environment = {"FAILING_STEP": fails}
         told = {"words": words, "folder": str(self._folder), "environment": environment}
         answer = self._ask({**told, **more})
         self.told.append(f"$ {' '.join(words)}  -> {answer['code']}\n{answer['said']}")

@@ -107,7 +107,7 @@ def _be(
         os.chdir(folder)
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         os.environ.clear()
-        os.environ.update(kept, HOME=str(folder), HANDRAIL_CACHE=str(folder / "cache"))
+        os.environ.update(kept, HOME=str(folder))
         os.environ.update(variables)
         sys.argv = ["handrail", *arguments]
         if site is not None:

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from handrail.packs.index import index_file
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
@@ -51,7 +49,7 @@ class Plant:
 
 
 class Garden:
-    """A folder for fake distributions, with folders for caches and projects beside it."""
+    """A folder for fake distributions, with one for a project beside it."""
 
     HOOKS = """
         from handrail import hookimpl
@@ -63,7 +61,6 @@ class Garden:
 
     def __init__(self, folder: Path) -> None:
         self.site = folder / "site"
-        self.cache = folder / "cache"
         self.project = folder / "project"
         self.links = folder / "links"
         self.site.mkdir()
@@ -72,11 +69,6 @@ class Garden:
     @property
     def path(self) -> list[str]:
         return [str(self.site)]
-
-    @property
-    def index(self) -> Path:
-        """The index file for the distributions in the garden."""
-        return Path(index_file(self.cache, self.path))
 
     def plant(
         self,
@@ -142,7 +134,6 @@ class Garden:
         """
         environment = {key: value for key, value in os.environ.items() if "HANDRAIL" not in key}
         environment |= {
-            "HANDRAIL_CACHE": str(self.cache),
             "PYTHONPATH": os.pathsep.join(
                 filter(None, (str(self.site), os.environ.get("PYTHONPATH")))
             ),
@@ -172,9 +163,7 @@ def table(points: Mapping[str, Mapping[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-# An index is made again if metadata change anywhere on the path, and installers may touch those of
-# `site-packages` at any time: for another environment, uv adds links to the same files, and their
-# ctime changes. So the libraries are found through links, in folders without metadata.
+# Libraries are found through links, in folders without metadata, so they are not installed.
 LINKS = """
     import os, sys
 

@@ -69,7 +69,7 @@ class OtherUser:
         self._process = subprocess.Popen(
             ["setpriv", *who, sys.executable, "-P", "-c", SERVER],
             cwd="/",
-            env={**kept, "HANDRAIL_CACHE": "", "NO_COLOR": "1", "COLUMNS": "200"},
+            env={**kept, "NO_COLOR": "1", "COLUMNS": "200"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -53,7 +53,7 @@ def handrail(
     capfd: pytest.CaptureFixture[str],
 ) -> Run:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("HANDRAIL_")}
-    ours = {"HANDRAIL_CACHE": str(tmp_path / "cache"), "NO_COLOR": "1", "COLUMNS": "200"}
+    ours = {"NO_COLOR": "1", "COLUMNS": "200"}
     return caller(folder, tmp_path, {**kept, "RAY_ADDRESS": "", **ours}, monkeypatch, capfd)
 
 

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 def environment(tmp_path: Path) -> dict[str, str]:
     """Return the variables of the process: nothing of Handrail's, and a cache of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDRAIL_")}
-    return {**kept, "HANDRAIL_CACHE": str(tmp_path / "cache"), "NO_COLOR": "1"}
+    return {**kept, "NO_COLOR": "1"}
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_they_are_installed_as_far_as_anybody_can_see(packs: FakePacks) -> None:
     found = importlib.metadata.distribution("acme-scan")
     assert found.version == "1.4"
     assert {str(file) for file in found.files or ()} >= {"acme_scan/steps.py", "acme_scan/hooks.py"}
-    (record,) = [each for each in installed_packs(cache=None).records if each.id == "acme-scan"]
+    (record,) = [each for each in installed_packs().records if each.id == "acme-scan"]
     assert (record.status, record.problems) == ("on", ())
     assert record.packages == ("acme_scan",)
     for file in found.files or ():

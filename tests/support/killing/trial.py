@@ -89,7 +89,7 @@ class Trial:
     def told(self, *words: str, stuck: str = "", **kill: Any) -> dict[str, Any]:
         """Return the command for the worker."""
         journal = [] if self.journal is None else ["--journal", self.journal]
-        environment = {"HANDRAIL_CACHE": "", "TWENTY_STUCK": stuck}
+        environment = {"TWENTY_STUCK": stuck}
         given = [words[0], *journal, "-q", *words[1:]]
         return {"words": given, "folder": str(self.folder), "environment": environment, **kill}
 

@@ -127,7 +127,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     The progress is shown as on a terminal, without the times of a log.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDRAIL_")}
-    ours = {"HANDRAIL_CACHE": str(tmp_path / "cache"), "HANDRAIL_PROGRESS": "bar"}
+    ours = {"HANDRAIL_PROGRESS": "bar"}
     return {**kept, **ours, "NO_COLOR": "1"}
 
 
@@ -283,7 +283,6 @@ class Yard:
             env={
                 **self._environment,
                 "PYTHONPATH": str(self.garden.site),
-                "HANDRAIL_CACHE": "",
                 **variables,
             },
             capture_output=True,

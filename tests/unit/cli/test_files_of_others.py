@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from binascii import crc32
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from garden import Garden
 from other_users import OtherUser, make, other_user, put
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
@@ -328,69 +326,6 @@ def test_boot_scripts_import_nothing_from_where_they_are_called(
     evil(open_to_all / "handrail" / "__init__.py", ground / "mark")
     user(open_to_all, "rollback", "--all-dead", "--all-projects", "--journal", str(journal))
     assert not (ground / "mark").exists()
-
-
-INDEX = """
-import handrail.packs.snapshot, handrail.packs.index, os, sys
-# Also what was planted just now is to be kept.
-handrail.packs.snapshot._TICK = handrail.packs.snapshot._COARSE_TICK = 0
-from handrail.packs.index import read_index
-from pathlib import Path
-found = read_index(["{site}"], cache=Path("{cache}")).records
-print(*(record.id for record in found))
-"""
-
-
-@pytest.mark.parametrize("mode", [0o1777, 0o2775])
-def test_users_who_share_a_cache_have_an_index_each(
-    ground: Path, users: dict[int, OtherUser], mode: int
-) -> None:
-    """Where the folder lets them; none believes, or writes over, that of another."""
-    garden = Garden(ground)
-    garden.plant()
-    reading = INDEX.format(site=garden.site, cache=garden.cache)
-    cache = make(garden.cache, owner=ROOT)
-    os.chown(cache, ROOT, TEAM)
-    cache.chmod(mode)
-    for user in users.values():
-        for _ in range(2):
-            assert user.python(ground, reading).out == "acme-scan\n", user.uid
-    kept = {each.stat().st_uid: each for each in cache.iterdir()}
-    assert set(kept) == set(users)
-    mine = kept[ADA].read_bytes()
-    poisoned = mine.replace(b"acme-scan", b"evil-scan")
-    head, _, body = poisoned.partition(b"\n")
-    poisoned = head.rpartition(b" ")[0] + b" %08x\n" % crc32(body) + body
-    kept[ADA].write_bytes(poisoned)
-    assert users[ADA].python(ground, reading).out == "evil-scan\n", "it is well made"
-    os.chown(kept[ADA], MALLORY, MALLORY)
-    assert users[ADA].python(ground, reading).out == "acme-scan\n"
-    kept[ADA].write_bytes(poisoned)
-    os.chown(kept[ADA], ADA, ADA)
-    kept[ADA].chmod(0o666)
-    assert users[ADA].python(ground, reading).out == "acme-scan\n"
-
-
-@pytest.mark.parametrize(("owner", "mode"), [(MALLORY, 0o755), (ROOT, 0o777)])
-def test_no_index_is_kept_in_a_folder_of_another(
-    ground: Path, user: OtherUser, owner: int, mode: int
-) -> None:
-    """Nor in one where anybody may exchange it; the packs are found without."""
-    garden = Garden(ground)
-    garden.plant()
-    reading = INDEX.format(site=garden.site, cache=garden.cache)
-    cache = make(garden.cache, owner=owner, mode=mode)
-    assert user.python(ground, reading).out == "acme-scan\n"
-    assert list(cache.iterdir()) == []
-
-
-def test_an_index_is_believed_whatever_the_umask(ground: Path, user: OtherUser) -> None:
-    """It, and the folder that is made for it, are for the user alone to write."""
-    above = make(ground / "above", owner=user.uid)
-    told = user(ground, "packs", umask=0, HANDRAIL_CACHE=str(above / "cache"))
-    assert told.code == 0
-    made = [above / "cache", *(above / "cache").iterdir()]
-    assert [each.stat().st_mode & 0o022 for each in made] == [0] * len(made)
 
 
 # What goes on working

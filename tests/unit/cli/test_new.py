@@ -96,8 +96,8 @@ def test_a_folder_that_cannot_be_made_is_named(handrail: Handrail, empty: Path) 
 def without_packs(tmp_path: Path, environment: dict[str, str]) -> Handrail:
     """Return a function that runs `handrail` as if no pack were installed."""
     code = (
-        "import sys, handrail.packs.index, handrail.packs.installed as packs\n"
-        "packs.read_index = lambda *_, **__: handrail.packs.index.Index(records=())\n"
+        "import sys, handrail.packs.installed as packs\n"
+        "packs.read_packs = lambda *_: ()\n"
         "from handrail.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
@@ -145,7 +145,7 @@ def test_packs_add_to_it_and_are_imported_when_called(
         return subprocess.run(
             [sys.executable, "-m", "handrail", *words],
             cwd=tmp_path,
-            env={**environment, "PYTHONPATH": str(garden.site), "HANDRAIL_CACHE": ""},
+            env={**environment, "PYTHONPATH": str(garden.site)},
             capture_output=True,
             text=True,
             check=False,

@@ -136,7 +136,7 @@ class Vault:
         done = subprocess.run(
             [sys.executable, "-m", "handrail", *words],
             cwd=self.garden.project,
-            env={**kept, **mine, "PYTHONPATH": str(self.garden.site), "HANDRAIL_CACHE": ""},
+            env={**kept, **mine, "PYTHONPATH": str(self.garden.site)},
             capture_output=True,
             text=True,
             timeout=60,

@@ -100,7 +100,7 @@ class Place:
     @property
     def variables(self) -> dict[str, str]:
         kept = {name: each for name, each in os.environ.items() if "HANDRAIL" not in name}
-        return {**kept, "HANDRAIL_CACHE": "", "ACME_TEXT": str(self.folder / "text.json")}
+        return {**kept, "ACME_TEXT": str(self.folder / "text.json")}
 
 
 def plant(folder: Path, text: str) -> Place:

@@ -65,7 +65,6 @@ def program(yard, environment):
             env={
                 **environment,
                 "PYTHONPATH": f"{yard.garden.site}:{yard.project}",
-                "HANDRAIL_CACHE": "",
                 **variables,
             },
             capture_output=True,

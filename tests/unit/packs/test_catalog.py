@@ -9,7 +9,7 @@ import pytest
 from handrail.errors import AmbiguousNameError, ExitCode, NotFoundError, PackError, Problem
 from handrail.frozen import replace
 from handrail.packs.catalog import Catalog
-from handrail.packs.index import read_index
+from handrail.packs.discovery import read_packs
 from handrail.packs.record import EntryPoint, PackRecord
 
 
@@ -134,7 +134,7 @@ def test_load(garden, monkeypatch):
     """Loading imports what the entry point names."""
     garden.plant()
     monkeypatch.syspath_prepend(garden.site)
-    catalog = Catalog(read_index(garden.path, cache=None).records)
+    catalog = Catalog(read_packs(garden.path))
     assert catalog.load("steps", "scan_files").__name__ == "ScanFiles"
 
 
@@ -154,7 +154,7 @@ def test_failed_import(garden, monkeypatch, case):
     garden.plant(modules={"acme_scan/__init__.py": "", "acme_scan/steps.py": f"\n{source}\n"})
     monkeypatch.syspath_prepend(garden.site)
     with pytest.raises(PackError, match=r"acme-scan 1\.4\.0: step") as error:
-        Catalog(read_index(garden.path, cache=None).records).load("steps", "scan_files")
+        Catalog(read_packs(garden.path)).load("steps", "scan_files")
     assert text in error.value.message
     assert isinstance(error.value.__cause__, cause)
     assert error.value.origin.pack == "acme-scan"
@@ -171,4 +171,4 @@ def test_interrupted_import(garden, monkeypatch):
     )
     monkeypatch.syspath_prepend(garden.site)
     with pytest.raises(KeyboardInterrupt):
-        Catalog(read_index(garden.path, cache=None).records).load("steps", "scan_files")
+        Catalog(read_packs(garden.path)).load("steps", "scan_files")

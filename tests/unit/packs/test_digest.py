@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 from handrail.packs.digest import record_digest
-from handrail.packs.index import read_index
+from handrail.packs.discovery import read_packs
 
 FILES = ["acme_scan/__init__.py,sha256=aa,10", "acme_scan-1.4.0.dist-info/METADATA,sha256=bb,20"]
 
 
 def digest(garden, plant, rows):
     plant.record.write_text("\n".join(rows) + "\n")
-    (record,) = read_index(garden.path, cache=None).records
+    (record,) = read_packs(garden.path)
     return record_digest(record)
 
 
@@ -46,7 +46,7 @@ def test_of_an_editable_install_nothing_is_known(garden):
 def test_without_a_record_it_is_missing(garden):
     """As with packages of a system that removes it."""
     plant = garden.plant()
-    (record,) = read_index(garden.path, cache=None).records
+    (record,) = read_packs(garden.path)
     plant.record.unlink()
     assert record_digest(record) == "missing"
     plant.uproot()

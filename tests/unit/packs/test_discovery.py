@@ -5,15 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 import zipfile
+from importlib.machinery import ModuleSpec
 
 import pytest
 
-from handrail.packs.index import read_index
-from handrail.packs.snapshot import look
+from handrail.packs.discovery import read_packs
 
 
-def only(garden, **options):
-    (record,) = read_index(garden.path, cache=None, **options).records
+def only(garden):
+    (record,) = read_packs(garden.path)
     return record
 
 
@@ -55,12 +55,12 @@ def test_any_of_our_groups_makes_a_pack(garden, group):
     """Each of our groups makes a distribution a pack; others do not."""
     garden.plant(points={group: {"x": "acme_scan.steps"}})
     garden.plant("other", points={"other.handrail": {"x": "other"}}, modules={"other.py": ""})
-    assert [record.id for record in read_index(garden.path, cache=None).records] == ["acme-scan"]
+    assert [record.id for record in read_packs(garden.path)] == ["acme-scan"]
 
 
 def test_core_is_no_pack():
     """The core itself is not listed, though its metadata mentions its own name."""
-    assert "handrail" not in [record.id for record in read_index(cache=None).records]
+    assert "handrail" not in [record.id for record in read_packs()]
 
 
 DAMAGE = {
@@ -117,14 +117,12 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("case", DAMAGE)
-def test_damage_is_told(garden, case, monkeypatch):
+def test_damage_is_told(garden, case):
     """Each way to damage a pack makes it broken, with the reason, and spares its neighbours."""
-    # Some other finder might know more modules; without one, a missing module is a fact.
-    monkeypatch.setattr("handrail.packs.module_finder._other_finders", lambda: False)
     spoil, why = DAMAGE[case]
     spoil(garden.plant())
     garden.plant("acme-webp", "0.2.0")
-    record, neighbour = read_index(garden.path, cache=None).records
+    record, neighbour = read_packs(garden.path)
     assert (record.id, record.version, record.status) == ("acme-scan", "1.4.0", "broken")
     assert record.why.startswith(why)
     assert len(record.problems) >= 1
@@ -148,7 +146,7 @@ def test_what_pip_is_removing_is_not_there(garden):
     """A metadata folder that pip has renamed to remove it is no pack."""
     plant = garden.plant()
     plant.info.rename(garden.site / "~cme_scan-1.4.0.dist-info")
-    assert read_index(garden.path, cache=None).records == ()
+    assert read_packs(garden.path) == ()
 
 
 def test_two_versions_in_one_folder_are_broken(garden):
@@ -176,7 +174,7 @@ def test_first_on_the_path_wins(garden, tmp_path):
     garden.plant(version="1.4.0")
     garden.plant(version="1.3.0", site=other, points={"steps": {"old": "acme_scan.steps:Old"}})
     garden.plant("acme-webp", site=other)
-    scan, webp = read_index([*garden.path, str(other)], cache=None).records
+    scan, webp = read_packs([*garden.path, str(other)])
     assert (scan.version, scan.location, scan.status) == ("1.4.0", str(garden.site), "on")
     assert [problem.code for problem in scan.problems] == ["hidden-pack"]
     assert webp.problems == ()
@@ -188,8 +186,7 @@ def test_the_same_folder_twice_is_one_folder(garden, tmp_path):
     link = tmp_path / "lib64"
     link.symlink_to(garden.site, target_is_directory=True)
     path = [*garden.path, *garden.path, str(link)]
-    assert [root.path for root in look(path).roots] == garden.path
-    (record,) = read_index(path, cache=None).records
+    (record,) = read_packs(path)
     assert record.problems == ()
 
 
@@ -197,7 +194,7 @@ def test_a_copy_with_the_same_entry_points_is_no_problem(garden, tmp_path):
     """The metadata of a source folder beside that of its editable install goes unmentioned."""
     garden.plant()
     garden.plant(site=tmp_path / "src")
-    (record,) = read_index([*garden.path, str(tmp_path / "src")], cache=None).records
+    (record,) = read_packs([*garden.path, str(tmp_path / "src")])
     assert record.problems == ()
 
 
@@ -205,7 +202,7 @@ def test_a_distribution_without_entry_points_hides_a_pack(garden, tmp_path):
     """As for imports, what comes first on the path hides the pack of the same name behind it."""
     garden.plant(points={"other.group": {"x": "acme_scan"}})
     garden.plant(site=tmp_path / "behind")
-    assert read_index([*garden.path, str(tmp_path / "behind")], cache=None).records == ()
+    assert read_packs([*garden.path, str(tmp_path / "behind")]) == ()
 
 
 def test_archives_are_read(garden):
@@ -217,7 +214,7 @@ def test_archives_are_read(garden):
             target.write(file, file.relative_to(garden.site))
     rubbish = garden.site.parent / "rubbish.zip"
     rubbish.write_bytes(b"PK\x03\x04 nothing")
-    (record,) = read_index([str(rubbish), str(archive)], cache=None).records
+    (record,) = read_packs([str(rubbish), str(archive)])
     assert (record.id, record.status, record.location) == ("acme-scan", "on", str(archive))
 
 
@@ -241,7 +238,7 @@ def test_folders_that_are_eggs_are_read(garden):
     (info / "PKG-INFO").write_text("Metadata-Version: 1.2\nName: acme-scan\nVersion: 2.0\n")
     (info / "entry_points.txt").write_text("[handrail.steps]\nscan = acme_scan:Scan\n")
     (egg / "acme_scan.py").write_text("")
-    (record,) = read_index([str(egg)], cache=None).records
+    (record,) = read_packs([str(egg)])
     assert (record.id, record.version, record.status) == ("acme-scan", "2.0", "on")
 
 
@@ -256,14 +253,14 @@ def test_packages_without_init_are_walked(garden):
     assert "acme" not in sys.modules
 
 
-def test_unknown_finders_may_know_better(garden, monkeypatch):
-    """A module that no folder has may come from a finder of an editable install: not broken."""
+def test_other_finders_are_asked_too(garden, monkeypatch):
+    """A module that no folder has may be one that the finder of an editable install knows."""
     garden.plant(points={"steps": {"scan": "acme_elsewhere:Scan"}})
 
     class Editable:
         @staticmethod
         def find_spec(name, path=None, target=None):
-            return None
+            return ModuleSpec(name, None) if name == "acme_elsewhere" else None
 
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable])
     assert only(garden).status == "on"
@@ -273,6 +270,4 @@ def test_strange_things_on_the_path_are_passed_over(garden):
     """Entries of the path that are missing, empty or no text harm nothing."""
     garden.plant()
     strange = [*garden.path, "/nowhere/at/all", "", "nul\0byte", garden.site, b"bytes"]
-    assert [record.id for record in read_index(strange, cache=garden.cache).records] == [
-        "acme-scan"
-    ]
+    assert [record.id for record in read_packs(strange)] == ["acme-scan"]

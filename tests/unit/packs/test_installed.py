@@ -372,8 +372,7 @@ def test_a_distribution_that_is_no_pack_can_be_alone_too(packs):
 
 
 def test_packs_can_be_looked_for_in_other_folders(garden):
-    """With the settings of a folder of one's own, and no index kept."""
+    """With the settings of a folder of one's own."""
     garden.plant_hooks("acme-scan")
-    found = installed_packs(start=garden.project, environ={}, path=[str(garden.site)], cache=None)
+    found = installed_packs(start=garden.project, environ={}, path=[str(garden.site)])
     assert [record.id for record in found.records] == ["acme-scan"]
-    assert not garden.index.exists()

@@ -140,7 +140,6 @@ def project(tmp_path, monkeypatch) -> Iterator[Path]:
     """
     garden.plant_hooks("acme-tag", source)
     monkeypatch.syspath_prepend(str(garden.site))
-    monkeypatch.setenv("HANDRAIL_CACHE", "")
     for name in ("HANDRAIL_NO_PACKS", "HANDRAIL_ONLY_PACKS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(garden.project)

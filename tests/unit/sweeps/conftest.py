@@ -124,7 +124,6 @@ def call(
     for name in os.environ:
         if name.startswith("HANDRAIL_"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("HANDRAIL_CACHE", str(folder / ".cache"))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(folder)

@@ -23,7 +23,7 @@ SWEEP = ("run", "flows.py:TrainAction", "--over", "epochs=1..4", "--concurrency"
 def environment(folder: Path) -> dict[str, str]:
     """Return the variables of processes: of Handrail's none but the cache."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDRAIL_")}
-    return {**kept, "HANDRAIL_CACHE": str(folder / ".cache"), "NO_COLOR": "1"}
+    return {**kept, "NO_COLOR": "1"}
 
 
 @pytest.fixture

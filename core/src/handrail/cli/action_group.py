@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.session import session_of
-from handrail.cli.starting import making
+from handrail.cli.starting import no_collections
 
 if TYPE_CHECKING:
     from handrail.packs.catalog import Offer
@@ -37,7 +37,7 @@ class ActionGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the action called `cmd_name` and return a command for it."""
         session = session_of(ctx)
-        with making(session):
+        with no_collections():
             from handrail.targets import find_target  # noqa: PLC0415 - only runs need it
 
             return self._command_for(find_target(session.packs, session.folder, cmd_name))

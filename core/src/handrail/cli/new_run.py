@@ -17,7 +17,7 @@ from handrail.cli.params.defaults import Defaults, defaults_of, take_pack_values
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.signals import like_interrupts
-from handrail.cli.starting import making
+from handrail.cli.starting import no_collections
 from handrail.cli.view.progress import brief
 from handrail.errors import (
     ActionError,
@@ -112,7 +112,7 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
     if request.everything and not request.dry_run:
         raise click.UsageError("--all goes with --dry-run")
     warn(session, goes_on=False)
-    with making(session):  # What params and plans are made with is imported here.
+    with no_collections():  # What params and plans are made with is imported here.
         given = GivenParams.of(context, target, options, request)
         _check_no_sweep(request, options)
         try:

@@ -11,7 +11,7 @@ from handrail.cli.execution import Execution, failure_of, would_run
 from handrail.cli.new_run import RunRequest, check_inputs, dry_execution, locked, made
 from handrail.cli.params.values import labelled
 from handrail.cli.signals import like_interrupts
-from handrail.cli.starting import few_collections, making
+from handrail.cli.starting import few_collections, no_collections
 from handrail.cli.view.console import moves
 from handrail.cli.view.dry_run import DryRunListing
 from handrail.cli.view.failure import show as show_failure
@@ -51,7 +51,7 @@ def show_preview(
         HandrailError: What would stop a run before its first step. As JSON it is part of the
             document, if there is a plan.
     """
-    with making(session):  # What params and plans are made with is imported here.
+    with no_collections():  # What params and plans are made with is imported here.
         try:
             action = made(session, target, params)
         except ParamsError as error:

@@ -1,25 +1,11 @@
-"""What a command is spared while it starts: collections of garbage, and searches for plugins."""
+"""Spares a command the collections of garbage while it starts."""
 
 from __future__ import annotations
 
 import gc
 import os
-import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from handrail.cli.session import Session
-
-
-@contextmanager
-def making(session: Session) -> Generator[None]:
-    """Import an action, or make its params and its plan, within the block at less cost."""
-    with no_collections(), no_plugin_search(session.packs.plugin_free):
-        yield
 
 
 @contextmanager
@@ -82,52 +68,3 @@ def _open_files() -> set[str] | None:
         return set(os.listdir("/dev/fd"))
     except OSError:
         return None
-
-
-_LOADER = "pydantic.plugin._loader"
-
-
-@contextmanager
-def no_plugin_search(plugin_free: Sequence[str] | None) -> Generator[None]:
-    """Let pydantic look for no plugins within the block, as it is known that there are none.
-
-    It would read the entry points of all distributions when the first validator is built. To import
-    what reads them takes a fifth of an import of pydantic, and `PYDANTIC_DISABLE_PLUGINS` does not
-    spare that. A version of pydantic that does it elsewhere is only slower.
-
-    Args:
-        plugin_free: The path on which there are none; None if there may be some.
-    """
-    if plugin_free is None or _LOADER in sys.modules:
-        yield
-        return
-    stand_in = sys.modules[_LOADER] = _NoPlugins(plugin_free)
-    try:
-        yield
-    finally:
-        if sys.modules.get(_LOADER) is stand_in:
-            del sys.modules[_LOADER]
-
-
-class _NoPlugins(ModuleType):
-    """Stands in for pydantic's loader of plugins, and gives way to it where it has to."""
-
-    def __init__(self, plugin_free: Sequence[str]) -> None:
-        super().__init__(_LOADER)
-        self._plugin_free = plugin_free
-
-    def get_plugins(self) -> Any:
-        # Local code may have added to the path.
-        if sys.path == self._plugin_free:
-            return ()
-        return self._real().get_plugins()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)  # Import looks for those of a module.
-        return getattr(self._real(), name)
-
-    def _real(self) -> Any:
-        if sys.modules.get(_LOADER) is self:
-            del sys.modules[_LOADER]
-        return import_module(_LOADER)

@@ -8,10 +8,9 @@ import platform
 import sys
 from collections.abc import Iterable
 from hashlib import sha256
+from pathlib import Path
 
 from handrail.executors.protocol import CodeRef
-from handrail.packs.metadata import stem_of
-from handrail.packs.snapshot import look
 from handrail.settings.pack_names import normalised
 
 
@@ -24,10 +23,10 @@ def distributions(path: Iterable[str] | None = None) -> dict[str, str]:
         path: The folders in which they are; by default, `sys.path`.
     """
     found: dict[str, str] = {}
-    for root in look(sys.path if path is None else tuple(path)).roots:
-        for info in root.infos:
-            name, version = stem_of(root.path, info)
-            if version:  # Not the `egg-info` beside the sources of one.
+    for folder in sys.path if path is None else path:
+        for info in Path(folder).glob("*.*-info"):
+            name, version, *_ = *info.stem.split("-"), ""
+            if version and not name.startswith("~") and info.suffix in (".dist-info", ".egg-info"):
                 found.setdefault(normalised(name), version)
     return dict(sorted(found.items()))
 

@@ -10,7 +10,6 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from handrail.packs.index import extensions as extensions
     from handrail.packs.installed import InstalledPacks as InstalledPacks
     from handrail.packs.installed import installed_packs as installed_packs
     from handrail.packs.local import LocalObject as LocalObject
@@ -18,18 +17,15 @@ if TYPE_CHECKING:
     from handrail.packs.provider import with_settings as with_settings
     from handrail.packs.record import GROUPS as GROUPS
     from handrail.packs.record import EntryPoint as EntryPoint
-    from handrail.packs.record import Extension as Extension
     from handrail.packs.record import PackRecord as PackRecord
     from handrail.packs.unread import unread_groups as unread_groups
 
 __all__ = [
     "GROUPS",
     "EntryPoint",
-    "Extension",
     "InstalledPacks",
     "LocalObject",
     "PackRecord",
-    "extensions",
     "installed_packs",
     "local_objects",
     "unread_groups",
@@ -37,11 +33,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "index": ("extensions",),
     "installed": ("InstalledPacks", "installed_packs"),
     "local": ("LocalObject", "local_objects"),
     "provider": ("with_settings",),
-    "record": ("GROUPS", "EntryPoint", "Extension", "PackRecord"),
+    "record": ("GROUPS", "EntryPoint", "PackRecord"),
     "unread": ("unread_groups",),
 }
 

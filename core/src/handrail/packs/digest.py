@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING
 
-from handrail.packs.metadata import bytes_of, stem_of
+from handrail.packs.metadata import distributions, stem_of, text_of
 from handrail.packs.record import PackRecord
-from handrail.settings.pack_names import normalised
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 # Files listed in RECORD that depend on how, where or by which program a wheel was installed.
 _LOCAL = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json")
@@ -23,49 +26,38 @@ def record_digest(pack: PackRecord) -> str:
     scripts and files written by the installer, which differ between machines. The files themselves
     are not read. The RECORD of an editable install does not list its sources.
     """
-    info = _info_folder(pack)
-    if info is None:
+    found = distributions([pack.location], pack.id)
+    fitting = sorted(found, key=lambda each: stem_of(each)[1] != pack.version)
+    if not fitting:
         return "missing"
-    if is_editable(bytes_of(f"{info}/direct_url.json")):
+    if _is_editable(fitting[0]):
         return "editable"
-    text = bytes_of(f"{info}/RECORD").decode(errors="replace")
-    stem = os.path.basename(info)
-    rows = sorted(_rows(text, stem))
+    rows = sorted(_rows(text_of(fitting[0], "RECORD") or ""))
     if not rows:
         return "missing"
     return f"sha256:{sha256(''.join(rows).encode()).hexdigest()}"
 
 
-def _rows(text: str, info: str) -> list[str]:
+def _rows(text: str) -> list[str]:
     rows: list[str] = []
     for row in csv.reader(text.splitlines()):
         name = row[0].replace("\\", "/") if row else ""
+        folder, _, note = name.rpartition("/")
         outside = name.startswith(("../", "/")) or os.path.isabs(name)
-        own = name.startswith(f"{info}/") and name.rpartition("/")[2] in _LOCAL
+        own = folder.endswith(".dist-info") and note in _LOCAL
         if name and not outside and not own and not name.endswith((".pyc", ".pyo")):
             rows.append(f"{name},{row[1] if len(row) > 1 else ''}\n")
     return rows
 
 
-def _info_folder(pack: PackRecord) -> str | None:
-    try:
-        names = sorted(os.listdir(pack.location))
-    except OSError:
-        return None
-    found = [
-        name
-        for name in names
-        if name.endswith(".dist-info") and normalised(stem_of(pack.location, name)[0]) == pack.id
-    ]
-    fitting = [name for name in found if stem_of(pack.location, name)[1] == pack.version]
-    chosen = (fitting or found)[:1]
-    return f"{pack.location}/{chosen[0]}" if chosen else None
+def has_editable(name: str) -> bool:
+    """Return whether a distribution of this name is installed from its sources."""
+    return any(map(_is_editable, distributions(sys.path, name)))
 
 
-def is_editable(raw: bytes) -> bool:
-    """Return whether `raw`, the contents of a `direct_url.json`, is of an editable install."""
+def _is_editable(distribution: Distribution) -> bool:
     try:
-        document: Any = json.loads(raw or b"{}")
+        document = json.loads(text_of(distribution, "direct_url.json") or "{}")
         return bool(document["dir_info"]["editable"])
     except (ValueError, LookupError, TypeError):
         return False

@@ -6,7 +6,7 @@ import ast
 from functools import lru_cache
 from pathlib import Path
 
-from handrail.packs.module_finder import locate
+from handrail.packs.module_finder import find_module
 from handrail.packs.record import EntryPoint
 
 MAX_HOPS = 5
@@ -130,8 +130,10 @@ def _variable(body: Body, statement: ast.stmt) -> str | None:
 @lru_cache(maxsize=256)
 def _parse(module: str) -> tuple[ast.Module, bool] | None:
     """Return the syntax tree of a module, and whether it is a package."""
-    file = locate(module).file
-    return None if file is None else _parse_file(file)
+    try:
+        return _parse_file(find_module(module).origin or "")
+    except ModuleNotFoundError:
+        return None
 
 
 def _parse_file(file: str) -> tuple[ast.Module, bool] | None:

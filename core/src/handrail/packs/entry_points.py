@@ -40,22 +40,12 @@ def ways_out_of(pack: Origin) -> tuple[str, ...]:
     """
     if not pack.pack or not pack.version:
         return ()
-    if _is_editable(pack.pack):
+    # Importing importlib-metadata is most of what it takes to go on with a run without packs.
+    from handrail.packs.digest import has_editable  # noqa: PLC0415
+
+    if has_editable(pack.pack):
         return (f"or leave it out of this call:  --no-pack {pack.pack}",)
     return ways_out(pack.pack)
-
-
-def _is_editable(pack: str) -> bool:
-    from importlib import metadata  # noqa: PLC0415 - slow to import, and only for errors
-
-    from handrail.packs.digest import is_editable  # noqa: PLC0415 - only for errors
-
-    try:
-        return is_editable(
-            (metadata.distribution(pack).read_text("direct_url.json") or "").encode()
-        )
-    except Exception:  # noqa: BLE001 - metadata may contain anything
-        return False
 
 
 def pack_error(message: str, origin: Origin, *ways: str) -> PackError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Iterable, Sequence
 
 from handrail.errors import Problem
 from handrail.frozen import replace
-from handrail.packs.module_finder import locate
+from handrail.packs.module_finder import find_module
 from handrail.packs.record import EntryPoint, PackRecord
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
@@ -16,49 +17,15 @@ _VALUE = re.compile(rf"{_NAME}(?:\s*:\s*{_NAME})?\s*(?:\[[^\]]*\])?")
 _SKIPPED = (".pyc", ".pyo")
 
 
-class Health:
-    """The state of one distribution's files.
-
-    Attributes:
-        gone: Files that RECORD lists but that do not exist.
-        packages: Dotted names of the packages and modules that it owns.
-        folders: Folders on whose contents this depends.
-    """
-
-    def __init__(self) -> None:
-        self.gone: list[str] = []
-        self.packages: tuple[str, ...] = ()
-        self.folders: set[str] = set()
-
-
-def inspect(location: str, info: str, record_text: str | None) -> Health:
-    """Compare the files listed in a RECORD with those below `location`.
-
-    Args:
-        location: Folder to which the paths in RECORD are relative.
-        info: Name of the metadata folder in it.
-        record_text: Contents of RECORD, or None if there is none.
-    """
-    health = Health()
-    if not record_text:
-        return health
-    import csv  # noqa: PLC0415 - only when an index is made
-
-    modules: list[str] = []
-    needed = (f"{info}/METADATA", f"{info}/entry_points.txt")
-    for row in csv.reader(record_text.splitlines()):
+def listed_files(record: str) -> list[str]:
+    """Return the files in the text of a RECORD that a pack cannot do without."""
+    files: list[str] = []
+    for row in csv.reader(record.splitlines()):
         name = row[0].replace("\\", "/") if row else ""
-        if not name or name.endswith(_SKIPPED) or name.startswith("../") or os.path.isabs(name):
-            continue
-        if name.startswith(f"{info}/") and name not in needed:
-            continue
-        file = f"{location}/{name}"
-        health.folders.add(os.path.dirname(file))
-        if not os.path.lexists(file):
-            health.gone.append(name)
-        modules.append(name)
-    health.packages = owned(modules)
-    return health
+        is_note = ".dist-info/" in name and not name.endswith(("/METADATA", "/entry_points.txt"))
+        if name and not (name.endswith(_SKIPPED) or name.startswith("../") or os.path.isabs(name)):
+            files += [] if is_note else [name]
+    return files
 
 
 def owned(files: Iterable[str]) -> tuple[str, ...]:
@@ -83,15 +50,17 @@ def owned(files: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def check_files(record: PackRecord, health: Health, path: Sequence[str]) -> PackRecord:
+def check_files(record: PackRecord, gone: Sequence[str], path: Sequence[str] | None) -> PackRecord:
     """Return `record`, marked as broken with its first problem if it has any.
 
-    The searched folders are added to `health`.
+    Args:
+        record: The pack.
+        gone: Files that its RECORD lists and that do not exist.
+        path: Folders and archives to search for its modules; by default, `sys.path`.
     """
-    if health.gone:
-        count = len(health.gone)
-        files = "1 file that is" if count == 1 else f"{count} files that are"
-        shown = tuple(health.gone[:4]) + (("...",) if count > 4 else ())
+    if gone:
+        files = "1 file that is" if len(gone) == 1 else f"{len(gone)} files that are"
+        shown = (*gone[:4], *(["..."] if len(gone) > 4 else []))
         return broken(record, f"RECORD names {files} gone", code="files-gone", details=shown)
     seen: set[tuple[str, str]] = set()
     for entry in record.entry_points:
@@ -104,14 +73,13 @@ def check_files(record: PackRecord, health: Health, path: Sequence[str]) -> Pack
         if (entry.group, entry.name) in seen:
             return broken(record, f"{_shown(entry)} is there twice", code="bad-entry-point")
         seen.add((entry.group, entry.name))
-    for module in dict.fromkeys(entry.module for entry in record.entry_points):
-        target = locate(module, path)
-        health.folders.update(target.folders)
-        if target.found is False:
-            entry = next(each for each in record.entry_points if each.module == module)
+    for entry in {entry.module: entry for entry in reversed(record.entry_points)}.values():
+        try:
+            find_module(entry.module, path)
+        except ModuleNotFoundError as error:
             return broken(
                 record,
-                f"{_shown(entry)} leads to {module}, and there is no {target.missing}",
+                f"{_shown(entry)} leads to {entry.module}, and {error}",
                 code="target-missing",
             )
     return record

@@ -6,15 +6,17 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from handrail.errors import LocalCodeError, NotFoundError, PackError, Problem, SettingsError
 from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.activation import decide, wanted_hooks
 from handrail.packs.catalog import Catalog
+from handrail.packs.digest import record_digest
+from handrail.packs.discovery import read_packs
 from handrail.packs.failures import joined, problems_of, unusable_pack
-from handrail.packs.index import read_index
+from handrail.packs.metadata import unmet_range
 from handrail.packs.policy_files import read_policies
 from handrail.packs.record import PackRecord
 from handrail.packs.settings_checks import action_problems, anchor_warnings, workflow_problems
@@ -54,10 +56,7 @@ class InstalledPacks:
         remarks: Names in policies that no installed pack has; only the doctor tells them.
         unmet: Requirements of the project or a policy that are not met; they prevent planning.
         problems: Problems of packs that are used nevertheless.
-        plugin_free: The path that was searched, if no distribution has a plugin of pydantic.
     """
-
-    plugin_free: Sequence[str] | None = None
 
     def __init__(
         self,
@@ -323,8 +322,6 @@ class InstalledPacks:
 
     def _digest_of(self, pack: str) -> str:
         """Return the digest of the files of a pack."""
-        from handrail.packs.digest import record_digest  # noqa: PLC0415 - as above
-
         record = next((each for each in self.records if each.id == pack), None)
         return "missing" if record is None else record_digest(record)
 
@@ -357,9 +354,6 @@ class InstalledPacks:
         )
         found = next((each for each in self._found if each.id == record.id), None)
         if found is None:
-            # Imported here, because only a distribution that is not a pack needs it.
-            from handrail.packs.metadata import unmet_range  # noqa: PLC0415
-
             found = replace(record, unmet=unmet_range(record.requires))
         alone = InstalledPacks(settings, [found])
         alone.unmet = ()  # The pack may be a policy that requires other packs.
@@ -485,7 +479,6 @@ def installed_packs(
     recorded: Selection | None = None,
     environ: Mapping[str, str] | None = None,
     path: Sequence[str] | None = None,
-    cache: Path | Literal["default"] | None = "default",
 ) -> InstalledPacks:
     """Return the packs installed for this process, under the settings of the project at `start`.
 
@@ -500,7 +493,6 @@ def installed_packs(
             variables that select packs.
         environ: Environment variables; by default, those of this process.
         path: Folders and archives to search; by default, `sys.path`.
-        cache: Folder for the file that keeps the index of packs; None keeps nothing.
     """
     flags = Flags(
         no_packs=tuple(no_packs),
@@ -510,7 +502,4 @@ def installed_packs(
     )
     variables = os.environ if environ is None else environ
     settings, problems = read_settings(start or os.getcwd(), variables, flags)
-    index = read_index(path, cache=cache)
-    found = InstalledPacks(settings, index.records, problems)
-    found.plugin_free = index.plugin_free
-    return found
+    return InstalledPacks(settings, read_packs(path), problems)

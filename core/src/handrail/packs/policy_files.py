@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
+from handrail.packs.module_finder import find_module
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.settings.requirements import POLICY_FILE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from handrail.settings.policy import Policy
 
 GROUP = "policy"
@@ -42,18 +42,11 @@ def read_policies(records: Iterable[PackRecord]) -> tuple[list[Policy], list[Pro
 
 def _places(record: PackRecord, entry: EntryPoint) -> Iterator[Path]:
     """Yield possible paths of a policy file, the one in its own distribution first."""
-    # Imported here, because most environments have no policy.
-    from pathlib import Path  # noqa: PLC0415
-
-    from handrail.packs.module_finder import locate  # noqa: PLC0415
-
     # First, because another package of the same name may precede it on the path.
     yield Path(record.location, *entry.module.split("."), POLICY_FILE)
-    target = locate(entry.module)
-    if target.file is not None:
-        yield Path(os.path.dirname(target.file), POLICY_FILE)
-    elif target.found:
-        yield from (Path(folder, POLICY_FILE) for folder in target.folders)
+    with suppress(ModuleNotFoundError):
+        for folder in find_module(entry.module).submodule_search_locations or ():
+            yield Path(folder, POLICY_FILE)
 
 
 def _missing(record: PackRecord, entry: EntryPoint) -> Problem:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any, Literal
+from typing import Literal
 
 from handrail.errors import Problem
 from handrail.frozen import frozen
@@ -51,29 +50,6 @@ class EntryPoint:
     def attribute(self) -> str:
         """The dotted name in the module, or an empty string for the module itself."""
         return self.value.partition("[")[0].partition(":")[2].strip()
-
-
-@frozen
-class Extension(EntryPoint):
-    """An entry point in a group of a pack, such as `acme_ship.carriers`, of any distribution.
-
-    Attributes:
-        distribution: Name of the distribution that has it.
-    """
-
-    distribution: str
-
-    def load(self) -> Any:
-        """Import and return the object.
-
-        Raises:
-            ImportError: Its module cannot be imported.
-            AttributeError: The module has no such object.
-        """
-        found: Any = import_module(self.module)
-        for name in self.attribute.split(".") if self.attribute else ():
-            found = getattr(found, name)
-        return found
 
 
 @frozen

@@ -95,7 +95,7 @@ class FakePacks:
     def provider(self) -> InstalledPacks:
         """These packs and no others, for `packs=` of an action; discovered from their metadata."""
         place = str(self.folder)
-        return installed_packs(start=place, environ={}, path=[place], cache=None)
+        return installed_packs(start=place, environ={}, path=[place])
 
     def add(
         self,

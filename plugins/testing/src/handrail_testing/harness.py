@@ -157,7 +157,7 @@ def plan_action(
     """
     found: Any = action
     if isinstance(action, str):
-        found = installed_packs(cache=None).catalog.load("actions", action)
+        found = installed_packs().catalog.load("actions", action)
     made: Any = found.action_class if isinstance(found, Workflow) else found
     plan: Plan = made.partial(params or {}, packs=_with_settings(packs, settings)).plan()
     return plan

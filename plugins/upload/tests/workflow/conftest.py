@@ -193,7 +193,6 @@ def handrail(here: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("HANDRAIL_", "FORCE_"))}
         environment = {
             **kept,
-            "HANDRAIL_CACHE": str(here.parent / f"{here.name}-cache"),
             "HANDRAIL_ONLY_PACKS": "handrail-upload",
             "PYTHONIOENCODING": "utf-8",
             "COLUMNS": "100",

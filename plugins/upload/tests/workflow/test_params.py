@@ -75,7 +75,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     code = (
         f"import runpy, sys; sys.argv = {line!r}; runpy.run_module('handrail', run_name='__main__')"
     )
-    environment = {**os.environ, "HANDRAIL_CACHE": "", "COLUMNS": "100", "NO_COLOR": "1"}
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,

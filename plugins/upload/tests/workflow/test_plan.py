@@ -35,7 +35,7 @@ def python(code: str, folder: Path, **variables: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
-        env={**os.environ, "HANDRAIL_CACHE": str(folder / "cache"), **variables},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=120,

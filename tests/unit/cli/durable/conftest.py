@@ -74,6 +74,5 @@ def site(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.Monkey
     """Where packs are planted, on the path of this process and of those that it starts."""
     garden = Garden(tmp_path)
     environment["PYTHONPATH"] = str(garden.site)
-    environment["HANDRAIL_CACHE"] = ""
     monkeypatch.syspath_prepend(str(garden.site))
     return garden

@@ -15,7 +15,7 @@ from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.params.values import labelled, labelled_need, params_from
 from handrail.cli.session import OWN_OPTIONS, json_option, session_of, warn
-from handrail.cli.starting import making, no_collections
+from handrail.cli.starting import no_collections
 from handrail.cli.view.explanation import explanation, work_of
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
@@ -133,7 +133,7 @@ def command_for(target: Target) -> click.Command:
 
         def make(packs: PackProvider) -> Plan:
             try:
-                with making(session):  # What params and plans are made with is imported here.
+                with no_collections():  # What params and plans are made with is imported here.
                     return action_class.partial(params, packs=packs).plan()
             except ParamsError as error:
                 raise labelled(error, options) from error.__cause__

@@ -74,7 +74,7 @@ class Subject:
     @cached_property
     def packs(self) -> InstalledPacks:
         """The pack as the only installed one, always on."""
-        return installed_packs(cache=None).alone(self.record)
+        return installed_packs().alone(self.record)
 
     @cached_property
     def load_problems(self) -> tuple[Problem, ...]:
@@ -212,7 +212,7 @@ def record_of(distribution: str) -> PackRecord:
     """
     __tracebackhide__ = True
     wanted = canonicalize_name(distribution)
-    records = installed_packs(cache=None).records
+    records = installed_packs().records
     for record in records:
         if record.id == wanted:
             return record

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from handrail.errors import LocalCodeError, NotFoundError
-from handrail.packs import Extension, LocalObject, extensions, local_objects
+from handrail.packs import LocalObject, local_objects
 from handrail_train.errors import ModelError
 from handrail_train.models.kind import Hyper, ModelKind
 from handrail_train.names import cut, near
@@ -15,7 +16,7 @@ from handrail_train.names import cut, near
 GROUP = "handrail_train.models"
 LOCAL = "local"
 
-Offer = Extension | LocalObject
+Offer = EntryPoint | LocalObject
 
 
 def installed_kinds() -> dict[str, Offer]:
@@ -39,27 +40,25 @@ def installed_kinds() -> dict[str, Offer]:
 
 
 @lru_cache(maxsize=4)
-def _found(_path: tuple[str, ...]) -> dict[str, Extension]:
+def _found(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
     """Search the path of this process."""
-    named: dict[str, list[Extension]] = {}
-    for point in extensions(GROUP):
-        others = named.setdefault(point.name, [])
-        if all(distribution_of(point) != distribution_of(other) for other in others):
-            others.append(point)
-    found: dict[str, Extension] = {}
-    for name, points in named.items():
-        if len(points) == 1:
-            found[name] = points[0]
-        else:
-            found.update({f"{distribution_of(point)}:{name}": point for point in points})
-    return dict(sorted(found.items()))
+    named: dict[str, dict[str, EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        named.setdefault(point.name, {}).setdefault(distribution_of(point), point)
+    return dict(
+        sorted(
+            (name if len(points) == 1 else f"{distribution}:{name}", point)
+            for name, points in named.items()
+            for distribution, point in points.items()
+        )
+    )
 
 
 def distribution_of(point: Offer) -> str:
     """Return the name of the distribution that brings a kind; `local` for the project."""
     if isinstance(point, LocalObject):
         return LOCAL
-    return point.distribution
+    return "" if point.dist is None else str(point.dist.name)
 
 
 def kind_named(name: str) -> ModelKind[Any]:

@@ -198,7 +198,7 @@ def test_a_damaged_run_is_named_and_nothing_is_undone(project: Path, call: Call)
     found = call("doctor", "--journal", "--json").document
     error, *_ = found["damaged"]
     assert (error["run"], error["code"]) == (3, "journal-damaged")
-    assert (found["runs"], found["unchecked"]) == (3, 0)
+    assert found["runs"] == 3
 
 
 def test_a_damaged_row_of_a_run_is_seen_in_the_list(project: Path, call: Call) -> None:
@@ -280,15 +280,6 @@ def test_a_damaged_run_does_not_stop_the_others(project: Path, call: Call) -> No
     damage(file, "UPDATE run SET outcome = 'completed', closed = opened")
     assert call("runs", "prune", "--older-than", "0s").code in (0, 1)
     assert [run["id"] for run in call("runs", "--json").document["runs"]] == [1]
-
-
-def test_rows_of_an_older_version_are_counted_apart(project: Path, call: Call) -> None:
-    """Nothing is wrong with them, as far as one can see."""
-    damage(put_back(project), "UPDATE note SET crc = NULL WHERE run < 3")
-    checked = call("doctor", "--journal")
-    assert checked.code == 0
-    assert "○ not checked: 4 rows of an older version, without a checksum" in checked.out
-    assert call("doctor", "--journal", "--json").document["unchecked"] == 4
 
 
 def test_what_is_no_journal_is_told_in_one_message(folder: Path, call: Call) -> None:

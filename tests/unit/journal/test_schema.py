@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ import pytest
 from journals.places import new_run
 
 from handrail.errors import JournalError
-from handrail.journal import FieldChange, RelianceChange, RunChange
-from handrail.journal.backend.owner import this_process
 from handrail.journal.sqlite import SqliteJournal, schema
 
 OPENED = "2026-11-25T03:30:00.000Z"
@@ -56,106 +53,6 @@ def test_an_older_journal_is_brought_up_to_date(
     assert [row.number for row in journal.runs()] == [1]
     journal.close()
     assert (version(path), columns(path)[-1]) == (NOW + 1, "colour")
-
-
-def test_a_run_that_was_written_before_plans_had_a_table_keeps_its_plan(tmp_path: Path) -> None:
-    """It is read, claimed and pruned like those beside it."""
-    path = tmp_path / "runs.db"
-    connection = sqlite3.connect(path, isolation_level=None)
-    schema.make_tables(connection, str(path), schema.MIGRATIONS[:1])
-    connection.execute(
-        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
-        " lease_boot, outcome, closed) VALUES ('u', 'a', 'an old plan', '', '', '', '', ?, ?,"
-        " '', 'completed', ?)",
-        (OPENED, this_process(lease=0.0).to_json(), OPENED),
-    )
-    connection.close()
-    journal = SqliteJournal(path)
-    journal.open_run(new_run(plan="a new plan"), [RunChange(outcome="completed")]).release()
-    assert [row.plan for row in journal.runs()] == ["a new plan", "an old plan"]
-    assert [journal.read(number).row.plan for number in (1, 2)] == ["an old plan", "a new plan"]
-    assert journal.prune(timedelta(days=-1)) == [1, 2]
-    with journal._database.reading() as reading:
-        assert reading.execute("SELECT count(*) FROM plan").fetchone() == (0,)
-    journal.close()
-
-
-def test_a_run_of_before_is_of_the_project_in_its_folder(tmp_path: Path) -> None:
-    """Older versions recorded the working folder only; its time is that since it was opened."""
-    path = tmp_path / "runs.db"
-    connection = sqlite3.connect(path, isolation_level=None)
-    schema.make_tables(connection, str(path), schema.MIGRATIONS[:2])
-    closed = "2026-11-25T03:30:02.500Z"
-    connection.execute(
-        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
-        " lease_boot, outcome, closed) VALUES ('u', 'a', '', '', '', '/photos', '', ?, ?,"
-        " '', 'completed', ?)",
-        (OPENED, this_process(lock=None, lease=0.0).to_json(), closed),
-    )
-    connection.close()
-    journal = SqliteJournal(path)
-    (row,) = journal.runs(project="/photos")
-    assert row.spent(closed) == (2.5, 0.0)
-    journal.claim(1).release()
-    assert journal.read(1).row.worked == 2.5
-    journal.close()
-
-
-def test_runs_of_before_rely_on_nothing(tmp_path: Path) -> None:
-    """And can be relied on, and rely on others, from now on."""
-    path = tmp_path / "runs.db"
-    connection = sqlite3.connect(path, isolation_level=None)
-    schema.make_tables(connection, str(path), schema.MIGRATIONS[:3])
-    connection.execute(
-        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
-        " lease_boot, outcome, closed) VALUES ('old', 'a', '', '', '', '', '', ?, ?, '',"
-        " 'completed', ?)",
-        (OPENED, this_process(lease=0.0).to_json(), OPENED),
-    )
-    connection.close()
-    journal = SqliteJournal(path)
-    assert dict(journal.reliance([1])) == {}
-    journal.open_run(new_run(), [RelianceChange(("old",))]).release()
-    assert journal.reliance([1, 2])[1].relied_on_by == (2,)
-    journal.close()
-
-
-def test_of_a_run_of_before_nothing_was_undone_by_hand(tmp_path: Path) -> None:
-    """And it can be recorded from now on."""
-    path = tmp_path / "runs.db"
-    connection = sqlite3.connect(path, isolation_level=None)
-    schema.make_tables(connection, str(path), schema.MIGRATIONS[:5])
-    connection.execute(
-        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
-        " lease_boot, outcome, closed) VALUES ('old', 'a', '', '', '', '', '', ?, ?, '',"
-        " 'rollback_incomplete', ?)",
-        (OPENED, this_process(lease=0.0).to_json(), OPENED),
-    )
-    connection.close()
-    journal = SqliteJournal(path)
-    assert journal.read(1).row.by_hand is None
-    owned = journal.claim(1)
-    owned.write([RunChange(by_hand="[]", outcome="rolled_back")])
-    assert journal.read(1).row.by_hand == "[]"
-    journal.close()
-
-
-def test_fields_of_before_are_of_no_step(tmp_path: Path) -> None:
-    """They are read as they were, and those of a run that goes on have one from now on."""
-    path = tmp_path / "runs.db"
-    connection = sqlite3.connect(path, isolation_level=None)
-    schema.make_tables(connection, str(path), schema.MIGRATIONS[:5])
-    connection.execute(
-        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
-        " lease_boot) VALUES ('old', 'a', '', '', '', '', '', ?, ?, '')",
-        (OPENED, this_process(lease=0.0).to_json()),
-    )
-    connection.execute("INSERT INTO field (run, boundary, name, value) VALUES (1, 1, 'x', '1')")
-    connection.close()
-    journal = SqliteJournal(path)
-    journal.claim(1).write([FieldChange(2, "x", "2", "scan")])
-    assert [(row.value, row.step) for row in journal.read(1).fields] == [("1", None), ("2", "scan")]
-    journal.close()
 
 
 def test_a_migration_that_fails_changes_nothing(

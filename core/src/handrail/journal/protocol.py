@@ -63,7 +63,6 @@ class RunCheck:
 
     Attributes:
         rows: How many rows were read.
-        unchecked: How many of them have no checksum, because an older version wrote them.
         damage: The damaged rows.
         unseen: Damaged rows of what steps said, without which the run is whole.
         sound: The run without them; None if not even its own row was found.
@@ -71,7 +70,6 @@ class RunCheck:
     """
 
     rows: int = 0
-    unchecked: int = 0
     damage: tuple[JournalDamagedError, ...] = ()
     unseen: tuple[JournalDamagedError, ...] = ()
     sound: RecordedRun | None = None

@@ -38,7 +38,6 @@ class JournalCheck:
     Attributes:
         runs: How many runs it has.
         rows: How many rows of them were read.
-        unchecked: How many of those have no checksum, because an older version wrote them.
         database: What the database finds wrong with itself.
         damage: The damaged rows, by run, the latest first.
         unseen: The damaged rows of what steps said, without which their runs are whole.
@@ -46,7 +45,6 @@ class JournalCheck:
 
     runs: int
     rows: int
-    unchecked: int
     database: tuple[str, ...]
     damage: tuple[JournalDamagedError, ...]
     unseen: tuple[JournalDamagedError, ...] = ()
@@ -69,7 +67,6 @@ def check_journal(journal: Journal) -> JournalCheck:
     return JournalCheck(
         runs=len(found),
         rows=sum(each.rows for each in found),
-        unchecked=sum(each.unchecked for each in found),
         database=tuple(database),
         damage=tuple(error for each in found for error in each.damage),
         unseen=tuple(error for each in found for error in each.unseen),

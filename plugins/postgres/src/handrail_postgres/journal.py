@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial, wraps
@@ -14,14 +14,11 @@ from handrail.journal.backend import (
     SECONDS,
     Claimed,
     SqlJournal,
-    change_run,
-    new_values,
+    add_run,
     refuse_password,
-    rows_of,
     run_number,
     this_process,
     with_children,
-    write_rows,
 )
 from handrail_postgres.chunks import PostgresChunkFences, PostgresChunkSession
 from handrail_postgres.claims import claim, holder_of, lock
@@ -89,70 +86,35 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         """The version of the tables; older ones are migrated when the journal is opened."""
         return len(MIGRATIONS)
 
-    def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> PostgresOwnedRun:
-        """Add a run owned by this process, with its first changes, in one commit.
-
-        Raises:
-            JournalError: The run could not be written, and was not added.
-        """
-        return self._open_with(SQL.open, new, changes)
-
-    def open_child(
-        self, number: int, new: NewRun, changes: Sequence[Change] = ()
+    def _opened(
+        self, new: NewRun, changes: Sequence[Change], number: int | None = None
     ) -> PostgresOwnedRun:
-        """Add a child of a sweep with this number; otherwise like `open_run`.
-
-        Raises:
-            JournalError: The run could not be written, or there is one with this number.
-        """
-        return self._open_with(SQL.open_child, new, changes, number)
-
-    def _open_with(
-        self,
-        statement: str,
-        new: NewRun,
-        changes: Sequence[Change],
-        given: int | None = None,
-    ) -> PostgresOwnedRun:
-        values = {
-            **new_values(new),
-            "number": None if given is None else int(given),
-            "owner": this_process(lease=self._lease).to_json(),
-            "lease": self._lease,
-        }
-
         def insert(session: Session, former: int | None) -> Claimed:
             try:
-                number = self._insert(session, statement, values, new.uid, changes)
+                opened = self._insert(session, new, changes, number)
             except UnreachableError:
                 raise
             except JournalError:
                 found = None if former is None else self._inserted(session, new.uid, former)
                 if found is None:
                     raise
-                number = found
-            return Claimed(number=number, uid=new.uid, fence=1)
+                opened = found
+            return Claimed(number=opened, uid=new.uid, fence=1)
 
         return self._owning(insert)
 
     def _insert(
-        self,
-        session: Session,
-        statement: str,
-        values: Mapping[str, Any],
-        uid: str,
-        changes: Sequence[Change],
+        self, session: Session, new: NewRun, changes: Sequence[Change], number: int | None
     ) -> int:
+        lease = {"lease": self._lease}
         with session.transaction() as connection:
-            row: Any = connection.execute(statement, values).fetchone()
-            number = run_number(row[0])
-            if not lock(connection, self._locks, number):
-                raise JournalError(f"the number {number} of the new run is locked")
-            rows = rows_of(number, (changes,), uid)
-            ours = {"run": number, "fence": 1, "lease": self._lease}
-            change_run(connection, SQL, rows, ours)
-            write_rows(connection, SQL, rows)
-        return number
+
+            def own(number: int) -> str:
+                if not lock(connection, self._locks, number):
+                    raise JournalError(f"the number {number} of the new run is locked")
+                return this_process(lease=self._lease).to_json()
+
+            return add_run(connection, SQL, new, changes, lease, own, number=number)
 
     def _inserted(self, session: Session, uid: str, former: int) -> int | None:
         """Return the number of a run that was added though the answer was lost, and lock it."""
@@ -179,7 +141,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
             locks, lease = self._locks, self._lease
             return claim(session, locks, number, take_over=take_over, lease=lease, former=former)
 
-        return self._owning(take)
+        return self._own(self._owning(take))
 
     def _owning(self, become: Callable[[Session, int | None], Claimed]) -> PostgresOwnedRun:
         """Return the run that a new session owns.
@@ -201,7 +163,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
             connect = partial(Session, self._url)
             return PostgresOwnedRun(session, claimed, self._lease, connect, self._locks)
 
-        return self._own(patiently(own))
+        return patiently(own)
 
     @contextmanager
     def _reading(self) -> Generator[Connection, None, None]:
@@ -257,16 +219,15 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         self, older_than: timedelta, release: Callable[[int], bool] | None = None
     ) -> list[int]:
         """Delete closed runs that ended longer ago than `older_than`; see `Journal`."""
+        ago = older_than.total_seconds()
         with self._reader_session().using() as connection:
             found = with_children(
-                connection.execute(SQL.prunable, (older_than,)),
+                connection.execute(SQL.prunable, (ago,)),
                 connection.execute(SQL.numbers_of_children),
             )
         session = Session(self._url)  # The other one is for `release` to read with.
         try:
-            return [
-                number for number in found if self._prune_one(session, number, older_than, release)
-            ]
+            return [number for number in found if self._prune_one(session, number, ago, release)]
         finally:
             session.close()
 
@@ -280,7 +241,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         self,
         session: Session,
         number: int,
-        older_than: timedelta,
+        ago: float,
         release: Callable[[int], bool] | None,
     ) -> bool:
         with session.transaction() as connection:
@@ -288,10 +249,10 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
             if free != (True,):
                 return False
             if release is not None:
-                still = connection.execute(SQL.still_prunable, (older_than, number)).fetchone()
+                still = connection.execute(SQL.still_prunable, (ago, number)).fetchone()
                 if still is None or not release(number):
                     return False
-            return connection.execute(SQL.prune, (older_than, number)).rowcount == 1
+            return connection.execute(SQL.prune, (ago, number)).rowcount == 1
 
     def _reader_session(self) -> Session:
         # This session has no lock, so it can be replaced by a new one.

@@ -87,7 +87,7 @@ class PostgresOwnedRun(SqlOwnedRun):
         content = written(write)
 
         def store(connection: Connection) -> dict[str, Any]:
-            change_run(connection, SQL, rows_of(self.number, ()), self._ours)
+            change_run(connection, SQL, rows_of(self.number, self.uid, ()), self._ours)
             return insert_value(connection, self.number, stem, suffix, content)
 
         return self._durably(store)
@@ -116,7 +116,7 @@ class PostgresOwnedRun(SqlOwnedRun):
         self._session.close()
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
-        rows = rows_of(self.number, batches, self.uid)
+        rows = rows_of(self.number, self.uid, batches)
 
         def write(connection: Connection) -> None:
             change_run(connection, SQL, rows, self._ours)

@@ -49,9 +49,6 @@ class JournalReport:
         mark = bad if self.exit_code else good
         read = f"format {self.format}, {plural(found.runs, 'run')}, {plural(found.rows, 'row')}"
         yield f"{mark} journal {self.place} ({read})"
-        if found.unchecked:
-            have = f"{plural(found.unchecked, 'row')} of an older version"
-            yield f"{other} not checked: {have}, without a checksum; all can be decoded"
         yield from (f"{bad} the file: {line}" for line in found.database)
         yield from (f"{bad} {error.message}" for error in found.damage)
         yield from (f"{other} {error.message}; it is only shown" for error in found.unseen)
@@ -79,7 +76,6 @@ class JournalReport:
             "format": self.format or None,
             "runs": 0 if found is None else found.runs,
             "rows": 0 if found is None else found.rows,
-            "unchecked": 0 if found is None else found.unchecked,
             "database": [] if found is None else list(found.database),
             "damaged": [] if found is None else [each.to_dict() for each in found.damage],
             "unseen": [] if found is None else [each.to_dict() for each in found.unseen],

@@ -8,6 +8,7 @@ tables, connections and locks.
 from __future__ import annotations
 
 from handrail.journal.backend.changes import (
+    add_run,
     change_run,
     count_rows,
     item_note,
@@ -19,11 +20,11 @@ from handrail.journal.backend.changes import (
 from handrail.journal.backend.connection import Connection
 from handrail.journal.backend.journal import SqlJournal
 from handrail.journal.backend.lease import SECONDS, after_orphans, held_error, lost_error
-from handrail.journal.backend.migrations import Migrations, migrate, refuse_newer
 from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import Owner, this_process
 from handrail.journal.backend.rows import unknown_run, with_children
 from handrail.journal.backend.statements import Dialect, Statements
+from handrail.journal.backend.tables import Migrations, migrate, refuse_newer, tables_of
 from handrail.journal.backend.value_names import value_names
 from handrail.journal.codec import encode
 from handrail.journal.damage import decoding
@@ -40,6 +41,7 @@ __all__ = [
     "SqlJournal",
     "SqlOwnedRun",
     "Statements",
+    "add_run",
     "after_orphans",
     "change_run",
     "count_rows",
@@ -54,6 +56,7 @@ __all__ = [
     "refuse_password",
     "rows_of",
     "run_number",
+    "tables_of",
     "this_process",
     "unknown_run",
     "value_names",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +21,8 @@ from handrail.journal.backend.checksums import (
 from handrail.journal.backend.lease import lost_error
 from handrail.journal.backend.rows import to_stored
 from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
+from handrail.journal.codec import now
+from handrail.journal.numbers import run_number
 from handrail.journal.records import (
     AttemptChange,
     ChunkChange,
@@ -50,9 +52,9 @@ class Rows:
     """The rows that one commit writes to each table, in order, and its changes to the run.
 
     Attributes:
-        attempts: run, step, n, state, data_version, result, error; and the checksum, if any.
-        notes: run, step, n, seq, key, values; and the checksum, if any.
-        fields: run, boundary, name, value; the checksum, if any; and the step.
+        attempts: run, step, n, state, data_version, result, error, and the checksum.
+        notes: run, step, n, seq, key, values, and the checksum.
+        fields: run, boundary, name, value, the checksum, and the step.
         reliance: run, uid.
         chunks: run, the fields of a `ChunkChange`, and the checksums.
         item_notes: run, the fields of an `ItemNoteChange`, and the checksum.
@@ -89,13 +91,13 @@ def attempts_of(run: int, uid: str, batches: Iterable[Sequence[Change]]) -> list
     return values
 
 
-def rows_of(run: int, batches: Iterable[Sequence[Change]], uid: str | None = None) -> Rows:
+def rows_of(run: int, uid: str, batches: Iterable[Sequence[Change]]) -> Rows:
     """Return the rows for all changes in `batches` to the run.
 
     Args:
         run: The number of the run.
+        uid: Its UUID.
         batches: The changes.
-        uid: The UUID of the run, for a dialect with `checksums`; None for any other.
     """
     rows = Rows([], [], [])
     for batch in batches:
@@ -105,19 +107,18 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]], uid: str | None = Non
             elif isinstance(change, NoteChange):
                 step, n, seq, key, values = change
                 note = (to_stored(step), n, seq, to_stored(key), values)
-                crc = () if uid is None else (of_note(uid, *note),)
-                rows.notes.append((run, *note, *crc))
+                rows.notes.append((run, *note, of_note(uid, *note)))
             elif isinstance(change, FieldChange):
                 boundary, name, value, after = change
                 name, after = to_stored(name), None if after is None else to_stored(after)
-                crc = () if uid is None else (of_field(uid, boundary, name, value, after),)
-                rows.fields.append((run, boundary, name, value, *crc, after))
+                crc = of_field(uid, boundary, name, value, after)
+                rows.fields.append((run, boundary, name, value, crc, after))
             elif isinstance(change, RelianceChange):
                 rows.reliance += [(run, to_stored(each)) for each in change.uids]
             elif isinstance(change, ChunkChange):
-                rows.chunks.append(_chunk(run, uid or "", change))
+                rows.chunks.append(_chunk(run, uid, change))
             elif isinstance(change, ItemNoteChange):
-                rows.item_notes.append(item_note(run, uid or "", change))
+                rows.item_notes.append(item_note(run, uid, change))
             else:
                 rows.direction = change.direction or rows.direction
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
@@ -128,12 +129,10 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]], uid: str | None = Non
     return rows
 
 
-def _attempt(run: int, uid: str | None, change: AttemptChange) -> Values:
+def _attempt(run: int, uid: str, change: AttemptChange) -> Values:
     step, n, state, data_version, result, error = change
     step = to_stored(step)
     error = None if error is None else to_stored(error)
-    if uid is None:
-        return run, step, n, state, data_version, result, error
     return run, step, n, state, data_version, result, error, of_attempt(uid, step, n, result)
 
 
@@ -196,6 +195,39 @@ def new_values(new: NewRun) -> dict[str, str | int]:
     return {**texts, "crc": of_run(texts), "plan_crc": of_plan(new.uid, new.plan)}
 
 
+def add_run(
+    connection: Connection,
+    statements: Statements,
+    new: NewRun,
+    changes: Sequence[Change],
+    ours: Mapping[str, object],
+    own: Callable[[int], str],
+    *,
+    number: int | None = None,
+) -> int:
+    """Add a run within the transaction, with its first changes; return its number.
+
+    Args:
+        connection: The connection, within the transaction.
+        statements: The statements in its dialect.
+        new: The run.
+        changes: Its first changes.
+        ours: The values of the lease.
+        own: Takes the lock of the run with this number, and returns its owner as JSON.
+        number: The number of the run; None for the next one.
+    """
+    values = {**new_values(new), "number": number, "owner": "", **ours}
+    statement = statements.open if number is None else statements.open_child
+    number = run_number(connection.execute(statement, values).fetchone()[0])
+    connection.execute(statements.plan, (number, new.plan))
+    connection.execute(statements.name_owner, (own(number), number))
+    rows = rows_of(number, new.uid, (changes,))
+    if rows.changes_run:
+        change_run(connection, statements, rows, {**ours, "run": number, "fence": 1})
+    write_rows(connection, statements, rows)
+    return number
+
+
 def change_run(
     connection: Connection,
     statements: Statements,
@@ -231,7 +263,7 @@ def count_rows(
     connection: Connection, statements: Statements, rows: Rows, ours: Mapping[str, object]
 ) -> None:
     """Write how many rows a run has, if it ends with `rows`, so that a lost one is found."""
-    if rows.outcome is not None and statements.count:
+    if rows.outcome is not None:
         connection.execute(statements.count, ours)
 
 
@@ -243,28 +275,25 @@ def lost(
     return lost_error(cast("int", ours["run"]), cast("int", ours["fence"]), found)
 
 
-def write_rows(
-    connection: Connection, statements: Statements, rows: Rows, at: str | None = None
-) -> None:
-    """Write the rows of attempts, notes and fields, and of others if there are tables for them.
+def write_rows(connection: Connection, statements: Statements, rows: Rows) -> None:
+    """Write the rows of a commit, but for that of the run.
 
     Args:
         connection: The connection, within the transaction.
         statements: The statements in its dialect.
         rows: The rows of the commit.
-        at: The time of the attempts and chunks, for a dialect whose `at` is a parameter.
     """
     cursor = connection.cursor()
-    attempts = rows.attempts if at is None else [(*each, at) for each in rows.attempts]
-    chunks = rows.chunks if at is None else [(*each, at) for each in rows.chunks]
-    fields = rows.fields if statements.knows_lanes else [each[:-1] for each in rows.fields]
+    at = (now(),) if statements.takes_time else ()
+    attempts = [(*each, *at) for each in rows.attempts]
+    chunks = [(*each, *at) for each in rows.chunks]
     for statement, values in (
         (statements.attempt, attempts),
         (statements.note, rows.notes),
-        (statements.field, fields),
-        (statements.reliance, rows.reliance if statements.reliance else ()),
-        (statements.chunk, chunks if statements.chunk else ()),
-        (statements.item_note, rows.item_notes if statements.item_note else ()),
+        (statements.field, rows.fields),
+        (statements.reliance, rows.reliance),
+        (statements.chunk, chunks),
+        (statements.item_note, rows.item_notes),
     ):
         if len(values) == 1:
             cursor.execute(statement, values[0])

@@ -1,8 +1,7 @@
 """Checksums of rows: CRC-32 of a row's place and text.
 
 They cover what is written once, not what SQL changes in place, such as states, leases and times.
-They find damage; they are no protection against forgery. A row of an older version has none, and is
-only checked for text that can be read.
+They find damage; they are no protection against forgery.
 """
 
 from __future__ import annotations

@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from handrail.journal.backend.rows import Damage
     from handrail.journal.backend.statements import Statements
     from handrail.journal.records import (
+        Change,
         ChunkRow,
         ItemNoteRow,
+        NewRun,
         ObservationKind,
         ObservationRow,
         Outcome,
@@ -72,6 +74,18 @@ class SqlJournal(Journal, Generic[Run]):
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
         self._owned: weakref.WeakSet[Run] = weakref.WeakSet()
+
+    def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> Run:
+        """Add a run owned by this process; see `Journal`."""
+        return self._own(self._opened(new, changes))
+
+    def open_child(self, number: int, new: NewRun, changes: Sequence[Change] = ()) -> Run:
+        """Add a child with this number, owned by this process; see `Journal`."""
+        return self._own(self._opened(new, changes, int(number)))
+
+    @abstractmethod
+    def _opened(self, new: NewRun, changes: Sequence[Change], number: int | None = None) -> Run:
+        """Add a run with `add_run`; return it, owned by this process."""
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Connection]:
@@ -356,7 +370,6 @@ class SqlJournal(Journal, Generic[Run]):
         """Check what a run needs."""
         statements, run = self._statements, {"run": number}
         damage: list[JournalDamagedError] = []
-        checksums: list[int | None] = []
         counts: list[int] = []
         complete, rows = True, 0
         sound: RecordedRun | None = None
@@ -368,7 +381,7 @@ class SqlJournal(Journal, Generic[Run]):
                     damage.append(error)
                 [own] = by_name(connection.execute(statements.run, run))
                 uid = str(own["uid"])
-                checksums.append(own["crc"])
+                rows += 1
                 row = sound_row(own)
                 sound = RecordedRun(row=row, attempts=(), notes=(), fields=())
 
@@ -376,12 +389,12 @@ class SqlJournal(Journal, Generic[Run]):
                     statement: str,
                     convert: Callable[[int, str, Iterable[Any], Damage], tuple[Row, ...]],
                 ) -> tuple[Row, ...]:
-                    nonlocal complete
-                    left = None if most is None else max(0, most - len(checksums))
+                    nonlocal complete, rows
+                    left = None if most is None else max(0, most - rows)
                     cursor = iter(connection.execute(statement, run))
                     found = list(islice(cursor, left))
                     complete = complete and (left is None or next(cursor, None) is None)
-                    checksums.extend(row[-1] for row in found)
+                    rows += len(found)
                     counts.append(len(found))
                     return convert(number, uid, found, damage.append)
 
@@ -396,7 +409,7 @@ class SqlJournal(Journal, Generic[Run]):
                         while found := list(islice(cursor, CHUNKS_AT_ONCE)):
                             count += len(found)
                             convert(number, uid, found, damage.append)
-                            if most is not None and len(checksums) + rows + count > most:
+                            if most is not None and rows + count > most:
                                 complete = False
                                 break
                         rows += count
@@ -411,10 +424,8 @@ class SqlJournal(Journal, Generic[Run]):
         except JournalDamagedError as error:  # The rest cannot be read at all.
             error.run = number
             damage.append(error)
-        unchecked = sum(crc is None for crc in checksums)
         return RunCheck(
-            rows=max(1, len(checksums) + rows),
-            unchecked=unchecked,
+            rows=max(1, rows),
             damage=tuple(damage),
             sound=sound,
             complete=complete,

@@ -83,9 +83,9 @@ def run_row(row: Mapping[str, Any]) -> RunRow:
     with decoding(number, "its own row"):
         if UNREADABLE in row:
             raise damaged(number, "its own row", row[UNREADABLE])
-        if row["crc"] not in (None, of_run(row)):
+        if row["crc"] != of_run(row):
             raise differs(number, "its own row")
-        if "plan" in row and row["plan_crc"] not in (None, of_plan(row["uid"], row["plan"])):
+        if "plan" in row and row["plan_crc"] != of_plan(row["uid"], row["plan"]):
             raise differs(number, "its plan")
         _check_run(row)
         return _run_row(row)
@@ -104,7 +104,7 @@ def sound_row(row: Mapping[str, Any]) -> RunRow:
     plan, rest = row["plan"], {name: value for name, value in row.items() if name != "plan"}
     found = run_row_or_damage(rest)
     try:
-        sound = row["plan_crc"] in (None, of_plan(row["uid"], plan))
+        sound = row["plan_crc"] == of_plan(row["uid"], plan)
         _check_text(plan)
     except MISFIT:
         sound = False
@@ -143,7 +143,6 @@ def _run_row(row: Mapping[str, Any]) -> RunRow:
     for name in FREE_TEXTS:
         if values[name] is not None:
             values[name] = from_stored(values[name])
-    values["claimed"] = values["claimed"] or values["opened"]
     if _is_time(row["last_sign"]):  # Otherwise the row that it is from is damaged.
         values["heard"] = row["last_sign"]
     is_open = row["closed"] is None
@@ -151,9 +150,7 @@ def _run_row(row: Mapping[str, Any]) -> RunRow:
         **values,
         number=run_number(row["number"]),
         plan=row.get("plan", ""),
-        by_hand=row["by_hand"],
         given_up=is_open and bool(row["given_up"]),
-        counts=None if is_open else row.get("counts"),
     )
 
 
@@ -245,8 +242,6 @@ def check_counts(row: RunRow, *found: int | None) -> None:
         return
     with decoding(row.number, _COUNTS):
         then = [int(each) for each in row.counts.split()]
-        # One that ended before there were items has fewer of them.
-        then += [0] * (len(_ROWS) - len(then))
         for name, count, known in zip(_ROWS, (*found, None, None), then, strict=False):
             if count not in (None, known):
                 raise damaged(
@@ -279,9 +274,7 @@ def attempt_rows(
     # The statements select the columns in the order of the attributes, then the checksum.
     def attempt(row: Any) -> AttemptRow:
         step, n, state, data_version, result, error, at, began, ended, crc = row
-        if crc is None:
-            _check_text(step, result or "", error or "")
-        elif crc != of_attempt(uid, step, n, result):
+        if crc != of_attempt(uid, step, n, result):
             raise differs(run, _attempt_name(row))
         if state not in STATES or type(n) is not int or type(data_version) is not int:
             raise ValueError("a state or a number is none")
@@ -304,9 +297,7 @@ def note_rows(
 
     def note(row: Any) -> NoteRow:
         step, n, seq, key, values, crc = row
-        if crc is None:
-            _check_text(step, key, values)
-        elif crc != of_note(uid, step, n, seq, key, values):
+        if crc != of_note(uid, step, n, seq, key, values):
             raise differs(run, _note_name(row))
         if type(n) is not int or type(seq) is not int:
             raise ValueError("a number is none")
@@ -322,9 +313,7 @@ def field_rows(
 
     def field(row: Any) -> FieldRow:
         boundary, name, value, step, crc = row
-        if crc is None:
-            _check_text(name, value, step or "")
-        elif crc != of_field(uid, boundary, name, value, step):
+        if crc != of_field(uid, boundary, name, value, step):
             raise differs(run, _field_name(row))
         if type(boundary) is not int:
             raise ValueError("a number is none")

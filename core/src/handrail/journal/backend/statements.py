@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from handrail.frozen import frozen, names_of
 from handrail.journal.numbers import CHILDREN, TRIES
@@ -28,9 +28,9 @@ class Dialect:
 
     Attributes:
         now: The current time in UTC in the format of journals, `2026-11-25T03:30:00.000Z`.
-        at: The time of an attempt, in the same format; or `?`, for which `write_rows` gets a value
-            that all attempts of a commit share.
-        before: A time in the past, in the same format, computed from one `?`.
+        at: The time of an attempt, in the same format; or `?`, for which `write_rows` gives that of
+            this process, which all attempts of a commit share.
+        before: The time so many seconds ago, in the same format, computed from one `?`.
         between: Returns the SQL for the seconds between two such times; 0.0 if negative.
         least: Name of the function for the least of several values.
         greatest: Name of the function for the greatest of several values.
@@ -38,23 +38,13 @@ class Dialect:
         lease: Columns of the table `run` for the lease, and the values that a new run, a claim and
             a renewal set them to. One is `lease_until`; NULL there means given up.
         lease_of_closed: The value of `lease_until` in a closed run.
-        plan: The column or expression for the plan of a run.
-        plan_of: The join with the table `run` that `plan` needs.
-        newer_tables: Names of the tables that the database has, among those that were added after
-            the first version of this kit: `reliance`, without which it is not recorded; `chunk` and
-            `item_note`, without which the items of steps are refused; `observation`, without which
-            what steps say is not kept.
-        checksums: Whether the tables have the columns for checksums: `crc` in `attempt`, `note` and
-            `field`, and `crc` and `plan_crc` in `run`.
-        counts: Whether the table `run` has the text column `counts`, for how many rows a run that
-            has ended has.
-        by_hand: Whether the table `run` has the column `by_hand`. Without it, nobody can record
-            that a person undid a step.
-        lanes: Whether the table `field` has the column `step`, without which runs with groups are
-            not recorded.
-        times: Whether the tables `attempt` and `chunk` have the column `began`, and `attempt` the
-            column `ended`.
-        given_id: What an `INSERT` needs before `VALUES` to set the `id` of a run itself.
+        lease_columns: The types of those columns, in the table `run`.
+        integer: The type of whole numbers, of 64 bits.
+        real: The type of other numbers, of 64 bits.
+        id: The type of a column with a number that grows with each row.
+        run_id: The same for runs, whose numbers are never given again; they may be given, too.
+        strict: What follows the columns of a table.
+        keyed: What follows those of a table that is only read by its key.
         prefix: Prefix of the names of all tables.
         render: Converts `?` and `:name` to the placeholders of the driver.
     """
@@ -68,15 +58,13 @@ class Dialect:
     bytewise: str
     lease: Mapping[str, str]
     lease_of_closed: str
-    plan: str = "plan"
-    plan_of: str = ""
-    newer_tables: Collection[str] = ()
-    checksums: bool = False
-    counts: bool = False
-    by_hand: bool = False
-    lanes: bool = False
-    times: bool = False
-    given_id: str = ""
+    lease_columns: Mapping[str, str]
+    integer: str
+    real: str
+    id: str
+    run_id: str
+    strict: str = ""
+    keyed: str = ""
     prefix: str = ""
     render: Callable[[str], str] = str
 
@@ -98,9 +86,9 @@ ATTEMPT_COLUMNS = ("run", *(each for each in AttemptRow._fields if each not in T
 NOTE_COLUMNS = ("run", *NoteRow._fields)
 FIELD_COLUMNS = ("run", "boundary", "name", "value")
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
-NEW_COLUMNS = names_of(NewRun)
+NEW_COLUMNS = tuple(each for each in names_of(NewRun) if each != "plan")
 # Attributes that are computed when a run is read, or have another name in the table.
-_APART = frozenset({"plan", "number", "given_up", "counts", "damage", "by_hand"})
+_APART = frozenset({"plan", "number", "given_up", "damage"})
 RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
 # Chunks that are read at a time: with their contents, each may have a megabyte.
@@ -118,20 +106,13 @@ class Statements:
     """The statements of a journal in one dialect.
 
     Statements with `:name` take a mapping, which may have further keys; those with `?` take a
-    sequence. `reliance`, `relies_on` and `relied_on_by` are empty if the database has no table for
-    them; the last two take the numbers of `RUNS_AT_ONCE` runs. So are `chunk` and those about items
-    if there are no tables for these, and those about observations. `count` is empty if it has no
-    column for counts.
+    sequence; `relies_on` and `relied_on_by` take the numbers of `RUNS_AT_ONCE` runs.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._run = f"{dialect.prefix}run"
-        self.by_hand = dialect.by_hand
-        self._crc = ("crc",) if dialect.checksums else ()
-        self.knows_lanes = dialect.lanes
-        self.keeps_items = all(each in dialect.newer_tables for each in _ITEMS)
-        self.keeps_observations = _OBSERVATION in dialect.newer_tables
+        self.takes_time = dialect.at == "?"
         self._of_new_runs()
         self._of_claims()
         self._of_owners()
@@ -146,7 +127,7 @@ class Statements:
 
     def _of_new_runs(self) -> None:
         lease = self._dialect.lease
-        columns = (*NEW_COLUMNS, "crc", "plan_crc") if self._crc else NEW_COLUMNS
+        columns = (*NEW_COLUMNS, "crc", "plan_crc")
         self.open = f"""
             INSERT INTO {self._run} ({named(columns)}, claimed, owner, {named(lease)})
             VALUES ({", ".join(f":{name}" for name in columns)}, :opened, :owner,
@@ -154,9 +135,9 @@ class Statements:
             RETURNING id
         """
         self.open_child = self.open.replace("(", "(id, ", 1)
-        self.open_child = self.open_child.replace(
-            "VALUES (", f"{self._dialect.given_id} VALUES (:number, "
-        )
+        self.open_child = self.open_child.replace("VALUES (", "VALUES (:number, ")
+        self.plan = f"INSERT INTO {self._dialect.prefix}plan (run, plan) VALUES (?, ?)"
+        self.name_owner = f"UPDATE {self._run} SET owner = ? WHERE id = ?"
 
     def _of_claims(self) -> None:
         dialect, run = self._dialect, self._run
@@ -167,13 +148,12 @@ class Statements:
         began = "coalesce(claimed, opened)"
         turned = f"{most}({began}, coalesce(turned, {ended}))"
         forward = dialect.between(began, f"{dialect.least}({turned}, {ended})")
-        uncounted = ", counts = NULL" if dialect.counts else ""
         self.claim = f"""
             UPDATE {run}
             SET fence = fence + 1, owner = :owner, {leased},
                 worked = worked + {forward}, undid = undid + {dialect.between(turned, ended)},
                 turned = CASE WHEN direction = 'undo' THEN turned END,
-                claimed = {now}, heard = NULL, outcome = NULL, closed = NULL{uncounted}
+                claimed = {now}, heard = NULL, outcome = NULL, closed = NULL, counts = NULL
             WHERE id = :run AND fence = :fence
             RETURNING fence, uid
         """
@@ -196,7 +176,7 @@ class Statements:
             coalesce((SELECT max(at {dialect.bytewise}) FROM {dialect.prefix}{name} AS signs
                       WHERE signs.run = {run}.id), opened)
             """
-            for name in ("attempt", *["chunk"] * self.keeps_items)
+            for name in ("attempt", "chunk")
         )
         return f"{dialect.greatest}({', '.join(('coalesce(heard, claimed, opened)', *rows))})"
 
@@ -216,11 +196,10 @@ class Statements:
         """
         # A parameter that may be NULL needs an explicit type.
         direction, outcome = "CAST(:direction AS text)", "CAST(:outcome AS text)"
-        by_hand = "by_hand = coalesce(CAST(:by_hand AS text), by_hand),"
         self.change = f"""
             UPDATE {run}
             SET direction = coalesce({direction}, direction),
-                {by_hand if self._dialect.by_hand else ""}
+                by_hand = coalesce(CAST(:by_hand AS text), by_hand),
                 sealed = coalesce(CAST(:sealed AS text), sealed),
                 turned = CASE WHEN {direction} IS NULL OR {direction} <> 'undo' THEN turned
                          WHEN CAST(:at_once AS text) IS NULL THEN coalesce(turned, {now})
@@ -231,33 +210,29 @@ class Statements:
             {open_and_ours} RETURNING fence
         """
 
-        tables = [f"{self._dialect.prefix}{name}" for name in _TABLES]
-        tables += [f"{self._dialect.prefix}{name}" for name in _ITEMS if self.keeps_items]
+        tables = [f"{self._dialect.prefix}{name}" for name in (*_TABLES, *_ITEMS)]
         counts = " || ' ' || ".join(f"(SELECT count(*) FROM {x} WHERE run = :run)" for x in tables)
-        self.count = f"UPDATE {run} SET counts = {counts} {ours}" if self._dialect.counts else ""
+        self.count = f"UPDATE {run} SET counts = {counts} {ours}"
 
     def _of_rows(self) -> None:
         attempt, note, field = (f"{self._dialect.prefix}{name}" for name in _TABLES)
-        columns = (*ATTEMPT_COLUMNS[:-1], *self._crc, ATTEMPT_COLUMNS[-1])
+        columns = (*ATTEMPT_COLUMNS[:-1], "crc", ATTEMPT_COLUMNS[-1])
         self.attempts_into = f"INSERT INTO {attempt} ({named(columns)})"
         # The checksum is of the result, which stays if there is no new one.
-        crc = f"""
-            , crc = CASE WHEN excluded.result IS NULL THEN {attempt}.crc ELSE excluded.crc END
-        """
         self.same_attempt = f"""
             ON CONFLICT (run, step, n) DO UPDATE
             SET state = excluded.state, result = coalesce(excluded.result, {attempt}.result),
-                error = coalesce(excluded.error, {attempt}.error), at = excluded.at
-                {crc if self._crc else ""} {self._times(attempt)}
+                error = coalesce(excluded.error, {attempt}.error), at = excluded.at,
+                crc = CASE WHEN excluded.result IS NULL THEN {attempt}.crc ELSE excluded.crc END
+                {self._times(attempt)}
         """
         self.attempt_values = len(columns) - 1  # Without the time.
         values = f"{marks(self.attempt_values)}, {self._dialect.at}"
         self.attempt = f"{self.attempts_into} VALUES ({values}) {self.same_attempt}"
-        columns = (*NOTE_COLUMNS, *self._crc)
+        columns = (*NOTE_COLUMNS, "crc")
         self.note = f"INSERT INTO {note} ({named(columns)}) VALUES ({marks(len(columns))})"
-        further = (*self._crc, *(("step",) if self.knows_lanes else ()))
-        columns = (*FIELD_COLUMNS, *further)
-        updates = ", ".join(f"{each} = excluded.{each}" for each in ("value", *further))
+        columns = (*FIELD_COLUMNS, "crc", "step")
+        updates = ", ".join(f"{each} = excluded.{each}" for each in ("value", "crc", "step"))
         self.field = f"""
             INSERT INTO {field} ({named(columns)}) VALUES ({marks(len(columns))})
             ON CONFLICT (run, boundary, name) DO UPDATE SET {updates}
@@ -265,8 +240,6 @@ class Statements:
 
     def _times(self, table: str) -> str:
         """Return what keeps the time of the state before, where a new one takes its place."""
-        if not self._dialect.times:
-            return ""
         ends = ", ".join(f"'{state}'" for state in ENDS)
         times = {"began": "= 'started'", "ended": f"IN ({ends})"}
         if not table.endswith("attempt"):
@@ -278,9 +251,6 @@ class Statements:
 
     def _of_reliance(self) -> None:
         run, reliance = self._run, f"{self._dialect.prefix}reliance"
-        self.reliance = self.relies_on = self.relied_on_by = ""
-        if "reliance" not in self._dialect.newer_tables:
-            return
         counts = "(outcome IS NULL OR outcome <> 'rolled_back')"
         these = f"IN ({marks(RUNS_AT_ONCE)})"
         self.reliance = f"INSERT INTO {reliance} (run, uid) VALUES (?, ?) ON CONFLICT DO NOTHING"
@@ -310,11 +280,6 @@ class Statements:
 
     def _of_items(self) -> None:
         chunk, note = (f"{self._dialect.prefix}{name}" for name in _ITEMS)
-        self.chunk = self.item_note = self.chunk_counts = self.item_notes = ""
-        self.chunks = self.chunks_back = self.chunk_bounds = self.chunk_bounds_back = ""
-        self.all_chunks = self.all_item_notes = ""
-        if not self.keeps_items:
-            return
         columns = ("run", *ChunkChange._fields, "crc", "outcome_crc", "at")
         done = "CASE WHEN excluded.state = 'done' THEN excluded.{0} ELSE {1}.{0} END"
         outcome = ("failed", "results", "errors", "outcome_crc")
@@ -328,16 +293,10 @@ class Statements:
         """
         of_note = ("run", *ItemNoteChange._fields, "crc")
         self.item_note = f"INSERT INTO {note} ({named(of_note)}) VALUES ({marks(len(of_note))})"
-        lacking = () if self._dialect.times else TIMES
-        whole, short = (
-            ", ".join(
-                f"NULL AS {name}" if name in (*lacking, *left_out) else f'"{name}"'
-                for name in ChunkRow._fields
-            )
-            for left_out in ((), _CONTENTS)
-        )
-        whole += ", crc, outcome_crc"
-        short += ", NULL AS crc, NULL AS outcome_crc"
+        whole = named((*ChunkRow._fields, "crc", "outcome_crc"))
+        short = whole
+        for name in (*_CONTENTS, "crc", "outcome_crc"):
+            short = short.replace(f'"{name}"', f"NULL AS {name}")
         of_step = "WHERE run = :run AND step = :step AND n = :n"
         on = f"FROM {chunk} {of_step} AND number > :beyond ORDER BY number LIMIT"
         back = f"""
@@ -363,10 +322,6 @@ class Statements:
 
     def _of_observations(self) -> None:
         table, whole = f"{self._dialect.prefix}{_OBSERVATION}", named(ObservationRow._fields)
-        self.observation = self.observations = self.observations_of_step = ""
-        self.observed = self.observed_of_step = ""
-        if not self.keeps_observations:
-            return
         columns = ("run", *ObservationRow._fields, "crc")
         updates = ", ".join(f"{each} = excluded.{each}" for each in ("value", "at", "crc"))
         self.observation = f"""
@@ -385,16 +340,12 @@ class Statements:
     def _of_readers(self) -> None:
         dialect, run = self._dialect, self._run
         attempt, note, field = (f"{dialect.prefix}{name}" for name in _TABLES)
-        crc = "crc" if self._crc else "NULL AS crc"
-        step = "step" if self.knows_lanes else "NULL AS step"
-        crcs = "crc, plan_crc" if self._crc else "NULL AS crc, NULL AS plan_crc"
-        counts = "counts" if dialect.counts else "NULL AS counts"
-        by_hand = "by_hand" if dialect.by_hand else "NULL AS by_hand"
         sign = f"CASE WHEN closed IS NULL THEN {self._last_sign()} END AS last_sign"
-        columns = f"{named(RUN_COLUMNS)}, {by_hand}, {crcs}, {counts}, {sign}"
+        columns = f"{named(RUN_COLUMNS)}, crc, plan_crc, {sign}"
         columns += ", lease_until IS NULL AS given_up"
         rest = f"id AS number, {columns} FROM {run}"
-        full, bare = f"SELECT {dialect.plan} AS plan, {rest} {dialect.plan_of}", f"SELECT {rest}"
+        plan = f"LEFT JOIN {dialect.prefix}plan AS plan ON plan.run = {run}.id"
+        full, bare = f"SELECT plan.plan AS plan, {rest} {plan}", f"SELECT {rest}"
         action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))
         # Compare the part of the action after its last colon; a shorter one cannot be equal.
         # Children of sweeps have negative numbers, and are hidden from lists.
@@ -442,27 +393,25 @@ class Statements:
         self.near = f"""
             SELECT id FROM {run} WHERE (id > 0) = (:run > 0) ORDER BY abs(id - :run), id LIMIT 3
         """
-        times = ", ".join(TIMES if dialect.times else (f"NULL AS {each}" for each in TIMES))
         self.attempts = f"""
-            SELECT {named(ATTEMPT_COLUMNS[1:])}, {times}, {crc} FROM {attempt} WHERE run = :run
+            SELECT {named((*ATTEMPT_COLUMNS[1:], *TIMES))}, crc FROM {attempt} WHERE run = :run
             ORDER BY id
         """
         self.notes = f"""
-            SELECT {named(NoteRow._fields)}, {crc} FROM {note} WHERE run = :run ORDER BY id
+            SELECT {named(NoteRow._fields)}, crc FROM {note} WHERE run = :run ORDER BY id
         """
         self.fields = f"""
-            SELECT {named(FIELD_COLUMNS[1:])}, {step}, {crc} FROM {field} WHERE run = :run
+            SELECT {named(FIELD_COLUMNS[1:])}, step, crc FROM {field} WHERE run = :run
             ORDER BY boundary, name {dialect.bytewise}
         """
-        began = "began" if dialect.times else "NULL AS began"
         self.durations = f"""
-            SELECT found.id, found.opened, step, state, {began}, at
+            SELECT found.id, found.opened, step, state, began, at
             FROM {attempt} AS attempt JOIN (
-                SELECT id, opened FROM {run} {dialect.plan_of}
+                SELECT id, opened FROM {run} {plan}
                 WHERE id > (SELECT max(id) FROM {run}) - {RECENT} AND id > 0
                   AND outcome = 'completed' AND fence = 1
                   AND action = :action AND project = :project
-                  AND substr({dialect.plan}, 1, :length) = :plan
+                  AND substr(plan.plan, 1, :length) = :plan
                 ORDER BY id DESC LIMIT :limit
             ) AS found ON attempt.run = found.id
             ORDER BY found.id, attempt.id

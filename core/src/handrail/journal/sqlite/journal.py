@@ -8,20 +8,18 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from handrail.errors import JournalDamagedError, JournalError, NotFoundError
 from handrail.frozen import replace
-from handrail.journal.backend.changes import change_run, new_values, rows_of, write_rows
+from handrail.journal.backend.changes import add_run
 from handrail.journal.backend.journal import SqlJournal
 from handrail.journal.backend.lease import SECONDS
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
 from handrail.journal.backend.rows import UNREADABLE, by_name, with_children
-from handrail.journal.codec import now
-from handrail.journal.numbers import run_number
 from handrail.journal.records import RecordedRun
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
@@ -29,7 +27,7 @@ from handrail.journal.sqlite.failures import convert_os_errors, is_damage
 from handrail.journal.sqlite.owned import SqliteOwnedRun
 from handrail.journal.sqlite.place import prepare, resolved
 from handrail.journal.sqlite.schema import MIGRATIONS
-from handrail.journal.sqlite.statements import NAME_OWNER, PLAN, SQL
+from handrail.journal.sqlite.statements import SQL
 from handrail.journal.sqlite.value_files import ValueFiles
 
 if TYPE_CHECKING:
@@ -122,54 +120,19 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         """The version of the tables; older ones are migrated when the journal is opened."""
         return len(MIGRATIONS)
 
-    def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> SqliteOwnedRun:
-        """Add a run owned by this process, with its first changes, in one commit.
-
-        Raises:
-            JournalError: The run could not be written, and was not added.
-        """
-        return self._add(SQL.open, new, changes)
-
-    def open_child(
-        self, number: int, new: NewRun, changes: Sequence[Change] = ()
-    ) -> SqliteOwnedRun:
-        """Add a child with this number, owned by this process; otherwise like `open_run`.
-
-        Raises:
-            JournalError: The run could not be written, or there is one with this number.
-        """
-        return self._add(SQL.open_child, new, changes, number)
-
-    def _add(
-        self,
-        statement: str,
-        new: NewRun,
-        changes: Sequence[Change],
-        given: int | None = None,
+    def _opened(
+        self, new: NewRun, changes: Sequence[Change], number: int | None = None
     ) -> SqliteOwnedRun:
         lock: OwnerLock | None = None
 
-        def add(connection: sqlite3.Connection) -> int:
+        def own(number: int) -> str:
             nonlocal lock
-            values = {
-                **new_values(new),
-                "number": given,
-                "plan": "",
-                "owner": "",
-                **lease_values(self._lease),
-            }
-            (stored,) = connection.execute(statement, values).fetchone()
-            number = run_number(stored)
-            connection.execute(PLAN, (number, new.plan))
             lock = self._lock_new(number)
-            owner = owner_here(self._database, lock, self._lease)
-            connection.execute(NAME_OWNER, (owner.to_json(), number))
-            rows = rows_of(number, (changes,), new.uid)
-            if rows.changes_run:
-                ours = {"run": number, "fence": 1, **lease_values(self._lease)}
-                change_run(connection, SQL, rows, ours)
-            write_rows(connection, SQL, rows, now())
-            return number
+            return owner_here(self._database, lock, self._lease).to_json()
+
+        def add(connection: sqlite3.Connection) -> int:
+            lease = lease_values(self._lease)
+            return add_run(connection, SQL, new, changes, lease, own, number=number)
 
         try:
             with convert_os_errors(self._path):
@@ -179,7 +142,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
                 lock.close()
             raise
         claimed = Claimed(number=number, uid=new.uid, fence=1)
-        return self._own(SqliteOwnedRun(self._database, self._values, claimed, lock, self._lease))
+        return SqliteOwnedRun(self._database, self._values, claimed, lock, self._lease)
 
     def claim(self, number: int, *, take_over: bool = False) -> SqliteOwnedRun:
         """Make this process the owner of a run; a closed run is reopened.
@@ -276,9 +239,8 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         self, older_than: timedelta, release: Callable[[int], bool] | None = None
     ) -> list[int]:
         """Delete closed runs that ended longer ago than `older_than`; see `Journal`."""
-        before = datetime.now(UTC) - older_than
         with convert_os_errors(self._path):
-            deleted = prune(self._database, self._locks, before, release)
+            deleted = prune(self._database, self._locks, older_than.total_seconds(), release)
             # Also those of runs whose deletion was interrupted here. A run is there before its
             # files are, so none of a new one is meant.
             stored = self._values.runs()
@@ -338,27 +300,26 @@ AT_ONCE = 100  # Batch size; each run in a batch is an open file.
 def prune(
     database: Database,
     locks: OwnerLocks,
-    before: datetime,
+    ago: float,
     release: Callable[[int], bool] | None = None,
 ) -> list[int]:
-    """Delete the runs that were closed before `before` and have no owner; return their numbers.
+    """Delete the runs that were closed so many seconds ago and have no owner; return their numbers.
 
     Args:
         database: The database of the journal.
         locks: The locks of its runs.
-        before: The time.
+        ago: The seconds.
         release: Called before a run is deleted, which stays if it returns False.
     """
-    limit = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with database.reading() as connection:
         found = with_children(
-            connection.execute(SQL.prunable, (limit,)),
+            connection.execute(SQL.prunable, (ago,)),
             connection.execute(SQL.numbers_of_children),
         )
     deleted: list[int] = []
     step = AT_ONCE if release is None else 1  # A release may take long.
     for first in range(0, len(found), step):
-        deleted += _prune_some(database, locks, found[first : first + step], limit, release)
+        deleted += _prune_some(database, locks, found[first : first + step], ago, release)
     return deleted
 
 
@@ -366,19 +327,19 @@ def _prune_some(
     database: Database,
     locks: OwnerLocks,
     numbers: list[int],
-    limit: str,
+    ago: float,
     release: Callable[[int], bool] | None,
 ) -> list[int]:
     with contextlib.ExitStack() as stack:
         # With their locks taken, no process can claim them meanwhile.
         ours = [number for number in numbers if _take(database, locks, number, stack)]
         if release is not None:
-            ours = [each for each in ours if _is_prunable(database, each, limit) and release(each)]
+            ours = [each for each in ours if _is_prunable(database, each, ago) and release(each)]
         deleted = database.write(
             lambda connection: [
                 number
                 for number in ours
-                if connection.execute(SQL.prune, (limit, number)).rowcount == 1
+                if connection.execute(SQL.prune, (ago, number)).rowcount == 1
             ]
         )
         for number in deleted:
@@ -386,9 +347,9 @@ def _prune_some(
     return deleted
 
 
-def _is_prunable(database: Database, number: int, limit: str) -> bool:
+def _is_prunable(database: Database, number: int, ago: float) -> bool:
     with database.reading() as connection:
-        return connection.execute(SQL.still_prunable, (limit, number)).fetchone() is not None
+        return connection.execute(SQL.still_prunable, (ago, number)).fetchone() is not None
 
 
 def _take(database: Database, locks: OwnerLocks, number: int, stack: contextlib.ExitStack) -> bool:

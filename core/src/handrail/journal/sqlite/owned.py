@@ -103,7 +103,7 @@ class SqliteOwnedRun(SqlOwnedRun):
             if not self._database.write_at_once(small, (now(), *attempts, *self._mine)):
                 self._database.write(self._refuse)
             return
-        rows = rows_of(self.number, batches, self.uid)
+        rows = rows_of(self.number, self.uid, batches)
         due = at >= self._renew_at
         ours = {**self._ours, "until": at + self._lease}
 
@@ -112,7 +112,7 @@ class SqliteOwnedRun(SqlOwnedRun):
             change_run(connection, SQL, rows, ours, renew=due)
             if due or rows.changes_run:
                 self._renew_at = at + self._lease / SHARE
-            write_rows(connection, SQL, rows, now())
+            write_rows(connection, SQL, rows)
             count_rows(connection, SQL, rows, ours)
 
         self._database.write(write)

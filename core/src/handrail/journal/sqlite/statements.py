@@ -10,29 +10,25 @@ def _between(first: str, last: str) -> str:
     return f"max(0.0, round((julianday({last}) - julianday({first})) * 86400.0, 3))"
 
 
-SQL = Statements(
-    Dialect(
-        now="strftime('%Y-%m-%dT%H:%M:%fZ')",  # Constant within a statement.
-        at="?",
-        before="?",
-        between=_between,
-        least="min",
-        greatest="max",
-        bytewise="COLLATE BINARY",
-        lease={"lease_boot": ":boot", "lease_until": ":until"},
-        lease_of_closed="NULL",
-        plan="coalesce(plan.plan, run.plan)",
-        plan_of="LEFT JOIN plan ON plan.run = run.id",
-        newer_tables=("reliance", "chunk", "item_note", "observation"),
-        checksums=True,
-        counts=True,
-        by_hand=True,
-        lanes=True,
-        times=True,
-    )
+DIALECT = Dialect(
+    now="strftime('%Y-%m-%dT%H:%M:%fZ')",  # Constant within a statement.
+    at="?",
+    before="strftime('%Y-%m-%dT%H:%M:%fZ', 'now', -CAST(? AS REAL) || ' seconds')",
+    between=_between,
+    least="min",
+    greatest="max",
+    bytewise="COLLATE BINARY",
+    lease={"lease_boot": ":boot", "lease_until": ":until"},
+    lease_of_closed="NULL",
+    lease_columns={"lease_boot": "TEXT NOT NULL", "lease_until": "REAL"},
+    integer="INTEGER",
+    real="REAL",
+    id="INTEGER PRIMARY KEY",
+    run_id="INTEGER PRIMARY KEY AUTOINCREMENT",
+    strict=" STRICT",
+    keyed=" STRICT, WITHOUT ROWID",
 )
-PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"
-NAME_OWNER = "UPDATE run SET owner = ? WHERE id = ?"
+SQL = Statements(DIALECT)
 OWNER = "SELECT fence, owner, lease_boot, lease_until FROM run WHERE id = ?"
 
 

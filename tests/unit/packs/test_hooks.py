@@ -52,10 +52,10 @@ MISTAKES = {
         "setup_steps takes **kwargs; hooks name each argument that they take",
         "setup_steps may take: action, registry, settings",
     ),
-    "positional only": (
-        "@hookimpl\ndef setup_steps(action, /): ...",
-        "setup_steps takes 'action' by position only",
-        "remove the /",
+    "by name only": (
+        "@hookimpl\ndef setup_steps(*, action): ...",
+        "setup_steps takes 'action' by name only",
+        "remove the *",
     ),
     "async": (
         "@hookimpl\nasync def setup_steps(action): ...",
@@ -140,7 +140,7 @@ def test_what_is_allowed():
             def setup_steps(registry): return registry
 
             @hookimpl(specname="insert_before")
-            def anything(*, step, settings): return step, settings
+            def anything(step, settings): return step, settings
 
             @hookimpl(optionalhook=True)
             def of_a_newer_core(whatever): ...
@@ -231,10 +231,10 @@ def test_hook_that_leaves():
     """A hook that calls exit does not end the process; Ctrl-C does."""
     pack = load_inline(module("@hookimpl\ndef check_plan(plan):\n    raise SystemExit"))
     with pytest.raises(PackError):
-        pack.call("check_plan", plan=1)
+        pack.call("check_plan", action=1, plan=2)
     pack = load_inline(module("@hookimpl\ndef check_plan(plan):\n    raise KeyboardInterrupt"))
     with pytest.raises(KeyboardInterrupt):
-        pack.call("check_plan", plan=1)
+        pack.call("check_plan", action=1, plan=2)
 
 
 INFOS = {

@@ -117,13 +117,13 @@ def test_each_pack_is_asked_once_about_each_step_that_it_did_not_lead_to(named, 
 def test_a_hook_call_costs_a_few_function_calls(named, counted) -> None:
     """Nearly all of planning with many packs is their hooks: what surrounds a call has to be slim.
 
-    A hook is two calls here, its own and the look-up of its answer; planning may add two more, and
-    a hundred for each edit.
+    A hook is two calls here, its own and the look-up of its answer. pluggy adds a dozen, the
+    comparison of the step with what it was as many, and each edit may add a hundred.
     """
     packs = provider_of([counted(named, number, 10) for number in range(100)])
     registry = base_of(named, 10)
     spent = calls_during(lambda: plan_action(INFO, registry, packs))
-    assert spent < 4 * counted.asked + 100 * 1000
+    assert spent < 30 * counted.asked + 100 * 1000
 
 
 def test_what_stands_in_for_a_pack_hears_of_every_call(named, counted) -> None:

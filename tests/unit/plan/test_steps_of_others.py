@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handrail import PlanError, StepResult, hookimpl
+from handrail import PlanError, hookimpl
 from handrail.packs.provider import explicit_packs
 
 
@@ -81,24 +81,7 @@ def test_check_plan_may_not_change_the_planned_steps(named):
     assert "execute" not in vars(steps[0])
 
 
-def test_a_change_of_another_step_than_the_one_asked_about_is_found(named, pack, plan):
-    """A hook can keep the steps that it was shown; then only the step is named."""
-    kept = []
-
-    def hook(step):
-        if step.name == "send":
-            kept[0].execute = print
-        kept.append(step)
-
-    steps = base(named)
-    with pytest.raises(PlanError) as error:
-        plan(steps, [pack("acme-a", insert_after=hook)])
-    assert changed(error) == ["a hook changes execute of step 'find'"]
-    assert "execute" not in vars(steps[0])
-
-
 def test_a_change_that_is_made_only_once_is_found(named, pack, plan):
-    """A guard against doing it twice hides who it was, and not that it was done."""
     done = set()
 
     def hook(step):
@@ -108,7 +91,9 @@ def test_a_change_that_is_made_only_once_is_found(named, pack, plan):
 
     with pytest.raises(PlanError) as error:
         plan(base(named), [pack("acme-a", insert_after=hook)])
-    assert changed(error) == ["a hook changes execute of steps 'find' and 'send'"]
+    assert changed(error) == [
+        "insert_after of acme-a 1.0 changes execute of steps 'find' and 'send'"
+    ]
 
 
 def test_an_attribute_that_is_gone_and_one_in_a_slot_are_changes(named, pack, plan):
@@ -162,86 +147,6 @@ def test_a_hook_that_changes_many_steps_is_one_problem(named, pack, plan):
     assert changed(error) == [
         f"wrap_step of acme-a 1.0 changes execute of steps {listed} and 9 more"
     ]
-
-
-def by_class(step):
-    type(step).execute = print
-
-
-def by_code(step):
-    type(step).execute.__code__ = (lambda self, context: None).__code__
-
-
-def by_addition(step):
-    type(step).can_skip = lambda self, context: True
-
-
-CODE = [(by_class, "execute"), (by_code, "execute.__code__"), (by_addition, "can_skip")]
-
-
-@pytest.mark.parametrize("hook", ["setup_steps", "insert_before", "insert_after", "wrap_step"])
-@pytest.mark.parametrize(("change", "what"), CODE)
-def test_the_class_of_a_step_may_not_be_changed(named, pack, plan, hook, change, what):
-    """Nor the code of its functions: the steps of a class are named together."""
-
-    class Acme(type(named("x"))):  # type: ignore[misc]
-        def execute(self, context):
-            return StepResult()
-
-    before, code = dict(vars(Acme)), Acme.execute.__code__
-    steps = [Acme("find"), Acme("send"), named("other")]
-
-    def setup_steps(registry):
-        change(next(iter(registry)))
-
-    called = setup_steps if hook == "setup_steps" else change
-    if hook != "setup_steps":
-
-        def called(step):
-            return change(step) if step.name == "send" else None
-
-    packs = [pack("acme-a", insert_before=lambda step: None), pack("acme-b", **{hook: called})]
-    with pytest.raises(PlanError) as error:
-        plan(steps, packs)
-    assert changed(error) == [
-        f"{hook} of acme-b 1.0 changes Acme.{what} of steps 'find' and 'send'"
-    ]
-    assert {name: vars(Acme)[name] for name in before} == before
-    assert "can_skip" not in vars(Acme)
-    assert Acme.execute.__code__ is code
-
-
-def test_the_code_of_a_function_that_is_a_step_may_not_be_replaced(pack, plan):
-    from handrail import step as to_step
-
-    @to_step
-    def send(context):
-        return {"sent": 1}
-
-    def change(step):
-        step.function.__code__ = (lambda context: None).__code__
-
-    with pytest.raises(PlanError) as error:
-        plan([send], [pack("acme-a", wrap_step=change)])
-    assert changed(error) == ["wrap_step of acme-a 1.0 changes send.__code__ of step 'send'"]
-    assert send.function(None) == {"sent": 1}
-
-
-def test_a_check_of_a_plan_may_not_change_a_class(named):
-    from handrail import action
-
-    class Acme(type(named("x"))):  # type: ignore[misc]
-        pass
-
-    class Hooks:
-        @hookimpl
-        def check_plan(self, plan: Any) -> None:
-            type(plan.steps[0].step).execute = print
-
-    with pytest.raises(PlanError) as error:
-        action("ship", [Acme("find")]).action_class(packs=explicit_packs([Hooks()])).plan()
-    assert changed(error) == ["check_plan of hooks changes Acme.execute of step 'find'"]
-    assert "execute" not in vars(Acme)
 
 
 def test_a_class_may_keep_a_cache(named, pack, plan):

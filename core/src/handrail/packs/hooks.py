@@ -181,10 +181,10 @@ def _check_parameter(
             hint=takes,
             hook=hook,
         )
-    elif parameter.kind is parameter.POSITIONAL_ONLY:
+    elif parameter.kind is parameter.KEYWORD_ONLY:
         yield Mistake(
-            message=f"{hook.name} takes '{parameter.name}' by position only",
-            hint="remove the /: hooks get their arguments by name",
+            message=f"{hook.name} takes '{parameter.name}' by name only",
+            hint="remove the *: hooks get their arguments by position",
             hook=hook,
         )
     elif parameter.name == "self":

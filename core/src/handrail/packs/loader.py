@@ -1,7 +1,7 @@
 """Imports and validates the hooks of a pack, which then is a LoadedPack.
 
-Failures become a PackError with cause and ways out. pluggy validates and registers the hooks, but
-does not call them.
+Failures become a PackError with cause and ways out. pluggy holds and calls the hooks, those of one
+pack at a time, so that each answer has an origin.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import pluggy
 from handrail import hookspecs
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, Problem, describe
+from handrail.events import StopObserving
 from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
 from handrail.packs.entry_points import import_target, pack_error, ways_out_of
-from handrail.packs.hooks import Hook, Mistake, read_hooks, specs
+from handrail.packs.hooks import Hook, Mistake, read_hooks
 from handrail.packs.pack_settings import (
     NO_SECRETS,
     PackSecrets,
@@ -37,15 +38,9 @@ from handrail.settings.pack_names import normalised
 
 if TYPE_CHECKING:
     from handrail.events import Event
-    from handrail.plan.action_info import ActionInfo
     from handrail.settings.values import Settings
-    from handrail.steps import BaseStep
 
 Observer = Callable[["Event"], None]
-
-
-Call = tuple[Callable[..., Any], tuple[str, ...]]
-"""A hook with its settings, and the arguments that it does not take."""
 
 
 @frozen(eq=False)
@@ -58,7 +53,8 @@ class LoadedPack:
         info: The result of its hook `pack_info`.
         hooks: Its hooks, by name.
         settings: An instance of its settings model, or a plain dict if it has none.
-        calls: How to call each hook, by name.
+        plugins: The modules or objects with its hooks.
+        manager: Holds the hooks, also those of other packs.
         variables: The variables that its settings are read from, whether they are set or not.
         secrets: The secrets among its settings.
     """
@@ -68,9 +64,13 @@ class LoadedPack:
     info: PackInfo
     hooks: Mapping[str, Hook]
     settings: Any
-    calls: Mapping[str, Call] = field(repr=False)
+    plugins: tuple[object, ...] = field(repr=False)
+    manager: pluggy.PluginManager = field(repr=False)
     variables: frozenset[str] = frozenset()
     secrets: PackSecrets = NO_SECRETS
+    _callers: dict[str, pluggy.HookCaller] = field(
+        default_factory=dict[str, pluggy.HookCaller], repr=False
+    )
 
     def implements(self, hook: str) -> bool:
         """Return whether the pack implements `hook`."""
@@ -82,55 +82,45 @@ class LoadedPack:
         return self.origin if found is None else found.origin(self.origin)
 
     def observer(self) -> Observer:
-        """Return an observer that calls the hook `observe`, named after the pack."""
-        from handrail.events import StopObserving  # noqa: PLC0415 - plans know no events
+        """Return an observer that calls the hook `observe`, named after the pack.
 
+        It is called within the loop over steps, so pluggy has no part in it.
+        """
+        hook = self.hooks["observe"]
+        taken = {"settings": self.settings} if "settings" in hook.parameters else {}
+        function = partial(hook.function, **taken)
+
+        @calls_user_code
         def observe(event: Event) -> None:
             try:
-                self.call("observe", event=event)
-            except PackError as error:
-                if isinstance(error.__cause__, StopObserving):
-                    raise error.__cause__ from None
+                function(event=event) if "event" in hook.parameters else function()
+            except StopObserving:
                 raise
+            except (Exception, SystemExit) as error:
+                raise hook_error(self.origin, hook, error) from error
 
         observe.__qualname__ = f"observe of {self.origin}"
         return observe
 
     @calls_user_code
     def call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook with those of `arguments` and `settings` that it takes; return its result.
+        """Call a hook with all of its arguments but `settings`, and return its result.
 
         Raises:
             PackError: The hook raised; `__cause__` is that error, `origin` the hook's source line.
             KeyError: The pack has no such hook.
         """
-        function, left_out = self.calls[hook]
-        for name in left_out:
-            arguments.pop(name, None)
+        caller = self._callers.get(hook)
+        if caller is None:
+            if hook not in self.hooks:
+                raise KeyError(hook)
+            others = self.manager.get_plugins() - {*self.plugins}
+            caller = self._callers[hook] = self.manager.subset_hook_caller(hook, others)
         try:
-            return function(**arguments)
+            answers = caller(**arguments, settings=self.settings)
         except (Exception, SystemExit) as error:
             raise hook_error(self.origin, self.hooks[hook], error) from error
-
-    def about_steps(self, hook: str) -> Callable[[ActionInfo, BaseStep[Any]], Any]:
-        """Return `call` for one hook as a function of action and step, for loops over all steps.
-
-        Raises:
-            KeyError: The pack has no such hook.
-        """
-        function, left_out = self.calls[hook]
-        if "step" in left_out:
-            return lambda action, step: self.call(hook, action=action, step=step)
-        plain = not left_out
-
-        @calls_user_code
-        def ask(action: ActionInfo, step: BaseStep[Any]) -> Any:
-            try:
-                return function(action=action, step=step) if plain else function(step=step)
-            except (Exception, SystemExit) as error:
-                raise hook_error(self.origin, self.hooks[hook], error) from error
-
-        return ask
+        return answers[0] if answers else None
 
 
 def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
@@ -162,7 +152,7 @@ def load(
         SettingsError: The pack's settings do not match its model.
     """
     modules = record.hooks if hooks is None else hooks
-    plugins = [import_target(record, entry_point) for entry_point in modules]
+    plugins = tuple(import_target(record, entry_point) for entry_point in modules)
     table = table_of(record, settings)
     return _checked(plugins, record.id, record.origin, table, manager or new_manager())
 
@@ -189,7 +179,7 @@ def load_inline(
     pack = normalised(name or default)
     origin = Origin(pack=pack, module=module)
     table = Table(values=settings or {}, source=lambda *_: f"settings of {pack}")
-    return _checked([plugin], pack, origin, table, new_manager())
+    return _checked((plugin,), pack, origin, table, new_manager())
 
 
 def new_manager() -> pluggy.PluginManager:
@@ -199,23 +189,8 @@ def new_manager() -> pluggy.PluginManager:
     return manager
 
 
-def register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
-    """Register `plugin` with `manager`, which validates its hooks.
-
-    Raises:
-        pluggy.PluginValidationError: A hook is not valid; our own checks usually find it first.
-        ValueError: `plugin` is registered already.
-    """
-    manager.register(plugin, name=name)
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError:
-        manager.unregister(plugin)
-        raise
-
-
 def _checked(
-    plugins: Iterable[object],
+    plugins: tuple[object, ...],
     name: str,
     origin: Origin,
     table: Table,
@@ -243,23 +218,16 @@ def _checked(
         info=info,
         hooks=hooks,
         settings=settings,
-        calls={each: _call_of(each, hook, settings) for each, hook in hooks.items()},
+        plugins=plugins,
+        manager=manager,
         variables=variables_of(table, info.settings),
         secrets=secrets_among(table, info.settings, settings, name),
     )
 
 
-def _call_of(name: str, hook: Hook, settings: object) -> Call:
-    """Return how to call a hook: that is for every step, so its arguments are computed once."""
-    function: Callable[..., Any] = hook.function
-    if "settings" in hook.parameters:
-        function = partial(function, settings=settings)
-    return function, tuple(set(specs()[name]) - {*hook.parameters, "settings"})
-
-
 def _hold(manager: pluggy.PluginManager, plugin: object, name: str, origin: Origin) -> None:
     try:
-        register(manager, plugin, name)
+        manager.register(plugin, name=name)
     except (pluggy.PluginValidationError, ValueError) as error:
         message = f"{origin}: its hooks are not usable: {describe(error)}"
         raise pack_error(message, origin) from error

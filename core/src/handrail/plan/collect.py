@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import field
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -25,7 +26,7 @@ from handrail.plan.entry import Entry, entries_for, entry_for, innermost
 from handrail.plan.entry import chain as chain_of
 from handrail.plan.order import said_by
 from handrail.plan.problems import too_many_answers
-from handrail.plan.step_state import Changes, StepChanges, StepCode, StepStates
+from handrail.plan.step_state import StepChanges, StepStates
 from handrail.registry import IfMissing, StepRegistry, Wrapper
 from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper
@@ -60,9 +61,7 @@ def collect(
     problems: list[Problem] = []
     steps = [each for step in base.get_steps() for each in chain_of(step)]
     brought = [] if project is None else [each.entries for each in project.insertions]
-    others = (innermost(entry.step) for entry in chain(*brought))
-    before, code = StepStates(steps), StepCode((*steps, *others) if packs else ())
-    changes = StepChanges()
+    before, changes = StepStates(steps), StepChanges()
     edits: list[EditSet] = []
     for pack in packs:
         if not pack.implements("setup_steps"):
@@ -70,12 +69,7 @@ def collect(
             continue
         edits.append(_ask_setup(action, pack, base, problems))
         changes.add(before.put_back(), pack, "setup_steps")
-    inquiry = _Inquiry(action, packs, edits, problems, changes, code)
-    first = [*base.entries(), *chain(*brought)]
-    inquiry.ask(first)
-    changes.add(before.put_back())
-    if changed := code.put_back():
-        _find_who_changed(changed, action, base, first, inquiry)
+    _Inquiry(action, packs, edits, problems, changes).ask([*base.entries(), *chain(*brought)])
     problems += changes.problems()
     return [*edits, *([project] if project is not None else ())], problems
 
@@ -89,7 +83,6 @@ class _Inquiry:
     edits: Sequence[EditSet]
     problems: list[Problem]
     changes: StepChanges
-    code: StepCode
     asked: set[str] = field(default_factory=set[str])
     answers: int = 0
 
@@ -115,10 +108,10 @@ class _Inquiry:
         for pack, own in zip(self.packs, self.edits, strict=True):
             for hook, side in _SIDES:
                 if pack.implements(hook):
-                    inserting.append((pack.id, _way_to_ask(pack, hook), hook, side, pack, own))
+                    inserting.append((pack.id, partial(pack.call, hook), hook, side, pack, own))
             if pack.implements("wrap_step"):
                 wrapping.append(
-                    (pack.id, _way_to_ask(pack, "wrap_step"), "wrap_step", "before", pack, own)
+                    (pack.id, partial(pack.call, "wrap_step"), "wrap_step", "before", pack, own)
                 )
         return inserting, wrapping
 
@@ -139,28 +132,25 @@ class _Inquiry:
             # that name they would be a mistake of the packs that are asked, who have made none.
             answering = () if entry.name in self.asked else inserting
             self.asked.add(entry.name)
-            step = innermost(entry.step)
-            before = StepStates((step,))
-            waiting += self._ask_about(entry, step, causes, answering, wrapping)
-            if changed := before.put_back():
-                self._is_changed(step, changed, causes, (*inserting, *wrapping))
+            waiting += self._ask_about(entry, causes, answering, wrapping)
 
     def _ask_about(
         self,
         entry: Entry,
-        step: BaseStep[Any],
         causes: Causes,
         inserting: Sequence[_Asker],
         wrapping: Sequence[_Asker],
     ) -> list[tuple[Entry, Causes]]:
         """Ask every pack about a step, and return the steps that they insert."""
         # The loop over packs and steps: the only part whose time is their product.
-        action = self.action
+        action, step = self.action, innermost(entry.step)
+        before = StepStates((step,))
         brought: list[tuple[Entry, Causes]] = []
         for owner, ask, hook, side, pack, own in inserting:
             if owner in causes:
                 continue
-            answer = ask(action, step)
+            answer = ask(action=action, step=step)
+            self.changes.add(before.put_back(), pack, hook)
             if answer is not None:
                 insertion = self._insertion(pack, hook, side, entry, causes, answer)
                 if insertion is not None:
@@ -168,41 +158,11 @@ class _Inquiry:
                     brought += [(each, insertion.causes) for each in insertion.entries]
         for owner, ask, _, _, pack, own in wrapping:
             if owner not in causes:
-                layer = ask(action, step)
+                layer = ask(action=action, step=step)
+                self.changes.add(before.put_back(), pack, "wrap_step")
                 if layer is not None:
                     self._layer(pack, entry, step, layer, own)
         return brought
-
-    def _is_changed(
-        self,
-        step: BaseStep[Any],
-        changed: Changes,
-        causes: Causes,
-        askers: Iterable[_Asker],
-    ) -> None:
-        """Find out which hook has changed a step, by asking again, and keep it."""
-        before, found = StepStates((step,)), False
-        for owner, ask, hook, _, pack, _ in askers:
-            if owner not in causes:
-                ask(self.action, step)
-                found |= self.changes.add(before.put_back(), pack, hook)
-        if not found:
-            self.changes.add(changed)
-
-    def find_who_changed(self, first: Iterable[Entry]) -> bool:
-        """Ask again about all steps, and keep which hooks change the code of some; whether any."""
-        found, nobody = False, frozenset[str]()
-        shown = [(entry, nobody) for entry in first]
-        for own in self.edits:
-            for insertion in own.insertions:
-                shown += [(entry, insertion.causes) for entry in insertion.entries]
-        inserting, wrapping = self._askers()
-        for owner, ask, hook, _, pack, _ in (*inserting, *wrapping):
-            for entry, causes in shown:
-                if owner not in causes:
-                    ask(self.action, innermost(entry.step))
-            found |= self.changes.add(self.code.put_back(), pack, hook)
-        return found
 
     def _insertion(
         self,
@@ -261,14 +221,6 @@ _SIDES: tuple[tuple[str, Side], ...] = (("insert_before", "before"), ("insert_af
 _Asker = tuple[str, Callable[..., Any], str, Side, "Contributor", EditSet]
 
 
-def _way_to_ask(pack: Contributor, hook: str) -> Callable[[ActionInfo, BaseStep[Any]], Any]:
-    # Hot loop: use the pack's pre-bound hook. Proxies such as TracedPack fall back to `call`.
-    quick = getattr(type(pack), "about_steps", None)
-    if quick is not None:
-        return cast("Callable[[ActionInfo, BaseStep[Any]], Any]", quick(pack, hook))
-    return lambda action, step: pack.call(hook, action=action, step=step)
-
-
 def _ask_setup(
     action: ActionInfo,
     pack: Contributor,
@@ -285,24 +237,6 @@ def _ask_setup(
             raise
         problems.append(_invalid(error.__cause__, error.origin or pack.origin))
     return recorder.edits
-
-
-def _find_who_changed(
-    changed: Changes,
-    action: ActionInfo,
-    base: StepRegistry[Any],
-    first: Iterable[Entry],
-    inquiry: _Inquiry,
-) -> None:
-    """Keep which hooks have changed the code of steps, by asking all of them again."""
-    found = False
-    for pack in inquiry.packs:
-        if not pack.implements("setup_steps"):
-            continue
-        _ask_setup(action, pack, base, [])
-        found |= inquiry.changes.add(inquiry.code.put_back(), pack, "setup_steps")
-    if not (inquiry.find_who_changed(first) or found):
-        inquiry.changes.add(changed)
 
 
 def _several(answer: object) -> Iterable[object]:

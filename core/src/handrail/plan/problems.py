@@ -42,7 +42,7 @@ def too_many_answers(action: str, edits: Sequence[EditSet]) -> Problem:
     )
 
 
-def step_changed(changes: Changes, pack: Contributor | None = None, hook: str = "") -> Problem:
+def step_changed(changes: Changes, pack: Contributor, hook: str) -> Problem:
     """A hook changed attributes of steps that it was shown."""
     steps = [f"'{name}'" for name in dict.fromkeys(step for step, _ in changes)]
     names = dict.fromkeys(name for _, each in changes for name in each)
@@ -50,17 +50,15 @@ def step_changed(changes: Changes, pack: Contributor | None = None, hook: str = 
         steps[_MOST_STEPS - 1 :] = [f"{len(steps) - _MOST_STEPS + 1} more"]
     of = ", ".join(steps[:-1]) + f" and {steps[-1]}" if steps[1:] else steps[0]
     which = "steps {}, which are not its own" if steps[1:] else "step {}, which is not its own"
-    by = "a hook" if pack is None else f"{hook} of {pack.origin}"
-    origins = () if pack is None else (said_by(pack, hook),)
-    out = () if pack is None else (f"leave the pack out:  --no-pack {pack.id}",)
+    origin = said_by(pack, hook)
     return Problem(
         code="step-changed",
-        message=f"{by} changes {', '.join(names)} of {which.format(of)}",
-        origins=origins,
-        details=tuple(origin.place for origin in origins if origin.place),
+        message=f"{hook} of {pack.origin} changes {', '.join(names)} of {which.format(of)}",
+        origins=(origin,),
+        details=(origin.place,) if origin.place else (),
         ways_out=(
             "return a wrapper from wrap_step, or put another step there with registry.replace",
-            *out,
+            f"leave the pack out:  --no-pack {pack.id}",
         ),
     )
 

@@ -61,7 +61,6 @@ def test_packs(complete):
     """Wherever one is named."""
     for words in (
         ("plan", "ship", "--pack"),
-        ("plan", "ship", "--without"),
         ("plan", "--no-pack"),
         ("steps", "--only-packs"),
     ):

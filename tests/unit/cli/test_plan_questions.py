@@ -1,4 +1,4 @@
-"""Questions to a plan: why a step is there, who was asked what, what a pack changes."""
+"""Questions to a plan: why a step is there, and what a pack does."""
 
 from __future__ import annotations
 
@@ -96,100 +96,12 @@ def test_explain_an_unknown_step_ends_with_2(yard):
     assert "off, so not asked: acme-audit (--no-pack)" in done.stderr
 
 
-def test_trace_shows_hook_by_hook_what_was_answered(yard):
-    """Steps about which a hook had nothing to say are only counted."""
-    ours = ("--only-packs", "acme-audit,acme-scan,acme-ship")  # Others may be installed.
-    lines = yard("plan", "ship", "--trace", *ours).stdout.splitlines()
-    assert lines == [
-        "ship · 2 packs, 10 questions, 3 answered",
-        "acme-audit 2.0.1",
-        "  setup_steps: audit after scan",
-        "acme-scan 1.4.0",
-        "  insert_before send: scan",
-        "  insert_before 3 other steps: None",
-        "  wrap_step send: TimingStep",
-        "  wrap_step 3 other steps: None",
-        "  check_plan: no problem",
-    ]
-
-
-def test_trace_comes_before_the_error_of_a_plan_that_has_problems(yard):
-    """That is when it is wanted most; as JSON both are in one document."""
-    done = yard("plan", "ship", "--trace", "--no-pack", "acme-scan")
-    assert done.returncode == 3
-    assert "setup_steps: audit after scan" in done.stdout
-    assert "unknown anchor" in done.stderr
-    done = yard("plan", "ship", "--trace", "--no-pack", "acme-scan", "--json")
-    found = document(done)
-    assert done.returncode == 3
-    assert found["schema"] == 1
-    assert found["questions"][0]["answers"] == ["audit after scan"]
-    assert found["error"]["problems"][0]["code"] == "unknown-anchor"
-
-
-def test_without_shows_what_a_pack_changes(yard):
-    """As a diff from the plan to the one without it."""
-    done = yard("plan", "ship", "--without", "acme-audit")
-    assert done.returncode == 0
-    head, *lines = done.stdout.splitlines()
-    assert head.startswith("ship · without acme-audit 2.0.1 · 5 to 4 steps · plan ")
-    assert lines == ["  - audit (acme-audit 2.0.1)"]
-    found = document(yard("plan", "ship", "--without", "acme-audit", "--json"))
-    assert found["diff"] == ["- audit (acme-audit 2.0.1)"]
-    assert found["fingerprint"] != found["fingerprint_without"]
-
-
-def test_without_a_pack_that_another_needs_names_that_one(yard):
-    """The plan is invalid then: exit code 3, the problems, and who needed it."""
-    done = yard("plan", "ship", "--without", "acme-scan")
-    assert done.returncode == 3
-    assert "ship · without acme-scan 1.4.0 its plan has 1 problem" in done.stdout
-    assert "acme-audit 2.0.1 inserts audit after 'scan'" in done.stdout
-    assert done.stdout.splitlines()[-1] == "needed by acme-audit 2.0.1"
-    both = yard("plan", "ship", "--without", "acme-scan", "--without", "audit")
-    assert both.returncode == 0
-    assert [line.split()[:2] for line in both.stdout.splitlines()[1:]] == [
-        ["-", "scan"],
-        ["-", "audit"],
-        ["~", "send:"],
-    ]
-
-
-def test_without_the_pack_of_the_action_there_is_no_plan(yard):
-    """Which is said so."""
-    done = yard("plan", "ship", "--without", "acme-ship")
-    assert done.returncode == 3
-    assert "without the pack there is none" in done.stdout
-
-
-@pytest.mark.parametrize("broken", [False, True])
-def test_without_a_pack_that_spoils_the_plan(yard, broken):
-    """Where leaving it out is the cure, that is the answer, and a good end."""
-    source = "import nothing_at_all" if broken else AWAY
-    yard.plant("acme-bad", "1.0", source, packs={"bad": "acme_bad"})
-    assert yard("plan", "ship").returncode == (4 if broken else 3)
-    done = yard("plan", "ship", "--without", "acme-bad")
-    assert done.returncode == 0, done.stderr
-    assert "ship · its plan has 1 problem, without acme-bad 1.0 none" in done.stdout
-    assert "handrail plan ship --no-pack acme-bad" in done.stdout
-
-
 AWAY = """
 from handrail import hookimpl
 @hookimpl
 def setup_steps(action, registry):
     registry.unregister("send")
 """
-
-
-def test_without_a_pack_that_is_off_or_not_there(yard):
-    """Off: nothing changes. Not there: near names, exit code 2."""
-    done = yard("plan", "ship", "--without", "acme-audit", "--no-pack", "acme-audit")
-    assert "acme-audit 2.0.1 is off already: --no-pack" in done.stderr
-    assert "nothing changes" in done.stdout
-    done = yard("plan", "ship", "--without", "acme-aduit")
-    assert done.returncode == 2
-    assert "did you mean acme-audit" in done.stderr
 
 
 def test_what_one_pack_does(yard):
@@ -228,9 +140,9 @@ def test_a_pack_that_does_nothing_says_why(yard):
 
 def test_two_questions_at_once_are_refused(yard):
     """One answer at a time."""
-    done = yard("plan", "ship", "--trace", "--explain", "scan")
+    done = yard("plan", "ship", "--pack", "scan", "--explain", "scan")
     assert done.returncode == 2
-    assert "--explain and --trace are two questions" in done.stderr
+    assert "--explain and --pack are two questions" in done.stderr
 
 
 def test_hooks_are_listed_with_file_and_line(yard):

@@ -214,7 +214,6 @@ def test_an_action_in_one_piece_is_not_previewed(call):
     [
         (("--preview", "--explain", "look"), "--explain and --preview are two questions; ask one"),
         (("--preview", "--mermaid"), "--preview and --mermaid are two questions; ask one"),
-        (("--without", "x", "--preview"), "--without and --preview are two questions; ask one"),
         (("--all",), "--all goes with --preview"),
     ],
 )

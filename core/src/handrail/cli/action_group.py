@@ -9,6 +9,7 @@ import click
 
 from handrail.cli.session import session_of
 from handrail.cli.starting import no_collections
+from handrail.targets import find_target
 
 if TYPE_CHECKING:
     from handrail.packs.catalog import Offer
@@ -38,8 +39,6 @@ class ActionGroup(click.Group):
         """Import the action called `cmd_name` and return a command for it."""
         session = session_of(ctx)
         with no_collections():
-            from handrail.targets import find_target  # noqa: PLC0415 - only runs need it
-
             return self._command_for(find_target(session.packs, session.folder, cmd_name))
 
     def resolve_command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import handrail
+from handrail.cli.completion import complete_packs
 from handrail.cli.help import visible_help
 from handrail.cli.session import GLOBAL_OPTIONS, PACK_FLAGS, Session, scan_globals, session_of
 from handrail.cli.starting import no_collections
 from handrail.cli.view.console import terminal_columns
 from handrail.errors import ExitCode, HandrailError, NotFoundError
+from handrail.packs.ours import COMMANDS as OTHERS
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -103,8 +106,6 @@ class Root(click.Group):
         catalog = session_of(ctx).packs.catalog
         hints = [did_you_mean(name, [*self.list_commands(ctx), *absent(ctx)])]
         if any(each.name == name for record in catalog.records for each in record.actions):
-            import shlex  # noqa: PLC0415 - most calls have no error
-
             words = session_of(ctx).words
             hints = [f"'{name}' is an action:  handrail run {shlex.join(words)}"]
         return NotFoundError(f"there is no command '{name}'", ways_out=hints)
@@ -122,12 +123,10 @@ def offered(ctx: click.Context, group: str = "") -> dict[str, str]:
 
 def absent(ctx: click.Context, group: str = "") -> dict[str, str]:
     """Return the commands of ours that no pack brings to a group, each with its distribution."""
-    from handrail.packs.ours import COMMANDS  # noqa: PLC0415 - only where a command is missed
-
     known = {entry.name for _, entry in _entry_points(ctx)}
     return {
         name: distribution
-        for entry, distribution in COMMANDS.items()
+        for entry, distribution in OTHERS.items()
         for place, name in (_placed(entry),)
         if entry not in known and place == group
     }
@@ -190,8 +189,6 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 
 def _packs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the flags that `scan_globals` takes before click sees them."""
-    from handrail.cli.completion import complete_packs  # noqa: PLC0415 - only for completion
-
     return complete_packs(ctx, param, incomplete)
 
 

@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.signals import like_interrupts
+from handrail.cli.view.chain_progress import ChainView
 from handrail.cli.view.console import moves
+from handrail.cli.view.failure import (
+    exited_run,
+    interrupted_run,
+    report,
+    show,
+    step_failure,
+    would_fail,
+)
+from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
 from handrail.cli.view.text import columns, steps_of, terminal_width
+from handrail.cli.view.time_left import expected_of
 from handrail.errors import (
     ExecutorLostError,
     ExitCode,
@@ -95,13 +106,9 @@ def carry_out(session: Session, execution: Execution) -> int:
     except (JournalError, ExecutorLostError) as error:
         if outcome.number is None:
             raise
-        from handrail.cli.view.failure import report  # noqa: PLC0415 - most runs have none
-
         add_ways_out(error, *_ways_after(error, outcome))
         return report(session, error)
     except (StepFailedError, KeyboardInterrupt, SystemExit) as error:
-        from handrail.cli.view.failure import show  # noqa: PLC0415 - most runs have none
-
         failure = failure_of(session, execution, outcome, error)
         if execution.dry is not None and isinstance(error, StepFailedError) and not session.json:
             for line in execution.dry.lines():
@@ -111,8 +118,6 @@ def carry_out(session: Session, execution: Execution) -> int:
     _find_seal(execution, outcome)
     number = {} if outcome.number is None else {"number": number_json(outcome.number)}
     kept = {"not_undone": list(outcome.not_undone)} if execution.aim == "rollback" else {}
-    from handrail.cli.view.listing import Listing  # noqa: PLC0415 - not before the first line
-
     session.show(
         Listing(
             json=lambda: {"event": "Result", **number, "result": {**result, **kept}},
@@ -129,16 +134,14 @@ def failure_of(
     error: StepFailedError | KeyboardInterrupt | SystemExit,
 ) -> Failure:
     """Return the failure of a run that an error has ended."""
-    from handrail.cli.view import failure  # noqa: PLC0415 - most runs have none
-
     plan, aim = execution.plan, execution.aim
     if isinstance(error, KeyboardInterrupt):
-        return failure.interrupted_run(session, plan, error, outcome, aim)
+        return interrupted_run(session, plan, error, outcome, aim)
     if isinstance(error, SystemExit):
-        return failure.exited_run(session, plan, error, outcome)
+        return exited_run(session, plan, error, outcome)
     if execution.dry is None:
-        return failure.step_failure(session, plan, error, outcome, aim, strict=execution.strict)
-    return failure.would_fail(session, plan, error, keeps=execution.keeps)
+        return step_failure(session, plan, error, outcome, aim, strict=execution.strict)
+    return would_fail(session, plan, error, keeps=execution.keeps)
 
 
 def _views(session: Session, execution: Execution) -> list[JsonView | LiveView | LogView]:
@@ -164,8 +167,6 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
     # Events on the same terminal would tear the line.
     moving = moves(console.err) and not (session.json and moves(console.out))
     if execution.plan.actions and not (execution.undoes or execution.dry):
-        from handrail.cli.view.chain_progress import ChainView  # noqa: PLC0415 - only for chains
-
         return [
             *views,
             ChainView(console, execution.head, execution.plan, moving=moving, **options),
@@ -182,8 +183,6 @@ def _expected(session: Session, execution: Execution) -> Expected | None:
     shown = not execution.quiet and (moving or progress not in ("auto", "off"))
     if not (shown or session.json):
         return None
-    from handrail.cli.view.time_left import expected_of  # noqa: PLC0415 - only where it is shown
-
     project = session.packs.settings.project_id
     return expected_of(execution.plan, journal, execution.recorded_as, project)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail.cli.journals import reached_by_url
+from handrail.executors.opening import check_executor, default_url, is_local
 from handrail.settings.load import EXECUTOR
 
 if TYPE_CHECKING:
@@ -36,15 +38,10 @@ def check_named(session: Session, executor: str | None, journal: str | None) -> 
     """
     url = executor or session.packs.executor
     if url is not None:
-        from handrail.cli.journals import reached_by_url  # noqa: PLC0415 - few runs name one
-        from handrail.executors.opening import check_executor  # noqa: PLC0415 - the same
-
         check_executor(url, reached_by_url(session, journal), session.packs.executors)
 
 
 def executor_here(session: Session, executor: str | None) -> str | None:
     """Return the executor of a dry run, which has no journal, and so stays on this machine."""
-    from handrail.executors.opening import default_url, is_local  # noqa: PLC0415 - few are dry runs
-
     url = executor or session.packs.executor
     return url if url is None or is_local(url) else default_url()

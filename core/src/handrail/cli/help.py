@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from handrail.cli.view.text import wrapped
 from handrail.redact import KNOWN
 from handrail.visible import visible
 
@@ -26,8 +27,6 @@ class HelpText(click.HelpFormatter):
     def _fitting(self, line: str) -> str:
         if len(line) <= self.width:
             return line
-        from handrail.cli.view.text import wrapped  # noqa: PLC0415 - most lines fit
-
         begin = len(line) - len(line.lstrip())
         name, gap, text = line[begin:].partition("  ")
         beside = len(line) - len(text.lstrip())

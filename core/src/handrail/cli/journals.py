@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -16,7 +17,9 @@ from handrail.errors import (
     NotFoundError,
 )
 from handrail.frozen import replace
+from handrail.journal.opening import open_journal
 from handrail.origin import Origin
+from handrail.packs.journals import journal_factory
 from handrail.settings.atomic import OWN_FOLDER
 from handrail.settings.load import JOURNAL, settings_error
 from handrail.settings.values import Value
@@ -115,9 +118,6 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
         NotFoundError: The file does not exist, and `create` is false.
         JournalError: The journal cannot be used.
     """
-    from handrail.journal.opening import open_journal  # noqa: PLC0415 - not for help
-    from handrail.packs.journals import journal_factory  # noqa: PLC0415 - likewise
-
     place = journal_address(session, url)
     try:
         return open_journal(
@@ -145,8 +145,6 @@ def reached_by_url(session: Session, url: str | None) -> str | None:
 
 def relative_place(session: Session, place: str) -> str:
     """Return the path of a journal, relative to the working folder if it is below that."""
-    from pathlib import Path  # noqa: PLC0415 - not for help
-
     path = Path(place)
     if re.match(_SCHEME, place) or not path.is_relative_to(session.folder):
         return place

@@ -18,6 +18,9 @@ from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.signals import like_interrupts
 from handrail.cli.starting import no_collections
+from handrail.cli.view.dry_run import DryRunListing
+from handrail.cli.view.failure import failed_action, show
+from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import brief
 from handrail.errors import (
     ActionError,
@@ -34,6 +37,8 @@ from handrail.lock.model import LockUse
 from handrail.orchestrator import run_awaitable
 from handrail.packs.planner import secret_variables
 from handrail.params.stored import not_kept
+from handrail.plan.dry_run import preview_plan
+from handrail.plan.selection import select
 from handrail.recovery.invocation import Invocation
 from handrail.runtime import silent_runtime
 from handrail.targets import lock_name, recorded_name
@@ -42,7 +47,6 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.cli.params.options import ParamOptions
     from handrail.cli.session import Session
-    from handrail.cli.view.dry_run import DryRunListing
     from handrail.journal.protocol import Journal
     from handrail.lock.differences import Change
     from handrail.orchestrator import Observer, OnFailure
@@ -219,8 +223,6 @@ def chosen(whole: Plan, request: RunRequest) -> Plan:
     """Return the part of a plan that a call asks for."""
     if not (request.only or request.skip) and request.start is None:
         return whole
-    from handrail.plan.selection import select  # noqa: PLC0415 - most calls ask for all of it
-
     try:
         return select(whole, only=request.only, start=request.start, skip=request.skip)
     except StepNotFoundError as error:
@@ -324,8 +326,6 @@ def run_steps(
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
     if request.dry_run:
-        from handrail.cli.view.dry_run import DryRunListing  # noqa: PLC0415 - only then
-
         listing = DryRunListing(everything=request.everything)
         return carry_out(session, dry_execution(session, action, part, request, listing))
 
@@ -376,8 +376,6 @@ def dry_execution(
         request: The options of the call.
         listing: Takes what each step would do.
     """
-    from handrail.plan.dry_run import preview_plan  # noqa: PLC0415 - most runs are no dry runs
-
     plan = preview_plan(part, listing.told)
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
@@ -410,9 +408,6 @@ def _run_simple(session: Session, action: BaseAction[Any], request: RunRequest) 
     if request.dry_run:
         session.console.print(f"{name} · no steps · not previewed")
         return ExitCode.DONE
-    from handrail.cli.view.failure import failed_action, show  # noqa: PLC0415 - has steps mostly
-    from handrail.cli.view.listing import Listing  # noqa: PLC0415 - the same
-
     try:
         with like_interrupts():
             # `run` would check the plan against the lock again.

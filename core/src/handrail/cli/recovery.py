@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from handrail.cli.completion import RunType
+from handrail.cli.execution import Execution, carry_out, head_of
 from handrail.cli.executors import executor_option
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option
 from handrail.cli.session import event_options, warn
 from handrail.errors import ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
+from handrail.lock.model import LockUse
+from handrail.recovery.invocation import Invocation, enter
+from handrail.recovery.prepare import check_action, prepare
+from handrail.recovery.recorded_plan import news
+from handrail.recovery.status import is_sweep, only_undoes
+from handrail.runtime import silent_runtime
+from handrail.settings.load import project_at
+from handrail.targets import find_target, lock_name
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -164,8 +173,6 @@ def project_of(session: Session, request: RecoveryRequest) -> str:
     named = request.project
     if not named:
         return session.packs.settings.project_id
-    from handrail.settings.load import project_at  # noqa: PLC0415 - few name another one
-
     if os.path.isdir(named):
         return project_at(named)
     # A name, or a deleted folder.
@@ -176,14 +183,6 @@ def recovery_of(
     session: Session, journal: Journal, aim: Aim, recorded: RecordedRun, request: RecoveryRequest
 ) -> Recovery:
     """Return the run with its action, in its own folder, with its own packs and plan."""
-    # These modules import the dependencies of runs.
-    from handrail.lock.model import LockUse  # noqa: PLC0415
-    from handrail.recovery.invocation import Invocation, enter  # noqa: PLC0415
-    from handrail.recovery.prepare import prepare  # noqa: PLC0415
-    from handrail.recovery.status import only_undoes  # noqa: PLC0415
-    from handrail.runtime import silent_runtime  # noqa: PLC0415
-    from handrail.targets import lock_name  # noqa: PLC0415
-
     row = recorded.row
     invocation = Invocation.of_row(row)
     enter(row, request.folder, "--folder PATH")
@@ -228,10 +227,6 @@ def carry_on(
     session: Session, journal: Journal, recovery: Recovery, request: RecoveryRequest
 ) -> int:
     """Finish or undo a run, show its progress, and return the exit code."""
-    from handrail.cli.execution import Execution, carry_out, head_of  # noqa: PLC0415 - loads runs
-    from handrail.recovery.recorded_plan import news  # noqa: PLC0415 - likewise
-    from handrail.recovery.status import is_sweep  # noqa: PLC0415 - likewise
-
     row = recovery.recorded.row
     if not session.json and not request.quiet:
         for line in news(recovery.recorded, recovery.plan):
@@ -268,9 +263,6 @@ def carry_on(
 
 def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:
     """Return the action of a run, from its recorded location or from the given one."""
-    from handrail.recovery.prepare import check_action  # noqa: PLC0415 - only runs need it
-    from handrail.targets import find_target  # noqa: PLC0415 - likewise
-
     try:
         target = find_target(session.packs, session.folder, named or row.action)
     except NotFoundError as error:

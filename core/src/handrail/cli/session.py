@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import cached_property
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.cli.view.console import Console
+from handrail.cli.view.text import folded
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from handrail.cli.view.listing import View
     from handrail.packs.installed import InstalledPacks
     from handrail.settings.selection import Selection
@@ -68,15 +68,16 @@ class Session:
 
         Broken settings do not raise here, so that listing works; `settings_problems` has them.
         """
-        from handrail.packs.installed import installed_packs  # noqa: PLC0415 - not for `--version`
-
-        return installed_packs(start=self.where, no_packs=self.no_packs, only_packs=self.only_packs)
+        return self._installed()
 
     def set_pack_values(self, values: Sequence[tuple[str, str, str]]) -> None:
         """Take settings of packs that the command line has, as pack, dotted key and text."""
-        from handrail.packs.installed import installed_packs  # noqa: PLC0415 - not for `--version`
+        self.packs = self._installed(values)
 
-        self.packs = installed_packs(
+    def _installed(self, values: Sequence[tuple[str, str, str]] = ()) -> InstalledPacks:
+        from handrail.packs.installed import installed_packs  # noqa: PLC0415 - not for --version
+
+        return installed_packs(
             start=self.where,
             no_packs=self.no_packs,
             only_packs=self.only_packs,
@@ -96,8 +97,6 @@ class Session:
     def show(self, view: View) -> None:
         """Write a result as JSON if requested, otherwise as text."""
         if not self.json:
-            from handrail.cli.view.text import folded  # noqa: PLC0415 - not for help
-
             for line in view.lines(self.console.style):
                 for each in folded(line):
                     self.console.print(each)
@@ -113,9 +112,6 @@ class Session:
         Raises:
             NotFoundError: The working folder was deleted.
         """
-        # Slow to import, and not needed to list packs.
-        from pathlib import Path  # noqa: PLC0415
-
         return Path(self.where)
 
     @cached_property
@@ -188,8 +184,6 @@ def warn(session: Session, *, goes_on: bool = True) -> None:
     told = (*stopping, *found.warnings)
     if not told:
         return
-    from handrail.cli.view.text import folded  # noqa: PLC0415 - most calls have no warnings
-
     label = session.console.style("warning:", "yellow", err=True)
     for problem in told:
         hint = f" ({problem.ways_out[0]})" if problem.ways_out else ""
@@ -215,8 +209,6 @@ def echo(line: str = "", *, err: bool = False, head: str = "") -> None:
         err: Whether to write to standard error.
         head: What stands before the line; further ones are indented by its width.
     """
-    from handrail.cli.view.text import folded  # noqa: PLC0415 - not for help
-
     console = _console()
     write = console.note if err else console.print
     for each in folded(line, console.err if err else None, head=head):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from typing import TYPE_CHECKING
 
 from handrail.settings.trust import distrust
@@ -25,8 +26,6 @@ def replace_file(file: Path, contents: bytes, *, mode: int | None = None) -> Non
     Raises:
         OSError: The file cannot be written; it is unchanged.
     """
-    import tempfile  # noqa: PLC0415 - slow to import, and not for commands that only read
-
     number, draft = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(number, "wb") as stream:

@@ -6,6 +6,7 @@ The text was accepted by `tomllib`, so it is only split into tokens, not validat
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import field
 
@@ -173,8 +174,6 @@ def _plain(key: str) -> str:
         return key[1:-1]
     if key[:1] == '"':
         if "\\" in key:
-            import tomllib  # noqa: PLC0415 - knows the escapes
-
             return next(iter(tomllib.loads(f"{key} = 0")))
         return key[1:-1]
     return key

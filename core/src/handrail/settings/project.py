@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import frozen
 from handrail.origin import Origin
+from handrail.settings.toml import TomlError, parse_toml
 from handrail.settings.trust import distrust, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from handrail.settings.trust import Distrust
 
@@ -50,9 +51,6 @@ class Project:
 
 
 def _path(where: str) -> Path:
-    # Imported here: slow, and not needed to list packs.
-    from pathlib import Path  # noqa: PLC0415
-
     return Path(where)
 
 
@@ -96,8 +94,6 @@ def _has_table(path: str) -> bool:
     # Fast path: most projects do not mention us, and need no parser.
     if b"handrail" not in raw or b"tool" not in raw:
         return False
-    from handrail.settings.toml import TomlError, parse_toml  # noqa: PLC0415 - for few files
-
     try:
         table: object = parse_toml(raw)
     except TomlError:

@@ -17,6 +17,7 @@ from handrail.settings.pack_names import normalised
 from handrail.settings.requirements import RequiredPack, RequiredStep, Requirements, parse_pack
 from handrail.settings.table import Path, TableReader, dotted, type_of
 from handrail.settings.values import Grants, Value
+from handrail.suggest import did_you_mean
 
 AllChanges = dict[str, Changes]
 Section = Literal["actions", "workflows"]
@@ -462,8 +463,6 @@ def read_packs(reader: TableReader, value: object, *, switches: bool = True) -> 
 
 
 def _nearest_switch(key: str) -> str:
-    from handrail.suggest import did_you_mean  # noqa: PLC0415 - only for a mistake
-
     return did_you_mean(key, _SWITCHES) or f"known here: {', '.join(_SWITCHES)}"
 
 

@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from contextlib import suppress
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
@@ -52,8 +53,6 @@ class Distrust:
     @property
     def ways_out(self) -> tuple[str, ...]:
         """How to inspect the file and how to make it trusted."""
-        from shlex import quote  # noqa: PLC0415 - only if there is a problem
-
         known = os.environ.get(SAFE_FOLDERS)
         folders = f"{known}{os.pathsep}{self.folder}" if known else self.folder
         safe = f"{SAFE_FOLDERS}={quote(folders)} handrail ..."

@@ -23,6 +23,7 @@ from handrail.cli.journals import (
 )
 from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
+from handrail.cli.view.journal_report import JournalReport
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import left_text, parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import listed
@@ -32,7 +33,7 @@ from handrail.journal.damage import is_damaged
 from handrail.journal.numbers import number_json
 from handrail.packs.failures import problems_of
 from handrail.packs.unread import unread_groups
-from handrail.recovery.journal_check import checked
+from handrail.recovery.journal_check import check_journal, checked
 from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import status_of
 from handrail.redact import shown_url
@@ -172,9 +173,6 @@ def doctor(ctx: click.Context, journal: str | None) -> int:
 
 def _check_journal(session: Session, url: str) -> int:
     """Read all of the journal at `url`, or of the one of this call if that is empty."""
-    from handrail.cli.view.journal_report import JournalReport  # noqa: PLC0415 - only for it
-    from handrail.recovery.journal_check import check_journal  # noqa: PLC0415 - likewise
-
     place = shown_url(relative_place(session, journal_address(session, url or None).value))
     report = JournalReport(place=place, option=f" --journal {shlex.quote(url)}" if url else "")
     try:

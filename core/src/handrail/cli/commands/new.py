@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 
 import click
@@ -103,8 +104,6 @@ def flow(ctx: click.Context, into: Path) -> None:
 
 
 def _template(name: str) -> str:
-    from importlib import resources  # noqa: PLC0415 - not for `--help`
-
     file = resources.files("handrail.cli.commands") / "templates" / f"{name}.txt"
     return file.read_text(encoding="utf-8")
 

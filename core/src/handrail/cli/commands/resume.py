@@ -21,6 +21,7 @@ from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import parse_time
 from handrail.errors import ExitCode
 from handrail.journal.numbers import number_json
+from handrail.recovery.prepare import latest_to_resume
 from handrail.recovery.status import check, status_of
 
 if TYPE_CHECKING:
@@ -84,8 +85,6 @@ def _resume(session: Session, journal: Journal, request: RecoveryRequest) -> int
 
 def _number(session: Session, journal: Journal, request: RecoveryRequest) -> int:
     """Return the number of the run, or of the latest one of the project that can be resumed."""
-    from handrail.recovery.prepare import latest_to_resume  # noqa: PLC0415 - only runs need it
-
     if request.run:
         return number_in(journal, request.run)
     project = project_of(session, request)

@@ -23,6 +23,7 @@ from handrail.cli.recovery import (
     recovery_options,
 )
 from handrail.cli.session import session_of
+from handrail.cli.signals import like_interrupts, whole_locks
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import (
     left_text,
@@ -40,8 +41,14 @@ from handrail.errors import (
     RunClosedError,
 )
 from handrail.frozen import frozen, replace
+from handrail.journal.backend.lease import after_orphans, held_error
+from handrail.journal.backend.owner import host_name, user_name
 from handrail.journal.numbers import number_json
-from handrail.recovery.leftovers import with_left
+from handrail.orchestrator.run_info import address_of
+from handrail.recovery.leftovers import record_by_hand, with_left
+from handrail.recovery.prepare import latest_of_project
+from handrail.recovery.preview import preview_rollback
+from handrail.recovery.run_record import recorded_steps
 from handrail.recovery.status import check, status_of, with_reliance
 
 if TYPE_CHECKING:
@@ -104,9 +111,6 @@ def rollback(ctx: click.Context, /, **_options: Any) -> int:
 
 def _by_hand(session: Session, request: RecoveryRequest) -> int:
     """Record that a step was undone by hand; show what is left, and return the exit code."""
-    from handrail.journal.backend.owner import host_name, user_name  # noqa: PLC0415 - seldom
-    from handrail.recovery.leftovers import record_by_hand  # noqa: PLC0415 - likewise
-
     step, reason = request.by_hand, (request.reason or "").strip()
     if not (step and reason and request.run) or request.all_dead or request.dry_run:
         raise click.UsageError(
@@ -189,7 +193,6 @@ def _roll_back_others(
 ) -> int:
     """Undo the runs of a sweep but those that are kept; return the exit code."""
     # Few runs are sweeps.
-    from handrail.orchestrator.run_info import address_of  # noqa: PLC0415
     from handrail.sweeps.action import SweepAction, shared_with  # noqa: PLC0415
     from handrail.sweeps.children import opened  # noqa: PLC0415
 
@@ -265,9 +268,6 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
         RollbackRefusedError: The run is sealed; or it is the latest one and has nothing to undo.
         RunHeldError: The run belongs to a process that is alive, or may be.
     """
-    from handrail.journal.backend.lease import after_orphans, held_error  # noqa: PLC0415 - help needs none
-    from handrail.recovery.prepare import latest_of_project  # noqa: PLC0415 - likewise
-
     if request.run:
         recorded = journal.read(number_in(journal, request.run))
         if recorded.row.outcome == "rolled_back":
@@ -317,8 +317,6 @@ def _check_unchanged(journal: Journal, row: RunRow) -> None:
 
 def _says_yes() -> bool:
     """Ask; a signal, or the end of the input, means no."""
-    from handrail.cli.signals import like_interrupts  # noqa: PLC0415 - lists need it not
-
     try:
         with like_interrupts():
             return click.confirm("Undo it?", default=False, err=True)
@@ -406,10 +404,6 @@ class _Preview:
 
 
 def _preview(journal: Journal, recovery: Recovery, whose: str) -> _Preview:
-    from handrail.cli.signals import whole_locks  # noqa: PLC0415 - help needs none
-    from handrail.recovery.preview import preview_rollback  # noqa: PLC0415 - likewise
-    from handrail.recovery.run_record import recorded_steps  # noqa: PLC0415 - likewise
-
     steps = recorded_steps(recovery.recorded, running=False, journal=journal)
     [status] = with_reliance(journal, [status_of(journal, recovery.recorded.row)])
     with whole_locks():

@@ -9,24 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.action_group import ActionGroup
+from handrail.cli.completion import complete_steps
 from handrail.cli.executors import executor_option
 from handrail.cli.journals import journal_option, strict_option
+from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.session import OWN_OPTIONS, event_options
 from handrail.cli.starting import few_collections, no_collections
+from handrail.origin import Origin
+from handrail.targets import Target
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-    from handrail.targets import Target
     from handrail.workflow import Workflow
-
-
-def _complete_steps(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from handrail.cli.completion import complete_steps  # noqa: PLC0415 - only for completion
-
-    return complete_steps(ctx, param, incomplete)
 
 
 def run_options() -> list[click.Parameter]:
@@ -55,20 +48,20 @@ def run_options() -> list[click.Parameter]:
             multiple=True,
             metavar="STEP",
             help="Run only this step. Repeatable.",
-            shell_complete=_complete_steps,
+            shell_complete=complete_steps,
         ),
         click.Option(
             ["--from", "start"],
             metavar="STEP",
             help="Start at this step.",
-            shell_complete=_complete_steps,
+            shell_complete=complete_steps,
         ),
         click.Option(
             ["--skip"],
             multiple=True,
             metavar="STEP",
             help="Skip this step. Repeatable.",
-            shell_complete=_complete_steps,
+            shell_complete=complete_steps,
         ),
         click.Option(
             ["--no-lock"], is_flag=True, help="Run the plan even if it differs from the lock."
@@ -132,9 +125,6 @@ def _sweep_options() -> list[click.Parameter]:
 
 def command_for(target: Target, program: str | None = None) -> click.Command:
     """Return the command that runs `target`."""
-    # Not for the help of `run` itself, which describes no action.
-    from handrail.cli.params.options import ActionCommand, options_of  # noqa: PLC0415
-
     shared = run.params  # Making them takes milliseconds.
     taken = {name for parameter in shared for name in parameter.opts} | OWN_OPTIONS
     action_class = target.action_class
@@ -170,9 +160,6 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
 
 def command_for_workflow(workflow: Workflow) -> click.Command:
     """Return the command that runs a workflow as a program of its own."""
-    from handrail.origin import Origin  # noqa: PLC0415 - only for programs
-    from handrail.targets import Target  # noqa: PLC0415 - the same
-
     target = Target(
         name=workflow.name,
         action_class=workflow.action_class,

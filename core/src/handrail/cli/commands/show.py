@@ -16,6 +16,7 @@ from handrail.cli.reports import report_of
 from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.failure import recorded_tracebacks
 from handrail.cli.view.listing import Listing, View
+from handrail.cli.view.observed import file_of
 from handrail.cli.view.run_report import RunReport, StepReport
 from handrail.errors import ExitCode, NotFoundError
 from handrail.journal.numbers import number_json
@@ -175,8 +176,6 @@ def _step(record: RunRecord, name: str) -> RecordedStep:
 
 def _write_attachment(step: RecordedStep, name: str, output: str) -> int:
     """Write what a step has attached to a file."""
-    from handrail.cli.view.observed import file_of  # noqa: PLC0415 - for this option only
-
     found = {each.name: each.value for each in step.attachments}
     if name not in found:
         hint = did_you_mean(name, found) or f"it has attached: {', '.join(found) or 'nothing'}"

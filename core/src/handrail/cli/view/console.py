@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import re
 import select
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
+from handrail.cli.view.json_text import to_json
 from handrail.redact import KNOWN, mask_values
 from handrail.visible import visible
 
@@ -187,10 +189,6 @@ class Console:
 
 def _json_text(document: Mapping[str, Any], indent: int | None = None) -> str:
     """Return a document with its schema as JSON, without known secrets."""
-    import json  # noqa: PLC0415 - only for JSON
-
-    from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - likewise
-
     text = to_json({"schema": SCHEMA, **document}, indent=indent)
     if KNOWN(text) == text:
         return text

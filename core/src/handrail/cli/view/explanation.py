@@ -10,6 +10,7 @@ from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import Row, counts, names, owner_cell, reasons
 from handrail.errors import NotFoundError, StepNotFoundError
 from handrail.packs.activation import match_packs
+from handrail.plan.explain import done_by, explain
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ def explanation(session: Session, plan: Plan, step: str) -> Listing:
     Raises:
         NotFoundError: The plan has no such step, and no pack offers one.
     """
-    from handrail.plan.explain import explain  # noqa: PLC0415 - only for this question
-
     try:
         found = explain(plan, step)
     except StepNotFoundError:
@@ -152,8 +151,6 @@ def _unknown(session: Session, plan: Plan, name: str) -> NotFoundError:
 
 def work_of(session: Session, plan: Plan, record: PackRecord) -> Listing:
     """Return what a pack does to a plan: its steps, layers and other edits."""
-    from handrail.plan.explain import done_by  # noqa: PLC0415 - only for this question
-
     done = list(done_by(plan, record.id))
 
     def json() -> dict[str, object]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.cli.hints import command_line
 from handrail.cli.view.text import folded, one_line
+from handrail.engine.rollback_data import ASKED
 from handrail.errors import (
     ExitCode,
     HandrailError,
@@ -136,8 +138,6 @@ def report_usage(session: Session, error: click.ClickException) -> ExitCode:
 
 def _meant(session: Session, context: click.Context) -> str:
     """Return the call of an action for which a pack's command of the same name was taken."""
-    import shlex  # noqa: PLC0415 - only for mistakes
-
     name = context.info_name
     called = getattr(context.command, "commands", None) is not None and session.words[:1] == (name,)
     offers = session.packs.catalog.offers("actions") if called else ()
@@ -171,8 +171,6 @@ def step_failure(
         aim: Whether a recorded run was to be finished or undone; None for a new one.
         strict: Whether it is as bad that a step was not undone as that it could not be.
     """
-    from handrail.engine.rollback_data import ASKED  # noqa: PLC0415 - errors of listings need no engine
-
     # Not a failure: the undo was requested.
     asked = error.error == ASKED
     lines = (
@@ -509,8 +507,6 @@ def _left(outcome: Outcome, error: StepFailedError) -> Iterator[str]:
     """Yield what to do about the steps that could not be undone."""
     if outcome.number is None or outcome.value != "rollback_incomplete":
         return
-    import shlex  # noqa: PLC0415 - only for what is left
-
     for step in [problem.step for problem in error.rollback_errors][:_MOST]:
         word = shlex.quote(step)
         yield f"  left    what {step} did: {command_line(f'show {outcome.number} --step {word}')}"

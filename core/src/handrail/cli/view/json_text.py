@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -22,8 +23,6 @@ def _cleaned(value: Any, around: tuple[int, ...]) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
-        import math  # noqa: PLC0415 - only for a document that is not JSON
-
         return value if math.isfinite(value) else str(value)
     if id(value) in around or len(around) == _DEEPEST:
         return "..."

@@ -6,14 +6,14 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
+from handrail.packs.local import description_of
+
 if TYPE_CHECKING:
     from handrail.packs.record import EntryPoint, PackRecord
 
 
 def offer_to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
     """Return the JSON form of an action or a step in a listing."""
-    from handrail.packs.local import description_of  # noqa: PLC0415 - a listing of packs reads no source
-
     return {
         "id": f"{record.id}:{entry.name}",
         "name": entry.name,

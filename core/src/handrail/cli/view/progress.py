@@ -16,6 +16,7 @@ from handrail.cli.hints import command_line
 from handrail.cli.view.amounts import Amounts
 from handrail.cli.view.console import Console, terminal_columns, terminal_rows
 from handrail.cli.view.run_text import commands_for
+from handrail.cli.view.shared_terminal import Foreground, SharedTerminal
 from handrail.cli.view.text import (
     WIDTH,
     columns,
@@ -32,7 +33,6 @@ from handrail.journal.numbers import number_json
 from handrail.recovery.status import exception, purposes_of
 
 if TYPE_CHECKING:
-    from handrail.cli.view.shared_terminal import SharedTerminal
     from handrail.cli.view.time_left import Expected
     from handrail.plan.plan import Group
 
@@ -512,11 +512,6 @@ class LiveView(_RunView):
         super()._run_started(event)
         if self._moving and self._shared is None:
             # Only a terminal needs it.
-            from handrail.cli.view.shared_terminal import (  # noqa: PLC0415
-                Foreground,
-                SharedTerminal,
-            )
-
             self._ours = Foreground(self._console.err)
             self._shared = SharedTerminal(
                 self._console.err, clear=self._cleared, written=self._written, hold=self._hold

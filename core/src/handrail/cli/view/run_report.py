@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.amounts import seconds, size
 from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
+from handrail.cli.view.observed import observed_lines
 from handrail.cli.view.run_text import (
     STYLES,
     by_hand_lines,
@@ -222,8 +223,6 @@ class StepReport:
         for key, entry in step.returned.items():
             yield f"  {one_line(key)}: {_shown(entry)}"
         if step.name in step.observations.steps:
-            from handrail.cli.view.observed import observed_lines  # noqa: PLC0415 - few steps say much
-
             yield from observed_lines(step, self.record.row.number)
 
     def _place(self) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
@@ -52,8 +53,6 @@ def _columns_of(letter: str) -> int:
     # Below these, and among marks such as these, all take one.
     if letter < "\u0300" or letter in _MARKS:
         return 1
-    import unicodedata  # noqa: PLC0415 - most texts have no others
-
     # Marks, and characters that only change how others look.
     if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
         return 0

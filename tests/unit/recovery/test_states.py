@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from killing.told import Does, flow_run
 
-from handrail import parallel
+from handrail import StepFailedError, parallel
 from handrail.journal.records import AttemptChange, RunChange
 from handrail.recovery.run_record import record_of
 
@@ -39,3 +40,15 @@ def test_a_step_whose_earlier_attempt_is_left_is_not_undone(writes):
     owned.release()
     assert states_of(writes) == {"a": "undo failed"}
     assert record_of(writes, 1).status.left == ("a",)
+
+
+def test_the_cause_is_no_step_that_closes_the_run_or_could_not_be_undone(writes):
+    """Both may be beside the step that failed, before it and behind it."""
+
+    def fails(context: Any) -> None:
+        raise ValueError("broken")
+
+    steps = [Does("a", stuck=True), Does("b", fails), Does("closes", fails, always=True)]
+    with pytest.raises(StepFailedError):
+        flow_run(writes, *steps)
+    assert record_of(writes, 1).cause == "b"

@@ -371,11 +371,9 @@ def _has_way_back(planned: Mapping[str, Any], items: ItemsRecord | None) -> bool
 def cause_of(steps: Iterable[RecordedStep]) -> str | None:
     """Return the step at which a run failed: not one that was stopped, or could not be undone.
 
-    One that closes the run counts only if no other failed.
+    One that closes the run, and so its plan, counts only if no other failed.
     """
-    failed = [step for step in steps if is_failure(step.error)]
-    failed.sort(key=lambda step: bool(step.planned.get("always_run")))
-    return failed[0].name if failed else None
+    return next((step.name for step in steps if is_failure(step.error)), None)
 
 
 def counted(values: Mapping[str, Any]) -> dict[str, int]:

@@ -197,6 +197,23 @@ def test_what_is_waited_worked_and_undone_differs_by_more_than_colour() -> None:
     assert "waited" in html
 
 
+def test_the_headline_is_the_cause_and_an_undo_that_failed_stands_below_it() -> None:
+    """With its traceback."""
+    left = step("rows", "undo failed", undo_error="no answer", undo_traceback="at rows.py:7")
+    steps = left, step("send", "failed and undone", error="denied"), step("close", error="too")
+    run = shown(*steps, state="rollback incomplete", cause="send", left=["rows"])
+    top = read(document(run))
+    [notice] = [each for each in top.all("div") if "notice" in (each.attributes.get("class") or "")]
+    assert notice.words.startswith("Failed at send, and the undo could not undo 1 step.")
+    places = [notice.words.index(each) for each in ("denied", "too", "no answer", "at rows.py:7")]
+    assert places == sorted(places)
+
+
+def test_a_run_that_was_rolled_back_names_what_was_not_undone() -> None:
+    top = read(document(shown(step("a", "undone"), state="rolled back", not_undone=["notify"])))
+    assert "1 step undone, except notify." in top.words
+
+
 @pytest.mark.parametrize("state", get_args(StepState))
 def test_each_state_of_a_step_is_said_in_its_word_with_a_look(state: str) -> None:
     """The word is that of `show` and of its JSON."""

@@ -200,12 +200,14 @@ def test_what_is_waited_worked_and_undone_differs_by_more_than_colour() -> None:
 def test_the_headline_is_the_cause_and_an_undo_that_failed_stands_below_it() -> None:
     """With its traceback."""
     left = step("rows", "undo failed", undo_error="no answer", undo_traceback="at rows.py:7")
-    steps = left, step("send", "failed and undone", error="denied"), step("close", error="too")
+    other = step("read", "undone", error="cancelled, because step 'send' failed")
+    steps = left, other, step("send", "failed and undone", error="denied")
     run = shown(*steps, state="rollback incomplete", cause="send", left=["rows"])
     top = read(document(run))
     [notice] = [each for each in top.all("div") if "notice" in (each.attributes.get("class") or "")]
     assert notice.words.startswith("Failed at send, and the undo could not undo 1 step.")
-    places = [notice.words.index(each) for each in ("denied", "too", "no answer", "at rows.py:7")]
+    words = "failed: denied", "read (acme-upload 1.0.0) was stopped", "no answer", "at rows.py:7"
+    places = [notice.words.index(each) for each in words]
     assert places == sorted(places)
 
 

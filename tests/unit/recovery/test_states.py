@@ -8,6 +8,7 @@ import pytest
 from killing.told import Does, flow_run
 
 from handrail import StepFailedError, parallel
+from handrail.cli.view.failure import recorded_failures
 from handrail.journal.records import AttemptChange, RunChange
 from handrail.recovery.run_record import record_of
 
@@ -52,3 +53,20 @@ def test_the_cause_is_no_step_that_closes_the_run_or_could_not_be_undone(writes)
     with pytest.raises(StepFailedError):
         flow_run(writes, *steps)
     assert record_of(writes, 1).cause == "b"
+
+
+def test_what_was_called_off_is_listed_below_the_cause(writes):
+    """Also where it stands before it in the plan."""
+
+    def goes_on(context: Any) -> None:
+        while True:
+            context.set_progress(1, 2)
+
+    def fails(context: Any) -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(StepFailedError):
+        flow_run(writes, parallel("side", [[Does("a", goes_on)], [Does("b", fails)]]))
+    first, second = recorded_failures(record_of(writes, 1), everything=True)
+    assert first.split() == ["failed", "b:", "broken"]
+    assert second.split(maxsplit=1) == ["stopped", "a: cancelled, because step 'b' failed"]

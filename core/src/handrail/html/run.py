@@ -28,7 +28,7 @@ from handrail.html.states import badge, look_of
 from handrail.html.steps import progress_of, steps_section
 from handrail.recovery.shown import Shown, part, parts
 from handrail.recovery.status import DEATH, exception
-from handrail.recovery.step_state import UNDONE
+from handrail.recovery.step_state import UNDONE, is_failure
 
 MOST = 150
 """How many steps are shown by default."""
@@ -147,7 +147,11 @@ def _death(run: Shown) -> Content:
 def _causes(shown: Shown) -> Iterator[Content]:
     """Yield why steps failed, the cause first and opened, and why undos did."""
     steps = sorted(shown["steps"], key=lambda step: step["name"] != shown["run"]["cause"])
-    failures = [(step, "failed", "") for step in steps if step.get("error")]
+    failures = [
+        (step, "failed" if is_failure(step["error"]) else "was stopped", "")
+        for step in steps
+        if step.get("error")
+    ]
     failures += [(step, "could not be undone", "undo_") for step in steps if step.get("undo_error")]
     for place, (step, word, kind) in enumerate(failures[:_MOST_FAILED]):
         who = origin_text(step.get("origin"))

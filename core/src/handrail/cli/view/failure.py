@@ -26,7 +26,7 @@ from handrail.errors import (
 )
 from handrail.frozen import frozen, replace
 from handrail.journal.numbers import number_json
-from handrail.recovery.step_state import INTERRUPTED
+from handrail.recovery.step_state import is_failure
 from handrail.redact import KNOWN
 from handrail.visible import visible_lines
 
@@ -308,7 +308,7 @@ def _failures(record: RunRecord) -> Iterator[tuple[str, str, str, str | None]]:
     for step in sorted(record.steps, key=lambda step: step.name != record.cause):
         if step.error:
             yield (
-                "failed" if step.error != INTERRUPTED else "stopped",
+                "failed" if is_failure(step.error) else "stopped",
                 step.name,
                 step.error,
                 step.traceback,

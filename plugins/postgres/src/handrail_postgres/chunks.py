@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail.errors import LeaseLostError, NotFoundError
 from handrail.journal import ChunkHolder, ItemNoteChange
-from handrail.journal.backend import encode, item_note
+from handrail.journal.backend import ITEM_NOTE, encode
 from handrail_postgres.session import Session, patiently
 from handrail_postgres.statements import (
     CHUNK_EXPEL,
@@ -100,7 +100,7 @@ class PostgresChunkSession:
             place = (attempt.step, attempt.step_attempt, attempt.chunk, attempt.attempt)
             for note in notes:
                 change = ItemNoteChange(*place, note.item, note.key, encode(note.values, note.key))
-                connection.execute(SQL.item_note, item_note(run, attempt.run, change))
+                connection.execute(SQL.item_note, ITEM_NOTE.stored(run, attempt.run, change))
 
     def check(self) -> None:
         """Give a sign of life, and check that nobody has forbidden the attempt.

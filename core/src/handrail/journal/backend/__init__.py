@@ -11,7 +11,6 @@ from handrail.journal.backend.changes import (
     add_run,
     change_run,
     count_rows,
-    item_note,
     new_values,
     rows_of,
     write_observations,
@@ -19,6 +18,7 @@ from handrail.journal.backend.changes import (
 )
 from handrail.journal.backend.connection import Connection
 from handrail.journal.backend.journal import SqlJournal
+from handrail.journal.backend.kinds import ITEM_NOTE
 from handrail.journal.backend.lease import SECONDS, after_orphans, held_error, lost_error
 from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import Owner, this_process
@@ -32,6 +32,7 @@ from handrail.journal.numbers import run_number
 from handrail.journal.opening import refuse_password
 
 __all__ = [
+    "ITEM_NOTE",
     "SECONDS",
     "Claimed",
     "Connection",
@@ -48,7 +49,6 @@ __all__ = [
     "decoding",
     "encode",
     "held_error",
-    "item_note",
     "lost_error",
     "migrate",
     "new_values",

@@ -7,19 +7,18 @@ from dataclasses import field
 from typing import TYPE_CHECKING, cast
 
 from handrail.frozen import record
-from handrail.journal.backend.checksums import (
-    of_attempt,
-    of_chunk,
-    of_field,
-    of_item_note,
-    of_note,
-    of_observation,
-    of_outcome,
-    of_plan,
-    of_run,
+from handrail.journal.backend.kinds import (
+    ATTEMPT,
+    CHUNK,
+    FIELD,
+    ITEM_NOTE,
+    NOTE,
+    OBSERVATION,
+    checksum,
+    to_stored,
 )
 from handrail.journal.backend.lease import lost_error
-from handrail.journal.backend.rows import to_stored
+from handrail.journal.backend.rows import checksum_of_plan, checksum_of_run
 from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
 from handrail.journal.codec import now
 from handrail.journal.numbers import run_number
@@ -52,12 +51,12 @@ class Rows:
     """The rows that one commit writes to each table, in order, and its changes to the run.
 
     Attributes:
-        attempts: run, step, n, state, data_version, result, error, and the checksum.
-        notes: run, step, n, seq, key, values, and the checksum.
-        fields: run, boundary, name, value, the checksum, and the step.
+        attempts: Those of attempts, as `Kind.stored` returns them.
+        notes: Those of notes.
+        fields: Those of context fields.
         reliance: run, uid.
-        chunks: run, the fields of a `ChunkChange`, and the checksums.
-        item_notes: run, the fields of an `ItemNoteChange`, and the checksum.
+        chunks: Those of chunks.
+        item_notes: Those of notes of items.
         direction: The new direction of the run, or None.
         at_once: Whether its owner has undone it from its claim on.
         sealed: The reason if the run is sealed, or None.
@@ -105,20 +104,15 @@ def rows_of(run: int, uid: str, batches: Iterable[Sequence[Change]]) -> Rows:
             if isinstance(change, AttemptChange):
                 rows.attempts.append(_attempt(run, uid, change))
             elif isinstance(change, NoteChange):
-                step, n, seq, key, values = change
-                note = (to_stored(step), n, seq, to_stored(key), values)
-                rows.notes.append((run, *note, of_note(uid, *note)))
+                rows.notes.append(NOTE.stored(run, uid, change))
             elif isinstance(change, FieldChange):
-                boundary, name, value, after = change
-                name, after = to_stored(name), None if after is None else to_stored(after)
-                crc = of_field(uid, boundary, name, value, after)
-                rows.fields.append((run, boundary, name, value, crc, after))
+                rows.fields.append(FIELD.stored(run, uid, change))
             elif isinstance(change, RelianceChange):
                 rows.reliance += [(run, to_stored(each)) for each in change.uids]
             elif isinstance(change, ChunkChange):
-                rows.chunks.append(_chunk(run, uid, change))
+                rows.chunks.append(CHUNK.stored(run, uid, change))
             elif isinstance(change, ItemNoteChange):
-                rows.item_notes.append(item_note(run, uid, change))
+                rows.item_notes.append(ITEM_NOTE.stored(run, uid, change))
             else:
                 rows.direction = change.direction or rows.direction
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
@@ -130,36 +124,12 @@ def rows_of(run: int, uid: str, batches: Iterable[Sequence[Change]]) -> Rows:
 
 
 def _attempt(run: int, uid: str, change: AttemptChange) -> Values:
+    # Fast path: what `Kind.stored` does, for most of what is written.
     step, n, state, data_version, result, error = change
     step = to_stored(step)
     error = None if error is None else to_stored(error)
-    return run, step, n, state, data_version, result, error, of_attempt(uid, step, n, result)
-
-
-def _chunk(run: int, uid: str, change: ChunkChange) -> Values:
-    step = to_stored(change.step)
-    error = None if change.error is None else to_stored(change.error)
-    _, n, number, part, first, count, attempt, state, digest, failed, *texts, _ = change
-    head, items, results, errors = texts
-    crc = of_chunk(uid, step, n, number, part, first, count, digest, head, items)
-    outcome = of_outcome(uid, step, n, number, failed, results, errors)
-    place = (run, step, n, number, part, first, count, attempt, state, digest, failed)
-    return (*place, *texts, error, crc, outcome)
-
-
-def item_note(run: int, uid: str, change: ItemNoteChange) -> Values:
-    """Return the row of a note of an item."""
-    step, n, number, attempt, item, key, values = change
-    note = (to_stored(step), n, number, attempt, item, to_stored(key), values)
-    return run, *note, of_item_note(uid, *note)
-
-
-def observation(run: int, uid: str, change: ObservationChange) -> Values:
-    """Return the row of what a step said."""
-    step, n, kind, name, part, value, at = change
-    step, name = to_stored(step), to_stored(name)
-    crc = of_observation(uid, step, n, kind, name, part, value)
-    return run, step, n, kind, name, part, value, at, crc
+    crc = checksum(ATTEMPT.table, uid, step, n, result)
+    return run, step, n, state, data_version, result, error, crc
 
 
 def write_observations(
@@ -184,7 +154,7 @@ def write_observations(
     if connection.execute(statements.still_ours, ours).fetchone() is None:
         raise lost(connection, statements, ours)
     run = cast("int", ours["run"])
-    rows = [observation(run, uid, change) for change in changes]
+    rows = [OBSERVATION.stored(run, uid, change) for change in changes]
     connection.cursor().executemany(statements.observation, rows)
 
 
@@ -192,7 +162,11 @@ def new_values(new: NewRun) -> dict[str, str | int]:
     """Return the stored values of a new run, by column, with its checksums."""
     texts: dict[str, str] = {name: getattr(new, name) for name in NEW_COLUMNS}
     texts |= {name: to_stored(texts[name]) for name in FREE_TEXTS if name in texts}
-    return {**texts, "crc": of_run(texts), "plan_crc": of_plan(new.uid, new.plan)}
+    return {
+        **texts,
+        "crc": checksum_of_run(texts),
+        "plan_crc": checksum_of_plan(new.uid, new.plan),
+    }
 
 
 def add_run(

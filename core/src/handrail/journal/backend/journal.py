@@ -5,30 +5,34 @@ from __future__ import annotations
 import re
 import weakref
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from handrail.errors import JournalDamagedError
 from handrail.frozen import replace
+from handrail.journal.backend.kinds import (
+    ATTEMPT,
+    CHUNK,
+    FIELD,
+    ITEM_NOTE,
+    NOTE,
+    OBSERVATION,
+    Damage,
+    Kind,
+    from_stored,
+    to_stored,
+)
 from handrail.journal.backend.owned import SqlOwnedRun
 from handrail.journal.backend.rows import (
-    attempt_rows,
     by_name,
     check_counts,
-    chunk_rows,
     durations_of,
-    field_rows,
-    from_stored,
-    item_note_rows,
-    note_rows,
-    observation_rows,
     reliance_of,
     run_row,
     run_row_or_damage,
     sound_row,
-    to_stored,
     unknown_run,
 )
 from handrail.journal.backend.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE
@@ -37,8 +41,7 @@ from handrail.journal.protocol import Journal, RunCheck
 from handrail.journal.records import ChunkCount, RecordedRun, RunPage
 
 if TYPE_CHECKING:
-    from handrail.journal.backend.connection import Connection
-    from handrail.journal.backend.rows import Damage
+    from handrail.journal.backend.connection import Connection, Cursor
     from handrail.journal.backend.statements import Statements
     from handrail.journal.records import (
         Change,
@@ -55,8 +58,6 @@ if TYPE_CHECKING:
 _ALL = 2**63 - 1  # The greatest number; valid as a LIMIT in every database.
 
 Run = TypeVar("Run", bound=SqlOwnedRun)
-Row = TypeVar("Row")
-Convert = Callable[[int, str, Iterable[Any], "Damage"], Sequence[Any]]
 
 
 def _bounds(parent: int | None, place: int | None = None) -> dict[str, int]:
@@ -244,9 +245,9 @@ class SqlJournal(Journal, Generic[Run]):
         row = self._row(connection, number, statements.run)
         found = RecordedRun(
             row=row,
-            attempts=attempt_rows(number, row.uid, execute(statements.attempts, run)),
-            notes=note_rows(number, row.uid, execute(statements.notes, run)),
-            fields=field_rows(number, row.uid, execute(statements.fields, run)) if fields else (),
+            attempts=ATTEMPT.rows(number, row.uid, execute(statements.attempts, run)),
+            notes=NOTE.rows(number, row.uid, execute(statements.notes, run)),
+            fields=FIELD.rows(number, row.uid, execute(statements.fields, run)) if fields else (),
         )
         read = len(found.fields) if fields else None
         check_counts(row, len(found.attempts), len(found.notes), read)
@@ -289,7 +290,7 @@ class SqlJournal(Journal, Generic[Run]):
                 if uid is None:
                     uid = self._uid(connection, number)
                 page = list(connection.execute(statement, {**values, "beyond": beyond}))
-            yield from chunk_rows(number, uid, page)
+            yield from CHUNK.rows(number, uid, page)
             if len(page) < (CHUNKS_AT_ONCE if contents else BOUNDS_AT_ONCE):
                 return
             beyond = page[-1][2]
@@ -304,7 +305,7 @@ class SqlJournal(Journal, Generic[Run]):
         with self._reading() as connection:
             uid = self._uid(connection, number)
             found = connection.execute(self._statements.item_notes, values)
-            return item_note_rows(number, uid, found)
+            return ITEM_NOTE.rows(number, uid, found)
 
     def chunk_counts(self, number: int) -> Sequence[ChunkCount]:
         """Return how many chunks and items of a run are in which state."""
@@ -342,7 +343,7 @@ class SqlJournal(Journal, Generic[Run]):
             given["step"] = to_stored(step)
         with self._reading() as connection:
             uid = self._uid(connection, number)
-            return observation_rows(number, uid, connection.execute(statement, given), damage)
+            return OBSERVATION.rows(number, uid, connection.execute(statement, given), damage)
 
     def _uid(self, connection: Connection, number: int) -> str:
         found = connection.execute(self._statements.uid, {"run": number}).fetchone()
@@ -351,101 +352,45 @@ class SqlJournal(Journal, Generic[Run]):
         return str(found[0])
 
     def check_run(self, number: int, *, most: int | None = None) -> RunCheck:
-        """Read all rows of a run; return which are damaged, and what is sound.
-
-        Args:
-            number: The number of the run.
-            most: Read no more rows than this, if the run has more.
-
-        Raises:
-            NotFoundError: There is no such run.
-        """
-        found = self._check_rows(number, most)
-        if most is not None or found.sound is None:
-            return found
-        rows, unseen = self._check_observations(number)
-        return replace(found, rows=found.rows + rows, unseen=unseen)
-
-    def _check_rows(self, number: int, most: int | None) -> RunCheck:
-        """Check what a run needs."""
-        statements, run = self._statements, {"run": number}
-        damage: list[JournalDamagedError] = []
-        counts: list[int] = []
-        complete, rows = True, 0
-        sound: RecordedRun | None = None
-        try:
-            with self._reading() as connection:
-                try:
-                    self._row(connection, number, statements.run)
-                except JournalDamagedError as error:
-                    damage.append(error)
-                [own] = by_name(connection.execute(statements.run, run))
-                uid = str(own["uid"])
-                rows += 1
-                row = sound_row(own)
-                sound = RecordedRun(row=row, attempts=(), notes=(), fields=())
-
-                def of(
-                    statement: str,
-                    convert: Callable[[int, str, Iterable[Any], Damage], tuple[Row, ...]],
-                ) -> tuple[Row, ...]:
-                    nonlocal complete, rows
-                    left = None if most is None else max(0, most - rows)
-                    cursor = iter(connection.execute(statement, run))
-                    found = list(islice(cursor, left))
-                    complete = complete and (left is None or next(cursor, None) is None)
-                    rows += len(found)
-                    counts.append(len(found))
-                    return convert(number, uid, found, damage.append)
-
-                def check_items() -> None:  # They are not held: there may be many.
-                    nonlocal complete, rows
-                    converters: tuple[tuple[str, Convert], ...] = (
-                        (statements.all_chunks, chunk_rows),
-                        (statements.all_item_notes, item_note_rows),
-                    )
-                    for statement, convert in converters:
-                        cursor, count = iter(connection.execute(statement, run)), 0
-                        while found := list(islice(cursor, CHUNKS_AT_ONCE)):
-                            count += len(found)
-                            convert(number, uid, found, damage.append)
-                            if most is not None and rows + count > most:
-                                complete = False
-                                break
-                        rows += count
-                        counts.append(count)
-
-                sound = replace(sound, attempts=of(statements.attempts, attempt_rows))
-                sound = replace(sound, notes=of(statements.notes, note_rows))
-                sound = replace(sound, fields=of(statements.fields, field_rows))
-                check_items()
-                if complete:
-                    check_counts(row, *counts)
-        except JournalDamagedError as error:  # The rest cannot be read at all.
-            error.run = number
-            damage.append(error)
+        """Read all rows of a run; return which are damaged, and what is sound; see `Journal`."""
+        check, said = _Check(number, most), _Check(number, None)
+        with self._reading() as connection, check.to_the_end():
+            self._check_rows(connection, check)
+        if most is None and check.sound is not None:
+            values = {"run": number, "kind": None}
+            with self._reading() as connection, said.to_the_end():
+                said.uid = self._uid(connection, number)
+                said.drop(OBSERVATION, connection.execute(self._statements.observations, values))
         return RunCheck(
-            rows=max(1, rows),
-            damage=tuple(damage),
-            sound=sound,
-            complete=complete,
+            rows=max(1, check.rows) + said.rows,
+            damage=tuple(check.damage),
+            unseen=tuple(said.damage),
+            sound=check.sound,
+            complete=check.complete,
         )
 
-    def _check_observations(self, number: int) -> tuple[int, tuple[JournalDamagedError, ...]]:
-        """Check what the steps of a run said; return how many rows that is, and the damage."""
-        damage: list[JournalDamagedError] = []
-        values, count = {"run": number, "kind": None}, 0
+    def _check_rows(self, connection: Connection, check: _Check) -> None:
+        statements, run = self._statements, {"run": check.number}
+        execute = connection.execute
         try:
-            with self._reading() as connection:
-                uid = self._uid(connection, number)
-                cursor = iter(connection.execute(self._statements.observations, values))
-                while found := list(islice(cursor, CHUNKS_AT_ONCE)):
-                    count += len(found)
-                    observation_rows(number, uid, found, damage.append)
-        except JournalDamagedError as error:  # The rest cannot be read at all.
-            error.run = number
-            damage.append(error)
-        return count, tuple(damage)
+            self._row(connection, check.number, statements.run)
+        except JournalDamagedError as error:
+            check.damage.append(error)
+        [own] = by_name(execute(statements.run, run))
+        check.uid, check.rows = str(own["uid"]), 1
+        row = sound_row(own)
+        check.sound = RecordedRun(row=row, attempts=(), notes=(), fields=())
+        for name, kind, statement in (
+            ("attempts", ATTEMPT, statements.attempts),
+            ("notes", NOTE, statements.notes),
+            ("fields", FIELD, statements.fields),
+        ):
+            rows = tuple(check.read(kind, execute(statement, run)))
+            check.sound = replace(check.sound, **{name: rows})
+        check.drop(CHUNK, execute(statements.all_chunks, run))
+        check.drop(ITEM_NOTE, execute(statements.all_item_notes, run))
+        if check.complete:
+            check_counts(row, *check.counts)
 
     def _row(self, connection: Connection, number: int, statement: str) -> RunRow:
         for row in by_name(connection.execute(statement, {"run": number})):
@@ -479,3 +424,50 @@ class SqlJournal(Journal, Generic[Run]):
         """Release the runs of this process. Calling it twice is harmless."""
         for run in list(self._owned):
             run.release()
+
+
+class _Check:
+    """What is found of a run while all of its rows are read, a few at a time.
+
+    Args:
+        number: The number of the run.
+        most: Read no more rows than this; None for all.
+    """
+
+    def __init__(self, number: int, most: int | None) -> None:
+        self.number = number
+        self.uid = ""
+        self.rows = 0
+        self.counts: list[int] = []
+        self.damage: list[JournalDamagedError] = []
+        self.sound: RecordedRun | None = None
+        self.complete = True
+        self._most = most
+
+    @contextmanager
+    def to_the_end(self) -> Generator[None]:
+        """Note the damage after which the rest cannot be read at all."""
+        try:
+            yield
+        except JournalDamagedError as error:
+            error.run = self.number
+            self.damage.append(error)
+
+    def read(self, kind: Kind, cursor: Cursor) -> Iterator[Any]:
+        """Yield the sound rows."""
+        rows, before = iter(cursor), self.rows
+        while found := list(islice(rows, self._left)):
+            self.rows += len(found)
+            yield from kind.rows(self.number, self.uid, found, self.damage.append)
+        self.complete = self.complete and (self._most is None or next(rows, None) is None)
+        self.counts.append(self.rows - before)
+
+    def drop(self, kind: Kind, cursor: Cursor) -> None:
+        """Read rows that are not held, because there may be many."""
+        for _ in self.read(kind, cursor):
+            pass
+
+    @property
+    def _left(self) -> int:
+        left = CHUNKS_AT_ONCE if self._most is None else self._most - self.rows
+        return max(0, min(left, CHUNKS_AT_ONCE))

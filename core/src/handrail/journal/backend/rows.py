@@ -2,75 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from handrail.errors import JournalDamagedError, NotFoundError
 from handrail.frozen import replace
-from handrail.journal.backend.checksums import (
-    of_attempt,
-    of_chunk,
-    of_field,
-    of_item_note,
-    of_note,
-    of_observation,
-    of_outcome,
-    of_plan,
-    of_run,
-)
-from handrail.journal.backend.statements import ENDS, FREE_TEXTS, RUN_COLUMNS
+from handrail.journal.backend.kinds import check_text, checksum, from_stored
+from handrail.journal.backend.statements import FREE_TEXTS, RUN_COLUMNS
 from handrail.journal.damage import MISFIT, damaged, decoding, differs
 from handrail.journal.numbers import ChildNumber, run_number
-from handrail.journal.records import (
-    AttemptRow,
-    ChunkRow,
-    ChunkState,
-    Direction,
-    FieldRow,
-    ItemNoteRow,
-    NoteRow,
-    ObservationKind,
-    ObservationRow,
-    Outcome,
-    Reliance,
-    RunRow,
-    State,
-    seconds_between,
-)
+from handrail.journal.records import Direction, Outcome, Reliance, RunRow, seconds_between
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection, Cursor
     from handrail.journal.backend.statements import Statements
 
-MARK = "unicode_escape:"
-
 UNREADABLE = "unreadable"  # In a row in place of its columns: the error of the database.
-DIRECTIONS, OUTCOMES, STATES = get_args(Direction), get_args(Outcome), get_args(State)
-CHUNK_STATES, OBSERVATION_KINDS = get_args(ChunkState), get_args(ObservationKind)
+DIRECTIONS, OUTCOMES = get_args(Direction), get_args(Outcome)
 RUN_TEXTS = ("uid", "action", "params", "packs", "cwd", "core_version", "project", "owner")
 
 
-def to_stored(text: str) -> str:
-    """Return `text`, escaped if it could not be stored otherwise; `from_stored` reverses it."""
-    if text.isascii() and "\0" not in text and not text.startswith(MARK):
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        pass
-    else:
-        if "\0" not in text and not text.startswith(MARK):
-            return text
-    return MARK + text.encode("unicode_escape").decode("ascii")
+# Columns of a run that are written once; the plan has a checksum of its own, because it is long and
+# not always read.
+_WRITTEN_ONCE = (*("uid", "action", "params", "packs", "cwd", "core_version", "opened", "project"),)
 
 
-def from_stored(text: str) -> str:
-    """Return the original of a text escaped by `to_stored`."""
-    if not text.startswith(MARK):
-        return text
-    return text.removeprefix(MARK).encode("ascii").decode("unicode_escape")
+def checksum_of_run(values: Mapping[str, Any]) -> int:
+    """Return the checksum of a run's own row, without its plan."""
+    return checksum("run", *(values[name] for name in _WRITTEN_ONCE))
+
+
+def checksum_of_plan(uid: str, plan: str) -> int:
+    """Return the checksum of the plan of the run `uid`."""
+    return checksum("plan", uid, plan)
 
 
 def run_row(row: Mapping[str, Any]) -> RunRow:
@@ -83,9 +49,9 @@ def run_row(row: Mapping[str, Any]) -> RunRow:
     with decoding(number, "its own row"):
         if UNREADABLE in row:
             raise damaged(number, "its own row", row[UNREADABLE])
-        if row["crc"] != of_run(row):
+        if row["crc"] != checksum_of_run(row):
             raise differs(number, "its own row")
-        if "plan" in row and row["plan_crc"] != of_plan(row["uid"], row["plan"]):
+        if "plan" in row and row["plan_crc"] != checksum_of_plan(row["uid"], row["plan"]):
             raise differs(number, "its plan")
         _check_run(row)
         return _run_row(row)
@@ -104,8 +70,8 @@ def sound_row(row: Mapping[str, Any]) -> RunRow:
     plan, rest = row["plan"], {name: value for name, value in row.items() if name != "plan"}
     found = run_row_or_damage(rest)
     try:
-        sound = row["plan_crc"] == of_plan(row["uid"], plan)
-        _check_text(plan)
+        sound = row["plan_crc"] == checksum_of_plan(row["uid"], plan)
+        check_text(plan)
     except MISFIT:
         sound = False
     return replace(found, plan=plan) if sound else found
@@ -157,7 +123,7 @@ def _run_row(row: Mapping[str, Any]) -> RunRow:
 def _check_run(row: Mapping[str, Any]) -> None:
     """Check the types, words and times of a run's row, or raise ValueError."""
     texts = (*(row[name] for name in RUN_TEXTS), row["sealed"] or "", row["by_hand"] or "")
-    _check_text(*texts, row.get("plan", ""))
+    check_text(*texts, row.get("plan", ""))
     _check_words("direction", row["direction"], DIRECTIONS)
     _check_words("outcome", row["outcome"], (None, *OUTCOMES))
     for name in ("opened", "closed", "claimed", "turned", "heard"):
@@ -166,15 +132,6 @@ def _check_run(row: Mapping[str, Any]) -> None:
     for name in ("number", "fence", "worked", "undid"):
         if not isinstance(row[name], int | float):
             raise ValueError(f"{name} is no number")
-
-
-def _check_text(*texts: object) -> None:
-    for text in texts:
-        # Bytes that are no text were read as lone surrogates, which cannot be encoded.
-        if not isinstance(text, str):
-            raise ValueError(f"{type(text).__name__} in place of text")
-        if not text.isascii():
-            text.encode()
 
 
 def _check_words(name: str, word: object, words: Collection[object]) -> None:
@@ -250,194 +207,6 @@ def check_counts(row: RunRow, *found: int | None) -> None:
 
 
 _COUNTS = "the record"
-
-
-Damage = Callable[[JournalDamagedError], None]
-"""Told of each damaged row, which is left out then."""
-
-
-def attempt_rows(
-    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
-) -> tuple[AttemptRow, ...]:
-    """Return the rows of attempts.
-
-    Args:
-        run: The number of the run.
-        uid: Its UUID.
-        found: The rows as they are read: the columns, then the checksum.
-        damage: Told of each damaged row; by default, the first one is raised.
-
-    Raises:
-        JournalDamagedError: A row is not what was written.
-    """
-
-    # The statements select the columns in the order of the attributes, then the checksum.
-    def attempt(row: Any) -> AttemptRow:
-        step, n, state, data_version, result, error, at, began, ended, crc = row
-        if crc != of_attempt(uid, step, n, result):
-            raise differs(run, _attempt_name(row))
-        if state not in STATES or type(n) is not int or type(data_version) is not int:
-            raise ValueError("a state or a number is none")
-        datetime.fromisoformat(at)
-        # The time of the present state is not kept twice.
-        began = at if state == "started" else began
-        ended = at if state in ENDS else ended
-        # Fast path: a long run has thousands of rows, hardly any with an error or escaped text.
-        if error is not None or step.startswith(MARK):
-            step, error = from_stored(step), None if error is None else from_stored(error)
-        return AttemptRow(step, n, state, data_version, result, error, at, began, ended)
-
-    return _converted(run, found, attempt, _attempt_name, damage)
-
-
-def note_rows(
-    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
-) -> tuple[NoteRow, ...]:
-    """Return the rows of notes; see `attempt_rows`."""
-
-    def note(row: Any) -> NoteRow:
-        step, n, seq, key, values, crc = row
-        if crc != of_note(uid, step, n, seq, key, values):
-            raise differs(run, _note_name(row))
-        if type(n) is not int or type(seq) is not int:
-            raise ValueError("a number is none")
-        return NoteRow(from_stored(step), n, seq, from_stored(key), values)
-
-    return _converted(run, found, note, _note_name, damage)
-
-
-def field_rows(
-    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
-) -> tuple[FieldRow, ...]:
-    """Return the rows of context fields; see `attempt_rows`."""
-
-    def field(row: Any) -> FieldRow:
-        boundary, name, value, step, crc = row
-        if crc != of_field(uid, boundary, name, value, step):
-            raise differs(run, _field_name(row))
-        if type(boundary) is not int:
-            raise ValueError("a number is none")
-        return FieldRow(
-            boundary, from_stored(name), value, None if step is None else from_stored(step)
-        )
-
-    return _converted(run, found, field, _field_name, damage)
-
-
-def chunk_rows(
-    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
-) -> tuple[ChunkRow, ...]:
-    """Return the rows of chunks; see `attempt_rows`. They may have been read without contents."""
-
-    def chunk(row: Any) -> ChunkRow:
-        *values, crc, outcome_crc = row
-        read = ChunkRow(*values)
-        step, n, number, part, first, count, attempt, state, failed, digest = read[:10]
-        if crc is not None:
-            expected = of_chunk(
-                uid, step, n, number, part, first, count, digest, read.head, read.items
-            )
-            if crc != expected:
-                raise differs(run, _chunk_name(row))
-            if outcome_crc != of_outcome(uid, step, n, number, failed, read.results, read.errors):
-                raise damaged(run, _chunk_name(row), "has results that differ from their checksum")
-        _check_text(step, read.head or "", read.error or "")
-        if state not in CHUNK_STATES:
-            raise ValueError("a state is none")
-        for each in (n, number, part, first, count, attempt, failed, digest):
-            if type(each) is not int:
-                raise ValueError("a number is none")
-        datetime.fromisoformat(read.at)
-        error = None if read.error is None else from_stored(read.error)
-        began = read.at if state == "started" else read.began
-        return read._replace(step=from_stored(step), error=error, began=began)
-
-    return _converted(run, found, chunk, _chunk_name, damage)
-
-
-def item_note_rows(
-    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
-) -> tuple[ItemNoteRow, ...]:
-    """Return the rows of notes of items; see `attempt_rows`."""
-
-    def note(row: Any) -> ItemNoteRow:
-        *values, crc = row
-        if crc != of_item_note(uid, *values):
-            raise differs(run, _item_note_name(row))
-        read = ItemNoteRow(*values)
-        return read._replace(step=from_stored(read.step), key=from_stored(read.key))
-
-    return _converted(run, found, note, _item_note_name, damage)
-
-
-def observation_rows(
-    run: int, uid: str, found: Iterable[Any], damage: Damage | None = None
-) -> tuple[ObservationRow, ...]:
-    """Return the rows of observations; see `attempt_rows`. They may be without their values."""
-
-    def observation(row: Any) -> ObservationRow:
-        *values, crc = row
-        read = ObservationRow(*values)
-        step, n, kind, name, part, value, at = read
-        if crc is not None and crc != of_observation(uid, step, n, kind, name, part, value):
-            raise differs(run, _observation_name(row))
-        _check_text(step, name, value)
-        if kind not in OBSERVATION_KINDS or type(n) is not int or type(part) is not int:
-            raise ValueError("a kind or a number is none")
-        datetime.fromisoformat(at)
-        return read._replace(step=from_stored(step), name=from_stored(name))
-
-    return _converted(run, found, observation, _observation_name, damage)
-
-
-Converted = TypeVar("Converted")
-
-
-def _converted(
-    run: int,
-    found: Iterable[Any],
-    convert: Callable[[Any], Converted],
-    name: Callable[[Any], str],
-    damage: Damage | None,
-) -> tuple[Converted, ...]:
-    rows: list[Converted] = []
-    for row in found:
-        try:
-            try:
-                rows.append(convert(row))
-            except MISFIT as error:
-                raise damaged(run, name(row), error) from error
-        except JournalDamagedError as error:
-            if damage is None:
-                raise
-            damage(error)
-    return tuple(rows)
-
-
-def _attempt_name(row: Any) -> str:
-    return f"attempt {row[1]} of step '{row[0]}'"
-
-
-def _note_name(row: Any) -> str:
-    return f"note {row[2]} of step '{row[0]}'"
-
-
-def _chunk_name(row: Any) -> str:
-    return f"chunk {row[2]} of the items of step '{row[0]}'"
-
-
-def _item_note_name(row: Any) -> str:
-    return f"a note of item {row[4]} in chunk {row[2]} of step '{row[0]}'"
-
-
-def _observation_name(row: Any) -> str:
-    step, _, kind, name, *_ = row
-    which = f"the {kind} '{name}'" if name else f"the {kind}"
-    return f"{which} of step '{step}'"
-
-
-def _field_name(row: Any) -> str:
-    return f"the value of the context's '{row[1]}' after {row[0]} steps"
 
 
 def reliance_of(relies_on: Cursor, relied_on_by: Cursor) -> dict[int, Reliance]:

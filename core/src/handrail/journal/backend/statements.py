@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from handrail.frozen import frozen, names_of
-from handrail.journal.numbers import CHILDREN, TRIES
-from handrail.journal.records import (
-    MOST_COUNTED,
-    AttemptRow,
-    ChunkChange,
-    ChunkRow,
-    ItemNoteChange,
-    ItemNoteRow,
-    NewRun,
-    NoteRow,
-    ObservationRow,
-    RunRow,
+from handrail.journal.backend.kinds import (
+    ATTEMPT,
+    CHUNK,
+    FIELD,
+    ITEM_NOTE,
+    NOTE,
+    OBSERVATION,
+    Kind,
 )
+from handrail.journal.numbers import CHILDREN, TRIES
+from handrail.journal.records import MOST_COUNTED, NewRun, RunRow
 
 
 @frozen
@@ -79,12 +77,6 @@ def marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-# The columns of each table, without checksums. The last of an attempt is its time; those of the
-# times before are set by SQL.
-TIMES = ("began", "ended")
-ATTEMPT_COLUMNS = ("run", *(each for each in AttemptRow._fields if each not in TIMES))
-NOTE_COLUMNS = ("run", *NoteRow._fields)
-FIELD_COLUMNS = ("run", "boundary", "name", "value")
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
 NEW_COLUMNS = tuple(each for each in names_of(NewRun) if each != "plan")
 # Attributes that are computed when a run is read, or have another name in the table.
@@ -97,7 +89,7 @@ RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
 RECENT = 1000  # Runs among which those of one plan are looked for.
 
 # States of an attempt at which its way forward has ended.
-ENDS = ("done", "failed", "skipped")
+_ENDS = "'done', 'failed', 'skipped'"
 
 _UNDONE = "('failed', 'rollback_incomplete')"  # Such runs can still be undone or finished.
 
@@ -210,14 +202,14 @@ class Statements:
             {open_and_ours} RETURNING fence
         """
 
-        tables = [f"{self._dialect.prefix}{name}" for name in (*_TABLES, *_ITEMS)]
+        kinds = (ATTEMPT, NOTE, FIELD, CHUNK, ITEM_NOTE)
+        tables = [f"{self._dialect.prefix}{each.table}" for each in kinds]
         counts = " || ' ' || ".join(f"(SELECT count(*) FROM {x} WHERE run = :run)" for x in tables)
         self.count = f"UPDATE {run} SET counts = {counts} {ours}"
 
     def _of_rows(self) -> None:
-        attempt, note, field = (f"{self._dialect.prefix}{name}" for name in _TABLES)
-        columns = (*ATTEMPT_COLUMNS[:-1], "crc", ATTEMPT_COLUMNS[-1])
-        self.attempts_into = f"INSERT INTO {attempt} ({named(columns)})"
+        attempt = f"{self._dialect.prefix}{ATTEMPT.table}"
+        self.attempts_into = f"INSERT INTO {attempt} ({named((*ATTEMPT.written, 'at'))})"
         # The checksum is of the result, which stays if there is no new one.
         self.same_attempt = f"""
             ON CONFLICT (run, step, n) DO UPDATE
@@ -226,22 +218,40 @@ class Statements:
                 crc = CASE WHEN excluded.result IS NULL THEN {attempt}.crc ELSE excluded.crc END
                 {self._times(attempt)}
         """
-        self.attempt_values = len(columns) - 1  # Without the time.
-        values = f"{marks(self.attempt_values)}, {self._dialect.at}"
-        self.attempt = f"{self.attempts_into} VALUES ({values}) {self.same_attempt}"
-        columns = (*NOTE_COLUMNS, "crc")
-        self.note = f"INSERT INTO {note} ({named(columns)}) VALUES ({marks(len(columns))})"
-        columns = (*FIELD_COLUMNS, "crc", "step")
+        self.attempt = f"{self._insert(ATTEMPT)} {self.same_attempt}"
+        self.note = self._insert(NOTE)
         updates = ", ".join(f"{each} = excluded.{each}" for each in ("value", "crc", "step"))
         self.field = f"""
-            INSERT INTO {field} ({named(columns)}) VALUES ({marks(len(columns))})
-            ON CONFLICT (run, boundary, name) DO UPDATE SET {updates}
+            {self._insert(FIELD)} ON CONFLICT (run, boundary, name) DO UPDATE SET {updates}
         """
+
+    def _insert(self, kind: Kind) -> str:
+        """Return the statement that adds a row, with the time of states."""
+        timed = kind in (ATTEMPT, CHUNK)
+        columns = named((*kind.written, "at") if timed else kind.written)
+        values = marks(len(kind.written)) + f", {self._dialect.at}" * timed
+        return f"INSERT INTO {self._dialect.prefix}{kind.table} ({columns}) VALUES ({values})"
+
+    def _select(self, kind: Kind, *left_out: str, empty: str = "NULL") -> str:
+        """Return the begin of a statement that reads rows, as `Kind.rows` takes them.
+
+        The time of the present state is not kept twice.
+        """
+        begins = {"began": "state = 'started'", "ended": f"state IN ({_ENDS})"}
+        columns = [
+            f'{empty} AS "{name}"'
+            if name in left_out
+            else f"CASE WHEN {begins[name]} THEN at ELSE {name} END AS {name}"
+            if name in begins
+            else f'"{name}"'
+            for name in kind.columns
+        ]
+        crcs = ", ".join("NULL" if left_out else crc for crc in kind.checksums)
+        return f"SELECT {', '.join(columns)}, {crcs} FROM {self._dialect.prefix}{kind.table}"
 
     def _times(self, table: str) -> str:
         """Return what keeps the time of the state before, where a new one takes its place."""
-        ends = ", ".join(f"'{state}'" for state in ENDS)
-        times = {"began": "= 'started'", "ended": f"IN ({ends})"}
+        times = {"began": "= 'started'", "ended": f"IN ({_ENDS})"}
         if not table.endswith("attempt"):
             del times["ended"]
         return "".join(
@@ -279,67 +289,54 @@ class Statements:
         """
 
     def _of_items(self) -> None:
-        chunk, note = (f"{self._dialect.prefix}{name}" for name in _ITEMS)
-        columns = ("run", *ChunkChange._fields, "crc", "outcome_crc", "at")
+        chunk = f"{self._dialect.prefix}{CHUNK.table}"
         done = "CASE WHEN excluded.state = 'done' THEN excluded.{0} ELSE {1}.{0} END"
         outcome = ("failed", "results", "errors", "outcome_crc")
         updates = ", ".join(f"{each} = {done.format(each, chunk)}" for each in outcome)
         self.chunk = f"""
-            INSERT INTO {chunk} ({named(columns)})
-            VALUES ({marks(len(columns) - 1)}, {self._dialect.at})
-            ON CONFLICT (run, step, n, number) DO UPDATE
+            {self._insert(CHUNK)} ON CONFLICT (run, step, n, number) DO UPDATE
             SET attempt = excluded.attempt, state = excluded.state, error = excluded.error,
                 at = excluded.at, {updates} {self._times(chunk)}
         """
-        of_note = ("run", *ItemNoteChange._fields, "crc")
-        self.item_note = f"INSERT INTO {note} ({named(of_note)}) VALUES ({marks(len(of_note))})"
-        whole = named((*ChunkRow._fields, "crc", "outcome_crc"))
-        short = whole
-        for name in (*_CONTENTS, "crc", "outcome_crc"):
-            short = short.replace(f'"{name}"', f"NULL AS {name}")
+        self.item_note = self._insert(ITEM_NOTE)
+        whole, short = self._select(CHUNK), self._select(CHUNK, *_CONTENTS)
         of_step = "WHERE run = :run AND step = :step AND n = :n"
-        on = f"FROM {chunk} {of_step} AND number > :beyond ORDER BY number LIMIT"
+        on = f"{of_step} AND number > :beyond ORDER BY number LIMIT"
         back = f"""
-            FROM {chunk} {of_step} AND number < :beyond AND number >= :first
+            {of_step} AND number < :beyond AND number >= :first
             ORDER BY number DESC LIMIT
         """
-        self.chunks = f"SELECT {whole} {on} {CHUNKS_AT_ONCE}"
-        self.chunks_back = f"SELECT {whole} {back} {CHUNKS_AT_ONCE}"
-        self.chunk_bounds = f"SELECT {short} {on} {BOUNDS_AT_ONCE}"
-        self.chunk_bounds_back = f"SELECT {short} {back} {BOUNDS_AT_ONCE}"
+        self.chunks = f"{whole} {on} {CHUNKS_AT_ONCE}"
+        self.chunks_back = f"{whole} {back} {CHUNKS_AT_ONCE}"
+        self.chunk_bounds = f"{short} {on} {BOUNDS_AT_ONCE}"
+        self.chunk_bounds_back = f"{short} {back} {BOUNDS_AT_ONCE}"
         self.chunk_counts = f"""
             SELECT step, n, state, count(*), CAST(sum(size) AS bigint),
                    CAST(sum(failed) AS bigint),
                    CAST(sum(CASE WHEN items IS NULL THEN 0 ELSE size END) AS bigint)
             FROM {chunk} WHERE run = :run GROUP BY step, n, state ORDER BY step, n, state
         """
-        whole_note = f"{named(ItemNoteRow._fields)}, crc"
-        self.item_notes = f"""
-            SELECT {whole_note} FROM {note} {of_step} AND number = :number ORDER BY id
-        """
-        self.all_chunks = f"SELECT {whole} FROM {chunk} WHERE run = :run ORDER BY id"
-        self.all_item_notes = f"SELECT {whole_note} FROM {note} WHERE run = :run ORDER BY id"
+        notes = self._select(ITEM_NOTE)
+        self.item_notes = f"{notes} {of_step} AND number = :number ORDER BY id"
+        self.all_chunks = f"{whole} WHERE run = :run ORDER BY id"
+        self.all_item_notes = f"{notes} WHERE run = :run ORDER BY id"
 
     def _of_observations(self) -> None:
-        table, whole = f"{self._dialect.prefix}{_OBSERVATION}", named(ObservationRow._fields)
-        columns = ("run", *ObservationRow._fields, "crc")
         updates = ", ".join(f"{each} = excluded.{each}" for each in ("value", "at", "crc"))
         self.observation = f"""
-            INSERT INTO {table} ({named(columns)}) VALUES ({marks(len(columns))})
+            {self._insert(OBSERVATION)}
             ON CONFLICT (run, step, n, kind, name, part) DO UPDATE SET {updates}
         """
         of_kind = "(CAST(:kind AS text) IS NULL OR kind = CAST(:kind AS text))"
-        found = f"FROM {table} WHERE run = :run AND {of_kind} ORDER BY id"
+        found = f"WHERE run = :run AND {of_kind} ORDER BY id"
         of_step = found.replace(":run AND", ":run AND step = :step AND")
-        short = whole.replace('"value"', "'' AS value")
-        self.observations = f"SELECT {whole}, crc {found}"
-        self.observations_of_step = f"SELECT {whole}, crc {of_step}"
-        self.observed = f"SELECT {short}, NULL AS crc {found}"
-        self.observed_of_step = f"SELECT {short}, NULL AS crc {of_step}"
+        whole, short = self._select(OBSERVATION), self._select(OBSERVATION, "value", empty="''")
+        self.observations, self.observations_of_step = f"{whole} {found}", f"{whole} {of_step}"
+        self.observed, self.observed_of_step = f"{short} {found}", f"{short} {of_step}"
 
     def _of_readers(self) -> None:
         dialect, run = self._dialect, self._run
-        attempt, note, field = (f"{dialect.prefix}{name}" for name in _TABLES)
+        attempt = f"{dialect.prefix}{ATTEMPT.table}"
         sign = f"CASE WHEN closed IS NULL THEN {self._last_sign()} END AS last_sign"
         columns = f"{named(RUN_COLUMNS)}, crc, plan_crc, {sign}"
         columns += ", lease_until IS NULL AS given_up"
@@ -393,16 +390,10 @@ class Statements:
         self.near = f"""
             SELECT id FROM {run} WHERE (id > 0) = (:run > 0) ORDER BY abs(id - :run), id LIMIT 3
         """
-        self.attempts = f"""
-            SELECT {named((*ATTEMPT_COLUMNS[1:], *TIMES))}, crc FROM {attempt} WHERE run = :run
-            ORDER BY id
-        """
-        self.notes = f"""
-            SELECT {named(NoteRow._fields)}, crc FROM {note} WHERE run = :run ORDER BY id
-        """
+        self.attempts = f"{self._select(ATTEMPT)} WHERE run = :run ORDER BY id"
+        self.notes = f"{self._select(NOTE)} WHERE run = :run ORDER BY id"
         self.fields = f"""
-            SELECT {named(FIELD_COLUMNS[1:])}, step, crc FROM {field} WHERE run = :run
-            ORDER BY boundary, name {dialect.bytewise}
+            {self._select(FIELD)} WHERE run = :run ORDER BY boundary, name {dialect.bytewise}
         """
         self.durations = f"""
             SELECT found.id, found.opened, step, state, began, at
@@ -440,7 +431,4 @@ class Statements:
 
 
 _SEARCHED = ("action", "project", "params", "uid")
-_TABLES = ("attempt", "note", "field")
-_ITEMS = ("chunk", "item_note")
-_OBSERVATION = "observation"
 _CONTENTS = ("items", "results", "errors")  # Of a chunk; they may be long.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handrail.journal.backend.kinds import ATTEMPT
 from handrail.journal.backend.statements import Dialect, Statements, marks
 
 
@@ -33,7 +34,7 @@ OWNER = "SELECT fence, owner, lease_boot, lease_until FROM run WHERE id = ?"
 
 
 def _attempts_of_open_run(count: int) -> str:
-    width = SQL.attempt_values
+    width = len(ATTEMPT.written)
     rows = ", ".join([f"({marks(width)})"] * count)
     columns = ", ".join(f"column{number + 1}" for number in range(width))
     return f"""
@@ -46,5 +47,5 @@ def _attempts_of_open_run(count: int) -> str:
 # next. Parameters are the time, the rows, and the id and fence of the run; it changes all rows or
 # none.
 ATTEMPTS_OF_OPEN_RUN = {
-    SQL.attempt_values * count: _attempts_of_open_run(count) for count in (1, 2)
+    len(ATTEMPT.written) * count: _attempts_of_open_run(count) for count in (1, 2)
 }

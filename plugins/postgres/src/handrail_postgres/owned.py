@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -13,11 +13,8 @@ from handrail.journal.backend import (
     Claimed,
     SqlOwnedRun,
     change_run,
-    count_rows,
     lost_error,
     rows_of,
-    write_observations,
-    write_rows,
 )
 from handrail_postgres.claims import lock
 from handrail_postgres.failures import UnreachableError
@@ -26,7 +23,6 @@ from handrail_postgres.statements import SQL, TRANSACTION, UNLOCK, WRITTEN_BY
 from handrail_postgres.values import insert_value, written
 
 if TYPE_CHECKING:
-    from handrail.journal import Change, ObservationChange
     from handrail.journal.backend import Connection
     from handrail_postgres.session import Session
 
@@ -63,7 +59,7 @@ class PostgresOwnedRun(SqlOwnedRun):
         self._written: str | None = None
         self._in_doubt: str | None = None
         self._use(session)
-        super().__init__(claimed, lease, {"lease": lease})
+        super().__init__(SQL, claimed, lease, {"lease": lease})
 
     def _use(self, session: Session) -> None:
         self._session = session
@@ -90,22 +86,7 @@ class PostgresOwnedRun(SqlOwnedRun):
             change_run(connection, SQL, rows_of(self.number, self.uid, ()), self._ours)
             return insert_value(connection, self.number, stem, suffix, content)
 
-        return self._durably(store)
-
-    def observe(self, changes: Sequence[ObservationChange]) -> None:
-        """Write what steps said in a commit of their own; see `OwnedRun`.
-
-        Raises:
-            LeaseLostError: The run was taken over, or is closed.
-            JournalError: It could not be written, for example by a forked child.
-        """
-
-        def write(connection: Connection) -> None:
-            connection.execute("SET LOCAL synchronous_commit = off")
-            write_observations(connection, SQL, changes, self.uid, self._ours)
-
-        # They replace each other, so they may be written twice.
-        self._durably(write, writes_run=False)
+        return self._transact(store)
 
     def _let_go(self, *, note: bool) -> None:
         with suppress(JournalError), self._session.using() as connection:
@@ -114,18 +95,6 @@ class PostgresOwnedRun(SqlOwnedRun):
             # Unlock explicitly, because the server takes a moment to end a session.
             connection.execute(UNLOCK)
         self._session.close()
-
-    def _commit(self, batches: list[Sequence[Change]]) -> None:
-        rows = rows_of(self.number, self.uid, batches)
-
-        def write(connection: Connection) -> None:
-            change_run(connection, SQL, rows, self._ours)
-            write_rows(connection, SQL, rows)
-            count_rows(connection, SQL, rows, self._ours)
-
-        self._durably(write)
-        if rows.outcome is not None:
-            self._end()
 
     def _renew(self) -> bool:
         if not self._session_turn.acquire(blocking=False):
@@ -144,17 +113,7 @@ class PostgresOwnedRun(SqlOwnedRun):
         finally:
             self._session_turn.release()
 
-    def _durably(self, work: Callable[[Connection], T], *, writes_run: bool = True) -> T:
-        """Return the result of `work`, once its transaction is known to be committed.
-
-        Args:
-            work: Called with a connection within a transaction; again if that came to nothing.
-            writes_run: Whether it writes the row of the run; otherwise it is harmless to repeat.
-
-        Raises:
-            LeaseLostError: The run was taken over meanwhile, or is closed.
-            JournalError: It was not committed, or that is not known.
-        """
+    def _transact(self, work: Callable[[Connection], T], *, synced: bool = True) -> T:
         self._session.refuse_fork()
         result: list[T] = []
 
@@ -168,18 +127,20 @@ class PostgresOwnedRun(SqlOwnedRun):
                 if self._session.lost and self._retake_patiently() and result:
                     return result[0]
                 try:
-                    return self._attempt(keeping, writes_run=writes_run)
+                    return self._attempt(keeping, synced=synced)
                 except UnreachableError:
                     continue
 
-    def _attempt(self, work: Callable[[Connection], T], *, writes_run: bool = True) -> T:
+    def _attempt(self, work: Callable[[Connection], T], *, synced: bool = True) -> T:
         self._in_doubt = None
         with self._session.batch() as connection:
             asked = connection.execute(TRANSACTION)
+            if not synced:
+                connection.execute("SET LOCAL synchronous_commit = off")
             result = work(connection)
             number: str = asked.fetchone()[0]
             # From here on the commit may be under way.
-            self._in_doubt = number if writes_run else None
+            self._in_doubt = number if synced else None
         self._written = self._in_doubt or self._written
         return result
 

@@ -157,10 +157,10 @@ class Kind:
                 crc = values[place]
                 if crc is not None and crc != checksum(self.table, uid, *covered(row)):
                     raise differs(run, self._name(values))
-        columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True))
-        for check, column in zip(self._checks, columns, strict=bool(rows)):
+        columns = [[row[place] for row in rows] for place in range(width)]
+        for check, column in zip(self._checks, columns, strict=True):
             check(column)
-        for place, name in self._free if rows else ():
+        for place, name in self._free:
             if MARK in "".join(filter(None, columns[place])):
                 rows = [_unescaped(row, name, row[place]) for row in rows]
         return rows
@@ -196,7 +196,7 @@ def _check_words(words: Sequence[str], column: Sequence[Any]) -> None:
 
 
 def _check_numbers(column: Sequence[Any]) -> None:
-    if {*map(type, column)} != {int}:
+    if not {*map(type, column)} <= {int}:
         raise ValueError(f"{column[0]!r} is no number")
 
 

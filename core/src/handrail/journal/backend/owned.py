@@ -7,19 +7,29 @@ import threading
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import JournalError
-from handrail.frozen import frozen
+from handrail.frozen import NOTHING, frozen
+from handrail.journal.backend.changes import (
+    change_run,
+    count_rows,
+    rows_of,
+    write_observations,
+    write_rows,
+)
 from handrail.journal.backend.fork_guard import process
 from handrail.journal.backend.lease import Renewal
 from handrail.journal.protocol import OwnedRun
 
 if TYPE_CHECKING:
-    from handrail.journal.records import Change
+    from handrail.journal.backend.connection import Connection
+    from handrail.journal.backend.statements import Statements
+    from handrail.journal.records import Change, ObservationChange
 
 Commit = Callable[[list[Sequence["Change"]]], None]
+T = TypeVar("T")
 
 
 class _Waiting:
@@ -123,16 +133,22 @@ class SqlOwnedRun(OwnedRun):
     calls `super().__init__()`, which starts the renewal.
 
     Args:
+        statements: The statements in the dialect of the database.
         claimed: The result of the claim.
         lease: Length of the lease, in seconds.
         values: Further parameters of statements on this run, besides `run` and `fence`.
     """
 
     def __init__(
-        self, claimed: Claimed, lease: float, values: Mapping[str, object] | None = None
+        self,
+        statements: Statements,
+        claimed: Claimed,
+        lease: float,
+        values: Mapping[str, object] = NOTHING,
     ) -> None:
+        self._statements = statements
         self._claimed = claimed
-        self._ours = {"run": claimed.number, "fence": claimed.fence, **(values or {})}
+        self._ours = {"run": claimed.number, "fence": claimed.fence, **values}
         self._lease = lease
         self._process = os.getpid()
         self._open = True
@@ -158,6 +174,14 @@ class SqlOwnedRun(OwnedRun):
             JournalError: The changes could not be written, or an earlier write failed.
         """
         self._writer.write(changes)
+
+    def observe(self, changes: Sequence[ObservationChange]) -> None:
+        """Write what steps said in a commit of its own; see `OwnedRun`."""
+
+        def write(connection: Connection) -> None:
+            write_observations(connection, self._statements, changes, self.uid, self._ours)
+
+        self._transact(write, synced=False)
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """Call a function once, in the thread that renews the lease; see `OwnedRun`."""
@@ -185,9 +209,37 @@ class SqlOwnedRun(OwnedRun):
         """Call a function that waits while nothing is being written; Ctrl-C may end it."""
         wait()
 
-    @abstractmethod
     def _commit(self, batches: list[Sequence[Change]]) -> None:
         """Write batches of changes, all or none, if we still own the run; or raise JournalError."""
+        self._write(batches, self._ours)
+
+    def _write(
+        self, batches: list[Sequence[Change]], ours: Mapping[str, object], *, renew: bool = True
+    ) -> None:
+        rows, statements = rows_of(self.number, self.uid, batches), self._statements
+
+        def write(connection: Connection) -> None:
+            change_run(connection, statements, rows, ours, renew=renew)
+            write_rows(connection, statements, rows)
+            count_rows(connection, statements, rows, ours)
+
+        self._transact(write)
+        if rows.outcome is not None:
+            self._end()
+
+    @abstractmethod
+    def _transact(self, work: Callable[[Connection], T], *, synced: bool = True) -> T:
+        """Return the result of `work`, once its transaction is known to be committed.
+
+        Args:
+            work: Called with a connection within a transaction.
+            synced: Whether it writes the run itself, and is as durable as all such commits;
+                otherwise it is with the next one that is, and may be called twice.
+
+        Raises:
+            LeaseLostError: The run was taken over, or is closed.
+            JournalError: It was not committed, or that is not known.
+        """
 
     @abstractmethod
     def _renew(self) -> bool:

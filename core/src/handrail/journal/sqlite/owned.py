@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeVar
 
 from handrail.errors import JournalError
-from handrail.journal.backend.changes import (
-    attempts_of,
-    change_run,
-    count_rows,
-    lost,
-    rows_of,
-    write_observations,
-    write_rows,
-)
+from handrail.journal.backend.changes import attempts_of, lost
 from handrail.journal.backend.lease import SHARE
 from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import clock
@@ -26,9 +18,11 @@ if TYPE_CHECKING:
     import sqlite3
 
     from handrail.journal.backend.owner_locks import OwnerLock
-    from handrail.journal.records import Change, ObservationChange
+    from handrail.journal.records import Change
     from handrail.journal.sqlite.database import Database
     from handrail.journal.sqlite.value_files import ValueFiles
+
+T = TypeVar("T")
 
 
 class SqliteOwnedRun(SqlOwnedRun):
@@ -55,7 +49,7 @@ class SqliteOwnedRun(SqlOwnedRun):
         self._lock = lock
         self._mine = (claimed.number, claimed.fence)
         self._renew_at = clock() + lease / SHARE
-        super().__init__(claimed, lease)
+        super().__init__(SQL, claimed, lease)
 
     @property
     def lock_descriptor(self) -> int | None:
@@ -74,18 +68,8 @@ class SqliteOwnedRun(SqlOwnedRun):
         """
         return self._values.store(self.number, stem, suffix, write)
 
-    def observe(self, changes: Sequence[ObservationChange]) -> None:
-        """Write what steps said in a commit of their own; see `OwnedRun`.
-
-        Raises:
-            LeaseLostError: The run was taken over, or is closed.
-            JournalError: It could not be written, for example by a forked child.
-        """
-
-        def write(connection: sqlite3.Connection) -> None:
-            write_observations(connection, SQL, changes, self.uid, self._ours)
-
-        self._database.write(write, synced=False)
+    def _transact(self, work: Callable[[sqlite3.Connection], T], *, synced: bool = True) -> T:
+        return self._database.write(work, synced=synced)
 
     def _let_go(self, *, note: bool) -> None:
         if note:
@@ -96,28 +80,18 @@ class SqliteOwnedRun(SqlOwnedRun):
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
         at = clock()
-        attempts = attempts_of(self.number, self.uid, batches) if at < self._renew_at else None
+        due = at >= self._renew_at
+        attempts = None if due else attempts_of(self.number, self.uid, batches)
         small = ATTEMPTS_OF_OPEN_RUN.get(len(attempts or ()))
         if attempts and small:
             # Fast path: most steps write only this, and it is most of their cost.
             if not self._database.write_at_once(small, (now(), *attempts, *self._mine)):
                 self._database.write(self._refuse)
             return
-        rows = rows_of(self.number, self.uid, batches)
-        due = at >= self._renew_at
-        ours = {**self._ours, "until": at + self._lease}
-
-        def write(connection: sqlite3.Connection) -> None:
-            # If the renewal is not due, only check the owner, which writes one page less.
-            change_run(connection, SQL, rows, ours, renew=due)
-            if due or rows.changes_run:
-                self._renew_at = at + self._lease / SHARE
-            write_rows(connection, SQL, rows)
-            count_rows(connection, SQL, rows, ours)
-
-        self._database.write(write)
-        if rows.outcome is not None:
-            self._end()
+        # If the renewal is not due, only check the owner, which writes one page less.
+        self._write(batches, {**self._ours, "until": at + self._lease}, renew=due)
+        if due:
+            self._renew_at = at + self._lease / SHARE
 
     def _refuse(self, connection: sqlite3.Connection) -> NoReturn:
         raise lost(connection, SQL, self._ours)

@@ -22,8 +22,6 @@ from handrail.packs.ours import COMMANDS as OTHERS
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from handrail.packs import EntryPoint, PackRecord
     from handrail.workflow import Workflow
 
@@ -187,11 +185,6 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
         ctx.exit()
 
 
-def _packs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the flags that `scan_globals` takes before click sees them."""
-    return complete_packs(ctx, param, incomplete)
-
-
 @click.command(cls=Root, context_settings=CONTEXT, invoke_without_command=True)
 @click.option(
     "--version",
@@ -201,8 +194,8 @@ def _packs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     callback=_show_version,
     help="Show the version.",
 )
-@click.option("--no-pack", expose_value=False, hidden=True, shell_complete=_packs)
-@click.option("--only-packs", expose_value=False, hidden=True, shell_complete=_packs)
+@click.option("--no-pack", expose_value=False, hidden=True, shell_complete=complete_packs)
+@click.option("--only-packs", expose_value=False, hidden=True, shell_complete=complete_packs)
 @click.pass_context
 def root(ctx: click.Context) -> None:
     """Run workflows of steps that can be walked back.

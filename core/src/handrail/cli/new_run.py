@@ -122,7 +122,6 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
         try:
             action = made(session, target, given.params)
         except ParamsError as error:
-            given.defaults.check()
             raise labelled(error, options) from error.__cause__
         plan = action.plan()
     whole = locked(session, target, plan, request)
@@ -170,13 +169,11 @@ class GivenParams:
         session = session_of(context)
         pairs = take_pack_values(session, request.pairs, options)
         defaults = defaults_of(session, target.action_class, options)
-        params = params_from(
-            context, options, file=request.params, pairs=pairs, defaults=defaults.values
-        )
-        if not defaults.covered_by(params):
-            defaults.check()
+        defaults.check()
         return cls(
-            params=params,
+            params=params_from(
+                context, options, file=request.params, pairs=pairs, defaults=defaults.values
+            ),
             typed=params_from(context, options, pairs=pairs) if request.over else {},
             defaults=defaults,
             variables=variables_of(context, options),

@@ -14,13 +14,14 @@ from handrail.cli.view.json_text import to_json
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import reasons
 from handrail.errors import ExitCode, SettingsError
+from handrail.frozen import replace
 from handrail.params.values import leaves
 from handrail.redact import HIDDEN, shown, shown_url
 from handrail.settings.changes import Changes, Insert
 from handrail.settings.pack_names import normalised, variable_prefix
 from handrail.settings.requirements import RequiredStep, brief_source, source_of
 from handrail.settings.trust import SAFE_FOLDERS
-from handrail.settings.values import Settings
+from handrail.settings.values import Settings, Value
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
@@ -160,17 +161,15 @@ def rows_of(
     rows += [("required.steps", _step(each), each.source) for each in settings.required.steps]
     rows += [("policy", str(policy.origin), "installed") for policy in settings.policies]
     rows += [("policy", each.wanted, each.source) for each in settings.wanted_policies]
-    name = settings.name
-    rows.append(("project.name", name and name.value, "default" if name is None else name.source))
-    rows.append(("locked", settings.locked.value, settings.locked.source))
-    executor = settings.executor
-    rows.append(
-        ("executor.url", "processes", "default")
-        if executor is None
-        else ("executor.url", shown_url(executor.value), executor.source)
+    unset = Value(value=None, source="default")
+    executor = settings.executor or Value(value="processes", source="default")
+    single: tuple[tuple[str, Value[Any]], ...] = (
+        ("project.name", settings.name or unset),
+        ("locked", settings.locked),
+        ("executor.url", replace(executor, value=shown_url(executor.value))),
+        ("strict_results", settings.strict_results),
     )
-    strict = settings.strict_results
-    rows.append(("strict_results", strict.value, strict.source))
+    rows += [(key, found.value, found.source) for key, found in single]
     if SAFE_FOLDERS in settings.variables:
         rows.append(("safe_folders", settings.variables[SAFE_FOLDERS], SAFE_FOLDERS))
     return rows

@@ -23,12 +23,13 @@ from handrail.cli.journals import (
 )
 from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
-from handrail.cli.view.journal_report import JournalReport
+from handrail.cli.view.journal_report import is_damaged as is_damaged_journal
+from handrail.cli.view.journal_report import journal_report
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import left_text, parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import listed
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
-from handrail.frozen import frozen, replace
+from handrail.frozen import frozen
 from handrail.journal.damage import is_damaged
 from handrail.journal.numbers import number_json
 from handrail.packs.failures import problems_of
@@ -174,15 +175,16 @@ def doctor(ctx: click.Context, journal: str | None) -> int:
 def _check_journal(session: Session, url: str) -> int:
     """Read all of the journal at `url`, or of the one of this call if that is empty."""
     place = shown_url(relative_place(session, journal_address(session, url or None).value))
-    report = JournalReport(place=place, option=f" --journal {shlex.quote(url)}" if url else "")
+    check, version = None, 0
     try:
         with closing(session_journal(session, url or None)) as found:
-            report = replace(report, format=found.format, check=check_journal(found))
+            check, version = check_journal(found), found.format
     except NotFoundError:
         if given_url(url):
             raise
-    session.show(report)
-    return report.exit_code
+    option, style = f" --journal {shlex.quote(url)}" if url else "", session.console.style
+    session.show(journal_report(place, check, version=version, option=option, style=style))
+    return ExitCode.JOURNAL if is_damaged_journal(check) else ExitCode.DONE
 
 
 def _health(session: Session) -> _Health:

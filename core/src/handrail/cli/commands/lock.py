@@ -32,7 +32,6 @@ from handrail.redact import has_password
 from handrail.targets import Target, find_target, lock_name, name_from
 
 if TYPE_CHECKING:
-    from handrail.cli.view.listing import Style
     from handrail.plan.plan import Plan
 
 
@@ -100,11 +99,12 @@ def lock(ctx: click.Context, names: tuple[str, ...], pairs: tuple[str, ...], che
             raise LockError(
                 f"there is no {LOCK_FILE} in {folder}", ways_out=("write one:  handrail lock",)
             )
-        checked = _check(session, known, names)
-        session.show(checked)
+        checked = [_checked_name(session, known, name) for name in names]
+        checked = checked or [_checked(session, each) for each in known]
+        session.show(_checks(session, checked))
         if not session.json:
             _note_unlocked(session, known)
-        return ExitCode.PLAN if checked.drifted else ExitCode.DONE
+        return ExitCode.PLAN if any(each.problems for each in checked) else ExitCode.DONE
     session.show(_write(session, known or (), names, pairs))
     return ExitCode.DONE
 
@@ -207,52 +207,37 @@ def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
         raise ParamsNeededError(need.action, need.path, ways_out=(way,)) from None
 
 
-@frozen
-class _Check:
-    """The actions of the lock, each with its differences from the current plan."""
-
-    session: Session
-    actions: Sequence[_Checked]
-
-    @property
-    def drifted(self) -> bool:
-        return any(each.problems for each in self.actions)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON object for programs."""
-        return {
+def _checks(session: Session, actions: Sequence[_Checked]) -> Listing:
+    """Return the actions of the lock, each with its differences from the plan of today."""
+    return Listing(
+        json=lambda: {
             "file": LOCK_FILE,
-            "matches": not self.drifted,
+            "matches": not any(each.problems for each in actions),
             "actions": [
                 {"name": each.name, "problems": [problem.to_dict() for problem in each.problems]}
-                for each in self.actions
+                for each in actions
             ],
-        }
-
-    def lines(self, style: Style) -> Iterator[str]:
-        """Yield the lines for people."""
-        for each in self.actions:
-            if not each.problems:
-                continue
-            name, count = each.name, len(each.problems)
-            head = f"{name} differs from {LOCK_FILE} · {plural(count, 'difference')}"
-            if each.invalid:
-                head = f"{name} cannot be planned · {plural(count, 'problem')}"
-            yield style(head, "bold")
-            for number, problem in enumerate(each.problems, 1):
-                yield from problem_lines(self.session, problem, number)
-            if not each.invalid:
-                yield f"  if the plan is meant to be as it is now:  handrail lock {name}"
-        matching = [each.name for each in self.actions if not each.problems]
-        if matching:
-            yield f"{', '.join(matching)}: as in {LOCK_FILE}"
+        },
+        title=_check_lines(session, actions),
+    )
 
 
-def _check(session: Session, known: Sequence[LockedAction], names: Sequence[str]) -> _Check:
-    found = [_checked_name(session, known, name) for name in names]
-    if not names:
-        found = [_checked(session, each) for each in known]
-    return _Check(session=session, actions=found)
+def _check_lines(session: Session, actions: Sequence[_Checked]) -> Iterator[str]:
+    for each in actions:
+        if not each.problems:
+            continue
+        name, count = each.name, len(each.problems)
+        head = f"{name} differs from {LOCK_FILE} · {plural(count, 'difference')}"
+        if each.invalid:
+            head = f"{name} cannot be planned · {plural(count, 'problem')}"
+        yield session.console.style(head, "bold")
+        for number, problem in enumerate(each.problems, 1):
+            yield from problem_lines(session, problem, number)
+        if not each.invalid:
+            yield f"  if the plan is meant to be as it is now:  handrail lock {name}"
+    matching = [each.name for each in actions if not each.problems]
+    if matching:
+        yield f"{', '.join(matching)}: as in {LOCK_FILE}"
 
 
 def _checked_name(session: Session, known: Sequence[LockedAction], name: str) -> _Checked:

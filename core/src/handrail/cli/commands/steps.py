@@ -10,8 +10,7 @@ from handrail.amounts import plural
 from handrail.cli.completion import offered_steps
 from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.offers import environment, none_found, offer_to_dict
-from handrail.cli.view.table import descriptions, names, pack_cell, reasons, versions
+from handrail.cli.view.offers import environment, none_found, offer_to_dict, offers_listing
 from handrail.packs.local import description_of
 
 if TYPE_CHECKING:
@@ -48,37 +47,15 @@ def steps(ctx: click.Context, name: str | None, show_all: bool) -> None:
 
 def _all(session: Session, *, show_all: bool) -> Listing:
     offered = session.packs.catalog.offers("steps")
-    shown = [(record, entry) for record, entry in offered if show_all or record.status != "off"]
-
-    def json() -> dict[str, object]:
-        return {"steps": [offer_to_dict(record, entry) for record, entry in shown]}
-
     if not offered:
-        return Listing(json=json, title=none_found("no installed pack offers steps"))
+        none = none_found("no installed pack offers steps")
+        return Listing(json=lambda: {"steps": []}, title=none)
+    shown = [(record, entry) for record, entry in offered if show_all or record.status != "off"]
     count = f"{len(shown)} of {plural(len(offered), 'step')}"
     more = " (--all)" if len(shown) < len(offered) else ""
     owners = len({record.id for record, _ in offered if not record.is_local})
-    return Listing(
-        json=json,
-        head=(
-            names("STEP"),
-            reasons("STATUS"),
-            names("PACK"),
-            versions(),
-            descriptions("DOES"),
-        ),
-        rows=(
-            (
-                entry.name,
-                _status(record),
-                pack_cell(record.id),
-                record.version,
-                description_of(record, entry) or "-",
-            )
-            for record, entry in shown
-        ),
-        foot=[f"{count}{more} · {plural(owners, 'pack')}, none imported · {environment()}"],
-    )
+    foot = f"{count}{more} · {plural(owners, 'pack')}, none imported · {environment()}"
+    return offers_listing("steps", shown, state=_status, foot=foot)
 
 
 def _one(session: Session, name: str) -> Listing:

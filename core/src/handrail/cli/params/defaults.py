@@ -12,7 +12,7 @@ from handrail.errors import ParamsError, Problem
 from handrail.frozen import frozen
 from handrail.params.partial import partial
 from handrail.params.secrets import touches
-from handrail.params.values import KeyPath, leaves, set_path, value_at
+from handrail.params.values import KeyPath, leaves, set_path
 from handrail.settings.load import settings_error
 from handrail.suggest import did_you_mean
 
@@ -110,22 +110,11 @@ class Defaults:
 
     Attributes:
         values: The values; the action's own take precedence over those of its ancestors.
-        has_model: Whether the action has a model of its params.
         sections: The sections that set them.
     """
 
     values: Mapping[str, Any]
-    has_model: bool
     sections: Sequence[Section]
-
-    def covered_by(self, params: Mapping[str, Any]) -> bool:
-        """Return whether `params` has all of them, so that they are validated along with it."""
-        missing = object()
-        return self.has_model and all(
-            value_at(params, (*section.prefix, *path), missing) == value
-            for section in self.sections
-            for path, value in leaves(section.values)
-        )
 
     def check(self) -> None:
         """Check the defaults alone, without the params of the command line.
@@ -173,7 +162,7 @@ def defaults_of(
     for section in sections:
         for path, value in leaves(section.values):
             set_path(together, (*section.prefix, *path), value)
-    defaults = Defaults(values=together, has_model=model is not None, sections=sections)
+    defaults = Defaults(values=together, sections=sections)
     secrets = [
         _problem(section.changes, name, " is a secret, and is read from a variable")
         for section in sections

@@ -5,7 +5,7 @@ Public names are imported on first use, so `import handrail` costs next to nothi
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -65,109 +65,34 @@ if TYPE_CHECKING:
     from handrail.wrapper import Sleep as Sleep
     from handrail.wrapper import StepWrapper as StepWrapper
     from handrail.wrapper import Undo as Undo
-
-__all__ = [
-    "ActionContext",
-    "ActionInfo",
-    "Argument",
-    "Around",
-    "BaseAction",
-    "BaseStep",
-    "BaseStepContext",
-    "DuplicateStepError",
-    "ExitCode",
-    "FromEnv",
-    "HandrailError",
-    "InvalidStepError",
-    "ItemContext",
-    "Limits",
-    "Option",
-    "Orchestrator",
-    "Origin",
-    "PackError",
-    "PackInfo",
-    "Parallel",
-    "ParamsError",
-    "Plan",
-    "PlanError",
-    "PlannedStep",
-    "Problem",
-    "PrunedRun",
-    "RefusedError",
-    "RollbackPolicy",
-    "Run",
-    "RunInfo",
-    "RuntimeContext",
-    "RuntimeLogger",
-    "Serializer",
-    "Sleep",
-    "SourceChangedError",
-    "StepFailedError",
-    "StepNotFoundError",
-    "StepRegistry",
-    "StepResult",
-    "StepWrapper",
-    "Undo",
-    "Workflow",
-    "action",
-    "chain",
-    "hookimpl",
-    "parallel",
-    "resume",
-    "resume_async",
-    "rollback",
-    "rollback_async",
-    "step",
-    "sweep",
-    "sweep_async",
-]
-
-_HOMES = {
-    "actions": ("BaseAction",),
-    "context": ("BaseStepContext",),
-    "errors": (
-        "DuplicateStepError",
-        "ExitCode",
-        "HandrailError",
-        "InvalidStepError",
-        "PackError",
-        "ParamsError",
-        "PlanError",
-        "Problem",
-        "RefusedError",
-        "SourceChangedError",
-        "StepFailedError",
-        "StepNotFoundError",
-    ),
-    "executors.item_context": ("ItemContext",),
-    "groups": ("Parallel", "parallel"),
-    "hookspecs": ("PackInfo", "PrunedRun", "hookimpl"),
-    "plan.action_info": ("ActionInfo",),
-    "limits": ("Limits", "RollbackPolicy"),
-    "orchestrator": ("Orchestrator",),
-    "origin": ("Origin",),
-    "params.context": ("ActionContext",),
-    "params.markers": ("Argument", "FromEnv", "Option"),
-    "plan.plan": ("Group", "Plan", "PlannedStep"),
-    "recovery": ("resume", "resume_async", "rollback", "rollback_async"),
-    "registry": ("StepRegistry",),
-    "runtime": ("RunInfo", "RuntimeContext", "RuntimeLogger"),
-    "serializers": ("Serializer",),
-    "steps": ("BaseStep", "StepResult", "step"),
-    "sweeps": ("sweep", "sweep_async"),
-    "workflow": ("Workflow", "action", "chain"),
-    "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo"),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".actions": "BaseAction",
+            ".context": "BaseStepContext",
+            ".errors": (
+                "DuplicateStepError ExitCode HandrailError InvalidStepError PackError "
+                "ParamsError PlanError Problem RefusedError SourceChangedError StepFailedError "
+                "StepNotFoundError"
+            ),
+            ".executors.item_context": "ItemContext",
+            ".groups": "Parallel parallel",
+            ".hookspecs": "PackInfo PrunedRun hookimpl",
+            ".limits": "Limits RollbackPolicy",
+            ".orchestrator": "Orchestrator",
+            ".origin": "Origin",
+            ".params.context": "ActionContext",
+            ".params.markers": "Argument FromEnv Option",
+            ".plan.action_info": "ActionInfo",
+            ".plan.plan": "Plan PlannedStep",
+            ".recovery": "resume resume_async rollback rollback_async",
+            ".registry": "StepRegistry",
+            ".runtime": "RunInfo RuntimeContext RuntimeLogger",
+            ".serializers": "Serializer",
+            ".steps": "BaseStep StepResult step",
+            ".sweeps": "sweep sweep_async",
+            ".workflow": "Workflow action chain",
+            ".wrapper": "Around Run Sleep StepWrapper Undo",
+        },
+    )

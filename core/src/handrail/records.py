@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0414 - so that type checkers take them for names of this module
 """What a journal knows of runs: for packs that show, count or export them.
 
 Nothing here imports a pack or the code of a run, and nothing writes to the journal. A command of a
@@ -7,63 +8,48 @@ on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from handrail.lazy import lazy_names
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
-    from handrail.recovery.by_hand import ByHand
-    from handrail.recovery.item_record import ItemFailure, ItemsRecord
-    from handrail.recovery.leftovers import with_left
-    from handrail.recovery.observations import (
-        Attachment,
-        LogLine,
-        Metric,
-        MetricPoint,
-        Observations,
-        Progress,
+    from handrail.recovery.by_hand import ByHand as ByHand
+    from handrail.recovery.item_record import ItemFailure as ItemFailure
+    from handrail.recovery.item_record import ItemsRecord as ItemsRecord
+    from handrail.recovery.leftovers import with_left as with_left
+    from handrail.recovery.observations import Attachment as Attachment
+    from handrail.recovery.observations import LogLine as LogLine
+    from handrail.recovery.observations import Metric as Metric
+    from handrail.recovery.observations import MetricPoint as MetricPoint
+    from handrail.recovery.observations import Observations as Observations
+    from handrail.recovery.observations import Progress as Progress
+    from handrail.recovery.run_record import RecordedStep as RecordedStep
+    from handrail.recovery.run_record import RunRecord as RunRecord
+    from handrail.recovery.status import RunStatus as RunStatus
+    from handrail.recovery.status import is_sweep as is_sweep
+    from handrail.recovery.status import status_of as status_of
+    from handrail.recovery.status import with_reliance as with_reliance
+    from handrail.recovery.timeline import Span as Span
+    from handrail.sweeps.record import Child as Child
+    from handrail.sweeps.record import SweepRecord as SweepRecord
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "handrail.recovery.by_hand": "ByHand",
+            "handrail.recovery.item_record": "ItemFailure ItemsRecord",
+            "handrail.recovery.leftovers": "with_left",
+            "handrail.recovery.observations": (
+                "Attachment LogLine Metric MetricPoint Observations Progress"
+            ),
+            "handrail.recovery.run_record": "RecordedStep RunRecord",
+            "handrail.recovery.status": "RunStatus is_sweep status_of with_reliance",
+            "handrail.recovery.timeline": "Span",
+            "handrail.sweeps.record": "Child SweepRecord",
+        },
     )
-    from handrail.recovery.run_record import RecordedStep, RunRecord
-    from handrail.recovery.status import RunStatus, is_sweep, status_of, with_reliance
-    from handrail.recovery.timeline import Span
-    from handrail.sweeps.record import Child, SweepRecord
-
-__all__ = [
-    "Attachment",
-    "ByHand",
-    "Child",
-    "ItemFailure",
-    "ItemsRecord",
-    "LogLine",
-    "Metric",
-    "MetricPoint",
-    "Observations",
-    "Progress",
-    "RecordedStep",
-    "RunRecord",
-    "RunStatus",
-    "Span",
-    "SweepRecord",
-    "is_sweep",
-    "record_of",
-    "status_of",
-    "sweep_of",
-    "with_left",
-    "with_reliance",
-]
-
-_HOMES = {
-    "recovery.by_hand": ("ByHand",),
-    "recovery.item_record": ("ItemFailure", "ItemsRecord"),
-    "recovery.leftovers": ("with_left",),
-    "recovery.observations": (
-        *("Attachment", "LogLine", "Metric", "MetricPoint", "Observations", "Progress"),
-    ),
-    "recovery.run_record": ("RecordedStep", "RunRecord"),
-    "recovery.status": ("RunStatus", "is_sweep", "status_of", "with_reliance"),
-    "recovery.timeline": ("Span",),
-    "sweeps.record": ("Child", "SweepRecord"),
-}
+    __all__ += ["record_of", "sweep_of"]
 
 
 def record_of(journal: Journal, number: int) -> RunRecord:
@@ -99,14 +85,3 @@ def sweep_of(journal: Journal, number: int) -> SweepRecord | None:
     from handrail.sweeps.record import sweep_record  # noqa: PLC0415 - few runs are sweeps
 
     return sweep_record(journal, recorded)
-
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"handrail.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -183,7 +183,7 @@ def test_the_package_is_imported_on_use_and_needs_no_pytest() -> None:
         "print(sorted(before), 'pytest' in sys.modules, '_pytest' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "['handrail_testing'] False False"
+    assert ran.stdout.strip() == "['handrail', 'handrail.lazy', 'handrail_testing'] False False"
 
 
 class Engine(BaseModel):

@@ -7,10 +7,10 @@ public name is imported from here on first use.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from handrail.cli.starting import few_collections, no_collections
+from handrail.lazy import lazy_names
 
 if TYPE_CHECKING:
     from handrail.cli.commands.runs import runs_to_dict as runs_to_dict
@@ -31,40 +31,20 @@ if TYPE_CHECKING:
     from handrail.cli.view.listing import Listing as Listing
     from handrail.cli.view.table import Column as Column
     from handrail.workflow import Workflow
-
-__all__ = [
-    "Column",
-    "Listing",
-    "Report",
-    "RunType",
-    "Session",
-    "echo",
-    "echo_json",
-    "journal_option",
-    "journal_place",
-    "number_in",
-    "problem_lines",
-    "report_of",
-    "run_numbers",
-    "runs_to_dict",
-    "session_journal",
-    "session_of",
-    "takes_json",
-]
-
-_HOMES = {
-    "commands.runs": ("runs_to_dict",),
-    "completion": ("RunType",),
-    "journals": (
-        *("journal_option", "journal_place", "number_in", "run_numbers"),
-        "session_journal",
-    ),
-    "reports": ("Report", "report_of"),
-    "session": ("Session", "echo", "echo_json", "session_of", "takes_json"),
-    "view.failure": ("problem_lines",),
-    "view.listing": ("Listing",),
-    "view.table": ("Column",),
-}
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".commands.runs": "runs_to_dict",
+            ".completion": "RunType",
+            ".journals": "journal_option journal_place number_in run_numbers session_journal",
+            ".reports": "Report report_of",
+            ".session": "Session echo echo_json session_of takes_json",
+            ".view.failure": "problem_lines",
+            ".view.listing": "Listing",
+            ".view.table": "Column",
+        },
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,14 +73,3 @@ def run_workflow(workflow: Workflow, arguments: Sequence[str]) -> int:
         from handrail.cli.app import run_program  # noqa: PLC0415 - importing this costs nothing
 
         return run_program(workflow, arguments)
-
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,7 +19,7 @@ from handrail.errors import (
 from handrail.frozen import replace
 from handrail.journal.opening import open_journal
 from handrail.origin import Origin
-from handrail.packs.journals import journal_factory
+from handrail.packs.factories import journal_factory
 from handrail.settings.atomic import OWN_FOLDER
 from handrail.settings.load import JOURNAL, settings_error
 from handrail.settings.values import Value

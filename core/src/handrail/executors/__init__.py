@@ -5,7 +5,7 @@ Public names are imported on first use, so importing this package costs nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,51 +33,18 @@ if TYPE_CHECKING:
     from handrail.executors.protocol import Note as Note
     from handrail.executors.protocol import Outcome as Outcome
     from handrail.executors.worker import work as work
-
-__all__ = [
-    "AttemptId",
-    "Cancelled",
-    "ChunkCall",
-    "CodeRef",
-    "Death",
-    "Done",
-    "Executor",
-    "ExecutorFactory",
-    "Failed",
-    "Full",
-    "Guarantees",
-    "Host",
-    "ItemContext",
-    "ItemError",
-    "ItemLine",
-    "Lost",
-    "Note",
-    "Outcome",
-    "distributions",
-    "environment_digest",
-    "masked",
-    "prepare",
-    "project_files",
-    "work",
-]
-
-_HOMES = {
-    "code": ("prepare", "project_files"),
-    "environment": ("distributions", "environment_digest"),
-    "item_context": ("ItemContext",),
-    "masking": ("masked",),
-    "worker": ("work",),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = next((home for home, names in _HOMES.items() if name in names), "protocol")
-        value = getattr(import_module(f"{__name__}.{home}"), name)
-        globals()[name] = value
-        return value
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".code": "prepare project_files",
+            ".environment": "distributions environment_digest",
+            ".item_context": "ItemContext",
+            ".masking": "masked",
+            ".protocol": (
+                "AttemptId Cancelled ChunkCall CodeRef Death Done Executor ExecutorFactory "
+                "Failed Full Guarantees Host ItemError ItemLine Lost Note Outcome"
+            ),
+            ".worker": "work",
+        },
+    )

@@ -6,7 +6,7 @@ first use.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,52 +33,19 @@ if TYPE_CHECKING:
     from handrail.html.sweep import sweep_sections as sweep_sections
     from handrail.html.sweep import sweep_view as sweep_view
     from handrail.html.whole_report import report as report
-
-__all__ = [
-    "Content",
-    "Markup",
-    "Point",
-    "badge",
-    "bar_chart",
-    "compare_sections",
-    "compare_view",
-    "element",
-    "heatmap",
-    "joined",
-    "line_chart",
-    "page",
-    "plan_picture",
-    "report",
-    "run_sections",
-    "run_view",
-    "runs_sections",
-    "runs_view",
-    "scatter_chart",
-    "script",
-    "stylesheet",
-    "sweep_sections",
-    "sweep_view",
-]
-
-_HOMES = {
-    "charts": ("Point", "bar_chart", "heatmap", "line_chart", "scatter_chart"),
-    "comparison": ("compare_sections", "compare_view"),
-    "document": ("page", "script", "stylesheet"),
-    "elements": ("Content", "Markup", "element", "joined"),
-    "plan_drawing": ("plan_picture",),
-    "run": ("run_sections", "run_view"),
-    "runs": ("runs_sections", "runs_view"),
-    "states": ("badge",),
-    "sweep": ("sweep_sections", "sweep_view"),
-    "whole_report": ("report",),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".charts": "Point bar_chart heatmap line_chart scatter_chart",
+            ".comparison": "compare_sections compare_view",
+            ".document": "page script stylesheet",
+            ".elements": "Content Markup element joined",
+            ".plan_drawing": "plan_picture",
+            ".run": "run_sections run_view",
+            ".runs": "runs_sections runs_view",
+            ".states": "badge",
+            ".sweep": "sweep_sections sweep_view",
+            ".whole_report": "report",
+        },
+    )

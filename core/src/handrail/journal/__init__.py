@@ -5,7 +5,7 @@ Public names are imported on first use, so that what only encodes values imports
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,49 +38,17 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunPage as RunPage
     from handrail.journal.records import RunRow as RunRow
     from handrail.journal.sqlite import SqliteJournal as SqliteJournal
-
-__all__ = [
-    "AttemptChange",
-    "AttemptRow",
-    "Change",
-    "ChunkChange",
-    "ChunkCount",
-    "ChunkFences",
-    "ChunkHolder",
-    "ChunkRow",
-    "ChunkSession",
-    "FieldChange",
-    "FieldRow",
-    "Holder",
-    "ItemNoteChange",
-    "ItemNoteRow",
-    "Journal",
-    "NewRun",
-    "NoteChange",
-    "NoteRow",
-    "ObservationChange",
-    "ObservationRow",
-    "OwnedRun",
-    "RecordedRun",
-    "Reliance",
-    "RelianceChange",
-    "RunChange",
-    "RunCheck",
-    "RunPage",
-    "RunRow",
-    "SqliteJournal",
-]
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        homes = ("sqlite",) if name == "SqliteJournal" else ("protocol", "records")
-        modules = (import_module(f"{__name__}.{home}") for home in homes)
-        value = next(vars(module)[name] for module in modules if name in vars(module))
-        globals()[name] = value
-        return value
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".protocol": "ChunkFences ChunkHolder ChunkSession Holder Journal OwnedRun RunCheck",
+            ".records": (
+                "AttemptChange AttemptRow Change ChunkChange ChunkCount ChunkRow FieldChange "
+                "FieldRow ItemNoteChange ItemNoteRow NewRun NoteChange NoteRow "
+                "ObservationChange ObservationRow RecordedRun Reliance RelianceChange RunChange "
+                "RunPage RunRow"
+            ),
+            ".sqlite": "SqliteJournal",
+        },
+    )

@@ -6,7 +6,7 @@ names are imported on first use, so importing this package costs nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,33 +19,14 @@ if TYPE_CHECKING:
     from handrail.packs.record import EntryPoint as EntryPoint
     from handrail.packs.record import PackRecord as PackRecord
     from handrail.packs.unread import unread_groups as unread_groups
-
-__all__ = [
-    "GROUPS",
-    "EntryPoint",
-    "InstalledPacks",
-    "LocalObject",
-    "PackRecord",
-    "installed_packs",
-    "local_objects",
-    "unread_groups",
-    "with_settings",
-]
-
-_HOMES = {
-    "installed": ("InstalledPacks", "installed_packs"),
-    "local": ("LocalObject", "local_objects"),
-    "provider": ("with_settings",),
-    "record": ("GROUPS", "EntryPoint", "PackRecord"),
-    "unread": ("unread_groups",),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".installed": "InstalledPacks installed_packs",
+            ".local": "LocalObject local_objects",
+            ".provider": "with_settings",
+            ".record": "GROUPS EntryPoint PackRecord",
+            ".unread": "unread_groups",
+        },
+    )

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from handrail.errors import AmbiguousNameError
+from handrail.errors import AmbiguousNameError, JournalUrlError
+from handrail.packs.ours import JOURNALS, hint_for
 
 if TYPE_CHECKING:
     from handrail.errors import HandrailError
+    from handrail.packs.installed import InstalledPacks
     from handrail.packs.record import PackRecord
+
+
+def journal_factory(packs: InstalledPacks, scheme: str) -> Callable[[str], Any] | None:
+    """Return the factory of journals for a URL scheme from a pack that is on, or None.
+
+    Imports only that pack.
+
+    Raises:
+        JournalUrlError: A pack that is known for such journals is not installed or not on.
+        AmbiguousNameError: Several packs have it.
+    """
+
+    def refused(hints: Sequence[str]) -> JournalUrlError:
+        return JournalUrlError(
+            f"no installed pack provides journals in '{scheme}:'", ways_out=hints
+        )
+
+    factory = factory_of(packs.records, "journals", scheme, JOURNALS, refused)
+    return cast("Callable[[str], Any] | None", factory)
 
 
 def factory_of(
@@ -40,8 +61,6 @@ def factory_of(
     ]
     found = [offer for offer in offered if offer[0].is_used]
     if not found:
-        from handrail.packs.ours import hint_for  # noqa: PLC0415 - only for errors
-
         hints = [f"{record.origin} is {record.status}: {record.why}" for record, _ in offered]
         if hints or name in known:
             raise refused(hints or hint_for(known, name))

@@ -27,8 +27,8 @@ from handrail.journal.numbers import TRIES, ChildNumber, child_number
 from handrail.journal.opening import open_journal
 from handrail.lock.model import LockUse
 from handrail.orchestrator.journaled import ChildOf
+from handrail.packs.factories import journal_factory
 from handrail.packs.installed import installed_packs
-from handrail.packs.journals import journal_factory
 from handrail.params.stored import params_of
 from handrail.plan.selection import select
 from handrail.recovery.invocation import Invocation

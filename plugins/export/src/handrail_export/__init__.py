@@ -6,7 +6,7 @@ run needs them.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -31,55 +31,19 @@ if TYPE_CHECKING:
     from handrail_export.steps import InitializeStep as InitializeStep
     from handrail_export.steps import PrepareExportStep as PrepareExportStep
     from handrail_export.steps import SaveFilesStep as SaveFilesStep
-
-__all__ = [
-    "Annotations",
-    "BaseExportAction",
-    "CatalogueAnnotations",
-    "CollectionFormat",
-    "Column",
-    "ConvertDataStep",
-    "DefaultExportAction",
-    "ExportContext",
-    "ExportParams",
-    "FetchResultsStep",
-    "FinalizeStep",
-    "InitializeStep",
-    "Picture",
-    "PrepareExportStep",
-    "RowFormat",
-    "Rows",
-    "SaveFilesStep",
-    "Shape",
-    "Unit",
-]
-
-_HOMES = {
-    "action": ("BaseExportAction", "DefaultExportAction"),
-    "context": ("ExportContext",),
-    "formats": ("CollectionFormat", "Picture", "RowFormat", "Shape"),
-    "params": ("ExportParams",),
-    "pictures": ("Annotations", "CatalogueAnnotations", "Unit"),
-    "rows": ("Column", "Rows"),
-    "steps": (
-        "ConvertDataStep",
-        "FetchResultsStep",
-        "FinalizeStep",
-        "InitializeStep",
-        "PrepareExportStep",
-        "SaveFilesStep",
-    ),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".action": "BaseExportAction DefaultExportAction",
+            ".context": "ExportContext",
+            ".formats": "CollectionFormat Picture RowFormat Shape",
+            ".params": "ExportParams",
+            ".pictures": "Annotations CatalogueAnnotations Unit",
+            ".rows": "Column Rows",
+            ".steps": (
+                "ConvertDataStep FetchResultsStep FinalizeStep InitializeStep PrepareExportStep "
+                "SaveFilesStep"
+            ),
+        },
+    )

@@ -6,7 +6,7 @@ is opened.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -36,58 +36,21 @@ if TYPE_CHECKING:
     from handrail_storage.texts import count_text as count_text
     from handrail_storage.texts import one_line as one_line
     from handrail_storage.texts import size_text as size_text
-
-__all__ = [
-    "Caller",
-    "Capabilities",
-    "ContainmentError",
-    "Duration",
-    "Identity",
-    "KeepReplaced",
-    "Listed",
-    "Place",
-    "Reader",
-    "Site",
-    "StorageContext",
-    "StorageError",
-    "Store",
-    "Stored",
-    "TakenError",
-    "count_text",
-    "first_of",
-    "one_line",
-    "open_store",
-    "pages",
-    "parse_place",
-    "relative_path",
-    "size_text",
-    "versions_of",
-]
-
-_HOMES = {
-    "access": ("Reader", "open_store"),
-    "caller": ("Caller",),
-    "context": ("StorageContext",),
-    "duration": ("Duration",),
-    "errors": ("ContainmentError", "StorageError", "TakenError", "first_of"),
-    "keeping": ("KeepReplaced",),
-    "paging": ("pages",),
-    "places": ("Place", "parse_place"),
-    "site": ("Site", "relative_path"),
-    "store": ("Store",),
-    "stored": ("Capabilities", "Identity", "Listed", "Stored", "versions_of"),
-    "texts": ("count_text", "one_line", "size_text"),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".access": "Reader open_store",
+            ".caller": "Caller",
+            ".context": "StorageContext",
+            ".duration": "Duration",
+            ".errors": "ContainmentError StorageError TakenError first_of",
+            ".keeping": "KeepReplaced",
+            ".paging": "pages",
+            ".places": "Place parse_place",
+            ".site": "Site relative_path",
+            ".store": "Store",
+            ".stored": "Capabilities Identity Listed Stored versions_of",
+            ".texts": "count_text one_line size_text",
+        },
+    )

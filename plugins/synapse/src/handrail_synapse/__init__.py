@@ -6,7 +6,7 @@ installed. Names are imported on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -23,31 +23,13 @@ if TYPE_CHECKING:
     from handrail_synapse.finder import uninstall as uninstall
     from handrail_synapse.runtime import PluginEnvironment as PluginEnvironment
     from handrail_synapse.runtime import RuntimeContext as RuntimeContext
-
-_HOMES = {
-    "BaseExportAction": "actions",
-    "BaseTrainAction": "actions",
-    "BaseUploadAction": "actions",
-    "DefaultUploadAction": "actions",
-    "ExportContext": "contexts",
-    "PluginEnvironment": "runtime",
-    "RuntimeContext": "runtime",
-    "TrainContext": "contexts",
-    "UploadContext": "contexts",
-    "install": "finder",
-    "uninstall": "finder",
-}
-
-__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".actions": "BaseExportAction BaseTrainAction BaseUploadAction DefaultUploadAction",
+            ".contexts": "ExportContext TrainContext UploadContext",
+            ".finder": "install uninstall",
+            ".runtime": "PluginEnvironment RuntimeContext",
+        },
+    )

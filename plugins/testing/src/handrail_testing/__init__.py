@@ -5,7 +5,7 @@ They work with pytest and without it. Every public name is imported from here on
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -24,42 +24,16 @@ if TYPE_CHECKING:
     from handrail_testing.undo import NotUndoneError as NotUndoneError
     from handrail_testing.undo import check_undo as check_undo
     from handrail_testing.world import folder as folder
-
-__all__ = [
-    "ContractHost",
-    "ExecutorContract",
-    "FakePack",
-    "FakePacks",
-    "NotUndoneError",
-    "Outcome",
-    "PackContract",
-    "SilentLogger",
-    "check_undo",
-    "folder",
-    "plan_action",
-    "run_action",
-    "run_step",
-]
-
-_HOMES = {
-    "contract": ("PackContract",),
-    "executor_contract": ("ContractHost", "ExecutorContract"),
-    "fakes": ("FakePack", "FakePacks"),
-    "harness": ("SilentLogger", "plan_action", "run_action", "run_step"),
-    "outcome": ("Outcome",),
-    "undo": ("NotUndoneError", "check_undo"),
-    "world": ("folder",),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".contract": "PackContract",
+            ".executor_contract": "ContractHost ExecutorContract",
+            ".fakes": "FakePack FakePacks",
+            ".harness": "SilentLogger plan_action run_action run_step",
+            ".outcome": "Outcome",
+            ".undo": "NotUndoneError check_undo",
+            ".world": "folder",
+        },
+    )

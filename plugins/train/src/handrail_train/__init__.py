@@ -6,7 +6,7 @@ step runs.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -40,62 +40,21 @@ if TYPE_CHECKING:
     from handrail_train.steps import UploadModelStep as UploadModelStep
     from handrail_train.versions import Versions as Versions
     from handrail_train.versions import load_model as load_model
-
-__all__ = [
-    "BaseTrainAction",
-    "CheckMlflowStep",
-    "CheckStoreStep",
-    "CrossValidateStep",
-    "DefaultTrainAction",
-    "EvaluateModelStep",
-    "Examples",
-    "Fit",
-    "Hyper",
-    "LoadDatasetStep",
-    "LoadModelStep",
-    "LogToMlflowStep",
-    "ModelKind",
-    "PredictAction",
-    "PredictParams",
-    "Predictor",
-    "SklearnKind",
-    "Split",
-    "TableEncoder",
-    "Target",
-    "TrainContext",
-    "TrainModelStep",
-    "TrainParams",
-    "UploadModelStep",
-    "Versions",
-    "WritePredictionsStep",
-    "load_model",
-    "shuffled",
-]
-
-_HOMES = {
-    "action": ("BaseTrainAction", "DefaultTrainAction"),
-    "context": ("TrainContext",),
-    "data": ("Examples", "Split", "TableEncoder", "Target"),
-    "models": ("Fit", "Hyper", "ModelKind", "SklearnKind", "shuffled"),
-    "params": ("TrainParams",),
-    "predicting": ("LoadModelStep", "PredictAction", "PredictParams", "WritePredictionsStep"),
-    "predictor": ("Predictor",),
-    "steps": (
-        *("CheckMlflowStep", "CheckStoreStep", "CrossValidateStep", "EvaluateModelStep"),
-        *("LoadDatasetStep", "LogToMlflowStep", "TrainModelStep", "UploadModelStep"),
-    ),
-    "versions": ("Versions", "load_model"),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".action": "BaseTrainAction DefaultTrainAction",
+            ".context": "TrainContext",
+            ".data": "Examples Split TableEncoder Target",
+            ".models": "Fit Hyper ModelKind SklearnKind shuffled",
+            ".params": "TrainParams",
+            ".predicting": "LoadModelStep PredictAction PredictParams WritePredictionsStep",
+            ".predictor": "Predictor",
+            ".steps": (
+                "CheckMlflowStep CheckStoreStep CrossValidateStep EvaluateModelStep "
+                "LoadDatasetStep LogToMlflowStep TrainModelStep UploadModelStep"
+            ),
+            ".versions": "Versions load_model",
+        },
+    )

@@ -83,7 +83,7 @@ def test_public_names_are_sorted_documented_and_come_from_their_homes() -> None:
 
 def test_importing_the_pack_imports_nothing_else(here: Path) -> None:
     python(
-        "import __future__, importlib, sys; before = set(sys.modules); import handrail_train\n"
+        "import __future__, handrail, sys; before = set(sys.modules); import handrail_train\n"
         "assert set(sys.modules) - before == {'handrail_train'}, set(sys.modules) - before",
         here,
     )

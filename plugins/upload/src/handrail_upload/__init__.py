@@ -6,7 +6,7 @@ run needs them.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -35,64 +35,22 @@ if TYPE_CHECKING:
     from handrail_upload.uploader import Uploader as Uploader
     from handrail_upload.validation import FileValidation as FileValidation
     from handrail_upload.validation import Validation as Validation
-
-__all__ = [
-    "AnalyzeCollectionStep",
-    "BaseUploadAction",
-    "CleanupStep",
-    "DefaultUploadAction",
-    "DirectUploader",
-    "Discovery",
-    "FileValidation",
-    "FolderDiscovery",
-    "GenerateDataUnitsStep",
-    "InitializeStep",
-    "Manifest",
-    "Metadata",
-    "OrganizeFilesStep",
-    "ProcessMetadataStep",
-    "SheetMetadata",
-    "SourceFile",
-    "Specification",
-    "UploadContext",
-    "UploadFilesStep",
-    "UploadParams",
-    "Uploader",
-    "ValidateFilesStep",
-    "Validation",
-]
-
-_HOMES = {
-    "action": ("BaseUploadAction", "DefaultUploadAction"),
-    "context": ("UploadContext",),
-    "discovery": ("Discovery", "FolderDiscovery"),
-    "manifest": ("Manifest", "SourceFile"),
-    "metadata": ("Metadata", "SheetMetadata"),
-    "params": ("UploadParams",),
-    "specification": ("Specification",),
-    "steps": (
-        "AnalyzeCollectionStep",
-        "CleanupStep",
-        "GenerateDataUnitsStep",
-        "InitializeStep",
-        "OrganizeFilesStep",
-        "ProcessMetadataStep",
-        "UploadFilesStep",
-        "ValidateFilesStep",
-    ),
-    "uploader": ("DirectUploader", "Uploader"),
-    "validation": ("FileValidation", "Validation"),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".action": "BaseUploadAction DefaultUploadAction",
+            ".context": "UploadContext",
+            ".discovery": "Discovery FolderDiscovery",
+            ".manifest": "Manifest SourceFile",
+            ".metadata": "Metadata SheetMetadata",
+            ".params": "UploadParams",
+            ".specification": "Specification",
+            ".steps": (
+                "AnalyzeCollectionStep CleanupStep GenerateDataUnitsStep InitializeStep "
+                "OrganizeFilesStep ProcessMetadataStep UploadFilesStep ValidateFilesStep"
+            ),
+            ".uploader": "DirectUploader Uploader",
+            ".validation": "FileValidation Validation",
+        },
+    )

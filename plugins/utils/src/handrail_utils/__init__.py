@@ -5,7 +5,7 @@ Names are imported on first use, because only retries need tenacity.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -16,25 +16,13 @@ if TYPE_CHECKING:
     from handrail_utils.retry import RetryStep as RetryStep
     from handrail_utils.timing import TimingStep as TimingStep
     from handrail_utils.validation import ValidationStep as ValidationStep
-
-__all__ = ["AttemptUndoError", "LoggingStep", "RetryStep", "TimingStep", "ValidationStep"]
-
-_HOMES = {
-    "AttemptUndoError": "retry",
-    "LoggingStep": "log",
-    "RetryStep": "retry",
-    "TimingStep": "timing",
-    "ValidationStep": "validation",
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".log": "LoggingStep",
+            ".retry": "AttemptUndoError RetryStep",
+            ".timing": "TimingStep",
+            ".validation": "ValidationStep",
+        },
+    )

@@ -10,12 +10,13 @@ from typing import Any, cast
 
 import pytest
 
-from handrail import Group, Origin, events
+from handrail import Origin, events
 from handrail.amounts import share_of, size
 from handrail.cli.view.console import Console, moves
 from handrail.cli.view.progress import JsonView, LiveView, LogView
 from handrail.cli.view.text import columns, one_line
 from handrail.cli.view.time_left import Expected
+from handrail.plan.plan import Group
 
 NOWHERE = Origin()
 

@@ -5,7 +5,7 @@ Every name is imported on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,57 +32,21 @@ if TYPE_CHECKING:
     from handrail_storage.backend.requests import Requests as Requests
     from handrail_storage.backend.requests import bare as bare
     from handrail_storage.backend.small import SmallLocalFiles as SmallLocalFiles
-
-__all__ = [
-    "FOLDER",
-    "MARK",
-    "PART_SIZE",
-    "SHA256",
-    "LocalStore",
-    "ObjectStore",
-    "Requests",
-    "SmallLocalFiles",
-    "bare",
-    "beside",
-    "create_nameless",
-    "disk_error",
-    "flush_file",
-    "flush_folder",
-    "identity_of",
-    "make_client",
-    "must_be_free",
-    "put_unless_taken",
-    "run_of",
-    "storage_error",
-    "temporary_of",
-    "write_lasting",
-    "write_whole",
-]
-
-_HOMES = {
-    "clients": ("make_client",),
-    "disk": (
-        *("FOLDER", "beside", "disk_error", "flush_file", "flush_folder", "identity_of"),
-        *("write_lasting", "write_whole"),
-    ),
-    "faults": ("storage_error",),
-    "local": ("LocalStore",),
-    "names": ("create_nameless", "run_of", "temporary_of"),
-    "objects": ("ObjectStore",),
-    "putting": ("must_be_free", "put_unless_taken"),
-    "small": ("SmallLocalFiles",),
-    "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".clients": "make_client",
+            ".disk": (
+                "FOLDER beside disk_error flush_file flush_folder identity_of write_lasting "
+                "write_whole"
+            ),
+            ".faults": "storage_error",
+            ".local": "LocalStore",
+            ".names": "create_nameless run_of temporary_of",
+            ".objects": "ObjectStore",
+            ".putting": "must_be_free put_unless_taken",
+            ".requests": "MARK PART_SIZE SHA256 Requests bare",
+            ".small": "SmallLocalFiles",
+        },
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,36 +17,15 @@ if TYPE_CHECKING:
     from handrail_train.data.splitting import Division as Division
     from handrail_train.data.splitting import Rows as Rows
     from handrail_train.data.target import Target as Target
-
-__all__ = [
-    "BUNDLED",
-    "Choice",
-    "Dataset",
-    "Division",
-    "Examples",
-    "Rows",
-    "Source",
-    "Split",
-    "TableEncoder",
-    "Target",
-    "load_dataset",
-]
-
-_HOMES = {
-    "dataset": ("Choice", "Dataset"),
-    "encoder": ("TableEncoder",),
-    "examples": ("Examples", "Split"),
-    "source": ("BUNDLED", "Source", "load_dataset"),
-    "splitting": ("Division", "Rows"),
-    "target": ("Target",),
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".dataset": "Choice Dataset",
+            ".encoder": "TableEncoder",
+            ".examples": "Examples Split",
+            ".source": "BUNDLED Source load_dataset",
+            ".splitting": "Division Rows",
+            ".target": "Target",
+        },
+    )

@@ -6,7 +6,7 @@ schema is in `handrail_upload.catalogue.schema`. Params are checked with `addres
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,28 +16,11 @@ if TYPE_CHECKING:
     from handrail_upload.catalogue.rows import CatalogueUnit as CatalogueUnit
     from handrail_upload.catalogue.rows import Published as Published
     from handrail_upload.catalogue.rows import Removed as Removed
-
-__all__ = [
-    "Catalogue",
-    "CatalogueFile",
-    "CatalogueUnit",
-    "Published",
-    "Removed",
-    "open_catalogue",
-]
-
-_HOMES = {
-    "register": ("Catalogue", "open_catalogue"),
-    "rows": ("CatalogueFile", "CatalogueUnit", "Published", "Removed"),
-}
-
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(f"{__name__}.{home}"), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            ".register": "Catalogue open_catalogue",
+            ".rows": "CatalogueFile CatalogueUnit Published Removed",
+        },
+    )

@@ -5,7 +5,7 @@ Params are checked with `target` alone.
 
 from __future__ import annotations
 
-from importlib import import_module
+from handrail.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,36 +19,15 @@ if TYPE_CHECKING:
     from handrail_upload.storage.storage import Storage as Storage
     from handrail_upload.storage.target import CALLER as CALLER
     from handrail_upload.storage.target import parse_target as parse_target
-
-__all__ = [
-    "CALLER",
-    "Capabilities",
-    "Listed",
-    "LocalStorage",
-    "Sending",
-    "Storage",
-    "Stored",
-    "TakenError",
-    "open_storage",
-    "parse_target",
-]
-
-_HOMES = {
-    "handrail_storage": ("Capabilities", "Listed", "Stored", "TakenError"),
-    "handrail_upload.storage.local": ("LocalStorage",),
-    "handrail_upload.storage.opening": ("open_storage",),
-    "handrail_upload.storage.sending": ("Sending",),
-    "handrail_upload.storage.storage": ("Storage",),
-    "handrail_upload.storage.target": ("CALLER", "parse_target"),
-}
-
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                value = getattr(import_module(home), name)
-                globals()[name] = value
-                return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "handrail_storage": "Capabilities Listed Stored TakenError",
+            ".local": "LocalStorage",
+            ".opening": "open_storage",
+            ".sending": "Sending",
+            ".storage": "Storage",
+            ".target": "CALLER parse_target",
+        },
+    )

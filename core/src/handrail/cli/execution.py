@@ -109,7 +109,7 @@ def carry_out(session: Session, execution: Execution) -> int:
         add_ways_out(error, *_ways_after(error, outcome))
         return report(session, error)
     except (StepFailedError, KeyboardInterrupt, SystemExit) as error:
-        failure = failure_of(session, execution, outcome, error)
+        failure = _failure_of(session, execution, outcome, error)
         if execution.dry is not None and isinstance(error, StepFailedError) and not session.json:
             for line in execution.dry.lines():
                 session.console.print(line)
@@ -127,7 +127,7 @@ def carry_out(session: Session, execution: Execution) -> int:
     return ExitCode.ROLLBACK if execution.strict and outcome.not_undone else ExitCode.DONE
 
 
-def failure_of(
+def _failure_of(
     session: Session,
     execution: Execution,
     outcome: Outcome,
@@ -217,7 +217,9 @@ def _result_lines(
     plan = execution.plan
     if execution.dry is not None:
         yield from execution.dry.lines()
-        yield would_run(plan, result)
+        done, total = result["steps_executed"], result["steps_total"]
+        some = "" if done == total else f"{done} of "  # The others would be skipped.
+        yield f"{plan.action} would run {some}{plural(total, 'step')}; nothing was done"
         return
     if execution.aim == "rollback":
         yield f"{plan.action} rolled back{outcome.exception} in {took}"
@@ -234,13 +236,6 @@ def _result_lines(
     yield f"{plan.action} completed in {took} · {executed}"
     following = [result.get("next"), *(each.get("next") for each in results.values())]
     yield from _next_lines(outcome, *filter(None, following))
-
-
-def would_run(plan: Plan, result: Mapping[str, Any]) -> str:
-    """Return the last line of a dry run."""
-    done, total = result["steps_executed"], result["steps_total"]
-    some = "" if done == total else f"{done} of "  # The others would be skipped.
-    return f"{plan.action} would run {some}{plural(total, 'step')}; nothing was done"
 
 
 def _extra(result: Mapping[str, Any]) -> str:

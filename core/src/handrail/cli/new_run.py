@@ -323,8 +323,7 @@ def run_steps(
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
     if request.dry_run:
-        listing = DryRunListing(everything=request.everything)
-        return carry_out(session, dry_execution(session, action, part, request, listing))
+        return carry_out(session, _dry_execution(session, action, part, request))
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         orchestrator = orchestrator_of(
@@ -357,22 +356,11 @@ def run_steps(
     return carry_out(session, execution)
 
 
-def dry_execution(
-    session: Session,
-    action: BaseAction[Any],
-    part: Plan,
-    request: RunRequest,
-    listing: DryRunListing,
+def _dry_execution(
+    session: Session, action: BaseAction[Any], part: Plan, request: RunRequest
 ) -> Execution:
-    """Return the dry run of a plan that was checked against the lock.
-
-    Args:
-        session: The call.
-        action: The action.
-        part: The plan, or what of it would be run.
-        request: The options of the call.
-        listing: Takes what each step would do.
-    """
+    """Return the dry run of a plan that was checked against the lock."""
+    listing = DryRunListing(everything=request.everything)
     plan = preview_plan(part, listing.told)
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,15 +27,12 @@ from handrail.suggest import did_you_mean
 from handrail.targets import lock_name
 
 if TYPE_CHECKING:
-    from handrail.cli.session import Session, json_option
-    from handrail.packs.provider import PackProvider
+    from handrail.cli.session import Session
     from handrail.packs.record import PackRecord
     from handrail.plan.plan import Plan
     from handrail.targets import Target
 
-Make = Callable[["PackProvider"], "Plan"]
-
-_QUESTIONS = ("explain", "pack", "preview", "mermaid")
+_QUESTIONS = ("explain", "pack", "mermaid")
 
 
 def plan_options() -> list[click.Parameter]:
@@ -60,17 +56,6 @@ def plan_options() -> list[click.Parameter]:
             metavar="PACK",
             help="Show only what PACK does to the plan: its steps, layers and other edits.",
             shell_complete=complete_packs,
-        ),
-        click.Option(
-            ["--preview"],
-            is_flag=True,
-            help="Show the plan, and below it what each step would do, as a dry run finds it: "
-            "steps without effects really run. It takes the params that a run takes.",
-        ),
-        click.Option(
-            ["--all", "everything"],
-            is_flag=True,
-            help="With --preview: show every line of what the steps would do.",
         ),
         click.Option(
             ["--mermaid"], is_flag=True, help="Write the plan as a flowchart in Mermaid's language."
@@ -102,24 +87,14 @@ def command_for(target: Target) -> click.Command:
         params = params_from(
             context, options, file=values["params"], pairs=pairs, defaults=defaults.values
         )
-
-        if values["preview"]:
-            with no_collections():
-                from handrail.cli.preview import show_preview  # noqa: PLC0415 - only then
-
-            everything = values["everything"]
-            return show_preview(session, target, options, params, everything=everything)
-
-        def make(packs: PackProvider) -> Plan:
-            try:
-                with no_collections():  # What params and plans are made with is imported here.
-                    return action_class.partial(params, packs=packs).plan()
-            except ParamsError as error:
-                raise labelled(error, options) from error.__cause__
-            except ParamsNeededError as error:
-                raise labelled_need(error, options) from None
-
-        return _answer(session, target, make, values)
+        try:
+            with no_collections():  # What params and plans are made with is imported here.
+                made = action_class.partial(params, packs=session.packs).plan()
+        except ParamsError as error:
+            raise labelled(error, options) from error.__cause__
+        except ParamsNeededError as error:
+            raise labelled_need(error, options) from None
+        return _answer(session, target, made, values)
 
     return ActionCommand(
         target.name,
@@ -141,14 +116,13 @@ def command_for(target: Target) -> click.Command:
 def plan(**_early: object) -> None:
     """Show what a run would do, and who put each step there.
 
-    No target is touched, and nothing is run, but with --preview the steps that only read. ACTION is
-    named as for `handrail run`. For each step, the table shows its share of the progress, whether
-    it can be undone, the pack that it is from, and the reason for its place; layers around a step
-    have their own lines.
+    No target is touched, and nothing is run; `handrail run --dry-run` tells what each step would
+    do. ACTION is named as for `handrail run`. For each step, the table shows its share of the
+    progress, whether it can be undone, the pack that it is from, and the reason for its place;
+    layers around a step have their own lines.
 
     \b
     handrail plan flows.py:nightly               with the packs that are on
-    handrail plan flows.py:nightly --preview     what each step would do
     handrail plan flows.py:nightly --explain S   who put the step S where it is
     handrail plan flows.py:nightly --pack X      what one of them does
     handrail plan flows.py:nightly --mermaid     a flowchart of it; -o FILE to a file
@@ -164,13 +138,10 @@ def _check_asked(session: Session, values: dict[str, Any]) -> None:
         raise click.UsageError("--mermaid is no JSON, which has the same plan: leave one out")
     if values["output"] and not values["mermaid"]:
         raise click.UsageError("-o goes with --mermaid")
-    if values["everything"] and not values["preview"]:
-        raise click.UsageError("--all goes with --preview")
 
 
-def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]) -> int:
+def _answer(session: Session, target: Target, plan: Plan, values: dict[str, Any]) -> int:
     """Show the plan or the explanation; return the exit code."""
-    plan = make(session.packs)
     if values["mermaid"]:
         write_document(session, mermaid(plan.to_dict()), values["output"] or "-")
     elif values["explain"]:

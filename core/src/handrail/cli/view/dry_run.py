@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterator
 
 from handrail import events
 from handrail.cli.view.progress import brief
-from handrail.cli.view.text import columns
 from handrail.events import Event
 
 _FIRST = 10  # Lines of a step that are shown, before the number of the others and the last one.
 _LAST = 2  # Lines after those that are shown while no others are left out.
-_MARKS = {"": "·", "previewed": "○", "done": "✓", "skipped": "-", "failed": "✗"}
-
-_State = Literal["", "previewed", "done", "skipped", "failed"]
 
 
 class DryRunListing:
@@ -22,13 +17,10 @@ class DryRunListing:
 
     Args:
         everything: Whether every line is shown, however many there are; else no other is kept.
-        results: Whether the steps that ran are in the list too, with what they returned, and those
-            that would be skipped. Otherwise the progress of the run has shown them.
     """
 
-    def __init__(self, *, everything: bool, results: bool = False) -> None:
+    def __init__(self, *, everything: bool) -> None:
         self._everything = everything
-        self._results = results
         self._steps: dict[str, _Lines] = {}
         self._planned: tuple[str, ...] = ()
 
@@ -46,41 +38,21 @@ class DryRunListing:
             about = f" ({event.file})" if event.file else ""
             self.told(event.step or "", f"{event.name}{about} {brief(event.data, limit=6)}".strip())
         elif isinstance(event, events.StepFinished) and "preview" in event.data:
-            self._of(event.step).state = "previewed"
-        elif not self._results:
-            pass
-        elif isinstance(event, events.StepFinished):
-            done = self._of(event.step)
-            done.state, done.result = "done", event.data
-        elif isinstance(event, events.StepSkipped):
-            self._of(event.step).state = "skipped"
-        elif isinstance(event, events.StepFailed):
-            self._of(event.step).state = "failed"
+            self._of(event.step).is_previewed = True
 
     def lines(self) -> Iterator[str]:
         """Yield the list: of each step the first lines, the number of the others, and the last.
 
         The steps stand in the order of the plan, whichever lane of a group was faster.
         """
-        width = max(map(columns, self._steps), default=0)
-        for step, told in self._in_order():
-            beside = brief(told.result, limit=6) if told.state == "done" else ""
-            if told.state == "skipped":
-                beside = "skipped"
-            room = " " * (width - columns(step))
-            yield f" {_MARKS[told.state]} {step}{room}  {beside}".rstrip()
+        place = {step: number for number, step in enumerate(self._planned)}
+        for step in sorted(self._steps, key=lambda each: place.get(each, len(place))):
+            told = self._steps[step]
+            yield f" {'○' if told.is_previewed else '·'} {step}"
             yield from (f"     {line}" for line in told.first)
             if told.left_out:
                 yield f"     ... and {told.left_out:,} more: --all"
             yield from (f"     {line}" for line in told.last)
-
-    def to_list(self) -> list[dict[str, object]]:
-        """Return the JSON form: how each step went that was reached, and its lines."""
-        return [told.to_dict(step) for step, told in self._in_order()]
-
-    def _in_order(self) -> list[tuple[str, _Lines]]:
-        place = {step: number for number, step in enumerate(self._planned)}
-        return sorted(self._steps.items(), key=lambda each: place.get(each[0], len(place)))
 
     def _of(self, step: str) -> _Lines:
         return self._steps.setdefault(step, _Lines())
@@ -90,13 +62,11 @@ class _Lines:
     """The lines of a step: the first ones, the number of those that are left out, the last ones.
 
     Attributes:
-        state: How it went, as far as the list has that.
-        result: What it returned, if it ran.
+        is_previewed: Whether it has told what it would do.
     """
 
     def __init__(self) -> None:
-        self.state: _State = ""
-        self.result: Mapping[str, object] = {}
+        self.is_previewed = False
         self.first: list[str] = []
         self.left_out = 0
         self.last: list[str] = []
@@ -110,7 +80,3 @@ class _Lines:
         if len(self.last) > (1 if self.left_out else _LAST):
             self.left_out += len(self.last) - 1
             del self.last[:-1]
-
-    def to_dict(self, step: str) -> dict[str, object]:
-        result = {"data": self.result} if self.state == "done" else {}
-        return {"step": step, "state": self.state, **result, "lines": [*self.first, *self.last]}

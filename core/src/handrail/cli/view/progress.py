@@ -654,13 +654,6 @@ class LiveView(_RunView):
         return [f"{bar} {percent}", first, *_pace(amounts, now), *detail, *others]
 
 
-class MovingView(LiveView):
-    """Shows the moving line only, for what leaves nothing above its result."""
-
-    def _line(self, text: str) -> None:
-        self._wipe()
-
-
 class LogView(_RunView):
     """Writes plain lines with the time: when a step begins, when it ends, and one each 30 seconds.
 

@@ -20,7 +20,6 @@ from handrail_storage.containment import (
     mapping,
     mark_of_run,
     plain_name,
-    saying,
     text,
 )
 
@@ -64,16 +63,6 @@ def test_what_lies_below_a_target_may_be_called_like_anything() -> None:
     for wrong, why in (("/x", "leads out"), ("a/../x", "leads out"), ("a/./b", "no key of an obj")):
         with pytest.raises(ValueError, match=why):
             below(wrong)
-
-
-def test_a_pack_may_say_in_its_own_words_why_a_value_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^that is no shelf$"), saying("that is no shelf"):
-        text(1)
-    notes = Notes({"keys": ["../b"]})
-    assert notes.all("keys", key, why="that is no shelf") == []
-    assert notes.refusals == [
-        "the journal names '../b' (note 'keys'), but that is no shelf; nothing of it was touched"
-    ]
 
 
 def test_a_name_is_that_of_a_run_or_of_any_where_none_is_known() -> None:

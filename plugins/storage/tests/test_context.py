@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from handrail import ActionContext, RuntimeContext
+from handrail import ActionContext, RuntimeContext, StepResult
 from handrail_storage import ContainmentError, StorageContext
+from handrail_storage.containment import key
 
 
 class ShelfError(ContainmentError):
@@ -42,3 +43,20 @@ def test_a_client_is_that_of_the_runtime_context() -> None:
         assert ShelfContext(RuntimeContext()).client
 
     assert ShelfContext(RuntimeContext(client="a client")).client == "a client"
+
+
+def test_what_a_journal_says_is_refused_with_the_error_of_the_pack() -> None:
+    context = ShelfContext(RuntimeContext(), books=2)
+    assert context.checked_field("books", str) == "2"
+
+    def none(value: object) -> str:
+        raise ValueError("there are no books")
+
+    with pytest.raises(
+        ShelfError, match=r"names 2 \(field 'books' of the context\), but"
+    ):
+        context.checked_field("books", none)
+    notes = context.notes_of(StepResult(rollback_data={"keys": ["../b"]}))
+    assert notes.all("keys", key) == []
+    with pytest.raises(ShelfError, match="it leads out of the target"):
+        notes.check()

@@ -58,7 +58,7 @@ def ask(context: ExportContext, claims: Claims, earlier: SaveUndo) -> Claim:
         context.record_rollback("claim", context.run)
     claim = claims.take_up if earlier.claimed else claims.ask
     found = claim(
-        _wanted(context), wait=float(context.options.claim_wait), waiting=context.tell_waiting
+        _wanted(context), wait=float(context.options.claim_wait), waiting=context.telling()
     )
     if not earlier.claimed:
         _check_retired(context)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from handrail_export.manifest import Manifest
     from handrail_export.rows import Rows
     from handrail_storage import Capabilities, Store
-    from handrail_storage.claims import ClaimRefusedError
 
     P = TypeVar("P", bound=ExportParams, covariant=True, default=ExportParams)
 else:
@@ -134,10 +133,6 @@ class ExportContext(StorageContext, ActionContext[P]):
         except (TypeError, AttributeError):
             return None
 
-    def tell_waiting(self, error: ClaimRefusedError, left: float) -> None:
-        """Log which run is in the way, and for how many more seconds it is waited for."""
-        self.log("waiting", {"summary": f"{error.message}; trying again for {left:.0f} s"})
-
     def use_manifest(self) -> Manifest:
         """Return the manifest, opened.
 
@@ -234,11 +229,11 @@ class ExportContext(StorageContext, ActionContext[P]):
         return self.opened.scratch
 
     def _own(self, name: Literal["staging", "manifest_path"]) -> Path:
-        from handrail_export.site import field_of, refuse_links, site_of
+        from handrail_export.site import refuse_links, site_of
 
         site = site_of(self)
         if name == "manifest_path":
-            return field_of(self, name, site.manifest)
-        folder = field_of(self, name, site.staging)
+            return self.checked_field(name, site.manifest)
+        folder = self.checked_field(name, site.staging)
         refuse_links(folder)
         return folder

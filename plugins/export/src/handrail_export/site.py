@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import handrail_storage
-from handrail import StepResult
 from handrail.frozen import frozen
 from handrail_export.errors import ContainmentError
 from handrail_export.layout import Layout, layout_to_undo
 from handrail_export.target import CALLER
 from handrail_storage import relative_path
-from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, is_of_run, key, text
+from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, key, text
 
 if TYPE_CHECKING:
     from handrail_export.context import ExportContext
@@ -33,17 +31,6 @@ class Site(handrail_storage.Site):
     """
 
     file: str
-
-    def claim(self, noted: object) -> str:
-        """Return the name of the claim of the run.
-
-        Raises:
-            ValueError: It is that of another run.
-        """
-        name = text(noted)
-        if not is_of_run(name, rf"(?P<run>{PLAIN})", self.run):
-            raise ValueError("it is not that of this run")
-        return name
 
     def folder_key(self, noted: object) -> str:
         """Return the path of a folder in the target as a key.
@@ -123,11 +110,6 @@ def site_of(context: ExportContext, notes: Notes | None = None) -> Site:
     )
 
 
-def notes_of(result: StepResult) -> Notes:
-    """Return the rollback data of a step, to be checked note by note."""
-    return Notes(result.rollback_data, ContainmentError)
-
-
 def staging_of(layout: Layout, state: Path, run: str) -> str:
     """Return the folder in which the files of a run wait.
 
@@ -136,19 +118,6 @@ def staging_of(layout: Layout, state: Path, run: str) -> str:
     if layout.place.local:
         return os.path.join(layout.folder, f".handrail-{run}")
     return str(state.absolute() / run)
-
-
-def field_of(context: ExportContext, name: str, check: Callable[[object], Path]) -> Path:
-    """Return a path of the run that is in a field of its context.
-
-    Raises:
-        ContainmentError: The path leads elsewhere.
-    """
-    value: object = getattr(context, name)
-    try:
-        return check(value)
-    except ValueError as error:
-        raise ContainmentError.about(f"field '{name}' of the context", value, str(error)) from error
 
 
 def refuse_links(folder: Path) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import ntpath
 import os
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
 from handrail.frozen import frozen
@@ -31,7 +30,6 @@ __all__ = [
     "mark_of_run",
     "plain_name",
     "plainly_below",
-    "saying",
     "text",
 ]
 
@@ -46,19 +44,6 @@ _BOOKKEEPING = (
 _KEPT = 20  # Errors that are kept; a journal may have a million rejected values.
 
 T = TypeVar("T")
-
-
-@contextmanager
-def saying(why: str) -> Generator[None]:
-    """Replace the reason with which a check rejects a value.
-
-    Raises:
-        ValueError: A check inside the `with` block has rejected the value.
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(why) from error
 
 
 def text(value: object) -> str:
@@ -381,13 +366,12 @@ class Notes:
         """Return the values recorded under a name, unchecked."""
         return listed(self._data.get(name, ()))
 
-    def all(self, name: str, check: Callable[[object], T], *, why: str | None = None) -> list[T]:
+    def all(self, name: str, check: Callable[[object], T]) -> list[T]:
         """Return the results of `check` for the values under a name, without rejected ones.
 
         Args:
             name: The name.
             check: Raises a ValueError with the reason to reject a value.
-            why: The reason in the words of the pack, in place of that of `check`.
         """
         value = self._data.get(name, ())
         if not isinstance(value, (list, tuple)):
@@ -397,7 +381,7 @@ class Notes:
             try:
                 passed.append(check(each))
             except ValueError as error:
-                self.refuse(name, each, why or str(error))
+                self.refuse(name, each, str(error))
         return passed
 
     def refuse(self, name: str, value: object, why: str) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from handrail import BaseStepContext
-from handrail_storage.containment import PLAIN, plain_name
+from handrail import BaseStepContext, StepResult
+from handrail_storage.containment import PLAIN, Notes, plain_name
+from handrail_storage.duration import Duration
 from handrail_storage.errors import ContainmentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handrail_storage.claims import Claim, Claimant, Replaced
-    from handrail_storage.duration import Duration
+    from handrail_storage.claims import Claim, Claimant, ClaimRefusedError, Replaced, Waiting
+
+T = TypeVar("T")
 
 
 class StorageContext(BaseStepContext):
@@ -85,6 +87,18 @@ class StorageContext(BaseStepContext):
             action=info.action,
         )
 
+    def telling(self) -> Waiting:
+        """Return a function that logs for whom the run waits, once for each."""
+        told: set[str] = set()
+
+        def waiting(error: ClaimRefusedError, left: float) -> None:
+            if error.message not in told:
+                told.add(error.message)
+                summary = f"{error.message}; trying again for {Duration(round(left))}"
+                self.log("waiting", {"summary": summary})
+
+        return waiting
+
     def settle_replaced(
         self,
         claim: Claim,
@@ -117,6 +131,27 @@ class StorageContext(BaseStepContext):
         sealed()
         claim.discard_asides()
         return replace(replaced, kept=False)
+
+    def checked_field(self, name: str, check: Callable[[object], T]) -> T:
+        """Return the result of `check` for a field of the context, which a journal may have.
+
+        Args:
+            name: The name of the field.
+            check: Raises a ValueError with the reason to reject its value.
+
+        Raises:
+            ContainmentError: The value was rejected; raises the class of the pack.
+        """
+        value: object = getattr(self, name)
+        try:
+            return check(value)
+        except ValueError as error:
+            where = f"field '{name}' of the context"
+            raise self._containment_error.about(where, value, str(error)) from error
+
+    def notes_of(self, result: StepResult) -> Notes:
+        """Return the rollback data of a step, to be checked note by note."""
+        return Notes(result.rollback_data, self._containment_error)
 
     @property
     def mark(self) -> str:

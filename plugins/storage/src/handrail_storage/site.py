@@ -69,6 +69,17 @@ class Site:
         """
         return mark_of_run(noted, self.run)
 
+    def claim(self, noted: object) -> str:
+        """Return the name of a claim of the run: its own, with a suffix where it has several.
+
+        Raises:
+            ValueError: It is that of another run.
+        """
+        name = text(noted)
+        if not is_of_run(name, rf"(?P<run>{PLAIN}?)(?:\.[0-9a-f]{{16}})?", self.run):
+            raise ValueError("it is not that of this run")
+        return name
+
     def probe(self, noted: object) -> str:
         """Return the key of the probe that was written to the place.
 

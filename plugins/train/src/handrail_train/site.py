@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import handrail_storage
-from handrail import StepResult
 from handrail.frozen import frozen
 from handrail_storage import relative_path
 from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, text
@@ -112,22 +111,13 @@ def site_of(context: TrainContext, notes: Notes | None = None) -> Site:
     )
 
 
-def notes_of(result: StepResult) -> Notes:
-    """Return the rollback data of a step, to be checked note by note."""
-    return Notes(result.rollback_data, ContainmentError)
-
-
 def checkpoint_of(context: TrainContext) -> Path:
     """Return the file of the trained model of a run, which a field of the context names.
 
     Raises:
         ContainmentError: The path leads elsewhere.
     """
-    try:
-        return site_of(context).checkpoint(context.model_path)
-    except ValueError as error:
-        field = "field 'model_path' of the context"
-        raise ContainmentError.about(field, context.model_path, str(error)) from error
+    return context.checked_field("model_path", site_of(context).checkpoint)
 
 
 def _param(context: TrainContext, name: str, default: object) -> str:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.frozen import replace
-from handrail_storage import Duration
 from handrail_storage.claims import Claims, HeldList, WantedList
 from handrail_storage.containment import plainly_below
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SENT, SETTLED, UNCHANGED, UNSETTLED
 
 if TYPE_CHECKING:
-    from handrail_storage.claims import Claim, ClaimRefusedError, Holding, Waiting
+    from handrail_storage.claims import Claim, Holding
     from handrail_upload.context import UploadContext
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.site import Site
@@ -89,23 +88,10 @@ def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:
     wait = float(context.options.claim_wait)
     manifest = context.use_manifest()
     wanted = WantedList(partial(manifest.wanted_lines, *UNSETTLED, *SETTLED))
-    found = claim(wanted, wait=wait, waiting=telling(context))
+    found = claim(wanted, wait=wait, waiting=context.telling())
     if not earlier.claimed:
         context.record_rollback("claimed", name)
     return found
-
-
-def telling(context: UploadContext) -> Waiting:
-    """Return a function that says for whom a run waits, once for each."""
-    told: set[str] = set()
-
-    def waiting(error: ClaimRefusedError, left: float) -> None:
-        if error.message not in told:
-            told.add(error.message)
-            summary = f"{error.message}; trying again for {Duration(round(left))}"
-            context.log("waiting", {"summary": summary})
-
-    return waiting
 
 
 def _check_keys(context: UploadContext) -> None:

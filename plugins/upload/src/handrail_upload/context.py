@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from handrail import ActionContext
 from handrail_storage import StorageContext
 from handrail_storage.manifests import RUN
-from handrail_upload.errors import ContainmentError, shown
+from handrail_upload.errors import ContainmentError
 from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
 
@@ -174,7 +174,7 @@ class UploadContext(StorageContext, ActionContext[P]):
             ClaimRefusedError: Another run is in the way; nothing was undone.
             StorageError: The storage failed or refused.
         """
-        from handrail_upload.claiming import claims_of, telling
+        from handrail_upload.claiming import claims_of
 
         recorded = recorded or next(self.transfers(), None)
         if recorded is None or not recorded.claim:
@@ -182,7 +182,7 @@ class UploadContext(StorageContext, ActionContext[P]):
         undoings, name = self.opened.undoings, recorded.claim
         if name not in undoings:
             claims = claims_of(self, name, self.storage_of(recorded))
-            undoings[name] = claims.undo(waiting=telling(self))
+            undoings[name] = claims.undo(waiting=self.telling())
         return undoings[name]
 
     def use_manifest(self) -> Manifest:
@@ -217,19 +217,15 @@ class UploadContext(StorageContext, ActionContext[P]):
         if self.run_id is None:  # A step that is tested by itself.
             return Path(self.manifest_path)
         site = self.site(Notes({"manifest": [self.manifest_path]}))
-        try:
-            path = site.manifest(self.manifest_path)
-        except ValueError:
-            why = f"that of this run is {site.manifest_of(self.run)}"
-        else:
+
+        def manifest(noted: object) -> Path:
+            path = site.manifest(noted)
             found = what_else(path, self.run)
-            if found is None:
-                return path
-            why = f"it is {found}"
-        raise ContainmentError(
-            f"the journal has the list of files {shown(self.manifest_path)}, but {why}",
-            ways_out=("look at who has written this journal; nothing was touched",),
-        )
+            if found is not None:
+                raise ValueError(f"it is {found}")
+            return path
+
+        return self.checked_field("manifest_path", manifest)
 
     def use_files_cache(self, *, make: bool = True) -> None:
         """Let the manifest use what is known of the files that were uploaded to this target.

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable
-from typing import Self
 
 import handrail_storage
 from handrail.errors import HandrailError
-from handrail_upload.names import readable
-
-_LONGEST = 240  # Characters of a recorded value that are shown.
-_UNDOING = {
-    "catalogue": "undo",
-    "claim": "undo what is claimed by",
-    "claimed": "undo what is claimed by",
-    "mark": "undo what is marked",
-    "rollback_data": "undo",
-    "rows": "undo",
-    "target": "undo what is at",
-}
-"""The action of the undo for each note; for others it is `delete`."""
 
 
 class UploadError(HandrailError, RuntimeError):
@@ -85,26 +70,3 @@ class ContainmentError(handrail_storage.ContainmentError, UploadError, ValueErro
     """A journal names something that lies outside of where its run worked, or makes no sense."""
 
     code = "upload-containment"
-
-    @classmethod
-    def about_note(cls, note: str, value: object, why: str) -> Self:
-        """Return the error that says what an undo would have done with a recorded value."""
-        return cls(
-            f"the journal says to {_UNDOING.get(note, 'delete')} {shown(value)} (note '{note}'), "
-            f"but {why}; nothing of it was touched",
-            ways_out=("look at who has written this journal; the rest of the step was undone",),
-        )
-
-    @classmethod
-    def about_run(cls, name: object) -> Self:
-        """Return the error that says that a run has no id."""
-        return cls(
-            f"the journal says that the run is {shown(name)}, which is no id of a run",
-            ways_out=("look at who has written this journal; nothing was touched",),
-        )
-
-
-def shown(value: object) -> str:
-    """Return a value of a journal as people may see it: short, and without control characters."""
-    text = readable(value if isinstance(value, str) and value else reprlib.repr(value))
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"

@@ -15,10 +15,9 @@ from handrail_storage.containment import (
     is_of_run,
     listed,
     mapping,
-    saying,
     text,
 )
-from handrail_upload.errors import ContainmentError, shown
+from handrail_upload.errors import ContainmentError
 from handrail_upload.site import Site
 
 _KINDS = frozenset({"file", "tables", "migration"})  # Parts that a catalogue may have lacked.
@@ -99,18 +98,17 @@ def read_transfer(data: object, site_of: Callable[[Notes], Site]) -> RecordedTra
     """
     notes = Notes(data, ContainmentError)
     site = site_of(notes)
-    targets = notes.all("target", site.address, why=_why_address(site))
-    claims = notes.all("claim", site.claim, why="the claim of the run has another name")
-    claimed = notes.all("claimed", site.claim, why="the claim of the run has another name")
+    targets = notes.all("target", site.address)
+    claims = notes.all("claim", site.claim)
+    claimed = notes.all("claimed", site.claim)
     if notes.refused is not None or not targets or not claims:
         target = targets[0] if targets and notes.refused is None else ""
         return RecordedTransfer(target=target, claim="", notes=notes)
-    why = f"it lies outside of the target {shown(site.place.address)}"
     return RecordedTransfer(
         target=targets[0],
         claim=claims[0],
         claimed=bool(claimed),
-        folders=_once(notes.all("folders", site.folder_key, why=why)),
+        folders=_once(notes.all("folders", site.folder_key)),
         notes=notes,
     )
 
@@ -121,12 +119,9 @@ def read_setup(data: object, site_of: Callable[[Notes], Site]) -> RecordedSetup:
     site = site_of(notes)
     target, mark = _whereabouts(notes, site)
     probed, cleared, refused = (
-        notes.all(note, site.probe, why="the probe of the run has another name")
-        for note in ("probe", "cleared", "refused")
+        notes.all(note, site.probe) for note in ("probe", "cleared", "refused")
     )
-    why = "the run has not made it for"
-    made = notes.all("made", site.made, why=f"{why} {shown(target)}") if target else []
-    folder = shown(site.state.path)
+    made = notes.all("made", site.made) if target else []
     manifests = notes.all("manifest", site.manifest)
     return RecordedSetup(
         target=target,
@@ -135,7 +130,7 @@ def read_setup(data: object, site_of: Callable[[Notes], Site]) -> RecordedSetup:
         probe=probed[-1] if target and probed and not cleared else "",
         refused=bool(refused),
         manifest=manifests[-1] if manifests else None,
-        folders=_once(notes.all("folders", site.made_for_state, why=f"{why} {folder}")),
+        folders=_once(notes.all("folders", site.made_for_state)),
         catalogues=notes.all("catalogue", partial(_catalogue, site)),
         notes=notes,
     )
@@ -156,7 +151,7 @@ def read_rows(
 
 def _whereabouts(notes: Notes, site: Site) -> tuple[str, str]:
     """Return the target and the mark; both are empty if one was rejected."""
-    targets = notes.all("target", site.address, why=_why_address(site))
+    targets = notes.all("target", site.address)
     marks: list[str] = []
 
     def one_mark(noted: object) -> None:
@@ -164,26 +159,18 @@ def _whereabouts(notes: Notes, site: Site) -> tuple[str, str]:
         if marks[-1] != marks[0]:
             raise ValueError("there is another mark")
 
-    notes.all("mark", one_mark, why="the mark of the run is another")
+    notes.all("mark", one_mark)
     # Without a mark, no object there can be recognized as the run's.
     if notes.refused is not None or not targets or not marks:
         return "", ""
     return targets[0], marks[0]
 
 
-def _why_address(site: Site) -> str:
-    return f"the params of the run name {shown(site.place.address)}"
-
-
 def _catalogue(site: Site, noted: object) -> RecordedCatalogue:
-    with saying("it names no catalogue"):
-        url = text(*mapping(noted, "url"))
-    with saying("the params of the run name another catalogue"):
-        known = site.catalogue_at(url)
-    with saying("that is not the run"):
-        run = text(*mapping(noted, "run"))
-        if not is_of_run(run, f"(?P<run>{PLAIN})", site.run):
-            raise ValueError(run)
+    url, run = map(text, mapping(noted, "url", "run"))
+    known = site.catalogue_at(url)
+    if not is_of_run(run, f"(?P<run>{PLAIN})", site.run):
+        raise ValueError("that is not the run")
     made = cast("Mapping[str, object]", noted).get("made", ())
     parts = listed(made)
     kinds = [each for each in parts if isinstance(each, str) and each in _KINDS]

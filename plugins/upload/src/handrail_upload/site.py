@@ -19,11 +19,10 @@ from handrail_storage.containment import (
     folders_of,
     is_of_run,
     plain_name,
-    saying,
     text,
 )
 from handrail_storage.manifests import RUN
-from handrail_upload.errors import ContainmentError, shown
+from handrail_upload.errors import ContainmentError
 from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
 from handrail_upload.storage.target import CALLER, is_kept, parse_target
@@ -105,23 +104,12 @@ class Site(handrail_storage.Site):
         Raises:
             ValueError: The key leads out of the target, or is reserved for Handrail.
         """
-        name = name_of(noted)
+        name = text(noted)
         if is_kept(self.place, name) or any(f"{name}/".startswith(f"{own}/") for own in self.kept):
             raise ValueError("Handrail keeps it for itself")
         if not self.place.local and readable(name) != name:
             raise ValueError("it is no key of an object")
         return below(name)
-
-    def claim(self, noted: object) -> str:
-        """Return the name of a claim of the run; see `claim_name`.
-
-        Raises:
-            ValueError: It is that of another run.
-        """
-        name = text(noted)
-        if not is_of_run(name, rf"(?P<run>{RUN})(?:\.[0-9a-f]{{16}})?", self.run):
-            raise ValueError("it is not that of this run")
-        return name
 
     def folder_key(self, noted: object) -> str:
         """Return the path of a folder in the target as a key.
@@ -147,9 +135,8 @@ class Site(handrail_storage.Site):
         Raises:
             ValueError: It is a different file.
         """
-        above, name = os.path.split(name_of(noted))
-        with saying(f"it is outside the run's state folder {shown(self.state.path)}"):
-            self.state.itself(_without_dots(above))
+        above, name = os.path.split(text(noted))
+        self.state.itself(_without_dots(above))
         if not is_of_run(name, rf"(?P<run>{PLAIN})\.db", self.run):
             raise ValueError("it is not the list of files of this run")
         return Path(self.state.path, name)
@@ -187,16 +174,6 @@ def claim_name(run: str, step: str) -> str:
 def catalogue_of(collection: str) -> str:
     """Return the default catalogue of a collection."""
     return f"{collection.replace('/', '_')}.db"
-
-
-def name_of(noted: object) -> str:
-    """Return a text that can be the name of a file or an object.
-
-    Raises:
-        ValueError: The value is not such a text.
-    """
-    with saying("it is no name of anything"):
-        return text(noted)
 
 
 def _target(given: str, here: str, notes: Notes) -> tuple[Place, Folder | None]:

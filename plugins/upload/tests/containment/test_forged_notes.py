@@ -44,10 +44,10 @@ def test_one_wrong_note_keeps_nothing_else_from_being_undone(forged: Any) -> Non
     forged.note("upload_files", "folders", [str(forged.beside / "empty"), *folders])
     check(
         forged,
-        f"initialize: the journal says to delete {forged.beside}/secret.txt (note 'manifest'), but "
-        f"it is outside the run's state folder {forged.state}; nothing of it was touched",
-        f"upload_files: the journal says to delete {forged.beside}/empty (note 'folders'), but it "
-        f"lies outside of the target {forged.store}; nothing of it was touched",
+        f"initialize: the journal names '{forged.beside}/secret.txt' (note 'manifest'), but by the "
+        f"params of the run it is {forged.state}; nothing of it was touched",
+        f"upload_files: the journal names '{forged.beside}/empty' (note 'folders'), but it leads "
+        f"out of {forged.store}; nothing of it was touched",
     )
     assert not (forged.store / "a.txt").exists()
     assert not (forged.here / "photos.db").exists()
@@ -57,28 +57,28 @@ def test_one_wrong_note_keeps_nothing_else_from_being_undone(forged: Any) -> Non
 @pytest.mark.parametrize(
     ("step", "note", "value", "told"),
     [
-        ("initialize", "manifest", "{beside}/secret.txt", "outside the run's state folder"),
-        ("initialize", "manifest", "{beside}/list.db", "outside the run's state folder"),
+        ("initialize", "manifest", "{beside}/secret.txt", "by the params of the run it is {state}"),
+        ("initialize", "manifest", "{beside}/list.db", "by the params of the run it is {state}"),
         ("initialize", "manifest", "{state}/other.db", "it is not the list of files of this run"),
-        ("initialize", "manifest", "{state}/../runs.db", "outside the run's state folder"),
-        ("initialize", "manifest", 7, "it is no name of anything"),
-        ("initialize", "manifest", "\0", "it is no name of anything"),
-        ("initialize", "manifest", "", "it is no name of anything"),
-        ("initialize", "manifest", "\ud800", "it is no name of anything"),
-        ("initialize", "probe", "../notes.txt", "the probe of the run has another name"),
-        ("initialize", "probe", "a.txt", "the probe of the run has another name"),
-        ("initialize", "folders", "{beside}/empty", "the run has not made it for {state}"),
-        ("initialize", "folders", "{here}/empty", "the run has not made it for {state}"),
-        ("initialize", "made", "{beside}/empty", "the run has not made it for {store}"),
-        ("initialize", "made", "{here}", "the run has not made it for {store}"),
-        ("initialize", "target", "{beside}", "the params of the run name {store}"),
-        ("initialize", "target", "s3://other/data", "the params of the run name {store}"),
-        ("initialize", "mark", "../../beside/x/y", "the mark of the run is another"),
+        ("initialize", "manifest", "{state}/../runs.db", "by the params of the run it is {state}"),
+        ("initialize", "manifest", 7, "it is no text"),
+        ("initialize", "manifest", "\0", "there is a NUL in it"),
+        ("initialize", "manifest", "", "it is empty"),
+        ("initialize", "manifest", "\ud800", "it is no Unicode"),
+        ("initialize", "probe", "../notes.txt", "it is not that of this run"),
+        ("initialize", "probe", "a.txt", "it is not that of this run"),
+        ("initialize", "folders", "{beside}/empty", "it is neither {state} nor above it"),
+        ("initialize", "folders", "{here}/empty", "it is neither {state} nor above it"),
+        ("initialize", "made", "{beside}/empty", "it is neither {store} nor above it"),
+        ("initialize", "made", "{here}", "the run has not made it: the working folder is in it"),
+        ("initialize", "target", "{beside}", "by the params of the run it is {store}"),
+        ("initialize", "target", "s3://other/data", "it is no absolute path"),
+        ("initialize", "mark", "../../beside/x/y", "it is not the mark of this run"),
         (
             "initialize",
             "catalogue",
             {"url": "{beside}/decoy.db", "made": ["file", "tables"], "run": "{uid}"},
-            "the params of the run name another catalogue",
+            "by the params of the run it is {here}/photos.db",
         ),
         (
             "initialize",
@@ -92,26 +92,36 @@ def test_one_wrong_note_keeps_nothing_else_from_being_undone(forged: Any) -> Non
             {"url": "{here}/photos.db", "made": 1, "run": "{uid}"},
             "parts",
         ),
-        ("initialize", "catalogue", None, "it names no catalogue"),
-        ("upload_files", "target", "{beside}", "the params of the run name {store}"),
-        ("upload_files", "target", "{here}", "the params of the run name {store}"),
-        ("upload_files", "claim", "{another}", "the claim of the run has another name"),
-        ("upload_files", "claim", "{another}.0123456789abcdef", "the claim of the run has another"),
-        ("upload_files", "claim", "../{uid}", "the claim of the run has another name"),
-        ("upload_files", "claim", "{uid}/..", "the claim of the run has another name"),
-        ("upload_files", "claim", ["{uid}"], "the claim of the run has another name"),
-        ("upload_files", "claimed", "{another}", "the claim of the run has another name"),
-        ("upload_files", "folders", "{beside}/empty", "it lies outside of the target"),
-        ("upload_files", "folders", "{store}/../empty", "it lies outside of the target"),
-        ("upload_files", "folders", "{store}", "it lies outside of the target"),
+        ("initialize", "catalogue", None, "it has no url"),
+        ("upload_files", "target", "{beside}", "by the params of the run it is {store}"),
+        ("upload_files", "target", "{here}", "by the params of the run it is {store}"),
+        ("upload_files", "claim", "{another}", "it is not that of this run"),
+        ("upload_files", "claim", "{another}.0123456789abcdef", "it is not that of this run"),
+        ("upload_files", "claim", "../{uid}", "it is not that of this run"),
+        ("upload_files", "claim", "{uid}/..", "it is not that of this run"),
+        ("upload_files", "claim", ["{uid}"], "it is no text"),
+        ("upload_files", "claimed", "{another}", "it is not that of this run"),
+        ("upload_files", "folders", "{beside}/empty", "it leads out of {store}"),
+        (
+            "upload_files",
+            "folders",
+            "{store}/../empty",
+            "it is no absolute path, or leads elsewhere",
+        ),
+        ("upload_files", "folders", "{store}", "it leads out of {store}"),
         (
             "generate_data_units",
             "rows",
             {"url": "{beside}/decoy.db", "run": "{uid}"},
-            "another cat",
+            "by the params of the run it is {here}/photos.db",
         ),
-        ("generate_data_units", "rows", {"url": "postgresql://h/d", "run": "{uid}"}, "another cat"),
-        ("generate_data_units", "rows", {"url": "photos.db", "run": "{uid}"}, "another catalogue"),
+        (
+            "generate_data_units",
+            "rows",
+            {"url": "postgresql://h/d", "run": "{uid}"},
+            "leads elsewhere",
+        ),
+        ("generate_data_units", "rows", {"url": "photos.db", "run": "{uid}"}, "no absolute path"),
     ],
 )
 def test_what_lies_outside_or_makes_no_sense_is_refused(
@@ -201,7 +211,7 @@ def test_the_list_of_files_has_to_be_one(forged: Any) -> None:
             path.write_text("somebody else's")
         else:
             path.write_bytes((forged.beside / "decoy.db").read_bytes())
-        check(forged, f"{path} (note 'manifest'), but {told}")
+        check(forged, f"'{path}' (note 'manifest'), but {told}")
         assert os.path.lexists(path)
         if found == "folder":
             path.rmdir()
@@ -221,8 +231,8 @@ def test_the_list_of_another_run_stays(forged: Any) -> None:
 def test_a_run_has_to_have_an_id(forged: Any, uid: str) -> None:
     """Names of files begin and end with it, so one that is none is refused; the rest waits."""
     forged.ask("UPDATE run SET uid = ?", uid)
-    text = check(forged, f"the run is {uid}, which is no id of a run")
-    assert text.count("no id of a run") == 1
+    text = check(forged, f"'{uid}' is no name of a run")
+    assert text.count("no name of a run") == 1
     assert (forged.store / "a.txt").exists()
 
 
@@ -232,8 +242,8 @@ def test_a_run_has_to_have_an_id(forged: Any, uid: str) -> None:
 @pytest.mark.parametrize(
     ("note", "value", "told"),
     [
-        ("target", "{beside}", "the params of the run name"),
-        ("claim", "{another}", "the claim of the run has another name"),
+        ("target", "{beside}", "by the params of the run it is"),
+        ("claim", "{another}", "it is not that of this run"),
     ],
 )
 def test_an_upload_that_goes_on_believes_no_such_note(
@@ -254,7 +264,10 @@ def test_a_run_that_goes_on_opens_no_other_list(forged: Any, name: str) -> None:
     path = json.dumps(str(forged.beside / name))
     forged.ask("UPDATE field SET value = ? WHERE name = 'manifest_path'", path)
     outside, theirs = forged.outside(), forged.theirs()
-    assert f"has the list of files {forged.beside}/{name}, but that of this run" in forged.resume()
+    assert (
+        f"'{forged.beside}/{name}' (field 'manifest_path' of the context), but by the params"
+        in forged.resume()
+    )
     assert (forged.outside(), forged.theirs()) == (outside, theirs)
 
 
@@ -281,7 +294,7 @@ def test_a_working_folder_that_was_moved_is_undone_where_it_is(forged: Any, orde
         (old / "store" / "a.txt").write_text("theirs")
         os.chdir(old)
         failed = forged.rollback(folder=moved)
-        assert any("the params of the run name" in each for each in failed), failed
+        assert any("by the params of the run it is" in each for each in failed), failed
         assert (old / "store" / "a.txt").read_text() == "theirs"
         return
     os.chdir(moved)

@@ -109,9 +109,9 @@ def test_what_an_earlier_version_has_stored_stays(forged: Any) -> None:
 def test_what_would_be_refused_is_said(forged: Any) -> None:
     """It is seen before anything is begun."""
     *_, last = preview(forged, "upload_files", folders=["/elsewhere"])
-    assert last.startswith("the journal says to delete /elsewhere (note 'folders'), but it lies")
+    assert last.startswith("the journal names '/elsewhere' (note 'folders'), but it leads out")
     (only,) = preview(forged, "upload_files", target=["s3://other/data"])
-    assert only.startswith("the journal says to undo what is at s3://other/data (note 'target')")
+    assert only.startswith("the journal names 's3://other/data' (note 'target')")
 
 
 def test_generate_data_units_says_what_leaves_the_catalogue(forged: Any) -> None:

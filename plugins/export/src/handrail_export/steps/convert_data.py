@@ -88,10 +88,10 @@ class ConvertDataStep(BaseStep[ExportContext]):
         return self._undo(context, result).preview()
 
     def _undo(self, context: ExportContext, result: StepResult) -> ConvertUndo:
-        from handrail_export.site import notes_of, site_of
+        from handrail_export.site import site_of
         from handrail_export.undo import ConvertUndo
 
-        notes = notes_of(result)
+        notes = context.notes_of(result)
         return ConvertUndo.of(notes, site_of(context, notes))
 
     def preview(self, context: ExportContext) -> Iterator[str]:

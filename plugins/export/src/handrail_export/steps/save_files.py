@@ -76,7 +76,7 @@ class SaveFilesStep(BaseStep[ExportContext]):
             # Without a target, it was another process that saved, and it may have been killed.
             killed=context.opened.target is None,
             tell=lambda done, total: context.set_progress(done, total, "files"),
-            waiting=context.tell_waiting,
+            waiting=context.telling(),
         )
         # Another attempt has to save all of it again.
         if context.opened.manifest is not None:
@@ -150,8 +150,8 @@ def saved_by(context: ExportContext, result: StepResult) -> SaveUndo:
         context: The context of the run.
         result: The result of the step, with its rollback data.
     """
-    from handrail_export.site import notes_of, site_of
+    from handrail_export.site import site_of
     from handrail_export.undo import SaveUndo
 
-    notes = notes_of(result)
+    notes = context.notes_of(result)
     return SaveUndo.of(notes, site_of(context, notes), context.known_capabilities())

@@ -139,6 +139,5 @@ def _log_run(
 def _made_by(context: TrainContext, result: StepResult) -> MlflowUndo:
     """Parse the rollback data of `log_to_mlflow` into its undo."""
     from handrail_train.mlflow.undo import MlflowUndo
-    from handrail_train.site import notes_of
 
-    return MlflowUndo.of(notes_of(result), context)
+    return MlflowUndo.of(context.notes_of(result), context)

@@ -100,10 +100,10 @@ class TrainModelStep(BaseStep[TrainContext]):
 
 def _written_by(context: TrainContext, result: StepResult) -> TrainUndo:
     """Parse the rollback data of `train_model` into its undo."""
-    from handrail_train.site import notes_of, site_of
+    from handrail_train.site import site_of
     from handrail_train.undo import TrainUndo
 
-    notes = notes_of(result)
+    notes = context.notes_of(result)
     return TrainUndo.of(notes, site_of(context, notes))
 
 

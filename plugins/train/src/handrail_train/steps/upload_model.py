@@ -96,10 +96,10 @@ class UploadModelStep(BaseStep[TrainContext]):
 
 def _stored_by(context: TrainContext, result: StepResult) -> tuple[UploadUndo, Site]:
     """Parse the rollback data of `upload_model`; return its undo, and the places of the run."""
-    from handrail_train.site import notes_of, site_of
+    from handrail_train.site import site_of
     from handrail_train.undo import UploadUndo
 
-    notes = notes_of(result)
+    notes = context.notes_of(result)
     site = site_of(context, notes)
     return UploadUndo.of(notes, site, context.mark), site
 

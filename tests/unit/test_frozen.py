@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import pickle
 import weakref
-from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import pytest
 
 from handrail import frozen as frozen_module
-from handrail.frozen import frozen, record, replace, values_of
+from handrail.frozen import as_json, from_json, frozen, record, replace, values_of
 
 T = TypeVar("T")
 
@@ -228,3 +230,63 @@ def test_a_class_may_have_any_private_names_of_its_own() -> None:
             return self.name
 
     assert [Counting(name=name)._count() for name in "ab"] == ["a", "b"]
+
+
+class Pair(NamedTuple):
+    """A named tuple in a value."""
+
+    left: int
+    right: str = "r"
+
+
+@frozen
+class Inner:
+    """A value in a value."""
+
+    name: str
+    share: float | None = None
+
+
+@frozen
+class Outer:
+    """A value of all kinds that have a JSON form."""
+
+    word: Literal["a", "b"]
+    pairs: tuple[Pair, ...] = ()
+    two: tuple[int, str] = (1, "x")
+    inner: Inner | None = None
+    named: Mapping[str, Inner] = MappingProxyType({})
+    anything: Any = None
+
+
+def test_a_value_comes_back_from_its_json() -> None:
+    """Whatever is in it; keys that are not known are ignored."""
+    value = Outer(
+        word="b",
+        pairs=(Pair(1), Pair(2, "s")),
+        inner=Inner(name="i", share=1),
+        named={"n": Inner(name="m")},
+        anything=[{"x": [None]}],
+    )
+    text = json.dumps({**as_json(value), "later": 1})
+    assert from_json(Outer, json.loads(text)) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("word", "c"),
+        ("pairs", [["1"]]),
+        ("pairs", [[1, "r", 2]]),
+        ("two", [1]),
+        ("inner", {"name": 1}),
+        ("inner", {}),
+        ("inner", []),
+        ("named", {"n": None}),
+        ("named", []),
+    ],
+)
+def test_what_is_not_the_json_of_a_value_is_refused(name: str, wrong: Any) -> None:
+    """In any place."""
+    with pytest.raises((ValueError, TypeError)):
+        from_json(Outer, {"word": "a", name: wrong})

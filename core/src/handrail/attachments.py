@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from handrail.errors import AttachmentError
-from handrail.frozen import frozen
+from handrail.frozen import as_json, frozen
 from handrail.redact import KNOWN
 
 if TYPE_CHECKING:
@@ -99,16 +99,7 @@ class Plot:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "type": "plot",
-            "kind": self.kind,
-            "series": {name: [list(each) for each in pts] for name, pts in self.series.items()},
-            "x": self.x,
-            "y": self.y,
-            "title": self.title,
-            "log_x": self.log_x,
-            "log_y": self.log_y,
-        }
+        return {"type": "plot", **as_json(self)}
 
 
 @frozen
@@ -154,12 +145,7 @@ class Table:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "type": "table",
-            "columns": list(self.columns),
-            "rows": [list(row) for row in self.rows],
-            "total": self.total,
-        }
+        return {"type": "table", **as_json(self)}
 
 
 @frozen

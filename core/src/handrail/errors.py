@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from handrail.frozen import frozen
+from handrail.frozen import as_json, frozen
 from handrail.origin import Origin
 from handrail.suggest import did_you_mean
 
@@ -50,13 +50,8 @@ class Problem:
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form, with the same keys as the attributes."""
-        return {
-            "code": self.code,
-            "message": self.message,
-            "origins": [origin.to_dict() for origin in self.origins],
-            "ways_out": list(self.ways_out),
-            "details": list(self.details),
-        }
+        found: dict[str, object] = as_json(self)
+        return found
 
 
 class HandrailError(Exception):

@@ -9,18 +9,31 @@ theirs, but for `__init__`, which is written when many values of a class are mad
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform, overload
+from contextlib import suppress
+from functools import cache, partial
+from types import MappingProxyType, NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import Field, field
-    from typing import ClassVar
 else:
     field = None
 
-__all__ = ["frozen", "record", "replace", "values_of"]
+__all__ = ["as_json", "from_json", "frozen", "record", "replace", "values_of"]
 
 T = TypeVar("T")
 
@@ -84,6 +97,89 @@ def values_of(value: object) -> dict[str, Any]:
 def names_of(cls: type) -> tuple[str, ...]:
     """Return the names of the fields of a `frozen` class."""
     return cast("tuple[str, ...]", cast("Any", cls)._names)
+
+
+def as_json(value: object) -> Any:
+    """Return the JSON form of a value; that of a `frozen` class has its fields by name."""
+    if isinstance(value, _Value):
+        return {name: as_json(each) for name, each in values_of(value).items()}
+    if isinstance(value, dict | MappingProxyType):
+        items = cast("Mapping[str, Any]", value).items()
+        return {name: as_json(each) for name, each in items}
+    if isinstance(value, tuple | list):
+        return [as_json(each) for each in cast("list[Any]", value)]
+    return value
+
+
+@overload
+def from_json(kind: type[T], value: Any) -> T: ...
+@overload
+def from_json(kind: Any, value: Any) -> Any: ...
+def from_json(kind: Any, value: Any) -> Any:
+    """Return the value of a type that has this JSON form; see `as_json`.
+
+    Args:
+        kind: The type: a `frozen` class or a named tuple with such types, text, a number, a truth
+            value, a union, a `Literal`, a tuple, or a list or mapping.
+        value: The JSON. Keys that a class does not have are ignored; it has its defaults for those
+            that are missing.
+
+    Raises:
+        ValueError: It is not the form of such a value.
+        TypeError: A key without a default is missing.
+    """
+    origin, args = get_origin(kind) or kind, get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (Union, UnionType):
+        return _first(args, value)
+    if isinstance(value, list) and isinstance(origin, type):
+        return _from_list(origin, args, cast("Any", value))
+    if isinstance(value, dict) and isinstance(origin, type):
+        return _from_dict(origin, args, cast("Any", value))
+    found: type = type(cast("object", value))
+    is_float = kind is float and found is int
+    if not (value in args if origin is Literal else is_float or found is kind):
+        raise ValueError(f"{found.__name__} in place of {getattr(kind, '__name__', kind)}")
+    return cast("Any", value)
+
+
+def _first(kinds: tuple[Any, ...], value: Any) -> Any:
+    # If none fits, the error is that of the last one.
+    *others, last = sorted(kinds, key=lambda kind: kind is not NoneType)
+    for kind in others:
+        with suppress(ValueError, TypeError):
+            return from_json(kind, value)
+    return from_json(last, value)
+
+
+def _from_list(origin: Any, args: tuple[Any, ...], items: list[Any]) -> Any:
+    kinds = args[:1] * len(items)
+    if hasattr(origin, "_fields"):
+        kinds = tuple(_kinds_of(origin).values())[: len(items)]
+        return origin(*(from_json(*each) for each in zip(kinds, items, strict=True)))
+    if issubclass(origin, tuple):
+        kinds = kinds if args[1:] == (...,) else args
+        return tuple([from_json(*each) for each in zip(kinds, items, strict=True)])
+    if not issubclass(list, origin):
+        raise ValueError(f"list in place of {origin.__name__}")
+    return items if args in ((), (Any,)) else [from_json(args[0], each) for each in items]
+
+
+def _from_dict(origin: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+    if issubclass(origin, _Value):
+        kinds = _kinds_of(origin)
+        known = [name for name in names_of(origin) if name in fields]
+        return origin(**{name: from_json(kinds[name], fields[name]) for name in known})
+    if not issubclass(dict, origin):
+        raise ValueError(f"dict in place of {origin.__name__}")
+    kind = args[1] if args else Any
+    return {name: from_json(kind, each) for name, each in fields.items()}
+
+
+@cache
+def _kinds_of(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 # Attributes that `type` creates for each class.

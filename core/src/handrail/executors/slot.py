@@ -15,9 +15,9 @@ from contextlib import ExitStack, suppress
 from typing import Any, Literal, Protocol
 
 from handrail.errors import describe
-from handrail.executors.messages import notes_from, outcome_from
-from handrail.executors.protocol import AttemptId, ChunkCall, CodeRef, Host, Outcome
-from handrail.frozen import values_of
+from handrail.executors.messages import outcome_from
+from handrail.executors.protocol import AttemptId, ChunkCall, CodeRef, Host, Note, Outcome
+from handrail.frozen import from_json, values_of
 from handrail.processes.connection import STATUS, Connection, Unframer
 from handrail.processes.failures import told
 from handrail.processes.groups import is_gone, signal_group
@@ -210,7 +210,7 @@ class Slot(threading.Thread):
     def _recorded(self, number: int, attempt: list[Any], notes: list[Any]) -> list[Any]:
         """Record notes; return the answer. They are durable by then."""
         try:
-            self._owner.host.record(AttemptId(*attempt), notes_from(notes))
+            self._owner.host.record(AttemptId(*attempt), from_json(tuple[Note, ...], notes))
         except BaseException as error:  # noqa: BLE001 - raised in the function for the item
             return ["raised", number, told(error, {})]
         return ["done", number, None]

@@ -13,9 +13,10 @@ from typing import Any, NoReturn
 
 from handrail.engine.user_code import is_user_code
 from handrail.executors.code import prepare
-from handrail.executors.messages import call_from, code_from, told
+from handrail.executors.messages import told
 from handrail.executors.protocol import ChunkCall, CodeRef, Failed, Note, Outcome
 from handrail.executors.worker import one_line, work
+from handrail.frozen import from_json
 from handrail.processes.connection import Connection
 from handrail.processes.parent import Parent
 
@@ -44,7 +45,7 @@ class _Slot:
 
     def serve(self) -> NoReturn:
         _, message = self._calls.get()
-        code, problem = code_from(message), None
+        code, problem = from_json(CodeRef, message), None
         try:
             prepare(code)
         except Exception as error:  # noqa: BLE001 - each call says so
@@ -52,7 +53,7 @@ class _Slot:
         self._parent.send("ready", os.getpid())
         while True:
             _, message = self._calls.get()
-            outcome = self._outcome(code, call_from(message), problem)
+            outcome = self._outcome(code, from_json(ChunkCall, message), problem)
             _flush()
             self._parent.send("outcome", told(outcome))
 

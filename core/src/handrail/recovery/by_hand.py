@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from handrail.frozen import frozen, values_of
-from handrail.journal.damage import check_texts, decode, decoding
+from handrail.frozen import from_json, frozen, values_of
+from handrail.journal.damage import decode, decoding
 
 if TYPE_CHECKING:
     from handrail.journal.records import RunRow
@@ -42,8 +42,7 @@ def by_hand_of(row: RunRow) -> tuple[ByHand, ...]:
         return ()
     found: list[dict[str, Any]] = decode(row.by_hand, list, row.number, "what was undone by hand")
     with decoding(row.number, "what was undone by hand"):
-        check_texts(text for each in found for text in each.values())
-        return tuple(ByHand(**each) for each in found)
+        return tuple(from_json(ByHand, each) for each in found)
 
 
 def is_undoing(row: RunRow) -> bool:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
-from handrail.frozen import frozen, replace, values_of
+from handrail.frozen import from_json, frozen, replace, values_of
 from handrail.journal.damage import check_shape, check_texts, decode, decoding
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
@@ -113,32 +113,8 @@ class Invocation:
     def of_json(cls, text: str, number: int) -> Invocation:
         """Return the recorded invocation of the run with a number; see `of_row`."""
         stored: dict[str, Any] = decode(text, dict, number, "its packs")
-
-        def texts(values: Any) -> tuple[str, ...]:
-            check_texts(values)
-            return tuple(values)
-
         with decoding(number, "its packs"):
-            sweep = stored.get("sweep")
-            if sweep is not None:
-                check_shape(sweep, dict)
-            only_packs, start = stored.get("only_packs"), stored.get("start")
-            executor = stored.get("executor")
-            check_texts([each for each in (start, executor) if each is not None])
-            values = [texts(each) for each in stored.get("values", ())]
-            return cls(
-                no_packs=texts(stored.get("no_packs", ())),
-                only_packs=None if only_packs is None else texts(only_packs),
-                values=tuple((pack, key, value) for pack, key, value in values),
-                left_out=texts(stored.get("left_out", ())),
-                only=texts(stored.get("only", ())),
-                start=start,
-                skip=texts(stored.get("skip", ())),
-                no_lock=bool(stored.get("no_lock")),
-                secrets=texts(stored.get("secrets", ())),
-                executor=executor,
-                sweep=sweep,
-            )
+            return from_json(cls, stored)
 
     @property
     def selection(self) -> Selection:

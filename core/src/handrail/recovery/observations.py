@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.attachments import attachment_from
 from handrail.errors import JournalError
-from handrail.frozen import frozen
+from handrail.frozen import frozen, values_of
 from handrail.journal.damage import MISFIT, damaged
 from handrail.journal.observation_log import log_lines, metric_points
 
@@ -68,14 +68,7 @@ class LogLine:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "at": self.at,
-            "attempt": self.attempt,
-            "number": self.number,
-            "event": self.event,
-            "data": dict(self.data),
-            "file": self.file,
-        }
+        return values_of(self)
 
 
 @frozen
@@ -114,7 +107,7 @@ class Metric:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        points = [[each.number, each.at, each.value] for each in self.points]
+        points = [[*values_of(each).values()] for each in self.points]
         return {"name": self.name, "category": self.category, "points": points}
 
 
@@ -138,13 +131,7 @@ class Progress:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "current": self.current,
-            "total": self.total,
-            "category": self.category,
-            "detail": self.detail,
-            "at": self.at,
-        }
+        return values_of(self)
 
 
 class Observations:

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrail.frozen import frozen, values_of
-from handrail.journal.damage import check_shape, check_texts
+from handrail.frozen import from_json, frozen, values_of
+from handrail.journal.backend.owner_locks import Identity
 
 if TYPE_CHECKING:
-    from handrail.journal.backend.owner_locks import Identity, OwnerLock
+    from handrail.journal.backend.owner_locks import OwnerLock
 
 # A clock that also counts while the machine is suspended, if there is one.
 _CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
@@ -100,27 +100,16 @@ class Owner:
 
     @classmethod
     def from_json(cls, text: str) -> Owner:
-        """Return the owner recorded as `text`; keys that later versions add are ignored.
+        """Return the owner recorded as `text`.
 
         Raises:
             ValueError: The text is not what `to_json` returns; or another error of its conversion,
                 see `handrail.journal.damage.MISFIT`.
         """
-        known = cls.__dataclass_fields__
-        found = {name: value for name, value in json.loads(text).items() if name in known}
-        check_texts(found[name] for name in ("host", "user", "started"))
-        for name in ("lock", "journal", "space"):
-            check_texts((found.get(name) or "",))
-        for name in ("pid", "ticks"):
-            check_shape(found.get(name) or 0, int)
-        check_shape(found.get("lease", 0.0), int, float)
-        if not 0 < found["pid"] < 2**31:
+        owner = from_json(cls, json.loads(text))
+        if not 0 < owner.pid < 2**31:
             raise ValueError("its pid is none")
-        for name in ("lock_identity", "journal_identity"):
-            if found.get(name) is not None:
-                device, inode = found[name]
-                found[name] = (device, inode)
-        return cls(**found)
+        return owner
 
     @property
     def described(self) -> str:

@@ -52,9 +52,7 @@ def test_what_a_journal_says_is_refused_with_the_error_of_the_pack() -> None:
     def none(value: object) -> str:
         raise ValueError("there are no books")
 
-    with pytest.raises(
-        ShelfError, match=r"names 2 \(field 'books' of the context\), but"
-    ):
+    with pytest.raises(ShelfError, match=r"names 2 \(field 'books' of the context\), but"):
         context.checked_field("books", none)
     notes = context.notes_of(StepResult(rollback_data={"keys": ["../b"]}))
     assert notes.all("keys", key) == []

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout, StartsIsolation
-    from handrail.packs.provider import PackProvider, Packs
+    from handrail.packs.pack_provider import PackProvider
+    from handrail.packs.provider import Packs
     from handrail.params.values import KeyPath
     from handrail.plan.action_info import ActionInfo
     from handrail.plan.edits import EditSet

@@ -12,7 +12,6 @@ import pytest
 
 from handrail import (
     DuplicateStepError,
-    Group,
     InvalidStepError,
     Origin,
     PlanError,
@@ -26,6 +25,7 @@ from handrail.plan.builder import plan_of_registry
 from handrail.plan.dry_run import preview_plan
 from handrail.plan.explain import done_by, explain
 from handrail.plan.fingerprint import plan_json
+from handrail.plan.plan import Group
 from handrail.plan.required import missing
 from handrail.plan.selection import select
 from handrail.settings.requirements import RequiredStep

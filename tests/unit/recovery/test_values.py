@@ -63,8 +63,11 @@ class Packs(ExplicitPacks):
 
     def __init__(self, frames: Frames | None) -> None:
         super().__init__([], {})
-        self.serializers: Any = self
         self.frames = frames
+
+    @property
+    def serializers(self) -> Any:
+        return self
 
     def for_type(self, kind: type) -> Found | None:
         known = issubclass(kind, Frame) and self.frames is not None

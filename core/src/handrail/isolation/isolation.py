@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from handrail.engine.state import RunState
     from handrail.isolation.recipe import Made
     from handrail.journal.protocol import OwnedRun
-    from handrail.packs.provider import PackProvider
+    from handrail.packs.pack_provider import PackProvider
     from handrail.plan.plan import Plan
     from handrail.steps import BaseStep, StepResult
 

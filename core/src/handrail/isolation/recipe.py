@@ -16,7 +16,7 @@ from handrail.processes.importing import is_importing
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from handrail.packs.provider import PackProvider
+    from handrail.packs.pack_provider import PackProvider
 
 
 class Made(Protocol):

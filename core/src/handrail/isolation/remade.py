@@ -15,7 +15,7 @@ from handrail.targets import as_action, find_target, renamed
 
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks
-    from handrail.packs.provider import PackProvider
+    from handrail.packs.pack_provider import PackProvider
 
 
 def class_of(reference: Mapping[str, Any], packs: PackProvider) -> tuple[type[Any], str]:

@@ -8,6 +8,9 @@ from typing import Any
 
 from handrail.errors import AmbiguousNameError, NotFoundError, PackError
 from handrail.packs.activation import match_packs
+from handrail.packs.entry_points import import_target
+from handrail.packs.local import import_local
+from handrail.packs.ours import ACTIONS, hint_for, is_ours
 from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord
 from handrail.suggest import near
 
@@ -83,13 +86,7 @@ class Catalog:
         """
         record, entry = self.find(kind, name)
         if record.is_local:
-            # Imported here, because most projects have no local code.
-            from handrail.packs.local import import_local  # noqa: PLC0415
-
             return import_local(record, entry, record.origin)
-        # Imported here, because listings import no pack.
-        from handrail.packs.entry_points import import_target  # noqa: PLC0415
-
         return import_target(record, entry)
 
     def _unusable(self, kind: Kind, record: PackRecord, entry: EntryPoint) -> PackError:
@@ -115,8 +112,6 @@ class Catalog:
         if pack:
             return self._missing_in(kind, pack, name)
         usable = [offer for offer in self.offers(kind) if offer[0].status != "off"]
-        from handrail.packs.ours import ACTIONS, hint_for  # noqa: PLC0415 - only for errors
-
         ours = ACTIONS if kind == "actions" else {}
         known = dict.fromkeys((*(entry.name for _, entry in usable), *ours))
         matches: Sequence[str] = () if name in ours else near(name, known)
@@ -137,8 +132,6 @@ class Catalog:
         if record is None:
             matches = near(pack, dict.fromkeys(each.id for each in self.records))
             hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
-            from handrail.packs.ours import is_ours  # noqa: PLC0415 - only for errors
-
             hints += [f"install it:  pip install {pack}"] if is_ours(pack) else []
             hints.append(f"searched {sys.prefix} ({sys.executable})")
             return NotFoundError(f"no installed pack is called '{pack}'", ways_out=hints)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
-import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from handrail.packs.metadata import distributions, stem_of, text_of
+from handrail.packs.metadata import distributions, searched, stem_of, text_of
 from handrail.packs.record import PackRecord
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def _rows(text: str) -> list[str]:
 
 def has_editable(name: str) -> bool:
     """Return whether a distribution of this name is installed from its sources."""
-    return any(map(_is_editable, distributions(sys.path, name)))
+    return any(map(_is_editable, distributions(searched(), name)))
 
 
 def _is_editable(distribution: Distribution) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from handrail.packs.metadata import (
     described,
     distributions,
     location_of,
+    searched,
     stem_of,
     text_of,
 )
@@ -50,9 +50,9 @@ def read_packs(path: Sequence[str] | None = None) -> tuple[PackRecord, ...]:
     Args:
         path: Folders and archives to search; by default, `sys.path`.
     """
-    searched = _searched(sys.path if path is None else path)
+    found = searched(path)
     packs: dict[str, list[_Installed]] = {}
-    for distribution in distributions(searched):
+    for distribution in distributions(found):
         # pip renames what it removes to a name that begins with a tilde.
         if _is_ours(distribution) and not stem_of(distribution)[0].startswith("~"):
             installed = _read(distribution)
@@ -60,17 +60,10 @@ def read_packs(path: Sequence[str] | None = None) -> tuple[PackRecord, ...]:
     records: list[PackRecord] = []
     for name, same in sorted(packs.items()):
         # An earlier distribution of the same name, even if not a pack, hides this one.
-        first = next(iter(distributions(searched, name)), None)
+        first = next(iter(distributions(found, name)), None)
         if first is None or location_of(first) == same[0].record.location:
             records.append(_judged(same, path))
     return tuple(each for each in records if each.entry_points or each.problems)
-
-
-def _searched(path: Sequence[object]) -> list[str]:
-    """Return the folders and archives of a path that exist, each once: `lib64` may be a link."""
-    texts = (each for each in path if isinstance(each, str))
-    places = [place for each in texts if os.path.exists(place := os.path.abspath(each))]
-    return list({os.path.realpath(place): place for place in reversed(places)}.values())[::-1]
 
 
 def _is_ours(distribution: Distribution) -> bool:

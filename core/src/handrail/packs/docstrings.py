@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from functools import lru_cache
+from importlib.util import resolve_name
 from pathlib import Path
 
-from handrail.packs.module_finder import find_module
+from handrail.packs.entry_points import find_module
 from handrail.packs.record import EntryPoint
 
 MAX_HOPS = 5
@@ -26,46 +27,44 @@ def describe_target(value: str, file: Path | None = None) -> str | None:
         file: The source file, if `value` has a path instead of a module.
     """
     entry_point = EntryPoint(group="", name="", value=value)
+    names = entry_point.attribute.split(".") if entry_point.attribute else []
     try:
         if file is not None:
-            return _in_file(str(file), entry_point.attribute)
-        return _describe(entry_point.module, entry_point.attribute, MAX_HOPS)
-    except RecursionError:
-        # Valid source can be nested too deeply to parse.
+            return _described("", str(file), names, 0)
+        return _in_module(entry_point.module, names, MAX_HOPS)
+    except (ImportError, OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        # Valid source, too, can be nested too deeply to parse.
         return None
 
 
-def _in_file(file: str, attribute: str) -> str | None:
-    source = _parse_file(file)
-    found = None if source is None else _definition(source[0].body, attribute)
-    if isinstance(found, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        return _first_line(ast.get_docstring(found))
-    return None
+def _in_module(module: str, names: list[str], hops: int) -> str | None:
+    return _described(module, find_module(module).origin or "", names, hops)
 
 
-def _describe(module: str, attribute: str, hops: int) -> str | None:
-    source = _parse(module)
-    if source is None:
+def _described(module: str, file: str, names: list[str], hops: int) -> str | None:
+    tree = _parse(file)
+    if tree is None:
         return None
-    tree, is_package = source
-    if not attribute:
-        return _first_line(ast.get_docstring(tree))
-    body: Body = tree.body
-    names = attribute.split(".")
+    found: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef = tree
     for number, name in enumerate(names):
-        found = _definition(body, name)
-        if isinstance(found, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if number == len(names) - 1:
-                return _first_line(ast.get_docstring(found))
-            body = found.body
-            continue
-        if number == 0 and isinstance(found, ast.ImportFrom) and hops:
-            return _follow(module, is_package, found, names, hops)
-        if number == 0 and isinstance(found, ast.Assign | ast.AnnAssign) and hops:
-            # `upload = UploadAction`, or a docstring after the variable, as Sphinx reads them.
-            return _variable(body, found) or _alias(module, found, names, hops)
-        return None
-    return None
+        follow = hops > 0 and number == 0
+        match _definition(found.body, name):
+            case (ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef()) as inner:
+                found = inner
+            case ast.ImportFrom() as statement if follow:
+                package = module if file.endswith("__init__.py") else module.rpartition(".")[0]
+                home = resolve_name("." * statement.level + (statement.module or ""), package)
+                original = {each.asname or each.name: each.name for each in statement.names}[name]
+                return _in_module(home, [original, *names[1:]], hops - 1)
+            case (ast.Assign() | ast.AnnAssign()) as statement if follow:
+                # A docstring after the variable, as Sphinx reads them, or `upload = UploadAction`.
+                text = _text_after(tree.body, statement)
+                if text is None and isinstance(statement.value, ast.Name):
+                    return _described(module, file, [statement.value.id, *names[1:]], hops - 1)
+                return _first_line(text)
+            case _:
+                return None
+    return _first_line(ast.get_docstring(found))
 
 
 def _definition(body: Body, name: str) -> ast.stmt | None:
@@ -82,8 +81,7 @@ def _definition(body: Body, name: str) -> ast.stmt | None:
             case ast.AnnAssign(target=ast.Name(id=target)):
                 bound = [target]
             case ast.If() | ast.Try():
-                inner = _definition([*statement.body, *statement.orelse], name)
-                found = inner or found
+                found = _definition([*statement.body, *statement.orelse], name) or found
                 continue
             case _:
                 continue
@@ -92,61 +90,21 @@ def _definition(body: Body, name: str) -> ast.stmt | None:
     return found
 
 
-def _follow(
-    module: str, is_package: bool, statement: ast.ImportFrom, names: list[str], hops: int
-) -> str | None:
-    parts = module.split(".")
-    if statement.level:
-        up = statement.level - (1 if is_package else 0)
-        parts = parts[: len(parts) - up] if up else parts
-        home = ".".join([*parts, *([statement.module] if statement.module else [])])
-    else:
-        home = statement.module or ""
-    for alias in statement.names:
-        if (alias.asname or alias.name) == names[0]:
-            rest = ".".join([alias.name, *names[1:]])
-            return _describe(home, rest, hops - 1)
-    return None
-
-
-def _alias(
-    module: str, statement: ast.Assign | ast.AnnAssign, names: list[str], hops: int
-) -> str | None:
-    if isinstance(statement.value, ast.Name):
-        rest = ".".join([statement.value.id, *names[1:]])
-        return _describe(module, rest, hops - 1)
-    return None
-
-
-def _variable(body: Body, statement: ast.stmt) -> str | None:
-    after = body[body.index(statement) + 1 :][:1] if statement in body else []
-    match after:
+def _text_after(body: Body, statement: ast.stmt) -> str | None:
+    match body[body.index(statement) + 1 :][:1] if statement in body else []:
         case [ast.Expr(value=ast.Constant(value=str(text)))]:
-            return _first_line(text)
+            return text
         case _:
             return None
 
 
 @lru_cache(maxsize=256)
-def _parse(module: str) -> tuple[ast.Module, bool] | None:
-    """Return the syntax tree of a module, and whether it is a package."""
-    try:
-        return _parse_file(find_module(module).origin or "")
-    except ModuleNotFoundError:
-        return None
-
-
-def _parse_file(file: str) -> tuple[ast.Module, bool] | None:
+def _parse(file: str) -> ast.Module | None:
     if not file.endswith(".py"):
         return None
-    try:
-        with open(file, "rb") as stream:
-            source = stream.read(MAX_SIZE + 1)
-        if len(source) > MAX_SIZE:
-            return None
-        return ast.parse(source), file.endswith("__init__.py")
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    with open(file, "rb") as stream:
+        source = stream.read(MAX_SIZE + 1)
+    return ast.parse(source) if len(source) <= MAX_SIZE else None
 
 
 def _first_line(text: str | None) -> str | None:

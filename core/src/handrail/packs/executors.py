@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from handrail.errors import ExecutorUrlError
 from handrail.packs.factories import factory_of
+from handrail.packs.ours import EXECUTORS
 
 if TYPE_CHECKING:
     from handrail.executors.protocol import ExecutorFactory
@@ -50,7 +51,6 @@ class InstalledExecutors:
             AmbiguousNameError: Several packs offer it.
             PackError: It cannot be imported.
         """
-        from handrail.packs.ours import EXECUTORS  # noqa: PLC0415 - only for those of packs
 
         def refused(hints: Sequence[str]) -> ExecutorUrlError:
             what = f"no installed pack provides the executor '{name}'"

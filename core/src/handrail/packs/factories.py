@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import AmbiguousNameError, JournalUrlError
+from handrail.packs.entry_points import import_target
 from handrail.packs.ours import JOURNALS, hint_for
 
 if TYPE_CHECKING:
@@ -71,6 +72,4 @@ def factory_of(
             f"{len(found)} packs bring '{name}' {kind}: {owners}",
             ways_out=tuple(f"leave one out:  --no-pack {record.id}" for record, _ in found),
         )
-    from handrail.packs.entry_points import import_target  # noqa: PLC0415 - for this pack only
-
     return import_target(*found[0])

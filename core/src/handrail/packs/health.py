@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from handrail.errors import Problem
 from handrail.frozen import replace
-from handrail.packs.module_finder import find_module
+from handrail.packs.entry_points import find_module
 from handrail.packs.record import EntryPoint, PackRecord
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"

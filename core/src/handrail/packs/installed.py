@@ -10,16 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import LocalCodeError, NotFoundError, PackError, Problem, SettingsError
 from handrail.frozen import replace
+from handrail.lock.check import ProjectLock
+from handrail.lock.model import outline
 from handrail.origin import Origin
+from handrail.packs.action_names import names_of
 from handrail.packs.activation import decide, wanted_hooks
 from handrail.packs.catalog import Catalog
 from handrail.packs.digest import record_digest
 from handrail.packs.discovery import read_packs
+from handrail.packs.entry_points import import_target
+from handrail.packs.executors import InstalledExecutors
 from handrail.packs.failures import joined, problems_of, unusable_pack
+from handrail.packs.local import local_record
 from handrail.packs.metadata import unmet_range
+from handrail.packs.pack_provider import PackProvider
 from handrail.packs.policy_files import read_policies
 from handrail.packs.record import PackRecord
+from handrail.packs.serializers import InstalledSerializers
 from handrail.packs.settings_checks import action_problems, anchor_warnings, workflow_problems
+from handrail.plan.edits import EditSet
 from handrail.settings.load import read_settings, settings_error
 from handrail.settings.pack_names import normalised
 from handrail.settings.values import Flags, Settings
@@ -27,22 +36,17 @@ from handrail.settings.values import Flags, Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from handrail.lock.check import ProjectLock
     from handrail.lock.model import LockedAction, LockName, LockUse
-    from handrail.packs.executors import InstalledExecutors
-    from handrail.packs.loader import LoadedPack, Observer
-    from handrail.packs.pack_settings import PackSecrets
+    from handrail.packs.loader import LoadedPack
     from handrail.packs.project_edits import Part
-    from handrail.packs.serializers import InstalledSerializers
     from handrail.packs.undo_provider import UndoPacks
-    from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes
     from handrail.settings.requirements import RequiredStep
     from handrail.settings.selection import Selection
 
 
-class InstalledPacks:
+class InstalledPacks(PackProvider):
     """All installed packs with their status; used packs are loaded on demand.
 
     Only `contributors`, `observers`, `check` and `catalog.load` import code of packs.
@@ -76,9 +80,6 @@ class InstalledPacks:
         decision = decide(records, settings)
         own: PackRecord | None = None
         if settings.local or settings.workflows:
-            # Imported here, because most projects have no local code.
-            from handrail.packs.local import local_record  # noqa: PLC0415
-
             own = local_record(settings)
         self._found = records
         self.settings = settings
@@ -105,8 +106,6 @@ class InstalledPacks:
     @property
     def serializers(self) -> InstalledSerializers:
         """The serializers of the used packs."""
-        from handrail.packs.serializers import InstalledSerializers  # noqa: PLC0415 - for runs only
-
         return InstalledSerializers(lambda: self.records)
 
     @property
@@ -117,8 +116,6 @@ class InstalledPacks:
     @property
     def executors(self) -> InstalledExecutors:
         """The executors of the used packs, with the one that the settings name as the default."""
-        from handrail.packs.executors import InstalledExecutors  # noqa: PLC0415 - for items only
-
         return InstalledExecutors(lambda: self.records, self.executor)
 
     @property
@@ -202,12 +199,10 @@ class InstalledPacks:
             PackError: A step is from a pack that is broken.
             LocalCodeError: A step is in a file of the project that cannot be imported.
         """
-        # Imported here, because listings do not plan, and most projects change no action.
         changes = self.changes(lineage)
         if not changes:
-            from handrail.plan.edits import EditSet  # noqa: PLC0415
-
             return EditSet(owner="project"), ()
+        # Imported here, because listings do not plan, and most projects change no action.
         from handrail.packs.project_edits import edits_of  # noqa: PLC0415
 
         return edits_of(changes, self.catalog)
@@ -275,9 +270,6 @@ class InstalledPacks:
     @property
     def lock(self) -> ProjectLock:
         """The lock of the project."""
-        # Imported here, because listings check no plan.
-        from handrail.lock.check import ProjectLock  # noqa: PLC0415
-
         return ProjectLock(
             folder=self.settings.project.folder,
             forced_by=self.settings.locked_by,
@@ -288,8 +280,6 @@ class InstalledPacks:
 
     def _names_of(self, action: type) -> Sequence[LockName]:
         """Return all names that a lock may have for an action."""
-        from handrail.packs.action_names import names_of  # noqa: PLC0415 - as above
-
         return names_of(self, action)
 
     def outline(
@@ -303,9 +293,6 @@ class InstalledPacks:
             params: The params that the plan was made with, as `key=value`.
             with_files: Whether to include digests of the packs' files.
         """
-        # Imported here, because listings check no plan.
-        from handrail.lock.model import outline  # noqa: PLC0415
-
         return outline(
             plan,
             name=name.name,
@@ -362,9 +349,6 @@ class InstalledPacks:
 
     def check(self) -> tuple[Problem, ...]:
         """Load all used packs, import the objects that they offer, and return all problems."""
-        # Imported here, because listings do not need pluggy.
-        from handrail.packs.entry_points import import_target  # noqa: PLC0415
-
         problems = [
             problem
             for record in self.records
@@ -384,18 +368,6 @@ class InstalledPacks:
                     except PackError as error:
                         problems += problems_of(error)
         return tuple(dict.fromkeys(problems))
-
-    def observers(self) -> list[Observer]:
-        """Return the packs' observers of runs.
-
-        Raises:
-            PackError, SettingsError: As for `contributors`.
-        """
-        return [pack.observer() for pack in self.contributors() if pack.implements("observe")]
-
-    def secrets(self) -> list[PackSecrets]:
-        """Return the secrets among the settings of the packs."""
-        return [pack.secrets for pack in self.contributors()]
 
     def origin_of(self, module: str) -> Origin:
         """Return the installed pack that owns the module; otherwise the module alone."""

@@ -32,7 +32,9 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import LocalCodeError, NotFoundError, describe
 from handrail.frozen import frozen
 from handrail.origin import Origin
+from handrail.packs.docstrings import describe_target
 from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
+from handrail.settings.load import read_settings, settings_error
 from handrail.settings.trust import distrust, read_file, refuse
 from handrail.suggest import did_you_mean
 
@@ -116,9 +118,6 @@ def local_objects(kind: str, folder: str | Path = ".") -> dict[str, LocalObject]
     Raises:
         SettingsError: The settings of the project are not valid.
     """
-    # Imported here: it reads a file, which nothing else here does.
-    from handrail.settings.load import read_settings, settings_error  # noqa: PLC0415
-
     settings, problems = read_settings(folder, {})
     if problems:
         raise settings_error(problems)
@@ -171,9 +170,6 @@ def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
     if is_workflow(record, entry):
         base = base_of(record, entry)
         return f"{base}, changed by this project" if base else "steps of this project"
-    # Imported here: it loads `ast`, which planning and running do not need.
-    from handrail.packs.docstrings import describe_target  # noqa: PLC0415
-
     return describe_target(entry.value, file_of(record, entry))
 
 

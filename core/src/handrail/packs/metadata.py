@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,17 @@ def distributions(path: Sequence[str], name: str | None = None) -> Iterable[Dist
     if name is None:
         MetadataPathFinder.invalidate_caches()  # They miss the second change within one tick.
     return Distribution.discover(name=name, path=list(path))
+
+
+def searched(path: Sequence[object] | None = None) -> list[str]:
+    """Return the folders and archives of a path that exist, each once: `lib64` may be a link.
+
+    Args:
+        path: The path; by default, `sys.path`, in which there may be anything.
+    """
+    texts = (each for each in (sys.path if path is None else path) if isinstance(each, str))
+    places = [place for each in texts if os.path.exists(place := os.path.abspath(each))]
+    return list({os.path.realpath(place): place for place in reversed(places)}.values())[::-1]
 
 
 def text_of(distribution: Distribution, name: str) -> str | None:

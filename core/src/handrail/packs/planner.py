@@ -22,7 +22,7 @@ from handrail.errors import (
 )
 from handrail.frozen import replace, values_of
 from handrail.origin import Origin
-from handrail.packs.provider import PackProvider
+from handrail.packs.pack_provider import PackProvider
 from handrail.plan.action_info import ActionInfo
 from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
-from handrail.packs.module_finder import find_module
+from handrail.packs.entry_points import find_module
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.settings.requirements import POLICY_FILE
 

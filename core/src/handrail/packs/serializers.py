@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from handrail.errors import PackError
+from handrail.packs.entry_points import import_target, pack_error
+from handrail.packs.ours import SERIALIZERS
+from handrail.serializers import Found, Serializer
 
 if TYPE_CHECKING:
     from handrail.packs.record import EntryPoint, PackRecord
-    from handrail.serializers import Found
 
 KIND = "serializers"
 """The kind of the entry points: `handrail.serializers`."""
@@ -47,8 +49,6 @@ class InstalledSerializers:
 
     def hint(self, kind: type) -> str:
         """Return the command that installs a serializer of ours for `kind`, or an empty text."""
-        from handrail.packs.ours import SERIALIZERS  # noqa: PLC0415 - only for a value without one
-
         for each in kind.__mro__[:-1]:
             pack = SERIALIZERS.get(each.__module__.partition(".")[0])
             if pack is not None and all(record.id != pack for record in self._records()):
@@ -80,10 +80,6 @@ class InstalledSerializers:
 
 
 def _imported(record: PackRecord, entry: EntryPoint) -> Found:
-    # Only for a value that needs it.
-    from handrail.packs.entry_points import import_target, pack_error  # noqa: PLC0415
-    from handrail.serializers import Found, Serializer  # noqa: PLC0415
-
     serializer = import_target(record, entry)
     if not isinstance(serializer, Serializer):
         raise pack_error(

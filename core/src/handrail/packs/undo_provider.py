@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import LocalCodeError, PackError, SettingsError, add_ways_out
 from handrail.frozen import replace
 from handrail.packs.failures import joined, problems_of
+from handrail.packs.pack_provider import PackProvider
+from handrail.packs.project_edits import edits_of, parts_of
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
-    from handrail.lock.model import LockUse
     from handrail.origin import Origin
     from handrail.packs.executors import InstalledExecutors
     from handrail.packs.installed import InstalledPacks
-    from handrail.packs.loader import LoadedPack, Observer
-    from handrail.packs.pack_settings import PackSecrets
+    from handrail.packs.loader import LoadedPack
     from handrail.packs.project_edits import Part
     from handrail.packs.serializers import InstalledSerializers
     from handrail.plan.edits import EditSet
-    from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes, Insert
-    from handrail.settings.requirements import RequiredStep
     from handrail.settings.selection import Selection
     from handrail.settings.values import Settings
 
 DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
 
 
-class UndoPacks:
+class UndoPacks(PackProvider):
     """Provides packs for a plan of which only the started steps are undone.
 
     No steps are required, the lock is not checked, and a broken pack is excluded unless one of its
-    steps was started.
+    steps was started. Items are undone by the executor that has worked on them.
 
     Args:
         packs: The installed packs.
         needed: Ids of the packs whose steps or layers were started.
-
-    Attributes:
-        left_out: The reason why each excluded pack was excluded, by pack id.
     """
 
     def __init__(self, packs: InstalledPacks, needed: Collection[str]) -> None:
         self._packs = packs
         self._needed = frozenset(needed)
         self._loaded: tuple[LoadedPack, ...] | None = None
-        self.left_out: dict[str, str] = {}
+        self._left_out: dict[str, str] = {}
 
     @property
     def grants(self) -> Mapping[str, frozenset[str]]:
@@ -72,11 +67,16 @@ class UndoPacks:
                 raise error
         return tuple(pack for pack in self._loaded if pack.id not in self.left_out)
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """The reason why each excluded pack was excluded, by pack id."""
+        return self._left_out
+
     def leave_out(self, pack: str, error: PackError | SettingsError | LocalCodeError) -> bool:
         """Exclude a pack from now on and return True; if it is needed, return False."""
         if pack in self._needed or pack in self.left_out:
             return False
-        self.left_out[pack] = problems_of(error)[0].message
+        self._left_out[pack] = problems_of(error)[0].message
         return True
 
     @property
@@ -95,11 +95,6 @@ class UndoPacks:
         return self._packs.strict_results
 
     @property
-    def executor(self) -> str | None:
-        """None: items are undone by the executor that has worked on them."""
-        return None
-
-    @property
     def executors(self) -> InstalledExecutors:
         """The executors of the packs."""
         return self._packs.executors
@@ -109,31 +104,9 @@ class UndoPacks:
         """The packs that flags and variables exclude."""
         return self._packs.selection
 
-    def check_lock(
-        self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
-    ) -> Plan:
-        """Return `plan` unchanged: the lock does not apply to an undo."""
-        return plan
-
     def for_undo(self, needed: Collection[str]) -> UndoPacks:
         """Return the same packs for another undo."""
         return UndoPacks(self._packs, needed)
-
-    def observers(self) -> list[Observer]:
-        """Return the packs' observers of runs."""
-        return [pack.observer() for pack in self.contributors() if pack.implements("observe")]
-
-    def secrets(self) -> list[PackSecrets]:
-        """Return the secrets among the settings of the packs."""
-        return [pack.secrets for pack in self.contributors()]
-
-    def required(self) -> tuple[RequiredStep, ...]:
-        """Return nothing: an undo has no required steps."""
-        return ()
-
-    def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
-        """Return nothing."""
-        return ()
 
     def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, Sequence[Problem]]:
         """Return the project's edits to an action, without steps of excluded packs.
@@ -141,8 +114,6 @@ class UndoPacks:
         Raises:
             PackError: A step is from a broken pack, and one of that pack's steps was started.
         """
-        from handrail.packs.project_edits import edits_of  # noqa: PLC0415 - for plans only
-
         changes = [self._usable(each) for each in self._packs.changes(lineage)]
         edits, problems = edits_of(changes, self._packs.catalog)
         for limiting in edits.limitings:
@@ -155,8 +126,6 @@ class UndoPacks:
         Raises:
             PackError: A step is from a broken pack, and one of that pack's steps was started.
         """
-        from handrail.packs.project_edits import parts_of  # noqa: PLC0415 - for plans only
-
         steps = self._packs.settings.workflows[name].steps
         return parts_of(self._loading(steps), self._packs.catalog)
 

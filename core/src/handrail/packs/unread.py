@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from importlib import metadata
+from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
 from handrail.origin import Origin
+from handrail.packs.metadata import distributions, searched
 from handrail.packs.record import CORE, GROUPS, PREFIX
 from handrail.suggest import near
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 _KINDS = tuple(group.removeprefix(PREFIX) for group in GROUPS)
 
@@ -20,19 +24,11 @@ def unread_groups(distribution: str | None = None) -> Iterator[Problem]:
     Args:
         distribution: The installed distribution to look at; by default, all of them.
     """
-    try:
-        found: Iterable[metadata.Distribution] = (
-            metadata.distributions()
-            if distribution is None
-            else [metadata.distribution(distribution)]
-        )
-        for each in found:
-            yield from _of_distribution(each)
-    except metadata.PackageNotFoundError:
-        return
+    for each in distributions(searched(), distribution):
+        yield from _of_distribution(each)
 
 
-def _of_distribution(distribution: metadata.Distribution) -> Iterator[Problem]:
+def _of_distribution(distribution: Distribution) -> Iterator[Problem]:
     try:
         groups = {point.group for point in distribution.entry_points}
         pack = Origin(pack=distribution.metadata["Name"], version=distribution.version)

@@ -13,12 +13,12 @@ from handrail.frozen import frozen
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import innermost
 from handrail.plan.fingerprint import identity_json
+from handrail.plan.weights import Weights
 from handrail.steps import BaseStep, is_async
 
 if TYPE_CHECKING:
     from handrail.limits import Limits, RollbackPolicy
     from handrail.plan.edits import History
-    from handrail.plan.weights import Weights
     from handrail.wrapper import StepWrapper
 
 
@@ -409,8 +409,6 @@ class Plan:
     @cached_property
     def weights(self) -> Weights:
         """The exact percentage after each step; created when progress is reported."""
-        from handrail.plan.weights import Weights  # noqa: PLC0415 - most plans are only shown
-
         return Weights(self)
 
     @cached_property

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
-    from handrail.packs.provider import PackProvider, Packs, UndoProvider
+    from handrail.packs.pack_provider import PackProvider
+    from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
     from handrail.recovery.status import Aim
 
@@ -286,7 +287,7 @@ def _action_to_undo(
         return action(params, ctx, packs=packs), told
 
 
-def _plan_to_undo(action: BaseAction[Any], packs: UndoProvider) -> tuple[Plan, tuple[str, ...]]:
+def _plan_to_undo(action: BaseAction[Any], packs: PackProvider) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan as far as it can be made, and the problems that were ignored."""
     while True:
         problems: tuple[str, ...] = ()

@@ -47,3 +47,12 @@ def test_a_file_that_was_left_open_is_written_at_the_end(tmp_path: Path, command
     (tmp_path / "flows.py").write_text(HOLDS)
     assert at_end(tmp_path, command, "flows.py:look_at_it") == "collected"
     assert (tmp_path / "kept.txt").read_text() == "the last line"
+
+
+def test_garbage_is_collected_while_steps_run(tmp_path: Path) -> None:
+    """Only the start of a command goes without."""
+    source = "import gc\nfrom handrail import action, step\n\n@step\ndef look(context):\n"
+    (tmp_path / "flows.py").write_text(
+        f'{source}    assert gc.isenabled()\n\nlooks = action("looks", [look])\n'
+    )
+    assert at_end(tmp_path, "run", "flows.py:looks") == "passed over"

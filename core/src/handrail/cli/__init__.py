@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from handrail.cli.starting import few_collections, no_collections
+from handrail.cli.starting import no_collections
 from handrail.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -53,10 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Those of the command; by default those of the process, which then ends.
     """
-    with few_collections(to_the_end=arguments is None):
+    with no_collections(to_the_end=arguments is None):
         try:
-            with no_collections():
-                from handrail.cli.app import run_command_line  # noqa: PLC0415 - for `import`
+            from handrail.cli.app import run_command_line  # noqa: PLC0415 - for `import`
         except KeyboardInterrupt:
             return 130  # No command was parsed yet, so there is nothing to report.
         code = run_command_line(arguments)
@@ -69,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_workflow(workflow: Workflow, arguments: Sequence[str]) -> int:
     """Run a workflow as a program of its own and return the exit code."""
-    with few_collections():
+    with no_collections():
         from handrail.cli.app import run_program  # noqa: PLC0415 - importing this costs nothing
 
         return run_program(workflow, arguments)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.session import session_of
-from handrail.cli.starting import no_collections
 from handrail.targets import find_target
 
 if TYPE_CHECKING:
@@ -38,8 +37,7 @@ class ActionGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the action called `cmd_name` and return a command for it."""
         session = session_of(ctx)
-        with no_collections():
-            return self._command_for(find_target(session.packs, session.folder, cmd_name))
+        return self._command_for(find_target(session.packs, session.folder, cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

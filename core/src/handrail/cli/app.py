@@ -15,7 +15,7 @@ import handrail
 from handrail.cli.completion import complete_packs
 from handrail.cli.help import visible_help
 from handrail.cli.session import GLOBAL_OPTIONS, PACK_FLAGS, Session, scan_globals, session_of
-from handrail.cli.starting import no_collections
+from handrail.cli.starting import collect_again
 from handrail.cli.view.console import terminal_columns
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.packs.ours import COMMANDS as OTHERS
@@ -71,8 +71,7 @@ class Root(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the called command, and no other one."""
         if cmd_name in COMMANDS:
-            with no_collections():
-                module = import_module(f"handrail.cli.commands.{cmd_name}")
+            module = import_module(f"handrail.cli.commands.{cmd_name}")
             command: click.Command = getattr(module, cmd_name)
             return command
         return pack_command(ctx, cmd_name)
@@ -155,6 +154,7 @@ def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Comman
         return None
     found = catalog.load("commands", pack + colon + entry)
     if isinstance(found, click.Command):
+        collect_again()  # It may be a server.
         return found
     record, _ = catalog.find("commands", pack + colon + entry)
     raise NotFoundError(f"the command {name} of {record.origin} is {found!r}, not a click command")

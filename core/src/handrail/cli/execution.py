@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.signals import like_interrupts
+from handrail.cli.starting import collect_again
 from handrail.cli.view.chain_progress import ChainView
 from handrail.cli.view.console import moves
 from handrail.cli.view.failure import (
@@ -98,6 +99,7 @@ def carry_out(session: Session, execution: Execution) -> int:
     outcome = Outcome()
     began = time.monotonic()
     session.works = execution.dry is None
+    collect_again()
     try:
         with like_interrupts(), ExitStack() as stack:
             views = [stack.enter_context(closing(view)) for view in _views(session, execution)]

@@ -17,7 +17,7 @@ from handrail.cli.params.defaults import Defaults, defaults_of, take_pack_values
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.signals import like_interrupts
-from handrail.cli.starting import no_collections
+from handrail.cli.starting import collect_again
 from handrail.cli.view.dry_run import DryRunListing
 from handrail.cli.view.failure import failed_action, show
 from handrail.cli.view.listing import Listing
@@ -116,14 +116,13 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
     if request.everything and not request.dry_run:
         raise click.UsageError("--all goes with --dry-run")
     warn(session, goes_on=False)
-    with no_collections():  # What params and plans are made with is imported here.
-        given = GivenParams.of(context, target, options, request)
-        _check_no_sweep(request, options)
-        try:
-            action = made(session, target, given.params)
-        except ParamsError as error:
-            raise labelled(error, options) from error.__cause__
-        plan = action.plan()
+    given = GivenParams.of(context, target, options, request)
+    _check_no_sweep(request, options)
+    try:
+        action = made(session, target, given.params)
+    except ParamsError as error:
+        raise labelled(error, options) from error.__cause__
+    plan = action.plan()
     whole = locked(session, target, plan, request)
     if not whole.steps and action.is_simple:
         check_inputs(action, whole, options)
@@ -393,6 +392,7 @@ def _run_simple(session: Session, action: BaseAction[Any], request: RunRequest) 
     if request.dry_run:
         session.console.print(f"{name} · no steps · not previewed")
         return ExitCode.DONE
+    collect_again()
     try:
         with like_interrupts():
             # `run` would check the plan against the lock again.

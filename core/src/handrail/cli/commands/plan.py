@@ -13,7 +13,6 @@ from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.params.values import labelled, labelled_need, params_from
 from handrail.cli.session import OWN_OPTIONS, json_option, session_of, warn
-from handrail.cli.starting import no_collections
 from handrail.cli.view.explanation import explanation, work_of
 from handrail.cli.view.plan_table import plan_table
 from handrail.errors import (
@@ -88,8 +87,7 @@ def command_for(target: Target) -> click.Command:
             context, options, file=values["params"], pairs=pairs, defaults=defaults.values
         )
         try:
-            with no_collections():  # What params and plans are made with is imported here.
-                made = action_class.partial(params, packs=session.packs).plan()
+            made = action_class.partial(params, packs=session.packs).plan()
         except ParamsError as error:
             raise labelled(error, options) from error.__cause__
         except ParamsNeededError as error:

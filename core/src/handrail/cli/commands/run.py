@@ -14,7 +14,6 @@ from handrail.cli.executors import executor_option
 from handrail.cli.journals import journal_option, strict_option
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.session import OWN_OPTIONS, event_options
-from handrail.cli.starting import few_collections, no_collections
 from handrail.origin import Origin
 from handrail.targets import Target
 
@@ -133,14 +132,11 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
     def callback(**_values: Any) -> int:
         # Not for the help of an action, which runs nothing.
         context = click.get_current_context()
-        with no_collections():
-            if context.params["over"]:
-                from handrail.cli.new_sweep import run_sweep as carry_out  # noqa: PLC0415
-            else:
-                from handrail.cli.new_run import run_target as carry_out  # noqa: PLC0415
-
-        with few_collections():
-            return carry_out(context, target, options)
+        if context.params["over"]:
+            from handrail.cli.new_sweep import run_sweep as carry_out  # noqa: PLC0415
+        else:
+            from handrail.cli.new_run import run_target as carry_out  # noqa: PLC0415
+        return carry_out(context, target, options)
 
     # A workflow has no docstring; that of its params describes it.
     documented = (action_class, action_class.params_model)

@@ -70,7 +70,7 @@ def test_only_steps_of_groups_say_in_which_lane_they_are():
 def test_a_group_without_a_lane_is_damage(lane):
     """It is not read as the first lane."""
     text = f'schema = 1\n[[actions]]\nname = "a"\nsteps = [{{ name = "s", group = "g"{lane} }}]\n'
-    with pytest.raises(LockError, match="has no lane in action a"):
+    with pytest.raises(LockError, match=r"has an? (group|action 1)"):
         parse_lock(text.encode())
 
 
@@ -110,16 +110,14 @@ def test_no_lock_is_none(tmp_path):
     [
         ("", "has no schema"),
         ("schema = true\n", "has no schema"),
-        ("schema = 1\nactions = 3\n", "has actions in handrail.lock that are not tables"),
-        ("schema = 1\n[[actions]]\n", "has no name in action 1"),
+        ("schema = 1\nactions = 3\n", "has actions that are no tables"),
+        ("schema = 1\nactions = [3]\n", "has an action 1 that cannot be read"),
+        ("schema = 1\n[[actions]]\n", "has an action 1 that cannot be read"),
         ("schema = 1\nacitons = []\n", "did you mean actions?"),
         ('schema = 1\n[[actions]]\nname = "a"\nstep = []\n', "did you mean steps?"),
-        ('schema = 1\n[[actions]]\nname = "a"\nsteps = [1]\n', "has steps in action a that are no"),
-        (
-            'schema = 1\n[[actions]]\nname = "a"\nsteps = [{ name = 1 }]\n',
-            "has no name in action a",
-        ),
-        ('schema = 1\n[[actions]]\nname = "a"\npacks = [{ id = "x" }]\n', "has no version"),
+        ('schema = 1\n[[actions]]\nname = "a"\nsteps = [1]\n', "int in place of LockedStep"),
+        ('schema = 1\n[[actions]]\nname = "a"\nsteps = [{ name = 1 }]\n', "int in place of str"),
+        ('schema = 1\n[[actions]]\nname = "a"\npacks = [{ id = "x" }]\n', "'version'"),
         ('schema = 1\n[[actions]]\nname = "a"\n[[actions]]\nname = "a"\n', "has a twice"),
         ("schema = 1\n<<<<<<< HEAD\n", "is not TOML"),
         ("schema = 1\n# \x00\n", "is not TOML"),

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from handrail.errors import LockError
-from handrail.lock.model import LockedAction, LockedPack, LockedStep
+from handrail.errors import LockError, describe
+from handrail.frozen import as_json, from_json, names_of
+from handrail.lock.model import Key, LockedAction, LockedPack, LockedStep
 from handrail.origin import Origin
 from handrail.settings.atomic import replace_file
 from handrail.settings.toml import TomlError, parse_toml
@@ -78,32 +79,25 @@ def lock_text(actions: Sequence[LockedAction], *, head: str = _HEAD) -> str:
         if action.pack is not None:
             lines.append(f"pack = {_text(action.pack)}\n")
         if action.params:
-            lines.append(f"params = [{', '.join(map(_text, action.params))}]\n")
-        lines.append(_rows("packs", [_pack_row(pack) for pack in action.packs]))
-        lines.append(_rows("steps", [_step_row(step) for step in action.steps]))
+            lines.append(f"params = {_toml(list(action.params))}\n")
+        lines += [_rows("packs", action.packs), _rows("steps", action.steps)]
     return "".join(lines)
 
 
-def _rows(key: str, rows: list[str]) -> str:
-    return f"{key} = [\n{''.join(f'  {row},' + chr(10) for row in rows)}]\n"
+def _rows(key: str, rows: Sequence[LockedPack | LockedStep]) -> str:
+    return f"{key} = [\n{''.join(f'  {_row(row)},' + chr(10) for row in rows)}]\n"
 
 
-def _pack_row(pack: LockedPack) -> str:
-    return (
-        f"{{ id = {_text(pack.id)}, version = {_text(pack.version)}, "
-        f"record = {_text(pack.record)} }}"
-    )
+def _row(value: LockedPack | LockedStep) -> str:
+    """Return the fields of a value that are set, on one line."""
+    given = {name: each for name, each in as_json(value).items() if each not in (None, [])}
+    return f"{{ {', '.join(f'{name} = {_toml(each)}' for name, each in given.items())} }}"
 
 
-def _step_row(step: LockedStep) -> str:
-    parts = [f"name = {_text(step.name)}"]
-    if step.pack is not None:
-        parts.append(f"pack = {_text(step.pack)}")
-    if step.layers:
-        parts.append(f"layers = [{', '.join(map(_text, step.layers))}]")
-    if step.group is not None:
-        parts.append(f"group = {_text(step.group)}, lane = {step.lane}")
-    return f"{{ {', '.join(parts)} }}"
+def _toml(value: str | int | list[str]) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return _text(value) if isinstance(value, str) else str(value)
 
 
 def _text(value: str) -> str:
@@ -124,38 +118,29 @@ def _actions(document: Mapping[str, Any]) -> Iterator[LockedAction]:
             ways_out=("upgrade this one:  pip install --upgrade handrail",),
         )
     _known(document, ("schema", "actions"), LOCK_FILE)
-    seen: set[tuple[str, str | None]] = set()
-    for number, table in enumerate(_tables(document, "actions", LOCK_FILE), 1):
+    tables: object = document.get("actions", [])
+    if not isinstance(tables, list):
+        raise _damaged("has actions that are no tables")
+    seen: set[Key] = set()
+    for number, table in enumerate(cast("list[object]", tables), 1):
         action = _action(table, f"action {number}")
-        if (action.name, action.pack) in seen:
+        if action.key in seen:
             raise _damaged(f"has {action.name} twice")
-        seen.add((action.name, action.pack))
+        seen.add(action.key)
         yield action
 
 
-def _action(table: Mapping[str, Any], where: str) -> LockedAction:
-    name = _string(table, "name", where)
-    where = f"action {name}"
-    _known(table, ("name", "pack", "params", "packs", "steps"), where)
-    return LockedAction(
-        name=name,
-        pack=_string(table, "pack", where) if "pack" in table else None,
-        params=_strings(table, "params", where),
-        packs=tuple(
-            LockedPack(**{key: _string(each, key, where) for key in ("id", "version", "record")})
-            for each in _tables(table, "packs", where)
-        ),
-        steps=tuple(
-            LockedStep(
-                name=_string(each, "name", where),
-                pack=_string(each, "pack", where) if "pack" in each else None,
-                layers=_strings(each, "layers", where),
-                group=_string(each, "group", where) if "group" in each else None,
-                lane=_number(each, "lane", where) if "group" in each else None,
-            )
-            for each in _tables(table, "steps", where)
-        ),
-    )
+def _action(table: object, where: str) -> LockedAction:
+    if isinstance(table, dict):
+        _known(cast("dict[str, Any]", table), names_of(LockedAction), where)
+    try:
+        action = from_json(LockedAction, table)
+    except (TypeError, ValueError) as error:
+        raise _damaged(f"has an {where} that cannot be read: {describe(error)}") from error
+    lanes = [(step.group, step.lane) for step in action.steps]
+    if any((group is None) != (lane is None) or (lane or 0) < 0 for group, lane in lanes):
+        raise _damaged(f"has a group without a lane in action {action.name}")
+    return action
 
 
 def _known(table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
@@ -163,40 +148,6 @@ def _known(table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
         if key not in keys:
             hint = did_you_mean(key, keys)
             raise _damaged(f"has an unknown key, {key} in {where}{f': {hint}' if hint else ''}")
-
-
-def _string(table: Mapping[str, Any], key: str, where: str) -> str:
-    value: object = table.get(key)
-    if not isinstance(value, str):
-        raise _damaged(f"has no {key} in {where}")
-    return value
-
-
-def _number(table: Mapping[str, Any], key: str, where: str) -> int:
-    value: object = table.get(key)
-    if type(value) is not int or value < 0:
-        raise _damaged(f"has no {key} in {where}")
-    return value
-
-
-def _strings(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    value: object = table.get(key, [])
-    if isinstance(value, list):
-        listed = cast("list[object]", value)
-        found = tuple(each for each in listed if isinstance(each, str))
-        if len(found) == len(listed):
-            return found
-    raise _damaged(f"has {key} in {where} that are not strings")
-
-
-def _tables(table: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
-    value: object = table.get(key, [])
-    if isinstance(value, list):
-        listed = cast("list[object]", value)
-        found = [cast("Mapping[str, Any]", each) for each in listed if isinstance(each, dict)]
-        if len(found) == len(listed):
-            return found
-    raise _damaged(f"has {key} in {where} that are not tables")
 
 
 def _damaged(what: str, line: int = 0) -> LockError:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import select
-import selectors
 import signal
 import socket
 import sys
@@ -18,10 +16,10 @@ from handrail.errors import describe
 from handrail.executors.messages import outcome_from
 from handrail.executors.protocol import AttemptId, ChunkCall, CodeRef, Host, Note, Outcome
 from handrail.frozen import from_json, values_of
-from handrail.processes.connection import STATUS, Connection, Unframer
+from handrail.processes.connection import Connection
 from handrail.processes.failures import told
 from handrail.processes.groups import is_gone, signal_group
-from handrail.processes.helper import Helper, ending
+from handrail.processes.helper import Conversation, Helper, ending
 
 _TICK = 1.0  # Seconds between looks at the clock.
 _SILENT = 30  # Ticks without a sign of life and without work after which a process is frozen.
@@ -131,64 +129,39 @@ class Slot(threading.Thread):
         self._owner.is_gone(self, problem or ending(ended), started=started)
 
     def _begin(self, files: ExitStack) -> None:
-        self._conversation, theirs = socket.socketpair()
-        files.enter_context(self._conversation)
-        self._conversation.settimeout(_SENT)
-        self._connection, self._unframer = Connection(self._conversation), Unframer()
-        self._selector = files.enter_context(selectors.DefaultSelector())
-        self._selector.register(self._conversation, selectors.EVENT_READ)
+        self._conversation = Conversation(self._helper, files, self._take)
+        self._number = self._conversation.number
+        # Another object, because this one may wait.
+        sender = files.enter_context(self._conversation.end.dup())
+        sender.settimeout(_SENT)
+        self._connection = Connection(sender)
+        self._lines: dict[int, _Lines] = {}
         with ExitStack() as others:
-            others.enter_context(theirs)
-            status, told = self._pipe(files, others)
-            self._status = status
-            self._lines: dict[int, _Lines] = {}
             outputs: list[int] = []
             for stream in ("stdout", "stderr"):
-                mine, other = self._pipe(files, others)
+                mine, other = self._conversation.pipe(files, others)
                 self._lines[mine] = _Lines(mine, self._owner.host, stream)
                 outputs.append(other)
-            self._number = self._helper.fork(theirs, told)
             with suppress(OSError):  # It is gone already, which the status tells.
-                socket.send_fds(self._conversation, [b"!"], outputs)
+                socket.send_fds(sender, [b"!"], outputs)
         self._send(["code", values_of(self._owner.code)])
-
-    def _pipe(self, files: ExitStack, others: ExitStack) -> tuple[int, int]:
-        mine, other = os.pipe()
-        files.callback(os.close, mine)
-        others.callback(os.close, other)
-        self._selector.register(mine, selectors.EVENT_READ)
-        return mine, other
 
     def _serve(self) -> int | None:
         """Serve the process until it has ended; return its status, or None if nobody knows it."""
-        talks = self._conversation.fileno()
-        while True:
-            ready = {key.fd for key, _ in self._selector.select(_TICK)}
-            heard = talks in ready and self._receive()
+        selector = self._conversation.selector
+
+        def wait() -> set[int]:
+            return {key.fd for key, _ in selector.select(_TICK)}
+
+        def between(ready: set[int], heard: bool) -> None:
             for pipe in ready & self._lines.keys():
-                if not self._lines[pipe].read():
-                    self._selector.unregister(pipe)
-            if self._status in ready:
-                ended = os.read(self._status, STATUS.size)
-                while _is_readable(talks) and self._receive():
-                    pass  # What it said before it ended.
-                self._show_all()
-                return STATUS.unpack(ended)[0] if len(ended) == STATUS.size else None
+                if self._lines[pipe].read() is False:
+                    selector.unregister(pipe)
             self._look_at_the_clock(heard=heard)
 
-    def _receive(self) -> bool:
-        """Take what has been received; return whether there was something."""
-        try:
-            received = self._conversation.recv(_CHUNK)
-        except OSError:
-            received = b""
-        if not received:
-            with suppress(KeyError):
-                self._selector.unregister(self._conversation)
-            return False
-        for message in self._unframer.add(received):
-            self._take(message)
-        return True
+        ended = self._conversation.serve(wait, between)
+        self._show_all()
+        return ended
 
     def _take(self, message: list[Any]) -> None:
         kind, *rest = message
@@ -218,7 +191,7 @@ class Slot(threading.Thread):
     def _show_all(self) -> None:
         """Show what was printed so far, also a line that has no end."""
         for lines in self._lines.values():
-            while _is_readable(lines.pipe) and lines.read():
+            while lines.read():
                 pass
             lines.end()
 
@@ -289,12 +262,12 @@ class _Lines:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._rest = ""
 
-    def read(self) -> bool:
-        """Show the lines that can be read; return whether there may be more."""
+    def read(self) -> bool | None:
+        """Show the lines that can be read; return whether there may be more, None if not yet."""
         try:
             data = os.read(self.pipe, _CHUNK)
         except BlockingIOError:
-            return True
+            return None
         self._rest += self._decode(data)
         lines, newline, self._rest = self._rest.rpartition("\n")
         if newline:
@@ -308,12 +281,6 @@ class _Lines:
         if self._rest:
             self._host.wrote(self._stream, self._rest + "\n")
             self._rest = ""
-
-
-def _is_readable(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _seconds_of_work(process: int) -> float:

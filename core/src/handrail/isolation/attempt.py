@@ -5,36 +5,29 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 from handrail.attachments import attachment_from
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, StepProcessError, StepTimeoutError
 from handrail.frozen import values_of
 from handrail.orchestrator.time_limit import too_long, too_silent
-from handrail.processes.connection import STATUS, Unframer, framed
+from handrail.processes.connection import framed
 from handrail.processes.failures import rebuilt, told
-from handrail.processes.helper import ending
+from handrail.processes.helper import Conversation, Helper, ending
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
     from handrail.limits import Limits
 
-_CHUNK = 1 << 18
 _SETTING_UP = 60.0  # Seconds to import and to restore, which are not counted as the step's time.
 _KILLED = 2.0  # Seconds until a helper that does not carry out a kill is killed itself.
-
-
-class _Helper(Protocol):
-    def fork(self, conversation: socket.socket, status: int) -> int: ...
-    def signal(self, attempt: int, number: signal.Signals) -> None: ...
-    def kill(self) -> None: ...
 
 
 HandBack = Callable[["Line", str | None, dict[str, str], list[str]], StepResult | None]
@@ -51,7 +44,7 @@ class IsolatedAttempt:
     """
 
     def __init__(
-        self, line: Line, helper: _Helper, order: Mapping[str, Any], hand_back: HandBack
+        self, line: Line, helper: Helper, order: Mapping[str, Any], hand_back: HandBack
     ) -> None:
         planned = line.running()
         assert planned is not None
@@ -62,9 +55,7 @@ class IsolatedAttempt:
         self._helper = helper
         self._hand_back = hand_back
         self._record = line.context.record_rollback_many
-        self._unframer = Unframer()
         self._sending = bytearray(framed(order))
-        self._number = 0
         self._begun = False
         self._over: float | None = None
         self._silent: float | None = None
@@ -85,25 +76,14 @@ class IsolatedAttempt:
             BaseException: What the step raised.
         """
         self._line.interrupt = self.stop
-        conversation, theirs = socket.socketpair()
-        status, told_by = os.pipe()
-        conversation.setblocking(False)
         try:
-            with selectors.PollSelector() as selector:
-                self._number = self._helper.fork(theirs, told_by)
-                theirs.close()
-                os.close(told_by)
-                told_by = -1
-                for each in (conversation.fileno(), status, self._woken):
-                    selector.register(each, selectors.EVENT_READ)
-                ended = self._serve(selector, conversation, status)
+            with ExitStack() as files:
+                self._conversation = Conversation(self._helper, files, self._hear)
+                self._conversation.selector.register(self._woken, selectors.EVENT_READ)
+                self._over = time.monotonic() + max(_SETTING_UP, self._limits.timeout or 0.0)
+                ended = self._conversation.serve(self._wait, self._look_at_the_clock)
         finally:
             self._line.interrupt = None
-            theirs.close()
-            conversation.close()
-            os.close(status)
-            if told_by >= 0:
-                os.close(told_by)
             os.close(self._woken)
             with self._waking:
                 os.close(self._waker)
@@ -119,65 +99,41 @@ class IsolatedAttempt:
 
     # The conversation
 
-    def _serve(
-        self, selector: selectors.BaseSelector, conversation: socket.socket, status: int
-    ) -> int | None:
-        """Serve the process until it has ended; return its status, or None if nobody knows it."""
-        self._over = time.monotonic() + max(_SETTING_UP, self._limits.timeout or 0.0)
-        talks = True
-        while True:
-            talks = self._send(selector, conversation) if talks else False
-            try:
-                ready = {key.fd for key, _ in _wait(selector, self._seconds())}
-            except KeyboardInterrupt as error:
-                self._stop(error)
-                continue
-            if self._woken in ready:
-                os.read(self._woken, 16)
-                assert self._asked is not None
-                self._stop(self._asked)
-            if talks and conversation.fileno() in ready:
-                talks = self._receive(selector, conversation)
-            if status in ready:
-                ended = os.read(status, STATUS.size)
-                while talks and self._receive(selector, conversation):
-                    pass  # What it said before it ended.
-                return STATUS.unpack(ended)[0] if len(ended) == STATUS.size else None
-            self._look_at_the_clock()
+    def _wait(self) -> set[int]:
+        """Send what is to be sent, and wait for something to happen."""
+        if self._conversation.talks:
+            self._send()
+        try:
+            ready = {key.fd for key, _ in _wait(self._conversation.selector, self._seconds())}
+        except KeyboardInterrupt as error:
+            self._stop(error)
+            return set()
+        if self._woken in ready:
+            os.read(self._woken, 16)
+            assert self._asked is not None
+            self._stop(self._asked)
+        return ready
 
-    def _send(self, selector: selectors.BaseSelector, conversation: socket.socket) -> bool:
-        """Send as much as there is room for; return whether the process still listens."""
-        events = selectors.EVENT_READ
+    def _send(self) -> None:
+        """Send as much as there is room for."""
+        end, events = self._conversation.end, selectors.EVENT_READ
         try:
             while self._sending:
-                sent = conversation.send(self._sending)
+                sent = end.send(self._sending)
                 del self._sending[:sent]
         except BlockingIOError:
             events |= selectors.EVENT_WRITE
         except OSError:
             self._sending.clear()
-        selector.modify(conversation.fileno(), events)
-        return True
+        self._conversation.selector.modify(end, events)
 
-    def _receive(self, selector: selectors.BaseSelector, conversation: socket.socket) -> bool:
-        """Take what has been received; return whether there may be more."""
+    def _hear(self, message: list[Any]) -> None:
+        if message[0] != "write":
+            self._silent = self._until(self._limits.heartbeat_timeout)
         try:
-            received = conversation.recv(_CHUNK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            received = b""
-        if not received:
-            selector.unregister(conversation.fileno())
-            return False
-        for message in self._unframer.add(received):
-            if message[0] != "write":
-                self._silent = self._until(self._limits.heartbeat_timeout)
-            try:
-                self._take(message)
-            except BaseException as error:  # noqa: BLE001 - raised by the step, as if it had called
-                self._stop(error)
-        return True
+            self._take(message)
+        except BaseException as error:  # noqa: BLE001 - raised by the step, as if it had called
+            self._stop(error)
 
     def _take(self, message: list[Any]) -> None:
         kind, *rest = message
@@ -229,7 +185,7 @@ class IsolatedAttempt:
     def _until(self, seconds: float | None) -> float | None:
         return None if seconds is None or not self._begun else time.monotonic() + seconds
 
-    def _look_at_the_clock(self) -> None:
+    def _look_at_the_clock(self, *_: object) -> None:
         now = time.monotonic()
         if self._kill is not None and now >= self._kill:
             self._end_by_force(now)
@@ -254,7 +210,7 @@ class IsolatedAttempt:
         if again and isinstance(error, KeyboardInterrupt):
             self._end_by_force(now)
         elif not again:
-            self._helper.signal(self._number, signal.SIGINT)
+            self._helper.signal(self._conversation.number, signal.SIGINT)
             self._kill = now + self._limits.grace
 
     def _end_by_force(self, now: float) -> None:
@@ -263,7 +219,7 @@ class IsolatedAttempt:
             self._kill = None
             return
         self._killed = True
-        self._helper.signal(self._number, signal.SIGKILL)
+        self._helper.signal(self._conversation.number, signal.SIGKILL)
         self._kill = now + _KILLED
 
     # How it went

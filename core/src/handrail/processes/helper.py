@@ -1,20 +1,23 @@
-"""Helper: the process of a run that starts others, as the run reaches it."""
+"""Helper: the process of a run that starts others; Conversation: what one of them says."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import selectors
 import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-from handrail.processes.connection import FORK, REQUEST, SIGNAL, framed
+from handrail.processes.connection import FORK, REQUEST, SIGNAL, STATUS, Unframer, framed
 from handrail.processes.interpreter import command
 
+_CHUNK = 1 << 18
 _PATIENCE = 2.0  # Seconds for the helper to end by itself.
 
 
@@ -122,6 +125,83 @@ def _leave_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_in_child)
+
+
+class Conversation:
+    """Starts a process, and serves it until it has ended.
+
+    Args:
+        helper: Starts the process.
+        files: Closes what this opens.
+        take: Takes each message of the process.
+
+    Attributes:
+        number: The number of the process at the helper.
+        end: The end of the run, which does not block.
+        talks: Whether the process has not closed its end.
+        selector: Tells what is ready; more may be registered.
+    """
+
+    def __init__(
+        self, helper: Helper, files: ExitStack, take: Callable[[list[Any]], object]
+    ) -> None:
+        self._take = take
+        self._unframer = Unframer()
+        self.selector = files.enter_context(selectors.PollSelector())
+        with ExitStack() as others:
+            self.end, theirs = socket.socketpair()
+            files.enter_context(self.end)
+            others.enter_context(theirs)
+            self.end.setblocking(False)
+            self._status, told = self.pipe(files, others)
+            self.number = helper.fork(theirs, told)
+        self.selector.register(self.end, selectors.EVENT_READ)
+        self.talks = True
+
+    def pipe(self, files: ExitStack, others: ExitStack) -> tuple[int, int]:
+        """Return the ends of a new pipe: one that is waited for here, and one for the process."""
+        mine, other = os.pipe()
+        files.callback(os.close, mine)
+        others.callback(os.close, other)
+        self.selector.register(mine, selectors.EVENT_READ)
+        return mine, other
+
+    def serve(
+        self, wait: Callable[[], set[int]], between: Callable[[set[int], bool], object]
+    ) -> int | None:
+        """Serve the process until it has ended; return its status, or None if nobody knows it.
+
+        Args:
+            wait: Waits until something is ready, or for a while; returns the ready descriptors.
+            between: Called after each wait with these, and whether something was received.
+        """
+        while True:
+            ready = wait()
+            heard = self.end.fileno() in ready and self._receive()
+            if self._status in ready:
+                ended = os.read(self._status, STATUS.size)
+                while self._receive():
+                    pass  # What it said before it ended.
+                return STATUS.unpack(ended)[0] if len(ended) == STATUS.size else None
+            between(ready, heard)
+
+    def _receive(self) -> bool:
+        """Take what has been received; return whether there was something."""
+        if not self.talks:
+            return False
+        try:
+            received = self.end.recv(_CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            received = b""
+        if not received:
+            self.selector.unregister(self.end)
+            self.talks = False
+            return False
+        for message in self._unframer.add(received):
+            self._take(message)
+        return True
 
 
 def ending(status: int | None) -> str:

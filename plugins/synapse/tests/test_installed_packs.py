@@ -15,8 +15,11 @@ import pytest
 PACKS = ("handrail_upload", "handrail_train", "handrail_export", "handrail_storage")
 
 HIDDEN = """\
-import sys
+import os, sys
 from importlib.abc import MetaPathFinder
+
+# Their metadata is there all the same.
+os.environ["HANDRAIL_NO_PACKS"] = "handrail-upload,handrail-train,handrail-export,handrail-storage"
 
 class Hides(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):

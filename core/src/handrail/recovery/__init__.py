@@ -6,11 +6,11 @@ import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from handrail.frozen import frozen
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from handrail.actions import BaseAction
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
@@ -21,20 +21,38 @@ if TYPE_CHECKING:
     from handrail.workflow import Workflow
 
 
+class RecoveryOptions(TypedDict, total=False):
+    """Keyword arguments of `resume` and `rollback`.
+
+    Attributes:
+        ctx: The runtime context for the steps.
+        packs: See `BaseAction`. By default, the installed packs, selected by the flags and
+            variables recorded when the run began, and by the current settings of the project.
+        folder: The working folder to use instead of the run's, for example if that was moved.
+        accept_drift: Whether to continue even if steps that were started have changed.
+        take_over: Whether to take the run from an owner whose lease has expired.
+        progress_callback: See `Orchestrator`.
+        observers: See `Orchestrator`.
+        executor: The executor for items; by default, that with which the run began.
+    """
+
+    ctx: RuntimeContext | None
+    packs: Packs
+    folder: str | os.PathLike[str] | None
+    accept_drift: bool
+    take_over: bool
+    progress_callback: ProgressCallback | None
+    observers: Iterable[Observer]
+    executor: str | None
+
+
 def resume(
     action: type[BaseAction[Any]] | Workflow,
     number: int | None = None,
     *,
     journal: Journal,
-    ctx: RuntimeContext | None = None,
-    packs: Packs = None,
-    folder: str | os.PathLike[str] | None = None,
-    accept_drift: bool = False,
-    take_over: bool = False,
     failed_only: bool = False,
-    progress_callback: ProgressCallback | None = None,
-    observers: Iterable[Observer] = (),
-    executor: str | None = None,
+    **options: Unpack[RecoveryOptions],
 ) -> dict[str, Any]:
     """Finish a run that was interrupted, or kept after a failure; blocking.
 
@@ -48,17 +66,9 @@ def resume(
         action: The action of the run.
         number: The number of the run; by default, the latest that can be resumed.
         journal: The journal.
-        ctx: The runtime context for the steps.
-        packs: See `BaseAction`. By default, the installed packs, selected by the flags and
-            variables recorded when the run began, and by the current settings of the project.
-        folder: The working folder to use instead of the run's, for example if that was moved.
-        accept_drift: Whether to continue even if steps that were started have changed.
-        take_over: Whether to take the run from an owner whose lease has expired.
         failed_only: Whether to try items that failed again, also those of a completed run: later
             steps are undone first, and run again.
-        progress_callback: See `Orchestrator`.
-        observers: See `Orchestrator`.
-        executor: The executor for items; by default, that with which the run began.
+        **options: See `RecoveryOptions`.
 
     Returns:
         The result that the action's `run` would have returned.
@@ -73,11 +83,7 @@ def resume(
         RefusedError: A step cannot go on, or cannot be undone, for now.
         StepFailedError: A step failed, now or before, and the run was undone.
     """
-    options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
-    if executor is not None:
-        options["executor"] = executor
-    going = _Going("resume", ctx, packs, accept_drift, take_over, options, failed_only)
-    with going.on(action, number, journal, folder) as recovery:
+    with _prepared("resume", action, number, journal, failed_only, **options) as recovery:
         return recovery.run()
 
 
@@ -86,22 +92,11 @@ async def resume_async(
     number: int | None = None,
     *,
     journal: Journal,
-    ctx: RuntimeContext | None = None,
-    packs: Packs = None,
-    folder: str | os.PathLike[str] | None = None,
-    accept_drift: bool = False,
-    take_over: bool = False,
     failed_only: bool = False,
-    progress_callback: ProgressCallback | None = None,
-    observers: Iterable[Observer] = (),
-    executor: str | None = None,
+    **options: Unpack[RecoveryOptions],
 ) -> dict[str, Any]:
     """Like `resume`, for use inside a running event loop."""
-    options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
-    if executor is not None:
-        options["executor"] = executor
-    going = _Going("resume", ctx, packs, accept_drift, take_over, options, failed_only)
-    with going.on(action, number, journal, folder) as recovery:
+    with _prepared("resume", action, number, journal, failed_only, **options) as recovery:
         return await recovery.run_async()
 
 
@@ -110,13 +105,7 @@ def rollback(
     number: int,
     *,
     journal: Journal,
-    ctx: RuntimeContext | None = None,
-    packs: Packs = None,
-    folder: str | os.PathLike[str] | None = None,
-    accept_drift: bool = False,
-    take_over: bool = False,
-    observers: Iterable[Observer] = (),
-    executor: str | None = None,
+    **options: Unpack[RecoveryOptions],
 ) -> dict[str, Any]:
     """Undo a run that was interrupted, kept after a failure, or completed; blocking.
 
@@ -137,11 +126,7 @@ def rollback(
         RefusedError: A step cannot be undone for now; the steps before it were not undone.
         StepFailedError: A step could not be undone; see its `rollback_errors`.
     """
-    options: RunOptions = {"progress_callback": None, "observers": observers}
-    if executor is not None:
-        options["executor"] = executor
-    going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
-    with going.on(action, number, journal, folder) as recovery:
+    with _prepared("rollback", action, number, journal, **options) as recovery:
         return recovery.run()
 
 
@@ -150,67 +135,56 @@ async def rollback_async(
     number: int,
     *,
     journal: Journal,
+    **options: Unpack[RecoveryOptions],
+) -> dict[str, Any]:
+    """Like `rollback`, for use inside a running event loop."""
+    with _prepared("rollback", action, number, journal, **options) as recovery:
+        return await recovery.run_async()
+
+
+@contextmanager
+def _prepared(
+    aim: Aim,
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None,
+    journal: Journal,
+    failed_only: bool = False,
+    *,
     ctx: RuntimeContext | None = None,
     packs: Packs = None,
     folder: str | os.PathLike[str] | None = None,
     accept_drift: bool = False,
     take_over: bool = False,
+    progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
     executor: str | None = None,
-) -> dict[str, Any]:
-    """Like `rollback`, for use inside a running event loop."""
-    options: RunOptions = {"progress_callback": None, "observers": observers}
+) -> Generator[Recovery]:
+    """Look up the run; yield a Recovery, with the run's folder as the working folder."""
+    # What knows runs only, and imports none of what they need, is in this package too.
+    from handrail.recovery.invocation import working_in  # noqa: PLC0415
+    from handrail.recovery.prepare import look_up, prepare  # noqa: PLC0415
+    from handrail.recovery.status import is_sweep  # noqa: PLC0415
+
+    cls, recorded = look_up(aim, action, number, journal, again=failed_only)
+    options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
     if executor is not None:
         options["executor"] = executor
-    going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
-    with going.on(action, number, journal, folder) as recovery:
-        return await recovery.run_async()
-
-
-@frozen(kw_only=False)
-class _Going:
-    """The common arguments of `resume` and `rollback`, blocking and async."""
-
-    aim: Aim
-    ctx: RuntimeContext | None
-    packs: Packs
-    accept_drift: bool
-    take_over: bool
-    options: RunOptions
-    failed_only: bool = False
-
-    @contextmanager
-    def on(
-        self,
-        action: type[BaseAction[Any]] | Workflow,
-        number: int | None,
-        journal: Journal,
-        folder: str | os.PathLike[str] | None,
-    ) -> Generator[Recovery]:
-        """Look up the run; yield a Recovery, with the run's folder as the working folder."""
-        # What knows runs only, and imports none of what they need, is in this package too.
-        from handrail.recovery.invocation import working_in  # noqa: PLC0415
-        from handrail.recovery.prepare import look_up, prepare  # noqa: PLC0415
-        from handrail.recovery.status import is_sweep  # noqa: PLC0415
-
-        cls, recorded = look_up(self.aim, action, number, journal, again=self.failed_only)
-        packs, options = self.packs, self.options
-        with working_in(recorded.row, folder):
-            if is_sweep(recorded.row):
-                # As a string, because it points upwards: the runs of a sweep are recovered, too.
-                sweeps = import_module("handrail.sweeps.action")
-                cls, packs = sweeps.recorded_sweep(cls, recorded.row) or cls, ()
-                if self.aim == "resume":
-                    options = {**options, "on_failure": "keep"}
-            yield prepare(
-                cls,
-                recorded,
-                journal,
-                self.aim,
-                ctx=self.ctx,
-                packs=packs,
-                accept_drift=self.accept_drift,
-                take_over=self.take_over,
-                failed_only=self.failed_only,
-                options=options,
-            )
+    with working_in(recorded.row, folder):
+        if is_sweep(recorded.row):
+            # As a string, because it points upwards: the runs of a sweep are recovered, too.
+            sweeps = import_module("handrail.sweeps.action")
+            cls, packs = sweeps.recorded_sweep(cls, recorded.row) or cls, ()
+            if aim == "resume":
+                options = {**options, "on_failure": "keep"}
+        yield prepare(
+            cls,
+            recorded,
+            journal,
+            aim,
+            ctx=ctx,
+            packs=packs,
+            accept_drift=accept_drift,
+            take_over=take_over,
+            failed_only=failed_only,
+            options=options,
+        )

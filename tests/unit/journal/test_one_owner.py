@@ -25,14 +25,6 @@ from handrail.journal.backend.owner import this_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces, and locks, of Linux")
 
-# A time namespace whose clock is a bit more than a day ahead, and not by whole ticks.
-AHEAD = (
-    *(sys.executable, "-c"),
-    "import ctypes, os, sys\n"
-    "assert ctypes.CDLL(None).unshare(0x80) == 0\n"
-    "open('/proc/self/timens_offsets', 'w').write('boottime 100000 5000001')\n"
-    "os.execv(sys.argv[1], sys.argv[1:])",
-)
 NUMBERS = ("unshare", "--pid", "--fork", "--kill-child")
 
 
@@ -46,7 +38,6 @@ def works(*command: str) -> bool:
         return False
 
 
-in_time = pytest.mark.skipif(not works(*AHEAD), reason="no time namespaces for this user")
 in_space = pytest.mark.skipif(not works(*NUMBERS), reason="no process namespaces for this user")
 
 
@@ -321,34 +312,6 @@ def test_a_fork_in_c_keeps_no_run_that_was_given_up(
         assert goes_on(file, number)
     finally:
         os.kill(child, signal.SIGKILL)
-
-
-@in_time
-def test_all_time_namespaces_have_one_clock(start: Callable[..., Process]) -> None:
-    """An owner that lives is not silent because a clock is a day ahead, on either side."""
-    here, ahead = start(), start(within=AHEAD)
-    for owner, other in ((here, ahead), (ahead, here)):
-        number = owner.ask("open")
-        holder = other.ask("holder", number)
-        assert holder["stale"] is False
-        assert holder["silent"] < 20
-        assert other.ask("claim", number, True) == "RunHeldError"
-
-
-@in_time
-@pytest.mark.parametrize("owners", [(), AHEAD], ids=["owner here", "owner ahead"])
-def test_in_all_time_namespaces_a_process_began_at_the_same_time(
-    start: Callable[..., Process], owners: tuple[str, ...]
-) -> None:
-    """Where there are no locks, one that lives is not taken for another one of its number."""
-    owner = start(locks=False, within=owners)
-    other = start(locks=False, within=() if owners else AHEAD)
-    number = owner.ask("open")
-    assert other.ask("holder", number) is not None
-    assert other.ask("claim", number) == "RunHeldError"
-    owner.kill()
-    until(lambda: other.ask("holder", number) is None)
-    assert other.ask("claim", number) == number
 
 
 @pytest.mark.parametrize("boot", ["another", ""])

@@ -25,7 +25,7 @@ _STATE, _STARTED = 0, 19
 
 def clock() -> float:
     """Return seconds since a fixed time in this boot, the same for all processes."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK) - _shift()
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 @cache
@@ -42,27 +42,6 @@ def is_other_boot(recorded: str) -> bool:
     return bool(recorded and boot()) and recorded != boot()
 
 
-@cache
-def _shift() -> float:
-    """Return the offset of this time namespace's clock from the machine's, in seconds."""
-    # The kernel shows the offsets for children, which may be in another time namespace.
-    if _namespace("time") != _namespace("time_for_children"):
-        return 0.0
-    try:
-        text = Path("/proc/self/timens_offsets").read_text(encoding="ascii")
-    except OSError:
-        return 0.0
-    found = {
-        name: float(full) + int(nano) / 1e9
-        for name, full, nano in map(str.split, text.splitlines())
-    }
-    return found.get("boottime", 0.0)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_shift.cache_clear)
-
-
 @frozen
 class Owner:
     """A process that claimed a run.
@@ -74,7 +53,7 @@ class Owner:
         started: When it started, in UTC, or when it claimed its first run.
         ticks: Its start time in clock ticks of the kernel, or None; tells processes with the same
             id apart.
-        space: Identifier of its PID namespace, or None if unknown.
+        space: Identifiers of its PID namespace and of that of its clock, or None if unknown.
         lock: Name of its lock, or None if locks are not supported.
         lock_identity: Device and inode of the lock file, or None if unknown.
         journal: Path of the journal, or None if it has none or it is unknown.
@@ -114,15 +93,13 @@ class Owner:
     @property
     def described(self) -> str:
         """A description for display."""
-        me = (
-            self.pid == os.getpid() and self.space == _namespace("pid") and self.host == host_name()
-        )
+        me = self.pid == os.getpid() and self.space == _space() and self.host == host_name()
         return f"pid {self.pid}{' (this process)' * me} on {self.host}, user {self.user}"
 
     @property
     def lives(self) -> bool | None:
         """Whether the process is alive, or None if unknown; valid for an owner of this boot."""
-        if self.space is None or self.space != _namespace("pid"):
+        if self.space is None or self.space != _space():
             return None
         try:
             os.kill(self.pid, 0)
@@ -133,8 +110,7 @@ class Owner:
         found = _stat(str(self.pid)) if _proc_shows_our_namespace() else None
         if found is None or self.ticks is None:
             return None
-        # The kernel rounds after adding the offset of a time namespace.
-        return found[_STATE] not in "ZX" and abs(_ticks(found) - self.ticks) <= 1
+        return found[_STATE] not in "ZX" and int(found[_STARTED]) == self.ticks
 
 
 def this_process(
@@ -146,14 +122,14 @@ def this_process(
 ) -> Owner:
     """Return this process as an owner."""
     found = _stat("self")
-    ticks = None if found is None else _ticks(found)
+    ticks = None if found is None else int(found[_STARTED])
     return Owner(
         pid=os.getpid(),
         host=host_name(),
         user=user_name(),
         started=_started(ticks),
         ticks=ticks,
-        space=_namespace("pid"),
+        space=_space(),
         lock=None if lock is None else lock.name,
         lock_identity=None if lock is None else lock.identity,
         journal=journal,
@@ -190,9 +166,11 @@ def _started(ticks: int | None) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _namespace(kind: str) -> str | None:
+def _space() -> str | None:
+    # Kernels before 5.6 have none of the second kind, other systems neither.
+    links = [Path("/proc/self/ns", kind) for kind in ("pid", "time")]
     try:
-        return os.readlink(f"/proc/self/ns/{kind}")
+        return " ".join(os.readlink(link) for link in links if link.is_symlink()) or None
     except OSError:
         return None
 
@@ -214,7 +192,3 @@ def _stat(process: str) -> list[str] | None:
     except OSError:
         return None
     return text.rpartition(")")[2].split()
-
-
-def _ticks(found: list[str]) -> int:
-    return int(found[_STARTED]) - round(_shift() * os.sysconf("SC_CLK_TCK"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 Load = Callable[[Mapping[str, Any]], Any]
 """Loads a value that is stored elsewhere, from its description in a recorded result."""
@@ -55,47 +55,50 @@ class _Waiting:
         return f"<{', '.join(each['shown'] for each in self._stored)}>"
 
 
-class _LazyData(dict[str, Any]):
+_DICT: type[dict[str, Any]] = dict
+
+if TYPE_CHECKING:
+
+    class _Methods:
+        """Of a mapping; for type checkers, those of a dict."""
+else:
+    _Methods = MutableMapping
+
+
+class _LazyData(_Methods, dict[str, Any]):
     """The data of a recorded result; an entry with stored values is loaded when it is looked at."""
 
+    # What is not here, `MutableMapping` makes of what is.
+
     def __init__(self, data: Mapping[str, Any], waiting: dict[str, _Waiting]) -> None:
-        super().__init__(data)
+        _DICT.__init__(self, data)
         self._waiting = waiting
 
-    def _load(self, key: str) -> None:
-        if key in self._waiting:
-            super().__setitem__(key, self._waiting[key].loaded())
-            del self._waiting[key]
-
-    def _load_all(self) -> None:
-        for key in list(self._waiting):
-            self._load(key)
-
     def __getitem__(self, key: str) -> Any:
-        self._load(key)
-        return super().__getitem__(key)
+        if key in self._waiting:
+            _DICT.__setitem__(self, key, self._waiting[key].loaded())
+            del self._waiting[key]
+        return _DICT.__getitem__(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._waiting.pop(key, None)
-        super().__setitem__(key, value)
+        _DICT.__setitem__(self, key, value)
 
     def __delitem__(self, key: str) -> None:
-        super().__delitem__(key)
+        _DICT.__delitem__(self, key)
         self._waiting.pop(key, None)
 
-    # Overridden so that `dict(data)`, `{**data}` and `update` use it together with `[]`.
     def __iter__(self) -> Iterator[str]:
-        return super().__iter__()
+        return _DICT.__iter__(self)
+
+    def __len__(self) -> int:
+        return _DICT.__len__(self)
+
+    def __contains__(self, key: object) -> bool:
+        return _DICT.__contains__(self, key)
 
     def __repr__(self) -> str:
-        shown = {key: self._waiting.get(key, super(_LazyData, self).get(key)) for key in self}
-        return repr(shown)
-
-    def __eq__(self, other: object) -> bool:
-        self._load_all()
-        return super().__eq__(other)
-
-    __hash__ = None
+        return repr({key: self._waiting.get(key, _DICT.get(self, key)) for key in self})
 
     def __or__(self, other: Any) -> Any:
         return dict(self) | other
@@ -110,46 +113,6 @@ class _LazyData(dict[str, Any]):
     def __reduce__(self) -> Any:
         return dict, (dict(self),)
 
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of `key`, or `default` if there is none."""
-        self._load(key)
-        return super().get(key, default)
-
-    def items(self) -> Any:
-        """Return the items, all loaded."""
-        self._load_all()
-        return super().items()
-
-    def values(self) -> Any:
-        """Return the values, all loaded."""
-        self._load_all()
-        return super().values()
-
     def copy(self) -> dict[str, Any]:
         """Return a plain dict, with all values loaded."""
         return dict(self)
-
-    def pop(self, key: str, *default: Any) -> Any:
-        """Remove `key` and return its value, or `default`."""
-        self._load(key)
-        return super().pop(key, *default)
-
-    def popitem(self) -> tuple[str, Any]:
-        """Remove and return the last item."""
-        self._load_all()
-        return super().popitem()
-
-    def setdefault(self, key: str, default: Any = None) -> Any:
-        """Return the value of `key`, which is set to `default` if there is none."""
-        self._load(key)
-        return super().setdefault(key, default)
-
-    def update(self, *args: Any, **values: Any) -> None:
-        """Set several values."""
-        for key, value in dict(*args, **values).items():
-            self[key] = value
-
-    def clear(self) -> None:
-        """Remove all values."""
-        self._waiting.clear()
-        super().clear()

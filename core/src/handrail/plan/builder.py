@@ -13,6 +13,7 @@ from handrail.frozen import record
 from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import Entry, Lane, around
+from handrail.plan.isolated import isolated
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
 from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry
@@ -71,8 +72,6 @@ def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
         entry, facts = draft.entry, reader.facts(draft)
         step = entry.outermost
         if facts.limits is not None and facts.limits.isolated:
-            from handrail.plan.isolated import isolated  # noqa: PLC0415 - few plans have such a step
-
             step = isolated(step)
         steps.append(PlannedStep(entry.name, step, facts, entry.others, entry.name))
     planned = tuple(steps)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import InvalidStepError
 from handrail.frozen import record
+from handrail.groups import Parallel
 from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
 from handrail.steps import BaseStep, FunctionStep
 from handrail.wrapper import StepWrapper
 
 if TYPE_CHECKING:
-    from handrail.groups import Parallel
     from handrail.origin import Origin
 
 
@@ -177,8 +177,6 @@ def entries_for(item: BaseStep[Any] | Parallel[Any]) -> tuple[Entry, ...]:
     """
     if BaseStep in type(item).__mro__:
         return (entry_for(cast("BaseStep[Any]", item)),)
-    from handrail.groups import Parallel  # noqa: PLC0415 - most workflows have no groups
-
     if not isinstance(item, Parallel):
         return (entry_for(item),)
     lanes = [[entry_for(step) for step in lane] for lane in item.lanes]
@@ -253,8 +251,6 @@ def _check_limits(step: BaseStep[Any], name: str) -> None:
 def _no_step(given: object) -> InvalidStepError:
     if isinstance(given, type):
         return InvalidStepError(f"{given.__name__} is a class: register {given.__name__}()")
-    from handrail.groups import Parallel  # noqa: PLC0415 - only for a mistake
-
     if isinstance(given, Parallel):
         return InvalidStepError(
             f"group '{given.name}' cannot take the place of a step",

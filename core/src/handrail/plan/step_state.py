@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
-from operator import is_
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.plan import problems
@@ -18,6 +18,7 @@ Changes = Sequence[tuple[str, Sequence[str]]]
 """The names of the steps that were changed, each with the names of its attributes."""
 
 _Values = dict[str, Any] | None
+_State = _Values | tuple[_Values, _Values]
 
 
 class StepStates:
@@ -27,16 +28,20 @@ class StepStates:
     """
 
     def __init__(self, steps: Iterable[BaseStep[Any]]) -> None:
-        self._kept = [(step, _attributes(step)) for step in steps]
+        self._kept = [(step, _copied(object.__getstate__(step)), type(step)) for step in steps]
 
     def put_back(self) -> Changes:
         """Return what was changed, and restore it.
 
         That a cached property was read is no change.
         """
-        return [
-            (step.name, names) for step, before in self._kept if (names := _restored(step, before))
-        ]
+        changes: list[tuple[str, Sequence[str]]] = []
+        for step, state, kind in self._kept:
+            if type(step) is kind and _equal(object.__getstate__(step), state):
+                continue  # The usual case, for each step of a plan and each hook.
+            if names := _restored(step, _attributes(state, kind)):
+                changes.append((step.name, names))
+        return changes
 
 
 class StepChanges:
@@ -58,10 +63,21 @@ class StepChanges:
         ]
 
 
+def _copied(state: object) -> _State:
+    """Return a state that does not change with its step; one with slots has two parts."""
+    found = cast("_State", state)
+    return (copy(found[0]), copy(found[1])) if isinstance(found, tuple) else copy(found)
+
+
+def _equal(state: object, before: object) -> bool:
+    try:
+        return state == before
+    except Exception:  # noqa: BLE001 - such as of an array, where another has its place
+        return False
+
+
 def _restored(step: BaseStep[Any], before: Mapping[str, Any]) -> list[str]:
-    now = _attributes(step)
-    if before.keys() == now.keys() and all(map(is_, before.values(), now.values())):
-        return []  # The usual case, for each step of a plan and each hook.
+    now = _attributes(_copied(object.__getstate__(step)), type(step))
     names = [name for name in {**before, **now} if _differs(type(step), name, before, now)]
     for name in names:
         if name in before:
@@ -77,9 +93,8 @@ def _differs(kind: type, name: str, before: Mapping[str, Any], now: Mapping[str,
     return name not in now or before[name] is not now[name]
 
 
-def _attributes(step: BaseStep[Any]) -> dict[str, Any]:
+def _attributes(state: _State, kind: type) -> dict[str, Any]:
     """Return the class and the attributes of an instance by name, with those in slots."""
-    state = cast("_Values | tuple[_Values, _Values]", object.__getstate__(step))
     own, slots = state if isinstance(state, tuple) else (state, None)
     # The class first: what it has slots for is restored after it.
-    return {"__class__": type(step), **(own or {}), **(slots or {})}
+    return {"__class__": kind, **(own or {}), **(slots or {})}

@@ -13,7 +13,7 @@ from handrail.actions import about_action, orchestrator_of, require_inputs, resu
 from handrail.cli.execution import Execution, carry_out, head_of
 from handrail.cli.executors import check_named, executor_here
 from handrail.cli.journals import WITHOUT, session_journal
-from handrail.cli.params.defaults import Defaults, defaults_of, take_pack_values
+from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.signals import like_interrupts
@@ -147,13 +147,11 @@ class GivenParams:
     Attributes:
         params: All of them.
         typed: Those that were given by an option, an argument or `-p`.
-        defaults: Those that the project sets.
         variables: The variables of secrets.
     """
 
     params: Mapping[str, Any]
     typed: Mapping[str, Any]
-    defaults: Defaults
     variables: Mapping[KeyPath, str]
 
     @classmethod
@@ -174,7 +172,6 @@ class GivenParams:
                 context, options, file=request.params, pairs=pairs, defaults=defaults.values
             ),
             typed=params_from(context, options, pairs=pairs) if request.over else {},
-            defaults=defaults,
             variables=variables_of(context, options),
         )
 

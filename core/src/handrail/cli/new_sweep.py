@@ -68,7 +68,6 @@ def run_sweep(context: click.Context, target: Target, options: ParamOptions) -> 
         for each in check_points(target.action_class, given.params, grid):
             require_inputs(each, part)
     except ParamsError as error:
-        given.defaults.check()
         raise labelled_over(error, options, grid.over) from error.__cause__
     request = replace(request, executor=_executor(session, request))
     check_named(session, request.executor, request.journal)

@@ -1,4 +1,4 @@
-"""The files of claims: summaries that miss no shared key, lists and states that come back whole."""
+"""The files of claims: extents that miss no shared key, lists and states that come back whole."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ from handrail_storage.claims import (
     lists,
     parse_mark,
 )
-from handrail_storage.claims import summary as summaries
 from handrail_storage.claims.cache import Cache
+from handrail_storage.claims.keys import Extent, Keys
 from handrail_storage.claims.lists import Beside, Lines, digest_of
-from handrail_storage.claims.summary import Keys, Summary
 from handrail_storage.containment import below, plainly_below
 
 PART = st.text(
@@ -38,24 +37,20 @@ KEYS = st.sets(KEY, max_size=30)
 DIGEST = st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
 
 
-@pytest.mark.parametrize("most", [0, 3, 4000])
 @given(theirs=KEYS, mine=KEYS)
-def test_a_summary_misses_no_shared_key(most, theirs, mine):
-    """Whether its filter is of keys, of folders, or of nothing as there are too many."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(summaries, "_MOST", most)
-        summary = Summary.from_dict(Summary.of(Keys.of(theirs)).to_dict())
+def test_an_extent_misses_no_shared_key(theirs, mine):
+    extent = Extent.from_dict(Keys.of(theirs).extent.to_dict())
     if theirs & mine:
-        assert summary.may_share(Keys.of(mine))
+        assert extent.may_share(Keys.of(mine))
     if not theirs or not mine:
-        assert not summary.may_share(Keys.of(mine))
+        assert not extent.may_share(Keys.of(mine))
 
 
-def test_a_summary_rules_out_most_runs_with_other_keys():
-    """Names of one night are not those of another, though they lie between them."""
-    summary = Summary.of(Keys.of(f"night-{number}/x" for number in range(0, 200, 2)))
-    others = [Keys.of([f"night-{number}/x"]) for number in range(1, 199, 2)]
-    assert sum(map(summary.may_share, others)) < 10
+def test_an_extent_rules_out_keys_before_and_behind_it():
+    extent = Keys.of(["b/1", "b/2"]).extent
+    assert [extent.may_share(Keys.of([key])) for key in ("a", "b/1", "b/11", "b/2", "b/3")] == [
+        *(False, True, True, True, False)
+    ]
 
 
 @given(st.lists(st.builds(Wanted, key=KEY, sha256=st.none() | DIGEST), unique_by=lambda w: w.key))
@@ -174,7 +169,7 @@ def test_a_state_comes_back(number, texts, state, flags, until, held, earlier, t
         owner="me",
         since=times[0] / 1000,
         renewed=times[1] / 1000,
-        keys=Summary.of(Keys.of(["a"])),
+        keys=Keys.of(["a"]).extent,
         wanted="0" * 64,
         held=held,
         earlier=tuple(earlier),

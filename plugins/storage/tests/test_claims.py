@@ -985,10 +985,25 @@ def test_runs_on_which_a_run_relies_are_told_by_as_few_lists_as_that_takes(tmp_p
 
     assert told(4, "n4", a="1") == ({"run 3 on build-3"}, 1)
     assert told(5, "n5", a="1", b="2") == ({"run 4 on build-4", "run 2 on build-2"}, 3)
-    assert told(6, "n6", c="3") == (set(), 0)
+    assert told(6, "zz6", zz="3") == (set(), 0)
     assert runs.run(7).complete(a="1", b="2", n5="n5").claim.shared([]) == {
         Claimant(run="00000005-run", number=5, host="build-5", journal="/srv/runs.db")
     }
+
+
+@pytest.mark.parametrize(
+    ("keys", "lists", "settled"), [("mz", 1, True), ("ab", 1, False), ("xyz", 0, True)]
+)
+def test_a_run_that_comes_with_other_keys_changes_nothing_of_what_is_held(
+    monkeypatch, keys, lists, settled
+):
+    """Its list tells, which is read only where its keys are not all before or behind the others."""
+    runs = Runs(f"memory://{uuid.uuid4()}/at")
+    first = runs.run(1).complete(a="1", n="2")
+    runs.run(2).complete(**dict.fromkeys(keys, "1"))
+    reads = reading(monkeypatch)
+    assert first.claim.holding().is_settled is settled
+    assert len([name for name in reads if name.startswith("lists/")]) == lists
 
 
 def test_a_list_that_is_there_is_not_packed_or_written_again(runs, monkeypatch):

@@ -60,7 +60,7 @@ def undo_transfer(
     if killed or storage.local:
         storage.abort_unfinished(keys if torn is None else torn, recorded.claim)
     done = undoing.run(made=made, late=killed, progress=tell)
-    folders = (f"{each}/" for each in keys.extent.folders if each)
+    folders = (f"{each}/" for each in keys.folders if each)
     storage.leave_folders(folders, recorded.folders)
     if made is not None and made.is_empty:
         done.foreign = 0  # Nothing was sent, so nobody has taken the place of it.

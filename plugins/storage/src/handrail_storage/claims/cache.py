@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ class Cache:
         self._folder = folder
         self._writes = writes
         self._at_hand: dict[str, Content] = {}
+        self._turn = threading.Lock()  # Many lists are read at a time.
 
     def read(self, digest: str) -> Content | None:
         """Return a list, or None."""
@@ -49,9 +51,10 @@ class Cache:
         return None
 
     def _take(self, digest: str, content: Content) -> None:
-        self._at_hand[digest] = content
-        if len(self._at_hand) > _AT_HAND:
-            del self._at_hand[next(iter(self._at_hand))]
+        with self._turn:
+            self._at_hand[digest] = content
+            if len(self._at_hand) > _AT_HAND:
+                del self._at_hand[next(iter(self._at_hand))]
 
     def keep(self, digest: str, content: Content) -> None:
         """Keep a list."""

@@ -12,12 +12,12 @@ from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import ClaimError, ClaimLostError, claims_command
 from handrail_storage.claims.holding import Holding
+from handrail_storage.claims.keys import Keys
 from handrail_storage.claims.ledger import Ledger, Listing
 from handrail_storage.claims.lists import Held, HeldList
 from handrail_storage.claims.records import Claimant, Entry, Mark, State, parse_mark
 from handrail_storage.claims.reliance import Reliance
 from handrail_storage.claims.replaced import Replaced, asides_of, drop_expired
-from handrail_storage.claims.summary import Keys
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
 from handrail_storage.stored import Stored

@@ -27,12 +27,12 @@ from handrail_storage.claims.errors import (
     refused,
 )
 from handrail_storage.claims.holding import Holding
+from handrail_storage.claims.keys import Keys
 from handrail_storage.claims.ledger import EndedError, Ledger, Listing, ListMissingError
 from handrail_storage.claims.lists import Wanted, WantedList
 from handrail_storage.claims.pruning import prune
 from handrail_storage.claims.records import Claimant, ClaimState, Entry, State, new_name
 from handrail_storage.claims.reliance import in_the_way_of_a_run, in_the_way_of_an_undo
-from handrail_storage.claims.summary import Keys, Summary
 from handrail_storage.claims.survey import Made, Survey
 from handrail_storage.claims.undoing import ClaimUndone, Undoing, passing_on
 from handrail_storage.errors import StorageError
@@ -404,7 +404,7 @@ class Claims:
             owner=new_name(),
             since=now,
             renewed=now,
-            keys=Summary.of(keys),
+            keys=keys.extent,
             wanted=digest,
         )
 

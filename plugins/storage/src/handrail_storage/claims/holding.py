@@ -11,10 +11,11 @@ from handrail_storage.claims.errors import (
     claim_missing,
     claims_command,
 )
-from handrail_storage.claims.ledger import Ledger, Listing
+from handrail_storage.claims.keys import Keys
+from handrail_storage.claims.ledger import EndedError, Ledger, Listing
 from handrail_storage.claims.lists import Held, Row
 from handrail_storage.claims.records import ClaimState, Entry, State, parse_mark
-from handrail_storage.claims.summary import Keys
+from handrail_storage.claims.reliance import share
 from handrail_storage.store import Store
 from handrail_storage.texts import count_text
 
@@ -51,7 +52,8 @@ class Holding:
     def is_settled(self) -> bool:
         """Whether all is known to be as it was, as no run has come that may have changed it.
 
-        It takes the names of the claims, its own, and those that are new. If not, `look` tells.
+        It takes the names of the claims, its own, those that are new, and the lists of some of
+        these. If not, `look` tells.
 
         Raises:
             ClaimMissingError: The claim is gone.
@@ -62,11 +64,14 @@ class Holding:
         if self._known is None:
             return False
         new = map(self._ledger.entry, self._ledger.runs() - self._known - {self._run})
-        return not any(
-            each.state.state is not State.ASKING and each.state.keys.may_share(self._keys)
-            for each in new
-            if each is not None
-        )
+        states = [each.state for each in new if each is not None]
+        try:
+            return not any(
+                state.state is not State.ASKING and share(state, self._keys, self._ledger)
+                for state in states
+            )
+        except EndedError:
+            return False
 
     def look(self) -> None:
         """Look at all that the run holds.

@@ -17,7 +17,7 @@ from handrail_storage.claims.records import EPOCH, ClaimState, Entry, new_name
 from handrail_storage.containment import PLAIN
 from handrail_storage.errors import StorageError
 
-_AT_A_TIME = 32
+AT_A_TIME = 32  # Small files that are read.
 _EPOCH, _KEPT = "claims/epoch", "kept"
 _STATE = re.compile(rf"claims/(?P<run>{PLAIN})/state")
 
@@ -202,7 +202,7 @@ class Ledger:
                 return before
             return self._read(run, damaged)
 
-        with ThreadPoolExecutor(min(_AT_A_TIME, len(runs) or 1)) as pool:
+        with ThreadPoolExecutor(min(AT_A_TIME, len(runs) or 1)) as pool:
             entries = [entry for entry in pool.map(read, runs) if entry is not None]
         if all(version for _, version in runs):
             self._cache.keep_states(self.url, [each for each in entries if each.state.relies])

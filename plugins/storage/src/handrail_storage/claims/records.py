@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from handrail.frozen import frozen, replace, values_of
-from handrail_storage.claims.summary import Summary
+from handrail_storage.claims.keys import Extent
 from handrail_storage.containment import PLAIN
 
 EPOCH = "[0-9a-f]{16}"
@@ -110,7 +110,7 @@ class ClaimState:
         owner: Identifies the process that works on the run.
         since: When the run asked; seconds since 1970.
         renewed: When the owner renewed it last; seconds since 1970.
-        keys: A summary of the keys of the run.
+        keys: The extent of the keys of the run.
         wanted: Identifies the list of its keys, which lies beside the state.
         held: Identifies the list of what it leaves at the target; None before, and if it is empty.
         earlier: Identify lists that it is about to leave, or was before it was killed.
@@ -129,7 +129,7 @@ class ClaimState:
     owner: str
     since: float
     renewed: float
-    keys: Summary
+    keys: Extent
     wanted: str
     held: str | None = None
     earlier: tuple[str, ...] = ()
@@ -236,7 +236,7 @@ class ClaimState:
             owner=str(document["owner"]),
             since=_seconds_of(document["since"]),
             renewed=_seconds_of(document["renewed"]),
-            keys=Summary.from_dict(document["keys"]),
+            keys=Extent.from_dict(document["keys"]),
             wanted=_digest(document["wanted"]),
             held=None if document["held"] is None else _digest(document["held"]),
             earlier=tuple(map(_digest, document["earlier"])),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from handrail_storage.claims.ledger import Ledger, Listing, ListMissingError
+from handrail_storage.claims.keys import Keys
+from handrail_storage.claims.ledger import AT_A_TIME, Ledger, Listing, ListMissingError
 from handrail_storage.claims.lists import Beside, Held, Lines, Row
 from handrail_storage.claims.records import Claimant, ClaimState, State
-from handrail_storage.claims.summary import Keys
 from handrail_storage.stored import Stored
 
 PRUNED = Claimant(run="")
@@ -26,10 +27,10 @@ def in_the_way_of_a_run(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
     stops_all = state.wants_undo or state.state is State.UNDOING
     if not stops_all and state.state not in (State.ASKING, State.WORKING):
         return False
+    if stops_all:
+        return share(state, keys, ledger)
     if not state.keys.may_share(keys):
         return False
-    if stops_all:
-        return _shares(state, keys, ledger)
     try:
         theirs = ledger.wanted(state)
     except ListMissingError:
@@ -47,10 +48,18 @@ def in_the_way_of_an_undo(state: ClaimState, keys: Keys, ledger: Ledger) -> bool
         ledger: The claims.
     """
     busy = state.state in (State.ASKING, State.WORKING, State.UNDOING) or state.wants_undo
-    return busy and state.keys.may_share(keys) and _shares(state, keys, ledger)
+    return busy and share(state, keys, ledger)
 
 
-def _shares(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
+def share(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
+    """Return whether another run has some of these keys, too.
+
+    Raises:
+        EndedError: Its claim has ended or changed meanwhile.
+        StorageError: Its list is missing or damaged, or the storage failed or refused.
+    """
+    if not state.keys.may_share(keys):
+        return False
     try:
         theirs = ledger.keys(state)
     except ListMissingError:
@@ -108,8 +117,8 @@ class Reliance:
         Raises:
             StorageError: A list is missing or damaged, or the storage failed or refused.
         """
-        for _, beside in self._lists:
-            _ = beside.lines
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            list(pool.map(_lines_of, [beside for _, beside in self._lists]))
 
     def turn_to(self, keys: Sequence[str]) -> None:
         """Turn to a page of the keys of the run, for which `on` is quick then."""
@@ -174,6 +183,10 @@ class Reliance:
                 break
             rows = left
         return relying
+
+
+def _lines_of(beside: Beside) -> Lines:
+    return beside.lines
 
 
 def _is_same(row: Row, theirs: Sequence[Row]) -> bool:

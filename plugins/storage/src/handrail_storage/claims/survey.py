@@ -9,11 +9,11 @@ from typing import Literal
 from handrail.frozen import frozen, replace
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.asides import Asides
+from handrail_storage.claims.keys import Keys
 from handrail_storage.claims.ledger import Ledger, Listing
 from handrail_storage.claims.lists import Beside, Held, HeldList, Row
 from handrail_storage.claims.records import Claimant, ClaimState, Mark
 from handrail_storage.claims.reliance import Reliance
-from handrail_storage.claims.summary import Keys
 from handrail_storage.store import Store
 from handrail_storage.stored import Listed, Stored
 

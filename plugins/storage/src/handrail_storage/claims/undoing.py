@@ -13,11 +13,11 @@ from handrail.frozen import record, replace
 from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
+from handrail_storage.claims.keys import Keys
 from handrail_storage.claims.ledger import Ledger, Listing
 from handrail_storage.claims.lists import Held
 from handrail_storage.claims.records import Claimant, ClaimState
 from handrail_storage.claims.reliance import Reliance
-from handrail_storage.claims.summary import Keys
 from handrail_storage.claims.survey import Goal, Made, Survey, Verdict
 from handrail_storage.errors import StorageError, first_of
 from handrail_storage.store import Store

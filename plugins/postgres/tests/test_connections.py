@@ -53,6 +53,37 @@ def opened() -> Iterator[Callable[..., Any]]:
         journal.close()
 
 
+def test_it_is_tried_again_ever_more_seldom_and_for_longer_than_a_restart_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From a tenth of a second to some seconds, for more than half a minute."""
+    now = [1000.0]
+    monkeypatch.setattr(reconnecting.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(reconnecting.random, "uniform", lambda _least, most: most)
+    waits = []
+    for wait, _left in reconnecting.pauses():
+        waits.append(wait)
+        now[0] += wait
+    assert waits[:7] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0]
+    assert set(waits[6:-1]) == {5.0}
+    assert sum(waits) >= 60
+
+
+@pytest.mark.parametrize("limit", ["idle_session_timeout", "idle_in_transaction_session_timeout"])
+def test_a_connection_that_is_idle_for_too_long_is_made_again(
+    place: str, opened: Callable[..., Any], limit: str
+) -> None:
+    """What is written and read after a long step is there."""
+    url = f"{place}{'&' if '?' in place else '?'}options=-c%20{limit}%3D100"
+    journal = opened(url)
+    owned = journal.open_run(new_run(), [note(0)])
+    for seq in (1, 2):
+        threading.Event().wait(0.4)
+        owned.write([note(seq)])
+    threading.Event().wait(0.4)
+    assert written(journal) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("first", range(2))
 def test_each_answer_to_a_commit_may_be_lost(
     place: str, cutting_line: CuttingLine, opened: Callable[..., Any], first: int

@@ -56,6 +56,19 @@ def test_each_answer_to_a_commit_may_be_lost(cut_scene, cutting_line, first):
 
 
 @on_postgres
+def test_a_connection_that_is_idle_for_too_long_is_made_again(scene, tools):
+    """While files are sent."""
+    url = scene.catalogue.url
+    scene.catalogue.url = (
+        f"{url}{'&' if '?' in url else '?'}options=-c%20idle_session_timeout%3D100"
+    )
+    scene.fill(2)
+    done = scene.upload(tools.storing(after=lambda key, number: threading.Event().wait(0.4)))
+    assert done.code == 0, done.message
+    assert rows_of(scene) == dict(zip(TABLES, (1, 2, 2), strict=True))
+
+
+@on_postgres
 @pytest.mark.parametrize("first", range(EVERY))
 def test_each_answer_may_be_lost_within_an_undo(cut_scene, cutting_line, tools, first):
     """All is as it was."""

@@ -92,6 +92,7 @@ plain = action("plain", [book, notify, reads, invite])
 delivery = action("delivery", [book, deliver])
 look = action("look", [book, looks])
 packing = action("packing", [book, packs])
+shipping = action("shipping", [book, notify, packs])
 """
 
 
@@ -186,10 +187,22 @@ def test_what_has_no_way_back_is_named_after_each_undo(flow: None, handrail: Run
     (result,) = handrail("rollback", "2", "--yes", "--quiet", "--json").events[-1:]
     assert result["result"]["not_undone"] == ["notify"]
     handrail("run", "flow.py:plain", "--on-failure", "keep")
+    for words, code in (((), 0), (("--strict",), 5)):
+        preview = handrail("rollback", "3", "--dry-run", *words)
+        assert (preview.returncode, "not undone: notify" in preview.stdout) == (code, True)
     strict = handrail("rollback", "3", "--yes", "--strict")
     assert (strict.returncode, "rolled back except notify" in strict.stdout) == (5, True)
     again = handrail("rollback", "3", "--strict")
     assert (again.returncode, "rolled back except notify" in again.stdout) == (5, True)
+    (failed,) = handrail("run", "flow.py:plain", "--quiet", "--json").events[-1:]
+    assert failed["error"]["not_undone"] == ["notify"]
+
+
+def test_each_dead_run_is_undone_as_strictly_as_one(flow: None, handrail: Run, ends: Ends) -> None:
+    for strict, code in (((), 0), (("--strict",), 5)):
+        assert ends("shipping") == -9
+        done = handrail("rollback", "--all-dead", *strict)
+        assert (done.returncode, "except notify" in done.stdout + done.stderr) == (code, True)
 
 
 def test_what_a_kept_run_failed_with_is_not_lost_by_its_undo(flow: None, handrail: Run) -> None:
@@ -214,6 +227,8 @@ def test_a_killed_step_without_an_undo_may_have_left_something(
     assert preview.returncode == 5
     assert "deliver may have left something" in preview.stdout
     assert "handrail rollback 1 --by-hand deliver --reason TEXT" in preview.stdout
+    (shows,) = handrail("rollback", "1", "--dry-run", "--json").events
+    assert (shows["may_have_left"], shows["not_undone"]) == (["deliver"], [])
     for _ in range(2):
         done = handrail("rollback", "1", "--yes")
         assert done.returncode == 5

@@ -156,8 +156,9 @@ class OwnedRun(ABC):
 class Journal(ABC):
     """A durable record of runs.
 
-    A journal keeps all changes that its runs are given: what has a default here serves people, or
-    other machines, and no undo. It keeps everything from `RelianceChange` on that it returns.
+    What is abstract here is what runs need to be resumed and undone. What has a default serves
+    people, or workers on other machines: a journal may leave it, and drop each `RelianceChange` if
+    it leaves `reliance`.
 
     Attributes:
         version: The version of this class for which a journal was written; this is 1. A journal

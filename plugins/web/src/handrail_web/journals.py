@@ -64,9 +64,8 @@ class SharedJournal:
 
 def _file_of(journal: Journal) -> tuple[int, int] | None:
     """Return the identity of the file of a journal; None if it has no file, or that is gone."""
-    address: str | None = getattr(journal, "address", None)
     try:
-        found = os.stat(address) if address else None
+        found = os.stat(journal.address)
     except OSError:
         return None
-    return found and (found.st_dev, found.st_ino)
+    return found.st_dev, found.st_ino

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from resealing import reseal
 
 import handrail
 from handrail.errors import HandrailError, StepFailedError
@@ -78,10 +79,7 @@ class RecordedRun:
         with closing(sqlite3.connect(self.journal)) as database, database:
             for what, where, value in forgeries:
                 getattr(self, f"_{what}")(database, where, value)
-            # A forger knows how to make checksums, or does without, as older versions did.
-            database.execute("UPDATE run SET crc = NULL, plan_crc = NULL, counts = NULL")
-            for table in ("attempt", "note", "field"):
-                database.execute(f"UPDATE {table} SET crc = NULL")
+            reseal(database)  # A forger knows how to make checksums.
 
     @staticmethod
     def _more(database: sqlite3.Connection, where: tuple[str, str], values: Any) -> None:
@@ -89,9 +87,9 @@ class RecordedRun:
         found = database.execute("SELECT n FROM attempt WHERE step = ?", (step,)).fetchone()
         (last,) = database.execute("SELECT COALESCE(max(seq), 0) FROM note").fetchone()
         if found is not None:
-            row = (1, step, found[0], last + 1, key, json.dumps(values))
-            statement = 'INSERT INTO note (run, step, n, seq, key, "values") VALUES (?,?,?,?,?,?)'
-            database.execute(statement, row)
+            row = (1, step, found[0], last + 1, key, json.dumps(values), 0)
+            columns = 'run, step, n, seq, key, "values", crc'
+            database.execute(f"INSERT INTO note ({columns}) VALUES (?,?,?,?,?,?,?)", row)
 
     def _only(self, database: sqlite3.Connection, where: tuple[str, str], values: Any) -> None:
         database.execute("DELETE FROM note WHERE step = ? AND key = ?", where)

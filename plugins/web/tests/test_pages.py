@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from journals.places import execute, new_run, open_place
 from recorded_runs import Journal, done, ended, planned, started
+from resealing import reseal
 from sites import Browser, Open
 
 from handrail.journal import ChunkChange, RunChange
@@ -112,12 +114,14 @@ def test_ten_thousand_runs_take_as_many_statements_as_sixty(open_site: Open, pro
         """
         WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 9940)
         INSERT INTO run (uid, fence, outcome, direction, lease_boot, opened, closed, owner,
-                         core_version, action, cwd, packs, params, plan, project)
+                         core_version, action, cwd, packs, params, project, claimed, crc, plan_crc)
         SELECT 'u' || n, 1, 'completed', 'forward', '', opened, opened, owner, core_version,
-               action, cwd, packs, params, plan, project
+               action, cwd, packs, params, project, opened, 0, 0
         FROM more, {run} WHERE id = 60
         """,
     )
+    with closing(sqlite3.connect(place)) as database, database:
+        reseal(database)
     with counted(browser) as many:
         page = browser.page()
     assert "50 of 10,000 runs" in page

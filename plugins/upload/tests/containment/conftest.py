@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from killing.memory import folder_in_memory
+from resealing import reseal
 
 import handrail
 from handrail import BaseStep, RuntimeContext, SourceChangedError, StepFailedError, StepResult
@@ -106,10 +107,7 @@ class Forged:
         with closing(sqlite3.connect(self.journal, isolation_level=None)) as database:
             found = database.execute(statement, values).fetchall()
             if not statement.startswith("SELECT"):
-                # A forger does without checksums, as older versions did.
-                database.execute("UPDATE run SET crc = NULL, plan_crc = NULL, counts = NULL")
-                for table in ("attempt", "note", "field"):
-                    database.execute(f"UPDATE {table} SET crc = NULL")
+                reseal(database)  # A forger knows how to make checksums.
             return found
 
     def recorded(self, step: str, note: str) -> list[Any]:
@@ -122,7 +120,7 @@ class Forged:
         self.ask("DELETE FROM note WHERE step = ? AND key = ?", step, note)
         (run, seq), *_ = self.ask("SELECT min(run), coalesce(max(seq), 0) + 1000 FROM note")
         self.ask(
-            'INSERT INTO note (run, step, n, seq, key, "values") VALUES (?, ?, 1, ?, ?, ?)',
+            'INSERT INTO note (run, step, n, seq, key, "values", crc) VALUES (?, ?, 1, ?, ?, ?, 0)',
             *(run or 1, step, seq, note, json.dumps(values)),
         )
 

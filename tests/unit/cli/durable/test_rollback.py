@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from durable_runs import Run, made, runs
+from resealing import reseal
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
@@ -94,6 +95,7 @@ def completed(handrail: Run, folder: Path) -> Path:
 def change(folder: Path, statement: str) -> None:
     with closing(sqlite3.connect(folder / ".handrail" / "runs.db")) as journal, journal:
         journal.execute(statement)
+        reseal(journal)
 
 
 # What it shows
@@ -361,7 +363,7 @@ def test_another_project_is_named_by_its_folder_or_its_name(
         shown = handrail("rollback", "--dry-run", "--project", str(named), cwd=ours.parent)
         assert shown.stdout.startswith("run 2 · durable.py:job · completed"), shown.stderr
         assert shown.stdout.splitlines()[0].endswith(f" · of {theirs}")
-    change(ours, "UPDATE run SET project = 'photos', crc = NULL WHERE id = 1")
+    change(ours, "UPDATE run SET project = 'photos' WHERE id = 1")
     shown = handrail("rollback", "--dry-run", "--project", "photos", cwd=theirs)
     assert shown.stdout.startswith("run 1 · "), shown.stderr
     (theirs / "handrail.toml").write_text('[project]\nname = "photos"\n')
@@ -415,8 +417,7 @@ def test_the_time_between_a_run_and_its_undo_is_nobodys(handrail: Run, completed
     long_ago = "2026-01-01T00:00:0{}.000Z"
     change(
         completed,
-        "UPDATE run SET crc = NULL, "
-        f"opened = '{long_ago.format(0)}', claimed = '{long_ago.format(0)}', "
+        f"UPDATE run SET opened = '{long_ago.format(0)}', claimed = '{long_ago.format(0)}', "
         f"closed = '{long_ago.format(2)}'",
     )
     assert handrail("rollback", "1", "--yes").returncode == 0

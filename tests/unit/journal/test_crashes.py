@@ -95,7 +95,7 @@ def test_without_locks_a_process_of_another_container_has_its_lease(
     with Process(place, locks=False, lease=SHORT_LEASE) as owner:
         number = owner.ask("open")
         owner.stop()
-        monkeypatch.setattr("handrail.journal.backend.owner._namespace", lambda _: "pid:[1]")
+        monkeypatch.setattr("handrail.journal.backend.owner._space", lambda: "pid:[1]")
         journal = open_place(place, 20.0)
         with pytest.raises(RunHeldError):
             journal.claim(number)
@@ -186,7 +186,7 @@ def test_a_clock_that_is_put_a_day_on_or_back_changes_no_lease(
         number = stopped.ask("open")
         stopped.stop()
         put_clock(monkeypatch, days)
-        monkeypatch.setattr("handrail.journal.backend.owner._namespace", lambda _: "pid:[1]")
+        monkeypatch.setattr("handrail.journal.backend.owner._space", lambda: "pid:[1]")
         journal = open_place(place, 20.0)
         until(lambda: journal.holder(number) is None)
         journal.claim(number)

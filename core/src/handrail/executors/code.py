@@ -16,7 +16,6 @@ from typing import Any, cast
 
 from handrail.errors import ExecutorError
 from handrail.executors.protocol import CodeRef
-from handrail.lock.file import LOCK_FILE
 from handrail.packs.local import import_file, is_searched, search
 from handrail.processes.importing import importing, is_importing
 
@@ -72,6 +71,8 @@ def project_files(folder: str) -> tuple[str, ...]:
     Raises:
         SettingsError: They cannot be told, or not be trusted.
     """
+    # Only executors of other machines ask.
+    from handrail.lock.file import LOCK_FILE  # noqa: PLC0415
     from handrail.settings.project import find_project  # noqa: PLC0415
 
     project = find_project(folder)

@@ -329,7 +329,7 @@ flow = action("flow", [first, last], params=Params)
 def test_validators_run_once_for_a_run_and_once_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On the command line, from text to step, also where the project sets a param."""
+    """On the command line, from text to step; what the project sets is first checked alone."""
     from handrail.cli import main
 
     monkeypatch.chdir(tmp_path)
@@ -347,7 +347,8 @@ def test_validators_run_once_for_a_run_and_once_to_go_on(
     assert counted("resume", "1") == ["field", "model"]
     assert counted("rollback", "1", "--yes") == ["field", "model"]
     Path("handrail.toml").write_text("[actions.flow.params]\nretries = 2\n")
-    assert counted("run", "once_flow.py:flow", "a") == ["field", "model", "step a 2"]
+    counts = counted("run", "once_flow.py:flow", "a")
+    assert counts == ["field", "field", "model", "step a 2"]
     capsys.readouterr()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Literal, cast
 
@@ -53,7 +53,7 @@ def read_workflows(reader: TableReader, value: object) -> AllChanges:
     """Read `[workflows]`, in which no workflows may extend each other in a cycle."""
     workflows = read_changes(reader, "workflows", value)
     reader.problems += check_cycles(workflows)
-    reader.problems += check_nesting(workflows)
+    _check_nesting(reader, workflows)
     return workflows
 
 
@@ -68,7 +68,9 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
             reader.unknown(here, key, each, known, hint)
         else:
             # Those of a workflow may be what it is made of.
-            limits = key == "steps" and (section == "actions" or _is_table(each))
+            limits = key == "steps" and (
+                section == "actions" or isinstance(cast("object", each), dict)
+            )
             field, read = _parts()["limits" if limits else key]
             found[field] = read(reader, here, each)
     if section == "workflows" and isinstance(value, dict):
@@ -82,29 +84,19 @@ def _read_action(reader: TableReader, section: Section, name: str, value: object
     )
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
 def _parts() -> dict[str, tuple[str, Callable[[TableReader, Path, object], Any]]]:
     """Return, for each key of an action or a workflow, the field of it and what reads it."""
     return {
         "params": ("params", TableReader.table),
-        "insert": ("inserts", _all(_inserts)),
-        "steps": ("steps", _all(_steps)),
-        "limits": ("limits", _all(_limits)),
+        "insert": ("inserts", _inserts),
+        "steps": ("steps", _steps),
+        "limits": ("limits", _limits),
         "remove": ("removes", _removes),
-        "wrap": ("wraps", _all(_wraps)),
+        "wrap": ("wraps", _wraps),
         "chain": ("chain", _chain),
         "inputs": ("inputs", _inputs),
         "extends": ("extends", TableReader.text),
     }
-
-
-def _all(
-    read: Callable[[TableReader, Path, object], Iterable[Any]],
-) -> Callable[[TableReader, Path, object], tuple[Any, ...]]:
-    return lambda reader, path, value: tuple(read(reader, path, value))
 
 
 def _check_made_by(reader: TableReader, path: Path, found: Mapping[str, Any]) -> None:
@@ -164,7 +156,7 @@ def _removes(reader: TableReader, path: Path, value: object) -> tuple[Remove, ..
     )
 
 
-def _inserts(reader: TableReader, path: Path, value: object) -> list[Insert]:
+def _inserts(reader: TableReader, path: Path, value: object) -> tuple[Insert, ...]:
     example = f'{dotted(path)} = [{{ step = "pack:step", before = "step" }}]'
     made: list[Insert] = []
     for number, each in enumerate(reader.items(path, value, "tables", example)):
@@ -178,14 +170,14 @@ def _inserts(reader: TableReader, path: Path, value: object) -> list[Insert]:
         insert = _insert(reader, place, cast("dict[str, Any]", each))
         if insert is not None:
             made.append(insert)
-    return made
+    return tuple(made)
 
 
-def _steps(reader: TableReader, path: Path, value: object) -> list[Insert]:
+def _steps(reader: TableReader, path: Path, value: object) -> tuple[Insert, ...]:
     """Read the steps and groups of a workflow, or the steps of a lane."""
     items = reader.items(path, value, "names of steps and tables", 'steps = ["fetch", "publish"]')
     made = [_step(reader, (*path, number), each) for number, each in enumerate(items)]
-    return [insert for insert in made if insert is not None]
+    return tuple(insert for insert in made if insert is not None)
 
 
 def _step(reader: TableReader, path: Path, value: object) -> Insert | None:
@@ -261,7 +253,7 @@ def _lanes(reader: TableReader, path: Path, value: object) -> tuple[tuple[Insert
     return tuple(lane for lane in lanes if lane)
 
 
-def _wraps(reader: TableReader, path: Path, value: object) -> list[Wrap]:
+def _wraps(reader: TableReader, path: Path, value: object) -> tuple[Wrap, ...]:
     made: list[Wrap] = []
     for here, step, layers in _by_step(path, reader.table(path, value)):
         hint = f'wrap.{step} = ["{layers}"]' if isinstance(layers, str) else ""
@@ -270,7 +262,7 @@ def _wraps(reader: TableReader, path: Path, value: object) -> list[Wrap]:
             wrap = _wrap(reader, (*here, number), step, each)
             if wrap is not None:
                 made.append(wrap)
-    return made
+    return tuple(made)
 
 
 def _by_step(path: Path, table: Mapping[str, object]) -> Iterator[tuple[Path, str, object]]:
@@ -303,13 +295,15 @@ def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | N
     return Wrap(step=step, use=use, options=options, origin=origin) if use else None
 
 
-def _limits(reader: TableReader, path: Path, value: object) -> Iterator[StepLimits]:
+def _limits(reader: TableReader, path: Path, value: object) -> tuple[StepLimits, ...]:
+    made: list[StepLimits] = []
     for step, table in reader.table(path, value).items():
         place = (*path, step)
         known = {key: each for _, key, each in reader.fields(place, table, _STEP)}
         values = _checked(reader, place, known)
         if values:
-            yield StepLimits(step=step, values=values, origin=reader.origin(place))
+            made.append(StepLimits(step=step, values=values, origin=reader.origin(place)))
+    return tuple(made)
 
 
 def _checked(reader: TableReader, path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -326,9 +320,8 @@ def _checked(reader: TableReader, path: Path, values: Mapping[str, Any]) -> dict
     return valid
 
 
-def check_nesting(workflows: AllChanges) -> list[Problem]:
-    """Return a problem for each chain that has a chain, or what extends one, among its actions."""
-    problems: list[Problem] = []
+def _check_nesting(reader: TableReader, workflows: AllChanges) -> None:
+    """Check that no chain has a chain, or what extends one, among its actions."""
     for workflow in workflows.values():
         for _, action in workflow.chain:
             name, seen = action, set[str]()
@@ -336,16 +329,9 @@ def check_nesting(workflows: AllChanges) -> list[Problem]:
                 seen.add(name)
                 name = workflows[name].extends
             if name in workflows and workflows[name].chain:
-                place = workflow.source_of("chain")
-                problem = Problem(
-                    code="bad-setting",
-                    message=f"{place.place}: the chain {workflow.name} has {action}, which is a "
-                    "chain itself",
-                    origins=(place,),
-                    ways_out=("name the actions of that one",),
-                )
-                problems.append(problem)
-    return problems
+                message = f"the chain {workflow.name} has {action}, which is a chain itself"
+                place: Path = ("workflows", workflow.name, "chain")
+                reader.problem(place, message, "name the actions of that one")
 
 
 def check_cycles(workflows: AllChanges) -> list[Problem]:
@@ -457,13 +443,9 @@ def read_packs(reader: TableReader, value: object, *, switches: bool = True) -> 
         else:
             allowed = "`disable`, `only`, or the table of a pack" if switches else "a table"
             message = f"packs.{key} is {type_of(each)}; it has to be {allowed}"
-            hint = _nearest_switch(key) if switches else ""
-            reader.problem(path, message, hint, code="unknown-setting")
+            near = did_you_mean(key, _SWITCHES) or f"known here: {', '.join(_SWITCHES)}"
+            reader.problem(path, message, near if switches else "", code="unknown-setting")
     return found
-
-
-def _nearest_switch(key: str) -> str:
-    return did_you_mean(key, _SWITCHES) or f"known here: {', '.join(_SWITCHES)}"
 
 
 def _read_pack(reader: TableReader, path: Path, table: dict[str, Any], found: Packs) -> None:

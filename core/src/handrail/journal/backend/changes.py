@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
-from handrail.frozen import record
+from handrail.frozen import names_of, record, values_of
 from handrail.journal.backend.kinds import (
     ATTEMPT,
     CHUNK,
@@ -14,6 +15,7 @@ from handrail.journal.backend.kinds import (
     ITEM_NOTE,
     NOTE,
     OBSERVATION,
+    Kind,
     checksum,
     to_stored,
 )
@@ -29,6 +31,7 @@ from handrail.journal.records import (
     ItemNoteChange,
     NoteChange,
     RelianceChange,
+    RunChange,
 )
 
 if TYPE_CHECKING:
@@ -37,46 +40,41 @@ if TYPE_CHECKING:
     from handrail.journal.backend.statements import Statements
     from handrail.journal.records import (
         Change,
-        Direction,
         NewRun,
         ObservationChange,
-        Outcome,
     )
 
 Values = tuple[object, ...]
 
 
+_KINDS: Mapping[type, Kind] = {
+    AttemptChange: ATTEMPT,
+    NoteChange: NOTE,
+    FieldChange: FIELD,
+    ChunkChange: CHUNK,
+    ItemNoteChange: ITEM_NOTE,
+}
+
+
 @record
 class Rows:
-    """The rows that one commit writes to each table, in order, and its changes to the run.
+    """The rows that one commit writes to each table, and its changes to the run.
 
     Attributes:
-        attempts: Those of attempts, as `Kind.stored` returns them.
-        notes: Those of notes.
-        fields: Those of context fields.
+        of: The rows of each kind, in order, as `Kind.stored` returns them.
         reliance: run, uid.
-        chunks: Those of chunks.
-        item_notes: Those of notes of items.
-        direction: The new direction of the run, or None.
-        at_once: Whether its owner has undone it from its claim on.
-        sealed: The reason if the run is sealed, or None.
-        outcome: The outcome if the run ends, or None.
-        by_hand: What was undone by hand, or None if that does not change.
-        changes_run: Whether the run itself changes.
+        run: The values of the run that change, by their names in a `RunChange`; None if the run
+            itself does not change.
     """
 
-    attempts: list[Values]
-    notes: list[Values]
-    fields: list[Values]
-    direction: Direction | None = None
-    at_once: bool = False
-    sealed: str | None = None
-    outcome: Outcome | None = None
-    by_hand: str | None = None
-    changes_run: bool = False
+    of: dict[Kind, list[Values]] = field(default_factory=dict[Kind, list[Values]])
     reliance: list[Values] = field(default_factory=list[Values])
-    chunks: list[Values] = field(default_factory=list[Values])
-    item_notes: list[Values] = field(default_factory=list[Values])
+    run: dict[str, str] | None = None
+
+    @property
+    def ends(self) -> bool:
+        """Whether the run ends with them."""
+        return self.run is not None and "outcome" in self.run
 
 
 def attempts_of(run: int, uid: str, batches: Iterable[Sequence[Change]]) -> list[object] | None:
@@ -98,29 +96,23 @@ def rows_of(run: int, uid: str, batches: Iterable[Sequence[Change]]) -> Rows:
         uid: Its UUID.
         batches: The changes.
     """
-    rows = Rows([], [], [])
-    for batch in batches:
-        for change in batch:
-            if isinstance(change, AttemptChange):
-                rows.attempts.append(_attempt(run, uid, change))
-            elif isinstance(change, NoteChange):
-                rows.notes.append(NOTE.stored(run, uid, change))
-            elif isinstance(change, FieldChange):
-                rows.fields.append(FIELD.stored(run, uid, change))
-            elif isinstance(change, RelianceChange):
-                rows.reliance += [(run, to_stored(each)) for each in change.uids]
-            elif isinstance(change, ChunkChange):
-                rows.chunks.append(CHUNK.stored(run, uid, change))
-            elif isinstance(change, ItemNoteChange):
-                rows.item_notes.append(ITEM_NOTE.stored(run, uid, change))
-            else:
-                rows.direction = change.direction or rows.direction
-                rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
-                rows.outcome = change.outcome or rows.outcome
-                rows.by_hand = change.by_hand or rows.by_hand
-                rows.at_once = change.at_once or rows.at_once
-                rows.changes_run = True
+    rows = Rows()
+    for change in chain.from_iterable(batches):
+        kind = _KINDS.get(type(change))
+        if isinstance(change, RelianceChange):
+            rows.reliance += [(run, to_stored(each)) for each in change.uids]
+        elif isinstance(change, RunChange):
+            rows.run = {**(rows.run or {}), **dict(_of_run(change))}
+        elif kind is not None:
+            rows.of.setdefault(kind, []).append(kind.stored(run, uid, change))
     return rows
+
+
+def _of_run(change: RunChange) -> Iterator[tuple[str, str]]:
+    """Yield the values of a change of the run that are not None."""
+    for name, value in values_of(change).items():
+        if value not in (None, False):
+            yield name, "yes" if value is True else to_stored(value)
 
 
 def _attempt(run: int, uid: str, change: AttemptChange) -> Values:
@@ -196,7 +188,7 @@ def add_run(
     connection.execute(statements.plan, (number, new.plan))
     connection.execute(statements.name_owner, (own(number), number))
     rows = rows_of(number, new.uid, (changes,))
-    if rows.changes_run:
+    if rows.run is not None:
         change_run(connection, statements, rows, {**ours, "run": number, "fence": 1})
     write_rows(connection, statements, rows)
     return number
@@ -222,9 +214,8 @@ def change_run(
     Raises:
         LeaseLostError: We no longer own the run, or it is closed.
     """
-    if rows.changes_run:
-        new = {"direction": rows.direction, "sealed": rows.sealed, "outcome": rows.outcome}
-        new |= {"by_hand": rows.by_hand, "at_once": "yes" if rows.at_once else None}
+    if rows.run is not None:
+        new = {**dict.fromkeys(names_of(RunChange)), **rows.run}
         found = connection.execute(statements.change, {**new, **ours}).fetchone()
     else:
         statement = statements.renew if renew else statements.still_ours
@@ -237,7 +228,7 @@ def count_rows(
     connection: Connection, statements: Statements, rows: Rows, ours: Mapping[str, object]
 ) -> None:
     """Write how many rows a run has, if it ends with `rows`, so that a lost one is found."""
-    if rows.outcome is not None:
+    if rows.ends:
         connection.execute(statements.count, ours)
 
 
@@ -257,18 +248,12 @@ def write_rows(connection: Connection, statements: Statements, rows: Rows) -> No
         statements: The statements in its dialect.
         rows: The rows of the commit.
     """
-    cursor = connection.cursor()
-    at = (now(),) if statements.takes_time else ()
-    attempts = [(*each, *at) for each in rows.attempts]
-    chunks = [(*each, *at) for each in rows.chunks]
-    for statement, values in (
-        (statements.attempt, attempts),
-        (statements.note, rows.notes),
-        (statements.field, rows.fields),
-        (statements.reliance, rows.reliance),
-        (statements.chunk, chunks),
-        (statements.item_note, rows.item_notes),
-    ):
+    cursor, now_in = connection.cursor(), (now(),) if statements.takes_time else ()
+    written = [(statements.reliance, rows.reliance)]
+    for kind, values in rows.of.items():
+        at = now_in if kind in (ATTEMPT, CHUNK) else ()
+        written.append((getattr(statements, kind.table), [(*each, *at) for each in values]))
+    for statement, values in written:
         if len(values) == 1:
             cursor.execute(statement, values[0])
         elif values:

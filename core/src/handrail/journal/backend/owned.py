@@ -224,7 +224,7 @@ class SqlOwnedRun(OwnedRun):
             count_rows(connection, statements, rows, ours)
 
         self._transact(write)
-        if rows.outcome is not None:
+        if rows.ends:
             self._end()
 
     @abstractmethod

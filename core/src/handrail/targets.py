@@ -59,7 +59,7 @@ def find_target(packs: InstalledPacks, folder: Path, name: str) -> Target:
     """
     head, _, attribute = name.rpartition(":")
     in_a_file = looks_like_file(head) or looks_like_file(name)
-    if not in_a_file and (not head or packs.catalog.has_pack(head)):
+    if not in_a_file and (not head or packs.catalog.pack(head)):
         return _installed(packs, folder, name)
     if looks_like_file(head):
         return _from_module(name, import_file(head, folder), attribute, head)
@@ -85,7 +85,7 @@ def lock_name(target: Target, packs: InstalledPacks) -> LockName:
     elif not file and is_program:
         file, attribute = target.origin.file, ""
     if not file:
-        named = head == LOCAL and packs.catalog.has_pack(LOCAL)
+        named = head == LOCAL and packs.catalog.pack(LOCAL)
         return LockName(name=attribute if named else target.name, pack=None)
     path = path_from(file, packs.settings.project.folder)
     name = f"{path}:{attribute or _attribute(target)}"

@@ -122,12 +122,12 @@ def test_broken_claimant_counts():
         Catalog([SCAN, other]).find("steps", "scan_files")
 
 
-def test_has_pack():
-    """A pack is known by any of its names, in any spelling."""
+def test_a_pack_is_known_by_any_of_its_names():
+    """In any spelling."""
     catalog = Catalog([SCAN])
-    assert catalog.has_pack("ACME_scan")
-    assert catalog.has_pack("scanner")
-    assert not catalog.has_pack("acme")
+    assert catalog.pack("ACME_scan") is SCAN
+    assert catalog.pack("scanner") is SCAN
+    assert catalog.pack("acme") is None
 
 
 def test_load(garden, monkeypatch):

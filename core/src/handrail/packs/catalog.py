@@ -35,10 +35,6 @@ class Catalog:
     def __init__(self, records: Iterable[PackRecord]) -> None:
         self.records = tuple(records)
 
-    def has_pack(self, name: str) -> bool:
-        """Return whether a pack called `name` (normalised or not) is installed."""
-        return self.pack(name) is not None
-
     def pack(self, name: str) -> PackRecord | None:
         """Return the installed pack called `name` (normalised or not), or None."""
         return next(iter(match_packs(name, self.records)), None)

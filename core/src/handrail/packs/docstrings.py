@@ -13,8 +13,6 @@ from handrail.packs.record import EntryPoint
 MAX_HOPS = 5
 MAX_SIZE = 1_000_000
 
-Body = list[ast.stmt]
-
 
 def describe_target(value: str, file: Path | None = None) -> str | None:
     """Return the first line of the docstring of an entry point's object, or None.
@@ -67,7 +65,7 @@ def _described(module: str, file: str, names: list[str], hops: int) -> str | Non
     return _first_line(ast.get_docstring(found))
 
 
-def _definition(body: Body, name: str) -> ast.stmt | None:
+def _definition(body: list[ast.stmt], name: str) -> ast.stmt | None:
     """Return the last statement of `body` that binds `name`."""
     found: ast.stmt | None = None
     for statement in body:
@@ -90,7 +88,7 @@ def _definition(body: Body, name: str) -> ast.stmt | None:
     return found
 
 
-def _text_after(body: Body, statement: ast.stmt) -> str | None:
+def _text_after(body: list[ast.stmt], statement: ast.stmt) -> str | None:
     match body[body.index(statement) + 1 :][:1] if statement in body else []:
         case [ast.Expr(value=ast.Constant(value=str(text)))]:
             return text

@@ -274,13 +274,9 @@ class InstalledPacks(PackProvider):
             folder=self.settings.project.folder,
             forced_by=self.settings.locked_by,
             outline=self.outline,
-            names=self._names_of,
+            names=lambda action: names_of(self, action),
             off=self.off,
         )
-
-    def _names_of(self, action: type) -> Sequence[LockName]:
-        """Return all names that a lock may have for an action."""
-        return names_of(self, action)
 
     def outline(
         self, name: LockName, plan: Plan, *, params: Sequence[str] = (), with_files: bool = True

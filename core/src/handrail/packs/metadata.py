@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 else:
     from importlib_metadata import Distribution, MetadataPathFinder
 
-_FIELDS = ("Name", "Version", "Summary")
-
 # The name in a requirement, and signs that the rest is not just a range of versions.
 _NAME = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*")
 _MORE_THAN_A_RANGE = re.compile(r"[;@(\[]")
@@ -73,7 +71,7 @@ def described(distribution: Distribution) -> tuple[PackRecord, list[str]]:
     summary, requires = "", ()
     try:
         metadata = distribution.metadata
-        given = {field: metadata.get_all(field) or [""] for field in _FIELDS}
+        given = {field: metadata.get_all(field) or [""] for field in ("Name", "Version", "Summary")}
         if not given["Name"][0]:
             missing = metadata.get_all("Metadata-Version") is None
             faults.append(f"METADATA {'is missing' if missing else 'has no Name'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
@@ -186,12 +186,6 @@ def entries_for(item: BaseStep[Any] | Parallel[Any]) -> tuple[Entry, ...]:
         for entry in entries:
             entry.lane = lane
     return tuple(entry for entries in lanes for entry in entries)
-
-
-def group_of(entries: Sequence[Entry]) -> EntryGroup | None:
-    """Return the group that `entries_for` has made these entries of, or None."""
-    lane = entries[0].lane
-    return None if lane is None else lane.group
 
 
 def entry_for(step: BaseStep[Any]) -> Entry:

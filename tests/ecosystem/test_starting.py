@@ -23,14 +23,14 @@ STANDARD = {"asyncio", "concurrent.futures", "logging", "tomllib"}
 SLOW = CLIENTS | LIBRARIES | STANDARD
 PLANNING = {"handrail.packs.planner", "handrail.hookspecs", "pluggy"}
 RUNNING = {"handrail.orchestrator", "handrail.engine.machine", "handrail.events", "sqlite3"}
-PREVIEWS = {"handrail.cli.preview", "handrail.cli.new_run", "handrail.plan.dry_run"}
+PREVIEWS = {"handrail.cli.new_run", "handrail.plan.dry_run"}
 # Each takes a tenth of a millisecond to several: those of a few objects, none of all modules.
 COLLECTIONS = 12
 # Contexts and results of steps, which users know as dataclasses. Defining one takes one percent of
 # an import of pydantic; what is made with `handrail.frozen` a twenty-fifth of that.
 FEW = 7
 # Modules of core. Each takes one part in a thousand of an import of pydantic, or two.
-MOST = {"help": 58, "plan": 109, "first line": 174}
+MOST = {"help": 104, "plan": 124, "first line": 220}
 
 COUNTED = """
 import dataclasses, gc, io, os, sys
@@ -140,7 +140,7 @@ def test_help_needs_the_fields_of_an_action_alone(action: str, tmp_path: Path) -
     assert started.collections <= COLLECTIONS
     assert started.own <= MOST["help"]
     steps = {f"{pack_of(action)}.{each}" for each in ("steps", "context")}
-    theirs = {"handrail.plan.plan", "handrail.context", "handrail.packs.local"}
+    theirs = {"handrail.plan.plan", "handrail.context"}
     assert not started.has(SLOW | PLANNING | RUNNING | steps | theirs)
     assert not strangers(action, started)
 
@@ -183,4 +183,4 @@ def test_an_upload_imports_what_its_params_ask_for(tmp_path: Path) -> None:
     apart = {
         f"handrail_upload.{each}" for each in ("specification", "catalogue.postgres", "metadata")
     }
-    assert not started.has(CLIENTS | LIBRARIES | apart | {"tomllib", "asyncio", "subprocess"})
+    assert not started.has(CLIENTS | LIBRARIES | apart | {"tomllib", "asyncio"})

@@ -205,7 +205,7 @@ class StepReport:
         yield from self._place()
         for span in self.record.spans.get(step.name, ()):
             yield _time_of(span)
-        undo = step.undo_error and f"its undo: {step.undo_traceback or step.undo_error}"
+        undo = None if step.undo_error is None else f"its undo: {step.undo_error}"
         for error in filter(None, (step.traceback or step.error, undo)):
             yield from visible_lines(error.rstrip(), "  ")
         values = self.record.values_of(step)

@@ -18,7 +18,6 @@ from handrail_storage.claims import (
     HeldList,
     Mark,
     State,
-    Wanted,
     WantedList,
     forget_cache,
     lists,
@@ -53,7 +52,7 @@ def test_an_extent_rules_out_keys_before_and_behind_it():
     ]
 
 
-@given(st.lists(st.builds(Wanted, key=KEY, sha256=st.none() | DIGEST), unique_by=lambda w: w.key))
+@given(st.dictionaries(KEY, st.none() | DIGEST))
 def test_a_list_of_wanted_keys_comes_back(wanted):
     """With odd characters too; its digest is that of what it says, not of its compression."""
     listed = WantedList.of(wanted)
@@ -62,9 +61,7 @@ def test_a_list_of_wanted_keys_comes_back(wanted):
         again = Content(gzip.compress(gzip.decompress(content.read())))
         assert digest == digest_of(content) == digest_of(again)
         assert digest == listed.digest() == WantedList.unpacked(content).digest()
-    assert sorted(rows_of(WantedList.unpacked(content))) == sorted(
-        [each.key, each.sha256] for each in wanted
-    )
+    assert sorted(rows_of(WantedList.unpacked(content))) == sorted(map(list, wanted.items()))
 
 
 @given(
@@ -105,7 +102,7 @@ def test_two_lists_are_read_side_by_side(rounds, theirs, size):
         beside = Beside(lambda: listed)
         for keys in rounds:
             found = {}
-            for page in WantedList.of(Wanted(key=key) for key in keys).rows():
+            for page in WantedList.of(dict.fromkeys(keys)).rows():
                 beside.turn_to([key for key, _ in page])
                 found |= {key: rows for key, _ in page if (rows := beside.under(key))}
             twice = {key: [[key, 1, None, None], [key, 2, None, None]] for key in keys & theirs}
@@ -210,7 +207,7 @@ def test_older_marks_are_none_of_ours(text):
 
 def test_a_damaged_cache_is_not_believed(tmp_path):
     """What is kept is checked against its digest; a folder that cannot be written keeps nothing."""
-    digest, content = WantedList.of([Wanted(key="a")]).packed()
+    digest, content = WantedList.of({"a": None}).packed()
     cache = Cache(tmp_path)
     cache.keep(digest, content)
     known = cache.read(digest)
@@ -227,13 +224,13 @@ def test_a_cache_keeps_only_what_was_used_last(tmp_path):
     """So that it does not grow for ever."""
     cache = Cache(tmp_path)
     for number in range(110):
-        cache.keep(*WantedList.of([Wanted(key=f"k{number}")]).packed())
+        cache.keep(*WantedList.of({f"k{number}": None}).packed())
     assert len(list(tmp_path.glob("*.gz"))) == 100
 
 
 def test_a_preview_uses_a_cache_and_does_not_touch_it(tmp_path):
     """Neither a file nor the time of one is another one afterwards."""
-    digest, content = WantedList.of([Wanted(key="a")]).packed()
+    digest, content = WantedList.of({"a": None}).packed()
     folder = tmp_path / "claims"
     preview = Cache(folder, writes=False)
     preview.keep(digest, content)
@@ -249,7 +246,7 @@ def test_a_preview_uses_a_cache_and_does_not_touch_it(tmp_path):
 def test_a_process_has_a_few_lists_at_hand():
     """Each may be an open file, so there are no more of them for more runs."""
     cache = Cache()
-    packed = [WantedList.of([Wanted(key=f"k{number}")]).packed() for number in range(10)]
+    packed = [WantedList.of({f"k{number}": None}).packed() for number in range(10)]
     for digest, content in packed:
         cache.keep(digest, content)
     known = [cache.read(digest) is not None for digest, _ in packed]
@@ -261,7 +258,7 @@ def test_a_cache_is_forgotten_with_what_a_kill_has_left(tmp_path):
     folder = tmp_path / "claims"
     cache = Cache(folder)
     for name in (None, "notes.txt"):
-        cache.keep(*WantedList.of([Wanted(key="a")]).packed())
+        cache.keep(*WantedList.of({"a": None}).packed())
         cache.keep_states("s3://bucket", [])
         (folder / "abc.gz.4711.tmp").write_bytes(b"half")
         if name is not None:

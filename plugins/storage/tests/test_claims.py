@@ -39,7 +39,6 @@ from handrail_storage.claims import (
     HeldList,
     State,
     Undoing,
-    Wanted,
     WantedList,
     claims_at,
     lists,
@@ -99,7 +98,7 @@ class Run:
 
     def ask(self, *keys, known=None, **options):
         known = known or {}
-        wanted = [Wanted(key=key, sha256=known.get(key)) for key in keys]
+        wanted = {key: known.get(key) for key in keys}
         self.claim = self.claims.ask(wanted, **options)
         return self.claim
 
@@ -520,7 +519,7 @@ def test_a_list_of_an_attempt_that_was_killed_goes_with_the_run(runs, monkeypatc
         with pytest.raises(Killed):
             run.claim.hold(held)
     again = runs.run(1)
-    again.claim = again.claims.take_up([Wanted(key="a"), Wanted(key="b")])
+    again.claim = again.claims.take_up({"a": None, "b": None})
     again.claim.hold(held[:1])
     assert sum(name.startswith("lists/") for name in runs.own()) == 2
     again.undo()
@@ -548,7 +547,7 @@ def test_a_resumed_run_goes_on(runs):
     run.ask("a")
     run.put(a="1")
     again = runs.run(1)
-    again.claim = again.claims.take_up([Wanted(key="a")])
+    again.claim = again.claims.take_up({"a": None})
     again.claim.hold(again.put(a="1"))
     with pytest.raises(ClaimLostError):
         run.claim.hold([])
@@ -557,7 +556,7 @@ def test_a_resumed_run_goes_on(runs):
 def test_a_run_that_holds_must_not_change_anything_more(runs):
     """Its process was killed just after; others may work with its keys by then."""
     run = runs.run(1).complete(a="1")
-    again = run.claims.take_up([Wanted(key="a")])
+    again = run.claims.take_up({"a": None})
     assert again.holds
     with pytest.raises(ClaimError, match="has done its work"):
         again.touch()
@@ -566,7 +565,7 @@ def test_a_run_that_holds_must_not_change_anything_more(runs):
 def test_a_resumed_run_without_a_claim_stops(runs):
     """With exit code 3: others may have undone what it had left."""
     with pytest.raises(ClaimMissingError) as caught:
-        runs.run(1).claims.take_up([Wanted(key="a")])
+        runs.run(1).claims.take_up({"a": None})
     assert caught.value.exit_code == 3
 
 
@@ -574,7 +573,7 @@ def test_a_run_whose_files_have_changed_does_not_take_up_its_claim(runs):
     """A changed list of files is a new run."""
     runs.run(1).ask("a")
     with pytest.raises(ClaimError, match="not those that it has claimed"):
-        runs.run(1).claims.take_up([Wanted(key="a"), Wanted(key="b")])
+        runs.run(1).claims.take_up({"a": None, "b": None})
 
 
 def test_a_run_without_a_claim_deletes_nothing(runs):

@@ -14,7 +14,7 @@ import pytest
 
 from handrail.cli import main
 from handrail_storage import Store, open_store
-from handrail_storage.claims import Claim, Claimant, Claims, Clock, Held, Wanted
+from handrail_storage.claims import Claim, Claimant, Claims, Clock, Held
 
 HOUR = 3600.0
 
@@ -77,7 +77,7 @@ def runs_at(store: Store, times: Times) -> Run:
             action="upload",
         )
         claims = Claims(store, claimant, clock=times.clock)
-        claim = claims.ask([Wanted(key=key) for key in files])
+        claim = claims.ask(dict.fromkeys(files))
         held = list(_stored(store, claim, files))
         if not killed:
             claim.hold(held)

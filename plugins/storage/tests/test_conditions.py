@@ -11,7 +11,7 @@ import pytest
 
 from handrail_storage import Listed, StorageError, Store, TakenError, open_store
 from handrail_storage.backend import ObjectStore, deleting, looking, putting
-from handrail_storage.claims import Claimant, Claims, Held, Wanted
+from handrail_storage.claims import Claimant, Claims, Held
 
 OURS, THEIRS = "run-1/save", "run-2/save"
 PROBE = ".handrail-probe-run-1"
@@ -82,7 +82,7 @@ def test_equal_bytes_of_others_do_not_keep_an_undo_from_its_end(
     store = open_store(f"s3://{bucket}", retries=2)
     moto.client().put_object(Bucket=bucket, Key="a", Body=b"before")
     claims = Claims(store, Claimant(run="run-1"))
-    claim = claims.ask([Wanted(key="a")])
+    claim = claims.ask({"a": None})
     found = store.stat("a")
     assert found is not None
     store.set_aside("a", claim.aside("a"))
@@ -256,7 +256,7 @@ def test_a_look_before_a_change_reads_no_content(
 def test_a_run_does_not_read_the_state_that_it_has_just_written(
     unconditional: ObjectStore, contents: list[str]
 ) -> None:
-    Claims(unconditional, Claimant(run="run-1")).ask([Wanted(key="a")])
+    Claims(unconditional, Claimant(run="run-1")).ask({"a": None})
     states = [path for path in contents if path.endswith("/state")]
     assert len(states) == 1  # Whether there is one from before.
 

@@ -12,7 +12,7 @@ from handrail_export.manifest import RETIRED, SAVED, STAGED, ExportedFile, Manif
 from handrail_export.manifest.document import NAME
 from handrail_export.retiring import retired_files
 from handrail_storage import pages
-from handrail_storage.claims import Claims, Clock, Held, Wanted
+from handrail_storage.claims import Claims, Clock, Held
 
 if TYPE_CHECKING:
     from handrail_export.context import ExportContext
@@ -118,12 +118,11 @@ def _retired(context: ExportContext) -> Iterator[ExportedFile]:
         yield from retired_files(context.use_target(), context.use_manifest(), context.run)
 
 
-def _wanted(context: ExportContext) -> Iterator[Wanted]:
-    """Yield the keys, with the checksums that do not change from one process to the next."""
-    for file in context.use_manifest().files(STAGED, SAVED, RETIRED):
-        yield Wanted(key=file.path, sha256=None if file.location else file.sha256)
-    if not context.layout.file:
-        yield Wanted(key=NAME)
+def _wanted(context: ExportContext) -> dict[str, str | None]:
+    """Return the keys, with the checksums that do not change from one process to the next."""
+    files = context.use_manifest().files(STAGED, SAVED, RETIRED)
+    wanted = {file.path: None if file.location else file.sha256 for file in files}
+    return wanted if context.layout.file else {**wanted, NAME: None}
 
 
 def hold(context: ExportContext, claim: Claim, document: ExportedFile | None) -> None:

@@ -12,7 +12,7 @@ from handrail_export.errors import ConflictError
 from handrail_export.manifest import ExportedFile
 from handrail_export.placing import Placing
 from handrail_export.target import open_target
-from handrail_storage.claims import Claimant, Claims, Wanted
+from handrail_storage.claims import Claimant, Claims
 
 
 @dataclass
@@ -45,7 +45,7 @@ def place(request, here):
     target = str(here / "target") if request.param == "folder" else f"memory://{here.name}"
     store = open_target(target)
     store.prepare(lambda _: None)
-    claim = Claims(store, Claimant(run="one")).ask([Wanted(key="a")])
+    claim = Claims(store, Claimant(run="one")).ask({"a": None})
     return Place(store, claim)
 
 

@@ -27,19 +27,6 @@ _LOOKERS = 4  # Pages of objects that are looked at at a time.
 
 
 @frozen
-class Conflict:
-    """A file that cannot be stored, because its key is taken.
-
-    Attributes:
-        file: The file.
-        why: The obstacle.
-    """
-
-    file: SourceFile
-    why: str
-
-
-@frozen
 class Comparison:
     """Decides for each file whether it is new, replaces an object, is unchanged, or is skipped.
 
@@ -59,8 +46,10 @@ class Comparison:
     progress: Progress
     trusting: bool = False
 
-    def run(self, manifest: Manifest) -> Iterator[Conflict]:
+    def run(self, manifest: Manifest) -> Iterator[SourceFile]:
         """Judge all files that were found, and keep that in the manifest; yield conflicts.
+
+        A conflict is a file that cannot be stored, as its key is taken; its `problem` says by what.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -76,8 +65,8 @@ class Comparison:
             if settled < len(there):
                 left = manifest.files(FOUND, first=first, last=last)
                 for judged in self._each([each for each in left if each.key in there], there):
-                    if isinstance(judged, Conflict):
-                        conflicts.append(judged.file.id)
+                    if judged.problem is not None:
+                        conflicts.append(judged.id)
                         yield judged
                         continue
                     kept.append(judged)
@@ -109,9 +98,7 @@ class Comparison:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _each(
-        self, files: list[SourceFile], there: Mapping[str, Listed]
-    ) -> Iterator[SourceFile | Conflict]:
+    def _each(self, files: list[SourceFile], there: Mapping[str, Listed]) -> Iterator[SourceFile]:
         if not self.storage.threads and all(each.size <= BLOCK for each in files):
             # To hand a small file to another thread takes as long as to read it.
             yield from (self.judge(each, there.get(each.key)) for each in files)
@@ -124,22 +111,22 @@ class Comparison:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
-    def judge(self, file: SourceFile, there: Listed | None) -> SourceFile | Conflict:
-        """Return the file in its new state, or the conflict."""
+    def judge(self, file: SourceFile, there: Listed | None) -> SourceFile:
+        """Return the file in its new state; one that is a conflict has a problem."""
         if there is None:
             return replace(file, state=NEW)
         if there.size < 0:
-            return Conflict(file=file, why="what is there is no file")
+            return replace(file, problem="what is there is no file")
         if self.if_exists == "skip":
             return replace(file, state=SKIPPED)
         if self.if_exists == "error":
-            return Conflict(file=file, why="something is stored there")
+            return replace(file, problem="something is stored there")
         same, sha256 = self._same(file, there)
         if same:
             return file.settled(UNCHANGED, sha256, there.etag, there.version, file.size)
         if self.if_exists == "overwrite":
             return replace(file, state=REPLACE)
-        return Conflict(file=file, why="something else is stored there")
+        return replace(file, problem="something else is stored there")
 
     def _same(self, file: SourceFile, there: Listed) -> tuple[bool, str | None]:
         if there.size != file.size:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from handrail_storage.backend import FOLDER
 from handrail_storage.claims import Claim
-from handrail_upload.comparison import Comparison, Conflict
+from handrail_upload.comparison import Comparison
 from handrail_upload.errors import ConflictError, StorageError
 from handrail_upload.manifest import NEW, REPLACE, SENT, SourceFile
 from handrail_upload.pace import StoppedError
@@ -121,10 +121,10 @@ class Placing:
         """
         if there.mark == self.sending.mark:
             # A request of a process that was killed may arrive after it was looked for.
-            judged: SourceFile | Conflict | None = self.arrived(file, there)
+            judged = self.arrived(file, there)
         else:
             judged = self.comparison.judge(file, there)
-        if isinstance(judged, Conflict):
+        if judged is not None and judged.problem is not None:
             raise self._conflict(file)
         if judged is None or judged.state in (NEW, REPLACE):
             return None

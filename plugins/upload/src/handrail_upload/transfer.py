@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from handrail_storage import pages
-from handrail_upload.comparison import Comparison, Conflict
+from handrail_upload.comparison import Comparison
 from handrail_upload.made import Made
 from handrail_upload.manifest import (
     NEW,
@@ -107,7 +107,7 @@ class Transfer:
                 uploader=uploader or DirectUploader(),
             )
 
-    def compare(self) -> Iterator[Conflict]:
+    def compare(self) -> Iterator[SourceFile]:
         """Decide for each file whether to send it; see `Comparison.run`."""
         return self._comparison.run(self.manifest)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handrail_storage.claims import Claimant, Claims, Clock, Wanted
+from handrail_storage.claims import Claimant, Claims, Clock
 from handrail_upload.recorded import read_transfer
 from handrail_upload.storage import open_storage
 from handrail_upload.undo import undo_transfer
@@ -30,7 +30,7 @@ def test_what_arrives_late_is_deleted_if_it_is_the_runs(
         pauses.append(seconds)
         storage.create("a", b"late", mark)
 
-    claim = Claims(storage, Claimant(run=RUN)).ask([Wanted(key="a"), Wanted(key="b")])
+    claim = Claims(storage, Claimant(run=RUN)).ask({"a": None, "b": None})
     mark = claim.mark("upload_files").replace(RUN, run)
     clock = Clock(sleep=partial(arrive, mark))
     undoing = Claims(storage, Claimant(run=RUN), clock=clock).undo()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from handrail_storage.claims import Held, HeldList, Wanted, WantedList
+from handrail_storage.claims import Held, HeldList, WantedList
 from handrail_upload import Manifest, SourceFile
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest import (
@@ -248,7 +248,7 @@ def test_lists_for_claims_are_those_of_the_files(manifest: Manifest) -> None:
     some = [replace(each, state=SENT, etag="e", sha256="0" * 64) for each in manifest.files()]
     manifest.update([*some[:5], *(replace(each, sha256="", etag=None) for each in some[5:])])
     files = list(manifest.files(SENT))
-    wanted = WantedList.of(Wanted(key=each.key) for each in files)
+    wanted = WantedList.of(dict.fromkeys(each.key for each in files))
     held = HeldList.of(
         Held(key=each.key, size=each.size, sha256=each.sha256 or None, etag=each.etag)
         for each in files

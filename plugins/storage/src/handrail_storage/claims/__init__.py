@@ -20,7 +20,7 @@ from handrail_storage.claims.errors import (
     HeldChangedError,
 )
 from handrail_storage.claims.holding import Holding
-from handrail_storage.claims.lists import Held, HeldList, Wanted, WantedList
+from handrail_storage.claims.lists import Held, HeldList, WantedList
 from handrail_storage.claims.records import Claimant, ClaimState, Mark, State, parse_mark
 from handrail_storage.claims.replaced import Replaced, preview_of_keeping
 from handrail_storage.claims.undoing import ClaimUndone, Undoing
@@ -48,7 +48,6 @@ __all__ = [
     "State",
     "Undoing",
     "Waiting",
-    "Wanted",
     "WantedList",
     "claims_at",
     "forget_cache",

@@ -7,7 +7,7 @@ reader of names that change would miss a claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from handrail.frozen import frozen
@@ -29,7 +29,7 @@ from handrail_storage.claims.errors import (
 from handrail_storage.claims.holding import Holding
 from handrail_storage.claims.keys import Keys
 from handrail_storage.claims.ledger import EndedError, Ledger, Listing, ListMissingError
-from handrail_storage.claims.lists import Wanted, WantedList
+from handrail_storage.claims.lists import WantedList
 from handrail_storage.claims.pruning import prune
 from handrail_storage.claims.records import Claimant, ClaimState, Entry, State, new_name
 from handrail_storage.claims.reliance import in_the_way_of_a_run, in_the_way_of_an_undo
@@ -111,7 +111,7 @@ class Claims:
 
     def ask(
         self,
-        wanted: Iterable[Wanted] | WantedList,
+        wanted: Mapping[str, str | None] | WantedList,
         *,
         wait: float = 0.0,
         waiting: Waiting | None = None,
@@ -121,7 +121,7 @@ class Claims:
         A claim that the run has left, when its process was killed, is taken up.
 
         Args:
-            wanted: The keys, with the digests that are known.
+            wanted: The keys, each with the SHA-256 that its content will have, if known.
             wait: Seconds to wait for other runs that are in the way.
             waiting: Called before each pause.
 
@@ -150,7 +150,7 @@ class Claims:
 
     def take_up(
         self,
-        wanted: Iterable[Wanted] | WantedList,
+        wanted: Mapping[str, str | None] | WantedList,
         *,
         wait: float = 0.0,
         waiting: Waiting | None = None,

@@ -37,19 +37,6 @@ _SIZE: frozenset[type] = frozenset((int,))
 
 
 @frozen
-class Wanted:
-    """A key that a run wants.
-
-    Attributes:
-        key: The key.
-        sha256: SHA-256 of the content that it will have; None if that is not known yet.
-    """
-
-    key: str
-    sha256: str | None = None
-
-
-@frozen
 class Held:
     """What a run has left under a key, whether it made it or found it.
 
@@ -193,12 +180,9 @@ class WantedList(Lines):
     _kinds = (_TEXT,)
 
     @classmethod
-    def of(cls, wanted: Iterable[Wanted] | WantedList) -> WantedList:
-        """Return the list of wanted keys."""
-        if isinstance(wanted, WantedList):
-            return wanted
-        digests = {each.key: each.sha256 for each in wanted}
-        return cls.of_rows(list(digests.items()))
+    def of(cls, wanted: Mapping[str, str | None] | WantedList) -> WantedList:
+        """Return the list of wanted keys, each with the SHA-256 of its content, if known."""
+        return wanted if isinstance(wanted, WantedList) else cls.of_rows(wanted.items())
 
 
 class HeldList(Lines):

@@ -17,7 +17,6 @@ from handrail_storage.claims import (
     Claims,
     Clock,
     Held,
-    Wanted,
     parse_mark,
 )
 
@@ -113,10 +112,9 @@ class Run:
         return "pruned"
 
     def _begin(self, store: Any, ask: Callable[..., Claim], refused: str) -> str:
-        wanted = [
-            Wanted(key=key, sha256=sha256_of(digest) if self.known else None)
-            for key, digest in self.wants.items()
-        ]
+        wanted = {
+            key: sha256_of(digest) if self.known else None for key, digest in self.wants.items()
+        }
         try:
             claim = ask(wanted)
         except ClaimRefusedError:

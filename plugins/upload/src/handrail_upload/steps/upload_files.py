@@ -15,8 +15,7 @@ from handrail_upload.errors import ConflictError, SourceError
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, HeldList
-    from handrail_upload.comparison import Conflict
-    from handrail_upload.manifest import Manifest
+    from handrail_upload.manifest import Manifest, SourceFile
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.transfer import Transfer
     from handrail_upload.uploader import Uploader
@@ -177,7 +176,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             for file in manifest.files(state):
                 yield f"{word:9}  {file.key}  {size_text(file.size)}"
         for conflict in conflicts:
-            yield f"{'conflict':9}  {conflict.file.key}  {conflict.why}"
+            yield f"{'conflict':9}  {conflict.key}  {conflict.problem}"
         if conflicts:
             raise _conflict(transfer, conflicts[0], len(conflicts))
         count, size = manifest.totals(NEW, REPLACE)
@@ -206,21 +205,21 @@ def _take_rows_back(context: UploadContext, recorded: RecordedTransfer, result: 
 
 def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
     count = 0
-    first: Conflict | None = None
+    first: SourceFile | None = None
     for conflict in transfer.compare():
         count += 1
         first = first or conflict
         if count <= _SHOWN:
-            context.log("conflict", {"summary": conflict.why}, conflict.file.key)
+            context.log("conflict", {"summary": conflict.problem}, conflict.key)
     if first is not None:
         raise _conflict(transfer, first, count)
 
 
-def _conflict(transfer: Transfer, first: Conflict, count: int) -> ConflictError:
+def _conflict(transfer: Transfer, first: SourceFile, count: int) -> ConflictError:
     more = f", and {count - 1:,} more" if count > 1 else ""
     return ConflictError(
         f"{count_text(count, 'file')} cannot be stored at {transfer.storage.url}: "
-        f"{first.file.key}: {first.why}{more}",
+        f"{first.key}: {first.problem}{more}",
         ways_out=("keep what is there: --if-exists skip", "replace it: --if-exists overwrite"),
     )
 

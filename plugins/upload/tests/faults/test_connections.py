@@ -126,6 +126,20 @@ def test_a_restart_is_waited_for(own_scene, own_postgres, tools):
 
 @pytest.mark.slow
 @on_postgres
+def test_the_undo_of_another_process_waits_for_a_restart_too(own_scene, own_postgres):
+    """That has never connected to it, but the run had."""
+    own_scene.fill(3)
+    assert own_scene.upload_command().code == 0
+    own_postgres.process.stop()
+    starting = threading.Timer(4.0, own_postgres.process.start)
+    starting.start()
+    done = own_scene.command("rollback", "1", "--yes")
+    starting.join()
+    assert (done.code, own_scene.catalogue.rows()) == (0, None), done.err
+
+
+@pytest.mark.slow
+@on_postgres
 def test_a_server_that_stays_away_is_told_once_and_the_way_back_is_open(
     own_scene, own_postgres, tools, monkeypatch
 ):

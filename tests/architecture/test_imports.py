@@ -58,9 +58,11 @@ FLOORS = (
     ("items",),
     ("orchestrator",),
     ("inspection", "isolation"),
-    ("actions", "chains", "outputs", "workflow"),
-    ("targets",),
+    ("actions", "workflow"),
     ("recovery",),
+    ("run_step",),
+    ("chains", "outputs"),
+    ("targets",),
     ("sweeps",),
     ("html", "records"),
     # What is only in the processes of isolated steps.

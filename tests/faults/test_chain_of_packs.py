@@ -99,8 +99,8 @@ class Project:
 
     def finished(self) -> None:
         """Check the results of all three actions."""
-        for action in ("upload", "export"):
-            self.handrail(action, "verify", "1")
+        for number, action in ((2, "upload"), (3, "export")):
+            self.handrail(action, "verify", str(number))
         assert len((self.folder / "scenes.csv").read_text().splitlines()) == 13
         model: dict[str, Any] = json.loads(self.handrail("models", "show", "scenes", "--json"))
         learnt = {each["name"]: each["kind"] for each in model["report"]["dataset"]["columns"]}

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail.actions import BaseAction as BaseAction
+    from handrail.chains import chain as chain
     from handrail.context import BaseStepContext as BaseStepContext
     from handrail.errors import DuplicateStepError as DuplicateStepError
     from handrail.errors import ExitCode as ExitCode
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from handrail.recovery import rollback as rollback
     from handrail.recovery import rollback_async as rollback_async
     from handrail.registry import StepRegistry as StepRegistry
+    from handrail.run_step import RunStep as RunStep
     from handrail.runtime import RunInfo as RunInfo
     from handrail.runtime import RuntimeContext as RuntimeContext
     from handrail.runtime import RuntimeLogger as RuntimeLogger
@@ -59,7 +61,6 @@ if TYPE_CHECKING:
     from handrail.sweeps import sweep_async as sweep_async
     from handrail.workflow import Workflow as Workflow
     from handrail.workflow import action as action
-    from handrail.workflow import chain as chain
     from handrail.wrapper import Around as Around
     from handrail.wrapper import Run as Run
     from handrail.wrapper import Sleep as Sleep
@@ -70,6 +71,7 @@ else:
         __name__,
         {
             ".actions": "BaseAction",
+            ".chains": "chain",
             ".context": "BaseStepContext",
             ".errors": (
                 "DuplicateStepError ExitCode HandrailError InvalidStepError PackError "
@@ -88,11 +90,12 @@ else:
             ".plan.plan": "Plan PlannedStep",
             ".recovery": "resume resume_async rollback rollback_async",
             ".registry": "StepRegistry",
+            ".run_step": "RunStep",
             ".runtime": "RunInfo RuntimeContext RuntimeLogger",
             ".serializers": "Serializer",
             ".steps": "BaseStep StepResult step",
             ".sweeps": "sweep sweep_async",
-            ".workflow": "Workflow action chain",
+            ".workflow": "Workflow action",
             ".wrapper": "Around Run Sleep StepWrapper Undo",
         },
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.context import BaseStepContext, RuntimeContext
+    from handrail.engine.state import PartOf
     from handrail.journal.protocol import Journal
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from handrail.packs.provider import Packs
     from handrail.params.values import KeyPath
     from handrail.plan.action_info import ActionInfo
-    from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.registry import StepRegistry
     from handrail.settings.requirements import RequiredStep
@@ -285,9 +285,7 @@ class BaseAction(Generic[P]):
         return provider_of(self._packs)
 
 
-def planned(
-    action: BaseAction[Any], more: EditSet | None = None, rules: Sequence[RequiredStep] = ()
-) -> Plan:
+def planned(action: BaseAction[Any], rules: Sequence[RequiredStep] = ()) -> Plan:
     """Return the plan of an action; see `BaseAction.plan`, and `plan_action` for the rest."""
     from handrail.packs.planner import naming, plan_action, registered  # noqa: PLC0415 - see above
 
@@ -301,7 +299,7 @@ def planned(
             kind=cls.registry_class,
         )
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
-    return plan_action(action.info, registry, provider, more=more, rules=rules)
+    return plan_action(action.info, registry, provider, rules=rules)
 
 
 @calls_user_code
@@ -327,6 +325,7 @@ def orchestrator_of(
     plan: Plan,
     about: RunAbout | None = None,
     recorded_executor: str | None = None,
+    part: PartOf | None = None,
     **options: Unpack[RunOptions],
 ) -> Orchestrator[Any]:
     """Return an orchestrator for a plan already checked against the lock.
@@ -356,17 +355,25 @@ def orchestrator_of(
             packs=chosen_json(plan, provider, executor),
             serializers=provider.serializers,
             secrets=[text for each in provider.secrets() for text in each.texts],
+            variables=None if part is None else part.variables,
         )
+        log: Any = None if part is None else part.line.log
+        about = about if log is None else replace(about, mask=about.mask.over(log.mask))
     options.setdefault("strict_results", provider.strict_results)
-    options["observers"] = (*options.get("observers", ()), *provider.observers())
-    return Orchestrator(
+    if part is None:  # Otherwise its parent tells them.
+        options["observers"] = (*options.get("observers", ()), *provider.observers())
+    orchestrator = Orchestrator(
         plan,
         context,
         about=about,
         isolation=isolation,
         executors=lambda: provider.executors.with_default(recorded_executor),
+        part=part,
         **options,
     )
+    orchestrator.action = action
+    orchestrator.executor_of_parts = options.get("executor") or recorded_executor
+    return orchestrator
 
 
 def check_executor_of(action: BaseAction[Any], url: str | None, journal: Journal | None) -> None:

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from handrail.actions import (
-    BaseAction,
-    check_name,
-    context_for,
-    entries_of,
-    lineage_of,
-    planned,
-    require_inputs,
+from handrail.actions import BaseAction, check_name, lineage_of, planned
+from handrail.context import RuntimeContext
+from handrail.engine.finalize import EXECUTED
+from handrail.errors import (
+    ActionError,
+    ContextError,
+    ParamsError,
+    ParamsNeededError,
+    PlanError,
+    StepFailedError,
+    describe,
 )
-from handrail.context import BaseStepContext, RuntimeContext, link_run
-from handrail.engine.user_code import calls_user_code
-from handrail.errors import ActionError, ParamsError, ParamsNeededError, PlanError, describe
-from handrail.frozen import record
-from handrail.outputs import wiring
+from handrail.frozen import replace
+from handrail.journal.codec import mask_json
+from handrail.orchestrator.event_loop import running_loop
+from handrail.outputs import Wiring, wiring
+from handrail.params.context import ActionContext
 from handrail.params.markers import ActionParams
 from handrail.params.values import set_path
-from handrail.plan.joined import joined, split
-from handrail.plan.plan import PlannedAction
+from handrail.plan.plan import Plan
+from handrail.redact import json_has_password
+from handrail.run_step import Calls, RunStep, line_of, played
+from handrail.steps import BaseStep, StepResult
+from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
     from typing import Self
 
     from pydantic import BaseModel
 
-    from handrail.context import RunLink
-    from handrail.errors import Problem
+    from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
-    from handrail.plan.edits import EditSet
-    from handrail.plan.plan import Plan
+    from handrail.registry import StepRegistry
     from handrail.settings.requirements import RequiredStep
 
 
@@ -46,10 +52,12 @@ class ChainAction(BaseAction[Any]):
         members: The actions by their names in the chain, in order.
         wires: The params of actions that come from others, as they were declared: each
             `export.source` with the output that it is, `upload.catalogue`.
+        wired: The same by action, after a check.
     """
 
     members: ClassVar[Mapping[str, type[BaseAction[Any]]]] = {}
     wires: ClassVar[Mapping[str, str]] = {}
+    wired: ClassVar[Wiring] = Wiring()
 
     _given: Mapping[str, Any] | None = None
 
@@ -66,101 +74,85 @@ class ChainAction(BaseAction[Any]):
         made._given = params
         return made
 
+    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        """Register a step for each action, and the one that closes them."""
+        steps = [ChainedStep(self, name, self.wired.inputs.get(name, {})) for name in self.members]
+        for step in (*steps, CloseRuns(steps)):
+            registry.register(step)
+
     def plan(self) -> Plan:
-        """Return the plan: those of the actions, each planned by itself, one after the other."""
-        wired = wiring(type(self).action_name, self.members, self.wires)
-        own, problems = self._own_edits()
-        problems += wired.problems
-        parts: list[PlannedAction] = []
-        for name in self.members:
-            member = self._member(name)
-            try:
-                plan = planned(member, *own[name])
-            except PlanError as error:
-                if error.plan is None:
-                    raise
-                problems += error.problems
-                plan = error.plan
-            except ParamsNeededError as error:
-                raise self._needed(name, error) from None
-            if not plan.steps and member.is_simple:
-                raise ActionError(
-                    f"{name} has no steps, so it cannot be part of the chain {self.action_name}",
-                    ways_out=(f"run it by itself:  handrail run {member.action_name}",),
-                )
-            lineage = member.info.lineage
-            inputs = wired.inputs.get(name, {})
-            parts.append(PlannedAction(name=name, plan=plan, lineage=lineage, inputs=inputs))
-        whole = joined(self.action_name, parts, self.info.origin)
+        """Return the plan: a step for each action, with the plan of that action."""
+        problems = list(self.wired.problems)
+        try:
+            plan = super().plan()
+        except PlanError as error:
+            if error.plan is None:
+                raise
+            problems += error.problems
+            plan = error.plan
         if problems:
-            raise PlanError(self.action_name, problems, plan=whole)
-        return whole
+            raise PlanError(self.action_name, problems, plan=plan)
+        return plan
 
     def create_context(self) -> ChainContext:
         """Return the context of the chain as a whole."""
         return ChainContext(runtime_ctx=self.ctx, action=self)
 
     def result(self, context: ChainContext) -> Mapping[str, Any]:
-        """Return one mapping for each action that has begun."""
+        """Return one mapping for each action that has run."""
         return {
-            name: dict(entries_of(each.action, each.context, at_end=True))
-            for name, each in context.begun.items()
+            name: context.results[name].data.get("result", {})
+            for name in self.members
+            if name in context.results
         }
 
-    def begin(
-        self, name: str, inputs: Mapping[str, Any], *, again: bool = False
-    ) -> BaseAction[Any]:
+    def begin(self, name: str, inputs: Mapping[str, Any]) -> BaseAction[Any]:
         """Return an action of the chain with all its params.
 
         Args:
             name: Its name in the chain.
             inputs: Its params that come from other actions, by the path at which they are read.
-            again: Whether it has begun before, and its inputs may be gone since.
 
         Raises:
             ParamsError: The params are not valid, or name inputs that are not there.
         """
-        cls = self.members[name]
+        cls, group = self.members[name], self._group(name)
         values: Any = self._values(name)
         if inputs:
             values = dict(values)
             for path, value in inputs.items():
                 set_path(values, tuple(path.split(".")), value)
-        elif cls.params_model is not None and isinstance(
-            group := self._group(name), cls.params_model
-        ):
+        elif cls.params_model is not None and isinstance(group, cls.params_model):
             values = group
-        try:
-            made = cls(values, self.ctx, packs=self._provider)
-        except ParamsError:
-            if not again or cls.params_model is None:
-                raise
-            from handrail.params.validation import unchecked  # noqa: PLC0415 - after a change only
-
-            made = cls(unchecked(cls.params_model, values), self.ctx, packs=self._provider)
-        return made
+        return cls(values, self.ctx, packs=self._provider)
 
     def _missing_inputs(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Yield the missing inputs of the action that goes first; those of others may be made."""
-        first = next((each.action for each in plan.steps), None)
-        if first is None or self._inputs_of(plan, first):
+        first = next((each for each in plan.steps if each.name in self.members), None)
+        if first is None or first.inputs:
             return
-        for path, text in self.begin(first, {}).check_inputs():
-            yield f"{first}.{path}", text
+        for path, text in self.begin(first.name, {}).check_inputs():
+            yield f"{first.name}.{path}", text
 
-    @staticmethod
-    def _inputs_of(plan: Plan, name: str) -> Mapping[str, str]:
-        return next(each.inputs for each in plan.actions if each.name == name)
+    def planned(self, name: str) -> Plan:
+        """Return the plan of an action, with what the project requires of it in the chain.
 
-    def _own_edits(
-        self,
-    ) -> tuple[dict[str, tuple[EditSet, list[RequiredStep]]], list[Problem]]:
-        """Return the project's edits of the chain and the steps that it requires, by action."""
-        lineage = [each for each in self.info.lineage if each]
-        edits, problems = self._provider.project_edits(lineage)
-        rules = [each for each in self._provider.required() if {*lineage} & {*each.within}]
-        found, unknown = split(self.action_name, list(self.members), edits, rules)
-        return found, [*problems, *unknown]
+        Raises:
+            ActionError: It has no steps, or they depend on a param from another action.
+        """
+        member = self._member(name)
+        lineage = {each for each in self.info.lineage if each}
+        rules = [each for each in self._provider.required() if lineage & {*each.within}]
+        try:
+            plan = planned(member, list(_rules_of(name, self.members, rules)))
+        except ParamsNeededError as error:
+            raise self._needed(name, error) from None
+        if not plan.steps and member.is_simple:
+            raise ActionError(
+                f"{name} has no steps, so it cannot be part of the chain {self.action_name}",
+                ways_out=(f"run it by itself:  handrail run {member.action_name}",),
+            )
+        return plan
 
     def _member(self, name: str) -> BaseAction[Any]:
         """Return an action with the params that are given, to be planned."""
@@ -205,13 +197,13 @@ class ChainAction(BaseAction[Any]):
 
 
 def chained(name: str, actions: object, inputs: object, module: str) -> type[ChainAction]:
-    """Return the class of a chain; see `handrail.workflow.chain`."""
+    """Return the class of a chain; see `chain`."""
     check_name(name)
     members = _members(name, actions)
     wires = _wires(name, inputs)
-    wired = wiring(name, members, wires).fields
+    wired = wiring(name, members, wires)
     groups = {
-        each: (cls.params_model, ActionParams(lineage_of(cls), wired.get(each, {})))
+        each: (cls.params_model, ActionParams(lineage_of(cls), wired.fields.get(each, {})))
         for each, cls in members.items()
         if cls.params_model is not None
     }
@@ -228,6 +220,7 @@ def chained(name: str, actions: object, inputs: object, module: str) -> type[Cha
         "context_class": ChainContext,
         "members": members,
         "wires": wires,
+        "wired": wired,
         "__module__": module,
         "__doc__": f"Run {told} as one: if a step of any of them fails, all is taken back.",
     }
@@ -295,99 +288,197 @@ def _action_class(chain: str, given: object) -> type[BaseAction[Any]]:
 ChainAction.action_name = ""
 
 
-@record
-class BegunAction:
-    """An action of a chain that has begun in a run.
-
-    Attributes:
-        action: The action with all its params.
-        context: Its context.
-        inputs: Its params that came from other actions, in their JSON form, by name.
-    """
-
-    action: BaseAction[Any]
-    context: BaseStepContext
-    inputs: Mapping[str, Any]
-
-
 @dataclass(kw_only=True)
-class ChainContext(BaseStepContext):
-    """The context of a chain as a whole, which makes those of its actions.
+class ChainContext(ActionContext[Any]):
+    """The context of a chain as a whole, for its own steps.
 
     Attributes:
         action: The chain.
-        begun: The actions that have begun, in order.
     """
 
     action: ChainAction = field(metadata={"transient": True})
-    begun: dict[str, BegunAction] = field(
-        default_factory=dict[str, BegunAction], metadata={"transient": True}
-    )
 
-    @calls_user_code
-    def begin(self, planned: PlannedAction, link: RunLink) -> BaseStepContext:
-        """Return a new context for an action that is about to begin.
 
-        Raises:
-            HandrailError: Its inputs are not there or not valid, or its context cannot be made.
-        """
-        if planned.unknown:
-            context = BaseStepContext(self.runtime_ctx)
-            link_run(context, link)
-            return context
-        inputs = {path: self._output(source) for path, source in planned.inputs.items()}
-        try:
-            made = self.action.begin(planned.name, inputs)
-            require_inputs(made, planned.plan)
-        except ParamsError as error:
-            told = "; ".join(f"{path}: {text}" if path else text for path, text in error.fields)
-            raise ActionError(
-                f"{planned.name} cannot begin: {told}", ways_out=error.ways_out
-            ) from None
-        return self._keep(planned.name, made, inputs, link)
+class ChainedStep(RunStep):
+    """The step of a chain that runs one of its actions, and leaves it open for `CloseRuns`.
 
-    @calls_user_code
-    def recall(self, name: str, inputs: Mapping[str, Any], link: RunLink) -> BaseStepContext:
-        """Return a new context for an action that has begun in another process."""
-        made = self.action.begin(name, inputs, again=True)
-        return self._keep(name, made, inputs, link)
+    Args:
+        chain: The chain.
+        name: The name of the action in it.
+        inputs: The outputs that its inputs are, by the path at which the param is read.
+    """
 
-    def secrets_of(self, name: str) -> frozenset[str]:
-        """Return the fields of the context of an action that are not stored."""
-        from handrail.params.stored import fields_not_stored, params_text  # noqa: PLC0415 - durable runs
+    closes = False
 
-        action = self.begun[name].action
-        model = action.params_model
-        return fields_not_stored(model, params_text(model, action.params, name))
+    def __init__(self, chain: ChainAction, name: str, inputs: Mapping[str, str]) -> None:
+        super().__init__(name, chain.members[name])
+        self._chain = chain
+        self._inputs = inputs
 
-    def _keep(
-        self, name: str, made: BaseAction[Any], inputs: Mapping[str, Any], link: RunLink
-    ) -> BaseStepContext:
-        context = cast("BaseStepContext", context_for(made))
-        link_run(context, link)
-        self.begun[name] = BegunAction(made, context, inputs)
-        return context
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """The outputs of earlier actions that its inputs are, by where the param is read."""
+        return self._inputs
 
-    def _output(self, source: str) -> Any:
-        """Return the JSON form of an output of an action that has ended.
+    def inner_plan(self, provider: PackProvider) -> Plan:
+        """Return the plan of the action."""
+        self._packs = provider
+        return self._chain.planned(self.name)
+
+    def action_for(self, context: ChainContext) -> BaseAction[Any]:
+        """Return the action with its params and its inputs.
 
         Raises:
-            ActionError: There is no such output, or it has no JSON form.
+            ParamsError: They are not valid.
+            ActionError: An input is not there, or has no JSON form.
+            ContextError: An input has a secret in it, and the run a journal.
         """
-        from handrail.params.chained import json_of  # noqa: PLC0415 - for actions with inputs only
+        values = {path: _output(context, source) for path, source in self._inputs.items()}
+        log: Any = line_of(context).log
+        if values and log is not None:
+            text = json.dumps(values)
+            if json_has_password(text) or mask_json(text, log.mask) != text:
+                raise ContextError(
+                    f"an input of {self.name} has a secret in it, which is never stored",
+                    ways_out=("let the action read it from a variable, or run without a journal",),
+                )
+        return context.action.begin(self.name, values)
 
-        name, _, output = source.partition(".")
-        begun = self.begun.get(name)
-        if begun is None:
-            raise ActionError(
-                f"it needs {source}, and {name} was left out of this run",
-                ways_out=(f"let {name} run too",),
-            )
-        entries = entries_of(begun.action, begun.context)
-        if output not in entries:
-            known = ", ".join(each for each in entries if each not in ("summary", "next"))
-            raise ActionError(f"it needs {source}, which the result of {name} lacks: {known}")
-        try:
-            return json_of(entries[output])
-        except Exception as error:
-            raise ActionError(f"{source} has no JSON form: {describe(error)}") from error
+    def variables(self, context: Any) -> Mapping[tuple[str, ...], str]:
+        """Return the variables of its secrets: those that the params of the chain have."""
+        log: Any = line_of(context).log
+        journal, owned = log.place
+        stored = json.loads(journal.read(owned.number, fields=False).row.params)["secrets"]
+        before = f"{self.name}."
+        return {
+            tuple(path.removeprefix(before).split(".")): variable
+            for path, variable in stored.items()
+            if path.startswith(before)
+        }
+
+
+class CloseRuns(BaseStep[ChainContext]):
+    """The last step of a chain: it closes the runs of all its actions, once all have ended well."""
+
+    name = "close"
+    progress_weight = 0.0
+    always_run = True
+
+    def __init__(self, steps: Sequence[ChainedStep]) -> None:
+        self._steps = steps
+        if any(each.name == self.name for each in steps):
+            self.name = "close_all"
+
+    inputs: ClassVar[Mapping[str, str]] = {}
+
+    def inner_plan(self, provider: PackProvider) -> Plan:
+        """Return an empty plan: the steps that it runs are in the plans of the actions."""
+        return Plan(action="", steps=())
+
+    def can_skip(self, context: ChainContext) -> bool:
+        """Return whether the chain was undone: then each action was closed by its undo."""
+        return context.outcome != "completed"
+
+    def execute(self, context: ChainContext) -> StepResult | Awaitable[StepResult]:
+        """Close the runs in their order; each, even when that of another one fails."""
+        return played(context, self._close(context))
+
+    def writes_async(self, methods: Iterable[str]) -> bool:
+        """Return whether `execute` is async now: inside an event loop it is."""
+        return running_loop() and "execute" in {*methods}
+
+    def _close(self, context: ChainContext) -> Calls[StepResult]:
+        executed, failed = 0, None
+        for step in self._steps:
+            if step.name not in context.results:
+                continue
+            try:
+                executed += yield from step.close(context)
+            except StepFailedError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        if sealed := _seal_of(context):
+            context.seal(sealed)
+        return StepResult(data={EXECUTED: executed})
+
+
+def _seal_of(context: ChainContext) -> str | None:
+    """Return why a run of the chain can no longer be rolled back, if so."""
+    line = line_of(context)
+    log: Any = line.log
+    if log is None:
+        return None
+    journal, owned = log.place
+    return next((row.sealed for row in journal.parts(owned.number) if row.sealed), None)
+
+
+def _output(context: ChainContext, source: str) -> Any:
+    """Return the JSON form of an output of an action that has ended.
+
+    Raises:
+        ActionError: There is no such output, or it has no JSON form.
+    """
+    from handrail.params.chained import json_of  # noqa: PLC0415 - it needs pydantic
+
+    name, _, output = source.partition(".")
+    result = context.results.get(name)
+    if result is None:
+        raise ActionError(
+            f"it needs {source}, and {name} was left out of this run",
+            ways_out=(f"let {name} run too",),
+        )
+    entries = result.data.get("result", {})
+    if output not in entries:
+        known = ", ".join(each for each in entries if each not in ("summary", "next"))
+        raise ActionError(f"it needs {source}, which the result of {name} lacks: {known}")
+    try:
+        return json_of(entries[output])
+    except Exception as error:
+        raise ActionError(f"{source} has no JSON form: {describe(error)}") from error
+
+
+def _rules_of(
+    name: str, members: Iterable[str], rules: Iterable[RequiredStep]
+) -> Iterator[RequiredStep]:
+    """Yield the steps that a chain requires of one of its actions, by its own names.
+
+    An anchor may name the action: `upload.upload_files`. One that does not has to be there in each
+    action that has such a step.
+    """
+    for rule in rules:
+        action, _, anchor = rule.anchor.partition(".")
+        if action in members and anchor:
+            if action == name:
+                yield replace(rule, anchor=anchor, name=rule.name.removeprefix(f"{name}."))
+        elif rule.side:
+            yield replace(rule, within=("*",))
+
+
+def chain(
+    name: str,
+    actions: Iterable[type[BaseAction[Any]] | Workflow]
+    | Mapping[str, type[BaseAction[Any]] | Workflow],
+    *,
+    inputs: Mapping[str, str] | None = None,
+) -> Workflow:
+    """Make one action of several, each of which is a run of its own: one plan and one undo.
+
+    Each action is planned, and runs, as if it were alone.
+
+    Args:
+        name: The name of the chain.
+        actions: The actions in order; by their names where one is used twice, as in
+            `{"raw": UploadAction, "cooked": UploadAction}`.
+        inputs: Each param of an action that comes from an earlier one, with the output that it is:
+            `{"export.source": "upload.catalogue"}`. The outputs of an action are what its `result`
+            returns at its end.
+
+    Raises:
+        ActionError: A name is empty or has a dot, two actions have the same one, one is no action
+            or is a chain itself, or `inputs` is no mapping of texts.
+    """
+    caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module
+    module = caller.f_globals.get("__name__", "__main__")
+    made = chained(name, actions, {} if inputs is None else inputs, module)
+    return Workflow(name, made)

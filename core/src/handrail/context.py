@@ -90,6 +90,11 @@ class RunLink(Protocol):
         ...
 
     @property
+    def parent(self) -> RunLink | None:
+        """The step of another run that the run is a part of, as it runs; otherwise None."""
+        ...
+
+    @property
     def attempt(self) -> tuple[str, str, int] | None:
         """The running attempt in the journal: UUID of the run, name of the step, and number."""
         ...

@@ -188,8 +188,13 @@ class RollbackError(HandrailError):
 
     code = "rollback-failed"
     exit_code = ExitCode.ROLLBACK
+    step: str
 
     def __init__(self, step: str, cause: BaseException, *, origin: Origin | None = None) -> None:
+        if isinstance(cause, RollbackError):
+            # That of a step of a run that the step has made.
+            step, origin = f"{step}.{cause.step}", cause.origin
+            cause = cause.__cause__ or cause
         super().__init__(f"Rollback of step '{step}' failed: {describe(cause)}", origin=origin)
         self.step = step
         self.__cause__ = cause
@@ -250,9 +255,13 @@ class StepFailedError(HandrailError, RuntimeError):
         rollback_errors: One `RollbackError` for each step that could not be undone.
         held_back: The steps that were not undone, because they wait for one of those, by name.
         outcome: How the run ended: `rolled_back`, `rollback_incomplete`, `failed` or `completed`.
+        of_part: Whether that run is a part of another one, whose error then names this step.
     """
 
     code = "step-failed"
+    of_part = False
+    step: str
+    error: str
 
     def __init__(
         self,
@@ -265,6 +274,9 @@ class StepFailedError(HandrailError, RuntimeError):
         held_back: Mapping[str, str] | None = None,
         cause: BaseException | None = None,
     ) -> None:
+        if isinstance(cause, StepFailedError) and cause.of_part:
+            step, error = f"{step}.{cause.step}", cause.error
+            origin, cause = cause.origin, cause.__cause__
         refused = cause if isinstance(cause, RefusedError) else None
         message = f"Step '{step}' failed: {error}" if refused is None else refused.message
         super().__init__(message, origin=origin)

@@ -48,8 +48,8 @@ class RunStarted(Event):
     `locked` is True if the plan matches the project's lock, False if the lock was ignored with
     `--no-lock`, and None if there is no lock. `number` is the run's number in its journal, None if
     it is not durable; `journal` is the path of that journal, or its URL without secrets. `finished`
-    counts the steps that had finished before a resume. `actions` are the actions of a chain, which
-    the names of their steps begin with: `upload.initialize`.
+    counts the steps that had finished before a resume. Steps of a run that a step makes are named
+    after it, `upload.initialize`, in later events.
     """
 
     action: str
@@ -59,7 +59,6 @@ class RunStarted(Event):
     locked: bool | None = None
     number: int | None = None
     finished: int = 0
-    actions: tuple[str, ...] = ()
     journal: str | None = None
 
 

@@ -66,8 +66,8 @@ class PrunedRun:
     `acme-scan = "acme_scan.claims:release"`. It is called with each run before that is deleted, and
     has to be idempotent: the process may be killed before the run is gone. If it raises, the run
     stays, a warning names it, and the command ends with exit code 1. Nothing is imported if no run
-    is to be deleted. For a run of a chain it is called with each action, as if that had run alone.
-    If it returns a text about what it has deleted with the run, the command shows that.
+    is to be deleted. The actions of a chain are runs of their own, which are deleted before it. If
+    it returns a text about what it has deleted with the run, the command shows that.
 
     Attributes:
         uid: Its UUID, the `uid` of its `RunInfo`.

@@ -137,6 +137,10 @@ class Mask:
         """Forget all secrets, as in a new process."""
         self._known, self._forms, self._words = {}, [], None
 
+    def over(self, other: Mask) -> Mask:
+        """Return a mask that knows the secrets of this one and of another."""
+        return Mask(self._known, beneath=other)
+
     def within(self, context: object) -> Mask:
         """Return a mask that also knows each secret in an attribute of `context`."""
         return Mask(beneath=self, context=context)

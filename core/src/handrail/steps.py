@@ -459,8 +459,9 @@ def is_async(step: BaseStep[Any], method: str | None = None) -> bool:
     while current is not None:
         if any(_is_coroutine_function(getattr(current, each, None)) for each in methods):
             return True
-        if isinstance(current, FunctionStep):
-            return bool(current.writes_async(methods))  # pyright: ignore[reportUnknownMemberType]
+        writes: Callable[[Iterable[str]], bool] | None = getattr(current, "writes_async", None)
+        if writes is not None:
+            return writes(methods)
         current = getattr(current, "wrapped", None)
     return False
 

@@ -1,4 +1,4 @@
-"""Workflow, `action` and `chain`: actions made from steps or from actions, without packaging."""
+"""Workflow and `action`: actions made from steps, without packaging."""
 
 from __future__ import annotations
 
@@ -153,35 +153,4 @@ def action(
             "__module__": caller.f_globals.get("__name__", "__main__"),
         },
     )
-    return Workflow(name, made)
-
-
-def chain(
-    name: str,
-    actions: Iterable[type[BaseAction[Any]] | Workflow]
-    | Mapping[str, type[BaseAction[Any]] | Workflow],
-    *,
-    inputs: Mapping[str, str] | None = None,
-) -> Workflow:
-    """Make one action of several: one plan, one run, one journal and one undo.
-
-    Each action is planned, and runs, as if it were alone; its steps are called `upload.initialize`.
-
-    Args:
-        name: The name of the chain.
-        actions: The actions in order; by their names where one is used twice, as in
-            `{"raw": UploadAction, "cooked": UploadAction}`.
-        inputs: Each param of an action that comes from an earlier one, with the output that it is:
-            `{"export.source": "upload.catalogue"}`. The outputs of an action are what its `result`
-            returns when the next one begins.
-
-    Raises:
-        ActionError: A name is empty or has a dot, two actions have the same one, one is no action
-            or is a chain itself, or `inputs` is no mapping of texts.
-    """
-    from handrail.chains import chained  # noqa: PLC0415 - other workflows do without
-
-    caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module
-    module = caller.f_globals.get("__name__", "__main__")
-    made = chained(name, actions, {} if inputs is None else inputs, module)
     return Workflow(name, made)

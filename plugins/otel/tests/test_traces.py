@@ -61,11 +61,12 @@ def test_a_step_of_a_chain_passes_its_span_on(traced: Receiver, journal: SqliteJ
     """The same in a chain, where each action has a span that holds those of its steps."""
     run(flows.both, journal)
     check_trace(traced.spans)
-    span, action = traced.one("plain.tell"), traced.one("RUN plain")
+    span, action = traced.one("tell"), traced.one("RUN plain")
     assert Path("traceparent").read_text() == f"00-{span.trace}-{span.id}-01"
     assert span.parent == action.id
-    assert action.parent == traced.one("RUN both").id
-    assert traced.one("after.last").parent == traced.one("RUN after").id
+    assert action.parent == traced.one("plain").id
+    assert traced.one("plain").parent == traced.one("RUN both").id
+    assert traced.one("last").parent == traced.one("RUN after").id
 
 
 def test_a_failure_and_its_undo(traced: Receiver, journal: SqliteJournal) -> None:

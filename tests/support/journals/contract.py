@@ -947,6 +947,74 @@ def with_changes(
     owned.release()
 
 
+class PartsContract:
+    """A run that is a part of another is opened under its fence, and goes with it."""
+
+    def test_a_part_has_an_ordinary_number_and_the_place_that_it_is_for(
+        self, journal: Journal
+    ) -> None:
+        whole = journal.open_run(new_run())
+        parts = [part_of(journal, whole, step) for step in ("one", "two")]
+        assert [each.number for each in parts] == [2, 3]
+        found = journal.parts(whole.number)
+        assert [each.number for each in found] == [2, 3]
+        row = journal.read(3).row
+        assert (row.parent, row.parent_step) == (1, "two")
+        assert (row.parent_attempt, row.parent_item) == (1, 0)
+        assert [each.number for each in journal.runs()] == [1]
+        assert journal.read(1).row.parent is None
+        assert journal.parts(2) == []
+
+    def test_a_place_has_one_part(self, journal: Journal) -> None:
+        whole = journal.open_run(new_run())
+        part_of(journal, whole, "one")
+        with pytest.raises(JournalError):
+            part_of(journal, whole, "one")
+        assert part_of(journal, whole, "one", attempt=2).number in (3, 4)
+
+    def test_no_part_is_opened_for_a_run_that_is_not_ours_any_more(self, journal: Journal) -> None:
+        whole = journal.open_run(new_run())
+        whole.release()
+        journal.claim(whole.number)
+        with pytest.raises(LeaseLostError):
+            part_of(journal, whole, "one")
+        assert journal.parts(whole.number) == []
+
+    @pytest.mark.parametrize(
+        "change", [RunChange(direction="undo"), RunChange(outcome="completed")]
+    )
+    def test_no_part_is_opened_for_a_run_that_is_undone_or_over(
+        self, journal: Journal, change: RunChange
+    ) -> None:
+        whole = journal.open_run(new_run())
+        whole.write([change])
+        with pytest.raises(LeaseLostError):
+            part_of(journal, whole, "one")
+        assert journal.parts(whole.number) == []
+
+    def test_parts_are_pruned_before_what_they_are_parts_of(self, journal: Journal) -> None:
+        """Or nothing is, if one of them can still be finished or undone."""
+        for outcome in ("completed", "failed"):
+            whole = journal.open_run(new_run())
+            part = part_of(journal, whole, "one")
+            below = part_of(journal, part, "two")
+            for each in (below, part, whole):
+                done = RunChange(outcome=outcome if each is below else "completed")
+                each.write([done])
+                each.release()
+        assert journal.prune(PAST) == [3, 2, 1]
+        assert [each.number for each in journal.runs()] == [4]
+        assert [each.number for each in journal.parts(4)] == [5]
+        journal.close()
+
+
+def part_of(journal: Journal, whole: Any, step: str, attempt: int = 1) -> Any:
+    """Return a new run that is a part of another one."""
+    place = {"parent_step": step, "parent_attempt": attempt, "parent_item": 0}
+    new = dataclasses.replace(new_run(), parent=whole.number, parent_fence=whole.fence, **place)
+    return journal.open_run(new)
+
+
 class DamageContract:
     """What was read and is not what was written is told, and hides nothing else."""
 
@@ -1293,6 +1361,7 @@ class ObservationsContract:
 
 class JournalContract(
     ChildrenContract,
+    PartsContract,
     RecordsContract,
     DamageContract,
     ObservationsContract,

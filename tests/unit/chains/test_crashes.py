@@ -21,7 +21,7 @@ class Silent:
 
 
 QUIET = RuntimeContext(logger=Silent())
-WRITES, WRITES_OF_A_FAILURE = 29, 35
+WRITES, WRITES_OF_A_FAILURE = 40, 52
 ALL = range(1, WRITES + 1)
 
 

@@ -125,9 +125,11 @@ def test_events_and_errors_have_the_qualified_names(tmp_path):
     with pytest.raises(StepFailedError):
         run(DATASET, params(tmp_path, teach="read"), observers=[told.append])
     started = [each.step for each in told if type(each).__name__ == "StepStarted"]
-    assert started == [*STEPS[:5], *STEPS[6:]]
-    undo = next(each for each in told if type(each).__name__ == "UndoStarted")
-    assert undo.steps == tuple(reversed(STEPS[:5]))
+    assert [name for name in started if "." in name] == [*STEPS[:5], *STEPS[:5:-1]]
+    assert [name for name in started if "." not in name] == ["gather", "press", "teach", "close"]
+    undone = [each.step for each in told if type(each).__name__ == "StepUndone"]
+    assert [name for name in undone if "." in name] == list(reversed(STEPS[:5]))
+    assert len([each for each in told if type(each).__name__ == "RunStarted"]) == 1
 
 
 def test_a_message_of_a_step_is_one_of_the_qualified_step():
@@ -152,7 +154,7 @@ def test_inputs_that_are_not_valid_fail_before_the_first_step_and_undo_everythin
             return {"table": None}
 
     bad = chain("dataset", [Empty, Press, Teach], inputs=INPUTS)
-    with pytest.raises(StepFailedError, match=r"press\.open.*press cannot begin: table: "):
+    with pytest.raises(StepFailedError, match=r"'press' failed: press cannot begin: table: "):
         run(bad, params(tmp_path))
     assert files(tmp_path) == []
     assert len((tmp_path / "closed").read_text().splitlines()) == 1, "press never began"
@@ -220,16 +222,10 @@ def test_the_inputs_of_an_action_are_looked_at_when_it_begins(tmp_path):
 
 
 def test_a_part_without_the_action_that_its_inputs_come_from_is_refused(tmp_path):
-    plan = select(DATASET.plan(packs=()), start="press.open", skip=("gather.close",))
+    plan = select(DATASET.plan(packs=()), start="press")
     with pytest.raises(PlanError) as caught:
         DATASET(params(tmp_path), QUIET, packs=()).run_plan(plan)
-    assert "press takes gather.table as its table, and no step" in caught.value.problems[0].message
-
-
-def test_a_part_without_steps_of_the_first_action_may_lack_what_they_do(tmp_path):
-    """What its result lacks then fails the action that needs it."""
-    plan = select(DATASET.plan(packs=()), start="press.open")
-    assert DATASET(params(tmp_path), QUIET, packs=()).run_plan(plan)["gather"]["count"] == 0
+    assert "press takes gather.table as its table, and gather" in caught.value.problems[0].message
 
 
 def test_an_action_with_nothing_but_steps_that_always_run_is_closed(tmp_path):
@@ -291,8 +287,7 @@ def test_undo_errors_are_errors_of_the_action_whose_step_could_not_be_undone(tmp
     with pytest.raises(StepFailedError) as caught:
         orchestrator.execute()
     assert [each.step for each in caught.value.rollback_errors] == ["a.stuck"]
-    begun = orchestrator.context.begun
-    assert (len(begun["a"].context.errors), len(begun["b"].context.errors)) == (1, 0)
+    assert len(orchestrator.context.errors) == 1
 
 
 def side_by_side(name, **options):
@@ -428,5 +423,6 @@ def test_an_action_does_not_rely_on_another_one_of_its_own_run(tmp_path):
     run(
         chain("both", {"a": action("a", [relies]), "b": action("b", [relies])}), {}, journal=journal
     )
-    assert journal.reliance([1])[1].uids == ("0198c0de-0000-7000-8000-00000000000a",)
+    found = journal.reliance([2, 3])
+    assert {each.uids for each in found.values()} == {("0198c0de-0000-7000-8000-00000000000a",)}
     journal.close()

@@ -13,7 +13,7 @@ ACTIONS = '''
 from pathlib import Path
 from typing import Annotated, TypedDict
 from pydantic import BaseModel
-from handrail import Argument, BaseAction, BaseStep, StepResult, StepWrapper, chain, step
+from handrail import Argument, BaseAction, BaseStep, StepResult, chain, step
 
 class Params(BaseModel):
     """What to pack."""
@@ -98,13 +98,11 @@ class Send(BaseAction[SendParams]):
 @step
 def stamp(context):
     """Stamp it."""
-    Path("stamp").write_text(type(context.options).__name__)
+    Path("stamp").write_text(context.options.send.to)
 
 @stamp.rollback
 def unstamp(context, result):
     Path("stamp").unlink(missing_ok=True)
-
-class CarefulStep(StepWrapper): ...
 
 ship = chain("ship", [Bag, Send], inputs={"send.parcel": "bag.parcel"})
 '''
@@ -167,6 +165,15 @@ def test_the_same_chain_in_python_is_found_by_its_file(project, call):
     assert done.code == 0, done.err
     assert call("rollback", "1", "--yes").code == 0
     assert not (project / "parcel.txt").exists()
+
+
+def test_each_action_is_a_run_of_its_own_that_lists_do_not_have(project, call):
+    call(*RUN)
+    call(*RUN, "-p", "send.times=2")
+    assert [each["id"] for each in json.loads(call("runs", "--json").out)["runs"]] == [4, 1]
+    shown = json.loads(call("show", "3", "--json").out)["run"]
+    assert (shown["action"], shown["state"]) == ("send", "completed")
+    assert shown["params"]["values"]["parcel"] == "parcel.txt"
 
 
 def test_one_undo_takes_back_all_actions(project, call):
@@ -296,52 +303,55 @@ def test_a_run_is_shown_by_action(project, call):
 @pytest.mark.parametrize(
     ("options", "steps"),
     [
-        (("--skip", "send.post"), 3),
-        (("--only", "bag.wrap"), 1),
-        (("--skip", "send.weigh", "--skip", "send.close"), 2),
+        (("--skip", "send"), 1),
+        (("--only", "bag"), 1),
+        (("--from", "bag"), 4),
     ],
 )
-def test_parts_are_chosen_by_qualified_names(project, call, options, steps):
+def test_parts_are_whole_actions(project, call, options, steps):
     done = call(*RUN, *options)
     assert done.code == 0, done.err
     assert f"{steps} of {steps} step" in done.out
+    assert json.loads(call("runs", "--json").out)["runs"][0]["state"] == "completed"
+
+
+def test_a_single_step_of_an_action_is_not_chosen_from_outside(project, call):
+    done = call(*RUN, "--only", "send.post")
+    assert (done.code, "did you mean send?" in done.err) == (2, True)
 
 
 def test_a_part_without_what_another_needs_is_refused(project, call):
-    done = call(*RUN, "--from", "send.weigh")
+    done = call(*RUN, "--from", "send")
     assert done.code == 3
-    assert "send takes bag.parcel as its parcel, and no step of bag is chosen" in done.err
+    assert "send takes bag.parcel as its parcel, and bag is not chosen" in done.err
 
 
-def test_the_project_changes_a_chain_by_qualified_names(project, call):
-    text = PROJECT + (
-        'insert = [{ step = "stamp", before = "send.post" }]\n'
-        'wrap.bag.wrap = ["careful"]\nremove = ["send.weigh"]\n'
-    )
-    text = text.replace("[local.steps]", '[local.steps]\ncareful = "ship.py:CarefulStep"')
+def test_the_project_puts_steps_between_the_actions_and_changes_these_themselves(project, call):
+    text = PROJECT + 'insert = [{ step = "stamp", before = "send" }]\n'
+    text += '[actions.send]\nremove = ["weigh"]\n'
     (project / "handrail.toml").write_text(text)
     planned = call("plan", "shipping", "--json")
     assert planned.code == 0, planned.out
     told = json.loads(planned.out)
     assert [each["name"] for each in told["steps"]] == [
         "bag.wrap",
-        "send.stamp",
+        "stamp",
         "send.post",
         "send.close",
     ]
-    assert told["steps"][0]["layers"][0]["name"] == "careful"
     assert call(*RUN).code == 0
-    assert (project / "stamp").read_text() == "SendParams"
+    assert (project / "stamp").read_text() == "there"
     assert call("rollback", "1", "--yes").code == 0
     assert not (project / "stamp").exists()
 
 
-def test_a_change_by_a_name_that_is_not_qualified_is_a_problem(project, call):
-    text = PROJECT + 'insert = [{ step = "stamp", before = "post" }]\n'
+@pytest.mark.parametrize("anchor", ["post", "send.post"])
+def test_a_step_of_an_action_is_no_anchor_for_the_chain(project, call, anchor):
+    text = PROJECT + f'insert = [{{ step = "stamp", before = "{anchor}" }}]\n'
     (project / "handrail.toml").write_text(text)
     refused = call("plan", "shipping")
     assert refused.code == 3
-    assert "shipping has no step 'post'; the steps of a chain are called ACTION.STEP" in refused.err
+    assert f"inserts stamp before '{anchor}', which no step answers to" in refused.err
 
 
 def test_a_chain_is_locked_as_one(project, call):
@@ -388,7 +398,9 @@ def test_an_action_is_named_where_it_is_used_twice(project, call):
 
 def test_events_for_programs_tell_the_actions(project, call):
     lines = [json.loads(line) for line in call(*RUN, "--json").out.splitlines()]
-    assert lines[0]["actions"] == ["bag", "send"]
+    assert lines[0]["steps"] == ["bag", "send", "close"]
+    started = [each["step"] for each in lines if each["event"] == "StepStarted"]
+    assert started == ["bag", "bag.wrap", "send", "send.weigh", "send.post", "close", "send.close"]
     assert lines[-1]["result"]["bag"]["parcel"] == "parcel.txt"
 
 
@@ -414,7 +426,42 @@ def test_packs_are_told_of_each_action_before_the_run_is_deleted(yard):
     assert yard("runs", "prune", "--older-than", "0s").stdout == "1 run deleted\n"
     told = [json.loads(line) for line in (yard.project / "released.jsonl").read_text().splitlines()]
     assert [(each["action"], each["uid"]) for each in told] == [
-        (name, str(uuid.uuid5(uuid.UUID(uid), name))) for name in ("bag", "send")
+        *((name, str(uuid.uuid5(uuid.UUID(uid), name))) for name in ("bag", "send")),
+        ("shipping", uid),
     ]
     assert told[0]["rollback_data"] == {"wrap": {"made": ["parcel.txt"]}}
     assert told[1]["rollback_data"] == {"post": {"sent": ["there"]}}
+
+
+SCAN = '''
+from handrail import hookimpl, step
+
+@step
+def scan(context):
+    """Scan it."""
+
+@hookimpl
+def insert_before(action, step):
+    return scan if step.name == "post" and "send" in action.lineage else None
+'''
+
+
+@pytest.mark.parametrize(
+    ("rule", "flags", "code"),
+    [
+        ('before = "post", in = "shipping"', (), 0),
+        ('before = "send.post", in = "shipping"', (), 0),
+        ('before = "post", in = "*"', (), 0),
+        ('before = "wrap", in = "shipping"', (), 3),
+        ('after = "send.post", in = "shipping"', (), 3),
+        ('before = "post", in = "shipping"', ("--no-pack", "acme-scanner"), 3),
+    ],
+)
+def test_a_required_step_is_looked_for_in_the_actions(yard, rule, flags, code):
+    yard.plant("acme-scanner", "1.0", SCAN, packs={"acme_scanner": "acme_scanner"})
+    (yard.project / "ship.py").write_text(ACTIONS)
+    required = f'[required]\nsteps = [{{ step = "acme-scanner:scan", {rule} }}]\n'
+    (yard.project / "handrail.toml").write_text(PROJECT + required)
+    done = yard("plan", "shipping", *flags)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert code or "scan" in done.stdout

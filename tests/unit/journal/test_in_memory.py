@@ -92,9 +92,11 @@ class MemoryRun(OwnedRun):
 
     number = 0
     uid = ""
+    fence = 0
 
     def __init__(self, record: Record) -> None:
         self.number, self.uid = record.row.number, record.row.uid
+        self.fence = record.row.fence
         self.record = record
         record.owned = self
 
@@ -152,9 +154,12 @@ class MemoryJournal(Journal):
 
     def runs(self, *, limit: int | None = None, **which: Any) -> list[RunRow]:
         which = {name: value for name, value in which.items() if name != "plans" and value}
-        rows = [record.row for number, record in self.records.items() if number > 0]
+        rows = [record.row for record in self.records.values() if record.row.parent is None]
         fits = [row for row in rows if all(getattr(row, name) == which[name] for name in which)]
         return fits[::-1][:limit]
+
+    def parts(self, number: int) -> list[RunRow]:
+        return [each.row for each in self.records.values() if each.row.parent == number]
 
     def children(self, *_: Any, **__: Any) -> list[RunRow]:
         return []
@@ -240,3 +245,12 @@ def test_what_is_not_kept_is_in_nobodys_way(journal: MemoryJournal) -> None:
     assert [(each.state, each.items) for each in journal.chunk_counts(1)] == [("done", 3)]
     assert journal.check_run(1).sound == journal.read(1)
     assert (dict(journal.reliance([1])), journal.stamp(), journal.check()) == ({}, None, [])
+
+
+def test_a_chain_is_rolled_back(journal: MemoryJournal) -> None:
+    both = handrail.chain("both", {"one": Flow, "two": Flow})
+    both.run(journal=journal, packs=())
+    assert ([row.number for row in journal.runs()], len(journal.parts(1))) == ([1], 2)
+    handrail.rollback(both, 1, journal=journal, packs=())
+    assert {row.outcome for row in journal.parts(1)} == {"rolled_back"}
+    assert +WORLD.made == {}

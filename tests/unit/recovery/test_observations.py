@@ -77,7 +77,7 @@ def is_all(found: RecordedStep, text: str) -> None:
         "validation/loss": 0.25,
     }
     assert {name: metric.category for name, metric in found.metrics.items()} == {
-        "loss": found.name,
+        "loss": found.own_name,
         "validation/loss": "validation",
     }
     attached = {each.name: each.value for each in found.attachments}

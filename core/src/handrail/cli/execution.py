@@ -88,7 +88,7 @@ def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:
     lock = {True: " (locked)", False: " · not locked (--no-lock)", None: ""}[plan.locked]
     facts = f"plan {plan.fingerprint[:8]}{lock}"
     if journal is not None:
-        steps = f"{steps_of(plan)} · " if plan.actions else ""
+        steps = f"{steps_of(plan)} · " if plan.size != len(plan.steps) else ""
         return f"{plan.action} · {steps}{facts} · journal {journal.shown}"
     mode = " · dry run, nothing is changed" if dry else ""
     return f"{plan.action} · {steps_of(plan)} · {facts}{mode}"
@@ -168,7 +168,8 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
         return [*views, LogView(console, execution.head, **options)]
     # Events on the same terminal would tear the line.
     moving = moves(console.err) and not (session.json and moves(console.out))
-    if execution.plan.actions and not (execution.undoes or execution.dry):
+    runs = any(planned.inner is not None for planned in execution.plan.steps)
+    if runs and not (execution.undoes or execution.dry):
         return [
             *views,
             ChainView(console, execution.head, execution.plan, moving=moving, **options),
@@ -227,7 +228,8 @@ def _result_lines(
         yield f"{plan.action} rolled back{outcome.exception} in {took}"
         yield from _next_lines(outcome)
         return
-    results = {each.name: result.get(each.name, {}) for each in plan.actions}
+    made = [each.name for each in plan.steps if each.inner is not None and each.inner.steps]
+    results = {name: result.get(name, {}) for name in made}
     width = max(map(columns, results), default=0)
     for name, entries in results.items():
         yield f"{name}{' ' * (width - columns(name))}  {_extra(entries)}".rstrip()

@@ -19,6 +19,7 @@ from handrail.errors import ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
 from handrail.lock.model import LockUse
 from handrail.recovery.invocation import Invocation, enter
+from handrail.recovery.parts import check_alone
 from handrail.recovery.prepare import check_action, prepare
 from handrail.recovery.recorded_plan import news
 from handrail.recovery.status import is_sweep, only_undoes
@@ -184,6 +185,7 @@ def recovery_of(
 ) -> Recovery:
     """Return the run with its action, in its own folder, with its own packs and plan."""
     row = recorded.row
+    check_alone(journal, row, aim)
     invocation = Invocation.of_row(row)
     enter(row, request.folder, "--folder PATH")
     session.move(invocation.selection, invocation.values)

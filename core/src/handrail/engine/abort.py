@@ -62,7 +62,7 @@ def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | 
         return run.group.close()
     position = len(line.finished)
     planned = steps[position] if position < run.plan.ordinary else None
-    if planned is not None and not line.asking and line.context.current_step == planned.own_name:
+    if planned is not None and not line.asking and line.context.current_step == planned.name:
         # It was about to be kept, and counts as started.
         failure = settle(line, planned, outcome_of(planned, error, doing))
         return failure or after(steps, position, Raised(error))

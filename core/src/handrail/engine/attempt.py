@@ -51,7 +51,7 @@ def ask(
     asks = asks and planned.facts.skippable
     line.began = line.run.clock() if line.run.listener else 0.0
     line.asking = asks
-    line.context.current_step = planned.own_name
+    line.context.current_step = planned.name
     if line.run.listener:
         yield start_event(planned, position)
     if asks:
@@ -80,7 +80,7 @@ def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
 
     Return a StepResult, `Raised`, or `NotRun`.
     """
-    line.context.current_step = planned.own_name
+    line.context.current_step = planned.name
     step, limits = planned.step, planned.facts.limits
     if limits is not None and not is_layer(step):
         return (yield attempt(planned))
@@ -141,7 +141,7 @@ def _take_back(line: Line, planned: PlannedStep, call: Call) -> Generator[Any, A
     for number in range(1, retries + 2):
         if line.log is not None and line.log.broken is not None:
             return Raised(line.log.broken)
-        line.context.current_step = planned.own_name
+        line.context.current_step = planned.name
         answer = yield command
         if not isinstance(answer, Raised | NotRun):
             return None

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from handrail.frozen import frozen, record
 
 if TYPE_CHECKING:
-    from handrail.context import BaseStepContext
     from handrail.limits import Limits
     from handrail.steps import BaseStep, StepResult
 
@@ -43,16 +42,6 @@ class GoBack:
     """
 
     walk: Machine
-
-
-@record
-class Within:
-    """Go on with the steps of another action of a chain, which share `context`; answered by None.
-
-    It is the context of the line by now; a driver that keeps it elsewhere takes it from there.
-    """
-
-    context: BaseStepContext
 
 
 @record

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from handrail.plan.plan import PlannedStep
 
 
+EXECUTED = "steps_executed"
+"""In the data of a step that makes a run: how many steps that has executed."""
+
+
 def end(run: RunState) -> Generator[Any, Any, None]:
     """Run the `always_run` steps, and write the outcome."""
     closed = True
     if run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
         closed = yield from close(run)
-    if run.chain is not None:
-        yield from run.chain.leave()
     yield from write_end(run, closed=closed)
 
 
@@ -50,7 +52,7 @@ def write_end(run: RunState, *, closed: bool = True) -> Generator[Any, Any, None
             outcome=run.outcome or "failed",
             took=run.clock() - run.opened,
             steps_executed=executed_steps(run),
-            steps_total=len(run.plan.steps),
+            steps_total=run.plan.size,
             error=_wrong(run.failure),
             not_undone=run.not_undone,
         )
@@ -65,9 +67,11 @@ def _wrong(failure: BaseException | None) -> str | None:
 def executed_steps(run: RunState) -> int:
     """Return the number of steps that succeeded without being skipped."""
     executed = 0
-    for result in chain(run.line.finished, run.closed.values()):
+    results = chain(enumerate(run.line.finished), run.closed.items())
+    for position, result in results:
         if result.success and not result.skipped:
-            executed += 1
+            made = run.plan.steps[position].inner is not None
+            executed += result.data.get(EXECUTED, 0) if made else 1
     return executed
 
 
@@ -81,10 +85,6 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
     for position in range(run.plan.ordinary, last + 1):
         if position in run.closed:
             continue
-        if run.chain is not None:
-            if not run.chain.has_begun(position):
-                continue
-            yield from run.chain.go_to(position)
         planned = run.plan.steps[position]
         line.current = position
         if line.log is None:

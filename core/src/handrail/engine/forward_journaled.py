@@ -55,13 +55,9 @@ def step_journaled(line: Line, position: int) -> Generator[Any, Any, Failure | N
     """Run one step and write it, then report it."""
     run = line.run
     planned = run.plan.steps[position]
-    if run.chain is not None:
-        failure = yield from run.chain.arrive(position)
-        if failure is not None:
-            return failure
     if line.begun == position and not planned.facts.skippable and not run.listener:
         # Most steps: there is nothing to ask, and the end of the one before has begun this one.
-        line.context.current_step = planned.own_name
+        line.context.current_step = planned.name
         line.begun = None
         plain = planned.facts.plain
         answer = (yield planned) if plain else (yield from execute_within(line, planned))
@@ -113,7 +109,7 @@ def _play(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any
 def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Generator[Any, Any, Any]:
     """Continue an attempt of another process: with the step's `resume`, or with a new attempt."""
     line.began = line.run.clock() if line.run.listener else 0.0
-    line.context.current_step = planned.own_name
+    line.context.current_step = planned.name
     if line.run.listener:
         yield start_event(planned, position)
     number = line.run.attempts[position]
@@ -204,11 +200,8 @@ def note_with_values(
 def _commit(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any, Failure | None]:
     """Commit the end of a step, and with it the beginning of the next one."""
     plan, following = line.run.plan, position + 1
-    chain = line.run.chain
-    # A step with `can_skip` is asked, and an action of a chain begins, only after all before it is
-    # durable.
-    waits = chain is not None and following in chain.begins
-    if following < line.stop and not waits and not plan.steps[following].facts.skippable:
+    # A step with `can_skip` is asked only after all before it is durable.
+    if following < line.stop and not plan.steps[following].facts.skippable:
         begin(line, following)
     committed = yield COMMIT
     if not isinstance(committed, Raised):

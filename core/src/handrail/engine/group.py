@@ -49,11 +49,6 @@ def forward_with_groups(line: Line, forward: Forward) -> Generator[Any, Any, Fai
 
 
 def _play(line: Line, group: Group) -> Generator[Any, Any, Failure | None]:
-    chain = line.run.chain
-    if chain is not None:
-        failure = yield from chain.arrive(group.lanes[0].start)
-        if failure is not None:
-            return failure
     return (yield from (line.run.group or GroupRun(line, group)).play())
 
 
@@ -111,8 +106,7 @@ class GroupRun:
         # As if all steps before had ended without a result, so that places are those of the plan.
         missing = positions.start - len(outer.finished)
         line.finished = [*outer.finished, *[NOT_BEGUN] * missing]
-        chain = outer.run.chain
-        link_run(line.context, line if chain is None else chain.link(line, positions.start))
+        link_run(line.context, line)
         if outer.log is not None:
             line.log = outer.log.lane(line.context, positions.start)
         resumed = outer.run.resumed.pop(positions.start, None)
@@ -206,7 +200,7 @@ class GroupRun:
         steps = line.run.plan.steps
         if position < line.stop and not line.asking:
             planned = steps[position]
-            if line.context.current_step == planned.own_name:
+            if line.context.current_step == planned.name:
                 # It was about to be kept, and counts as started.
                 failure = settle(line, planned, outcome_of(planned, error, doing))
                 failure = failure or after(steps, position, Raised(error))

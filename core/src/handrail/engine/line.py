@@ -31,29 +31,21 @@ NOT_KEPT = "not_kept"
 
 
 class Results(Mapping[str, "StepResult"]):
-    """The results of the finished steps by name, alias or inner name; nothing is kept per step.
+    """The results of the finished steps by name, alias or inner name; nothing is kept per step."""
 
-    Args:
-        line: The line of the steps.
-        action: The action of a chain whose steps they are, by their own names; otherwise empty.
-    """
-
-    def __init__(self, line: Line, action: str = "") -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
-        self._action = action
 
     def __getitem__(self, name: str) -> StepResult:
         result = self.get(name)
         if result is not None:
             return result
         plan = self._line.run.plan
-        if self._whole(name) in plan.positions:
+        if name in plan.positions:
             raise KeyError(f"step '{name}' has not finished yet")
-        if self._whole(name) in plan.left_out:
-            raise StepNeededError(self._whole(name))
-        before = self._whole("")
-        names = [each[len(before) :] for each in plan.positions if each.startswith(before)]
-        matches = near(name, names)
+        if name in plan.left_out:
+            raise StepNeededError(name)
+        matches = near(name, plan.positions)
         hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
         raise KeyError(f"no step answers to '{name}'{hint}")
 
@@ -65,7 +57,7 @@ class Results(Mapping[str, "StepResult"]):
     # Overridden, as is `in`, because a miss of `[]` looks for near names.
     def get(self, key: str, /, default: Any = None) -> Any:
         """Return the result of the step that answers to `key`, or `default`."""
-        position = self._line.run.plan.positions.get(self._whole(key))
+        position = self._line.run.plan.positions.get(key)
         result = None if position is None else self._line.result_at(position)
         return default if result is None else result
 
@@ -74,18 +66,11 @@ class Results(Mapping[str, "StepResult"]):
 
     def __iter__(self) -> Iterator[str]:
         for position, planned in enumerate(self._line.run.plan.steps):
-            if self._action not in ("", planned.action):
-                continue
             if self._line.result_at(position) is not None:
-                yield planned.own_name if self._action else planned.name
+                yield planned.name
 
     def __len__(self) -> int:
-        if self._action:
-            return sum(1 for _ in self)
         return self._line.ended + len(self._line.run.closed)
-
-    def _whole(self, name: str) -> str:
-        return f"{self._action}.{name}" if self._action else name
 
 
 @dataclass(slots=True, eq=False)
@@ -168,7 +153,8 @@ class Line:
     def watched(self, limited: Callable[[], None] | None) -> None:
         """Call `limited` with each sign of life of the running attempt, or no longer."""
         self._limited = limited
-        self.beat = limited if self.cancelled is None else self._end
+        beat = limited if self.cancelled is None else self._end
+        self.beat = beat if self.run.parent is None else partial(_beats, beat, self.run.parent)
         if self.recording is not None:
             self.recording.beat = self.beat
 
@@ -220,6 +206,11 @@ class Line:
         return self.run.describe(self.run)
 
     @property
+    def parent(self) -> Line | None:
+        """The step of another run that the run is a part of, as it runs."""
+        return self.run.parent
+
+    @property
     def idempotency_key(self) -> str | None:
         """`run/step`, stable for all attempts of a step in this run."""
         planned = self.running()
@@ -268,10 +259,17 @@ class Line:
     def relies_on(self, uids: Iterable[str]) -> None:
         """Record runs on which this run relies."""
         if self.log is not None:
-            chain = self.run.chain
-            actions = () if chain is None else chain.actions.values()
-            own = {"", self.run_id, *(each.run_id for each in actions)}
+            # It does not rely on what is undone with it.
+            own, whole = {"", self.run_id}, self
+            while whole.run.parent is not None:
+                whole = whole.run.parent
+                own |= {whole.run_id, *whole.run.held}
             self.log.relies_on(uid for uid in uids if uid not in own)
+
+    def has_advanced(self, current: float, total: float) -> None:
+        """Count how far the run has come that the running step makes."""
+        if not self.run.undoing and self.run.outcome is None:
+            self.run.progress.within(self.position, current, total)
 
     def map_items(self, *args: Any, **options: Any) -> Items:
         """Work on the items of the running step; see `BaseStepContext.map_items`."""
@@ -422,6 +420,14 @@ class Line:
         """Log why something is not kept for people to look at."""
         if problem:
             self.context.log(NOT_KEPT, {"summary": problem})
+
+
+def _beats(own: Callable[[], None] | None, parent: Line) -> None:
+    """Pass a sign of life on to the step that the run is a part of."""
+    if own is not None:
+        own()
+    if parent.beat is not None:
+        parent.beat()
 
 
 def _lane_of(planned: PlannedStep | None) -> Any:

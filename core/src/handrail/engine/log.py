@@ -53,22 +53,6 @@ class RunLog(Protocol):
         """
         ...
 
-    def begins(self, action: str, context: BaseStepContext, position: int) -> None:
-        """Note that an action of a chain begins, its inputs, and the fields of its context.
-
-        Args:
-            action: The name of the action in the chain.
-            context: Its context.
-            position: The position of the step before which it begins.
-
-        Raises:
-            ContextError: Its context cannot be stored.
-            ResultDataError: Its inputs cannot be stored.
-        """
-
-    def within(self, context: BaseStepContext) -> None:
-        """Go on with another action of a chain, whose fields are then those of `context`."""
-
     def started(self, position: int, attempt: int) -> None:
         """Note that an attempt of the step at `position` is about to begin."""
 

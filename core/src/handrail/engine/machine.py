@@ -17,6 +17,7 @@ from handrail.engine.group import GroupRun, forward_with_groups
 from handrail.engine.guard import checked
 from handrail.engine.outcome import Failure, after, final_error, found_by, settle
 from handrail.engine.rewind import rewind
+from handrail.engine.rollback_data import ASKED
 from handrail.engine.undo import undo as go_back
 from handrail.errors import (
     RestoreError,
@@ -46,12 +47,30 @@ def play(run: RunState) -> Machine:
         run.announced()
     line = run.line
     failure = yield from _way_forward(line, _forward if line.log is None else forward_journaled)
-    if failure is None and run.chain is not None:
-        failure = yield from run.chain.arrive(run.plan.ordinary)
-    if failure is None:
-        run.outcome = "completed"
-    else:
+    if failure is not None:
         yield from go_back(run, failure)
+    elif not run.pauses:
+        run.outcome = "completed"
+    yield from end(run)
+
+
+def close_paused(run: RunState) -> Machine:
+    """End a run that has paused after its last ordinary step, as its parent ends well."""
+    run.pauses, run.outcome = False, "completed"
+    yield from end(run)
+
+
+def undo_paused(run: RunState) -> Machine:
+    """Undo a run that has paused, with its `always_run` steps."""
+    last, failure = len(run.line.finished) - 1, run.stopped_by
+    run.pauses = run.keeps = False
+    run.outcome = run.failure = None
+    if failure is None:
+        planned = run.plan.steps[max(last, 0)]
+        failure = Failure(planned=planned, text=ASKED, error=None, from_position=last)
+    else:
+        failure.noted = True
+    yield from go_back(run, failure)
     yield from end(run)
 
 
@@ -86,8 +105,6 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
             return
     if broken is None and forward:
         failure = yield from _way_forward(line, forward_journaled)
-        if failure is None and run.chain is not None:
-            failure = yield from run.chain.arrive(run.plan.ordinary)
         broken = failure.error if failure is not None and failure.stands else None
     if broken is not None:
         # Nothing was changed, so it has its former outcome, such as kept or completed.
@@ -96,6 +113,8 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         yield from write_end(run)
         return
     if failure is None:
+        if run.pauses:
+            return
         run.outcome = "completed"
         _recall_closing(run)
     else:
@@ -122,8 +141,6 @@ def _lines_of(run: RunState) -> Iterator[tuple[Line, int]]:
     if run.resumed:
         # Not before the steps ahead of it have restored what its lanes share.
         group = run.plan.group_at(len(run.line.finished))
-        if run.chain is not None:
-            run.chain.be_at(group.lanes[0].start)
         run.group = GroupRun(run.line, group)
         for lane, positions in zip(run.group.lanes, group.lanes, strict=True):
             yield lane.line, positions.start
@@ -171,8 +188,6 @@ def _restore(line: Line, first: int, *, reads: bool) -> Generator[Any, Any, Base
 
 
 def _call_restore(line: Line, position: int) -> Generator[Any, Any, Any]:
-    if line.run.chain is not None:
-        yield from line.run.chain.go_to(position)
     line.asking = True
     restore = line.run.plan.steps[position].step.restore
     answer = yield Call(restore, (line.context, line.finished[position]))
@@ -196,9 +211,7 @@ def _fill_in(
     if line.run.listener:
         summary = f"runs again for {', '.join(left)}, which could not be stored"
         yield _logged(planned, "runs_again", summary)
-    if line.run.chain is not None:
-        yield from line.run.chain.go_to(position)
-    line.current, line.context.current_step, line.asking = position, planned.own_name, True
+    line.current, line.context.current_step, line.asking = position, planned.name, True
     context = missing.context(line.context)
     answer = yield Call(planned.step.execute, (context,))
     line.current, line.context.current_step, line.asking = None, None, False
@@ -257,7 +270,6 @@ def start_event(run: RunState) -> RunStarted:
         locked=run.plan.locked,
         number=run.number,
         finished=run.line.ended + sum(len(each.finished) for each in run.resumed.values()),
-        actions=tuple(each.name for each in run.plan.actions),
         journal=run.journal,
     )
 
@@ -266,7 +278,7 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
     """Run the steps of a line; this is the hot loop. Return the failure, if one comes."""
     run = line.run
     steps = run.plan.steps
-    observed = run.listener is not None or run.chain is not None
+    observed = run.listener is not None
     keep = line.finished.append
     publish = line.context.step_results.append
     for first, stop, percent in _segments(line):
@@ -328,12 +340,8 @@ def _at_the_end(run: RunState, answer: Raised) -> Failure:
 
 
 def _step(line: Line, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
-    """Run a step for a listener, or of a chain."""
+    """Run a step for a listener."""
     position = len(line.finished)
-    if line.run.chain is not None:
-        failure = yield from line.run.chain.arrive(position)
-        if failure is not None:
-            return failure
     answer = yield from perform(line, planned, position)
     failure = settle(line, planned, answer)
     if line.run.listener:

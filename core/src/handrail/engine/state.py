@@ -19,7 +19,6 @@ from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext, Items
-    from handrail.engine.chain import Chain
     from handrail.engine.group import GroupRun
     from handrail.engine.log import ResumedLane
     from handrail.engine.outcome import Failure
@@ -30,6 +29,33 @@ if TYPE_CHECKING:
 
 
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelled)
+
+
+class HeldRun(Protocol):
+    """A run that is a part of another one, and has paused."""
+
+    def release(self) -> None:
+        """Give it up, as the end of its process would."""
+
+
+@frozen
+class PartOf:
+    """What a run has from another one that it is a part of.
+
+    Attributes:
+        line: The step that it is a part of, as it runs.
+        uid: The UUID of the run.
+        item: Its place among the runs of that attempt of the step, from 0.
+        pauses: Whether it stops where its way forward ends, and leaves to its parent what becomes
+            of it.
+        variables: The variables of its secret params, by their paths, if not the usual ones.
+    """
+
+    line: Line
+    uid: str
+    item: int = 0
+    pauses: bool = False
+    variables: Mapping[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
 
 
 @frozen
@@ -190,7 +216,6 @@ class RunState:
         listener: Called with each event.
         is_heard: Returns whether the listener passes events on to anybody; None if it always does.
         line: Its steps in sequence, and their progress.
-        chain: The actions of a chain; None if the plan is of one action.
         progress: The percentage of the run as a whole.
         closed: Results of `always_run` steps, by position.
         undoing: Whether steps are being undone.
@@ -215,6 +240,7 @@ class RunState:
         undone: Positions that an earlier process has undone.
         unsure: Positions of steps that an earlier process has left unfinished, and that nothing can
             undo: they may have left something.
+        not_undone_within: Such steps of its parts.
         not_undone: Names of steps with effects that the undo of the run does not take back.
         gone: Names of steps of a resumed run that began and are no longer in the plan.
         waiting: Positions whose undo waits, each with the step whose undo has failed.
@@ -233,6 +259,16 @@ class RunState:
         starts: The positions of the steps of groups in the order in which their last attempts
             began, which an undo reverses.
         group: The group that is being played.
+        parent: The step of another run that it is a part of, if it is one: what its parent stops,
+            it stops; what it relies on, its parent relies on.
+        loop: The loop of its async steps in a blocking driver, for those of its parts, too.
+        pauses: Whether it stops where its way forward ends, well or not, and leaves to its parent
+            what becomes of it.
+        stopped_by: Why it paused before its last step, if so.
+        executor: The URL of the executor for its parts, or None.
+        handed_down: How the user goes on with it, which holds for its parts too.
+        held: The runs that are parts of it and have paused, by their UUIDs; None for those that are
+            over.
     """
 
     plan: Plan
@@ -245,7 +281,6 @@ class RunState:
     listener: Callable[[Event], None] | None = None
     is_heard: Callable[[], bool] | None = None
     line: Line = field(init=False)
-    chain: Chain | None = field(init=False, default=None)
     progress: Progress = field(init=False)
     closed: dict[int, StepResult] = field(default_factory=dict[int, StepResult])
     undoing: bool = False
@@ -270,6 +305,7 @@ class RunState:
     before: str | None = None
     undone: set[int] = field(default_factory=set[int])
     unsure: set[int] = field(default_factory=set[int])
+    not_undone_within: list[str] = field(default_factory=list[str])
     not_undone: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     waiting: dict[int, str] = field(default_factory=dict[int, str])
@@ -286,16 +322,19 @@ class RunState:
     resumed: dict[int, ResumedLane] = field(default_factory=dict[int, "ResumedLane"])
     starts: dict[int, None] = field(default_factory=dict[int, None])
     group: GroupRun | None = None
+    parent: Line | None = None
+    pauses: bool = False
+    loop: object = None
+    stopped_by: Failure | None = None
+    executor: str | None = None
+    handed_down: dict[str, Any] = field(default_factory=dict[str, Any])
+    held: dict[str, HeldRun | None] = field(default_factory=dict[str, "HeldRun | None"])
     _id: str | None = None
 
     def __post_init__(
         self, context: BaseStepContext, on_progress: Callable[[int, int], object] | None
     ) -> None:
         self.line = Line(self, context, stop=self.plan.ordinary)
-        if self.plan.actions:
-            from handrail.engine.chain import Chain  # noqa: PLC0415 - most runs are of one action
-
-            self.chain = Chain(self.line)
         self.progress = Progress(self.plan, on_progress, self.listener)
 
     def announced(self) -> None:

@@ -32,7 +32,7 @@ def undo(
         if line.log is not None:
             if not failure.noted and failure.text != ASKED:
                 note_failure(line, failure, failure.text)
-            if not run.keeps:
+            if not (run.keeps or run.pauses):
                 line.log.turned_back(at_once=failure.text == ASKED)
             committed = yield COMMIT
             if isinstance(committed, Raised):
@@ -41,9 +41,10 @@ def undo(
                     committed.error.__cause__ = final_error(run, failure, "interrupted")
                 run.outcome, run.failure = "interrupted", committed.error
                 return
-        if run.keeps:
+        if run.keeps or run.pauses:
             run.failure = final_error(run, failure, "failed")
-            run.outcome = "failed"
+            run.stopped_by = failure
+            run.outcome = None if run.pauses else "failed"
             return
         run.undo_cause = failure
         run.untouched = failure.text == ASKED
@@ -103,7 +104,7 @@ def _walk_back(
         names = tuple(steps[place].name for place in _places_to_undo(run, order))
         yield UndoStarted(cause=failure.text, steps=names)
     finished, undone, leftovers = line.finished, run.undone, run.leftovers
-    alone = run.listener is None and line.log is None and run.chain is None
+    alone = run.listener is None and line.log is None
     mapped = run.mapped.keys() | run.unsure
     plain = alone and not (undone or leftovers or mapped or run.waiting)
     for position in order if stopped is None else ():
@@ -159,7 +160,7 @@ def _went_back(
     """Keep how the undo ended: with everything undone, or `stopped` before these steps."""
     if stopped is None:
         _miss(run)
-        run.not_undone = _not_undone(run, order)
+        run.not_undone = (*run.not_undone_within, *_not_undone(run, order))
     else:
         left = ", ".join(run.plan.steps[place].name for place in _places_to_undo(run, order))
         if left:
@@ -234,8 +235,6 @@ def _undo_step(
     run: RunState, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, BaseException | None]:
     """Undo one step; return what stops the undo, if so: an interrupt, a refusal, or the log."""
-    if run.chain is not None:
-        yield from run.chain.go_to(position)
     began = run.clock() if run.listener else 0.0
     error: BaseException | None = None
     stopped: BaseException | None = None

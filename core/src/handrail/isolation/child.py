@@ -50,7 +50,6 @@ from handrail.plan.plan import Plan
 from handrail.processes.connection import Connection
 from handrail.processes.failures import rebuilt, told
 from handrail.processes.parent import Parent
-from handrail.recovery.resume_run import recall_actions
 from handrail.runtime import RunInfo
 from handrail.steps import StepResult
 
@@ -139,9 +138,6 @@ class _Log:
     def stored(self, result: StepResult) -> StepResult:
         return result
 
-    def within(self, context: BaseStepContext) -> None:
-        """Take another action of a chain; its fields are handed back at the end."""
-
 
 class _Logger:
     """Passes what a step reports to its runtime context on to that of the run."""
@@ -216,7 +212,7 @@ class _Step:
         self._context = self._run.line.context
         self._fields, self._given = self._restored()
         self._context.errors[:] = order["errors"]
-        self._context.current_step = self._planned.own_name
+        self._context.current_step = self._planned.name
 
     def _state(self, plan: Plan, context: BaseStepContext) -> RunState:
         """Return the state of the run, as it is when the step begins."""
@@ -246,20 +242,10 @@ class _Step:
 
     def _restored(self) -> tuple[ContextFields, Mapping[str, str]]:
         """Restore the context of the step; return its fields, and their stored values."""
-        run, stored, number = (
-            self._run,
-            self._order["stored"],
-            self._order["number"] or 0,
-        )
-        if run.chain is None:
-            fields = ContextFields(type(self._context), frozenset(self._order["transient"]))
-            fields.restore(self._context, stored, number)
-            return fields, stored
-        begun = {each.action: each for each in recall_actions(run, stored, number)}
-        run.chain.be_at(self._order["position"])
-        self._context = run.line.context
-        kept = begun[self._planned.action]
-        return kept.fields, kept.stored
+        stored, number = self._order["stored"], self._order["number"] or 0
+        fields = ContextFields(type(self._context), frozenset(self._order["transient"]))
+        fields.restore(self._context, stored, number)
+        return fields, stored
 
     def run(self) -> None:
         """Run the attempt, and hand back how it went."""
@@ -289,9 +275,7 @@ class _Step:
     def _play(self) -> Machine:
         line = self._run.line
         broken = yield from restore([(line, 0)], reads=True)
-        if self._run.chain is not None:
-            yield from self._run.chain.go_to(self._order["position"])
-        line.current, self._context.current_step = self._order["position"], self._planned.own_name
+        line.current, self._context.current_step = self._order["position"], self._planned.name
         if broken is not None:
             self._answer = Raised(broken)
             return
@@ -318,7 +302,7 @@ class _Driver(Blocking):
         try:
             self._play(machine)
         finally:
-            self._loop.close()
+            self._loop.close(self._run)
 
 
 def _ignore_signals() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -29,7 +28,6 @@ from handrail.processes.failures import told
 from handrail.processes.helper import Helper
 
 if TYPE_CHECKING:
-    from handrail.context import BaseStepContext
     from handrail.engine.line import Line
     from handrail.engine.state import RunState
     from handrail.isolation.recipe import Made
@@ -55,9 +53,7 @@ class Isolation:
         self._transient: frozenset[str] = frozenset()
         self._helper: Helper | None = None
         self._lock: int | None = None
-        self._context: Any = None
-        # By the name of an action of a chain; "" is that of the run.
-        self._fields: dict[str, ContextFields] = {}
+        self._fields: ContextFields | None = None
         self._parcels = Parcels("")
         self._starting = threading.Lock()
 
@@ -84,14 +80,13 @@ class Isolation:
         self._transient = fields_not_stored(model, self._recipe["params"])
         context = run.line.context
         try:
-            self._fields[""] = fields = ContextFields(type(context), self._transient)
+            self._fields = fields = ContextFields(type(context), self._transient)
             fields.encode(context, {})
         except ContextError as error:
             raise refuse_context(name, error) from error
 
     def open(self, run: RunState, owned: OwnedRun | None, *, early: bool) -> None:
         """Take a run that begins; see `StartsIsolation`."""
-        self._context = run.line.context
         self._lock = None if owned is None else owned.lock_descriptor
         if early:
             with contextlib.suppress(OSError):  # Then the first step that needs it fails.
@@ -119,7 +114,7 @@ class Isolation:
 
     def attempt(self, line: Line, resumed: StepResult | None) -> StepResult | Awaitable[StepResult]:
         """Run an attempt of the running step of `line`; in an event loop, return an awaitable."""
-        if not self._fields:
+        if self._fields is None:
             self.check(line.run)
         with self._starting:
             helper = self._helper
@@ -147,7 +142,9 @@ class Isolation:
         assert planned is not None
         assert planned.limits is not None
         try:
-            fields, stored = self._stored(planned.action, context)
+            assert self._fields is not None
+            fields = self._fields
+            stored = fields.encode(context, {})
         except ContextError as error:
             raise refuse_context(planned.name, error) from error
         order = {
@@ -173,29 +170,6 @@ class Isolation:
             "terminals": {name: _is_terminal(name) for name in ("stdout", "stderr")},
         }
         return order, fields
-
-    def _stored(
-        self, action: str, context: BaseStepContext
-    ) -> tuple[ContextFields, dict[str, str]]:
-        """Return the fields of a context, and the encoded values of all, as a journal has them.
-
-        Args:
-            action: The action of a chain whose context it is; otherwise empty.
-            context: The context.
-        """
-        if not action:
-            fields = self._fields[""]
-            return fields, fields.encode(context, {})
-        stored: dict[str, str] = {}
-        for name, begun in self._context.begun.items():
-            of_action: BaseStepContext = context if name == action else begun.context
-            if name not in self._fields:
-                secrets = self._context.secrets_of(name)
-                self._fields[name] = ContextFields(type(of_action), secrets)
-            encoded = self._fields[name].encode(of_action, {})
-            stored[name] = json.dumps(begun.inputs)
-            stored |= {f"{name}.{field}": text for field, text in encoded.items()}
-        return self._fields[action], stored
 
     def _encoded(self, line: Line, place: int) -> str | None:
         result, name = line.finished[place], line.run.plan.steps[place].name

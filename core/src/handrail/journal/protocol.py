@@ -93,6 +93,11 @@ class OwnedRun(ABC):
         """The UUID of the run."""
 
     @property
+    @abstractmethod
+    def fence(self) -> int:
+        """The fence of this owner, which each later claim raises."""
+
+    @property
     def lock_descriptor(self) -> int | None:
         """The descriptor of the file or connection whose lock says that the run is owned, if any.
 
@@ -194,6 +199,7 @@ class Journal(ABC):
         """Add a run owned by this process, with its first changes, in one commit.
 
         Raises:
+            LeaseLostError: It has a parent, which belongs to another owner, or is over or undone.
             JournalError: The run could not be written, and was not added.
         """
 
@@ -264,7 +270,7 @@ class Journal(ABC):
         project: str | None = None,
         plans: bool = True,
     ) -> list[RunRow]:
-        """Return runs, the latest first; also those whose row is damaged.
+        """Return runs that are no parts of others, the latest first; also with a damaged row.
 
         Args:
             limit: The maximum number of runs; None for all.
@@ -273,6 +279,10 @@ class Journal(ABC):
             project: Only runs of this project.
             plans: Whether to read the plans, which may be long; otherwise they are empty.
         """
+
+    @abstractmethod
+    def parts(self, number: int) -> list[RunRow]:
+        """Return the runs that are parts of a run, as they were opened, without their plans."""
 
     @abstractmethod
     def children(

@@ -33,6 +33,12 @@ class NewRun:
         core_version: Version of Handrail.
         opened: Start time in UTC, such as `2026-11-25T03:30:00.000Z`.
         project: The name of the project in its settings, or else the real path of its folder.
+        parent: The number of the run of which it is a part; None if it is of its own.
+        parent_step: The step of that run that it is made for.
+        parent_attempt: The number of the attempt of that step.
+        parent_item: Its place among the parts of that attempt, from 0.
+        parent_fence: The fence of the owner of that run. The run is added only while its parent has
+            it, is open and goes forward. It is not stored.
     """
 
     uid: str
@@ -44,6 +50,11 @@ class NewRun:
     core_version: str
     opened: str
     project: str
+    parent: int | None = None
+    parent_step: str | None = None
+    parent_attempt: int | None = None
+    parent_item: int | None = None
+    parent_fence: int | None = None
 
 
 @frozen

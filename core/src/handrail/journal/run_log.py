@@ -59,21 +59,11 @@ class KeptFields:
         context: The context.
         fields: Encodes its fields.
         stored: The encoded fields that are stored.
-        action: The action of a chain whose context it is; otherwise empty.
     """
 
     context: BaseStepContext
     fields: ContextFields
     stored: dict[str, str]
-    action: str = ""
-
-
-def own_fields(stored: Mapping[str, str], action: str) -> dict[str, str]:
-    """Return the stored fields of an action of a chain by their own names; all without a name."""
-    prefix = f"{action}." if action else ""
-    return {
-        name.removeprefix(prefix): text for name, text in stored.items() if name.startswith(prefix)
-    }
 
 
 class JournaledLog:
@@ -115,8 +105,7 @@ class JournaledLog:
     ) -> None:
         self._plan = plan
         self._steps = plan.steps
-        self._whole = self._kept = KeptFields(context, fields, dict(stored or {}))
-        self._actions: dict[int, KeptFields] = {id(context): self._whole}
+        self._kept = KeptFields(context, fields, dict(stored or {}))
         # Boundaries of an undo come after all others, so the latest one has the latest values.
         self._boundary = max(boundary, len(plan.steps))
         # If the plan has lost steps since, shift boundaries so that new values still come last.
@@ -155,13 +144,12 @@ class JournaledLog:
         """
         lane, kept = copy(self), self._kept
         lane._lane, lane._pending = first, []
-        lane._kept = KeptFields(context, kept.fields, dict(kept.stored), kept.action)
+        lane._kept = KeptFields(context, kept.fields, dict(kept.stored))
         stored = self._lanes.get(first)
         if stored is not None:
             assert self._writes.owned is not None
-            own, fields = own_fields(stored, kept.action), kept.fields
-            fields.restore(context, own, self._writes.owned.number)
-            lane._kept.stored.update(own)
+            kept.fields.restore(context, dict(stored), self._writes.owned.number)
+            lane._kept.stored.update(stored)
         return lane
 
     def join(self, lanes: Iterable[RunLog], finished: int, *, ended: bool) -> None:
@@ -172,7 +160,7 @@ class JournaledLog:
         last = self._written.boundary
         self._shift = max(self._shift, last + 1 - finished)
         self._boundary = max(self._boundary, last)
-        self._kept.stored.update(own_fields(self._written.fields, self._kept.action))
+        self._kept.stored.update(self._written.fields)
         if ended:
             # One lane may have put back a field that another one has changed as well.
             with contextlib.suppress(HandrailError):
@@ -200,10 +188,6 @@ class JournaledLog:
                     ways_out=("recreate it in each process:  field(metadata={'transient': True})",),
                 )
         kept.stored.update(changed)
-        prefix = f"{kept.action}." if kept.action else ""
-        self._changes(boundary, position, {f"{prefix}{each}": changed[each] for each in changed})
-
-    def _changes(self, boundary: int, position: int | None, changed: Mapping[str, str]) -> None:
         step = None
         if position is not None and self._plan.groups:
             step = self._steps[position].name
@@ -212,37 +196,6 @@ class JournaledLog:
             FieldChange(boundary, name, mask_json(text, self._mask), step)
             for name, text in changed.items()
         ]
-
-    # The actions of a chain
-
-    def begins(self, action: str, context: BaseStepContext, position: int) -> None:
-        """Add the inputs of an action of a chain, and the fields of its context."""
-        root: Any = self._whole.context
-        inputs = json.dumps(root.begun[action].inputs, separators=(",", ":"))
-        if json_has_password(inputs) or mask_json(inputs, self._mask) != inputs:
-            raise ContextError(
-                f"an input of {action} has a secret in it, which is never stored",
-                ways_out=("let the action read it from a variable, or run without a journal",),
-            )
-        fields = ContextFields(type(context), root.secrets_of(action))
-        boundary, before = position + self._shift, self._kept
-        last = position - 1 if position else None
-        self._kept = KeptFields(context, fields, {}, action)
-        try:
-            self.context_changed(boundary, last)
-            self._changes(boundary, last, {action: inputs})
-            self.keep(self._kept)
-        finally:
-            self._kept = before
-
-    def keep(self, kept: KeptFields) -> None:
-        """Keep the fields of an action of a chain too."""
-        self._mask = self._mask.within(kept.context)
-        self._actions[id(kept.context)] = kept
-
-    def within(self, context: BaseStepContext) -> None:
-        """Keep the fields of this context, that of another action of a chain, from now on."""
-        self._kept = self._actions[id(context)]
 
     # Pending changes, written by the next commit
 
@@ -423,7 +376,7 @@ class JournaledLog:
         if said is None:
             return ""
         step = self._steps[position]
-        category = "" if category in (step.name, step.own_name) else category
+        category = "" if category == step.name else category
         return said.metrics(step.name, attempt, self._mask, value, category)
 
     def attached(self, position: int, attempt: int, name: str, value: Attachable) -> str:
@@ -440,7 +393,7 @@ class JournaledLog:
         """The error of the first write that failed; see `RunLog`."""
         return self._writes.broken
 
-    def break_off(self, error: ExecutorLostError) -> None:
+    def break_off(self, error: HandrailError) -> None:
         """Let no later write succeed, of its lanes neither: another process has to go on."""
         self._writes.broken = self._writes.broken or error
 
@@ -481,6 +434,11 @@ class JournaledLog:
         assert journal is not None
         step = self._steps[position].name
         return ItemLog(journal, owned.number, step, attempt, self._writes.write, self._mask)
+
+    @property
+    def mask(self) -> Mask:
+        """What removes known secrets from a text."""
+        return self._mask
 
     @property
     def place(self) -> tuple[Journal, OwnedRun]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.origin import Origin
-    from handrail.plan.plan import Plan
+    from handrail.plan.plan import Plan, PlannedStep
 
 
 Key = tuple[str, str | None]  # The name of an action, and its pack.
@@ -141,7 +141,8 @@ def outline(
         record_of: Returns the `record` of a LockedPack for a pack id.
     """
     origins = [plan.origin, *consulted]
-    for planned in plan.steps:
+    steps = list(_steps_of(plan))
+    for _, planned in steps:
         origins += [planned.origin, *(layer.origin for layer in planned.layers)]
     versions = {origin.pack: origin.version for origin in origins if origin.pack is not None}
     return LockedAction(
@@ -154,15 +155,24 @@ def outline(
         ),
         steps=tuple(
             LockedStep(
-                name=planned.name,
+                name=f"{before}{planned.name}",
                 pack=planned.origin.pack,
                 layers=tuple(_owned(layer.title, layer.origin.pack) for layer in planned.layers),
-                group=planned.group,
+                group=planned.group and f"{before}{planned.group}",
                 lane=planned.lane,
             )
-            for planned in plan.steps
+            for before, planned in steps
         ),
     )
+
+
+def _steps_of(plan: Plan, before: str = "") -> Iterator[tuple[str, PlannedStep]]:
+    """Yield the steps of a plan, those of runs in place of what makes these, each with a prefix."""
+    for planned in plan.steps:
+        if planned.inner is None:
+            yield before, planned
+        else:
+            yield from _steps_of(planned.inner, f"{before}{planned.name}.")
 
 
 def find(actions: Sequence[LockedAction], key: Key) -> LockedAction | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
 from handrail.context import link_run
 from handrail.engine.finalize import executed_steps
-from handrail.engine.machine import play
+from handrail.engine.machine import play, undo_paused
 from handrail.engine.state import MapsItems, RunState
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError, IsolationError
@@ -25,8 +25,10 @@ from handrail.registry import StepRegistry
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from handrail.actions import BaseAction
     from handrail.context import BaseStepContext
     from handrail.engine.commands import Machine
+    from handrail.engine.state import PartOf
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.orchestrator.journaled import GoingOn, RunAbout, StartsIsolation
     from handrail.packs.executors import InstalledExecutors
@@ -40,6 +42,7 @@ else:
 ProgressCallback = Callable[[int, int], object]
 Observer = Callable[[Event], object]
 OnFailure = Literal["undo", "keep"]
+Phase = Callable[[RunState], "Machine"]
 
 
 class RunOptions(TypedDict, total=False):
@@ -92,9 +95,12 @@ class Orchestrator(Generic[C]):
         executor: The URL of the executor for the items of steps, such as `processes:4`; by default,
             that of the settings, or processes of this machine.
         executors: Returns the executors of packs, and the one of the settings; given by an action.
+        part: What the run has from another one that it is a part of.
 
     Attributes:
         run_number: The number of the last run in its journal.
+        action: The action that has given it, if one has.
+        executor_of_parts: The URL of the executor for runs that are parts of it, or None.
 
     Raises:
         ValueError: `on_failure` is not one of the two, or `keep` is used without a journal.
@@ -114,6 +120,7 @@ class Orchestrator(Generic[C]):
         isolation: StartsIsolation | Literal[False] | None = None,
         executor: str | None = None,
         executors: Callable[[], InstalledExecutors] | None = None,
+        part: PartOf | None = None,
     ) -> None:
         if on_failure not in ("undo", "keep"):
             raise ValueError(f"on_failure is 'undo' or 'keep', not {on_failure!r}")
@@ -134,6 +141,11 @@ class Orchestrator(Generic[C]):
         self._owned: OwnedRun | None = None
         self._observers = tuple(observers)
         self._executed = False
+        self._part = part
+        self._run: RunState | None = None
+        self._began = False
+        self.action: BaseAction[Any] | None = None
+        self.executor_of_parts = executor
 
     def execute(self) -> RunResult:
         """Execute all steps, blocking.
@@ -169,17 +181,58 @@ class Orchestrator(Generic[C]):
         try:
             return self._drive(recorded)
         finally:
-            recorded.owned.release()
+            if not self.has_paused:
+                recorded.owned.release()
 
     async def go_on_async(self, recorded: GoingOn) -> RunResult:
         """Continue a run of another process, and release it afterwards."""
         try:
             return await self._drive_async(recorded)
         finally:
-            recorded.owned.release()
+            if not self.has_paused:
+                recorded.owned.release()
 
-    def _drive(self, recorded: GoingOn | None) -> RunResult:
-        run = self._start()
+    # Of a run that is a part of another one, after its way forward
+
+    @property
+    def has_paused(self) -> bool:
+        """Whether the run has begun, and has left to its parent what becomes of it."""
+        run = self._run
+        return run is not None and self._began and run.pauses and run.outcome is None
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether it can be undone now: it has paused, or has ended well and has no journal."""
+        run = self._run
+        ended = run is not None and run.line.log is None and run.outcome == "completed"
+        return self.has_paused or ended
+
+    @property
+    def executed(self) -> int:
+        """The number of steps of the run that succeeded without being skipped."""
+        return 0 if self._run is None else executed_steps(self._run)
+
+    @property
+    def not_undone(self) -> tuple[str, ...]:
+        """The steps with effects that the undo of the run has not taken back."""
+        return () if self._run is None else self._run.not_undone
+
+    def go_on_with(self, phase: Phase) -> RunResult:
+        """Go on with a run that has paused, and end it; see `execute`."""
+        return self._drive(None, phase)
+
+    async def go_on_with_async(self, phase: Phase) -> RunResult:
+        """Like `go_on_with`, for use inside a running event loop."""
+        return await self._drive_async(None, phase)
+
+    def release(self) -> None:
+        """Give up a run that has paused, as the end of its process would."""
+        if self._run is not None:
+            self._run.pauses = False
+            self._over()
+
+    def _drive(self, recorded: GoingOn | None, phase: Phase | None = None) -> RunResult:
+        run = self._start() if phase is None or self._run is None else self._run
         if running_loop() and run.plan.has_async:
             raise AsyncStepError(
                 f"{run.plan.action} has async steps, and an event loop already runs in this thread",
@@ -187,22 +240,35 @@ class Orchestrator(Generic[C]):
             )
         driver = Blocking(run)
         try:
-            driver.drive(lambda: self._opened(run, recorded), self._over)
+            driver.drive(lambda: self._opened(run, recorded, phase), self._over)
         finally:
             self._over()
-        return _ending(run, driver.interrupted)
+        return self._ending(run, driver.interrupted, undone=phase is undo_paused)
 
-    async def _drive_async(self, recorded: GoingOn | None) -> RunResult:
+    async def _drive_async(self, recorded: GoingOn | None, phase: Phase | None = None) -> RunResult:
         # asyncio costs more than the rest of the import, and blocking runs need none of it.
         from handrail.orchestrator.asynchronous import Asynchronous  # noqa: PLC0415
 
-        run = self._start()
+        run = self._start() if phase is None or self._run is None else self._run
         driver = Asynchronous(run)
         try:
-            await driver.drive(self._opened(run, recorded))
+            await driver.drive(self._opened(run, recorded, phase))
         finally:
             self._over()
-        return _ending(run, driver.cancelled)
+        return self._ending(run, driver.cancelled, undone=phase is undo_paused)
+
+    @staticmethod
+    def _ending(run: RunState, interrupt: BaseException | None, *, undone: bool) -> RunResult:
+        failure = run.failure
+        if interrupt is not None and (failure is None or isinstance(failure, Exception)):
+            raise interrupt from failure
+        if failure is not None and not (undone and run.outcome == "rolled_back"):
+            raise failure
+        return {
+            "success": True,
+            "steps_executed": executed_steps(run),
+            "steps_total": run.plan.size,
+        }
 
     def _start(self) -> RunState:
         context = self.context
@@ -212,10 +278,11 @@ class Orchestrator(Generic[C]):
             else self.registry.compiled(plan_of_registry)
         )
         listener = Dispatcher(self._observers, context) if self._observers else None
+        part = self._part
         run = RunState(
             plan,
             context,
-            new_id=_uuid7,
+            new_id=_uuid7 if part is None else lambda: part.uid,
             describe=run_info,
             clock=time.perf_counter,
             on_progress=self.progress_callback,
@@ -223,14 +290,28 @@ class Orchestrator(Generic[C]):
             is_heard=None if listener is None else listener.is_heard,
         )
         link_run(context, run.line)
+        self._run, self._began = run, False
+        run.executor = self.executor_of_parts
+        if part is not None:
+            run.parent, run.pauses = part.line, part.pauses
+            run.line.watched(None)
         if self._executed:
             context.step_results.clear()
             context.errors.clear()
         self._executed = True
         return run
 
-    def _opened(self, run: RunState, recorded: GoingOn | None) -> Machine:
+    def _opened(
+        self,
+        run: RunState,
+        recorded: GoingOn | None,
+        phase: Phase | None = None,
+    ) -> Machine:
         """Open the run in the journal, if there is one, and return the machine to play."""
+        if phase is not None:
+            if run.plan.isolates and self._isolates:
+                self._isolate(run, early=False)
+            return phase(run)
         self.run_number = None
         run.keeps = self._keeps
         run.strict_results = self._strict_results
@@ -244,15 +325,17 @@ class Orchestrator(Generic[C]):
             machine = recorded.begin(run)
             if isolates:
                 self._isolate(run, early=not recorded.undoes)
+            self._began = True
             return machine
         if self._journal is not None:
             from handrail.orchestrator.journaled import RunAbout, open_run  # noqa: PLC0415 - for these
 
             about = RunAbout(action=run.plan.action) if self._about is None else self._about
-            self._owned = open_run(run, self._journal, about)
+            self._owned = open_run(run, self._journal, about, self._part)
             self.run_number = run.number
         if isolates:
             self._isolate(run, early=True)
+        self._began = True
         return play(run)
 
     def _items_of(self, run: RunState) -> Callable[[], MapsItems]:
@@ -289,6 +372,12 @@ class Orchestrator(Generic[C]):
         self.context.current_step = None
         if self._isolation is not None:
             self._isolation.close()
+        if self.has_paused:
+            return
+        run = self._run
+        for held in list(run.held.values()) if run is not None else ():
+            if held is not None:
+                held.release()
         owned, self._owned = self._owned, None
         if owned is not None:
             owned.release()
@@ -314,19 +403,6 @@ def run_awaitable(awaitable: Awaitable[Any]) -> Any:
 @calls_user_code
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
-
-
-def _ending(run: RunState, interrupt: BaseException | None) -> RunResult:
-    failure = run.failure
-    if interrupt is not None and (failure is None or isinstance(failure, Exception)):
-        raise interrupt from failure
-    if failure is not None:
-        raise failure
-    return {
-        "success": True,
-        "steps_executed": executed_steps(run),
-        "steps_total": len(run.plan.steps),
-    }
 
 
 def _uuid7() -> str:

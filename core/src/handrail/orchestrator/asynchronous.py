@@ -23,7 +23,6 @@ from handrail.engine.commands import (
     Pause,
     Raised,
     Report,
-    Within,
 )
 from handrail.engine.guard import checked, guarded, target
 from handrail.engine.state import INTERRUPTIONS
@@ -91,7 +90,7 @@ class Asynchronous:
         while command is not None:
             if isinstance(command, PlannedStep):
                 line = self._run.line
-                line.context.current_step = command.own_name
+                line.context.current_step = command.name
                 answer = await self._call(
                     command.step.rollback,
                     (line.context, line.undo_result),
@@ -113,13 +112,13 @@ class Asynchronous:
         # `always_run` steps start even after a cancellation.
         # A layer may still undo the attempt in which a cancellation was raised.
         played = command.command if isinstance(command, Limited) else command
-        clears_up = (self._raised and isinstance(played, Call)) or isinstance(command, Within)
+        clears_up = self._raised and isinstance(played, Call)
         stops = run.outcome is None and not (run.undoing or clears_up)
         if self._pending is not None and stops:
             pending, self._pending = self._pending, None
             return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
         if isinstance(command, PlannedStep):
-            line.context.current_step = command.own_name
+            line.context.current_step = command.name
             step = command.step
             command = Call(step.can_skip, (line.context,)) if line.asking else Attempt(step)
         if isinstance(command, Attempt | Call):

@@ -20,7 +20,6 @@ from handrail.engine.commands import (
     Pause,
     Raised,
     Report,
-    Within,
 )
 from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.state import RunState
@@ -48,7 +47,7 @@ class Blocking:
         self._run = run
         self._called = False
         self._interrupts = active_interrupts() or Interrupts(self._signalled)
-        self._loop = EventLoop(run, self._interrupts)
+        self._loop = EventLoop.of(run, self._interrupts)
         self.interrupted: KeyboardInterrupt | None = None
 
     def drive(self, opened: Callable[[], Machine], over: Callable[[], None]) -> None:
@@ -63,6 +62,8 @@ class Blocking:
             interrupts.leave(self)
         finally:
             interrupts.leave(self)
+        if interrupts.undoing:
+            return  # What came in the undo of an outer run is told, and raised, by that one.
         self.interrupted = interrupts.take_late()
         if isinstance(self.interrupted or self._run.failure, KeyboardInterrupt):
             interrupts.pass_on()
@@ -76,7 +77,7 @@ class Blocking:
                 except BaseException as error:  # noqa: BLE001 - see `_play`
                     current = abandon(self._run, error, Doing())
         finally:
-            self._loop.close()
+            self._loop.close(self._run)
 
     @calls_user_code
     def _play(self, machine: Machine) -> Machine | None:
@@ -96,7 +97,7 @@ class Blocking:
                     if interrupts.pending is not None and run.outcome is None:
                         command = send(NotRun(_taken(interrupts)))
                         continue
-                    context.current_step = command.own_name
+                    context.current_step = command.name
                     try:
                         step = command.step
                         answer = step.can_skip(context) if line.asking else step.execute(context)
@@ -112,7 +113,6 @@ class Blocking:
                 else:
                     play = self._through if type(command) is Layers else self._perform
                     answer = play(command)
-                    context = line.context  # A chain may have gone on to its next action.
                 self._called = False
                 command = send(answer)
         except StopIteration:
@@ -133,13 +133,12 @@ class Blocking:
                 if type(command) is not PlannedStep:
                     stops = interrupts.pending is not None and type(command) in (Limited, Pause)
                     done = Raised(_taken(interrupts)) if stops else self._perform(command)
-                    context = line.context
                     command = send(done)
                     continue
                 if interrupts.pending is not None:
                     command = send(Raised(_taken(interrupts)))
                     continue
-                context.current_step = command.own_name
+                context.current_step = command.name
                 step: Any = command.step
                 try:
                     answer: Any = step.rollback(context, line.undo_result)
@@ -187,7 +186,7 @@ class Blocking:
         played = command.command if isinstance(command, Limited) else command
         # A layer may still undo the attempt in which an interrupt was raised.
         clears_up = self._interrupts.raised and isinstance(played, Call)
-        return not (self._interrupts.undoing or clears_up or isinstance(command, Within))
+        return not (self._interrupts.undoing or clears_up)
 
     def _do(self, command: Call | Attempt) -> Any:
         function, args = target(command, self._run.line.context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
+import threading
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +33,25 @@ class EventLoop:
         self._run = run
         self._interrupts = interrupts
         self._runner: asyncio.Runner | None = None
+        self._thread = threading.get_ident()
+        self._runs = [run]
 
-    def close(self) -> None:
-        """End the loop, if it was started."""
-        if self._runner is not None:
+    @classmethod
+    def of(cls, run: RunState, interrupts: Interrupts) -> EventLoop:
+        """Return the loop of a run: that of the run it is a part of, in the same thread."""
+        outer = None if run.parent is None else run.parent.run.loop
+        if isinstance(outer, EventLoop) and outer._thread == threading.get_ident():
+            outer._runs.append(run)
+            run.loop, run.in_thread = outer, outer._run.in_thread
+            return outer
+        run.loop = made = cls(run, interrupts)
+        return made
+
+    def close(self, run: RunState) -> None:
+        """End the loop at the end of the run that has made it, if it was started."""
+        if self._runner is not None and run is self._run:
             self._runner.close()
+            self._runner = None
 
     def running(self) -> asyncio.AbstractEventLoop:
         """Return the loop, to start tasks in it, which run in `run`.
@@ -75,7 +90,8 @@ class EventLoop:
 
         if self._runner is None:
             self._runner = asyncio.Runner()
-            self._run.in_thread = call_in_thread
+            for run in self._runs:
+                run.in_thread = call_in_thread
         return self._runner
 
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import handrail
 from handrail.engine.forward_journaled import begin
 from handrail.engine.state import Isolation
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
@@ -24,7 +24,7 @@ from handrail.settings.load import project_at
 
 if TYPE_CHECKING:
     from handrail.engine.commands import Machine
-    from handrail.engine.state import RunState
+    from handrail.engine.state import PartOf, RunState
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.values import Serializers
     from handrail.packs.record import PackRecord
@@ -118,8 +118,16 @@ class GoingOn(Protocol):
         ...
 
 
-def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
+def open_run(
+    run: RunState, journal: Journal, about: RunAbout, part: PartOf | None = None
+) -> OwnedRun:
     """Open a run in `journal`, with its first step noted as started; the run is written there.
+
+    Args:
+        run: The run.
+        journal: The journal.
+        about: What another process needs to go on with it.
+        part: What it has from another run of this journal, if it is a part of one.
 
     Raises:
         ContextError: The context has a field that cannot be stored; nothing was opened.
@@ -132,8 +140,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     log.context_changed(0)
     line.log = log
     first = next(iter(run.plan.steps[: run.plan.ordinary]), None)
-    # An action of a chain begins before its first step.
-    waits = first is None or run.chain is not None or first.group is not None
+    waits = first is None or first.group is not None
     if first is not None and not waits and not first.facts.skippable:
         begin(line, 0)
     new = NewRun(
@@ -147,7 +154,9 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         opened=now(),
         project=project_at(os.getcwd()) if child is None else child.project,
     )
-    if child is None:
+    if part is not None:
+        owned = _open_part(journal, new, log, part)
+    elif child is None:
         owned = journal.open_run(new, log.first())
     else:
         owned = journal.open_child(child.number, new, log.first())
@@ -155,3 +164,20 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     run.is_recorded(owned.uid, owned.number, address_of(journal))
     run.describe = partial(run_info, journal=journal, action=new.action, project=new.project)
     return owned
+
+
+def _open_part(journal: Journal, new: NewRun, log: JournaledLog, part: PartOf) -> OwnedRun:
+    """Open a run under the fence of the one that it is a part of."""
+    line = part.line
+    planned, outer = line.running(), cast("JournaledLog", line.log)
+    assert planned is not None
+    _, parent = outer.place
+    new = replace(
+        new,
+        parent=parent.number,
+        parent_step=planned.name,
+        parent_attempt=line.run.attempts.get(line.position, 1),
+        parent_item=part.item,
+        parent_fence=parent.fence,
+    )
+    return journal.open_run(new, log.first())

@@ -310,7 +310,7 @@ class Lanes:
         """Start the user code of a command."""
         line = playing.lane.line
         if isinstance(command, PlannedStep):
-            line.context.current_step = command.own_name
+            line.context.current_step = command.name
             step = command.step
             command = Call(step.can_skip, (line.context,)) if line.asking else Attempt(step)
         if isinstance(command, Limited):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
@@ -28,16 +28,16 @@ from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
 from handrail.plan.context_check import unfit
 from handrail.plan.edits import PROJECT, EditSet, Insertion
-from handrail.plan.entry import chain, entries_for
-from handrail.plan.joined import left_out_inputs, part_of
+from handrail.plan.entry import chain, entries_for, innermost
 from handrail.plan.order import Contributor, pack_order
-from handrail.plan.plan import Plan
+from handrail.plan.plan import Plan, PlannedStep
 from handrail.plan.problems import no_steps
 from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve
 from handrail.plan.step_state import StepChanges, StepStates
 from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry
+from handrail.wrapper import StepWrapper
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet
@@ -131,7 +131,6 @@ def plan_action(
     registry: StepRegistry[Any],
     provider: PackProvider,
     *,
-    more: EditSet | None = None,
     rules: Sequence[RequiredStep] = (),
 ) -> Plan:
     """Return the plan of the action `info`, whose own steps are in `registry`.
@@ -142,8 +141,7 @@ def plan_action(
         info: The action.
         registry: Its own steps.
         provider: The packs.
-        more: Edits of the project to a chain that the action is in.
-        rules: The steps that such a chain requires.
+        rules: Further steps that are required of it, as by a chain that it is in.
 
     Raises:
         PlanError: The plan has problems; the error lists all of them.
@@ -152,8 +150,6 @@ def plan_action(
     required = [*required_in(info.lineage, provider.required()), *rules]
     packs, problems = pack_order(provider.contributors()) if registry else ([], [])
     project, mistakes = provider.project_edits(info.lineage)
-    if more is not None:
-        project = project.with_more(more)
     if project.count and not registry:
         raise PlanError(info.name, [*mistakes, no_steps(info.name, project)])
     edits, unusable = collect(info, registry, packs, project)
@@ -171,7 +167,10 @@ def plan_action(
         known=[*problems, *mistakes, *unusable, *unfit(info, edits)],
     )
     base = {name for entry in registry.entries() for name in entry.names}
-    found = [*_missing(plan, required, provider, base), *senseless_waits(plan)]
+    plan, found = with_inner(plan, provider)
+    if any(each.inner is not None for each in plan.steps):
+        required = []  # The actions that its steps run have what is required of them.
+    found += [*_missing(plan, required, provider, base), *senseless_waits(plan)]
     checking = [pack for pack in packs if pack.implements("check_plan")]
     steps = [each for planned in plan.steps if checking for each in chain(planned.step)]
     before, changes = StepStates(steps), StepChanges()
@@ -184,22 +183,70 @@ def plan_action(
     return plan
 
 
+def with_inner(plan: Plan, provider: PackProvider) -> tuple[Plan, list[Problem]]:
+    """Return a plan with the plans of the runs that its steps make, and their problems."""
+    kinds = {type(planned.step) for planned in plan.steps}
+    if not any(hasattr(kind, "inner_plan") or issubclass(kind, StepWrapper) for kind in kinds):
+        return plan, []
+    steps: list[PlannedStep] = []
+    problems: list[Problem] = []
+    for planned in plan.steps:
+        step: Any = innermost(planned.step)
+        if not hasattr(step, "inner_plan"):
+            steps.append(planned)
+            continue
+        try:
+            inner = step.inner_plan(provider)
+        except PlanError as error:
+            if error.plan is None:
+                raise
+            problems += error.problems
+            inner = error.plan
+        limits = planned.facts.limits
+        if inner.steps and (planned.always_run or (limits is not None and limits.isolated)):
+            problems.append(_cannot_run(planned))
+        steps.append(replace(planned, inner=inner, inputs=step.inputs))
+    if all(each.inner is None for each in steps):
+        return plan, []
+    return replace(plan, steps=tuple(steps)), problems
+
+
+def _cannot_run(planned: PlannedStep) -> Problem:
+    how = "always runs" if planned.always_run else "is isolated"
+    return Problem(
+        code="bad-step",
+        message=f"step '{planned.name}' runs an action, and {how}, which it cannot",
+        origins=(planned.origin,),
+    )
+
+
 def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
     """Check that a part of a plan, or a plan made elsewhere, has all that its steps need.
 
     Raises:
-        PlanError: A required step is missing, or an action of a chain whose output another takes.
+        PlanError: A required step is missing, or one whose output another takes.
         PackError: A required pack is missing.
     """
-    parts = [(part_of(plan, each), each.lineage) for each in plan.actions]
-    found = left_out_inputs(plan)
-    for part, lineage in parts or [(plan, info.lineage)]:
-        # An action of which nothing is run needs nothing.
-        if part.steps or not parts:
-            required = required_in(lineage, provider.required())
-            found += _missing(part, required, provider, None)
+    if any(each.inner is not None for each in plan.steps):
+        found = list(_left_out_inputs(plan))
+    else:
+        found = _missing(plan, required_in(info.lineage, provider.required()), provider, None)
     if found:
         raise PlanError(info.name, found)
+
+
+def _left_out_inputs(plan: Plan) -> Iterator[Problem]:
+    """Yield a problem for each input of a step that comes from one that was left out."""
+    for planned in plan.steps:
+        for param, source in planned.inputs.items():
+            step = source.partition(".")[0]
+            if step in plan.left_out:
+                yield Problem(
+                    code="input-left-out",
+                    message=f"{planned.name} takes {source} as its {param}, and {step} is not "
+                    "chosen",
+                    ways_out=(f"let {step} run too",),
+                )
 
 
 def chosen_json(plan: Plan, provider: PackProvider, executor: str | None = None) -> str:
@@ -215,8 +262,9 @@ def chosen_json(plan: Plan, provider: PackProvider, executor: str | None = None)
 
 def secret_variables(plan: Plan, provider: PackProvider) -> list[str]:
     """Return the variables from which the packs with a part in a plan have read secrets."""
-    packs = {planned.origin.pack for planned in plan.steps}
-    packs |= {layer.origin.pack for planned in plan.steps for layer in planned.layers}
+    steps = [*plan.steps, *(step for each in plan.steps if each.inner for step in each.inner.steps)]
+    packs = {planned.origin.pack for planned in steps}
+    packs |= {layer.origin.pack for planned in steps for layer in planned.layers}
     return [name for each in provider.secrets() if each.pack in packs for name in each.variables]
 
 

@@ -73,7 +73,7 @@ def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
         step = entry.outermost
         if facts.limits is not None and facts.limits.isolated:
             step = isolated(step)
-        steps.append(PlannedStep(entry.name, step, facts, entry.others, entry.name))
+        steps.append(PlannedStep(entry.name, step, facts, entry.others))
     planned = tuple(steps)
     groups = groups_of(planned, reader.limits)
     return Plan(action=action, origin=origin, steps=planned, groups=groups)

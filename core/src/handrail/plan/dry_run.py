@@ -8,7 +8,8 @@ from typing import Any
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, describe
 from handrail.frozen import replace
-from handrail.plan.plan import Plan
+from handrail.plan.entry import innermost
+from handrail.plan.plan import Plan, PlannedStep
 from handrail.steps import BaseStep, StepResult
 
 NOT_PREVIEWED = "not previewed"
@@ -29,8 +30,8 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
     the target cannot be reached, or that a step was left out of the run. Behind a step with effects
     that is only previewed, a reading step that has a `preview` gives that too. Any other may
     stumble there over results that are missing (LookupError, AttributeError, TypeError, OSError and
-    the like): it then reports that, and the dry run continues. Of a chain, an action whose inputs
-    are made by such a step is not run at all.
+    the like): it then reports that, and the dry run continues. A run that a step makes is previewed
+    in the same way, unless an output of a step with effects is needed for it.
 
     Args:
         plan: The plan.
@@ -40,15 +41,17 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
     begins = {group.name: group.span.start for group in plan.groups}
     first_left_out = len(plan)
     lanes_with_one: set[tuple[str | None, int | None]] = set()
-    inputs = {each.name: each.inputs for each in plan.actions if each.inputs}
-    unknown: dict[str, bool] = {}
+    previewed: set[str] = set()
     for position, planned in enumerate(plan.steps):
         stand_in: BaseStep[Any]
         lane = planned.group, planned.lane
-        needed = inputs.get(planned.action)
-        if needed and unknown.setdefault(planned.action, first_left_out < position):
-            sources = " and ".join(dict.fromkeys(needed.values()))
-            stand_in = _Unknown(planned.step, planned.name, told, sources)
+        if planned.inner is not None:
+            sources = dict.fromkeys(planned.inputs.values())
+            needed = [each for each in sources if each.partition(".")[0] in previewed]
+            stand_in = _Part(planned, told, " and ".join(needed))
+            if needed or any(each.effects for each in planned.inner.steps):
+                first_left_out = min(first_left_out, position)
+                previewed.add(planned.name)
         elif planned.effects:
             stand_in = _Previewed(planned.step, planned.name, told)
             first_left_out = min(first_left_out, position)
@@ -60,8 +63,7 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
             continue
         facts = replace(planned.facts, plain=True, skippable=True, reverts=False)
         steps.append(replace(planned, step=stand_in, facts=facts))
-    actions = tuple(replace(each, unknown=unknown.get(each.name, False)) for each in plan.actions)
-    return replace(plan, steps=tuple(steps), actions=actions)
+    return replace(plan, steps=tuple(steps))
 
 
 class _StandIn(BaseStep[Any]):
@@ -128,18 +130,35 @@ class _Previewed(_StandIn):
         return StepResult(data={"preview": [self._tell(NOT_PREVIEWED)] if lines is None else lines})
 
 
-class _Unknown(_StandIn):
-    def __init__(self, step: BaseStep[Any], name: str, told: Told, needed: str) -> None:
-        super().__init__(step, name, told)
+class _Part(_StandIn):
+    """Previews the run that a step makes, step by step."""
+
+    def __init__(self, planned: PlannedStep, told: Told, needed: str) -> None:
+        super().__init__(planned.step, planned.name, told)
+        assert planned.inner is not None
+        self._plan = planned.inner
         self._needed = needed
 
     def can_skip(self, context: Any) -> bool:
         """Return False: the step would ask for what is not there."""
         return False
 
+    @calls_user_code
     def execute(self, context: Any) -> StepResult:
-        """Return what the step needs, which only a run makes."""
-        return StepResult(data={"preview": [self._tell(f"{NOT_PREVIEWED}: needs {self._needed}")]})
+        """Preview the steps of the run, or say what they need, which only a run makes."""
+
+        def told(step: str, line: str) -> None:
+            self._told(f"{self.name}.{step}", line)
+
+        if not self._plan.steps:  # It ends the runs of others, which a dry run does not leave open.
+            return StepResult(data={"steps_executed": 0})
+        if not self._needed:
+            step: Any = innermost(self.step)
+            answer: StepResult = step.preview_run(context, preview_plan(self._plan, told))
+            return answer
+        for each in self._plan.steps:
+            told(each.name, f"{NOT_PREVIEWED}: needs {self._needed}")
+        return StepResult(data={"steps_executed": len(self._plan.steps)})
 
 
 class _Lenient(_StandIn):

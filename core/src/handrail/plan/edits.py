@@ -126,17 +126,6 @@ class EditSet:
         placed = len(self.insertions) + len(self.replacements) + len(self.removals)
         return placed + len(self.wrappings) + len(self.limitings)
 
-    def with_more(self, more: EditSet) -> EditSet:
-        """Return these edits and then those of `more`."""
-        return EditSet(
-            owner=self.owner,
-            insertions=[*self.insertions, *more.insertions],
-            replacements=[*self.replacements, *more.replacements],
-            wrappings=[*self.wrappings, *more.wrappings],
-            removals=[*self.removals, *more.removals],
-            limitings=[*self.limitings, *more.limitings],
-        )
-
 
 @frozen(eq=False)
 class History:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from inspect import unwrap
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.errors import StepNotFoundError
 from handrail.frozen import frozen, record, replace
 from handrail.plan.entry import innermost
-from handrail.plan.joined import part_of, qualified
 from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from handrail.plan.builder import Draft
     from handrail.plan.edits import History, Insertion, Limiting, Removal, Replacement
     from handrail.plan.entry import Entry
-    from handrail.plan.plan import Plan, PlannedAction, PlannedStep
+    from handrail.plan.plan import Plan, PlannedStep
 
 Kind = Literal[
     "base",
@@ -109,13 +108,15 @@ def explain(plan: Plan, name: str) -> Explanation:
     Raises:
         StepNotFoundError: No step or group of the plan or of its edits answers to `name`.
     """
-    if plan.actions:
-        return _explain_in_chain(plan, name)
+    inside = _explain_inside(plan, name)
+    if inside is not None:
+        return inside
     history = plan.history
     things = {} if history is None else _things(history)
     thing = things.get(name)
     if thing is None:
-        raise StepNotFoundError.among(name, things)
+        others = [f"{each.name}.{own}" for each in plan.steps for own in _names_in(each)]
+        raise StepNotFoundError.among(name, [*things, *others])
     span = plan.span(name)
     planned = plan.steps[plan.positions[name]] if name in plan.positions else None
     layers = _layers(planned, history)
@@ -135,19 +136,27 @@ def explain(plan: Plan, name: str) -> Explanation:
     )
 
 
-def _explain_in_chain(plan: Plan, name: str) -> Explanation:
-    for action in plan.actions:
-        own = name.removeprefix(f"{action.name}.")
-        if own != name:
-            found = explain(part_of(plan, action), own)
-            step = qualified(action.name, found.step)
-            links = tuple(_qualified(action, link) for link in found.links)
-            return Explanation(step=step, place=plan.positions.get(step, -1) + 1, links=links)
-    raise StepNotFoundError.among(name, [planned.name for planned in plan.steps])
+def _place_in(plan: Plan, step: str) -> int:
+    """Return the place of a step among all, those of runs too, from 1; 0 if it is not there."""
+    steps: Any = plan.to_dict()["steps"]
+    return next((place for place, each in enumerate(steps, 1) if each["name"] == step), 0)
 
 
-def _qualified(action: PlannedAction, link: Link) -> Link:
-    return replace(link, step=qualified(action.name, link.step))
+def _names_in(planned: PlannedStep) -> Iterator[str]:
+    for each in () if planned.inner is None else planned.inner.steps:
+        yield each.name
+
+
+def _explain_inside(plan: Plan, name: str) -> Explanation | None:
+    """Return why a step of a run that a step makes is there, by its name `STEP.NAME`."""
+    for planned in plan.steps:
+        before = f"{planned.name}."
+        if planned.inner is not None and name.startswith(before):
+            found = explain(planned.inner, name.removeprefix(before))
+            links = tuple(replace(link, step=f"{before}{link.step}") for link in found.links)
+            step = f"{before}{found.step}"
+            return replace(found, step=step, links=links, place=_place_in(plan, step))
+    return None
 
 
 def done_by(plan: Plan, pack: str) -> Iterator[tuple[int, Link]]:
@@ -160,13 +169,13 @@ def done_by(plan: Plan, pack: str) -> Iterator[tuple[int, Link]]:
     Yields:
         The position of the step, counted from 1, or 0 if it is not in the plan; and the edit.
     """
-    for action in plan.actions:
-        for _, link in done_by(part_of(plan, action), pack):
-            told = _qualified(action, link)
-            yield plan.positions.get(told.step, -1) + 1, told
+    for planned in plan.steps:
+        for _, link in () if planned.inner is None else done_by(planned.inner, pack):
+            step = f"{planned.name}.{link.step}"
+            yield _place_in(plan, step), replace(link, step=step)
     things = {} if plan.history is None else _things(plan.history)
     seen: set[int] = set()
-    for place, planned in enumerate(() if plan.actions else plan.steps, 1):
+    for place, planned in enumerate(plan.steps, 1):
         thing = next((things[name] for name in planned.names if name in things), None)
         own: list[Link] = [] if thing is None else [*thing.placed(), *thing.taken_out()]
         seen.add(id(thing))

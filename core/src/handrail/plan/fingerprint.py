@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def plan_json(plan: Plan) -> str:
-    """Return `Plan.to_dict` as JSON without spaces; action and fingerprint come first."""
+    """Return a plan as JSON without spaces; action and fingerprint come first.
+
+    It is `Plan.to_dict`, but for steps that make runs, which have the `plan` of that run.
+    """
 
     def rest(planned: PlannedStep) -> str:
         told = planned.to_dict()
@@ -33,16 +36,14 @@ def identity_json(plan: Plan) -> str:
         return compact(planned.identity[1:])[1:]
 
     steps = [f"[{name},{alike}" for name, alike in _each(plan, rest)]
-    wires = [[each.name, sorted(each.inputs.items())] for each in plan.actions]
-    more = f",{compact(wires)}" if wires else ""
-    return f"[{compact(plan.action)},[{','.join(steps)}]{more}]"
+    return f"[{compact(plan.action)},[{','.join(steps)}]]"
 
 
 def _each(plan: Plan, rest: Callable[[PlannedStep], str]) -> Iterator[tuple[str, str]]:
     """Yield the quoted name of each step, and the text of `rest` for its facts."""
     alike: dict[Facts, str] = {}
     for planned in plan.steps:
-        text = alike.get(planned.facts)
+        text = alike.get(planned.facts) if planned.inner is None else rest(planned)
         if text is None:
             text = alike[planned.facts] = rest(planned)
         name = planned.name

@@ -36,15 +36,13 @@ def _under(planned: PlannedStep, names: Container[str]) -> PlannedStep:
     if former is None:
         return planned
     others = (planned.name, *(name for name in planned.others if name != former))
-    own = former.removeprefix(f"{planned.action}.") if planned.action else former
-    return replace(planned, name=former, own_name=own, others=others)
+    return replace(planned, name=former, others=others)
 
 
 def _former(planned: PlannedStep) -> Iterator[str]:
     """Yield the names that a step may have had: its own, and those of wrappers around it."""
     yield from planned.others
     inner = str(innermost(planned.step).name)
-    if planned.own_name != inner and planned.own_name.endswith(inner):
-        prefix = f"{planned.action}." if planned.action else ""
+    if planned.name != inner and planned.name.endswith(inner):
         head = planned.name.removesuffix(inner)
-        yield from (f"{head}{name.removeprefix(prefix)}" for name in planned.others)
+        yield from (f"{head}{name}" for name in planned.others)

@@ -13,6 +13,7 @@ from handrail.frozen import frozen
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import innermost
 from handrail.plan.fingerprint import identity_json
+from handrail.plan.inner_plans import unfolded
 from handrail.plan.weights import Weights
 from handrail.steps import BaseStep, is_async
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from handrail.limits import Limits, RollbackPolicy
     from handrail.plan.edits import History
     from handrail.wrapper import StepWrapper
+
+
+NO_INPUTS: Mapping[str, str] = {}
 
 
 @frozen
@@ -120,17 +124,16 @@ class PlannedStep:
         step: The step with its layers around it.
         facts: The other constant facts; equal ones are shared by steps of one class.
         others: Its other names: inner names, aliases.
-        own_name: Its name in its action, where that is part of a chain; otherwise the same as
-            `name`.
-        action: The name of that action in the chain; otherwise empty.
+        inner: The plan of the run that the step makes, if it makes one.
+        inputs: The outputs of earlier steps that params of that run are, by the param.
     """
 
     name: str
     step: BaseStep[Any] = field(repr=False)
     facts: Facts
     others: tuple[str, ...]
-    own_name: str
-    action: str = ""
+    inner: Plan | None = None
+    inputs: Mapping[str, str] = NO_INPUTS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -213,7 +216,6 @@ class PlannedStep:
         place = {} if facts.group is None else {"group": facts.group, "lane": facts.lane}
         return {
             "name": self.name,
-            **({"action": self.action} if self.action else {}),
             "weight_share": facts.weight_share,
             "layers": [layer.to_dict() for layer in facts.layers],
             "origin": facts.origin.to_dict(),
@@ -229,7 +231,12 @@ class PlannedStep:
             **place,
             "limits": self._limits_to_dict(),
             "rollback_policy": facts.rollback_policy and facts.rollback_policy.to_dict(),
+            **({} if self.inner is None else self._inner_to_dict(self.inner)),
         }
+
+    def _inner_to_dict(self, inner: Plan) -> dict[str, object]:
+        steps = [planned.to_dict() for planned in inner.steps]
+        return {"plan": {**inner.head, "steps": steps}, "inputs": dict(self.inputs)}
 
     def _limits_to_dict(self) -> dict[str, object] | None:
         if self.facts.limits is None:
@@ -250,6 +257,7 @@ class PlannedStep:
             self.always_run,
             [[layer.title, layer.origin.pack, layer.origin.version] for layer in self.layers],
             *(() if self.group is None else (self.group, self.lane)),
+            *(() if self.inner is None else (self.inner.fingerprint, sorted(self.inputs.items()))),
         ]
 
 
@@ -295,29 +303,6 @@ def groups_of(steps: Sequence[PlannedStep], limits: Mapping[str, int | None]) ->
 
 
 @frozen(eq=False)
-class PlannedAction:
-    """One action of a chain.
-
-    Attributes:
-        name: Its name in the chain, which the names of its steps begin with.
-        plan: Its plan as it is alone.
-        lineage: Its own name and those of the actions that it extends.
-        inputs: The output that each of its inputs comes from: `{"source": "upload.catalogue"}`.
-        unknown: Whether its inputs are not worked out, as in a dry run.
-    """
-
-    name: str
-    plan: Plan = field(repr=False)
-    lineage: tuple[str, ...]
-    inputs: Mapping[str, str]
-    unknown: bool = False
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form."""
-        return {"name": self.name, "action": self.plan.action, "inputs": dict(self.inputs)}
-
-
-@frozen(eq=False)
 class Plan:
     """The steps of one action in their final order.
 
@@ -330,7 +315,6 @@ class Plan:
         locked: True if it matches the project's lock; False if the lock was ignored on purpose;
             None if there is no lock.
         left_out: The names of steps that were left out of it on purpose, as by `run --only`.
-        actions: The actions of a chain, in order; none if it is no chain.
     """
 
     __slots__ = ("__dict__",)  # For what is computed when it is read.
@@ -342,7 +326,6 @@ class Plan:
     history: History | None = field(default=None, repr=False)
     locked: bool | None = None
     left_out: frozenset[str] = frozenset()
-    actions: tuple[PlannedAction, ...] = ()
 
     @property
     def part(self) -> bool:
@@ -422,7 +405,15 @@ class Plan:
     @cached_property
     def has_async(self) -> bool:
         """Whether any step is written as `async def`."""
-        return any(is_async(planned.step) for planned in self.steps)
+        return any(
+            is_async(planned.step) if planned.inner is None else planned.inner.has_async
+            for planned in self.steps
+        )
+
+    @cached_property
+    def size(self) -> int:
+        """The number of steps that it runs: those of a run that a step makes, in its place."""
+        return sum(1 if each.inner is None else each.inner.size for each in self.steps)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -431,8 +422,12 @@ class Plan:
         return iter(self.steps)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form: `action`, `fingerprint`, `origin`, `steps`; `groups`, `actions`."""
-        return {**self.head, "steps": [planned.to_dict() for planned in self.steps]}
+        """Return the JSON form: `action`, `fingerprint`, `origin`, `steps`; `groups`, `actions`.
+
+        It has the steps of runs in the place of those that make the runs, which are `actions`.
+        """
+        whole = {**self.head, "steps": [planned.to_dict() for planned in self.steps]}
+        return unfolded(whole) if any(each.inner is not None for each in self.steps) else whole
 
     def _repr_html_(self) -> str:
         """Return its picture, for notebooks."""
@@ -444,13 +439,11 @@ class Plan:
     def head(self) -> dict[str, object]:
         """The JSON form without the steps."""
         groups = [{"name": each.name, "concurrency": each.limit} for each in self.groups]
-        actions = [each.to_dict() for each in self.actions]
         return {
             "action": self.action,
             "fingerprint": self.fingerprint,
             "origin": self.origin.to_dict(),
             **({"groups": groups} if groups else {}),
-            **({"actions": actions} if actions else {}),
         }
 
     def diff(self, other: Plan) -> list[str]:

@@ -53,9 +53,17 @@ def record_by_hand(
             journal cannot record it.
         RunHeldError: The run belongs to another process that is alive.
     """
+    made, _, own = step.partition(".")
+    parts = [row for row in journal.parts(number) if row.parent_step == made]
+    part = parts[-1] if parts else None
+    if part is not None and own:
+        left_of_part = record_by_hand(journal, part.number, own, by=by, reason=reason)
+        if left_of_part:
+            return _left(journal, journal.read(number, fields=False))
+        step = made  # All that it has made is undone.
     recorded = journal.read(number, fields=False)
     left = _left(journal, recorded)
-    _check(journal, recorded.row, step, left)
+    _check(journal, recorded.row, step, left if part is None else (*left, step))
     done = ByHand(step=step, by=by, at=now(), reason=KNOWN(without_passwords(reason)))
     told = [each.to_dict() for each in (*by_hand_of(recorded.row), done)]
     changes: list[Change] = [

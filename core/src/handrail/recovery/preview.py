@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.actions import about_action, entries_of
@@ -18,13 +18,14 @@ from handrail.journal.values import ValueReader
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.item_record import undoable
 from handrail.recovery.replay_state import fields_at, replay_state_of
-from handrail.recovery.resume_run import described_as, recall_actions
+from handrail.recovery.resume_run import described_as
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.journal.protocol import Journal
     from handrail.origin import Origin
     from handrail.plan.plan import Plan, PlannedStep
+    from handrail.recovery.parts import PartRun
     from handrail.recovery.replay_state import ReplayState
     from handrail.recovery.resume_run import Recovery
     from handrail.steps import StepResult
@@ -85,26 +86,38 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     undoes = row.direction == "undo"
     failed = plan.steps[place.failed[0]] if undoes and place.failed is not None else None
     unsure = place.unsure - run.mapped.keys()
+    parts = list(recovery.parts())
     for position in undo_order(run, failed, last):
         planned, result = plan.steps[position], results[position]
         many = sum(items.get((planned.name, n), 0) for n in run.mapped.get(position, ()))
         if not (planned.facts.reverts or many) or result.skipped or position in unsure:
             continue
+        if planned.inner is not None:
+            found += _of_parts(planned, [part for step, part in parts if step is planned])
+            continue
         left = [attempt for _, attempt in reversed(place.leftovers.get(position, []))]
         mine = left if position in place.undone else [result, *left]
-        if run.chain is not None:
-            run.line.context = context = run.chain.context_at(position)
-        run.line.current, context.current_step = position, planned.own_name
+        run.line.current, context.current_step = position, planned.name
         found += [_of_step(planned, context, each, many) for each in mine[:1]]
         found += [_of_step(planned, context, each) for each in mine[1:]]
     return tuple(_with_waiting(found, plan))
+
+
+def _of_parts(planned: PlannedStep, parts: Iterable[PartRun]) -> Iterator[StepUndo]:
+    """Yield the undos of the steps of the runs that a step has made, under its name."""
+    for part in parts:
+        if part.row.outcome == "rolled_back":
+            continue
+        for undo in preview_rollback(part.recovery("rollback")):
+            waits = tuple(f"{planned.name}.{each}" for each in undo.waits_for)
+            yield replace(undo, step=f"{planned.name}.{undo.step}", waits_for=waits)
 
 
 def _with_waiting(found: Sequence[StepUndo], plan: Plan) -> Iterator[StepUndo]:
     """Yield the undos, each with those before it for which it waits."""
     waits: dict[str, list[str]] = {}
     for each in found:
-        yield replace(each, waits_for=tuple(waits.get(each.step, ())))
+        yield replace(each, waits_for=(*each.waits_for, *waits.get(each.step, ())))
         planned = plan.steps[plan.positions[each.step]] if each.step in plan.positions else None
         for name in () if planned is None else planned.facts.undo_before:
             if name in plan.positions:
@@ -153,8 +166,6 @@ def _restored(
     fields = ContextFields(type(context), about.secrets)
     stored = fields_at(recorded.fields)
     fields.restore(context, stored, row.number)
-    for _ in recall_actions(run, stored, row.number):
-        pass
     return run, place
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.chain import uid_of
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, PackError, describe
 from handrail.frozen import frozen
-from handrail.recovery.recorded_plan import actions_of, origins_of
+from handrail.recovery.recorded_plan import origins_of
 from handrail.recovery.run_record import rollback_data_of
 
 if TYPE_CHECKING:
@@ -57,8 +56,9 @@ def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) 
         if record.status != "off"
         for entry in record.offered(KIND)
     ]
+    whole = {row.number for row in journal.runs(plans=False)}
     if not releases:
-        return Pruning(deleted=journal.prune(older_than))
+        return Pruning(deleted=_without_parts(journal.prune(older_than), whole))
     stays: dict[int, HandrailError] = {}
     notes: dict[int, list[str]] = {}
 
@@ -73,7 +73,13 @@ def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) 
             notes[number] = told
         return True
 
-    return Pruning(deleted=journal.prune(older_than, release), stays=stays, notes=notes)
+    deleted = _without_parts(journal.prune(older_than, release), whole)
+    return Pruning(deleted=deleted, stays=stays, notes=notes)
+
+
+def _without_parts(numbers: Iterable[int], whole: Collection[int]) -> list[int]:
+    """Return the numbers of runs that are no parts of others."""
+    return [number for number in numbers if number in whole or number < 0]
 
 
 class _Release:
@@ -98,7 +104,8 @@ class _Release:
             if any(each["pack"] == self.record.id for each in origins_of(recorded.row)):
                 raise self._broken
             return []
-        return [said for each in _pruned(recorded) if (said := self._call(each))]
+        said = self._call(_pruned(recorded))
+        return [said] if said else []
 
     def _import(self) -> None:
         # Only if there is a run to delete.
@@ -129,25 +136,19 @@ class _Release:
         return said if isinstance(said, str) else None
 
 
-def _pruned(recorded: RecordedRun) -> Iterator[PrunedRun]:
-    """Yield a run as packs receive it; of a chain, each action as a run of its own."""
+def _pruned(recorded: RecordedRun) -> PrunedRun:
+    """Return a run as packs receive it."""
     from handrail.hookspecs import PrunedRun  # noqa: PLC0415 - it needs pluggy
 
     row = recorded.row
-    known = {step: values for step, values in rollback_data_of(recorded).items() if values}
-    actions = actions_of(row)
-    for name, action in (actions or {"": row.action}).items():
-        prefix = f"{name}." if name else ""
-        yield PrunedRun(
-            uid=uid_of(row.uid, name) if name else row.uid,
-            number=row.number,
-            action=action,
-            outcome=row.outcome or "interrupted",
-            project=row.project,
-            folder=row.cwd,
-            rollback_data={
-                step.removeprefix(prefix): values
-                for step, values in known.items()
-                if step.startswith(prefix)
-            },
-        )
+    return PrunedRun(
+        uid=row.uid,
+        number=row.number,
+        action=row.action,
+        outcome=row.outcome or "interrupted",
+        project=row.project,
+        folder=row.cwd,
+        rollback_data={
+            step: values for step, values in rollback_data_of(recorded).items() if values
+        },
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -79,10 +79,16 @@ def fingerprint_of(row: RunRow) -> str:
 
 def origins_of(row: RunRow) -> Iterator[Mapping[str, Any]]:
     """Yield the origin of each step and layer of a run's plan that comes from a pack."""
-    for step in steps_of(row):
+    for step in _all_steps(steps_of(row)):
         for each in (step, *step["layers"]):
             if each["origin"]["pack"]:
                 yield each["origin"]
+
+
+def _all_steps(steps: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for step in steps:
+        yield step
+        yield from _all_steps(step.get("plan", {}).get("steps", ()))
 
 
 def plan_of(row: RunRow) -> Mapping[str, Any]:
@@ -102,17 +108,6 @@ def steps_of(row: RunRow) -> Sequence[Mapping[str, Any]]:
     """
     steps: Sequence[Mapping[str, Any]] = _decoded(row.number, row.plan)["steps"]
     return steps
-
-
-def actions_of(row: RunRow) -> Mapping[str, str]:
-    """Return the actions of a run's chain, by their names in it; empty if it was no chain.
-
-    Raises:
-        JournalDamagedError: The plan is not what was written.
-    """
-    actions = _decoded(row.number, row.plan).get("actions", ())
-    with decoding(row.number, "its plan"):
-        return {str(each["name"]): str(each["action"]) for each in actions}
 
 
 def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:

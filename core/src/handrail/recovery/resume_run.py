@@ -30,12 +30,12 @@ from handrail.errors import (
 from handrail.frozen import record
 from handrail.journal.codec import may_lack_json
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.damage import decode
 from handrail.journal.records import RunChange
-from handrail.journal.run_log import JournaledLog, KeptFields, own_fields
+from handrail.journal.run_log import JournaledLog
 from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import address_of, run_info
+from handrail.plan.entry import innermost
 from handrail.recovery.recorded_plan import drift, installs
 from handrail.recovery.replay_state import (
     RESULT,
@@ -51,14 +51,18 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.context import BaseStepContext
     from handrail.engine.commands import Machine
-    from handrail.engine.state import RunState
+    from handrail.engine.state import PartOf, RunState
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator
     from handrail.orchestrator.journaled import RunAbout
-    from handrail.plan.plan import Plan
+    from handrail.plan.plan import Plan, PlannedStep
+    from handrail.recovery.parts import PartRun
     from handrail.runtime import RunInfo
+
+
+FINISHED = ("resume", "completed")  # There is nothing to check of such a part.
 
 
 @record
@@ -74,6 +78,7 @@ class ClaimedRun:
         about: The description of the run for the journal.
         before: Its outcome before the claim, or None.
         failed_only: Whether it goes back to the first step with failed items, and tries these.
+        handed_down: How its parts are gone on with, too.
     """
 
     recorded: RecordedRun
@@ -84,6 +89,7 @@ class ClaimedRun:
     about: RunAbout
     before: str | None = None
     failed_only: bool = False
+    handed_down: Mapping[str, bool] = field(default_factory=dict[str, bool])
 
     @property
     def undoes(self) -> bool:
@@ -121,6 +127,7 @@ class ClaimedRun:
         run.gone = place.gone
         run.waiting.update(place.waiting)
         run.before = self.before
+        run.handed_down.update(self.handed_down)
         run.sealed = row.sealed
         if self.failed_only:
             back = first_with_failures(self.journal, row.number, self.plan, place)
@@ -142,8 +149,6 @@ class ClaimedRun:
             for lane in self.plan.group_at(first).lanes:
                 lanes[lane.start] = fields_in_lane(rows, self.plan, lane)
         fields.restore(line.context, stored, row.number)
-        kept = {"": KeptFields(line.context, fields, stored)}
-        kept |= {each.action: each for each in recall_actions(run, stored, row.number)}
         log = JournaledLog(
             self.plan,
             line.context,
@@ -157,30 +162,25 @@ class ClaimedRun:
             mask=self.about.mask.within(line.context),
             serializers=self.about.serializers,
         )
-        for name, each in kept.items():
-            if name:
-                log.keep(each)
         for position, types in place.missing.items():
-            of_step = kept[self.plan.steps[position].action]
-            context = partial(self._context_before, of_step, position)
+            context = partial(self._context_before, fields, position)
             run.missing[position] = Missing(types=types, context=context)
         log.write_to(self.owned, self.journal)
         line.log = log
-        run.restore_fields = partial(self._restore_fields, run, kept)
+        run.restore_fields = partial(self._restore_fields, run, fields)
         return play_on(run, failure)
 
-    def _restore_fields(self, run: RunState, kept: Mapping[str, KeptFields], position: int) -> None:
-        of_step = kept[self.plan.steps[position - 1].action]
-        again = self._context_before(of_step, position, run.line.context)
+    def _restore_fields(self, run: RunState, fields: ContextFields, position: int) -> None:
+        again = self._context_before(fields, position, run.line.context)
         run.line.context.__dict__.update(vars(again))
 
     def _context_before(
-        self, kept: KeptFields, position: int, context: BaseStepContext
+        self, fields: ContextFields, position: int, context: BaseStepContext
     ) -> BaseStepContext:
         """Return a copy of `context` with the stored fields as they were before a step."""
-        again, fields = copy(context), kept.fields
-        of_then = own_fields(fields_before(self.recorded.fields, self.plan, position), kept.action)
-        fields.restore(again, of_then, self.recorded.row.number)
+        again = copy(context)
+        before = fields_before(self.recorded.fields, self.plan, position)
+        fields.restore(again, before, self.recorded.row.number)
         return again
 
     def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:
@@ -214,44 +214,13 @@ def first_with_failures(journal: Journal, number: int, plan: Plan, place: Replay
     position = min((each for each in found if each < ended), default=None)
     if position is None:
         raise RunClosedError(f"no item of run {number} has failed; there is nothing to try again")
-    later = plan.steps[position:ended]
-    actions = {planned.action for planned in later}
-    if len(actions) > 1 or place.lanes or plan.steps[position].group is not None:
-        where = "a group" if len(actions) == 1 else "an action of a chain that is over"
+    if place.lanes or plan.steps[position].group is not None:
         raise RollbackRefusedError(
             f"run {number} cannot go back to step '{plan.steps[position].name}', which is in "
-            f"{where}; nothing was undone",
+            "a group; nothing was undone",
             ways_out=(f"undo the run, and begin again:  handrail rollback {number}",),
         )
     return position
-
-
-def recall_actions(run: RunState, stored: Mapping[str, str], number: int) -> Iterator[KeptFields]:
-    """Give the actions of a chain that have begun their contexts again, and yield their fields.
-
-    Their inputs are those that are stored; they are not worked out again.
-
-    Args:
-        run: The run, which has the results of its finished steps.
-        stored: The stored fields.
-        number: The number of the run.
-
-    Raises:
-        JournalDamagedError: What is stored is not JSON.
-        HandrailError: A context cannot be made.
-    """
-    root: Any = run.line.context
-    for name, action in run.chain.actions.items() if run.chain is not None else ():
-        if name not in stored:
-            continue
-        inputs: dict[str, Any] = decode(stored[name], dict, number, f"the inputs of {name}")
-        context: BaseStepContext = root.recall(name, inputs, action)
-        fields = ContextFields(type(context), root.secrets_of(name))
-        own = own_fields(stored, name)
-        fields.restore(context, own, number)
-        assert run.chain is not None
-        run.chain.recall(action, context)
-        yield KeptFields(context, fields, own, name)
 
 
 @record
@@ -272,6 +241,7 @@ class Recovery:
         secrets: The secrets of the packs.
         command_line: Returns a Handrail command as the user must type it.
         failed_only: Whether items that failed are tried again, also those of a completed run.
+        part: What it has from another run, if that one, of this process, goes on with it.
     """
 
     action: BaseAction[Any]
@@ -287,11 +257,12 @@ class Recovery:
     secrets: tuple[str, ...] = ()
     command_line: Callable[[str], str] = "handrail {}".format
     failed_only: bool = False
+    part: PartOf | None = None
     options: RunOptions = field(default_factory=RunOptions)
 
     def run(self) -> dict[str, Any]:
         """Claim the run, finish or undo it, and return the result; blocking."""
-        orchestrator, going = self._claim()
+        orchestrator, going = self.claim()
         try:
             counts = orchestrator.go_on(going)
         except StepFailedError as error:
@@ -302,7 +273,7 @@ class Recovery:
 
     async def run_async(self) -> dict[str, Any]:
         """Like `run`, for use inside a running event loop."""
-        orchestrator, going = self._claim()
+        orchestrator, going = self.claim()
         try:
             counts = await orchestrator.go_on_async(going)
         except StepFailedError as error:
@@ -311,7 +282,8 @@ class Recovery:
             raise self._with_ways_out(error)  # noqa: B904 - it is the same one
         return result_of(self.action, counts, orchestrator.context)
 
-    def _claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
+    def claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
+        """Claim the run; return what goes on with it, and from where."""
         check(self.recorded.row, self.aim, again=self.failed_only)
         self.check_ready()
         if self.failed_only:
@@ -326,7 +298,12 @@ class Recovery:
         self._check_values(self.recorded, about)
         options: RunOptions = {**self.options, "journal": self.journal}
         orchestrator = orchestrator_of(
-            self.action, self.plan, about, recorded_executor=self._executor, **options
+            self.action,
+            self.plan,
+            about,
+            recorded_executor=self._executor,
+            part=self.part,
+            **options,
         )
         number = self.recorded.row.number
         owned = self.journal.claim(number, take_over=self.take_over)
@@ -343,6 +320,7 @@ class Recovery:
                 about=about,
                 before=self.recorded.row.outcome,
                 failed_only=self.failed_only,
+                handed_down={"accept_drift": self.accept_drift, "take_over": self.take_over},
             )
         except BaseException:
             owned.release()
@@ -359,6 +337,25 @@ class Recovery:
         self._check_drift(self.recorded)
         executor = self.options.get("executor") or self._executor
         check_executor_of(self.action, executor, self.journal)
+        for _, part in self.parts():
+            aim: Aim = "rollback" if only_undoes(part.row, self.aim) else "resume"
+            if only_undoes(self.recorded.row, self.aim):
+                aim = "rollback"
+            if part.row.outcome != "rolled_back" and (aim, part.row.outcome) != FINISHED:
+                check(part.row, aim)
+                part.recovery(aim).check_ready()
+
+    def parts(self) -> Iterator[tuple[PlannedStep, PartRun]]:
+        """Yield the runs that are parts of it with their steps, those opened last first."""
+        if all(planned.inner is None for planned in self.plan.steps):
+            return
+        handed_down = {"accept_drift": self.accept_drift, "take_over": self.take_over}
+        for row in reversed(self.journal.parts(self.recorded.row.number)):
+            position = self.plan.positions.get(row.parent_step or "")
+            if position is not None:
+                planned = self.plan.steps[position]
+                step: Any = innermost(planned.step)
+                yield planned, step.part_run(self.journal, row, self.action.ctx, handed_down)
 
     @property
     def _executor(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +12,7 @@ from handrail.journal.codec import decode_results, entries_of, now
 from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
 from handrail.journal.records import seconds_between
 from handrail.params.values import value_at
+from handrail.plan.inner_plans import unfolded, within
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.recovery.invocation import stored_params
 from handrail.recovery.item_record import items_of_steps
@@ -61,6 +62,7 @@ class RecordedStep:
         by_hand: The person who undid it, if that was by hand, and why.
         items: What is known of its items, if it has any.
         observations: What the steps of its run have said and shown.
+        part: The run that it is a step of, if that is a part of this one; and its name there.
     """
 
     name: str
@@ -79,28 +81,34 @@ class RecordedStep:
     by_hand: ByHand | None = None
     items: ItemsRecord | None = None
     observations: Observations = field(default_factory=Observations, repr=False, compare=False)
+    part: tuple[RecordedRun, str] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def own_name(self) -> str:
+        """Its name in the run that it is a step of."""
+        return self.name if self.part is None else self.part[1]
 
     # Read from the journal, which must be open, each time that somebody asks.
 
     @property
     def attachments(self) -> Sequence[Attachment]:
         """What it has attached, in order; the last one of each name."""
-        return self.observations.attachments(self.name)
+        return self.observations.attachments(self.own_name)
 
     @property
     def log(self) -> Sequence[LogLine]:
         """Its log lines, the first 200 and the last 800 of each attempt."""
-        return self.observations.log(self.name)
+        return self.observations.log(self.own_name)
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
         """Its metrics by name; those of another category as `category/name`."""
-        return self.observations.metrics(self.name)
+        return self.observations.metrics(self.own_name)
 
     @property
     def progress(self) -> Progress | None:
         """How far it was when it last reported that."""
-        return self.observations.progress(self.name)
+        return self.observations.progress(self.own_name)
 
     @property
     def group(self) -> str | None:
@@ -168,7 +176,7 @@ class RecordedStep:
             "limits": self.planned.get("limits"),
             "would_be_undone": self.is_undone,
             **({} if self.items is None else {"items": self.items.to_dict()}),
-            **(self._observed_in_short() if self.name in self.observations.steps else {}),
+            **(self._observed_in_short() if self.own_name in self.observations.steps else {}),
         }
 
     def observed(self) -> dict[str, Any]:
@@ -216,7 +224,36 @@ def recorded_steps(
         by_hand={each.step: each for each in by_hand_of(recorded.row)},
     )
     steps = [_step(step, attempts.get(step["name"], []), about) for step in planned]
+    if journal is not None and any("plan" in step for step in planned):
+        steps = _with_parts(steps, recorded.row, journal)
     return _with_waiting(steps) if running and recorded.row.direction != "undo" else steps
+
+
+def _with_parts(steps: Sequence[RecordedStep], row: RunRow, journal: Journal) -> list[RecordedStep]:
+    """Return steps with those of the runs that they make in their place, the closing ones last."""
+    latest = {part.parent_step: part for part in journal.parts(row.number)}
+    found: list[RecordedStep] = []
+    for step in steps:
+        inner, part = step.planned.get("plan"), latest.get(step.name)
+        if inner is None:
+            found.append(step)
+        elif part is None:
+            made = [within(step.planned, each) for each in unfolded(inner)["steps"]]
+            found += [RecordedStep(name=each["name"], planned=each) for each in made]
+        else:
+            found += _of_part(step, part, journal)
+    found.sort(key=lambda each: bool(each.planned.get("always_run")))
+    return found
+
+
+def _of_part(step: RecordedStep, part: RunRow, journal: Journal) -> Iterator[RecordedStep]:
+    recorded = journal.read(part.number, fields=False)
+    running = status_of(journal, part).state == "running"
+    for each in recorded_steps(recorded, running=running, journal=journal):
+        planned = within(step.planned, each.planned)
+        yield replace(
+            each, name=planned["name"], planned=planned, part=each.part or (recorded, each.name)
+        )
 
 
 def _with_waiting(steps: Sequence[RecordedStep]) -> list[RecordedStep]:
@@ -446,7 +483,7 @@ class RunRecord:
     @property
     def parallel(self) -> dict[str, Any]:
         """The `groups` of its plan, and the `actions` of a chain, as `Plan.to_dict` has them."""
-        plan: Mapping[str, Any] = {} if self.damage else plan_of(self.row)
+        plan: Mapping[str, Any] = {} if self.damage else unfolded(plan_of(self.row))
         return {name: plan[name] for name in ("groups", "actions") if name in plan}
 
     @property
@@ -471,14 +508,24 @@ class RunRecord:
             return found
 
         running = self.status.state == "running"
-        return spans_of(self.recorded, took, running=running)
+        spans = dict(spans_of(self.recorded, took, running=running))
+        for recorded, before in {id(each[0]): each for each in self._parts()}.values():
+            found = spans_of(recorded, took, running=running)
+            spans |= {f"{before}{name}": each for name, each in found.items()}
+        return spans
+
+    def _parts(self) -> Iterator[tuple[RecordedRun, str]]:
+        """Yield the runs that are parts of it, with what the names of their steps begin with."""
+        for step in self.steps:
+            if step.part is not None:
+                yield step.part[0], step.name.removesuffix(step.own_name)
 
     def _repr_html_(self) -> str:
         """Return a line about it and the picture of its plan, for notebooks."""
         from handrail.html.notebook import run_html  # noqa: PLC0415 - only there
 
         head = f"run {self.row.number} · {self.row.action} · {self.status.described}"
-        plan = {**plan_of(self.row), "steps": [step.planned for step in self.steps]}
+        plan = {**unfolded(plan_of(self.row)), "steps": [step.planned for step in self.steps]}
         states = {step.name: step.state for step in self.steps}
         notes = {step.name: f"{step.took:.1f}s" for step in self.steps if step.took is not None}
         return run_html(head, plan, states, notes)
@@ -489,9 +536,10 @@ class RunRecord:
 
     def values_of(self, step: RecordedStep) -> Mapping[str, Any]:
         """Return what a step recorded for its undo, by key; nothing where it has not begun."""
+        recorded = self.recorded if step.part is None else step.part[0]
         if step.state == "unknown":
-            return noted_of(self.recorded, step.name)
-        return rollback_data_of(self.recorded)[step.name] if step.has_begun else {}
+            return noted_of(recorded, step.own_name)
+        return rollback_data_of(recorded)[step.own_name] if step.has_begun else {}
 
 
 def given_params(row: RunRow) -> dict[str, object]:

@@ -70,7 +70,7 @@ def export(
         numbers: Iterable[int] = [number_in(opened, run) for run in runs]
         if not runs:
             numbers = list(_chosen(opened, everything=everything))
-        for number in numbers:
+        for number in _with_parts(opened, numbers):
             row = opened.read(number, fields=False).row
             dead = row.outcome is None and opened.holder(number) is None
             exported = exporter.export(opened, number, dead=dead, again=again)
@@ -93,6 +93,13 @@ def _chosen(journal: Journal, *, everything: bool) -> Iterator[int]:
         gone = row.outcome is None and row.damage is None and journal.holder(row.number) is None
         if row.damage is None and (everything or gone):
             yield row.number
+
+
+def _with_parts(journal: Journal, numbers: Iterable[int]) -> Iterator[int]:
+    """Yield the numbers of runs, each after those of its parts."""
+    for number in numbers:
+        yield from _with_parts(journal, [row.number for row in journal.parts(number)])
+        yield number
 
 
 def _tell(number: int, exported: Exported, *, named: bool) -> None:

@@ -33,10 +33,13 @@ def traceparent(context: BaseStepContext) -> str | None:
     attempt = run.attempt
     if attempt is None:
         return None
-    # The runs of a sweep have traces of their own.
+    # The runs of a sweep have traces of their own; a part of a run is in that of the whole.
     in_sweep = info.number is not None and info.number < 0
-    above = None if in_sweep else _above(attempt[0], info.journal)
-    return str(Remote(trace=trace_of(attempt[0], above), span=attempt_id(*attempt)))
+    whole = run
+    while whole.parent is not None:
+        whole = whole.parent
+    above = None if in_sweep else _above(whole.run_id, info.journal)
+    return str(Remote(trace=trace_of(whole.run_id, above), span=attempt_id(*attempt)))
 
 
 @lru_cache(maxsize=4)

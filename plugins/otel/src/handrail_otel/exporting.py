@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.frozen import record, replace
 from handrail.journal import SqliteJournal
 from handrail.records import record_of
-from handrail_otel.ids import remote_of, root_id, trace_of
+from handrail_otel.ids import Remote, attempt_id, remote_of, root_id, trace_of
 from handrail_otel.sent import sent_of
 from handrail_otel.settings import exports
 from handrail_otel.spans import (
@@ -84,10 +84,11 @@ class Exporter:
         return parent is not None and journal.holder(parent) is not None
 
     def children(self, journal: Journal, number: int) -> Iterable[RunRow]:
-        """Return the runs of a sweep, if it is one; those that can be read."""
+        """Return the runs of a sweep, and those that are parts of a run, that can be read."""
         if number < 0:
             return []
-        return [row for row in journal.children(number) if row.damage is None]
+        below = (*journal.children(number), *journal.parts(number))
+        return [row for row in below if row.damage is None]
 
     def export(
         self, journal: Journal, number: int, *, dead: bool = False, again: bool = False
@@ -106,7 +107,7 @@ class Exporter:
         """
         recorded = journal.read(number, fields=False)
         sent, exported = sent_of(journal, recorded.row.uid), Exported()
-        with sent.locked():
+        with sent.locked(_above(journal, recorded.row)):
             if again:
                 sent.forget_doubts()
             run = self._traced(journal, recorded, sent, dead=dead)
@@ -247,7 +248,7 @@ class Exporter:
         row = run.recorded.row
         key = f"{_METRICS}{row.fence}"
         metrics = self._meters()
-        if metrics is None or sent.knows(key):
+        if metrics is None or sent.knows(key) or row.parent is not None:
             return
         if row.uid + key not in self._counted:
             self._counted.add(row.uid + key)
@@ -327,3 +328,14 @@ def open_journal(address: str) -> Journal:
     for entry in entry_points(group="handrail.journals", name=scheme):
         return cast("Journal", entry.load()(address))
     raise LookupError(f"no installed pack provides journals in '{scheme}:'")
+
+
+def _above(journal: Journal, row: RunRow) -> Remote | None:
+    """Return the span of the step that a run is a part of, if it is one."""
+    if row.parent is None:
+        return None
+    whole = journal.read(row.parent, fields=False).row
+    sent = sent_of(journal, whole.uid)
+    sent.read()
+    span = attempt_id(whole.uid, row.parent_step or "", row.parent_attempt or 1)
+    return Remote(trace=trace_of(whole.uid, sent.parent), span=span)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.journal import Journal
-    from handrail_otel.exporting import Exported, Exporter
+    from handrail_otel.exporting import Exporter
     from handrail_otel.settings import OtelSettings
 
 # OpenTelemetry imports it, which is too late once a process ends.
@@ -134,8 +134,9 @@ class Follower(threading.Thread):
             ends, began = self.ends, time.thread_time()
             row = journal.read(self._number, fields=False).row
             is_over = row.outcome is not None or journal.holder(self._number) is None
+            error = self._export_below(journal, exporter)
             exported = exporter.export(journal, self._number)
-            self._export_children(journal, exporter, exported)
+            exported.error = exported.error or error
             if is_over or ends:
                 if self._counted:
                     exporter.active(row.action, -1)
@@ -155,14 +156,16 @@ class Follower(threading.Thread):
             f"to do that later:  handrail otel export {self._number}"
         )
 
-    def _export_children(self, journal: Journal, exporter: Exporter, exported: Exported) -> None:
-        """Export the runs of a sweep that are over."""
+    def _export_below(self, journal: Journal, exporter: Exporter) -> str:
+        """Export the runs of a sweep, and the parts of a run, that are over; return what failed."""
+        error = ""
         for row in exporter.children(journal, self._number):
             if row.outcome is not None and row.number not in self._over:
                 child = exporter.export(journal, row.number)
                 if child.is_over:
                     self._over.add(row.number)
-                exported.error = exported.error or child.error
+                error = error or child.error
+        return error
 
 
 @atexit.register

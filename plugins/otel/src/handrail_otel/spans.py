@@ -173,8 +173,8 @@ class _Spans:
         self._latest: dict[str, int] = {}
         for row in run.recorded.attempts:
             self._latest[row.step] = max(row.n, self._latest.get(row.step, 0))
-        # How far what the run holds reaches: of the run, and of each action of a chain.
-        self._reach: dict[int, _Reach] = {}
+        # How far what the run holds reaches.
+        self._reach: _Reach | None = None
 
     def of_attempts(self) -> Iterator[Span]:
         """Yield the spans of attempts, of their chunks, and of undos."""
@@ -184,31 +184,18 @@ class _Spans:
             if self._is_over(row):
                 if row.state == "started" and self._run.ended is not None:
                     times = replace(times, end=max(times.end, nanoseconds(self._run.ended)))
-                self._reaches(row, times.start, times.end)
+                self._reaches(times.start, times.end)
                 if self._wanted(id_):
                     yield from self._of_chunks(row, id_, times)
                     yield self._of_attempt(row, id_, times)
             if times.undo is not None:
-                self._reaches(row, *times.undo)
+                self._reaches(*times.undo)
                 undo = span_id(uid, "undo", row.step, row.n, row.at)
                 if self._wanted(undo):
                     yield self._of_undo(row, undo, id_, times.undo)
 
     def of_run(self) -> Iterator[Span]:
-        """Yield the spans of the actions of a chain, and then that of the run."""
-        for action in self._plan.actions if not self._run.fence else ():
-            id_ = span_id(self._row.uid, "action", action)
-            reach = self._reach.get(id_)
-            if reach is not None and self._wanted(id_):
-                attributes = {"cicd.pipeline.name": action, "handrail.chain": self._row.action}
-                yield Span(
-                    id=id_,
-                    parent=self._root,
-                    name=f"RUN {action}",
-                    start=reach.start,
-                    end=reach.end,
-                    attributes=attributes,
-                )
+        """Yield the span of the run."""
         if self._wanted(self._root):
             yield self._of_root()
 
@@ -219,15 +206,10 @@ class _Spans:
         over = row.state != "started" or row.n < self._latest[row.step]
         return over or self._run.ended is not None
 
-    def _holder(self, row: AttemptRow) -> int:
-        action = self._plan.action_of(row.step)
-        if action is None or self._run.fence:
-            return self._root
-        return span_id(self._row.uid, "action", action)
-
-    def _reaches(self, row: AttemptRow, start: int, end: int) -> None:
-        for holder in {self._root, self._holder(row)}:
-            self._reach.setdefault(holder, _Reach(start, end)).take(start, end)
+    def _reaches(self, start: int, end: int) -> None:
+        if self._reach is None:
+            self._reach = _Reach(start, end)
+        self._reach.take(start, end)
 
     # Spans
 
@@ -241,7 +223,7 @@ class _Spans:
             items["handrail.items.failed"] = counted.failed
         return Span(
             id=id_,
-            parent=self._holder(row),
+            parent=self._root,
             name=row.step,
             start=times.start,
             end=times.end,
@@ -258,7 +240,7 @@ class _Spans:
             end = End(result="failure", type=_type_in(message), message=message)
         return Span(
             id=id_,
-            parent=self._holder(row),
+            parent=self._root,
             name=f"undo {row.step}",
             start=times[0],
             end=times[1],
@@ -303,7 +285,7 @@ class _Spans:
     def _of_root(self) -> Span:
         run, row = self._run, self._row
         assert run.ended is not None
-        reach = self._reach.get(self._root, _Reach(nanoseconds(run.began), nanoseconds(run.ended)))
+        reach = self._reach or _Reach(nanoseconds(run.began), nanoseconds(run.ended))
         if run.fence:
             # What earlier spans of the run hold is not reached for.
             reach = _Reach(nanoseconds(run.began), nanoseconds(run.ended))
@@ -493,21 +475,14 @@ class _Plan:
     """What the recorded plan of a run says of its steps.
 
     Attributes:
-        actions: The names of the actions of a chain, in order.
         steps: The attributes of each step, by its name.
     """
 
-    actions: tuple[str, ...]
     steps: Mapping[str, Mapping[str, Any]]
 
     def of_step(self, name: str) -> Mapping[str, Any]:
         """Return the attributes that spans of a step have; none if it was added later."""
         return self.steps.get(name, {})
-
-    def action_of(self, step: str) -> str | None:
-        """Return the action of a chain that a step is of, or None."""
-        action = step.partition(".")[0]
-        return action if action in self.actions else None
 
 
 @lru_cache(maxsize=2)
@@ -515,7 +490,6 @@ def _planned(text: str) -> _Plan:
     # Cached, because the plan of a long run has megabytes.
     plan: dict[str, Any] = json.loads(text or "{}")
     return _Plan(
-        actions=tuple(str(each["name"]) for each in plan.get("actions", ())),
         steps={step["name"]: _facts(step) for step in plan.get("steps", ())},
     )
 

@@ -272,7 +272,7 @@ def _repeated(read: Callable[..., T]) -> Callable[..., T]:
 
 # What only reads is read again if the connection breaks meanwhile.
 for _name in (
-    *("runs", "find_runs", "children", "count_children", "durations", "read", "reliance"),
+    *("runs", "parts", "find_runs", "children", "count_children", "durations", "read", "reliance"),
     *("item_notes", "chunk_counts", "check_run"),
 ):
     setattr(PostgresJournal, _name, _repeated(getattr(PostgresJournal, _name)))

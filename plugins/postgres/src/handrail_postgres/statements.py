@@ -34,6 +34,7 @@ DIALECT = Dialect(
     bytewise='COLLATE "C"',
     lease={"lease_until": _LEASE},
     lease_of_closed=_LEASE,
+    share="FOR SHARE",
     lease_columns={"lease_until": "timestamptz"},
     integer="bigint",
     real="float8",

@@ -30,56 +30,79 @@ class ChainView(LiveView):
 
     def __init__(self, console: Console, head: str, plan: Plan, **options: Any) -> None:
         super().__init__(console, head, **options)
-        ordinary = plan.steps[: plan.ordinary]
-        self._action_of = {planned.name: planned.action for planned in plan.steps}
-        self._own = {planned.name: planned.own_name for planned in plan.steps}
-        self._ordinary = [planned.name for planned in ordinary]
-        self._total = Counter(planned.action for planned in ordinary)
+        self._total = {
+            planned.name: planned.inner.ordinary
+            for planned in plan.steps
+            if planned.inner is not None
+        }
+        names = [each.name for of in plan.steps if of.inner is not None for each in of.inner.steps]
         self._done: Counter[str] = Counter()
+        self._ended_runs: set[str] = set()
         self._since: dict[str, float] = {}
         self._told: dict[str, str] = {}
-        self._room = min(max(map(columns, self._own.values()), default=0), _MOST)
-        self._indent = max((columns(each.name) for each in plan.actions), default=0)
+        self._room = min(max(map(columns, names), default=0), _MOST)
+        self._indent = max(map(columns, self._total), default=0)
 
-    def _run_started(self, event: events.RunStarted) -> None:
-        super()._run_started(event)
-        self._done.update(self._action_of[name] for name in self._ordinary[: event.finished])
+    def _step_started(self, event: events.StepStarted) -> None:
+        if event.step not in self._total:
+            super()._step_started(event)
+
+    def _step_finished(self, event: events.StepFinished) -> None:
+        total = self._total.get(event.step)
+        if total is None:
+            super()._step_finished(event)
+        elif total:
+            mark = self._console.style("✓", "green", err=True)
+            head = f" {self._padded(event.step)} {mark} {f'{total} of {total}':{self._room}}"
+            took = seconds(self._clock() - self._since.get(event.step, self._clock()))
+            self._line(f"{head} {took:>7}  {self._told.get(event.step, '')}".rstrip())
+            self._ended_runs.add(event.step)
+
+    def _step_skipped(self, event: events.StepSkipped) -> None:
+        if event.step not in self._total:
+            super()._step_skipped(event)
+
+    def _step_failed(self, event: events.StepFailed) -> None:
+        if event.step not in self._total:
+            super()._step_failed(event)
 
     def _begin(self, step: str, lane: str, *, back: bool, number: int | None = None) -> None:
         super()._begin(step, lane, back=back, number=number)
-        self._since.setdefault(self._action_of.get(step, ""), self._clock())
+        self._since.setdefault(self._action_of(step), self._clock())
 
     def _end(self, lane: str, mark: str, step: str, took: str, text: str) -> None:
         if mark not in ("✓", "-"):
             super()._end(lane, mark, step, took, text)
             return
-        action = self._action_of[step]
-        if step not in self._ordinary:
-            return  # It closes what has ended.
-        self._done[action] += 1
-        if mark == "✓" and text:
-            self._told[action] = text
-        if self._done[action] == self._total[action]:
-            mark = self._console.style("✓", "green", err=True)
-            count = f"{self._done[action]} of {self._total[action]}"
-            lasted = seconds(self._clock() - self._since[action])
-            head = f" {self._padded(action)} {mark} {count:{self._room}} {lasted:>7}"
-            self._line(f"{head}  {self._told.get(action, '')}".rstrip())
+        action = self._action_of(step)
+        if not action:
+            super()._end(lane, mark, step, took, text)
+            return
+        if action not in self._ended_runs:  # Otherwise the step closes what has ended.
+            self._done[action] += 1
+            if mark == "✓" and text:
+                self._told[action] = text
+
+    def _action_of(self, step: str) -> str:
+        """Return the step that makes the run of which a step is, or an empty text."""
+        action = step.partition(".")[0]
+        return action if action in self._total and action != step else ""
 
     def _padded(self, action: str) -> str:
         return action + " " * (self._indent - columns(action))
 
     def _head_of(self, working: Working, lane: str) -> str:
-        if lane or working.back or working.name not in self._own:
+        action = self._action_of(working.name)
+        if lane or working.back or not action:
             return super()._head_of(working, lane)
-        own = self._own[working.name]
+        own = working.name.removeprefix(f"{action}.")
         name = own + " " * (self._room - columns(own))
         took = seconds(self._clock() - working.began)
-        return f" {self._padded(self._action_of[working.name])} ▸ {name} {took:>7}"
+        return f" {self._padded(action)} ▸ {name} {took:>7}"
 
     def _overall(self, working: Working) -> list[str]:
-        if working.back:
+        action = self._action_of(working.name)
+        if working.back or not action:
             return super()._overall(working)
-        action = self._action_of[working.name]
         done = f"·  {self._done[action]} of {self._total[action]}"
         return [done, *super()._overall(working)[1:]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handrail.amounts import plural
 from handrail.cli.view.listing import Listing
@@ -59,8 +59,8 @@ def _where(plan: Plan, found: Explanation) -> str:
 def _place(plan: Plan, found: Explanation) -> str:
     span = plan.span(found.step)
     if span is not None and found.step not in plan.positions:
-        return f"group of steps {span.start + 1} to {span.stop} of {len(plan.steps)}"
-    return f"step {found.place} of {len(plan.steps)}"
+        return f"group of steps {span.start + 1} to {span.stop} of {plan.size}"
+    return f"step {found.place} of {plan.size}"
 
 
 def _link_rows(session: Session, found: Explanation) -> Iterator[Row]:
@@ -131,7 +131,8 @@ def _why_absent(record: PackRecord, action: str) -> str:
 
 def _unknown(session: Session, plan: Plan, name: str) -> NotFoundError:
     history = plan.history
-    names = [planned.name for planned in plan.steps]
+    shown: Any = plan.to_dict()["steps"]
+    names = [*(planned.name for planned in plan.steps), *(each["name"] for each in shown)]
     if history is not None:
         names += [draft.entry.name for draft in history.base]
     names += [entry.name for _, entry in session.packs.catalog.offers("steps")]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import TYPE_CHECKING
 
 from handrail.amounts import percent
@@ -17,6 +18,7 @@ from handrail.cli.view.text import (
     steps_of,
     terminal_width,
 )
+from handrail.frozen import replace
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -61,36 +63,62 @@ def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) 
 
 def _rows(plan: Plan) -> Iterator[Row]:
     """Yield the rows of all steps, with a heading above those of an action or of a group."""
-    begins = {group.span.start: group for group in plan.groups}
+    if all(planned.inner is None for planned in plan.steps):
+        yield from _rows_within(plan, count(1), plan.steps)
+        return
+    numbers = count(1)
+    closing: list[PlannedStep] = []
+    for planned in plan.steps:
+        if planned.inner is None:
+            yield from _rows_within(plan, numbers, [planned], indent="  ")
+        elif planned.inner.steps:
+            inner, share = planned.inner, planned.weight_share
+            yield ("", planned.name, "", "", "", "", "")
+            yield from (f"└ {param} = {source}" for param, source in planned.inputs.items())
+            ordinary = inner.steps[: inner.ordinary]
+            yield from _rows_within(inner, numbers, ordinary, indent="  ", share=share)
+            closing += [_called(planned, each) for each in inner.steps[inner.ordinary :]]
+    if closing:
+        yield ("", AT_THE_END, "", "", "", "", "")
+        yield from _rows_within(plan, numbers, closing, indent="  ")
+
+
+def _called(outer: PlannedStep, planned: PlannedStep) -> PlannedStep:
+    """Return a step of a run as one of the step that makes the run."""
+    share = outer.weight_share * planned.weight_share
+    facts = replace(planned.facts, weight_share=share)
+    return replace(planned, name=f"{outer.name}.{planned.name}", facts=facts)
+
+
+def _rows_within(
+    plan: Plan,
+    numbers: Iterator[int],
+    steps: Iterable[PlannedStep],
+    *,
+    indent: str = "",
+    share: float = 1.0,
+) -> Iterator[Row]:
+    """Yield the rows of steps of a plan, which has this share of the whole one."""
+    begins = {group.lanes[0].start: group for group in plan.groups}
     lanes = {group.name: len(group.lanes) for group in plan.groups}
-    actions = {each.name: each for each in plan.actions}
-    heading = ""
-    for position, planned in enumerate(plan.steps):
-        above = AT_THE_END if actions and planned.always_run else planned.action
-        if above != heading:
-            heading = above
-            yield ("", above, "", "", "", "", "")
-            if above in actions:
-                wires = actions[above].inputs.items()
-                yield from (f"└ {param} = {source}" for param, source in wires)
-        indent = "  " if actions else ""
-        own = above in actions
-        group = begins.get(position)
+    for planned in steps:
+        group = begins.get(plan.positions.get(planned.name, -1))
         if group is not None:
             many = lanes_of(len(group.lanes), group.limit)
-            name = group.name.removeprefix(f"{above}.")
-            yield ("", f"{indent}{group_mark(name)}", "", "", "", many, "")
+            yield ("", f"{indent}{group_mark(group.name)}", "", "", "", many, "")
         mark = lane_mark(planned.lane, lanes.get(planned.group or "", 0))
-        name = planned.own_name if own else planned.name
-        yield from _rows_of(position + 1, planned, f"{indent}{mark}{name}", in_lane=bool(mark))
+        name = f"{indent}{mark}{planned.name}"
+        yield from _rows_of(next(numbers), planned, name, in_lane=bool(mark), share=share)
 
 
-def _rows_of(number: int, planned: PlannedStep, name: str, *, in_lane: bool) -> Iterator[Row]:
+def _rows_of(
+    number: int, planned: PlannedStep, name: str, *, in_lane: bool, share: float
+) -> Iterator[Row]:
     """Yield the row of a step, and what stands below it about its layers."""
     yield (
         f"{number:2d}",
         name,
-        f"{percent(planned.weight_share):>5}",
+        f"{percent(planned.weight_share * share):>5}",
         "yes" if planned.undoable else "items" if planned.facts.undoes_items else "-",
         owner_cell(planned.origin.pack, str(planned.origin)),
         planned.reason,
@@ -152,15 +180,25 @@ def _foot(session: Session, plan: Plan, name: str, comparison: Comparison) -> li
     records = session.packs.records
     off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
     parts = [f"Off: {', '.join(off)}"] if off else []
-    leaving = [planned.name for planned in plan.steps if planned.facts.leaves]
+    steps = [*_all_steps(plan)]
+    leaving = [planned.name for planned in steps if planned.facts.leaves]
     if leaving:
         parts.append(f"Not undone, also after a kill: {', '.join(leaving)}")
     if comparison.problems:
         parts.append(f"What differs: handrail lock --check {name}")
-    brought = [each for each in plan.steps if each.reason != "base"]
+    brought = [each for each in steps if each.reason != "base"]
     if brought:
         placed = (each for each in brought if each.reason.startswith(("before ", "after ")))
         inserted = next(placed, brought[0])
         parts.append(f"Why a step is here: handrail plan {name} --explain {inserted.name}")
     line = ".   ".join(parts)
     return parts if columns(line) > terminal_width() else [line] if line else []
+
+
+def _all_steps(plan: Plan) -> Iterator[PlannedStep]:
+    """Yield the steps of a plan, those of runs that steps make in the place of these."""
+    for planned in plan.steps:
+        if planned.inner is None:
+            yield planned
+        else:
+            yield from (_called(planned, each) for each in _all_steps(planned.inner))

@@ -116,7 +116,7 @@ class RunReport:
         Of very many steps that have said something, those that failed, and the first ones.
         """
         shown = self.to_dict()
-        saying = [step for step in self.record.steps if step.name in step.observations.steps]
+        saying = [step for step in self.record.steps if step.own_name in step.observations.steps]
         first = sorted(saying, key=lambda step: step.error is None)[:_MOST_OBSERVED]
         said = {step.name: step.observed() for step in first}
         steps = [{**step, **said.get(step["name"], {})} for step in shown["steps"]]
@@ -314,6 +314,8 @@ def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
         user = status.owner["user"]
         by = f" by {user}" if user else ""
         parts.append(f"started {parse_time(row.opened):%Y-%m-%d %H:%M:%S}{by}")
+    if row.parent is not None:
+        parts.append(f"part of run {row.parent}")
     if record.damage:
         return [*parts, *[f"in {row.cwd}"] * bool(row.cwd)]
     if row.closed is not None:
@@ -344,7 +346,9 @@ def _rows(
     for heading, group in groupby(steps, key=_heading):
         of_action = list(group)
         if heading:
-            yield heading, _states(of_action), _took(of_action), ""
+            part = of_action[0].part
+            number = "" if part is None or heading == AT_THE_END else f"run {part[0].row.number}"
+            yield heading, _states(of_action), _took(of_action), number
         for name, *rest in _rows_of(of_action if everything else _notable(of_action), lanes):
             own = f"  {name.replace(f'{heading}.', '', 1)}" if heading else name
             yield own, rest[0], rest[1], rest[2]

@@ -199,8 +199,9 @@ def listed(names: Sequence[str], *, room: int, longest: int = 32) -> str:
 
 def steps_of(plan: Plan) -> str:
     """Return the count of the steps of a plan, and of its actions: `21 steps in 3 actions`."""
-    actions = f" in {plural(len(plan.actions), 'action')}" if plan.actions else ""
-    return f"{plural(len(plan.steps), 'step')}{actions}"
+    runs = sum(1 for planned in plan.steps if planned.inner is not None and planned.inner.steps)
+    actions = f" in {plural(runs, 'action')}" if runs else ""
+    return f"{plural(plan.size, 'step')}{actions}"
 
 
 def one_line(text: str, *, limit: int = 500) -> str:

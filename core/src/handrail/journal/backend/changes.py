@@ -150,13 +150,13 @@ def write_observations(
     connection.cursor().executemany(statements.observation, rows)
 
 
-def new_values(new: NewRun) -> dict[str, str | int]:
+def new_values(new: NewRun) -> dict[str, str | int | None]:
     """Return the stored values of a new run, by column, with its checksums."""
-    texts: dict[str, str] = {name: getattr(new, name) for name in NEW_COLUMNS}
-    texts |= {name: to_stored(texts[name]) for name in FREE_TEXTS if name in texts}
+    values = {name: getattr(new, name) for name in NEW_COLUMNS}
+    values |= {name: to_stored(values[name]) for name in FREE_TEXTS if values.get(name) is not None}
     return {
-        **texts,
-        "crc": checksum_of_run(texts),
+        **values,
+        "crc": checksum_of_run(values),
         "plan_crc": checksum_of_plan(new.uid, new.plan),
     }
 
@@ -181,7 +181,14 @@ def add_run(
         ours: The values of the lease.
         own: Takes the lock of the run with this number, and returns its owner as JSON.
         number: The number of the run; None for the next one.
+
+    Raises:
+        LeaseLostError: It has a parent, which belongs to another owner, or is over or undone.
     """
+    if new.parent is not None:
+        whole = {"run": new.parent, "fence": new.parent_fence}
+        if connection.execute(statements.parent, whole).fetchone() is None:
+            raise lost(connection, statements, whole)
     values = {**new_values(new), "number": number, "owner": "", **ours}
     statement = statements.open if number is None else statements.open_child
     number = run_number(connection.execute(statement, values).fetchone()[0])

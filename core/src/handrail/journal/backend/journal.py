@@ -160,6 +160,13 @@ class SqlJournal(Journal, Generic[Run]):
             actions = sorted(from_stored(name) for (name,) in named)
         return RunPage(rows=found, count=count, actions=actions)
 
+    def parts(self, number: int) -> list[RunRow]:
+        """Return the runs that are parts of a run, as they were opened, without their plans."""
+        values = {"run": number, "limit": _ALL}
+        with self._reading() as connection:
+            found = self._run_rows(connection, self._statements.parts, values)
+            return [run_row_or_damage(row) for row in found]
+
     def children(
         self,
         parent: int | None = None,

@@ -166,6 +166,11 @@ class SqlOwnedRun(OwnedRun):
         """The UUID of the run."""
         return self._claimed.uid
 
+    @property
+    def fence(self) -> int:
+        """The fence of this owner, which each later claim raises."""
+        return self._claimed.fence
+
     def write(self, changes: Sequence[Change]) -> None:
         """Commit `changes`, all or none; they are durable when this returns.
 

@@ -26,7 +26,10 @@ RUN_TEXTS = ("uid", "action", "params", "packs", "cwd", "core_version", "project
 
 # Columns of a run that are written once; the plan has a checksum of its own, because it is long and
 # not always read.
-_WRITTEN_ONCE = (*("uid", "action", "params", "packs", "cwd", "core_version", "opened", "project"),)
+_WRITTEN_ONCE = (
+    *("uid", "action", "params", "packs", "cwd", "core_version", "opened", "project"),
+    *("parent", "parent_step", "parent_attempt", "parent_item"),
+)
 
 
 def checksum_of_run(values: Mapping[str, Any]) -> int:
@@ -123,7 +126,7 @@ def _run_row(row: Mapping[str, Any]) -> RunRow:
 def _check_run(row: Mapping[str, Any]) -> None:
     """Check the types, words and times of a run's row, or raise ValueError."""
     texts = (*(row[name] for name in RUN_TEXTS), row["sealed"] or "", row["by_hand"] or "")
-    check_text(*texts, row.get("plan", ""))
+    check_text(*texts, row.get("plan", ""), row["parent_step"] or "")
     _check_words("direction", row["direction"], DIRECTIONS)
     _check_words("outcome", row["outcome"], (None, *OUTCOMES))
     for name in ("opened", "closed", "claimed", "turned", "heard"):
@@ -131,6 +134,9 @@ def _check_run(row: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} is no time")
     for name in ("number", "fence", "worked", "undid"):
         if not isinstance(row[name], int | float):
+            raise ValueError(f"{name} is no number")
+    for name in ("parent", "parent_attempt", "parent_item"):
+        if not isinstance(row[name], int | None):
             raise ValueError(f"{name} is no number")
 
 
@@ -231,14 +237,22 @@ def reliance_of(relies_on: Cursor, relied_on_by: Cursor) -> dict[int, Reliance]:
 
 
 def with_children(parents: Cursor, children: Cursor) -> list[int]:
-    """Return the numbers of runs from their rows, each after those of its children, if it has any.
+    """Return the numbers of runs from their rows, each after all that is below it.
 
     Args:
         parents: The rows of the runs.
-        children: The rows of all children.
+        children: The rows of all children of sweeps, and of all runs that are parts of others, with
+            the numbers of these.
     """
     below: dict[int, list[int]] = {}
-    for (stored,) in children:
-        child = ChildNumber(stored)
-        below.setdefault(child.parent, []).append(child)
-    return [number for (parent,) in parents for number in (*below.get(parent, ()), parent)]
+    for stored, parent in sorted(children, key=lambda row: abs(row[0])):
+        number = run_number(stored)
+        above = number.parent if isinstance(number, ChildNumber) else parent
+        below.setdefault(above, []).append(number)
+
+    def tree(number: int) -> Iterator[int]:
+        for each in below.get(number, ()):
+            yield from tree(each)
+        yield number
+
+    return [number for (parent,) in parents for number in tree(parent)]

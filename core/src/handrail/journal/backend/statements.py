@@ -36,6 +36,7 @@ class Dialect:
         lease: Columns of the table `run` for the lease, and the values that a new run, a claim and
             a renewal set them to. One is `lease_until`; NULL there means given up.
         lease_of_closed: The value of `lease_until` in a closed run.
+        share: What a `SELECT` ends with, so that the row stays as it is until the commit.
         lease_columns: The types of those columns, in the table `run`.
         integer: The type of whole numbers, of 64 bits.
         real: The type of other numbers, of 64 bits.
@@ -61,6 +62,7 @@ class Dialect:
     real: str
     id: str
     run_id: str
+    share: str = ""
     strict: str = ""
     keyed: str = ""
     prefix: str = ""
@@ -77,10 +79,11 @@ def marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
-NEW_COLUMNS = tuple(each for each in names_of(NewRun) if each != "plan")
+# Of a run; may not be valid Unicode.
+FREE_TEXTS = ("action", "cwd", "project", "sealed", "parent_step")
+NEW_COLUMNS = tuple(each for each in names_of(NewRun) if each not in ("plan", "parent_fence"))
 # Attributes that are computed when a run is read, or have another name in the table.
-_APART = frozenset({"plan", "number", "given_up", "damage"})
+_APART = frozenset({"plan", "parent_fence", "number", "given_up", "damage"})
 RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
 # Chunks that are read at a time: with their contents, each may have a megabyte.
@@ -125,6 +128,11 @@ class Statements:
             VALUES ({", ".join(f":{name}" for name in columns)}, :opened, :owner,
                     {", ".join(lease.values())})
             RETURNING id
+        """
+        self.parent = f"""
+            SELECT fence FROM {self._run}
+            WHERE id = :run AND fence = :fence AND outcome IS NULL AND direction = 'forward'
+            {self._dialect.share}
         """
         self.open_child = self.open.replace("(", "(id, ", 1)
         self.open_child = self.open_child.replace("VALUES (", "VALUES (:number, ")
@@ -347,7 +355,7 @@ class Statements:
         # Compare the part of the action after its last colon; a shorter one cannot be equal.
         # Children of sweeps have negative numbers, and are hidden from lists.
         found = f"""
-            WHERE id > 0
+            WHERE id > 0 AND parent IS NULL
               AND ({action} IS NULL OR action = {action}
                    OR substr(action, length(action) - length({action})) = ':' || {action})
               AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
@@ -358,7 +366,7 @@ class Statements:
         text = "lower(CAST(:text AS text))"
         places = " OR ".join(f"lower({each}) LIKE {text} ESCAPE '!'" for each in _SEARCHED)
         fits = f"""
-            WHERE id > 0
+            WHERE id > 0 AND parent IS NULL
               AND ({action} IS NULL OR action = {action}
                    OR substr(action, length(action) - length({action})) = ':' || {action})
               AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
@@ -368,7 +376,8 @@ class Statements:
         self.count_found = f"""
             SELECT count(*) FROM (SELECT 1 AS one FROM {run} {fits} LIMIT {MOST_COUNTED}) AS found
         """
-        self.actions = f"SELECT DISTINCT action FROM {run} WHERE id > 0"
+        self.actions = f"SELECT DISTINCT action FROM {run} WHERE id > 0 AND parent IS NULL"
+        self.parts = f"{bare} WHERE parent = :run ORDER BY id"
         self.run, self.run_without_plan = f"{full} WHERE id = :run", f"{bare} WHERE id = :run"
         self.uid = f"SELECT uid FROM {run} WHERE id = :run"
         # Places, not attempts, in ascending order.
@@ -399,7 +408,7 @@ class Statements:
             SELECT found.id, found.opened, step, state, began, at
             FROM {attempt} AS attempt JOIN (
                 SELECT id, opened FROM {run} {plan}
-                WHERE id > (SELECT max(id) FROM {run}) - {RECENT} AND id > 0
+                WHERE id > (SELECT max(id) FROM {run}) - {RECENT} AND id > 0 AND parent IS NULL
                   AND outcome = 'completed' AND fence = 1
                   AND action = :action AND project = :project
                   AND substr(plan.plan, 1, :length) = :plan
@@ -410,20 +419,38 @@ class Statements:
         self._of_pruning()
 
     def _of_pruning(self) -> None:
-        """Build the statements that find and delete old runs; children go before their parent."""
+        """Build the statements that find and delete old runs; children go before their parent.
+
+        A run with a part, or the child of a sweep, that can still be finished or undone stays, with
+        all that is part of it.
+        """
         run = self._run
         over = f"coalesce(outcome, 'failed') NOT IN {_UNDONE}"
-        old = f"{over} AND (id < 0 OR closed < {self._dialect.before})"
+        left = over.replace("outcome", "child.outcome").replace("NOT ", "")
+        old = f"""
+            {over} AND (id < 0 OR parent IS NOT NULL OR closed < {self._dialect.before})
+        """
         parent = f"{self._dialect.greatest}({run}.id, 0)"
         children = f"""
             SELECT 1 FROM {run} AS child
-            WHERE child.id BETWEEN -({parent} + 1) * {CHILDREN} + 1 AND -{parent} * {CHILDREN} - 1
+            WHERE (child.parent = {run}.id OR
+                   child.id BETWEEN -({parent} + 1) * {CHILDREN} + 1 AND -{parent} * {CHILDREN} - 1)
         """
-        open_ones = f"{children} AND {over.replace('outcome', 'child.outcome').replace('NOT ', '')}"
         self.prunable = f"""
-            SELECT id FROM {run} WHERE id > 0 AND {old} AND NOT EXISTS ({open_ones}) ORDER BY id
+            WITH RECURSIVE held (id) AS (
+                SELECT parent FROM {run} AS child WHERE parent IS NOT NULL AND {left}
+                UNION SELECT part.parent FROM {run} AS part JOIN held ON part.id = held.id
+                WHERE part.parent IS NOT NULL
+            )
+            SELECT id FROM {run}
+            WHERE id > 0 AND parent IS NULL AND {old} AND NOT EXISTS ({children} AND {left})
+              AND id NOT IN (SELECT id FROM held)
+            ORDER BY id
         """
-        self.numbers_of_children = f"SELECT id FROM {run} WHERE id < 0 ORDER BY id DESC"
+        self.numbers_of_children = f"""
+            SELECT id, parent FROM {run} WHERE id < 0
+            UNION ALL SELECT id, parent FROM {run} WHERE parent IS NOT NULL
+        """
         self.still_prunable = f"""
             SELECT id FROM {run} WHERE {old} AND NOT EXISTS ({children}) AND id = ?
         """

@@ -58,8 +58,17 @@ _RUNS = (
         cwd TEXT NOT NULL,
         packs TEXT NOT NULL,
         params TEXT NOT NULL,
-        by_hand TEXT
+        by_hand TEXT,
+        parent {{integer}} REFERENCES {{prefix}}run,
+        parent_step TEXT,
+        parent_attempt {{integer}},
+        parent_item {{integer}}
     ){{strict}}
+    """,
+    # Of parts of other runs: what a step has made.
+    """
+    CREATE UNIQUE INDEX {prefix}run_of_parent
+    ON {prefix}run (parent, parent_step, parent_attempt, parent_item) WHERE parent IS NOT NULL
     """,
     """
     CREATE TABLE {prefix}plan (

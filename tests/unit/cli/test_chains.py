@@ -176,6 +176,17 @@ def test_each_action_is_a_run_of_its_own_that_lists_do_not_have(project, call):
     assert shown["params"]["values"]["parcel"] == "parcel.txt"
 
 
+def test_a_part_whose_action_has_no_name_of_its_own_names_the_whole(project, call):
+    (project / "handrail.toml").write_text("")
+    assert call("run", "ship.py:ship", *RUN[2:]).code == 0
+    done = call("rollback", "3", "--yes")
+    assert (done.code, "handrail rollback 1" in done.err) == (2, True)
+
+
+def test_what_closes_the_actions_has_no_line(project, call):
+    assert "close" not in call(*RUN).err
+
+
 def test_one_undo_takes_back_all_actions(project, call):
     call(*RUN)
     seen = call("rollback", "1", "--dry-run")

@@ -163,6 +163,11 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
         "keeps": execution.keeps,
         "undoes": execution.undoes,
         "dry": execution.dry is not None,
+        "hidden": {
+            each.name
+            for each in execution.plan.steps
+            if each.inner is not None and not each.inner.steps
+        },
     }
     if progress == "plain" or (progress == "auto" and not moves(console.err)):
         return [*views, LogView(console, execution.head, **options)]

@@ -272,7 +272,9 @@ def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: st
             raise
         elsewhere = f"say where it is now:  handrail {aim} {row.number} --action FILE.py:NAME"
         # The location of a project's workflow is in its settings.
-        more = () if error.origin is not None else (elsewhere,)
+        more = [] if error.origin is not None else [elsewhere]
+        if row.parent is not None:
+            more.append(f"or undo the whole:  handrail rollback {row.parent}")
         raise NotFoundError(
             f"the action of run {row.number}: {error.message}",
             origin=error.origin,

@@ -307,6 +307,14 @@ def test_an_undo_in_a_log(in_log: View) -> None:
     ]
 
 
+def test_steps_of_a_run_that_a_step_has_made_are_undone_before_that_step(in_log: View) -> None:
+    in_log.tell(events.UndoStarted(cause="no", steps=("send", "open")))
+    for step in ("send.post", "send.weigh", "send", "open"):
+        in_log.tell(events.StepUndone(step=step, took=0.0))
+    told = [line[9:].split("  ")[0] for line in in_log.shown()[2:]]
+    assert told == ["◂ send", "↶ send.post", "↶ send.weigh", "↶ send", "◂ open", "↶ open"]
+
+
 def undo(view: View, *told: Any) -> list[str]:
     view.tell(events.UndoStarted(cause="no", steps=("send",)))
     for each in told:

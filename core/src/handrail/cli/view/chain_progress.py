@@ -51,7 +51,7 @@ class ChainView(LiveView):
         total = self._total.get(event.step)
         if total is None:
             super()._step_finished(event)
-        elif total:
+        else:
             mark = self._console.style("✓", "green", err=True)
             head = f" {self._padded(event.step)} {mark} {f'{total} of {total}':{self._room}}"
             took = seconds(self._clock() - self._since.get(event.step, self._clock()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from handrail.cli.view.text import (
     one_line,
     shorten,
 )
+from handrail.engine.finalize import EXECUTED
 from handrail.engine.rollback_data import MAY_HAVE_LEFT
 from handrail.events import Event
 from handrail.journal.numbers import number_json
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     _StepEvent = events.StepStarted | events.StepSkipped | events.StepFinished | events.StepFailed
 
+_MADE_WELL = (events.StepStarted, events.StepSkipped, events.StepFinished)
 _LANES = 8  # Lines of lanes that are drawn at once; of the others, how many they are.
 _WIDEST = 40  # Columns that names may take; a longer one is shown in full, out of line.
 _CTRL_C = {False: "Ctrl-C undoes", True: "Ctrl-C stops and keeps"}
@@ -190,6 +192,7 @@ class _RunView:
         keeps: Whether finished steps are kept after a failure.
         undoes: Whether the run undoes from the start.
         dry: Whether it is a dry run, whose list of what would be done is its result.
+        hidden: Steps that do nothing which is worth a line, unless they fail.
         expected: How long the steps took in earlier runs, if anybody knows.
         clock: Returns the time in seconds, of which only differences count.
     """
@@ -203,6 +206,7 @@ class _RunView:
         keeps: bool = False,
         undoes: bool = False,
         dry: bool = False,
+        hidden: Collection[str] = (),
         expected: Expected | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -210,6 +214,7 @@ class _RunView:
         self._head = head
         self._keeps = keeps
         self._dry = dry
+        self._hidden = hidden
         self._expected = expected
         self._over_with: set[str] = set()
         self._clock = clock
@@ -251,6 +256,8 @@ class _RunView:
 
     def __call__(self, event: Event) -> None:
         """Show `event`."""
+        if isinstance(event, _MADE_WELL) and event.step in self._hidden:
+            return
         handler = self._handlers.get(type(event))
         if handler is not None:
             with self._alone():
@@ -353,7 +360,10 @@ class _RunView:
         if "preview" in event.data:
             self._over(lane, "○", event.step, "", "would run")
         else:
-            self._over(lane, "✓", event.step, seconds(event.took), brief(event.data))
+            # How many steps a run had that the step has made, is said at the end of the whole.
+            data = {name: each for name, each in event.data.items() if name != EXECUTED}
+            told = brief(data) if len(data) == len(event.data) or "summary" in data else ""
+            self._over(lane, "✓", event.step, seconds(event.took), told)
 
     def _step_failed(self, event: events.StepFailed) -> None:
         error = "interrupted" if event.error == "KeyboardInterrupt" else event.error
@@ -433,6 +443,8 @@ class _RunView:
         undoing = self._undoing and (working is None or working.back)
         self._ended += not undoing
         self._over_with.add(step)
+        # A step of a run that a step has made is undone before that one, and not in its place.
+        undoing = undoing and step in self._to_undo
         self._back += undoing
         self._undone = ""
         self._end(lane, mark, step, took, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 # Each of them takes milliseconds, and none is needed to list what is installed.
-SLOW = ["asyncio", "pluggy", "pydantic", "sqlite3", "tomllib", "traceback"]
+SLOW = ["asyncio", "pluggy", "pydantic", "sqlite3", "tomllib"]
 
 MODULES = """
     import sys

@@ -83,11 +83,13 @@ def test_pytest_finds_the_plugin_by_its_entry_point(tmp_path: Path) -> None:
         assert f"{fixture} --" in listed
 
 
-def test_handrail_is_not_imported_until_a_fixture_is_used(tmp_path: Path) -> None:
+def test_steps_and_runs_are_not_imported_until_a_fixture_is_used(tmp_path: Path) -> None:
     done = pytest_in(
         tmp_path,
         "import sys\n"
-        "def test_before():\n    assert 'handrail' not in sys.modules\n"
+        "def test_before():\n"
+        "    known = [name for name in sys.modules if name.startswith('handrail.')]\n"
+        "    assert known == ['handrail.lazy']\n"
         "def test_with_it(run_step):\n    assert 'handrail_testing.harness' in sys.modules\n"
         "    assert 'pydantic' not in sys.modules\n",
     )

@@ -240,6 +240,6 @@ def test_going_on_takes_work_in_proportion_to_the_steps_that_are_over(tmp_path: 
     """Reading a run, looking for drift, and placing what is recorded, up to the next step."""
     # The first one imports what the others have.
     _, small, large = (resuming(tmp_path / f"{count}.db", count) for count in (1, 400, 800))
-    # Among them, the checksum of each row, and a look for values of results that JSON lacks.
-    assert (large - small) / 400 <= 29.5
+    # Among them, the checksum and the times of each row, and a look for values that JSON lacks.
+    assert (large - small) / 400 <= 31
     assert large <= 2 * small + 200

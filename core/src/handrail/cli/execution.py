@@ -173,7 +173,7 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
         return [*views, LogView(console, execution.head, **options)]
     # Events on the same terminal would tear the line.
     moving = moves(console.err) and not (session.json and moves(console.out))
-    runs = any(planned.inner is not None for planned in execution.plan.steps)
+    runs = execution.plan.inner
     if runs and not (execution.undoes or execution.dry):
         return [
             *views,

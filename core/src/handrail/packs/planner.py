@@ -168,7 +168,7 @@ def plan_action(
     )
     base = {name for entry in registry.entries() for name in entry.names}
     plan, found = with_inner(plan, provider)
-    if any(each.inner is not None for each in plan.steps):
+    if plan.inner:
         required = []  # The actions that its steps run have what is required of them.
     found += [*_missing(plan, required, provider, base), *senseless_waits(plan)]
     checking = [pack for pack in packs if pack.implements("check_plan")]
@@ -227,7 +227,7 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
         PlanError: A required step is missing, or one whose output another takes.
         PackError: A required pack is missing.
     """
-    if any(each.inner is not None for each in plan.steps):
+    if plan.inner:
         found = list(_left_out_inputs(plan))
     else:
         found = _missing(plan, required_in(info.lineage, provider.required()), provider, None)

@@ -413,7 +413,12 @@ class Plan:
     @cached_property
     def size(self) -> int:
         """The number of steps that it runs: those of a run that a step makes, in its place."""
-        return sum(1 if each.inner is None else each.inner.size for each in self.steps)
+        return len(self.steps) + sum(each.size - 1 for each in self.inner)
+
+    @cached_property
+    def inner(self) -> list[Plan]:
+        """The plans of the runs that steps make."""
+        return [each.inner for each in self.steps if each.inner is not None]
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -427,7 +432,7 @@ class Plan:
         It has the steps of runs in the place of those that make the runs, which are `actions`.
         """
         whole = {**self.head, "steps": [planned.to_dict() for planned in self.steps]}
-        return unfolded(whole) if any(each.inner is not None for each in self.steps) else whole
+        return unfolded(whole) if self.inner else whole
 
     def _repr_html_(self) -> str:
         """Return its picture, for notebooks."""

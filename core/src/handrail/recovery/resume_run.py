@@ -347,7 +347,7 @@ class Recovery:
 
     def parts(self) -> Iterator[tuple[PlannedStep, PartRun]]:
         """Yield the runs that are parts of it with their steps, those opened last first."""
-        if all(planned.inner is None for planned in self.plan.steps):
+        if not self.plan.inner:
             return
         handed_down = {"accept_drift": self.accept_drift, "take_over": self.take_over}
         for row in reversed(self.journal.parts(self.recorded.row.number)):

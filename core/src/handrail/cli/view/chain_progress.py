@@ -35,7 +35,7 @@ class ChainView(LiveView):
             for planned in plan.steps
             if planned.inner is not None
         }
-        names = [each.name for of in plan.steps if of.inner is not None for each in of.inner.steps]
+        names = [each.name for inner in plan.inner for each in inner.steps]
         self._done: Counter[str] = Counter()
         self._ended_runs: set[str] = set()
         self._since: dict[str, float] = {}

@@ -63,7 +63,7 @@ def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) 
 
 def _rows(plan: Plan) -> Iterator[Row]:
     """Yield the rows of all steps, with a heading above those of an action or of a group."""
-    if all(planned.inner is None for planned in plan.steps):
+    if not plan.inner:
         yield from _rows_within(plan, count(1), plan.steps)
         return
     numbers = count(1)

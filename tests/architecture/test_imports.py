@@ -13,7 +13,6 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -335,7 +334,28 @@ LIBRARIES = {
 
 def public_names() -> set[str]:
     pages = [*FIRST_PAGES, *(page for pages in LIBRARIES.values() for page in pages)]
-    return {f"{page}.{name}" for page in pages for name in import_module(page).__all__}
+    return {f"{page}.{name}" for page in pages for name in first_page(page)}
+
+
+def first_page(page: str) -> list[str]:
+    """Return the `__all__` of a page, which need not be installed.
+
+    Where names are imported on first use, it has those that type checkers are told of.
+    """
+    top, *rest = page.split(".")
+    root = next(path for path in (CORE, *pack_roots()) if path.name == top)
+    file = root.joinpath(*rest, "__init__.py")
+    if not file.is_file():
+        file = root.joinpath(*rest).with_suffix(".py")
+    told: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+        if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == "__all__":
+            told += ast.literal_eval(node.value)
+        if isinstance(node, ast.ImportFrom):
+            told += [alias.name for alias in node.names if alias.asname == alias.name]
+    return told
 
 
 @pytest.mark.parametrize("root", pack_roots(), ids=lambda path: str(path.name))

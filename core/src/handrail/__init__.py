@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from handrail.params.markers import FromEnv as FromEnv
     from handrail.params.markers import Option as Option
     from handrail.plan.action_info import ActionInfo as ActionInfo
-    from handrail.plan.plan import Group as Group
     from handrail.plan.plan import Plan as Plan
     from handrail.plan.plan import PlannedStep as PlannedStep
     from handrail.recovery import resume as resume

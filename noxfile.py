@@ -62,9 +62,6 @@ USES_OTHERS = {
 }
 # Packs that the pictures of plans have.
 SAMPLES = ("examples/acme-audit", "examples/acme-scan")
-# Kills of runs that are steps, with a journal in PostgreSQL, whose pack core does not have.
-RUN_STEPS = "tests/unit/chains/test_crashes_of_run_steps.py"
-IN_POSTGRES = ("test_the_same_in_postgresql", "test_a_failure_in_postgresql_is_undone")
 # What is marked as slow is not about versions of anything.
 FAST, SLOW = ("-m", "not slow"), ("-m", "slow")
 
@@ -382,7 +379,8 @@ LONG = {
         [
             *("tests/seed", "tests/ecosystem", "tests/faults", "tests/fuzz", "tests/docs"),
             *("tests/unit/isolation/test_values.py", "README.md", "docs"),
-            *(f"{RUN_STEPS}::{each}" for each in IN_POSTGRES),
+            # Also with a journal in PostgreSQL, whose pack core does not have.
+            "tests/unit/chains/test_crashes_of_run_steps.py",
             *(f"{package}/README.md" for package in PACKAGES),
         ],
     ),

@@ -161,6 +161,7 @@ class Connects(BaseStep[Context]):
 
     name = "connect"
     progress_weight = 0.05
+    effects = False
 
     def execute(self, context: Context) -> StepResult:
         context.objects = Objects(context.bucket, context.prefix)

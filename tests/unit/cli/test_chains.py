@@ -187,6 +187,12 @@ def test_what_closes_the_actions_has_no_line(project, call):
     assert "close" not in call(*RUN).err
 
 
+def test_an_action_with_nothing_to_tell_has_no_line_at_the_end(folder, call):
+    code = "from handrail import action, chain, step\n@step\ndef one(context): ...\n"
+    (folder / "bare.py").write_text(f"{code}both = chain('both', [action('bare', [one])])\n")
+    assert call("run", "bare.py:both").out.splitlines()[0].startswith("both completed")
+
+
 def test_one_undo_takes_back_all_actions(project, call):
     call(*RUN)
     seen = call("rollback", "1", "--dry-run")

@@ -237,7 +237,8 @@ def _result_lines(
     results = {name: result.get(name, {}) for name in made}
     width = max(map(columns, results), default=0)
     for name, entries in results.items():
-        yield f"{name}{' ' * (width - columns(name))}  {_extra(entries)}".rstrip()
+        if told := _extra(entries):
+            yield f"{name}{' ' * (width - columns(name))}  {told}"
     if not results and (extra := _extra(result)):
         yield extra
     done, total = result["steps_executed"], result["steps_total"]

@@ -1,7 +1,7 @@
 """Uploads while PostgreSQL is restarted, its backends are ended, and uploads are killed.
 
-Another reader looks all the time: no row that it sees points at nothing. With HANDRAIL_FAULTS=N
-there are N rounds.
+Another reader looks all the time: no row that it sees points at nothing. There are three rounds,
+with HANDRAIL_FAULTS=N there are N, and more until as many things were killed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -207,9 +208,10 @@ def test_no_row_ever_points_at_nothing(
     journals = (str(tmp_path / "runs.db"), hasty_postgres.database())
     trial = Trial(scene, hasty_postgres, random.Random(seed))
     with Reader(scene) as reader:
-        for number in range(ROUNDS):
+        for number in count():
+            if number >= ROUNDS <= trial.kills.total():  # A fast upload may meet no trouble at all.
+                break
             trial.round(f"round-{number:04}", journals[number % 2])
             trial.check()
             assert not reader.dangling
             print(seed, number, trial.kills, trial.ends, reader.looks, reader.rows, flush=True)
-    assert trial.kills.total() >= ROUNDS

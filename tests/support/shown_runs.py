@@ -257,7 +257,7 @@ def swept(rates: int = 4) -> Shown:
                     "metrics": {} if broken else {"accuracy": 0.5 + place / 1000},
                     "error": "diverged" if broken else None,
                     "state": "failed, rolled back" if broken else "completed",
-                    "run": shown(id=f"30.{place}")["run"],
+                    "run": shown(id=30 + place)["run"],
                 }
             )
     sweep = {"over": over, "sample": None, "seed": 0, "max_failed": None, "metric": "accuracy"}

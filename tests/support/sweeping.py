@@ -18,7 +18,13 @@ def calls(folder: Path) -> list[str]:
     return (folder / "calls.txt").read_text().splitlines()
 
 
-def children(call: Call, sweep: int = 1) -> dict[str, str]:
-    """Return the state of each run of a sweep, by its number."""
+def children(call: Call, sweep: int = 1) -> list[str]:
+    """Return the states of the runs of a sweep, in the order of its grid."""
     found: list[dict[str, Any]] = call("runs", "--of", str(sweep), "--json").document["runs"]
-    return {each["id"]: each["state"] for each in found}
+    return [each["state"] for each in found]
+
+
+def numbers(call: Call, sweep: int = 1) -> list[str]:
+    """Return the numbers of the latest runs of a sweep, in the order of its grid."""
+    found: list[dict[str, Any]] = call("show", str(sweep), "--json").document["sweep"]["runs"]
+    return [str(each["run"]["id"]) for each in found if each["run"]]

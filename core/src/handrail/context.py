@@ -124,7 +124,9 @@ class RunLink(Protocol):
     def has_status(self, status: str | None) -> None:
         """Receive what the running step waits for or does."""
 
-    def measured(self, value: Mapping[str, Any], category: str) -> None:
+    def measured(
+        self, value: Mapping[str, Any], category: str, higher_is_better: bool | None
+    ) -> None:
         """Receive measured values."""
 
     def relies_on(self, uids: Iterable[str]) -> None:
@@ -428,8 +430,20 @@ class BaseStepContext:
             link.has_status(status)
 
     @calls_user_code
-    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
-        """Report measured values; `category` defaults to the current step's name.
+    def set_metrics(
+        self,
+        value: Mapping[str, Any],
+        category: str | None = None,
+        *,
+        higher_is_better: bool | None = None,
+    ) -> None:
+        """Report measured values.
+
+        Args:
+            value: The values, by name.
+            category: What they are of; by default, the name of the current step.
+            higher_is_better: Whether a higher value is better, or a lower one. Only with one of
+                them is a run of a sweep called the best.
 
         Raises:
             ValueError: No category was given, and no step is running.
@@ -440,7 +454,7 @@ class BaseStepContext:
         self.runtime_ctx.set_metrics(value, category)
         link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
-            link.measured(value, category)
+            link.measured(value, category, higher_is_better)
 
     @calls_user_code
     def attach(self, name: str, value: Attachable) -> None:

@@ -643,9 +643,7 @@ class JournalDamagedError(JournalError):
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form, with the run and the row."""
-        # The numbers of children of sweeps are negative, and written as `30.4`.
-        run = self.run if self.run is None or self.run > 0 else str(self.run)
-        return {**super().to_dict(), "run": run, "row": self.row or None}
+        return {**super().to_dict(), "run": self.run, "row": self.row or None}
 
 
 class ValueTooLargeError(HandrailError, ValueError):

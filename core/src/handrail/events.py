@@ -151,13 +151,14 @@ class ProgressChanged(Event):
 
 @frozen
 class MetricsMeasured(Event):
-    """A step reported measured values."""
+    """A step reported measured values; `higher_is_better` is None where it did not say so."""
 
     texts = ("category", "value")
 
     step: str
     category: str
     value: Mapping[str, Any]
+    higher_is_better: bool | None = None
     group: str | None = None
     lane: int | None = None
 

@@ -47,7 +47,6 @@ from handrail.journal import (
     RunChange,
     RunCheck,
 )
-from handrail.journal.numbers import child_number
 from handrail.journal.records import Outcome
 from handrail.recovery.journal_check import check_journal
 from journals import model
@@ -840,113 +839,6 @@ LOST = [
 ]
 
 
-class ChildrenContract:
-    """The runs of a sweep are runs like others, and only their sweep shows them."""
-
-    def test_children_have_the_numbers_that_they_are_given(self, journal: Journal) -> None:
-        sweep = journal.open_run(new_run())
-        for place, attempt in ((2, 1), (1, 1), (10, 1), (1, 2)):
-            with_changes(journal, child_number(sweep.number, place, attempt), STARTED)
-        found = journal.children(sweep.number)
-        assert [str(row.number) for row in found] == ["1.1", "1.1.2", "1.2", "1.10"]
-        assert [str(row.number) for row in journal.children(1, place=1)] == ["1.1", "1.1.2"]
-        assert journal.children(2) == []
-        assert journal.children() == found
-        assert journal.read(found[0].number).attempts[0].step == "scan"
-        assert f"run {journal.read(int(found[0].number)).row.number}" == "run 1.1"
-
-    def test_lists_and_new_numbers_know_nothing_of_children(self, journal: Journal) -> None:
-        sweep = journal.open_run(new_run())
-        with_changes(journal, child_number(sweep.number, 1))
-        assert [row.number for row in journal.runs()] == [1]
-        assert [row.number for row in journal.runs(limit=1, outcome="interrupted")] == [1]
-        assert journal.open_run(new_run()).number == 2
-        with_changes(journal, child_number(2, 999_999, 999))
-        assert journal.open_run(new_run()).number == 3
-
-    def test_a_number_is_given_to_one_child(self, journal: Journal) -> None:
-        number = child_number(journal.open_run(new_run()).number, 1)
-        owned = journal.open_child(number, new_run())
-        with pytest.raises(JournalError):
-            journal.open_child(number, new_run())
-        owned.write([STARTED])
-        assert len(journal.read(number).attempts) == 1
-
-    def test_a_child_is_held_claimed_and_ended_like_any_run(
-        self, opened: Callable[..., Journal]
-    ) -> None:
-        ours, theirs = opened(), opened()
-        number = child_number(ours.open_run(new_run()).number, 3)
-        owned = ours.open_child(number, new_run(), [STARTED])
-        assert theirs.holder(number) is not None
-        with pytest.raises(RunHeldError, match=r"run 1\.3 "):
-            theirs.claim(number)
-        owned.release()
-        assert theirs.holder(number) is None
-        again = theirs.claim(number)
-        assert f"{again.number}" == "1.3"
-        again.write([RunChange(outcome="completed")])
-        assert ours.read(number).row.outcome == "completed"
-
-    def test_places_are_counted_by_what_came_of_the_latest_run_there(
-        self, journal: Journal
-    ) -> None:
-        journal.open_run(new_run())
-        for place, attempt, outcome in (
-            *((1, 1, "rolled_back"), (1, 2, "completed"), (2, 1, "completed")),
-            *((3, 1, "failed"), (10, 1, None)),
-        ):
-            with_changes(journal, child_number(1, place, attempt), outcome=outcome)
-        counted = {"completed": 2, "failed": 1, "interrupted": 1}
-        assert journal.count_children([1, 2]) == {1: counted}
-        assert [str(each.number) for each in journal.children(1, outcome="failed")] == ["1.3"]
-
-    def test_an_unknown_child_is_named_with_those_near_it(self, journal: Journal) -> None:
-        journal.open_run(new_run())
-        with pytest.raises(NotFoundError, match=r"no run 1\.1: the journal has no sweep"):
-            journal.read(child_number(1, 1))
-        for place in (1, 2, 3, 4):
-            with_changes(journal, child_number(1, place))
-        with pytest.raises(NotFoundError, match=r"no run 1\.5; the closest: 1\.2, 1\.3, 1\.4"):
-            journal.read(child_number(1, 5))
-        with pytest.raises(NotFoundError, match=r"no run 7; the closest: 1\b"):
-            journal.read(7)
-
-    def test_children_are_pruned_with_their_sweep(self, journal: Journal) -> None:
-        """Before it, and only if all of them can go."""
-        for number in (1, 2):
-            owned = journal.open_run(new_run())
-            with_changes(journal, child_number(number, 1), outcome="completed")
-            with_changes(
-                journal, child_number(number, 2), outcome=("completed", "failed")[number - 1]
-            )
-            owned.write([RunChange(outcome="completed")])
-            owned.release()
-        released: list[str] = []
-
-        def release(number: int) -> bool:
-            released.append(str(journal.read(number).row.number))
-            return number != child_number(1, 2) or len(released) > 2
-
-        assert journal.prune(PAST, release) == [child_number(1, 1)]
-        assert released == ["1.1", "1.2"]
-        assert list(map(str, journal.prune(PAST, release))) == ["1.2", "1"]
-        assert [row.number for row in journal.runs()] == [2]
-        assert [str(row.number) for row in journal.children()] == ["2.1", "2.2"]
-        journal.claim(child_number(2, 2)).write([RunChange(outcome="completed")])
-        journal.close()
-
-
-def with_changes(
-    journal: Journal, number: int, *changes: Change, outcome: Outcome | None = None
-) -> None:
-    """Add a child with some changes, and give it up."""
-    owned = journal.open_child(number, new_run(), changes)
-    if outcome is not None:
-        owned.write([RunChange(outcome=outcome)])
-    owned.release()
-
-
 class PartsContract:
     """A run that is a part of another is opened under its fence, and goes with it."""
 
@@ -964,6 +856,39 @@ class PartsContract:
         assert [each.number for each in journal.runs()] == [1]
         assert journal.read(1).row.parent is None
         assert journal.parts(2) == []
+
+    def test_parts_are_found_by_their_item(self, journal: Journal) -> None:
+        whole = journal.open_run(new_run())
+        for item, attempt in ((2, 1), (1, 1), (10, 1), (1, 2)):
+            part_of(journal, whole, "runs", attempt=attempt, item=item)
+        assert [row.number for row in journal.parts(1, item=1)] == [3, 5]
+        assert journal.parts(1, item=3) == []
+        assert [row.number for row in journal.runs(parts=True)] == [5, 4, 3, 2, 1]
+
+    def test_a_part_is_held_claimed_and_ended_like_any_run(
+        self, opened: Callable[..., Journal]
+    ) -> None:
+        ours, theirs = opened(), opened()
+        owned = part_of(ours, ours.open_run(new_run()), "one")
+        with pytest.raises(RunHeldError, match=r"run 2 "):
+            theirs.claim(2)
+        owned.release()
+        assert theirs.holder(2) is None
+        theirs.claim(2).write([RunChange(outcome="completed")])
+        assert ours.read(2).row.outcome == "completed"
+
+    def test_items_are_counted_by_what_came_of_their_latest_run(self, journal: Journal) -> None:
+        whole = journal.open_run(new_run())
+        for item, attempt, outcome in (
+            *((1, 1, "rolled_back"), (1, 2, "completed"), (2, 1, "completed")),
+            *((3, 1, "failed"), (10, 1, None)),
+        ):
+            owned = part_of(journal, whole, "runs", attempt=attempt, item=item)
+            if outcome is not None:
+                owned.write([RunChange(outcome=outcome)])
+            owned.release()
+        counted = {"completed": 2, "failed": 1, "interrupted": 1}
+        assert (journal.count_parts(1), journal.count_parts(2)) == (counted, {})
 
     def test_a_place_has_one_part(self, journal: Journal) -> None:
         whole = journal.open_run(new_run())
@@ -1007,10 +932,18 @@ class PartsContract:
         assert [each.number for each in journal.parts(4)] == [5]
         journal.close()
 
+    def test_a_part_that_is_kept_keeps_what_it_is_a_part_of(self, journal: Journal) -> None:
+        whole = journal.open_run(new_run())
+        for each in (part_of(journal, whole, "one"), part_of(journal, whole, "two"), whole):
+            each.write([RunChange(outcome="completed")])
+            each.release()
+        assert journal.prune(PAST, lambda number: number != 3) == [2]
+        assert journal.prune(PAST) == [3, 1]
 
-def part_of(journal: Journal, whole: Any, step: str, attempt: int = 1) -> Any:
+
+def part_of(journal: Journal, whole: Any, step: str, *, attempt: int = 1, item: int = 0) -> Any:
     """Return a new run that is a part of another one."""
-    place = {"parent_step": step, "parent_attempt": attempt, "parent_item": 0}
+    place = {"parent_step": step, "parent_attempt": attempt, "parent_item": item}
     new = dataclasses.replace(new_run(), parent=whole.number, parent_fence=whole.fence, **place)
     return journal.open_run(new)
 
@@ -1360,7 +1293,6 @@ class ObservationsContract:
 
 
 class JournalContract(
-    ChildrenContract,
     PartsContract,
     RecordsContract,
     DamageContract,

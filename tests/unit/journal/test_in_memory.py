@@ -120,9 +120,7 @@ class MemoryJournal(Journal):
         self.records: dict[int, Record] = {}
 
     def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> OwnedRun:
-        return self.open_child(max([0, *self.records]) + 1, new, changes)
-
-    def open_child(self, number: int, new: NewRun, changes: Sequence[Change] = ()) -> OwnedRun:
+        number = max([0, *self.records]) + 1
         about: dict[str, Any] = {name: getattr(new, name) for name in NewRun.__dataclass_fields__}
         about |= {"direction": "forward", "sealed": None, "outcome": None, "closed": None}
         row = RunRow(**about, number=number, fence=1, owner="{}", claimed=new.opened)
@@ -153,19 +151,16 @@ class MemoryJournal(Journal):
             record.owned = None
 
     def runs(self, *, limit: int | None = None, **which: Any) -> list[RunRow]:
+        parts = which.pop("parts", False)
         which = {name: value for name, value in which.items() if name != "plans" and value}
-        rows = [record.row for record in self.records.values() if record.row.parent is None]
+        every = [record.row for record in self.records.values()]
+        rows = [row for row in every if parts or row.parent is None]
         fits = [row for row in rows if all(getattr(row, name) == which[name] for name in which)]
         return fits[::-1][:limit]
 
-    def parts(self, number: int) -> list[RunRow]:
-        return [each.row for each in self.records.values() if each.row.parent == number]
-
-    def children(self, *_: Any, **__: Any) -> list[RunRow]:
-        return []
-
-    def count_children(self, parents: Sequence[int]) -> dict[int, dict[str, int]]:
-        return {}
+    def parts(self, number: int, *, item: int | None = None) -> list[RunRow]:
+        rows = [each.row for each in self.records.values() if each.row.parent == number]
+        return [row for row in rows if item in (None, row.parent_item)]
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         self.holder(number)

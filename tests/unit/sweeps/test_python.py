@@ -53,7 +53,7 @@ def test_a_sweep_returns_what_came_of_its_runs(
     else:
         told = sweep(flows.TrainAction, {"data": "x"}, **options)
     assert (told["success"], told["number"], told["runs"], told["failed"]) == (True, 1, 2, 2)
-    assert [each["number"] for each in told["children"]] == ["1.1", "1.2", "1.3", "1.4"]
+    assert [each["number"] for each in told["children"]] == [2, 3, 4, 5]
     first, second, *_ = told["children"]
     assert first["point"] == {"epochs": 10, "hyper.rate": 0.1}
     assert first["metrics"]["accuracy"] == 0.01

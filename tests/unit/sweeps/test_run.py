@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from inline_executor import Log
 from recorded_runs import Call
-from sweeping import children, models
+from sweeping import children, models, numbers
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
@@ -24,9 +24,9 @@ def test_every_point_is_a_run_of_its_own(call: Call, folder: Path, log: Log) -> 
     assert "run 1 · train · sweep of 4 runs · plan " in ran.err
     assert models(folder) == ["10-0.1", "10-0.2", "20-0.1", "20-0.2"]
     assert [len(each.items) for each in log.submitted] == [1] * 4
-    assert children(call) == dict.fromkeys(("1.1", "1.2", "1.3", "1.4"), "completed")
-    shown = call("show", "1.3", "--json").document["run"]
-    assert (shown["id"], shown["action"]) == ("1.3", "flows.py:TrainAction")
+    assert children(call) == ["completed"] * 4
+    shown = call("show", "4", "--json").document["run"]
+    assert (shown["id"], shown["action"]) == (4, "flows.py:TrainAction")
     assert shown["params"]["values"]["epochs"] == 20
 
 
@@ -34,36 +34,60 @@ def test_only_the_sweep_is_listed_with_how_many_runs_are_done(call: Call) -> Non
     call(*TRAIN, *FOUR)
     call(*TRAIN)
     [plain, sweep] = call("runs", "--json").document["runs"]
-    assert (plain["id"], sweep["id"], sweep["sweep"]) == (2, 1, {"completed": 4})
+    assert (plain["id"], sweep["id"], sweep["sweep"]) == (6, 1, {"completed": 4})
     assert "sweep" not in plain
     assert "completed, 4 runs " in call("runs").out
-    assert call("show", "--json").document["run"]["id"] == 2
+    assert call("show", "--json").document["run"]["id"] == 6
+    every = call("runs", "--all", "--json").document["runs"]
+    assert [(run["id"], run["part_of"]) for run in every][:2] == [(6, None), (5, 1)]
+    assert "completed, part of 1" in call("runs", "--of", "1").out
 
 
 def test_runs_are_compared(call: Call) -> None:
     call(*TRAIN, *FOUR)
     shown = call("show", "1", "--json").document["sweep"]
     assert shown["over"] == {"epochs": [10, 20], "hyper.rate": [0.1, 0.2]}
-    assert (shown["metric"], shown["best"]) == ("accuracy", "1.4")
+    assert (shown["metric"], shown["best"]) == ("accuracy", 5)
     first = shown["runs"][0]
     assert first["point"] == {"epochs": 10, "hyper.rate": 0.1}
     assert first["metrics"] == {"accuracy": 0.01, "rows": 3, "loss": 0.99}
     lines = call("show", "1").lines
     [best] = [line for line in lines if "best accuracy" in line]
-    assert best.split()[:3] == ["1.4", "20", "0.2"]
+    assert best.split()[:3] == ["5", "20", "0.2"]
     by_loss = call("show", "1", "--sort", "loss").lines
-    assert [line.split()[0] for line in by_loss if line.startswith("1.")] == [
-        *("1.4", "1.2", "1.3", "1.1")
-    ]
-    assert any("best loss" in line and line.startswith("1.4") for line in by_loss)
+    listed = [line.split()[0] for line in by_loss if "completed  " in line]
+    assert listed == ["5", "3", "4", "2"]
+    assert any("best loss" in line and line.split()[0] == "5" for line in by_loss)
     most = call("show", "1", "--sort=+loss", "--json").document["sweep"]
-    assert most["best"] == "1.1"
-    wrong = call("show", "1", "--sort", "acuracy")
-    assert (wrong.code, "did you mean accuracy?" in wrong.err) == (2, True)
+    assert most["best"] == 2
+    for words in (("--sort", "acuracy"), ("--best", "max:acuracy")):
+        wrong = call("show", "1", *words)
+        assert (wrong.code, "did you mean accuracy?" in wrong.err) == (2, True)
     rows = list(csv.DictReader(call("show", "1", "--csv").lines))
     assert [(row["run"], row["hyper.rate"], row["accuracy"]) for row in rows][1] == (
-        *("1.2", "0.2", "0.02"),
+        *("3", "0.2", "0.02"),
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "best"),
+    [
+        (["--sort", "rows"], None),  # Nobody has said if more rows are better.
+        (["--best", "min:accuracy"], 2),
+        (["--best", "max:loss", "--sort", "accuracy"], 2),
+        (["--sort", "loss"], 5),
+    ],
+)
+def test_the_best_run_is_that_of_a_metric_with_a_direction(
+    call: Call, words: list[str], best: int | None
+) -> None:
+    call(*TRAIN, *FOUR)
+    assert call("show", "1", *words, "--json").document["sweep"]["best"] == best
+
+
+def test_a_best_without_a_direction_is_refused(call: Call) -> None:
+    call(*TRAIN, *FOUR)
+    assert call("show", "1", "--best", "accuracy").code == 2
 
 
 @pytest.mark.parametrize("columns", ["80", "60", "120"])
@@ -124,7 +148,7 @@ def test_what_is_wrong_is_told_before_anything_runs(
 def test_a_param_named_like_an_option_of_run_keeps_its_p(call: Call) -> None:
     assert "--concurrency is taken" in call(*TRAIN, "--help").out
     call(*TRAIN, "-p", "concurrency=3", "--over", "epochs=1,2")
-    assert call("show", "1.2", "--json").document["run"]["params"]["values"]["concurrency"] == 3
+    assert call("show", "3", "--json").document["run"]["params"]["values"]["concurrency"] == 3
 
 
 def test_a_chain_is_swept_by_the_params_of_its_actions(call: Call, folder: Path) -> None:
@@ -142,7 +166,8 @@ def test_secrets_come_from_variables_in_each_run(
     ran = call(*TRAIN, "--token-env", "ACME_TOKEN", "--over", "epochs=1,2")
     assert ran.code == 0, ran.err
     assert b"hush-hush" not in (folder / ".handrail" / "runs.db").read_bytes()
-    assert call("show", "1.2", "--json").document["run"]["params"]["secrets"] == {
+    [_, last] = numbers(call)
+    assert call("show", last, "--json").document["run"]["params"]["secrets"] == {
         "token": "ACME_TOKEN"
     }
 

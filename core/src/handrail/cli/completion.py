@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from handrail.cli.session import Session
-    from handrail.journal.protocol import Journal
-    from handrail.journal.records import RunRow
 
 _MOST_RUNS = 50
 
@@ -69,20 +67,12 @@ class RunType(click.types.StringParamType):
 
         try:
             with closing(session_journal(session_of(ctx), ctx.params.get("journal"))) as journal:
-                rows = _rows(journal, self.action, incomplete)
+                rows = journal.runs(limit=_MOST_RUNS, action=self.action, plans=False)
                 statuses = [status_of(journal, row) for row in rows]
         except HandrailError:
             return []  # There is no journal yet, or it cannot be read.
         named = ((str(each.row.number), f"{each.row.action} · {each.state}") for each in statuses)
         return _items(named, incomplete)
-
-
-def _rows(journal: Journal, action: str | None, incomplete: str) -> list[RunRow]:
-    """Return the runs that may be meant: behind a dot, those of a sweep."""
-    sweep, dot, _ = incomplete.partition(".")
-    if dot and sweep.isdecimal():
-        return journal.children(int(sweep))
-    return journal.runs(limit=_MOST_RUNS, action=action, plans=False)
 
 
 def _items(named: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:

@@ -35,7 +35,6 @@ from handrail.errors import (
     add_ways_out,
 )
 from handrail.frozen import frozen
-from handrail.journal.numbers import ChildNumber, number_json
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from handrail.cli.view.failure import Failure
     from handrail.cli.view.time_left import Expected
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
     from handrail.recovery.status import Aim
@@ -118,7 +116,7 @@ def carry_out(session: Session, execution: Execution) -> int:
         return show(session, failure)
     took = seconds(time.monotonic() - began)
     _find_seal(execution, outcome)
-    number = {} if outcome.number is None else {"number": number_json(outcome.number)}
+    number = {} if outcome.number is None else {"number": outcome.number}
     kept = {"not_undone": list(outcome.not_undone)} if execution.aim == "rollback" else {}
     session.show(
         Listing(
@@ -206,16 +204,9 @@ def _find_seal(execution: Execution, outcome: Outcome) -> None:
     """Note whether a run that has just ended can no longer be rolled back."""
     if execution.journal is None or outcome.number is None or execution.aim == "rollback":
         return
-    rows = _latest(execution.journal, outcome.number)
-    outcome.sealed = any(row.sealed is not None for row in rows if row.number == outcome.number)
-
-
-def _latest(journal: Journal, number: int) -> Sequence[RunRow]:
-    """Return some runs, with that of this number among them."""
-    if isinstance(number, ChildNumber):
-        return journal.children(number.parent, place=number.place)
     # Others may have begun since.
-    return journal.runs(limit=100, plans=False)
+    rows = execution.journal.runs(limit=100, parts=True, plans=False)
+    outcome.sealed = any(row.sealed is not None for row in rows if row.number == outcome.number)
 
 
 def _result_lines(

@@ -27,7 +27,6 @@ from handrail.settings.values import Value
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RunRow
 
 FILE = "runs.db"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://|sqlite:"
@@ -164,23 +163,17 @@ def _cannot_begin(error: JournalError) -> NoReturn:
 def number_in(journal: Journal, text: str) -> int:
     """Return the number of the run that `text` names: by that, or by its UUID.
 
-    `30.4` is the latest run at the fourth place of the sweep 30.
-
     Raises:
         NotFoundError: The text is neither, or the journal has no such run.
     """
     if text.isdecimal() and len(text) <= 18:
         return int(text)
-    from handrail.journal.numbers import parse_child  # noqa: PLC0415 - most numbers are plain
-
-    child = parse_child(text)
-    if child is not None:
-        return _number_of_child(journal, *child)
     if not re.fullmatch(_UUID, text):
         raise NotFoundError(
             f"'{text}' is no number of a run", ways_out=("handrail runs lists them",)
         )
-    number = next((row.number for row in _all_runs(journal) if row.uid == text.lower()), None)
+    rows = journal.runs(parts=True, plans=False)
+    number = next((row.number for row in rows if row.uid == text.lower()), None)
     if number is None:
         raise NotFoundError(
             f"{journal.shown} has no run {text}", ways_out=("handrail runs lists them",)
@@ -188,35 +181,18 @@ def number_in(journal: Journal, text: str) -> int:
     return number
 
 
-def _number_of_child(journal: Journal, parent: int, place: int, attempt: int | None) -> int:
-    from handrail.journal.numbers import ChildNumber, child_number  # noqa: PLC0415 - for these only
+def run_numbers(context: click.Context) -> dict[str, int]:
+    """Return the numbers of the runs in the journal of the call, by their UUIDs.
 
-    there = [
-        row.number for row in journal.children(parent) if ChildNumber(row.number).place == place
-    ]
-    if not there or attempt is not None:
-        return child_number(parent, place, attempt or 1)
-    return there[-1]
-
-
-def _all_runs(journal: Journal) -> list[RunRow]:
-    """Return all runs of a journal, the latest first, and then the children of sweeps."""
-    return [*journal.runs(plans=False), *journal.children()]
-
-
-def run_numbers(context: click.Context) -> dict[str, int | str]:
-    """Return the numbers of the runs in the journal of the call, by their UUIDs, as JSON has them.
-
-    Those of children of sweeps are texts. Empty if there is no journal, or if it cannot be read.
+    Empty if there is no journal, or if it cannot be read.
     """
     from handrail.cli.session import Session  # noqa: PLC0415 - imports this module's users
-    from handrail.journal.numbers import number_json  # noqa: PLC0415 - not for help
 
     session = context.find_object(Session)
     if session is None:
         return {}  # The command was called by itself, as by a test.
     try:
         with closing(session_journal(session, None)) as journal:
-            return {row.uid: number_json(row.number) for row in _all_runs(journal)}
+            return {row.uid: row.number for row in journal.runs(parts=True, plans=False)}
     except HandrailError:
         return {}

@@ -28,7 +28,7 @@ from handrail.cli.params.over import check_given_once, grid_from, labelled_over
 from handrail.cli.session import session_of, warn
 from handrail.errors import ParamsError
 from handrail.executors.opening import default_url
-from handrail.frozen import replace
+from handrail.frozen import as_json, replace
 from handrail.runtime import silent_runtime
 from handrail.sweeps.action import Sweep, swept, template_of
 from handrail.sweeps.points import at_point, check_points, check_secrets, checked_grid, point_text
@@ -96,7 +96,7 @@ def _run(
     sweep: Sweep,
     journal: Journal,
 ) -> int:
-    about = about_run(session, first, target, part, request, given.variables, sweep=sweep.to_dict())
+    about = about_run(session, first, target, part, request, given.variables, sweep=as_json(sweep))
     check_secrets(first.action_name, about.params, os.environ)
     project = session.packs.settings.project_id
     template = template_of(sweep, about.action, about.params, about.packs, project)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -80,21 +80,7 @@ def _dead(journal: Journal, project: str | None) -> list[int]:
     Damaged ones are among them, so that their error is reported.
     """
     rows = journal.runs(outcome="interrupted", project=project, plans=False)
-    dead = [row.number for row in reversed(rows) if status_of(journal, row).is_left]
-    return [*dead, *_dead_children(journal, project, {row.number for row in rows})]
-
-
-def _dead_children(journal: Journal, project: str | None, sweeps: Collection[int]) -> list[int]:
-    """Return the dead runs of sweeps that have ended themselves; others have them in hand."""
-    from handrail.journal.numbers import ChildNumber  # noqa: PLC0415 - not for help
-
-    return [
-        row.number
-        for row in journal.children(outcome="interrupted")
-        if ChildNumber(row.number).parent not in sweeps
-        and project in (None, row.project)
-        and status_of(journal, row).is_left
-    ]
+    return [row.number for row in reversed(rows) if status_of(journal, row).is_left]
 
 
 def _is_taken(journal: Journal, number: int, project: str | None) -> bool:

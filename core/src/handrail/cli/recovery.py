@@ -237,7 +237,7 @@ def carry_on(
             session.console.note(f"ignored for the undo: {line}")
 
     # Packs have no part in the plan of a sweep, but see it as a whole.
-    watching = session.packs.observers() if is_sweep(row) and row.number > 0 else ()
+    watching = session.packs.observers() if is_sweep(row) else ()
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         recovery.options["observers"] = (*views, *watching)

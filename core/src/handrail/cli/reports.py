@@ -31,6 +31,7 @@ def report_of(
     *,
     everything: bool = False,
     sort: str = "",
+    best: str = "",
 ) -> Report:
     """Return the report of a run or a sweep, or of several of them side by side.
 
@@ -42,6 +43,7 @@ def report_of(
         numbers: The numbers of the runs, as `number_in` returns them.
         everything: Whether the text has everything, however long.
         sort: Of a sweep: the metric by which its runs are sorted; see `handrail show --sort`.
+        best: Of a sweep: the metric whose best run is marked; see `handrail show --best`.
 
     Raises:
         NotFoundError: There is no such run, or no such metric.
@@ -63,6 +65,6 @@ def report_of(
 
     sweep = sweep_of(journal, numbers[0])
     assert sweep is not None
-    compared = SweepReport(report=report, sweep=sweep, sort=sort, everything=everything)
-    compared.check_sort()
+    compared = SweepReport(report=report, sweep=sweep, sort=sort, best=best, everything=everything)
+    compared.check_metric()
     return compared

@@ -381,7 +381,9 @@ class Line:
                 )
             )
 
-    def measured(self, value: Mapping[str, Any], category: str) -> None:
+    def measured(
+        self, value: Mapping[str, Any], category: str, higher_is_better: bool | None = None
+    ) -> None:
         """Pass on metrics of a step."""
         if self.beat is not None:
             self.beat()
@@ -392,7 +394,13 @@ class Line:
             planned = self.running()
             name = category if planned is None else planned.name
             self.run.listener(
-                MetricsMeasured(step=name, category=category, value=value, **_lane_of(planned))
+                MetricsMeasured(
+                    step=name,
+                    category=category,
+                    value=value,
+                    higher_is_better=higher_is_better,
+                    **_lane_of(planned),
+                )
             )
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:

@@ -24,7 +24,7 @@ _ROOM = 2_000_000
 """Letters of all attachments of a report: pictures are long."""
 
 
-def attachments_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
+def attachments_section(steps: Sequence[Shown], number: int) -> Markup | None:
     """Return what the steps of a run attached, step by step; None for nothing.
 
     Args:
@@ -35,7 +35,7 @@ def attachments_section(steps: Sequence[Shown], number: int | str) -> Markup | N
     return section("attachments", "What steps attached", found) if found else None
 
 
-def _all(steps: Sequence[Shown], number: int | str) -> Iterator[Markup]:
+def _all(steps: Sequence[Shown], number: int) -> Iterator[Markup]:
     room, count = _ROOM, 0
     for step in steps:
         figures: list[Content] = []

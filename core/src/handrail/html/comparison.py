@@ -160,7 +160,7 @@ _CELLS: Mapping[str, Callable[[object], Content]] = {
 }
 
 
-def _curves(runs: Sequence[Shown], numbers: Sequence[int | str]) -> Markup | None:
+def _curves(runs: Sequence[Shown], numbers: Sequence[int]) -> Markup | None:
     """Return the curves of each metric that several of the runs have, on top of each other."""
     curves: dict[str, dict[str, list[tuple[float, float | None]]]] = {}
     for number, shown in zip(numbers, runs, strict=True):

@@ -20,7 +20,7 @@ _LINE = 600  # Letters of one line.
 _BAD = ("error", "fail", "fatal", "critical", "exception")
 
 
-def logs_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
+def logs_section(steps: Sequence[Shown], number: int) -> Markup | None:
     """Return the logs of the steps of a run; None if nothing was logged.
 
     Args:
@@ -73,7 +73,7 @@ def _rooms(logs: Sequence[Sequence[Shown]]) -> list[int]:
     return found
 
 
-def _log(step: Shown, number: int | str, room: int) -> Markup:
+def _log(step: Shown, number: int, room: int) -> Markup:
     lines = step["log"]
     first = room // 5 if room < len(lines) else len(lines)
     last = room - first if room < len(lines) else 0

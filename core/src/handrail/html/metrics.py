@@ -16,7 +16,7 @@ _MOST_CHARTS = 24
 _MOST_ROWS = 100
 
 
-def metrics_section(steps: Sequence[Shown], number: int | str) -> Markup | None:
+def metrics_section(steps: Sequence[Shown], number: int) -> Markup | None:
     """Return the metrics of the steps of a run; None if there are none.
 
     Args:

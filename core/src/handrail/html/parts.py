@@ -9,7 +9,7 @@ from typing import Any
 
 from handrail.html.elements import Content, Markup, element, joined
 
-Link = Callable[[int | str], str]
+Link = Callable[[int], str]
 """Returns the address of the page of a run, by its number."""
 
 _LONG = 300  # Letters of a value that are shown at once.
@@ -53,7 +53,7 @@ def moment(text: str | None) -> Markup | None:
     return element("time", shown, datetime=text)
 
 
-def run_link(number: int | str, link: Link | None, before: str = "") -> Markup:
+def run_link(number: int, link: Link | None, before: str = "") -> Markup:
     """Return the number of a run, with a link to it where there are pages of runs."""
     shown = f"{before}{number}"
     return joined(shown) if link is None else element("a", shown, href=link(number))

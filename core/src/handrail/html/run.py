@@ -231,7 +231,7 @@ def _about(run: Shown, link: Link | None) -> Markup:
     return element("dl", items, class_="about")
 
 
-def _runs(numbers: Sequence[int | str], link: Link | None) -> Content:
+def _runs(numbers: Sequence[int], link: Link | None) -> Content:
     shown: list[Content] = []
     for place, number in enumerate(numbers[:20]):
         shown += [", " if place else None, run_link(number, link)]
@@ -251,7 +251,7 @@ def _plan(shown: Shown) -> Markup | None:
     return section("plan", "Plan", plan_picture(plan, states, notes))
 
 
-def _items(steps: Sequence[Shown], number: int | str) -> Markup | None:
+def _items(steps: Sequence[Shown], number: int) -> Markup | None:
     """Return the counts of the items of each step, and why the first ones failed."""
     having = [step for step in steps if step.get("items")]
     if not having:
@@ -273,7 +273,7 @@ def _items(steps: Sequence[Shown], number: int | str) -> Markup | None:
     return section("items", "Items", scrolling(table, "The items of each step"), more, failures)
 
 
-def _failures(step: Shown, number: int | str) -> Markup:
+def _failures(step: Shown, number: int) -> Markup:
     items = step["items"]
     shown = items["failures"][:_MOST_ITEMS]
     rows = [

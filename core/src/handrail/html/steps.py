@@ -115,7 +115,7 @@ def _heading(text: str) -> Markup:
     return element("tr", cell, class_="heading", role="row")
 
 
-def _gap(steps: Sequence[Shown], number: int | str) -> Markup:
+def _gap(steps: Sequence[Shown], number: int) -> Markup:
     states = ", ".join(
         f"{len(list(each)):,} {state}" for state, each in groupby(sorted(s["state"] for s in steps))
     )

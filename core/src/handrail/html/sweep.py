@@ -54,7 +54,7 @@ def sweep_sections(
 def _listed(sweep: Shown, most: int) -> list[Shown]:
     """Return the runs that are shown: the first ones, and the best one."""
     runs = sweep["runs"]
-    best = [each for each in runs[most:] if _id(each) == str(sweep["best"])]
+    best = [each for each in runs[most:] if _id(each) == sweep["best"]]
     return [*runs[: most - len(best)], *best]
 
 
@@ -78,12 +78,11 @@ def _table(shown: Shown, listed: Sequence[Shown], link: Link | None) -> Markup:
 def _row(
     child: Shown, sweep: Shown, over: Sequence[str], metrics: Sequence[str], link: Link | None
 ) -> Markup:
-    run = child["run"]
-    name = f"{run['id']}" if run else str(child["place"])
-    best = sweep["best"] is not None and name == str(sweep["best"])
+    run, number = child["run"], _id(child)
+    best = number is not None and number == sweep["best"]
     state = badge(child["state"])
     mark = element("strong", f" best {sweep['metric']}", class_="best-mark") if best else None
-    shown = joined(name) if run is None else run_link(name, link)
+    shown = joined("-") if number is None else run_link(number, link)
     return element(
         "tr",
         element("th", shown, scope="row", class_="number"),
@@ -91,7 +90,7 @@ def _row(
         element("td", state, mark),
         element("td", "-" if run is None else seconds(run["took"]), class_="number"),
         [element("td", _number(child["metrics"].get(each)), class_="number") for each in metrics],
-        id=f"run-{name.replace('.', '-')}",
+        id=None if number is None else f"run-{number}",
         class_="best-row" if best else None,
     )
 
@@ -106,14 +105,14 @@ def _metrics(sweep: Shown) -> list[str]:
     return sorted(names, key=lambda name: name != sweep["metric"])[:_MOST_METRICS]
 
 
-def _failures(sweep: Shown, number: int | str) -> Markup | None:
+def _failures(sweep: Shown, number: int) -> Markup | None:
     failed = [each for each in sweep["runs"] if each["error"]]
     if not failed:
         return None
     items = [
         element(
             "li",
-            f"run {number}.{each['place']}: ",
+            f"run {_id(each)}: " if each["run"] else f"place {each['place']}: ",
             element("span", each["error"][:1000], class_="error"),
         )
         for each in failed[:20]
@@ -122,7 +121,7 @@ def _failures(sweep: Shown, number: int | str) -> Markup | None:
     return joined(element("h3", "Why runs failed"), element("ul", items), more)
 
 
-def _plots(sweep: Shown, listed: set[str]) -> Markup | None:
+def _plots(sweep: Shown, listed: set[int | None]) -> Markup | None:
     """Return a plot for each param: its values along, the metric up.
 
     Args:
@@ -148,19 +147,18 @@ def _plots(sweep: Shown, listed: set[str]) -> Markup | None:
 
 
 def _plot(
-    name: str, metric: str, having: Sequence[Shown], sweep: Shown, listed: set[str]
+    name: str, metric: str, having: Sequence[Shown], sweep: Shown, listed: set[int | None]
 ) -> Markup:
     values = sweep["over"][name]
     numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
     log = numbers and min(values) > 0 and max(values) / min(values) >= _WIDE
-    best = None if sweep["best"] is None else str(sweep["best"])
     points = [
         Point(
             x=each["point"][name] if numbers else values.index(each["point"][name]),
             y=each["metrics"][metric],
             says=f"run {_id(each)}: {_point(each)}, {metric} {_number(each['metrics'][metric])}",
-            best=_id(each) == best,
-            href=f"#run-{_id(each).replace('.', '-')}" if _id(each) in listed else None,
+            best=_id(each) == sweep["best"],
+            href=f"#run-{_id(each)}" if _id(each) in listed else None,
         )
         for each in having
     ]
@@ -171,8 +169,8 @@ def _plot(
     return element("figure", caption, chart, class_="figure")
 
 
-def _id(child: Shown) -> str:
-    return str(child["run"]["id"] if child["run"] else child["place"])
+def _id(child: Shown) -> int | None:
+    return child["run"]["id"] if child["run"] else None
 
 
 def _point(child: Shown) -> str:

@@ -40,7 +40,6 @@ from handrail.isolation.remade import class_of, packs_from
 from handrail.isolation.results import encoded
 from handrail.journal.codec import decode_results, encode
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.numbers import run_number
 from handrail.journal.values import ValueReader
 from handrail.orchestrator.blocking import Blocking
 from handrail.params.stored import params_of
@@ -177,7 +176,8 @@ def _passes_on(parent: Parent) -> Callable[[Event], None]:
         elif isinstance(event, StatusChanged):
             parent.send("line", "has_status", event.status)
         elif isinstance(event, MetricsMeasured):
-            parent.send("line", "measured", dict(event.value), event.category)
+            value, better = dict(event.value), event.higher_is_better
+            parent.send("line", "measured", value, event.category, better)
 
     return listen
 
@@ -188,8 +188,6 @@ class _Step:
     @calls_user_code
     def __init__(self, parent: Parent, order: Mapping[str, Any]) -> None:
         self._parent = parent
-        number = order["number"]
-        order = {**order, "number": number if number is None else run_number(number)}
         self._order = order
         self._parcels = Parcels(order["parcels"])
         self._answer: Any = Raised(StepProcessError("it was broken off"))

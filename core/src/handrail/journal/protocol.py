@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol
@@ -204,18 +205,6 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    def open_child(self, number: int, new: NewRun, changes: Sequence[Change] = ()) -> OwnedRun:
-        """Add a child with this number, owned by this process; otherwise like `open_run`.
-
-        The children of a sweep are runs whose numbers are made from its own; see
-        `handrail.journal.numbers`. `runs` does not return them, and pruning a run prunes its
-        children, unless one of them can still be finished or undone: then all stay.
-
-        Raises:
-            JournalError: The run could not be written, or there is one with this number.
-        """
-
-    @abstractmethod
     def claim(self, number: int, *, take_over: bool = False) -> OwnedRun:
         """Make this process the owner of a run; a closed run is reopened.
 
@@ -246,7 +235,7 @@ class Journal(ABC):
         """Delete closed runs that ended longer ago than `older_than`; return their numbers.
 
         Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept,
-        because they can still be finished or undone.
+        because they can still be finished or undone. A run goes with all its parts, or all stay.
 
         Args:
             older_than: The age.
@@ -268,47 +257,27 @@ class Journal(ABC):
         action: str | None = None,
         outcome: Outcome | None = None,
         project: str | None = None,
+        parts: bool = False,
         plans: bool = True,
     ) -> list[RunRow]:
-        """Return runs that are no parts of others, the latest first; also with a damaged row.
+        """Return runs, the latest first; also those whose row is damaged.
 
         Args:
             limit: The maximum number of runs; None for all.
             action: Only runs of this action: its name, or the part after the last colon.
             outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
             project: Only runs of this project.
+            parts: Whether also those that are parts of others.
             plans: Whether to read the plans, which may be long; otherwise they are empty.
         """
 
     @abstractmethod
-    def parts(self, number: int) -> list[RunRow]:
-        """Return the runs that are parts of a run, as they were opened, without their plans."""
-
-    @abstractmethod
-    def children(
-        self,
-        parent: int | None = None,
-        *,
-        place: int | None = None,
-        outcome: Outcome | None = None,
-        plans: bool = False,
-    ) -> list[RunRow]:
-        """Return the children of a run, or all children, those with the lowest places first.
-
-        All runs at a place follow each other, the first attempt first. Damaged ones are among them.
+    def parts(self, number: int, *, item: int | None = None) -> list[RunRow]:
+        """Return the runs that are parts of a run, as they were opened, without their plans.
 
         Args:
-            parent: The number of the run; None for all runs.
-            place: Only those at this place of the run.
-            outcome: Only children with this outcome; `interrupted` for those that have not ended.
-            plans: Whether to read the plans; otherwise they are empty.
-        """
-
-    @abstractmethod
-    def count_children(self, parents: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
-        """Return how many places of each sweep have which outcome, by its latest attempt there.
-
-        Those that have not ended are `interrupted`. Sweeps without children are left out.
+            number: The number of the run.
+            item: Only those that were opened for this item.
         """
 
     @abstractmethod
@@ -381,6 +350,14 @@ class Journal(ABC):
         raise JournalError(f"{self.shown} stores no values; run {number} has none named {name}")
 
     # What only people look at
+
+    def count_parts(self, number: int) -> Mapping[str, int]:
+        """Return how many items of a run have which outcome, by their latest attempt.
+
+        Those that have not ended are `interrupted`.
+        """
+        latest = {(row.parent_step, row.parent_item): row for row in self.parts(number)}
+        return Counter(row.outcome or "interrupted" for row in latest.values())
 
     def reliance(self, numbers: Iterable[int]) -> Mapping[int, Reliance]:
         """Return the runs on which each of the given runs relies, and those that rely on it.

@@ -35,8 +35,8 @@ class NewRun:
         project: The name of the project in its settings, or else the real path of its folder.
         parent: The number of the run of which it is a part; None if it is of its own.
         parent_step: The step of that run that it is made for.
-        parent_attempt: The number of the attempt of that step.
-        parent_item: Its place among the parts of that attempt, from 0.
+        parent_attempt: The number of the attempt of that step, or of that item of it.
+        parent_item: Its place among the parts of that step.
         parent_fence: The fence of the owner of that run. The run is added only while its parent has
             it, is open and goes forward. It is not stored.
     """

@@ -41,15 +41,23 @@ _INSTALLED = InstalledSerializers(_installed)
 
 @frozen
 class ChildOf:
-    """What the child of a sweep has from its sweep.
+    """What a run has from the run that it is a part of; see `NewRun`.
 
     Attributes:
-        number: The number of the child; see `handrail.journal.numbers`.
-        folder: The working folder of the sweep, which a worker elsewhere does not have.
-        project: The project of the sweep.
+        parent: The number of that run.
+        step: The step that it is made for.
+        attempt: The attempt of that step, or of its item.
+        item: Its place among the parts of that step.
+        fence: The fence of the owner of that run.
+        folder: The working folder, which a worker elsewhere does not have.
+        project: The project.
     """
 
-    number: int
+    parent: int
+    step: str
+    attempt: int
+    item: int
+    fence: int
     folder: str
     project: str
 
@@ -65,7 +73,7 @@ class RunAbout:
         mask: Removes the known secrets from a text.
         secrets: Names of the secret params; a context field of the same name is not stored.
         serializers: The serializers for values that JSON lacks; by default, the installed ones.
-        child: What it has from its sweep if it is the child of one.
+        child: What it has from its parent if that is in another process.
     """
 
     action: str
@@ -133,7 +141,7 @@ def open_run(
         ContextError: The context has a field that cannot be stored; nothing was opened.
         JournalError: The journal cannot be written; no step has begun.
     """
-    child = about.child
+    child = about.child if part is None else _child_of(part)
     line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
     mask = about.mask.within(line.context)
     log = JournaledLog(run.plan, line.context, fields, mask=mask, serializers=about.serializers)
@@ -149,35 +157,43 @@ def open_run(
         plan=plan_json(run.plan),
         params=about.params,
         packs=about.packs,
-        cwd=os.getcwd() if child is None else child.folder,
+        cwd=os.getcwd(),
         core_version=handrail.__version__,
         opened=now(),
-        project=project_at(os.getcwd()) if child is None else child.project,
+        project=project_at(os.getcwd()),
     )
-    if part is not None:
-        owned = _open_part(journal, new, log, part)
-    elif child is None:
-        owned = journal.open_run(new, log.first())
-    else:
-        owned = journal.open_child(child.number, new, log.first())
+    if child is not None:
+        new = replace(
+            new,
+            cwd=child.folder,
+            project=child.project,
+            parent=child.parent,
+            parent_step=child.step,
+            parent_attempt=child.attempt,
+            parent_item=child.item,
+            parent_fence=child.fence,
+        )
+    owned = journal.open_run(new, log.first())
     log.write_to(owned, journal, new=True)
     run.is_recorded(owned.uid, owned.number, address_of(journal))
-    run.describe = partial(run_info, journal=journal, action=new.action, project=new.project)
+    run.describe = partial(
+        run_info, journal=journal, action=new.action, project=new.project, parent=new.parent
+    )
     return owned
 
 
-def _open_part(journal: Journal, new: NewRun, log: JournaledLog, part: PartOf) -> OwnedRun:
-    """Open a run under the fence of the one that it is a part of."""
+def _child_of(part: PartOf) -> ChildOf:
+    """Return what a part of a run of this process has from that."""
     line = part.line
     planned, outer = line.running(), cast("JournaledLog", line.log)
     assert planned is not None
     _, parent = outer.place
-    new = replace(
-        new,
+    return ChildOf(
         parent=parent.number,
-        parent_step=planned.name,
-        parent_attempt=line.run.attempts.get(line.position, 1),
-        parent_item=part.item,
-        parent_fence=parent.fence,
+        step=planned.name,
+        attempt=line.run.attempts.get(line.position, 1),
+        item=part.item,
+        fence=parent.fence,
+        folder=os.getcwd(),
+        project=project_at(os.getcwd()),
     )
-    return journal.open_run(new, log.first())

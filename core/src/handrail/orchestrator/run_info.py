@@ -19,6 +19,7 @@ def run_info(
     journal: Journal | None = None,
     action: str | None = None,
     project: str | None = None,
+    parent: int | None = None,
 ) -> RunInfo:
     """Return what names `run` to others.
 
@@ -27,6 +28,7 @@ def run_info(
         journal: Its journal, if it has one.
         action: The recorded name of its action; by default, that of the plan.
         project: Its recorded project; by default, that of the working folder.
+        parent: The number of the run that it is a part of.
     """
     from handrail.settings.load import project_at  # noqa: PLC0415
 
@@ -38,6 +40,7 @@ def run_info(
         project=project_at(os.getcwd()) if project is None else project,
         number=run.number,
         journal=None if journal is None else address_of(journal),
+        parent=parent,
     )
 
 

@@ -62,8 +62,7 @@ def check_journal(journal: Journal) -> JournalCheck:
         JournalError: Not even the list of runs can be read.
     """
     database = journal.check()
-    rows = [*journal.runs(plans=False), *journal.children()]
-    found = [_check_run(journal, row) for row in rows]
+    found = [_check_run(journal, row) for row in journal.runs(parts=True, plans=False)]
     return JournalCheck(
         runs=len(found),
         rows=sum(each.rows for each in found),

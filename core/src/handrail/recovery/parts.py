@@ -11,6 +11,7 @@ from handrail.lock.model import LockUse
 from handrail.recovery.prepare import prepare
 from handrail.recovery.preview import recorded_result
 from handrail.recovery.recorded_plan import steps_of
+from handrail.recovery.status import is_sweep
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -77,7 +78,7 @@ def check_alone(journal: Journal, row: RunRow, aim: Aim) -> None:
 
     Raises:
         RunHeldError: Its parent belongs to another process that is alive.
-        RefusedError: Only its parent goes on with it.
+        RefusedError: Only its parent goes on with it, if that is no sweep.
         RollbackRefusedError: Another part that stands has taken what it returned.
     """
     if row.parent is None:
@@ -87,7 +88,7 @@ def check_alone(journal: Journal, row: RunRow, aim: Aim) -> None:
     holder = journal.holder(row.parent)
     if whole.row.outcome is None and holder is not None and not holder.owner_is_gone:
         raise RunHeldError(f"{about}, which is held by {holder.described}")
-    if aim == "resume":
+    if aim == "resume" and not is_sweep(whole.row):
         raise RefusedError(
             f"{about}, which goes on with it",
             ways_out=(f"go on with the whole:  handrail resume {row.parent}",),

@@ -79,7 +79,7 @@ def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) 
 
 def _without_parts(numbers: Iterable[int], whole: Collection[int]) -> list[int]:
     """Return the numbers of runs that are no parts of others."""
-    return [number for number in numbers if number in whole or number < 0]
+    return [number for number in numbers if number in whole]
 
 
 class _Release:

@@ -333,10 +333,15 @@ class Recovery:
         Raises:
             DriftError: The steps or the params have changed, and `accept_drift` is false.
             ExecutorError: The executor for items cannot work for this run.
+            RollbackRefusedError: A run that is a part of it is sealed.
         """
         self._check_drift(self.recorded)
         executor = self.options.get("executor") or self._executor
         check_executor_of(self.action, executor, self.journal)
+        if only_undoes(self.recorded.row, self.aim):
+            for row in self.journal.parts(self.recorded.row.number):
+                if row.sealed is not None:
+                    check(row, "rollback")
         for _, part in self.parts():
             aim: Aim = "rollback" if only_undoes(part.row, self.aim) else "resume"
             if only_undoes(self.recorded.row, self.aim):
@@ -441,7 +446,9 @@ class Recovery:
 
 def described_as(row: RunRow, journal: Journal) -> Callable[[RunState], RunInfo]:
     """Return the function that names a recorded run to others."""
-    return partial(run_info, journal=journal, action=row.action, project=row.project)
+    return partial(
+        run_info, journal=journal, action=row.action, project=row.project, parent=row.parent
+    )
 
 
 def changed_input_hints(number: int, command_line: Callable[[str], str]) -> tuple[str, ...]:

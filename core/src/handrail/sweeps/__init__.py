@@ -29,9 +29,8 @@ def sweep(
 ) -> dict[str, Any]:
     """Run an action for every combination of some values of its params, side by side; blocking.
 
-    The sweep is a run, and so is each of its children; they have numbers such as `30.4`. Workers
-    are processes, which have to find the action by its name: it is an installed one, or at the top
-    level of a module or a file.
+    The sweep is a run, and each of its children is one, too. Workers are processes, which have to
+    find the action by its name: it is an installed one, or at the top level of a module or a file.
 
     Args:
         action: The action.

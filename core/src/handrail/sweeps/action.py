@@ -12,44 +12,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from handrail.actions import BaseAction
 from handrail.context import BaseStepContext
 from handrail.errors import ItemsFailedError, JournalError, SweepFailedError
-from handrail.frozen import frozen, replace, values_of
+from handrail.frozen import from_json, frozen, replace
 from handrail.journal.damage import decoding
 from handrail.recovery.invocation import Invocation
 from handrail.steps import BaseStep, StepResult
-from handrail.sweeps.children import opened, roll_back_child, run_child
+from handrail.sweeps.children import (
+    STEP,
+    Template,
+    latest_child,
+    opened,
+    roll_back_child,
+    run_child,
+    shared_with,
+)
 from handrail.sweeps.grid import Grid
 
 if TYPE_CHECKING:
     from handrail.context import Items, RunLink
+    from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RunRow
-    from handrail.orchestrator import OnFailure
     from handrail.registry import StepRegistry
-
-STEP = "runs"
-"""The name of the step of a sweep."""
-
-
-@frozen
-class Template:
-    """What the children of a sweep have in common; it crosses to workers as JSON.
-
-    Attributes:
-        action: The name by which the action is found from the folder.
-        params: The params that the children share, as a journal stores them.
-        packs: The invocation of the sweep, as JSON.
-        folder: The working folder.
-        project: The project of the runs.
-        on_failure: Whether a child that fails undoes what it has done, or keeps it.
-        strict_results: Whether a step fails if its result cannot be stored.
-    """
-
-    action: str
-    params: str
-    packs: str
-    folder: str
-    project: str
-    on_failure: Literal["undo", "keep"] = "undo"
-    strict_results: bool = False
 
 
 @frozen
@@ -65,18 +47,8 @@ class Sweep:
 
     grid: Grid
     max_failed: int | str = 0
-    on_failure: OnFailure = "undo"
+    on_failure: Literal["undo", "keep"] = "undo"
     strict_results: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {**values_of(self), "grid": values_of(self.grid)}
-
-    @classmethod
-    def of(cls, recorded: Mapping[str, Any]) -> Sweep:
-        """Return a recorded sweep."""
-        rest = {name: value for name, value in recorded.items() if name != "grid"}
-        return cls(grid=Grid(**recorded["grid"]), **rest)
 
 
 @dataclass(kw_only=True)
@@ -165,7 +137,7 @@ def sweep_of(row: RunRow) -> Sweep | None:
     if found is None:
         return None
     with decoding(row.number, "its sweep"):
-        return Sweep.of(found)
+        return from_json(Sweep, found)
 
 
 def swept(
@@ -249,13 +221,12 @@ class RunChildren(BaseStep[SweepContext]):
         }
 
     def _shared(self, context: SweepContext) -> dict[str, Any]:
-        info = context.run_info
+        info, place = context.run_info, _place(context)
         if info is None or info.journal is None:
             raise JournalError("a sweep needs a journal, in which its children are recorded")
-        # What it shows of its URL is not always enough to open it.
-        log: Any = getattr(_link(context), "log", None)
-        journal = None if log is None else getattr(log.place[0], "url", None)
-        return shared_with(self._template, journal or info.journal, info.number or 0)
+        # What it shows of its URL is not always enough to open it. A preview has no fence.
+        url, fence = (None, 0) if place is None else (place[0].url, place[1].fence)
+        return shared_with(self._template, url or info.journal, info.number or 0, fence)
 
     @contextmanager
     def _failing(self, context: SweepContext) -> Generator[None]:
@@ -264,8 +235,10 @@ class RunChildren(BaseStep[SweepContext]):
         except ItemsFailedError as error:
             first = next(iter(error.errors), "")
             found = re.fullmatch(r"item (\d+): (?:\w+Error: )?(.*)", first, re.DOTALL)
-            if found is not None and context.run_info is not None:
-                first = f"{context.run_info.number}.{int(found[1]) + 1}  {found[2]}"
+            place = _place(context)
+            if found is not None and place is not None:
+                row = latest_child(place[0], place[1].number, int(found[1]) + 1)
+                first = found[2] if row is None else f"run {row.number}: {found[2]}"
             raise SweepFailedError(
                 error.failed, error.most, self._sweep.grid.count, first
             ) from None
@@ -295,12 +268,7 @@ def _link(context: SweepContext) -> RunLink:
     return context._items_link()  # pyright: ignore[reportPrivateUsage] - it is of this library
 
 
-def shared_with(template: Template, journal: str, sweep: int) -> dict[str, Any]:
-    """Return what the functions for children need to know of their sweep.
-
-    Args:
-        template: What the children have in common.
-        journal: The URL of the journal.
-        sweep: The number of the sweep.
-    """
-    return {"journal": journal, "sweep": sweep, "template": values_of(template)}
+def _place(context: SweepContext) -> tuple[Journal, OwnedRun] | None:
+    """Return the journal of a sweep that runs, and its run there."""
+    log: Any = getattr(_link(context), "log", None)
+    return None if log is None else log.place

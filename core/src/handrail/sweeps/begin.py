@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from handrail.actions import about_action, orchestrator_of, require_inputs
 from handrail.errors import ActionError
+from handrail.frozen import as_json
 from handrail.packs.action_names import names_of
 from handrail.packs.installed import installed_packs
 from handrail.packs.planner import secret_variables
@@ -64,7 +65,7 @@ def begun(
         packs.settings.pack_values,
         secrets=secret_variables(plan, packs),
         executor=options.get("executor") or packs.executor,
-        sweep=sweep.to_dict(),
+        sweep=as_json(sweep),
     )
     about = about_action(
         cls,
@@ -92,7 +93,7 @@ def finished(
     assert record is not None
     children = [
         {
-            "number": str(each.number),
+            "number": each.number,
             "point": dict(each.point),
             "state": each.state,
             "metrics": dict(each.metrics),

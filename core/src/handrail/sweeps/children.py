@@ -9,7 +9,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from handrail import events
 from handrail.actions import about_action, orchestrator_of, result_of
@@ -22,8 +22,7 @@ from handrail.errors import (
 )
 from handrail.executors.code import source_folder
 from handrail.executors.opening import default_url, kind_of
-from handrail.frozen import record, replace
-from handrail.journal.numbers import TRIES, ChildNumber, child_number
+from handrail.frozen import as_json, from_json, frozen, record, replace
 from handrail.journal.opening import open_journal
 from handrail.lock.model import LockUse
 from handrail.orchestrator.journaled import ChildOf
@@ -50,6 +49,33 @@ if TYPE_CHECKING:
     from handrail.targets import Target
 
 
+STEP = "runs"
+"""The name of the step of a sweep."""
+
+
+@frozen
+class Template:
+    """What the children of a sweep have in common; it crosses to workers as JSON.
+
+    Attributes:
+        action: The name by which the action is found from the folder.
+        params: The params that the children share, as a journal stores them.
+        packs: The invocation of the sweep, as JSON.
+        folder: The working folder.
+        project: The project of the runs.
+        on_failure: Whether a child that fails undoes what it has done, or keeps it.
+        strict_results: Whether a step fails if its result cannot be stored.
+    """
+
+    action: str
+    params: str
+    packs: str
+    folder: str
+    project: str
+    on_failure: Literal["undo", "keep"] = "undo"
+    strict_results: bool = False
+
+
 _GOING = 10.0  # Seconds for the connection of a worker to end after it.
 
 
@@ -58,10 +84,11 @@ def run_child(item: Mapping[str, Any], item_context: Any) -> dict[str, Any]:
 
     Args:
         item: The `place`, from 1, and the `point`: the values of its params by dotted name.
-        item_context: Its `shared` has the `journal`, the number of the `sweep`, and the `template`.
+        item_context: Its `shared` is as `shared_with` returns it.
 
     Returns:
-        Its `metrics`: the numbers that its steps have reported, and those in its result.
+        Its `metrics`: the numbers that its steps have reported, and those in its result; and for
+        which of them it was said if a higher one is better: `higher_is_better`.
 
     Raises:
         StepFailedError: The child failed.
@@ -69,7 +96,8 @@ def run_child(item: Mapping[str, Any], item_context: Any) -> dict[str, Any]:
         ExecutorLostError: Its journal failed, so nobody knows what is recorded of it.
     """
     with _broken_off(), opened(item_context.shared) as children:
-        return {"metrics": children.run(item["place"], item["point"])}
+        metrics = children.run(item["place"], item["point"])
+        return {"metrics": metrics.found, "higher_is_better": metrics.better}
 
 
 def roll_back_child(item: Mapping[str, Any], item_context: Any, _data: Mapping[str, Any]) -> None:
@@ -96,10 +124,10 @@ def opened(shared: Mapping[str, Any]) -> Generator[Children]:
     """Open the journal of a sweep for the block, and find its action.
 
     Args:
-        shared: The `journal`, the number of the `sweep`, and the `template`.
+        shared: What `shared_with` returns.
     """
-    template = shared["template"]
-    packs, target = _found(source_folder(), template["packs"], template["action"])
+    template = from_json(Template, shared["template"])
+    packs, target = _found(source_folder(), template.packs, template.action)
     journal = open_journal(
         shared["journal"],
         default="",
@@ -107,7 +135,19 @@ def opened(shared: Mapping[str, Any]) -> Generator[Children]:
         create=False,
     )
     with closing(journal):
-        yield Children(journal, shared["sweep"], template, packs, target)
+        yield Children(journal, shared["sweep"], shared["fence"], template, packs, target)
+
+
+def shared_with(template: Template, journal: str, sweep: int, fence: int) -> dict[str, Any]:
+    """Return what the functions for children need to know of their sweep.
+
+    Args:
+        template: What the children have in common.
+        journal: The URL of the journal.
+        sweep: The number of the sweep.
+        fence: Its fence; no child is begun for an owner that has lost it.
+    """
+    return {"journal": journal, "sweep": sweep, "fence": fence, "template": as_json(template)}
 
 
 @lru_cache(maxsize=4)  # A worker runs many children of one sweep.
@@ -126,27 +166,27 @@ class Children:
     Attributes:
         journal: The journal.
         sweep: The number of the sweep.
-        template: What the children have in common; see `Template`.
+        fence: Its fence.
+        template: What they have in common.
         packs: The packs.
         target: The action.
     """
 
     journal: Journal
     sweep: int
-    template: Mapping[str, Any]
+    fence: int
+    template: Template
     packs: InstalledPacks
     target: Target
 
-    def run(self, place: int, point: Mapping[str, Any]) -> dict[str, float]:
+    def run(self, place: int, point: Mapping[str, Any]) -> Metrics:
         """Run the child at a place to its end, whatever was done of it; return its metrics."""
         latest = self._latest(place)
         if latest is None:
-            return self._begin(child_number(self.sweep, place), point)
-        number = ChildNumber(latest.number)
+            return self._begin(place, 1, point)
+        number = latest.number
         if latest.outcome == "rolled_back":
-            if number.attempt == TRIES - 1:
-                raise JournalError(f"run {number} was tried {TRIES - 1} times; begin a new sweep")
-            return self._begin(child_number(self.sweep, place, number.attempt + 1), point)
+            return self._begin(place, (latest.parent_attempt or 0) + 1, point)
         if latest.outcome == "rollback_incomplete":
             raise RollbackRefusedError(
                 f"run {number} was rolled back, but not completely",
@@ -154,8 +194,8 @@ class Children:
             )
         if latest.outcome == "completed":
             recovery = self._recovery(self.journal.read(number), "rollback")
-            return metrics_of(recorded_result(recovery))
-        metrics = _Metrics()
+            return Metrics().with_result(recorded_result(recovery))
+        metrics = Metrics()
         recovery = self._recovery(self.journal.read(number), "resume")
         recovery.options["observers"] = (metrics,)
         return metrics.with_result(recovery.run())
@@ -165,12 +205,12 @@ class Children:
 
         Args:
             grid: The grid of the sweep.
-            kept: Places that are left out.
+            kept: Numbers of children that are left out.
         """
         latest = latest_children(self.journal, self.sweep)
         for place, point in sorted(enumerate(grid, 1), reverse=True):
             row = latest.get(place)
-            if row is not None and row.outcome != "rolled_back" and place not in kept:
+            if row is not None and row.outcome != "rolled_back" and row.number not in kept:
                 state = status_of(self.journal, row).state
                 yield place, row.number, f"{point_text(point)}  {state}"
 
@@ -180,11 +220,11 @@ class Children:
         if latest is not None and latest.outcome != "rolled_back":
             self._recovery(self.journal.read(latest.number), "rollback").run()
 
-    def _begin(self, number: ChildNumber, point: Mapping[str, Any]) -> dict[str, float]:
+    def _begin(self, place: int, attempt: int, point: Mapping[str, Any]) -> Metrics:
         template, packs, cls = self.template, self.packs, self.target.action_class
-        invocation = Invocation.of_json(template["packs"], self.sweep)
-        stored = json.loads(template["params"])
-        shared = params_of(template["params"], cls.action_name, os.environ, cls.params_model)
+        invocation = Invocation.of_json(template.packs, self.sweep)
+        stored = json.loads(template.params)
+        shared = params_of(template.params, cls.action_name, os.environ, cls.params_model)
         action = cls(at_point(shared, point), silent_runtime(), packs=packs)
         whole = action.plan()
         use = LockUse(name=lock_name(self.target, packs), no_lock=invocation.no_lock)
@@ -194,21 +234,29 @@ class Children:
         about = about_action(
             cls,
             action.params,
-            recorded_as=template["action"],
+            recorded_as=template.action,
             packs=replace(invocation, executor=executor).to_json(),
             variables={tuple(path.split(".")): name for path, name in stored["secrets"].items()},
             serializers=packs.serializers,
             secrets=[text for each in packs.secrets() for text in each.texts],
         )
-        child = ChildOf(number=number, folder=template["folder"], project=template["project"])
-        metrics = _Metrics()
+        child = ChildOf(
+            parent=self.sweep,
+            step=STEP,
+            attempt=attempt,
+            item=place,
+            fence=self.fence,
+            folder=template.folder,
+            project=template.project,
+        )
+        metrics = Metrics()
         orchestrator = orchestrator_of(
             action,
             part,
             replace(about, child=child),
             journal=self.journal,
-            on_failure=template["on_failure"],
-            strict_results=template["strict_results"] or packs.strict_results,
+            on_failure=template.on_failure,
+            strict_results=template.strict_results or packs.strict_results,
             executor=executor,
             observers=(metrics,),
         )
@@ -250,48 +298,54 @@ class Children:
             packs=self.packs,
             lock=LockUse(name=lock_name(self.target, self.packs)),
         )
-        if aim == "resume" and self.template["on_failure"] == "keep":
+        if aim == "resume" and self.template.on_failure == "keep":
             recovery.options["on_failure"] = "keep"
         return recovery
 
 
 def latest_child(journal: Journal, sweep: int, place: int) -> RunRow | None:
     """Return the latest run at a place of a sweep, or None."""
-    rows = journal.children(sweep, place=place)
+    rows = journal.parts(sweep, item=place)
     return rows[-1] if rows else None
 
 
 def latest_children(journal: Journal, sweep: int) -> dict[int, RunRow]:
     """Return the latest run at each place of a sweep at which there was one."""
-    return {ChildNumber(row.number).place: row for row in journal.children(sweep)}
+    return {row.parent_item or 0: row for row in journal.parts(sweep)}
 
 
-class _Metrics:
-    """Keeps the last number that the steps of a run have reported under each name."""
+class Metrics:
+    """Keeps the last number that the steps of a run have reported under each name.
+
+    Attributes:
+        found: The numbers.
+        better: Whether a higher one is better, of those for which that was said.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[str, float] = {}
+        self.found: dict[str, float] = {}
+        self.better: dict[str, bool] = {}
 
     def __call__(self, event: Event) -> None:
         """Take one event of the run."""
         if isinstance(event, events.MetricsMeasured):
-            self._found |= _numbers(event.value)
+            numbers = _numbers(event.value)
+            self.found |= numbers
+            if event.higher_is_better is not None:
+                self.better |= dict.fromkeys(numbers, event.higher_is_better)
 
-    def with_result(self, result: Mapping[str, Any]) -> dict[str, float]:
-        """Return the metrics of a run with this result, in which they come first."""
-        found = metrics_of(result)
-        return found | {name: self._found[name] for name in self._found if name not in found}
+    def with_result(self, result: Mapping[str, Any]) -> Metrics:
+        """Take the numbers in the result of the run, which come first; return all.
+
+        `metrics` is left out of a name: the accuracy in `{"metrics": {"accuracy": 0.9}}` is
+        `accuracy`.
+        """
+        told = _numbers({name: value for name, value in result.items() if name not in _COUNTS})
+        self.found = told | {name: self.found[name] for name in self.found if name not in told}
+        return self
 
 
 _COUNTS = ("success", "steps_executed", "steps_total")
-
-
-def metrics_of(result: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers in the result of an action, by their dotted names.
-
-    `metrics` is left out of a name: the accuracy in `{"metrics": {"accuracy": 0.9}}` is `accuracy`.
-    """
-    return _numbers({name: value for name, value in result.items() if name not in _COUNTS})
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

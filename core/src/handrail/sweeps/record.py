@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import frozen
 from handrail.journal.damage import decoding
-from handrail.journal.numbers import child_number
 from handrail.recovery.status import RunStatus, status_of
-from handrail.sweeps.action import STEP, Sweep, sweep_of
-from handrail.sweeps.children import latest_children
+from handrail.sweeps.action import Sweep, sweep_of
+from handrail.sweeps.children import STEP, latest_children
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
@@ -23,7 +22,7 @@ class Child:
     """A place of a sweep, and the latest run there.
 
     Attributes:
-        number: The number of the latest run there, or of the one that would be the first.
+        number: The number of the latest run there, or None if there was none.
         place: The place: 1, 2, 3, ...
         point: The values of its params, by dotted name.
         status: The status of the latest run there, or None if there was none.
@@ -31,12 +30,17 @@ class Child:
         error: Why it failed, or None.
     """
 
-    number: int
+    number: int | None
     place: int
     point: Mapping[str, Any]
     status: RunStatus | None
     metrics: Mapping[str, float]
     error: str | None
+
+    @property
+    def name(self) -> str:
+        """The child as it is named to people: `run 33`; or by its place, if it has no number."""
+        return f"place {self.place}" if self.number is None else f"run {self.number}"
 
     @property
     def state(self) -> str:
@@ -55,11 +59,13 @@ class SweepRecord:
         number: The number of its run.
         sweep: Its grid, and how its children were run.
         children: Its places, in order.
+        higher_is_better: Of the metrics for which that was said: whether a higher one is better.
     """
 
     number: int
     sweep: Sweep
     children: Sequence[Child]
+    higher_is_better: Mapping[str, bool]
 
     @property
     def metrics(self) -> list[str]:
@@ -78,34 +84,37 @@ def sweep_record(journal: Journal, recorded: RecordedRun) -> SweepRecord | None:
     if sweep is None:
         return None
     latest = latest_children(journal, row.number)
-    told = dict(_told(journal, recorded))
+    told, better = _told(journal, recorded)
     children = [
         Child(
-            number=latest[place].number if place in latest else child_number(row.number, place),
+            number=latest[place].number if place in latest else None,
             place=place,
             point=point,
             status=status_of(journal, latest[place]) if place in latest else None,
-            metrics=cast("Mapping[str, float]", told.get(place, ({}, None))[0]),
-            error=told.get(place, ({}, None))[1],
+            metrics=told[place][0] if place in told else {},
+            error=told[place][1] if place in told else None,
         )
         for place, point in enumerate(sweep.grid, 1)
     ]
-    return SweepRecord(number=row.number, sweep=sweep, children=children)
+    return SweepRecord(number=row.number, sweep=sweep, children=children, higher_is_better=better)
 
 
-def _told(journal: Journal, recorded: RecordedRun) -> list[tuple[int, tuple[Any, str | None]]]:
-    """Return the metrics and the error of each place of which the sweep has heard."""
+_Told = dict[int, tuple[dict[str, float], str | None]]
+
+
+def _told(journal: Journal, recorded: RecordedRun) -> tuple[_Told, dict[str, bool]]:
+    """Return what the sweep has heard: metrics and error of each place, and which are better."""
     attempts = [row.n for row in recorded.attempts if row.step == STEP]
+    found, better = _Told(), dict[str, bool]()
     if not attempts:
-        return []
+        return found, better
     number = recorded.row.number
-    found: list[tuple[int, tuple[Any, str | None]]] = []
     for chunk in journal.chunks(number, STEP, max(attempts)):
-        about = f"what run {number}.{chunk.first + 1} has reported"
+        about = f"what its run {chunk.first + 1} has reported"
         with decoding(number, about):
             [result] = json.loads(chunk.results or "[null]")
             errors = [str(error) for _, error, _ in json.loads(chunk.errors or "[]")]
             metrics = {} if result is None else dict(result["metrics"])
-        error = errors[0] if errors else chunk.error
-        found.append((chunk.first + 1, (metrics, error)))
-    return found
+            better |= {} if result is None else result["higher_is_better"]
+        found[chunk.first + 1] = metrics, errors[0] if errors else chunk.error
+    return found, better

@@ -70,11 +70,11 @@ def export(
         numbers: Iterable[int] = [number_in(opened, run) for run in runs]
         if not runs:
             numbers = list(_chosen(opened, everything=everything))
-        for number in _with_parts(opened, numbers):
+        for number in dict.fromkeys(_with_parts(opened, numbers)):
             row = opened.read(number, fields=False).row
             dead = row.outcome is None and opened.holder(number) is None
             exported = exporter.export(opened, number, dead=dead, again=again)
-            told.append({"number": _as_json(number), **_to_dict(exported)})
+            told.append({"number": number, **_to_dict(exported)})
             if not session.json:
                 _tell(number, exported, named=bool(runs))
     failed = any(each["error"] for each in told)
@@ -88,8 +88,7 @@ def export(
 def _chosen(journal: Journal, *, everything: bool) -> Iterator[int]:
     """Yield the numbers of all runs, or of those whose process is gone, the first one first."""
     outcome: Literal["interrupted"] | None = None if everything else "interrupted"
-    rows = reversed(journal.runs(outcome=outcome, plans=False))
-    for row in (*rows, *journal.children(outcome=outcome)):
+    for row in reversed(journal.runs(outcome=outcome, parts=True, plans=False)):
         gone = row.outcome is None and row.damage is None and journal.holder(row.number) is None
         if row.damage is None and (everything or gone):
             yield row.number
@@ -128,7 +127,3 @@ def _to_dict(exported: Exported) -> dict[str, Any]:
         "doubtful": exported.doubtful,
         "error": exported.error or None,
     }
-
-
-def _as_json(number: int) -> int | str:
-    return str(number) if number < 0 else number

@@ -34,11 +34,10 @@ def traceparent(context: BaseStepContext) -> str | None:
     if attempt is None:
         return None
     # The runs of a sweep have traces of their own; a part of a run is in that of the whole.
-    in_sweep = info.number is not None and info.number < 0
     whole = run
     while whole.parent is not None:
         whole = whole.parent
-    above = None if in_sweep else _above(whole.run_id, info.journal)
+    above = None if whole.run_info.parent is not None else _above(whole.run_id, info.journal)
     return str(Remote(trace=trace_of(whole.run_id, above), span=attempt_id(*attempt)))
 
 

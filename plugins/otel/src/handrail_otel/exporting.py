@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import record, replace
 from handrail.journal import SqliteJournal
-from handrail.records import record_of
+from handrail.records import is_sweep, record_of
 from handrail_otel.ids import Remote, attempt_id, remote_of, root_id, trace_of
 from handrail_otel.sent import sent_of
 from handrail_otel.settings import exports
@@ -65,30 +65,23 @@ class Exporter:
         self._settings = settings
         self._timeout = timeout
         self._counted: set[str] = set()
-        self._sweeps: dict[int, tuple[RunRow, int]] = {}
+        self._sweeps: dict[int, tuple[RunRow | None, int | None]] = {}
         self._sender: Sender | None = None
         self._metrics: Metrics | None = None
         self._lineage: Lineage | None = None
 
     def begin(self, journal: Journal, number: int) -> None:
         """Note which span of another program a run belongs to, unless that is known already."""
+        row = journal.read(number, fields=False).row
         # The runs of a sweep have traces of their own.
-        parent = remote_of(os.environ.get("TRACEPARENT", "")) if number > 0 else None
-        uid = journal.read(number, fields=False).row.uid
-        with sent_of(journal, uid).locked(parent):
+        parent = None if row.parent else remote_of(os.environ.get("TRACEPARENT", ""))
+        with sent_of(journal, row.uid).locked(parent):
             pass
 
     def is_left_to_sweep(self, journal: Journal, number: int) -> bool:
         """Return whether a run is of a sweep whose process is there, and exports it."""
-        parent = parent_of(number)
+        parent = journal.read(number, fields=False).row.parent
         return parent is not None and journal.holder(parent) is not None
-
-    def children(self, journal: Journal, number: int) -> Iterable[RunRow]:
-        """Return the runs of a sweep, and those that are parts of a run, that can be read."""
-        if number < 0:
-            return []
-        below = (*journal.children(number), *journal.parts(number))
-        return [row for row in below if row.damage is None]
 
     def export(
         self, journal: Journal, number: int, *, dead: bool = False, again: bool = False
@@ -107,7 +100,8 @@ class Exporter:
         """
         recorded = journal.read(number, fields=False)
         sent, exported = sent_of(journal, recorded.row.uid), Exported()
-        with sent.locked(_above(journal, recorded.row)):
+        sweep, _ = self._sweep_of(journal, recorded.row)
+        with sent.locked(_above(journal, recorded.row) if sweep is None else None):
             if again:
                 sent.forget_doubts()
             run = self._traced(journal, recorded, sent, dead=dead)
@@ -143,7 +137,7 @@ class Exporter:
             whole = record_of(journal, row.number)
             left = whole.status.left
             ended = ended or max(whole.heard, row.claimed)
-        sweep, trace = self._sweep_of(journal, row.number)
+        sweep, trace = self._sweep_of(journal, row)
         return TracedRun(
             recorded=recorded,
             began=row.opened,
@@ -160,17 +154,17 @@ class Exporter:
         found = journal.chunks(number, step, n, contents=False)
         return islice(found, self._settings.chunks)
 
-    def _sweep_of(self, journal: Journal, number: int) -> tuple[RunRow | None, int | None]:
+    def _sweep_of(self, journal: Journal, row: RunRow) -> tuple[RunRow | None, int | None]:
         """Return the sweep of which a run is, and the id of its trace."""
-        parent = parent_of(number)
-        if parent is None:
+        if row.parent is None:
             return None, None
-        if parent not in self._sweeps:
-            row = journal.read(parent, fields=False).row
-            sent = sent_of(journal, row.uid)
+        if row.parent not in self._sweeps:
+            whole = journal.read(row.parent, fields=False).row
+            sent = sent_of(journal, whole.uid)
             sent.read()
-            self._sweeps[parent] = row, trace_of(row.uid, sent.parent)
-        return self._sweeps[parent]
+            found = (whole, trace_of(whole.uid, sent.parent)) if is_sweep(whole) else (None, None)
+            self._sweeps[row.parent] = found
+        return self._sweeps[row.parent]
 
     def _since(self, run: TracedRun, sent: Sent, ends: str) -> TracedRun:
         """Return a run as it is since an earlier span of it, or an earlier event, was its last.
@@ -279,11 +273,6 @@ class Exporter:
 # What the keys begin with under which it is noted that something was sent. The fence of the run
 # follows: it grows with each process that goes on with the run.
 _ROOT, _START, _END, _METRICS = "root@", "START@", "END@", "metrics@"
-
-
-def parent_of(number: int) -> int | None:
-    """Return the number of the sweep of which a run is a child, or None."""
-    return int(str(number).partition(".")[0]) if number < 0 else None
 
 
 def _counts(journal: Journal, number: int) -> dict[tuple[str, int], Counted]:

@@ -134,7 +134,7 @@ class Follower(threading.Thread):
             ends, began = self.ends, time.thread_time()
             row = journal.read(self._number, fields=False).row
             is_over = row.outcome is not None or journal.holder(self._number) is None
-            error = self._export_below(journal, exporter)
+            error = self._export_below(journal, exporter, self._number)
             exported = exporter.export(journal, self._number)
             exported.error = exported.error or error
             if is_over or ends:
@@ -156,11 +156,12 @@ class Follower(threading.Thread):
             f"to do that later:  handrail otel export {self._number}"
         )
 
-    def _export_below(self, journal: Journal, exporter: Exporter) -> str:
-        """Export the runs of a sweep, and the parts of a run, that are over; return what failed."""
+    def _export_below(self, journal: Journal, exporter: Exporter, number: int) -> str:
+        """Export the parts of a run that are over, and theirs; return what failed."""
         error = ""
-        for row in exporter.children(journal, self._number):
-            if row.outcome is not None and row.number not in self._over:
+        for row in journal.parts(number):
+            if row.damage is None and row.outcome is not None and row.number not in self._over:
+                error = error or self._export_below(journal, exporter, row.number)
                 child = exporter.export(journal, row.number)
                 if child.is_over:
                     self._over.add(row.number)

@@ -12,7 +12,6 @@ from handrail.journal.backend import (
     Owner,
     decoding,
     held_error,
-    run_number,
     this_process,
     unknown_run,
 )
@@ -23,7 +22,6 @@ from handrail_postgres.statements import (
     LOCKED,
     OWNER,
     SQL,
-    lock_number,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ def holder_of(session: Session, locks: int, number: int) -> Holder | None:
     """
     with session.using() as connection:
         _, holder, lives = _recorded(connection, number)
-        locked = connection.execute(LOCKED, (locks, lock_number(number))).fetchone()
+        locked = connection.execute(LOCKED, (locks, number)).fetchone()
     return holder if lives or locked == (True,) else None
 
 
@@ -81,7 +79,7 @@ def claim(
             if not (take_over and holder.stale):
                 raise held_error(number, holder)
             # The server ends the session of the stopped process, which releases its lock.
-            connection.execute(END_SESSION, (locks, lock_number(number)))
+            connection.execute(END_SESSION, (locks, number))
             if not lock(connection, locks, number):
                 raise held_error(number, holder)
         owner = this_process(lease=lease).to_json()
@@ -93,7 +91,7 @@ def claim(
             with suppress(NotFoundError):
                 raise held_error(number, _recorded(connection, number)[1])
             raise unknown_run(connection, SQL, number)
-    return Claimed(number=run_number(number), fence=claimed[0], uid=claimed[1])
+    return Claimed(number=number, fence=claimed[0], uid=claimed[1])
 
 
 def lock(connection: Connection, locks: int, number: int, former: int | None = None) -> bool:
@@ -105,7 +103,7 @@ def lock(connection: Connection, locks: int, number: int, former: int | None = N
         number: The number of the run.
         former: The backend of our broken connection, which may have the lock still; it is ended.
     """
-    place = (locks, lock_number(number))
+    place = (locks, number)
     found: tuple[bool] = connection.execute(LOCK, place).fetchone()
     if not found[0] and former is not None:
         connection.execute(END_FORMER, (*place, former))

@@ -16,9 +16,8 @@ from handrail.journal.backend import (
     SqlJournal,
     add_run,
     refuse_password,
-    run_number,
     this_process,
-    with_children,
+    with_parts,
 )
 from handrail_postgres.chunks import PostgresChunkFences, PostgresChunkSession
 from handrail_postgres.claims import claim, holder_of, lock
@@ -26,7 +25,7 @@ from handrail_postgres.failures import UnreachableError
 from handrail_postgres.owned import PostgresOwnedRun
 from handrail_postgres.schema import MIGRATIONS, make_tables
 from handrail_postgres.session import Session, patiently, without_options
-from handrail_postgres.statements import LOCK_CLASS, LOCK_FOR_NOW, RUN_OF, SQL, lock_number
+from handrail_postgres.statements import LOCK_CLASS, LOCK_FOR_NOW, RUN_OF, SQL
 from handrail_postgres.values import read_value
 
 if TYPE_CHECKING:
@@ -86,12 +85,10 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         """The version of the tables; older ones are migrated when the journal is opened."""
         return len(MIGRATIONS)
 
-    def _opened(
-        self, new: NewRun, changes: Sequence[Change], number: int | None = None
-    ) -> PostgresOwnedRun:
+    def _opened(self, new: NewRun, changes: Sequence[Change]) -> PostgresOwnedRun:
         def insert(session: Session, former: int | None) -> Claimed:
             try:
-                opened = self._insert(session, new, changes, number)
+                opened = self._insert(session, new, changes)
             except UnreachableError:
                 raise
             except JournalError:
@@ -103,9 +100,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
 
         return self._owning(insert)
 
-    def _insert(
-        self, session: Session, new: NewRun, changes: Sequence[Change], number: int | None
-    ) -> int:
+    def _insert(self, session: Session, new: NewRun, changes: Sequence[Change]) -> int:
         lease = {"lease": self._lease}
         with session.transaction() as connection:
 
@@ -114,15 +109,15 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
                     raise JournalError(f"the number {number} of the new run is locked")
                 return this_process(lease=self._lease).to_json()
 
-            return add_run(connection, SQL, new, changes, lease, own, number=number)
+            return add_run(connection, SQL, new, changes, lease, own)
 
     def _inserted(self, session: Session, uid: str, former: int) -> int | None:
         """Return the number of a run that was added though the answer was lost, and lock it."""
         with session.using() as connection:
             row = connection.execute(RUN_OF, (uid,)).fetchone()
-            if row is None or not lock(connection, self._locks, run_number(row[0]), former):
+            if row is None or not lock(connection, self._locks, row[0], former):
                 return None
-        return run_number(row[0])
+        return int(row[0])
 
     def claim(self, number: int, *, take_over: bool = False) -> PostgresOwnedRun:
         """Make this process the owner of a run; a closed run is reopened.
@@ -221,9 +216,9 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         """Delete closed runs that ended longer ago than `older_than`; see `Journal`."""
         ago = older_than.total_seconds()
         with self._reader_session().using() as connection:
-            found = with_children(
+            found = with_parts(
                 connection.execute(SQL.prunable, (ago,)),
-                connection.execute(SQL.numbers_of_children),
+                connection.execute(SQL.numbers_of_parts),
             )
         session = Session(self._url)  # The other one is for `release` to read with.
         try:
@@ -245,7 +240,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         release: Callable[[int], bool] | None,
     ) -> bool:
         with session.transaction() as connection:
-            free = connection.execute(LOCK_FOR_NOW, (self._locks, lock_number(number))).fetchone()
+            free = connection.execute(LOCK_FOR_NOW, (self._locks, number)).fetchone()
             if free != (True,):
                 return False
             if release is not None:
@@ -272,7 +267,7 @@ def _repeated(read: Callable[..., T]) -> Callable[..., T]:
 
 # What only reads is read again if the connection breaks meanwhile.
 for _name in (
-    *("runs", "parts", "find_runs", "children", "count_children", "durations", "read", "reliance"),
+    *("runs", "parts", "find_runs", "count_parts", "durations", "read", "reliance"),
     *("item_notes", "chunk_counts", "check_run"),
 ):
     setattr(PostgresJournal, _name, _repeated(getattr(PostgresJournal, _name)))

@@ -105,18 +105,6 @@ CHUNK_HOLDERS = f"""
 CHUNK_EXPEL = f"SELECT pg_terminate_backend(pid, 5000) {_CHUNK_LOCKED} WHERE number = %s"
 
 
-_LOCKS_OF_CHILDREN = 2**31 - 1
-
-
-def lock_number(number: int) -> int:
-    """Return the second number of the lock of a run, which has 32 bits.
-
-    Those of children of sweeps are negative, like their own numbers, which are longer. Two of them
-    may share a lock if they are of different sweeps: then one waits for the other.
-    """
-    return number if number > 0 else -1 - -number % _LOCKS_OF_CHILDREN
-
-
 STORE_VALUE = """
     INSERT INTO handrail_value (run, name, content) VALUES (%s, %s, %s)
     ON CONFLICT DO NOTHING RETURNING name

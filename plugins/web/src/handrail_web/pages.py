@@ -141,7 +141,7 @@ class Pages:
         context.params = self._params
         return context
 
-    def link(self, number: int | str) -> str:
+    def link(self, number: int) -> str:
         """Return the address of a run."""
         return f"{self._root}/runs/{number}"
 

@@ -31,7 +31,6 @@ from handrail.cli.view.text import listed
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import frozen
 from handrail.journal.damage import is_damaged
-from handrail.journal.numbers import number_json
 from handrail.packs.failures import problems_of
 from handrail.packs.unread import unread_groups
 from handrail.recovery.journal_check import check_journal, checked
@@ -76,7 +75,7 @@ class _JournalHealth:
             "format": self.format or None,
             "runs": self.runs,
             "waiting": [run_to_dict(status) for status in self.waiting],
-            "damaged": [number_json(status.row.number) for status in self.damaged],
+            "damaged": [status.row.number for status in self.damaged],
         }
 
     @property

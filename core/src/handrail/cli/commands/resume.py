@@ -20,7 +20,6 @@ from handrail.cli.session import session_of
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import parse_time
 from handrail.errors import ExitCode
-from handrail.journal.numbers import number_json
 from handrail.recovery.prepare import latest_to_resume
 from handrail.recovery.status import check, status_of
 
@@ -72,7 +71,7 @@ def _resume(session: Session, journal: Journal, request: RecoveryRequest) -> int
     if row.outcome == "completed" and not request.failed_only:
         session.show(
             Listing(
-                json=lambda: {"event": "Result", "number": number_json(row.number), "result": None},
+                json=lambda: {"event": "Result", "number": row.number, "result": None},
                 title=[f"run {row.number} is completed; there is nothing to resume"],
             )
         )

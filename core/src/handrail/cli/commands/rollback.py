@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,6 @@ from handrail.errors import (
 from handrail.frozen import frozen, replace
 from handrail.journal.backend.lease import after_orphans, held_error
 from handrail.journal.backend.owner import host_name, user_name
-from handrail.journal.numbers import number_json
 from handrail.orchestrator.run_info import address_of
 from handrail.recovery.leftovers import record_by_hand, with_left
 from handrail.recovery.prepare import latest_of_project
@@ -75,7 +74,7 @@ _WIDEST = 40
     "--keep",
     metavar="RUN",
     multiple=True,
-    help="Of a sweep: undo all its runs but this one, such as 30.3 or 3. Repeatable.",
+    help="Of a sweep: undo all its runs but this one. Repeatable.",
 )
 @click.option("--reason", metavar="TEXT", help="What you have done, and why; it is kept for ever.")
 @click.pass_context
@@ -86,11 +85,10 @@ def rollback(ctx: click.Context, /, **_options: Any) -> int:
     completed and kept runs need --yes.
 
     RUN is its number; by default, the latest run of this project, whatever its state. Of a sweep
-    all runs are undone; 30.3 is the third one of run 30, and --keep leaves some. The undo uses what
-    the steps recorded before each effect, so it works after a kill too. Only the steps that began
-    must be unchanged; the lock and required packs do not matter. If an earlier rollback was
-    incomplete, only what failed is tried again. If the run was rolled back before, nothing is left
-    to undo, and the exit code is 0.
+    all runs are undone, and --keep leaves some. The undo uses what the steps recorded before each
+    effect, so it works after a kill too. Only the steps that began must be unchanged; the lock and
+    required packs do not matter. If an earlier rollback was incomplete, only what failed is tried
+    again. If the run was rolled back before, nothing is left to undo, and the exit code is 0.
 
     What cannot be undone like that, a person has to undo. --by-hand records who did it, when, and
     why; it calls nothing. Once nothing is left, the run is rolled back.
@@ -169,7 +167,7 @@ def _nothing_left(session: Session, status: RunStatus, request: RecoveryRequest)
             status=status, whose="", undone=(), not_undone=status.not_undone, unsure=()
         )
         session.console.json_line(preview.to_dict())
-    number = number_json(row.number)
+    number = row.number
     result = {"rolled_back": True, "number": number}
     if not (session.json and request.dry_run):
         session.show(
@@ -193,21 +191,23 @@ def _roll_back_others(
 ) -> int:
     """Undo the runs of a sweep but those that are kept; return the exit code."""
     # Few runs are sweeps.
-    from handrail.sweeps.action import SweepAction, shared_with  # noqa: PLC0415
-    from handrail.sweeps.children import opened  # noqa: PLC0415
+    from handrail.sweeps.action import SweepAction  # noqa: PLC0415
+    from handrail.sweeps.children import latest_children, opened, shared_with  # noqa: PLC0415
 
     row, action = recovery.recorded.row, recovery.action
     if not isinstance(action, SweepAction):
         raise click.UsageError(f"run {row.number} is no sweep; --keep names runs of one")
-    grid = action.sweep.grid
-    kept = {_place(row.number, text, grid.count) for text in request.keep}
-    with opened(shared_with(action.template, address_of(journal), row.number)) as children:
-        lines = children.undo_lines(grid, kept)
+    there = {each.number for each in latest_children(journal, row.number).values()}
+    kept = [_kept(journal, row.number, text, there) for text in request.keep]
+    named = " and ".join(map(str, sorted(kept)))
+    shared = shared_with(action.template, address_of(journal), row.number, row.fence)
+    with opened(shared) as children:
+        lines = children.undo_lines(action.sweep.grid, kept)
         shown = {place: f"{number}  {text}" for place, number, text in lines}
         write = session.console.print if request.dry_run else session.console.note
         told = list(shown.values())
         for line in (
-            f"run {row.number} · {row.action} · all its runs but {_kept(row.number, kept)}",
+            f"run {row.number} · {row.action} · all its runs but {named}",
             *(f" ↶ {line}" for line in told[: _MOST if len(told) > _MOST + 1 else None]),
             *[f"   ... and {len(told) - _MOST} more"] * (len(told) > _MOST + 1),
             *["   nothing to undo"] * (not told),
@@ -215,7 +215,7 @@ def _roll_back_others(
             if asks or not session.json:
                 write(line)
         if session.json:
-            numbers = [line.partition(" ")[0] for line in told]
+            numbers = [int(line.partition(" ")[0]) for line in told]
             session.console.json_line(
                 {"event": "RollbackPreview", "run": row.number, "runs": numbers}
             )
@@ -231,7 +231,7 @@ def _roll_back_others(
             except HandrailError as error:
                 code = ExitCode.ROLLBACK
                 session.console.note(f" ✗ {line}: {error.message}")
-    left = f", {_kept(row.number, kept)} stays"
+    left = f", {named} stays"
     done = "not all were rolled back" if code else f"{plural(len(told), 'run')} rolled back"
     session.show(
         Listing(
@@ -246,18 +246,14 @@ def _roll_back_others(
     return code
 
 
-def _place(sweep: int, text: str, count: int) -> int:
-    """Return the place of a run of a sweep from its number, or from the place alone."""
-    from handrail.journal.numbers import parse_child  # noqa: PLC0415 - few runs are sweeps
-
-    found = parse_child(text if "." in text else f"{sweep}.{text}")
-    if found is None or found[0] != sweep or found[1] > count:
-        raise click.UsageError(f"--keep {text}: run {sweep} has no such run; it has {count}")
-    return found[1]
-
-
-def _kept(sweep: int, places: Iterable[int]) -> str:
-    return " and ".join(f"{sweep}.{place}" for place in sorted(places))
+def _kept(journal: Journal, sweep: int, text: str, there: Collection[int]) -> int:
+    """Return the number of a run of a sweep that is to stay."""
+    number = number_in(journal, text)
+    if number not in there:
+        raise click.UsageError(
+            f"--keep {text}: run {sweep} has no such run; --of {sweep} lists them"
+        )
+    return number
 
 
 def _found(session: Session, journal: Journal, request: RecoveryRequest) -> RecordedRun:
@@ -359,7 +355,7 @@ class _Preview:
         row = self.status.row
         return {
             "event": "RollbackPreview",
-            "run": number_json(row.number),
+            "run": row.number,
             "action": row.action,
             "project": row.project,
             "state": self.status.state,

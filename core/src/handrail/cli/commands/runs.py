@@ -52,7 +52,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
     metavar="N",
     help="Show at most this many, the latest first.",
 )
-@click.option("--all", "everything", is_flag=True, help="Show all runs.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Show all runs, those that are parts of others, too.",
+)
 @click.option("--action", metavar="X", help="Show only runs of this action.")
 @click.option(
     "--outcome",
@@ -62,10 +67,10 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 )
 @click.option(
     "--of",
-    "sweep",
+    "whole",
     metavar="RUN",
     type=RunType(),
-    help="Show the runs of a sweep, in the order of its grid.",
+    help="Show the runs that are parts of this one: those of a sweep, in the order of its grid.",
 )
 @takes_json
 @click.pass_context
@@ -76,11 +81,11 @@ def runs(
     everything: bool,
     action: str | None,
     outcome: str | None,
-    sweep: str | None,
+    whole: str | None,
 ) -> None:
     """List the recorded runs, the latest first.
 
-    A sweep is one line, with how many of its runs are done; --of lists these.
+    A run is one line with all its parts, such as the runs of a sweep; --of lists these.
 
     The journal is .handrail/runs.db of the project, unless --journal or HANDRAIL_JOURNAL names
     another. Nothing is imported.
@@ -106,13 +111,13 @@ def runs(
     most = None if everything else limit
     with closing(found):
         limit_of_all = None if most is None else most + 1
-        if sweep is None:
+        if whole is None:
             statuses = _found(found, action, outcome, limit_of_all)
         else:
-            statuses = _children(found, number_in(found, sweep), outcome, limit_of_all)
+            statuses = _parts(found, number_in(found, whole), outcome, limit_of_all)
         more = len(statuses) > len(statuses[:most])
         statuses, counts = _whole(found, statuses[:most])
-    filtered = action is not None or outcome is not None or sweep is not None
+    filtered = action is not None or outcome is not None or whole is not None
     session.show(_listing(found.shown, statuses, counts, more=more, filtered=filtered))
 
 
@@ -152,22 +157,22 @@ def prune(ctx: click.Context, older_than: str) -> int:
 def _found(
     journal: Journal, action: str | None, outcome: str | None, most: int | None
 ) -> list[RunStatus]:
-    """Return the status of runs, the latest first."""
+    """Return the status of runs, the latest first; without a limit also that of their parts."""
+    parts = most is None
     if outcome not in _OPEN:
         kind = cast("Outcome | None", outcome)
-        rows = journal.runs(limit=most, action=action, outcome=kind, plans=False)
+        rows = journal.runs(limit=most, action=action, outcome=kind, parts=parts, plans=False)
         return [status_of(journal, row) for row in rows]
     # The state depends on whether the owner of the run is alive.
-    rows = journal.runs(action=action, outcome="interrupted", plans=False)
+    rows = journal.runs(action=action, outcome="interrupted", parts=parts, plans=False)
     statuses = (status_of(journal, row) for row in rows)
     return list(islice((each for each in statuses if each.state == outcome), most))
 
 
-def _children(
-    journal: Journal, sweep: int, outcome: str | None, most: int | None
-) -> list[RunStatus]:
-    """Return the status of the runs of a sweep, in the order of its grid."""
-    statuses = (status_of(journal, row) for row in journal.children(sweep))
+def _parts(journal: Journal, whole: int, outcome: str | None, most: int | None) -> list[RunStatus]:
+    """Return the status of the parts of a run, in the order of its items."""
+    rows = sorted(journal.parts(whole), key=lambda row: row.parent_item or 0)
+    statuses = (status_of(journal, row) for row in rows)
     chosen = (each for each in statuses if outcome in (None, each.row.outcome, each.state))
     return list(islice(chosen, most))
 
@@ -197,7 +202,8 @@ def _whole(
 def _counts(journal: Journal, statuses: Sequence[RunStatus]) -> Mapping[int, Mapping[str, int]]:
     """Return how many runs of each sweep have which outcome."""
     sweeps = [each.row.number for each in statuses if is_sweep(each.row)]
-    return journal.count_children(sweeps) if sweeps else {}
+    counts = {number: journal.count_parts(number) for number in sweeps}
+    return {number: found for number, found in counts.items() if found}
 
 
 def _checked(journal: Journal, statuses: list[RunStatus]) -> list[RunStatus]:
@@ -289,7 +295,8 @@ def _started(opened: str) -> Cell:
 def _state(status: RunStatus) -> str:
     others = status.reliance.relied_on_by
     relied_on = f"relied on by {numbered(others)}" if others else ""
-    return ", ".join(filter(None, (status.described, left_text(status), relied_on)))
+    part = "" if status.row.parent is None else f"part of {status.row.parent}"
+    return ", ".join(filter(None, (status.described, left_text(status), relied_on, part)))
 
 
 def _next(status: RunStatus) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from handrail.cli.view.listing import Listing, View
 from handrail.cli.view.observed import file_of
 from handrail.cli.view.run_report import RunReport, StepReport
 from handrail.errors import ExitCode, NotFoundError
-from handrail.journal.numbers import number_json
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ if TYPE_CHECKING:
     help="Of a sweep: sort its runs by a metric, the best first; -METRIC has the least first, "
     "+METRIC the greatest.",
 )
+@click.option(
+    "--best",
+    metavar="max:METRIC",
+    help="Of a sweep: mark the run with the greatest METRIC, or with min:METRIC the least. By "
+    "default, the best by a metric of which the steps said if a higher one is better.",
+)
 @click.option("--csv", is_flag=True, help="Of a sweep: write its runs as CSV.")
 @takes_json
 @click.pass_context
@@ -73,22 +79,24 @@ def show(
     traceback: bool,
     html: str | None,
     sort: str | None,
+    best: str | None,
     csv: bool,
 ) -> int:
     """Show how a run went, step by step, and what can be done about it.
 
     RUN is its number, or its UUID; by default, the latest. Several runs are compared. Of a sweep,
-    its runs are compared, and 30.4 is the fourth of run 30. Only the journal is read: no pack and
-    no code of the run is imported. Of a damaged run, what is sound is shown, and what is not is
-    named.
+    its runs are compared. Only the journal is read: no pack and no code of the run is imported. Of
+    a damaged run, what is sound is shown, and what is not is named.
     """
     session = session_of(ctx)
     _check_options(session, runs, ctx.params)
     with closing(session_journal(session, journal)) as found:
         numbers = [number_in(found, run) for run in runs] or [_latest(found)]
-        report = report_of(session, found, numbers, everything=everything, sort=sort or "")
+        report = report_of(
+            session, found, numbers, everything=everything, sort=sort or "", best=best or ""
+        )
         sweep = _sweep(report)
-        if (sort or csv) and sweep is None:
+        if (sort or best or csv) and sweep is None:
             raise click.UsageError(f"run {numbers[0]} is no sweep, whose runs could be compared")
         run = _run(report)
         if run is not None and step and attachment and output:
@@ -122,7 +130,9 @@ def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str
         raise click.UsageError("write an attachment with --step NAME --attachment NAME -o FILE")
     if len(given) > 1:
         raise click.UsageError(f"--{given[0]} and --{given[1]} do not go together")
-    for name in ("step", "traceback", "csv", "sort"):
+    if options["best"] and not re.match("(max|min):.", str(options["best"])):
+        raise click.UsageError(f"--best {options['best']}: say max:METRIC or min:METRIC")
+    for name in ("step", "traceback", "csv", "sort", "best"):
         if len(runs) > 1 and options[name]:
             raise click.UsageError(f"--{name} takes one run")
     if session.json and options["html"]:
@@ -159,7 +169,7 @@ def _write(session: Session, report: Report, numbers: Sequence[int], file: str) 
     """Write a report as an HTML document."""
     from handrail.html.whole_report import report as document  # noqa: PLC0415 - the same
 
-    words = " ".join(str(number_json(number)) for number in numbers)
+    words = " ".join(str(number) for number in numbers)
     whole = report.whole()
     html = document(whole, command=command_line(f"show {words}"), made=f"Handrail {__version__}")
     write_document(session, html, file)

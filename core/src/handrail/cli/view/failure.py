@@ -25,7 +25,6 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import frozen, replace
-from handrail.journal.numbers import number_json
 from handrail.recovery.step_state import is_failure
 from handrail.redact import KNOWN
 from handrail.visible import visible_lines
@@ -199,7 +198,7 @@ def step_failure(
     code = _exit_code(error)
     if strict and outcome.not_undone:
         code = ExitCode.ROLLBACK
-    number = {} if outcome.number is None else {"number": number_json(outcome.number)}
+    number = {} if outcome.number is None else {"number": outcome.number}
     kept = {"not_undone": list(outcome.not_undone)}
     return Failure(
         exit_code=code,

@@ -30,7 +30,6 @@ from handrail.cli.view.text import (
 from handrail.engine.finalize import EXECUTED
 from handrail.engine.rollback_data import MAY_HAVE_LEFT
 from handrail.events import Event
-from handrail.journal.numbers import number_json
 from handrail.recovery.status import exception, purposes_of
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class JsonView:
         """Write `event` with the time, in seconds since the epoch."""
         document = event.to_dict()
         if isinstance(event, events.RunStarted) and event.number is not None:
-            document["number"] = number_json(event.number)
+            document["number"] = event.number
         expected = self._seconds_of(event)
         if expected is not None:
             document["expected"] = round(expected, 3)

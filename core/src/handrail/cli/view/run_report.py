@@ -40,7 +40,6 @@ from handrail.cli.view.text import (
 )
 from handrail.frozen import frozen
 from handrail.journal.codec import now
-from handrail.journal.numbers import number_json
 from handrail.journal.records import seconds_between
 from handrail.recovery.run_record import RecordedStep
 from handrail.recovery.status import DEATH, is_sweep
@@ -190,7 +189,7 @@ class StepReport:
         spans = [span.to_dict() for span in self.record.spans.get(self.step.name, ())]
         values = {"values": self.record.values_of(self.step), "data": self.step.returned}
         return {
-            "run": number_json(self.record.row.number),
+            "run": self.record.row.number,
             "step": {**self.step.to_dict(), "spans": spans, **values, **self.step.observed()},
             "damaged": _damaged(self.record),
         }

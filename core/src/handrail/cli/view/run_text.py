@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.view.text import one_line
-from handrail.journal.numbers import number_json
 from handrail.recovery.status import AIMS
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
     row = status.row
     took, undo_took = status.spent()
     return {
-        "id": number_json(row.number),
+        "id": row.number,
+        "part_of": row.parent,
         "uid": row.uid,
         "action": row.action,
         "state": status.state,
@@ -69,8 +69,8 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
         "left": list(status.left),
         "not_undone": list(status.not_undone),
         "by_hand": [each.to_dict() for each in status.by_hand],
-        "relies_on": list(map(number_json, status.reliance.relies_on)),
-        "relied_on_by": list(map(number_json, status.reliance.relied_on_by)),
+        "relies_on": list(status.reliance.relies_on),
+        "relied_on_by": list(status.reliance.relied_on_by),
         "held": status.holder is not None,
         "ways": dict(ways_of(status)),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,8 +27,6 @@ _FULL = 40  # Up to this many children are all shown; of more, the first ones.
 _FAILED = 3  # Errors of children that are shown below the table.
 _LONGEST = 60
 _STATES = {**STYLES, "failed, rolled back": "red", "not begun": "dim"}
-# Of these, less is better.
-_LESS = re.compile(r"(loss|error|err|mse|mae|rmse|perplexity|seconds|time|took)$", re.IGNORECASE)
 
 
 @frozen
@@ -39,14 +36,18 @@ class SweepReport:
     Attributes:
         report: The report of its run.
         sweep: Its record.
-        sort: The metric by which children are sorted, the best first; `-NAME` has the least first,
-            and `+NAME` the greatest. Empty for the order of the grid.
+        sort: The metric by which children are sorted, the best first, or the greatest if nothing
+            was said; `-NAME` has the least first, and `+NAME` the greatest. Empty for the order of
+            the grid.
+        best: `max:NAME` or `min:NAME`, for the metric whose best run is marked; by default, the
+            first one for which it was said whether a higher one is better.
         everything: Whether to show everything, however long.
     """
 
     report: RunReport
     sweep: SweepRecord
     sort: str = ""
+    best: str = ""
     everything: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,7 +60,7 @@ class SweepReport:
 
     def _sweep_to_dict(self) -> dict[str, Any]:
         name = self._metric
-        best = self._best
+        best = self._best_child
         return {
             "sweep": {
                 "over": {name: list(each) for name, each in self.sweep.sweep.grid.over.items()},
@@ -67,7 +68,7 @@ class SweepReport:
                 "seed": self.sweep.sweep.grid.seed,
                 "max_failed": self.sweep.sweep.max_failed,
                 "metric": name or None,
-                "best": None if best is None else str(best.number),
+                "best": None if best is None else best.number,
                 "runs": [self._child_to_dict(each) for each in self._sorted()],
             },
         }
@@ -94,7 +95,7 @@ class SweepReport:
             took = "" if each.status is None else each.status.spent()[0]
             writer.writerow(
                 [
-                    str(each.number),
+                    each.number or "",
                     *(_cell(each.point[name]) for name in over),
                     each.state,
                     took,
@@ -104,45 +105,48 @@ class SweepReport:
             )
         return written.getvalue()
 
-    def check_sort(self) -> None:
-        """Check that there is a metric to sort by.
+    def check_metric(self) -> None:
+        """Check that there is a metric to sort by, or to find the best one of.
 
         Raises:
             NotFoundError: No child has reported it.
         """
         name = self._metric
         known = self.sweep.metrics
-        if self.sort and name not in known:
+        if (self.sort or self.best) and name not in known:
             hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none yet'}"
             raise NotFoundError(f"no run of this sweep has the metric '{name}'", ways_out=(hint,))
 
     @property
     def _metric(self) -> str:
-        """The metric by which children are compared: by default, the first one."""
-        return self.sort.lstrip("+-") or next(iter(self.sweep.metrics), "")
+        """The metric by which children are compared."""
+        first = [*self.sweep.higher_is_better, *self.sweep.metrics, ""][0]
+        return self.best.partition(":")[2] or self.sort.lstrip("+-") or first
+
+    def _is_higher(self, name: str) -> bool | None:
+        """Return whether a higher value of a metric is better; None if nobody has said so."""
+        if self.best.partition(":")[2] == name:
+            return self.best.startswith("max:")
+        if self.sort[:1] in ("+", "-") and self.sort[1:] == name:
+            return self.sort.startswith("+")
+        return self.sweep.higher_is_better.get(name)
 
     @property
-    def _less(self) -> bool:
-        if self.sort[:1] in ("+", "-"):
-            return self.sort.startswith("-")
-        return _LESS.search(self._metric) is not None
-
-    @property
-    def _best(self) -> Child | None:
-        known = [each for each in self._ranked() if each.state == "completed"]
-        return known[0] if len(known) > 1 else None
-
-    def _ranked(self) -> list[Child]:
-        """Return the children that have the metric, the best first."""
+    def _best_child(self) -> Child | None:
         name = self._metric
+        known = [each for each in self._ranked(name) if each.state == "completed"]
+        return known[0] if len(known) > 1 and self._is_higher(name) is not None else None
+
+    def _ranked(self, name: str) -> list[Child]:
+        """Return the children that have a metric, the best first, or that with the greatest."""
         known = [each for each in self.sweep.children if name in each.metrics]
-        sign = 1 if self._less else -1
+        sign = 1 if self._is_higher(name) is False else -1
         return sorted(known, key=lambda each: sign * each.metrics[name])
 
     def _sorted(self) -> list[Child]:
         if not self.sort:
             return list(self.sweep.children)
-        known = self._ranked()
+        known = self._ranked(self.sort.lstrip("+-"))
         places = {each.place for each in known}
         return [*known, *(each for each in self.sweep.children if each.place not in places)]
 
@@ -167,7 +171,7 @@ class SweepReport:
         over, width = list(self.sweep.sweep.grid.over), terminal_width()
         short = _short_names(over)
         shown = self._shown_metrics(children, width)
-        best, metric = self._best, self._metric
+        best, metric = self._best_child, self._metric
         head: list[Column] = [
             counts("RUN"),
             *(names(short[name]) for name in over),
@@ -181,7 +185,7 @@ class SweepReport:
             mark = f"best {metric}" if best is not None and each.place == best.place else ""
             rows.append(
                 [
-                    str(each.number),
+                    str(each.number or "-"),
                     *(value_text(each.point[name]) for name in over),
                     each.state,
                     "-" if each.status is None else seconds(each.status.spent()[0]),
@@ -229,11 +233,11 @@ class SweepReport:
         for each in failed if self.everything else failed[:_FAILED]:
             mark = style("✗", "red")
             limit = 500 if self.everything else _LONGEST
-            yield f"{mark} {each.number}  {one_line(each.error or '', limit=limit)}"
+            yield f"{mark} {each.name}: {one_line(each.error or '', limit=limit)}"
         if len(failed) > _FAILED and not self.everything:
             yield f"  and {len(failed) - _FAILED} more failed (--all)"
-        if failed:
-            number = failed[0].number
+        number = next((each.number for each in failed if each.number is not None), None)
+        if number is not None:
             yield f"  full    {command_line(f'show {number} --traceback')}"
 
 

@@ -22,13 +22,12 @@ from handrail.journal.backend.kinds import ITEM_NOTE
 from handrail.journal.backend.lease import SECONDS, after_orphans, held_error, lost_error
 from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import Owner, this_process
-from handrail.journal.backend.rows import unknown_run, with_children
+from handrail.journal.backend.rows import unknown_run, with_parts
 from handrail.journal.backend.statements import Dialect, Statements
 from handrail.journal.backend.tables import Migrations, migrate, refuse_newer, tables_of
 from handrail.journal.backend.value_names import value_names
 from handrail.journal.codec import encode
 from handrail.journal.damage import decoding
-from handrail.journal.numbers import run_number
 from handrail.journal.opening import refuse_password
 
 __all__ = [
@@ -55,12 +54,11 @@ __all__ = [
     "refuse_newer",
     "refuse_password",
     "rows_of",
-    "run_number",
     "tables_of",
     "this_process",
     "unknown_run",
     "value_names",
-    "with_children",
+    "with_parts",
     "write_observations",
     "write_rows",
 ]

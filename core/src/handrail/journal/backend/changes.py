@@ -23,7 +23,6 @@ from handrail.journal.backend.lease import lost_error
 from handrail.journal.backend.rows import checksum_of_plan, checksum_of_run
 from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
 from handrail.journal.codec import now
-from handrail.journal.numbers import run_number
 from handrail.journal.records import (
     AttemptChange,
     ChunkChange,
@@ -168,8 +167,6 @@ def add_run(
     changes: Sequence[Change],
     ours: Mapping[str, object],
     own: Callable[[int], str],
-    *,
-    number: int | None = None,
 ) -> int:
     """Add a run within the transaction, with its first changes; return its number.
 
@@ -180,7 +177,6 @@ def add_run(
         changes: Its first changes.
         ours: The values of the lease.
         own: Takes the lock of the run with this number, and returns its owner as JSON.
-        number: The number of the run; None for the next one.
 
     Raises:
         LeaseLostError: It has a parent, which belongs to another owner, or is over or undone.
@@ -189,9 +185,8 @@ def add_run(
         whole = {"run": new.parent, "fence": new.parent_fence}
         if connection.execute(statements.parent, whole).fetchone() is None:
             raise lost(connection, statements, whole)
-    values = {**new_values(new), "number": number, "owner": "", **ours}
-    statement = statements.open if number is None else statements.open_child
-    number = run_number(connection.execute(statement, values).fetchone()[0])
+    values = {**new_values(new), "owner": "", **ours}
+    number = cast("int", connection.execute(statements.open, values).fetchone()[0])
     connection.execute(statements.plan, (number, new.plan))
     connection.execute(statements.name_owner, (own(number), number))
     rows = rows_of(number, new.uid, (changes,))

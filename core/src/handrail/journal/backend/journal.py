@@ -36,7 +36,6 @@ from handrail.journal.backend.rows import (
     unknown_run,
 )
 from handrail.journal.backend.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE
-from handrail.journal.numbers import children_of
 from handrail.journal.protocol import Journal, RunCheck
 from handrail.journal.records import ChunkCount, RecordedRun, RunPage
 
@@ -60,11 +59,6 @@ _ALL = 2**63 - 1  # The greatest number; valid as a LIMIT in every database.
 Run = TypeVar("Run", bound=SqlOwnedRun)
 
 
-def _bounds(parent: int | None, place: int | None = None) -> dict[str, int]:
-    least, greatest = (-_ALL, -1) if parent is None else children_of(parent, place)
-    return {"least": least, "greatest": greatest}
-
-
 class SqlJournal(Journal, Generic[Run]):
     """Reads a journal with SQL, and releases the runs of this process when it is closed.
 
@@ -80,12 +74,8 @@ class SqlJournal(Journal, Generic[Run]):
         """Add a run owned by this process; see `Journal`."""
         return self._own(self._opened(new, changes))
 
-    def open_child(self, number: int, new: NewRun, changes: Sequence[Change] = ()) -> Run:
-        """Add a child with this number, owned by this process; see `Journal`."""
-        return self._own(self._opened(new, changes, int(number)))
-
     @abstractmethod
-    def _opened(self, new: NewRun, changes: Sequence[Change], number: int | None = None) -> Run:
+    def _opened(self, new: NewRun, changes: Sequence[Change]) -> Run:
         """Add a run with `add_run`; return it, owned by this process."""
 
     @abstractmethod
@@ -99,6 +89,7 @@ class SqlJournal(Journal, Generic[Run]):
         action: str | None = None,
         outcome: Outcome | None = None,
         project: str | None = None,
+        parts: bool = False,
         plans: bool = True,
     ) -> list[RunRow]:
         """Return runs, the latest first; also those whose row is damaged.
@@ -108,10 +99,14 @@ class SqlJournal(Journal, Generic[Run]):
             action: Only runs of this action: its name, or the part after the last colon.
             outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
             project: Only runs of this project.
+            parts: Whether also those that are parts of others.
             plans: Whether to read the plans, which may be long; otherwise they are empty.
         """
-        statements = self._statements
-        statement = statements.runs if plans else statements.runs_without_plans
+        of = self._statements
+        if parts:
+            statement = of.every_run if plans else of.every_run_without_plans
+        else:
+            statement = of.runs if plans else of.runs_without_plans
         values = {
             "limit": _ALL if limit is None else limit,
             "action": None if action is None else to_stored(action),
@@ -160,49 +155,24 @@ class SqlJournal(Journal, Generic[Run]):
             actions = sorted(from_stored(name) for (name,) in named)
         return RunPage(rows=found, count=count, actions=actions)
 
-    def parts(self, number: int) -> list[RunRow]:
-        """Return the runs that are parts of a run, as they were opened, without their plans."""
-        values = {"run": number, "limit": _ALL}
-        with self._reading() as connection:
-            found = self._run_rows(connection, self._statements.parts, values)
-            return [run_row_or_damage(row) for row in found]
-
-    def children(
-        self,
-        parent: int | None = None,
-        *,
-        place: int | None = None,
-        outcome: Outcome | None = None,
-        plans: bool = False,
-    ) -> list[RunRow]:
-        """Return the children of a run, or all children, those with the lowest places first.
-
-        All runs at a place follow each other, the first attempt first. Damaged ones are among them.
+    def parts(self, number: int, *, item: int | None = None) -> list[RunRow]:
+        """Return the runs that are parts of a run, as they were opened, without their plans.
 
         Args:
-            parent: The number of the run; None for all runs.
-            place: Only those at this place of the run.
-            outcome: Only children with this outcome; `interrupted` for those that have not ended.
-            plans: Whether to read the plans; otherwise they are empty.
+            number: The number of the run.
+            item: Only those that were opened for this item.
         """
         statements = self._statements
-        statement = statements.children if plans else statements.children_without_plans
-        values = {**_bounds(parent, place), "outcome": outcome, "limit": _ALL}
+        statement = statements.parts if item is None else statements.parts_of_item
+        values = {"run": number, "item": item, "limit": _ALL}
         with self._reading() as connection:
             found = self._run_rows(connection, statement, values)
             return [run_row_or_damage(row) for row in found]
 
-    def count_children(self, parents: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
-        """Return how many places of each sweep have which outcome, by its latest attempt there.
-
-        Those that have not ended are `interrupted`. Sweeps without children are left out.
-        """
-        statement = self._statements.count_children
+    def count_parts(self, number: int) -> Mapping[str, int]:
+        """Return how many items of a run have which outcome, by their latest attempt."""
         with self._reading() as connection:
-            counts = {
-                parent: dict(connection.execute(statement, _bounds(parent))) for parent in parents
-            }
-        return {parent: found for parent, found in counts.items() if found}
+            return dict(connection.execute(self._statements.count_parts, {"run": number}))
 
     def durations(
         self, action: str, project: str, *, plan_begin: str, runs: int

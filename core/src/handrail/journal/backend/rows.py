@@ -12,7 +12,6 @@ from handrail.frozen import replace
 from handrail.journal.backend.kinds import check_text, checksum, from_stored
 from handrail.journal.backend.statements import FREE_TEXTS, RUN_COLUMNS
 from handrail.journal.damage import MISFIT, damaged, decoding, differs
-from handrail.journal.numbers import ChildNumber, run_number
 from handrail.journal.records import Direction, Outcome, Reliance, RunRow, seconds_between
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def run_row(row: Mapping[str, Any]) -> RunRow:
     Raises:
         JournalDamagedError: The row is not what was written.
     """
-    number = run_number(row["number"])
+    number = row["number"]
     with decoding(number, "its own row"):
         if UNREADABLE in row:
             raise damaged(number, "its own row", row[UNREADABLE])
@@ -94,7 +93,7 @@ def damaged_row(row: Mapping[str, Any], damage: str) -> RunRow:
     }
     return RunRow(
         **texts,
-        number=run_number(row["number"]),
+        number=row["number"],
         opened=row["opened"] if _is_time(row.get("opened")) else "",
         plan="",
         direction="forward",
@@ -117,7 +116,7 @@ def _run_row(row: Mapping[str, Any]) -> RunRow:
     is_open = row["closed"] is None
     return RunRow(
         **values,
-        number=run_number(row["number"]),
+        number=row["number"],
         plan=row.get("plan", ""),
         given_up=is_open and bool(row["given_up"]),
     )
@@ -176,11 +175,9 @@ def durations_of(rows: Iterable[Any]) -> dict[str, list[float]]:
 def unknown_run(connection: Connection, statements: Statements, number: int) -> NotFoundError:
     """Return the error for the number of no run, with the closest numbers."""
     found = connection.execute(statements.near, {"run": number})
-    near = sorted((run_number(each) for (each,) in found), key=abs)
-    number = run_number(number)
+    near = sorted(each for (each,) in found)
     if not near:
-        empty = "the journal has no sweep" if number < 0 else "the journal is empty"
-        return NotFoundError(f"there is no run {number}: {empty}")
+        return NotFoundError(f"there is no run {number}: the journal is empty")
     return NotFoundError(
         f"there is no run {number}; the closest: {', '.join(map(str, near))}",
         ways_out=("handrail runs lists them",),
@@ -222,10 +219,10 @@ def reliance_of(relies_on: Cursor, relied_on_by: Cursor) -> dict[int, Reliance]:
     for run, uid, number in relies_on:
         uids.setdefault(run, []).append(from_stored(uid))
         if number is not None:
-            numbers.setdefault(run, []).append(run_number(number))
+            numbers.setdefault(run, []).append(number)
     by: dict[int, list[int]] = {}
     for run, number in relied_on_by:
-        by.setdefault(run, []).append(run_number(number))
+        by.setdefault(run, []).append(number)
     return {
         run: Reliance(
             relies_on=tuple(numbers.get(run, ())),
@@ -236,23 +233,20 @@ def reliance_of(relies_on: Cursor, relied_on_by: Cursor) -> dict[int, Reliance]:
     }
 
 
-def with_children(parents: Cursor, children: Cursor) -> list[int]:
+def with_parts(runs: Cursor, parts: Cursor) -> list[int]:
     """Return the numbers of runs from their rows, each after all that is below it.
 
     Args:
-        parents: The rows of the runs.
-        children: The rows of all children of sweeps, and of all runs that are parts of others, with
-            the numbers of these.
+        runs: The rows of the runs.
+        parts: The rows of all runs that are parts of others, with the numbers of these.
     """
     below: dict[int, list[int]] = {}
-    for stored, parent in sorted(children, key=lambda row: abs(row[0])):
-        number = run_number(stored)
-        above = number.parent if isinstance(number, ChildNumber) else parent
-        below.setdefault(above, []).append(number)
+    for number, parent in sorted(parts):
+        below.setdefault(parent, []).append(number)
 
     def tree(number: int) -> Iterator[int]:
         for each in below.get(number, ()):
             yield from tree(each)
         yield number
 
-    return [number for (parent,) in parents for number in tree(parent)]
+    return [number for (whole,) in runs for number in tree(whole)]

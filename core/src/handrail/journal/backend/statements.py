@@ -14,7 +14,6 @@ from handrail.journal.backend.kinds import (
     OBSERVATION,
     Kind,
 )
-from handrail.journal.numbers import CHILDREN, TRIES
 from handrail.journal.records import MOST_COUNTED, NewRun, RunRow
 
 
@@ -134,8 +133,6 @@ class Statements:
             WHERE id = :run AND fence = :fence AND outcome IS NULL AND direction = 'forward'
             {self._dialect.share}
         """
-        self.open_child = self.open.replace("(", "(id, ", 1)
-        self.open_child = self.open_child.replace("VALUES (", "VALUES (:number, ")
         self.plan = f"INSERT INTO {self._dialect.prefix}plan (run, plan) VALUES (?, ?)"
         self.name_owner = f"UPDATE {self._run} SET owner = ? WHERE id = ?"
 
@@ -353,20 +350,20 @@ class Statements:
         full, bare = f"SELECT plan.plan AS plan, {rest} {plan}", f"SELECT {rest}"
         action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))
         # Compare the part of the action after its last colon; a shorter one cannot be equal.
-        # Children of sweeps have negative numbers, and are hidden from lists.
-        found = f"""
-            WHERE id > 0 AND parent IS NULL
-              AND ({action} IS NULL OR action = {action}
+        fits = f"""
+                  ({action} IS NULL OR action = {action}
                    OR substr(action, length(action) - length({action})) = ':' || {action})
               AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
               AND ({project} IS NULL OR project = {project})
             ORDER BY id DESC LIMIT :limit
         """
-        self.runs, self.runs_without_plans = f"{full} {found}", f"{bare} {found}"
+        whole, every = f"WHERE parent IS NULL AND {fits}", f"WHERE {fits}"
+        self.runs, self.runs_without_plans = f"{full} {whole}", f"{bare} {whole}"
+        self.every_run, self.every_run_without_plans = f"{full} {every}", f"{bare} {every}"
         text = "lower(CAST(:text AS text))"
         places = " OR ".join(f"lower({each}) LIKE {text} ESCAPE '!'" for each in _SEARCHED)
         fits = f"""
-            WHERE id > 0 AND parent IS NULL
+            WHERE parent IS NULL
               AND ({action} IS NULL OR action = {action}
                    OR substr(action, length(action) - length({action})) = ':' || {action})
               AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
@@ -376,29 +373,24 @@ class Statements:
         self.count_found = f"""
             SELECT count(*) FROM (SELECT 1 AS one FROM {run} {fits} LIMIT {MOST_COUNTED}) AS found
         """
-        self.actions = f"SELECT DISTINCT action FROM {run} WHERE id > 0 AND parent IS NULL"
+        self.actions = f"SELECT DISTINCT action FROM {run} WHERE parent IS NULL"
         self.parts = f"{bare} WHERE parent = :run ORDER BY id"
+        self.parts_of_item = f"""
+            {bare} WHERE parent = :run AND parent_item = :item ORDER BY parent_step, parent_attempt
+        """
         self.run, self.run_without_plan = f"{full} WHERE id = :run", f"{bare} WHERE id = :run"
         self.uid = f"SELECT uid FROM {run} WHERE id = :run"
-        # Places, not attempts, in ascending order.
-        children = f"""
-            WHERE id BETWEEN :least AND :greatest
-              AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
-            ORDER BY id DESC
-        """
-        self.children, self.children_without_plans = f"{full} {children}", f"{bare} {children}"
-        self.count_children = f"""
-            SELECT coalesce(outcome, 'interrupted'), count(*) FROM {run} AS child
-            WHERE id BETWEEN :least AND :greatest AND NOT EXISTS (
+        self.count_parts = f"""
+            SELECT coalesce(outcome, 'interrupted'), count(*) FROM {run} AS part
+            WHERE parent = :run AND NOT EXISTS (
                 SELECT 1 FROM {run} AS later
-                WHERE later.id < child.id AND later.id > child.id - {TRIES}
-                  AND (-later.id) / {TRIES} = (-child.id) / {TRIES}
+                WHERE later.parent = part.parent AND later.parent_item = part.parent_item
+                  AND later.parent_step = part.parent_step
+                  AND later.parent_attempt > part.parent_attempt
             )
             GROUP BY 1
         """
-        self.near = f"""
-            SELECT id FROM {run} WHERE (id > 0) = (:run > 0) ORDER BY abs(id - :run), id LIMIT 3
-        """
+        self.near = f"SELECT id FROM {run} ORDER BY abs(id - :run), id LIMIT 3"
         self.attempts = f"{self._select(ATTEMPT)} WHERE run = :run ORDER BY id"
         self.notes = f"{self._select(NOTE)} WHERE run = :run ORDER BY id"
         self.fields = f"""
@@ -408,8 +400,10 @@ class Statements:
             SELECT found.id, found.opened, step, state, began, at
             FROM {attempt} AS attempt JOIN (
                 SELECT id, opened FROM {run} {plan}
-                WHERE id > (SELECT max(id) FROM {run}) - {RECENT} AND id > 0 AND parent IS NULL
-                  AND outcome = 'completed' AND fence = 1
+                WHERE parent IS NULL AND id > coalesce((
+                    SELECT id FROM {run} WHERE parent IS NULL
+                    ORDER BY id DESC LIMIT 1 OFFSET {RECENT}
+                ), 0) AND outcome = 'completed' AND fence = 1
                   AND action = :action AND project = :project
                   AND substr(plan.plan, 1, :length) = :plan
                 ORDER BY id DESC LIMIT :limit
@@ -419,42 +413,27 @@ class Statements:
         self._of_pruning()
 
     def _of_pruning(self) -> None:
-        """Build the statements that find and delete old runs; children go before their parent.
+        """Build the statements that find and delete old runs; parts go before their whole.
 
-        A run with a part, or the child of a sweep, that can still be finished or undone stays, with
-        all that is part of it.
+        A run with a part that can still be finished or undone stays, with all its parts.
         """
         run = self._run
         over = f"coalesce(outcome, 'failed') NOT IN {_UNDONE}"
-        left = over.replace("outcome", "child.outcome").replace("NOT ", "")
-        old = f"""
-            {over} AND (id < 0 OR parent IS NOT NULL OR closed < {self._dialect.before})
-        """
-        parent = f"{self._dialect.greatest}({run}.id, 0)"
-        children = f"""
-            SELECT 1 FROM {run} AS child
-            WHERE (child.parent = {run}.id OR
-                   child.id BETWEEN -({parent} + 1) * {CHILDREN} + 1 AND -{parent} * {CHILDREN} - 1)
-        """
+        old = f"{over} AND (parent IS NOT NULL OR closed < {self._dialect.before})"
+        free = f"{old} AND NOT EXISTS (SELECT 1 FROM {run} AS part WHERE part.parent = {run}.id)"
         self.prunable = f"""
             WITH RECURSIVE held (id) AS (
-                SELECT parent FROM {run} AS child WHERE parent IS NOT NULL AND {left}
+                SELECT parent FROM {run} WHERE parent IS NOT NULL AND NOT ({over})
                 UNION SELECT part.parent FROM {run} AS part JOIN held ON part.id = held.id
                 WHERE part.parent IS NOT NULL
             )
             SELECT id FROM {run}
-            WHERE id > 0 AND parent IS NULL AND {old} AND NOT EXISTS ({children} AND {left})
-              AND id NOT IN (SELECT id FROM held)
+            WHERE parent IS NULL AND {old} AND id NOT IN (SELECT id FROM held)
             ORDER BY id
         """
-        self.numbers_of_children = f"""
-            SELECT id, parent FROM {run} WHERE id < 0
-            UNION ALL SELECT id, parent FROM {run} WHERE parent IS NOT NULL
-        """
-        self.still_prunable = f"""
-            SELECT id FROM {run} WHERE {old} AND NOT EXISTS ({children}) AND id = ?
-        """
-        self.prune = f"DELETE FROM {run} WHERE {old} AND NOT EXISTS ({children}) AND id = ?"
+        self.numbers_of_parts = f"SELECT id, parent FROM {run} WHERE parent IS NOT NULL"
+        self.still_prunable = f"SELECT id FROM {run} WHERE {free} AND id = ?"
+        self.prune = f"DELETE FROM {run} WHERE {free} AND id = ?"
 
 
 _SEARCHED = ("action", "project", "params", "uid")

@@ -68,8 +68,10 @@ _RUNS = (
     # Of parts of other runs: what a step has made.
     """
     CREATE UNIQUE INDEX {prefix}run_of_parent
-    ON {prefix}run (parent, parent_step, parent_attempt, parent_item) WHERE parent IS NOT NULL
+    ON {prefix}run (parent, parent_item, parent_step, parent_attempt) WHERE parent IS NOT NULL
     """,
+    # Lists pass by the parts of all runs.
+    "CREATE INDEX {prefix}run_parent ON {prefix}run (parent, id)",
     """
     CREATE TABLE {prefix}plan (
         run {integer} PRIMARY KEY REFERENCES {prefix}run ON DELETE CASCADE,

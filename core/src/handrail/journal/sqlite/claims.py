@@ -22,7 +22,6 @@ from handrail.journal.backend.owner_locks import (
 )
 from handrail.journal.backend.rows import unknown_run
 from handrail.journal.damage import check_shape, check_texts, decoding
-from handrail.journal.numbers import run_number
 from handrail.journal.protocol import Holder
 from handrail.journal.sqlite import statements
 from handrail.journal.sqlite.database import Database
@@ -143,7 +142,7 @@ def _claim(
         lock = None
         with contextlib.suppress(LocksUnsupportedError):
             # A stopped process keeps the lock of a run that was taken over; use a second one.
-            lock = locks.take(f"{number:d}") or locks.take(f"{number:d}.{record.fence + 1}")
+            lock = locks.take(str(number)) or locks.take(f"{number}.{record.fence + 1}")
             if lock is None:
                 raise held_error(number, record.holder)
             undo.callback(lock.close)
@@ -162,7 +161,7 @@ def _claim(
             raise held_error(number, _recorded(database, number).holder)
         undo.pop_all()
     fence, uid = claimed
-    return Claimed(number=run_number(number), uid=uid, fence=fence), lock
+    return Claimed(number=number, uid=uid, fence=fence), lock
 
 
 def lease_values(lease: float) -> dict[str, object]:

@@ -19,7 +19,7 @@ from handrail.journal.backend.journal import SqlJournal
 from handrail.journal.backend.lease import SECONDS
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
-from handrail.journal.backend.rows import UNREADABLE, by_name, with_children
+from handrail.journal.backend.rows import UNREADABLE, by_name, with_parts
 from handrail.journal.records import RecordedRun
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
@@ -120,9 +120,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         """The version of the tables; older ones are migrated when the journal is opened."""
         return len(MIGRATIONS)
 
-    def _opened(
-        self, new: NewRun, changes: Sequence[Change], number: int | None = None
-    ) -> SqliteOwnedRun:
+    def _opened(self, new: NewRun, changes: Sequence[Change]) -> SqliteOwnedRun:
         lock: OwnerLock | None = None
 
         def own(number: int) -> str:
@@ -132,7 +130,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
 
         def add(connection: sqlite3.Connection) -> int:
             lease = lease_values(self._lease)
-            return add_run(connection, SQL, new, changes, lease, own, number=number)
+            return add_run(connection, SQL, new, changes, lease, own)
 
         try:
             with convert_os_errors(self._path):
@@ -256,13 +254,13 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
 
     def _lock_new(self, number: int) -> OwnerLock | None:
         try:
-            lock = self._locks.take(f"{number:d}")
+            lock = self._locks.take(str(number))
         except LocksUnsupportedError:
             return None
         if lock is None:
             raise JournalError(
                 f"the number {number} of the new run is in use: "
-                f"{self._locks.path(f'{number:d}')} is locked",
+                f"{self._locks.path(str(number))} is locked",
                 ways_out=("was the journal deleted during a run? end that run",),
             )
         return lock
@@ -274,7 +272,7 @@ def _one_by_one(
     """Return the rows of runs, each read for itself, because some page is damaged."""
     # This index has the numbers of all runs, whatever is in their rows.
     numbers = connection.execute("SELECT id FROM run INDEXED BY sqlite_autoindex_run_1").fetchall()
-    one = statement.replace("ORDER BY", "AND id = :run ORDER BY")
+    one = statement.replace("ORDER BY", "AND id = :one ORDER BY")
     found = _each(connection, one, sorted(numbers, reverse=True), values)
     return list(islice(found, values["limit"]))
 
@@ -287,7 +285,7 @@ def _each(
 ) -> Iterator[Mapping[str, Any]]:
     for (number,) in numbers:
         try:
-            yield from list(by_name(connection.execute(statement, {**values, "run": number})))
+            yield from list(by_name(connection.execute(statement, {**values, "one": number})))
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
@@ -312,9 +310,9 @@ def prune(
         release: Called before a run is deleted, which stays if it returns False.
     """
     with database.reading() as connection:
-        found = with_children(
+        found = with_parts(
             connection.execute(SQL.prunable, (ago,)),
-            connection.execute(SQL.numbers_of_children),
+            connection.execute(SQL.numbers_of_parts),
         )
     deleted: list[int] = []
     step = AT_ONCE if release is None else 1  # A release may take long.
@@ -361,7 +359,7 @@ def _take(database: Database, locks: OwnerLocks, number: int, stack: contextlib.
     except NotFoundError:
         pass
     with contextlib.suppress(LocksUnsupportedError):
-        lock = locks.take(f"{number:d}")
+        lock = locks.take(str(number))
         if lock is None:
             return False
         stack.callback(lock.close)

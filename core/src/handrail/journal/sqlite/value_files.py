@@ -47,7 +47,7 @@ class ValueFiles:
         Raises:
             OSError: It cannot be written.
         """
-        folder = self._folder / f"{run:d}"
+        folder = self._folder / str(run)
         make_folder(self._folder)
         make_folder(folder)
         path, descriptor = _new_file(folder, stem, suffix)
@@ -72,7 +72,7 @@ class ValueFiles:
             JournalDamagedError: It is missing, or is not a file of the run.
             JournalError: It cannot be trusted, or cannot be read.
         """
-        path, value = self._folder / f"{run:d}" / name, f"the value {name}"
+        path, value = self._folder / str(run) / name, f"the value {name}"
         if name != path.name or name in (".", ".."):
             raise damaged(run, value, "is not the name of a file")
         refuse(self._folder, path.parent, path, error=JournalError)
@@ -93,7 +93,7 @@ class ValueFiles:
 
         for run in runs:
             with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(self._folder / f"{run:d}")
+                shutil.rmtree(self._folder / str(run))
 
     def runs(self) -> list[int]:
         """Return the numbers of the runs that have files."""

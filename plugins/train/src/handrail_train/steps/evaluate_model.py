@@ -44,7 +44,9 @@ class EvaluateModelStep(BaseStep[TrainContext]):
             found["folds"] = context.fold_figures
         context.metrics = found
         figures = {name: found[name] for name in FIGURES if name in found}
-        context.set_metrics(figures)
+        for higher in (True, False):
+            told = {name: value for name, value in figures.items() if FIGURES[name][1] is higher}
+            context.set_metrics(told, higher_is_better=higher)
         attach_test(context, found)
         first = found["headline"]
         names = [first, *(name for name in _SHOWN if name != first and name in found)][:3]

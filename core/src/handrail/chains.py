@@ -30,7 +30,7 @@ from handrail.params.markers import ActionParams
 from handrail.params.values import set_path
 from handrail.plan.plan import Plan
 from handrail.redact import json_has_password
-from handrail.run_step import Calls, RunStep, line_of, played
+from handrail.run_step import RunStep, line_of, played
 from handrail.steps import BaseStep, StepResult
 from handrail.workflow import Workflow
 
@@ -322,7 +322,7 @@ class ChainedStep(RunStep):
 
     def inner_plan(self, provider: PackProvider) -> Plan:
         """Return the plan of the action."""
-        self._packs = provider
+        self.packs = provider
         return self._chain.planned(self.name)
 
     def action_for(self, context: ChainContext) -> BaseAction[Any]:
@@ -387,13 +387,13 @@ class CloseRuns(BaseStep[ChainContext]):
         """Return whether `execute` is async now: inside an event loop it is."""
         return running_loop() and "execute" in {*methods}
 
-    def _close(self, context: ChainContext) -> Calls[StepResult]:
+    async def _close(self, context: ChainContext) -> StepResult:
         executed, failed = 0, None
         for step in self._steps:
             if step.name not in context.results:
                 continue
             try:
-                executed += yield from step.close(context)
+                executed += await step.close(context)
             except StepFailedError as error:
                 failed = failed or error
         if failed is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from handrail import events
@@ -31,8 +31,10 @@ from handrail.errors import (
     StepFailedError,
 )
 from handrail.frozen import replace
+from handrail.lock.model import LockUse
 from handrail.orchestrator.event_loop import running_loop
-from handrail.recovery.parts import PartRun
+from handrail.recovery.parts import closing_steps
+from handrail.recovery.prepare import prepare
 from handrail.steps import BaseStep, StepResult
 
 if TYPE_CHECKING:
@@ -42,16 +44,17 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunRow
     from handrail.journal.run_log import JournaledLog
     from handrail.orchestrator import Orchestrator, Phase, RunOptions
+    from handrail.orchestrator.journaled import GoingOn
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
+    from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
     from handrail.workflow import Workflow
 
 T = TypeVar("T")
-Call = tuple[Callable[[], Any], Callable[[], Awaitable[Any]]]
-"""The same call for a blocking and for an async driver."""
-Calls = Generator[Call, Any, T]
+Work = Coroutine[Any, Any, T]
+"""What a step does with runs; it waits for nothing unless the driver of its run is async."""
 
 KEY = "run"
 """The key of the rollback data that has the UUIDs of the runs of a step."""
@@ -72,6 +75,7 @@ class RunStep(BaseStep[Any]):
 
     Attributes:
         action_class: The class of the action.
+        packs: The packs with which it is planned.
         closes: Whether the run ends with the step. Otherwise it waits with its `always_run` steps
             for another step to close it.
     """
@@ -93,7 +97,7 @@ class RunStep(BaseStep[Any]):
         self.action_class: type[BaseAction[Any]] = getattr(given, "action_class", given)
         nothing: Mapping[str, Any] = {}
         self._params = nothing if params is None else params
-        self._packs = packs
+        self.packs = packs
 
     def execute(self, context: BaseStepContext) -> StepResult | Awaitable[StepResult]:
         """Run the action."""
@@ -119,10 +123,10 @@ class RunStep(BaseStep[Any]):
         Raises:
             PlanError: The plan has problems.
         """
-        if self._packs is None:
-            self._packs = provider
+        if self.packs is None:
+            self.packs = provider
         values: Mapping[str, Any] = {} if callable(self._params) else self._params
-        return self.action_class.partial(values, packs=self._packs).plan()
+        return self.action_class.partial(values, packs=self.packs).plan()
 
     @property
     def inputs(self) -> Mapping[str, str]:
@@ -141,7 +145,7 @@ class RunStep(BaseStep[Any]):
             ParamsError: They are not valid.
         """
         values = self._params(context) if callable(self._params) else self._params
-        return self.action_class(values, context.runtime_ctx, packs=self._packs)
+        return self.action_class(values, context.runtime_ctx, packs=self.packs)
 
     def preview_run(self, context: BaseStepContext, plan: Plan) -> StepResult:
         """Run a plan of the action for a dry run, without a journal."""
@@ -174,7 +178,7 @@ class RunStep(BaseStep[Any]):
             ) from None
         return action
 
-    def _execute(self, context: BaseStepContext) -> Calls[StepResult]:
+    async def _execute(self, context: BaseStepContext) -> StepResult:
         line = line_of(context)
         inner = line.run.plan.steps[line.position].inner
         action = self._ready(context, inner)
@@ -186,115 +190,112 @@ class RunStep(BaseStep[Any]):
             part = replace(part, variables=self.variables(context))
         orchestrator = orchestrator_of(action, plan, part=part, **self._options(line))
         line.run.held[uid] = orchestrator
-        with _part_of(line):
-            yield orchestrator.execute, orchestrator.execute_async
-        return (yield from self._ended(line, uid))
+        await _go_on(line, orchestrator)
+        return await self._ended(line, orchestrator)
 
-    def _resume(self, context: BaseStepContext, result: StepResult) -> Calls[StepResult]:
+    async def _resume(self, context: BaseStepContext, result: StepResult) -> StepResult:
         line = line_of(context)
-        found = next(self._recorded(line, result), None)
-        if found is not None and found.row.direction == "undo":
-            yield from self._undo_recorded(line, found)
-            found = None
-        if found is None or found.row.outcome == "rolled_back":
-            return (yield from self._execute(context))
-        if found.row.outcome == "completed":
-            return self._result(found.result(), found.executed())
-        yield from self._go_on(line, found, "resume", pauses=True)
-        return (yield from self._ended(line, found.row.uid))
+        row = self._recorded(line, _last(result))
+        if row is not None and row.direction == "undo":
+            await self._undo_recorded(line, row)
+            row = None
+        if row is None or row.outcome == "rolled_back":
+            return await self._execute(context)
+        # One that has ended well gives its result again, from what its steps restore.
+        again = line.run.back_to == line.position
+        orchestrator = await self._recover(line, row, "resume", pauses=True, again=again)
+        return await self._ended(line, orchestrator)
 
-    def _go_on(self, line: Line, found: PartRun, aim: Aim, *, pauses: bool = False) -> Calls[None]:
-        """Finish or undo a recorded run, or let it go forward only."""
+    async def _recover(
+        self, line: Line, row: RunRow, aim: Aim, *, pauses: bool = False, again: bool = False
+    ) -> Orchestrator[Any]:
+        """Finish or undo a recorded run, or let it go forward only.
+
+        With `again`, it goes back to its failed items first.
+        """
         with _part_of(line):
-            recovery = found.recovery(aim)
-            recovery.part = PartOf(line=line, uid=found.row.uid, pauses=pauses)
-            recovery.options.update(self._options(line))
-            orchestrator, going = recovery.claim()
-            line.run.held[found.row.uid] = orchestrator
-            yield partial(orchestrator.go_on, going), partial(orchestrator.go_on_async, going)
+            ctx, given = line.context.runtime_ctx, line.run.handed_down
+            journal, _ = _place(line)
+            found = self.recovery(journal, row, aim, ctx=ctx, failed_only=again, **given)
+            found.part = PartOf(line=line, uid=row.uid, pauses=pauses)
+            found.options.update(self._options(line))
+            orchestrator, going = found.claim()
+        line.run.held[row.uid] = orchestrator
+        try:
+            await _go_on(line, orchestrator, going)
+        except StepFailedError as error:
+            if not again or orchestrator.has_paused:
+                raise
+            # What came after its items stands, so the whole stands too.
+            raise RefusedError(error.message, ways_out=error.ways_out) from error
+        return orchestrator
 
-    def _ended(self, line: Line, uid: str) -> Calls[StepResult]:
+    def recovery(self, journal: Journal, row: RunRow, aim: Aim, **more: Any) -> Recovery:
+        """Return what finishes or undoes a recorded run of the step; see `prepare`."""
+        recorded, lock = journal.read(row.number), LockUse(no_lock=True)  # The whole has the lock.
+        return prepare(
+            self.action_class, recorded, journal, aim, packs=self.packs, lock=lock, **more
+        )
+
+    async def _ended(self, line: Line, orchestrator: Orchestrator[Any]) -> StepResult:
         """Close a run that has paused well, if it does not wait for that; return its result."""
-        held = cast("Orchestrator[Any]", line.run.held[uid])
         if self.closes:
-            with _part_of(line):
-                yield _phase(held, close_paused)
-        assert held.action is not None
-        entries = entries_of(held.action, held.context)
+            await _go_on(line, orchestrator, phase=close_paused)
+        assert orchestrator.action is not None
+        entries = entries_of(orchestrator.action, orchestrator.context)
         if line.log is not None:
             entries = dict(_stored(entries))
-        return self._result(entries, held.executed)
+        return self._result(entries, orchestrator.executed)
 
     @staticmethod
     def _result(entries: Mapping[str, Any], executed: int) -> StepResult:
         told = {"summary": entries["summary"]} if "summary" in entries else {}
         return StepResult(data={"result": dict(entries), EXECUTED: executed, **told})
 
-    def _undo(self, context: BaseStepContext, result: StepResult) -> Calls[None]:
+    async def _undo(self, context: BaseStepContext, result: StepResult) -> None:
         line = line_of(context)
         for uid in reversed(result.rollback_data.get(KEY, ())):
-            held = cast("Orchestrator[Any] | None", line.run.held.get(uid))
+            held = _held(line, uid)
             if held is not None and held.can_undo:
-                with _undoing(), _part_of(line):
-                    yield _phase(held, undo_paused)
+                with _undoing():
+                    await _go_on(line, held, phase=undo_paused)
                 self._undone(line, held)
-            else:
-                for found in self._recorded(line, result, uid):
-                    yield from self._undo_recorded(line, found)
+            elif (row := self._recorded(line, uid)) is not None:
+                await self._undo_recorded(line, row)
             line.run.held[uid] = None
 
-    def _undo_recorded(self, line: Line, found: PartRun) -> Calls[None]:
-        if found.row.outcome != "rolled_back":
+    async def _undo_recorded(self, line: Line, row: RunRow) -> None:
+        if row.outcome != "rolled_back":
             with _undoing():
-                yield from self._go_on(line, found, "rollback")
-            self._undone(line, cast("Orchestrator[Any]", line.run.held[found.row.uid]))
+                await self._recover(line, row, "rollback")
+            self._undone(line, _held(line, row.uid))
 
-    def _undone(self, line: Line, orchestrator: Orchestrator[Any]) -> None:
-        line.run.not_undone_within += [f"{self.name}.{each}" for each in orchestrator.not_undone]
+    def _undone(self, line: Line, held: Orchestrator[Any] | None) -> None:
+        names = () if held is None else held.not_undone
+        line.run.not_undone_within += [f"{self.name}.{each}" for each in names]
 
-    def close(self, context: Any) -> Calls[int]:
+    async def close(self, context: Any) -> int:
         """Close the run of the step, which waits; return how many steps that has executed."""
         line = line_of(context)
-        result = context.results[self.name]
-        uid = next(reversed(result.rollback_data.get(KEY, ())), None)
-        held = cast("Orchestrator[Any] | None", line.run.held.get(uid or ""))
+        uid = _last(context.results[self.name])
+        held = _held(line, uid)
         if held is not None and held.has_paused:
             before = held.executed
-            with _part_of(line):
-                yield _phase(held, close_paused)
+            await _go_on(line, held, phase=close_paused)
             return held.executed - before
-        executed = 0
-        for found in self._recorded(line, result, uid):
-            if found.row.outcome not in ("completed", "rolled_back"):
-                yield from self._go_on(line, found, "resume")
-            executed += found.executed(closing=True)
-        return executed
+        row = self._recorded(line, uid)
+        if row is None:
+            return 0
+        if row.outcome not in ("completed", "rolled_back"):
+            await self._recover(line, row, "resume")
+        return closing_steps(_place(line)[0], row.number)
 
-    def _recorded(
-        self, line: Line, result: StepResult, uid: str | None = None
-    ) -> Iterator[PartRun]:
-        """Yield the recorded run with a UUID, by default the last of the step."""
+    def _recorded(self, line: Line, uid: str) -> RunRow | None:
+        """Return the row of a run of the step."""
         if line.log is None:
-            return
-        uids = result.rollback_data.get(KEY, ())
-        wanted = uid or next(reversed(uids), None)
+            return None
         journal, owned = _place(line)
-        for row in journal.parts(owned.number):
-            if row.uid == wanted:
-                yield self.part_run(journal, row, line.context.runtime_ctx, line.run.handed_down)
-
-    def part_run(
-        self, journal: Journal, row: RunRow, ctx: Any, handed_down: Mapping[str, Any]
-    ) -> PartRun:
-        """Return a recorded run of this step, to go on with it or to undo it."""
-        return PartRun(
-            action=self.action_class,
-            journal=journal,
-            row=row,
-            packs=self._packs,
-            ctx=ctx,
-            handed_down=dict(handed_down),
-        )
+        return next((row for row in journal.parts(owned.number) if row.uid == uid), None)
 
     def _new_uid(self, line: Line) -> tuple[str, int]:
         """Return the UUID of a new run, and its place among those of the attempt.
@@ -306,27 +307,23 @@ class RunStep(BaseStep[Any]):
         if line.log is not None:
             journal, owned = _place(line)
             known |= {row.uid for row in journal.parts(owned.number)}
-        item = 0
-        while True:
+        for item in count():
             place = f"/{attempt}.{item}" if attempt > 1 or item else ""
             uid = str(uuid.uuid5(uuid.UUID(line.run_id), f"{self.name}{place}"))
             if uid not in known:
                 return uid, item
-            item += 1
+        raise AssertionError
 
     def _options(self, line: Line) -> RunOptions:
         """Return what the run has from its parent."""
-        run, options = line.run, cast("RunOptions", {})
-        if line.log is not None:
-            options["journal"] = _place(line)[0]
-        if run.listener is not None:
-            options["observers"] = (_told_to(run.listener, line),)
-        if run.progress.wanted:
-            options["progress_callback"] = line.has_advanced
-        if run.executor is not None:
-            options["executor"] = run.executor
-        options["strict_results"] = run.strict_results
-        return options
+        run = line.run
+        return {
+            "journal": None if line.log is None else _place(line)[0],
+            "observers": () if run.listener is None else (_told_to(run.listener, line),),
+            "progress_callback": line.has_advanced if run.progress.wanted else None,
+            "executor": run.executor,
+            "strict_results": run.strict_results,
+        }
 
 
 def line_of(context: object) -> Line:
@@ -334,9 +331,28 @@ def line_of(context: object) -> Line:
     return cast("Line", run_of(context))
 
 
-def _phase(held: Orchestrator[Any], phase: Phase) -> Call:
-    """Return the call that goes on with a run that has paused."""
-    return partial(held.go_on_with, phase), partial(held.go_on_with_async, phase)
+def _last(result: StepResult) -> str:
+    """Return the UUID of the last run of a step."""
+    uids: list[str] = result.rollback_data.get(KEY, [])
+    return uids[-1] if uids else ""
+
+
+def _held(line: Line, uid: str) -> Orchestrator[Any] | None:
+    return cast("Orchestrator[Any] | None", line.run.held.get(uid))
+
+
+async def _go_on(
+    line: Line,
+    orchestrator: Orchestrator[Any],
+    recorded: GoingOn | None = None,
+    phase: Phase | None = None,
+) -> None:
+    """Play a part of a run, in the way of the driver of that; see `Orchestrator.go_on`."""
+    with _part_of(line):
+        if _is_async(line):
+            await orchestrator.go_on_async(recorded, phase)
+        else:
+            orchestrator.go_on(recorded, phase)
 
 
 def _place(line: Line) -> tuple[Journal, OwnedRun]:
@@ -389,39 +405,19 @@ def _undoing() -> Generator[None]:
         raise first from None
 
 
-def played(context: object, calls: Calls[T]) -> T | Awaitable[T]:
-    """Make the calls, in the way of the driver of the run."""
-    if running_loop() and line_of(context).run.in_thread is not None:
-        return _play_async(calls)
-    return _play(calls)
+def _is_async(line: Line) -> bool:
+    return running_loop() and line.run.in_thread is not None
 
 
-def _play(calls: Calls[T]) -> T:
+def played(context: object, work: Work[T]) -> T | Awaitable[T]:
+    """Do the work, or return it to a driver that awaits it."""
+    if _is_async(line_of(context)):
+        return work
     try:
-        call = next(calls)
-        while True:
-            try:
-                answer = call[0]()
-            except BaseException as error:  # noqa: BLE001 - for what has made the call
-                call = calls.throw(error)
-            else:
-                call = calls.send(answer)
+        work.send(None)
     except StopIteration as end:
         return cast("T", end.value)
-
-
-async def _play_async(calls: Calls[T]) -> T:
-    try:
-        call = next(calls)
-        while True:
-            try:
-                answer = await call[1]()
-            except BaseException as error:  # noqa: BLE001 - for what has made the call
-                call = calls.throw(error)
-            else:
-                call = calls.send(answer)
-    except StopIteration as end:
-        return cast("T", end.value)
+    raise AssertionError("it waits for something, and there is no event loop")
 
 
 _OF_RUNS = (

@@ -160,7 +160,7 @@ class Orchestrator(Generic[C]):
             JournalError: The journal cannot be written; nothing is undone, and the run is left to
                 `resume` or `rollback`.
         """
-        return self._drive(None)
+        return self.go_on()
 
     async def execute_async(self) -> RunResult:
         """Execute all steps; blocking ones run in a worker thread.
@@ -174,23 +174,38 @@ class Orchestrator(Generic[C]):
             IsolationError: See `execute`.
             JournalError: See `execute`.
         """
-        return await self._drive_async(None)
+        return await self.go_on_async()
 
-    def go_on(self, recorded: GoingOn) -> RunResult:
-        """Continue a run of another process, and release it afterwards; see `execute`."""
+    def go_on(self, recorded: GoingOn | None = None, phase: Phase | None = None) -> RunResult:
+        """Continue a run of another process, or one that has paused; see `execute`."""
+        run = self._started(recorded, phase)
+        driver = Blocking(run)
         try:
-            return self._drive(recorded)
+            if running_loop() and run.plan.has_async:
+                raise AsyncStepError(
+                    f"{run.plan.action} has async steps, and an event loop already runs in this "
+                    "thread",
+                    ways_out=("use `await orchestrator.execute_async()`",),
+                )
+            driver.drive(lambda: self._opened(run, recorded, phase), self._over)
         finally:
-            if not self.has_paused:
-                recorded.owned.release()
+            self._over()
+        return self._ending(run, driver.interrupted, undone=phase is undo_paused)
 
-    async def go_on_async(self, recorded: GoingOn) -> RunResult:
-        """Continue a run of another process, and release it afterwards."""
+    async def go_on_async(
+        self, recorded: GoingOn | None = None, phase: Phase | None = None
+    ) -> RunResult:
+        """Like `go_on`, for use inside a running event loop."""
+        # asyncio costs more than the rest of the import, and blocking runs need none of it.
+        from handrail.orchestrator.asynchronous import Asynchronous  # noqa: PLC0415
+
+        run = self._started(recorded, phase)
+        driver = Asynchronous(run)
         try:
-            return await self._drive_async(recorded)
+            await driver.drive(self._opened(run, recorded, phase))
         finally:
-            if not self.has_paused:
-                recorded.owned.release()
+            self._over()
+        return self._ending(run, driver.cancelled, undone=phase is undo_paused)
 
     # Of a run that is a part of another one, after its way forward
 
@@ -217,45 +232,11 @@ class Orchestrator(Generic[C]):
         """The steps with effects that the undo of the run has not taken back."""
         return () if self._run is None else self._run.not_undone
 
-    def go_on_with(self, phase: Phase) -> RunResult:
-        """Go on with a run that has paused, and end it; see `execute`."""
-        return self._drive(None, phase)
-
-    async def go_on_with_async(self, phase: Phase) -> RunResult:
-        """Like `go_on_with`, for use inside a running event loop."""
-        return await self._drive_async(None, phase)
-
     def release(self) -> None:
         """Give up a run that has paused, as the end of its process would."""
         if self._run is not None:
             self._run.pauses = False
             self._over()
-
-    def _drive(self, recorded: GoingOn | None, phase: Phase | None = None) -> RunResult:
-        run = self._start() if phase is None or self._run is None else self._run
-        if running_loop() and run.plan.has_async:
-            raise AsyncStepError(
-                f"{run.plan.action} has async steps, and an event loop already runs in this thread",
-                ways_out=("use `await orchestrator.execute_async()`",),
-            )
-        driver = Blocking(run)
-        try:
-            driver.drive(lambda: self._opened(run, recorded, phase), self._over)
-        finally:
-            self._over()
-        return self._ending(run, driver.interrupted, undone=phase is undo_paused)
-
-    async def _drive_async(self, recorded: GoingOn | None, phase: Phase | None = None) -> RunResult:
-        # asyncio costs more than the rest of the import, and blocking runs need none of it.
-        from handrail.orchestrator.asynchronous import Asynchronous  # noqa: PLC0415
-
-        run = self._start() if phase is None or self._run is None else self._run
-        driver = Asynchronous(run)
-        try:
-            await driver.drive(self._opened(run, recorded, phase))
-        finally:
-            self._over()
-        return self._ending(run, driver.cancelled, undone=phase is undo_paused)
 
     @staticmethod
     def _ending(run: RunState, interrupt: BaseException | None, *, undone: bool) -> RunResult:
@@ -270,7 +251,11 @@ class Orchestrator(Generic[C]):
             "steps_total": run.plan.size,
         }
 
-    def _start(self) -> RunState:
+    def _started(self, recorded: GoingOn | None, phase: Phase | None) -> RunState:
+        """Return the run that has paused, or a new state; it is released in any case at its end."""
+        if phase is not None and self._run is not None:
+            return self._run
+        self._owned = None if recorded is None else recorded.owned
         context = self.context
         plan = (
             self.registry
@@ -320,7 +305,6 @@ class Orchestrator(Generic[C]):
         if isolates and (recorded is None or not recorded.undoes):
             self._checked_isolation(run)
         if recorded is not None:
-            self._owned = recorded.owned
             self.run_number = recorded.owned.number
             machine = recorded.begin(run)
             if isolates:

@@ -23,9 +23,9 @@ from handrail.recovery.resume_run import described_as
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.journal.protocol import Journal
+    from handrail.journal.records import RunRow
     from handrail.origin import Origin
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.recovery.parts import PartRun
     from handrail.recovery.replay_state import ReplayState
     from handrail.recovery.resume_run import Recovery
     from handrail.steps import StepResult
@@ -93,7 +93,7 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
         if not (planned.facts.reverts or many) or result.skipped or position in unsure:
             continue
         if planned.inner is not None:
-            found += _of_parts(planned, [part for step, part in parts if step is planned])
+            found += _of_parts(recovery, planned, [row for step, row in parts if step is planned])
             continue
         left = [attempt for _, attempt in reversed(place.leftovers.get(position, []))]
         mine = left if position in place.undone else [result, *left]
@@ -103,12 +103,14 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     return tuple(_with_waiting(found, plan))
 
 
-def _of_parts(planned: PlannedStep, parts: Iterable[PartRun]) -> Iterator[StepUndo]:
+def _of_parts(
+    recovery: Recovery, planned: PlannedStep, rows: Iterable[RunRow]
+) -> Iterator[StepUndo]:
     """Yield the undos of the steps of the runs that a step has made, under its name."""
-    for part in parts:
-        if part.row.outcome == "rolled_back":
+    for row in rows:
+        if row.outcome == "rolled_back":
             continue
-        for undo in preview_rollback(part.recovery("rollback")):
+        for undo in preview_rollback(recovery.of_part(planned, row, "rollback")):
             waits = tuple(f"{planned.name}.{each}" for each in undo.waits_for)
             yield replace(undo, step=f"{planned.name}.{undo.step}", waits_for=waits)
 

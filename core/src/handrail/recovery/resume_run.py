@@ -36,10 +36,9 @@ from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import address_of, run_info
 from handrail.plan.entry import innermost
-from handrail.recovery.recorded_plan import drift, installs
+from handrail.recovery.recorded_plan import drift, installs, steps_of
 from handrail.recovery.replay_state import (
     RESULT,
-    ReplayState,
     fields_at,
     fields_before,
     fields_in_lane,
@@ -58,7 +57,6 @@ if TYPE_CHECKING:
     from handrail.orchestrator import Orchestrator
     from handrail.orchestrator.journaled import RunAbout
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.recovery.parts import PartRun
     from handrail.runtime import RunInfo
 
 
@@ -77,7 +75,7 @@ class ClaimedRun:
         aim: Whether to finish or to undo the run.
         about: The description of the run for the journal.
         before: Its outcome before the claim, or None.
-        failed_only: Whether it goes back to the first step with failed items, and tries these.
+        back_to: The position of the step to which it goes back to try failed items again, or None.
         handed_down: How its parts are gone on with, too.
     """
 
@@ -88,7 +86,7 @@ class ClaimedRun:
     aim: Aim
     about: RunAbout
     before: str | None = None
-    failed_only: bool = False
+    back_to: int | None = None
     handed_down: Mapping[str, bool] = field(default_factory=dict[str, bool])
 
     @property
@@ -116,7 +114,7 @@ class ClaimedRun:
         run.leftovers.update(place.leftovers)
         run.undone |= place.undone
         run.mapped.update(mapped_of(self.journal, row.number, self.plan))
-        if not self.failed_only:
+        if self.back_to is None:
             run.unsure |= place.unsure - run.mapped.keys()
         run.retried |= place.failed_steps
         run.taken_back |= place.taken_back
@@ -129,10 +127,10 @@ class ClaimedRun:
         run.before = self.before
         run.handed_down.update(self.handed_down)
         run.sealed = row.sealed
-        if self.failed_only:
-            back = first_with_failures(self.journal, row.number, self.plan, place)
-            run.retried.add(back)
-            run.back_to = back if place.doubt is None or back < len(line.finished) else None
+        if self.back_to is not None:
+            run.retried.add(self.back_to)
+            if place.doubt is None or self.back_to < len(line.finished):
+                run.back_to = self.back_to
         if undoing:
             failure = self._failure(place.failed, len(line.finished) - 1)
             run.undo_cause = failure
@@ -198,20 +196,33 @@ def mapped_of(journal: Journal, number: int, plan: Plan) -> dict[int, set[int]]:
     return found
 
 
-def first_with_failures(journal: Journal, number: int, plan: Plan, place: ReplayState) -> int:
+def with_failures(recorded: RecordedRun, journal: Journal) -> set[str]:
+    """Return the steps of a run whose last attempts have failed items, or runs that have some."""
+    number, last = recorded.row.number, dict[str, int]()
+    for row in recorded.attempts:
+        last[row.step] = max(row.n, last.get(row.step, 0))
+    counts = journal.chunk_counts(number)
+    found = {each.step for each in counts if each.failed and each.n == last.get(each.step)}
+    makes_runs = {step["name"] for step in steps_of(recorded.row) if "plan" in step}
+    for part in journal.parts(number) if makes_runs else ():
+        step = part.parent_step or ""
+        if step in makes_runs and part.outcome != "rolled_back":
+            within = journal.read(part.number, fields=False)
+            found |= {step} if with_failures(within, journal) else set()
+    return found
+
+
+def first_with_failures(recorded: RecordedRun, journal: Journal, plan: Plan) -> int:
     """Return the position of the first step of a run whose last attempt has failed items.
 
     Raises:
         RunClosedError: There is none.
         RollbackRefusedError: The run cannot go back to it.
     """
-    found: set[int] = set()
-    for each in journal.chunk_counts(number):
-        position = plan.positions.get(each.step)
-        if position is not None and each.failed and place.attempts.get(position) == each.n:
-            found.add(position)
+    number, place = recorded.row.number, replay_state_of(recorded, plan)
+    known = [plan.positions.get(step) for step in with_failures(recorded, journal)]
     ended = len(place.finished) + (place.doubt is not None)
-    position = min((each for each in found if each < ended), default=None)
+    position = min((each for each in known if each is not None and each < ended), default=None)
     if position is None:
         raise RunClosedError(f"no item of run {number} has failed; there is nothing to try again")
     if place.lanes or plan.steps[position].group is not None:
@@ -284,11 +295,9 @@ class Recovery:
 
     def claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
         """Claim the run; return what goes on with it, and from where."""
-        check(self.recorded.row, self.aim, again=self.failed_only)
+        if self.part is None or (self.aim, self.recorded.row.outcome) != FINISHED:
+            check(self.recorded.row, self.aim, again=self.failed_only)
         self.check_ready()
-        if self.failed_only:
-            place = replay_state_of(self.recorded, self.plan)
-            first_with_failures(self.journal, self.recorded.row.number, self.plan, place)
         about = about_action(
             type(self.action),
             self.action.params,
@@ -319,7 +328,7 @@ class Recovery:
                 aim=self.aim,
                 about=about,
                 before=self.recorded.row.outcome,
-                failed_only=self.failed_only,
+                back_to=self._back_to(recorded),
                 handed_down={"accept_drift": self.accept_drift, "take_over": self.take_over},
             )
         except BaseException:
@@ -333,7 +342,8 @@ class Recovery:
         Raises:
             DriftError: The steps or the params have changed, and `accept_drift` is false.
             ExecutorError: The executor for items cannot work for this run.
-            RollbackRefusedError: A run that is a part of it is sealed.
+            RunClosedError: No item has failed, where such are tried again.
+            RollbackRefusedError: A part is sealed, or cannot be gone back to.
         """
         self._check_drift(self.recorded)
         executor = self.options.get("executor") or self._executor
@@ -342,25 +352,37 @@ class Recovery:
             for row in self.journal.parts(self.recorded.row.number):
                 if row.sealed is not None:
                     check(row, "rollback")
-        for _, part in self.parts():
-            aim: Aim = "rollback" if only_undoes(part.row, self.aim) else "resume"
-            if only_undoes(self.recorded.row, self.aim):
-                aim = "rollback"
-            if part.row.outcome != "rolled_back" and (aim, part.row.outcome) != FINISHED:
-                check(part.row, aim)
-                part.recovery(aim).check_ready()
+        back_to = self._back_to(self.recorded)
+        for planned, row in self.parts():
+            position = self.plan.positions[planned.name]
+            again = position == back_to
+            undoes = only_undoes(row, self.aim) or only_undoes(self.recorded.row, self.aim)
+            undoes = undoes or (back_to is not None and position > back_to)
+            aim: Aim = "rollback" if undoes else "resume"
+            if row.outcome != "rolled_back" and (again or (aim, row.outcome) != FINISHED):
+                check(row, aim, again=again)
+                self.of_part(planned, row, aim, failed_only=again).check_ready()
 
-    def parts(self) -> Iterator[tuple[PlannedStep, PartRun]]:
+    def _back_to(self, recorded: RecordedRun) -> int | None:
+        """Return the position of the step whose failed items are tried again, if they are."""
+        if not self.failed_only:
+            return None
+        return first_with_failures(recorded, self.journal, self.plan)
+
+    def parts(self) -> Iterator[tuple[PlannedStep, RunRow]]:
         """Yield the runs that are parts of it with their steps, those opened last first."""
-        if not self.plan.inner:
-            return
-        handed_down = {"accept_drift": self.accept_drift, "take_over": self.take_over}
-        for row in reversed(self.journal.parts(self.recorded.row.number)):
+        rows = self.journal.parts(self.recorded.row.number) if self.plan.inner else ()
+        for row in reversed(rows):
             position = self.plan.positions.get(row.parent_step or "")
             if position is not None:
-                planned = self.plan.steps[position]
-                step: Any = innermost(planned.step)
-                yield planned, step.part_run(self.journal, row, self.action.ctx, handed_down)
+                yield self.plan.steps[position], row
+
+    def of_part(self, planned: PlannedStep, row: RunRow, aim: Aim, **more: Any) -> Recovery:
+        """Return what finishes or undoes a part of it."""
+        step: Any = innermost(planned.step)
+        more |= {"accept_drift": self.accept_drift, "take_over": self.take_over}
+        found: Recovery = step.recovery(self.journal, row, aim, ctx=self.action.ctx, **more)
+        return found
 
     @property
     def _executor(self) -> str | None:

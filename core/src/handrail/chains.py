@@ -27,7 +27,7 @@ from handrail.orchestrator.event_loop import running_loop
 from handrail.outputs import Wiring, wiring
 from handrail.params.context import ActionContext
 from handrail.params.markers import ActionParams
-from handrail.params.values import set_path
+from handrail.params.values import set_path, value_at
 from handrail.plan.plan import Plan
 from handrail.redact import json_has_password
 from handrail.run_step import RunStep, line_of, played
@@ -35,10 +35,11 @@ from handrail.steps import BaseStep, StepResult
 from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, Unpack
 
     from pydantic import BaseModel
 
+    from handrail.orchestrator import RunOptions
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.registry import StepRegistry
@@ -126,13 +127,33 @@ class ChainAction(BaseAction[Any]):
             values = group
         return cls(values, self.ctx, packs=self._provider)
 
+    def run_plan(self, plan: Plan, **options: Unpack[RunOptions]) -> Any:
+        """Run a plan of this chain, or a part of one, whose params are there; see `run`."""
+        if wrong := list(self._wrong_inputs(plan)):
+            raise ParamsError(self.action_name, wrong)
+        return super().run_plan(plan, **options)
+
     def _missing_inputs(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Yield the missing inputs of the action that goes first; those of others may be made."""
+        wrong = list(self._wrong_inputs(plan))
+        yield from wrong
         first = next((each for each in plan.steps if each.name in self.members), None)
-        if first is None or first.inputs:
+        if first is None or wrong:
             return
         for path, text in self.begin(first.name, {}).check_inputs():
             yield f"{first.name}.{path}", text
+
+    def _wrong_inputs(self, plan: Plan) -> Iterator[tuple[str, str]]:
+        """Yield the params that are given and come from an action of a plan, or from neither."""
+        for step in plan.steps:
+            values: Mapping[str, Any] = self._values(step.name) if step.inputs else {}
+            for path, source in step.inputs.items():
+                is_given = value_at(values, tuple(path.split(".")), self) is not self
+                earlier = source.partition(".")[0]
+                if earlier in plan.positions and is_given:
+                    yield f"{step.name}.{path}", f"is not given, it comes from {source}"
+                elif not (earlier in plan.positions or is_given):
+                    yield f"{step.name}.{path}", f"is required, as {earlier} is left out"
 
     def planned(self, name: str) -> Plan:
         """Return the plan of an action, with what the project requires of it in the chain.
@@ -333,7 +354,12 @@ class ChainedStep(RunStep):
             ActionError: An input is not there, or has no JSON form.
             ContextError: An input has a secret in it, and the run a journal.
         """
-        values = {path: _output(context, source) for path, source in self._inputs.items()}
+        steps = line_of(context).run.plan.positions
+        values = {
+            path: _output(context, source)
+            for path, source in self._inputs.items()
+            if source.partition(".")[0] in steps  # Otherwise it is given.
+        }
         log: Any = line_of(context).log
         if values and log is not None:
             text = json.dumps(values)
@@ -422,13 +448,7 @@ def _output(context: ChainContext, source: str) -> Any:
     from handrail.params.chained import json_of  # noqa: PLC0415 - it needs pydantic
 
     name, _, output = source.partition(".")
-    result = context.results.get(name)
-    if result is None:
-        raise ActionError(
-            f"it needs {source}, and {name} was left out of this run",
-            ways_out=(f"let {name} run too",),
-        )
-    entries = result.data.get("result", {})
+    entries = context.results[name].data.get("result", {})
     if output not in entries:
         known = ", ".join(each for each in entries if each not in ("summary", "next"))
         raise ActionError(f"it needs {source}, which the result of {name} lacks: {known}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ from handrail import (
     BaseStep,
     BaseStepContext,
     ParamsError,
-    PlanError,
     RuntimeContext,
     StepFailedError,
     StepResult,
     action,
     chain,
     parallel,
+    resume,
     rollback,
     step,
 )
@@ -221,11 +222,33 @@ def test_the_inputs_of_an_action_are_looked_at_when_it_begins(tmp_path):
     assert files(tmp_path / "empty") == []
 
 
-def test_a_part_without_the_action_that_its_inputs_come_from_is_refused(tmp_path):
-    plan = select(DATASET.plan(packs=()), start="press")
-    with pytest.raises(PlanError) as caught:
-        DATASET(params(tmp_path), QUIET, packs=()).run_plan(plan)
-    assert "press takes gather.table as its table, and gather" in caught.value.problems[0].message
+def from_press(tmp_path, **table):
+    """Return the params of the chain, and the part of its plan that begins with `press`."""
+    values = params(tmp_path)
+    values["press"] |= table
+    return values, select(DATASET.plan(packs=()), start="press")
+
+
+def test_an_input_from_an_action_that_is_left_out_has_to_be_given(tmp_path):
+    values, plan = from_press(tmp_path)
+    with pytest.raises(ParamsError, match=r"press\.table: is required, as gather is left out"):
+        DATASET(values, QUIET, packs=()).run_plan(plan)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("again", [resume, rollback])
+def test_an_input_that_is_given_is_there_for_a_resume_and_an_undo(tmp_path, again):
+    values, plan = from_press(tmp_path, table="mine")
+    values["teach"]["fail"] = "teach"
+    journal = SqliteJournal(tmp_path / "runs.db")
+    with pytest.raises(StepFailedError):
+        DATASET(values, QUIET, packs=()).run_plan(plan, journal=journal, on_failure="keep")
+    assert "mine" in {path.read_text() for path in tmp_path.glob("*.open.1")}
+    with pytest.raises(StepFailedError) if again is resume else nullcontext():  # It fails again.
+        again(DATASET, 1, journal=journal, ctx=QUIET, packs=())
+    assert [row.outcome for row in journal.parts(1)] == ["rolled_back"] * 2
+    assert [name for name in files(tmp_path) if name.endswith((".0", ".1"))] == []
+    journal.close()
 
 
 def test_an_action_with_nothing_but_steps_that_always_run_is_closed(tmp_path):

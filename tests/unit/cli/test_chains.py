@@ -337,10 +337,17 @@ def test_a_single_step_of_an_action_is_not_chosen_from_outside(project, call):
     assert (done.code, "did you mean send?" in done.err) == (2, True)
 
 
-def test_a_part_without_what_another_needs_is_refused(project, call):
+def test_an_input_from_an_action_that_is_left_out_is_given(project, call):
     done = call(*RUN, "--from", "send")
-    assert done.code == 3
-    assert "send takes bag.parcel as its parcel, and bag is not chosen" in done.err
+    assert done.code == 2
+    assert "send.parcel: is required, as bag is left out" in done.err
+    parcel = ("-p", "send.parcel=12")  # It is a text, and stays one.
+    assert "send.parcel: is not given, it comes from bag.parcel" in call(*RUN, *parcel).err
+    assert call(*RUN, "--from", "send", *parcel, "--dry-run").code == 0
+    done = call(*RUN, "--from", "send", *parcel)
+    assert (done.code, (project / "there").read_text()) == (0, "12")
+    assert call("rollback", "1", "--yes").code == 0
+    assert not (project / "there").exists()
 
 
 def test_the_project_puts_steps_between_the_actions_and_changes_these_themselves(project, call):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
@@ -224,29 +224,14 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
     """Check that a part of a plan, or a plan made elsewhere, has all that its steps need.
 
     Raises:
-        PlanError: A required step is missing, or one whose output another takes.
+        PlanError: A required step is missing.
         PackError: A required pack is missing.
     """
     if plan.inner:
-        found = list(_left_out_inputs(plan))
-    else:
-        found = _missing(plan, required_in(info.lineage, provider.required()), provider, None)
+        return  # The actions that its steps run have what is required of them.
+    found = _missing(plan, required_in(info.lineage, provider.required()), provider, None)
     if found:
         raise PlanError(info.name, found)
-
-
-def _left_out_inputs(plan: Plan) -> Iterator[Problem]:
-    """Yield a problem for each input of a step that comes from one that was left out."""
-    for planned in plan.steps:
-        for param, source in planned.inputs.items():
-            step = source.partition(".")[0]
-            if step in plan.left_out:
-                yield Problem(
-                    code="input-left-out",
-                    message=f"{planned.name} takes {source} as its {param}, and {step} is not "
-                    "chosen",
-                    ways_out=(f"let {step} run too",),
-                )
 
 
 def chosen_json(plan: Plan, provider: PackProvider, executor: str | None = None) -> str:

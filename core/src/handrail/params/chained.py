@@ -1,8 +1,8 @@
 """The params of a chain: one group for each of its actions, without what comes from other actions.
 
-The params of an action with inputs are not complete before it begins. So its group is a model of
-the given ones, which checks them with the model of the action, and ignores what only the missing
-ones would make right.
+The params of an action with inputs are not complete before it begins. So its group is a model that
+checks those which are given with the model of the action, and ignores what only the missing ones
+would make right. An input is given where the action that it comes from is left out of a run.
 """
 
 from __future__ import annotations
@@ -61,23 +61,27 @@ def model_of_chain(
 
 def _given(model: type[BaseModel], wired: Wired) -> type[BaseModel]:
     """Return a model of the params that are given to an action with inputs."""
-    fields = {
-        name: (info.annotation, info)
-        for name, info in fields_of(model).items()
-        if name not in wired
-    }
-    missing = {path[0] for name in wired for path in (*paths_of(model, name), (name,))}
+    fields = {name: (info.annotation, info) for name, info in fields_of(model).items()}
+    inputs = {name: (*paths_of(model, name), (name,)) for name in wired}
 
     def checked(cls: Any, values: Any, _validate: Callable[[Any], Any]) -> Any:
         if isinstance(values, cls):
             return values
+        missing = {
+            name: paths
+            for name, paths in inputs.items()
+            if not any(each[0] in values for each in paths)
+        }
         try:
             model.model_validate(values)
         except ValidationError as error:
-            _raise_known(error, missing)
+            _raise_known(error, {path[0] for paths in missing.values() for path in paths})
         except Exception:  # noqa: BLE001 - validators that need what is missing
             pass
-        return unchecked(cls, cast("Mapping[str, Any]", values))
+        made = unchecked(cls, cast("Mapping[str, Any]", values))
+        for name in missing:
+            vars(made).pop(name, None)  # It has no default: it is worked out.
+        return made
 
     wrap: Any = classmethod(checked)
     validators = {"checked": model_validator(mode="wrap")(wrap)}

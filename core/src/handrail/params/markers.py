@@ -49,7 +49,7 @@ class ActionParams:
 
     Attributes:
         lineage: The name of the action, and those of the actions that it extends.
-        wired: Where each param comes from that is not given, by its name: `upload.catalogue`.
+        wired: Where each param comes from that is no option, by its name: `upload.catalogue`.
     """
 
     lineage: tuple[str, ...] = ()

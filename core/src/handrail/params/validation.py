@@ -172,14 +172,7 @@ def unknown_fields(
             inner = model_in(info.annotation)
             if inner is not None and isinstance(value, Mapping):
                 nested = cast("Mapping[str, Any]", value)
-                wired = (marker_of(info, ActionParams) or ActionParams()).wired
-                found += [
-                    (f"{prefix}{key}.{each}", f"is not given, it comes from {wired[each]}")
-                    for each in nested
-                    if each in wired
-                ]
-                given = {each: nested[each] for each in nested if each not in wired}
-                found += unknown_fields(inner, given, f"{prefix}{key}.")
+                found += unknown_fields(inner, nested, f"{prefix}{key}.")
         elif model.model_config.get("extra") is None:
             found.append((f"{prefix}{key}", _unknown(model, str(key), known)))
     return found

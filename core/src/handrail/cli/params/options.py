@@ -148,8 +148,11 @@ class _Maker:
         needed_for: str = "",
         *,
         of_chain: bool = False,
+        wired: Collection[str] = (),
     ) -> None:
-        fields, secrets = fields_of(model), secret_fields(model)
+        # A wired one is given only where the action that it comes from is left out.
+        fields = {name: info for name, info in fields_of(model).items() if name not in wired}
+        secrets = secret_fields(model)
         # An option that a field gives its name to comes before the --no- of another field.
         wanted = {_option(prefix, name) for name in fields}
         for name, info in fields.items():
@@ -167,11 +170,16 @@ class _Maker:
                 self._add_secret(info, path, option, text)
             elif inner is not None and inner is not model and inner not in within:
                 optional = "" if info.is_required() else ".".join(path)
-                action = of_chain or group is not None
                 if group is not None:
                     self.options.groups[path[0]] = (inner, group)
-                within_it = (*within, model)
-                self.add_model(inner, path, within_it, needed_for or optional, of_chain=action)
+                self.add_model(
+                    inner,
+                    path,
+                    (*within, model),
+                    needed_for or optional,
+                    of_chain=of_chain or group is not None,
+                    wired=() if group is None else group.wired,
+                )
             elif not _has_option(info, kind) or (of_chain and not _is_main(info)):
                 self.options.others.append((".".join(path), text))
             elif of_chain:

@@ -8,7 +8,18 @@ from typing import Any, TypedDict
 
 from pydantic import BaseModel
 
-from handrail import BaseAction, BaseStep, BaseStepContext, StepResult, chain
+from handrail import BaseAction, BaseStep, BaseStepContext, RuntimeContext, StepResult, chain
+
+
+class Silent:
+    """Says nothing."""
+
+    def log(self, *given: object) -> None: ...
+    def set_progress(self, *given: object) -> None: ...
+    def set_metrics(self, *given: object) -> None: ...
+
+
+QUIET = RuntimeContext(logger=Silent())
 
 
 class Params(BaseModel):

@@ -2,106 +2,76 @@
 
 from __future__ import annotations
 
-import signal
+from typing import Any
 
 import pytest
 from chain_of_files import DATASET, STEPS, TABLE, params
 from killing.points import each_with_one, points
 
-from handrail import RuntimeContext, StepFailedError, resume, rollback
-from handrail.errors import RunClosedError
+from handrail import resume, rollback
 
 pytestmark = pytest.mark.slow
 
-
-class Silent:
-    def log(self, *given): ...
-    def set_progress(self, *given): ...
-    def set_metrics(self, *given): ...
-
-
-QUIET = RuntimeContext(logger=Silent())
 WRITES, WRITES_OF_A_FAILURE = 40, 52
 ALL = range(1, WRITES + 1)
 
 
-def crash(kill, folder, at, when, **fail):
+def crash(place: Any, at: int, when: str, **fail: str) -> bool:
     """Run the chain until it dies there; return whether it did."""
-
-    def work(deadly):
-        DATASET.run(params(folder / "world", **fail), QUIET, packs=(), journal=deadly)
-
-    return kill(at, when, work) == -signal.SIGKILL
+    return place.run(DATASET, params(place.world, **fail), at, when)
 
 
-def finished(world):
-    """Return the ids of the three actions, after a check that each step has worked once."""
-    made = sorted(path.name for path in world.iterdir() if path.name != "closed")
+def check(place: Any, outcome: str) -> None:
+    """Check that each step of the three actions has worked once, or that nothing is left."""
+    made = place.made()
+    if outcome == "rolled_back":
+        assert made == []
+        return
+    assert outcome == "completed"
     runs = {name.partition(".")[0] for name in made}
     assert len(runs) == 3
     assert len(made) == 2 * (len(STEPS) - 3), "nothing is doubled, and nothing is missing"
-    read = {path.read_text() for path in world.iterdir() if path.name.endswith(".1")}
+    read = {path.read_text() for path in place.world.iterdir() if path.name.endswith(".1")}
     assert {TABLE, f"pressed {TABLE}"} <= read
-    closed = (world / "closed").read_text().splitlines()
+    closed = (place.world / "closed").read_text().splitlines()
     assert {line.split()[0] for line in closed if line.endswith("completed")} == runs
-
-
-def undone(world):
-    assert [path.name for path in world.iterdir() if path.name != "closed"] == []
 
 
 @pytest.mark.parametrize(
     ("writes", "fail"), [(WRITES, {}), (WRITES_OF_A_FAILURE, {"teach": "teach"})]
 )
-def test_the_points_are_all_writes_of_the_run(kill, folder, journal, writes, fail):
-    assert crash(kill, folder, writes, "after", **fail)
-    assert not crash(kill, folder, writes + 1, "before", **fail)
+def test_the_points_are_all_writes_of_the_run(place, writes, fail):
+    assert crash(place, writes, "after", **fail)
+    assert not crash(place, writes + 1, "before", **fail)
 
 
 @pytest.mark.parametrize(("at", "when"), points(ALL))
-def test_killed_anywhere_it_is_finished(kill, folder, journal, at, when):
-    assert crash(kill, folder, at, when)
-    row = journal.runs()[0]
-    if row.outcome == "completed":
-        with pytest.raises(RunClosedError, match="completed"):
-            resume(DATASET, journal=journal, number=row.number, ctx=QUIET, packs=())
-    else:
-        result = resume(DATASET, journal=journal, ctx=QUIET, packs=())
-        assert (result["steps_executed"], result["teach"]["learnt"]) == (9, f"pressed {TABLE}")
-    finished(folder / "world")
-    assert journal.runs()[0].outcome == "completed"
+def test_killed_anywhere_it_is_finished(place, at, when):
+    assert crash(place, at, when)
+    assert place.go_on(resume, DATASET) == "completed"
+    check(place, "completed")
 
 
 @pytest.mark.parametrize(("at", "when"), points(ALL, 1))
-def test_killed_anywhere_it_is_undone(kill, folder, journal, at, when):
-    assert crash(kill, folder, at, when)
-    rollback(DATASET, 1, journal=journal, ctx=QUIET, packs=())
-    undone(folder / "world")
-    assert journal.runs()[0].outcome == "rolled_back"
+def test_killed_anywhere_it_is_undone(place, at, when):
+    assert crash(place, at, when)
+    assert place.go_on(rollback, DATASET) == "rolled_back"
+    check(place, "rolled_back")
 
 
 @pytest.mark.parametrize(
     ("at", "when", "again"), each_with_one(points(range(5, WRITES + 1, 5)), [1, 3, 6])
 )
 @pytest.mark.parametrize("way", [resume, rollback])
-def test_killed_again_it_goes_on_where_it_was(kill, folder, journal, at, when, again, way):
-    assert crash(kill, folder, at, when)
-
-    def go_on(deadly):
-        way(DATASET, 1, journal=deadly, ctx=QUIET, packs=())
-
+def test_killed_again_it_goes_on_where_it_was(place, at, when, again, way):
+    assert crash(place, at, when)
     for when_again in ("before", "after"):
-        kill(again, when_again, go_on)
-    if journal.runs()[0].outcome is None:
-        way(DATASET, 1, journal=journal, ctx=QUIET, packs=())
-    (finished if journal.runs()[0].outcome == "completed" else undone)(folder / "world")
+        place.crash(again, when_again, lambda deadly: place.go_on(way, DATASET, deadly))
+    check(place, place.go_on(way, DATASET))
 
 
 @pytest.mark.parametrize(("at", "when"), points(range(1, WRITES_OF_A_FAILURE + 1)))
-def test_killed_after_a_failure_it_is_undone_either_way(kill, folder, journal, at, when):
-    assert crash(kill, folder, at, when, teach="teach")
-    if journal.runs()[0].outcome is None:
-        with pytest.raises(StepFailedError, match="told to fail"):
-            resume(DATASET, 1, journal=journal, ctx=QUIET, packs=())
-    undone(folder / "world")
-    assert journal.runs()[0].outcome == "rolled_back"
+def test_killed_after_a_failure_it_is_undone_either_way(place, at, when):
+    assert crash(place, at, when, teach="teach")
+    assert place.go_on(resume, DATASET) == "rolled_back"
+    check(place, "rolled_back")

@@ -1,24 +1,29 @@
-"""A chain with a group in its second action is killed at its writes, and finished or undone."""
+"""Groups in an action of a chain, and a run of a step in a lane: killed, and finished or undone."""
 
 from __future__ import annotations
 
-import signal
+from typing import Any
 
 import pytest
-from chain_of_files import Closes, Gather, Make, Press, Reads, TableContext, Tables, Teach, params
+from chain_of_files import (
+    TABLE,
+    Closes,
+    Connects,
+    Context,
+    Gather,
+    Make,
+    Params,
+    Press,
+    Reads,
+    TableContext,
+    Tables,
+    Teach,
+    params,
+)
 
-from handrail import RuntimeContext, chain, parallel, resume, rollback
+from handrail import RunStep, action, chain, parallel, resume, rollback
 
 pytestmark = pytest.mark.slow
-
-
-class Silent:
-    def log(self, *given): ...
-    def set_progress(self, *given): ...
-    def set_metrics(self, *given): ...
-
-
-QUIET = RuntimeContext(logger=Silent())
 
 
 class Keeps(Make):
@@ -47,25 +52,40 @@ class Sides(Press):
 
 INPUTS = {"press.table": "gather.table", "teach.table": "press.table"}
 DATASET = chain("dataset", [Gather, Sides, Teach], inputs=INPUTS)
+
+
+def press(context: Any) -> dict[str, Any]:
+    return {"world": context.world, "table": TABLE}
+
+
+SIDES = action(
+    "whole",
+    [
+        Connects("before"),
+        parallel("sides", [RunStep("press", Press, press), [Keeps("beside"), Keeps("then")]]),
+        Make("after"),
+    ],
+    params=Params,
+    context=Context,
+)
 POINTS = [(at, when) for at in range(1, 40, 2) for when in ("before", "after")]
+WORKFLOWS = [(DATASET, "gather", 16, 3), (SIDES, "", 12, 2)]
+"""Each with the first of its actions, and how many files it makes in how many runs."""
 
 
 @pytest.mark.parametrize(("at", "when"), POINTS)
 @pytest.mark.parametrize("way", [resume, rollback])
-def test_killed_anywhere_nothing_is_doubled_or_left(kill, folder, journal, at, when, way):
-    world = folder / "world"
-
-    def work(deadly):
-        DATASET.run(params(world), QUIET, packs=(), journal=deadly)
-
-    if kill(at, when, work) != -signal.SIGKILL:
-        pytest.skip("the lanes shared more commits this time")
-    if journal.runs()[0].outcome is None:
-        way(DATASET, 1, journal=journal, ctx=QUIET, packs=())
-    made = sorted(path.name for path in world.iterdir() if path.name != "closed")
-    if journal.runs()[0].outcome == "completed":
-        assert len(made) == 2 * 8
-        assert len({name.partition(".")[0] for name in made}) == 3
+@pytest.mark.parametrize(("workflow", "first", "files", "runs"), WORKFLOWS)
+def test_killed_anywhere_nothing_is_doubled_or_left(
+    place, at, when, way, workflow, first, files, runs
+):
+    values = params(place.world) if first else {"world": place.world}
+    if not place.run(workflow, values, at, when):
+        pytest.skip("the run has fewer writes, or its lanes have shared more this time")
+    outcome, made = place.go_on(way, workflow), place.made()
+    if outcome == "completed":
+        assert len(made) == files
+        assert len({name.partition(".")[0] for name in made}) == runs
     else:
-        assert journal.runs()[0].outcome == "rolled_back"
+        assert outcome == "rolled_back"
         assert made == []

@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from chain_of_files import DATASET, TABLE, Connects, Context, Make, Params, Press, Teach, params
+from chain_of_files import (
+    DATASET,
+    QUIET,
+    TABLE,
+    Connects,
+    Context,
+    Make,
+    Params,
+    Press,
+    Teach,
+    params,
+)
 from pydantic import BaseModel, SecretStr
 
 from handrail import (
@@ -18,7 +29,6 @@ from handrail import (
     Limits,
     PlanError,
     RunStep,
-    RuntimeContext,
     StepFailedError,
     StepResult,
     action,
@@ -39,15 +49,6 @@ from handrail.errors import (
 from handrail.journal.records import RunChange
 from handrail.journal.sqlite import SqliteJournal
 from handrail.wrapper import StepWrapper
-
-
-class Silent:
-    def log(self, *given): ...
-    def set_progress(self, *given): ...
-    def set_metrics(self, *given): ...
-
-
-QUIET = RuntimeContext(logger=Silent())
 
 
 def run(workflow, values, **options):

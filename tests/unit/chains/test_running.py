@@ -10,14 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_of_files import DATASET, INPUTS, STEPS, TABLE, Gather, Params, Press, Teach, params
+from chain_of_files import (
+    DATASET,
+    INPUTS,
+    QUIET,
+    STEPS,
+    TABLE,
+    Gather,
+    Params,
+    Press,
+    Teach,
+    params,
+)
 
 from handrail import (
     BaseAction,
     BaseStep,
     BaseStepContext,
     ParamsError,
-    RuntimeContext,
     StepFailedError,
     StepResult,
     action,
@@ -30,15 +40,6 @@ from handrail import (
 from handrail.errors import RollbackRefusedError
 from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.selection import select
-
-
-class Silent:
-    def log(self, *given): ...
-    def set_progress(self, *given): ...
-    def set_metrics(self, *given): ...
-
-
-QUIET = RuntimeContext(logger=Silent())
 
 
 def run(workflow, values, **options):

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from chain_of_files import (
@@ -15,6 +15,7 @@ from chain_of_files import (
     TABLE,
     Connects,
     Context,
+    Gather,
     Make,
     Params,
     Press,
@@ -48,6 +49,8 @@ from handrail.errors import (
 )
 from handrail.journal.records import RunChange
 from handrail.journal.sqlite import SqliteJournal
+from handrail.recovery.by_hand import by_hand_of
+from handrail.recovery.leftovers import record_by_hand
 from handrail.wrapper import StepWrapper
 
 
@@ -332,6 +335,37 @@ def test_a_living_owner_of_the_whole_keeps_its_parts(tmp_path, world):
     journal.close()
 
 
+def nested(world, *after):
+    """An action with a run of an action with a run of `press`."""
+    inner = RunStep("inner", action("inner", [press_in(world)]))
+    return action("whole", [inner, *after], params=Params, context=Context)
+
+
+def test_a_part_of_a_part_belongs_to_the_root(tmp_path, world):
+    """While that is alive it is held; afterwards the root is the one that goes on."""
+    seen: list[BaseException] = []
+
+    @step
+    def look(context):
+        other = durable(tmp_path)
+        try:
+            rollback(Press, 3, journal=other, ctx=QUIET, packs=())
+        except RunHeldError as error:
+            seen.append(error)
+        finally:
+            other.close()
+
+    journal = durable(tmp_path)
+    run(nested(world, look), {"world": world}, journal=journal)
+    assert [error.message.partition(",")[0] for error in seen] == ["run 3 is a part of run 1"]
+    journal.claim(3).release()  # As if it had been interrupted.
+    with pytest.raises(RefusedError, match="run 3 is a part of run 1, which goes on with it"):
+        resume(Press, 3, journal=journal, ctx=QUIET, packs=())
+    rollback(nested(world, look), 1, journal=journal, ctx=QUIET, packs=())
+    assert made(world) == []
+    journal.close()
+
+
 def test_a_rollback_looks_at_all_parts_before_it_touches_anything(world, journal):
     """One that cannot be undone any more keeps all others."""
     run(DATASET, params(world), journal=journal)
@@ -343,6 +377,45 @@ def test_a_rollback_looks_at_all_parts_before_it_touches_anything(world, journal
         rollback(DATASET, 1, journal=journal, ctx=QUIET, packs=())
     assert made(world) == before
     assert journal.runs()[0].outcome == "completed"
+
+
+class Stuck(Make):
+    """Cannot be undone as long as it is named here."""
+
+    names: ClassVar[set[str]] = set()
+
+    def rollback(self, context, result):
+        if self.name in self.names:
+            raise OSError(f"{self.name} is stuck")
+        super().rollback(context, result)
+
+
+@pytest.mark.parametrize("last", ["by hand", "undone"])
+def test_what_is_left_of_an_action_is_recorded_by_hand_on_the_chain(
+    world, journal, monkeypatch, last
+):
+    monkeypatch.setattr(Stuck, "names", {"first", "second"})
+    inner = action("inner", [Connects("open"), Stuck("first"), Stuck("second")], params=Params)
+    inner.action_class.context_class = Context
+    whole = chain("whole", {"one": inner, "two": Gather})
+    values = {"world": world}
+    run(whole, {"one": values, "two": values}, journal=journal)
+    with pytest.raises(StepFailedError):
+        rollback(whole, 1, journal=journal, ctx=QUIET, packs=())
+    with pytest.raises(RollbackRefusedError, match="nothing left of 'one'"):
+        record_by_hand(journal, 1, "one", by="ada", reason="removed it")
+    told = {"by": "ada", "reason": "removed it"}
+    assert record_by_hand(journal, 1, "one.second", **told) == ("one.first",)
+    assert [row.outcome for row in journal.runs()] == ["rollback_incomplete"]
+    if last == "by hand":
+        assert record_by_hand(journal, 1, "one.first", **told) == ()
+    else:
+        Stuck.names.clear()
+        rollback(whole, 1, journal=journal, ctx=QUIET, packs=())
+    rows = [*journal.runs(), *journal.parts(1)]
+    assert [row.outcome for row in rows] == ["rolled_back"] * 3
+    named = ["one.second", *["one.first"] * (last == "by hand")]
+    assert [each.step for each in by_hand_of(rows[0])] == named
 
 
 class Secret(BaseModel):

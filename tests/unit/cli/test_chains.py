@@ -176,6 +176,17 @@ def test_each_action_is_a_run_of_its_own_that_lists_do_not_have(project, call):
     assert shown["params"]["values"]["parcel"] == "parcel.txt"
 
 
+def test_the_undo_of_one_action_alone_names_the_chain(project, call):
+    assert call(*RUN).code == 0
+    refused = call("rollback", "2", "--yes")
+    assert (refused.code, "run 3 has taken what it returned" in refused.err) == (5, True)
+    assert call("rollback", "3", "--dry-run").lines[0].endswith("· part of run 1")
+    assert call("rollback", "3", "--yes").code == 0
+    assert not (project / "there").exists()
+    assert call("rollback", "1", "--yes").code == 0
+    assert not (project / "parcel.txt").exists()
+
+
 def test_a_part_whose_action_has_no_name_of_its_own_names_the_whole(project, call):
     (project / "handrail.toml").write_text("")
     assert call("run", "ship.py:ship", *RUN[2:]).code == 0
@@ -455,6 +466,48 @@ def test_packs_are_told_of_each_action_before_the_run_is_deleted(yard):
     ]
     assert told[0]["rollback_data"] == {"wrap": {"made": ["parcel.txt"]}}
     assert told[1]["rollback_data"] == {"post": {"sent": ["there"]}}
+
+
+LABEL = '''
+from pathlib import Path
+from handrail import hookimpl, step
+
+@step
+def label(context):
+    """Label it."""
+    Path("label").touch()
+
+@label.rollback
+def remove(context, result):
+    Path("label").unlink()
+
+@hookimpl
+def insert_before(action, step):
+    return label if step.name == "wrap" else None
+'''
+
+
+@pytest.mark.parametrize("action", ["shipping", "bag"])
+@pytest.mark.parametrize(("gone", "code"), [(True, 3), (False, 4)])
+def test_an_undo_without_a_pack_of_the_first_action_touches_nothing(yard, action, gone, code):
+    """Not even the actions after it; the exit code is that of an action by itself."""
+    plant = yard.plant("acme-label", "1.0", LABEL, packs={"acme_label": "acme_label"})
+    (yard.project / "in").mkdir()
+    (yard.project / "ship.py").write_text(ACTIONS)
+    (yard.project / "handrail.toml").write_text(PROJECT)
+    words = RUN if action == "shipping" else ("run", "bag", "in")
+    assert yard(*words).returncode == 0
+    made = {"label", "parcel.txt", *(("there",) if action == "shipping" else ())}
+    plant.uproot()
+    if not gone:
+        plant = yard.plant("acme-label", "1.0", "1 / 0", packs={"acme_label": "acme_label"})
+    assert yard("rollback", "1", "--yes").returncode == code
+    assert made <= {path.name for path in yard.project.iterdir()}
+    if not gone:
+        plant.uproot()
+    yard.plant("acme-label", "1.0", LABEL, packs={"acme_label": "acme_label"})
+    assert yard("rollback", "1", "--yes").returncode == 0
+    assert made.isdisjoint(path.name for path in yard.project.iterdir())
 
 
 SCAN = '''

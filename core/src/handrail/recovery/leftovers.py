@@ -53,23 +53,21 @@ def record_by_hand(
             journal cannot record it.
         RunHeldError: The run belongs to another process that is alive.
     """
-    made, _, own = step.partition(".")
-    parts = [row for row in journal.parts(number) if row.parent_step == made]
-    part = parts[-1] if parts else None
-    if part is not None and own:
-        left_of_part = record_by_hand(journal, part.number, own, by=by, reason=reason)
-        if left_of_part:
-            return _left(journal, journal.read(number, fields=False))
-        step = made  # All that it has made is undone.
     recorded = journal.read(number, fields=False)
     left = _left(journal, recorded)
-    _check(journal, recorded.row, step, left if part is None else (*left, step))
+    _check(recorded.row, step, left)
+    undone, _, own = step.partition(".")
+    parts = [row for row in journal.parts(number) if row.parent_step == undone]
+    if not parts:
+        undone = step
+    elif record_by_hand(journal, parts[-1].number, own, by=by, reason=reason):
+        undone = ""  # More is left of what it has made.
     done = ByHand(step=step, by=by, at=now(), reason=KNOWN(without_passwords(reason)))
     told = [each.to_dict() for each in (*by_hand_of(recorded.row), done)]
     changes: list[Change] = [
         AttemptChange(row.step, row.n, "undone")
         for row in recorded.attempts
-        if row.step == step and row.n and row.state not in _OVER
+        if row.step == undone and row.n and row.state not in _OVER
     ]
     left = tuple(each for each in left if each != step)
     # The claim reopens a run that is over; an interrupted one goes on with `rollback`.
@@ -94,7 +92,7 @@ def _outcome(left: Sequence[str]) -> Outcome:
     return "rollback_incomplete" if left else "rolled_back"
 
 
-def _check(journal: Journal, row: RunRow, step: str, left: Sequence[str]) -> None:
+def _check(row: RunRow, step: str, left: Sequence[str]) -> None:
     """Check that a step of a run can have been undone by hand, and that this can be recorded."""
     number = row.number
     if row.outcome == "rolled_back":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from handrail.errors import RefusedError, RollbackRefusedError, RunHeldError
@@ -10,7 +11,7 @@ from handrail.recovery.status import is_sweep
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RunRow
+    from handrail.journal.records import RecordedRun, RunRow
     from handrail.recovery.status import Aim
 
 
@@ -25,31 +26,49 @@ def check_alone(journal: Journal, row: RunRow, aim: Aim) -> None:
     """Check that a run may be finished or undone by itself, if it is a part of another one.
 
     Raises:
-        RunHeldError: Its parent belongs to another process that is alive.
-        RefusedError: Only its parent goes on with it, if that is no sweep.
+        RunHeldError: The run that it is a part of, in the end, belongs to another process that is
+            alive.
+        RefusedError: Only that one goes on with it, if that is no sweep.
         RollbackRefusedError: Another part that stands has taken what it returned.
     """
-    if row.parent is None:
+    wholes = list(_wholes(journal, row))
+    if not wholes:
         return
-    whole = journal.read(row.parent, fields=False)
-    about = f"run {row.number} is a part of run {row.parent}"
-    holder = journal.holder(row.parent)
-    if whole.row.outcome is None and holder is not None and not holder.owner_is_gone:
+    root = wholes[-1].row
+    about = f"run {row.number} is a part of run {root.number}"
+    holder = journal.holder(root.number)
+    if root.outcome is None and holder is not None and not holder.owner_is_gone:
         raise RunHeldError(f"{about}, which is held by {holder.described}")
-    if aim == "resume" and not is_sweep(whole.row):
+    if aim == "resume" and not is_sweep(wholes[0].row):
         raise RefusedError(
             f"{about}, which goes on with it",
-            ways_out=(f"go on with the whole:  handrail resume {row.parent}",),
+            ways_out=(f"go on with the whole:  handrail resume {root.number}",),
         )
-    takers = {
-        step["name"]
-        for step in steps_of(whole.row)
-        for source in step.get("inputs", {}).values()
-        if str(source).partition(".")[0] == row.parent_step
-    }
-    for part in journal.parts(row.parent):
-        if part.parent_step in takers and part.outcome != "rolled_back":
-            raise RollbackRefusedError(
-                f"{about}, in which run {part.number} has taken what it returned",
-                ways_out=(f"undo the whole:  handrail rollback {row.parent}",),
-            )
+    for taker in _takers(journal, row, wholes):
+        raise RollbackRefusedError(
+            f"{about}, in which run {taker.number} has taken what it returned",
+            ways_out=(f"undo the whole:  handrail rollback {root.number}",),
+        )
+
+
+def _wholes(journal: Journal, row: RunRow) -> Iterator[RecordedRun]:
+    """Yield the run that a run is a part of, and so on, up to one that is no part."""
+    while row.parent is not None:
+        whole = journal.read(row.parent, fields=False)
+        row = whole.row
+        yield whole
+
+
+def _takers(journal: Journal, row: RunRow, wholes: Iterable[RecordedRun]) -> Iterator[RunRow]:
+    """Yield the runs that stand and have taken what a run, or one that it is in, has returned."""
+    for whole in wholes:
+        takers = {
+            step["name"]
+            for step in steps_of(whole.row)
+            for source in step.get("inputs", {}).values()
+            if str(source).partition(".")[0] == row.parent_step
+        }
+        for part in journal.parts(whole.row.number) if takers else ():
+            if part.parent_step in takers and part.outcome != "rolled_back":
+                yield part
+        row = whole.row

@@ -147,6 +147,7 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
     recovery.check_ready()
     if asks or request.dry_run or not request.quiet:
         whose = "" if row.project == mine else f" · of {row.project}"
+        whose += "" if row.parent is None else f" · part of run {row.parent}"
         preview = _preview(journal, recovery, whose)
         _show(session, preview, dry=request.dry_run, asks=asks)
         if request.dry_run:

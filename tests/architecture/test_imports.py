@@ -1,8 +1,9 @@
 """The house rules of docs/explanation: who may import whom, checked over the syntax tree.
 
 Imports inside functions count like any other. Imports for the type checker alone (`if
-TYPE_CHECKING:`) cost nothing at run time and may form circles, so only the rule about the command
-line holds for them: nothing below it may know it, not even by name.
+TYPE_CHECKING:`) and those that wait for a first use (`with lazy_imports(...):`) may form circles,
+so only the rule about the command line holds for them: nothing below it may know it, not even by
+name.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ def imports_of(path: Path, root: Path) -> Iterator[Import]:
     checked = {
         id(inner)
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+        or (isinstance(node, ast.With) and "lazy_imports" in ast.unparse(node.items[0]))
         for statement in node.body
         for inner in ast.walk(statement)
     }
@@ -340,7 +342,7 @@ def public_names() -> set[str]:
 def first_page(page: str) -> list[str]:
     """Return the `__all__` of a page, which need not be installed.
 
-    Where names are imported on first use, it has those that type checkers are told of.
+    Where names are imported on first use, it has those that are imported under their own name.
     """
     top, *rest = page.split(".")
     root = next(path for path in (CORE, *pack_roots()) if path.name == top)
@@ -351,8 +353,8 @@ def first_page(page: str) -> list[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return list(ast.literal_eval(node.value))
-        if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == "__all__":
-            told += ast.literal_eval(node.value)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "lazy_imports":
+            told += [ast.literal_eval(each) for each in node.args[1:]]
         if isinstance(node, ast.ImportFrom):
             told += [alias.name for alias in node.names if alias.asname == alias.name]
     return told

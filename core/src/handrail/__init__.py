@@ -5,12 +5,11 @@ Public names are imported on first use, so `import handrail` costs next to nothi
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail.actions import BaseAction as BaseAction
     from handrail.chains import chain as chain
     from handrail.context import BaseStepContext as BaseStepContext
@@ -65,36 +64,3 @@ if TYPE_CHECKING:
     from handrail.wrapper import Sleep as Sleep
     from handrail.wrapper import StepWrapper as StepWrapper
     from handrail.wrapper import Undo as Undo
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".actions": "BaseAction",
-            ".chains": "chain",
-            ".context": "BaseStepContext",
-            ".errors": (
-                "DuplicateStepError ExitCode HandrailError InvalidStepError PackError "
-                "ParamsError PlanError Problem RefusedError SourceChangedError StepFailedError "
-                "StepNotFoundError"
-            ),
-            ".executors.item_context": "ItemContext",
-            ".groups": "Parallel parallel",
-            ".hookspecs": "PackInfo PrunedRun hookimpl",
-            ".limits": "Limits RollbackPolicy",
-            ".orchestrator": "Orchestrator",
-            ".origin": "Origin",
-            ".params.context": "ActionContext",
-            ".params.markers": "Argument FromEnv Option",
-            ".plan.action_info": "ActionInfo",
-            ".plan.plan": "Plan PlannedStep",
-            ".recovery": "resume resume_async rollback rollback_async",
-            ".registry": "StepRegistry",
-            ".run_step": "RunStep",
-            ".runtime": "RunInfo RuntimeContext RuntimeLogger",
-            ".serializers": "Serializer",
-            ".steps": "BaseStep StepResult step",
-            ".sweeps": "sweep sweep_async",
-            ".workflow": "Workflow action",
-            ".wrapper": "Around Run Sleep StepWrapper Undo",
-        },
-    )

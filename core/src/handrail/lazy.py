@@ -2,35 +2,92 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
+from _thread import allocate_lock
 from importlib import import_module
+
+__all__ = ["lazy_imports"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-__all__ = ["lazy_names"]
+_LOCK = allocate_lock()  # For the one function that imports in all modules.
 
 
-def lazy_names(
-    package: str, homes: Mapping[str, str]
-) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
-    """Return `__getattr__`, `__dir__` and `__all__` for a package.
+class lazy_imports:  # noqa: N801 - used like a statement
+    """Lets the imports in a block of a package take place when their names are first used.
 
-    Type checkers take the names from imports under `if TYPE_CHECKING`.
+        with lazy_imports(__name__):
+            from acme_tidy.steps import MoveStep as MoveStep
+
+    Type checkers, and tools that follow imports, see them as what they are. The package gets
+    `__getattr__`, `__dir__` and `__all__`.
 
     Args:
-        package: Its name.
-        homes: The names in each module, separated by spaces; `.steps` is a module in the package.
+        package: The name of the package.
+        *own: Public names that it defines itself.
     """
-    home_of = {name: home for home, names in homes.items() for name in names.split()}
-    own = sys.modules[package]
 
-    def get(name: str) -> object:
-        if name not in home_of:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value: object = getattr(import_module(home_of[name], package), name)
-        setattr(own, name, value)
-        return value
+    def __init__(self, package: str, *own: str) -> None:
+        self._space = vars(sys.modules[package])
+        self._own = own
 
-    return get, lambda: sorted({*vars(own), *home_of}), sorted(home_of)
+    def __enter__(self) -> None:
+        _LOCK.acquire()
+        self._import = builtins.__import__
+        builtins.__import__ = self._note
+
+    def _note(
+        self,
+        name: str,
+        globals: Mapping[str, object] | None = None,  # noqa: A002 - as that of Python
+        locals: Mapping[str, object] | None = None,  # noqa: A002 - as that of Python
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> Any:
+        if globals is not self._space:  # Another thread imports something.
+            return self._import(name, globals, locals, fromlist, level)
+        return _Module(name)
+
+    def __exit__(self, *_: object) -> None:
+        builtins.__import__ = self._import
+        _LOCK.release()
+        space = self._space
+        homes = {name: home for name, home in space.items() if isinstance(home, _Home)}
+        for name in homes:
+            del space[name]
+
+        def get(name: str) -> object:
+            if name not in homes:
+                raise AttributeError(f"module {space['__name__']!r} has no attribute {name!r}")
+            value = space[name] = homes[name].load()
+            return value
+
+        space["__getattr__"] = get
+        space["__dir__"] = lambda: sorted({*space, *homes})
+        space["__all__"] = sorted({*self._own, *homes})
+
+
+class _Module:
+    """Stands for a module that is not imported yet."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> _Home:
+        return _Home(self._name, name)
+
+
+class _Home:
+    """The module of a name, and its name there."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def load(self) -> object:
+        """Import the module, and return what has the name there."""
+        return getattr(import_module(self._module), self._name)

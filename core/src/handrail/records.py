@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
+
+with lazy_imports(__name__, "record_of", "sweep_of"):
     from handrail.recovery.by_hand import ByHand as ByHand
     from handrail.recovery.item_record import ItemFailure as ItemFailure
     from handrail.recovery.item_record import ItemsRecord as ItemsRecord
@@ -33,23 +35,6 @@ if TYPE_CHECKING:
     from handrail.recovery.timeline import Span as Span
     from handrail.sweeps.record import Child as Child
     from handrail.sweeps.record import SweepRecord as SweepRecord
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "handrail.recovery.by_hand": "ByHand",
-            "handrail.recovery.item_record": "ItemFailure ItemsRecord",
-            "handrail.recovery.leftovers": "with_left",
-            "handrail.recovery.observations": (
-                "Attachment LogLine Metric MetricPoint Observations Progress"
-            ),
-            "handrail.recovery.run_record": "RecordedStep RunRecord",
-            "handrail.recovery.status": "RunStatus is_sweep status_of with_reliance",
-            "handrail.recovery.timeline": "Span",
-            "handrail.sweeps.record": "Child SweepRecord",
-        },
-    )
-    __all__ += ["record_of", "sweep_of"]
 
 
 def record_of(journal: Journal, number: int) -> RunRecord:

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from handrail.cli.starting import no_collections
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 if TYPE_CHECKING:
+    from handrail.workflow import Workflow
+
+with lazy_imports(__name__):
     from handrail.cli.commands.runs import runs_to_dict as runs_to_dict
     from handrail.cli.completion import RunType as RunType
     from handrail.cli.journals import journal_option as journal_option
@@ -30,21 +33,6 @@ if TYPE_CHECKING:
     from handrail.cli.view.failure import problem_lines as problem_lines
     from handrail.cli.view.listing import Listing as Listing
     from handrail.cli.view.table import Column as Column
-    from handrail.workflow import Workflow
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".commands.runs": "runs_to_dict",
-            ".completion": "RunType",
-            ".journals": "journal_option journal_place number_in run_numbers session_journal",
-            ".reports": "Report report_of",
-            ".session": "Session echo echo_json session_of takes_json",
-            ".view.failure": "problem_lines",
-            ".view.listing": "Listing",
-            ".view.table": "Column",
-        },
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,10 +5,9 @@ Public names are imported on first use, so importing this package costs nothing.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail.executors.code import prepare as prepare
     from handrail.executors.code import project_files as project_files
     from handrail.executors.environment import distributions as distributions
@@ -33,18 +32,3 @@ if TYPE_CHECKING:
     from handrail.executors.protocol import Note as Note
     from handrail.executors.protocol import Outcome as Outcome
     from handrail.executors.worker import work as work
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".code": "prepare project_files",
-            ".environment": "distributions environment_digest",
-            ".item_context": "ItemContext",
-            ".masking": "masked",
-            ".protocol": (
-                "AttemptId Cancelled ChunkCall CodeRef Death Done Executor ExecutorFactory "
-                "Failed Full Guarantees Host ItemError ItemLine Lost Note Outcome"
-            ),
-            ".worker": "work",
-        },
-    )

@@ -6,10 +6,9 @@ first use.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail.html.charts import Point as Point
     from handrail.html.charts import bar_chart as bar_chart
     from handrail.html.charts import heatmap as heatmap
@@ -33,19 +32,3 @@ if TYPE_CHECKING:
     from handrail.html.sweep import sweep_sections as sweep_sections
     from handrail.html.sweep import sweep_view as sweep_view
     from handrail.html.whole_report import report as report
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".charts": "Point bar_chart heatmap line_chart scatter_chart",
-            ".comparison": "compare_sections compare_view",
-            ".document": "page script stylesheet",
-            ".elements": "Content Markup element joined",
-            ".plan_drawing": "plan_picture",
-            ".run": "run_sections run_view",
-            ".runs": "runs_sections runs_view",
-            ".states": "badge",
-            ".sweep": "sweep_sections sweep_view",
-            ".whole_report": "report",
-        },
-    )

@@ -5,10 +5,9 @@ Public names are imported on first use, so that what only encodes values imports
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail.journal.protocol import ChunkFences as ChunkFences
     from handrail.journal.protocol import ChunkHolder as ChunkHolder
     from handrail.journal.protocol import ChunkSession as ChunkSession
@@ -38,17 +37,3 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunPage as RunPage
     from handrail.journal.records import RunRow as RunRow
     from handrail.journal.sqlite import SqliteJournal as SqliteJournal
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".protocol": "ChunkFences ChunkHolder ChunkSession Holder Journal OwnedRun RunCheck",
-            ".records": (
-                "AttemptChange AttemptRow Change ChunkChange ChunkCount ChunkRow FieldChange "
-                "FieldRow ItemNoteChange ItemNoteRow NewRun NoteChange NoteRow "
-                "ObservationChange ObservationRow RecordedRun Reliance RelianceChange RunChange "
-                "RunPage RunRow"
-            ),
-            ".sqlite": "SqliteJournal",
-        },
-    )

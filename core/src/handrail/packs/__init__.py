@@ -6,10 +6,9 @@ names are imported on first use, so importing this package costs nothing.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail.packs.installed import InstalledPacks as InstalledPacks
     from handrail.packs.installed import installed_packs as installed_packs
     from handrail.packs.local import LocalObject as LocalObject
@@ -19,14 +18,3 @@ if TYPE_CHECKING:
     from handrail.packs.record import EntryPoint as EntryPoint
     from handrail.packs.record import PackRecord as PackRecord
     from handrail.packs.unread import unread_groups as unread_groups
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".installed": "InstalledPacks installed_packs",
-            ".local": "LocalObject local_objects",
-            ".provider": "with_settings",
-            ".record": "GROUPS EntryPoint PackRecord",
-            ".unread": "unread_groups",
-        },
-    )

@@ -6,12 +6,11 @@ run needs them.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_export.action import BaseExportAction as BaseExportAction
     from handrail_export.action import DefaultExportAction as DefaultExportAction
     from handrail_export.context import ExportContext as ExportContext
@@ -31,19 +30,3 @@ if TYPE_CHECKING:
     from handrail_export.steps import InitializeStep as InitializeStep
     from handrail_export.steps import PrepareExportStep as PrepareExportStep
     from handrail_export.steps import SaveFilesStep as SaveFilesStep
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".action": "BaseExportAction DefaultExportAction",
-            ".context": "ExportContext",
-            ".formats": "CollectionFormat Picture RowFormat Shape",
-            ".params": "ExportParams",
-            ".pictures": "Annotations CatalogueAnnotations Unit",
-            ".rows": "Column Rows",
-            ".steps": (
-                "ConvertDataStep FetchResultsStep FinalizeStep InitializeStep PrepareExportStep "
-                "SaveFilesStep"
-            ),
-        },
-    )

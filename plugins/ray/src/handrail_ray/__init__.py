@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handrail.lazy import lazy_imports
+
 if TYPE_CHECKING:
     from handrail.executors import Host
-    from handrail_ray.executor import RayExecutor as RayExecutor
 
 __version__ = "0.1.0"
 
-__all__ = ["RayExecutor", "make_executor"]
+with lazy_imports(__name__, "make_executor"):
+    from handrail_ray.executor import RayExecutor as RayExecutor
 
 
 def make_executor(url: str, host: Host) -> RayExecutor:
@@ -26,13 +28,3 @@ def make_executor(url: str, host: Host) -> RayExecutor:
     from handrail_ray.executor import RayExecutor  # noqa: PLC0415 - not to list what is installed
 
     return RayExecutor(url, host)
-
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        if name == "RayExecutor":
-            from handrail_ray.executor import RayExecutor  # noqa: PLC0415 - see above
-
-            return RayExecutor
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

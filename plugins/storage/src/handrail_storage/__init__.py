@@ -6,12 +6,11 @@ is opened.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_storage.access import Reader as Reader
     from handrail_storage.access import open_store as open_store
     from handrail_storage.caller import Caller as Caller
@@ -36,21 +35,3 @@ if TYPE_CHECKING:
     from handrail_storage.texts import count_text as count_text
     from handrail_storage.texts import one_line as one_line
     from handrail_storage.texts import size_text as size_text
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".access": "Reader open_store",
-            ".caller": "Caller",
-            ".context": "StorageContext",
-            ".duration": "Duration",
-            ".errors": "ContainmentError StorageError TakenError first_of",
-            ".keeping": "KeepReplaced",
-            ".paging": "pages",
-            ".places": "Place parse_place",
-            ".site": "Site relative_path",
-            ".store": "Store",
-            ".stored": "Capabilities Identity Listed Stored versions_of",
-            ".texts": "count_text one_line size_text",
-        },
-    )

@@ -6,12 +6,11 @@ installed. Names are imported on first use.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_synapse.actions import BaseExportAction as BaseExportAction
     from handrail_synapse.actions import BaseTrainAction as BaseTrainAction
     from handrail_synapse.actions import BaseUploadAction as BaseUploadAction
@@ -23,13 +22,3 @@ if TYPE_CHECKING:
     from handrail_synapse.finder import uninstall as uninstall
     from handrail_synapse.runtime import PluginEnvironment as PluginEnvironment
     from handrail_synapse.runtime import RuntimeContext as RuntimeContext
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".actions": "BaseExportAction BaseTrainAction BaseUploadAction DefaultUploadAction",
-            ".contexts": "ExportContext TrainContext UploadContext",
-            ".finder": "install uninstall",
-            ".runtime": "PluginEnvironment RuntimeContext",
-        },
-    )

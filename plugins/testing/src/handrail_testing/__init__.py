@@ -5,12 +5,11 @@ They work with pytest and without it. Every public name is imported from here on
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_testing.contract import PackContract as PackContract
     from handrail_testing.executor_contract import ContractHost as ContractHost
     from handrail_testing.executor_contract import ExecutorContract as ExecutorContract
@@ -24,16 +23,3 @@ if TYPE_CHECKING:
     from handrail_testing.undo import NotUndoneError as NotUndoneError
     from handrail_testing.undo import check_undo as check_undo
     from handrail_testing.world import folder as folder
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".contract": "PackContract",
-            ".executor_contract": "ContractHost ExecutorContract",
-            ".fakes": "FakePack FakePacks",
-            ".harness": "SilentLogger plan_action run_action run_step",
-            ".outcome": "Outcome",
-            ".undo": "NotUndoneError check_undo",
-            ".world": "folder",
-        },
-    )

@@ -6,12 +6,11 @@ step runs.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_train.action import BaseTrainAction as BaseTrainAction
     from handrail_train.action import DefaultTrainAction as DefaultTrainAction
     from handrail_train.context import TrainContext as TrainContext
@@ -40,21 +39,3 @@ if TYPE_CHECKING:
     from handrail_train.steps import UploadModelStep as UploadModelStep
     from handrail_train.versions import Versions as Versions
     from handrail_train.versions import load_model as load_model
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".action": "BaseTrainAction DefaultTrainAction",
-            ".context": "TrainContext",
-            ".data": "Examples Split TableEncoder Target",
-            ".models": "Fit Hyper ModelKind SklearnKind shuffled",
-            ".params": "TrainParams",
-            ".predicting": "LoadModelStep PredictAction PredictParams WritePredictionsStep",
-            ".predictor": "Predictor",
-            ".steps": (
-                "CheckMlflowStep CheckStoreStep CrossValidateStep EvaluateModelStep "
-                "LoadDatasetStep LogToMlflowStep TrainModelStep UploadModelStep"
-            ),
-            ".versions": "Versions load_model",
-        },
-    )

@@ -6,12 +6,11 @@ run needs them.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_upload.action import BaseUploadAction as BaseUploadAction
     from handrail_upload.action import DefaultUploadAction as DefaultUploadAction
     from handrail_upload.context import UploadContext as UploadContext
@@ -35,22 +34,3 @@ if TYPE_CHECKING:
     from handrail_upload.uploader import Uploader as Uploader
     from handrail_upload.validation import FileValidation as FileValidation
     from handrail_upload.validation import Validation as Validation
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".action": "BaseUploadAction DefaultUploadAction",
-            ".context": "UploadContext",
-            ".discovery": "Discovery FolderDiscovery",
-            ".manifest": "Manifest SourceFile",
-            ".metadata": "Metadata SheetMetadata",
-            ".params": "UploadParams",
-            ".specification": "Specification",
-            ".steps": (
-                "AnalyzeCollectionStep CleanupStep GenerateDataUnitsStep InitializeStep "
-                "OrganizeFilesStep ProcessMetadataStep UploadFilesStep ValidateFilesStep"
-            ),
-            ".uploader": "DirectUploader Uploader",
-            ".validation": "FileValidation Validation",
-        },
-    )

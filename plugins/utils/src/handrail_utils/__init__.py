@@ -5,24 +5,13 @@ Names are imported on first use, because only retries need tenacity.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_utils.log import LoggingStep as LoggingStep
     from handrail_utils.retry import AttemptUndoError as AttemptUndoError
     from handrail_utils.retry import RetryStep as RetryStep
     from handrail_utils.timing import TimingStep as TimingStep
     from handrail_utils.validation import ValidationStep as ValidationStep
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".log": "LoggingStep",
-            ".retry": "AttemptUndoError RetryStep",
-            ".timing": "TimingStep",
-            ".validation": "ValidationStep",
-        },
-    )

@@ -5,10 +5,9 @@ Every name is imported on first use.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_storage.backend.clients import make_client as make_client
     from handrail_storage.backend.disk import FOLDER as FOLDER
     from handrail_storage.backend.disk import beside as beside
@@ -32,21 +31,3 @@ if TYPE_CHECKING:
     from handrail_storage.backend.requests import Requests as Requests
     from handrail_storage.backend.requests import bare as bare
     from handrail_storage.backend.small import SmallLocalFiles as SmallLocalFiles
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".clients": "make_client",
-            ".disk": (
-                "FOLDER beside disk_error flush_file flush_folder identity_of write_lasting "
-                "write_whole"
-            ),
-            ".faults": "storage_error",
-            ".local": "LocalStore",
-            ".names": "create_nameless run_of temporary_of",
-            ".objects": "ObjectStore",
-            ".putting": "must_be_free put_unless_taken",
-            ".requests": "MARK PART_SIZE SHA256 Requests bare",
-            ".small": "SmallLocalFiles",
-        },
-    )

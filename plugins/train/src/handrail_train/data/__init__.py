@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_train.data.dataset import Choice as Choice
     from handrail_train.data.dataset import Dataset as Dataset
     from handrail_train.data.encoder import TableEncoder as TableEncoder
@@ -17,15 +16,3 @@ if TYPE_CHECKING:
     from handrail_train.data.splitting import Division as Division
     from handrail_train.data.splitting import Rows as Rows
     from handrail_train.data.target import Target as Target
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".dataset": "Choice Dataset",
-            ".encoder": "TableEncoder",
-            ".examples": "Examples Split",
-            ".source": "BUNDLED Source load_dataset",
-            ".splitting": "Division Rows",
-            ".target": "Target",
-        },
-    )

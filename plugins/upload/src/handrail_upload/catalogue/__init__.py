@@ -6,21 +6,12 @@ schema is in `handrail_upload.catalogue.schema`. Params are checked with `addres
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_upload.catalogue.register import Catalogue as Catalogue
     from handrail_upload.catalogue.register import open_catalogue as open_catalogue
     from handrail_upload.catalogue.rows import CatalogueFile as CatalogueFile
     from handrail_upload.catalogue.rows import CatalogueUnit as CatalogueUnit
     from handrail_upload.catalogue.rows import Published as Published
     from handrail_upload.catalogue.rows import Removed as Removed
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            ".register": "Catalogue open_catalogue",
-            ".rows": "CatalogueFile CatalogueUnit Published Removed",
-        },
-    )

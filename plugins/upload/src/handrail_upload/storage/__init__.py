@@ -5,10 +5,9 @@ Params are checked with `target` alone.
 
 from __future__ import annotations
 
-from handrail.lazy import lazy_names
+from handrail.lazy import lazy_imports
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+with lazy_imports(__name__):
     from handrail_storage import Capabilities as Capabilities
     from handrail_storage import Listed as Listed
     from handrail_storage import Stored as Stored
@@ -19,15 +18,3 @@ if TYPE_CHECKING:
     from handrail_upload.storage.storage import Storage as Storage
     from handrail_upload.storage.target import CALLER as CALLER
     from handrail_upload.storage.target import parse_target as parse_target
-else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "handrail_storage": "Capabilities Listed Stored TakenError",
-            ".local": "LocalStorage",
-            ".opening": "open_storage",
-            ".sending": "Sending",
-            ".storage": "Storage",
-            ".target": "CALLER parse_target",
-        },
-    )

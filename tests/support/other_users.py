@@ -15,10 +15,12 @@ from pathlib import Path
 from recorded_runs import Screen
 
 SERVER = """
+import handrail
+print("begun", flush=True)
 import contextlib, io, json, os, signal, sys, traceback
 import handrail.cli.commands.run, handrail.cli.commands.resume, handrail.cli.commands.doctor
 import handrail.cli.new_run, handrail.packs.planner, handrail.params.context
-import handrail.params.partial, handrail.journal.opening, handrail.plan.explain, handrail.plan.trace
+import handrail.params.partial, handrail.journal.opening, handrail.plan.explain
 import handrail.journal.sqlite, handrail.packs.installed, handrail.packs.local, handrail.actions
 import handrail.recovery, handrail.settings.file, pydantic, tomllib
 from handrail.cli import main
@@ -76,7 +78,9 @@ class OtherUser:
             text=True,
         )
         assert self._process.stdout is not None
-        self.is_ready = self._process.stdout.readline() == "ready\n"
+        # Where the environment is not for others to read, nothing is.
+        self.is_ready = self._process.stdout.readline() == "begun\n"
+        assert not self.is_ready or self._process.stdout.readline() == "ready\n"
 
     def __call__(self, folder: Path, *words: str, umask: int = 0o022, **variables: str) -> Screen:
         """Call `handrail` with `words` in `folder`."""

@@ -3,27 +3,16 @@
 What else a project has in its files, such as formats, packs look up with `local_objects`.
 
 Python itself would run any module beside a file, including one that another user has put there or
-compiled into `__pycache__`. So local code is imported with loaders that refuse files of users who
-are not trusted.
+compiled into `__pycache__`. So a finder of its own refuses local code of users who are not trusted.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
-from importlib.machinery import (
-    BYTECODE_SUFFIXES,
-    EXTENSION_SUFFIXES,
-    SOURCE_SUFFIXES,
-    ExtensionFileLoader,
-    FileFinder,
-    ModuleSpec,
-    SourceFileLoader,
-    SourcelessFileLoader,
-)
-from importlib.util import spec_from_file_location
+from importlib.machinery import BYTECODE_SUFFIXES, ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain, count
 from pathlib import Path
 from types import ModuleType
@@ -39,7 +28,7 @@ from handrail.settings.trust import distrust, read_file, refuse
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from _typeshed import ReadableBuffer
 
@@ -229,10 +218,10 @@ def import_file(name: str, folder: Path, *, shown: str = "") -> ModuleType:
     if known is not None:
         return known
     refuse(path, error=LocalCodeError)
-    spec = spec_of(module_name, str(path.resolve()))
+    spec = spec_from_file_location(module_name, str(path.resolve()))
     if spec is None or spec.loader is None:
         raise LocalCodeError(f"{shown} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
+    module = module_from_spec(_trusted(spec))
     search(str(path.resolve().parent))
     sys.modules[module_name] = module
     try:
@@ -311,7 +300,9 @@ def search(folder: str) -> None:
     """Put `folder` first on `sys.path`; modules imported from it must be trusted files."""
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    _guard(folder)
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(sys.meta_path.index(PathFinder), _Finder)
+    _folders.add(folder)
 
 
 def is_searched(folder: str) -> bool:
@@ -319,73 +310,40 @@ def is_searched(folder: str) -> bool:
     return folder in _folders
 
 
-def spec_of(name: str, file: str) -> ModuleSpec | None:
-    """Return a spec to import `file` as the module `name`; None if it is not a Python file."""
-    for loader, suffixes in _LOADERS:
-        if file.endswith(tuple(suffixes)):
-            return spec_from_file_location(name, file, loader=loader(name, file))
-    return None
+class _Finder:
+    """Finds the modules of searched folders, and of packages there, if their files are trusted."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target)
+        inside = [] if spec is None else list(spec.submodule_search_locations or ())
+        found = inside or [(spec and spec.origin) or ""]
+        if spec is None or not any(os.path.dirname(each) in _folders for each in found):
+            return None
+        _folders.update(inside)
+        return _trusted(spec)
 
 
-def _guard(folder: str) -> None:
-    if folder not in _folders:
-        _folders.add(folder)
-        if _finder_of not in sys.path_hooks:
-            sys.path_hooks.insert(0, _finder_of)
-        sys.path_importer_cache.pop(folder, None)
+def _trusted(spec: ModuleSpec) -> ModuleSpec:
+    """Return a specification of a module in a trusted file, which is looked at when it is read."""
+    if spec.origin is not None:
+        refuse(spec.origin, error=LocalCodeError)
+        if type(spec.loader) is SourceFileLoader:
+            spec.loader = _Loader(spec.name, spec.origin)
+    return spec
 
 
-def _finder_of(folder: str) -> _Finder:
-    if folder not in _folders:
-        raise ImportError(f"{folder} has no local code", path=folder)
-    return _Finder(folder, *_LOADERS)
-
-
-class _Finder(FileFinder):
-    """Finds modules in a folder, and in the packages of that folder."""
-
-    def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
-        spec = super().find_spec(fullname, target)
-        for folder in (spec and spec.submodule_search_locations) or ():
-            _guard(folder)
-        return spec
-
-
-class _SourceLoader(SourceFileLoader):
-    def path_stats(self, path: str) -> Mapping[str, Any]:
-        # Called first for each module, even if the source file is not read then.
-        refuse(path, error=LocalCodeError)
-        return super().path_stats(path)
-
+class _Loader(SourceFileLoader):
     def get_data(self, path: str) -> bytes:
         raw, found = read_file(path)
-        if found is not None and path == self.path:
-            raise LocalCodeError(found.message, ways_out=found.ways_out)
         if found is not None and path.endswith(_COMPILED):
             raise PermissionError(found.message)  # Python then uses the source.
+        if found is not None:
+            raise LocalCodeError(found.message, ways_out=found.ways_out)
         return raw
 
     def set_data(self, path: str, data: ReadableBuffer, *, _mode: int = 0o666) -> None:
         if distrust(os.path.dirname(path)) is None:
             super().set_data(path, data, _mode=_mode)
-
-
-class _BytecodeLoader(SourcelessFileLoader):
-    def get_data(self, path: str) -> bytes:
-        raw, found = read_file(path)
-        if found is not None:
-            raise LocalCodeError(found.message, ways_out=found.ways_out)
-        return raw
-
-
-class _ExtensionLoader(ExtensionFileLoader):
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        refuse(self.path, error=LocalCodeError)
-        return super().create_module(spec)
-
-
-_LOADERS: tuple[tuple[type[Any], list[str]], ...] = (
-    (_ExtensionLoader, EXTENSION_SUFFIXES),
-    (_SourceLoader, SOURCE_SUFFIXES),
-    (_BytecodeLoader, BYTECODE_SUFFIXES),
-)

@@ -34,7 +34,7 @@ from handrail.plan.plan import Plan, PlannedStep
 from handrail.plan.problems import no_steps
 from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve
-from handrail.plan.step_state import StepChanges, StepStates
+from handrail.plan.step_state import StepChanges, states_of
 from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry
 from handrail.wrapper import StepWrapper
@@ -173,10 +173,10 @@ def plan_action(
     found += [*_missing(plan, required, provider, base), *senseless_waits(plan)]
     checking = [pack for pack in packs if pack.implements("check_plan")]
     steps = [each for planned in plan.steps if checking for each in chain(planned.step)]
-    before, changes = StepStates(steps), StepChanges()
+    before, changes = states_of(steps), StepChanges()
     for pack in checking:
         found += _problems(pack, pack.call("check_plan", action=info, plan=plan))
-        changes.add(before.put_back(), pack, "check_plan")
+        changes.put_back(before, pack)
     found += changes.problems()
     if found:
         raise PlanError(info.name, found, plan=plan)

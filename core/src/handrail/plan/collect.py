@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import field
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -26,7 +25,7 @@ from handrail.plan.entry import Entry, entries_for, entry_for, innermost
 from handrail.plan.entry import chain as chain_of
 from handrail.plan.order import said_by
 from handrail.plan.problems import too_many_answers
-from handrail.plan.step_state import StepChanges, StepStates
+from handrail.plan.step_state import StepChanges, states_of
 from handrail.registry import IfMissing, StepRegistry, Wrapper
 from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper
@@ -61,14 +60,14 @@ def collect(
     problems: list[Problem] = []
     steps = [each for step in base.get_steps() for each in chain_of(step)]
     brought = [] if project is None else [each.entries for each in project.insertions]
-    before, changes = StepStates(steps), StepChanges()
+    before, changes = states_of(steps), StepChanges()
     edits: list[EditSet] = []
     for pack in packs:
         if not pack.implements("setup_steps"):
             edits.append(EditSet(owner=pack.origin.pack or PROJECT))
             continue
         edits.append(_ask_setup(action, pack, base, problems))
-        changes.add(before.put_back(), pack, "setup_steps")
+        changes.put_back(before, pack)
     _Inquiry(action, packs, edits, problems, changes).ask([*base.entries(), *chain(*brought)])
     problems += changes.problems()
     return [*edits, *([project] if project is not None else ())], problems
@@ -95,32 +94,18 @@ class _Inquiry:
             for insertion in own.insertions:
                 waiting.extend((entry, causes) for entry in insertion.entries)
             standing_in += [(replacement.entry, causes) for replacement in own.replacements]
-        inserting, wrapping = self._askers()
-        self._drain(waiting, inserting, wrapping)
-        for entry, causes in standing_in:
+        askers = [
+            (pack, own, hooks)
+            for pack, own in zip(self.packs, self.edits, strict=True)
+            if (hooks := [each for each in _HOOKS if pack.implements(each[0])])
+        ]
+        self._drain(waiting, askers)
+        for each in standing_in:
             if self.answers > MOST_ANSWERS:
                 return
-            self._drain(deque([(entry, causes)]), inserting, wrapping)
+            self._drain(deque([each]), askers)
 
-    def _askers(self) -> tuple[list[_Asker], list[_Asker]]:
-        inserting: list[_Asker] = []
-        wrapping: list[_Asker] = []
-        for pack, own in zip(self.packs, self.edits, strict=True):
-            for hook, side in _SIDES:
-                if pack.implements(hook):
-                    inserting.append((pack.id, partial(pack.call, hook), hook, side, pack, own))
-            if pack.implements("wrap_step"):
-                wrapping.append(
-                    (pack.id, partial(pack.call, "wrap_step"), "wrap_step", "before", pack, own)
-                )
-        return inserting, wrapping
-
-    def _drain(
-        self,
-        waiting: deque[tuple[Entry, Causes]],
-        inserting: Sequence[_Asker],
-        wrapping: Sequence[_Asker],
-    ) -> None:
+    def _drain(self, waiting: deque[tuple[Entry, Causes]], askers: Sequence[_Asker]) -> None:
         while waiting:
             entry, causes = waiting.popleft()
             self.answers += len(causes) > 1
@@ -128,40 +113,35 @@ class _Inquiry:
                 # Packs that answer for each step of each other end, but only after every order.
                 self.problems.append(too_many_answers(self.action.name, self.edits))
                 return
-            # A step that replaces one of the same name needs no new insertions. For another one of
-            # that name they would be a mistake of the packs that are asked, who have made none.
-            answering = () if entry.name in self.asked else inserting
-            self.asked.add(entry.name)
-            waiting += self._ask_about(entry, causes, answering, wrapping)
+            waiting += self._ask_about(entry, causes, askers)
 
     def _ask_about(
-        self,
-        entry: Entry,
-        causes: Causes,
-        inserting: Sequence[_Asker],
-        wrapping: Sequence[_Asker],
+        self, entry: Entry, causes: Causes, askers: Sequence[_Asker]
     ) -> list[tuple[Entry, Causes]]:
         """Ask every pack about a step, and return the steps that they insert."""
         # The loop over packs and steps: the only part whose time is their product.
         action, step = self.action, innermost(entry.step)
-        before = StepStates((step,))
+        before = states_of((step,))
+        # A step that replaces one of the same name needs no new insertions. For another one of
+        # that name they would be a mistake of the packs that are asked, who have made none.
+        is_known = entry.name in self.asked
+        self.asked.add(entry.name)
         brought: list[tuple[Entry, Causes]] = []
-        for owner, ask, hook, side, pack, own in inserting:
-            if owner in causes:
+        for pack, own, hooks in askers:
+            if pack.id in causes:
                 continue
-            answer = ask(action=action, step=step)
-            self.changes.add(before.put_back(), pack, hook)
-            if answer is not None:
-                insertion = self._insertion(pack, hook, side, entry, causes, answer)
-                if insertion is not None:
+            for hook, side in hooks:
+                if side and is_known:
+                    continue
+                answer = pack.call(hook, action=action, step=step)
+                if answer is None:
+                    continue
+                if not side:
+                    self._layer(pack, entry, step, answer, own)
+                elif insertion := self._insertion(pack, hook, side, entry, causes, answer):
                     own.insertions.append(insertion)
                     brought += [(each, insertion.causes) for each in insertion.entries]
-        for owner, ask, _, _, pack, own in wrapping:
-            if owner not in causes:
-                layer = ask(action=action, step=step)
-                self.changes.add(before.put_back(), pack, "wrap_step")
-                if layer is not None:
-                    self._layer(pack, entry, step, layer, own)
+            self.changes.put_back(before, pack)
         return brought
 
     def _insertion(
@@ -217,8 +197,12 @@ class _Inquiry:
         )
 
 
-_SIDES: tuple[tuple[str, Side], ...] = (("insert_before", "before"), ("insert_after", "after"))
-_Asker = tuple[str, Callable[..., Any], str, Side, "Contributor", EditSet]
+_HOOKS: tuple[tuple[str, Side | None], ...] = (
+    ("insert_before", "before"),
+    ("insert_after", "after"),
+    ("wrap_step", None),
+)
+_Asker = tuple["Contributor", EditSet, Sequence[tuple[str, Side | None]]]
 
 
 def _ask_setup(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem
-from handrail.plan.order import said_by
 from handrail.suggest import near
 from handrail.wrapper import overridden
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
     from handrail.plan.entry import EntryGroup, Lane
     from handrail.plan.order import Contributor
-    from handrail.plan.step_state import Changes
     from handrail.plan.tree import AnyNode, GroupNode
     from handrail.wrapper import StepWrapper
 
@@ -42,20 +40,18 @@ def too_many_answers(action: str, edits: Sequence[EditSet]) -> Problem:
     )
 
 
-def step_changed(changes: Changes, pack: Contributor, hook: str) -> Problem:
-    """A hook changed attributes of steps that it was shown."""
+def step_changed(changes: Sequence[tuple[str, str]], pack: Contributor) -> Problem:
+    """A pack changed attributes of steps that it was shown: `changes` has step and attribute."""
     steps = [f"'{name}'" for name in dict.fromkeys(step for step, _ in changes)]
-    names = dict.fromkeys(name for _, each in changes for name in each)
+    names = dict.fromkeys(name for _, name in changes)
     if len(steps) > _MOST_STEPS:
         steps[_MOST_STEPS - 1 :] = [f"{len(steps) - _MOST_STEPS + 1} more"]
     of = ", ".join(steps[:-1]) + f" and {steps[-1]}" if steps[1:] else steps[0]
     which = "steps {}, which are not its own" if steps[1:] else "step {}, which is not its own"
-    origin = said_by(pack, hook)
     return Problem(
         code="step-changed",
-        message=f"{hook} of {pack.origin} changes {', '.join(names)} of {which.format(of)}",
-        origins=(origin,),
-        details=(origin.place,) if origin.place else (),
+        message=f"{pack.origin} changes {', '.join(names)} of {which.format(of)}",
+        origins=(pack.origin,),
         ways_out=(
             "return a wrapper from wrap_step, or put another step there with registry.replace",
             f"leave the pack out:  --no-pack {pack.id}",

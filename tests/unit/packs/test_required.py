@@ -473,31 +473,6 @@ def test_a_call_with_packs_given_by_hand_is_not_checked(ship, packs):
     ]
 
 
-# Contradictions
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "agree"),
-    [
-        (">=1", "<2", True),
-        (">1.4", "<1.5", True),
-        ("==1.4.*", "!=1.4", True),
-        ("", ">=1", True),
-        (">=2", "<2", False),
-        ("==1.4", "==1.5", False),
-        (">1.4", "<=1.4", False),
-    ],
-)
-def test_ranges_that_contradict(scan, packs, first, second, agree):
-    """Two requirements that no version can meet are told, with both places."""
-    found = packs(f'[required]\npacks = ["acme-scan{first}",\n"acme-scan{second}"]\n')
-    told = [each for each in found.unmet if each.code == "requirements-contradict"]
-    assert bool(told) is not agree
-    if told:
-        assert "handrail.toml:2" in told[0].message
-        assert "handrail.toml:3" in told[0].message
-
-
 # Names that lead nowhere would require nothing
 
 

@@ -6,7 +6,6 @@ It depends on the settings, the policies and the version of core.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 
 import handrail
 from handrail.errors import Problem
@@ -206,7 +205,6 @@ def unmet(records: Sequence[PackRecord], settings: Settings) -> Iterator[Problem
         settings: The settings that apply.
     """
     by_id = {record.id: record for record in records}
-    yield from _contradictions(settings.required.packs)
     for each in settings.required.packs:
         yield from _pack(each, by_id.get(each.id))
     for each in settings.wanted_policies:
@@ -280,25 +278,3 @@ def _problem(
     message: str, wanted: RequiredPack, *ways: str, code: str, others: tuple[Origin, ...] = ()
 ) -> Problem:
     return Problem(code=code, message=message, origins=(*others, wanted.origin), ways_out=ways)
-
-
-def _contradictions(required: Sequence[RequiredPack]) -> Iterator[Problem]:
-    """Yield a problem for each two requirements on one pack that no version can satisfy."""
-    for number, each in enumerate(required):
-        for other in required[:number]:
-            if other.id == each.id and not _agree(other.specifiers, each.specifiers):
-                yield Problem(
-                    code="requirements-contradict",
-                    message=f"{other.source} requires {other.wanted}, and {each.source} "
-                    f"{each.wanted}: no version satisfies both",
-                    origins=(other.origin, each.origin),
-                    ways_out=("change one of the two",),
-                )
-
-
-def _agree(first: str, second: str) -> bool:
-    """Return whether a version exists in both ranges: at a bound, just above it, or below all."""
-    both = f"{first},{second}"
-    bounds = {clause.lstrip("=~!<>").removesuffix(".*") for clause in both.split(",")} - {""}
-    around = chain({"0"}, bounds, (f"{each}.0.0.1" for each in bounds))
-    return any(fits(version, both) for version in around)

@@ -14,6 +14,7 @@ from handrail.origin import Origin
 from handrail.suggest import did_you_mean
 
 MARK = "handrail_impl"
+_USUAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 @frozen
@@ -174,30 +175,14 @@ def _check(hook: Hook, options: dict[str, Any], allowed: tuple[str, ...]) -> Ite
 def _check_parameter(
     hook: Hook, parameter: inspect.Parameter, allowed: tuple[str, ...]
 ) -> Iterator[Mistake]:
-    takes = f"{hook.name} may take: {', '.join(allowed)}" if allowed else f"{hook.name} takes none"
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    if parameter.kind is not _USUAL or parameter.name not in allowed:
+        takes = f"may take: {', '.join(allowed)}" if allowed else "takes none"
+        is_known = parameter.name in allowed
+        what = " by name only" if is_known else ", which is not an argument of that hook"
+        guess = "" if is_known else did_you_mean(parameter.name, allowed)
         yield Mistake(
-            message=f"{hook.name} takes {parameter}; hooks name each argument that they take",
-            hint=takes,
-            hook=hook,
-        )
-    elif parameter.kind is parameter.KEYWORD_ONLY:
-        yield Mistake(
-            message=f"{hook.name} takes '{parameter.name}' by name only",
-            hint="remove the *: hooks get their arguments by position",
-            hook=hook,
-        )
-    elif parameter.name == "self":
-        yield Mistake(
-            message=f"{hook.name} takes 'self', and the entry point names a class",
-            hint="name an instance of it, or mark the method with @staticmethod too",
-            hook=hook,
-        )
-    elif parameter.name not in allowed:
-        guess = did_you_mean(parameter.name, allowed)
-        yield Mistake(
-            message=f"{hook.name} takes '{parameter.name}', which is not an argument of that hook",
-            hint=f"{guess} {takes}".strip(),
+            message=f"{hook.name} takes '{parameter.name}'{what}",
+            hint=f"{guess} {hook.name} {takes}".strip(),
             hook=hook,
         )
     elif parameter.default is not parameter.empty:

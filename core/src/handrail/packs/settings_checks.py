@@ -9,6 +9,7 @@ from handrail.origin import Origin
 from handrail.packs.record import PackRecord
 from handrail.settings.requirements import source_of
 from handrail.settings.values import Settings
+from handrail.suggest import near
 
 EVERYWHERE = "*"
 
@@ -86,9 +87,7 @@ def anchor_warnings(settings: Settings, records: Sequence[PackRecord]) -> Iterat
 
 def _nearly(name: str, known: Collection[str]) -> str:
     """Return `did you mean a?` if `name` differs from a known name only by a typo."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only for an unknown name
-
-    matches = get_close_matches(name, known, n=1, cutoff=0.85)
+    matches = near(name, known, limit=1, cutoff=0.85)
     return f"did you mean {matches[0]}?" if matches else ""
 
 

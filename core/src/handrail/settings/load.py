@@ -15,6 +15,7 @@ from handrail.settings.requirements import RequiredPack, parse_pack
 from handrail.settings.selection import RECORDED, Selection
 from handrail.settings.trust import SAFE_FOLDERS, safe_folder_problems
 from handrail.settings.values import Choice, Flags, Settings, Value
+from handrail.suggest import near
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,11 +141,5 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
         )
         for name in environ
         if name.startswith("HANDRAIL_") and name not in VARIABLES
-        for known in _misspelt(name)
+        for known in near(name, VARIABLES, limit=1, cutoff=0.88)
     ]
-
-
-def _misspelt(name: str) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for an unknown variable
-
-    return get_close_matches(name, VARIABLES, n=1, cutoff=0.88)

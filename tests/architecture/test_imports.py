@@ -329,7 +329,7 @@ LIBRARIES = {
     "handrail_storage": (
         *("handrail_storage", "handrail_storage.backend", "handrail_storage.claims"),
         *("handrail_storage.containment", "handrail_storage.contract"),
-        *("handrail_storage.inputs", "handrail_storage.manifests"),
+        *("handrail_storage.inputs", "handrail_storage.manifests", "handrail_storage.side_file"),
     ),
 }
 

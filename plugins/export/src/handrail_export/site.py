@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +11,13 @@ import handrail_storage
 from handrail.frozen import frozen
 from handrail_export.errors import ContainmentError
 from handrail_export.layout import Layout, layout_to_undo
+from handrail_export.manifest import Manifest
 from handrail_export.target import CALLER
 from handrail_storage import relative_path
 from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, key, text
 
 if TYPE_CHECKING:
     from handrail_export.context import ExportContext
-
-_SQLITE = b"SQLite format 3\0"
 
 
 @frozen
@@ -74,8 +72,9 @@ class Site(handrail_storage.Site):
             ValueError: The file is not that of this run, or is not a manifest.
         """
         path = Path(self.state.child(noted, rf"(?P<run>{PLAIN})\.db", self.run))
-        if os.path.lexists(path) and not _is_database(path):
-            raise ValueError("it is no manifest of an export")
+        found = Manifest.what_else(path, self.run)
+        if found is not None:
+            raise ValueError(f"it is {found}")
         return path
 
 
@@ -130,11 +129,3 @@ def refuse_links(folder: Path) -> None:
         for entry in entries:
             if entry.is_symlink():
                 raise ContainmentError.about("in the folder of the run", entry.path, "it is a link")
-
-
-def _is_database(path: Path) -> bool:
-    """Return whether a file is an SQLite database, or empty as it was created."""
-    if not stat.S_ISREG(os.lstat(path).st_mode):
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE)) in (b"", _SQLITE)

@@ -212,7 +212,7 @@ class UploadContext(StorageContext, ActionContext[P]):
             ContainmentError: The journal has another path than that of this run.
         """
         from handrail_storage.containment import Notes
-        from handrail_upload.manifest import what_else
+        from handrail_upload.manifest import Manifest
 
         if self.run_id is None:  # A step that is tested by itself.
             return Path(self.manifest_path)
@@ -220,7 +220,7 @@ class UploadContext(StorageContext, ActionContext[P]):
 
         def manifest(noted: object) -> Path:
             path = site.manifest(noted)
-            found = what_else(path, self.run)
+            found = Manifest.what_else(path, self.run)
             if found is not None:
                 raise ValueError(f"it is {found}")
             return path

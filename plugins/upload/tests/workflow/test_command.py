@@ -14,7 +14,6 @@ import pytest
 from handrail.errors import NotFoundError
 from handrail_upload import Manifest
 from handrail_upload.errors import CatalogueError, UploadError
-from handrail_upload.manifest import VERSION
 
 STATE = Path(".handrail/uploads")
 
@@ -79,7 +78,7 @@ def test_list_with_others(
     damage(state / f"{names[1]}.db")
     Manifest(state / f"{names[2]}.db").close()
     with closing(sqlite3.connect(state / f"{names[2]}.db")) as db:
-        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {Manifest.version + 1}")
     with closing(sqlite3.connect(state / f"{names[3]}.db")) as db:
         db.execute("CREATE TABLE mine (x)")
     (state / "photos.db").write_bytes(b"somebody's")

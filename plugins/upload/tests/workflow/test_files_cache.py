@@ -15,9 +15,10 @@ import pytest
 
 from handrail import StepFailedError
 from handrail.errors import HandrailError
+from handrail_storage import side_file
 from handrail_upload import Manifest, UploadFilesStep, reading
 from handrail_upload.action import DefaultUploadAction
-from handrail_upload.manifest import SENT, UNCHANGED, SourceFile, files_cache, side_file
+from handrail_upload.manifest import SENT, UNCHANGED, SourceFile, files_cache
 from handrail_upload.manifest import manifest as manifest_module
 from handrail_upload.uploader import DirectUploader
 
@@ -371,18 +372,3 @@ def test_only_what_differs_is_written(here: Path) -> None:
             manifest.remember(SENT, before=10**18)
         contents.append((path.read_bytes(), path.stat().st_mtime_ns))
     assert contents[0] == contents[1]
-
-
-def test_a_list_of_an_earlier_version_is_brought_up_to_date(here: Path) -> None:
-    """An upload of an earlier version can be finished; its files are just not known."""
-    path = here / "run.db"
-    with closing(Manifest(path)) as manifest:
-        manifest.add([_file(1)])
-        for column in ("version", "dev", "ino", "ctime"):
-            manifest._db.execute(f"ALTER TABLE file DROP COLUMN {column}")
-        manifest._db.execute("PRAGMA user_version = 1")
-    with closing(Manifest(path, make=False)) as manifest:
-        (found,) = manifest.files()
-        assert (found.name, found.dev, found.version) == ("0001", None, None)
-        manifest.use_cache(here / "cache.db")
-        manifest.remember(SENT, before=10**18)

@@ -21,9 +21,6 @@ from handrail_upload.manifest import (
     INVALID,
     PAGE,
     SENT,
-    VERSION,
-    side_file,
-    what_else,
 )
 
 
@@ -146,11 +143,11 @@ def test_remove(manifest: Manifest) -> None:
 def test_made_whole_or_not_at_all(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With some of its tables it would count as a file of others, which no undo deletes."""
     path = here / "run.db"
-    schema = side_file._SCHEMA.replace("CREATE TABLE IF NOT EXISTS file", "stop; CREATE TABLE file")
-    monkeypatch.setattr(side_file, "_SCHEMA", schema)
+    schema = Manifest.schema.replace("CREATE TABLE IF NOT EXISTS file", "stop; CREATE TABLE file")
+    monkeypatch.setattr(Manifest, "schema", schema)
     with pytest.raises(UploadError):
         Manifest(path)
-    assert what_else(path, "run") is None
+    assert Manifest.what_else(path, "run") is None
 
 
 @pytest.mark.parametrize("make", [True, False])
@@ -159,12 +156,12 @@ def test_a_newer_version(here: Path, make: bool) -> None:
     path = here / "run.db"
     Manifest(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {Manifest.version + 1}")
     with pytest.raises(UploadError, match="was made by a newer version") as caught:
         Manifest(path, make=make)
     assert caught.value.ways_out == ("pip install --upgrade handrail-upload",)
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+        assert db.execute("PRAGMA user_version").fetchone() == (Manifest.version + 1,)
 
 
 @pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 500])

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import weakref
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from handrail.frozen import frozen
 from handrail_export.errors import ExportError
 from handrail_storage.containment import key
-
-VERSION = 1
+from handrail_storage.side_file import SideFile, as_it_stands
 
 State = Literal["staged", "saved", "retired"]
 STAGED: State = "staged"
@@ -25,7 +22,6 @@ _OURS = (STAGED, SAVED)
 _ALL = (*_OURS, RETIRED)
 _PAGE = 1000
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS file (
     id INTEGER PRIMARY KEY,
     path TEXT NOT NULL UNIQUE,
@@ -66,75 +62,17 @@ class ExportedFile:
     made: bool = True
 
 
-class Manifest:
-    """The files of an export, with its description.
+class Manifest(SideFile):
+    """The files of an export, with its description; see `SideFile`."""
 
-    Used by one thread at a time.
-
-    Args:
-        path: The SQLite file.
-        make: Whether to create it if it does not exist.
-
-    Raises:
-        ExportError: The file cannot be opened or created, or is not a manifest.
-    """
-
-    def __init__(self, path: Path, *, make: bool = True) -> None:
-        self.path = path
-        self._way_out = (
-            "use another folder for it: --state-folder FOLDER"
-            if make
-            else "of an export that is a folder: handrail export verify FOLDER"
-        )
-        if path.is_symlink():
-            raise ExportError(f"the manifest {path} is a link", ways_out=(self._way_out,))
-        if not make and not path.is_file():
-            raise ExportError(f"there is no manifest {path}")
-        with self._converting_errors():
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        # A run that is kept, or undone, never comes to the step that closes it.
-        self._closing = weakref.finalize(self, self._db.close)
-        self._closing.atexit = False
-        try:
-            with self._converting_errors():
-                self._open(make)
-        except BaseException:
-            self.close()
-            raise
-
-    def _open(self, make: bool) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            raise ExportError(
-                f"{self.path} was made by a newer version of handrail-export",
-                ways_out=("pip install --upgrade handrail-export",),
-            )
-        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema")}
-        if "about" not in tables and (tables or not make):
-            raise ExportError(f"{self.path} is no manifest of an export")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # Until `keep`, changes have to survive a kill, not a loss of power.
-        self._db.execute("PRAGMA synchronous = OFF")
-        if version < VERSION:
-            # All tables or none, or after a kill it is no longer known to be a manifest.
-            self._db.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
-            )
-
-    def describe(self, **values: Any) -> None:
-        """Keep values of JSON types under their names."""
-        rows = [(name, json.dumps(value)) for name, value in values.items()]
-        with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
-
-    def description(self) -> dict[str, Any]:
-        """Return the values that `describe` has stored."""
-        with self._converting_errors():
-            rows = self._db.execute("SELECT name, value FROM about").fetchall()
-        try:
-            return {name: json.loads(value) for name, value in rows}
-        except ValueError as error:
-            raise ExportError(f"the manifest {self.path} is damaged: {error}") from error
+    error = ExportError
+    what = "manifest"
+    whose = "an export"
+    distribution = "handrail-export"
+    schema = _SCHEMA
+    # Until `keep`, changes have to survive a kill, not a loss of power.
+    synchronous = "OFF"
+    way_out_of_reading = "of an export that is a folder: handrail export verify FOLDER"
 
     def clear(self, *states: State) -> None:
         """Forget the files of these states; all files if none is given."""
@@ -173,12 +111,11 @@ class Manifest:
         wanted = states or _OURS
         last = 0
         while True:
-            with self._converting_errors():
-                page = self._db.execute(
-                    "SELECT id, path, rows, size, sha256, location, state, etag, made FROM file"
-                    f" WHERE id > ? AND state IN ({_places(wanted)}) ORDER BY id LIMIT {_PAGE}",
-                    (last, *wanted),
-                ).fetchall()
+            page = self._rows(
+                "SELECT id, path, rows, size, sha256, location, state, etag, made FROM file"
+                f" WHERE id > ? AND state IN ({_places(wanted)}) ORDER BY id LIMIT {_PAGE}",
+                (last, *wanted),
+            )
             if not page:
                 return
             for number, path, rows, size, sha256, location, state, etag, made in page:
@@ -209,48 +146,13 @@ class Manifest:
         """
         wanted = states or _OURS
         query = f"SELECT 1 FROM file WHERE path = ? AND state IN ({_places(wanted)})"
-        with self._converting_errors():
-            found = self._db.execute(query, (path, *wanted)).fetchone()
-        return found is not None
+        return bool(self._rows(query, (path, *wanted)))
 
     def totals(self) -> tuple[int, int]:
         """Return the number of files of the export, and their bytes."""
         query = "SELECT count(*), COALESCE(sum(size), 0) FROM file"
-        with self._converting_errors():
-            row = self._db.execute(f"{query} WHERE state IN ({_places(_OURS)})", _OURS).fetchone()
-        return int(row[0]), int(row[1])
-
-    def keep(self) -> None:
-        """Make all changes survive a loss of power, not only of the process."""
-        with self._converting_errors():
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            self._db.execute("PRAGMA synchronous = OFF")
-
-    def close(self) -> None:
-        """Close the file. Calling it twice is harmless."""
-        self._closing()
-
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        with self._converting_errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-
-    @contextmanager
-    def _converting_errors(self) -> Generator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise ExportError(
-                f"the manifest {self.path} cannot be used: {error}",
-                ways_out=(self._way_out,),
-            ) from error
+        ((count, size),) = self._rows(f"{query} WHERE state IN ({_places(_OURS)})", _OURS)
+        return int(count), int(size)
 
 
 def made_files(path: Path) -> Iterator[tuple[str, int, str, str | None]]:
@@ -259,7 +161,7 @@ def made_files(path: Path) -> Iterator[tuple[str, int, str, str | None]]:
     Raises:
         sqlite3.Error: The file cannot be read.
     """
-    with _only_reading(path) as database:
+    with _reading(path) as database:
         yield from database.execute(
             "SELECT path, size, sha256, etag FROM file WHERE state = ? AND made", (SAVED,)
         )
@@ -272,14 +174,13 @@ def count_files(path: Path) -> int:
         sqlite3.Error: The file cannot be read.
     """
     query = f"SELECT count(*) FROM file WHERE state IN ({_places(_OURS)})"
-    with _only_reading(path) as database:
+    with _reading(path) as database:
         return int(database.execute(query, _OURS).fetchone()[0])
 
 
-def _only_reading(path: Path) -> closing[sqlite3.Connection]:
+def _reading(path: Path) -> closing[sqlite3.Connection]:
     # SQLite makes files beside it to read it, unless nobody can be writing.
-    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
-    return closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True))
+    return as_it_stands(path, "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1")
 
 
 def _places(values: Sequence[object]) -> str:

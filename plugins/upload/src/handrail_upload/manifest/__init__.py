@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from handrail_upload.manifest.files_cache import FILES_CACHE, forget_files_caches
 from handrail_upload.manifest.manifest import Manifest
-from handrail_upload.manifest.side_file import PAGE, VERSION, sent_lines_in, sizes_in, what_else
+from handrail_upload.manifest.side_file import PAGE, sent_lines_in, sizes_in
 from handrail_upload.manifest.source_file import (
     FILE_NAMES,
     FOUND,
@@ -41,12 +41,10 @@ __all__ = [
     "STORED",
     "UNCHANGED",
     "UNSETTLED",
-    "VERSION",
     "FoundRow",
     "Manifest",
     "SourceFile",
     "forget_files_caches",
     "sent_lines_in",
     "sizes_in",
-    "what_else",
 ]

@@ -63,19 +63,7 @@ def _file(row: Sequence[Any]) -> SourceFile:
 class Manifest(FilesCache):
     """The files of one upload, in an SQLite file.
 
-    Used by one thread at a time. Everything that iterates reads in pages, so the files may be
-    changed meanwhile.
-
-    Args:
-        path: The file.
-        make: Whether to create it, with the folders above it, if it does not exist.
-
-    Attributes:
-        closed: Whether it is closed.
-
-    Raises:
-        UploadError: The file cannot be opened or created, is not a manifest, or is of a newer
-            version.
+    Everything that iterates reads in pages, so the files may be changed meanwhile.
     """
 
     def add(self, files: Iterable[SourceFile]) -> list[tuple[SourceFile, str]]:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from handrail_upload.listing import EMPTY, as_json
-from handrail_upload.manifest.side_file import SideFile
+from handrail_upload.manifest.side_file import ListOfFiles
 
 # The name behind the last slash.
 _BARE = "substr({0}, length(rtrim({0}, replace({0}, '/', ''))) + 1)"
 
 
-class Notes(SideFile):
+class Notes(ListOfFiles):
     """The rows of the metadata file by name, and the files that were left alone."""
 
     def add_metadata(self, rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> str | None:

@@ -188,9 +188,9 @@ def _remove_manifest(path: Path, notes: Notes) -> None:
         notes: Record the refusal, if the file is something else.
     """
     from handrail_storage.manifests import remove_manifest
-    from handrail_upload.manifest import what_else
+    from handrail_upload.manifest import Manifest
 
-    found = what_else(path, path.stem)
+    found = Manifest.what_else(path, path.stem)
     if found is None:
         remove_manifest(path)
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import signal
@@ -203,17 +202,6 @@ def test_any_mark_can_be_in_a_label(mark: str) -> None:
     """It is what it was, to the letter."""
     label = Label(mark=mark, sha256=DIGEST, stamp=1)
     assert Label.parse(label.written()) == label
-
-
-def test_a_label_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    """It has the size and the time of change themselves."""
-    file = tmp_path / "a"
-    file.write_bytes(b"content")
-    found = file.stat()
-    values = {"mark": OURS, "sha256": DIGEST, "size": 7, "mtime_ns": found.st_mtime_ns}
-    label = Label.parse(json.dumps(values).encode())
-    assert label == Label.of(found, OURS, DIGEST)
-    assert label.fits(found)
 
 
 @pytest.mark.parametrize(

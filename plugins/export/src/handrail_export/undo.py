@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from handrail_export.errors import ExportError
 from handrail_export.manifest import count_files, made_files
 from handrail_export.site import Site
 from handrail_storage import Capabilities, StorageError, Store, count_text, size_text
-from handrail_storage.claims import Claims, ClaimStaysError, Held, Waiting, forget_cache
+from handrail_storage.claims import Claims, ClaimStaysError, Held, forget_cache
 from handrail_storage.containment import Notes
 from handrail_storage.manifests import remove_manifest
 
@@ -82,55 +82,6 @@ class SaveUndo:
         target = replace(self.site, retries=most).open()
         target.capabilities = self.capabilities or target.capabilities
         return target
-
-    def run(
-        self,
-        claims_of: Callable[[Store], Claims],
-        made: Mapping[str, Held] | None,
-        *,
-        killed: bool,
-        tell: Callable[[int, int], None],
-        waiting: Waiting,
-    ) -> str:
-        """Delete what the run has made, as far as no other relies on it, and restore the rest.
-
-        Safe to repeat. A run without a claim deletes nothing.
-
-        Args:
-            claims_of: Returns the claims of a target.
-            made: What the run has saved by its manifest, by key; None if that is gone.
-            killed: Whether a killed process may have left requests in flight.
-            tell: Called with the number of keys that are done, and of all.
-            waiting: Called before each pause for another run that is in the way.
-
-        Returns:
-            A summary in one line.
-
-        Raises:
-            ClaimRefusedError: Another run is in the way; nothing was undone.
-            ClaimLostError: The claim is somebody else's.
-            StorageError: The storage failed or refused; the claim stays, to be undone again.
-        """
-        if not self.asked:
-            return "nothing had been saved"
-        target = self.open()
-        undoing = claims_of(target).undo(waiting=waiting)
-        if undoing is None:
-            # Of an undo that was killed after it had deleted its claim.
-            target.remove_folders(self.folders)
-            if self.claimed:
-                return f"the run has no claim at {target.url}, so nothing there was deleted"
-            return "nothing had been saved"
-        # In a folder, an interrupt may come between the creation of a file and its removal.
-        if killed or target.local:
-            # Where a folder leads out of the target by now, the undo says so.
-            with suppress(StorageError):
-                target.abort_unfinished(undoing.keys, self.site.run or "")
-        done = undoing.run(made=made, late=killed, progress=tell)
-        target.remove_folders(self.folders)
-        if made is not None and not made:
-            done.foreign = 0  # Nothing was saved, so nobody has taken the place of it.
-        return ", ".join(done.summary(undoing.claimant, "file")) or "nothing had been saved"
 
 
 def made_in(context: ExportContext) -> Mapping[str, Held] | None:

@@ -20,7 +20,7 @@ from handrail_storage.containment import (
 from handrail_upload.errors import ContainmentError
 from handrail_upload.site import Site
 
-_KINDS = frozenset({"file", "tables", "migration"})  # Parts that a catalogue may have lacked.
+_KINDS = frozenset({"file", "tables"})  # Parts that a catalogue may have lacked.
 
 
 @frozen
@@ -54,7 +54,7 @@ class RecordedCatalogue:
     Attributes:
         url: Address of the catalogue.
         run: The run, whose mark its parts of the catalogue have.
-        made: The parts that were missing: `file`, `tables`, `migration`.
+        made: The parts that were missing: `file`, `tables`.
     """
 
     url: str

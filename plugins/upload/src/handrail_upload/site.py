@@ -127,7 +127,7 @@ class Site(handrail_storage.Site):
         Raises:
             ValueError: It is a different folder.
         """
-        return self.state.itself_or_above(_without_dots(text(noted)))
+        return self.state.itself_or_above(noted)
 
     def manifest(self, noted: object) -> Path:
         """Return the path of the list of files of the run; its content is not checked.
@@ -136,7 +136,7 @@ class Site(handrail_storage.Site):
             ValueError: It is a different file.
         """
         above, name = os.path.split(text(noted))
-        self.state.itself(_without_dots(above))
+        self.state.itself(above)
         if not is_of_run(name, rf"(?P<run>{PLAIN})\.db", self.run):
             raise ValueError("it is not the list of files of this run")
         return Path(self.state.path, name)
@@ -210,8 +210,3 @@ def _keys_in(target: Place, paths: Iterable[str]) -> Iterator[str]:
     for path in map(os.path.normpath, paths):
         if target.local and path.startswith(above):
             yield path.removeprefix(above)
-
-
-def _without_dots(path: str) -> str:
-    """Return a path without `..`, which journals of earlier versions have as in the param."""
-    return os.path.normpath(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,59 +12,11 @@ from handrail_storage import StorageError, size_text
 from handrail_storage.claims import Claims, ClaimStaysError, HeldList, Undoing
 from handrail_upload.manifest import INVALID, REPLACE, sent_lines_in, sizes_in
 from handrail_upload.names import readable
-from handrail_upload.recorded import RecordedCatalogue, RecordedTransfer
+from handrail_upload.recorded import RecordedCatalogue
 from handrail_upload.storage import Storage
 
 if TYPE_CHECKING:
     from handrail_upload.catalogue.postgres import OnStatus
-
-Tell = Callable[[int, int], None]
-
-
-def undo_transfer(
-    undoing: Undoing | None,
-    storage: Storage,
-    recorded: RecordedTransfer,
-    made: HeldList | None,
-    *,
-    killed: bool = False,
-    torn: Iterable[str] | None = None,
-    tell: Tell = lambda done, total: None,
-) -> str:
-    """Undo a transfer; safe to repeat.
-
-    Args:
-        undoing: The undo of its claim; None if it has none.
-        storage: The target.
-        recorded: Its rollback data.
-        made: What it has stored by the list of its files; None without the list.
-        killed: Whether a killed process may have left requests in flight, or incomplete files.
-        torn: Keys under which it may have left them; see `torn_in`. None for all.
-        tell: Called with the number of keys that are done, and of all.
-
-    Returns:
-        A summary in one line.
-
-    Raises:
-        ClaimLostError: The claim is somebody else's.
-        StorageError: The storage failed or refused; the claim stays, so it can be undone again.
-    """
-    if undoing is None:
-        # Folders of an undo that was killed after it had deleted its claim.
-        storage.leave_folders(f"{each}/" for each in recorded.folders)
-        if not recorded.claimed:
-            return "nothing had been stored"
-        return f"the run has no claim at {storage.url}, so nothing there was deleted"
-    keys = undoing.keys
-    # In a folder, an interrupt may come between the creation of a file and its removal.
-    if killed or storage.local:
-        storage.abort_unfinished(keys if torn is None else torn, recorded.claim)
-    done = undoing.run(made=made, late=killed, progress=tell)
-    folders = (f"{each}/" for each in keys.folders if each)
-    storage.leave_folders(folders, recorded.folders)
-    if made is not None and made.is_empty:
-        done.foreign = 0  # Nothing was sent, so nobody has taken the place of it.
-    return ", ".join(done.summary(undoing.claimant)) or "nothing had been stored"
 
 
 def take_rows_back(

@@ -257,29 +257,6 @@ def test_missing_table_is_damage(catalogue, url, tools):
         catalogue.remove("first") if catalogue._checked else catalogue.missing()
 
 
-def test_earlier_version_is_brought_up_to_date(catalogue, url, monkeypatch, tools):
-    """By the migrations that lead from its version to ours, with what is in it kept."""
-    tools.publish(catalogue, "one", tools.unit("a"))
-    migrations = (
-        ("a table that is there",),
-        ("ALTER TABLE handrail_collection ADD COLUMN note text",),
-    )
-    monkeypatch.setattr("handrail_upload.catalogue.tables.MIGRATIONS", migrations)
-    for module in ("tables", "preparation"):
-        monkeypatch.setattr(f"handrail_upload.catalogue.{module}.VERSION", 2)
-    with open_catalogue(url) as later:
-        assert later.missing() == ["migration"]
-        with pytest.raises(CatalogueError, match="of an earlier version"):
-            tools.publish(later, "two", tools.unit("b"))
-        later.prepare("two")
-        assert later.missing() == []
-        assert [each.name for each in later.find_units("photos")] == ["a"]
-        later.withdraw("two", ["migration"])
-        assert later.missing() == []
-    with tools.connected(url) as others:
-        assert others.execute("SELECT version FROM handrail_catalogue").fetchall() == [(2,)]
-
-
 @pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)
 def test_draft_of_a_killed_run_is_found_by_its_undo(url, monkeypatch):
     """A file is made under another name; a run that dies before it has its own leaves only that."""

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from handrail_storage.claims import Claimant, Claims, Clock
-from handrail_upload.recorded import read_transfer
+from handrail_storage.claims import Claimant, Claims, Clock, undo_claimed
 from handrail_upload.storage import open_storage
-from handrail_upload.undo import undo_transfer
 
 RUN, OTHER = f"{uuid.uuid4()}", f"{uuid.uuid4()}"
 
@@ -19,7 +17,7 @@ RUN, OTHER = f"{uuid.uuid4()}", f"{uuid.uuid4()}"
 @pytest.mark.parametrize("killed", [True, False])
 @pytest.mark.parametrize(("run", "left"), [(RUN, []), (OTHER, ["a"])], ids=["own", "other"])
 def test_what_arrives_late_is_deleted_if_it_is_the_runs(
-    site_of: Any, monkeypatch: pytest.MonkeyPatch, run: str, left: list[str], killed: bool
+    monkeypatch: pytest.MonkeyPatch, run: str, left: list[str], killed: bool
 ) -> None:
     monkeypatch.setattr("handrail_storage.backend.objects.MEMORY_LAG", 1.0)
     target = f"memory://{uuid.uuid4().hex}/data"
@@ -34,7 +32,12 @@ def test_what_arrives_late_is_deleted_if_it_is_the_runs(
     mark = claim.mark("upload_files").replace(RUN, run)
     clock = Clock(sleep=partial(arrive, mark))
     undoing = Claims(storage, Claimant(run=RUN), clock=clock).undo()
-    recorded = read_transfer({"target": [target], "claim": [RUN]}, site_of(target))
-    undo_transfer(undoing, storage, recorded, None, killed=killed)
+    undo_claimed(
+        *(undoing, storage, RUN),
+        claimed=True,
+        made=None,
+        killed=killed,
+        leave=storage.leave_folders,
+    )
     assert pauses == ([storage.lag] if killed else [])
     assert list(storage.look_up(["a", "b"])) == (left if killed else [])

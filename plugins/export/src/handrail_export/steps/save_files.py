@@ -67,17 +67,26 @@ class SaveFilesStep(BaseStep[ExportContext]):
     def rollback(self, context: ExportContext, result: StepResult) -> None:
         from handrail_export.claiming import claims_of
         from handrail_export.undo import made_in
+        from handrail_storage.claims import undo_claimed
 
         saved = saved_by(context, result)
         _drop_copies(context)
-        summary = saved.run(
-            lambda target: claims_of(context, target),
-            made_in(context),
-            # Without a target, it was another process that saved, and it may have been killed.
-            killed=context.opened.target is None,
-            tell=lambda done, total: context.set_progress(done, total, "files"),
-            waiting=context.telling(),
-        )
+        summary = "nothing had been saved"
+        if saved.asked:
+            target = saved.open()
+            summary = undo_claimed(
+                claims_of(context, target).undo(waiting=context.telling()),
+                target,
+                context.run,
+                claimed=saved.claimed,
+                made=made_in(context),
+                # Without a target, it was another process that saved, and may have been killed.
+                killed=context.opened.target is None,
+                leave=lambda _: target.remove_folders(saved.folders),
+                progress=lambda done, total: context.set_progress(done, total, "files"),
+                noun="file",
+                nothing=summary,
+            )
         # Another attempt has to save all of it again.
         if context.opened.manifest is not None:
             context.opened.manifest.reopen()

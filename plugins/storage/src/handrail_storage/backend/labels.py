@@ -84,12 +84,7 @@ class Label:
             kinds: dict[str, object] = {name: type(value) for name, value in values.items()}
         except (ValueError, AttributeError):
             return None
-        if kinds == _KINDS:
-            return cls(**values)
-        if kinds == _KINDS_BEFORE:
-            stamp = stamp_of(values["size"], values["mtime_ns"])
-            return cls(mark=values["mark"], sha256=values["sha256"], stamp=stamp)
-        return None
+        return cls(**values) if kinds == _KINDS else None
 
     def written(self) -> bytes:
         """Return the written form."""
@@ -107,7 +102,6 @@ class Label:
 
 
 _KINDS = {"mark": str, "sha256": str, "stamp": int}
-_KINDS_BEFORE = {"mark": str, "sha256": str, "size": int, "mtime_ns": int}
 
 
 def stamp_of(size: int, mtime_ns: int) -> int:

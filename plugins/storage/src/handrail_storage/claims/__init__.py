@@ -23,7 +23,7 @@ from handrail_storage.claims.holding import Holding
 from handrail_storage.claims.lists import Held, HeldList, WantedList
 from handrail_storage.claims.records import Claimant, ClaimState, Mark, State, parse_mark
 from handrail_storage.claims.replaced import Replaced, preview_of_keeping
-from handrail_storage.claims.undoing import ClaimUndone, Undoing
+from handrail_storage.claims.undoing import ClaimUndone, Undoing, undo_claimed
 
 __all__ = [
     "FOLDER",
@@ -54,4 +54,5 @@ __all__ = [
     "parse_mark",
     "preview_of_keeping",
     "pruned_at",
+    "undo_claimed",
 ]

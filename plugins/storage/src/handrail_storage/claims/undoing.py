@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import field
 from functools import cached_property
 from itertools import groupby
@@ -15,7 +16,7 @@ from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
 from handrail_storage.claims.keys import Keys
 from handrail_storage.claims.ledger import Ledger, Listing
-from handrail_storage.claims.lists import Held
+from handrail_storage.claims.lists import Held, HeldList
 from handrail_storage.claims.records import Claimant, ClaimState
 from handrail_storage.claims.reliance import Reliance
 from handrail_storage.claims.survey import Goal, Made, Survey, Verdict
@@ -273,6 +274,62 @@ class Undoing:
             ledger.remove_held(digest)
         self._own.end()
         ledger.remove_epoch_if_last()
+
+
+def undo_claimed(
+    undoing: Undoing | None,
+    store: Store,
+    run: str,
+    *,
+    claimed: bool,
+    made: Made,
+    killed: bool,
+    leave: Callable[[Iterable[str]], None],
+    torn: Iterable[str] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    noun: str = "object",
+    nothing: str = "nothing had been stored",
+) -> str:
+    """Delete what a run has made, as far as no other relies on it, and put back what was there.
+
+    Safe to repeat. A run without a claim deletes nothing.
+
+    Args:
+        undoing: The undo of its claim; None if it has none.
+        store: The target.
+        run: The run.
+        claimed: Whether the run has got a claim.
+        made: What it has stored by its own records, by key or as a list; None if they are gone.
+        killed: Whether a killed process may have left requests in flight, or incomplete objects.
+        leave: Removes the empty folders of a run, and of these keys.
+        torn: Keys under which it may have left them; None for all.
+        progress: Called with the number of keys that are done, and of all.
+        noun: The name of an object in the pack.
+        nothing: What to say if there was nothing to undo.
+
+    Returns:
+        A summary in one line.
+
+    Raises:
+        ClaimLostError: The claim is somebody else's.
+        StorageError: The storage failed or refused; the claim stays, so it can be undone again.
+    """
+    if undoing is None:
+        leave(())  # Of an undo that was killed after it had deleted its claim.
+        gone = f"the run has no claim at {store.url}, so nothing there was deleted"
+        return gone if claimed else nothing
+    # In a folder, an interrupt may come between the creation of a file and its removal. Where a
+    # folder leads out of the target by now, the undo says so.
+    if store.local:
+        with suppress(StorageError):
+            store.abort_unfinished(undoing.keys, run)
+    elif killed:
+        store.abort_unfinished(undoing.keys if torn is None else torn, run)
+    done = undoing.run(made=made, late=killed, progress=progress)
+    leave(undoing.keys.folders)
+    if made is not None and (made.is_empty if isinstance(made, HeldList) else not made):
+        done.foreign = 0  # Nothing was put, so nobody has taken the place of it.
+    return ", ".join(done.summary(undoing.claimant, noun)) or nothing
 
 
 def passing_on(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from handrail_upload.catalogue.address import SqliteAddress
 from handrail_upload.catalogue.database import Database, NotACatalogueError
-from handrail_upload.catalogue.schema import MARKER, TABLES, VERSION
+from handrail_upload.catalogue.schema import MARKER, TABLES
 from handrail_upload.catalogue.sqlite import SqliteDatabase
 from handrail_upload.catalogue.tables import (
     is_empty,
@@ -22,19 +22,15 @@ from handrail_upload.errors import CatalogueError
 
 FILE = "file"
 TABLES_MADE = "tables"
-MIGRATION = "migration"
 
 _BESIDE = ("-journal", "-wal", "-shm")  # Suffixes that SQLite appends to the name of a file.
 
 
 def missing(database: Database) -> list[str]:
-    """Return the parts that `prepare` would create: `file`, `tables`, `migration`."""
+    """Return the parts that `prepare` would create: `file`, `tables`."""
     if not database.exists():
         return [FILE, TABLES_MADE]
-    version = version_of(database)
-    if version == 0:
-        return [TABLES_MADE]
-    return [] if version == VERSION else [MIGRATION]
+    return [] if version_of(database) else [TABLES_MADE]
 
 
 def prepare(database: Database, run: str) -> None:

@@ -82,7 +82,7 @@ class Catalogue:
         """Return the parts that `prepare` would create, to be recorded before; nothing is changed.
 
         Returns:
-            `file` for an SQLite file, `tables`, `migration` for tables of an earlier version.
+            `file` for an SQLite file, `tables`.
 
         Raises:
             CatalogueError: The database is not a catalogue, or cannot be opened.
@@ -250,11 +250,9 @@ class Catalogue:
     def _ready(self) -> None:
         if self._checked:
             return
-        missing = self.missing()
-        if missing:
-            state = "is of an earlier version" if missing == ["migration"] else "is not there yet"
+        if self.missing():
             raise CatalogueError(
-                f"the catalogue {self.shown} {state}",
-                ways_out=("an upload into it makes it, or brings it up to date",),
+                f"the catalogue {self.shown} is not there yet",
+                ways_out=("an upload into it makes it",),
             )
         self._checked = True

@@ -39,7 +39,7 @@ TABLES = (
 """The tables with rows of uploads, children before their parents."""
 
 # The undo tables have no foreign keys to the public tables, so as not to prevent deletions there.
-_FIRST = (
+MAKING = (
     """
     CREATE TABLE handrail_catalogue (
         version {integer} NOT NULL,
@@ -116,6 +116,4 @@ _FIRST = (
     "CREATE INDEX handrail_replaced_file_of_run ON handrail_replaced_file (run)",
     "CREATE INDEX handrail_replaced_file_by ON handrail_replaced_file (replaced_by)",
 )
-
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
-"""Statements that lead from version 0, nothing, to 1, from 1 to 2, and so on; they only add."""
+"""The statements that make the tables."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handrail_upload.catalogue.database import Database, NotACatalogueError, TablesGoneError
-from handrail_upload.catalogue.schema import MARKER, MARKER_COLUMNS, MIGRATIONS, TABLES, VERSION
+from handrail_upload.catalogue.schema import MAKING, MARKER, MARKER_COLUMNS, TABLES, VERSION
 from handrail_upload.errors import CatalogueError
 
 _LEFT = " left "  # After the run that has made the tables, where it is undone; none has a space.
@@ -55,22 +55,19 @@ def _found(database: Database) -> tuple[list[str], tuple[str, ...]]:
 
 
 def make_tables(database: Database, run: str) -> None:
-    """Create the tables, or migrate them, in one transaction."""
+    """Create the tables in one transaction, unless they are there."""
     with database.transaction():
         database.lock_making()
-        version = version_of(database)  # Under the lock no other process can create them.
-        for migration in MIGRATIONS[version:]:
-            for statement in migration:
-                database.change(statement.format(**database.types))
-        if version == 0:
-            database.change(
-                f"INSERT INTO {MARKER} (version, created, run) VALUES (:version, :now, :run)",
-                version=VERSION,
-                now=database.now(),
-                run=run,
-            )
-        elif version < VERSION:
-            database.change(f"UPDATE {MARKER} SET version = :version", version=VERSION)
+        if version_of(database):  # Under the lock no other process can create them.
+            return
+        for statement in MAKING:
+            database.change(statement.format(**database.types))
+        database.change(
+            f"INSERT INTO {MARKER} (version, created, run) VALUES (:version, :now, :run)",
+            version=VERSION,
+            now=database.now(),
+            run=run,
+        )
 
 
 def maker_of(database: Database) -> tuple[str, str]:

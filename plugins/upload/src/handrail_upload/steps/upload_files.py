@@ -132,19 +132,24 @@ class UploadFilesStep(BaseStep[UploadContext]):
         recorded.notes.check()
 
     def _undo(self, context: UploadContext, recorded: RecordedTransfer) -> str:
-        from handrail_upload.undo import torn_in, undo_transfer
+        from handrail_storage.claims import undo_claimed
+        from handrail_upload.undo import torn_in
 
         storage, manifest = context.storage_of(recorded), _manifest_of(context, recorded)
         # Without a transfer, it was that of another process, which may have been killed.
         killed = context.opened.transfer is None
-        summary = undo_transfer(
+        summary = undo_claimed(
             context.begin_undo(recorded),
             storage,
-            recorded,
-            _made(context, manifest),
+            recorded.claim,
+            claimed=recorded.claimed,
+            made=_made(context, manifest),
             killed=killed,
             torn=torn_in(manifest, storage, context.options.part_size) if killed else None,
-            tell=partial(context.set_progress, category="objects"),
+            leave=lambda keys: storage.leave_folders(
+                (f"{each}/" for each in (*keys, *recorded.folders) if each), recorded.folders
+            ),
+            progress=partial(context.set_progress, category="objects"),
         )
         context.opened.undoings.pop(recorded.claim, None)
         return summary

@@ -6,10 +6,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, cast
 
-from handrail.frozen import frozen
+from handrail.frozen import as_json, from_json, frozen
 from handrail_train.errors import VersionError
 
 SCHEMA = 2
@@ -74,7 +73,7 @@ class Version:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"schema": SCHEMA, **asdict(self)}
+        return {"schema": SCHEMA, **as_json(self)}
 
     def to_bytes(self) -> bytes:
         """Return the manifest."""
@@ -99,13 +98,11 @@ class Version:
                 ways_out=("pip install --upgrade handrail-train",),
             )
         try:
-            values = dict(found)
-            if type(values.pop("schema")) is not int:
-                raise ValueError("schema cannot be so")
-            files = {name: StoredFile(**each) for name, each in values.pop("files").items()}
-            made = cls(**values, files=files)
+            made = from_json(cls, found)
+            if made.to_dict() != found or type(schema) is not int:
+                raise ValueError("it has other fields")
             _check(made)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError) as error:
             raise ManifestError(f"this is no manifest of a model: {error}") from error
         return made
 
@@ -128,31 +125,21 @@ class Version:
 
 
 def _check(version: Version) -> None:
-    """Check that all fields can be shown, and do not lead out of the store.
+    """Check that no field leads out of the store.
 
     Raises:
         ValueError: A field is invalid.
     """
-    texts = ("name", "kind", "run", "created", "data")
-    right = {name: isinstance(getattr(version, name), str) for name in texts}
-    right["name"] = right["name"] and re.fullmatch(NAME, version.name) is not None
-    right["number"] = type(version.number) is int and version.number > 0
-    scores: Any = version.scores
-    right["scores"] = all(isinstance(each, int | float) for each in scores.values())
-    right["libraries"] = all(type(each) is str for each in version.libraries.values())
-    right["files"] = {"model", "table", "report"} <= set(version.files)
+    if re.fullmatch(NAME, version.name) is None or version.number < 1:
+        raise ValueError("it cannot be called so")
+    if not {"model", "table", "report"} <= set(version.files):
+        raise ValueError("it lacks a file")
     for name, file in version.files.items():
-        right[f"files.{name}"] = _FILE.fullmatch(name) is not None and _is_right(file)
-    if wrong := [name for name, each in right.items() if not each]:
-        raise ValueError(f"{', '.join(wrong)} cannot be so")
-
-
-def _is_right(file: StoredFile) -> bool:
-    if re.fullmatch(r"[0-9a-f]{64}", file.sha256) is None or type(file.size) is not int:
-        return False
-    # Otherwise the key in a foreign manifest might lead to any file.
-    start = f"objects/{file.sha256[:2]}/{file.sha256}"
-    return file.key.startswith(start) and "/" not in file.key[len(start) :]
+        # Otherwise the key in a foreign manifest might lead to any file.
+        key = rf"objects/{file.sha256[:2]}/{file.sha256}[^/]*"
+        named = _FILE.fullmatch(name) and re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+        if named is None or re.fullmatch(key, file.key) is None:
+            raise ValueError(f"its file {name} cannot be so")
 
 
 def object_key(content: bytes, run: str, suffix: str) -> str:

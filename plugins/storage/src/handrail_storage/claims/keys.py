@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Sized
 from functools import cached_property
-from typing import Any
 
 from handrail.frozen import frozen
 from handrail_storage.claims.lists import Lines, WantedList
@@ -77,17 +76,3 @@ class Extent:
         if not self.count or not theirs.count:
             return False
         return self.first <= theirs.last and theirs.first <= self.last
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {"count": self.count, "first": self.first, "last": self.last}
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Extent:
-        """Return it in its JSON form.
-
-        Raises:
-            ValueError: It is malformed.
-        """
-        first, last = str(document["first"]), str(document["last"])
-        return cls(count=int(document["count"]), first=first, last=last)

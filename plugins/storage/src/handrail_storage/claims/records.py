@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, cast
 
-from handrail.frozen import frozen, replace, values_of
+from handrail.frozen import as_json, from_json, frozen, replace, values_of
 from handrail_storage.claims.keys import Extent
 from handrail_storage.containment import PLAIN
 
@@ -189,7 +189,7 @@ class ClaimState:
             "owner": self.owner,
             "since": _text_of(self.since),
             "renewed": _text_of(self.renewed),
-            "keys": self.keys.to_dict(),
+            "keys": as_json(self.keys),
             "wanted": self.wanted,
             "held": self.held,
             "earlier": self.earlier,
@@ -236,7 +236,7 @@ class ClaimState:
             owner=str(document["owner"]),
             since=_seconds_of(document["since"]),
             renewed=_seconds_of(document["renewed"]),
-            keys=Extent.from_dict(document["keys"]),
+            keys=from_json(Extent, document["keys"]),
             wanted=_digest(document["wanted"]),
             held=None if document["held"] is None else _digest(document["held"]),
             earlier=tuple(map(_digest, document["earlier"])),

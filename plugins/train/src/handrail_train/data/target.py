@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from handrail.frozen import frozen
+from handrail.frozen import from_json, frozen
 from handrail_train.data.columns import family_of
 from handrail_train.errors import DataError
 from handrail_train.names import cut, some_of
@@ -108,9 +108,8 @@ class Target:
             DataError: The JSON form is malformed.
         """
         try:
-            values: dict[str, Any] = {**found, "classes": tuple(found.get("classes", ()))}
-            return cls(**values)
-        except TypeError as error:
+            return from_json(cls, found)
+        except (ValueError, TypeError) as error:
             raise DataError(f"the target of a model is malformed: {error}") from error
 
 

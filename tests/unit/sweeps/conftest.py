@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from inline_executor import Log
 from killing.memory import folder_in_memory
+from killing.places import place  # noqa: F401 - a fixture
 from recorded_runs import Call, Screen
 
 from handrail.cli import main
@@ -45,7 +48,7 @@ def note(text):
     with open("calls.txt", "a") as file:
         file.write(text + "\\n")
 
-@step
+@step(effects=False)
 def load(context):
     note(f"load {context.epochs} {context.hyper.rate}")
     context.rows = 3
@@ -113,6 +116,20 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     log = Log()
     monkeypatch.setattr(run, "open_executor", lambda url, host, _packs: log.opens(url, host))
     return log
+
+
+@pytest.fixture
+def flows(folder: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module of the project, imported by its name."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    spec = importlib.util.spec_from_file_location("flows", folder / "flows.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "flows", module)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

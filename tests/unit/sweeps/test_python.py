@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from inline_executor import Log
 from sweeping import calls, models
 
 from handrail import StepFailedError, resume, rollback, sweep, sweep_async
@@ -19,20 +16,6 @@ from handrail.errors import ActionError, ParamsError
 from handrail.journal.sqlite import SqliteJournal
 
 OVER = {"epochs": range(10, 30, 10), "hyper.rate": (0.1, 2)}
-
-
-@pytest.fixture
-def flows(folder: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module of the project, imported by its name."""
-    monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(str(folder))
-    spec = importlib.util.spec_from_file_location("flows", folder / "flows.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "flows", module)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

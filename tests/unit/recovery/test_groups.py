@@ -102,6 +102,7 @@ class Tells(BaseStep[Context]):
 
     name = "tells"
     progress_weight = 0.0
+    effects = False  # Nobody has to take back what it tells.
 
     def __init__(self, world: Path) -> None:
         self.world = world

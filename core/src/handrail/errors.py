@@ -48,11 +48,6 @@ class Problem:
     ways_out: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the same keys as the attributes."""
-        found: dict[str, object] = as_json(self)
-        return found
-
 
 class HandrailError(Exception):
     """Base class of all errors that Handrail raises.
@@ -67,6 +62,7 @@ class HandrailError(Exception):
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+    _told: ClassVar[tuple[str, ...]] = ()  # Attributes in the JSON form, beside those of all.
 
     def __init__(
         self,
@@ -82,13 +78,14 @@ class HandrailError(Exception):
         add_ways_out(self, *ways_out)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form: `code`, `message`, `exit_code`, `origin` and `ways_out`."""
+        """Return the JSON form: `code`, `message`, `exit_code`, `origin`, `ways_out`, and more."""
         return {
             "code": self.code,
             "message": self.message,
             "exit_code": int(self.exit_code),
-            "origin": self.origin.to_dict() if self.origin else None,
+            "origin": as_json(self.origin),
             "ways_out": list(self.ways_out),
+            **{name: as_json(getattr(self, name)) for name in self._told},
         }
 
 
@@ -135,6 +132,7 @@ class PlanError(HandrailError):
 
     code = "invalid-plan"
     exit_code = ExitCode.PLAN
+    _told = ("action", "problems")
 
     _summary: ClassVar[str] = "the plan of {action} has {count}; nothing was run"
 
@@ -155,14 +153,6 @@ class PlanError(HandrailError):
             self.add_note(f"{number} {problem.code}: {problem.message}")
             for line in (*problem.details, *problem.ways_out):
                 self.add_note(f"    {line}")
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the `problems` in full."""
-        return {
-            **super().to_dict(),
-            "action": self.action,
-            "problems": [problem.to_dict() for problem in self.problems],
-        }
 
 
 class PlanDriftedError(PlanError):
@@ -215,10 +205,7 @@ class RefusedError(HandrailError, RuntimeError):
     code = "refused"
     exit_code = ExitCode.PLAN
     step: str | None = None
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the step."""
-        return {**super().to_dict(), "step": self.step}
+    _told = ("step",)
 
 
 class StepNeededError(HandrailError, KeyError):
@@ -259,6 +246,7 @@ class StepFailedError(HandrailError, RuntimeError):
     """
 
     code = "step-failed"
+    _told = ("step", "error", "outcome")
     of_part = False
     step: str
     error: str
@@ -294,12 +282,9 @@ class StepFailedError(HandrailError, RuntimeError):
         self.held_back = dict(held_back or {})
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the step, its error and the undo errors."""
+        """Return the JSON form, with the errors of the undo."""
         return {
             **super().to_dict(),
-            "step": self.step,
-            "error": self.error,
-            "outcome": self.outcome,
             "rollback_errors": [problem.to_dict() for problem in self.rollback_errors],
             **({"held_back": self.held_back} if self.held_back else {}),
         }
@@ -568,6 +553,7 @@ class PackError(HandrailError):
 
     code = "pack-broken"
     exit_code = ExitCode.PACK
+    _told = ("problems",)
 
     def __init__(
         self,
@@ -583,13 +569,6 @@ class PackError(HandrailError):
             for line in (problem.message, *problem.details, *problem.ways_out):
                 if line != message:
                     self.add_note(line)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the `problems` in full."""
-        return {
-            **super().to_dict(),
-            "problems": [problem.to_dict() for problem in self.problems],
-        }
 
 
 class ExecutorError(HandrailError, RuntimeError):
@@ -735,10 +714,7 @@ class SourceChangedError(DriftError):
 
     code = "source-changed"
     step: str | None = None
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the step."""
-        return {**super().to_dict(), "step": self.step}
+    _told = ("step",)
 
 
 class RunHeldError(HandrailError, RuntimeError):
@@ -764,6 +740,7 @@ class SettingsError(HandrailError):
 
     code = "bad-settings"
     exit_code = ExitCode.USAGE
+    _told = ("problems",)
 
     def __init__(self, message: str, *, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message)
@@ -771,13 +748,6 @@ class SettingsError(HandrailError):
         for problem in self.problems:
             for line in (problem.message, *problem.ways_out):
                 self.add_note(line)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the `problems` in full."""
-        return {
-            **super().to_dict(),
-            "problems": [problem.to_dict() for problem in self.problems],
-        }
 
 
 StopsResume = SourceChangedError | RefusedError

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.frozen import frozen, values_of
+from handrail.frozen import as_json, frozen, values_of
 from handrail.origin import Origin
 
 SCHEMA = 1
@@ -37,7 +37,7 @@ class Event:
         """Return the JSON form: the name of the class as `event`, and every field."""
         values: dict[str, object] = {"event": type(self).__name__}
         for name, value in values_of(self).items():
-            values[name] = value.to_dict() if isinstance(value, Origin) else value
+            values[name] = as_json(value) if isinstance(value, Origin) else value
         return values
 
 

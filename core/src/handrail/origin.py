@@ -45,16 +45,6 @@ class Origin:
     def __str__(self) -> str:
         return self.owner
 
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form: `pack`, `version`, `module`, `file` and `line`."""
-        return {
-            "pack": self.pack,
-            "version": self.version,
-            "module": self.module,
-            "file": self.file,
-            "line": self.line,
-        }
-
 
 def line_of(frame: FrameType, pack: str | None = None, version: str = "") -> Origin:
     """Return the source line that a frame is at; a module is shown by its path in the package."""

@@ -139,10 +139,9 @@ def test_a_damaged_run_has_a_report_of_what_is_sound(
 def test_times_of_steps_are_known_from_when_they_began_and_ended(journal: Journal) -> None:
     """An attempt that was interrupted lasts until the last sign of life; an undo has a time."""
     steps = [planned("load"), planned("send")]
-    number = journal.add(steps, done("load", took=2.0), started("send"))
-    spans = record_of(journal.opened[0], number).spans
-    [load], [send] = spans["load"], spans["send"]
+    number = journal.add(steps, started("load"), done("load", took=2.0), started("send"))
+    [load], [send] = (step.spans for step in record_of(journal.opened[0], number).steps)
     assert (load.direction, load.attempt) == ("forward", 1)
     assert send.ended is not None
     undone = journal.add(steps, done("load"), ended("load", "undone"), outcome="rolled_back")
-    assert record_of(journal.opened[0], undone).spans["load"][-1].direction == "undo"
+    assert record_of(journal.opened[0], undone).steps[0].spans[-1].direction == "undo"

@@ -232,6 +232,7 @@ def test_all_that_one_step_recorded(call: Call, journal: Journal) -> None:
     """
     journal.add(
         [planned("send"), planned("index")],
+        started("send"),
         *(noted("send", "keys", "a", "ü"), noted("send", "keys", {"id": 7}, seq=2)),
         done("send", mark="m1", keys=["a", "z"]),
         outcome="completed",
@@ -240,7 +241,7 @@ def test_all_that_one_step_recorded(call: Call, journal: Journal) -> None:
     assert row.endswith("  keys: 4, mark: 1")
     head, time, *recorded = call("show", "--step", "send").lines
     assert head == "run 1 · send · done"
-    assert re.fullmatch(r"  attempt 1 [\d:]{8} to [\d:]{8}, 0\.2s", time)
+    assert re.fullmatch(r"  attempt 1 [\d:]{8} to [\d:]{8}, \d\.\ds", time)
     assert recorded == ["mark: 1", "  m1", "keys: 4", "  a", "  ü", '  {"id": 7}', "  z"]
     command = call("show", "--json").document["steps"][0]["values"]
     assert command == "handrail show 1 --step send --json"

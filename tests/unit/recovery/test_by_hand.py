@@ -55,7 +55,7 @@ def test_what_is_left_is_named_until_it_is_undone(writes):
     """The last step first, as an undo would take them; and by nothing before an undo."""
     done = left_behind(writes, Stuck("a"), Does("b"), Stuck("c"))
     assert (done.state, done.left) == ("rollback incomplete", ("c", "a"))
-    assert record_of(writes, 1).status.left == ("c", "a")
+    assert record_of(writes, 1).left == ("c", "a")
     flow_run(writes, Does("a"))
     assert status(writes, 2).left == ()
 

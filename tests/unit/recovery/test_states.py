@@ -40,7 +40,7 @@ def test_a_step_whose_earlier_attempt_is_left_is_not_undone(writes):
     owned.write([RunChange(direction="undo", outcome="rollback_incomplete")])
     owned.release()
     assert states_of(writes) == {"a": "undo failed"}
-    assert record_of(writes, 1).status.left == ("a",)
+    assert record_of(writes, 1).left == ("a",)
 
 
 def test_the_cause_is_no_step_that_closes_the_run_or_could_not_be_undone(writes):

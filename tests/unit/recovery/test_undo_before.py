@@ -80,7 +80,7 @@ def test_the_next_rollback_goes_on_there(writes, log):
     steps = upload(log, stuck := {"rows"})
     with pytest.raises(StepFailedError):
         flow_run(writes, *steps, failing())
-    assert record_of(writes, 1).status.left == ("rows", "objects", "folder")
+    assert record_of(writes, 1).left == ("rows", "objects", "folder")
     with pytest.raises(StepFailedError) as caught:
         rollback(flow(*steps, failing()), 1, journal=writes, packs=())
     assert (caught.value.outcome, log) == ("rollback_incomplete", ["other"])

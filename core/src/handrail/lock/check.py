@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import LockError, PlanDriftedError, Problem
-from handrail.frozen import frozen, replace
+from handrail.frozen import as_json, frozen, replace
 from handrail.lock.differences import drift, is_part
 from handrail.lock.file import LOCK_FILE, read_lock
 from handrail.lock.model import LockedAction, LockName, LockUse, find
@@ -42,7 +42,7 @@ class Comparison:
             return None
         return {
             "matches": not self.problems,
-            "problems": [problem.to_dict() for problem in self.problems],
+            "problems": as_json(self.problems),
         }
 
 

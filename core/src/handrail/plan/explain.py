@@ -8,7 +8,7 @@ from inspect import unwrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.errors import StepNotFoundError
-from handrail.frozen import frozen, record, replace
+from handrail.frozen import as_json, frozen, record, replace
 from handrail.plan.entry import innermost
 from handrail.steps import FunctionStep
 
@@ -44,24 +44,14 @@ class Link:
         step: The edited step.
         told: The edit in a few words, such as `inserted before upload_files`.
         origin: Origin of the edit.
-        grant: The grant that permits it, as written in the settings; empty if none is needed.
+        grant: The grant that permits it, as written in the settings; None if none is needed.
     """
 
     kind: Kind
     step: str
     told: str
     origin: Origin
-    grant: str = ""
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the same keys as the attributes."""
-        return {
-            "kind": self.kind,
-            "step": self.step,
-            "told": self.told,
-            "origin": self.origin.to_dict(),
-            "grant": self.grant or None,
-        }
+    grant: str | None = None
 
 
 @frozen
@@ -98,7 +88,7 @@ class Explanation:
             "step": self.step,
             "place": self.place or None,
             **lane,
-            "links": [link.to_dict() for link in self.links],
+            "links": as_json(self.links),
         }
 
 
@@ -248,9 +238,9 @@ class _Thing:
                 grant=self._grant("remove", self.removal.origin),
             )
 
-    def _grant(self, verb: str, by: Origin) -> str:
+    def _grant(self, verb: str, by: Origin) -> str | None:
         grant = f"{verb} {self.origin.pack or 'local'}:{self.name}"
-        return grant if by.pack and grant in self.grants.get(by.pack, frozenset()) else ""
+        return grant if by.pack and grant in self.grants.get(by.pack, frozenset()) else None
 
 
 def _things(history: History) -> dict[str, _Thing]:
@@ -334,7 +324,7 @@ def _layers(planned: PlannedStep | None, history: History | None) -> Iterator[Li
             step=planned.name,
             told=f"wrapped by {layer.name}" + ", which changes it" * layer.changes,
             origin=layer.origin,
-            grant=grant if granted else "",
+            grant=grant if granted else None,
         )
 
 

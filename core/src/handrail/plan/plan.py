@@ -9,7 +9,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from handrail.frozen import frozen
+from handrail.frozen import frozen, values_of
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import innermost
 from handrail.plan.fingerprint import identity_json
@@ -53,7 +53,7 @@ class Layer:
         """Return the JSON form."""
         return {
             "name": self.name,
-            "origin": self.origin.to_dict(),
+            "origin": values_of(self.origin),
             "reason": self.reason,
             "changes": self.changes,
         }
@@ -218,7 +218,7 @@ class PlannedStep:
             "name": self.name,
             "weight_share": facts.weight_share,
             "layers": [layer.to_dict() for layer in facts.layers],
-            "origin": facts.origin.to_dict(),
+            "origin": values_of(facts.origin),
             "reason": facts.reason,
             "required": facts.required or None,
             "final": facts.final,
@@ -447,7 +447,7 @@ class Plan:
         return {
             "action": self.action,
             "fingerprint": self.fingerprint,
-            "origin": self.origin.to_dict(),
+            "origin": values_of(self.origin),
             **({"groups": groups} if groups else {}),
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from handrail.frozen import from_json, frozen, values_of
+from handrail.frozen import from_json, frozen
 from handrail.journal.damage import decode, decoding
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ class ByHand:
     by: str
     at: str
     reason: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the JSON form, with the same keys as the attributes."""
-        return values_of(self)
 
 
 def by_hand_of(row: RunRow) -> tuple[ByHand, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from handrail.frozen import frozen
 from handrail.items.results import errors_of
@@ -23,16 +23,12 @@ class ItemFailure:
     Attributes:
         item: The position of the item in its step, from 0; of the first one, if it is about some.
         error: The error, in one line.
-        traceback: The traceback, or nothing.
+        traceback: The traceback, or None.
     """
 
     item: int
     error: str
-    traceback: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {"item": self.item, "error": self.error, "traceback": self.traceback or None}
+    traceback: str | None = None
 
 
 @frozen
@@ -60,26 +56,10 @@ class ItemsRecord:
     @property
     def described(self) -> str:
         """The numbers in words, such as `items: 1,998 done, 2 failed`."""
-        numbers = {
-            "done": self.done,
-            "failed": self.failed,
-            "begun": self.begun,
-            "undone": self.undone,
-            "left": self.left,
-        }
-        shown = ", ".join(f"{count:,} {word}" for word, count in numbers.items() if count)
+        words = ("done", "failed", "begun", "undone", "left")
+        numbers = ((getattr(self, word), word) for word in words)
+        shown = ", ".join(f"{count:,} {word}" for count, word in numbers if count)
         return f"items: {shown or 'none'}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "done": self.done,
-            "failed": self.failed,
-            "begun": self.begun,
-            "undone": self.undone,
-            "left": self.left,
-            "failures": [each.to_dict() for each in self.failures],
-        }
 
 
 def items_of_steps(journal: Journal, number: int) -> dict[tuple[str, int], ItemsRecord]:
@@ -129,4 +109,4 @@ def _failures(journal: Journal, number: int, step: str, n: int) -> Iterator[Item
         elif row.failed and row.state == "done":
             whole = next(journal.chunks(number, step, n, first=row.number))
             for place, error, trace in errors_of(number, whole):
-                yield ItemFailure(item=row.first + place, error=error, traceback=trace)
+                yield ItemFailure(item=row.first + place, error=error, traceback=trace or None)

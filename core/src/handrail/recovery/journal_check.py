@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalDamagedError, JournalError, NotFoundError
-from handrail.frozen import frozen, replace
+from handrail.frozen import frozen, replace, values_of
 from handrail.journal.codec import entries_of
 from handrail.journal.damage import decode, is_damaged
 from handrail.journal.protocol import RunCheck
@@ -159,7 +159,7 @@ def sound_record_of(journal: Journal, number: int, error: JournalDamagedError) -
     if any(not each.row or each.row.startswith("attempt") for each in damage):
         # Nobody knows of which steps the damaged rows are.
         steps = [step if step.has_begun else _unknown(step, found.sound) for step in steps]
-    return RunRecord(recorded=found.sound, status=status, steps=steps, damage=damage)
+    return RunRecord(**values_of(status), recorded=found.sound, steps=steps, damage=damage)
 
 
 def _unknown(step: RecordedStep, recorded: RecordedRun) -> RecordedStep:

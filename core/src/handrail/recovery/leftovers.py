@@ -13,6 +13,7 @@ from handrail.errors import (
     RollbackRefusedError,
     RunClosedError,
 )
+from handrail.frozen import as_json
 from handrail.journal.codec import now
 from handrail.journal.records import AttemptChange, RunChange
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
@@ -63,7 +64,7 @@ def record_by_hand(
     elif record_by_hand(journal, parts[-1].number, own, by=by, reason=reason):
         undone = ""  # More is left of what it has made.
     done = ByHand(step=step, by=by, at=now(), reason=KNOWN(without_passwords(reason)))
-    told = [each.to_dict() for each in (*by_hand_of(recorded.row), done)]
+    told = as_json((*by_hand_of(recorded.row), done))
     changes: list[Change] = [
         AttemptChange(row.step, row.n, "undone")
         for row in recorded.attempts

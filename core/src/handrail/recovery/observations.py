@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handrail.attachments import attachment_from
 from handrail.errors import JournalError
-from handrail.frozen import frozen, values_of
+from handrail.frozen import frozen
 from handrail.journal.damage import MISFIT, damaged
 from handrail.journal.observation_log import log_lines, metric_points
 
@@ -66,13 +66,8 @@ class LogLine:
     data: Mapping[str, Any]
     file: str | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return values_of(self)
 
-
-@frozen
-class MetricPoint:
+class MetricPoint(NamedTuple):
     """One value of a metric.
 
     Attributes:
@@ -105,11 +100,6 @@ class Metric:
         """The last value."""
         return self.points[-1]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        points = [[*values_of(each).values()] for each in self.points]
-        return {"name": self.name, "category": self.category, "points": points}
-
 
 @frozen
 class Progress:
@@ -128,10 +118,6 @@ class Progress:
     category: str | None
     detail: str
     at: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return values_of(self)
 
 
 class Observations:
@@ -199,7 +185,9 @@ class Observations:
                 name: Metric(
                     name=name.removeprefix(f"{series.category}/"),
                     category=series.category or step,
-                    points=tuple(_points(series.all)),
+                    points=tuple(
+                        MetricPoint(number, _time(at), value) for number, at, value in series.all
+                    ),
                 )
                 for name, series in metric_points(rows, self._misfits).items()
             }
@@ -248,11 +236,6 @@ class Observations:
 
     def _note(self, error: JournalDamagedError) -> None:
         self._damage[error.message] = None
-
-
-def _points(points: Iterable[Sequence[Any]]) -> Iterator[MetricPoint]:
-    for number, at, value in points:
-        yield MetricPoint(number=number, at=_time(at), value=value)
 
 
 def _time(milliseconds: float) -> str:

@@ -12,7 +12,7 @@ from handrail.engine.state import RunState
 from handrail.engine.undo import undo_order
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import RefusedError, describe
-from handrail.frozen import frozen, replace
+from handrail.frozen import as_json, frozen, replace
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.values import ValueReader
 from handrail.plan.dry_run import lines_of
@@ -56,8 +56,7 @@ class StepUndo:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        origin = None if self.origin is None else self.origin.to_dict()
-        named = {"step": self.step, "origin": origin}
+        named = {"step": self.step, "origin": as_json(self.origin)}
         lines = None if self.lines is None else list(self.lines)
         items = {"items": self.items} if self.items else {}
         waits = {"waits_for": list(self.waits_for)} if self.waits_for else {}

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.rollback_data import ended
-from handrail.frozen import frozen, replace
+from handrail.frozen import as_json, frozen, replace, values_of
 from handrail.journal.codec import decode_results, entries_of, now
 from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
 from handrail.journal.records import seconds_between
@@ -28,7 +28,7 @@ from handrail.recovery.step_state import (
     is_failure,
     state_of,
 )
-from handrail.recovery.timeline import forward_span
+from handrail.recovery.timeline import forward_span, undo_spans
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -38,6 +38,15 @@ if TYPE_CHECKING:
     from handrail.recovery.item_record import ItemsRecord
     from handrail.recovery.observations import Attachment, LogLine, Metric, Progress
     from handrail.recovery.timeline import Span
+
+_TOLD = (
+    *("state", "at", "attempts", "took", "recorded", "by_hand", "error", "traceback"),
+    *("undo_error", "undo_traceback"),
+)
+_PLANNED = (
+    *("origin", "undo", "resume", "effects", "always_run", "action", "reason", "required"),
+    "final",
+)
 
 
 @frozen
@@ -61,6 +70,7 @@ class RecordedStep:
         undo_traceback: The same in full.
         by_hand: The person who undid it, if that was by hand, and why.
         items: What is known of its items, if it has any.
+        spans: When it worked and was undone, in order, as far as that is known.
         observations: What the steps of its run have said and shown.
         part: The run that it is a step of, if that is a part of this one; and its name there.
     """
@@ -80,6 +90,7 @@ class RecordedStep:
     undo_traceback: str | None = None
     by_hand: ByHand | None = None
     items: ItemsRecord | None = None
+    spans: Sequence[Span] = ()
     observations: Observations = field(default_factory=Observations, repr=False, compare=False)
     part: tuple[RecordedRun, str] | None = field(default=None, repr=False, compare=False)
 
@@ -150,43 +161,28 @@ class RecordedStep:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; steps outside groups have no `group` and `lane`."""
-        return {
+        lane = {} if self.group is None else {"group": self.group, "lane": self.lane}
+        found = {
             "name": self.name,
-            **({} if self.group is None else {"group": self.group, "lane": self.lane}),
-            "state": self.state,
-            "at": self.at,
-            "attempts": self.attempts,
-            "took": self.took,
-            "recorded": dict(self.recorded),
-            "by_hand": None if self.by_hand is None else self.by_hand.to_dict(),
-            "error": self.error,
-            "traceback": self.traceback,
-            "undo_error": self.undo_error,
-            "undo_traceback": self.undo_traceback,
-            "origin": self.planned.get("origin"),
-            "undo": self.planned.get("undo"),
-            "resume": self.planned.get("resume"),
-            "effects": self.planned.get("effects"),
-            "always_run": self.planned.get("always_run"),
-            "action": self.planned.get("action"),
-            "reason": self.planned.get("reason"),
-            "required": self.planned.get("required"),
-            "final": self.planned.get("final"),
+            **lane,
+            **{name: as_json(getattr(self, name)) for name in _TOLD},
+            **{name: self.planned.get(name) for name in _PLANNED},
             "layers": self.planned.get("layers", []),
             "limits": self.planned.get("limits"),
             "would_be_undone": self.is_undone,
-            **({} if self.items is None else {"items": self.items.to_dict()}),
-            **(self._observed_in_short() if self.own_name in self.observations.steps else {}),
+            "spans": as_json(self.spans),
         }
+        if self.items is not None:
+            found["items"] = as_json(self.items)
+            del found["items"]["undoable"]
+        said = self.own_name in self.observations.steps
+        return {**found, **(self._observed_in_short() if said else {})}
 
     def observed(self) -> dict[str, Any]:
         """Return the JSON form of all that it has said and shown."""
-        progress = self.progress
         return {
             "attachments": [each.to_dict() for each in self.attachments],
-            "log": [line.to_dict() for line in self.log],
-            "metrics": {name: metric.to_dict() for name, metric in self.metrics.items()},
-            "progress": None if progress is None else progress.to_dict(),
+            **{name: as_json(getattr(self, name)) for name in ("log", "metrics", "progress")},
         }
 
     def _observed_in_short(self) -> dict[str, Any]:
@@ -222,6 +218,7 @@ def recorded_steps(
         running=running,
         said=Observations(journal, recorded.row.number),
         by_hand={each.step: each for each in by_hand_of(recorded.row)},
+        undone=undo_spans(recorded),
     )
     steps = [_step(step, attempts.get(step["name"], []), about) for step in planned]
     if journal is not None and any("plan" in step for step in planned):
@@ -344,7 +341,7 @@ def check_result(run: int, row: AttemptRow) -> None:
 
 @frozen
 class _About:
-    """What the steps of a run have in common; `items` by step and attempt, `by_hand` by step."""
+    """What the steps of a run have in common, by step, or by step and attempt."""
 
     recorded: RecordedRun
     notes: Notes
@@ -352,6 +349,7 @@ class _About:
     running: bool
     said: Observations
     by_hand: Mapping[str, ByHand]
+    undone: Mapping[tuple[str, int], Span]
 
 
 def _step(planned: Mapping[str, Any], rows: Sequence[AttemptRow], about: _About) -> RecordedStep:
@@ -368,9 +366,11 @@ def _step(planned: Mapping[str, Any], rows: Sequence[AttemptRow], about: _About)
         state = "undo failed"  # An earlier attempt is left.
     if state not in ("undo failed", "may have left something"):
         left = None
-    took, span = result.get("took"), forward_span(row, run, running=running)
-    if took is None and span is not None and row.state != "skipped":
+    forward = [forward_span(each, run, running=running) for each in rows]
+    took, span = result.get("took"), forward[-1]
+    if took is None and span is not None:
         took = seconds_between(span.began, span.ended or now()) or None
+    undone = [about.undone.get((name, each.n)) for each in rows]
     error = error_of(row, result)
     values = _joined(about.notes.get((name, row.n), {}), result.get("rollback_data", {}))
     return RecordedStep(
@@ -389,6 +389,7 @@ def _step(planned: Mapping[str, Any], rows: Sequence[AttemptRow], about: _About)
         undo_traceback=None if left is None else left.undo_traceback,
         by_hand=about.by_hand.get(name),
         items=items,
+        spans=[each for each in (*forward, *undone) if each is not None],
         observations=about.said,
     )
 
@@ -432,18 +433,16 @@ def _count(value: object) -> int:
 
 
 @frozen
-class RunRecord:
-    """What is known of a recorded run.
+class RunRecord(RunStatus):
+    """All that is known of a recorded run.
 
     Attributes:
         recorded: Its rows.
-        status: Its status.
         steps: Its steps, those that have not begun too.
         damage: Its damaged rows, which are left out of the rest.
     """
 
     recorded: RecordedRun
-    status: RunStatus
     steps: Sequence[RecordedStep]
     damage: tuple[JournalDamagedError, ...] = ()
 
@@ -451,11 +450,6 @@ class RunRecord:
     def observations(self) -> Observations:
         """What its steps have said and shown; the journal must be open."""
         return self.steps[0].observations if self.steps else Observations()
-
-    @property
-    def row(self) -> RunRow:
-        """The row of the run itself."""
-        return self.recorded.row
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -496,35 +490,11 @@ class RunRecord:
         """The name of the step at which it failed, or None."""
         return cause_of(self.steps)
 
-    @property
-    def spans(self) -> Mapping[str, Sequence[Span]]:
-        """When each step worked and was undone, in order, as far as that is known."""
-        from handrail.recovery.timeline import spans_of  # noqa: PLC0415 - for reports only
-
-        def took(row: AttemptRow) -> float | None:
-            if self.damage:
-                return None
-            found: float | None = _result(self.row.number, row).get("took")
-            return found
-
-        running = self.status.state == "running"
-        spans = dict(spans_of(self.recorded, took, running=running))
-        for recorded, before in {id(each[0]): each for each in self._parts()}.values():
-            found = spans_of(recorded, took, running=running)
-            spans |= {f"{before}{name}": each for name, each in found.items()}
-        return spans
-
-    def _parts(self) -> Iterator[tuple[RecordedRun, str]]:
-        """Yield the runs that are parts of it, with what the names of their steps begin with."""
-        for step in self.steps:
-            if step.part is not None:
-                yield step.part[0], step.name.removesuffix(step.own_name)
-
     def _repr_html_(self) -> str:
         """Return a line about it and the picture of its plan, for notebooks."""
         from handrail.html.notebook import run_html  # noqa: PLC0415 - only there
 
-        head = f"run {self.row.number} · {self.row.action} · {self.status.described}"
+        head = f"run {self.row.number} · {self.row.action} · {self.described}"
         plan = {**unfolded(plan_of(self.row)), "steps": [step.planned for step in self.steps]}
         states = {step.name: step.state for step in self.steps}
         notes = {step.name: f"{step.took:.1f}s" for step in self.steps if step.took is not None}
@@ -570,5 +540,5 @@ def record_of(journal: Journal, number: int) -> RunRecord:
         raise is_damaged(number, status.row.damage)
     given_params(recorded.row)
     steps = recorded_steps(recorded, running=status.state == "running", journal=journal)
-    status = with_steps(status, steps)
-    return RunRecord(recorded=recorded, status=status, steps=steps)
+    told = values_of(with_steps(status, steps))
+    return RunRecord(**told, recorded=recorded, steps=steps)

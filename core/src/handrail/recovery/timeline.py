@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from handrail.engine.rollback_data import MAY_HAVE_LEFT
-from handrail.frozen import frozen, values_of
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping
 
     from handrail.journal.records import AttemptRow, Direction, RecordedRun, RunRow
 
@@ -34,84 +33,43 @@ class Span:
     began: str
     ended: str | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, with the same keys as the attributes."""
-        return values_of(self)
 
-
-def spans_of(
-    recorded: RecordedRun,
-    took: Callable[[AttemptRow], float | None],
-    *,
-    running: bool,
-) -> dict[str, list[Span]]:
-    """Return the times of each step of a run, in order, as far as they are known.
-
-    Args:
-        recorded: The run.
-        took: Returns the seconds that an attempt took, for rows without a begin.
-        running: Whether a process works on it.
-    """
-    found: dict[str, list[Span]] = {}
-    for row in recorded.attempts:
-        span = forward_span(row, recorded.row, took, running=running)
-        if span is not None:
-            found.setdefault(row.step, []).append(span)
-    for span, row in _undone(recorded.row, recorded.attempts):
-        found.setdefault(row.step, []).append(span)
-    return found
-
-
-def forward_span(
-    row: AttemptRow,
-    run: RunRow,
-    took: Callable[[AttemptRow], float | None] = lambda row: None,
-    *,
-    running: bool,
-) -> Span | None:
+def forward_span(row: AttemptRow, run: RunRow, *, running: bool) -> Span | None:
     """Return the time in which an attempt went forward, as far as it is known.
 
     Args:
         row: The attempt.
         run: Its run.
-        took: Returns the seconds that an attempt took, for rows without a begin.
         running: Whether a process works on it.
     """
     if row.state == "skipped":
         return None
+    began, ended = row.began, row.at if row.state in _FORWARD else row.ended
     if row.state == "started":
         # Once the run is undone, its sign of life is that of the process which undoes it.
         heard = row.ended if run.direction == "undo" else run.heard
-        return _span(row, row.at, None if running else max(heard or row.at, row.at))
-    began, ended = row.began, row.at if row.state in _FORWARD else row.ended
-    if ended is None:
+        began, ended = row.at, None if running else max(heard or row.at, row.at)
+    elif began is None or ended is None:
         return None
-    if began is None:
-        seconds = took(row)
-        began = None if seconds is None else _before(ended, seconds)
-    return None if began is None else _span(row, began, ended)
-
-
-def _span(row: AttemptRow, began: str, ended: str | None) -> Span:
     return Span(attempt=row.n, direction="forward", began=began, ended=ended)
 
 
-def _undone(row: RunRow, attempts: Sequence[AttemptRow]) -> list[tuple[Span, AttemptRow]]:
-    """Return when attempts were undone: one begins when the one before it has ended."""
-    found: list[tuple[Span, AttemptRow]] = []
-    last = ""
+def undo_spans(recorded: RecordedRun) -> Mapping[tuple[str, int], Span]:
+    """Return when attempts were undone: one begins when the one before it has ended.
+
+    They are known by step and attempt.
+    """
+    found: dict[tuple[str, int], Span] = {}
+    row, last = recorded.row, ""
     for each in sorted(
-        (each for each in attempts if each.state in _UNDO and each.message != MAY_HAVE_LEFT),
+        (each for each in recorded.attempts if each.state in _UNDO),
         key=lambda each: each.at,
     ):
+        if each.message == MAY_HAVE_LEFT:
+            continue
         known = (time for time in (last, row.turned, row.claimed) if time and time <= each.at)
         began = max(known, default=each.at)
         span = Span(attempt=each.n, direction="undo", began=began, ended=each.at)
-        found.append((span, each))
+        found[each.step, each.n] = span
         last = each.at
     return found
-
-
-def _before(time: str, seconds: float) -> str:
-    moment = datetime.fromisoformat(time) - timedelta(seconds=seconds)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

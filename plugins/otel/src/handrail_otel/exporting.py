@@ -135,7 +135,7 @@ class Exporter:
         left: tuple[str, ...] = ()
         if ended is not None or dead:
             whole = record_of(journal, row.number)
-            left = whole.status.left
+            left = whole.left
             ended = ended or max(whole.heard, row.claimed)
         sweep, trace = self._sweep_of(journal, row)
         return TracedRun(

@@ -14,7 +14,7 @@ from handrail.cli.view.json_text import to_json
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import reasons
 from handrail.errors import ExitCode, SettingsError
-from handrail.frozen import replace
+from handrail.frozen import as_json, replace
 from handrail.params.values import leaves
 from handrail.redact import HIDDEN, shown, shown_url
 from handrail.settings.changes import Changes, Insert
@@ -58,7 +58,7 @@ def config(ctx: click.Context) -> int:
             "settings": [
                 {"key": key, "value": value, "source": source} for key, value, source in rows
             ],
-            "problems": [problem.to_dict() for problem in problems],
+            "problems": as_json(problems),
         },
         title=[f"project {project}"],
         head=(reasons("SETTING"), reasons("VALUE"), reasons("FROM")),

@@ -29,7 +29,7 @@ from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import left_text, parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import listed
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
-from handrail.frozen import frozen
+from handrail.frozen import as_json, frozen
 from handrail.journal.damage import is_damaged
 from handrail.packs.failures import problems_of
 from handrail.packs.unread import unread_groups
@@ -218,8 +218,8 @@ def _to_dict(session: Session, health: _Health) -> dict[str, object]:
         "without": health.checkup.without,
         "unchecked": [{"action": name, "why": why} for name, why in health.checkup.unchecked],
         "journal": health.journal.to_dict(),
-        "warnings": [problem.to_dict() for problem in health.warnings],
-        "problems": [problem.to_dict() for problem in health.problems],
+        "warnings": as_json(health.warnings),
+        "problems": as_json(health.problems),
     }
 
 

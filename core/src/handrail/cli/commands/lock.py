@@ -23,7 +23,7 @@ from handrail.errors import (
     PlanError,
     Problem,
 )
-from handrail.frozen import frozen
+from handrail.frozen import as_json, frozen
 from handrail.lock.check import not_locked
 from handrail.lock.differences import changes, drift
 from handrail.lock.file import LOCK_FILE, read_lock, write_lock
@@ -214,8 +214,7 @@ def _checks(session: Session, actions: Sequence[_Checked]) -> Listing:
             "file": LOCK_FILE,
             "matches": not any(each.problems for each in actions),
             "actions": [
-                {"name": each.name, "problems": [problem.to_dict() for problem in each.problems]}
-                for each in actions
+                {"name": each.name, "problems": as_json(each.problems)} for each in actions
             ],
         },
         title=_check_lines(session, actions),

@@ -15,7 +15,7 @@ from handrail.cli.view.offers import environment, none_found
 from handrail.cli.view.table import Row, counts, names, pack_cell, reasons, versions
 from handrail.cli.view.text import one_line
 from handrail.errors import PackError, SettingsError, describe
-from handrail.frozen import frozen
+from handrail.frozen import as_json, frozen
 
 if TYPE_CHECKING:
     from handrail.packs.hooks import Hook
@@ -115,7 +115,7 @@ def _to_dict(record: PackRecord) -> dict[str, object]:
         "commands": [each.name for each in record.commands],
         "hooks": [each.value for each in record.hooks],
         "location": record.location,
-        "problems": [problem.to_dict() for problem in record.problems],
+        "problems": as_json(record.problems),
     }
 
 

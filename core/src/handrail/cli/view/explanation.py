@@ -9,6 +9,7 @@ from handrail.amounts import plural
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.table import Row, counts, names, owner_cell, reasons
 from handrail.errors import NotFoundError, StepNotFoundError
+from handrail.frozen import as_json
 from handrail.packs.activation import match_packs
 from handrail.plan.explain import done_by, explain
 from handrail.suggest import did_you_mean
@@ -78,7 +79,7 @@ def _link_rows(session: Session, found: Explanation) -> Iterator[Row]:
 
 
 def _link_to_dict(session: Session, link: Link) -> dict[str, object]:
-    document = link.to_dict()
+    document: dict[str, object] = as_json(link)
     if link.grant:
         document["grant_source"] = _grant_source(session, link)
     return document

@@ -88,18 +88,18 @@ class RunReport:
         """Return the JSON object for programs."""
         record, row = self.record, self.record.row
         run = {
-            **run_to_dict(record.status),
+            **run_to_dict(record),
             "plan": record.fingerprint,
             "params": record.params,
             "given": record.given,
             "core_version": row.core_version,
-            "relies_on_uids": list(record.status.reliance.uids),
+            "relies_on_uids": list(record.reliance.uids),
             "heard": record.heard,
             "now": now(),
             "given_up": row.given_up,
             "would": {
                 purpose: _effect(purpose, record)
-                for purpose, _ in ways_of(record.status)
+                for purpose, _ in ways_of(record)
                 if not record.damage
             },
             "cause": record.cause,
@@ -138,11 +138,11 @@ class RunReport:
 
     def above(self, style: Style, *, with_params: bool = True) -> Iterator[str]:
         """Yield the lines above the steps: the state of the run, and how it was begun."""
-        record, status = self.record, self.record.status
-        before, state, after = "\n".join(_head(record)).rpartition(status.described)
-        state = style(state, STYLES.get(status.state, "bold"))
+        record = self.record
+        before, state, after = "\n".join(_head(record)).rpartition(record.described)
+        state = style(state, STYLES.get(record.state, "bold"))
         yield from f"{before}{state}{after}".split("\n")
-        packs = self._packs() if ways_of(status) else {}
+        packs = self._packs() if ways_of(record) else {}
         yield from facts(*_about(record, packs))
         params = _params(record, everything=self.everything) if with_params else ""
         if params:
@@ -150,19 +150,12 @@ class RunReport:
 
     def below(self, _style: Style) -> Iterator[str]:
         """Yield the lines below the steps: what can be done, and what stays."""
-        packs = self._packs() if ways_of(self.record.status) else {}
+        packs = self._packs() if ways_of(self.record) else {}
         yield from self._all_of(_below(self.record, packs))
 
     def _steps(self) -> list[dict[str, Any]]:
-        spans = self.record.spans
-        return [
-            {
-                **step.to_dict(),
-                "values": _values_at(self.record.row, step),
-                "spans": [span.to_dict() for span in spans.get(step.name, ())],
-            }
-            for step in self.record.steps
-        ]
+        row = self.record.row
+        return [{**step.to_dict(), "values": _values_at(row, step)} for step in self.record.steps]
 
     def _all_of(self, lines: Iterable[str]) -> Iterator[str]:
         for line in lines:
@@ -186,11 +179,10 @@ class StepReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""
-        spans = [span.to_dict() for span in self.record.spans.get(self.step.name, ())]
         values = {"values": self.record.values_of(self.step), "data": self.step.returned}
         return {
             "run": self.record.row.number,
-            "step": {**self.step.to_dict(), "spans": spans, **values, **self.step.observed()},
+            "step": {**self.step.to_dict(), **values, **self.step.observed()},
             "damaged": _damaged(self.record),
         }
 
@@ -202,7 +194,7 @@ class StepReport:
         attempt = f" · attempt {step.attempts}" if step.attempts > 1 else ""
         yield f"run {self.record.row.number} · {step.name} · {step.state}{attempt}{pack}"
         yield from self._place()
-        for span in self.record.spans.get(step.name, ()):
+        for span in step.spans:
             yield _time_of(span)
         undo = None if step.undo_error is None else f"its undo: {step.undo_error}"
         for error in filter(None, (step.traceback or step.error, undo)):
@@ -283,17 +275,16 @@ def _head(record: RunRecord) -> list[str]:
     # The one step of a sweep tells nothing.
     if record.cause and row.outcome not in (None, "completed") and not is_sweep(row):
         about.append(f"failed at {record.cause}")
-    return facts(f"run {row.number}", row.action, record.status.described, *about)
+    return facts(f"run {row.number}", row.action, record.described, *about)
 
 
 def _about_owner(record: RunRecord) -> str:
-    status = record.status
-    if status.holder is not None:
-        silent = status.holder.silent
-        described = status.holder.described
-        known = status.state == "stalled" and silent is not None
+    if record.holder is not None:
+        silent = record.holder.silent
+        described = record.holder.described
+        known = record.state == "stalled" and silent is not None
         return f"{described}, silent for {seconds(silent or 0.0)}" if known else described
-    owner = status.owner
+    owner = record.owner
     process = f"pid {owner['pid']} on {owner['host']}"
     if record.row.given_up:
         return f"given up by {process} (a signal, or no room for its record)"
@@ -304,13 +295,13 @@ def _about_owner(record: RunRecord) -> str:
 
 
 def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> list[str]:
-    row, status = record.row, record.status
+    row = record.row
     plan = f"plan {record.fingerprint[:8]}"
     if packs and all(each["then"] == each["now"] for each in packs.values()):
         plan += ", packs as installed"
     parts: list[str] = []
     if row.opened:
-        user = status.owner["user"]
+        user = record.owner["user"]
         by = f" by {user}" if user else ""
         parts.append(f"started {parse_time(row.opened):%Y-%m-%d %H:%M:%S}{by}")
     if row.parent is not None:
@@ -318,8 +309,8 @@ def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
     if record.damage:
         return [*parts, *[f"in {row.cwd}"] * bool(row.cwd)]
     if row.closed is not None:
-        parts.append(f"took {time_of(status)}")
-    elif status.holder is not None:
+        parts.append(f"took {time_of(record)}")
+    elif record.holder is not None:
         ago = (datetime.now(UTC) - parse_time(row.opened)).total_seconds()
         parts.append(f"{seconds(ago)} ago")
     return [*parts, plan, f"in {row.cwd}"]
@@ -452,15 +443,15 @@ def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
         return
     if record.row.sealed is not None:
         yield f"  sealed  {record.row.sealed}"
-    yield from by_hand_lines(record.status)
-    yield from reliance_lines(record.status.reliance)
+    yield from by_hand_lines(record)
+    yield from reliance_lines(record.reliance)
     for pack, versions in packs.items():
         if versions["then"] != versions["now"]:
             yield f"  since   {pack} {_since(versions)}"
     yield from _ways(record)
     yield from _left(record)
     stays = [step.name for step in record.steps if step.is_not_undone]
-    if stays and (ways_of(record.status) or record.row.outcome == "rolled_back"):
+    if stays and (ways_of(record) or record.row.outcome == "rolled_back"):
         they = "it has" if len(stays) == 1 else "they have"
         shown = listed(stays, room=max(terminal_width() - 50, _NAME))
         yield f"  not undone: {shown} ({they} no way back)"
@@ -468,8 +459,8 @@ def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
 
 def _left(record: RunRecord) -> Iterator[str]:
     """Yield what an undo has left, with the command that records that it was undone by hand."""
-    number, left = record.row.number, record.status.left
-    if record.status.holder is not None:
+    number, left = record.row.number, record.left
+    if record.holder is not None:
         return
     unsure = [step.name for step in record.steps if step.state == "may have left something"]
     if unsure and not left:
@@ -495,7 +486,7 @@ def _since(versions: Mapping[str, str | None]) -> str:
 
 
 def _ways(record: RunRecord) -> list[str]:
-    commands = ways_of(record.status)
+    commands = ways_of(record)
     longest = max((len(command) for _, command in commands), default=0)
     ways = [(f"  {purpose:7} {command}", _effect(purpose, record)) for purpose, command in commands]
     lines = [f"{way:{longest + 10}}    {effect}" for way, effect in ways]

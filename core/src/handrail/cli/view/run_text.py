@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.amounts import plural, seconds
 from handrail.cli.hints import command_line
 from handrail.cli.view.text import one_line
+from handrail.frozen import as_json
 from handrail.recovery.status import AIMS
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
         "owner": status.owner,
         "left": list(status.left),
         "not_undone": list(status.not_undone),
-        "by_hand": [each.to_dict() for each in status.by_hand],
+        "by_hand": as_json(status.by_hand),
         "relies_on": list(status.reliance.relies_on),
         "relied_on_by": list(status.reliance.relied_on_by),
         "held": status.holder is not None,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from handrail import Problem
+from handrail.frozen import as_json
 from handrail_testing.checks.importing import import_budget, import_effects
 from handrail_testing.checks.layers import layers
 from handrail_testing.checks.metadata import agreement
@@ -57,13 +58,8 @@ class Verdict:
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
-        return {
-            "name": self.check.name,
-            "promise": self.check.promise,
-            "status": self.status,
-            "why": self.why,
-            "problems": [problem.to_dict() for problem in self.problems],
-        }
+        told = {"name": self.check.name, "promise": self.check.promise, "status": self.status}
+        return {**told, "why": self.why, "problems": as_json(self.problems)}
 
 
 def loads(subject: Subject) -> Iterator[Problem]:

@@ -58,19 +58,14 @@ class Invocation:
         cls,
         selection: Selection,
         values: Iterable[tuple[str, str, str]],
-        *,
-        only: tuple[str, ...] = (),
-        start: str | None = None,
-        skip: tuple[str, ...] = (),
-        no_lock: bool = False,
-        secrets: Iterable[str] = (),
-        executor: str | None = None,
-        sweep: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> Invocation:
         """Return an invocation, without the values that look like secrets.
 
-        `values` are the settings of packs, as pack, dotted key and text; see the attributes for the
-        other arguments.
+        Args:
+            selection: The packs that are on or off.
+            values: The settings of packs, as pack, dotted key and text.
+            **more: Other attributes.
         """
         kept: list[tuple[str, str, str]] = []
         left_out: list[str] = []
@@ -79,26 +74,13 @@ class Invocation:
                 left_out.append(f"{pack}.{key}")
             else:
                 kept.append((pack, key, text))
-        return cls(
-            no_packs=selection.no_packs,
-            only_packs=selection.only_packs,
-            values=tuple(kept),
-            left_out=tuple(left_out),
-            only=only,
-            start=start,
-            skip=skip,
-            no_lock=no_lock,
-            secrets=tuple(secrets),
-            executor=executor,
-            sweep=sweep,
-        )
+        chosen = values_of(selection)
+        return cls(**chosen, values=tuple(kept), left_out=tuple(left_out), **more)
 
     def to_json(self) -> str:
         """Return the JSON form."""
-        values = values_of(self)
-        if self.sweep is None:
-            del values["sweep"]
-        return json.dumps(values, separators=(",", ":"))
+        given = {name: each for name, each in values_of(self).items() if each is not None}
+        return json.dumps(given, separators=(",", ":"))
 
     @classmethod
     def of_row(cls, row: RunRow) -> Invocation:

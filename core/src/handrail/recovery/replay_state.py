@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.log import ResumedLane
@@ -93,21 +93,22 @@ def replay_state_of(
     Raises:
         DriftError: The step in doubt comes before others that have finished.
     """
-    attempts = _Attempts(recorded, load)
+    history = _history(recorded, load)
     found = ReplayState(batches=max((note.seq for note in recorded.notes), default=0))
     undoing = undoing or recorded.row.direction == "undo"
-    lines = _Lines(attempts, plan, found, undoing=undoing)
-    last_of = attempts.last
-    looks = may_lack_json(map(RESULT, attempts.rows))
+    lines = _Lines(history, plan, found, undoing=undoing)
+    looks = may_lack_json(map(RESULT, recorded.attempts))
+    several = len(history) < len(recorded.attempts)
+    order: dict[int, int] = {}
     for place, planned in enumerate(plan.steps):
-        last = last_of.get(planned.name)
-        if last is None:
+        attempts = history.get(planned.name)
+        if attempts is None:
             if not planned.always_run:
                 lines.pass_over(place)
             continue
-        if planned.name in attempts.earlier:
-            _leave_over(found, place, attempts, planned.name)
-        row, result = attempts.rows[last], attempts.results[last]
+        if several:
+            _leave_over(found, place, attempts)
+        _, order[place], row, result = attempts[-1]
         # One that was skipped, and that the run went back over since, is asked again.
         asks = row.state == "undone" and row.error == SKIPPED
         if row.state != "skipped" and not asks:
@@ -127,49 +128,27 @@ def replay_state_of(
     lines.check_order()
     found.starts = sorted(
         (place for place in found.attempts if plan.steps[place].group is not None),
-        key=lambda place: last_of[plan.steps[place].name],
+        key=order.__getitem__,
     )
-    left = last_of.keys() - {planned.name for planned in plan.steps}
-    found.gone = _gone(recorded, attempts, left)
+    found.gone = _gone(recorded, history, plan)
     found.waiting.update(_waiting(recorded, plan, found.gone))
     return found
 
 
-class _Attempts:
-    """Attempts indexed by step name; values are row indices.
+_Attempt = tuple[int, int, AttemptRow, StepResult]
+"""The number of an attempt, its place among those of the run, its row, and its result."""
 
-    Attributes:
-        rows: The rows.
-        results: The results of the rows.
-        last: The last attempt of each step.
-        earlier: Earlier attempts, for steps with several.
-    """
 
-    def __init__(self, recorded: RecordedRun, load: Load | None) -> None:
-        self.rows = recorded.attempts
-        self.results = _results(recorded, load)
-        self.last = {row.step: place for place, row in enumerate(self.rows)}
-        self.earlier: dict[str, list[int]] = {}
-        if len(self.last) < len(self.rows):
-            self._several()
-
-    def _several(self) -> None:
-        """Fill `earlier`, if any step has several attempts."""
-        self.last.clear()
-        for place, row in enumerate(self.rows):
-            before = self.last.setdefault(row.step, place)
-            if before != place:
-                first, later = sorted((before, place), key=self.number)
-                self.earlier.setdefault(row.step, []).append(first)
-                self.last[row.step] = later
-
-    def number(self, place: int) -> int:
-        """Return the number of an attempt."""
-        return self.rows[place].n
-
-    def of(self, step: str) -> list[int]:
-        """Return all attempts of a step, in order."""
-        return [*sorted(self.earlier.get(step, ()), key=self.number), self.last[step]]
+def _history(recorded: RecordedRun, load: Load | None) -> dict[str, list[_Attempt]]:
+    """Return the attempts of each step, in order."""
+    results = zip(recorded.attempts, _results(recorded, load), strict=True)
+    attempts = [(row.n, place, row, result) for place, (row, result) in enumerate(results)]
+    found = {each[2].step: [each] for each in attempts}
+    if len(found) < len(attempts):
+        found = {step: list[_Attempt]() for step in found}
+        for each in sorted(attempts, key=itemgetter(0)):
+            found[each[2].step].append(each)
+    return found
 
 
 def _keep_values(found: ReplayState, place: int, entries: Mapping[str, Mapping[str, Any]]) -> None:
@@ -224,23 +203,27 @@ class _Lines:
     """The line of the run, and the lanes of a group that is not over, while they are filled.
 
     Args:
-        attempts: The attempts.
+        history: The attempts of each step.
         plan: The plan.
         found: What is filled: its `finished`, `doubt` and `lanes`.
         undoing: Whether the run is undone. Then all of it is one line.
     """
 
     def __init__(
-        self, attempts: _Attempts, plan: Plan, found: ReplayState, *, undoing: bool
+        self,
+        history: Mapping[str, Sequence[_Attempt]],
+        plan: Plan,
+        found: ReplayState,
+        *,
+        undoing: bool,
     ) -> None:
         self._found = found
         self._undoing = undoing
-        rows, last = attempts.rows, attempts.last
-        over = {name for name in last if not undoing and rows[last[name]].state == "undone"}
+        over = "" if undoing else "undone"
         begun = [
             place
             for place, each in enumerate(plan.steps)
-            if each.name in last and each.name not in over
+            if each.name in history and history[each.name][-1][2].state != over
         ]
         self._latest = max((each for each in begun if each < plan.ordinary), default=-1)
         self._lanes: dict[int, tuple[range, int]] = {}
@@ -285,11 +268,10 @@ class _Lines:
                 )
 
 
-def _leave_over(found: ReplayState, place: int, attempts: _Attempts, step: str) -> None:
-    for each in attempts.of(step)[:-1]:
-        row = attempts.rows[each]
+def _leave_over(found: ReplayState, place: int, attempts: Sequence[_Attempt]) -> None:
+    for n, _, row, result in attempts[:-1]:
         if row.state == "undo_failed":
-            found.leftovers.setdefault(place, []).append((row.n, attempts.results[each]))
+            found.leftovers.setdefault(place, []).append((n, result))
 
 
 def _place(
@@ -329,18 +311,21 @@ def _unsure(place: int, facts: Facts, row: AttemptRow) -> Iterator[int]:
         yield place
 
 
-def _gone(recorded: RecordedRun, attempts: _Attempts, left: Collection[str]) -> tuple[str, ...]:
+def _gone(
+    recorded: RecordedRun, history: Mapping[str, Sequence[_Attempt]], plan: Plan
+) -> tuple[str, ...]:
+    """Return the steps that have begun, and that the plan no longer has."""
+    known = {planned.name for planned in plan.steps}
+    left = [name for name in history if name not in known]
     steps = steps_of(recorded.row) if left else ()
     closing = {step["name"] for step in steps if step["always_run"]}
     over = ("skipped", "undone")
-    began = [
-        attempts.rows[place]
-        for name in attempts.last
-        if name in left
-        for place in attempts.of(name)
-    ]
-    names = [row.step for row in began if row.n and row.state not in over]
-    return tuple(dict.fromkeys(name for name in names if name not in closing))
+    return tuple(
+        name
+        for name in left
+        if name not in closing
+        and any(row.n and row.state not in over for _, _, row, _ in history[name])
+    )
 
 
 def _waiting(recorded: RecordedRun, plan: Plan, gone: Collection[str]) -> Iterator[tuple[int, str]]:

@@ -205,56 +205,53 @@ class ObservationLog:
 
 
 @record
-class _Block:
-    """Log lines, as JSON, and the number of the first one."""
+class Series:
+    """The values of a metric.
 
-    first: int
-    lines: list[str]
-
-
-@record
-class _Metric:
-    """The values of a metric, as JSON.
+    Each is a list: its number, from 1; when, in milliseconds since 1970; and the value.
 
     Attributes:
-        category: Its category.
+        category: Its category; empty if that is the step.
         count: How many values it had.
         stride: Every how many are kept.
-        points: Those that are, with their number.
-        last: The last one, if it is none of them.
+        points: Those that are.
+        last: The last value, if it is none of them.
         dirty: The rows to be written.
     """
 
     category: str
     count: int = 0
     stride: int = 1
-    points: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    last: str = ""
+    points: list[list[Any]] = field(default_factory=list[list[Any]])
+    last: list[Any] | None = None
     dirty: set[int] = field(default_factory=set[int])
 
-    def add(self, value: str, at: int, *, is_number: bool) -> None:
+    @property
+    def all(self) -> list[list[Any]]:
+        """The values that are kept, and the last one."""
+        return self.points if self.last is None else [*self.points, self.last]
+
+    def add(self, value: Any, at: int, *, is_number: bool) -> None:
         """Add a value."""
         self.count += 1
-        point = f"[{self.count},{at},{value}]"
-        if is_number and (self.count - 1) % self.stride == 0:
-            self.points.append((self.count, point))
-            self.last = ""
-        else:
-            self.last = point
+        point = [self.count, at, value]
+        keeps = is_number and (self.count - 1) % self.stride == 0
+        if keeps:
+            self.points.append(point)
+        self.last = None if keeps else point
         if len(self.points) == MOST_POINTS:
             self.stride *= 2
             self.points = [each for each in self.points if (each[0] - 1) % self.stride == 0]
             self.dirty.update(range(_part_of_point(self.points) + 1))
-            if self.points[-1][1] != point:
+            if self.points[-1] != point:
                 self.last = point
         self.dirty.add(_part_of_point(self.points))
 
-    def value_of(self, part: int) -> str:
+    def row(self, part: int) -> str:
         """Return a row as JSON."""
         points = self.points[part * _POINTS : (part + 1) * _POINTS]
-        about = f'"category":{json.dumps(self.category)},"stride":{self.stride}'
-        about += f',"count":{self.count},"last":{self.last or "null"}'
-        return f'{{{about},"points":[{",".join(text for _, text in points)}]}}'
+        about = {"category": self.category, "stride": self.stride, "count": self.count}
+        return _ENCODE({**about, "last": self.last, "points": points})
 
 
 def _part_of_point(points: Sequence[object]) -> int:
@@ -269,9 +266,10 @@ class _Attempt:
         self._step = step
         self._n = n
         self._lines = 0
-        self._blocks: dict[int, _Block] = {}
+        # Log lines of a row, as JSON, and the number of the first one.
+        self._blocks: dict[int, tuple[int, list[str]]] = {}
         self._dirty: dict[int, None] = {}
-        self._metrics: dict[str, _Metric] = {}
+        self._metrics: dict[str, Series] = {}
         self._progress: tuple[Any, ...] = ()
         self._attached: dict[str, int] = {}
         self._attachments: dict[str, tuple[str, str]] = {}
@@ -283,23 +281,23 @@ class _Attempt:
         if part >= _FIRST:
             part = _FIRST + (part - _FIRST) % _TURNS
         if number % _LINES == 0 or part not in self._blocks:
-            self._blocks[part] = _Block(self._lines, [])
-        self._blocks[part].lines.append(line)
+            self._blocks[part] = self._lines, []
+        self._blocks[part][1].append(line)
         self._dirty[part] = None
 
     def progressed(self, values: tuple[Any, ...]) -> None:
         """Set the progress."""
         self._progress = values
 
-    def measured(self, values: Iterable[tuple[str, str, bool]], category: str, at: int) -> None:
-        """Add values of metrics: the name of each, its value as JSON, and if that is a number."""
+    def measured(self, values: Iterable[tuple[str, Any, bool]], category: str, at: int) -> None:
+        """Add values of metrics: the name of each, its value, and if that is a number."""
         for name, value, is_number in values:
             key = f"{category}/{name}" if category else name
             metric = self._metrics.get(key)
             if metric is None:
                 if len(self._metrics) >= MOST_METRICS:
                     continue
-                metric = self._metrics[key] = _Metric(category)
+                metric = self._metrics[key] = Series(category)
             metric.add(value, at, is_number=is_number)
 
     def attach(self, name: str, text: str) -> bool:
@@ -323,15 +321,15 @@ class _Attempt:
             yield self._change("attachment", name, self._attached[name], text, attached)
         self._attachments.clear()
         for part in self._dirty:
-            block = self._blocks[part]
-            lines = f'{{"first":{block.first},"lines":[{",".join(block.lines)}]}}'
-            yield self._change("log", "", part, mask_json(lines, self.mask), at)
-            if len(block.lines) == _LINES:
+            first, lines = self._blocks[part]
+            text = f'{{"first":{first},"lines":[{",".join(lines)}]}}'
+            yield self._change("log", "", part, mask_json(text, self.mask), at)
+            if len(lines) == _LINES:
                 del self._blocks[part]
         self._dirty.clear()
         for name, metric in self._metrics.items():
             for part in sorted(metric.dirty):
-                value = mask_json(metric.value_of(part), self.mask)
+                value = mask_json(metric.row(part), self.mask)
                 yield self._change("metric", self.mask(name), part, value, at)
             metric.dirty.clear()
         if self._progress:
@@ -356,10 +354,7 @@ class _Attempt:
                 self._lines = number - 1
                 self.log(_ENCODE(line))
             self._dirty.clear()
-        for name, series in metric_points(rows).items():
-            metric = self._metrics[name] = _Metric(series.category, series.count, series.stride)
-            metric.points = [(point[0], _ENCODE(point)) for point in series.points]
-            metric.last = "" if series.last is None else _ENCODE(series.last)
+        self._metrics.update(metric_points(rows))
 
 
 # How rows are read
@@ -391,32 +386,6 @@ def log_lines(
     found.sort(key=lambda each: each[0])
     last = found[-1][0] - LAST_LINES if found else 0
     return [each for each in found if each[0] <= FIRST_LINES or each[0] > last]
-
-
-@record
-class Series:
-    """The values of a metric.
-
-    Each is a list: its number, from 1; when, in milliseconds since 1970; and the value.
-
-    Attributes:
-        category: Its category; empty if that is the step.
-        count: How many values it had.
-        stride: Every how many are kept.
-        points: Those that are.
-        last: The last value, if it is none of them.
-    """
-
-    category: str
-    count: int
-    stride: int
-    points: list[list[Any]]
-    last: list[Any] | None
-
-    @property
-    def all(self) -> list[list[Any]]:
-        """The values that are kept, and the last one."""
-        return self.points if self.last is None else [*self.points, self.last]
 
 
 def metric_points(rows: Iterable[ObservationRow], misfit: Misfit = _ignore) -> dict[str, Series]:
@@ -463,12 +432,11 @@ def _line(mask: Masking, event: str, data: Mapping[str, Any], file: str | None) 
     if len(text) > _LONGEST:
         # Masked before it is cut: half a secret would not be found any more.
         text = _ENCODE(_shortened(json.loads(mask_json(text, mask))))
-    event, about = str(event), "null" if file is None else str(file)
-    if len(event) > _LONGEST_TEXT:
-        event = _cut(mask(event))
-    if file is not None:
-        about = _ENCODE(about if len(about) <= _LONGEST_TEXT else _cut(mask(about)))
-    return f"[{at},{_ENCODE(event)},{text},{about}]"
+    said, about = (
+        each if each is None or len(each) <= _LONGEST_TEXT else _cut(mask(each))
+        for each in (str(event), None if file is None else str(file))
+    )
+    return f"[{at},{_ENCODE(said)},{text},{_ENCODE(about)}]"
 
 
 def _shortened(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -487,14 +455,12 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[:half]} … {text[-half:]}"
 
 
-def _measured(value: Any) -> tuple[str, bool]:
-    """Return a value of a metric as JSON, and whether it is a number; NaN and infinity are null."""
-    if isinstance(value, int):
-        return str(int(value)), True
-    if value is None:
-        return "null", True
+def _measured(value: Any) -> tuple[Any, bool]:
+    """Return a value of a metric, and whether it is a number; NaN and infinity are None."""
+    if value is None or isinstance(value, int):
+        return (None if value is None else int(value)), True
     if not isinstance(value, str):
         with suppress(Exception):
             number = float(value)
-            return (repr(number) if math.isfinite(number) else "null"), True
-    return _ENCODE(_cut(_shown(value))), False
+            return (number if math.isfinite(number) else None), True
+    return _cut(_shown(value)), False

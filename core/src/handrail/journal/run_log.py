@@ -349,10 +349,8 @@ class JournaledLog:
         self, position: int, attempt: int, event: str, data: Mapping[str, Any], file: str | None
     ) -> str:
         """Keep a log line; see `RunLog`."""
-        said = self._writes.observations
-        if said is None:
-            return ""
-        return said.log(self._steps[position].name, attempt, self._mask, event, data, file)
+        step, said = self._steps[position].name, self._writes.observations
+        return said.log(step, attempt, self._mask, event, data, file)
 
     def progressed(
         self,
@@ -364,27 +362,19 @@ class JournaledLog:
         detail: str,
     ) -> str:
         """Keep progress; see `RunLog`."""
-        said = self._writes.observations
-        if said is None:
-            return ""
-        step = self._steps[position].name
+        step, said = self._steps[position].name, self._writes.observations
         return said.progress(step, attempt, self._mask, current, total, category, detail)
 
     def measured(self, position: int, attempt: int, value: Mapping[str, Any], category: str) -> str:
         """Keep values of metrics; see `RunLog`."""
-        said = self._writes.observations
-        if said is None:
-            return ""
-        step = self._steps[position]
-        category = "" if category == step.name else category
-        return said.metrics(step.name, attempt, self._mask, value, category)
+        step, said = self._steps[position].name, self._writes.observations
+        category = "" if category == step else category
+        return said.metrics(step, attempt, self._mask, value, category)
 
     def attached(self, position: int, attempt: int, name: str, value: Attachable) -> str:
         """Keep an attachment; see `RunLog`."""
-        said = self._writes.observations
-        if said is None:
-            return ""
-        return said.attach(self._steps[position].name, attempt, self._mask, name, value)
+        step, said = self._steps[position].name, self._writes.observations
+        return said.attach(step, attempt, self._mask, name, value)
 
     # Durable on return
 
@@ -504,27 +494,24 @@ class _Writes:
         self.new = False
         self.closing = False
         self.said: ObservationLog | None = None
-        self._asked = False
         self._first = threading.Lock()
         self.broken: BaseException | None = None
 
     @property
-    def observations(self) -> ObservationLog | None:
-        """What keeps what steps say, made when they first do; None if the journal does not."""
-        if not self._asked:
-            with self._first:  # Two threads may be the first at once.
-                if not self._asked:
-                    self.said = self._observation_log()
-                    self._asked = True
-        return self.said
+    def observations(self) -> ObservationLog:
+        """What keeps what steps say, made when they first do."""
+        return self.said or self._said_first()
 
-    def _observation_log(self) -> ObservationLog | None:
-        if self.journal is None or self.owned is None:
-            return None
+    def _said_first(self) -> ObservationLog:
         # The steps of many runs say nothing.
         from handrail.journal.observation_log import ObservationLog  # noqa: PLC0415
 
-        return ObservationLog(self.journal, self.owned, new=self.new)
+        assert self.journal is not None
+        assert self.owned is not None
+        made = ObservationLog(self.journal, self.owned, new=self.new)
+        with self._first:  # Two threads may be the first at once.
+            self.said = self.said or made
+            return self.said
 
     def write(self, changes: Sequence[Change]) -> None:
         """Commit changes; they are durable when this returns."""

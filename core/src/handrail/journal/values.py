@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import JournalError, describe
+from handrail.frozen import frozen
 from handrail.journal.codec import mask_json, type_name
 from handrail.journal.damage import differs
 
@@ -64,7 +64,7 @@ class Serializers(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoredEntry:
     """An entry of `data` as it is recorded.
 

@@ -17,7 +17,7 @@ from handrail.actions import (
 )
 from handrail.context import run_of
 from handrail.engine.finalize import EXECUTED
-from handrail.engine.machine import close_paused, undo_paused
+from handrail.engine.machine import close_paused, play, undo_paused
 from handrail.engine.state import PartOf
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import (
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunRow
     from handrail.journal.run_log import JournaledLog
     from handrail.orchestrator import Orchestrator, Phase, RunOptions
-    from handrail.orchestrator.journaled import GoingOn
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
@@ -190,7 +189,7 @@ class RunStep(BaseStep[Any]):
             part = replace(part, variables=self.variables(context))
         orchestrator = orchestrator_of(action, plan, part=part, **self._options(line))
         line.run.held[uid] = orchestrator
-        await _go_on(line, orchestrator)
+        await _go_on(line, orchestrator, play)
         return await self._ended(line, orchestrator)
 
     async def _resume(self, context: BaseStepContext, result: StepResult) -> StepResult:
@@ -222,7 +221,7 @@ class RunStep(BaseStep[Any]):
             orchestrator, going = found.claim()
         line.run.held[row.uid] = orchestrator
         try:
-            await _go_on(line, orchestrator, going)
+            await _go_on(line, orchestrator, *going)
         except StepFailedError as error:
             if not again or orchestrator.has_paused:
                 raise
@@ -240,7 +239,7 @@ class RunStep(BaseStep[Any]):
     async def _ended(self, line: Line, orchestrator: Orchestrator[Any]) -> StepResult:
         """Close a run that has paused well, if it does not wait for that; return its result."""
         if self.closes:
-            await _go_on(line, orchestrator, phase=close_paused)
+            await _go_on(line, orchestrator, close_paused)
         assert orchestrator.action is not None
         entries = entries_of(orchestrator.action, orchestrator.context)
         if line.log is not None:
@@ -258,7 +257,7 @@ class RunStep(BaseStep[Any]):
             held = _held(line, uid)
             if held is not None and held.can_undo:
                 with _undoing():
-                    await _go_on(line, held, phase=undo_paused)
+                    await _go_on(line, held, undo_paused)
                 self._undone(line, held)
             elif (row := self._recorded(line, uid)) is not None:
                 await self._undo_recorded(line, row)
@@ -281,7 +280,7 @@ class RunStep(BaseStep[Any]):
         held = _held(line, uid)
         if held is not None and held.has_paused:
             before = held.executed
-            await _go_on(line, held, phase=close_paused)
+            await _go_on(line, held, close_paused)
             return held.executed - before
         row = self._recorded(line, uid)
         if row is None:
@@ -341,18 +340,13 @@ def _held(line: Line, uid: str) -> Orchestrator[Any] | None:
     return cast("Orchestrator[Any] | None", line.run.held.get(uid))
 
 
-async def _go_on(
-    line: Line,
-    orchestrator: Orchestrator[Any],
-    recorded: GoingOn | None = None,
-    phase: Phase | None = None,
-) -> None:
+async def _go_on(line: Line, orchestrator: Orchestrator[Any], phase: Phase, *owned: Any) -> None:
     """Play a part of a run, in the way of the driver of that; see `Orchestrator.go_on`."""
     with _part_of(line):
         if _is_async(line):
-            await orchestrator.go_on_async(recorded, phase)
+            await orchestrator.go_on_async(phase, *owned)
         else:
-            orchestrator.go_on(recorded, phase)
+            orchestrator.go_on(phase, *owned)
 
 
 def _place(line: Line) -> tuple[Journal, OwnedRun]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from handrail.engine.commands import Machine
     from handrail.engine.state import PartOf
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.orchestrator.journaled import GoingOn, RunAbout, StartsIsolation
+    from handrail.orchestrator.journaled import RunAbout, StartsIsolation
     from handrail.packs.executors import InstalledExecutors
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
@@ -176,9 +176,18 @@ class Orchestrator(Generic[C]):
         """
         return await self.go_on_async()
 
-    def go_on(self, recorded: GoingOn | None = None, phase: Phase | None = None) -> RunResult:
-        """Continue a run of another process, or one that has paused; see `execute`."""
-        run = self._started(recorded, phase)
+    def go_on(
+        self, phase: Phase = play, owned: OwnedRun | None = None, undoes: bool = False
+    ) -> RunResult:
+        """Continue a run of another process, or one that has paused; see `execute`.
+
+        Args:
+            phase: Returns the machine to play; of a recorded run, it restores the state first.
+            owned: The recorded run, claimed by this process; it is released afterwards.
+            undoes: Whether a recorded run is only undone, so that of its steps only `always_run`
+                ones may run.
+        """
+        run = self._started(phase, owned)
         driver = Blocking(run)
         try:
             if running_loop() and run.plan.has_async:
@@ -187,22 +196,22 @@ class Orchestrator(Generic[C]):
                     "thread",
                     ways_out=("use `await orchestrator.execute_async()`",),
                 )
-            driver.drive(lambda: self._opened(run, recorded, phase), self._over)
+            driver.drive(lambda: self._opened(run, phase, undoes), self._over)
         finally:
             self._over()
         return self._ending(run, driver.interrupted, undone=phase is undo_paused)
 
     async def go_on_async(
-        self, recorded: GoingOn | None = None, phase: Phase | None = None
+        self, phase: Phase = play, owned: OwnedRun | None = None, undoes: bool = False
     ) -> RunResult:
         """Like `go_on`, for use inside a running event loop."""
         # asyncio costs more than the rest of the import, and blocking runs need none of it.
         from handrail.orchestrator.asynchronous import Asynchronous  # noqa: PLC0415
 
-        run = self._started(recorded, phase)
+        run = self._started(phase, owned)
         driver = Asynchronous(run)
         try:
-            await driver.drive(self._opened(run, recorded, phase))
+            await driver.drive(self._opened(run, phase, undoes))
         finally:
             self._over()
         return self._ending(run, driver.cancelled, undone=phase is undo_paused)
@@ -251,11 +260,11 @@ class Orchestrator(Generic[C]):
             "steps_total": run.plan.size,
         }
 
-    def _started(self, recorded: GoingOn | None, phase: Phase | None) -> RunState:
+    def _started(self, phase: Phase, owned: OwnedRun | None) -> RunState:
         """Return the run that has paused, or a new state; it is released in any case at its end."""
-        if phase is not None and self._run is not None:
+        if phase is not play and owned is None and self._run is not None:
             return self._run
-        self._owned = None if recorded is None else recorded.owned
+        self._owned = owned
         context = self.context
         plan = (
             self.registry
@@ -286,41 +295,30 @@ class Orchestrator(Generic[C]):
         self._executed = True
         return run
 
-    def _opened(
-        self,
-        run: RunState,
-        recorded: GoingOn | None,
-        phase: Phase | None = None,
-    ) -> Machine:
+    def _opened(self, run: RunState, phase: Phase, undoes: bool) -> Machine:
         """Open the run in the journal, if there is one, and return the machine to play."""
-        if phase is not None:
-            if run.plan.isolates and self._isolates:
+        isolates = run.plan.isolates and self._isolates
+        if self._began:
+            if isolates:
                 self._isolate(run, early=False)
             return phase(run)
         self.run_number = None
         run.keeps = self._keeps
         run.strict_results = self._strict_results
         run.items = self._items_of(run)
-        isolates = run.plan.isolates and self._isolates
-        if isolates and (recorded is None or not recorded.undoes):
+        if isolates and not undoes:
             self._checked_isolation(run)
-        if recorded is not None:
-            self.run_number = recorded.owned.number
-            machine = recorded.begin(run)
-            if isolates:
-                self._isolate(run, early=not recorded.undoes)
-            self._began = True
-            return machine
-        if self._journal is not None:
+        machine = phase(run)
+        if self._owned is None and self._journal is not None:
             from handrail.orchestrator.journaled import RunAbout, open_run  # noqa: PLC0415 - for these
 
             about = RunAbout(action=run.plan.action) if self._about is None else self._about
             self._owned = open_run(run, self._journal, about, self._part)
-            self.run_number = run.number
+        self.run_number = run.number
         if isolates:
-            self._isolate(run, early=True)
+            self._isolate(run, early=not undoes)
         self._began = True
-        return play(run)
+        return machine
 
     def _items_of(self, run: RunState) -> Callable[[], MapsItems]:
         """Return the function that returns what works on items, made when a step has some."""

@@ -23,7 +23,6 @@ from handrail.redact import Mask
 from handrail.settings.load import project_at
 
 if TYPE_CHECKING:
-    from handrail.engine.commands import Machine
     from handrail.engine.state import PartOf, RunState
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.values import Serializers
@@ -106,24 +105,6 @@ class StartsIsolation(Isolation, Protocol):
 
     def close(self) -> None:
         """End all processes, and wait for that. Calling it twice is harmless."""
-
-
-class GoingOn(Protocol):
-    """A run of another process, about to continue in this one."""
-
-    @property
-    def undoes(self) -> bool:
-        """Whether it is only undone, so that of its steps only `always_run` ones may run."""
-        ...
-
-    @property
-    def owned(self) -> OwnedRun:
-        """The run, claimed by this process."""
-        ...
-
-    def begin(self, run: RunState) -> Machine:
-        """Restore the recorded state into `run`, and return the machine to play."""
-        ...
 
 
 def open_run(

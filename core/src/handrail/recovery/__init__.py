@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
-    from handrail.orchestrator import Observer, ProgressCallback, RunOptions
+    from handrail.orchestrator import Observer, ProgressCallback
     from handrail.packs.provider import Packs
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
@@ -149,15 +149,7 @@ def _prepared(
     number: int | None,
     journal: Journal,
     failed_only: bool = False,
-    *,
-    ctx: RuntimeContext | None = None,
-    packs: Packs = None,
-    folder: str | os.PathLike[str] | None = None,
-    accept_drift: bool = False,
-    take_over: bool = False,
-    progress_callback: ProgressCallback | None = None,
-    observers: Iterable[Observer] = (),
-    executor: str | None = None,
+    **options: Unpack[RecoveryOptions],
 ) -> Generator[Recovery]:
     """Look up the run; yield a Recovery, with the run's folder as the working folder."""
     # What knows runs only, and imports none of what they need, is in this package too.
@@ -168,25 +160,18 @@ def _prepared(
 
     cls, recorded = look_up(aim, action, number, journal, again=failed_only)
     check_alone(journal, recorded.row, aim)
-    options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
-    if executor is not None:
-        options["executor"] = executor
+    more: dict[str, Any] = {**options}
+    folder = more.pop("folder", None)
+    of_run = {name: more.pop(name) for name in _OF_RUN if more.get(name) is not None}
     with working_in(recorded.row, folder):
         if is_sweep(recorded.row):
             # As a string, because it points upwards: the runs of a sweep are recovered, too.
             sweeps = import_module("handrail.sweeps.action")
-            cls, packs = sweeps.recorded_sweep(cls, recorded.row) or cls, ()
+            cls, more["packs"] = sweeps.recorded_sweep(cls, recorded.row) or cls, ()
             if aim == "resume":
-                options = {**options, "on_failure": "keep"}
-        yield prepare(
-            cls,
-            recorded,
-            journal,
-            aim,
-            ctx=ctx,
-            packs=packs,
-            accept_drift=accept_drift,
-            take_over=take_over,
-            failed_only=failed_only,
-            options=options,
-        )
+                of_run["on_failure"] = "keep"
+        more |= {"failed_only": failed_only, "options": of_run}
+        yield prepare(cls, recorded, journal, aim, **more)
+
+
+_OF_RUN = ("progress_callback", "observers", "executor")

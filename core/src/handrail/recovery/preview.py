@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.actions import about_action, entries_of
+from handrail.actions import entries_of
 from handrail.context import link_run
-from handrail.engine.rollback_data import NOT_BEGUN
 from handrail.engine.state import RunState
 from handrail.engine.undo import undo_order
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import RefusedError, describe
 from handrail.frozen import as_json, frozen, replace
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.values import ValueReader
+from handrail.orchestrator.run_info import run_info
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.item_record import undoable
-from handrail.recovery.replay_state import fields_at, replay_state_of
-from handrail.recovery.resume_run import described_as
+from handrail.recovery.replay_state import fields_at
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -74,7 +72,7 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
         ContextError: A stored value no longer matches the type of its context field.
     """
     items = items_to_undo(recovery.journal, recovery.recorded.row.number)
-    run, place = _restored(recovery, items)
+    run, place = _restored(recovery)
     plan, results, context = recovery.plan, run.line.finished, run.line.context
     row = recovery.recorded.row
     found = [
@@ -132,41 +130,20 @@ def recorded_result(recovery: Recovery) -> Mapping[str, Any]:
         ContextError: A stored value no longer matches the type of its context field.
         ActionError: `result` raised, for example because it needs a value that is not stored.
     """
-    run, _ = _restored(recovery, {})
+    run, _ = _restored(recovery)
     return entries_of(recovery.action, run.line.context)
 
 
-def _restored(
-    recovery: Recovery, items: Mapping[tuple[str, int], int]
-) -> tuple[RunState, ReplayState]:
+def _restored(recovery: Recovery) -> tuple[RunState, ReplayState]:
     """Return a run that is not claimed, with its context, and how far it came."""
-    recorded, plan = recovery.recorded, recovery.plan
-    context: BaseStepContext = recovery.action.orchestrator(plan).context
-    row = recorded.row
-    run = RunState(
-        plan,
-        context,
-        new_id=lambda: row.uid,
-        describe=described_as(row, recovery.journal),
-        clock=lambda: 0.0,
-    )
+    recorded, about = recovery.recorded, recovery.about()
+    context: BaseStepContext = recovery.action.orchestrator(recovery.plan).context
+    uid = recorded.row.uid
+    run = RunState(recovery.plan, context, new_id=lambda: uid, describe=run_info, clock=lambda: 0.0)
     link_run(context, run.line)
-    run.is_recorded(row.uid, row.number)
-    about = about_action(
-        type(recovery.action), recovery.action.params, serializers=recovery.serializers
-    )
-    reader = ValueReader(about.serializers, recovery.journal, row.number)
-    place = replay_state_of(recorded, plan, undoing=True, load=reader.load)
-    results = place.finished
-    for name, n in items:
-        if name in plan.positions:
-            run.mapped.setdefault(plan.positions[name], set()).add(n)
-    run.line.finished[:] = results
-    context.step_results[:] = [each for each in results if each is not NOT_BEGUN]
-    run.starts.update(dict.fromkeys(place.starts))
+    place = recovery.restored(run, about, undoing=True)
     fields = ContextFields(type(context), about.secrets)
-    stored = fields_at(recorded.fields)
-    fields.restore(context, stored, row.number)
+    fields.restore(context, fields_at(recorded.fields), recorded.row.number)
     return run, place
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import field
 from functools import partial
@@ -39,6 +39,7 @@ from handrail.plan.entry import innermost
 from handrail.recovery.recorded_plan import drift, installs, steps_of
 from handrail.recovery.replay_state import (
     RESULT,
+    ReplayState,
     fields_at,
     fields_before,
     fields_in_lane,
@@ -54,137 +55,12 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.journal.values import Serializers
-    from handrail.orchestrator import Orchestrator
+    from handrail.orchestrator import Orchestrator, Phase
     from handrail.orchestrator.journaled import RunAbout
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.runtime import RunInfo
 
 
 FINISHED = ("resume", "completed")  # There is nothing to check of such a part.
-
-
-@record
-class ClaimedRun:
-    """A recorded and claimed run, from which an orchestrator starts.
-
-    Attributes:
-        recorded: The record of the run.
-        plan: The current plan.
-        owned: The run, claimed by this process.
-        journal: The journal of the run.
-        aim: Whether to finish or to undo the run.
-        about: The description of the run for the journal.
-        before: Its outcome before the claim, or None.
-        back_to: The position of the step to which it goes back to try failed items again, or None.
-        handed_down: How its parts are gone on with, too.
-    """
-
-    recorded: RecordedRun
-    plan: Plan
-    owned: OwnedRun
-    journal: Journal
-    aim: Aim
-    about: RunAbout
-    before: str | None = None
-    back_to: int | None = None
-    handed_down: Mapping[str, bool] = field(default_factory=dict[str, bool])
-
-    @property
-    def undoes(self) -> bool:
-        """Whether the run is only undone."""
-        return self.aim == "rollback" or self.recorded.row.direction == "undo"
-
-    def begin(self, run: RunState) -> Machine:
-        """Set the state of `run` from the record; return the machine to play."""
-        row, line = self.recorded.row, run.line
-        place = replay_state_of(
-            self.recorded,
-            self.plan,
-            undoing=self.aim == "rollback",
-            load=ValueReader(self.about.serializers, self.journal, row.number).load,
-        )
-        run.is_recorded(row.uid, row.number, address_of(self.journal))
-        run.describe = described_as(row, self.journal)
-        line.finished[:] = place.finished
-        line.context.step_results[:] = [each for each in place.finished if each is not NOT_BEGUN]
-        run.resumed.update(place.lanes)
-        run.starts.update(dict.fromkeys(place.starts))
-        run.closed.update(place.closed)
-        run.attempts.update(place.attempts)
-        run.leftovers.update(place.leftovers)
-        run.undone |= place.undone
-        run.mapped.update(mapped_of(self.journal, row.number, self.plan))
-        if self.back_to is None:
-            run.unsure |= place.unsure - run.mapped.keys()
-        run.retried |= place.failed_steps
-        run.taken_back |= place.taken_back
-        run.closing = place.closing
-        run.batches = count(place.batches + 1)
-        undoing = row.direction == "undo"
-        failure: Failure | None = None
-        run.gone = place.gone
-        run.waiting.update(place.waiting)
-        run.before = self.before
-        run.handed_down.update(self.handed_down)
-        run.sealed = row.sealed
-        if self.back_to is not None:
-            run.retried.add(self.back_to)
-            if place.doubt is None or self.back_to < len(line.finished):
-                run.back_to = self.back_to
-        if undoing:
-            failure = self._failure(place.failed, len(line.finished) - 1)
-            run.undo_cause = failure
-        elif self.aim == "rollback":
-            failure = self._failure(None, len(line.finished) - 1)
-        else:
-            line.doubt = place.doubt
-        fields = ContextFields(type(line.context), self.about.secrets)
-        rows, lanes = self.recorded.fields, dict[int, dict[str, str]]()
-        latest = stored = fields_at(rows)
-        if place.lanes:
-            first = len(place.finished)
-            stored = fields_before(rows, self.plan, first)
-            for lane in self.plan.group_at(first).lanes:
-                lanes[lane.start] = fields_in_lane(rows, self.plan, lane)
-        fields.restore(line.context, stored, row.number)
-        log = JournaledLog(
-            self.plan,
-            line.context,
-            fields,
-            stored=stored,
-            latest=latest,
-            lanes=lanes,
-            boundary=max((each.boundary for each in self.recorded.fields), default=0),
-            finished=len(line.finished) if run.back_to is None else run.back_to,
-            undoing=undoing,
-            mask=self.about.mask.within(line.context),
-            serializers=self.about.serializers,
-        )
-        for position, types in place.missing.items():
-            context = partial(self._context_before, fields, position)
-            run.missing[position] = Missing(types=types, context=context)
-        log.write_to(self.owned, self.journal)
-        line.log = log
-        run.restore_fields = partial(self._restore_fields, run, fields)
-        return play_on(run, failure)
-
-    def _restore_fields(self, run: RunState, fields: ContextFields, position: int) -> None:
-        again = self._context_before(fields, position, run.line.context)
-        run.line.context.__dict__.update(vars(again))
-
-    def _context_before(
-        self, fields: ContextFields, position: int, context: BaseStepContext
-    ) -> BaseStepContext:
-        """Return a copy of `context` with the stored fields as they were before a step."""
-        again = copy(context)
-        before = fields_before(self.recorded.fields, self.plan, position)
-        fields.restore(again, before, self.recorded.row.number)
-        return again
-
-    def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:
-        position = max(last, 0) if failed is None else failed[0]
-        text = ASKED if failed is None else failed[1]
-        return Failure(planned=self.plan.steps[position], text=text, error=None, from_position=last)
 
 
 def mapped_of(journal: Journal, number: int, plan: Plan) -> dict[int, set[int]]:
@@ -275,36 +151,27 @@ class Recovery:
         """Claim the run, finish or undo it, and return the result; blocking."""
         orchestrator, going = self.claim()
         try:
-            counts = orchestrator.go_on(going)
-        except StepFailedError as error:
-            return self._undone(orchestrator, error)
-        except (SourceChangedError, RefusedError) as error:
-            raise self._with_ways_out(error)  # noqa: B904 - it is the same one
+            counts = orchestrator.go_on(*going)
+        except (StepFailedError, SourceChangedError, RefusedError) as error:
+            return self._ended(error)
         return result_of(self.action, counts, orchestrator.context)
 
     async def run_async(self) -> dict[str, Any]:
         """Like `run`, for use inside a running event loop."""
         orchestrator, going = self.claim()
         try:
-            counts = await orchestrator.go_on_async(going)
-        except StepFailedError as error:
-            return self._undone(orchestrator, error)
-        except (SourceChangedError, RefusedError) as error:
-            raise self._with_ways_out(error)  # noqa: B904 - it is the same one
+            counts = await orchestrator.go_on_async(*going)
+        except (StepFailedError, SourceChangedError, RefusedError) as error:
+            return self._ended(error)
         return result_of(self.action, counts, orchestrator.context)
 
-    def claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
-        """Claim the run; return what goes on with it, and from where."""
+    def claim(self) -> tuple[Orchestrator[Any], tuple[Phase, OwnedRun, bool]]:
+        """Claim the run; return what goes on with it, and the arguments of its `go_on`."""
         if self.part is None or (self.aim, self.recorded.row.outcome) != FINISHED:
             check(self.recorded.row, self.aim, again=self.failed_only)
         self.check_ready()
-        about = about_action(
-            type(self.action),
-            self.action.params,
-            serializers=self.serializers,
-            secrets=self.secrets,
-        )
-        self._check_values(self.recorded, about)
+        about = self.about()
+        self._check_values(about)
         options: RunOptions = {**self.options, "journal": self.journal}
         orchestrator = orchestrator_of(
             self.action,
@@ -314,27 +181,135 @@ class Recovery:
             part=self.part,
             **options,
         )
-        number = self.recorded.row.number
-        owned = self.journal.claim(number, take_over=self.take_over)
+        before = self.recorded
+        owned = self.journal.claim(before.row.number, take_over=self.take_over)
         try:
             # Another process may have continued the run until now.
-            recorded = self.journal.read(number)
-            self._check_again(owned, recorded, about)
-            going = ClaimedRun(
-                recorded=recorded,
-                plan=self.plan,
-                owned=owned,
-                journal=self.journal,
-                aim=self.aim,
-                about=about,
-                before=self.recorded.row.outcome,
-                back_to=self._back_to(recorded),
-                handed_down={"accept_drift": self.accept_drift, "take_over": self.take_over},
-            )
+            self.recorded = self.journal.read(before.row.number)
+            self._check_again(owned, before, about)
+            back_to = self._back_to()
         except BaseException:
             owned.release()
             raise
-        return orchestrator, going
+        begin = partial(
+            self._begin, owned=owned, about=about, before=before.row.outcome, back_to=back_to
+        )
+        return orchestrator, (begin, owned, only_undoes(self.recorded.row, self.aim))
+
+    def about(self) -> RunAbout:
+        """Return the description of the run for the journal."""
+        return about_action(
+            type(self.action),
+            self.action.params,
+            serializers=self.serializers,
+            secrets=self.secrets,
+        )
+
+    def restored(self, run: RunState, about: RunAbout, *, undoing: bool) -> ReplayState:
+        """Set in `run` what an undo and its preview need; return how far the run came."""
+        row, line = self.recorded.row, run.line
+        load = ValueReader(about.serializers, self.journal, row.number).load
+        place = replay_state_of(self.recorded, self.plan, undoing=undoing, load=load)
+        run.is_recorded(row.uid, row.number, address_of(self.journal))
+        run.describe = partial(
+            run_info, journal=self.journal, action=row.action, project=row.project
+        )
+        line.finished[:] = place.finished
+        line.context.step_results[:] = [each for each in place.finished if each is not NOT_BEGUN]
+        run.starts.update(dict.fromkeys(place.starts))
+        run.mapped.update(mapped_of(self.journal, row.number, self.plan))
+        return place
+
+    def _begin(
+        self,
+        run: RunState,
+        *,
+        owned: OwnedRun,
+        about: RunAbout,
+        before: str | None,
+        back_to: int | None,
+    ) -> Machine:
+        """Set the state of `run` from the record of the claimed run; return the machine to play."""
+        row, line = self.recorded.row, run.line
+        place = self.restored(run, about, undoing=self.aim == "rollback")
+        run.resumed.update(place.lanes)
+        run.closed.update(place.closed)
+        run.attempts.update(place.attempts)
+        run.leftovers.update(place.leftovers)
+        run.undone |= place.undone
+        if back_to is None:
+            run.unsure |= place.unsure - run.mapped.keys()
+        run.retried |= place.failed_steps
+        run.taken_back |= place.taken_back
+        run.closing = place.closing
+        run.batches = count(place.batches + 1)
+        run.gone = place.gone
+        run.waiting.update(place.waiting)
+        run.before = before
+        run.handed_down.update(self._handed_down)
+        run.sealed = row.sealed
+        if back_to is not None:
+            run.retried.add(back_to)
+            if place.doubt is None or back_to < len(line.finished):
+                run.back_to = back_to
+        failure: Failure | None = None
+        if row.direction == "undo":
+            failure = run.undo_cause = self._failure(place.failed, len(line.finished) - 1)
+        elif self.aim == "rollback":
+            failure = self._failure(None, len(line.finished) - 1)
+        else:
+            line.doubt = place.doubt
+        self._open_log(run, place, about).write_to(owned, self.journal)
+        return play_on(run, failure)
+
+    def _open_log(self, run: RunState, place: ReplayState, about: RunAbout) -> JournaledLog:
+        """Restore the fields of the context; return the log that goes on from there."""
+        line, rows = run.line, self.recorded.fields
+        fields = ContextFields(type(line.context), about.secrets)
+        lanes: dict[int, dict[str, str]] = {}
+        latest = stored = fields_at(rows)
+        if place.lanes:
+            first = len(place.finished)
+            stored = fields_before(rows, self.plan, first)
+            for lane in self.plan.group_at(first).lanes:
+                lanes[lane.start] = fields_in_lane(rows, self.plan, lane)
+        fields.restore(line.context, stored, self.recorded.row.number)
+        line.log = log = JournaledLog(
+            self.plan,
+            line.context,
+            fields,
+            stored=stored,
+            latest=latest,
+            lanes=lanes,
+            boundary=max((each.boundary for each in rows), default=0),
+            finished=len(line.finished) if run.back_to is None else run.back_to,
+            undoing=self.recorded.row.direction == "undo",
+            mask=about.mask.within(line.context),
+            serializers=about.serializers,
+        )
+        for position, types in place.missing.items():
+            context = partial(self._context_before, fields, position)
+            run.missing[position] = Missing(types=types, context=context)
+        run.restore_fields = partial(self._restore_fields, run, fields)
+        return log
+
+    def _restore_fields(self, run: RunState, fields: ContextFields, position: int) -> None:
+        again = self._context_before(fields, position, run.line.context)
+        run.line.context.__dict__.update(vars(again))
+
+    def _context_before(
+        self, fields: ContextFields, position: int, context: BaseStepContext
+    ) -> BaseStepContext:
+        """Return a copy of `context` with the stored fields as they were before a step."""
+        again = copy(context)
+        before = fields_before(self.recorded.fields, self.plan, position)
+        fields.restore(again, before, self.recorded.row.number)
+        return again
+
+    def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:
+        position = max(last, 0) if failed is None else failed[0]
+        text = ASKED if failed is None else failed[1]
+        return Failure(planned=self.plan.steps[position], text=text, error=None, from_position=last)
 
     def check_ready(self) -> None:
         """Check that the steps that were started are unchanged, and that the executor can work.
@@ -345,14 +320,14 @@ class Recovery:
             RunClosedError: No item has failed, where such are tried again.
             RollbackRefusedError: A part is sealed, or cannot be gone back to.
         """
-        self._check_drift(self.recorded)
+        self._check_drift()
         executor = self.options.get("executor") or self._executor
         check_executor_of(self.action, executor, self.journal)
         if only_undoes(self.recorded.row, self.aim):
             for row in self.journal.parts(self.recorded.row.number):
                 if row.sealed is not None:
                     check(row, "rollback")
-        back_to = self._back_to(self.recorded)
+        back_to = self._back_to()
         for planned, row in self.parts():
             position = self.plan.positions[planned.name]
             again = position == back_to
@@ -363,11 +338,11 @@ class Recovery:
                 check(row, aim, again=again)
                 self.of_part(planned, row, aim, failed_only=again).check_ready()
 
-    def _back_to(self, recorded: RecordedRun) -> int | None:
+    def _back_to(self) -> int | None:
         """Return the position of the step whose failed items are tried again, if they are."""
         if not self.failed_only:
             return None
-        return first_with_failures(recorded, self.journal, self.plan)
+        return first_with_failures(self.recorded, self.journal, self.plan)
 
     def parts(self) -> Iterator[tuple[PlannedStep, RunRow]]:
         """Yield the runs that are parts of it with their steps, those opened last first."""
@@ -380,9 +355,14 @@ class Recovery:
     def of_part(self, planned: PlannedStep, row: RunRow, aim: Aim, **more: Any) -> Recovery:
         """Return what finishes or undoes a part of it."""
         step: Any = innermost(planned.step)
-        more |= {"accept_drift": self.accept_drift, "take_over": self.take_over}
+        more |= self._handed_down
         found: Recovery = step.recovery(self.journal, row, aim, ctx=self.action.ctx, **more)
         return found
+
+    @property
+    def _handed_down(self) -> dict[str, bool]:
+        """How its parts are gone on with, too."""
+        return {"accept_drift": self.accept_drift, "take_over": self.take_over}
 
     @property
     def _executor(self) -> str | None:
@@ -391,21 +371,21 @@ class Recovery:
         needed = not undoes or mapped_of(self.journal, number, self.plan)
         return self.executor if needed else None
 
-    def _check_again(self, owned: OwnedRun, recorded: RecordedRun, about: RunAbout) -> None:
+    def _check_again(self, owned: OwnedRun, before: RecordedRun, about: RunAbout) -> None:
         """Repeat the checks, in case another process has changed the run before the claim."""
-        if recorded.row.sealed is not None and self.aim == "rollback":
-            place = replay_state_of(recorded, self.plan, undoing=True)
+        if self.recorded.row.sealed is not None and self.aim == "rollback":
+            place = replay_state_of(self.recorded, self.plan, undoing=True)
             if len(place.finished) + len(place.closed) == len(self.plan.steps):
                 # The claim has reopened the run; close it again.
                 owned.write([RunChange(outcome="completed")])
-            check(recorded.row, self.aim)
+            check(self.recorded.row, self.aim)
         # The claim itself says when the process of an interrupted attempt was heard of last.
-        now, before = ([row[:-1] for row in each.attempts] for each in (recorded, self.recorded))
-        if now != before:
-            self._check_drift(recorded)
-            self._check_values(recorded, about)
+        now, then = ([row[:-1] for row in each.attempts] for each in (self.recorded, before))
+        if now != then:
+            self._check_drift()
+            self._check_values(about)
 
-    def _check_values(self, recorded: RecordedRun, about: RunAbout) -> None:
+    def _check_values(self, about: RunAbout) -> None:
         """Check that the values that steps to come may need are there, before anything is done.
 
         Raises:
@@ -413,7 +393,8 @@ class Recovery:
             JournalDamagedError: One that was stored is missing or has changed.
             PackError: The pack that stored one is not there.
         """
-        if self.aim == "rollback" or recorded.row.direction == "undo":
+        recorded = self.recorded
+        if only_undoes(recorded.row, self.aim):
             return
         if not may_lack_json(map(RESULT, recorded.attempts)):
             return
@@ -435,13 +416,13 @@ class Recovery:
             add_ways_out(error, f"or undo the run, which needs no such value:  {undo}")
             raise
 
-    def _check_drift(self, recorded: RecordedRun) -> None:
-        lines = drift(recorded, self.plan)
+    def _check_drift(self) -> None:
+        lines = drift(self.recorded, self.plan)
         if lines and not self.accept_drift:
             raise DriftError(
                 f"run {self.recorded.row.number} began with other steps: {'; '.join(lines)}",
                 ways_out=(
-                    *installs(recorded, self.plan),
+                    *installs(self.recorded, self.plan),
                     "go on with what is there now:  --accept-drift",
                 ),
             )
@@ -452,7 +433,7 @@ class Recovery:
             add_ways_out(error, *changed_input_hints(number, self.command_line))
             return error
         undo = self.command_line(f"rollback {number}")
-        if self.aim == "rollback" or self.recorded.row.direction == "undo":
+        if only_undoes(self.recorded.row, self.aim):
             if error.exit_code != ExitCode.ROLLBACK:  # That is for good.
                 add_ways_out(error, f"try again later:  {undo}")
         else:
@@ -460,17 +441,13 @@ class Recovery:
             add_ways_out(error, f"try again later:  {again}", f"or undo the run:  {undo}")
         return error
 
-    def _undone(self, orchestrator: Orchestrator[Any], error: StepFailedError) -> dict[str, Any]:
+    def _ended(self, error: StepFailedError | StopsResume) -> dict[str, Any]:
+        """Return the result of an undo that has ended as it should, or raise the error."""
+        if not isinstance(error, StepFailedError):
+            raise self._with_ways_out(error)
         if self.aim == "resume" or error.outcome != "rolled_back":
             raise error
         return {"rolled_back": True, "number": self.recorded.row.number}
-
-
-def described_as(row: RunRow, journal: Journal) -> Callable[[RunState], RunInfo]:
-    """Return the function that names a recorded run to others."""
-    return partial(
-        run_info, journal=journal, action=row.action, project=row.project, parent=row.parent
-    )
 
 
 def changed_input_hints(number: int, command_line: Callable[[str], str]) -> tuple[str, ...]:

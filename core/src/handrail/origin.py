@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from handrail.frozen import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 
@@ -46,15 +47,37 @@ class Origin:
         return self.owner
 
 
+def source_of(module: str, file: str) -> str:
+    """Return the path of a module in its package, `acme_scan/hooks.py`; of a script, its name."""
+    name = file.replace("\\", "/").rpartition("/")[2]
+    if not module or module == "__main__":
+        return name
+    return module.replace(".", "/") + ("/__init__.py" if name == "__init__.py" else ".py")
+
+
 def line_of(frame: FrameType, pack: str | None = None, version: str = "") -> Origin:
     """Return the source line that a frame is at; a module is shown by its path in the package."""
     module = str(frame.f_globals.get("__name__", ""))
-    if module and module != "__main__":
-        package = bool(frame.f_globals.get("__path__"))
-        file = module.replace(".", "/") + ("/__init__.py" if package else ".py")
-    else:
-        file = frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+    file = source_of(module, frame.f_code.co_filename)
     return Origin(pack=pack, version=version, module=module, file=file, line=frame.f_lineno)
+
+
+def raised_at(error: BaseException, is_own: Callable[[FrameType], bool]) -> Origin | None:
+    """Return the last line of own code in the traceback of an error, or that of wrong syntax.
+
+    Its file is the path.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return Origin(file=error.filename, line=error.lineno or 0)
+    found: Origin | None = None
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if is_own(frame):
+            module = str(frame.f_globals.get("__name__", ""))
+            found = Origin(module=module, file=frame.f_code.co_filename, line=trace.tb_lineno)
+        trace = trace.tb_next
+    return found
 
 
 UNKNOWN = Origin()

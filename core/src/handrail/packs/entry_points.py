@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
+from types import FrameType
 from typing import Any
 
 from handrail.errors import PackError, describe
 from handrail.frozen import replace
-from handrail.origin import Origin
+from handrail.origin import Origin, raised_at, source_of
 from handrail.packs.record import PREFIX, EntryPoint, PackRecord, ways_out
 
 
@@ -88,16 +89,11 @@ def pack_error(message: str, origin: Origin, *ways: str) -> PackError:
 
 def _place(error: BaseException, entry_point: EntryPoint) -> Origin:
     """Return the origin of an import error: the last line in the pack's own code."""
-    if isinstance(error, SyntaxError) and error.filename:
-        file = error.filename.replace("\\", "/").rpartition("/")[2]
-        return Origin(module=entry_point.module, file=file, line=error.lineno or 0)
-    import traceback  # noqa: PLC0415 - slow to import, and only for errors
-
     top = entry_point.module.partition(".")[0]
-    for frame in reversed(list(traceback.walk_tb(error.__traceback__))):
-        module = str(frame[0].f_globals.get("__name__", ""))
-        if module == top or module.startswith(f"{top}."):
-            is_package = "__path__" in frame[0].f_globals
-            file = module.replace(".", "/") + ("/__init__.py" if is_package else ".py")
-            return Origin(module=module, file=file, line=frame[1])
-    return Origin(module=entry_point.module)
+
+    def is_own(frame: FrameType) -> bool:
+        return str(frame.f_globals.get("__name__", "")).partition(".")[0] == top
+
+    found = raised_at(error, is_own) or Origin()
+    module = found.module or entry_point.module
+    return replace(found, module=module, file=found.file and source_of(found.module, found.file))

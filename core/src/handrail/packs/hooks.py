@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from handrail import hookspecs
 from handrail.frozen import frozen
-from handrail.origin import Origin
+from handrail.origin import Origin, source_of
 from handrail.suggest import did_you_mean
 
 MARK = "handrail_impl"
@@ -118,18 +118,12 @@ def _hook(name: str, function: Callable[..., Any]) -> Hook:
     inner = inspect.unwrap(function)
     module = str(getattr(inner, "__module__", ""))
     code = getattr(inner, "__code__", None)
-    file = str(getattr(code, "co_filename", "")).replace("\\", "/")
-    if module and module != "__main__":
-        is_package = file.endswith("/__init__.py")
-        file = module.replace(".", "/") + ("/__init__.py" if is_package else ".py")
-    else:
-        file = file.rpartition("/")[2]
     return Hook(
         name=name,
         function=function,
         parameters=tuple(inspect.signature(function).parameters),
         module=module,
-        file=file,
+        file=source_of(module, str(getattr(code, "co_filename", ""))),
         line=getattr(code, "co_firstlineno", 0),
     )
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import LocalCodeError, NotFoundError, describe
 from handrail.frozen import frozen
-from handrail.origin import Origin
+from handrail.origin import Origin, raised_at
 from handrail.packs.docstrings import describe_target
 from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
 from handrail.settings.load import read_settings, settings_error
@@ -279,17 +279,9 @@ def import_module(name: str, folder: Path) -> ModuleType:
 
 
 def _not_imported(name: str, path: Path | None, error: BaseException) -> LocalCodeError:
-    place = ""
-    if isinstance(error, SyntaxError) and error.filename:
-        place = f"{Path(error.filename).name}:{error.lineno}"
-    else:
-        import traceback  # noqa: PLC0415 - slow to import, and only for errors
-
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if path is not None and frame.filename == str(path)]
-        frame = (own or frames)[-1:]
-        place = f"{Path(frame[0].filename).name}:{frame[0].lineno}" if frame else ""
-    where = f" ({place})" if place else ""
+    own = None if path is None else raised_at(error, lambda at: at.f_code.co_filename == str(path))
+    found = own or raised_at(error, lambda _: True)
+    where = f" ({Path(found.file).name}:{found.line})" if found is not None else ""
     return LocalCodeError(
         f"{name} could not be imported{where}: {type(error).__name__}: {describe(error)}",
         ways_out=("--debug shows the traceback",),

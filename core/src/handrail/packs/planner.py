@@ -21,7 +21,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import replace, values_of
-from handrail.origin import Origin
+from handrail.origin import Origin, raised_at
 from handrail.packs.pack_provider import PackProvider
 from handrail.plan.action_info import ActionInfo
 from handrail.plan.builder import base_drafts
@@ -306,15 +306,8 @@ def naming(
 
 def line_of(error: BaseException, module: str) -> Origin | None:
     """Return the last line of `module` in the traceback of `error`, or None."""
-    found: Origin | None = None
-    trace = error.__traceback__
-    while trace is not None:
-        frame = trace.tb_frame
-        if frame.f_globals.get("__name__") == module:
-            file = _short(frame.f_code.co_filename)
-            found = Origin(module=module, file=file, line=trace.tb_lineno)
-        trace = trace.tb_next
-    return found
+    found = raised_at(error, lambda frame: frame.f_globals.get("__name__") == module)
+    return found and replace(found, file=_short(found.file))
 
 
 def _short(file: str) -> str:

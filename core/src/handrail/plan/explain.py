@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.errors import StepNotFoundError
 from handrail.frozen import as_json, frozen, record, replace
+from handrail.origin import source_of
 from handrail.plan.entry import innermost
 from handrail.steps import FunctionStep
 
@@ -287,11 +288,8 @@ def _defined(draft: Draft) -> Origin:
     code = getattr(unwrap(work), "__code__", None)
     if draft.origin.line or code is None:
         return draft.origin
-    path = str(code.co_filename).replace("\\", "/")
     module = str(getattr(work, "__module__", ""))
-    file = path.rpartition("/")[2]
-    if draft.origin.pack is not None and module:
-        file = module.replace(".", "/") + ("/__init__.py" if file == "__init__.py" else ".py")
+    file = source_of(module if draft.origin.pack is not None else "", str(code.co_filename))
     return replace(draft.origin, module=module, file=file, line=code.co_firstlineno)
 
 

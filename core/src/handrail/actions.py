@@ -5,21 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
+from handrail.context import BaseStepContext, RuntimeContext
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError, ParamsError
 from handrail.frozen import replace
+from handrail.packs.planner import (
+    check_part,
+    chosen_json,
+    info_of,
+    naming,
+    plan_action,
+    registered,
+)
+from handrail.packs.provider import provider_of
+from handrail.params.context import ActionContext, carry_params, context_of
 from handrail.params.model import check_model, params_argument
+from handrail.params.partial import partial
+from handrail.params.secrets import secret_texts
+from handrail.params.stored import fields_not_stored, params_text
+from handrail.params.validation import as_dict, validated
+from handrail.redact import Mask
 
-# The help of an action imports this module: what plans and runs is imported where it is used.
+# The help of an action imports this module: what runs it is imported where it is used.
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
-    from handrail.context import BaseStepContext, RuntimeContext
     from handrail.engine.state import PartOf
     from handrail.journal.protocol import Journal
     from handrail.journal.values import Serializers
@@ -90,8 +106,6 @@ class BaseAction(Generic[P]):
         *,
         packs: Packs = None,
     ) -> None:
-        from handrail.params.validation import as_dict, validated  # noqa: PLC0415 - see above
-        from handrail.runtime import RuntimeContext  # noqa: PLC0415 - see above
 
         model = type(self).params_model
         name = type(self).action_name
@@ -109,9 +123,6 @@ class BaseAction(Generic[P]):
         packs: Packs = None,
     ) -> Self:
         """Return an action whose params may be incomplete: it can be planned, but not run."""
-        from handrail.params.partial import partial  # noqa: PLC0415 - see above
-        from handrail.runtime import RuntimeContext  # noqa: PLC0415 - see above
-
         made = cls.__new__(cls)
         model = cls.params_model
         values = dict(params) if model is None else partial(model, params, cls.action_name)
@@ -141,8 +152,6 @@ class BaseAction(Generic[P]):
 
         Override it to import another default here, where plans need it and the help does not.
         """
-        from handrail.params.context import ActionContext  # noqa: PLC0415 - see above
-
         return cls.context_class or ActionContext
 
     def create_context(self) -> Any:
@@ -151,8 +160,6 @@ class BaseAction(Generic[P]):
         By default an instance of `context_type()`. Its fields are filled by name: `runtime_ctx`,
         `params` (as a dict if the field is declared as one), and each param.
         """
-        from handrail.params.context import context_of  # noqa: PLC0415 - see above
-
         cls = type(self)
         return context_of(
             cls.context_type(), cls.action_name, self.ctx, self.params, cls.params_model
@@ -192,8 +199,6 @@ class BaseAction(Generic[P]):
             ActionError: There is nothing to run, or `setup_steps` raised.
             ActionResultError: All steps succeeded, but `result` raised or did not return a mapping.
         """
-        from inspect import isawaitable  # noqa: PLC0415 - see above
-
         from handrail.orchestrator import check_options, run_awaitable  # noqa: PLC0415 - see above
 
         check_options(options)
@@ -207,8 +212,6 @@ class BaseAction(Generic[P]):
     @calls_user_code
     async def run_async(self, **options: Unpack[RunOptions]) -> Any:
         """Like `run`, for use inside a running event loop."""
-        from inspect import isawaitable  # noqa: PLC0415 - see above
-
         from handrail.orchestrator import check_options  # noqa: PLC0415 - see above
 
         check_options(options)
@@ -245,8 +248,6 @@ class BaseAction(Generic[P]):
     @property
     def info(self) -> ActionInfo:
         """The description of this action that hooks receive."""
-        from handrail.packs.planner import info_of  # noqa: PLC0415 - see above
-
         cls = type(self)
         return info_of(cls, BaseAction, cls.context_type(), self._provider)
 
@@ -280,15 +281,12 @@ class BaseAction(Generic[P]):
 
     @cached_property
     def _provider(self) -> PackProvider:
-        from handrail.packs.provider import provider_of  # noqa: PLC0415 - see above
 
         return provider_of(self._packs)
 
 
 def planned(action: BaseAction[Any], rules: Sequence[RequiredStep] = ()) -> Plan:
     """Return the plan of an action; see `BaseAction.plan`, and `plan_action` for the rest."""
-    from handrail.packs.planner import naming, plan_action, registered  # noqa: PLC0415 - see above
-
     name, cls = action.action_name, type(action)
     with naming("setup_steps", name, cls.__module__):
         registry = registered(
@@ -310,9 +308,6 @@ def context_for(action: BaseAction[Any]) -> Any:
         ContextError: `create_context` did not return a context.
         ActionError: `create_context` raised.
     """
-    from handrail.packs.planner import naming  # noqa: PLC0415 - see above
-    from handrail.params.context import carry_params  # noqa: PLC0415 - see above
-
     with naming("create_context", action.action_name, type(action).__module__):
         context = checked_context(action.create_context(), action.action_name)
         carry_params(context, action.params, type(action).params_model)
@@ -336,7 +331,6 @@ def orchestrator_of(
         ExecutorError: The executor for items that is named cannot work for this run.
     """
     from handrail.orchestrator import Orchestrator  # noqa: PLC0415 - see above
-    from handrail.packs.planner import check_part, chosen_json  # noqa: PLC0415 - see above
 
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
     context = context_for(action)
@@ -418,11 +412,8 @@ def about_action(
     Raises:
         ActionError: The params cannot be represented in JSON.
     """
-    # Imported here, because only durable runs need them.
+    # Imported here, because only durable runs need it.
     from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
-    from handrail.params.secrets import secret_texts  # noqa: PLC0415
-    from handrail.params.stored import fields_not_stored, params_text  # noqa: PLC0415
-    from handrail.redact import Mask  # noqa: PLC0415
 
     name, model = action.action_name, action.params_model
     mask = Mask([*secret_texts(model, params), *secrets])
@@ -445,8 +436,6 @@ def require_inputs(action: BaseAction[Any], plan: Plan) -> None:
         ParamsError: An input is not there; see `BaseAction.check_inputs`.
         ActionError: `check_inputs` raised.
     """
-    from handrail.packs.planner import naming  # noqa: PLC0415 - see above
-
     for step in plan.steps:
         if step.reason.startswith("base"):
             break
@@ -464,10 +453,6 @@ def checked_context(context: object, action: str) -> Any:
     Raises:
         ContextError: The object is not a context.
     """
-    from inspect import isawaitable  # noqa: PLC0415 - see above
-
-    from handrail.context import BaseStepContext  # noqa: PLC0415 - see above
-
     if isinstance(context, BaseStepContext):
         return context
 
@@ -500,8 +485,6 @@ def entries_of(action: BaseAction[Any], context: Any, *, at_end: bool = False) -
         ActionError: `result` raised or did not return a mapping. At the end of a run it is an
             ActionResultError.
     """
-    from handrail.packs.planner import naming  # noqa: PLC0415 - see above
-
     name, module = action.action_name, type(action).__module__
     when, kind = (" after all steps were done", ActionResultError) if at_end else ("", ActionError)
     with naming("result", name, module, when, kind):

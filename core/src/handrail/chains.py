@@ -27,6 +27,7 @@ from handrail.orchestrator.event_loop import running_loop
 from handrail.outputs import Wiring, wiring
 from handrail.params.context import ActionContext
 from handrail.params.markers import ActionParams
+from handrail.params.validation import unchecked
 from handrail.params.values import set_path, value_at
 from handrail.plan.plan import Plan
 from handrail.redact import json_has_password
@@ -184,7 +185,6 @@ class ChainAction(BaseAction[Any]):
             # What was valid when the run began that is undone now.
             if cls.params_model is None:
                 raise
-            from handrail.params.validation import unchecked  # noqa: PLC0415 - after a change only
 
             return cls(unchecked(cls.params_model, values), self.ctx, packs=self._provider)
 

@@ -7,6 +7,7 @@ from dataclasses import Field, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from handrail.attachments import Attachable, check_attachment
 from handrail.engine.recorder import InterceptedRecorder, Recorder
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, ExecutorError, RecordError
@@ -15,7 +16,6 @@ from handrail.runtime import RunInfo, RuntimeContext, RuntimeLogger
 if TYPE_CHECKING:
     from typing import Self
 
-    from handrail.attachments import Attachable
     from handrail.engine.recorder import Intercept
     from handrail.steps import StepResult
 
@@ -475,8 +475,6 @@ class BaseStepContext:
         Raises:
             AttachmentError: The name or the value is of another type.
         """
-        from handrail.attachments import check_attachment  # noqa: PLC0415 - few steps have any
-
         check_attachment(name, value)
         link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:

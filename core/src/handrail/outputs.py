@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints, is_
 
 from handrail.errors import Problem
 from handrail.frozen import record
+from handrail.params.model import bare, field_named, fields_of, is_model, paths_of
+from handrail.params.secrets import holds_secret, is_secret
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -97,8 +99,6 @@ def _param(
     model = action.params_model
     if model is None:
         return None, [f"{name} takes no params"]
-    from handrail.params.model import field_named, fields_of, paths_of  # noqa: PLC0415 - with a model
-    from handrail.params.secrets import holds_secret, is_secret  # noqa: PLC0415 - the same
 
     fields = fields_of(model)
     try:
@@ -135,8 +135,6 @@ def _hints(kind: Any) -> Mapping[str, Any]:
 
 def _shape(annotation: Any) -> str | None:
     """Return what a value of a type is in JSON, as far as that is certain."""
-    from handrail.params.model import bare, is_model  # noqa: PLC0415 - for wires only
-
     kind = bare(annotation)
     kind = get_origin(kind) or kind
     if get_args(kind) or not isinstance(kind, type):

@@ -7,6 +7,7 @@ import re
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
+from urllib.parse import quote, quote_plus
 
 T = TypeVar("T")
 
@@ -216,7 +217,6 @@ def _written(text: str) -> Iterator[str]:
 
 
 def _in_urls(text: str) -> Iterator[str]:
-    from urllib.parse import quote, quote_plus  # noqa: PLC0415 - slow to import
 
     encoded = _bytes(text)
     for written in (quote(encoded), quote(encoded, safe=""), quote_plus(encoded)):

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from handrail.actions import BaseAction
 from handrail.errors import NotFoundError, PackError
 from handrail.frozen import frozen
 from handrail.lock.model import LockName
@@ -19,14 +20,12 @@ from handrail.packs.record import LOCAL
 from handrail.settings.load import settings_error
 from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
+from handrail.workflow import Workflow, of_project
 
 if TYPE_CHECKING:
-    from handrail.actions import BaseAction
     from handrail.lock.model import LockedAction, LockName
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.record import EntryPoint, PackRecord
-
-# The help of an installed action imports this module: what finds others is imported where it does.
 
 
 @frozen
@@ -210,8 +209,6 @@ def _named_by(
 
 def _workflow_of_steps(packs: InstalledPacks, name: str, own: str) -> Target:
     """Return the action that the project's workflow `own` makes of steps."""
-    from handrail.workflow import of_project  # noqa: PLC0415 - loads what a run needs
-
     if packs.settings_problems:
         raise settings_error(packs.settings_problems)
     place = packs.settings.workflows[own].origin
@@ -222,13 +219,11 @@ def as_action(found: object) -> type[BaseAction[Any]] | None:
     """Return the action class if `found` is one or is a Workflow, or None."""
     if _is_action_class(found):
         return found
-    from handrail.workflow import Workflow  # noqa: PLC0415 - see above
 
     return found.action_class if isinstance(found, Workflow) else None
 
 
 def _is_action_class(found: object) -> TypeGuard[type[BaseAction[Any]]]:
-    from handrail.actions import BaseAction  # noqa: PLC0415 - loads what a run needs
 
     return isinstance(found, type) and issubclass(found, BaseAction) and found is not BaseAction
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.actions import BaseAction, check_name
 from handrail.errors import ActionError
 from handrail.frozen import replace
+from handrail.packs.planner import register_parts
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -87,7 +88,6 @@ def of_project(name: str, origin: Origin) -> type[BaseAction[Any]]:
     """
 
     def setup_steps(self: BaseAction[Any], registry: StepRegistry[Any]) -> None:
-        from handrail.packs.planner import register_parts  # noqa: PLC0415 - for plans only
 
         register_parts(self.info, registry, self._provider)  # pyright: ignore[reportPrivateUsage]
 

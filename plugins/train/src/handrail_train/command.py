@@ -266,7 +266,7 @@ def _flat(version: Version, report: dict[str, Any]) -> dict[str, str]:
     "--save",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write its files, among them the pictures, into this folder.",
+    help="Write its files into this folder.",
 )
 @store_option
 @json_option

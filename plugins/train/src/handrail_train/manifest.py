@@ -48,7 +48,7 @@ class Version:
         data: Fingerprint of the training data.
         scores: The main figures of its test.
         libraries: The versions of the libraries it was trained with, and needs.
-        files: Its files: `model`, `table`, `report`, `learning_curve`, and others.
+        files: Its files: `model`, `table`, `report`, and others.
     """
 
     name: str

@@ -109,7 +109,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("completed", ["version 1 of flowers leaves models: up to 10 objects deleted ("]),
+        ("completed", ["version 1 of flowers leaves models: up to 6 objects deleted ("]),
         ("training", ["the checkpoints of 2 epochs deleted ("]),
         ("storing", [" in models", "the checkpoints of 3 epochs deleted ("]),
     ],

@@ -101,10 +101,7 @@ def test_what_is_stored_tells_all_that_it_depends_on(here: Path, params: Any, tr
     versions = Versions(open_store("models"))
     version = versions.get("flowers")
     report = json.loads(versions.content(version, "report"))
-    assert set(version.files) == {
-        *("model", "table", "report", "card", "lineage"),
-        *("learning_curve", "confusion_matrix", "calibration", "importance"),
-    }
+    assert set(version.files) == {"model", "table", "report", "card", "lineage"}
     assert report["hyper"]["alpha"] == 0.01
     assert (report["params"]["seed"], report["params"]["epochs"]) == (7, 3)
     assert report["dataset"]["fingerprint"] == version.data
@@ -296,7 +293,6 @@ def test_a_part_without_a_test_stores_a_model_without_scores(here: Path, params:
     assert result["summary"] == "trained sgd for 3 epochs · flowers@1 in models"
     version = Versions(open_store("models")).get("flowers")
     assert version.scores == {}
-    assert "confusion_matrix" not in version.files
 
 
 def test_a_dry_run_reads_the_data_and_makes_nothing(
@@ -408,3 +404,20 @@ def test_a_few_rows_are_no_divergence(
             DefaultTrainAction, params(kind=kind, target=target, epochs=2, seed=seed)
         )
         assert outcome.error is None
+
+
+@pytest.mark.parametrize(
+    ("target", "plots"),
+    [
+        ("kind", {"confusion matrix", "calibration", "importance of columns"}),
+        ("width", {"told and true", "importance of columns"}),
+    ],
+)
+def test_a_run_shows_how_the_test_went(
+    params: Any, handrail: Callable[..., Any], target: str, plots: set[str]
+) -> None:
+    params()
+    done = handrail("run", "train", "flowers.csv", "--target", target, "--kind", "sgd")
+    assert done.returncode == 0, done.stderr
+    step = json.loads(handrail("show", "1", "--json", "--step", "evaluate_model").stdout)["step"]
+    assert {each["name"] for each in step["attachments"]} == plots

@@ -29,7 +29,7 @@ class EvaluateModelStep(BaseStep[TrainContext]):
         return f"test the model{rows}"
 
     def execute(self, context: TrainContext) -> StepResult:
-        from handrail_train.attaching import attach_test
+        from handrail_train.attaching import attach_numbers, attach_test
         from handrail_train.evaluation import evaluate
         from handrail_train.figures import FIGURES
 
@@ -38,7 +38,8 @@ class EvaluateModelStep(BaseStep[TrainContext]):
         test = learnt.split.test
         # A regression is measured in the unit of the target.
         truth = learnt.dataset.values[learnt.rows.test] if test.is_regression else None
-        found = evaluate(predictor.of(test), test, truth)
+        answers = predictor.of(test)
+        found = evaluate(answers, test, truth)
         found["importance"] = _importance(context)
         if context.fold_figures:
             found["folds"] = context.fold_figures
@@ -48,6 +49,8 @@ class EvaluateModelStep(BaseStep[TrainContext]):
             told = {name: value for name, value in figures.items() if FIGURES[name][1] is higher}
             context.set_metrics(told, higher_is_better=higher)
         attach_test(context, found)
+        if truth is not None:
+            attach_numbers(context, truth, answers)
         first = found["headline"]
         names = [first, *(name for name in _SHOWN if name != first and name in found)][:3]
         shown = ", ".join(f"{FIGURES[name][0]} {found[name]:.4g}" for name in names)

@@ -112,7 +112,6 @@ def files_of(context: TrainContext) -> Files:
     """
     from handrail_train.card import card_of
     from handrail_train.lineage import lineage_of
-    from handrail_train.pictures import learning_curve
     from handrail_train.predictor import table_to_dict
     from handrail_train.publishing import Files
 
@@ -126,27 +125,8 @@ def files_of(context: TrainContext) -> Files:
         "report": (_json(report), ".json"),
         "lineage": (_json(context.lineage or lineage_of(context)), ".json"),
         "card": (card_of(context.options.model_name, report).encode(), ".md"),
-        "learning_curve": (learning_curve(context.history, checkpoint.epoch).encode(), ".svg"),
-        **{name: (plot.encode(), ".svg") for name, plot in _plots(context)},
     }
     return Files(run=context.run, contents=contents)
-
-
-def _plots(context: TrainContext) -> Iterator[tuple[str, str]]:
-    """Yield the plots of the test, each with its name."""
-    from handrail_train import pictures
-
-    metrics = context.metrics
-    if "confusion" in metrics:
-        yield "confusion_matrix", pictures.confusion_matrix(metrics)
-        yield "calibration", pictures.calibration_chart(metrics)
-    if metrics.get("importance"):
-        yield "importance", pictures.importance_chart(metrics["importance"])
-    if "r2" in metrics:
-        learnt = context.use_learnt()
-        truth = learnt.dataset.values[learnt.rows.test]
-        told = context.use_predictor().of(learnt.split.test)
-        yield "told_and_true", pictures.residuals_chart(truth, told)
 
 
 def _about(context: TrainContext) -> dict[str, Any]:

@@ -68,8 +68,9 @@ def test_specification() -> None:
         name = path.relative_to(PICTURES).as_posix()
         place = found.place(name)
         assert place is not None
-        assert found.problems(place.role, path.stat().st_size, name) == []
-        units.setdefault(place.unit, []).append(place.role)
+        role, unit = place
+        assert found.problems(role, path.stat().st_size, name) == []
+        units.setdefault(unit, []).append(role)
     assert units == {f"scene_{n:02}": ["image_1", "mask_1"] for n in range(1, 13)}
 
 

@@ -12,7 +12,7 @@ import click
 
 from handrail.cli import Column, Listing, RunType, echo, echo_json
 from handrail.errors import NotFoundError
-from handrail.frozen import record
+from handrail.frozen import record, values_of
 from handrail_export.errors import ExportError
 from handrail_export.formats.registry import offers
 from handrail_export.manifest import ExportedFile, Manifest
@@ -123,7 +123,7 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
             "exported_count": listed.about.get("exported_count"),
             "files": checked.files,
             "bytes": checked.size,
-            "differences": [each.to_dict() for each in differences],
+            "differences": [values_of(each) for each in differences],
         }
         echo_json(document)
     else:

@@ -27,10 +27,6 @@ class Difference:
     path: str
     what: str
 
-    def to_dict(self) -> dict[str, str]:
-        """Return the JSON form, with the same keys as the attributes."""
-        return {"path": self.path, "what": self.what}
-
 
 @dataclass(slots=True, kw_only=True)
 class Verification:

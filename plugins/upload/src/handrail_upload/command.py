@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from handrail.cli import Column, Listing, RunType, echo, echo_json
+from handrail.frozen import values_of
 from handrail_storage import count_text, size_text
 from handrail_storage.manifests import KeptRun, find_run, runs_in
 from handrail_upload.catalogue import open_catalogue
@@ -97,7 +98,7 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
                 catalogue=catalogue,
                 checksum=checksum,
             )
-            differences = [each.to_dict() for each in checked.differences()]
+            differences = [values_of(each) for each in checked.differences()]
     if as_json:
         document = {
             "id": found.number,

@@ -22,6 +22,7 @@ class DataFile:
         size: Bytes.
         sha256: SHA-256 of the content, in hexadecimal digits; empty where only sizes were compared.
         etag: The ETag that the store reported, or None.
+        run: Id of the run that added or last changed it in the catalogue; empty before.
     """
 
     role: str
@@ -31,6 +32,7 @@ class DataFile:
     size: int
     sha256: str
     etag: str | None = None
+    run: str = ""
 
 
 @frozen
@@ -41,8 +43,10 @@ class DataUnit:
         name: Identifies the unit within its collection: the stem that its files share.
         files: At least one file; one of each role.
         metadata: Values of JSON types, by name.
+        run: Id of the run that added or last changed it in the catalogue; empty before.
     """
 
     name: str
     files: tuple[DataFile, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    run: str = ""

@@ -11,6 +11,7 @@ from handrail_storage import pages
 from handrail_upload.catalogue import Catalogue
 from handrail_upload.manifest import STORED, Manifest, SourceFile
 from handrail_upload.storage import Listed, Storage
+from handrail_upload.units import DataFile
 
 _PAGE = 500  # Files that are compared at a time.
 _READERS = 8  # Objects whose content is read at a time.
@@ -29,10 +30,6 @@ class Difference:
     key: str
     where: str
     what: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the JSON form, with the same keys as the attributes."""
-        return {"key": self.key, "where": self.where, "what": self.what}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,20 +97,25 @@ class Verification:
 
     def _in_catalogue(self) -> Iterator[Difference]:
         """Go through both lists side by side, which are in the same order."""
-        collection = self.manifest.description().get("collection", "")
-        rows = self.catalogue.find_files(collection)
+        rows = self.catalogue.units(self.manifest.description().get("collection", ""))
         row = next(rows, None)
         for unit in self.manifest.units(self.storage.address):
+            while row is not None and row.name < unit.name:
+                row = next(rows, None)
+            known = row.files if row is not None and row.name == unit.name else ()
+            there = {each.role: each for each in known}
             for file in unit.files:
-                place = (unit.name, file.role)
-                while row is not None and (row.unit, row.file.role) < place:
-                    row = next(rows, None)
-                if row is None or (row.unit, row.file.role) != place:
-                    what = "it is not registered"
-                elif row.file.key != file.key or row.file.size != file.size:
-                    what = "another file is registered for its unit and role"
-                elif row.file.sha256 and file.sha256 and row.file.sha256 != file.sha256:
-                    what = "another content is registered"
-                else:
-                    continue
-                yield Difference(key=file.key, where="catalogue", what=what)
+                what = _difference(file, there.get(file.role))
+                if what:
+                    yield Difference(key=file.key, where="catalogue", what=what)
+
+
+def _difference(file: DataFile, row: DataFile | None) -> str:
+    """Return how what is registered differs from a file; empty if it does not."""
+    if row is None:
+        return "it is not registered"
+    if row.key != file.key or row.size != file.size:
+        return "another file is registered for its unit and role"
+    if row.sha256 and file.sha256 and row.sha256 != file.sha256:
+        return "another content is registered"
+    return ""

@@ -84,7 +84,7 @@ def tools(tmp_path) -> SimpleNamespace:
 
 def listing_of(path: Path, units: Iterable[DataUnit]) -> Listing:
     """List `units` in a file of two tables."""
-    columns = [each.name for each in fields(DataFile)]
+    columns = [each.name for each in fields(DataFile) if each.name != "run"]
     named = ", ".join(columns)
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA synchronous = OFF")

@@ -181,7 +181,7 @@ def test_many_make_it_at_once(url, tools):
         thread.join()
     assert failed == []
     with open_catalogue(url) as catalogue:
-        assert len(list(catalogue.find_units("photos"))) == 6
+        assert len(list(catalogue.units("photos"))) == 6
 
 
 @pytest.mark.parametrize("moment", ["while the version is read", "before rows are removed"])
@@ -224,7 +224,7 @@ def test_publishing_into_tables_that_are_gone_says_why(url, tools):
         others.execute("CREATE TABLE others (name text)")
     with open_catalogue(url) as first, open_catalogue(url) as second:
         first.prepare("first")
-        assert list(second.find_units("photos")) == []
+        assert list(second.units("photos")) == []
         first.withdraw("first", ["tables"])
         with pytest.raises(CatalogueError, match="are gone") as caught:
             tools.publish(second, "second", tools.unit("a"))

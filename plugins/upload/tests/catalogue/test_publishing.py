@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from handrail.frozen import replace
 from handrail_upload.catalogue import Published, Removed, open_catalogue
 from handrail_upload.errors import CatalogueError, UploadError
 
@@ -18,11 +19,11 @@ def test_published_rows_are_seen(catalogue, tools):
     """All of them, with the run that has published them."""
     counts = tools.publish(catalogue, "one", tools.unit("a", size=1), tools.unit("b"))
     assert counts == Published(units_added=2, files_added=2)
-    assert [(each.name, each.metadata) for each in catalogue.find_units("photos")] == [
+    assert [(each.name, each.metadata) for each in catalogue.units("photos")] == [
         ("a", {"size": 1}),
         ("b", {}),
     ]
-    assert [each.unit for each in catalogue.files_of("one")] == ["a", "b"]
+    assert [len(each.files) for each in catalogue.units("photos")] == [1, 1]
     assert catalogue.published("one") == counts
 
 
@@ -33,7 +34,7 @@ def test_publishing_again_adds_nothing(catalogue, tools):
     for run in ("two", "one"):
         assert tools.publish(catalogue, run, *units) == Published()
     assert catalogue.published("two") is None
-    assert {each.run for each in catalogue.find_units("photos")} == {"one"}
+    assert {each.run for each in catalogue.units("photos")} == {"one"}
     assert catalogue.remove("two") == Removed()
 
 
@@ -137,12 +138,11 @@ def test_files_in_other_roles_stay(catalogue, tools):
     tools.publish(catalogue, "one", tools.unit("a", tools.file("image"), tools.file("mask")))
     counts = tools.publish(catalogue, "two", tools.unit("a", tools.file("mask", "2")))
     assert counts == Published(units_changed=1, files_changed=1)
-    assert [(each.file.role, each.run) for each in catalogue.find_files("photos")] == [
-        ("image", "one"),
-        ("mask", "two"),
-    ]
+    (unit,) = catalogue.units("photos")
+    assert [(each.role, each.run) for each in unit.files] == [("image", "one"), ("mask", "two")]
     assert catalogue.remove("two") == Removed(units_restored=1, files_restored=1)
-    assert {each.run for each in catalogue.find_files("photos")} == {"one"}
+    (unit,) = catalogue.units("photos")
+    assert {each.run for each in unit.files} == {"one"}
 
 
 @pytest.mark.parametrize("what", ["name", "location", "key", "size", "sha256"])
@@ -152,7 +152,7 @@ def test_each_value_of_a_file_counts(catalogue, tools, what):
     other = tools.file(**{what: 7 if what == "size" else "other"}, etag='"e"')
     changed = tools.publish(catalogue, "two", tools.unit("a", other), tools.unit("b"))
     assert changed == Published(units_changed=1, files_changed=1)
-    assert next(catalogue.find_files("photos")).file == other
+    assert next(catalogue.units("photos")).files == (replace(other, run="two"),)
     etag = tools.file(etag='"e"')
     assert tools.publish(catalogue, "three", tools.unit("b", etag)) == Published()
 
@@ -162,11 +162,10 @@ def test_many_units_come_back_page_by_page(catalogue, tools):
     names = [f"{number:05d}" for number in range(4321)]
     counts = tools.publish(catalogue, "one", *(tools.unit(name) for name in reversed(names)))
     assert counts.units_added == 4321
-    assert [each.name for each in catalogue.find_units("photos")] == names
-    assert [each.unit for each in catalogue.find_files("photos")] == names
-    assert sorted(each.name for each in catalogue.units_of("one")) == names
+    assert [each.name for each in catalogue.units("photos")] == names
+    assert [len(each.files) for each in catalogue.units("photos")] == [1] * len(names)
     assert catalogue.remove("one").files_removed == 4321
-    assert list(catalogue.find_files("photos")) == []
+    assert list(catalogue.units("photos")) == []
 
 
 @pytest.mark.parametrize(
@@ -176,16 +175,15 @@ def test_any_text_comes_back(catalogue, name, tools):
     """Quotes, newlines and what looks like a placeholder are values like any other."""
     unit = tools.unit(name, tools.file(name=name, key=name), **{name: name})
     tools.publish(catalogue, "one", unit, collection=name)
-    (found,) = catalogue.find_files(name)
-    assert (found.unit, found.file.name) == (name, name)
-    (row,) = catalogue.find_units(name)
-    assert row.metadata == {name: name}
+    (found,) = catalogue.units(name)
+    assert (found.name, found.files[0].name) == (name, name)
+    assert found.metadata == {name: name}
 
 
 def test_half_characters_in_metadata_come_back(catalogue, tools):
     """Half of a surrogate pair is no text for a database; as an escape it is."""
     tools.publish(catalogue, "one", tools.unit("a", title="a\udcffb"))
-    (found,) = catalogue.find_units("photos")
+    (found,) = catalogue.units("photos")
     assert found.metadata == {"title": "a\udcffb"}
 
 
@@ -205,7 +203,7 @@ def test_publish_that_fails_changes_nothing(catalogue, url, monkeypatch, tools):
         tools.publish(catalogue, "one", *units)
     monkeypatch.undo()
     with open_catalogue(url) as others:
-        assert list(others.find_units("photos")) == []
+        assert list(others.units("photos")) == []
     assert tools.publish(catalogue, "one", *units).units_added == 2
 
 
@@ -231,7 +229,7 @@ def test_listing_is_not_written(catalogue, tools):
         catalogue.publish("one", "photos", listing)
         assert listing.path.read_bytes() == before
     other.close()
-    (found,) = catalogue.find_units("photos")
+    (found,) = catalogue.units("photos")
     assert found.metadata == {"in the log": 1}
 
 

@@ -101,11 +101,12 @@ def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
             files = {key: stack.visible for key, stack in self.files.items() if stack.visible}
             assert {
                 each.name: (each.run, each.metadata["note"])
-                for each in self.catalogue.find_units("photos")
+                for each in self.catalogue.units("photos")
             } == units
             assert {
-                (each.unit, each.file.role): (each.run, each.file.sha256)
-                for each in self.catalogue.find_files("photos")
+                (each.name, file.role): (file.run, file.sha256)
+                for each in self.catalogue.units("photos")
+                for file in each.files
             } == files
 
         @invariant()
@@ -146,8 +147,9 @@ def test_nothing_is_left_when_all_are_undone(catalogue, order, tools):
 
 def told(catalogue):
     """Return run and content of each file, and run and metadata of each unit."""
-    files = {(e.unit, e.file.role): (e.run, e.file.sha256) for e in catalogue.find_files("photos")}
-    return files, {e.name: (e.run, e.metadata) for e in catalogue.find_units("photos")}
+    units = list(catalogue.units("photos"))
+    files = {(e.name, f.role): (f.run, f.sha256) for e in units for f in e.files}
+    return files, {e.name: (e.run, e.metadata) for e in units}
 
 
 def test_rows_pass_to_a_run_that_relies_on_them(catalogue, tools):

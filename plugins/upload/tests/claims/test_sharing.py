@@ -85,10 +85,12 @@ def test_an_undo_leaves_the_rows_that_another_run_relies_on(
     assert "the rows of 11 files stay in" in shown
     assert "1 unit taken out" in ann.rollback()
     with open_catalogue(common["catalogue"]) as opened:
-        assert {each.run for each in opened.find_units("common")} == {done["run"]}
-        assert {each.file.name for each in opened.find_files("common")} == shared.files()
+        assert {each.run for each in opened.units("common")} == {done["run"]}
+        assert {
+            file.name for each in opened.units("common") for file in each.files
+        } == shared.files()
         ben.rollback()
-        assert list(opened.find_units("common")) == []
+        assert list(opened.units("common")) == []
 
 
 @pytest.fixture
@@ -147,8 +149,8 @@ def test_rows_in_another_collection_go(shared: Any, two: Any) -> None:
     ben.upload(catalogue=catalogue, collection="bens")
     ann.rollback()
     with open_catalogue(catalogue) as opened:
-        assert len(list(opened.find_units("bens"))) == 12
-        assert list(opened.find_units("anns")) == []
+        assert len(list(opened.units("bens"))) == 12
+        assert list(opened.units("anns")) == []
 
 
 def test_the_same_journal_twice(shared: Any, two: Any) -> None:

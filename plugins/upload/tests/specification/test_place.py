@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from handrail_upload.errors import SpecificationError
-from handrail_upload.specification import FileRole, Placed, Specification
+from handrail_upload.specification import FileRole, Specification
 
 Read = Callable[..., Specification]
 
@@ -88,15 +88,15 @@ suffix = "_r"
 )
 def test_examples(specification: Read, text: str, name: str, role: str | None, unit: str) -> None:
     """Folder, suffix and extension decide, in this order, and are no part of the unit."""
-    expected = Placed(role=role, unit=unit) if role else None
+    expected = (role, unit) if role else None
     assert specification(text).place(name) == expected
 
 
 def test_ambiguous_file(specification: Read) -> None:
     """A file that fits two roles equally well is refused, with what would tell them apart."""
     found = specification('[files.a]\n[files.b]\n[files.c]\nextensions = [".txt"]')
-    assert found.place("a/1.png") == Placed(role="a", unit="1")
-    assert found.place("1.txt") == Placed(role="c", unit="1")
+    assert found.place("a/1.png") == ("a", "1")
+    assert found.place("1.txt") == ("c", "1")
     with pytest.raises(SpecificationError, match=r"x/1\.png may be a or b") as caught:
         found.place("x/1.png")
     assert any('[files.b] suffix = "_b"' in way for way in caught.value.ways_out)
@@ -106,8 +106,8 @@ def test_ambiguous_file(specification: Read) -> None:
 def test_place_in(specification: Read) -> None:
     """In a source of its own, each file has the role, and the unit is made by the same rules."""
     found = specification(SHARED)
-    assert found.place_in("left", "x/a_l.png") == Placed(role="left", unit="x/a")
-    assert found.place_in("left", "eyes/a.b.png") == Placed(role="left", unit="eyes/a.b")
+    assert found.place_in("left", "x/a_l.png") == ("left", "x/a")
+    assert found.place_in("left", "eyes/a.b.png") == ("left", "eyes/a.b")
     with pytest.raises(SpecificationError, match="there is no role 'lefd'") as caught:
         found.place_in("lefd", "a")
     assert caught.value.ways_out == ("did you mean left?",)
@@ -150,7 +150,7 @@ PATHS = st.lists(
 ).map("/".join)
 
 
-def placed(specification: Specification, name: str) -> Placed | None | str:
+def placed(specification: Specification, name: str) -> tuple[str, str] | None | str:
     try:
         return specification.place(name)
     except SpecificationError:
@@ -161,12 +161,13 @@ def placed(specification: Specification, name: str) -> Placed | None | str:
 def test_one_role_or_none(specification: Specification, name: str) -> None:
     """A file has one of the roles or none, and its unit is a part of its name, never empty."""
     found = placed(specification, name)
-    if isinstance(found, Placed):
-        assert found.role in [role.name for role in specification.roles]
-        assert found.unit
-        assert not found.unit.endswith("/")
-        assert found.unit in name
-        assert found.unit.rpartition("/")[2] in name.rpartition("/")[2]
+    if isinstance(found, tuple):
+        role, unit = found
+        assert role in [each.name for each in specification.roles]
+        assert unit
+        assert not unit.endswith("/")
+        assert unit in name
+        assert unit.rpartition("/")[2] in name.rpartition("/")[2]
 
 
 @given(specification=SPECIFICATIONS, name=PATHS, seed=st.integers(0, 1000))
@@ -191,7 +192,7 @@ def test_what_was_named_by_the_rules_is_found(
     assume(len(owners) == 1)
     assume(not any(extension.endswith(each) and each != extension for each in role.extensions))
     name = f"{role.home}/{unit}{role.suffix}{extension}"
-    assert specification.place(name) == Placed(role=role.name, unit=unit)
+    assert specification.place(name) == (role.name, unit)
     assert specification.problems(role.name, 1000, name) == []
 
 
@@ -199,9 +200,9 @@ def test_what_was_named_by_the_rules_is_found(
 def test_what_is_taken_off(specification: Specification, name: str) -> None:
     """Outside of folders of roles, a unit lacks the suffix of its role and an extension of it."""
     found = placed(specification, f"elsewhere/{name}")
-    if isinstance(found, Placed):
-        role = specification.role(found.role)
-        tail = f"elsewhere/{name}".removeprefix(found.unit)
+    if isinstance(found, tuple):
+        role = specification.role(found[0])
+        tail = f"elsewhere/{name}".removeprefix(found[1])
         assert tail.startswith(role.suffix)
         extension = tail.removeprefix(role.suffix)
         assert not role.extensions or extension.lower() in role.extensions

@@ -167,10 +167,10 @@ def units() -> Callable[..., dict[str, tuple[dict[str, Any], list[str]]]]:
 
     def _units(catalogue: str = "src.db", collection: str = "src") -> dict[str, Any]:
         with open_catalogue(catalogue) as opened:
-            found = {u.name: (dict(u.metadata), []) for u in opened.find_units(collection)}
-            for each in opened.find_files(collection):
-                found[each.unit][1].append(each.file.location)
-        return found
+            return {
+                each.name: (dict(each.metadata), [file.location for file in each.files])
+                for each in opened.units(collection)
+            }
 
     return _units
 

@@ -11,7 +11,5 @@ from handrail.lazy import lazy_imports
 with lazy_imports(__name__):
     from handrail_upload.catalogue.register import Catalogue as Catalogue
     from handrail_upload.catalogue.register import open_catalogue as open_catalogue
-    from handrail_upload.catalogue.rows import CatalogueFile as CatalogueFile
-    from handrail_upload.catalogue.rows import CatalogueUnit as CatalogueUnit
     from handrail_upload.catalogue.rows import Published as Published
     from handrail_upload.catalogue.rows import Removed as Removed

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from handrail_upload.catalogue import preparation, publishing, reading, removal
 from handrail_upload.catalogue.address import SqliteAddress, parse
 from handrail_upload.catalogue.database import Database, TablesGoneError
-from handrail_upload.catalogue.rows import CatalogueFile, CatalogueUnit, Published, Removed
+from handrail_upload.catalogue.rows import Published, Removed
 from handrail_upload.catalogue.sqlite import SqliteDatabase
 from handrail_upload.catalogue.tables import identity_of, is_empty
 from handrail_upload.errors import CatalogueError
 from handrail_upload.listing import Listing
+from handrail_upload.units import DataUnit
 
 if TYPE_CHECKING:
     from typing import Self
@@ -221,28 +222,13 @@ class Catalogue:
             return None
         return self._database.patiently(lambda: reading.published(self._database, run))
 
-    def units_of(self, run: str) -> Iterator[CatalogueUnit]:
-        """Return the data units with values of `run`, without those that others changed since."""
-        self._ready()
-        return reading.units_of(self._database, run)
-
-    def files_of(self, run: str) -> Iterator[CatalogueFile]:
-        """Return the data files with values of `run`, without those that others changed since."""
-        self._ready()
-        return reading.files_of(self._database, run)
-
-    def find_units(self, collection: str) -> Iterator[CatalogueUnit]:
+    def units(self, collection: str) -> Iterator[DataUnit]:
         """Return the data units of `collection`, by name; names sort by code point, as str does.
 
         Others may write during the reading; concurrent changes may be seen or not.
         """
         self._ready()
-        return reading.find_units(self._database, collection)
-
-    def find_files(self, collection: str) -> Iterator[CatalogueFile]:
-        """Return the data files of `collection`, by name of their unit and role, like units."""
-        self._ready()
-        return reading.find_files(self._database, collection)
+        return reading.units(self._database, collection)
 
     def _exists(self) -> bool:
         return self._checked or "tables" not in self.missing()

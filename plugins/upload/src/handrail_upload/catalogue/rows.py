@@ -1,46 +1,8 @@
-"""The rows that the catalogue returns, and counts of added, changed and removed ones."""
+"""The numbers of rows that were added, changed and removed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from handrail.frozen import frozen
-from handrail_upload.units import DataFile
-
-
-@frozen
-class CatalogueUnit:
-    """A data unit that is published.
-
-    Attributes:
-        collection: Name of its collection.
-        name: Its name, unique in the collection.
-        metadata: Values of JSON types, by name.
-        run: Id of the run that added or last changed it.
-    """
-
-    collection: str
-    name: str
-    metadata: Mapping[str, Any]
-    run: str
-
-
-@frozen
-class CatalogueFile:
-    """A data file that is published.
-
-    Attributes:
-        collection: Name of the collection of its unit.
-        unit: Name of its unit.
-        file: The file.
-        run: Id of the run that added or last changed it.
-    """
-
-    collection: str
-    unit: str
-    file: DataFile
-    run: str
 
 
 @frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handrail_upload.specification.file import read_specification
-from handrail_upload.specification.layout import Placed, Specification
+from handrail_upload.specification.layout import Specification
 from handrail_upload.specification.roles import FileRole
 
-__all__ = ["FileRole", "Placed", "Specification", "read_specification"]
+__all__ = ["FileRole", "Specification", "read_specification"]

@@ -16,19 +16,6 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Placed:
-    """The role and the unit of a file.
-
-    Attributes:
-        role: Name of its role.
-        unit: Name of the data unit that it is part of.
-    """
-
-    role: str
-    unit: str
-
-
-@frozen
 class Specification:
     """The specification of a collection.
 
@@ -60,7 +47,7 @@ class Specification:
             ways_out=(did_you_mean(name, names) or f"roles: {', '.join(names)}",),
         )
 
-    def place(self, name: str) -> Placed | None:
+    def place(self, name: str) -> tuple[str, str] | None:
         """Return the role and the data unit of a file, or None if it is not part of the collection.
 
         A folder that belongs to roles decides: its files have one of these roles. Elsewhere, and if
@@ -78,13 +65,13 @@ class Specification:
         folder, slash, rest = name.partition("/")
         owners = [role for role in self.roles if role.home == folder] if slash and rest else []
         if len(owners) == 1:
-            return Placed(role=owners[0].name, unit=owners[0].unit(rest))
+            return owners[0].name, owners[0].unit(rest)
         below = rest if owners else name
         owners = owners or [role for role in self.roles if role.folder is None]
         role = _best(owners, below, name)
-        return Placed(role=role.name, unit=role.unit(below)) if role else None
+        return (role.name, role.unit(below)) if role else None
 
-    def place_in(self, role: str, name: str) -> Placed:
+    def place_in(self, role: str, name: str) -> tuple[str, str]:
         """Return the data unit of a file that has `role` because of its source.
 
         Args:
@@ -94,7 +81,7 @@ class Specification:
         Raises:
             SpecificationError: There is no such role.
         """
-        return Placed(role=role, unit=self.role(role).unit(name))
+        return role, self.role(role).unit(name)
 
     def problems(self, role: str, size: int, name: str) -> list[str]:
         """Return the problems of a file of `role`, one sentence with figures each.

@@ -16,7 +16,7 @@ from handrail_upload.errors import UploadError
 from handrail_upload.names import readable
 
 if TYPE_CHECKING:
-    from handrail_upload.discovery import Discovery, LeftAlone, Row, Search
+    from handrail_upload.discovery import Discovery, Found, LeftAlone, Search
     from handrail_upload.manifest import FoundRow, Manifest
     from handrail_upload.specification import Specification
 
@@ -59,12 +59,15 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
             raise SourceChangedError(error.message) from error
 
     def execute(self, context: UploadContext) -> StepResult:
+        from handrail_upload.discovery import FolderDiscovery
         from handrail_upload.manifest.views import files_in
 
         manifest = context.use_manifest()
         manifest.clear()
         manifest.describe(searched=time.time_ns())
-        found = _placed(self._rows(search_of(context)), context.specification, manifest)
+        discovery = self.discovery or FolderDiscovery()
+        rows = discovery.find(search_of(context))
+        found = _placed(rows, context.specification, manifest)
         if context.options.limit is not None:
             found = _of_first_units(found, context.options.limit)
         for files in pages(found, _PAGE):
@@ -78,14 +81,6 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         if options.metadata_file is not None:
             result.data.update(_tell_unmatched(context, manifest))
         return result
-
-    def _rows(self, search: Search) -> Iterator[Row | LeftAlone]:
-        from handrail_upload.discovery import FolderDiscovery, LeftAlone, row_of
-
-        if self.discovery is None or type(self.discovery) is FolderDiscovery:
-            return FolderDiscovery().rows(search)
-        found = self.discovery.find(search)
-        return (each if isinstance(each, LeftAlone) else row_of(each) for each in found)
 
 
 def search_of(context: UploadContext) -> Search:
@@ -117,7 +112,7 @@ def search_of(context: UploadContext) -> Search:
 
 
 def _placed(
-    found: Iterator[Row | LeftAlone], specification: Specification | None, manifest: Manifest
+    found: Iterator[Found | LeftAlone], specification: Specification | None, manifest: Manifest
 ) -> Iterator[FoundRow]:
     """Yield the files with their roles and units; note those left alone."""
     from handrail_upload.manifest import FILE_NAMES, LATEST
@@ -135,7 +130,7 @@ def _placed(
             if place is None:
                 manifest.note("unplaced", name, "it fits no role of the specification")
                 continue
-            role, unit = place.role, place.unit
+            role, unit = place
         key = name if name.isprintable() else readable(name)
         mtime = mtime if mtime < LATEST else LATEST  # noqa: FURB136 - see above
         yield path.encode(*FILE_NAMES), name, key, unit, role, size, mtime, dev, ino, ctime

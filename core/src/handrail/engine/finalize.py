@@ -67,12 +67,19 @@ def _wrong(failure: BaseException | None) -> str | None:
 def executed_steps(run: RunState) -> int:
     """Return the number of steps that succeeded without being skipped."""
     executed = 0
-    results = chain(enumerate(run.line.finished), run.closed.items())
-    for position, result in results:
+    for result in chain(run.line.finished, run.closed.values()):
         if result.success and not result.skipped:
-            made = run.plan.steps[position].inner is not None
-            executed += result.data.get(EXECUTED, 0) if made else 1
-    return executed
+            executed += 1
+    return executed + (_executed_within(run) if run.plan.inner else 0)
+
+
+def _executed_within(run: RunState) -> int:
+    """Return how many more steps it is if those of runs count in the place of what makes them."""
+    return sum(
+        result.data.get(EXECUTED, 0) - 1
+        for position, result in chain(enumerate(run.line.finished), run.closed.items())
+        if run.plan.steps[position].inner is not None and result.success and not result.skipped
+    )
 
 
 def close(run: RunState) -> Generator[Any, Any, bool]:

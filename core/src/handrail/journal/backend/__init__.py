@@ -7,58 +7,36 @@ tables, connections and locks.
 
 from __future__ import annotations
 
-from handrail.journal.backend.changes import (
-    add_run,
-    change_run,
-    count_rows,
-    new_values,
-    rows_of,
-    write_observations,
-    write_rows,
-)
-from handrail.journal.backend.connection import Connection
-from handrail.journal.backend.journal import SqlJournal
-from handrail.journal.backend.kinds import ITEM_NOTE
-from handrail.journal.backend.lease import SECONDS, after_orphans, held_error, lost_error
-from handrail.journal.backend.owned import Claimed, SqlOwnedRun
-from handrail.journal.backend.owner import Owner, this_process
-from handrail.journal.backend.rows import unknown_run, with_parts
-from handrail.journal.backend.statements import Dialect, Statements
-from handrail.journal.backend.tables import Migrations, migrate, refuse_newer, tables_of
-from handrail.journal.backend.value_names import value_names
-from handrail.journal.codec import encode
-from handrail.journal.damage import decoding
-from handrail.journal.opening import refuse_password
+from handrail.lazy import lazy_imports
 
-__all__ = [
-    "ITEM_NOTE",
-    "SECONDS",
-    "Claimed",
-    "Connection",
-    "Dialect",
-    "Migrations",
-    "Owner",
-    "SqlJournal",
-    "SqlOwnedRun",
-    "Statements",
-    "add_run",
-    "after_orphans",
-    "change_run",
-    "count_rows",
-    "decoding",
-    "encode",
-    "held_error",
-    "lost_error",
-    "migrate",
-    "new_values",
-    "refuse_newer",
-    "refuse_password",
-    "rows_of",
-    "tables_of",
-    "this_process",
-    "unknown_run",
-    "value_names",
-    "with_parts",
-    "write_observations",
-    "write_rows",
-]
+with lazy_imports(__name__):
+    from handrail.journal.backend.changes import add_run as add_run
+    from handrail.journal.backend.changes import change_run as change_run
+    from handrail.journal.backend.changes import count_rows as count_rows
+    from handrail.journal.backend.changes import new_values as new_values
+    from handrail.journal.backend.changes import rows_of as rows_of
+    from handrail.journal.backend.changes import write_observations as write_observations
+    from handrail.journal.backend.changes import write_rows as write_rows
+    from handrail.journal.backend.connection import Connection as Connection
+    from handrail.journal.backend.journal import SqlJournal as SqlJournal
+    from handrail.journal.backend.kinds import ITEM_NOTE as ITEM_NOTE
+    from handrail.journal.backend.lease import SECONDS as SECONDS
+    from handrail.journal.backend.lease import after_orphans as after_orphans
+    from handrail.journal.backend.lease import held_error as held_error
+    from handrail.journal.backend.lease import lost_error as lost_error
+    from handrail.journal.backend.owned import Claimed as Claimed
+    from handrail.journal.backend.owned import SqlOwnedRun as SqlOwnedRun
+    from handrail.journal.backend.owner import Owner as Owner
+    from handrail.journal.backend.owner import this_process as this_process
+    from handrail.journal.backend.rows import unknown_run as unknown_run
+    from handrail.journal.backend.rows import with_parts as with_parts
+    from handrail.journal.backend.statements import Dialect as Dialect
+    from handrail.journal.backend.statements import Statements as Statements
+    from handrail.journal.backend.tables import Migrations as Migrations
+    from handrail.journal.backend.tables import migrate as migrate
+    from handrail.journal.backend.tables import refuse_newer as refuse_newer
+    from handrail.journal.backend.tables import tables_of as tables_of
+    from handrail.journal.backend.value_names import value_names as value_names
+    from handrail.journal.codec import encode as encode
+    from handrail.journal.damage import decoding as decoding
+    from handrail.journal.opening import refuse_password as refuse_password

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from handrail.engine.user_code import calls_user_code
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from handrail.serializers import Found, Serializer
 
 _LONGEST = 100  # Characters of the description of a value.
+_ODD = re.compile(r"[^A-Za-z0-9_.-]+")
+_LONGEST_NAME = 100  # Characters before the suffix; file systems allow 255 bytes.
 
 Place = list[str | int]
 """Where a value is within an entry of `data`: keys and indices, outermost first."""
@@ -263,3 +267,17 @@ def _opened(journal: StoredValues, number: int, stored: Mapping[str, Any]) -> Bi
 @calls_user_code
 def _load(serializer: Serializer, file: BinaryIO) -> Any:
     return serializer.load(file)
+
+
+def value_names(stem: str, suffix: str) -> Iterator[str]:
+    """Yield names for a value without end, the best first, all of plain characters.
+
+    Args:
+        stem: What they begin with, any text.
+        suffix: What they end with, such as `.parquet`.
+    """
+    start = _ODD.sub("_", stem).strip("._-")[:_LONGEST_NAME] or "value"
+    end = _ODD.sub("", suffix)
+    yield f"{start}{end}"
+    for number in count(2):
+        yield f"{start}-{number}{end}"

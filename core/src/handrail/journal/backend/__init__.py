@@ -36,7 +36,7 @@ with lazy_imports(__name__):
     from handrail.journal.backend.tables import migrate as migrate
     from handrail.journal.backend.tables import refuse_newer as refuse_newer
     from handrail.journal.backend.tables import tables_of as tables_of
-    from handrail.journal.backend.value_names import value_names as value_names
     from handrail.journal.codec import encode as encode
     from handrail.journal.damage import decoding as decoding
     from handrail.journal.opening import refuse_password as refuse_password
+    from handrail.journal.values import value_names as value_names

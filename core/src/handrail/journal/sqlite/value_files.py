@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from handrail.errors import JournalError
-from handrail.journal.backend.value_names import value_names
 from handrail.journal.damage import damaged
 from handrail.journal.sqlite.place import make_folder, sync
+from handrail.journal.values import value_names
 from handrail.settings.trust import refuse
 
 _NUMBER = re.compile("-?[0-9]+")

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from handrail.journal import AttemptChange, FieldChange, NewRun, NoteChange, OwnedRun
+from handrail.journal import AttemptChange, FieldRow, NewRun, NoteRow, OwnedRun
 from handrail.journal.sqlite import SqliteJournal
 
 ROUNDS = 1000
@@ -69,9 +69,9 @@ def open_run(path: Path, synchronous: Synchronous, plan: str = PLAN) -> OwnedRun
     )
 
 
-def note(seq: int, values: str = VALUES) -> NoteChange:
+def note(seq: int, values: str = VALUES) -> NoteRow:
     """Return a note with that number."""
-    return NoteChange(step="copy", n=1, seq=seq, key="made", values=values)
+    return NoteRow(step="copy", n=1, seq=seq, key="made", values=values)
 
 
 class Case(NamedTuple):
@@ -97,7 +97,7 @@ def cases(folder: Path, synchronous: Synchronous) -> dict[str, Case]:
     def write_one(number: int) -> None:
         run.write([note(number)])
 
-    def boundary(number: int, *more: FieldChange) -> None:
+    def boundary(number: int, *more: FieldRow) -> None:
         run.write(
             [
                 AttemptChange(step=f"step {number}", n=1, state="done", result='{"success": true}'),
@@ -108,7 +108,7 @@ def cases(folder: Path, synchronous: Synchronous) -> dict[str, Case]:
 
     def boundary_with_field() -> None:
         number = next(numbers)
-        boundary(number, FieldChange(boundary=number, name="photos", value="[1, 2, 3]"))
+        boundary(number, FieldRow(boundary=number, name="photos", value="[1, 2, 3]"))
 
     one, many = "raw, 1 row", f"raw, {BATCH} rows"
     return {

@@ -10,7 +10,7 @@ from typing import Any
 
 from journals.places import new_run
 
-from handrail.journal import AttemptChange, Change, NoteChange, RunChange
+from handrail.journal import AttemptChange, Change, NoteRow, RunChange
 from handrail.journal.sqlite import SqliteJournal
 
 
@@ -56,8 +56,8 @@ def ended(step: str, state: Any, *, n: int = 1, error: str | None = None, **more
     return AttemptChange(step=step, n=n, state=state, error=error, result=result)
 
 
-def noted(step: str, key: str, *values: object, seq: int = 1, n: int = 1) -> NoteChange:
-    return NoteChange(step=step, n=n, seq=seq, key=key, values=json.dumps(values))
+def noted(step: str, key: str, *values: object, seq: int = 1, n: int = 1) -> NoteRow:
+    return NoteRow(step=step, n=n, seq=seq, key=key, values=json.dumps(values))
 
 
 @dataclass

@@ -19,15 +19,15 @@ from servers.cutting import CuttingLine
 from servers.postgres import PostgresServer
 
 from handrail.errors import JournalError, LeaseLostError, RunHeldError
-from handrail.journal import NoteChange, RunChange
+from handrail.journal import NoteRow, RunChange
 from handrail_postgres import PostgresJournal, open_journal, reconnecting
 
 SUPPORT = Path(__file__).parents[3] / "tests" / "support"
 END_ALL = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"
 
 
-def note(seq: int) -> NoteChange:
-    return NoteChange(step="scan", n=1, seq=seq, key="made", values="[]")
+def note(seq: int) -> NoteRow:
+    return NoteRow(step="scan", n=1, seq=seq, key="made", values="[]")
 
 
 def written(journal: Any, number: int = 1) -> list[int]:

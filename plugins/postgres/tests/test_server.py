@@ -11,7 +11,7 @@ import pytest
 from journals.places import new_run
 
 from handrail.errors import JournalError, JournalUrlError, LeaseLostError, RunHeldError
-from handrail.journal import Journal, NoteChange
+from handrail.journal import Journal, NoteRow
 from handrail.journal.opening import open_journal as open_any
 from handrail_postgres import PostgresJournal, open_journal, schema
 
@@ -20,8 +20,8 @@ MIGRATIONS = "handrail_postgres.journal.MIGRATIONS"
 END_ALL = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"
 
 
-def note(seq: int) -> NoteChange:
-    return NoteChange(step="scan", n=1, seq=seq, key="made", values="[]")
+def note(seq: int) -> NoteRow:
+    return NoteRow(step="scan", n=1, seq=seq, key="made", values="[]")
 
 
 def ask(url: str, statement: Any) -> Any:

@@ -15,7 +15,7 @@ from recorded_runs import Journal, done, ended, planned, started
 from servers.missing import missing, need_module
 from sites import FLOW, Server, until
 
-from handrail.journal import AttemptChange, ChunkChange, ObservationChange, RunChange
+from handrail.journal import AttemptChange, ChunkChange, ObservationRow, RunChange
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -194,11 +194,11 @@ def test_a_run_of_100_000_items_stays_small(
     assert page.evaluate("document.querySelectorAll('*').length") < 1500
 
 
-def logged(*numbers: int) -> ObservationChange:
+def logged(*numbers: int) -> ObservationRow:
     """Return lines of a log, each with a number."""
     lines = [[1_795_000_000_000 + each, "sent", {"n": each}, None] for each in numbers]
     value = json.dumps({"first": numbers[0], "lines": lines})
-    return ObservationChange("scan", 1, "log", "", 0, value, "2026-11-28T04:01:00.000Z")
+    return ObservationRow("scan", 1, "log", "", 0, value, "2026-11-28T04:01:00.000Z")
 
 
 def test_a_search_in_logs_goes_on_while_they_grow(

@@ -36,11 +36,10 @@ from handrail.journal import (
     Change,
     ChunkChange,
     ChunkRow,
-    FieldChange,
-    ItemNoteChange,
+    FieldRow,
+    ItemNoteRow,
     Journal,
-    NoteChange,
-    ObservationChange,
+    NoteRow,
     ObservationRow,
     Reliance,
     RelianceChange,
@@ -72,8 +71,8 @@ def chunk(number: int, step: str = "scan", state: Any = "started", **more: Any) 
 PAST = timedelta(days=-1)  # Matches all closed runs.
 
 
-def note(seq: int, step: str = "scan") -> NoteChange:
-    return NoteChange(step=step, n=1, seq=seq, key="made", values=f"[{seq}]")
+def note(seq: int, step: str = "scan") -> NoteRow:
+    return NoteRow(step=step, n=1, seq=seq, key="made", values=f"[{seq}]")
 
 
 @pytest.fixture
@@ -129,8 +128,8 @@ class RecordsContract:
             new_run(cwd=odd, action=odd),
             [
                 AttemptChange(step=odd, n=1, state="failed", error=odd),
-                NoteChange(step=odd, n=1, seq=1, key=odd, values='["\\udce9"]'),
-                FieldChange(boundary=0, name=odd, value="1"),
+                NoteRow(step=odd, n=1, seq=1, key=odd, values='["\\udce9"]'),
+                FieldRow(boundary=0, name=odd, value="1"),
                 RunChange(sealed=odd),
             ],
         )
@@ -237,7 +236,7 @@ class RecordsContract:
 
     def test_a_list_of_runs_leaves_out_what_is_long(self, journal: Journal) -> None:
         owned = journal.open_run(new_run())
-        owned.write([FieldChange(boundary=0, name="found", value="[]"), note(1)])
+        owned.write([FieldRow(boundary=0, name="found", value="[]"), note(1)])
         assert journal.read(owned.number).row.plan == new_run().plan
         (whole,) = journal.runs()
         assert whole.plan == new_run().plan
@@ -248,10 +247,10 @@ class RecordsContract:
 
     def test_the_step_of_a_field_is_kept(self, journal: Journal) -> None:
         """By it the fields of lanes are told apart; the last value of a field counts."""
-        owned = journal.open_run(new_run(), [FieldChange(0, "found", "[]")])
+        owned = journal.open_run(new_run(), [FieldRow(0, "found", "[]")])
         odd = "/odd/\udcff"
-        owned.write([FieldChange(1, "found", "1", "scan"), FieldChange(2, "found", "2", odd)])
-        owned.write([FieldChange(2, "found", "3", "scan")])
+        owned.write([FieldRow(1, "found", "1", "scan"), FieldRow(2, "found", "2", odd)])
+        owned.write([FieldRow(2, "found", "3", "scan")])
         fields = journal.read(owned.number).fields
         assert [(row.value, row.step) for row in fields] == [
             ("[]", None),
@@ -296,9 +295,7 @@ class RecordsContract:
 
     def test_notes_of_items_are_read_by_chunk(self, journal: Journal, place: str) -> None:
         owned = journal.open_run(new_run(), [STARTED, chunk(0), chunk(1)])
-        notes = [
-            ItemNoteChange("scan", 1, each % 2, 1, each, "k\0", f"[{each}]") for each in range(6)
-        ]
+        notes = [ItemNoteRow("scan", 1, each % 2, 1, each, "k\0", f"[{each}]") for each in range(6)]
         owned.write(notes)
         found = journal.item_notes(owned.number, "scan", 1, 1)
         assert [tuple(each) for each in found] == [tuple(each) for each in notes[1::2]]
@@ -955,7 +952,7 @@ class DamageContract:
     def full(self, journal: Journal) -> Journal:
         """A journal with two runs; the first has a row of each kind."""
         done = AttemptChange(step="scan", n=1, state="done", result='{"success":true}')
-        value = FieldChange(boundary=1, name="found", value="1")
+        value = FieldRow(boundary=1, name="found", value="1")
         owned = journal.open_run(new_run(), [STARTED])
         owned.write([note(1), note(2)])
         owned.write([done, value])
@@ -1157,8 +1154,8 @@ def storing(journal: Any) -> tuple[Any, Any]:
     return owned, journal
 
 
-def said(step: str = "scan", kind: Any = "log", name: str = "", part: int = 0) -> ObservationChange:
-    return ObservationChange(step, 1, kind, name, part, json.dumps([step]), moment(0))
+def said(step: str = "scan", kind: Any = "log", name: str = "", part: int = 0) -> ObservationRow:
+    return ObservationRow(step, 1, kind, name, part, json.dumps([step]), moment(0))
 
 
 def observing(journal: Any, *changes: Change) -> tuple[Any, Any]:

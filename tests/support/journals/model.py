@@ -11,8 +11,8 @@ from hypothesis.strategies import SearchStrategy
 from handrail.journal import (
     AttemptChange,
     Change,
-    FieldChange,
-    NoteChange,
+    FieldRow,
+    NoteRow,
     RecordedRun,
     RunChange,
 )
@@ -45,9 +45,9 @@ class Model:
                 result = was[2] if change.result is None else change.result
                 error = was[3] if change.error is None else change.error
                 self.attempts[change.step, change.n] = [change.state, was[1], result, error]
-            elif isinstance(change, NoteChange):
+            elif isinstance(change, NoteRow):
                 self.notes.append((change.step, change.n, change.seq, change.key, change.values))
-            elif isinstance(change, FieldChange):
+            elif isinstance(change, FieldRow):
                 self.fields[change.boundary, change.name] = change.value
             else:
                 self.direction = change.direction or self.direction
@@ -85,9 +85,9 @@ def batches(draw: Any) -> list[list[Change]]:
             error=st.none() | WORDS,
         ),
         st.builds(
-            NoteChange, step=WORDS, n=NUMBERS, seq=st.integers(0, 2**40), key=WORDS, values=JSON
+            NoteRow, step=WORDS, n=NUMBERS, seq=st.integers(0, 2**40), key=WORDS, values=JSON
         ),
-        st.builds(FieldChange, boundary=st.integers(0, 2), name=WORDS, value=JSON),
+        st.builds(FieldRow, boundary=st.integers(0, 2), name=WORDS, value=JSON),
         st.builds(
             RunChange,
             direction=st.none() | st.sampled_from(["forward", "undo"]),
@@ -100,7 +100,7 @@ def batches(draw: Any) -> list[list[Change]]:
     seen: set[tuple[str, int, int]] = set()
     for batch in found:
         for change in list(batch):
-            if isinstance(change, NoteChange):
+            if isinstance(change, NoteRow):
                 key = (change.step, change.n, change.seq)
                 if key in seen:
                     batch.remove(change)

@@ -113,9 +113,9 @@ class Servant:
         return [each.number for each in self.run]
 
     def note(self, seq: int) -> str:
-        from handrail.journal import NoteChange
+        from handrail.journal import NoteRow
 
-        self.run.write([NoteChange(step="scan", n=1, seq=seq, key="made", values="[1]")])
+        self.run.write([NoteRow(step="scan", n=1, seq=seq, key="made", values="[1]")])
         return "written"
 
     def note_but_never_commit(self) -> str:

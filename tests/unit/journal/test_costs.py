@@ -11,8 +11,8 @@ from journals.places import new_run
 from handrail.errors import LeaseLostError
 from handrail.journal import (
     AttemptChange,
-    FieldChange,
-    NoteChange,
+    FieldRow,
+    NoteRow,
     RecordedRun,
     RelianceChange,
     RunChange,
@@ -102,9 +102,7 @@ def test_a_run_that_nobody_wrote_to_is_read_once_for_a_claim(
     journal: Traced, other: SqliteJournal
 ) -> None:
     """Before, to see whether it can go on; after, only its row has changed."""
-    owned = other.open_run(
-        new_run(plan="p"), [STARTED, FieldChange(boundary=0, name="a", value="1")]
-    )
+    owned = other.open_run(new_run(plan="p"), [STARTED, FieldRow(boundary=0, name="a", value="1")])
     owned.release()
     before = journal.read(1)
     journal.claim(1)
@@ -127,7 +125,7 @@ def test_a_run_is_read_again_whoever_wrote_to_the_file(
     theirs.release()
     owned = journal.claim(1)
     before = journal.read(1)
-    owned.write([NoteChange(step="scan", n=1, seq=1, key="made", values="[]")])
+    owned.write([NoteRow(step="scan", n=1, seq=1, key="made", values="[]")])
     assert reread(journal, before)
     before = journal.read(1)
     owned.write([RunChange(sealed="for ever")])

@@ -16,7 +16,7 @@ from journals.places import SHORT_LEASE, new_run, open_place, until
 from journals.process import Process, without_locks
 
 from handrail.errors import JournalError, RunHeldError
-from handrail.journal import Journal, NoteChange
+from handrail.journal import Journal, NoteRow
 from handrail.journal.backend.owner import Owner, this_process
 
 
@@ -35,7 +35,7 @@ def test_a_death_before_the_commit_leaves_nothing(place: str, journal: Journal) 
         assert journal.read(number).notes == ()
     until(lambda: journal.holder(number) is None)
     owned = journal.claim(number)
-    owned.write([NoteChange(step="scan", n=1, seq=1, key="made", values="[]")])
+    owned.write([NoteRow(step="scan", n=1, seq=1, key="made", values="[]")])
     assert len(journal.read(number).notes) == 1
 
 
@@ -47,7 +47,7 @@ def test_a_write_that_a_signal_breaks_off_ends_all_writing(
     def interrupted(_database: object) -> None:
         raise KeyboardInterrupt
 
-    change = NoteChange(step="scan", n=1, seq=1, key="made", values="[]")
+    change = NoteRow(step="scan", n=1, seq=1, key="made", values="[]")
     owned = journal.open_run(new_run())
     with monkeypatch.context() as signals:
         signals.setattr("handrail.journal.sqlite.database.Database._check_place", interrupted)
@@ -65,7 +65,7 @@ def test_a_journal_that_was_removed_takes_nothing_more(place: str, journal: Jour
     owned = journal.open_run(new_run())
     Path(place).unlink()
     with pytest.raises(JournalError, match="was removed or replaced while it was in use"):
-        owned.write([NoteChange(step="scan", n=1, seq=1, key="made", values="[]")])
+        owned.write([NoteRow(step="scan", n=1, seq=1, key="made", values="[]")])
 
 
 def test_without_locks_a_dead_process_of_this_machine_is_known(
@@ -192,7 +192,7 @@ def test_a_clock_that_is_put_a_day_on_or_back_changes_no_lease(
         journal.claim(number)
         with pytest.raises(RunHeldError):
             journal.claim(lives.number)
-        lives.write([NoteChange(step="scan", n=1, seq=1, key="made", values="[]")])
+        lives.write([NoteRow(step="scan", n=1, seq=1, key="made", values="[]")])
         journal.close()
     living.close()
 

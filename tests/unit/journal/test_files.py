@@ -15,7 +15,7 @@ import pytest
 from journals.places import new_run
 
 from handrail.errors import JournalError, NotFoundError
-from handrail.journal import NoteChange, OwnedRun, RunChange
+from handrail.journal import NoteRow, OwnedRun, RunChange
 from handrail.journal.sqlite import SqliteJournal
 from handrail.journal.sqlite.journal import AT_ONCE
 from handrail.journal.sqlite.place import refuse_mount
@@ -34,8 +34,8 @@ def mode_of(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def note(seq: int, values: str = "[]") -> NoteChange:
-    return NoteChange(step="scan", n=1, seq=seq, key="made", values=values)
+def note(seq: int, values: str = "[]") -> NoteRow:
+    return NoteRow(step="scan", n=1, seq=seq, key="made", values=values)
 
 
 def write_for_ever(owned: OwnedRun, written: list[int]) -> None:

@@ -21,14 +21,11 @@ from handrail.journal import (
     Change,
     ChunkChange,
     ChunkRow,
-    FieldChange,
     FieldRow,
     Holder,
-    ItemNoteChange,
     ItemNoteRow,
     Journal,
     NewRun,
-    NoteChange,
     NoteRow,
     OwnedRun,
     RecordedRun,
@@ -60,9 +57,9 @@ class Record:
             version = known.data_version if known else change.data_version
             row = AttemptRow(*change[:3], version, result, error, now())
             self.attempts[change[:2]] = row
-        elif isinstance(change, NoteChange):
+        elif isinstance(change, NoteRow):
             self.notes.append(NoteRow(*change))
-        elif isinstance(change, FieldChange):
+        elif isinstance(change, FieldRow):
             self.fields[change[:2]] = FieldRow(*change)
         elif isinstance(change, ChunkChange):
             values = {**change._asdict(), "at": now()}
@@ -71,7 +68,7 @@ class Record:
                 kept = {"head", "items", *({"failed", "results", "errors"} - _ends(change))}
                 values |= {name: getattr(known_chunk, name) for name in kept}
             self.chunks[change[:3]] = ChunkRow(**values)
-        elif isinstance(change, ItemNoteChange):
+        elif isinstance(change, ItemNoteRow):
             self.item_notes.append(ItemNoteRow(*change))
         elif isinstance(change, RunChange):
             given = {name: getattr(change, name) for name in ("direction", "sealed", "by_hand")}

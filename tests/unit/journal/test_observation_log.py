@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from handrail.attachments import Markdown
 from handrail.errors import JournalDamagedError, JournalError, LeaseLostError
-from handrail.journal import ObservationChange, ObservationRow
+from handrail.journal import ObservationRow
 from handrail.journal.observation_log import (
     FIRST_LINES,
     LAST_LINES,
@@ -49,7 +49,7 @@ class Table:
         rows = self.rows.values()
         return [row for row in rows if step in (None, row.step) and kind in (None, row.kind)]
 
-    def observe(self, changes: Sequence[ObservationChange]) -> None:
+    def observe(self, changes: Sequence[ObservationRow]) -> None:
         if self.error is not None:
             raise self.error
         self.writes.append(len(changes))

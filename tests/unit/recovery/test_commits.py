@@ -13,7 +13,7 @@ from handrail import (
     StepResult,
 )
 from handrail.errors import JournalError, LeaseLostError
-from handrail.journal.records import FieldChange, NoteChange, RunChange
+from handrail.journal.records import FieldRow, NoteRow, RunChange
 from handrail.journal.sqlite import SqliteJournal
 
 
@@ -21,9 +21,7 @@ from handrail.journal.sqlite import SqliteJournal
 def test_n_plain_steps_take_n_and_two_commits(writes, count):
     play(writes, *(Does(f"s{n}") for n in range(count)))
     assert len(writes.commits) == count + 2
-    assert not any(
-        isinstance(each, FieldChange) for each in chain.from_iterable(writes.commits[1:])
-    )
+    assert not any(isinstance(each, FieldRow) for each in chain.from_iterable(writes.commits[1:]))
 
 
 def test_a_field_is_written_when_it_changed_also_in_place(writes):
@@ -32,7 +30,7 @@ def test_a_field_is_written_when_it_changed_also_in_place(writes):
 
     play(writes, Does("a"), Does("b", work), Does("c"))
     changed = [
-        each for each in chain.from_iterable(writes.commits[1:]) if isinstance(each, FieldChange)
+        each for each in chain.from_iterable(writes.commits[1:]) if isinstance(each, FieldRow)
     ]
     assert [(each.boundary, each.name, each.value) for each in changed] == [(2, "seen", '["x"]')]
 
@@ -76,7 +74,7 @@ def test_after_a_write_that_failed_nothing_is_undone(writes, error, swallow):
         return StepResult(rollback_data={"pair": (1, 2)})
 
     first, second, closes = Does("a"), Does("b", record), Does("close", always=True)
-    writes.fail = lambda change: isinstance(change, NoteChange)
+    writes.fail = lambda change: isinstance(change, NoteRow)
     writes.error = error
     with pytest.raises(JournalError, match="no room") as raised:
         play(writes, first, second, closes)

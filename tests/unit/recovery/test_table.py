@@ -21,7 +21,7 @@ from handrail.errors import (
     RollbackRefusedError,
     RunClosedError,
 )
-from handrail.journal.records import AttemptChange, NoteChange, RunChange
+from handrail.journal.records import AttemptChange, NoteRow, RunChange
 
 PAGE = Path(__file__).parents[3] / "docs/explanation/how-a-run-survives.md"
 
@@ -258,7 +258,7 @@ def test_after_it_has_claimed_a_run(table, way):
 @pytest.mark.parametrize("swallow", [True, False])
 def test_on_a_full_disk_at_a_record(table, way, swallow):
     full = Dying(table.world.parent / ".handrail" / "runs.db")
-    full.strike, full.when = (lambda c: isinstance(c, NoteChange) and c.step == "k"), "full"
+    full.strike, full.when = (lambda c: isinstance(c, NoteRow) and c.step == "k"), "full"
     TOLD.update(swallow=swallow)
     with pytest.raises(JournalError, match="full"):
         table.run(full)

@@ -14,7 +14,7 @@ from handrail import (
     RuntimeContext,
     StepRegistry,
 )
-from handrail.journal.records import AttemptChange, NoteChange
+from handrail.journal.records import AttemptChange, NoteRow
 from handrail.recovery import rollback
 
 
@@ -63,7 +63,7 @@ def test_threads_that_record_together_lose_nothing(writes):
 def test_recording_from_a_coroutine_does_not_block_its_loop(writes, driver):
     """The write waits until the loop has done something else: that would hang if it blocked."""
     free = threading.Event()
-    writes.fail = lambda change: isinstance(change, NoteChange) and not free.wait(60)
+    writes.fail = lambda change: isinstance(change, NoteRow) and not free.wait(60)
 
     async def work(context: Any) -> None:
         asyncio.get_running_loop().call_soon(free.set)

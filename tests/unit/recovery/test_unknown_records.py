@@ -24,7 +24,7 @@ from handrail import (
     parallel,
 )
 from handrail.errors import JournalError
-from handrail.journal.records import AttemptChange, ChunkChange, ItemNoteChange, NoteChange
+from handrail.journal.records import AttemptChange, ChunkChange, ItemNoteRow, NoteRow
 
 
 class Insists(StepWrapper[Any]):
@@ -60,7 +60,7 @@ def fails(context: Any) -> None:
 
 
 def note(change: Any) -> bool:
-    return isinstance(change, NoteChange)
+    return isinstance(change, NoteRow)
 
 
 def attempt(step: str, state: str) -> Any:
@@ -141,7 +141,7 @@ def test_where_the_end_of_a_step_is_not_written_nothing_is_undone(
     assert "rolled back" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [ItemNoteChange, ChunkChange])
+@pytest.mark.parametrize("kind", [ItemNoteRow, ChunkChange])
 def test_no_item_begins_and_none_is_undone(writes: Any, kind: Any) -> None:
     """Those that failed would be undone by their worker otherwise."""
     writes.fail = lambda change: (
@@ -172,7 +172,7 @@ def test_a_step_that_swallows_it_has_no_items_either(writes: Any) -> None:
             writes.fail = lambda change: False
             return super().execute(context)
 
-    writes.fail = lambda change: isinstance(change, ItemNoteChange)
+    writes.fail = lambda change: isinstance(change, ItemNoteRow)
     with pytest.raises(JournalError, match="no room"):
         play(writes, Again(range(3), chunk=3), executor="threads:1")
     assert (WORLD.undone, WORLD.made) == ([], {})

@@ -19,7 +19,7 @@ from handrail.errors import (
 )
 from handrail.executors.protocol import Full, Lost
 from handrail.journal.codec import encode
-from handrail.journal.records import ItemNoteChange
+from handrail.journal.records import ItemNoteRow
 
 if TYPE_CHECKING:
     from handrail.executors.protocol import AttemptId, ChunkCall, Death, Executor, Note, Outcome
@@ -122,7 +122,7 @@ class StepHost:
             raise RecordError(f"rollback data of an item of step '{step}' came after it had ended")
         self._heard += 1
         changes = [
-            ItemNoteChange(step, n, chunk, number, item, key, self._stored(step, item, key, values))
+            ItemNoteRow(step, n, chunk, number, item, key, self._stored(step, item, key, values))
             for item, key, values in notes
         ]
         try:

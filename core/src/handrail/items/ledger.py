@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.journal.codec import now
-from handrail.journal.records import ChunkChange, ChunkRow, ItemNoteChange, ItemNoteRow
+from handrail.journal.records import ChunkChange, ChunkRow, ItemNoteRow
 
 if TYPE_CHECKING:
     from handrail.journal.records import Change
@@ -75,7 +75,7 @@ class MemoryLedger:
         """Keep changes; see `Ledger`."""
         with self._lock:
             for change in changes:
-                if isinstance(change, ItemNoteChange):
+                if isinstance(change, ItemNoteRow):
                     self._notes.setdefault(change.number, []).append(ItemNoteRow(*change))
                 elif isinstance(change, ChunkChange):
                     self._chunks[change.number] = _changed(self._chunks.get(change.number), change)

@@ -21,14 +21,10 @@ with lazy_imports(__name__):
     from handrail.journal.records import ChunkChange as ChunkChange
     from handrail.journal.records import ChunkCount as ChunkCount
     from handrail.journal.records import ChunkRow as ChunkRow
-    from handrail.journal.records import FieldChange as FieldChange
     from handrail.journal.records import FieldRow as FieldRow
-    from handrail.journal.records import ItemNoteChange as ItemNoteChange
     from handrail.journal.records import ItemNoteRow as ItemNoteRow
     from handrail.journal.records import NewRun as NewRun
-    from handrail.journal.records import NoteChange as NoteChange
     from handrail.journal.records import NoteRow as NoteRow
-    from handrail.journal.records import ObservationChange as ObservationChange
     from handrail.journal.records import ObservationRow as ObservationRow
     from handrail.journal.records import RecordedRun as RecordedRun
     from handrail.journal.records import Reliance as Reliance

@@ -29,7 +29,7 @@ from handrail.frozen import record, replace
 from handrail.journal.backend.fork_guard import process
 from handrail.journal.codec import mask_json, now
 from handrail.journal.damage import MISFIT
-from handrail.journal.records import ObservationChange
+from handrail.journal.records import ObservationRow
 
 if TYPE_CHECKING:
     from handrail.attachments import Attachable
@@ -314,7 +314,7 @@ class _Attempt:
         metrics = any(metric.dirty for metric in self._metrics.values())
         return bool(self._dirty or self._progress or self._attachments or metrics)
 
-    def changes(self) -> Iterator[ObservationChange]:
+    def changes(self) -> Iterator[ObservationRow]:
         """Yield and forget what is to be written."""
         at = now()
         for name, (text, attached) in self._attachments.items():
@@ -339,8 +339,8 @@ class _Attempt:
 
     def _change(
         self, kind: ObservationKind, name: str, part: int, value: str, at: str
-    ) -> ObservationChange:
-        return ObservationChange(self._step, self._n, kind, name, part, value, at)
+    ) -> ObservationRow:
+        return ObservationRow(self._step, self._n, kind, name, part, value, at)
 
     def go_on(self, rows: Sequence[ObservationRow]) -> None:
         """Go on with what was said before."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         ChunkRow,
         ItemNoteRow,
         NewRun,
-        ObservationChange,
         ObservationKind,
         ObservationRow,
         Outcome,
@@ -115,7 +114,7 @@ class OwnedRun(ABC):
             JournalError: The changes could not be written, for example because the disk is full.
         """
 
-    def observe(self, changes: Sequence[ObservationChange]) -> None:  # noqa: B027 - a default
+    def observe(self, changes: Sequence[ObservationRow]) -> None:  # noqa: B027 - a default
         """Write what steps said in a commit of its own, which is durable once another one is.
 
         After an error, other writes still succeed if they can. By default, nothing is kept.

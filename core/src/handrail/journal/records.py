@@ -1,8 +1,8 @@
 """The rows of a journal, and the changes that a commit makes to them.
 
 Every value is text or a number: callers encode steps, contexts and plans, so a journal does not
-depend on them. Rows of which a long run has thousands are named tuples, which cost a fraction of a
-dataclass to create and compare.
+depend on them. What is only added to is written as the row that is read. Rows of which a long run
+has thousands are named tuples, which cost a fraction of a dataclass to create and compare.
 """
 
 from __future__ import annotations
@@ -307,6 +307,8 @@ class ChunkCount(NamedTuple):
 class ObservationRow(NamedTuple):
     """Something that an attempt of a step said or showed; only people look at it.
 
+    One that is written takes the place of what is there in its `part`.
+
     Attributes:
         step: Name of the step.
         n: Number of the attempt.
@@ -337,25 +339,6 @@ class AttemptChange(NamedTuple):
     error: str | None = None
 
 
-class NoteChange(NamedTuple):
-    """Add a batch of recorded values."""
-
-    step: str
-    n: int
-    seq: int
-    key: str
-    values: str
-
-
-class FieldChange(NamedTuple):
-    """Write the value of a context field from a boundary on; `step` as in `FieldRow`."""
-
-    boundary: int
-    name: str
-    value: str
-    step: str | None = None
-
-
 class ChunkChange(NamedTuple):
     """Write a chunk, or the state of a known one, in which `head` and `items` stay as they are.
 
@@ -379,18 +362,6 @@ class ChunkChange(NamedTuple):
     error: str | None = None
 
 
-class ItemNoteChange(NamedTuple):
-    """Add a batch of values that an item has recorded; see `ItemNoteRow`."""
-
-    step: str
-    n: int
-    number: int
-    attempt: int
-    item: int
-    key: str
-    values: str
-
-
 class RelianceChange(NamedTuple):
     """Add runs, by their UUIDs, on which this run relies; those that are there already stay."""
 
@@ -412,27 +383,7 @@ class RunChange:
     by_hand: str | None = None
 
 
-class ObservationChange(NamedTuple):
-    """Write what an attempt of a step said; it takes the place of what is there in this `part`."""
-
-    step: str
-    n: int
-    kind: ObservationKind
-    name: str
-    part: int
-    value: str
-    at: str
-
-
-Change = (
-    AttemptChange
-    | NoteChange
-    | FieldChange
-    | ChunkChange
-    | ItemNoteChange
-    | RelianceChange
-    | RunChange
-)
+Change = AttemptChange | NoteRow | FieldRow | ChunkChange | ItemNoteRow | RelianceChange | RunChange
 
 
 @frozen

@@ -29,8 +29,8 @@ from handrail.journal.records import (
     UNDO_TRACEBACK,
     AttemptChange,
     Change,
-    FieldChange,
-    NoteChange,
+    FieldRow,
+    NoteRow,
     RelianceChange,
     RunChange,
 )
@@ -193,7 +193,7 @@ class JournaledLog:
             step = self._steps[position].name
         boundary = self._written.at(None if self._lane is not None else boundary, changed)
         self._pending += [
-            FieldChange(boundary, name, mask_json(text, self._mask), step)
+            FieldRow(boundary, name, mask_json(text, self._mask), step)
             for name, text in changed.items()
         ]
 
@@ -411,7 +411,7 @@ class JournaledLog:
             )
         text = encode(list(values), f"rollback data '{key}' of step '{name}'")
         text = mask_json(text, self._mask)
-        self._writes.write([NoteChange(step=name, n=attempt, seq=seq, key=key, values=text)])
+        self._writes.write([NoteRow(step=name, n=attempt, seq=seq, key=key, values=text)])
         stored: list[Any] = json.loads(text)
         return stored
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail.errors import LeaseLostError, NotFoundError
-from handrail.journal import ChunkHolder, ItemNoteChange
+from handrail.journal import ChunkHolder, ItemNoteRow
 from handrail.journal.backend import ITEM_NOTE, encode
 from handrail_postgres.session import Session, patiently
 from handrail_postgres.statements import (
@@ -99,7 +99,7 @@ class PostgresChunkSession:
             run = self._run_of(connection.execute(CHUNK_MAY, values).fetchone(), attempt)
             place = (attempt.step, attempt.step_attempt, attempt.chunk, attempt.attempt)
             for note in notes:
-                change = ItemNoteChange(*place, note.item, note.key, encode(note.values, note.key))
+                change = ItemNoteRow(*place, note.item, note.key, encode(note.values, note.key))
                 connection.execute(SQL.item_note, ITEM_NOTE.stored(run, attempt.run, change))
 
     def check(self) -> None:

@@ -26,9 +26,9 @@ from handrail.journal.codec import now
 from handrail.journal.records import (
     AttemptChange,
     ChunkChange,
-    FieldChange,
-    ItemNoteChange,
-    NoteChange,
+    FieldRow,
+    ItemNoteRow,
+    NoteRow,
     RelianceChange,
     RunChange,
 )
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from handrail.journal.records import (
         Change,
         NewRun,
-        ObservationChange,
+        ObservationRow,
     )
 
 Values = tuple[object, ...]
@@ -48,10 +48,10 @@ Values = tuple[object, ...]
 
 _KINDS: Mapping[type, Kind] = {
     AttemptChange: ATTEMPT,
-    NoteChange: NOTE,
-    FieldChange: FIELD,
+    NoteRow: NOTE,
+    FieldRow: FIELD,
     ChunkChange: CHUNK,
-    ItemNoteChange: ITEM_NOTE,
+    ItemNoteRow: ITEM_NOTE,
 }
 
 
@@ -126,7 +126,7 @@ def _attempt(run: int, uid: str, change: AttemptChange) -> Values:
 def write_observations(
     connection: Connection,
     statements: Statements,
-    changes: Sequence[ObservationChange],
+    changes: Sequence[ObservationRow],
     uid: str,
     ours: Mapping[str, object],
 ) -> None:

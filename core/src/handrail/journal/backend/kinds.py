@@ -21,13 +21,9 @@ from handrail.journal.records import (
     AttemptRow,
     ChunkChange,
     ChunkRow,
-    FieldChange,
     FieldRow,
-    ItemNoteChange,
     ItemNoteRow,
-    NoteChange,
     NoteRow,
-    ObservationChange,
     ObservationRow,
 )
 
@@ -79,9 +75,9 @@ class Kind:
     Args:
         table: The name of its table, without prefix.
         row: The named tuple that is read; its attributes are columns.
-        change: The one that is written.
         covered: The columns that its checksum covers.
         called: What a row is called in messages, with `{column}` for values.
+        change: The named tuple that is written, if it is another one.
         free: The columns with texts that may not be valid Unicode.
         outcome: The columns that a second checksum covers, of what came of it.
     """
@@ -90,13 +86,14 @@ class Kind:
         self,
         table: str,
         row: Any,
-        change: Any,
         covered: str,
         called: str,
         *,
+        change: Any = None,
         free: str = "step",
         outcome: str = "",
     ) -> None:
+        change = change or row
         self.table = table
         self.columns: tuple[str, ...] = row._fields
         self.checksums = ("crc", "outcome_crc")[: 1 + bool(outcome)]
@@ -209,15 +206,14 @@ def _check_texts(column: Sequence[Any], *, needed: bool) -> None:
 ATTEMPT = Kind(
     "attempt",
     AttemptRow,
-    AttemptChange,
     "step n result",
     "attempt {n} of step '{step}'",
+    change=AttemptChange,
     free="step error",
 )
 NOTE = Kind(
     "note",
     NoteRow,
-    NoteChange,
     "step n seq key values",
     "note {seq} of step '{step}'",
     free="step key",
@@ -225,7 +221,6 @@ NOTE = Kind(
 FIELD = Kind(
     "field",
     FieldRow,
-    FieldChange,
     "boundary name value step",
     "the value of the context's '{name}' after {boundary} steps",
     free="name step",
@@ -233,16 +228,15 @@ FIELD = Kind(
 CHUNK = Kind(
     "chunk",
     ChunkRow,
-    ChunkChange,
     "step n number part first size digest head items",
     "chunk {number} of the items of step '{step}'",
+    change=ChunkChange,
     free="step error",
     outcome="step n number failed results errors",
 )
 ITEM_NOTE = Kind(
     "item_note",
     ItemNoteRow,
-    ItemNoteChange,
     "step n number attempt item key values",
     "a note of item {item} in chunk {number} of step '{step}'",
     free="step key",
@@ -250,7 +244,6 @@ ITEM_NOTE = Kind(
 OBSERVATION = Kind(
     "observation",
     ObservationRow,
-    ObservationChange,
     "step n kind name part value",
     "the {kind} '{name}' of step '{step}'",
     free="step name",

@@ -26,7 +26,7 @@ from handrail.journal.protocol import OwnedRun
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection
     from handrail.journal.backend.statements import Statements
-    from handrail.journal.records import Change, ObservationChange
+    from handrail.journal.records import Change, ObservationRow
 
 Commit = Callable[[list[Sequence["Change"]]], None]
 T = TypeVar("T")
@@ -180,7 +180,7 @@ class SqlOwnedRun(OwnedRun):
         """
         self._writer.write(changes)
 
-    def observe(self, changes: Sequence[ObservationChange]) -> None:
+    def observe(self, changes: Sequence[ObservationRow]) -> None:
         """Write what steps said in a commit of its own; see `OwnedRun`."""
 
         def write(connection: Connection) -> None:

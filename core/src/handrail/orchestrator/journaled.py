@@ -16,7 +16,7 @@ from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
-from handrail.orchestrator.run_info import address_of, run_info
+from handrail.orchestrator.run_info import run_info
 from handrail.packs.serializers import InstalledSerializers
 from handrail.plan.fingerprint import plan_json
 from handrail.redact import Mask
@@ -156,7 +156,7 @@ def open_run(
         )
     owned = journal.open_run(new, log.first())
     log.write_to(owned, journal, new=True)
-    run.is_recorded(owned.uid, owned.number, address_of(journal))
+    run.is_recorded(owned.uid, owned.number, journal.address)
     run.describe = partial(
         run_info, journal=journal, action=new.action, project=new.project, parent=new.parent
     )

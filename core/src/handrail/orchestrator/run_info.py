@@ -39,11 +39,6 @@ def run_info(
         user=user_name(),
         project=project_at(os.getcwd()) if project is None else project,
         number=run.number,
-        journal=None if journal is None else address_of(journal),
+        journal=None if journal is None else journal.address,
         parent=parent,
     )
-
-
-def address_of(journal: Journal) -> str:
-    """Return where a journal is, as it can be understood in any working folder."""
-    return journal.address

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from handrail.actions import entries_of
 from handrail.context import link_run
@@ -17,6 +17,7 @@ from handrail.orchestrator.run_info import run_info
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.item_record import undoable
 from handrail.recovery.replay_state import fields_at
+from handrail.recovery.run_record import counted
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -53,14 +54,12 @@ class StepUndo:
     refusal: RefusedError | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        named = {"step": self.step, "origin": as_json(self.origin)}
-        lines = None if self.lines is None else list(self.lines)
-        items = {"items": self.items} if self.items else {}
-        waits = {"waits_for": list(self.waits_for)} if self.waits_for else {}
-        refused = {} if self.refusal is None else {"refused": self.refusal.to_dict()}
-        kept = {"lines": lines, "recorded": dict(self.recorded)}
-        return {**named, **kept, **items, **waits, **refused}
+        """Return the JSON form; `items`, `waits_for` and `refused` are there if there are any."""
+        names = ("step", "origin", "lines", "recorded")
+        told = {name: as_json(getattr(self, name)) for name in names}
+        refused = None if self.refusal is None else self.refusal.to_dict()
+        more = {"items": self.items, "waits_for": list(self.waits_for), "refused": refused}
+        return {**told, **{name: each for name, each in more.items() if each}}
 
 
 def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
@@ -162,7 +161,7 @@ def _of_step(planned: PlannedStep, context: Any, result: StepResult, items: int 
         step=planned.name,
         origin=planned.origin,
         lines=lines,
-        recorded=_counted(result.rollback_data),
+        recorded=counted(result.rollback_data),
         items=items,
         refusal=error if isinstance(error, RefusedError) else None,
     )
@@ -177,13 +176,3 @@ def _lines(
         return None if answer is None else tuple(lines_of(answer)), None
     except Exception as error:  # noqa: BLE001 - a preview may fail, which does not concern the undo
         return (f"cannot be previewed: {describe(error)}",), error
-
-
-def _counted(data: object) -> dict[str, int]:
-    # A damaged journal may contain a value of another type.
-    items = cast("dict[str, object]", data).items() if isinstance(data, dict) else ()
-    return {key: _count(value) for key, value in items}
-
-
-def _count(value: object) -> int:
-    return len(cast("list[object]", value)) if isinstance(value, list | dict) else 1

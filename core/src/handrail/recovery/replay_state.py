@@ -41,9 +41,9 @@ class ReplayState:
         gone: Names of started steps that the plan no longer has.
         waiting: Positions whose undo waits for that of one of those, and which that is.
         failed: Position and error of the failed step, if any.
-        failed_steps: Positions of the steps that failed and were kept.
+        retried: Positions of the steps that failed and were kept.
         taken_back: Positions of steps whose undo has begun, though the run goes forward.
-        lanes: Where a group is not over, how far each of its lanes came, by the position of its
+        resumed: Where a group is not over, how far each of its lanes came, by the position of its
             first step.
         starts: The positions of the steps of groups that have started, in that order.
         batches: Number of the last recorded batch.
@@ -65,14 +65,21 @@ class ReplayState:
     gone: tuple[str, ...] = ()
     waiting: dict[int, str] = field(default_factory=dict[int, str])
     failed: tuple[int, str] | None = None
-    failed_steps: set[int] = field(default_factory=set[int])
+    retried: set[int] = field(default_factory=set[int])
     taken_back: set[int] = field(default_factory=set[int])
-    lanes: dict[int, ResumedLane] = field(default_factory=dict[int, ResumedLane])
+    resumed: dict[int, ResumedLane] = field(default_factory=dict[int, ResumedLane])
     starts: list[int] = field(default_factory=list[int])
     batches: int = 0
     closing: bool = False
     missing: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
     stored: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+
+
+AS_IN_RUN = (
+    *("closed", "attempts", "leftovers", "undone", "gone", "waiting", "retried", "taken_back"),
+    *("resumed", "closing"),
+)
+"""The fields that a `RunState` has under the same names."""
 
 
 def replay_state_of(
@@ -205,7 +212,7 @@ class _Lines:
     Args:
         history: The attempts of each step.
         plan: The plan.
-        found: What is filled: its `finished`, `doubt` and `lanes`.
+        found: What is filled: its `finished`, `doubt` and `resumed`.
         undoing: Whether the run is undone. Then all of it is one line.
     """
 
@@ -234,13 +241,13 @@ class _Lines:
             latest = max((each for each in begun if each in lane), default=-1)
             self._lanes |= dict.fromkeys(lane, (lane, latest))
             if not undoing:
-                found.lanes[lane.start] = ResumedLane([])
+                found.resumed[lane.start] = ResumedLane([])
 
     def at(self, place: int) -> ReplayState | ResumedLane:
         """Return where the result of the step at `place` belongs."""
         if self._undoing or place not in self._lanes:
             return self._found
-        return self._found.lanes[self._lanes[place][0].start]
+        return self._found.resumed[self._lanes[place][0].start]
 
     def pass_over(self, place: int) -> None:
         """Note that the step at `place` was never started."""
@@ -254,9 +261,9 @@ class _Lines:
         """Raise DriftError if a step in doubt comes before a finished one in the plan."""
         found = self._found
         ends: dict[int, tuple[ReplayState | ResumedLane, int]] = {0: (found, self._latest)}
-        if found.lanes:
+        if found.resumed:
             ends = {
-                lane.start: (found.lanes[lane.start], latest)
+                lane.start: (found.resumed[lane.start], latest)
                 for lane, latest in self._lanes.values()
             }
         for first, (line, latest) in ends.items():
@@ -297,7 +304,7 @@ def _place(
             found.undone.add(place)
     elif row.state in ("started", "failed", "undo_failed") and row.n > 0:
         if row.state == "failed":
-            found.failed_steps.add(place)
+            found.retried.add(place)
         elif row.state == "undo_failed":
             found.taken_back.add(place)
         # Attempt 0 belongs to a step that was never started: its skip check and it run again.

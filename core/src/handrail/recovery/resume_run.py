@@ -34,10 +34,11 @@ from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
 from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
-from handrail.orchestrator.run_info import address_of, run_info
+from handrail.orchestrator.run_info import run_info
 from handrail.plan.entry import innermost
 from handrail.recovery.recorded_plan import drift, installs, steps_of
 from handrail.recovery.replay_state import (
+    AS_IN_RUN,
     RESULT,
     ReplayState,
     fields_at,
@@ -101,7 +102,7 @@ def first_with_failures(recorded: RecordedRun, journal: Journal, plan: Plan) -> 
     position = min((each for each in known if each is not None and each < ended), default=None)
     if position is None:
         raise RunClosedError(f"no item of run {number} has failed; there is nothing to try again")
-    if place.lanes or plan.steps[position].group is not None:
+    if place.resumed or plan.steps[position].group is not None:
         raise RollbackRefusedError(
             f"run {number} cannot go back to step '{plan.steps[position].name}', which is in "
             "a group; nothing was undone",
@@ -210,7 +211,7 @@ class Recovery:
         row, line = self.recorded.row, run.line
         load = ValueReader(about.serializers, self.journal, row.number).load
         place = replay_state_of(self.recorded, self.plan, undoing=undoing, load=load)
-        run.is_recorded(row.uid, row.number, address_of(self.journal))
+        run.is_recorded(row.uid, row.number, self.journal.address)
         run.describe = partial(
             run_info, journal=self.journal, action=row.action, project=row.project
         )
@@ -232,19 +233,11 @@ class Recovery:
         """Set the state of `run` from the record of the claimed run; return the machine to play."""
         row, line = self.recorded.row, run.line
         place = self.restored(run, about, undoing=self.aim == "rollback")
-        run.resumed.update(place.lanes)
-        run.closed.update(place.closed)
-        run.attempts.update(place.attempts)
-        run.leftovers.update(place.leftovers)
-        run.undone |= place.undone
+        for name in AS_IN_RUN:
+            setattr(run, name, getattr(place, name))
         if back_to is None:
             run.unsure |= place.unsure - run.mapped.keys()
-        run.retried |= place.failed_steps
-        run.taken_back |= place.taken_back
-        run.closing = place.closing
         run.batches = count(place.batches + 1)
-        run.gone = place.gone
-        run.waiting.update(place.waiting)
         run.before = before
         run.handed_down.update(self._handed_down)
         run.sealed = row.sealed
@@ -268,7 +261,7 @@ class Recovery:
         fields = ContextFields(type(line.context), about.secrets)
         lanes: dict[int, dict[str, str]] = {}
         latest = stored = fields_at(rows)
-        if place.lanes:
+        if place.resumed:
             first = len(place.finished)
             stored = fields_before(rows, self.plan, first)
             for lane in self.plan.group_at(first).lanes:

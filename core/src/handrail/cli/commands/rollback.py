@@ -43,7 +43,6 @@ from handrail.errors import (
 from handrail.frozen import frozen, replace
 from handrail.journal.backend.lease import after_orphans, held_error
 from handrail.journal.backend.owner import host_name, user_name
-from handrail.orchestrator.run_info import address_of
 from handrail.recovery.leftovers import record_by_hand, with_left
 from handrail.recovery.prepare import latest_of_project
 from handrail.recovery.preview import preview_rollback
@@ -201,7 +200,7 @@ def _roll_back_others(
     there = {each.number for each in latest_children(journal, row.number).values()}
     kept = [_kept(journal, row.number, text, there) for text in request.keep]
     named = " and ".join(map(str, sorted(kept)))
-    shared = shared_with(action.template, address_of(journal), row.number, row.fence)
+    shared = shared_with(action.template, journal.address, row.number, row.fence)
     with opened(shared) as children:
         lines = children.undo_lines(action.sweep.grid, kept)
         shown = {place: f"{number}  {text}" for place, number, text in lines}

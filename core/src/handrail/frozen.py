@@ -53,8 +53,8 @@ def frozen(cls: type[T] | None = None, /, *, eq: bool = True, kw_only: bool = Tr
     """Make a class of immutable values with slots, by default with keyword-only arguments.
 
     Its fields are its annotations, and those of base classes that are frozen, too. They may have
-    defaults, and `dataclasses.field` with a default, a `default_factory`, `repr` or `compare`;
-    `ClassVar`, `InitVar` and `__post_init__` are not supported.
+    defaults, and `dataclasses.field` with a default, a `default_factory`, `repr` or `compare`.
+    `__post_init__` may check them; `ClassVar` and `InitVar` are not supported.
 
     Args:
         cls: The class.
@@ -270,6 +270,8 @@ class _Value:
                 sets.append(f"set_{name}(self, {value})")
             else:
                 sets.append(f"self.{name} = {value}")
+        if hasattr(cls, "__post_init__"):
+            sets.append("self.__post_init__()")
         if cls._kw_only and taken:
             taken.insert(0, "*")
         exec(f"def __init__(self, {', '.join(taken)}): {'; '.join(sets) or 'pass'}", space)
@@ -337,7 +339,11 @@ def _set(value: object, owner: Any, given: dict[str, Any]) -> bool:
         found[name] = default if factory is _NONE else factory()
     for name, each in found.items():
         object.__setattr__(value, name, each)
+    getattr(value, "__post_init__", _nothing)()
     return True
+
+
+def _nothing() -> None: ...
 
 
 _NONE: Any = object()  # Where there is no default, and no factory of defaults.

@@ -33,34 +33,25 @@ class Limits:
         InvalidStepError: A value is not valid.
     """
 
-    timeout: float | None
-    heartbeat_timeout: float | None
-    isolated: bool
-    grace: float
-    memory: int | str | None
+    timeout: float | None = None
+    heartbeat_timeout: float | None = None
+    isolated: bool = False
+    grace: float = 5.0
+    memory: int | str | None = None
 
-    def __init__(
-        self,
-        *,
-        timeout: float | None = None,
-        heartbeat_timeout: float | None = None,
-        isolated: bool = False,
-        grace: float = 5.0,
-        memory: int | str | None = None,
-    ) -> None:
-        _check_seconds("timeout", timeout)
-        _check_seconds("heartbeat_timeout", heartbeat_timeout)
-        _check_seconds("grace", grace, from_zero=True)
-        if not isinstance(cast("object", isolated), bool):
-            raise InvalidStepError(f"isolated is {isolated!r}; it must be True or False")
-        if memory is not None:
-            bytes_of(memory)
-            if not isolated:
+    def __post_init__(self) -> None:
+        _check_seconds("timeout", self.timeout)
+        _check_seconds("heartbeat_timeout", self.heartbeat_timeout)
+        _check_seconds("grace", self.grace, from_zero=True)
+        if not isinstance(cast("object", self.isolated), bool):
+            raise InvalidStepError(f"isolated is {self.isolated!r}; it must be True or False")
+        if self.memory is not None:
+            bytes_of(self.memory)
+            if not self.isolated:
                 raise InvalidStepError(
                     "memory can be limited only for an isolated step",
                     ways_out=("set isolated too: @step(isolated=True, memory='2GB')",),
                 )
-        _set(self, timeout, heartbeat_timeout, isolated, grace, memory)
 
     @property
     def memory_bytes(self) -> int | None:
@@ -98,20 +89,17 @@ class RollbackPolicy:
         InvalidStepError: A value is not valid.
     """
 
-    timeout: float | None
-    retries: int
-    wait: float
+    timeout: float | None = None
+    retries: int = 0
+    wait: float = 1.0
 
-    def __init__(
-        self, *, timeout: float | None = None, retries: int = 0, wait: float = 1.0
-    ) -> None:
-        _check_seconds(f"{_PREFIX}timeout", timeout)
-        _check_seconds(f"{_PREFIX}wait", wait, from_zero=True)
-        if not isinstance(cast("object", retries), int) or isinstance(retries, bool) or retries < 0:
+    def __post_init__(self) -> None:
+        _check_seconds(f"{_PREFIX}timeout", self.timeout)
+        _check_seconds(f"{_PREFIX}wait", self.wait, from_zero=True)
+        if type(self.retries) is not int or self.retries < 0:
             raise InvalidStepError(
-                f"{_PREFIX}retries is {retries!r}; it must be a whole number from 0 on"
+                f"{_PREFIX}retries is {self.retries!r}; it must be a whole number from 0 on"
             )
-        _set(self, timeout, retries, wait)
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form: what differs from the defaults."""
@@ -119,11 +107,6 @@ class RollbackPolicy:
 
     def __str__(self) -> str:
         return _shown(self.to_dict(), "undo ")
-
-
-def _set(value: Limits | RollbackPolicy, *fields: object) -> None:
-    for name, each in zip(names_of(type(value)), fields, strict=True):
-        object.__setattr__(value, name, each)
 
 
 def _check_seconds(name: str, value: object, *, from_zero: bool = False) -> None:

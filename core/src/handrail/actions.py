@@ -15,10 +15,10 @@ from handrail.frozen import replace
 from handrail.packs.planner import (
     check_part,
     chosen_json,
-    info_of,
     naming,
     plan_action,
     registered,
+    with_file,
 )
 from handrail.packs.provider import provider_of
 from handrail.params.context import ActionContext, carry_params, context_of
@@ -27,6 +27,7 @@ from handrail.params.partial import partial
 from handrail.params.secrets import secret_texts
 from handrail.params.stored import fields_not_stored, params_text
 from handrail.params.validation import as_dict, validated
+from handrail.plan.action_info import ActionInfo
 from handrail.redact import Mask
 
 # The help of an action imports this module: what runs it is imported where it is used.
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.params.values import KeyPath
-    from handrail.plan.action_info import ActionInfo
     from handrail.plan.plan import Plan
     from handrail.registry import StepRegistry
     from handrail.settings.requirements import RequiredStep
@@ -249,7 +249,12 @@ class BaseAction(Generic[P]):
     def info(self) -> ActionInfo:
         """The description of this action that hooks receive."""
         cls = type(self)
-        return info_of(cls, BaseAction, cls.context_type(), self._provider)
+        return ActionInfo(
+            name=cls.action_name,
+            lineage=lineage_of(cls),
+            context_type=cls.context_type(),
+            origin=with_file(self._provider.origin_of(cls.__module__)),
+        )
 
     # Implementation
 

@@ -44,25 +44,6 @@ if TYPE_CHECKING:
     from handrail.settings.requirements import RequiredStep
 
 
-def info_of(cls: type, root: type, context_type: type, provider: PackProvider) -> ActionInfo:
-    """Return the description of an action that hooks receive.
-
-    Args:
-        cls: The class of the action.
-        root: The base class of all actions.
-        context_type: The context class.
-        provider: The packs, for the origin of the class.
-    """
-    named = (base for base in cls.__mro__ if issubclass(base, root))
-    names = [str(getattr(base, "action_name", "")) for base in named]
-    return ActionInfo(
-        name=names[0],
-        lineage=tuple(dict.fromkeys(filter(None, names))),
-        context_type=context_type,
-        origin=with_file(provider.origin_of(cls.__module__)),
-    )
-
-
 @calls_user_code
 def registered(
     setup_steps: Callable[[StepRegistry[Any]], object],

@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import field
+from itertools import count
 
 from handrail.frozen import record
 
@@ -16,11 +17,8 @@ Path = tuple[str | int, ...]
 
 _TOKEN = re.compile(
     r"""
-      (?P<text>\"\"\"(?:\\.|[^\\])*?\"{3,5} | '''.*?'{3,5} | "(?:\\.|[^"\\\n])*" | '[^'\n]*')
-    | (?P<comment>\#[^\n]*)
-    | (?P<newline>\n)
-    | (?P<mark>[\[\]{}=,.])
-    | (?P<bare>[^\s\[\]{}=,.\#"']+)
+      \"\"\"(?:\\.|[^\\])*?\"{3,5} | '''.*?'{3,5} | "(?:\\.|[^"\\\n])*" | '[^'\n]*'
+    | \#[^\n]* | \n | [\[\]{}=,.] | [^\s\[\]{}=,.\#"']+
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -31,78 +29,66 @@ class _Reader:
     """Walks over the tokens and records the line of each path.
 
     Attributes:
+        tokens: Each with its line; the last one is empty.
         lines: One-based line of each path.
         counts: The number of elements in each array of tables so far.
     """
 
-    tokens: list[tuple[str, str, int]]
+    tokens: list[tuple[str, int]]
     at: int = 0
     lines: dict[Path, int] = field(default_factory=dict[Path, int])
     counts: dict[Path, int] = field(default_factory=dict[Path, int])
 
-    def peek(self) -> tuple[str, str, int]:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "", 0)
-
-    def take(self) -> tuple[str, str, int]:
-        token = self.peek()
-        self.at += 1
-        return token
-
-    def skip(self, *kinds: str) -> None:
-        while self.peek()[0] in kinds:
+    def peek(self, *skipped: str) -> str:
+        while self.tokens[self.at][0] in skipped:
             self.at += 1
+        return self.tokens[self.at][0]
+
+    def take(self) -> tuple[str, int]:
+        token = self.tokens[self.at]
+        self.at = min(self.at + 1, len(self.tokens) - 1)
+        return token
 
     def document(self) -> None:
         table: Path = ()
-        while True:
-            self.skip("newline", "comment")
-            kind, text, _ = self.peek()
-            if kind == "end":
-                return
-            if text == "[":
+        while token := self.peek("\n"):
+            if token == "[":
                 table = self.header()
             else:
                 self.pair(table)
 
     def header(self) -> Path:
-        line = self.take()[2]
-        is_array = self.peek()[1] == "["
-        if is_array:
-            self.take()
-        keys = self.keys()
-        while self.peek()[0] not in ("newline", "end"):
-            self.take()
-        return self.open_table(keys, line, is_array=is_array)
-
-    def open_table(self, keys: list[str], line: int, *, is_array: bool) -> Path:
+        """Read the header of a table, or of an element of an array of tables."""
+        _, line = self.take()
+        is_array = self.peek() == "["
+        self.peek("[")
+        *parents, last = self.keys()
+        self.peek("]")
         path: Path = ()
-        for key in keys[:-1]:
+        for key in parents:
             path = (*path, key)
             self.lines.setdefault(path, line)
             if path in self.counts:
                 path = (*path, self.counts[path] - 1)
-        path = (*path, keys[-1])
+        path = (*path, last)
         if is_array:
             number = self.counts.get(path, 0)
             self.counts[path] = number + 1
             self.lines.setdefault(path, line)
             path = (*path, number)
-            self.lines[path] = line
-        else:
-            # A table's header may follow its subtables; it is the better line.
-            self.lines[path] = line
+        # A table's header may follow its subtables; it is the better line.
+        self.lines[path] = line
         return path
 
     def keys(self) -> list[str]:
-        keys = [_plain(self.take()[1])]
-        while self.peek()[1] == ".":
+        keys = [_plain(self.take()[0])]
+        while self.peek() == ".":
             self.take()
-            keys.append(_plain(self.take()[1]))
+            keys.append(_plain(self.take()[0]))
         return keys
 
-    def pair(self, table: Path) -> None:
-        line = self.peek()[2]
-        path = table
+    def pair(self, path: Path) -> None:
+        line = self.tokens[self.at][1]
         for key in self.keys():
             path = (*path, key)
             self.lines.setdefault(path, line)
@@ -110,45 +96,23 @@ class _Reader:
         self.value(path)
 
     def value(self, path: Path) -> None:
-        kind, text, _ = self.peek()
-        if text == "[" and kind == "mark":
-            self.array(path)
-        elif text == "{" and kind == "mark":
-            self.inline(path)
+        if self.peek() == "[":
+            self.take()
+            for number in count():
+                if self.peek("\n", ",") in ("]", ""):
+                    break
+                self.lines[(*path, number)] = self.tokens[self.at][1]
+                self.value((*path, number))
+        elif self.peek() == "{":
+            self.take()
+            while self.peek("\n", ",") not in ("}", ""):
+                self.pair(path)
         else:
             # Numbers and dates may consist of several tokens, such as `1.5`.
-            while kind not in ("newline", "comment", "end") and text not in (",", "]", "}"):
+            while self.peek() not in ("\n", "", ",", "]", "}"):
                 self.take()
-                kind, text, _ = self.peek()
-
-    def array(self, path: Path) -> None:
+            return
         self.take()
-        number = 0
-        while True:
-            self.skip("newline", "comment")
-            kind, text, line = self.peek()
-            if text == "]" or kind == "end":
-                self.take()
-                return
-            if text == ",":
-                self.take()
-                continue
-            self.lines[(*path, number)] = line
-            self.value((*path, number))
-            number += 1
-
-    def inline(self, path: Path) -> None:
-        self.take()
-        while True:
-            self.skip("newline", "comment")
-            kind, text, _ = self.peek()
-            if text == "}" or kind == "end":
-                self.take()
-                return
-            if text == ",":
-                self.take()
-                continue
-            self.pair(path)
 
 
 def locate(text: str) -> dict[Path, int]:
@@ -156,17 +120,17 @@ def locate(text: str) -> dict[Path, int]:
 
     A path is a tuple of keys, with indices for the items of a list.
     """
-    reader = _Reader(tokens=list(_tokens(text)))
+    reader = _Reader(tokens=[*_tokens(text), ("", 0)])
     reader.document()
     return reader.lines
 
 
-def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+def _tokens(text: str) -> Iterator[tuple[str, int]]:
     line = 1
     for match in _TOKEN.finditer(text):
-        kind = str(match.lastgroup)
-        yield kind, match.group(), line
-        line += match.group().count("\n")
+        if match[0][0] != "#":
+            yield match[0], line
+        line += match[0].count("\n")
 
 
 def _plain(key: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from handrail_storage.backend.local import LocalStore
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.places import Place, parse_place
 from handrail_storage.store import Store
@@ -38,8 +39,6 @@ def open_store(
     """
     parsed = parse_place(place, caller) if isinstance(place, str) else place
     if parsed.local:
-        from handrail_storage.backend.local import LocalStore  # noqa: PLC0415 - one is needed
-
         return LocalStore(parsed, caller)
     # It loads a compiled client, which a folder does not need.
     from handrail_storage.backend.objects import ObjectStore  # noqa: PLC0415

@@ -10,6 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from obstore.exceptions import BaseError
+from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
+
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.places import Place
 
@@ -45,8 +48,6 @@ def make_client(
     Raises:
         StorageError: The settings of the client are malformed.
     """
-    from obstore.exceptions import BaseError  # noqa: PLC0415 - a compiled client, loaded when used
-
     shared: dict[str, Any] = {
         "client_options": {"connect_timeout": "10s", "timeout": f"{timeout}s"},
         "retry_config": {
@@ -67,8 +68,6 @@ def make_client(
 
 
 def _s3(place: Place, shared: dict[str, Any], caller: Caller) -> ObjectStore:
-    from obstore.store import S3Store  # noqa: PLC0415 - see above
-
     environment = os.environ
     config = profile_settings(environment, caller)
     provider = config.pop("provider", None)
@@ -97,22 +96,16 @@ def _allow(endpoint: str, shared: dict[str, Any]) -> None:
 
 
 def _gs(place: Place, shared: dict[str, Any], _caller: Caller) -> ObjectStore:
-    from obstore.store import GCSStore  # noqa: PLC0415 - see above
-
     return GCSStore(place.bucket, **shared)
 
 
 def _az(place: Place, shared: dict[str, Any], _caller: Caller) -> ObjectStore:
-    from obstore.store import AzureStore  # noqa: PLC0415 - see above
-
     for name in ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"):
         _allow(os.environ.get(name, ""), shared)
     return AzureStore(place.bucket, **shared)
 
 
 def _memory(place: Place, _shared: dict[str, Any], _caller: Caller) -> ObjectStore:
-    from obstore.store import MemoryStore  # noqa: PLC0415 - see above
-
     store: ObjectStore = _MEMORIES.setdefault(place.bucket, MemoryStore())
     return store
 

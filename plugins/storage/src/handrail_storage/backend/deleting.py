@@ -14,6 +14,9 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies
+
+import obstore
 
 from handrail_storage.backend.looking import from_listing
 from handrail_storage.backend.requests import Requests, quoted
@@ -37,8 +40,6 @@ def delete_all(requests: Requests, keys: Sequence[str]) -> None:
     Raises:
         StorageError: The storage failed or refused.
     """
-    import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
-
     paths = [requests.path(key) for key in keys]
     for start in range(0, len(paths), PAGE):
         page = paths[start : start + PAGE]
@@ -122,8 +123,6 @@ def _delete_each(
     requests: Requests, page: Sequence[Listed], retries: int | None = None
 ) -> set[str]:
     """Delete each object with a request that has its ETag as the condition."""
-    import obstore  # noqa: PLC0415 - see above
-
     paths = [requests.path(each.key) for each in page]
     with requests.converting_errors(f"deleting {page[0].key}"):
         urls: list[str] = cast("Any", obstore).sign(requests.client, "DELETE", paths, _VALID)
@@ -186,6 +185,4 @@ def _connection(url: SplitResult) -> HTTPConnection:
 
 def _needs_proxy() -> bool:
     """Return whether requests have to go through a proxy, which only the client knows how to."""
-    from urllib.request import getproxies  # noqa: PLC0415 - it is slow to load
-
     return bool({"http", "https", "all"} & getproxies().keys())

@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+import obstore
+from obstore.exceptions import InvalidPathError
+
 from handrail_storage.backend.requests import Requests, bare
 from handrail_storage.errors import StorageError
 from handrail_storage.stored import Listed
@@ -24,8 +27,6 @@ def listed_below(requests: Requests, prefix: str, offset: str | None = None) -> 
     Raises:
         StorageError: The storage failed or refused.
     """
-    import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
-
     before = requests.prefix
     with requests.patiently(f"listing {requests.url}"):
         # Its overloads name a type that does not exist.
@@ -56,8 +57,6 @@ def from_listing(
     Raises:
         StorageError: The storage failed or refused.
     """
-    from obstore.exceptions import InvalidPathError  # noqa: PLC0415 - see above
-
     if len(keys) <= _FEW:
         return {}, keys
     wanted, found, last = set(keys), dict[str, Listed](), ""

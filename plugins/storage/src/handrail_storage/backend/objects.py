@@ -13,6 +13,8 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+import obstore
+
 from handrail_storage.backend.deleting import delete_all, delete_unchanged
 from handrail_storage.backend.disk import FOLDER, sha256_of
 from handrail_storage.backend.looking import from_listing, listed_below
@@ -118,8 +120,6 @@ class ObjectStore(Store):
 
     def blocks(self, key: str) -> Iterator[bytes]:
         """Yield the content as it arrives."""
-        import obstore  # noqa: PLC0415 - see above
-
         with self.requests.patiently(key):
             answer = obstore.get(self.requests.patient, self.requests.path(key))
             for block in answer.stream(_BLOCK):
@@ -127,7 +127,6 @@ class ObjectStore(Store):
 
     def read(self, key: str) -> bytes | None:
         """Return the whole content, read at once."""
-        import obstore  # noqa: PLC0415 - see above
 
         def get() -> bytes | None:
             try:
@@ -193,8 +192,6 @@ class ObjectStore(Store):
     def _put_in_parts(
         self, key: str, path: Path, size: int, marks: dict[str, str], replacing: Listed | None
     ) -> None:
-        import obstore  # noqa: PLC0415 - see above
-
         requests = self.requests
         smallest = -(-size // _MOST_PARTS)
         part = max(_PART, -(-smallest // _BLOCK) * _BLOCK)
@@ -249,8 +246,6 @@ class ObjectStore(Store):
         return found
 
     def _put_again(self, copy: Stored, key: str, found: Listed | None) -> None:
-        import obstore  # noqa: PLC0415 - see above
-
         with self.requests.patiently(copy.key):
             answer = obstore.get(self.requests.patient, self.requests.path(copy.key))
             content, attributes = bytes(answer.bytes()), answer.attributes
@@ -278,8 +273,6 @@ class ObjectStore(Store):
         Raises:
             TakenError: What is there may not be replaced.
         """
-        import obstore  # noqa: PLC0415 - see above
-
         requests = self.requests
         source, target = requests.path(copied.key), requests.path(key)
 
@@ -312,8 +305,6 @@ class ObjectStore(Store):
 
         It has the same parts as far as they are known, so that it has the same ETag.
         """
-        import obstore  # noqa: PLC0415 - see above
-
         client, size = self.requests.patient, copied.size
         part = copied.part_size or (_PART if size <= _PART else _LARGE_PART)
         part = max(part if part <= _LARGEST_PART else _LARGE_PART, -(-size // _MOST_PARTS))

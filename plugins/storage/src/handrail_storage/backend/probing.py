@@ -6,6 +6,8 @@ import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from obstore.exceptions import AlreadyExistsError, NotSupportedError, PreconditionError
+
 from handrail_storage.backend.deleting import delete_all, deletes_only
 from handrail_storage.backend.requests import MARK, Requests, quoted
 from handrail_storage.caller import Caller
@@ -78,12 +80,6 @@ class _Probe:
 
     def puts(self, mode: Any, retries: int | None = None) -> bool | None:
         """Put it; return whether the storage obeyed, or None if it has no such mode."""
-        from obstore.exceptions import (  # noqa: PLC0415 - a compiled client, loaded when used
-            AlreadyExistsError,
-            NotSupportedError,
-            PreconditionError,
-        )
-
         try:
             self.put(mode, retries)
         except NotSupportedError:

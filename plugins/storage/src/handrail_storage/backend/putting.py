@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from obstore.exceptions import AlreadyExistsError, NotSupportedError, PreconditionError
+
 from handrail_storage.backend.requests import Requests, quoted
 from handrail_storage.errors import TakenError
 from handrail_storage.stored import Capabilities, Listed, Stored
@@ -51,12 +53,6 @@ def put_unless_taken(
         TakenError: Another object is there, or the one to replace is gone.
         StorageError: All attempts failed, or the storage refused.
     """
-    from obstore.exceptions import (  # noqa: PLC0415 - a compiled client, loaded when it is used
-        AlreadyExistsError,
-        NotSupportedError,
-        PreconditionError,
-    )
-
     sure = capabilities.create_only if replacing is None else capabilities.replace_if
     mode: Any = "create"
     if replacing is not None:

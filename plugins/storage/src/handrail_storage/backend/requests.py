@@ -9,6 +9,11 @@ from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError, PreconditionError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_exponential, wait_random
+
 from handrail_storage.backend.clients import make_client
 from handrail_storage.backend.faults import storage_error
 from handrail_storage.backend.watching import OnStatus, Watch
@@ -102,13 +107,6 @@ class Requests:
         except StorageError as error:
             failed = [error]
         # Most requests never come here: what it takes to try again is not made for them.
-        from tenacity import (  # noqa: PLC0415 - see above
-            Retrying,
-            retry_if_exception,
-            stop_after_attempt,
-        )
-        from tenacity.wait import wait_exponential, wait_random  # noqa: PLC0415 - see above
-
         most = self._retries if retries is None else min(retries, self._retries)
         told = False
 
@@ -159,8 +157,6 @@ class Requests:
         Raises:
             StorageError: The storage does not answer, or refuses to read.
         """
-        import obstore  # noqa: PLC0415 - see above
-
         path = self.path(".handrail-reach")
 
         def get() -> None:
@@ -190,13 +186,6 @@ class Requests:
 
         AlreadyExistsError, NotSupportedError and PreconditionError are not converted.
         """
-        from obstore.exceptions import (  # noqa: PLC0415 - a compiled client, loaded when used
-            AlreadyExistsError,
-            BaseError,
-            NotSupportedError,
-            PreconditionError,
-        )
-
         try:
             yield
         except (AlreadyExistsError, NotSupportedError, PreconditionError):
@@ -228,8 +217,6 @@ class Requests:
 
     def ask(self, key: str, client: ObjectStore | None = None) -> Stored | None:
         """Ask once for the metadata of one object."""
-        import obstore  # noqa: PLC0415 - see above
-
         try:
             answer = obstore.get(client or self.client, self.path(key), options={"head": True})
         except FileNotFoundError as error:
@@ -251,8 +238,6 @@ class Requests:
         self, key: str, content: bytes | memoryview, attributes: Attributes, mode: Any
     ) -> str | None:
         """Put an object once, in one request; return its ETag."""
-        import obstore  # noqa: PLC0415 - see above
-
         path = self.path(key)
         answer = obstore.put(
             self.client, path, content, attributes=attributes, mode=mode, use_multipart=False

@@ -6,6 +6,7 @@ import pytest
 
 from handrail.cli.commands.config import rows_of
 from handrail.errors import ExitCode, SettingsError
+from handrail.frozen import as_json
 from handrail.settings.load import read_settings, settings_error
 from handrail.settings.project import find_project
 from handrail.settings.values import Flags
@@ -46,7 +47,7 @@ def test_both_files_are_an_error(tmp_path):
     with pytest.raises(SettingsError, match=r"has settings in both handrail.toml and") as error:
         find_project(tmp_path)
     assert error.value.exit_code is ExitCode.USAGE
-    assert error.value.to_dict()["problems"] == [error.value.problems[0].to_dict()]
+    assert error.value.to_dict()["problems"] == [as_json(error.value.problems[0])]
     settings, problems = read(tmp_path)
     assert [problem.code for problem in problems] == ["two-settings-files"]
     assert (settings.project.folder, settings.project.file) == (tmp_path, None)

@@ -16,6 +16,8 @@ SOURCES = {
         from acme_docs.steps import Scan
         from acme_docs import looping
         from .deep import *
+        with lazy_imports(__name__):
+            from .steps import Tried as Late
         if TYPE_CHECKING:
             from .steps import Guarded
         else:
@@ -40,9 +42,7 @@ SOURCES = {
             second line
             """
         async def later(): "Async too"
-        alias = Scan
         scan = make()
-        """A variable with words of its own."""
         number: int = 3
         try:
             class Tried: "In a try"
@@ -79,19 +79,19 @@ def planted(garden, monkeypatch):
         ("acme_docs.steps:Scan.method", "What it does"),
         ("acme_docs.steps:function", "First line after a break"),
         ("acme_docs.steps:later", "Async too"),
-        ("acme_docs.steps:alias", "Refuse infected files"),
-        ("acme_docs.steps:scan", "A variable with words of its own"),
         ("acme_docs.steps:Tried", "In a try"),
         ("acme_docs.steps:Twice", "Second"),
         ("acme_docs:Scan", "Refuse infected files"),
         ("acme_docs:Renamed", "Refuse infected files"),
         ("acme_docs:Renamed.Inner", "An inner one"),
         ("acme_docs:Guarded", "Behind a guard"),
+        ("acme_docs:Late", "In a try"),
         ("acme_docs.sub:Scan", "Refuse infected files"),
         ("acme_docs.sub.inner", "Inside"),
         ("acme_docs.steps:Bare", None),
         ("acme_docs.steps:Empty", None),
         ("acme_docs.steps:number", None),
+        ("acme_docs.steps:scan", None),
         ("acme_docs.steps:Missing", None),
         ("acme_docs.steps:Scan.missing", None),
         ("acme_docs:looping", None),

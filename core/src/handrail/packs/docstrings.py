@@ -54,19 +54,13 @@ def _described(module: str, file: str, names: list[str], hops: int) -> str | Non
                 home = resolve_name("." * statement.level + (statement.module or ""), package)
                 original = {each.asname or each.name: each.name for each in statement.names}[name]
                 return _in_module(home, [original, *names[1:]], hops - 1)
-            case (ast.Assign() | ast.AnnAssign()) as statement if follow:
-                # A docstring after the variable, as Sphinx reads them, or `upload = UploadAction`.
-                text = _text_after(tree.body, statement)
-                if text is None and isinstance(statement.value, ast.Name):
-                    return _described(module, file, [statement.value.id, *names[1:]], hops - 1)
-                return _first_line(text)
             case _:
                 return None
     return _first_line(ast.get_docstring(found))
 
 
 def _definition(body: list[ast.stmt], name: str) -> ast.stmt | None:
-    """Return the last statement of `body` that binds `name`."""
+    """Return the last class, function or import in `body` that binds `name`."""
     found: ast.stmt | None = None
     for statement in body:
         match statement:
@@ -74,26 +68,15 @@ def _definition(body: list[ast.stmt], name: str) -> ast.stmt | None:
                 bound = [statement.name]
             case ast.ImportFrom():
                 bound = [alias.asname or alias.name for alias in statement.names]
-            case ast.Assign():
-                bound = [target.id for target in statement.targets if isinstance(target, ast.Name)]
-            case ast.AnnAssign(target=ast.Name(id=target)):
-                bound = [target]
-            case ast.If() | ast.Try():
-                found = _definition([*statement.body, *statement.orelse], name) or found
+            case ast.If() | ast.Try() | ast.With():
+                others: list[ast.stmt] = getattr(statement, "orelse", [])
+                found = _definition([*statement.body, *others], name) or found
                 continue
             case _:
                 continue
         if name in bound:
             found = statement
     return found
-
-
-def _text_after(body: list[ast.stmt], statement: ast.stmt) -> str | None:
-    match body[body.index(statement) + 1 :][:1] if statement in body else []:
-        case [ast.Expr(value=ast.Constant(value=str(text)))]:
-            return text
-        case _:
-            return None
 
 
 @lru_cache(maxsize=256)

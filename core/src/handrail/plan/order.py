@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from heapq import heapify, heappop, heappush
+from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from handrail.errors import Problem
@@ -47,11 +48,11 @@ P = TypeVar("P", bound=Contributor)
 def pack_order(packs: Sequence[P]) -> tuple[list[P], list[Problem]]:
     """Sort packs so that each comes after those that must precede it, the smallest ready id first.
 
-    Returns the packs and the problems: required packs that are missing, and cycles. The members of
-    a cycle come last in the order of their ids, with the packs that wait for them.
+    Returns the packs and the problems: required packs that are missing, and cycles, whose members
+    do not wait for each other.
     """
     by_id = {pack.id: pack for pack in packs}
-    waits_for: dict[str, set[str]] = {name: set() for name in by_id}
+    waits_for: dict[str, set[str]] = {name: set() for name in sorted(by_id)}
     for pack in packs:
         earlier = (*pack.info.after, *pack.info.requires)
         waits_for[pack.id].update(name for name in earlier if name in by_id)
@@ -64,26 +65,31 @@ def pack_order(packs: Sequence[P]) -> tuple[list[P], list[Problem]]:
         for name in pack.info.requires
         if name not in by_id
     ]
-    followers: dict[str, list[str]] = {name: [] for name in by_id}
-    for name, others in waits_for.items():
-        for other in others:
-            followers[other].append(name)
-    ready = [name for name, others in waits_for.items() if not others]
-    heapify(ready)
+    while True:
+        sorter = TopologicalSorter({name: sorted(each) for name, each in waits_for.items()})
+        try:
+            sorter.prepare()
+            break
+        except CycleError as error:
+            # Of a cycle, each comes before the next, and the first is there again at its end.
+            loop: list[str] = error.args[1][:0:-1]
+            problems.append(_cycle([by_id[name] for name in _from_smallest(loop)]))
+            for name in loop:
+                waits_for[name].difference_update(loop)
+    ready = sorted(sorter.get_ready())
     ordered: list[P] = []
     while ready:
         name = heappop(ready)
         ordered.append(by_id[name])
-        for follower in followers[name]:
-            waits_for[follower].discard(name)
-            if not waits_for[follower]:
-                heappush(ready, follower)
-    if len(ordered) < len(by_id):
-        placed = {pack.id for pack in ordered}
-        stuck = sorted(name for name in by_id if name not in placed)
-        problems += [_cycle([by_id[name] for name in loop]) for loop in _loops(stuck, waits_for)]
-        ordered += [by_id[name] for name in stuck]
+        sorter.done(name)
+        for follower in sorter.get_ready():
+            heappush(ready, follower)
     return ordered, problems
+
+
+def _from_smallest(loop: Sequence[str]) -> Sequence[str]:
+    first = loop.index(min(loop))
+    return [*loop[first:], *loop[:first]]
 
 
 def _missing(pack: Contributor, name: str, known: dict[str, Any]) -> Problem:
@@ -106,22 +112,6 @@ def said_by(pack: Contributor, hook: str = "pack_info") -> Origin:
     """Return the source line of one of the hooks of `pack`, if known."""
     locate = getattr(pack, "locate", None)
     return pack.origin if locate is None else cast("Origin", locate(hook))
-
-
-def _loops(stuck: Sequence[str], waits_for: Mapping[str, set[str]]) -> list[list[str]]:
-    """Return cycles among `stuck`, which all wait for each other, each once."""
-    loops: list[list[str]] = []
-    seen: set[str] = set()
-    for name in stuck:
-        path: dict[str, None] = {}
-        while name not in seen and name not in path:
-            path[name] = None
-            name = min(waits_for[name])
-        if name in path:
-            walked = list(path)
-            loops.append(walked[walked.index(name) :])
-        seen.update(path)
-    return loops
 
 
 def _cycle(loop: Sequence[Contributor]) -> Problem:

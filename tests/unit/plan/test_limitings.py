@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from handrail import Limits, Origin, PlanError, RollbackPolicy
+from handrail.frozen import replace
 from handrail.plan.edits import EditSet, Limiting, Removal
 from handrail.plan.explain import explain
 
@@ -48,7 +49,7 @@ def test_a_step_that_is_not_there_is_a_problem(plan, named):
 def test_for_an_undo_the_step_may_be_missing(plan, named):
     """An undo leaves out what is broken; a limit for that must not keep the rest from it."""
     edits = project(given("gone", timeout=9))
-    edits.limitings[0].missing_ok = True
+    edits.limitings[0] = replace(edits.limitings[0], missing_ok=True)
     assert len(plan([named("a")], [], project=edits).steps) == 1
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from handrail.cli.commands.config import rows_of
-from handrail.settings.changes import Insert, LocalName, Remove, StepLimits, Wrap
+from handrail.plan.edits import Limiting, Removal
+from handrail.settings.changes import Insert, LocalName, Wrap
 from handrail.settings.keys import KEYS, below
 from handrail.settings.load import read_settings
 from handrail.settings.requirements import RequiredPack, RequiredStep
@@ -88,7 +89,7 @@ def test_everything_is_read(tmp_path):
         "handrail.toml:6",
         "handrail.toml:7",
     ]
-    assert upload.removes == (Remove(step="analyze", origin=upload.source_of("remove", 0)),)
+    assert upload.removes == (Removal(name="analyze", origin=upload.source_of("remove", 0)),)
     assert without_origin(upload.wraps) == without_origin(
         [
             Wrap(step="upload_files", use="timing", origin=at),
@@ -96,8 +97,8 @@ def test_everything_is_read(tmp_path):
         ]
     )
     assert upload.limits == (
-        StepLimits(
-            step="upload_files",
+        Limiting(
+            name="upload_files",
             values={"timeout": 30, "rollback_retries": 3},
             origin=upload.source_of("steps", "upload_files"),
         ),

@@ -25,7 +25,7 @@ from handrail.frozen import record, replace
 from handrail.groups import Parallel, group_at
 from handrail.limits import changed_by
 from handrail.origin import Origin
-from handrail.plan.edits import EditSet, Insertion, Limiting, Removal, Wrapping
+from handrail.plan.edits import EditSet, Insertion, Wrapping
 from handrail.plan.entry import entries_for
 from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
@@ -57,13 +57,8 @@ def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tup
         # In a plan the last layer is outermost; in the file, the first.
         for wrap in reversed(each.wraps):
             builder.wrap(wrap)
-        builder.edits.removals += [
-            Removal(name=remove.step, origin=remove.origin) for remove in each.removes
-        ]
-        builder.edits.limitings += [
-            Limiting(name=limits.step, values=limits.values, origin=limits.origin)
-            for limits in each.limits
-        ]
+        builder.edits.removals += each.removes
+        builder.edits.limitings += each.limits
     return builder.edits, tuple(builder.problems)
 
 

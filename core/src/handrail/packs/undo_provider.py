@@ -116,8 +116,8 @@ class UndoPacks(PackProvider):
         """
         changes = [self._usable(each) for each in self._packs.changes(lineage)]
         edits, problems = edits_of(changes, self._packs.catalog)
-        for limiting in edits.limitings:
-            limiting.missing_ok = True  # The step may be one of an excluded pack.
+        # The step may be one of an excluded pack.
+        edits.limitings = [replace(each, missing_ok=True) for each in edits.limitings]
         return edits, problems
 
     def workflow_steps(self, name: str) -> tuple[Sequence[tuple[Part, Origin]], Sequence[Problem]]:

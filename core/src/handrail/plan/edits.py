@@ -86,7 +86,7 @@ class Wrapping:
     source: Origin | None = None
 
 
-@record
+@frozen
 class Removal:
     """The step called `name`, or the group with all the steps that it brought, is taken out."""
 
@@ -95,12 +95,12 @@ class Removal:
     missing_ok: bool = False
 
 
-@record
+@frozen
 class Limiting:
-    """Other limits and another undo policy for the step called `name`.
+    """Other limits and another undo policy that the project gives the step called `name`.
 
     Attributes:
-        values: Values by the keywords of `@step`, such as `timeout`.
+        values: Values by the keywords of `@step`, such as `timeout` and `rollback_retries`.
     """
 
     name: str

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from handrail.frozen import NOTHING, frozen
 from handrail.origin import Origin
+from handrail.plan.edits import Limiting, Removal
 
 Options = Mapping[str, Any]
 
@@ -63,29 +64,6 @@ class Wrap:
 
 
 @frozen
-class Remove:
-    """A step that the project removes, with file and line."""
-
-    step: str
-    origin: Origin
-
-
-@frozen
-class StepLimits:
-    """Other limits and another undo policy that the project gives a step.
-
-    Attributes:
-        step: Name of the step.
-        values: Values by the keywords of `@step`, such as `timeout` and `rollback_retries`.
-        origin: File and line.
-    """
-
-    step: str
-    values: Options
-    origin: Origin
-
-
-@frozen
 class Changes:
     """One table `[actions.NAME]` or `[workflows.NAME]`.
 
@@ -115,9 +93,9 @@ class Changes:
     steps: tuple[Insert, ...] = ()
     params: Options = NOTHING
     inserts: tuple[Insert, ...] = ()
-    removes: tuple[Remove, ...] = ()
+    removes: tuple[Removal, ...] = ()
     wraps: tuple[Wrap, ...] = ()
-    limits: tuple[StepLimits, ...] = ()
+    limits: tuple[Limiting, ...] = ()
     origin: Origin
     lines: Mapping[tuple[str | int, ...], int] = NOTHING
 

@@ -11,7 +11,8 @@ from typing import Any, Literal, cast
 from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
 from handrail.limits import LIMITS, NO_LIMITS, NO_POLICY, POLICY, changed_by
-from handrail.settings.changes import Changes, Insert, LocalName, Remove, StepLimits, Wrap
+from handrail.plan.edits import Limiting, Removal
+from handrail.settings.changes import Changes, Insert, LocalName, Wrap
 from handrail.settings.keys import below
 from handrail.settings.pack_names import normalised
 from handrail.settings.requirements import RequiredPack, RequiredStep, Requirements, parse_pack
@@ -146,11 +147,11 @@ def _inputs(reader: TableReader, path: Path, value: object) -> dict[str, str]:
     return {key: source for key, source in found.items() if source}
 
 
-def _removes(reader: TableReader, path: Path, value: object) -> tuple[Remove, ...]:
+def _removes(reader: TableReader, path: Path, value: object) -> tuple[Removal, ...]:
     reader.names(path, value)
     listed = cast("list[object]", value) if isinstance(value, list) else []
     return tuple(
-        Remove(step=each.strip(), origin=reader.origin((*path, number)))
+        Removal(name=each.strip(), origin=reader.origin((*path, number)))
         for number, each in enumerate(listed)
         if isinstance(each, str) and each.strip()
     )
@@ -295,14 +296,14 @@ def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | N
     return Wrap(step=step, use=use, options=options, origin=origin) if use else None
 
 
-def _limits(reader: TableReader, path: Path, value: object) -> tuple[StepLimits, ...]:
-    made: list[StepLimits] = []
+def _limits(reader: TableReader, path: Path, value: object) -> tuple[Limiting, ...]:
+    made: list[Limiting] = []
     for step, table in reader.table(path, value).items():
         place = (*path, step)
         known = {key: each for _, key, each in reader.fields(place, table, _STEP)}
         values = _checked(reader, place, known)
         if values:
-            made.append(StepLimits(step=step, values=values, origin=reader.origin(place)))
+            made.append(Limiting(name=step, values=values, origin=reader.origin(place)))
     return tuple(made)
 
 

@@ -246,14 +246,14 @@ def _changes(changes: Changes) -> Iterator[Row]:
         place = "" if insert.anchor is None else f" {insert.side} {insert.anchor}"
         yield f"{key}.insert", f"{_brought(insert)}{place}", insert.origin.place
     for remove in changes.removes:
-        yield f"{key}.remove", remove.step, remove.origin.place
+        yield f"{key}.remove", remove.name, remove.origin.place
     for wrap in changes.wraps:
         value = f"{wrap.use}{_options(wrap.options)}"
         yield f"{key}.wrap.{wrap.step}", value, wrap.origin.place
     for limits in changes.limits:
         for name, value in limits.values.items():
-            source = changes.source_of("steps", limits.step, name)
-            yield f"{key}.steps.{limits.step}.{name}", value, source.place
+            source = changes.source_of("steps", limits.name, name)
+            yield f"{key}.steps.{limits.name}.{name}", value, source.place
 
 
 def _brought(insert: Insert) -> str:

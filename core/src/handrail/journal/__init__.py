@@ -8,6 +8,7 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.journal.opening import open_journal as open_journal
     from handrail.journal.protocol import ChunkFences as ChunkFences
     from handrail.journal.protocol import ChunkHolder as ChunkHolder
     from handrail.journal.protocol import ChunkSession as ChunkSession

@@ -32,11 +32,18 @@ _SYNCHRONOUS = ("full", "normal")
 _LEASE = re.compile("[1-9][0-9]{0,4}")
 
 
+def _installed(scheme: str) -> JournalFactory | None:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - not for files
+
+    found = entry_points(group=GROUP, name=scheme)
+    return next((entry.load() for entry in found), None)
+
+
 def open_journal(
     url: str | None,
     *,
-    default: str | os.PathLike[str],
-    find: Callable[[str], JournalFactory | None],
+    default: str | os.PathLike[str] = "",
+    find: Callable[[str], JournalFactory | None] = _installed,
     create: bool = True,
 ) -> Journal:
     """Open the journal at `url`.
@@ -47,7 +54,8 @@ def open_journal(
             in a power failure, and `?lease=5`, the seconds without a sign of life after which an
             owner is considered stopped.
         default: Path of the default journal.
-        find: Returns a pack's factory for a URL scheme, or None.
+        find: Returns a pack's factory for a URL scheme, or None; by default, that of any installed
+            pack, also of one that is off.
         create: Whether to create a missing file.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -67,12 +66,6 @@ class Verification:
         if found.size != file.size:
             what = f"it has {found.size:,} bytes, not {file.size:,}"
             return Difference(path=file.path, what=what)
-        if not self.quick and file.sha256 and self._sha256(file.path) != file.sha256:
+        if not self.quick and file.sha256 and self.target.content_sha256(file.path) != file.sha256:
             return Difference(path=file.path, what="its content is different")
         return None
-
-    def _sha256(self, key: str) -> str:
-        digest = hashlib.sha256()
-        for block in self.target.blocks(key):
-            digest.update(block)
-        return digest.hexdigest()

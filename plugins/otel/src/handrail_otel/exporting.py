@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from importlib.metadata import entry_points
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import record, replace
-from handrail.journal import SqliteJournal
 from handrail.records import is_sweep, record_of
 from handrail_otel.ids import Remote, attempt_id, remote_of, root_id, trace_of
 from handrail_otel.sent import sent_of
@@ -299,24 +297,6 @@ def _count_run(metrics: Metrics, run: TracedRun) -> None:
         for result, count in (("done", counted.done), ("failed", counted.failed)):
             if count:
                 metrics.items(row.action, step, result, count)
-
-
-def open_journal(address: str) -> Journal:
-    """Open the journal of a run of this process a second time, to read it.
-
-    Args:
-        address: The path of a file, or a URL of a kind that an installed pack offers.
-
-    Raises:
-        LookupError: No pack offers such journals.
-        JournalError: It cannot be used.
-    """
-    scheme, separator, _ = address.partition("://")
-    if not separator:
-        return SqliteJournal(address, create=False)
-    for entry in entry_points(group="handrail.journals", name=scheme):
-        return cast("Journal", entry.load()(address))
-    raise LookupError(f"no installed pack provides journals in '{scheme}:'")
 
 
 def _above(journal: Journal, row: RunRow) -> Remote | None:

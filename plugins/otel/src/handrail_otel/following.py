@@ -105,10 +105,11 @@ class Follower(threading.Thread):
         """Export until the run is over."""
         try:
             # What it needs is imported here, beside the run.
-            from handrail_otel.exporting import Exporter, open_journal  # noqa: PLC0415
+            from handrail.journal import open_journal  # noqa: PLC0415
+            from handrail_otel.exporting import Exporter  # noqa: PLC0415
 
             self._exporter = exporter = Exporter(self._settings)
-            with closing(open_journal(self._address)) as journal:
+            with closing(open_journal(self._address, create=False)) as journal:
                 self._follow(journal, exporter)
         except Exception as error:  # noqa: BLE001 - a run goes on without its trace
             self.told = self._message(f"{type(error).__name__}: {error}")

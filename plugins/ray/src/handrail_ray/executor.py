@@ -27,7 +27,7 @@ from handrail_ray.cluster import (
 )
 from handrail_ray.shipped import ship
 from handrail_ray.versions import versions
-from handrail_ray.worker import Job, JobRef, kill, open_journal, probe, work_on
+from handrail_ray.worker import Job, JobRef, kill, open_shared_journal, probe, work_on
 
 if TYPE_CHECKING:
     from handrail.executors import AttemptId, ChunkCall, CodeRef, Death, Host, Outcome
@@ -126,7 +126,7 @@ class RayExecutor:
         url, run = self._host.journal, self._host.run
         assert url is not None
         assert run is not None, "the run has begun"
-        self._journal = open_journal(url)
+        self._journal = open_shared_journal(url)
         self._fences: ChunkFences = self._journal.chunk_fences(run)
         shipped, contents = ship(code)
         self._slots = connect(self._slots)

@@ -9,13 +9,13 @@ import signal
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from handrail.errors import ExecutorError, JournalError, LeaseLostError, describe
 from handrail.executors import Failed, Lost, Outcome, masked, prepare, work
 from handrail.frozen import frozen
+from handrail.journal import open_journal
 from handrail_ray.cluster import ray_module
 from handrail_ray.shipped import Shipped, unpack
 from handrail_ray.versions import differences, versions
@@ -76,22 +76,20 @@ class Reply(NamedTuple):
     stderr: str = ""
 
 
-def open_journal(url: str) -> Journal:
+def open_shared_journal(url: str) -> Journal:
     """Open a journal that other machines reach, with the pack for it.
 
     Raises:
-        ExecutorError: It is not one of them.
+        ExecutorError: It is a file.
         JournalError: It cannot be used.
+        PackError: The pack's journal is for another version of Handrail.
     """
-    scheme = url.partition(":")[0]
-    for entry in entry_points(group="handrail.journals", name=scheme):
-        journal = cast("Journal", entry.load()(url))
-        if journal.url is not None:
-            return journal
-        journal.close()
-        break
+    journal = open_journal(url, create=False)
+    if journal.url is not None:
+        return journal
+    journal.close()
     raise ExecutorError(
-        f"workers on other machines cannot write to a journal in {scheme}:",
+        f"workers on other machines cannot write to the journal {url}",
         ways_out=(
             "keep runs in PostgreSQL: pip install handrail-postgres, here and on the nodes",
             "or stay on this machine: --executor processes",
@@ -190,7 +188,7 @@ def _connected(job: Job) -> ChunkSession:
 
         for url in list(_sessions):
             _sessions.pop(url).close()
-        journal = open_journal(job.journal)
+        journal = open_shared_journal(job.journal)
         try:
             label = f"{os.getpid()} {ray.get_runtime_context().get_node_id()[:40]}"
             _sessions[job.journal] = journal.chunk_session(label)

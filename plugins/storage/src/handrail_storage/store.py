@@ -184,10 +184,16 @@ class Store(ABC):
         Raises:
             StorageError: The object is gone, or cannot be read.
         """
-        if found.sha256 is not None:
-            return found.sha256
+        return self.content_sha256(found.key) if found.sha256 is None else found.sha256
+
+    def content_sha256(self, key: str) -> str:
+        """Read an object and return the SHA-256 of its content, in hexadecimal digits.
+
+        Raises:
+            StorageError: The object does not exist, or cannot be read.
+        """
         digest = hashlib.sha256()
-        for block in self.blocks(found.key):
+        for block in self.blocks(key):
             digest.update(block)
         return digest.hexdigest()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Protocol
 
 BLOCK = 1 << 20  # Bytes that are read at a time.
@@ -80,16 +79,6 @@ class Digest:
             return self._md5.hexdigest()
         parts = [*self._parts, self._md5.digest()]
         return f"{_md5(b''.join(parts)).hexdigest()}-{len(parts)}"
-
-
-def sha256_of(path: str | Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _md5(content: bytes = b"") -> _Hash:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail_upload.digests import Digest, sha256_of
+from handrail_upload.digests import Digest
 
 blocks = st.lists(st.binary(max_size=40), max_size=12)
 part_sizes = st.none() | st.integers(min_value=1, max_value=50)
@@ -74,11 +73,3 @@ def test_etags_are_those_of_the_documentation():
     digest.update(b"hello world")
     assert digest.etag == etag_by_the_book(b"hello world", 5)
     assert digest.etag.endswith("-3")
-
-
-@pytest.mark.parametrize("size", [0, 1, (1 << 20) + 7])
-def test_file_has_the_checksum_of_its_content(tmp_path, content_of, size):
-    """Whatever its size; a path may be a text as well."""
-    (tmp_path / "a").write_bytes(content_of(size))
-    expected = hashlib.sha256(content_of(size)).hexdigest()
-    assert sha256_of(tmp_path / "a") == sha256_of(str(tmp_path / "a")) == expected

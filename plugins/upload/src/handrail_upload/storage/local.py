@@ -18,7 +18,7 @@ from handrail_storage.backend import (
     temporary_of,
 )
 from handrail_storage.containment import below
-from handrail_upload.digests import Digest, sha256_of
+from handrail_upload.digests import Digest
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
 from handrail_upload.storage.disk import flush_file_system, is_made_folder, make_folders
@@ -130,11 +130,6 @@ class LocalStorage(LocalStore, Storage):
             return False
         known = stored if isinstance(stored, Stored) else self.stat(stored.key)
         return known is not None and self.digest(known) == digest.sha256
-
-    def content_sha256(self, key: str) -> str:
-        """Read the file."""
-        with self._converting_errors(key):
-            return sha256_of(self._path(key))
 
     # Putting
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handrail_storage import Listed, Stored
 from handrail_storage.backend import ObjectStore
-from handrail_upload.digests import BLOCK, Digest
+from handrail_upload.digests import Digest
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
 from handrail_upload.storage.putting import Put, part_size_for
@@ -55,16 +55,6 @@ class ObjectStorage(ObjectStore, Storage):
         sent = known.mark is not None and known.part_size is not None
         alike = known.part_size == digest.part_size and _parts(known.etag) == _parts(digest.etag)
         return self.capabilities.etag_is_md5 and sent and alike
-
-    def content_sha256(self, key: str) -> str:
-        """Read an object and return the SHA-256 of its content, in hexadecimal digits."""
-        import obstore  # noqa: PLC0415 - see above
-
-        digest = Digest(etag=False)
-        with self.requests.patiently(key):
-            for block in obstore.get(self.requests.patient, self.requests.path(key)).stream(BLOCK):
-                digest.update(memoryview(block))
-        return digest.sha256
 
     # Putting
 

@@ -35,14 +35,6 @@ class Storage(Store):
         """
 
     @abstractmethod
-    def content_sha256(self, key: str) -> str:
-        """Read an object and return the SHA-256 of its content, in hexadecimal digits.
-
-        Raises:
-            StorageError: The storage failed or refused.
-        """
-
-    @abstractmethod
     def put(self, file: SourceFile, sending: Sending, replacing: Listed | None = None) -> Stored:
         """Store a file under its key, and check it against the report of the storage.
 

@@ -13,6 +13,8 @@ import pytest
 from forging import RecordedRun, seen
 from killing.asking import Ask, asking
 
+from handrail_export import DefaultExportAction
+
 WORKER = Path(__file__).parents[1] / "durable" / "worker.py"
 PARTS = {"source": "rows.db", "table": "item", "format": "csv", "partition_by": ["kind"]}
 # What is exported, and where it is killed: completed, half way, as one file, and replacing.
@@ -29,6 +31,8 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 class Exported(RecordedRun):
     """A recorded export."""
+
+    action = DefaultExportAction
 
     def __init__(self, home: Path, kind: str) -> None:
         super().__init__(home)
@@ -93,6 +97,26 @@ class Exported(RecordedRun):
                     path.is_file() and path.read_bytes(),
                 )
         return found
+
+    def own(self) -> set[str]:
+        """Return what the run has made and is still there, or has replaced and is not back."""
+        found = seen(self.work)
+        left = {name for name in found if "/.handrail-" in f"/{name}" or "exports" in name}
+        texts = {path.relative_to(self.work): path.read_text() for path in self.work.rglob("*.csv")}
+        if self.kind == "replacing" and "old" not in texts.values():
+            left.add("old")
+        return left | {str(path) for path, text in texts.items() if text != "old"}
+
+    def stored(self) -> set[Path]:
+        """Return what the run has stored."""
+        return set(self.target.glob("kind=*/*.csv"))
+
+    def everything(self) -> dict[str, Any]:
+        """Return all that there is, apart from the journal and memory that connections share."""
+        found = seen(self.home).items()
+        return {
+            name: each for name, each in found if "/runs.db" not in name and ".db-shm" not in name
+        }
 
     @property
     def staging(self) -> Path:

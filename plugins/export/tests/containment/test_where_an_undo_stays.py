@@ -20,24 +20,6 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 pytestmark = pytest.mark.slow
 
 
-def left(run: Any) -> set[str]:
-    """Return what is in the working folder, but for the journal."""
-    found = seen(run.work)
-    return {name for name in found if not name.startswith(".handrail/") or "exports" in name}
-
-
-@kinds
-def test_all_that_was_recorded_passes(recorded: Any, kind: str) -> None:
-    """Nothing of an honest journal is refused: all is undone, and what was replaced is back."""
-    run = recorded(kind)
-    before = run.outside()
-    run.go_on("rollback", DefaultExportAction).check(0)
-    assert run.outside() == before
-    assert not {name for name in left(run) if "handrail-" in name or "exports" in name}
-    kept = {path.read_text() for path in run.work.rglob("*.csv")}
-    assert kept == ({"old"} if kind == "replacing" else set())
-
-
 @kinds
 @pytest.mark.parametrize("way", ["rollback", "resume"])
 def test_a_working_folder_that_was_moved(recorded: Any, kind: str, way: str) -> None:
@@ -167,29 +149,3 @@ def test_a_link_in_the_target_is_refused_before_anything_is_written(recorded: An
     with pytest.raises(Exception, match=r"leads out of .* where a folder is a link"):
         DefaultExportAction(params, RuntimeContext(), packs=()).run()
     assert seen(run.home, run.work / ".handrail") == before
-
-
-@pytest.mark.parametrize(
-    ("kind", "said"),
-    [
-        ("folder", ["at out: 4 files deleted (", "the manifest "]),
-        ("killed", ["at out: ", "files deleted (", "the manifest "]),
-        ("file", ["at .: 1 file deleted (", "the manifest "]),
-        ("replacing", ["put back", "the manifest "]),
-    ],
-)
-def test_the_preview_says_what_goes_and_changes_nothing(
-    recorded: Any, kind: str, said: list[str]
-) -> None:
-    run = recorded(kind)
-    before = apart_from_the_journal(run)
-    lines = run.preview(DefaultExportAction)
-    for part in said:
-        assert any(part in line for line in lines), lines
-    assert apart_from_the_journal(run) == before
-
-
-def apart_from_the_journal(run: Any) -> dict[str, Any]:
-    sqlites = ("/runs.db", ".db-shm")  # The latter is memory that connections share.
-    found = seen(run.home).items()
-    return {name: each for name, each in found if not any(part in name for part in sqlites)}

@@ -10,6 +10,8 @@ import pytest
 from forging import RecordedRun, seen
 from killing.asking import Ask, asking
 
+from handrail_train import DefaultTrainAction
+
 WORKER = Path(__file__).parents[1] / "durable" / "worker.py"
 PARAMS = {
     "data": "flowers.csv",
@@ -28,6 +30,8 @@ KINDS: dict[str, dict[str, Any]] = {
 
 class Trained(RecordedRun):
     """A recorded training."""
+
+    action = DefaultTrainAction
 
     def __init__(self, home: Path, kind: str) -> None:
         super().__init__(home)
@@ -64,6 +68,33 @@ class Trained(RecordedRun):
         }
         assert worker(asked)["code"] == (-9 if kill else 0)
         self.keep()
+
+    def own(self) -> set[str]:
+        """Return what the run has made and is still there."""
+        theirs = (
+            "empty",
+            "secret.txt",
+            "flowers.csv",
+            "models/out",
+            f"models/objects/aa/{'aa' * 32}",
+        )
+        found = {name for name in seen(self.work) if ".handrail/" not in name or "train" in name}
+        folders = (
+            "models",
+            "models/objects",
+            "models/objects/aa",
+            "models/objects/bb",
+            ".handrail",
+        )
+        return found - {*theirs, *folders}
+
+    def stored(self) -> set[Path]:
+        """Return what the run has stored."""
+        return set(self.store.glob("versions/*/*.json"))
+
+    def everything(self) -> dict[str, Any]:
+        """Return all that there is, apart from the journal."""
+        return {name: each for name, each in seen(self.home).items() if "/runs.db" not in name}
 
     def names(self) -> dict[str, Any]:
         """Return what stands for what in a forged value."""

@@ -8,14 +8,13 @@ import json
 import os
 import shutil
 import sqlite3
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forging import RecordedRun, seen
 from killing.memory import folder_in_memory
 from resealing import reseal
 
@@ -24,6 +23,7 @@ from handrail import BaseStep, RuntimeContext, SourceChangedError, StepFailedErr
 from handrail.errors import HandrailError
 from handrail.journal.sqlite import SqliteJournal
 from handrail_upload import DefaultUploadAction
+from handrail_upload.errors import UploadError
 
 STEPS = ("initialize", "upload_files", "generate_data_units")
 
@@ -35,7 +35,7 @@ class Stop(BaseStep[Any]):
     progress_weight = 0.01
 
     def execute(self, context: Any) -> StepResult:
-        raise RuntimeError("stopped")
+        raise UploadError("stopped")
 
 
 class Upload(DefaultUploadAction):
@@ -52,47 +52,38 @@ class Upload(DefaultUploadAction):
         registry.insert_after("generate_data_units", Stop())
 
 
-def seen(folder: Path, *apart: Path) -> dict[str, Any]:
-    """Return names, modes and bytes of all that is in a folder, but for some of it."""
-    found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*")):
-        if any(path == each or each in path.parents for each in apart):
-            continue
-        about = path.lstat()
-        what: Any = os.readlink(path) if path.is_symlink() else None
-        if stat.S_ISREG(about.st_mode):
-            what = path.read_bytes()
-        found[str(path.relative_to(folder))] = (about.st_mode, what)
-    return found
-
-
-@dataclass
-class Forged:
+class Forged(RecordedRun):
     """An upload that was recorded, and stopped; what its journal says can be changed.
 
-    Attributes:
-        here: The working folder, with `src`, `store`, `photos.db` and `.handrail`.
-        beside: A folder of somebody else.
+    Args:
+        home: A folder with the working folder, and one of somebody else.
         params: The params of the upload.
     """
 
-    here: Path
-    beside: Path
-    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    action = Upload
+
+    def __init__(self, home: Path, params: dict[str, Any]) -> None:
+        super().__init__(home)
+        self.beside, self.params = home / "beside", params
+
+    @property
+    def here(self) -> Path:
+        """The working folder, with `src`, `store`, `photos.db` and `.handrail`."""
+        return self.work
+
+    @here.setter
+    def here(self, moved: Path) -> None:
+        self.work = moved
 
     @property
     def store(self) -> Path:
         return self.here / "store"
 
     @property
-    def journal(self) -> Path:
-        return self.here / ".handrail" / "runs.db"
-
-    @property
     def state(self) -> Path:
         return self.here / ".handrail" / "uploads"
 
-    def run(self) -> None:
+    def record(self) -> None:
         """Upload, replacing one object, and stop."""
         upload = Upload(self.params, RuntimeContext(), packs=())
         with closing(SqliteJournal(self.journal)) as journal, pytest.raises(StepFailedError):
@@ -101,7 +92,7 @@ class Forged:
 
     @property
     def uid(self) -> str:
-        return str(self.ask("SELECT uid FROM run")[0][0])
+        return self.run
 
     def ask(self, statement: str, *values: Any) -> list[Any]:
         with closing(sqlite3.connect(self.journal, isolation_level=None)) as database:
@@ -109,6 +100,25 @@ class Forged:
             if not statement.startswith("SELECT"):
                 reseal(database)  # A forger knows how to make checksums.
             return found
+
+    def names(self) -> dict[str, Any]:
+        """Return what stands for what in a forged value."""
+        return {"run": self.run, "home": str(self.home)}
+
+    def own(self) -> set[str]:
+        """Return what the run has made and is still there, or has replaced and is not back."""
+        ours = ("photos.db", ".handrail/uploads", "store/a.txt", "store/sub")
+        left = {name for name in seen(self.here) if name.startswith(ours)}
+        back = (self.store / "b.txt").read_text() == "theirs, and replaced"
+        return left if back else {*left, "b.txt"}
+
+    def stored(self) -> set[str]:
+        """Return what the run has stored."""
+        return {name for name in seen(self.store) if name.startswith(("a.txt", "sub"))}
+
+    def everything(self) -> dict[str, Any]:
+        """Return all that there is, apart from the journal."""
+        return {name: each for name, each in seen(self.home).items() if "/runs.db" not in name}
 
     def recorded(self, step: str, note: str) -> list[Any]:
         """Return what a step has recorded under one name."""
@@ -169,10 +179,9 @@ class Forged:
         return str(failed.value)
 
     def outside(self) -> dict[str, Any]:
-        """Return all that is neither in the target nor of the run."""
-        top = self.here.parent
+        """Return all that is neither in the target nor of the run, and what others have there."""
         own = (self.store, self.state, self.journal.parent, self.here / "photos.db")
-        return seen(top, *own)
+        return {**seen(self.home, *own), "in the target": self.theirs()}
 
     def theirs(self) -> dict[str, Any]:
         """Return what others have in the target."""
@@ -182,7 +191,7 @@ class Forged:
 
 def make_forged(top: Path, **options: Any) -> Forged:
     """Make the folders and upload; `top` has to be empty."""
-    here, beside = top / "here", top / "beside"
+    here, beside = top / "work", top / "beside"
     for name in ("src/sub/deep/c.txt", "src/a.txt", "src/b.txt", "elsewhere/d.txt"):
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_text(f"ours: {name}")
@@ -202,8 +211,8 @@ def make_forged(top: Path, **options: Any) -> Forged:
         "if_exists": "overwrite",
         **options,
     }
-    forged = Forged(here, beside, params)
-    forged.run()
+    forged = Forged(top, params)
+    forged.record()
     # With rows and marks of this very run, so that nothing but the place tells them apart.
     shutil.copy(here / "photos.db", beside / "decoy.db")
     shutil.copy(forged.state / f"{forged.uid}.db", beside / "list.db")
@@ -220,8 +229,8 @@ def tmp_path() -> Iterator[Path]:
 @pytest.fixture
 def forged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Forged:
     """An upload that was recorded, and stopped."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
     return make_forged(tmp_path)
 
 
@@ -230,8 +239,27 @@ def make() -> Callable[..., Forged]:
     """Make such an upload in an empty folder, which becomes the working folder."""
 
     def _make(top: Path, **options: Any) -> Forged:
-        (top / "here").mkdir(parents=True)
-        os.chdir(top / "here")
+        (top / "work").mkdir(parents=True)
+        os.chdir(top / "work")
         return make_forged(top, **options)
 
     return _make
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Forged]:
+    """Return a recorded upload, as it was when it was recorded."""
+    home, usual = tmp_path_factory.mktemp("recorded") / "home", Path.cwd()
+    (home / "work").mkdir(parents=True)
+    os.chdir(home / "work")
+    try:
+        made = make_forged(home)
+    finally:
+        os.chdir(usual)
+    made.keep()
+
+    def put_back(_kind: str) -> Forged:
+        made.put_back()
+        return made
+
+    return put_back

@@ -28,15 +28,6 @@ def check(forged: Any, *told: str, **options: Any) -> str:
     return text
 
 
-def test_nothing_is_refused_of_what_a_run_has_recorded(forged: Any) -> None:
-    """All of it goes, what it had replaced comes back, and what is others' stays."""
-    check(forged)
-    left = sorted(str(each.relative_to(forged.here)) for each in forged.here.rglob("*"))
-    ours = ("photos.db", ".handrail/uploads", "store/a.txt", "store/sub")
-    assert not any(name.startswith(ours) for name in left), left
-    assert (forged.store / "b.txt").read_text() == "theirs, and replaced"
-
-
 def test_one_wrong_note_keeps_nothing_else_from_being_undone(forged: Any) -> None:
     """What the other notes of the step say is undone, and what the other steps have done."""
     forged.note("initialize", "manifest", [str(forged.beside / "secret.txt")])

@@ -5,25 +5,22 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from handrail.actions import BaseAction, check_name, lineage_of, planned
 from handrail.context import RuntimeContext
-from handrail.engine.finalize import EXECUTED
 from handrail.errors import (
     ActionError,
     ContextError,
     ParamsError,
     ParamsNeededError,
     PlanError,
-    StepFailedError,
     describe,
 )
 from handrail.frozen import replace
 from handrail.journal.codec import mask_json
-from handrail.orchestrator.event_loop import running_loop
 from handrail.outputs import Wiring, wiring
 from handrail.params.context import ActionContext
 from handrail.params.markers import ActionParams
@@ -31,8 +28,7 @@ from handrail.params.validation import unchecked
 from handrail.params.values import set_path, value_at
 from handrail.plan.plan import Plan
 from handrail.redact import json_has_password
-from handrail.run_step import RunStep, line_of, played
-from handrail.steps import BaseStep, StepResult
+from handrail.run_step import RunStep, line_of
 from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -77,10 +73,9 @@ class ChainAction(BaseAction[Any]):
         return made
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
-        """Register a step for each action, and the one that closes them."""
-        steps = [ChainedStep(self, name, self.wired.inputs.get(name, {})) for name in self.members]
-        for step in (*steps, CloseRuns(steps)):
-            registry.register(step)
+        """Register a step for each action."""
+        for name in self.members:
+            registry.register(ChainedStep(self, name, self.wired.inputs.get(name, {})))
 
     def plan(self) -> Plan:
         """Return the plan: a step for each action, with the plan of that action."""
@@ -321,7 +316,7 @@ class ChainContext(ActionContext[Any]):
 
 
 class ChainedStep(RunStep):
-    """The step of a chain that runs one of its actions, and leaves it open for `CloseRuns`.
+    """The step of a chain that runs one of its actions, and leaves it open until the end of all.
 
     Args:
         chain: The chain.
@@ -381,62 +376,6 @@ class ChainedStep(RunStep):
             for path, variable in stored.items()
             if path.startswith(before)
         }
-
-
-class CloseRuns(BaseStep[ChainContext]):
-    """The last step of a chain: it closes the runs of all its actions, once all have ended well."""
-
-    name = "close"
-    progress_weight = 0.0
-    always_run = True
-
-    def __init__(self, steps: Sequence[ChainedStep]) -> None:
-        self._steps = steps
-        if any(each.name == self.name for each in steps):
-            self.name = "close_all"
-
-    inputs: ClassVar[Mapping[str, str]] = {}
-
-    def inner_plan(self, provider: PackProvider) -> Plan:
-        """Return an empty plan: the steps that it runs are in the plans of the actions."""
-        return Plan(action="", steps=())
-
-    def can_skip(self, context: ChainContext) -> bool:
-        """Return whether the chain was undone: then each action was closed by its undo."""
-        return context.outcome != "completed"
-
-    def execute(self, context: ChainContext) -> StepResult | Awaitable[StepResult]:
-        """Close the runs in their order; each, even when that of another one fails."""
-        return played(context, self._close(context))
-
-    def writes_async(self, methods: Iterable[str]) -> bool:
-        """Return whether `execute` is async now: inside an event loop it is."""
-        return running_loop() and "execute" in {*methods}
-
-    async def _close(self, context: ChainContext) -> StepResult:
-        executed, failed = 0, None
-        for step in self._steps:
-            if step.name not in context.results:
-                continue
-            try:
-                executed += await step.close(context)
-            except StepFailedError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
-        if sealed := _seal_of(context):
-            context.seal(sealed)
-        return StepResult(data={EXECUTED: executed})
-
-
-def _seal_of(context: ChainContext) -> str | None:
-    """Return why a run of the chain can no longer be rolled back, if so."""
-    line = line_of(context)
-    log: Any = line.log
-    if log is None:
-        return None
-    journal, owned = log.place
-    return next((row.sealed for row in journal.parts(owned.number) if row.sealed), None)
 
 
 def _output(context: ChainContext, source: str) -> Any:

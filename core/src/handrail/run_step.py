@@ -76,7 +76,7 @@ class RunStep(BaseStep[Any]):
         action_class: The class of the action.
         packs: The packs with which it is planned.
         closes: Whether the run ends with the step. Otherwise it waits with its `always_run` steps
-            for another step to close it.
+            until the run that it is a part of has ended well.
     """
 
     closes = True
@@ -112,9 +112,16 @@ class RunStep(BaseStep[Any]):
         """Undo the run, by its own rules."""
         return played(context, self._undo(context, result))
 
+    def close(self, context: BaseStepContext) -> int | Awaitable[int]:
+        """Close the run, if it waits for that; return how many steps that has executed.
+
+        The run of which it is a part has ended well.
+        """
+        return played(context, self._close(context))
+
     def writes_async(self, methods: Iterable[str]) -> bool:
         """Return whether any of these methods is async now: inside an event loop they are."""
-        return running_loop() and bool({"execute", "resume", "rollback"} & {*methods})
+        return running_loop() and bool({"execute", "resume", "rollback", "close"} & {*methods})
 
     def inner_plan(self, provider: PackProvider) -> Plan:
         """Return the plan of the action, whose params may be incomplete.
@@ -273,21 +280,22 @@ class RunStep(BaseStep[Any]):
         names = () if held is None else held.not_undone
         line.run.not_undone_within += [f"{self.name}.{each}" for each in names]
 
-    async def close(self, context: Any) -> int:
-        """Close the run of the step, which waits; return how many steps that has executed."""
+    async def _close(self, context: Any) -> int:
         line = line_of(context)
-        uid = _last(context.results[self.name])
-        held = _held(line, uid)
+        uid, executed = _last(context.results[self.name]), 0
+        held, row = _held(line, uid), self._recorded(line, uid)
         if held is not None and held.has_paused:
             before = held.executed
             await _go_on(line, held, close_paused)
-            return held.executed - before
+            executed = held.executed - before
+        elif row is not None and not self.closes:
+            if row.outcome not in ("completed", "rolled_back"):
+                await self._recover(line, row, "resume")
+            executed = closing_steps(_place(line)[0], row.number)
         row = self._recorded(line, uid)
-        if row is None:
-            return 0
-        if row.outcome not in ("completed", "rolled_back"):
-            await self._recover(line, row, "resume")
-        return closing_steps(_place(line)[0], row.number)
+        if row is not None and row.sealed is not None:
+            line.seal(row.sealed)
+        return executed
 
     def _recorded(self, line: Line, uid: str) -> RunRow | None:
         """Return the row of a run of the step."""

@@ -62,4 +62,4 @@ def test_a_collector_takes_traces_and_metrics(
     assert handrail_otel.flush(60)
     receiver.wait(lambda: receiver.named("RUN both") and receiver.points)
     check_trace(receiver.spans)
-    assert len(receiver.spans) == 10
+    assert len(receiver.spans) == 9

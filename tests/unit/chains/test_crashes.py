@@ -12,7 +12,7 @@ from handrail import resume, rollback
 
 pytestmark = pytest.mark.slow
 
-WRITES, WRITES_OF_A_FAILURE = 40, 52
+WRITES, WRITES_OF_A_FAILURE = 38, 50
 ALL = range(1, WRITES + 1)
 
 

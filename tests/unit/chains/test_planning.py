@@ -49,7 +49,7 @@ def names(plan):
 def test_the_steps_of_each_action_follow_each_other_and_those_that_always_run_come_last():
     plan = DATASET.plan(packs=())
     assert tuple(names(plan)) == STEPS
-    assert [planned.name for planned in plan.steps] == ["gather", "press", "teach", "close"]
+    assert [planned.name for planned in plan.steps] == ["gather", "press", "teach"]
     assert [each.name for each in plan.steps[0].inner.steps] == ["open", "fetch", "close"]
     assert (plan.ordinary, plan.size) == (3, 9)
 
@@ -63,7 +63,7 @@ def test_each_action_counts_the_same_in_the_progress():
 
     light = action("light", [look])
     plan = chain("both", [action("heavy", [Heavy()]), light]).plan(packs=())
-    assert [planned.weight_share for planned in plan.steps] == [0.5, 0.5, 0.0]
+    assert [planned.weight_share for planned in plan.steps] == [0.5, 0.5]
 
 
 def test_packs_see_each_action_as_the_one_that_it_is_and_nothing_else():
@@ -138,9 +138,9 @@ def test_an_action_may_be_used_twice_by_names():
     assert "cooked.fetch" in names(twice.plan(packs=()))
 
 
-def test_a_part_is_made_of_whole_actions_and_what_closes_them():
+def test_a_part_is_made_of_whole_actions():
     part = select(DATASET.plan(packs=()), start="press", skip=("teach",))
-    assert [each.name for each in part.steps] == ["press", "close"]
+    assert [each.name for each in part.steps] == ["press"]
     assert part.left_out == {"gather", "teach"}
 
 

@@ -553,6 +553,37 @@ def test_the_first_ctrl_c_in_the_undo_of_a_part_only_warns(tmp_path, world, jour
         journal.close()
 
 
+@WAYS
+@pytest.mark.parametrize("stops", [True, False])
+def test_the_others_are_closed_when_one_cannot_be(tmp_path, journaled, stops):
+    """Whether its last step fails, or Ctrl-C comes: all of them have ended well before."""
+    closed: list[str] = []
+
+    class Ends(BaseStep):
+        name, progress_weight, always_run = "ends", 0, True
+
+        def execute(self, context):
+            closed.append(context.run_info.action)
+            if len(closed) == 1 and stops:
+                signal.raise_signal(signal.SIGINT)
+            elif len(closed) == 1:
+                raise ValueError("told to fail")
+            return StepResult()
+
+    one, two = (action(name, [Ends()]) for name in ("one", "two"))
+    journal = durable(tmp_path) if journaled else None
+    told: list[Any] = []
+    with pytest.raises(KeyboardInterrupt if stops else StepFailedError) as caught:
+        run(chain("both", [one, two]), {}, journal=journal, observers=[told.append])
+    assert stops or "Step 'one.ends' failed: told to fail" in str(caught.value)
+    assert closed == ["one", "two"]
+    assert told[-1].outcome == "completed"
+    if journal is not None:
+        rows = [*journal.runs(), *journal.parts(1)]
+        assert [row.outcome for row in rows] == ["completed"] * 3
+        journal.close()
+
+
 def test_a_journal_that_fails_for_a_part_stops_the_whole_and_undoes_nothing(tmp_path, world):
     class Fails(SqliteJournal):
         def open_run(self, new, changes=()):

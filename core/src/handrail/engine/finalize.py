@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import end_event, perform
-from handrail.engine.commands import COMMIT, Raised, Report
+from handrail.engine.commands import COMMIT, Call, Raised, Report
 from handrail.engine.forward_journaled import begin, note_with_values, unwritten
 from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
 from handrail.engine.rollback_data import ASKED
 from handrail.errors import StepFailedError, describe
 from handrail.events import RunFinished
+from handrail.plan.entry import innermost
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
@@ -26,9 +27,11 @@ EXECUTED = "steps_executed"
 
 
 def end(run: RunState) -> Generator[Any, Any, None]:
-    """Run the `always_run` steps, and write the outcome."""
+    """Close its parts that have paused, run the `always_run` steps, and write the outcome."""
     closed = True
-    if run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
+    if run.outcome == "completed" and run.plan.inner:
+        closed = yield from _close_parts(run)
+    if closed and run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
         closed = yield from close(run)
     yield from write_end(run, closed=closed)
 
@@ -75,11 +78,37 @@ def executed_steps(run: RunState) -> int:
 
 def _executed_within(run: RunState) -> int:
     """Return how many more steps it is if those of runs count in the place of what makes them."""
-    return sum(
+    within: Iterable[int] = (
         result.data.get(EXECUTED, 0) - 1
-        for position, result in chain(enumerate(run.line.finished), run.closed.items())
+        for position, result in enumerate(run.line.finished)
         if run.plan.steps[position].inner is not None and result.success and not result.skipped
     )
+    return run.closed_within + sum(within)
+
+
+def _close_parts(run: RunState) -> Generator[Any, Any, bool]:
+    """Close the runs of its steps; each one, even when a step in another of them fails.
+
+    Returns:
+        Whether all could be closed; otherwise the run stays open.
+    """
+    line = run.line
+    for position, planned in enumerate(run.plan.steps[: run.plan.ordinary]):
+        if planned.inner is None or line.finished[position].skipped:
+            continue
+        step: Any = innermost(planned.step)
+        line.current, line.context.current_step = position, planned.name
+        answer = yield Call(step.close, (line.context,))
+        if not isinstance(answer, Raised):
+            run.closed_within += answer
+        elif isinstance(answer.error, (StepFailedError, *run.interruptions)):
+            _keep(run, planned, after(run.plan.steps, position, answer))
+        else:
+            return _unwritten(run, answer.error)
+    line.current = None
+    if run.plan.ordinary == len(run.plan.steps) and run.failure is None and run.progress.wanted:
+        yield Report(100)
+    return True
 
 
 def close(run: RunState) -> Generator[Any, Any, bool]:

@@ -46,8 +46,7 @@ def forward_journaled(line: Line) -> Generator[Any, Any, Failure | None]:
             return failure
     if line.stop < ordinary:
         return None
-    ends = ordinary < len(run.plan.steps) or not run.progress.wanted
-    answer = yield (CHECK if ends else Report(100))
+    answer = yield (CHECK if run.plan.closes or not run.progress.wanted else Report(100))
     return None if answer is None else after(run.plan.steps, ordinary - 1, answer)
 
 

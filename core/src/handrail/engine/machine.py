@@ -327,8 +327,7 @@ def _end(line: Line) -> Generator[Any, Any, Failure | None]:
     run, ordinary = line.run, line.run.plan.ordinary
     if line.stop < ordinary:
         return None
-    ends = ordinary < len(run.plan.steps) or not run.progress.wanted
-    answer = yield (CHECK if ends else Report(100))
+    answer = yield (CHECK if run.plan.closes or not run.progress.wanted else Report(100))
     return None if answer is None else _at_the_end(run, answer)
 
 

@@ -241,6 +241,7 @@ class RunState:
         unsure: Positions of steps that an earlier process has left unfinished, and that nothing can
             undo: they may have left something.
         not_undone_within: Such steps of its parts.
+        closed_within: How many steps have closed its parts.
         not_undone: Names of steps with effects that the undo of the run does not take back.
         gone: Names of steps of a resumed run that began and are no longer in the plan.
         waiting: Positions whose undo waits, each with the step whose undo has failed.
@@ -306,6 +307,7 @@ class RunState:
     undone: set[int] = field(default_factory=set[int])
     unsure: set[int] = field(default_factory=set[int])
     not_undone_within: list[str] = field(default_factory=list[str])
+    closed_within: int = 0
     not_undone: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     waiting: dict[int, str] = field(default_factory=dict[int, str])

@@ -184,7 +184,7 @@ def with_inner(plan: Plan, provider: PackProvider) -> tuple[Plan, list[Problem]]
             problems += error.problems
             inner = error.plan
         limits = planned.facts.limits
-        if inner.steps and (planned.always_run or (limits is not None and limits.isolated)):
+        if planned.always_run or (limits is not None and limits.isolated):
             problems.append(_cannot_run(planned))
         steps.append(replace(planned, inner=inner, inputs=step.inputs))
     if all(each.inner is None for each in steps):

@@ -21,8 +21,7 @@ def unfolded(plan: Mapping[str, Any]) -> dict[str, Any]:
             steps.append(step)
             continue
         inner, name = unfolded(inner), step["name"]
-        if inner["steps"]:
-            actions.append({"name": name, "action": inner["action"], "inputs": step["inputs"]})
+        actions.append({"name": name, "action": inner["action"], "inputs": step["inputs"]})
         steps += [within(step, each) for each in inner["steps"]]
         groups += [{**each, "name": f"{name}.{each['name']}"} for each in inner.get("groups", ())]
     steps.sort(key=lambda each: bool(each.get("always_run")))

@@ -384,6 +384,11 @@ class Plan:
             count -= 1
         return count
 
+    @property
+    def closes(self) -> bool:
+        """Whether something is done at the end of a success, after the ordinary steps."""
+        return self.ordinary < len(self.steps) or bool(self.inner)
+
     def group_at(self, position: int) -> Group:
         """Return the group in which the step at `position` stands."""
         name = self.steps[position].group

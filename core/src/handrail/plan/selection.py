@@ -36,8 +36,6 @@ def select(
     if start is not None:
         kept = kept.difference(*plan.before(_span(plan, start)))
     kept = kept.difference(*(_span(plan, name) for name in skip))
-    # What ends the runs of others has to, whichever these are.
-    kept |= {place for place, each in enumerate(plan.steps) if each.inner and not each.inner.steps}
     return with_steps(plan, [plan.steps[position] for position in sorted(kept)])
 
 
@@ -72,7 +70,6 @@ def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
 def _span(plan: Plan, name: str) -> range:
     span = plan.span(name)
     if span is None:
-        steps = [each.name for each in plan.steps if each.inner is None or each.inner.steps]
-        known = (*steps, *(each.name for each in plan.groups))
+        known = (*(each.name for each in plan.steps), *(each.name for each in plan.groups))
         raise StepNotFoundError.among(name, known)
     return span

@@ -237,6 +237,7 @@ class Recovery:
             setattr(run, name, getattr(place, name))
         if back_to is None:
             run.unsure |= place.unsure - run.mapped.keys()
+        run.closing = place.closing or self._has_sealed()
         run.batches = count(place.batches + 1)
         run.before = before
         run.handed_down.update(self._handed_down)
@@ -330,6 +331,11 @@ class Recovery:
             if row.outcome != "rolled_back" and (again or (aim, row.outcome) != FINISHED):
                 check(row, aim, again=again)
                 self.of_part(planned, row, aim, failed_only=again).check_ready()
+
+    def _has_sealed(self) -> bool:
+        """Return whether a part can no longer be undone: then the run has begun to close."""
+        parts = self.journal.parts(self.recorded.row.number) if self.plan.inner else ()
+        return any(part.sealed is not None for part in parts)
 
     def _back_to(self) -> int | None:
         """Return the position of the step whose failed items are tried again, if they are."""

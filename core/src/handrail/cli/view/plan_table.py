@@ -71,7 +71,7 @@ def _rows(plan: Plan) -> Iterator[Row]:
     for planned in plan.steps:
         if planned.inner is None:
             yield from _rows_within(plan, numbers, [planned], indent="  ")
-        elif planned.inner.steps:
+        else:
             inner, share = planned.inner, planned.weight_share
             yield ("", planned.name, "", "", "", "", "")
             yield from (f"└ {param} = {source}" for param, source in planned.inputs.items())

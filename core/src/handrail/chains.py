@@ -19,7 +19,6 @@ from handrail.errors import (
     PlanError,
     describe,
 )
-from handrail.frozen import replace
 from handrail.journal.codec import mask_json
 from handrail.outputs import Wiring, wiring
 from handrail.params.context import ActionContext
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.registry import StepRegistry
-    from handrail.settings.requirements import RequiredStep
 
 
 class ChainAction(BaseAction[Any]):
@@ -161,7 +159,7 @@ class ChainAction(BaseAction[Any]):
         lineage = {each for each in self.info.lineage if each}
         rules = [each for each in self._provider.required() if lineage & {*each.within}]
         try:
-            plan = planned(member, list(_rules_of(name, self.members, rules)))
+            plan = planned(member, [each.of_action(name) for each in rules])
         except ParamsNeededError as error:
             raise self._needed(name, error) from None
         if not plan.steps and member.is_simple:
@@ -395,23 +393,6 @@ def _output(context: ChainContext, source: str) -> Any:
         return json_of(entries[output])
     except Exception as error:
         raise ActionError(f"{source} has no JSON form: {describe(error)}") from error
-
-
-def _rules_of(
-    name: str, members: Iterable[str], rules: Iterable[RequiredStep]
-) -> Iterator[RequiredStep]:
-    """Yield the steps that a chain requires of one of its actions, by its own names.
-
-    An anchor may name the action: `upload.upload_files`. One that does not has to be there in each
-    action that has such a step.
-    """
-    for rule in rules:
-        action, _, anchor = rule.anchor.partition(".")
-        if action in members and anchor:
-            if action == name:
-                yield replace(rule, anchor=anchor, name=rule.name.removeprefix(f"{name}."))
-        elif rule.side:
-            yield replace(rule, within=("*",))
 
 
 def chain(

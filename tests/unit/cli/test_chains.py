@@ -519,26 +519,63 @@ def scan(context):
 
 @hookimpl
 def insert_before(action, step):
-    return scan if step.name == "post" and "send" in action.lineage else None
+    return scan if step.name in ({names}) and "shipping" not in action.lineage else None
 '''
 
 
 @pytest.mark.parametrize(
-    ("rule", "flags", "code"),
+    ("rule", "before", "code"),
     [
-        ('before = "post", in = "shipping"', (), 0),
-        ('before = "send.post", in = "shipping"', (), 0),
-        ('before = "post", in = "*"', (), 0),
-        ('before = "wrap", in = "shipping"', (), 3),
-        ('after = "send.post", in = "shipping"', (), 3),
-        ('before = "post", in = "shipping"', ("--no-pack", "acme-scanner"), 3),
+        ('before = "post", in = "shipping"', "post", 0),
+        ('before = "send.post", in = "shipping"', "post", 0),
+        ('before = "post", in = "*"', "post", 0),
+        ('before = "wrap", in = "shipping"', "post", 3),
+        ('before = "nothing", in = "shipping"', "post", 3),
+        ('after = "send.post", in = "shipping"', "post", 3),
+        ('before = "post", in = "shipping"', "", 3),
+        ('in = "shipping"', "post wrap", 0),
+        ('in = "shipping"', "post", 3),
+        ('in = "shipping"', "", 3),
     ],
 )
-def test_a_required_step_is_looked_for_in_the_actions(yard, rule, flags, code):
-    yard.plant("acme-scanner", "1.0", SCAN, packs={"acme_scanner": "acme_scanner"})
+def test_a_required_step_is_looked_for_in_the_actions(yard, rule, before, code):
+    """One without an anchor is in all of them; else something goes by without it."""
+    names = "".join(f"'{name}'," for name in before.split())
+    source = SCAN.replace("{names}", names)
+    yard.plant("acme-scanner", "1.0", source, packs={"acme_scanner": "acme_scanner"})
     (yard.project / "ship.py").write_text(ACTIONS)
     required = f'[required]\nsteps = [{{ step = "acme-scanner:scan", {rule} }}]\n'
     (yard.project / "handrail.toml").write_text(PROJECT + required)
-    done = yard("plan", "shipping", *flags)
+    done = yard("plan", "shipping")
     assert done.returncode == code, done.stdout + done.stderr
     assert code or "scan" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "code"),
+    [
+        ('before = "tell"', "", 3),
+        ('before = "tell"', "tell", 0),
+        ('before = "wrap"', "", 3),
+        ('before = "wrap"', "wrap", 0),
+        ('before = "pack.wrap"', "wrap", 0),
+    ],
+)
+def test_a_step_that_runs_an_action_lifts_no_requirement(yard, rule, before, code):
+    """Neither of the action that it is in, nor of the one that it runs."""
+    source = SCAN.replace("{names}", f"'{before}',")
+    yard.plant("acme-scanner", "1.0", source, packs={"acme_scanner": "acme_scanner"})
+    more = """
+from handrail import RunStep, action
+
+@step
+def tell(context):
+    '''Tell it.'''
+
+nightly = action("nightly", [RunStep("pack", Bag, {"source": "in"}), tell])
+"""
+    (yard.project / "ship.py").write_text(ACTIONS + more)
+    required = f'[required]\nsteps = [{{ step = "acme-scanner:scan", {rule}, in = "nightly" }}]\n'
+    (yard.project / "handrail.toml").write_text(required)
+    done = yard("plan", "ship.py:nightly")
+    assert done.returncode == code, done.stdout + done.stderr

@@ -32,7 +32,7 @@ from handrail.plan.entry import chain, entries_for, innermost
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan, PlannedStep
 from handrail.plan.problems import no_steps
-from handrail.plan.required import missing, required_in
+from handrail.plan.required import missing, not_within, required_in
 from handrail.plan.resolve import resolve
 from handrail.plan.step_state import StepChanges, states_of
 from handrail.plan.undo_order import senseless_waits
@@ -122,13 +122,13 @@ def plan_action(
         info: The action.
         registry: Its own steps.
         provider: The packs.
-        rules: Further steps that are required of it, as by a chain that it is in.
+        rules: Further steps that are protected, as a chain that it is in requires them.
 
     Raises:
         PlanError: The plan has problems; the error lists all of them.
         PackError: An enabled pack is broken, or one of its hooks raised.
     """
-    required = [*required_in(info.lineage, provider.required()), *rules]
+    required = required_in(info.lineage, provider.required())
     packs, problems = pack_order(provider.contributors()) if registry else ([], [])
     project, mistakes = provider.project_edits(info.lineage)
     if project.count and not registry:
@@ -143,14 +143,12 @@ def plan_action(
         drafts,
         edits,
         grants=provider.grants,
-        required=required,
+        required=[*required, *rules],
         origin=info.origin,
         known=[*problems, *mistakes, *unusable, *unfit(info, edits)],
     )
     base = {name for entry in registry.entries() for name in entry.names}
     plan, found = with_inner(plan, provider)
-    if plan.inner:
-        required = []  # The actions that its steps run have what is required of them.
     found += [*_missing(plan, required, provider, base), *senseless_waits(plan)]
     checking = [pack for pack in packs if pack.implements("check_plan")]
     steps = [each for planned in plan.steps if checking for each in chain(planned.step)]
@@ -208,8 +206,6 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
         PlanError: A required step is missing.
         PackError: A required pack is missing.
     """
-    if plan.inner:
-        return  # The actions that its steps run have what is required of them.
     found = _missing(plan, required_in(info.lineage, provider.required()), provider, None)
     if found:
         raise PlanError(info.name, found)
@@ -242,7 +238,7 @@ def _missing(
 ) -> list[Problem]:
     return [
         problem if problem.details else replace(problem, ways_out=provider.ways_to(each))
-        for each, problem in missing(plan, required, base)
+        for each, problem in missing(plan, not_within(plan, required), base)
     ]
 
 

@@ -9,7 +9,7 @@ from handrail.errors import Problem
 
 if TYPE_CHECKING:
     from handrail.plan.builder import Draft
-    from handrail.plan.plan import Plan
+    from handrail.plan.plan import Plan, PlannedStep
     from handrail.settings.requirements import RequiredStep
 
 EVERYWHERE = "*"
@@ -27,6 +27,31 @@ def demanded_by(draft: Draft, required: Sequence[RequiredStep]) -> str:
         if draft.origin.pack == each.pack and each.name in draft.entry.names:
             return each.source
     return ""
+
+
+def not_within(plan: Plan, required: Iterable[RequiredStep]) -> list[RequiredStep]:
+    """Return the required steps that the runs which steps of a plan make do not all have.
+
+    An anchor may name such a step: `upload.upload_files`. One that does not, or none, is about each
+    of the runs that has such a step.
+    """
+    if not plan.inner:
+        return list(required)
+    found: list[RequiredStep] = []
+    for each in required:
+        within = [pair for planned in plan.steps for pair in _within(planned, each)]
+        if not within or any(next(missing(inner, [own], None), None) for inner, own in within):
+            found.append(each)
+    return found
+
+
+def _within(planned: PlannedStep, required: RequiredStep) -> Iterator[tuple[Plan, RequiredStep]]:
+    """Yield the plan of the run that a step makes, and what is required of it."""
+    if planned.inner is None:
+        return
+    own = required.of_action(planned.name)
+    if not own.side or planned.inner.span(own.anchor) is not None:
+        yield planned.inner, own
 
 
 def missing(

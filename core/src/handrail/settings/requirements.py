@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.origin import Origin
 from handrail.settings.pack_names import normalised
 
@@ -69,6 +69,14 @@ class RequiredStep:
     anchor: str = ""
     within: tuple[str, ...] = ("*",)
     origin: Origin
+
+    def of_action(self, name: str) -> RequiredStep:
+        """Return what it requires of the action of this name in a chain."""
+        before = f"{name}."
+        if not self.anchor.startswith(before):
+            return self
+        own = self.name.removeprefix(before)
+        return replace(self, anchor=self.anchor.removeprefix(before), name=own)
 
     @property
     def source(self) -> str:

@@ -363,18 +363,6 @@ class ChainedStep(RunStep):
                 )
         return context.action.begin(self.name, values)
 
-    def variables(self, context: Any) -> Mapping[tuple[str, ...], str]:
-        """Return the variables of its secrets: those that the params of the chain have."""
-        log: Any = line_of(context).log
-        journal, owned = log.place
-        stored = json.loads(journal.read(owned.number, fields=False).row.params)["secrets"]
-        before = f"{self.name}."
-        return {
-            tuple(path.removeprefix(before).split(".")): variable
-            for path, variable in stored.items()
-            if path.startswith(before)
-        }
-
 
 def _output(context: ChainContext, source: str) -> Any:
     """Return the JSON form of an output of an action that has ended.

@@ -16,7 +16,6 @@ from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
-    from handrail.origin import Origin
 
 Members = Mapping[str, "type[BaseAction[Any]]"]
 
@@ -39,16 +38,13 @@ class Wiring:
     problems: list[Problem] = field(default_factory=list[Problem])
 
 
-def wiring(
-    chain: str, members: Members, wires: Mapping[str, str], origin: Origin | None = None
-) -> Wiring:
+def wiring(chain: str, members: Members, wires: Mapping[str, str]) -> Wiring:
     """Return the inputs of a chain.
 
     Args:
         chain: Its name.
         members: Its actions.
         wires: Each param with the output that it comes from: `{"export.source": "upload.table"}`.
-        origin: Where they are declared, if in a file of settings.
     """
     found = Wiring()
     for target, source in wires.items():
@@ -59,7 +55,6 @@ def wiring(
                 Problem(
                     code="bad-input",
                     message=f"the input {target} = {source} of {chain}: {message}",
-                    origins=() if origin is None else (origin,),
                     ways_out=tuple(filter(None, ways_out)),
                 )
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -139,10 +140,6 @@ class RunStep(BaseStep[Any]):
         """The outputs of earlier steps that params of the action are, by the param."""
         return {}
 
-    def variables(self, context: Any) -> Mapping[tuple[str, ...], str]:
-        """Return the variables of the action's secrets, by the path of the param."""
-        return {}
-
     @calls_user_code
     def action_for(self, context: Any) -> BaseAction[Any]:
         """Return the action with its params.
@@ -193,7 +190,7 @@ class RunStep(BaseStep[Any]):
         context.record_rollback(KEY, uid)
         part = PartOf(line=line, uid=uid, item=item, pauses=True)
         if line.log is not None:
-            part = replace(part, variables=self.variables(context))
+            part = replace(part, variables=self._variables(line))
         orchestrator = orchestrator_of(action, plan, part=part, **self._options(line))
         line.run.held[uid] = orchestrator
         await _go_on(line, orchestrator, play)
@@ -303,6 +300,13 @@ class RunStep(BaseStep[Any]):
             return None
         journal, owned = _place(line)
         return next((row for row in journal.parts(owned.number) if row.uid == uid), None)
+
+    def _variables(self, line: Line) -> Mapping[tuple[str, ...], str]:
+        """Return the variables of secrets of the whole that are params of the step's action."""
+        journal, owned = _place(line)
+        stored = json.loads(journal.read(owned.number, fields=False).row.params)
+        found = {tuple(path.split(".")): name for path, name in stored.get("secrets", {}).items()}
+        return {path[1:]: name for path, name in found.items() if path[0] == self.name}
 
     def _new_uid(self, line: Line) -> tuple[str, int]:
         """Return the UUID of a new run, and its place among those of the attempt.

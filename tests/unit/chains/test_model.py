@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from killing.memory import folder_in_memory
 from killing.processes import Killing, in_child
@@ -247,6 +247,7 @@ def test_a_random_chain_does_what_the_model_says(plans, in_loop):
 
 @pytest.mark.slow
 @given(actions, st.integers(1, 30), st.sampled_from(["before", "after"]), st.booleans())
+@example([[Spec("ok", False, True, False), Spec("skip", False, True, False)]], 9, "after", False)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_random_chain_that_is_killed_is_finished_or_undone(plans, at, when, undoes):
     model = Model(plans)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import end_event, perform
+from handrail.engine.attempt import ask, end_event, execute, perform
 from handrail.engine.commands import COMMIT, Call, Raised, Report
 from handrail.engine.forward_journaled import begin, note_with_values, unwritten
 from handrail.engine.log import ValuesLeftError
@@ -15,6 +15,7 @@ from handrail.engine.rollback_data import ASKED
 from handrail.errors import StepFailedError, describe
 from handrail.events import RunFinished
 from handrail.plan.entry import innermost
+from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
@@ -157,12 +158,15 @@ def _perform_journaled(
 ) -> Generator[Any, Any, Failure | None]:
     # An interrupted step is executed again without another `can_skip`.
     interrupted = line.run.attempts.get(position, 0) > 0
-    begin(line, position)
-    committed = yield COMMIT
-    if isinstance(committed, Raised):
-        return unwritten(planned, committed)
-    line.begun = None
-    answer = yield from perform(line, planned, position, asks=not interrupted)
+    answer = yield from ask(line, planned, position, asks=not interrupted)
+    if not isinstance(answer, StepResult):  # It is not skipped.
+        begin(line, position)
+        committed = yield COMMIT
+        if isinstance(committed, Raised):
+            return unwritten(planned, committed)
+        line.begun = None
+    if answer is None:
+        answer = yield from execute(line, planned)
     failure = yield from _note(line, position, settle_closing(line, position, answer))
     committed = yield COMMIT
     return unwritten(planned, committed) if isinstance(committed, Raised) else failure
@@ -173,7 +177,7 @@ def _note(
 ) -> Generator[Any, Any, Failure | None]:
     """Note how an `always_run` step ended; return why it failed, if it did."""
     assert line.log is not None
-    result, attempt = line.run.closed[position], line.run.attempts[position]
+    result, attempt = line.run.closed[position], line.run.attempts.get(position, 1)
     problem: BaseException | None = None
     if failure is not None:
         line.log.failed(position, attempt, result, failure.text, failure.error)

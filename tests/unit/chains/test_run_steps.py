@@ -335,6 +335,38 @@ def test_a_living_owner_of_the_whole_keeps_its_parts(tmp_path, world):
     journal.close()
 
 
+def test_parts_are_gone_on_with_in_the_folder_and_in_the_way_of_the_whole(
+    world, journal, tmp_path, monkeypatch
+):
+    """Whatever folder they ran in; and who takes the whole over takes its parts over."""
+    folders: list[Path] = []
+    claims: list[bool] = []
+
+    class Here(Make):
+        def rollback(self, context, result):
+            folders.append(Path.cwd())
+            super().rollback(context, result)
+
+    class Claims(SqliteJournal):
+        def claim(self, number, *, take_over=False):
+            claims.append(take_over)
+            return super().claim(number, take_over=take_over)
+
+    inner = action("inner", [Here("here")], params=Params)
+    inner.action_class.context_class = Context
+    both = chain("both", {"one": inner, "two": inner})
+    run(both, {name: {"world": world} for name in ("one", "two")}, journal=journal)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    again = Claims(tmp_path / "runs.db")
+    rollback(both, 1, journal=again, ctx=QUIET, packs=(), folder=".", take_over=True)
+    again.close()
+    assert folders == [elsewhere] * 2
+    assert claims == [True] * 3
+    assert made(world) == []
+
+
 def nested(world, *after):
     """An action with a run of an action with a run of `press`."""
     inner = RunStep("inner", action("inner", [press_in(world)]))

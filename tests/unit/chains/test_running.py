@@ -16,7 +16,9 @@ from chain_of_files import (
     QUIET,
     STEPS,
     TABLE,
+    Context,
     Gather,
+    Make,
     Params,
     Press,
     Teach,
@@ -432,6 +434,30 @@ def test_a_seal_is_about_the_whole_chain(tmp_path):
     with pytest.raises(RollbackRefusedError, match="the old files are gone"):
         rollback(sealing, 1, journal=journal, ctx=QUIET, packs=())
     journal.close()
+
+
+@pytest.mark.parametrize("journaled", [True, False])
+def test_nothing_is_sealed_while_a_later_action_may_fail(tmp_path, journaled):
+    class Seals(BaseStep):
+        name, progress_weight, always_run = "seal", 0, True
+
+        def execute(self, context):
+            if context.outcome == "completed":
+                context.seal("the old files are gone")
+            return StepResult()
+
+    sealed = action("a", [Make("made"), Seals()], params=Params)
+    sealed.action_class.context_class = Context
+    fails = action("b", [step(name="fails")(lambda context: 1 / 0)])
+    journal = SqliteJournal(tmp_path / "runs.db") if journaled else None
+    (tmp_path / "world").mkdir()
+    with pytest.raises(StepFailedError) as caught:
+        run(chain("both", [sealed, fails]), {"a": {"world": tmp_path / "world"}}, journal=journal)
+    assert caught.value.outcome == "rolled_back"
+    assert files(tmp_path / "world") == []
+    if journal is not None:
+        assert [row.sealed for row in journal.parts(1)] == [None, None]
+        journal.close()
 
 
 def test_an_action_does_not_rely_on_another_one_of_its_own_run(tmp_path):

@@ -65,16 +65,16 @@ def leave(folder: Path, plan: Plan, last: Last, synchronous: Literal["full", "no
 
 
 def resume(left: Path, plan: Plan, last: Last, synchronous: Literal["full", "normal"]) -> Took:
-    """Go on with a copy of that run; return what it took until its last step was reached."""
-    copy = left.with_name("again")
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(left, copy)
+    """Go on with that run at its place; return what it took until its last step was reached."""
+    place = left.with_name("runs")
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(left, place)
     action = GoesOn(None, packs=())
     # As in a process that has neither read a plan nor named one before.
     recorded_plan._decoded.cache_clear()
     plan.__dict__.pop("fingerprint", None)
     clock, cpu = time.perf_counter(), time.process_time()
-    journal = SqliteJournal(copy / NAME, synchronous=synchronous)
+    journal = SqliteJournal(place / NAME, synchronous=synchronous)
     Recovery(
         action=action, plan=plan, recorded=journal.read(1), journal=journal, aim="resume"
     ).run()
@@ -84,10 +84,12 @@ def resume(left: Path, plan: Plan, last: Last, synchronous: Literal["full", "nor
 
 def measure(folder: Path, count: int, rounds: int) -> None:
     """Measure going on after `count` steps, up to where the next one is executed."""
-    left, last = folder / "left", Last()
-    left.mkdir()
+    place, left, last = folder / "runs", folder / "left", Last()
+    place.mkdir()
     plan = plan_of(*nothings(count), last)
-    leave(left, plan, last, "normal")
+    leave(place, plan, last, "normal")
+    # A copy is no journal that could be gone on with while its original is there.
+    place.rename(left)
     connection = sqlite3.connect(left / NAME)
 
     def rows() -> None:

@@ -21,7 +21,7 @@ OTHERS = {"table": FILE, "report": FILE}
 
 def manifest(**changed: Any) -> dict[str, Any]:
     return {
-        "schema": 2,
+        "schema": 1,
         "name": "digits",
         "number": 1,
         "kind": "sgd",
@@ -82,11 +82,6 @@ def test_a_manifest_of_a_newer_shape_says_what_to_install() -> None:
     with pytest.raises(VersionError, match=r"(?s)shape 3.*pip install --upgrade") as error:
         Version.from_dict(manifest(schema=3))
     assert not isinstance(error.value, ManifestError)
-
-
-def test_a_manifest_of_an_older_shape_says_to_train_again() -> None:
-    with pytest.raises(VersionError, match=r"(?s)does not know its columns.*train it again"):
-        Version.from_dict(manifest(schema=1))
 
 
 def test_a_manifest_belongs_under_its_own_key() -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from handrail.frozen import as_json, from_json, frozen
 from handrail_train.errors import VersionError
 
-SCHEMA = 2
+SCHEMA = 1
 NAME = r"[a-z0-9][a-z0-9._-]{0,99}"
 _FILE = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
@@ -87,11 +87,6 @@ class Version:
             VersionError: The JSON form is malformed.
         """
         schema = found.get("schema") if isinstance(cast("Any", found), Mapping) else None
-        if isinstance(schema, int) and 0 < schema < SCHEMA:
-            raise VersionError(
-                "it was trained by an older handrail-train, and does not know its columns",
-                ways_out=("train it again", "or use the handrail-train that trained it"),
-            )
         if schema != SCHEMA and isinstance(schema, int):
             raise VersionError(
                 f"the manifest has the shape {schema}, which this handrail-train does not know",

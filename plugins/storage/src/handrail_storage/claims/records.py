@@ -56,6 +56,9 @@ def parse_mark(text: str | None) -> Mark | None:
     return None if found is None else Mark(**found.groupdict())
 
 
+_TEXTS = ("host", "user", "journal", "action", "register")
+
+
 @frozen
 class Claimant:
     """The run that has a claim, for people.
@@ -228,8 +231,7 @@ class ClaimState:
             claimant=Claimant(
                 run=run,
                 number=None if number is None else int(number),
-                **{name: str(document[name]) for name in ("host", "user", "journal", "action")},
-                register=str(document.get("register", "")),
+                **{name: str(document[name]) for name in _TEXTS},
             ),
             state=State(state),
             epoch=str(document["epoch"]),
@@ -244,8 +246,8 @@ class ClaimState:
             wants_undo=bool(flag),
             sealed=bool(document["sealed"]),
             freed=bool(document["freed"]),
-            until=None if document.get("until") is None else _seconds_of(document["until"]),
-            dropped=bool(document.get("dropped")),
+            until=None if document["until"] is None else _seconds_of(document["until"]),
+            dropped=bool(document["dropped"]),
         )
 
     def now(self, **changes: Any) -> ClaimState:

@@ -137,7 +137,7 @@ class RecordedRun:
         journal = SqliteJournal(str(self.journal))
         try:
             _, recorded = look_up("rollback", action, 1, journal)
-            with working_in(recorded.row, None):
+            with working_in(recorded, None):
                 recovery = prepare(action, recorded, journal, "rollback", packs=())
                 return [line for step in preview_rollback(recovery) for line in step.lines or ()]
         finally:

@@ -65,7 +65,7 @@ def sweep_of(journal: Journal, number: int) -> SweepRecord | None:
     from handrail.recovery.status import is_sweep  # noqa: PLC0415 - as all names here
 
     recorded = journal.read(number, fields=False)
-    if not is_sweep(recorded.row):
+    if not is_sweep(recorded):
         return None
     from handrail.sweeps.record import sweep_record  # noqa: PLC0415 - few runs are sweeps
 

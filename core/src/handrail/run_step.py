@@ -304,7 +304,7 @@ class RunStep(BaseStep[Any]):
     def _variables(self, line: Line) -> Mapping[tuple[str, ...], str]:
         """Return the variables of secrets of the whole that are params of the step's action."""
         journal, owned = _place(line)
-        stored = json.loads(journal.read(owned.number, fields=False).row.params)
+        stored = json.loads(journal.read(owned.number, fields=False).params)
         found = {tuple(path.split(".")): name for path, name in stored.get("secrets", {}).items()}
         return {path[1:]: name for path, name in found.items() if path[0] == self.name}
 

@@ -107,7 +107,7 @@ def test_each_schema_is_a_journal_of_its_own(place: str, opened: Callable[..., J
         ask(place, f"CREATE SCHEMA {name}")
     journals = [opened(f"{place}?options=-csearch_path%3D{name}") for name in ("red", "blue")]
     assert [journal.open_run(new_run()).number for journal in journals] == [1, 1]
-    assert journals[0].read(1).row.uid != journals[1].read(1).row.uid
+    assert journals[0].read(1).uid != journals[1].read(1).uid
     assert "search_path" not in journals[0].shown
 
 

@@ -115,12 +115,12 @@ class RecordsContract:
         new = new_run()
         owned = journal.open_run(new, [STARTED])
         found = journal.read(owned.number)
-        given_back = {name.name: getattr(found.row, name.name) for name in dataclasses.fields(new)}
+        given_back = {name.name: getattr(found, name.name) for name in dataclasses.fields(new)}
         assert given_back == dataclasses.asdict(new)
-        assert (owned.uid, found.row.number) == (new.uid, owned.number)
-        assert (found.row.direction, found.row.outcome, found.row.sealed) == ("forward", None, None)
+        assert (owned.uid, found.number) == (new.uid, owned.number)
+        assert (found.direction, found.outcome, found.sealed) == ("forward", None, None)
         assert [each.step for each in found.attempts] == ["scan"]
-        assert f'"pid": {os.getpid()}' in found.row.owner
+        assert f'"pid": {os.getpid()}' in found.owner
 
     def test_text_that_is_no_unicode_comes_back_unchanged(self, journal: Journal) -> None:
         odd = "caf\udce9/\0/\\udce9/\N{SNOWMAN}"
@@ -134,7 +134,7 @@ class RecordsContract:
             ],
         )
         found = journal.read(owned.number)
-        texts = [found.row.cwd, found.row.action, found.row.sealed, found.attempts[0].error]
+        texts = [found.cwd, found.action, found.sealed, found.attempts[0].error]
         names = [found.attempts[0].step, found.notes[0].key, found.notes[0].step]
         assert [*texts, *names, found.fields[0].name] == [odd] * 8
 
@@ -237,11 +237,12 @@ class RecordsContract:
     def test_a_list_of_runs_leaves_out_what_is_long(self, journal: Journal) -> None:
         owned = journal.open_run(new_run())
         owned.write([FieldRow(boundary=0, name="found", value="[]"), note(1)])
-        assert journal.read(owned.number).row.plan == new_run().plan
+        assert journal.read(owned.number).plan == new_run().plan
         (whole,) = journal.runs()
         assert whole.plan == new_run().plan
         (listed,) = journal.runs(plans=False)
-        assert listed == dataclasses.replace(journal.read(owned.number).row, plan="")
+        long: dict[str, Any] = {"plan": "", "attempts": (), "notes": (), "fields": ()}
+        assert listed == dataclasses.replace(journal.read(owned.number), **long)
         assert journal.read(owned.number, fields=False).fields == ()
         assert len(journal.read(owned.number, fields=False).notes) == 1
 
@@ -300,7 +301,7 @@ class RecordsContract:
         found = journal.item_notes(owned.number, "scan", 1, 1)
         assert [tuple(each) for each in found] == [tuple(each) for each in notes[1::2]]
         owned.write([RunChange(outcome="failed")])
-        assert journal.read(owned.number).row.counts == "1 0 0 2 6"
+        assert journal.read(owned.number).counts == "1 0 0 2 6"
         assert journal.check_run(owned.number).rows == 10
         execute(place, "UPDATE {chunk} SET items = '[1]' WHERE number = 1")
         execute(place, "DELETE FROM {item_note} WHERE number = 0")
@@ -347,21 +348,21 @@ class RecordsContract:
     def test_when_an_owner_was_last_heard_of(self, journal: Journal) -> None:
         before = time.time()
         owned = journal.open_run(new_run())
-        row = journal.read(owned.number).row
+        row = journal.read(owned.number)
         # The clock of a server may be another one than that of who opens the run.
         assert row.heard is not None
         assert (row.heard >= row.opened, row.given_up) == (True, False)
         owned.write([STARTED])
-        heard = journal.read(owned.number).row.heard
+        heard = journal.read(owned.number).heard
         assert heard == journal.runs()[0].heard
         assert heard is not None
         # The clock may be that of a server, and times are rounded to milliseconds.
         assert before - 1 < datetime.fromisoformat(heard).timestamp() < time.time() + 1
         owned.release()
-        row = journal.read(owned.number).row
+        row = journal.read(owned.number)
         assert row.given_up
         journal.claim(owned.number).write([RunChange(outcome="completed")])
-        row = journal.read(owned.number).row
+        row = journal.read(owned.number)
         assert not row.given_up
 
     def test_a_run_that_is_not_there_is_named_with_those_near_it(self, journal: Journal) -> None:
@@ -441,8 +442,8 @@ class FencesContract:
         closing = [RunChange(outcome="completed"), AttemptChange(step="scan", n=1, state="done")]
         owned.write(closing)
         found = journal.read(owned.number)
-        assert (found.row.outcome, found.attempts[0].state) == ("completed", "done")
-        assert str(found.row.closed).endswith("Z")
+        assert (found.outcome, found.attempts[0].state) == ("completed", "done")
+        assert str(found.closed).endswith("Z")
         with pytest.raises(LeaseLostError, match=r"is closed \(completed\)"):
             owned.write([note(1)])
         assert journal.read(owned.number).notes == ()
@@ -465,24 +466,24 @@ class FencesContract:
         owned.release()
         mine.claim(owned.number)
         after = mine.read(owned.number)
-        assert (before.row.fence, after.row.fence) == (1, 2)
+        assert (before.fence, after.fence) == (1, 2)
         assert (before.attempts[0].state, after.attempts[0].state) == ("started", "done")
         assert (len(before.notes), len(after.notes)) == (0, 1)
-        assert (after.row.plan, after.fields) == (before.row.plan, before.fields)
+        assert (after.plan, after.fields) == (before.plan, before.fields)
 
     def test_direction_and_seal_stay_when_they_are_not_named(self, journal: Journal) -> None:
         owned = journal.open_run(new_run())
         owned.write([RunChange(direction="undo"), RunChange(sealed="originals were discarded")])
         owned.write([RunChange(outcome="rolled_back")])
-        row = journal.read(owned.number).row
+        row = journal.read(owned.number)
         assert (row.direction, row.sealed) == ("undo", "originals were discarded")
 
     def test_what_was_undone_by_hand_stays_when_it_is_not_named(self, journal: Journal) -> None:
         owned = journal.open_run(new_run())
-        assert journal.read(owned.number).row.by_hand is None
+        assert journal.read(owned.number).by_hand is None
         owned.write([RunChange(direction="undo", by_hand='[{"step": "\u00e9"}]')])
         owned.write([RunChange(outcome="rolled_back")])
-        assert journal.read(owned.number).row.by_hand == '[{"step": "\u00e9"}]'
+        assert journal.read(owned.number).by_hand == '[{"step": "\u00e9"}]'
         assert [row.by_hand for row in journal.runs()] == ['[{"step": "\u00e9"}]']
 
     def test_a_claim_opens_a_closed_run_again(self, journal: Journal) -> None:
@@ -490,7 +491,7 @@ class FencesContract:
         owned.write([RunChange(outcome="completed")])
         owned.release()
         again = journal.claim(owned.number)
-        row = journal.read(owned.number).row
+        row = journal.read(owned.number)
         assert (row.outcome, row.closed, row.fence) == (None, None, 2)
         again.write([note(1)])
         assert again.uid == owned.uid
@@ -502,19 +503,19 @@ class FencesContract:
         journal, later = opened(), opened()
         owned = journal.open_run(new_run(opened=moment(-100.0)), [STARTED])
         owned.release()
-        given_up = journal.read(1, fields=False).row
+        given_up = journal.read(1, fields=False)
         assert given_up.heard is not None
         worked, undid = given_up.spent(given_up.heard)
         assert 99.0 < worked < 130.0
         assert undid == 0.0
         again = later.claim(1)
-        claimed = later.read(1, fields=False).row
+        claimed = later.read(1, fields=False)
         assert abs(claimed.worked - worked) < 0.01
         assert (claimed.turned, claimed.heard) == (None, claimed.claimed)
         again.write([RunChange(direction="undo")])
         again.write([RunChange(outcome="rolled_back")])
         again.release()
-        row = later.read(1, fields=False).row
+        row = later.read(1, fields=False)
         assert row.closed is not None
         assert row.turned is not None
         assert claimed.claimed <= row.turned <= row.closed
@@ -522,7 +523,7 @@ class FencesContract:
         assert worked - 0.01 < worked_in_all < worked + 30.0
         assert undid < 30.0
         later.claim(1).release()
-        folded = later.read(1, fields=False).row
+        folded = later.read(1, fields=False)
         assert abs(folded.worked - worked_in_all) < 0.01
         assert abs(folded.undid - undid) < 0.01
 
@@ -605,7 +606,7 @@ class OwnersContract:
         assert owner.ask("note", 3) == "LeaseLostError"
         assert taker.ask("note", 4) == "written"
         assert [each.seq for each in journal.read(number).notes] == [1, 4]
-        assert journal.read(number).row.fence == 2
+        assert journal.read(number).fence == 2
 
     def test_who_took_a_run_over_has_it_while_the_stopped_one_lives_on(
         self, journal: Journal, process: Callable[..., Process]
@@ -645,7 +646,7 @@ class OwnersContract:
         owners[2].kill()
         until(lambda: journal.holder(number) is None)
         assert journal.claim(number).number == number
-        assert journal.read(number).row.fence == 4
+        assert journal.read(number).fence == 4
 
     def test_an_owner_that_only_waits_stays_alive(
         self, journal: Journal, process: Callable[..., Process]
@@ -847,11 +848,11 @@ class PartsContract:
         assert [each.number for each in parts] == [2, 3]
         found = journal.parts(whole.number)
         assert [each.number for each in found] == [2, 3]
-        row = journal.read(3).row
+        row = journal.read(3)
         assert (row.parent, row.parent_step) == (1, "two")
         assert (row.parent_attempt, row.parent_item) == (1, 0)
         assert [each.number for each in journal.runs()] == [1]
-        assert journal.read(1).row.parent is None
+        assert journal.read(1).parent is None
         assert journal.parts(2) == []
 
     def test_parts_are_found_by_their_item(self, journal: Journal) -> None:
@@ -872,7 +873,7 @@ class PartsContract:
         owned.release()
         assert theirs.holder(2) is None
         theirs.claim(2).write([RunChange(outcome="completed")])
-        assert ours.read(2).row.outcome == "completed"
+        assert ours.read(2).outcome == "completed"
 
     def test_items_are_counted_by_what_came_of_their_latest_run(self, journal: Journal) -> None:
         whole = journal.open_run(new_run())
@@ -991,7 +992,7 @@ class DamageContract:
         owned = full.claim(1)
         owned.write([RunChange(outcome="failed")])
         owned.release()
-        assert full.read(1).row.counts == "1 2 1 0 0"
+        assert full.read(1).counts == "1 2 1 0 0"
         execute(place, statement)
         with pytest.raises(JournalDamagedError, match=f"run 1 is damaged .*: the record {told}"):
             full.read(1)
@@ -1001,12 +1002,12 @@ class DamageContract:
     def test_the_rows_of_a_run_that_goes_on_are_not_counted(self, full: Journal) -> None:
         for outcome in ("failed", "completed"):
             owned = full.claim(1)
-            assert full.read(1).row.counts is None
+            assert full.read(1).counts is None
             owned.write([AttemptChange(step=outcome, n=1, state="done")])
             owned.write([note(7, step=outcome), RunChange(outcome=outcome)])
             owned.release()
             full.read(1)
-        assert full.read(1).row.counts == "3 4 1 0 0"
+        assert full.read(1).counts == "3 4 1 0 0"
         assert full.runs()[0].number == 2
 
     def test_a_check_reads_no_more_rows_than_it_may(self, full: Journal) -> None:
@@ -1019,16 +1020,11 @@ class DamageContract:
         execute(place, "UPDATE {note} SET key = 'other' WHERE run = 1 AND seq = 2")
         sound = full.check_run(1).sound
         assert sound is not None
-        assert sound.notes == before.notes[:1]
-        assert (sound.row, sound.attempts, sound.fields) == (
-            before.row,
-            before.attempts,
-            before.fields,
-        )
+        assert sound == dataclasses.replace(before, notes=before.notes[:1])
         execute(place, "UPDATE {run} SET params = '[]' WHERE id = 1")
         sound = full.check_run(1).sound
         assert sound is not None
-        assert (sound.row.damage is not None, sound.row.plan) == (True, before.row.plan)
+        assert (sound.damage is not None, sound.plan) == (True, before.plan)
         assert sound.attempts == before.attempts
 
     def test_a_row_that_belongs_to_another_run_is_damage(self, full: Journal, place: str) -> None:

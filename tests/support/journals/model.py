@@ -13,8 +13,8 @@ from handrail.journal import (
     Change,
     FieldRow,
     NoteRow,
-    RecordedRun,
     RunChange,
+    RunRow,
 )
 
 # Any text, including invalid Unicode, and a few words that repeat.
@@ -58,7 +58,7 @@ class Model:
         return attempts, self.notes, self.fields, self.direction, self.sealed
 
 
-def contents(run: RecordedRun) -> tuple[Any, ...]:
+def contents(run: RunRow) -> tuple[Any, ...]:
     """Return the contents of a recorded run in the form of `Model.contents`."""
     attempts = [
         (each.step, each.n, each.state, each.data_version, each.result, each.error)
@@ -68,7 +68,7 @@ def contents(run: RecordedRun) -> tuple[Any, ...]:
     fields = {(each.boundary, each.name): each.value for each in run.fields}
     boundaries = [each.boundary for each in run.fields]
     assert boundaries == sorted(boundaries)
-    return attempts, notes, fields, run.row.direction, run.row.sealed
+    return attempts, notes, fields, run.direction, run.sealed
 
 
 @st.composite

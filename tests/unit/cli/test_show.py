@@ -18,7 +18,7 @@ from recorded_runs import Call, Journal, done, ended, noted, planned, started
 
 from handrail.amounts import seconds
 from handrail.cli.view.text import columns
-from handrail.journal import AttemptRow, NoteRow, RecordedRun, RelianceChange, RunRow
+from handrail.journal import AttemptRow, NoteRow, RelianceChange, RunRow
 from handrail.recovery.run_record import recorded_steps
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
@@ -313,34 +313,35 @@ def test_a_journal_without_runs(call: Call, journal: Journal) -> None:
     assert "handrail run ACTION" in asked.err
 
 
-def recorded(steps: int, batches: int) -> RecordedRun:
+def recorded(steps: int, batches: int) -> RunRow:
     """Return a run of so many steps, each of which recorded so many batches."""
     names = [f"step_{n}" for n in range(steps)]
     moment = "2026-11-25T03:30:00.000Z"
-    row: Any = dict.fromkeys(RunRow.__dataclass_fields__, "")
+    row: Any = dict.fromkeys(RunRow.__dataclass_fields__.keys() - {"attempts", "notes"}, "")
     row |= {
         "plan": json.dumps({"steps": list(map(planned, names))}),
         "opened": moment,
+        "fields": (),
     }
     result = json.dumps({"took": 0.1, "rollback_data": {"files": ["x"]}})
     about = {"data_version": 1, "error": None, "at": moment, "result": result}
-    return RecordedRun(
-        row=RunRow(**row),
+    return RunRow(
+        **row,
         attempts=tuple(AttemptRow(step=name, n=1, state="done", **about) for name in names),
         notes=tuple(
             NoteRow(step=name, n=1, seq=seq, key="files", values="[1, 2]")
             for name in names
             for seq in range(batches)
         ),
-        fields=(),
     )
 
 
 def test_how_long_a_killed_step_took_at_least() -> None:
     """Up to the last sign of life: the end of a step that nobody wrote down is not known."""
     begun = recorded(steps=1, batches=0)
-    killed = RecordedRun(
-        row=replace(begun.row, heard="2026-11-25T03:30:24.500Z"),
+    killed = replace(
+        begun,
+        heard="2026-11-25T03:30:24.500Z",
         attempts=(
             AttemptRow(
                 step="step_0",

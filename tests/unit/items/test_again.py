@@ -144,7 +144,7 @@ def test_what_cannot_be_gone_back_over_is_refused(journal: Mortal, log: Log, wor
     action({}, packs=()).run(journal=journal)
     with pytest.raises(RollbackRefusedError, match="which is in a group; nothing was undone"):
         resume(action, 1, journal=journal, packs=(), failed_only=True)
-    assert journal.read(1).row.outcome == "completed"
+    assert journal.read(1).outcome == "completed"
 
 
 def test_a_sealed_run_is_refused(journal: Mortal, log: Log, world: World) -> None:
@@ -171,7 +171,7 @@ def test_it_is_killed_at_each_write(back: bool, after: bool, log: Log, world: Wo
                 rollback(action, 1, journal=journal, packs=())
                 assert not world.made
             else:
-                if journal.read(1).row.outcome is None:
+                if journal.read(1).outcome is None:
                     assert resume(action, 1, journal=journal, packs=())["success"]
                 wanted = {**ALL, -1: 1, -2: 1, -3: 1}
                 left = {key for key in wanted if key not in world.made}

@@ -143,7 +143,7 @@ def test_items_in_a_group_of_an_action_are_refused_before_anything_is_undone(
     with pytest.raises(RollbackRefusedError, match="which is in a group; nothing was undone"):
         again(journal)
     assert dict(world.made) == before
-    assert journal.read(1).row.outcome == "completed"
+    assert journal.read(1).outcome == "completed"
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_it_is_killed_at_each_write(back: bool, after: bool, log: Log, world: Wo
                 rollback(BOTH, 1, journal=journal, packs=())
                 assert not world.made
             else:
-                if journal.read(1).row.outcome is None:
+                if journal.read(1).outcome is None:
                     assert resume(BOTH, 1, journal=journal, packs=())["success"]
                 assert {key for key in MADE if key not in world.made} <= {3, 17}
                 if len(world.made) < len(MADE):

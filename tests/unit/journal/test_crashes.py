@@ -144,7 +144,7 @@ def test_without_locks_one_of_two_rivals_gets_a_run(
     monkeypatch.setattr("handrail.journal.sqlite.claims.this_process", after_the_rival)
     with pytest.raises(RunHeldError):
         slow.claim(number)
-    assert slow.read(number).row.fence == 2
+    assert slow.read(number).fence == 2
     slow.close()
     quick.close()
 

@@ -28,7 +28,6 @@ from handrail.journal import (
     NewRun,
     NoteRow,
     OwnedRun,
-    RecordedRun,
     RunChange,
     RunRow,
 )
@@ -159,11 +158,11 @@ class MemoryJournal(Journal):
         rows = [each.row for each in self.records.values() if each.row.parent == number]
         return [row for row in rows if item in (None, row.parent_item)]
 
-    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
+    def read(self, number: int, *, fields: bool = True) -> RunRow:
         self.holder(number)
         record = self.records[number]
-        return RecordedRun(
-            row=record.row,
+        return replace(
+            record.row,
             attempts=tuple(record.attempts.values()),
             notes=tuple(record.notes),
             fields=tuple(sorted(record.fields.values())) if fields else (),
@@ -215,7 +214,7 @@ def test_a_kept_run_is_resumed(journal: MemoryJournal) -> None:
     broken.append("yes")
     with pytest.raises(StepFailedError):
         Flow(None, packs=()).run(journal=journal, on_failure="keep")
-    assert (journal.read(1).row.outcome, WORLD.undone) == ("failed", [])
+    assert (journal.read(1).outcome, WORLD.undone) == ("failed", [])
     broken.clear()
     assert handrail.resume(Flow, 1, journal=journal, packs=())["success"]
     assert [row.outcome for row in journal.runs()] == ["completed"]
@@ -226,7 +225,7 @@ def test_a_completed_run_is_rolled_back(journal: MemoryJournal) -> None:
     """Its items, too."""
     Flow(None, packs=()).run(journal=journal)
     handrail.rollback(Flow, 1, journal=journal, packs=())
-    assert journal.read(1).row.outcome == "rolled_back"
+    assert journal.read(1).outcome == "rolled_back"
     assert (sorted(WORLD.undone), +WORLD.made) == ([1, 2, 3], {})
 
 

@@ -231,7 +231,7 @@ def resuming(path: Path, count: int) -> int:
         Recovery(action=action, plan=plan, recorded=found, journal=journal, aim="resume").run()
 
     calls = calls_of(go_on)
-    assert journal.read(1).row.outcome == "completed"
+    assert journal.read(1).outcome == "completed"
     journal.close()
     return calls
 

@@ -43,7 +43,7 @@ def left_behind(writes: Any, *steps: Any) -> RunStatus:
 
 
 def status(writes: Any, number: int = 1) -> RunStatus:
-    [found] = with_left(writes, [status_of(writes, writes.read(number).row)])
+    [found] = with_left(writes, [status_of(writes, writes.read(number))])
     return found
 
 

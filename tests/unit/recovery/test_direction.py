@@ -92,7 +92,7 @@ def test_the_decision_to_undo_is_written_before_the_first_undo(writes):
     class Looks(Does):
         def rollback(self, context: Any, result: Any) -> None:
             found = writes.read(1)
-            seen.append((found.row.direction, found.attempts[-1].state))
+            seen.append((found.direction, found.attempts[-1].state))
             super().rollback(context, result)
 
     with pytest.raises(StepFailedError):

@@ -214,10 +214,10 @@ class Trial:
     def check(self) -> None:
         """Check that all of it is there, once, or nothing of it."""
         recorded = self.recorded()
-        if recorded is None or recorded.row.outcome == "rolled_back":
+        if recorded is None or recorded.outcome == "rolled_back":
             assert self.there() == set()
             return
-        assert recorded.row.outcome == "completed"
+        assert recorded.outcome == "completed"
         names = names_of(self.plan)
         assert self.there() == {f"{name}-{number}" for name in names for number in range(2)}
         flat = [name for name in self.plan if isinstance(name, str)]
@@ -300,7 +300,7 @@ def test_killed_at_any_write_of_a_group_that_fails(
     ended = trial.run(at, when)
     assert ended in (KILLED, BACK)
     recorded = trial.recorded()
-    if recorded is not None and recorded.row.outcome is None:
+    if recorded is not None and recorded.outcome is None:
         ends = BACK if way == "resume" else ENDED
         assert trial.go_on(way) == ends
     trial.check()
@@ -375,9 +375,9 @@ def test_random_groups_are_killed_and_gone_on_with(
         assert trial.run(*first[:2], in_loop=in_loop) in (KILLED, BACK if fails else ENDED)
         for at, when, way, loop in [*others, (0, "before", first[2], False)]:
             recorded = trial.recorded()
-            if recorded is None or recorded.row.outcome is not None:
+            if recorded is None or recorded.outcome is not None:
                 break
-            undoes = recorded.row.direction == "undo" or way == "rollback"
+            undoes = recorded.direction == "undo" or way == "rollback"
             ends = ENDED if way == "rollback" else BACK if undoes or fails else ENDED
             if undoes and way == "resume":
                 ends = BACK

@@ -203,7 +203,7 @@ def test_packs_are_those_of_the_run(project, journal, monkeypatch):
     with monkeypatch.context() as without:
         without.setenv("HANDRAIL_NO_PACKS", "acme-tag")
         fails(journal)
-    assert json.loads(journal.read(1).row.packs)["no_packs"] == ["acme-tag"]
+    assert json.loads(journal.read(1).packs)["no_packs"] == ["acme-tag"]
     (project / "open").touch()
     assert resume(Here, journal=journal)["steps_total"] == 2
     (project / "open").unlink()

@@ -350,7 +350,7 @@ def test_if_it_cannot_be_written_the_run_goes_on_and_says_so_once(observing: Obs
         context=Told(RuntimeContext(logger=Hears())),
     )
     assert said == ["line", "not_kept", "line"]
-    assert observing.read(1).row.outcome == "completed"
+    assert observing.read(1).outcome == "completed"
 
 
 def test_secrets_are_hidden(journal: SqliteJournal) -> None:
@@ -393,7 +393,7 @@ def test_damage_of_what_was_said_stops_nobody(journal: SqliteJournal, way: str) 
     goes = resume if way == "resume" else rollback
     goes(Flow, 1, journal=journal, ctx=quiet(), packs=())
     ended = {"resume": "completed", "rollback": "rolled_back"}
-    assert journal.read(1).row.outcome == ended[way]
+    assert journal.read(1).outcome == ended[way]
     if way == "resume":
         assert [line.data["what"] for line in read(journal, "c").log] == ["c"]
 
@@ -506,7 +506,7 @@ def test_killed_at_any_write_an_attachment_is_whole_or_absent(
         if record.row.outcome is None:
             goes = resume if way == "resume" else rollback
             goes(Flow, 1, journal=journal, ctx=quiet(), packs=())
-        if journal.read(1).row.outcome == "completed":
+        if journal.read(1).outcome == "completed":
             for name in "abc":
                 events = [line.event for line in read(journal, name).log]
                 assert events[-1] == "found"

@@ -131,7 +131,7 @@ def test_a_refused_resume_stops_the_run_and_undoes_nothing(writes, go_on, undo, 
     assert [row._replace(ended=None) for row in after.attempts] == [
         row._replace(ended=None) for row in before.attempts
     ]
-    assert after.row.outcome is None
+    assert after.outcome is None
     assert (first.undone, lost.calls) == ([], ["resume"])
     lost.refuses.clear()
     assert go_on(flow(first, lost), 1, journal=writes, packs=())["success"]
@@ -143,7 +143,7 @@ def test_a_refused_undo_before_a_new_attempt_stops_the_run(writes):
     interrupted(writes, first)
     with pytest.raises(RefusedError, match="nothing was undone"):
         resume(flow(first, lost), 1, journal=writes, packs=())
-    assert (first.undone, lost.calls, writes.read(1).row.outcome) == ([], ["rollback"], None)
+    assert (first.undone, lost.calls, writes.read(1).outcome) == ([], ["rollback"], None)
     lost.refuses.clear()
     assert resume(flow(first, lost), 1, journal=writes, packs=())["success"]
     assert lost.calls == ["rollback", "rollback", "execute"]
@@ -167,7 +167,7 @@ def test_a_completed_run_that_refuses_to_be_undone_stays_completed(writes, go_on
             undo(action, 1, journal=writes, packs=(), observers=(events.append,))
         after = writes.read(1)
         assert (after.attempts, after.fields) == (before.attempts, before.fields)
-        assert (after.row.outcome, after.row.direction) == ("completed", "forward")
+        assert (after.outcome, after.direction) == ("completed", "forward")
     assert stopped.value.message == (
         "step 'last' cannot be undone now: run 15 is at work there; nothing was undone"
     )
@@ -177,7 +177,7 @@ def test_a_completed_run_that_refuses_to_be_undone_stays_completed(writes, go_on
     assert (first.undone, closed) == ([], ["closed"])
     last.refuses.clear()
     assert undo(action, 1, journal=writes, packs=())["rolled_back"]
-    assert (len(first.undone), writes.read(1).row.outcome) == (1, "rolled_back")
+    assert (len(first.undone), writes.read(1).outcome) == (1, "rolled_back")
 
 
 def test_a_refused_undo_runs_no_clean_up_step_that_came_later(writes):
@@ -201,7 +201,7 @@ def test_an_undo_that_is_refused_half_way_stops_there(writes, go_on, undo, kind)
         "step 'middle' cannot be undone now: run 15 is at work there; "
         "only what came after it was undone"
     )
-    assert writes.read(1).row.outcome == "rollback_incomplete"
+    assert writes.read(1).outcome == "rollback_incomplete"
     states = {row.step: row.state for row in writes.read(1).attempts}
     assert states == {"first": "done", "middle": "undo_failed", "last": "undone"}
     assert [each.step for each in events if isinstance(each, StepUndone)] == ["last"]
@@ -231,7 +231,7 @@ def test_the_undo_of_a_failed_run_stops_where_it_is_refused(writes, kind, durabl
     assert context.errors == [problem.message]
     assert (len(broken.undone), first.undone) == (1, [])
     if durable:
-        assert writes.read(1).row.outcome == "rollback_incomplete"
+        assert writes.read(1).outcome == "rollback_incomplete"
 
 
 def test_a_refusal_after_another_error_of_the_undo_is_told_with_it(writes):
@@ -241,7 +241,7 @@ def test_a_refusal_after_another_error_of_the_undo_is_told_with_it(writes):
     with pytest.raises(StepFailedError) as failed:
         rollback(action, 1, journal=writes, packs=())
     assert [problem.step for problem in failed.value.rollback_errors] == ["last", "middle"]
-    assert (first.undone, writes.read(1).row.outcome) == ([], "rollback_incomplete")
+    assert (first.undone, writes.read(1).outcome) == ([], "rollback_incomplete")
 
 
 def test_an_interrupted_run_that_refuses_to_be_undone_can_still_be_finished(writes):
@@ -250,10 +250,10 @@ def test_an_interrupted_run_that_refuses_to_be_undone_can_still_be_finished(writ
     interrupted(writes, first)
     with pytest.raises(RefusedError):
         rollback(flow(first, lost), 1, journal=writes, packs=())
-    row = writes.read(1).row
+    row = writes.read(1)
     assert (row.outcome, row.direction) == (None, "forward")
     assert resume(flow(first, lost), 1, journal=writes, packs=())["success"]
-    row = writes.read(1).row
+    row = writes.read(1)
     assert (row.outcome, row.direction, row.turned) == ("completed", "forward", None)
 
 
@@ -268,7 +268,7 @@ def test_a_kept_run_that_refuses_to_be_undone_stays_kept(writes):
     with pytest.raises(RefusedError):
         rollback(action, 1, journal=writes, packs=())
     after = writes.read(1)
-    assert (after.row.outcome, after.row.direction) == ("failed", "forward")
+    assert (after.outcome, after.direction) == ("failed", "forward")
     assert [(row.state, row.error) for row in after.attempts if row.step == "broken"] == [
         ("failed", "broken")
     ]
@@ -296,7 +296,7 @@ def test_a_refused_undo_that_cannot_be_written_is_left_to_another_process(writes
     with pytest.raises(JournalError, match="no room"):
         rollback(action, 1, journal=writes, packs=())
     writes.claim = claim
-    assert (writes.read(1).row.outcome, writes.read(1).row.direction) == (None, "undo")
+    assert (writes.read(1).outcome, writes.read(1).direction) == (None, "undo")
     first.refuses.clear()
     assert rollback(action, 1, journal=writes, packs=())["rolled_back"]
 

@@ -25,7 +25,7 @@ def test_a_run_relies_on_others_and_never_on_itself(writes):
         context.relies_on(iter(["elsewhere", first]))
 
     play(writes, Does("a"))
-    first = writes.read(1).row.uid
+    first = writes.read(1).uid
     owned = play(writes, Does("relies", relies))
     assert owned["success"]
     found = [each for commit in writes.commits for each in commit if type(each) is RelianceChange]
@@ -37,7 +37,7 @@ def test_a_run_relies_on_others_and_never_on_itself(writes):
 def test_it_holds_until_the_run_is_rolled_back(writes):
     """A resumed run goes on recording."""
     play(writes, Does("a"))
-    first, lost = _relying("first", writes.read(1).row.uid), _relying("lost", "elsewhere")
+    first, lost = _relying("first", writes.read(1).uid), _relying("lost", "elsewhere")
     interrupted(writes, first)
     assert writes.reliance([1])[1].relied_on_by == (2,)
     resume(flow(first, lost), 2, journal=writes, packs=())

@@ -162,7 +162,7 @@ def test_a_completed_run_is_rolled_back(
     rollback(flow(tmp_path, names, shape), 1, journal=opened, packs=packs)
     assert there(tmp_path) == set()
     recorded = opened.read(1)
-    assert recorded.row.outcome == "rolled_back"
+    assert recorded.outcome == "rolled_back"
     prefix = "logged_" if shape is logged else ""
     assert {row.step for row in recorded.attempts} == {f"{prefix}{name}" for name in BEFORE}
     assert {row.state for row in recorded.attempts} == {"undone"}

@@ -86,5 +86,5 @@ def test_where_one_cannot_be_restored_nothing_is_touched(writes, calls, go_on):
     assert [row._replace(ended=None) for row in after.attempts] == [
         row._replace(ended=None) for row in before.attempts
     ]
-    assert after.row.outcome is None
+    assert after.outcome is None
     assert go_on(flow(*steps(), Does("lost")), 1, journal=writes, packs=())

@@ -63,7 +63,7 @@ def test_a_durable_run_has_its_number_and_the_absolute_path_of_its_journal(
     flow_run(writes, Does("first"))
     flow_run(relative, tells)
     relative.close()
-    info, row = tells.seen["execute"], writes.read(2).row
+    info, row = tells.seen["execute"], writes.read(2)
     _is_here(info)
     assert (info.uid, info.number, info.action) == (row.uid, 2, row.action)
     assert info.journal == str(tmp_path / ".handrail" / "runs.db")
@@ -74,7 +74,7 @@ def test_a_run_that_goes_on_in_another_process_keeps_its_names(writes, way):
     """Number, journal, id, action and project are those it began with; also in the preview."""
     first, lost = Tells("first"), Tells("lost")
     interrupted(writes, first)
-    began, row, action = first.seen["execute"], writes.read(1).row, flow(first, lost)
+    began, row, action = first.seen["execute"], writes.read(1), flow(first, lost)
     preview_rollback(prepare(action, writes.read(1), writes, "rollback", packs=()))
     assert first.seen["preview"] == lost.seen["preview"] == began
     if way == "resume":

@@ -24,7 +24,7 @@ from handrail import (
 )
 from handrail.errors import DriftError, ExitCode, LeaseLostError
 from handrail.events import Event, MessageLogged, RunFinished, StepFailed, UndoStarted
-from handrail.journal.records import AttemptChange, RecordedRun
+from handrail.journal.records import AttemptChange, RunRow
 from handrail.recovery import resume, rollback
 from handrail.recovery.prepare import prepare
 
@@ -114,13 +114,13 @@ def world() -> World:
     return World()
 
 
-def _stays(before: RecordedRun, after: RecordedRun) -> None:
+def _stays(before: RunRow, after: RunRow) -> None:
     # It is known by now when the process of the interrupted one was heard of last.
     assert [row._replace(ended=None) for row in after.attempts] == [
         row._replace(ended=None) for row in before.attempts
     ]
     assert after.fields == before.fields
-    assert (after.row.outcome, after.row.direction) == (None, before.row.direction)
+    assert (after.outcome, after.direction) == (None, before.direction)
 
 
 @drivers
@@ -154,7 +154,7 @@ def test_a_resume_that_finds_another_source_stops_the_run(writes, world, go_on, 
     _tells(stopped.value, "lost")
     world.changed = False
     assert go_on(plan(), 1, journal=writes, packs=())["steps_executed"] == 3
-    assert writes.read(1).row.outcome == "completed"
+    assert writes.read(1).outcome == "completed"
     assert undo(plan(), 1, journal=writes, packs=())["rolled_back"]
     assert inner.undone == [{"n": ["second"]}]
 
@@ -210,7 +210,7 @@ def test_a_run_that_only_has_to_close_does_not_need_the_source(writes, world):
     closes.work = lambda context: context.seal("nothing is left to undo it with")
     interrupted(writes, first)
     assert resume(flow(first, closes), 1, journal=writes, packs=())["steps_executed"] == 2
-    row = writes.read(1).row
+    row = writes.read(1)
     assert (row.outcome, row.sealed) == ("completed", "nothing is left to undo it with")
 
 
@@ -228,7 +228,7 @@ def test_a_new_attempt_that_finds_another_source_fails_as_always(writes, world, 
     with pytest.raises(StepFailedError) as failed:
         go_on(flow(first, looks), 1, journal=writes, packs=())
     assert isinstance(failed.value.__cause__, SourceChangedError)
-    assert failed.value.outcome == writes.read(1).row.outcome == "rolled_back"
+    assert failed.value.outcome == writes.read(1).outcome == "rolled_back"
     assert len(first.undone) == 1
 
 
@@ -240,7 +240,7 @@ def test_a_kept_run_that_stops_is_no_failed_one(writes, world):
     recovery.options |= {"journal": writes, "on_failure": "keep"}
     with pytest.raises(SourceChangedError):
         recovery.run()
-    assert writes.read(1).row.outcome is None
+    assert writes.read(1).outcome is None
     world.changed = False
     assert resume(flow(first, lost), 1, journal=writes, packs=())["success"]
 
@@ -278,7 +278,7 @@ def test_params_that_are_not_valid_any_more_stop_a_run_that_goes_forward(writes)
     assert error.ways_out[0].endswith("handrail resume 1")
     assert error.ways_out[1].endswith("handrail rollback 1")
     _stays(before, writes.read(1))
-    assert writes.read(1).row.fence == before.row.fence
+    assert writes.read(1).fence == before.fence
     assert resume(_with_params(first, lost, valid=True), 1, journal=writes, packs=())["success"]
     assert rollback(gone, 1, journal=writes, packs=())["rolled_back"]
 

@@ -119,7 +119,7 @@ class Runs(RuleBasedStateMachine):
         self.kept.close()
 
     def row(self) -> Any:
-        return None if self.recorded is None else self.recorded.row
+        return None if self.recorded is None else self.recorded
 
     def look(self) -> None:
         """Read what is recorded of the latest run."""

@@ -87,7 +87,7 @@ def test_the_next_rollback_goes_on_there(writes, log):
     stuck.clear()
     rollback(flow(*steps, failing()), 1, journal=writes, packs=())
     assert log == ["other", "rows", "objects", "folder"]
-    assert writes.read(1).row.outcome == "rolled_back"
+    assert writes.read(1).outcome == "rolled_back"
 
 
 def test_what_waited_is_undone_once_a_person_has_undone_the_other(writes, log):

@@ -143,7 +143,7 @@ def test_no_run_is_begun_for_a_sweep_that_another_process_goes_on_with(
     call(*TRAIN, *GOOD)
     call("rollback", "3", "--yes")
     with closing(SqliteJournal(folder / ".handrail" / "runs.db")) as journal:
-        row = journal.read(1).row
+        row = journal.read(1)
         sweep = sweep_of(row)
         assert sweep is not None
         template = template_of(sweep, row.action, row.params, row.packs, row.project)

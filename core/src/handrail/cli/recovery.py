@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer
     from handrail.packs.provider import Packs
     from handrail.recovery.resume_run import Recovery
@@ -181,10 +181,9 @@ def project_of(session: Session, request: RecoveryRequest) -> str:
 
 
 def recovery_of(
-    session: Session, journal: Journal, aim: Aim, recorded: RecordedRun, request: RecoveryRequest
+    session: Session, journal: Journal, aim: Aim, row: RunRow, request: RecoveryRequest
 ) -> Recovery:
     """Return the run with its action, in its own folder, with its own packs and plan."""
-    row = recorded.row
     check_alone(journal, row, aim)
     invocation = Invocation.of_row(row)
     enter(row, request.folder, "--folder PATH")
@@ -203,7 +202,7 @@ def recovery_of(
         action, packs = recorded_sweep(action, row) or action, ()
     recovery = prepare(
         action,
-        recorded,
+        row,
         journal,
         aim,
         ctx=silent_runtime(),
@@ -229,7 +228,7 @@ def carry_on(
     session: Session, journal: Journal, recovery: Recovery, request: RecoveryRequest
 ) -> int:
     """Finish or undo a run, show its progress, and return the exit code."""
-    row = recovery.recorded.row
+    row = recovery.recorded
     if not session.json and not request.quiet:
         for line in news(recovery.recorded, recovery.plan):
             session.console.note(f"since run {row.number} began: {line}")

@@ -27,7 +27,6 @@ with lazy_imports(__name__):
     from handrail.journal.records import NewRun as NewRun
     from handrail.journal.records import NoteRow as NoteRow
     from handrail.journal.records import ObservationRow as ObservationRow
-    from handrail.journal.records import RecordedRun as RecordedRun
     from handrail.journal.records import Reliance as Reliance
     from handrail.journal.records import RelianceChange as RelianceChange
     from handrail.journal.records import RunChange as RunChange

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         ObservationKind,
         ObservationRow,
         Outcome,
-        RecordedRun,
         RunRow,
     )
 
@@ -72,7 +71,7 @@ class RunCheck:
     rows: int = 0
     damage: tuple[JournalDamagedError, ...] = ()
     unseen: tuple[JournalDamagedError, ...] = ()
-    sound: RecordedRun | None = None
+    sound: RunRow | None = None
     complete: bool = True
 
 
@@ -280,7 +279,7 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
+    def read(self, number: int, *, fields: bool = True) -> RunRow:
         """Return the complete record of one run.
 
         Args:
@@ -307,7 +306,7 @@ class Journal(ABC):
         """Yield the chunks of an attempt of a step, by their numbers; only a few are held.
 
         A chunk that changes meanwhile is yielded once, as it was or as it is. They are no part of a
-        `RecordedRun`, because there may be many.
+        `RunRow`, because there may be many.
 
         Args:
             number: The number of the run.

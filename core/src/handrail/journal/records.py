@@ -83,7 +83,13 @@ class RunRow(NewRun):
             nobody counted.
         damage: How the row is damaged, or None. Of a damaged one only the number is certain; other
             attributes are empty if they cannot be read. Only listings have damaged rows.
+        attempts: The attempts of steps, in the order of their first commit. Listings have none of
+            these.
+        notes: The recorded rollback data, in order.
+        fields: The values of context fields, in the order of their boundaries.
     """
+
+    __slots__ = ("__weakref__",)
 
     number: int
     direction: Direction
@@ -101,6 +107,9 @@ class RunRow(NewRun):
     given_up: bool = False
     counts: str | None = None
     damage: str | None = None
+    attempts: tuple[AttemptRow, ...] = ()
+    notes: tuple[NoteRow, ...] = ()
+    fields: tuple[FieldRow, ...] = ()
 
     def spent(self, until: str) -> tuple[float, float]:
         """Return the seconds that its owners spent going forward, and those spent undoing.
@@ -399,22 +408,3 @@ class Reliance:
     relies_on: tuple[int, ...] = ()
     relied_on_by: tuple[int, ...] = ()
     uids: tuple[str, ...] = ()
-
-
-@frozen
-class RecordedRun:
-    """The complete record of one run.
-
-    Attributes:
-        row: The run itself.
-        attempts: The attempts of steps, in the order of their first commit.
-        notes: The recorded rollback data, in order.
-        fields: The values of context fields, in the order of their boundaries.
-    """
-
-    __slots__ = ("__weakref__",)
-
-    row: RunRow
-    attempts: tuple[AttemptRow, ...]
-    notes: tuple[NoteRow, ...]
-    fields: tuple[FieldRow, ...]

@@ -159,15 +159,15 @@ def _prepared(
     from handrail.recovery.status import is_sweep  # noqa: PLC0415
 
     cls, recorded = look_up(aim, action, number, journal, again=failed_only)
-    check_alone(journal, recorded.row, aim)
+    check_alone(journal, recorded, aim)
     more: dict[str, Any] = {**options}
     folder = more.pop("folder", None)
     of_run = {name: more.pop(name) for name in _OF_RUN if more.get(name) is not None}
-    with working_in(recorded.row, folder):
-        if is_sweep(recorded.row):
+    with working_in(recorded, folder):
+        if is_sweep(recorded):
             # As a string, because it points upwards: the runs of a sweep are recovered, too.
             sweeps = import_module("handrail.sweeps.action")
-            cls, more["packs"] = sweeps.recorded_sweep(cls, recorded.row) or cls, ()
+            cls, more["packs"] = sweeps.recorded_sweep(cls, recorded) or cls, ()
             if aim == "resume":
                 of_run["on_failure"] = "keep"
         more |= {"failed_only": failed_only, "options": of_run}

@@ -28,7 +28,7 @@ from handrail.recovery.status import RunStatus, with_reliance
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import AttemptRow, NoteRow, RecordedRun, RunRow
+    from handrail.journal.records import AttemptRow, NoteRow, RunRow
 
 
 @frozen
@@ -129,7 +129,7 @@ def check_run(journal: Journal, number: int, *, most: int | None = None) -> RunC
         return RunCheck(damage=(error,))
     if found.sound is None:
         return found
-    damage, row = list(found.damage), found.sound.row
+    damage, row = list(found.damage), found.sound
     # A list, which gives `most`, has asked for the owner.
     if most is None and row.outcome is None and row.damage is None:
         with _kept(damage):
@@ -153,16 +153,16 @@ def sound_record_of(journal: Journal, number: int, error: JournalDamagedError) -
     if found.sound is None:
         raise error
     damage = found.damage or (error,)
-    row = replace(found.sound.row, damage=damage[0].message)
+    row = replace(found.sound, damage=damage[0].message)
     [status] = with_reliance(journal, [RunStatus(row=row)])
     steps = recorded_steps(found.sound, running=False)
     if any(not each.row or each.row.startswith("attempt") for each in damage):
         # Nobody knows of which steps the damaged rows are.
         steps = [step if step.has_begun else _unknown(step, found.sound) for step in steps]
-    return RunRecord(**values_of(status), recorded=found.sound, steps=steps, damage=damage)
+    return RunRecord(**values_of(status), steps=steps, damage=damage)
 
 
-def _unknown(step: RecordedStep, recorded: RecordedRun) -> RecordedStep:
+def _unknown(step: RecordedStep, recorded: RunRow) -> RecordedStep:
     return replace(step, state="unknown", recorded=counted(noted_of(recorded, step.name)))
 
 
@@ -174,32 +174,31 @@ _PARTS: tuple[tuple[str, str, Callable[[RunRow], object]], ...] = (
 """Parts of a run's row, each with an empty one, and what decodes it."""
 
 
-def _decoded(recorded: RecordedRun, damage: list[JournalDamagedError]) -> RecordedRun:
+def _decoded(recorded: RunRow, damage: list[JournalDamagedError]) -> RunRow:
     """Return a run without the parts that cannot be decoded; add those to `damage`."""
-    row, told = recorded.row, len(damage)
+    number, told = recorded.number, len(damage)
     for name, empty, decode_part in _PARTS:
         errors: list[JournalDamagedError] = []
         with _kept(errors):
-            decode_part(row)
+            decode_part(recorded)
         if errors:
-            row = replace(row, **{name: empty})
+            recorded = replace(recorded, **{name: empty})
             # If the row differs from its checksum, this was told.
             damage += errors if not told else ()
-    recorded = replace(recorded, row=row)
     attempts: list[AttemptRow] = []
     for attempt in recorded.attempts:
         before = len(damage)
         with _kept(damage):
-            check_result(row.number, attempt)
+            check_result(number, attempt)
         attempts.append(attempt if len(damage) == before else attempt._replace(result=None))
     notes: list[NoteRow] = []
     for note in recorded.notes:
         with _kept(damage):
-            note_values(row.number, note)
+            note_values(number, note)
             notes.append(note)
     for field in recorded.fields:
         with _kept(damage):
-            decode(field.value, object, row.number, f"the value of the context's '{field.name}'")
+            decode(field.value, object, number, f"the value of the context's '{field.name}'")
     return replace(recorded, attempts=tuple(attempts), notes=tuple(notes))
 
 

@@ -23,7 +23,7 @@ from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.journal.records import Change, Outcome, RecordedRun, RunRow
+    from handrail.journal.records import Change, Outcome, RunRow
     from handrail.recovery.status import RunStatus
 
 _OVER = ("undone", "skipped")
@@ -56,7 +56,7 @@ def record_by_hand(
     """
     recorded = journal.read(number, fields=False)
     left = _left(journal, recorded)
-    _check(recorded.row, step, left)
+    _check(recorded, step, left)
     undone, _, own = step.partition(".")
     parts = [row for row in journal.parts(number) if row.parent_step == undone]
     if not parts:
@@ -64,7 +64,7 @@ def record_by_hand(
     elif record_by_hand(journal, parts[-1].number, own, by=by, reason=reason):
         undone = ""  # More is left of what it has made.
     done = ByHand(step=step, by=by, at=now(), reason=KNOWN(without_passwords(reason)))
-    told = as_json((*by_hand_of(recorded.row), done))
+    told = as_json((*by_hand_of(recorded), done))
     changes: list[Change] = [
         AttemptChange(row.step, row.n, "undone")
         for row in recorded.attempts
@@ -72,10 +72,10 @@ def record_by_hand(
     ]
     left = tuple(each for each in left if each != step)
     # The claim reopens a run that is over; an interrupted one goes on with `rollback`.
-    over = recorded.row.outcome == "rollback_incomplete"
+    over = recorded.outcome == "rollback_incomplete"
     owned = journal.claim(number)
     try:
-        _check_unchanged(owned, journal, recorded.row, over=over)
+        _check_unchanged(owned, journal, recorded, over=over)
         changes.append(
             RunChange(by_hand=json.dumps(told), outcome=_outcome(left) if over else None)
         )
@@ -85,8 +85,8 @@ def record_by_hand(
     return left
 
 
-def _left(journal: Journal, recorded: RecordedRun) -> tuple[str, ...]:
-    return left_of(recorded.row, recorded_steps(recorded, running=False, journal=journal))
+def _left(journal: Journal, recorded: RunRow) -> tuple[str, ...]:
+    return left_of(recorded, recorded_steps(recorded, running=False, journal=journal))
 
 
 def _outcome(left: Sequence[str]) -> Outcome:
@@ -113,7 +113,7 @@ def _check(row: RunRow, step: str, left: Sequence[str]) -> None:
 def _check_unchanged(owned: OwnedRun, journal: Journal, before: RunRow, *, over: bool) -> None:
     """Raise if another process has had the run since it was read; leave it as that process did."""
     recorded = journal.read(before.number, fields=False)
-    if recorded.row.fence == before.fence + 1:
+    if recorded.fence == before.fence + 1:
         return
     if over:
         owned.write([RunChange(outcome=_outcome(_left(journal, recorded)))])

@@ -11,14 +11,14 @@ from handrail.recovery.status import is_sweep
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import RunRow
     from handrail.recovery.status import Aim
 
 
 def closing_steps(journal: Journal, number: int) -> int:
     """Return how many steps that always run a recorded run has executed."""
     recorded = journal.read(number, fields=False)
-    always = {step["name"] for step in steps_of(recorded.row) if step["always_run"]}
+    always = {step["name"] for step in steps_of(recorded) if step["always_run"]}
     return len(always & {each.step for each in recorded.attempts if each.state == "done"})
 
 
@@ -34,12 +34,12 @@ def check_alone(journal: Journal, row: RunRow, aim: Aim) -> None:
     wholes = list(_wholes(journal, row))
     if not wholes:
         return
-    root = wholes[-1].row
+    root = wholes[-1]
     about = f"run {row.number} is a part of run {root.number}"
     holder = journal.holder(root.number)
     if root.outcome is None and holder is not None and not holder.owner_is_gone:
         raise RunHeldError(f"{about}, which is held by {holder.described}")
-    if aim == "resume" and not is_sweep(wholes[0].row):
+    if aim == "resume" and not is_sweep(wholes[0]):
         raise RefusedError(
             f"{about}, which goes on with it",
             ways_out=(f"go on with the whole:  handrail resume {root.number}",),
@@ -51,24 +51,24 @@ def check_alone(journal: Journal, row: RunRow, aim: Aim) -> None:
         )
 
 
-def _wholes(journal: Journal, row: RunRow) -> Iterator[RecordedRun]:
+def _wholes(journal: Journal, row: RunRow) -> Iterator[RunRow]:
     """Yield the run that a run is a part of, and so on, up to one that is no part."""
     while row.parent is not None:
         whole = journal.read(row.parent, fields=False)
-        row = whole.row
+        row = whole
         yield whole
 
 
-def _takers(journal: Journal, row: RunRow, wholes: Iterable[RecordedRun]) -> Iterator[RunRow]:
+def _takers(journal: Journal, row: RunRow, wholes: Iterable[RunRow]) -> Iterator[RunRow]:
     """Yield the runs that stand and have taken what a run, or one that it is in, has returned."""
     for whole in wholes:
         takers = {
             step["name"]
-            for step in steps_of(whole.row)
+            for step in steps_of(whole)
             for source in step.get("inputs", {}).values()
             if str(source).partition(".")[0] == row.parent_step
         }
-        for part in journal.parts(whole.row.number) if takers else ():
+        for part in journal.parts(whole.number) if takers else ():
             if part.parent_step in takers and part.outcome != "rolled_back":
                 yield part
-        row = whole.row
+        row = whole

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import RunRow
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
@@ -47,7 +47,7 @@ def look_up(
     journal: Journal,
     *,
     again: bool = False,
-) -> tuple[type[BaseAction[Any]], RecordedRun]:
+) -> tuple[type[BaseAction[Any]], RunRow]:
     """Return the run of `action` with this number, or the latest that can be resumed.
 
     With `again`, its failed items are tried again; see `refusal`.
@@ -61,8 +61,8 @@ def look_up(
     if number is None:
         number = latest_to_resume(journal, action=cls.action_name)
     recorded = journal.read(number)
-    check_action(recorded.row, cls.action_name, journal)
-    check(recorded.row, aim, again=again)
+    check_action(recorded, cls.action_name, journal)
+    check(recorded, aim, again=again)
     return cls, recorded
 
 
@@ -136,7 +136,7 @@ def _to_resume(journal: Journal, project: str | None, action: str | None) -> Ite
         if refusal(status.row, "resume") is not None or not status.is_left:
             continue
         # Read the plan only of the few candidates, because plans are long.
-        if action is None or action_of(journal.read(row.number, fields=False).row) == action:
+        if action is None or action_of(journal.read(row.number, fields=False)) == action:
             yield row
 
 
@@ -147,7 +147,7 @@ def _elsewhere(row: RunRow | None) -> tuple[str, ...]:
 
 def prepare(
     action: type[BaseAction[Any]],
-    recorded: RecordedRun,
+    recorded: RunRow,
     journal: Journal,
     aim: Aim,
     *,
@@ -183,29 +183,29 @@ def prepare(
         PackError: A pack is broken, or a required one is missing.
         PlanDriftedError: The plan to resume differs from the lock.
     """
-    stored_params(recorded.row)  # Its shape is checked.
-    values = params_of(recorded.row.params, action.action_name, os.environ, action.params_model)
-    invocation = Invocation.of_row(recorded.row)
+    stored_params(recorded)  # Its shape is checked.
+    values = params_of(recorded.params, action.action_name, os.environ, action.params_model)
+    invocation = Invocation.of_row(recorded)
     provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
-    _check_secrets(recorded.row, invocation)
+    _check_secrets(recorded, invocation)
     ignored: tuple[str, ...] = ()
-    if only_undoes(recorded.row, aim):
+    if only_undoes(recorded, aim):
         provider = fewer = provider.for_undo(() if accept_drift else _owners(recorded))
         made, strange = _action_to_undo(action, values, ctx, fewer)
         plan, ignored = _plan_to_undo(made, fewer)
         ignored = (*strange, *ignored)
     else:
-        hints = changed_input_hints(recorded.row.number, command_line)
+        hints = changed_input_hints(recorded.number, command_line)
         made = _action_to_resume(action, values, ctx, provider, hints)
         asked = lock or LockUse()
         use = LockUse(name=asked.name, no_lock=asked.no_lock, left_aside=invocation.no_lock)
         whole = made.plan()
         plan = provider.check_lock(whole, action, lambda: whole, use)
-    if not is_of(recorded.row, plan):
-        plan = under_names(plan, (step["name"] for step in steps_of(recorded.row)))
+    if not is_of(recorded, plan):
+        plan = under_names(plan, (step["name"] for step in steps_of(recorded)))
     return Recovery(
         action=made,
-        plan=invocation.part_of(plan, recorded.row),
+        plan=invocation.part_of(plan, recorded),
         recorded=recorded,
         journal=journal,
         aim=aim,
@@ -260,7 +260,7 @@ def _selected_packs(invocation: Invocation) -> PackProvider:
     return installed_packs(recorded=invocation.selection, pack_values=invocation.values)
 
 
-def _owners(recorded: RecordedRun) -> set[str]:
+def _owners(recorded: RunRow) -> set[str]:
     """Return the ids of the packs whose steps or layers are to be undone."""
     over = ("skipped", "undone")
     began = {row.step for row in recorded.attempts if row.state not in over}

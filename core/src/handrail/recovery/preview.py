@@ -70,10 +70,10 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     Raises:
         ContextError: A stored value no longer matches the type of its context field.
     """
-    items = items_to_undo(recovery.journal, recovery.recorded.row.number)
+    items = items_to_undo(recovery.journal, recovery.recorded.number)
     run, place = _restored(recovery)
     plan, results, context = recovery.plan, run.line.finished, run.line.context
-    row = recovery.recorded.row
+    row = recovery.recorded
     found = [
         StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
         for name in reversed(place.gone)
@@ -137,12 +137,12 @@ def _restored(recovery: Recovery) -> tuple[RunState, ReplayState]:
     """Return a run that is not claimed, with its context, and how far it came."""
     recorded, about = recovery.recorded, recovery.about()
     context: BaseStepContext = recovery.action.orchestrator(recovery.plan).context
-    uid = recorded.row.uid
+    uid = recorded.uid
     run = RunState(recovery.plan, context, new_id=lambda: uid, describe=run_info, clock=lambda: 0.0)
     link_run(context, run.line)
     place = recovery.restored(run, about, undoing=True)
     fields = ContextFields(type(context), about.secrets)
-    fields.restore(context, fields_at(recorded.fields), recorded.row.number)
+    fields.restore(context, fields_at(recorded.fields), recorded.number)
     return run, place
 
 

@@ -16,7 +16,7 @@ from handrail.recovery.run_record import rollback_data_of
 if TYPE_CHECKING:
     from handrail.hookspecs import PrunedRun
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RecordedRun
+    from handrail.journal.records import RunRow
     from handrail.packs.record import EntryPoint, PackRecord
 
 KIND = "prune"
@@ -91,7 +91,7 @@ class _Release:
         self._function: Callable[[PrunedRun], object] | None = None
         self._broken: PackError | None = None
 
-    def release(self, recorded: RecordedRun) -> list[str]:
+    def release(self, recorded: RunRow) -> list[str]:
         """Call the function for a run; return what it says.
 
         Raises:
@@ -101,7 +101,7 @@ class _Release:
         if self._function is None and self._broken is None:
             self._import()
         if self._broken is not None:
-            if any(each["pack"] == self.record.id for each in origins_of(recorded.row)):
+            if any(each["pack"] == self.record.id for each in origins_of(recorded)):
                 raise self._broken
             return []
         said = self._call(_pruned(recorded))
@@ -136,11 +136,10 @@ class _Release:
         return said if isinstance(said, str) else None
 
 
-def _pruned(recorded: RecordedRun) -> PrunedRun:
+def _pruned(row: RunRow) -> PrunedRun:
     """Return a run as packs receive it."""
     from handrail.hookspecs import PrunedRun  # noqa: PLC0415 - it needs pluggy
 
-    row = recorded.row
     return PrunedRun(
         uid=row.uid,
         number=row.number,
@@ -148,7 +147,5 @@ def _pruned(recorded: RecordedRun) -> PrunedRun:
         outcome=row.outcome or "interrupted",
         project=row.project,
         folder=row.cwd,
-        rollback_data={
-            step: values for step, values in rollback_data_of(recorded).items() if values
-        },
+        rollback_data={step: values for step, values in rollback_data_of(row).items() if values},
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.journal.damage import decode, decoding
 
 if TYPE_CHECKING:
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import RunRow
     from handrail.plan.plan import Plan, PlannedStep
 
 # A plan has megabytes in a long run, and tells what it is in its first line.
@@ -110,13 +110,13 @@ def steps_of(row: RunRow) -> Sequence[Mapping[str, Any]]:
     return steps
 
 
-def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
+def begun(recorded: RunRow) -> list[Mapping[str, Any]]:
     """Return the recorded plan's entries for the steps that were started or skipped, in order."""
     known = {row.step for row in recorded.attempts}
-    return [step for step in steps_of(recorded.row) if step["name"] in known]
+    return [step for step in steps_of(recorded) if step["name"] in known]
 
 
-def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
+def drift(recorded: RunRow, plan: Plan) -> list[str]:
     """Return how the steps that were started or skipped differ from those of `plan`, in order.
 
     Those of a group are compared lane by lane.
@@ -125,14 +125,14 @@ def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
         row.step: None if row.state == "skipped" else row.data_version for row in recorded.attempts
     }
     lines: list[str] = []
-    if is_of(recorded.row, plan):
+    if is_of(recorded, plan):
         for planned in plan.steps:
             version = versions.get(planned.name)
             if version not in (None, planned.step.data_version) and not planned.always_run:
                 lines += _newer_data(planned, version)
         return lines
     places = _Places(plan)
-    for step in steps_of(recorded.row):
+    for step in steps_of(recorded):
         name = step["name"]
         if name not in versions or step["always_run"]:
             continue
@@ -188,7 +188,7 @@ def _place_of(plan: Plan, position: int) -> str:
     return f"step {position - lane.start + 1} of lane {number} of {planned.group}"
 
 
-def installs(recorded: RecordedRun, plan: Plan) -> list[str]:
+def installs(recorded: RunRow, plan: Plan) -> list[str]:
     """Return commands that reinstall started steps which `plan` no longer has."""
     lost = [step["origin"] for step in begun(recorded) if step["name"] not in plan.positions]
     wanted = dict.fromkeys(f"{each['pack']}=={each['version']}" for each in lost if each["pack"])
@@ -222,11 +222,11 @@ def _newer_data(now: PlannedStep, version: int | None) -> list[str]:
     return [f"{now.name} had recorded for data_version {version}, now {now.step.data_version}"]
 
 
-def news(recorded: RecordedRun, plan: Plan) -> list[str]:
+def news(recorded: RunRow, plan: Plan) -> list[str]:
     """Return differences that do not prevent a resume: versions of packs, and later steps."""
-    if is_of(recorded.row, plan):
+    if is_of(recorded, plan):
         return []
-    steps = steps_of(recorded.row)
+    steps = steps_of(recorded)
     before = {step["name"]: step["origin"]["version"] for step in steps}
     lines = [
         f"{planned.name} is of {planned.origin}, was {before[planned.name]}"

@@ -13,7 +13,7 @@ from handrail.errors import DriftError
 from handrail.frozen import record
 from handrail.journal.codec import decode_results, entries_of, may_lack_json
 from handrail.journal.damage import MISFIT, damaged, decode, decoding
-from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RecordedRun
+from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RunRow
 from handrail.recovery.recorded_plan import steps_of
 from handrail.steps import StepResult
 
@@ -83,7 +83,7 @@ AS_IN_RUN = (
 
 
 def replay_state_of(
-    recorded: RecordedRun, plan: Plan, *, undoing: bool = False, load: Load | None = None
+    recorded: RunRow, plan: Plan, *, undoing: bool = False, load: Load | None = None
 ) -> ReplayState:
     """Return the state of `recorded` for the current `plan`.
 
@@ -102,7 +102,7 @@ def replay_state_of(
     """
     history = _history(recorded, load)
     found = ReplayState(batches=max((note.seq for note in recorded.notes), default=0))
-    undoing = undoing or recorded.row.direction == "undo"
+    undoing = undoing or recorded.direction == "undo"
     lines = _Lines(history, plan, found, undoing=undoing)
     looks = may_lack_json(map(RESULT, recorded.attempts))
     several = len(history) < len(recorded.attempts)
@@ -127,7 +127,7 @@ def replay_state_of(
         elif row.state == "done":
             lines.at(place).finished.append(result)
             if looks:
-                with decoding(recorded.row.number, attempt_name(row)):
+                with decoding(recorded.number, attempt_name(row)):
                     _keep_values(found, place, entries_of(row.result))
         else:
             _place(found, lines.at(place), place, row, result, undoing=undoing)
@@ -146,7 +146,7 @@ _Attempt = tuple[int, int, AttemptRow, StepResult]
 """The number of an attempt, its place among those of the run, its row, and its result."""
 
 
-def _history(recorded: RecordedRun, load: Load | None) -> dict[str, list[_Attempt]]:
+def _history(recorded: RunRow, load: Load | None) -> dict[str, list[_Attempt]]:
     """Return the attempts of each step, in order."""
     results = zip(recorded.attempts, _results(recorded, load), strict=True)
     attempts = [(row.n, place, row, result) for place, (row, result) in enumerate(results)]
@@ -166,7 +166,7 @@ def _keep_values(found: ReplayState, place: int, entries: Mapping[str, Mapping[s
         found.stored += each.get("stored", ())
 
 
-def _results(recorded: RecordedRun, load: Load | None) -> list[StepResult]:
+def _results(recorded: RunRow, load: Load | None) -> list[StepResult]:
     """Return the result of each attempt including its recorded data, as passed to an undo."""
     rows, notes = recorded.attempts, notes_of(recorded)
     decoded = iter(decoded_results(recorded, load))
@@ -179,7 +179,7 @@ def _results(recorded: RecordedRun, load: Load | None) -> list[StepResult]:
     return found
 
 
-def decoded_results(recorded: RecordedRun, load: Load | None = None) -> list[StepResult]:
+def decoded_results(recorded: RunRow, load: Load | None = None) -> list[StepResult]:
     """Return the results of the attempts that have one, without their recorded data.
 
     Raises:
@@ -190,9 +190,9 @@ def decoded_results(recorded: RecordedRun, load: Load | None = None) -> list[Ste
         return decode_results([str(row.result) for row in told], load)
     except MISFIT as error:
         for row in told:  # Name the damaged one.
-            with decoding(recorded.row.number, attempt_name(row)):
+            with decoding(recorded.number, attempt_name(row)):
                 decode_results([str(row.result)], load)
-        raise damaged(recorded.row.number, "a result", error) from error
+        raise damaged(recorded.number, "a result", error) from error
 
 
 def attempt_name(row: AttemptRow) -> str:
@@ -319,12 +319,12 @@ def _unsure(place: int, facts: Facts, row: AttemptRow) -> Iterator[int]:
 
 
 def _gone(
-    recorded: RecordedRun, history: Mapping[str, Sequence[_Attempt]], plan: Plan
+    recorded: RunRow, history: Mapping[str, Sequence[_Attempt]], plan: Plan
 ) -> tuple[str, ...]:
     """Return the steps that have begun, and that the plan no longer has."""
     known = {planned.name for planned in plan.steps}
     left = [name for name in history if name not in known]
-    steps = steps_of(recorded.row) if left else ()
+    steps = steps_of(recorded) if left else ()
     closing = {step["name"] for step in steps if step["always_run"]}
     over = ("skipped", "undone")
     return tuple(
@@ -335,9 +335,9 @@ def _gone(
     )
 
 
-def _waiting(recorded: RecordedRun, plan: Plan, gone: Collection[str]) -> Iterator[tuple[int, str]]:
+def _waiting(recorded: RunRow, plan: Plan, gone: Collection[str]) -> Iterator[tuple[int, str]]:
     """Yield the positions whose undo waits for that of a step which is gone, and which that is."""
-    for step in steps_of(recorded.row) if gone else ():
+    for step in steps_of(recorded) if gone else ():
         if step["name"] in gone:
             for position in plan.waiting_for(step.get("undo_before", ())):
                 yield position, step["name"]
@@ -346,12 +346,12 @@ def _waiting(recorded: RecordedRun, plan: Plan, gone: Collection[str]) -> Iterat
 Notes = Mapping[tuple[str, int], Mapping[str, list[Any]]]
 
 
-def notes_of(recorded: RecordedRun) -> Notes:
+def notes_of(recorded: RunRow) -> Notes:
     """Return the recorded rollback data, by step and attempt, then by key."""
     found: dict[tuple[str, int], dict[str, list[Any]]] = {}
     for note in recorded.notes:
         of_attempt = found.setdefault((note.step, note.n), {})
-        of_attempt.setdefault(note.key, []).extend(note_values(recorded.row.number, note))
+        of_attempt.setdefault(note.key, []).extend(note_values(recorded.number, note))
     return found
 
 

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from handrail.engine.commands import Machine
     from handrail.engine.state import PartOf, RunState
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import RunRow
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, Phase
     from handrail.orchestrator.journaled import RunAbout
@@ -73,14 +73,14 @@ def mapped_of(journal: Journal, number: int, plan: Plan) -> dict[int, set[int]]:
     return found
 
 
-def with_failures(recorded: RecordedRun, journal: Journal) -> set[str]:
+def with_failures(recorded: RunRow, journal: Journal) -> set[str]:
     """Return the steps of a run whose last attempts have failed items, or runs that have some."""
-    number, last = recorded.row.number, dict[str, int]()
+    number, last = recorded.number, dict[str, int]()
     for row in recorded.attempts:
         last[row.step] = max(row.n, last.get(row.step, 0))
     counts = journal.chunk_counts(number)
     found = {each.step for each in counts if each.failed and each.n == last.get(each.step)}
-    makes_runs = {step["name"] for step in steps_of(recorded.row) if "plan" in step}
+    makes_runs = {step["name"] for step in steps_of(recorded) if "plan" in step}
     for part in journal.parts(number) if makes_runs else ():
         step = part.parent_step or ""
         if step in makes_runs and part.outcome != "rolled_back":
@@ -89,14 +89,14 @@ def with_failures(recorded: RecordedRun, journal: Journal) -> set[str]:
     return found
 
 
-def first_with_failures(recorded: RecordedRun, journal: Journal, plan: Plan) -> int:
+def first_with_failures(recorded: RunRow, journal: Journal, plan: Plan) -> int:
     """Return the position of the first step of a run whose last attempt has failed items.
 
     Raises:
         RunClosedError: There is none.
         RollbackRefusedError: The run cannot go back to it.
     """
-    number, place = recorded.row.number, replay_state_of(recorded, plan)
+    number, place = recorded.number, replay_state_of(recorded, plan)
     known = [plan.positions.get(step) for step in with_failures(recorded, journal)]
     ended = len(place.finished) + (place.doubt is not None)
     position = min((each for each in known if each is not None and each < ended), default=None)
@@ -134,7 +134,7 @@ class Recovery:
 
     action: BaseAction[Any]
     plan: Plan
-    recorded: RecordedRun
+    recorded: RunRow
     journal: Journal
     aim: Aim
     accept_drift: bool = False
@@ -168,8 +168,8 @@ class Recovery:
 
     def claim(self) -> tuple[Orchestrator[Any], tuple[Phase, OwnedRun, bool]]:
         """Claim the run; return what goes on with it, and the arguments of its `go_on`."""
-        if self.part is None or (self.aim, self.recorded.row.outcome) != FINISHED:
-            check(self.recorded.row, self.aim, again=self.failed_only)
+        if self.part is None or (self.aim, self.recorded.outcome) != FINISHED:
+            check(self.recorded, self.aim, again=self.failed_only)
         self.check_ready()
         about = self.about()
         self._check_values(about)
@@ -183,19 +183,19 @@ class Recovery:
             **options,
         )
         before = self.recorded
-        owned = self.journal.claim(before.row.number, take_over=self.take_over)
+        owned = self.journal.claim(before.number, take_over=self.take_over)
         try:
             # Another process may have continued the run until now.
-            self.recorded = self.journal.read(before.row.number)
+            self.recorded = self.journal.read(before.number)
             self._check_again(owned, before, about)
             back_to = self._back_to()
         except BaseException:
             owned.release()
             raise
         begin = partial(
-            self._begin, owned=owned, about=about, before=before.row.outcome, back_to=back_to
+            self._begin, owned=owned, about=about, before=before.outcome, back_to=back_to
         )
-        return orchestrator, (begin, owned, only_undoes(self.recorded.row, self.aim))
+        return orchestrator, (begin, owned, only_undoes(self.recorded, self.aim))
 
     def about(self) -> RunAbout:
         """Return the description of the run for the journal."""
@@ -208,7 +208,7 @@ class Recovery:
 
     def restored(self, run: RunState, about: RunAbout, *, undoing: bool) -> ReplayState:
         """Set in `run` what an undo and its preview need; return how far the run came."""
-        row, line = self.recorded.row, run.line
+        row, line = self.recorded, run.line
         load = ValueReader(about.serializers, self.journal, row.number).load
         place = replay_state_of(self.recorded, self.plan, undoing=undoing, load=load)
         run.is_recorded(row.uid, row.number, self.journal.address)
@@ -231,7 +231,7 @@ class Recovery:
         back_to: int | None,
     ) -> Machine:
         """Set the state of `run` from the record of the claimed run; return the machine to play."""
-        row, line = self.recorded.row, run.line
+        row, line = self.recorded, run.line
         place = self.restored(run, about, undoing=self.aim == "rollback")
         for name in AS_IN_RUN:
             setattr(run, name, getattr(place, name))
@@ -267,7 +267,7 @@ class Recovery:
             stored = fields_before(rows, self.plan, first)
             for lane in self.plan.group_at(first).lanes:
                 lanes[lane.start] = fields_in_lane(rows, self.plan, lane)
-        fields.restore(line.context, stored, self.recorded.row.number)
+        fields.restore(line.context, stored, self.recorded.number)
         line.log = log = JournaledLog(
             self.plan,
             line.context,
@@ -277,7 +277,7 @@ class Recovery:
             lanes=lanes,
             boundary=max((each.boundary for each in rows), default=0),
             finished=len(line.finished) if run.back_to is None else run.back_to,
-            undoing=self.recorded.row.direction == "undo",
+            undoing=self.recorded.direction == "undo",
             mask=about.mask.within(line.context),
             serializers=about.serializers,
         )
@@ -297,7 +297,7 @@ class Recovery:
         """Return a copy of `context` with the stored fields as they were before a step."""
         again = copy(context)
         before = fields_before(self.recorded.fields, self.plan, position)
-        fields.restore(again, before, self.recorded.row.number)
+        fields.restore(again, before, self.recorded.number)
         return again
 
     def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:
@@ -317,15 +317,15 @@ class Recovery:
         self._check_drift()
         executor = self.options.get("executor") or self._executor
         check_executor_of(self.action, executor, self.journal)
-        if only_undoes(self.recorded.row, self.aim):
-            for row in self.journal.parts(self.recorded.row.number):
+        if only_undoes(self.recorded, self.aim):
+            for row in self.journal.parts(self.recorded.number):
                 if row.sealed is not None:
                     check(row, "rollback")
         back_to = self._back_to()
         for planned, row in self.parts():
             position = self.plan.positions[planned.name]
             again = position == back_to
-            undoes = only_undoes(row, self.aim) or only_undoes(self.recorded.row, self.aim)
+            undoes = only_undoes(row, self.aim) or only_undoes(self.recorded, self.aim)
             undoes = undoes or (back_to is not None and position > back_to)
             aim: Aim = "rollback" if undoes else "resume"
             if row.outcome != "rolled_back" and (again or (aim, row.outcome) != FINISHED):
@@ -334,7 +334,7 @@ class Recovery:
 
     def _has_sealed(self) -> bool:
         """Return whether a part can no longer be undone: then the run has begun to close."""
-        parts = self.journal.parts(self.recorded.row.number) if self.plan.inner else ()
+        parts = self.journal.parts(self.recorded.number) if self.plan.inner else ()
         return any(part.sealed is not None for part in parts)
 
     def _back_to(self) -> int | None:
@@ -345,7 +345,7 @@ class Recovery:
 
     def parts(self) -> Iterator[tuple[PlannedStep, RunRow]]:
         """Yield the runs that are parts of it with their steps, those opened last first."""
-        rows = self.journal.parts(self.recorded.row.number) if self.plan.inner else ()
+        rows = self.journal.parts(self.recorded.number) if self.plan.inner else ()
         for row in reversed(rows):
             position = self.plan.positions.get(row.parent_step or "")
             if position is not None:
@@ -366,18 +366,18 @@ class Recovery:
     @property
     def _executor(self) -> str | None:
         """The executor that the run began with; None for an undo that needs none."""
-        number, undoes = self.recorded.row.number, only_undoes(self.recorded.row, self.aim)
+        number, undoes = self.recorded.number, only_undoes(self.recorded, self.aim)
         needed = not undoes or mapped_of(self.journal, number, self.plan)
         return self.executor if needed else None
 
-    def _check_again(self, owned: OwnedRun, before: RecordedRun, about: RunAbout) -> None:
+    def _check_again(self, owned: OwnedRun, before: RunRow, about: RunAbout) -> None:
         """Repeat the checks, in case another process has changed the run before the claim."""
-        if self.recorded.row.sealed is not None and self.aim == "rollback":
+        if self.recorded.sealed is not None and self.aim == "rollback":
             place = replay_state_of(self.recorded, self.plan, undoing=True)
             if len(place.finished) + len(place.closed) == len(self.plan.steps):
                 # The claim has reopened the run; close it again.
                 owned.write([RunChange(outcome="completed")])
-            check(self.recorded.row, self.aim)
+            check(self.recorded, self.aim)
         # The claim itself says when the process of an interrupted attempt was heard of last.
         now, then = ([row[:-1] for row in each.attempts] for each in (self.recorded, before))
         if now != then:
@@ -393,21 +393,21 @@ class Recovery:
             PackError: The pack that stored one is not there.
         """
         recorded = self.recorded
-        if only_undoes(recorded.row, self.aim):
+        if only_undoes(recorded, self.aim):
             return
         if not may_lack_json(map(RESULT, recorded.attempts)):
             return
         place = replay_state_of(recorded, self.plan)
         if len(place.finished) >= self.plan.ordinary:
             return
-        undo = self.command_line(f"rollback {recorded.row.number}")
+        undo = self.command_line(f"rollback {recorded.number}")
         for position, types in place.missing.items():
             planned = self.plan.steps[position]
             if planned.facts.effects and not planned.facts.restorable:
                 error = missing_error(planned.name, types, restorable=False)
                 add_ways_out(error, f"or undo the run:  {undo}")
                 raise error
-        reader = ValueReader(about.serializers, self.journal, recorded.row.number)
+        reader = ValueReader(about.serializers, self.journal, recorded.number)
         try:
             for stored in place.stored:
                 reader.check(stored)
@@ -419,7 +419,7 @@ class Recovery:
         lines = drift(self.recorded, self.plan)
         if lines and not self.accept_drift:
             raise DriftError(
-                f"run {self.recorded.row.number} began with other steps: {'; '.join(lines)}",
+                f"run {self.recorded.number} began with other steps: {'; '.join(lines)}",
                 ways_out=(
                     *installs(self.recorded, self.plan),
                     "go on with what is there now:  --accept-drift",
@@ -427,12 +427,12 @@ class Recovery:
             )
 
     def _with_ways_out(self, error: StopsResume) -> StopsResume:
-        number = self.recorded.row.number
+        number = self.recorded.number
         if isinstance(error, SourceChangedError):
             add_ways_out(error, *changed_input_hints(number, self.command_line))
             return error
         undo = self.command_line(f"rollback {number}")
-        if only_undoes(self.recorded.row, self.aim):
+        if only_undoes(self.recorded, self.aim):
             if error.exit_code != ExitCode.ROLLBACK:  # That is for good.
                 add_ways_out(error, f"try again later:  {undo}")
         else:
@@ -446,7 +446,7 @@ class Recovery:
             raise self._with_ways_out(error)
         if self.aim == "resume" or error.outcome != "rolled_back":
             raise error
-        return {"rolled_back": True, "number": self.recorded.row.number}
+        return {"rolled_back": True, "number": self.recorded.number}
 
 
 def changed_input_hints(number: int, command_line: Callable[[str], str]) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from handrail.steps import StepResult
 if TYPE_CHECKING:
     from handrail.errors import JournalDamagedError
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import AttemptRow, RecordedRun, RunRow
+    from handrail.journal.records import AttemptRow, RunRow
     from handrail.recovery.item_record import ItemsRecord
     from handrail.recovery.observations import Attachment, LogLine, Metric, Progress
     from handrail.recovery.timeline import Span
@@ -92,7 +92,7 @@ class RecordedStep:
     items: ItemsRecord | None = None
     spans: Sequence[Span] = ()
     observations: Observations = field(default_factory=Observations, repr=False, compare=False)
-    part: tuple[RecordedRun, str] | None = field(default=None, repr=False, compare=False)
+    part: tuple[RunRow, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def own_name(self) -> str:
@@ -197,7 +197,7 @@ class RecordedStep:
 
 
 def recorded_steps(
-    recorded: RecordedRun, *, running: bool, journal: Journal | None = None
+    recorded: RunRow, *, running: bool, journal: Journal | None = None
 ) -> list[RecordedStep]:
     """Return the steps of the plan that a run began with, and how far each came.
 
@@ -206,7 +206,7 @@ def recorded_steps(
         running: Whether a process works on it.
         journal: Its journal, from which the items of its steps are read, and what they have said.
     """
-    planned = list(steps_of(recorded.row))
+    planned = list(steps_of(recorded))
     attempts = _attempts(recorded)
     known = {step["name"] for step in planned}
     # A run that went on with --accept-drift has steps that it did not begin with.
@@ -214,16 +214,16 @@ def recorded_steps(
     about = _About(
         recorded=recorded,
         notes=notes_of(recorded),
-        items={} if journal is None else items_of_steps(journal, recorded.row.number),
+        items={} if journal is None else items_of_steps(journal, recorded.number),
         running=running,
-        said=Observations(journal, recorded.row.number),
-        by_hand={each.step: each for each in by_hand_of(recorded.row)},
+        said=Observations(journal, recorded.number),
+        by_hand={each.step: each for each in by_hand_of(recorded)},
         undone=undo_spans(recorded),
     )
     steps = [_step(step, attempts.get(step["name"], []), about) for step in planned]
     if journal is not None and any("plan" in step for step in planned):
-        steps = _with_parts(steps, recorded.row, journal)
-    return _with_waiting(steps) if running and recorded.row.direction != "undo" else steps
+        steps = _with_parts(steps, recorded, journal)
+    return _with_waiting(steps) if running and recorded.direction != "undo" else steps
 
 
 def _with_parts(steps: Sequence[RecordedStep], row: RunRow, journal: Journal) -> list[RecordedStep]:
@@ -293,9 +293,9 @@ def left_of(row: RunRow, steps: Sequence[RecordedStep]) -> tuple[str, ...]:
     return tuple(reversed(left))
 
 
-def rollback_data_of(recorded: RecordedRun) -> dict[str, Mapping[str, Any]]:
+def rollback_data_of(recorded: RunRow) -> dict[str, Mapping[str, Any]]:
     """Return what the last attempt of each step recorded, as its undo gets it."""
-    notes, run = notes_of(recorded), recorded.row.number
+    notes, run = notes_of(recorded), recorded.number
     return {
         step: _joined(notes.get((step, row.n), {}), _result(run, row).get("rollback_data", {}))
         for step, rows in _attempts(recorded).items()
@@ -303,14 +303,14 @@ def rollback_data_of(recorded: RecordedRun) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def noted_of(recorded: RecordedRun, step: str) -> dict[str, Any]:
+def noted_of(recorded: RunRow, step: str) -> dict[str, Any]:
     """Return what the last attempt of a step recorded, if the row of the attempt is damaged."""
     notes = notes_of(recorded)
     last = max((n for name, n in notes if name == step), default=0)
     return _joined(notes.get((step, last), {}), {})
 
 
-def _attempts(recorded: RecordedRun) -> dict[str, list[AttemptRow]]:
+def _attempts(recorded: RunRow) -> dict[str, list[AttemptRow]]:
     """Return the attempts of each step, in order."""
     found: dict[str, list[AttemptRow]] = {}
     for row in sorted(recorded.attempts, key=lambda row: row.n):
@@ -343,7 +343,7 @@ def check_result(run: int, row: AttemptRow) -> None:
 class _About:
     """What the steps of a run have in common, by step, or by step and attempt."""
 
-    recorded: RecordedRun
+    recorded: RunRow
     notes: Notes
     items: Mapping[tuple[str, int], ItemsRecord]
     running: bool
@@ -353,7 +353,7 @@ class _About:
 
 
 def _step(planned: Mapping[str, Any], rows: Sequence[AttemptRow], about: _About) -> RecordedStep:
-    name, run = planned["name"], about.recorded.row
+    name, run = planned["name"], about.recorded
     if not rows:
         return RecordedStep(name=name, planned=planned, observations=about.said)
     row, result = rows[-1], _result(run.number, rows[-1])
@@ -437,12 +437,10 @@ class RunRecord(RunStatus):
     """All that is known of a recorded run.
 
     Attributes:
-        recorded: Its rows.
         steps: Its steps, those that have not begun too.
         damage: Its damaged rows, which are left out of the rest.
     """
 
-    recorded: RecordedRun
     steps: Sequence[RecordedStep]
     damage: tuple[JournalDamagedError, ...] = ()
 
@@ -506,7 +504,7 @@ class RunRecord(RunStatus):
 
     def values_of(self, step: RecordedStep) -> Mapping[str, Any]:
         """Return what a step recorded for its undo, by key; nothing where it has not begun."""
-        recorded = self.recorded if step.part is None else step.part[0]
+        recorded = self.row if step.part is None else step.part[0]
         if step.state == "unknown":
             return noted_of(recorded, step.own_name)
         return rollback_data_of(recorded)[step.own_name] if step.has_begun else {}
@@ -535,10 +533,10 @@ def record_of(journal: Journal, number: int) -> RunRecord:
     """
     # The stored fields of the context are for a process that goes on with the run.
     recorded = journal.read(number, fields=False)
-    [status] = with_reliance(journal, [status_of(journal, recorded.row)])
+    [status] = with_reliance(journal, [status_of(journal, recorded)])
     if status.row.damage is not None:
         raise is_damaged(number, status.row.damage)
-    given_params(recorded.row)
+    given_params(recorded)
     steps = recorded_steps(recorded, running=status.state == "running", journal=journal)
     told = values_of(with_steps(status, steps))
-    return RunRecord(**told, recorded=recorded, steps=steps)
+    return RunRecord(**told, steps=steps)

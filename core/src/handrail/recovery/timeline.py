@@ -10,7 +10,7 @@ from handrail.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from handrail.journal.records import AttemptRow, Direction, RecordedRun, RunRow
+    from handrail.journal.records import AttemptRow, Direction, RunRow
 
 _FORWARD = ("done", "failed", "skipped")
 _UNDO = ("undone", "undo_failed")
@@ -54,20 +54,22 @@ def forward_span(row: AttemptRow, run: RunRow, *, running: bool) -> Span | None:
     return Span(attempt=row.n, direction="forward", began=began, ended=ended)
 
 
-def undo_spans(recorded: RecordedRun) -> Mapping[tuple[str, int], Span]:
+def undo_spans(recorded: RunRow) -> Mapping[tuple[str, int], Span]:
     """Return when attempts were undone: one begins when the one before it has ended.
 
     They are known by step and attempt.
     """
     found: dict[tuple[str, int], Span] = {}
-    row, last = recorded.row, ""
+    last = ""
     for each in sorted(
         (each for each in recorded.attempts if each.state in _UNDO),
         key=lambda each: each.at,
     ):
         if each.message == MAY_HAVE_LEFT:
             continue
-        known = (time for time in (last, row.turned, row.claimed) if time and time <= each.at)
+        known = (
+            time for time in (last, recorded.turned, recorded.claimed) if time and time <= each.at
+        )
         began = max(known, default=each.at)
         span = Span(attempt=each.n, direction="undo", began=began, ended=each.at)
         found[each.step, each.n] = span

@@ -41,7 +41,7 @@ from handrail.targets import find_target, lock_name
 if TYPE_CHECKING:
     from handrail.events import Event
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import RunRow
     from handrail.packs.installed import InstalledPacks
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
@@ -288,7 +288,7 @@ class Children:
                 return latest_child(self.journal, self.sweep, place)
             time.sleep(0.1)
 
-    def _recovery(self, recorded: RecordedRun, aim: Aim) -> Recovery:
+    def _recovery(self, recorded: RunRow, aim: Aim) -> Recovery:
         recovery = prepare(
             self.target.action_class,
             recorded,

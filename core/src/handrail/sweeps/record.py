@@ -14,7 +14,7 @@ from handrail.sweeps.children import STEP, latest_children
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RecordedRun
+    from handrail.journal.records import RunRow
 
 
 @frozen
@@ -73,18 +73,17 @@ class SweepRecord:
         return list(dict.fromkeys(name for each in self.children for name in each.metrics))
 
 
-def sweep_record(journal: Journal, recorded: RecordedRun) -> SweepRecord | None:
+def sweep_record(journal: Journal, row: RunRow) -> SweepRecord | None:
     """Return the record of a sweep; None if the run is none.
 
     Raises:
         JournalDamagedError: What is recorded of the sweep is not what was written.
     """
-    row = recorded.row
     sweep = sweep_of(row)
     if sweep is None:
         return None
     latest = latest_children(journal, row.number)
-    told, better = _told(journal, recorded)
+    told, better = _told(journal, row)
     children = [
         Child(
             number=latest[place].number if place in latest else None,
@@ -102,13 +101,13 @@ def sweep_record(journal: Journal, recorded: RecordedRun) -> SweepRecord | None:
 _Told = dict[int, tuple[dict[str, float], str | None]]
 
 
-def _told(journal: Journal, recorded: RecordedRun) -> tuple[_Told, dict[str, bool]]:
+def _told(journal: Journal, recorded: RunRow) -> tuple[_Told, dict[str, bool]]:
     """Return what the sweep has heard: metrics and error of each place, and which are better."""
     attempts = [row.n for row in recorded.attempts if row.step == STEP]
     found, better = _Told(), dict[str, bool]()
     if not attempts:
         return found, better
-    number = recorded.row.number
+    number = recorded.number
     for chunk in journal.chunks(number, STEP, max(attempts)):
         about = f"what its run {chunk.first + 1} has reported"
         with decoding(number, about):

@@ -80,7 +80,7 @@ class Run:
     def preview(self) -> list[str]:
         with closing(SqliteJournal(self.journal)) as journal:
             _, recorded = look_up("rollback", Export, 1, journal)
-            with working_in(recorded.row, None):
+            with working_in(recorded, None):
                 recovery = prepare(Export, recorded, journal, "rollback", packs=())
                 return [line for each in preview_rollback(recovery) for line in each.lines or ()]
 

@@ -36,7 +36,7 @@ def test_an_export_in_the_way_is_named(run, target, rows, shape):
     assert f"handrail claims {target.url}" in ways
     assert cause.exit_code == 3
     with closing(SqliteJournal(second.journal)) as journal:
-        assert journal.read(1).row.outcome in ("failed", "rolled_back")
+        assert journal.read(1).outcome in ("failed", "rolled_back")
     second.undo()
     assert target.files() == before
     first.resume()

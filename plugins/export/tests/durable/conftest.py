@@ -157,15 +157,15 @@ class Scene:
         if recorded is None:
             assert self.place.objects() == self.before
             return
-        if way == "rollback" and recorded.row.sealed:
+        if way == "rollback" and recorded.sealed:
             assert self.do("rollback")["error"] == "RollbackRefusedError"
             way = "resume"
         if way == "resume":
-            if recorded.row.outcome is None:
+            if recorded.outcome is None:
                 answer = self.do("resume")
                 assert "error" not in answer, answer
             self.check_complete()
-            if self.recorded().row.sealed:
+            if self.recorded().sealed:
                 return
         answer = self.do("rollback")
         assert "error" not in answer, answer
@@ -173,14 +173,14 @@ class Scene:
 
     def check_complete(self) -> None:
         """Everything is there once, whole, and nothing is left beside it."""
-        assert self.recorded().row.outcome == "completed"
+        assert self.recorded().outcome == "completed"
         assert self._comparable(self.place.contents()) == self.complete
         names = {path.name for path in (self.here / "state").iterdir()} - {"claims"}
         assert [Path(name).suffix for name in names] == [".db"]
 
     def check_undone(self) -> None:
         """All is as it was, to the very files, and nothing is left on this machine."""
-        assert self.recorded().row.outcome == "rolled_back"
+        assert self.recorded().outcome == "rolled_back"
         assert self.place.objects() == self.before
         left = sorted(self.here.glob("state/**/*")) if (self.here / "state").exists() else None
         assert left is None

@@ -86,7 +86,7 @@ def test_killed_while_it_settles_what_it_has_replaced(make_scene, place, way):
             scene.fresh()
             assert scene.do("run", call=call, nth=1, when=when)["code"] == KILLED
             scene.go_on(way)
-            assert scene.recorded().row.outcome == "rolled_back"
+            assert scene.recorded().outcome == "rolled_back"
 
 
 @places
@@ -192,7 +192,7 @@ def test_killed_again_before_each_change_of_a_folder(make_scene, kind, what):
         assert scene.do("run", call="_put", nth=3, when="after")["code"] == KILLED
         if scene.do(what, change=number)["code"] != KILLED:
             break
-        if scene.recorded().row.outcome == "rolled_back":  # The journal alone was not closed yet.
+        if scene.recorded().outcome == "rolled_back":  # The journal alone was not closed yet.
             scene.check_undone()
         else:
             scene.go_on(what if number // CHANGES % 2 else "rollback")

@@ -37,7 +37,7 @@ def stops(scene, said: str) -> None:
         answer = scene.do("resume")
         assert answer["error"] == "SourceChangedError", answer
         assert said in answer["message"]
-        assert scene.recorded().row.outcome is None
+        assert scene.recorded().outcome is None
         assert saved(scene) == there
     assert sorted(path.name for path in (scene.here / "state").iterdir()) == state
 

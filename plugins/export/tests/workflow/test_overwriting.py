@@ -215,7 +215,7 @@ def test_rollback_after_replacing_what_was_kept(table, export, journaled, here, 
         more(1, here)
         states[-1] = {**world()}
         journal = journaled(target=target, format="csv", **OVER)
-        assert journal.read(number).row.sealed is None
+        assert journal.read(number).sealed is None
         states.append(world())
         journal.close()
     for number in (2, 1):
@@ -256,7 +256,7 @@ def test_the_file_of_a_stranger_comes_back(table, journaled, here):
     table(2)
     (here / "out.csv").write_text("mine")
     journal = journaled(**OVER)
-    assert journal.read(1).row.sealed is None
+    assert journal.read(1).sealed is None
     handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
     journal.close()
     assert (here / "out.csv").read_text() == "mine"
@@ -276,7 +276,7 @@ def test_after_its_time_a_run_stays(table, journaled, here, monkeypatch):
             handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
     assert refused.value.exit_code == 5
     assert not refused.value.ways_out
-    assert (journal.read(1).row.outcome, (here / "out.csv").read_bytes()) == ("completed", after)
+    assert (journal.read(1).outcome, (here / "out.csv").read_bytes()) == ("completed", after)
     handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
     journal.close()
     assert (here / "out.csv").read_text() == "mine"
@@ -302,7 +302,7 @@ def test_an_undo_leaves_what_somebody_has_written_over_the_export(table, export,
     export(table(4), "out.csv", table="item")
     more(1, here)
     journal = journaled(action=Meddled, **OVER)
-    assert journal.read(1).row.outcome == "rolled_back"
+    assert journal.read(1).outcome == "rolled_back"
     journal.close()
     assert (here / "out.csv").read_text() == "mine"
     assert not list(here.glob(".handrail-target/aside/**/out.csv"))

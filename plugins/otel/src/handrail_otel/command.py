@@ -71,7 +71,7 @@ def export(
         if not runs:
             numbers = list(_chosen(opened, everything=everything))
         for number in dict.fromkeys(_with_parts(opened, numbers)):
-            row = opened.read(number, fields=False).row
+            row = opened.read(number, fields=False)
             dead = row.outcome is None and opened.holder(number) is None
             exported = exporter.export(opened, number, dead=dead, again=again)
             told.append({"number": number, **_to_dict(exported)})

@@ -70,7 +70,7 @@ class Exporter:
 
     def begin(self, journal: Journal, number: int) -> None:
         """Note which span of another program a run belongs to, unless that is known already."""
-        row = journal.read(number, fields=False).row
+        row = journal.read(number, fields=False)
         # The runs of a sweep have traces of their own.
         parent = None if row.parent else remote_of(os.environ.get("TRACEPARENT", ""))
         with sent_of(journal, row.uid).locked(parent):
@@ -78,7 +78,7 @@ class Exporter:
 
     def is_left_to_sweep(self, journal: Journal, number: int) -> bool:
         """Return whether a run is of a sweep whose process is there, and exports it."""
-        parent = journal.read(number, fields=False).row.parent
+        parent = journal.read(number, fields=False).parent
         return parent is not None and journal.holder(parent) is not None
 
     def export(
@@ -97,9 +97,9 @@ class Exporter:
             OSError: What was sent cannot be noted.
         """
         recorded = journal.read(number, fields=False)
-        sent, exported = sent_of(journal, recorded.row.uid), Exported()
-        sweep, _ = self._sweep_of(journal, recorded.row)
-        with sent.locked(_above(journal, recorded.row) if sweep is None else None):
+        sent, exported = sent_of(journal, recorded.uid), Exported()
+        sweep, _ = self._sweep_of(journal, recorded)
+        with sent.locked(_above(journal, recorded) if sweep is None else None):
             if again:
                 sent.forget_doubts()
             run = self._traced(journal, recorded, sent, dead=dead)
@@ -128,7 +128,7 @@ class Exporter:
     # What is exported
 
     def _traced(self, journal: Journal, recorded: Any, sent: Sent, *, dead: bool) -> TracedRun:
-        row: RunRow = recorded.row
+        row: RunRow = recorded
         ended = row.closed if row.outcome is not None else None
         left: tuple[str, ...] = ()
         if ended is not None or dead:
@@ -157,7 +157,7 @@ class Exporter:
         if row.parent is None:
             return None, None
         if row.parent not in self._sweeps:
-            whole = journal.read(row.parent, fields=False).row
+            whole = journal.read(row.parent, fields=False)
             sent = sent_of(journal, whole.uid)
             sent.read()
             found = (whole, trace_of(whole.uid, sent.parent)) if is_sweep(whole) else (None, None)
@@ -172,7 +172,7 @@ class Exporter:
             sent: What was sent of it.
             ends: What the keys of what ends it begin with; its fence follows.
         """
-        row = run.recorded.row
+        row = run.recorded
         before = sorted(int(each) for each in sent.known(ends))
         before = before[: -1 if before and before[-1] >= row.fence else None]
         fence = before[-1] if before else 0
@@ -180,7 +180,7 @@ class Exporter:
 
     def _send_spans(self, run: TracedRun, sent: Sent, exported: Exported) -> None:
         run = self._since(run, sent, _ROOT)
-        row = run.recorded.row
+        row = run.recorded
         parent = sent.parent
         trace = trace_of(row.uid, parent)
         root, last = f"{root_id(row.uid, run.fence):016x}", f"{_ROOT}{row.fence}"
@@ -214,7 +214,7 @@ class Exporter:
         from handrail_otel import lineage  # noqa: PLC0415 - only where events are sent
 
         run = self._since(run, sent, _END)
-        start, end = f"{_START}{run.fence}", f"{_END}{run.recorded.row.fence}"
+        start, end = f"{_START}{run.fence}", f"{_END}{run.recorded.fence}"
         if not sent.knows(start):
             self._send_event(lineage.start_of(run), start, sent, exported)
         if run.ended is not None and sent.knows(start) and not sent.knows(end):
@@ -237,7 +237,7 @@ class Exporter:
 
     def _count(self, run: TracedRun, sent: Sent, exported: Exported) -> None:
         run = self._since(run, sent, _METRICS)
-        row = run.recorded.row
+        row = run.recorded
         key = f"{_METRICS}{row.fence}"
         metrics = self._meters()
         if metrics is None or sent.knows(key) or row.parent is not None:
@@ -285,7 +285,7 @@ def _counts(journal: Journal, number: int) -> dict[tuple[str, int], Counted]:
 
 
 def _count_run(metrics: Metrics, run: TracedRun) -> None:
-    row, end = run.recorded.row, end_of_run(run)
+    row, end = run.recorded, end_of_run(run)
     assert run.ended is not None
     took = (nanoseconds(run.ended) - nanoseconds(run.began)) / 1e9
     metrics.ended(
@@ -303,7 +303,7 @@ def _above(journal: Journal, row: RunRow) -> Remote | None:
     """Return the span of the step that a run is a part of, if it is one."""
     if row.parent is None:
         return None
-    whole = journal.read(row.parent, fields=False).row
+    whole = journal.read(row.parent, fields=False)
     sent = sent_of(journal, whole.uid)
     sent.read()
     span = attempt_id(whole.uid, row.parent_step or "", row.parent_attempt or 1)

@@ -133,7 +133,7 @@ class Follower(threading.Thread):
                 self.wake.wait(delay)
             self.wake.clear()
             ends, began = self.ends, time.thread_time()
-            row = journal.read(self._number, fields=False).row
+            row = journal.read(self._number, fields=False)
             is_over = row.outcome is not None or journal.holder(self._number) is None
             error = self._export_below(journal, exporter, self._number)
             exported = exporter.export(journal, self._number)

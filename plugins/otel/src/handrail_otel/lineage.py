@@ -61,7 +61,7 @@ def end_of(run: TracedRun, end: End) -> dict[str, Any]:
 
 
 def _about(run: TracedRun) -> dict[str, Any]:
-    row = run.recorded.row
+    row = run.recorded
     above = run.sweep if not run.fence else row
     facets: dict[str, Any] = {
         "processing_engine": {

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from handrail.frozen import frozen, record, replace
-from handrail.journal import AttemptRow, ChunkRow, RecordedRun, RunRow
+from handrail.journal import AttemptRow, ChunkRow, RunRow
 from handrail_otel.ids import attempt_id, root_id, span_id
 
 Attributes = Mapping[str, str | int | float | bool | Sequence[str]]
@@ -108,7 +108,7 @@ class TracedRun:
         sweep_trace: The id of the trace of that.
     """
 
-    recorded: RecordedRun
+    recorded: RunRow
     began: str
     fence: int = 0
     ended: str | None = None
@@ -165,7 +165,7 @@ class _Spans:
 
     def __init__(self, run: TracedRun, wanted: Callable[[int], bool]) -> None:
         self._run = run
-        self._row = run.recorded.row
+        self._row = run.recorded
         self._wanted = wanted
         self._root = root_id(self._row.uid, run.fence)
         self._plan = _planned(self._row.plan)
@@ -330,7 +330,7 @@ def end_of_run(run: TracedRun) -> End:
     outcome = run.outcome or DEAD
     if outcome == DEAD:
         return End(result="error", type=DEAD, message="its process is gone")
-    asked = run.fence and run.recorded.row.direction == "undo"
+    asked = run.fence and run.recorded.direction == "undo"
     if outcome == "completed" or (asked and outcome == "rolled_back"):
         return End(result="success")
     if outcome == "rollback_incomplete":
@@ -347,7 +347,7 @@ def end_of_run(run: TracedRun) -> End:
     return End(result="failure", type="_OTHER", message="it failed")
 
 
-def failures_of(recorded: RecordedRun) -> list[End]:
+def failures_of(recorded: RunRow) -> list[End]:
     """Return how the last attempts of steps ended that have failed."""
     latest = {row.step: row for row in sorted(recorded.attempts, key=lambda row: row.n)}
     found = (
@@ -382,13 +382,13 @@ class Times:
     undo: tuple[int, int] | None = None
 
 
-def times_of(recorded: RecordedRun) -> list[Times]:
+def times_of(recorded: RunRow) -> list[Times]:
     """Return when each attempt of a run was at work and was undone; none takes less than nothing.
 
     Attempts that an older version has written, and that were undone since, have no times: they are
     put behind those before them, as long as they took.
     """
-    row, before = recorded.row, nanoseconds(recorded.row.opened)
+    before = nanoseconds(recorded.opened)
     undos = sorted(each.at for each in recorded.attempts if each.state in _UNDONE)
     found: list[Times] = []
     for each in recorded.attempts:
@@ -405,9 +405,9 @@ def times_of(recorded: RecordedRun) -> list[Times]:
         if is_undone:
             # It began when the one before had ended, in the process that undoes.
             marks = [
-                row.opened,
-                row.turned,
-                row.claimed,
+                recorded.opened,
+                recorded.turned,
+                recorded.claimed,
                 *(mark for mark in undos if mark < each.at),
             ]
             last = max(mark for mark in marks if mark is not None and mark <= each.at)

@@ -140,7 +140,7 @@ class Training:
 
     @property
     def outcome(self) -> str | None:
-        found: str | None = self.recorded().row.outcome
+        found: str | None = self.recorded().outcome
         return found
 
 

@@ -143,7 +143,7 @@ class Person:
 
     def row(self, number: int = 1) -> Any:
         with closing(SqliteJournal(self.journal)) as journal:
-            return journal.read(number).row
+            return journal.read(number)
 
 
 @dataclass

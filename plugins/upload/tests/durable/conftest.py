@@ -126,7 +126,7 @@ class Upload:
 
     @property
     def outcome(self) -> str | None:
-        found: str | None = self.recorded().row.outcome
+        found: str | None = self.recorded().outcome
         return found
 
     def go_on(self, way: str, before: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ class Upload:
 
         What was finished is undone afterwards, unless it is sealed.
         """
-        row = self.recorded().row
+        row = self.recorded()
         if way == "rollback" and row.sealed:
             assert self.do("rollback")["error"] == "RollbackRefusedError"
             way = "resume"
@@ -144,7 +144,7 @@ class Upload:
                 assert "error" not in answer, answer
             assert self.outcome == "completed"
             self.check_complete(before)
-            if self.recorded().row.sealed:
+            if self.recorded().sealed:
                 return
         answer = self.do("rollback")
         assert "error" not in answer, answer
@@ -167,7 +167,7 @@ class Upload:
         copies = [name.rpartition("/aside/")[2] for name in own if "/aside/" in name]
         asides = {name.split("/", 2)[-1] for name in copies}  # After the epoch and the run.
         replaced = {name.removeprefix(prefix) for name in others} & set(files)
-        assert asides == (set() if self.recorded().row.sealed else replaced)
+        assert asides == (set() if self.recorded().sealed else replaced)
         assert names - own == {f"{prefix}{key}" for key in files} | set(others)
         for key, content in files.items():
             assert self.scene.place.content(key) == content, key

@@ -42,7 +42,7 @@ def test_a_completed_upload_is_undone_later(scene: Any, make_upload: Any, fill: 
     before = scene.world()
     upload = make_upload(scene, if_exists="skip")
     assert upload.do("run")["success"]
-    assert upload.recorded().row.sealed is None
+    assert upload.recorded().sealed is None
     assert "error" not in upload.do("rollback")
     assert upload.world() == before
 
@@ -58,7 +58,7 @@ def test_what_has_replaced_something_is_undone_later(
     assert answer["replaced"]["files"] == 3
     assert answer["replaced"]["kept"]
     assert ("until" in answer["replaced"]) == (keep == "30d")
-    assert upload.recorded().row.sealed is None
+    assert upload.recorded().sealed is None
     upload.check_complete(before)
     assert "error" not in upload.do("rollback")
     assert upload.world() == before
@@ -70,7 +70,7 @@ def test_what_has_replaced_something_is_sealed_once_that_is_discarded(
     before = fill(scene, 12, replacing=True)
     upload = make_upload(scene, if_exists="overwrite", keep_replaced=False)
     assert upload.do("run")["success"]
-    assert upload.recorded().row.sealed is not None
+    assert upload.recorded().sealed is not None
     assert upload.do("rollback")["error"] == "RollbackRefusedError"
     upload.check_complete(before)
 

@@ -112,7 +112,7 @@ class Person:
         """Return what the journal of a run says, or None if it had not begun."""
         journal = SqliteJournal(self.journal(run))
         try:
-            return journal.read(1).row if journal.runs() else None
+            return journal.read(1) if journal.runs() else None
         finally:
             journal.close()
 

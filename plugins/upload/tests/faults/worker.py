@@ -38,8 +38,7 @@ def work(told: dict[str, Any]) -> dict[str, Any]:
 def forget(path: str) -> dict[str, Any]:
     """Release what the run of a journal keeps elsewhere, as if the journal were pruned."""
     with closing(SqliteJournal(path)) as journal:
-        recorded = journal.read(1)
-    row = recorded.row
+        row = journal.read(1)
     said = release(
         PrunedRun(
             uid=row.uid,
@@ -48,7 +47,7 @@ def forget(path: str) -> dict[str, Any]:
             outcome=str(row.outcome),
             project=row.project,
             folder=row.cwd,
-            rollback_data=rollback_data_of(recorded),
+            rollback_data=rollback_data_of(row),
         )
     )
     return {"said": said}

@@ -140,7 +140,7 @@ class Changes:
     def _look(self, text: str) -> _Seen:
         with self._journal.reading() as journal:
             number = number_in(journal, text)
-            row = journal.read(number, fields=False).row
+            row = journal.read(number, fields=False)
             if row.outcome == "rolled_back":
                 raise RunClosedError(f"run {text} was rolled back; nothing is left to undo")
             holder = None if row.outcome else after_orphans(lambda: journal.holder(number))

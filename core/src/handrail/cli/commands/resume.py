@@ -64,8 +64,7 @@ def resume(ctx: click.Context, /, **_options: Any) -> int:
 
 
 def _resume(session: Session, journal: Journal, request: RecoveryRequest) -> int:
-    recorded = journal.read(_number(session, journal, request))
-    row = recorded.row
+    row = journal.read(_number(session, journal, request))
     if not request.run and not session.json and not request.quiet:
         session.console.note(_named(journal, row))
     if row.outcome == "completed" and not request.failed_only:
@@ -78,7 +77,7 @@ def _resume(session: Session, journal: Journal, request: RecoveryRequest) -> int
         return ExitCode.DONE
     check(row, "resume", again=request.failed_only)
     return carry_on(
-        session, journal, recovery_of(session, journal, "resume", recorded, request), request
+        session, journal, recovery_of(session, journal, "resume", row, request), request
     )
 
 

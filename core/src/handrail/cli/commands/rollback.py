@@ -52,7 +52,7 @@ from handrail.recovery.status import check, status_of, with_reliance
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import RunRow
     from handrail.recovery.preview import StepUndo
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import RunStatus
@@ -117,7 +117,7 @@ def _by_hand(session: Session, request: RecoveryRequest) -> int:
     with closing(session_journal(session, request.journal)) as journal:
         number, by = number_in(journal, request.run), f"{user_name()} on {host_name()}"
         left = record_by_hand(journal, number, step, by=by, reason=reason)
-        [status] = with_left(journal, [status_of(journal, journal.read(number, fields=False).row)])
+        [status] = with_left(journal, [status_of(journal, journal.read(number, fields=False))])
     code = ExitCode.ROLLBACK if left else ExitCode.DONE
     if session.json:
         session.console.json_line({"event": "UndoneByHand", "step": step, **run_to_dict(status)})
@@ -132,15 +132,14 @@ def _by_hand(session: Session, request: RecoveryRequest) -> int:
 
 def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> int:
     mine = session.packs.settings.project_id
-    recorded = _found(session, journal, request)
-    row = recorded.row
+    row = _found(session, journal, request)
     if row.outcome == "rolled_back":
         [status] = with_left(journal, [status_of(journal, row)])
         return _nothing_left(session, status, request)
     asks = not (request.yes or request.dry_run) and _is_terminal()
     if not (asks or request.yes or request.dry_run):
         _check_named(row, "".join(f" --keep {each}" for each in request.keep))
-    recovery = recovery_of(session, journal, "rollback", recorded, request)
+    recovery = recovery_of(session, journal, "rollback", row, request)
     if request.keep:
         return _roll_back_others(session, journal, recovery, request, asks=asks)
     recovery.check_ready()
@@ -194,7 +193,7 @@ def _roll_back_others(
     from handrail.sweeps.action import SweepAction  # noqa: PLC0415
     from handrail.sweeps.children import latest_children, opened, shared_with  # noqa: PLC0415
 
-    row, action = recovery.recorded.row, recovery.action
+    row, action = recovery.recorded, recovery.action
     if not isinstance(action, SweepAction):
         raise click.UsageError(f"run {row.number} is no sweep; --keep names runs of one")
     there = {each.number for each in latest_children(journal, row.number).values()}
@@ -256,7 +255,7 @@ def _kept(journal: Journal, sweep: int, text: str, there: Collection[int]) -> in
     return number
 
 
-def _found(session: Session, journal: Journal, request: RecoveryRequest) -> RecordedRun:
+def _found(session: Session, journal: Journal, request: RecoveryRequest) -> RunRow:
     """Return the run that is meant, if it can be undone, or was undone and is given by number.
 
     Raises:
@@ -266,13 +265,13 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
     """
     if request.run:
         recorded = journal.read(number_in(journal, request.run))
-        if recorded.row.outcome == "rolled_back":
+        if recorded.outcome == "rolled_back":
             return recorded
     else:
         project = project_of(session, request)
         recorded = journal.read(latest_of_project(journal, project, request.project_shown))
     try:
-        check(recorded.row, "rollback")
+        check(recorded, "rollback")
     except (RunClosedError, RollbackRefusedError) as error:
         if request.run:
             raise
@@ -280,9 +279,9 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
             f"the latest run of {request.project_shown} cannot be undone: {error.message}",
             ways_out=("name another one:  handrail runs",),
         ) from None
-    holder = after_orphans(lambda: journal.holder(recorded.row.number))
+    holder = after_orphans(lambda: journal.holder(recorded.number))
     if holder is not None and not (request.take_over and holder.stale):
-        raise held_error(recorded.row.number, holder)
+        raise held_error(recorded.number, holder)
     return recorded
 
 
@@ -303,7 +302,7 @@ def _check_named(row: RunRow, more: str) -> None:
 
 def _check_unchanged(journal: Journal, row: RunRow) -> None:
     """Raise RollbackRefusedError if the run has changed since the preview."""
-    now = journal.read(row.number, fields=False).row
+    now = journal.read(row.number, fields=False)
     if (now.fence, now.outcome) != (row.fence, row.outcome):
         raise RollbackRefusedError(
             f"another process has worked on run {row.number} meanwhile; nothing was undone",
@@ -401,7 +400,7 @@ class _Preview:
 
 def _preview(journal: Journal, recovery: Recovery, whose: str) -> _Preview:
     steps = recorded_steps(recovery.recorded, running=False, journal=journal)
-    [status] = with_reliance(journal, [status_of(journal, recovery.recorded.row)])
+    [status] = with_reliance(journal, [status_of(journal, recovery.recorded)])
     with whole_locks():
         undone = preview_rollback(recovery)
     return _Preview(

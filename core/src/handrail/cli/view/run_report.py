@@ -337,7 +337,7 @@ def _rows(
         of_action = list(group)
         if heading:
             part = of_action[0].part
-            number = "" if part is None or heading == AT_THE_END else f"run {part[0].row.number}"
+            number = "" if part is None or heading == AT_THE_END else f"run {part[0].number}"
             yield heading, _states(of_action), _took(of_action), number
         for name, *rest in _rows_of(of_action if everything else _notable(of_action), lanes):
             own = f"  {name.replace(f'{heading}.', '', 1)}" if heading else name

@@ -37,7 +37,7 @@ from handrail.journal.backend.rows import (
 )
 from handrail.journal.backend.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE
 from handrail.journal.protocol import Journal, RunCheck
-from handrail.journal.records import ChunkCount, RecordedRun, RunPage
+from handrail.journal.records import ChunkCount, RunPage, RunRow
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection, Cursor
@@ -201,7 +201,7 @@ class SqlJournal(Journal, Generic[Run]):
         """Return the rows of runs by column; for one that cannot be read, see `UNREADABLE`."""
         return by_name(connection.execute(statement, values))
 
-    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
+    def read(self, number: int, *, fields: bool = True) -> RunRow:
         """Return the complete record of one run.
 
         Args:
@@ -216,12 +216,12 @@ class SqlJournal(Journal, Generic[Run]):
         with self._reading() as connection:
             return self._recorded(connection, number, fields=fields)
 
-    def _recorded(self, connection: Connection, number: int, *, fields: bool) -> RecordedRun:
+    def _recorded(self, connection: Connection, number: int, *, fields: bool) -> RunRow:
         statements, run = self._statements, {"run": number}
         execute = connection.execute
         row = self._row(connection, number, statements.run)
-        found = RecordedRun(
-            row=row,
+        found = replace(
+            row,
             attempts=ATTEMPT.rows(number, row.uid, execute(statements.attempts, run)),
             notes=NOTE.rows(number, row.uid, execute(statements.notes, run)),
             fields=FIELD.rows(number, row.uid, execute(statements.fields, run)) if fields else (),
@@ -356,7 +356,7 @@ class SqlJournal(Journal, Generic[Run]):
         [own] = by_name(execute(statements.run, run))
         check.uid, check.rows = str(own["uid"]), 1
         row = sound_row(own)
-        check.sound = RecordedRun(row=row, attempts=(), notes=(), fields=())
+        check.sound = row
         for name, kind, statement in (
             ("attempts", ATTEMPT, statements.attempts),
             ("notes", NOTE, statements.notes),
@@ -417,7 +417,7 @@ class _Check:
         self.rows = 0
         self.counts: list[int] = []
         self.damage: list[JournalDamagedError] = []
-        self.sound: RecordedRun | None = None
+        self.sound: RunRow | None = None
         self.complete = True
         self._most = most
 

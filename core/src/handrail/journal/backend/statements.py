@@ -82,7 +82,9 @@ def marks(count: int) -> str:
 FREE_TEXTS = ("action", "cwd", "project", "sealed", "parent_step")
 NEW_COLUMNS = tuple(each for each in names_of(NewRun) if each not in ("plan", "parent_fence"))
 # Attributes that are computed when a run is read, or have another name in the table.
-_APART = frozenset({"plan", "parent_fence", "number", "given_up", "damage"})
+_APART = frozenset(
+    ("plan", "parent_fence", "number", "given_up", "damage", "attempts", "notes", "fields")
+)
 RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
 # Chunks that are read at a time: with their contents, each may have a megabyte.

@@ -20,7 +20,7 @@ from handrail.journal.backend.lease import SECONDS
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
 from handrail.journal.backend.rows import UNREADABLE, by_name, with_parts
-from handrail.journal.records import RecordedRun
+from handrail.journal.records import RunRow
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
 from handrail.journal.sqlite.failures import convert_os_errors, is_damage
@@ -32,7 +32,7 @@ from handrail.journal.sqlite.value_files import ValueFiles
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Holder
-    from handrail.journal.records import Change, NewRun, RecordedRun
+    from handrail.journal.records import Change, NewRun, RunRow
 
 Written = tuple[int, int]
 
@@ -45,9 +45,9 @@ class ReadCache:
         written: The value of `Database.written` when it was read.
     """
 
-    def __init__(self, run: RecordedRun | None = None, written: Written = (0, 0)) -> None:
+    def __init__(self, run: RunRow | None = None, written: Written = (0, 0)) -> None:
         self._run = None if run is None else weakref.ref(run)
-        self._number = 0 if run is None else run.row.number
+        self._number = 0 if run is None else run.number
         self._written = written
 
     def claimed(self, number: int) -> None:
@@ -58,7 +58,7 @@ class ReadCache:
             ended = [row for row in run.attempts if row.state == "started"]
             self._written = others, ours + 1 + len(ended)
 
-    def still(self, number: int, written: Written) -> RecordedRun | None:
+    def still(self, number: int, written: Written) -> RunRow | None:
         """Return the run if nothing but its claim was written since, or None."""
         fits = number == self._number and written == self._written
         return self._run() if fits and self._run is not None else None
@@ -180,7 +180,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
 
-    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
+    def read(self, number: int, *, fields: bool = True) -> RunRow:
         """Return the complete record of one run.
 
         Args:
@@ -199,15 +199,21 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             else:
                 row = self._row(connection, number, SQL.run_without_plan)
                 attempts = known.attempts
-                if row.fence != known.row.fence:
-                    last = known.row.closed or known.row.heard
+                if row.fence != known.fence:
+                    last = known.closed or known.heard
                     attempts = tuple(
                         [
                             each._replace(ended=last) if each.state == "started" else each
                             for each in attempts
                         ]
                     )
-                found = replace(known, row=replace(row, plan=known.row.plan), attempts=attempts)
+                found = replace(
+                    row,
+                    plan=known.plan,
+                    attempts=attempts,
+                    notes=known.notes,
+                    fields=known.fields,
+                )
         if fields:
             self._cache = ReadCache(found, written)
         return found

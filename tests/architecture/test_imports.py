@@ -321,7 +321,7 @@ PUBLIC = ("handrail.errors", "handrail.events")
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
     *("handrail.attachments", "handrail.executors", "handrail.html", "handrail.journal"),
-    *("handrail.journal.backend", "handrail.lazy", "handrail.records"),
+    *("handrail.journal.backend", "handrail.lazy", "handrail.records", "handrail.suggest"),
 )
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+__all__ = ["did_you_mean", "near"]
+
 
 def near(
     name: str, known: Iterable[str], *, limit: int = 3, cutoff: float = 0.6

@@ -11,7 +11,7 @@ import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
-from handrail.packs.record import CORE, EntryPoint, PackRecord, Status
+from handrail.packs.record import CORE, EntryPoint, PackRecord, Status, ways_out
 from handrail.settings.pack_names import normalised, variable_prefix
 from handrail.settings.requirements import RequiredPack, fits
 from handrail.settings.selection import RECORDED
@@ -125,10 +125,9 @@ def _compatible(record: PackRecord) -> PackRecord:
         code="pack-incompatible",
         message=f"{record.origin} {why}",
         origins=(record.origin,),
-        ways_out=(
+        ways_out=ways_out(
+            record.id,
             f"find versions that fit each other:  pip install --upgrade {CORE} {record.id}",
-            f"or leave it out of this call:  --no-pack {record.id}",
-            f'or of this project, in handrail.toml:  [packs]  disable = ["{record.id}"]',
         ),
     )
     return replace(record, status="incompatible", why=why, problems=(*record.problems, problem))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from handrail.errors import Problem
 from handrail.frozen import replace
 from handrail.packs.entry_points import find_module
-from handrail.packs.record import EntryPoint, PackRecord
+from handrail.packs.record import EntryPoint, PackRecord, ways_out
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _VALUE = re.compile(rf"{_NAME}(?:\s*:\s*{_NAME})?\s*(?:\[[^\]]*\])?")
@@ -92,11 +92,8 @@ def broken(record: PackRecord, why: str, *, code: str, details: tuple[str, ...] 
         message=f"{record.origin} is broken: {why}",
         origins=(record.origin,),
         details=details,
-        ways_out=(
-            f"install it again:  pip install --force-reinstall {record.id}",
-            f"or leave it out of this call:  --no-pack {record.id}",
-            f'or of this project, in handrail.toml:  [packs]  disable = ["{record.id}"]',
-            f"or uninstall it:  pip uninstall {record.id}",
+        ways_out=ways_out(
+            record.id, f"install it again:  pip install --force-reinstall {record.id}"
         ),
     )
     return replace(record, status="broken", why=why, problems=(*record.problems, problem))

@@ -130,10 +130,10 @@ class PackRecord:
         return tuple(entry for entry in self.entry_points if entry.group == group)
 
 
-def ways_out(pack: str, *, upgrade: bool = True) -> tuple[str, ...]:
-    """Return ways out for a `pack` that cannot be used."""
+def ways_out(pack: str, first: str = "") -> tuple[str, ...]:
+    """Return ways out for a `pack` that cannot be used, the `first` by default its upgrade."""
     return (
-        *((f"upgrade it:  pip install --upgrade {pack}",) if upgrade else ()),
+        first or f"upgrade it:  pip install --upgrade {pack}",
         f"or leave it out of this call:  --no-pack {pack}",
         f'or of this project, in handrail.toml:  [packs]  disable = ["{pack}"]',
         f"or uninstall it:  pip uninstall {pack}",

@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import Any, cast
 
 from handrail.frozen import frozen
+from handrail.suggest import did_you_mean
 from handrail_export.errors import ChoiceError
-from handrail_export.names import did_you_mean, listed, said
+from handrail_export.names import listed, said
 
 
 @frozen

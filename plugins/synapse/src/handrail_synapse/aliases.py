@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
+
+from handrail.suggest import did_you_mean
 
 ROOT = "synapse_sdk"
 
@@ -185,7 +186,7 @@ def resolve(module: str, name: str) -> object:
 def missing(module: str, name: str, *, offers: bool = True) -> str:
     """Return the message that `module` has no `name`, with the names that it has if it `offers`."""
     known = public_names(module)
-    near = get_close_matches(name, known)
-    hint = f"did you mean {' or '.join(near)}?" if near else ""
     offer = f"handrail-synapse offers {', '.join(known)}" if offers else ""
-    return "; ".join(part for part in (f"{module} has no {name!r}", hint, offer) if part)
+    return "; ".join(
+        part for part in (f"{module} has no {name!r}", did_you_mean(name, known), offer) if part
+    )

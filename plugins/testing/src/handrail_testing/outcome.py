@@ -16,7 +16,7 @@ from handrail.events import (
     StepUndone,
     UndoFailed,
 )
-from handrail_testing.suggest import did_you_mean
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from typing import Self

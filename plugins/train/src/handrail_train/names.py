@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from handrail.suggest import near as near_names
+
 
 def some_of(names: Iterable[str], *, most: int = 8) -> str:
     """Return the first few of `names`, and the number of the others."""
@@ -20,7 +22,4 @@ def cut(text: str, width: int = 80) -> str:
 
 def near(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return a way out with the most similar name, or nothing."""
-    import difflib  # noqa: PLC0415 - slow to import, and only for a wrong name
-
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return (f"did you mean {found[0]}?",) if found else ()
+    return tuple(f"did you mean {each}?" for each in near_names(name, known, limit=1))

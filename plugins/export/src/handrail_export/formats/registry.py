@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, cast
 from handrail.errors import LocalCodeError, NotFoundError
 from handrail.frozen import frozen, values_of
 from handrail.packs import local_objects
+from handrail.suggest import did_you_mean
 from handrail_export.errors import FormatError
 from handrail_export.formats.format import CollectionFormat, Format, RowFormat
-from handrail_export.names import did_you_mean, listed
+from handrail_export.names import listed
 
 if TYPE_CHECKING:
     from handrail.packs import LocalObject

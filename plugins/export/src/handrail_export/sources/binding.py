@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from handrail.suggest import did_you_mean
 from handrail_export.errors import SourceError
-from handrail_export.names import did_you_mean, listed
+from handrail_export.names import listed
 
 # Text in quotes or in a comment has no placeholders, and neither has a cast (`::int`).
 _TOKENS = re.compile(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from handrail.suggest import did_you_mean
 from handrail_export.errors import SourceError
-from handrail_export.names import did_you_mean, listed
+from handrail_export.names import listed
 from handrail_export.sources.database import Database
 
 TABLES = ("handrail_collection", "handrail_data_unit", "handrail_data_file")

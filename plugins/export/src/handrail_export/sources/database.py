@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
+from handrail.suggest import did_you_mean
 from handrail_export.arrow import BatchReader
 from handrail_export.errors import SourceError
-from handrail_export.names import did_you_mean, listed, said
+from handrail_export.names import listed, said
 from handrail_export.sources.address import Address
 from handrail_export.sources.source import Source
 

@@ -23,8 +23,8 @@ from packaging.utils import canonicalize_name
 from handrail import BaseStep, PackError, Problem, StepWrapper
 from handrail.errors import NotFoundError
 from handrail.packs import PackRecord, installed_packs
+from handrail.suggest import did_you_mean
 from handrail_testing.checks import probe
-from handrail_testing.suggest import did_you_mean
 from handrail_testing.undo import is_step
 
 if TYPE_CHECKING:

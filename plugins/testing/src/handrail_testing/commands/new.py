@@ -10,9 +10,9 @@ import click
 
 from handrail.cli import Listing, Session, session_of, takes_json
 from handrail.errors import HandrailError
+from handrail.suggest import did_you_mean
 from handrail_testing.harness import plan_action
 from handrail_testing.scaffold import NewPack, new_pack, write
-from handrail_testing.suggest import did_you_mean
 
 
 @click.command()

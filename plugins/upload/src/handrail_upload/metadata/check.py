@@ -8,8 +8,8 @@ from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 
+from handrail.suggest import did_you_mean
 from handrail_upload.metadata.sheet import Sheet
-from handrail_upload.spelling import did_you_mean
 
 _MOST_NAMES = 1000
 _SAVE = "save it as .xlsx or .csv in a spreadsheet"

@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
 from handrail.frozen import frozen
+from handrail.suggest import did_you_mean
 from handrail_upload.metadata import delimited, jsonl, parquet, table, xlsx
 from handrail_upload.metadata.check import check_file
 from handrail_upload.metadata.rows import JSONValue, Row
 from handrail_upload.metadata.sheet import Limits, Sheet
 from handrail_upload.metadata.values import UnfitValueError, json_value, length, text
-from handrail_upload.spelling import did_you_mean
 
 KEYS = ("file", "filename", "file_name", "path", "name")
 

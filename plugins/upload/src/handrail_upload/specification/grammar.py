@@ -9,10 +9,10 @@ from itertools import combinations
 from typing import Any, cast
 
 from handrail.frozen import record
+from handrail.suggest import did_you_mean
 from handrail_upload.errors import SpecificationError
 from handrail_upload.specification.roles import FileRole
 from handrail_upload.specification.sizes import UNITS, bytes_of
-from handrail_upload.spelling import did_you_mean
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*", re.ASCII)
 _EXTENSION = re.compile(r"(\.[^\s./\\*?]+)+")

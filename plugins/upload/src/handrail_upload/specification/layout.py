@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.frozen import frozen
+from handrail.suggest import did_you_mean
 from handrail_upload.errors import SpecificationError
 from handrail_upload.specification.grammar import read_table
 from handrail_upload.specification.roles import FileRole
-from handrail_upload.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from typing import Self

@@ -103,3 +103,17 @@ def test_a_sweep_whose_process_is_killed_goes_on_with_each_run(
     code, told = over(start("rollback", "1", "--yes"))
     assert code == 0, told
     assert models(folder) == []
+
+
+def test_runs_whose_steps_have_changed_go_on_if_that_is_accepted(
+    folder: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    kept = ("--over", "hyper.rate=0.1,2", "--on-failure", "keep")
+    assert over(start("run", "flows.py:TrainAction", *kept))[0] == 6
+    text = (folder / "flows.py").read_text()
+    (folder / "flows.py").write_text(text.replace("@step\n", "load.data_version = 2\n\n@step\n"))
+    (folder / "mended").touch()
+    assert over(start("resume", "1"))[0] == 6
+    code, told = over(start("resume", "1", "--accept-drift"))
+    assert code == 0, told
+    assert models(folder) == ["10-0.1", "10-2.0"]

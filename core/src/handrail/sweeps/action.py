@@ -226,7 +226,14 @@ class RunChildren(BaseStep[SweepContext]):
             raise JournalError("a sweep needs a journal, in which its children are recorded")
         # What it shows of its URL is not always enough to open it. A preview has no fence.
         url, fence = (None, 0) if place is None else (place[0].url, place[1].fence)
-        return shared_with(self._template, url or info.journal, info.number or 0, fence)
+        run: Any = getattr(_link(context), "run", None)
+        return shared_with(
+            self._template,
+            url or info.journal,
+            info.number or 0,
+            fence,
+            accept_drift=run is not None and run.handed_down.get("accept_drift", False),
+        )
 
     @contextmanager
     def _failing(self, context: SweepContext) -> Generator[None]:

@@ -135,10 +135,13 @@ def opened(shared: Mapping[str, Any]) -> Generator[Children]:
         create=False,
     )
     with closing(journal):
-        yield Children(journal, shared["sweep"], shared["fence"], template, packs, target)
+        of_sweep = (shared["sweep"], shared["fence"], shared["accept_drift"])
+        yield Children(journal, *of_sweep, template, packs, target)
 
 
-def shared_with(template: Template, journal: str, sweep: int, fence: int) -> dict[str, Any]:
+def shared_with(
+    template: Template, journal: str, sweep: int, fence: int, *, accept_drift: bool = False
+) -> dict[str, Any]:
     """Return what the functions for children need to know of their sweep.
 
     Args:
@@ -146,8 +149,15 @@ def shared_with(template: Template, journal: str, sweep: int, fence: int) -> dic
         journal: The URL of the journal.
         sweep: The number of the sweep.
         fence: Its fence; no child is begun for an owner that has lost it.
+        accept_drift: Whether to go on with children although their steps have changed.
     """
-    return {"journal": journal, "sweep": sweep, "fence": fence, "template": as_json(template)}
+    return {
+        "journal": journal,
+        "sweep": sweep,
+        "fence": fence,
+        "accept_drift": accept_drift,
+        "template": as_json(template),
+    }
 
 
 @lru_cache(maxsize=4)  # A worker runs many children of one sweep.
@@ -167,6 +177,7 @@ class Children:
         journal: The journal.
         sweep: The number of the sweep.
         fence: Its fence.
+        accept_drift: Whether to go on with them although their steps have changed.
         template: What they have in common.
         packs: The packs.
         target: The action.
@@ -175,6 +186,7 @@ class Children:
     journal: Journal
     sweep: int
     fence: int
+    accept_drift: bool
     template: Template
     packs: InstalledPacks
     target: Target
@@ -297,6 +309,7 @@ class Children:
             ctx=silent_runtime(),
             packs=self.packs,
             lock=LockUse(name=lock_name(self.target, self.packs)),
+            accept_drift=self.accept_drift,
         )
         if aim == "resume" and self.template.on_failure == "keep":
             recovery.options["on_failure"] = "keep"

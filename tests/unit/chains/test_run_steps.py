@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import threading
 from pathlib import Path
@@ -457,19 +458,25 @@ class Secret(BaseModel):
     word: str = ""
 
 
-def test_a_secret_is_recorded_as_the_variable_of_the_chain(world, journal, monkeypatch):
-    monkeypatch.setenv("RUN_STEPS_TOKEN", "hidden-by-all-means")
+class Hidden(BaseModel):
+    """A secret with the variable that it has by itself."""
+
+    token: SecretStr
+
+
+def test_a_secret_is_recorded_as_the_variable_of_the_chain(world, journal):
     seen: list[str] = []
 
     @step
     def look(context):
         seen.append(context.options.token.get_secret_value())
 
-    one = action("one", [look], params=Secret)
+    one = action("one", [look], params=Hidden)
     run(chain("all", [one]), {"one": {"token": "hidden-by-all-means"}}, journal=journal)
     assert seen == ["hidden-by-all-means"]
     rows = [*journal.runs(), *journal.parts(1)]
-    assert all("RUN_STEPS_TOKEN" in row.params for row in rows)
+    secrets = [json.loads(row.params)["secrets"] for row in rows]
+    assert secrets == [{"one.token": secrets[0]["one.token"]}, {"token": secrets[0]["one.token"]}]
     assert not any("hidden-by" in row.params for row in rows)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handrail.errors import JournalDamagedError
 from handrail.lazy import lazy_imports
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ def record_of(journal: Journal, number: int) -> RunRecord:
         NotFoundError: The journal has no such run.
         JournalDamagedError: Nothing of the run can be read.
     """
-    from handrail.errors import JournalDamagedError  # noqa: PLC0415 - as all names here
     from handrail.recovery import run_record  # noqa: PLC0415 - the same
 
     try:

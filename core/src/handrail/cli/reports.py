@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from handrail.cli.view.compare_report import CompareReport
 from handrail.cli.view.listing import View
 from handrail.cli.view.run_report import RunReport
 from handrail.records import record_of
@@ -54,8 +55,6 @@ def report_of(
         for number in numbers
     ]
     if len(reports) != 1:
-        from handrail.cli.view.compare_report import CompareReport  # noqa: PLC0415 - seldom
-
         return CompareReport(reports, everything=everything)
     [report] = reports
     if report.record.damage or not is_sweep(report.record.row):

@@ -9,6 +9,7 @@ from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode
 from handrail.executors.cores import usable_cores
 from handrail.executors.processes import ProcessExecutor
 from handrail.executors.threads import ThreadExecutor
+from handrail.packs.executors import InstalledExecutors
 from handrail.redact import has_password
 from handrail.suggest import did_you_mean
 
@@ -173,7 +174,6 @@ def _slots(url: str) -> int | None:
 
 
 def _installed() -> FindsExecutors:
-    from handrail.packs.executors import InstalledExecutors  # noqa: PLC0415 - for those of packs
     from handrail.packs.installed import installed_packs  # noqa: PLC0415 - likewise
 
     return InstalledExecutors(lambda: installed_packs().records)

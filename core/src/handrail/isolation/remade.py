@@ -11,6 +11,7 @@ from handrail.errors import IsolationError
 from handrail.packs.local import import_file
 from handrail.packs.provider import provider_of
 from handrail.processes.importing import importing
+from handrail.settings.selection import Selection
 from handrail.targets import as_action, find_target, renamed
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ def packs_from(recipe: Mapping[str, Any]) -> PackProvider:
         with importing():
             return provider_of(tuple(map(importlib.import_module, found["modules"])))
     from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where they are used
-    from handrail.settings.selection import Selection  # noqa: PLC0415 - likewise
 
     chosen = found["selection"]
     only = chosen["only_packs"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, PackError, describe
 from handrail.frozen import frozen
+from handrail.packs.entry_points import import_target
 from handrail.recovery.recorded_plan import origins_of
 from handrail.recovery.run_record import rollback_data_of
 
@@ -108,8 +109,7 @@ class _Release:
         return [said] if said else []
 
     def _import(self) -> None:
-        # Only if there is a run to delete.
-        from handrail.packs.entry_points import import_target  # noqa: PLC0415
+        # Imported here, because only a run to delete needs it.
         from handrail.packs.failures import unusable_pack  # noqa: PLC0415
 
         if not self.record.is_used:

@@ -16,6 +16,7 @@ from handrail_synapse.loggers import told_of_the_whole
 from handrail_synapse.messages import LogLevel, level_of
 from handrail_synapse.runtime import RuntimeContext, given_or_made, with_messages
 from handrail_synapse.steps import StepRegistry
+from handrail_synapse.upload.codes import UploadLogMessageCode
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -249,8 +250,6 @@ class BaseUploadAction(BaseAction[P]):
 
     @classmethod
     def get_log_message_code_class(cls) -> type[LogMessageCode]:
-        from handrail_synapse.upload.codes import UploadLogMessageCode  # noqa: PLC0415 - rare
-
         return UploadLogMessageCode
 
     def get_allowed_extensions(self) -> dict[str, list[str]] | None:

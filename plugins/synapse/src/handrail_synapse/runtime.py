@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, signature
 from pathlib import Path
@@ -49,8 +50,6 @@ class PluginEnvironment(Mapping[str, Any]):
     @classmethod
     def from_file(cls, path: str | Path) -> PluginEnvironment:
         """Return the settings of a TOML file."""
-        import tomllib  # noqa: PLC0415 - only where a file is read
-
         with Path(path).open("rb") as file:
             return cls(tomllib.load(file))
 

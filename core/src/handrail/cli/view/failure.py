@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -579,8 +580,6 @@ def _is_local(file: str) -> bool:
 
 def _debug(session: Session, error: BaseException) -> None:
     if session.debug:
-        import traceback  # noqa: PLC0415 - slow to import
-
         text = "".join(traceback.format_exception(error))
         for line in visible_lines(KNOWN(text.rstrip()), "  "):
             session.console.note(line)

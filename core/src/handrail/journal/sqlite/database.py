@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 import weakref
@@ -80,9 +82,6 @@ class Database:
         if read is not None:
             return read
         # Its log, or older tables, could only be read by writing to the file.
-        import shutil  # noqa: PLC0415 - both are slow to import, and hardly ever needed
-        import tempfile  # noqa: PLC0415
-
         copy = tempfile.mkdtemp(prefix="handrail-journal-")
         self._drop_copy = weakref.finalize(self, shutil.rmtree, copy, ignore_errors=True)
         with convert_os_errors(self.path):

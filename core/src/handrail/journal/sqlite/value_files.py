@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -89,8 +90,6 @@ class ValueFiles:
 
     def remove(self, runs: Collection[int]) -> None:
         """Remove the files of these runs."""
-        import shutil  # noqa: PLC0415 - it imports what compresses files, and few runs have any
-
         for run in runs:
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(self._folder / str(run))

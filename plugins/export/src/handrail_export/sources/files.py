@@ -22,6 +22,7 @@ from handrail_export.sources.address import MAIN, Address
 from handrail_export.sources.binding import quoted
 from handrail_export.sources.fetched import Fetched
 from handrail_export.sources.source import Source
+from handrail_export.staging import convert_disk_errors
 from handrail_storage import count_text
 
 _DELIMITER = re.compile("[,;\t|]")
@@ -221,7 +222,6 @@ class FileSource(Source):
     def _read_sheets(self) -> list[str]:
         """Write the sheet of each workbook as an Arrow file; return their paths."""
         from handrail_arrow.excel import ExcelError, write_sheet  # noqa: PLC0415 - see address.py
-        from handrail_export.staging import convert_disk_errors  # noqa: PLC0415 - see address.py
 
         assert self._sheets is not None
         sheet, files = self.address.sheet, list[str]()

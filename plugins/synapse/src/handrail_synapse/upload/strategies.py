@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -322,8 +323,6 @@ class ExcelMetadataStrategy(CsvMetadataStrategy):
 
 
 def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import csv  # noqa: PLC0415 - few uploads have a sheet
-
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         header = [each.strip() for each in next(rows, list[str]())]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -145,11 +146,6 @@ class ModelKind(ABC, Generic[H]):
 
     def versions(self) -> dict[str, str]:
         """Return the version of each library that a model depends on."""
-        from importlib.metadata import (  # noqa: PLC0415 - slow, and not for plans
-            PackageNotFoundError,
-            version,
-        )
-
         found: dict[str, str] = {}
         for distribution in (*self.modules, "numpy"):
             try:

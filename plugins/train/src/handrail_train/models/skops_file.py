@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, cast
+from zipfile import ZipFile, ZipInfo
 
 from handrail_train.errors import ModelError
 
@@ -74,8 +75,6 @@ def _check_types(skops: Any, content: bytes, allowed: Sequence[str], way_out: st
 
 def canonical(content: bytes) -> bytes:
     """Return a skops file with the same model, equal for equal models."""
-    from zipfile import ZipFile, ZipInfo  # noqa: PLC0415 - slow, and not for plans
-
     with ZipFile(io.BytesIO(content)) as source:
         schema = json.loads(source.read(_SCHEMA))
         renamed = _Renamed()

@@ -117,3 +117,10 @@ def test_runs_whose_steps_have_changed_go_on_if_that_is_accepted(
     code, told = over(start("resume", "1", "--accept-drift"))
     assert code == 0, told
     assert models(folder) == ["10-0.1", "10-2.0"]
+    text = (folder / "flows.py").read_text()
+    (folder / "flows.py").write_text(text.replace("data_version = 2", "data_version = 3"))
+    assert over(start("rollback", "1", "--yes"))[0] == 3
+    assert models(folder) == ["10-0.1", "10-2.0"]
+    code, told = over(start("rollback", "1", "--yes", "--accept-drift"))
+    assert code == 0, told
+    assert models(folder) == []

@@ -14,6 +14,7 @@ from handrail.errors import ExecutorError, ExecutorLostError, ItemsUndoError
 from handrail.executors.code import code_of
 from handrail.executors.environment import environment_digest
 from handrail.executors.opening import default_url, is_local, open_executor
+from handrail.frozen import replace
 from handrail.items import back, forward
 from handrail.items.back import Back, parts_back
 from handrail.items.calls import Calls, StepHost, Stop, of_executor
@@ -126,6 +127,8 @@ class ItemsOfRun:
             items if source.again and code.rollback is None else None,
             step.number,
         )
+        if given.takes_up:
+            given = replace(given, shared={**given.shared, **self._run.handed_down})
         head = forward.head_of(code, given, url, step)
         # From here on something may be there to undo.
         self._run.mapped.setdefault(line.position, set()).add(step.n)
@@ -159,6 +162,8 @@ class ItemsOfRun:
         before = 0
         with _broken_off_if_lost(line), self._stopping(line, stop):
             for head, rows in parts_back(step):
+                if head.takes_up:  # Its functions are told how the user goes on with the run.
+                    head = replace(head, shared={**head.shared, **self._run.handed_down})
                 tell = partial(_tell_undo, line, total, before)
                 url = self._url_back(head.executor)
                 with self._executor(url, step.host, head.code) as executor:

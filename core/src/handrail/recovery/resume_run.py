@@ -317,10 +317,8 @@ class Recovery:
         self._check_drift()
         executor = self.options.get("executor") or self._executor
         check_executor_of(self.action, executor, self.journal)
-        if only_undoes(self.recorded, self.aim):
-            for row in self.journal.parts(self.recorded.number):
-                if row.sealed is not None:
-                    check(row, "rollback")
+        if only_undoes(self.recorded, self.aim) and not self.plan.inner:
+            self._check_items()
         back_to = self._back_to()
         for planned, row in self.parts():
             position = self.plan.positions[planned.name]
@@ -331,6 +329,18 @@ class Recovery:
             if row.outcome != "rolled_back" and (again or (aim, row.outcome) != FINISHED):
                 check(row, aim, again=again)
                 self.of_part(planned, row, aim, failed_only=again).check_ready()
+
+    def _check_items(self) -> None:
+        """Check that the runs of items can be undone: all of them, and one of each kind closely."""
+        kinds: dict[tuple[str | None, str], RunRow] = {}
+        for row in self.journal.parts(self.recorded.number):
+            if row.outcome != "rolled_back":
+                check(row, "rollback")
+                kinds[row.parent_step, row.packs] = row
+        for (step, _), row in kinds.items():
+            self.of_part(
+                self.plan.steps[self.plan.positions[step or ""]], row, "rollback"
+            ).check_ready()
 
     def _has_sealed(self) -> bool:
         """Return whether a part can no longer be undone: then the run has begun to close."""

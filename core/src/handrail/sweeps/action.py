@@ -18,6 +18,7 @@ from handrail.recovery.invocation import Invocation
 from handrail.steps import BaseStep, StepResult
 from handrail.sweeps.children import (
     STEP,
+    Children,
     Template,
     latest_child,
     opened,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from handrail.context import Items, RunLink
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RunRow
+    from handrail.recovery.resume_run import Recovery
+    from handrail.recovery.status import Aim
     from handrail.registry import StepRegistry
 
 
@@ -208,6 +211,13 @@ class RunChildren(BaseStep[SweepContext]):
             undone = children.undo_lines(self._sweep.grid)
             return [f"{number}  {text}" for _, number, text in undone]
 
+    def recovery(
+        self, journal: Journal, row: RunRow, aim: Aim, *, ctx: object = None, **more: bool
+    ) -> Recovery:
+        """Return what finishes or undoes a child, as the workers do it; see `prepare`."""
+        shared = shared_with(self._template, "", row.parent or 0, 0)
+        return Children.of(journal, {**shared, **more}).recovery(row.number, aim)
+
     def _options(self, context: SweepContext) -> dict[str, Any]:
         return {
             "function": run_child,
@@ -226,14 +236,7 @@ class RunChildren(BaseStep[SweepContext]):
             raise JournalError("a sweep needs a journal, in which its children are recorded")
         # What it shows of its URL is not always enough to open it. A preview has no fence.
         url, fence = (None, 0) if place is None else (place[0].url, place[1].fence)
-        run: Any = getattr(_link(context), "run", None)
-        return shared_with(
-            self._template,
-            url or info.journal,
-            info.number or 0,
-            fence,
-            accept_drift=run is not None and run.handed_down.get("accept_drift", False),
-        )
+        return shared_with(self._template, url or info.journal, info.number or 0, fence)
 
     @contextmanager
     def _failing(self, context: SweepContext) -> Generator[None]:

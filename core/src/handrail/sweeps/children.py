@@ -76,6 +76,7 @@ class Template:
     strict_results: bool = False
 
 
+_HANDED_DOWN = ("accept_drift", "take_over")
 _GOING = 10.0  # Seconds for the connection of a worker to end after it.
 
 
@@ -126,8 +127,7 @@ def opened(shared: Mapping[str, Any]) -> Generator[Children]:
     Args:
         shared: What `shared_with` returns.
     """
-    template = from_json(Template, shared["template"])
-    packs, target = _found(source_folder(), template.packs, template.action)
+    packs, _ = _found(source_folder(), shared["template"]["packs"], shared["template"]["action"])
     journal = open_journal(
         shared["journal"],
         default="",
@@ -135,13 +135,10 @@ def opened(shared: Mapping[str, Any]) -> Generator[Children]:
         create=False,
     )
     with closing(journal):
-        of_sweep = (shared["sweep"], shared["fence"], shared["accept_drift"])
-        yield Children(journal, *of_sweep, template, packs, target)
+        yield Children.of(journal, shared)
 
 
-def shared_with(
-    template: Template, journal: str, sweep: int, fence: int, *, accept_drift: bool = False
-) -> dict[str, Any]:
+def shared_with(template: Template, journal: str, sweep: int, fence: int) -> dict[str, Any]:
     """Return what the functions for children need to know of their sweep.
 
     Args:
@@ -149,15 +146,8 @@ def shared_with(
         journal: The URL of the journal.
         sweep: The number of the sweep.
         fence: Its fence; no child is begun for an owner that has lost it.
-        accept_drift: Whether to go on with children although their steps have changed.
     """
-    return {
-        "journal": journal,
-        "sweep": sweep,
-        "fence": fence,
-        "accept_drift": accept_drift,
-        "template": as_json(template),
-    }
+    return {"journal": journal, "sweep": sweep, "fence": fence, "template": as_json(template)}
 
 
 @lru_cache(maxsize=4)  # A worker runs many children of one sweep.
@@ -177,7 +167,7 @@ class Children:
         journal: The journal.
         sweep: The number of the sweep.
         fence: Its fence.
-        accept_drift: Whether to go on with them although their steps have changed.
+        handed_down: How their sweep is gone on with: `accept_drift` and `take_over`.
         template: What they have in common.
         packs: The packs.
         target: The action.
@@ -186,10 +176,19 @@ class Children:
     journal: Journal
     sweep: int
     fence: int
-    accept_drift: bool
+    handed_down: Mapping[str, bool]
     template: Template
     packs: InstalledPacks
     target: Target
+
+    @classmethod
+    def of(cls, journal: Journal, shared: Mapping[str, Any]) -> Children:
+        """Return the children in a journal that is open; see `shared_with`."""
+        template = from_json(Template, shared["template"])
+        packs, target = _found(source_folder(), template.packs, template.action)
+        handed_down = {each: shared[each] for each in _HANDED_DOWN if each in shared}
+        sweep, fence = shared["sweep"], shared["fence"]
+        return cls(journal, sweep, fence, handed_down, template, packs, target)
 
     def run(self, place: int, point: Mapping[str, Any]) -> Metrics:
         """Run the child at a place to its end, whatever was done of it; return its metrics."""
@@ -205,10 +204,10 @@ class Children:
                 ways_out=(f"undo what is left:  handrail rollback {number}",),
             )
         if latest.outcome == "completed":
-            recovery = self._recovery(self.journal.read(number), "rollback")
+            recovery = self.recovery(number, "rollback")
             return Metrics().with_result(recorded_result(recovery))
         metrics = Metrics()
-        recovery = self._recovery(self.journal.read(number), "resume")
+        recovery = self.recovery(number, "resume")
         recovery.options["observers"] = (metrics,)
         return metrics.with_result(recovery.run())
 
@@ -230,7 +229,7 @@ class Children:
         """Undo the child at a place, if there is one and it was not undone yet."""
         latest = self._latest(place)
         if latest is not None and latest.outcome != "rolled_back":
-            self._recovery(self.journal.read(latest.number), "rollback").run()
+            self.recovery(latest.number, "rollback").run()
 
     def _begin(self, place: int, attempt: int, point: Mapping[str, Any]) -> Metrics:
         template, packs, cls = self.template, self.packs, self.target.action_class
@@ -300,16 +299,18 @@ class Children:
                 return latest_child(self.journal, self.sweep, place)
             time.sleep(0.1)
 
-    def _recovery(self, recorded: RunRow, aim: Aim) -> Recovery:
+    def recovery(self, number: int, aim: Aim) -> Recovery:
+        """Return what finishes or undoes a child; see `prepare`."""
         recovery = prepare(
             self.target.action_class,
-            recorded,
+            self.journal.read(number),
             self.journal,
             aim,
             ctx=silent_runtime(),
             packs=self.packs,
             lock=LockUse(name=lock_name(self.target, self.packs)),
-            accept_drift=self.accept_drift,
+            accept_drift=self.handed_down.get("accept_drift", False),
+            take_over=self.handed_down.get("take_over", False),
         )
         if aim == "resume" and self.template.on_failure == "keep":
             recovery.options["on_failure"] = "keep"

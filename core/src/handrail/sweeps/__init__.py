@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from handrail.actions import BaseAction
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, OnFailure, Orchestrator, ProgressCallback
     from handrail.workflow import Workflow
+
+
+class SweepOptions(TypedDict, total=False):
+    """Keyword arguments of `sweep`.
+
+    Attributes:
+        sample: How many combinations to draw at random; all unless given.
+        sample_seed: The seed of that draw; the same one draws the same combinations.
+        max_failed: How many children may fail, or which share of them, such as `2%`.
+        on_failure: Whether a child that fails undoes what it has done, or keeps it. The others stay
+            in any case.
+        executor: The URL of an executor, such as `processes:4`; by default, that of the project.
+        strict_results: Whether a step fails if the journal cannot store its result.
+        progress_callback: See `Orchestrator`.
+        observers: See `Orchestrator`; they get the events of the sweep.
+    """
+
+    sample: int | None
+    sample_seed: int
+    max_failed: int | str
+    on_failure: OnFailure
+    executor: str | None
+    strict_results: bool
+    progress_callback: ProgressCallback | None
+    observers: Iterable[Observer]
 
 
 def sweep(
@@ -18,14 +45,7 @@ def sweep(
     *,
     over: Mapping[str, Iterable[Any]],
     journal: Journal,
-    sample: int | None = None,
-    sample_seed: int = 0,
-    max_failed: int | str = 0,
-    on_failure: OnFailure = "undo",
-    executor: str | None = None,
-    strict_results: bool = False,
-    progress_callback: ProgressCallback | None = None,
-    observers: Iterable[Observer] = (),
+    **options: Unpack[SweepOptions],
 ) -> dict[str, Any]:
     """Run an action for every combination of some values of its params, side by side; blocking.
 
@@ -37,15 +57,7 @@ def sweep(
         params: The params that all children share.
         over: The values of each param that varies, by its dotted name.
         journal: The journal, which workers open by its address.
-        sample: How many combinations to draw at random; all unless given.
-        sample_seed: The seed of that draw; the same one draws the same combinations.
-        max_failed: How many children may fail, or which share of them, such as `2%`.
-        on_failure: Whether a child that fails undoes what it has done, or keeps it. The others stay
-            in any case.
-        executor: The URL of an executor, such as `processes:4`; by default, that of the project.
-        strict_results: Whether a step fails if the journal cannot store its result.
-        progress_callback: See `Orchestrator`.
-        observers: See `Orchestrator`; they get the events of the sweep.
+        **options: See `SweepOptions`.
 
     Returns:
         The `number` of the sweep; how many `runs` were completed, and how many `failed`; and the
@@ -60,20 +72,7 @@ def sweep(
     """
     from handrail.sweeps.begin import begun, finished  # noqa: PLC0415 - it imports what runs need
 
-    orchestrator = begun(
-        action,
-        params or {},
-        over=over,
-        sample=sample,
-        seed=sample_seed,
-        max_failed=max_failed,
-        child_on_failure=on_failure,
-        journal=journal,
-        executor=executor,
-        strict_results=strict_results,
-        progress_callback=progress_callback,
-        observers=observers,
-    )
+    orchestrator = begun(action, params or {}, over=over, journal=journal, **options)
     return finished(orchestrator, orchestrator.execute(), journal)
 
 
@@ -83,31 +82,12 @@ async def sweep_async(
     *,
     over: Mapping[str, Iterable[Any]],
     journal: Journal,
-    sample: int | None = None,
-    sample_seed: int = 0,
-    max_failed: int | str = 0,
-    on_failure: OnFailure = "undo",
-    executor: str | None = None,
-    strict_results: bool = False,
-    progress_callback: ProgressCallback | None = None,
-    observers: Iterable[Observer] = (),
+    **options: Unpack[SweepOptions],
 ) -> dict[str, Any]:
     """Like `sweep`, for use inside a running event loop."""
     from handrail.sweeps.begin import begun, finished  # noqa: PLC0415 - it imports what runs need
 
     orchestrator: Orchestrator[Any] = begun(
-        action,
-        params or {},
-        over=over,
-        sample=sample,
-        seed=sample_seed,
-        max_failed=max_failed,
-        child_on_failure=on_failure,
-        journal=journal,
-        executor=executor,
-        strict_results=strict_results,
-        progress_callback=progress_callback,
-        observers=observers,
-        awaits=True,
+        action, params or {}, over=over, journal=journal, awaits=True, **options
     )
     return finished(orchestrator, await orchestrator.execute_async(), journal)

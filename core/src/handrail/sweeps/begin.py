@@ -25,7 +25,7 @@ from handrail.workflow import Workflow
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.journal.protocol import Journal
-    from handrail.orchestrator import OnFailure, Orchestrator, RunOptions, RunResult
+    from handrail.orchestrator import Orchestrator, RunOptions, RunResult
     from handrail.packs.installed import InstalledPacks
 
 
@@ -34,10 +34,9 @@ def begun(
     params: Mapping[str, Any],
     *,
     over: Mapping[str, Iterable[Any]],
-    sample: int | None,
-    seed: int,
-    max_failed: int | str,
-    child_on_failure: OnFailure,
+    sample: int | None = None,
+    sample_seed: int = 0,
+    max_failed: int | str = 0,
     awaits: bool = False,
     **options: Unpack[RunOptions],
 ) -> Orchestrator[Any]:
@@ -46,7 +45,7 @@ def begun(
     packs = installed_packs()
     name = _name_of(packs, cls)
     listed = {each: list(values) for each, values in over.items()}
-    grid = checked_grid(cls, params, Grid(over=listed, sample=sample, seed=seed))
+    grid = checked_grid(cls, params, Grid(over=listed, sample=sample, seed=sample_seed))
     first = cls(at_point(params, next(iter(grid))), packs=packs)
     whole = first.plan()
     plan = packs.check_lock(whole, cls, lambda: whole)
@@ -57,7 +56,7 @@ def begun(
     sweep = Sweep(
         grid=grid,
         max_failed=max_failed,
-        on_failure=child_on_failure,
+        on_failure=options.get("on_failure", "undo"),
         strict_results=options.get("strict_results", False),
     )
     invocation = Invocation.of(

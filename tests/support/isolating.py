@@ -488,13 +488,3 @@ class SecondAction(FirstAction):
 chained = chain(
     "chained", {"first": FirstAction, "second": SecondAction}, inputs={"second.do": "first.do"}
 )
-
-
-class NamedAction(BaseAction[Params]):
-    """An action as a class."""
-
-    context_class = Context
-
-    def setup_steps(self, registry: Any) -> None:
-        registry.register(Connect())
-        registry.register(Work())

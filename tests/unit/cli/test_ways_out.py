@@ -39,19 +39,6 @@ def setup_steps(action, registry):
     registry.unregister("scan")
 """
 
-FINAL = """
-from handrail import StepWrapper, hookimpl, step
-
-@step
-def guard(context): ...
-guard.final = True
-
-@hookimpl
-def insert_before(action, step):
-    if step.name == "send":
-        return guard
-"""
-
 
 def left_out(text: str) -> list[list[str]]:
     """Return the arguments of each way out that leaves a pack out of the call."""

@@ -14,7 +14,6 @@ from journals.places import new_run
 from handrail.errors import JournalError
 from handrail.journal.sqlite import SqliteJournal, schema
 
-OPENED = "2026-11-25T03:30:00.000Z"
 NOW = len(schema.MIGRATIONS)
 MORE = (*schema.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT", "CREATE TABLE more (x)"))
 DATABASE = "handrail.journal.sqlite.database.MIGRATIONS"

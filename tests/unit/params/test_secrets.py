@@ -32,9 +32,7 @@ def test_a_secret_in_a_type_that_is_defined_later_is_one(monkeypatch):
     monkeypatch.setitem(sys.modules, "acme_later", module)
     exec(SOURCE, vars(module))
     assert secret_fields(module.Params) == frozenset()
-    exec(
-        "from pydantic import SecretStr\nclass Key(BaseModel):\n    token: SecretStr", vars(module)
-    )
+    exec(LATER, vars(module))
     assert secret_fields(module.Params) == {"keys"}
     assert secrets_of(module.Params) == {("keys",)}
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-on_careful = pytest.mark.parametrize("scene", ["local-sqlite", "moto-postgres"], indirect=True)
-
 
 def test_there_before(scene):
     """Each conflict is listed, and nothing is written."""

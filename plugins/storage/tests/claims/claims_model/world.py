@@ -37,7 +37,6 @@ COMMANDS = {
     Status.UNDOING: ("undo",),
     Status.PRUNING: ("prune",),
 }
-AFTER_A_KILL = {"ask": Status.INTERRUPTED, "undo": Status.UNDOING, "prune": Status.PRUNING}
 ENDS = (Status.NEW, Status.UNDONE, Status.PRUNED)
 
 

@@ -27,7 +27,7 @@ def test_what_was_put_back_is_verified_by_its_recorded_digest(
     manifest.update([found.settled(SENT, put.sha256, put.etag, put.version, put.size)])
 
     def differences() -> list[str]:
-        catalogue: Any = SimpleNamespace(find_files=lambda _collection: iter(()))
+        catalogue: Any = SimpleNamespace(units=lambda _collection: iter(()))
         verification = Verification(manifest=manifest, storage=storage, catalogue=catalogue)
         return [each.what for each in verification.differences() if each.where == "target"]
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 from forging import seen
 
-from handrail_storage.backend import write_whole
 from handrail_train import DefaultTrainAction
 
 KINDS = ("completed", "training", "storing")
@@ -77,12 +75,3 @@ def test_checkpoints_are_written_through_no_link(recorded: Any) -> None:
     before = seen(run.home / "beside")
     run.go_on("resume", DefaultTrainAction).check(0)
     assert seen(run.home / "beside") == before
-
-
-def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    secret = tmp_path / "secret.txt"
-    secret.write_text("theirs")
-    (tmp_path / "a.tmp").symlink_to(secret)
-    write_whole(tmp_path / "a", b"ours")
-    assert secret.read_text() == "theirs"
-    assert (tmp_path / "a").read_bytes() == b"ours"

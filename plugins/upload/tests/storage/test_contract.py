@@ -44,13 +44,6 @@ def test_probe_finds_what_the_storage_can_do(place):
     assert place.keys() == []
 
 
-def test_probe_can_be_cleared_again_and_again(place):
-    """A run that died in its probe leaves what the next one removes; nothing there is no matter."""
-    place.storage.clear_probe(".handrail-probe", MARK)
-    place.storage.clear_probe(".handrail-probe", MARK)
-    assert place.keys() == []
-
-
 @pytest.mark.parametrize("place", ["memory", "moto", "radosgw", "azurite"], indirect=True)
 def test_probe_of_somebody_else_is_left_alone(place):
     """What does not carry the mark of this run is not cleared away; in a folder the name tells."""
@@ -71,13 +64,6 @@ def test_withdrawing_leaves_what_others_use(place, source, sending):
     place.leave("theirs", b"1")
     place.storage.withdraw(made)
     assert place.content("theirs") == b"1"
-
-
-def test_nothing_is_stored_under_a_new_key(place):
-    """Asking for what is not there gives None, and no error."""
-    assert place.storage.stat("no/such") is None
-    assert place.storage.look_up(["no/such", "nor/this"]) == {}
-    assert place.storage.look_up([]) == {}
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
@@ -241,20 +227,6 @@ def test_mark_is_told(place, source, sending, content_of, size):
     assert place.storage.stat("ours").mark is None
 
 
-def test_delete_takes_many_and_what_is_not_there(place):
-    """More keys than one request takes are deleted, those that are not there among them."""
-    count = 201 if place.kind == "azurite" else 2001
-    keys = [f"k{number:04}" for number in range(count)]
-    there = [keys[0], keys[7], keys[-99], keys[-1]]
-    for key in there:
-        place.leave(key, b"1")
-    place.leave("kept", b"2")
-    place.storage.delete(keys)
-    place.storage.delete(there)
-    place.storage.delete([])
-    assert place.keys() == ["kept"]
-
-
 @BOTH
 def test_what_was_set_aside_comes_back(place, source, sending, content_of, size):
     """What is replaced is kept meanwhile, and put back as it was: content and metadata."""
@@ -278,13 +250,6 @@ def test_what_was_set_aside_comes_back(place, source, sending, content_of, size)
     assert not place.storage.put_over(name, "a b/c.txt", made)
     place.storage.delete([name])
     assert place.keys() == ["a b/c.txt"]
-
-
-def test_setting_aside_nothing_is_an_error(place):
-    """What is not there cannot be kept."""
-    with pytest.raises(StorageError, match="no/such"):
-        place.storage.set_aside("no/such", "aside/no/such")
-    assert place.keys() == []
 
 
 def test_replacing_takes_what_a_listing_shows(place, source, sending):

@@ -147,16 +147,6 @@ def test_name_that_is_too_long_is_an_error(storage, source, sending):
         storage.put(source("k" * 256, b"1"), sending())
 
 
-def test_files_are_made_as_others_are(storage, root, source, sending):
-    """Their permissions are what the user's mask leaves, not those of the source."""
-    before = os.umask(0o027)
-    try:
-        storage.put(source("a", b"1"), sending())
-    finally:
-        os.umask(before)
-    assert (root / "a").stat().st_mode & 0o777 == 0o640
-
-
 # Folders that are made
 
 

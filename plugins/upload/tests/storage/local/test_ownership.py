@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 
@@ -22,22 +21,6 @@ TEMPORARY = f"a.handrail-tmp-{RUN}"
 def made(storage, source, sending) -> Stored:
     """A file that was made."""
     return storage.put(source("a", b"ours"), sending(mark=MARK))
-
-
-def test_file_is_made_with_its_mark_and_digest(storage, names, made):
-    """Nothing else is left beside it, and another process sees the same."""
-    assert names() == ["a"]
-    found = storage.stat("a")
-    assert found.is_same(made)
-    assert (found.mark, found.sha256) == (MARK, hashlib.sha256(b"ours").hexdigest())
-
-
-@pytest.mark.parametrize("size", [0, 1 << 20, (1 << 20) + 1, 3 << 20])
-def test_digest_is_that_of_the_content(storage, source, sending, content_of, size):
-    """However a file is copied."""
-    content = content_of(size)
-    storage.put(source("a", content), sending(mark=MARK))
-    assert storage.stat("a").sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_death_before_the_file_has_its_name_leaves_nothing_of_it(
@@ -181,18 +164,6 @@ def test_names_are_kept_by_a_file_system_that_has_no_others(
 
 
 # Replacing
-
-
-def test_what_was_replaced_comes_back(storage, root, names, source, sending):
-    """Nothing is left of the other."""
-    (root / "a").write_bytes(b"theirs")
-    storage.set_aside("a", "kept/a")
-    made = storage.put(source("a", b"ours"), sending(mark=MARK), storage.stat("a"))
-    assert storage.stat("a").mark == MARK
-    assert storage.put_over("kept/a", "a", made)
-    assert (root / "a").read_bytes() == b"theirs"
-    assert storage.stat("a").mark is None
-    assert names() == ["a", "kept/", "kept/a"]
 
 
 def test_refused_replacement_leaves_nothing(storage, root, names, source, sending):

@@ -9,7 +9,7 @@ import pytest
 
 from handrail_upload.errors import StorageError
 from handrail_upload.pace import StoppedError
-from handrail_upload.storage import Capabilities, TakenError, open_storage
+from handrail_upload.storage import TakenError, open_storage
 
 MIB = 1 << 20
 MARK = "0198-run/upload_files"
@@ -188,16 +188,6 @@ def test_object_whose_answer_was_lost_is_ours(storage, wire, stored, source, sen
     assert storage.stat("a").etag == made.etag
 
 
-def test_replacement_whose_answer_was_lost_is_ours(storage, wire, stored, leave, source, sending):
-    """So it is where the first attempt has replaced what the second one expects."""
-    leave("a", b"old")
-    there = storage.stat("a")
-    wire.lose_answers("PUT", times=1)
-    storage.put(source("a", b"hello"), sending(), there)
-    assert stored("a") == (b"hello", MARK)
-    assert len(wire.seen("PUT")) == 2
-
-
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -225,39 +215,6 @@ def test_object_of_others_after_a_lost_answer_is_theirs(
         storage.put(source("a", b"hello"), sending())
     assert stored("a") == (b"theirs", metadata.get("handrail-run"))
     assert len(wire.seen("PUT")) == 2
-
-
-@pytest.fixture
-def unconditional(storage):
-    """The storage as one that replaces any object with what is put."""
-    storage.capabilities = Capabilities(create_only=False, etag_is_md5=True, marks=True)
-    return storage
-
-
-def test_key_is_looked_at_before_each_attempt(
-    unconditional, wire, stored, leave, source, sending, answer
-):
-    """What others store during the pause is not replaced where the server would do that."""
-
-    def be_first(request, _forward):
-        if request.method == "PUT" and len(wire.seen("PUT")) == 1:
-            leave("a", b"theirs")
-            return answer(503)
-        return None
-
-    wire.rules.append(be_first)
-    with pytest.raises(TakenError):
-        unconditional.put(source("a", b"hello"), sending())
-    assert stored("a") == (b"theirs", None)
-    assert len(wire.seen("PUT")) == 1
-
-
-def test_object_whose_answer_was_lost_is_found(unconditional, wire, stored, source, sending):
-    """It is not put once more where the server would replace it."""
-    wire.lose_answers("PUT", times=1)
-    unconditional.put(source("a", b"hello"), sending())
-    assert stored("a") == (b"hello", MARK)
-    assert len(wire.seen("PUT")) == 1
 
 
 def test_request_that_was_lost_is_sent_again(storage, wire, stored, source, sending):

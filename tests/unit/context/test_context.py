@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,22 +22,6 @@ from handrail import (
 from handrail.errors import ContextError, RecordError
 
 
-class Duck:
-    """Any object with these three will do, with whatever names for its parameters."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
-
-    def log(self, a: Any, b: Any, c: Any, /) -> None:
-        self.calls.append(("log", a, b, c))
-
-    def set_progress(self, a: Any, b: Any, c: Any, /) -> None:
-        self.calls.append(("progress", a, b, c))
-
-    def set_metrics(self, a: Any, b: Any, /) -> None:
-        self.calls.append(("metrics", a, b))
-
-
 def run(*steps: Any, context: Any = None) -> Any:
     registry = StepRegistry[Any]()
     for each in steps:
@@ -48,41 +31,11 @@ def run(*steps: Any, context: Any = None) -> Any:
     return context
 
 
-def test_the_runtime_context_is_called_positionally() -> None:
-    """`log`, `set_progress` and `set_metrics` reach any duck, with the step as category."""
-    duck = Duck()
-
-    @step
-    def talk(context: BaseStepContext) -> None:
-        context.log("event", {"a": 1}, "file")
-        context.set_progress(1, 2)
-        context.set_metrics({"b": 2})
-        context.set_progress(1, 2, "other")
-        context.set_metrics({"b": 2}, "other")
-
-    run(talk, context=BaseStepContext(duck))  # type: ignore[arg-type]
-    assert duck.calls == [
-        ("log", "event", {"a": 1}, "file"),
-        ("progress", 1, 2, "talk"),
-        ("metrics", {"b": 2}, "talk"),
-        ("progress", 1, 2, "other"),
-        ("metrics", {"b": 2}, "other"),
-    ]
-
-
-def test_metrics_outside_a_step_need_a_category() -> None:
-    """Without a step and without a category there is nothing to file values under."""
-    context = BaseStepContext(RuntimeContext(logger=Duck()))
-    with pytest.raises(ValueError, match="needs a category"):
-        context.set_metrics({})
-    context.set_metrics({}, "mine")
-
-
 @pytest.mark.parametrize(("now", "total"), [(1, 0), (-1, 2), (3, 2), (float("nan"), 1)])
 def test_the_runtime_context_refuses_senseless_progress(now: float, total: float) -> None:
     """A position lies between 0 and a total above 0."""
     with pytest.raises(ValueError, match="progress"):
-        RuntimeContext(logger=Duck()).set_progress(now, total)
+        RuntimeContext().set_progress(now, total)
 
 
 def test_the_runtime_context_takes_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,16 +230,6 @@ def test_recorded_and_returned_values_are_joined() -> None:
     assert undone_with(work) == {"made": ["a", "b", ["unhashable"], "c"], "other": 1}
 
 
-def test_a_step_that_raises_keeps_what_it_recorded() -> None:
-    """That is what recording is for: the failing step is undone with it."""
-
-    def work(context: BaseStepContext) -> None:
-        context.record_rollback("made", 1)
-        raise OSError("disk full")
-
-    assert undone_with(work, fail=False) == {"made": [1]}
-
-
 def test_a_step_that_fails_keeps_what_it_recorded() -> None:
     """Also when it says so with its result."""
 
@@ -372,36 +315,6 @@ def test_threads_record_into_their_step() -> None:
 
     data = undone_with(work)
     assert sorted(data["made"]) == sorted(data["more"]) == list(range(200))
-
-
-def test_a_leaked_thread_cannot_write_into_the_next_step() -> None:
-    """A recorder belongs to its attempt: later it refuses, and says which step it was."""
-    later = threading.Event()
-    refused: list[BaseException] = []
-    threads: list[threading.Thread] = []
-
-    @step
-    def leak(context: BaseStepContext) -> None:
-        record = context.record_rollback
-
-        def write() -> None:
-            later.wait(60)
-            try:
-                record("made", 1)
-            except RecordError as error:
-                refused.append(error)
-
-        threads.append(threading.Thread(target=write))
-        threads[0].start()
-
-    @step
-    def next_one(context: BaseStepContext) -> None:
-        later.set()
-        threads[0].join()
-
-    context = run(leak, next_one)
-    assert "after step 'leak' had ended" in str(refused[0])
-    assert context.results["next_one"].rollback_data == {}
 
 
 def test_nothing_is_recorded_outside_of_execute() -> None:

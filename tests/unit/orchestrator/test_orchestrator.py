@@ -243,20 +243,6 @@ def test_a_step_that_returns_something_else_fails(how: str, value: Any) -> None:
     assert log == ["a", "undo a"]
 
 
-class Nothing(BaseStep):
-    name = "nothing"
-    progress_weight = 0.1
-
-    def execute(self, context: BaseStepContext) -> Any:
-        return None
-
-
-@both
-def test_a_step_that_returns_none_fails(how: str) -> None:
-    """The hint is the line that was forgotten."""
-    assert "did you forget `return StepResult()`?" in str(fail(make(Nothing()), how))
-
-
 @both
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_interrupts_and_exits_undo_and_are_raised_themselves(
@@ -284,23 +270,6 @@ def test_a_keyboard_interrupt_in_an_undo_stops_it() -> None:
     assert isinstance(caught.value.__cause__, StepFailedError)
     assert log == ["a", "b", "c", "undo c", "undo b"]
     assert made.context.outcome == "interrupted"
-
-
-@both
-def test_skipped_steps_are_never_undone(how: str) -> None:
-    """Their weight counts as done, their result is a success, and they are left alone."""
-    percents: list[int] = []
-    made = make(
-        Skipped("a", weight=0.5),
-        Step("b", weight=0.2),
-        Step("c", StepResult(success=False), weight=0.3),
-        callback=lambda now, total: percents.append(now),
-    )
-    fail(made, how)
-    assert log == ["b", "c", "undo c", "undo b"]
-    assert percents == [50, 70]
-    first = made.context.step_results[0]
-    assert (first.success, first.skipped) == (True, True)
 
 
 def close(context: BaseStepContext) -> None:

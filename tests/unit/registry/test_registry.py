@@ -62,15 +62,6 @@ def test_steps_keep_the_order_in_which_they_are_registered() -> None:
     assert "a -> b" in repr(steps)
 
 
-def test_insertions_stand_next_to_their_anchor() -> None:
-    """Of repeated insertions on one side of one anchor, the latest sits closest."""
-    steps = registry("a", "z")
-    for name in ("1", "2"):
-        steps.insert_after("a", Step(f"after{name}"))
-        steps.insert_before("z", Step(f"before{name}"))
-    assert order(steps) == ["a", "after2", "after1", "before1", "before2", "z"]
-
-
 def test_a_missing_anchor_may_be_allowed() -> None:
     """`if_missing='skip'` and `missing_ok` leave the registry as it is."""
     steps = registry("a")

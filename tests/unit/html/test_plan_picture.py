@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from handrail.html.notebook import result_html
 from handrail.html.plan_boxes import MOST, Lanes, Several, Step, boxes_of
 from handrail.html.plan_drawing import picture_styles, plan_picture
 from handrail.recovery.step_state import StepState
@@ -205,11 +204,3 @@ def test_styles_for_a_notebook_are_about_pictures_only() -> None:
     assert not re.search(r"url\(|@import", styles)
     rules = re.sub(r"/\*.*?\*/", "", styles, flags=re.DOTALL)
     assert all(".plan-picture" in rule for rule in re.findall(r"^[^\s}].*\{", rules, re.MULTILINE))
-
-
-def test_a_result_is_a_table_for_a_notebook() -> None:
-    """With its state, its values, shortened, and how much it recorded."""
-    shown = result_html("done", None, {"files": ["x" * 50] * 1000}, {"keys": ["a"] * 406})
-    assert "✓ done" in shown
-    assert "406 recorded for its undo" in shown
-    assert len(shown) < 2000

@@ -434,19 +434,6 @@ def test_an_action_without_the_anchor_is_left_alone(ship, garden, packs):
     assert names(packs(STEP), "export") == ["collect", "write"]
 
 
-@pytest.mark.parametrize(
-    "chosen",
-    [{"skip": ["scan_files"]}, {"only": ["upload_files"]}, {"start": "upload_files"}],
-    ids=str,
-)
-def test_no_selection_leaves_it_out(ship, packs, chosen):
-    """A part of the plan that has the upload without the scan is not run."""
-    action = action_of(packs(STEP))
-    with pytest.raises(PlanError) as caught:
-        action.run_plan(select(action.plan(), **chosen))
-    assert [problem.code for problem in caught.value.problems] == ["required-step-missing"]
-
-
 @pytest.mark.parametrize("chosen", [{"only": ["collect"]}, {"start": "scan_files"}], ids=str)
 def test_a_selection_may_leave_out_what_needs_no_scan(ship, packs, chosen):
     """A part without the upload, or with the scan before it, is run."""

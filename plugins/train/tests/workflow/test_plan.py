@@ -117,18 +117,6 @@ for command in {COMMANDS!r}:
     python(code, here)
 
 
-def test_listing_does_not_even_import_the_pack(here: Path) -> None:
-    python(
-        "import runpy, sys\n"
-        "sys.argv = ['handrail', 'steps', '--json']\n"
-        "try: runpy.run_module('handrail', run_name='__main__')\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "found = [name for name in sys.modules if name.startswith('handrail_train')]\n"
-        "assert not found, found",
-        here,
-    )
-
-
 def test_a_training_into_a_folder_needs_no_client_of_an_object_storage(
     here: Path, flowers: Path, params: Any
 ) -> None:

@@ -140,7 +140,7 @@ def test_names_that_become_the_same(scene):
 @pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "line",
-    ["../notes.txt", "sub/../../notes.txt", "/etc/hostname", "sub/../../photos/../notes.txt"],
+    ["../notes.txt", "sub/../../notes.txt", "..", "/etc/hostname", "sub/../../photos/../notes.txt"],
 )
 def test_lists_that_lead_out_of_the_source(scene, line):
     """A list of files cannot name what is outside of the source."""

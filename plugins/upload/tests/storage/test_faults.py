@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import socket
 
 import pytest
@@ -93,18 +92,6 @@ def test_wrong_secret_is_told(radosgw, as_user, attempts):
         assert "\n" not in error.message
 
 
-def test_unknown_user_is_told(radosgw, as_user, attempts):
-    """The server says that it does not know the key."""
-    stranger = dataclasses.replace(radosgw, access_key="NOBODY")
-    answers = attempts(as_user(stranger, f"s3://{radosgw.bucket()}/p"))
-    for name in "probe", "list":
-        assert "InvalidAccessKeyId (403 from s3://" in answers[name].message
-        assert "AWS_ACCESS_KEY_ID" in answers[name].ways_out[0]
-    for name, error in answers.items():
-        assert error is not None, name
-        assert not error.passing, name
-
-
 @pytest.mark.parametrize("kind", ["moto", "radosgw"])
 def test_missing_bucket_is_told(request, as_user, attempts, kind):
     """The server says that there is no such bucket; nothing is tried again."""
@@ -116,21 +103,3 @@ def test_missing_bucket_is_told(request, as_user, attempts, kind):
     for name, error in answers.items():
         assert error is not None, name
         assert not error.passing, name
-
-
-def test_refused_write_is_told(radosgw, as_user, source, sending):
-    """A policy that forbids to write is told with whom to ask."""
-    bucket = radosgw.bucket()
-    statement = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": ["s3:PutObject", "s3:DeleteObject"],
-        "Resource": [f"arn:aws:s3:::{bucket}/*"],
-    }
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    radosgw.client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
-    storage = as_user(radosgw, f"s3://{bucket}/p")
-    with pytest.raises(StorageError) as caught:
-        storage.put(source("a", b"1"), sending())
-    assert caught.value.message == f"a: AccessDenied (403 from s3://{bucket}/p), not retried"
-    assert "ask whoever owns the bucket" in caught.value.ways_out[0]

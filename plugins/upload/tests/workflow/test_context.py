@@ -15,15 +15,6 @@ from handrail import BaseStepContext, RuntimeContext
 from handrail_upload import OrganizeFilesStep, UploadContext
 
 
-def test_a_client(context: UploadContext, seen: Any) -> None:
-    """The client is that of the runtime context; without one the error says where to give it."""
-    client = object()
-    made = UploadContext(runtime_ctx=RuntimeContext(logger=seen, client=client))
-    assert made.client is client
-    with pytest.raises(RuntimeError, match="give one to the RuntimeContext of the action"):
-        _ = context.client
-
-
 def test_what_a_context_holds_is_json(
     write: Callable[..., Path], make: Callable[..., Any], here: Path
 ) -> None:

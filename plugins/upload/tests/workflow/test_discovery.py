@@ -193,20 +193,6 @@ def test_links_between_sources(write: Callable[..., Path], find: Callable[..., A
     ]
 
 
-def test_a_source_that_is_a_link(write: Callable[..., Path], names: Callable[..., Any]) -> None:
-    """A source may itself be a link to a folder."""
-    source = write("a sub/b", "real")
-    source.with_name("src").symlink_to(source)
-    assert names() == ["a", "sub/b"]
-
-
-def test_special_files(write: Callable[..., Path], left: Callable[..., Any]) -> None:
-    """A pipe is told and left alone; nobody waits for it."""
-    source = write("a")
-    os.mkfifo(source / "pipe")
-    assert left() == {"pipe": "special: it is no regular file"}
-
-
 def test_unreadable(
     write: Callable[..., Path],
     names: Callable[..., list[str]],

@@ -260,15 +260,6 @@ def test_metadata_of_no_file(
     assert (data["metadata_without_file"], data["files_without_metadata"]) == (1, 1)
 
 
-def test_hidden(
-    write: Callable[..., Path], upload: Callable[..., Any], stored: Callable[..., list[str]]
-) -> None:
-    """Hidden files and what is in hidden folders is taken with hidden=True."""
-    write("a .b .c/d")
-    upload(hidden=True)
-    assert stored() == [".b", ".c/d", "a"]
-
-
 def test_nothing_to_upload(
     write: Callable[..., Path], upload: Callable[..., Any], stored: Callable[..., list[str]]
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -88,28 +87,6 @@ def test_import_is_cheap(here: Path) -> None:
         "assert set(sys.modules) - before == {'handrail_upload'}, set(sys.modules) - before",
         here,
     )
-
-
-@pytest.mark.parametrize("command", ["actions", "steps", "packs"])
-def test_listing_imports_nothing(here: Path, command: str) -> None:
-    """What is installed is listed from metadata: the pack is not imported."""
-    python(
-        "import runpy, sys\n"
-        f"sys.argv = ['handrail', '{command}', '--json']\n"
-        "try: runpy.run_module('handrail', run_name='__main__')\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "found = [name for name in sys.modules if name.startswith('handrail_upload')]\n"
-        "assert not found, found",
-        here,
-    )
-
-
-def test_listed(handrail: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    """The lists show the action, the eight steps and the pack."""
-    assert re.search("upload +on .*handrail-upload", handrail("actions").stdout)
-    listed = handrail("steps").stdout
-    assert all(f"\n{name} " in listed for name in STEPS)
-    assert "handrail-upload" in handrail("packs").stdout
 
 
 @pytest.mark.parametrize("way", ["run", "dry run"])

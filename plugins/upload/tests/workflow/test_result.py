@@ -74,23 +74,6 @@ def test_what_it_attaches(
     assert "largest files" not in attached
 
 
-def test_again(write: Callable[..., Path], upload: Callable[..., Any], world: Any) -> None:
-    """A finished upload that is run again moves 0 bytes and adds 0 rows."""
-    write({"a": "aaa", "b": "b"})
-    upload()
-    before = world()
-    result = upload()
-    assert result["summary"] == "uploaded 0 new, 2 unchanged to out · 0 B · 2 units in src.db"
-    assert (result["bytes"], result["data_units"], result["unchanged_files"]) == (0, 0, 2)
-    after = world()
-    for found in before, after:  # But for the claim of the second run, which is its own.
-        for name in [name for name in found if name.startswith("out/.handrail-target/")]:
-            del found[name]
-    assert {name: after[name] for name in after if name.startswith(("out", "src/"))} == {
-        name: before[name] for name in before if name.startswith(("out", "src/"))
-    }
-
-
 @pytest.mark.parametrize(
     ("if_exists", "told"),
     [

@@ -50,6 +50,7 @@ FLOORS = (
     ("hookspecs", "plan"),
     ("engine",),
     ("params",),
+    ("chain_params",),
     ("settings",),
     ("lock",),
     ("journal", "packs"),
@@ -84,8 +85,10 @@ THIRD_PARTY = {
     "importlib_metadata": ("packs/",),
     "packaging": ("packs/", "settings/requirements.py"),
     "pluggy": ("hookspecs.py", "packs/"),
-    "pydantic": ("journal/context_fields.py", "packs/", "params/", "settings/"),
-    "pydantic_core": ("params/",),
+    "pydantic": (
+        *("chain_params.py", "journal/context_fields.py", "packs/", "params/", "settings/"),
+    ),
+    "pydantic_core": ("chain_params.py", "params/"),
     # For type checkers only, see below.
     "typing_extensions": (),
 }

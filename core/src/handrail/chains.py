@@ -194,7 +194,7 @@ class ChainAction(BaseAction[Any]):
         group: BaseModel | None = self._group(name)
         if group is None:
             return {}
-        from handrail.params.chained import given_values  # noqa: PLC0415 - it needs pydantic
+        from handrail.chain_params import given_values  # noqa: PLC0415 - it needs pydantic
 
         return given_values(group)
 
@@ -223,7 +223,7 @@ def chained(name: str, actions: object, inputs: object, module: str) -> type[Cha
     }
     model = None
     if groups:
-        from handrail.params.chained import model_of_chain  # noqa: PLC0415 - it needs pydantic
+        from handrail.chain_params import model_of_chain  # noqa: PLC0415 - it needs pydantic
 
         model = model_of_chain(name, groups, module)
     first, *others = members
@@ -370,7 +370,7 @@ def _output(context: ChainContext, source: str) -> Any:
     Raises:
         ActionError: There is no such output, or it has no JSON form.
     """
-    from handrail.params.chained import json_of  # noqa: PLC0415 - it needs pydantic
+    from handrail.chain_params import json_of  # noqa: PLC0415 - it needs pydantic
 
     name, _, output = source.partition(".")
     entries = context.results[name].data.get("result", {})

@@ -368,7 +368,7 @@ def _place(line: Line) -> tuple[Journal, OwnedRun]:
 @calls_user_code
 def _stored(entries: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the entries of a result that have a JSON form, in that form."""
-    from handrail.params.chained import json_of  # noqa: PLC0415 - it needs pydantic
+    from handrail.chain_params import json_of  # noqa: PLC0415 - it needs pydantic
 
     for name, value in entries.items():
         try:

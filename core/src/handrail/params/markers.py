@@ -45,7 +45,7 @@ class FromEnv:
 
 @frozen(kw_only=False)
 class ActionParams:
-    """Marks the params of one action among those of a chain; only the needed ones are options.
+    """Marks the params of one action among those of another; only the needed ones are options.
 
     Attributes:
         lineage: The name of the action, and those of the actions that it extends.

@@ -193,7 +193,7 @@ def unknown_message(model: type[BaseModel], path: Sequence[int | str]) -> str:
 def _unknown(model: type[BaseModel], key: str, known: Mapping[str, str]) -> str:
     if key in model.model_fields:
         return f"unknown param; this one is called {'.'.join(paths_of(model, key)[0])}"
-    # Of a chain, the params are those of its actions.
+    # The params of an action may be those of others, a group for each.
     inside = [
         f"{name}.{key}"
         for name, info in fields_of(model).items()

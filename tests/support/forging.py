@@ -70,6 +70,16 @@ class RecordedRun:
             (uid,) = database.execute("SELECT uid FROM run").fetchone()
         return str(uid)
 
+    def names(self) -> dict[str, Any]:
+        """Return what stands for what in a forged value."""
+        return {"run": self.run, "home": str(self.home)}
+
+    def everything(self) -> dict[str, Any]:
+        """Return all that there is, apart from the journal and memory that connections share."""
+        apart = ("/runs.db", ".db-shm")
+        found = seen(self.home).items()
+        return {name: each for name, each in found if not any(part in name for part in apart)}
+
     def forge(self, forgeries: Sequence[Forge]) -> None:
         """Change the journal; each forgery is `(what, where, value)`.
 

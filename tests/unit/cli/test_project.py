@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import pytest
+from garden import Garden
 
 pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
-
-SUPPORT = Path(__file__).parents[2] / "support" / "garden.py"
 
 TOML = """
 [local.actions]
@@ -45,11 +41,8 @@ def project(folder):
 @pytest.fixture
 def garden(tmp_path, environment):
     """A folder for packs, which the command finds."""
-    spec = spec_from_file_location("handrail_tests_garden", SUPPORT)
-    module = sys.modules[spec.name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
     (tmp_path / "garden").mkdir()
-    made = module.Garden(tmp_path / "garden")
+    made = Garden(tmp_path / "garden")
     environment["PYTHONPATH"] = str(made.site)
     return made
 

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import pytest
+from garden import Garden
 
 from handrail.packs.discovery import read_packs
 from handrail.packs.installed import InstalledPacks
 from handrail.settings.load import read_settings
 from handrail.settings.values import Flags
 
-SUPPORT = Path(__file__).parents[2] / "support" / "garden.py"
-
-spec = spec_from_file_location("handrail_tests_garden", SUPPORT)
-assert spec is not None
-assert spec.loader is not None
-garden_module = sys.modules[spec.name] = module_from_spec(spec)
-spec.loader.exec_module(garden_module)
-
 
 @pytest.fixture
 def garden(tmp_path, monkeypatch):
     """An empty folder to plant distributions in; its modules are forgotten afterwards."""
     before = set(sys.modules)
-    planted = garden_module.Garden(tmp_path)
+    planted = Garden(tmp_path)
     yield planted
     for name in set(sys.modules) - before:
         if name.startswith("acme"):

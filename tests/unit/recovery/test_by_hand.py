@@ -51,37 +51,6 @@ def by_hand(writes: Any, step: str, reason: str = "removed it in the console") -
     return record_by_hand(writes, 1, step, by=ADA, reason=reason)
 
 
-def test_what_is_left_is_named_until_it_is_undone(writes):
-    """The last step first, as an undo would take them; and by nothing before an undo."""
-    done = left_behind(writes, Stuck("a"), Does("b"), Stuck("c"))
-    assert (done.state, done.left) == ("rollback incomplete", ("c", "a"))
-    assert record_of(writes, 1).left == ("c", "a")
-    flow_run(writes, Does("a"))
-    assert status(writes, 2).left == ()
-
-
-def test_a_person_may_have_undone_a_step(writes):
-    """It is recorded with who, when and why, and stays; what else is left stays to be undone."""
-    left_behind(writes, Stuck("a"), Stuck("b"))
-    assert by_hand(writes, "b") == ("a",)
-    after = status(writes)
-    assert (after.state, after.left) == ("rollback incomplete", ("a",))
-    [told] = after.by_hand
-    assert (told.step, told.by, told.reason) == ("b", ADA, "removed it in the console")
-    assert told.at >= "2026"
-    assert by_hand(writes, "a", "and this") == ()
-    after = status(writes)
-    assert (after.row.outcome, after.described) == ("rolled_back", "rolled back, 2 by hand")
-    assert [(each.step, each.reason) for each in after.by_hand] == [
-        ("b", "removed it in the console"),
-        ("a", "and this"),
-    ]
-    steps = {step.name: step for step in record_of(writes, 1).steps}
-    assert steps["a"].state == "undone"
-    assert steps["a"].to_dict()["by_hand"]["reason"] == "and this"
-    assert steps["fails"].to_dict()["by_hand"] is None
-
-
 def test_a_later_rollback_calls_only_what_is_left(writes):
     """A step that was undone by hand is not undone again."""
     calls: list[str] = []

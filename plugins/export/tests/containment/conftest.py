@@ -81,10 +81,6 @@ class Exported(RecordedRun):
         assert worker(told)["code"] == (-9 if kill else 0)
         self.keep()
 
-    def names(self) -> dict[str, Any]:
-        """Return what stands for what in a forged value."""
-        return {"run": self.run, "home": str(self.home)}
-
     def outside(self) -> dict[str, Any]:
         """Return all that no undo of this run may touch: outside, and of others in the target."""
         own = (self.work / ".handrail", self.work / ".handrail-target")
@@ -110,13 +106,6 @@ class Exported(RecordedRun):
     def stored(self) -> set[Path]:
         """Return what the run has stored."""
         return set(self.target.glob("kind=*/*.csv"))
-
-    def everything(self) -> dict[str, Any]:
-        """Return all that there is, apart from the journal and memory that connections share."""
-        found = seen(self.home).items()
-        return {
-            name: each for name, each in found if "/runs.db" not in name and ".db-shm" not in name
-        }
 
     @property
     def staging(self) -> Path:

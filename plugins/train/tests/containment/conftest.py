@@ -92,14 +92,6 @@ class Trained(RecordedRun):
         """Return what the run has stored."""
         return set(self.store.glob("versions/*/*.json"))
 
-    def everything(self) -> dict[str, Any]:
-        """Return all that there is, apart from the journal."""
-        return {name: each for name, each in seen(self.home).items() if "/runs.db" not in name}
-
-    def names(self) -> dict[str, Any]:
-        """Return what stands for what in a forged value."""
-        return {"run": self.run, "home": str(self.home)}
-
     def outside(self) -> dict[str, Any]:
         """Return all that no undo of this run may touch: outside, and of others in the store."""
         found = seen(self.home, self.store, self.work / ".handrail")

@@ -101,10 +101,6 @@ class Forged(RecordedRun):
                 reseal(database)  # A forger knows how to make checksums.
             return found
 
-    def names(self) -> dict[str, Any]:
-        """Return what stands for what in a forged value."""
-        return {"run": self.run, "home": str(self.home)}
-
     def own(self) -> set[str]:
         """Return what the run has made and is still there, or has replaced and is not back."""
         ours = ("photos.db", ".handrail/uploads", "store/a.txt", "store/sub")
@@ -115,10 +111,6 @@ class Forged(RecordedRun):
     def stored(self) -> set[str]:
         """Return what the run has stored."""
         return {name for name in seen(self.store) if name.startswith(("a.txt", "sub"))}
-
-    def everything(self) -> dict[str, Any]:
-        """Return all that there is, apart from the journal."""
-        return {name: each for name, each in seen(self.home).items() if "/runs.db" not in name}
 
     def recorded(self, step: str, note: str) -> list[Any]:
         """Return what a step has recorded under one name."""

@@ -14,14 +14,6 @@ from handrail import (
 )
 from handrail.errors import JournalError, LeaseLostError
 from handrail.journal.records import FieldRow, NoteRow, RunChange
-from handrail.journal.sqlite import SqliteJournal
-
-
-@pytest.mark.parametrize("count", [1, 7])
-def test_n_plain_steps_take_n_and_two_commits(writes, count):
-    play(writes, *(Does(f"s{n}") for n in range(count)))
-    assert len(writes.commits) == count + 2
-    assert not any(isinstance(each, FieldRow) for each in chain.from_iterable(writes.commits[1:]))
 
 
 def test_a_field_is_written_when_it_changed_also_in_place(writes):
@@ -90,28 +82,3 @@ def test_a_run_that_cannot_be_closed_is_interrupted(writes):
     with pytest.raises(JournalError):
         play(writes, Does("a"), context=context)
     assert context.outcome == "interrupted"
-
-
-def test_on_a_full_disk_the_run_stays_to_be_finished(tmp_path, small_disk):
-    """A real one; the step swallows the error, and goes on."""
-    folder = small_disk(1)
-    ballast = folder / "ballast"
-    journal = SqliteJournal(folder / "runs.db")
-
-    def work(context: Any) -> None:
-        if ballast.exists():
-            return
-        ballast.write_bytes(bytes(500_000))
-        try:
-            for number in range(1000):
-                context.record_rollback_many("key", [f"{number}" * 500])
-        except JournalError:
-            ballast.unlink()
-
-    first, second = Does("a"), Does("b", work)
-    with pytest.raises(JournalError, match="full"):
-        play(journal, first, second)
-    assert first.undone == second.undone == []
-    assert journal.runs()[0].outcome is None
-    assert [row.state for row in journal.read(1).attempts] == ["done", "started"]
-    journal.close()

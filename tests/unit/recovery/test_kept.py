@@ -33,15 +33,6 @@ def test_a_failed_step_that_is_kept_is_resumed_like_an_interrupted_one(writes):
     assert (first.undone, second.undone) == ([], [{"more": 1, "made": ["x"]}])
 
 
-def test_a_kept_run_is_rolled_back(writes):
-    first = Does("a")
-    second = Does("b", lambda context: StepResult(success=False, error="broken"))
-    with pytest.raises(StepFailedError):
-        flow_run(writes, first, second, on_failure="keep")
-    rollback(flow(first, second), 1, journal=writes, packs=())
-    assert (len(first.undone), len(second.undone)) == (1, 1)
-
-
 def test_a_part_of_a_plan_that_was_kept_goes_on_as_that_part(writes):
     """Nobody asked for the steps that were left out; the whole plan would run them now."""
     broken, executed = [True], []

@@ -8,12 +8,11 @@ from itertools import zip_longest
 from handrail.cli.view.text import columns, joined, shorten, shorten_start, shown, wrapped
 from handrail.frozen import frozen
 
-NOTHING, VERSIONS, PREFIXES, SHARES = LOSSES = range(4)
+NOTHING, VERSIONS, PREFIXES, SHARES = range(4)
 """What a table loses if it is too wide, in this order. Reasons and counts are never lost."""
 
 _GAP = 2  # Columns of the terminal between two columns of a table.
 _LEAST = 12  # Columns of the terminal that are left of a text.
-_SHORT = 24  # See `_Field`.
 _WORD = 40  # Columns of words that are not broken if it can be helped.
 _INDENT = 4  # Of what stands below a row.
 
@@ -97,12 +96,7 @@ def table(
         width: Columns of the terminal.
         paint: Styles a piece of a cell.
     """
-    kept, texts, fields = next(
-        found
-        for loss in LOSSES
-        for found in [_reduced(head, rows, loss, width)]
-        if loss == LOSSES[-1] or _across(min(f.wanted, f.enough) for f in found[2]) <= width
-    )
+    kept, texts, fields = _reduced(head, rows, width)
     widths = _fitted(fields, width)
     yield _lines(fields, widths, [field.name for field in fields[: len(widths)]], width)
     for number, row in enumerate(texts):
@@ -117,15 +111,24 @@ def table(
 
 
 def _reduced(
-    head: Sequence[Column], rows: Sequence[Row], loss: int, width: int
+    head: Sequence[Column], rows: Sequence[Row], width: int
 ) -> tuple[list[int], list[list[str] | str], list[_Field]]:
-    """Return what is left with a loss: the places of columns, the texts, and the columns."""
-    kept = [place for place, column in enumerate(head) if not 0 < column.lost <= loss]
-    texts = [
-        shown(row) if isinstance(row, str) else [_text(row[place], loss) for place in kept]
-        for row in rows
-    ]
-    return kept, texts, _fields([head[place] for place in kept], texts, width)
+    """Return the places of the columns that are shown, their texts, and how wide they can be."""
+    loss = NOTHING
+    while True:
+        kept = [place for place, column in enumerate(head) if not 0 < column.lost <= loss]
+        texts = [
+            shown(row) if isinstance(row, str) else [_text(row[place], loss) for place in kept]
+            for row in rows
+        ]
+        cells = [row for row in texts if not isinstance(row, str)]
+        fields = [
+            _field(head[at], [head[at].name, *(row[place] for row in cells)], width)
+            for place, at in enumerate(kept)
+        ]
+        if loss == SHARES or _across(field.enough for field in fields) <= width:
+            return kept, texts, fields
+        loss += 1
 
 
 def _text(cell: Cell, loss: int) -> str:
@@ -143,7 +146,6 @@ class _Field:
         wraps: See `Column`.
         wanted: Columns of the terminal that its texts take.
         enough: Columns that are enough.
-        short: Columns to which it is cut before words of reasons are spread over more lines.
         least: Columns that it needs.
     """
 
@@ -152,38 +154,24 @@ class _Field:
     wraps: bool
     wanted: int
     enough: int
-    short: int
     least: int
 
 
-def _fields(
-    chosen: Sequence[Column], rows: Sequence[Sequence[str] | str], width: int
-) -> list[_Field]:
-    cells = [row for row in rows if not isinstance(row, str)]
-    return [
-        _field(column, [column.name, *(row[place] for row in cells)], width)
-        for place, column in enumerate(chosen)
-    ]
-
-
 def _field(column: Column, texts: Sequence[str], width: int) -> _Field:
-    wanted = max(map(columns, texts))
-    least = wanted
+    wanted = least = max(map(columns, texts))
     if column.wraps:
         # Words are not broken, as long as they are no paths.
         words = (columns(word) for text in texts for word in text.split())
         least = max(_LEAST, min(max(words, default=0), _WORD))
     elif column.cut:
         least = _LEAST
-    if column.wraps or column.cut:
-        wanted = min(wanted, width)
+    given_way = column.wraps or column.cut
     return _Field(
         name=column.name,
         cut=column.cut,
         wraps=column.wraps,
-        wanted=wanted,
-        enough=max(column.enough, least) if column.wraps or column.cut else wanted,
-        short=max(_SHORT, least),
+        wanted=min(wanted, width) if given_way else wanted,
+        enough=min(wanted, max(column.enough, least)) if given_way else wanted,
         least=min(least, wanted),
     )
 
@@ -198,21 +186,12 @@ def _fitted(fields: Sequence[_Field], width: int) -> list[int]:
 
 
 def _narrowed(fields: Sequence[_Field], width: int) -> list[int]:
-    """Return the widths of columns, narrowed in turns as far as each can be."""
+    """Return the widths of columns: as they want to be, or narrowed to what is enough, or least."""
     widths = [field.wanted for field in fields]
-    over = _across(widths) - width
-    for floors in (
-        [field.enough for field in fields],
-        [field.enough if field.wraps else field.short for field in fields],
-        [field.least if field.wraps else field.short for field in fields],
-        [field.least for field in fields],
-    ):
-        while over > 0:
-            at = max(range(len(widths)), key=lambda place: max(0, widths[place] - floors[place]))
-            if widths[at] <= floors[at]:
-                break
-            widths[at] -= 1
-            over -= 1
+    for floors in ([field.enough for field in fields], [field.least for field in fields]):
+        for _ in range(_across(widths) - width):
+            at = max(range(len(widths)), key=lambda place: widths[place] - floors[place])
+            widths[at] = max(widths[at] - 1, floors[at])
     return widths
 
 

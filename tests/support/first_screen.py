@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from terminals import AtTerminal, on_screen
+from terminals import AtTerminal, Screen
 
 PHOTOS, SIZE = 2000, 25_000
 _HANDRAIL = str(Path(sys.executable).parent / "handrail")
@@ -67,4 +67,6 @@ def screen(terminal: AtTerminal, folder: Path) -> list[str]:
     text = re.sub(rf"\b{getpass.getuser()} on {socket.gethostname()}\b", "ada on build7", text)
     text = re.sub(rf"\bon {socket.gethostname()}\b", "on build7", text)
     text = re.sub(rf"\bby {getpass.getuser()}\b", "by ada", text)
-    return [line for line in on_screen(text) if line]
+    shown = Screen(rows=300)
+    shown.feed(text)
+    return shown.lines

@@ -8,50 +8,55 @@ import os
 import pty
 import re
 import select
+import struct
 import subprocess
 import termios
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import pyte
+import pyte.modes
+
 _LONGEST = 60.0  # Seconds without a letter, after which a command hangs.
-_PARTS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]|[^\x1b\r\n]+")
 
 
-def on_screen(text: str) -> list[str]:
-    """Return the lines that a terminal has after `text`; each character takes one column.
+class Screen:
+    """What stands on the screen of a terminal.
 
-    It has no last column, but for the one that is as far right as can be: what is written behind
-    that begins on the next line.
+    Args:
+        columns: Its width.
+        rows: Its height.
+        breaks: Whether its lines are broken when it becomes narrower; otherwise they are cut.
     """
-    lines = [""]
-    row = column = 0
-    edge = at_the_edge = False
-    for part in _PARTS.findall(text):
-        if part in "\r\n" or part.endswith("A"):
-            if part == "\r":
-                column = 0
-            else:
-                row += 1 if part == "\n" else -int(part[2:-1])
-                lines += [""] * (row >= len(lines))
-            edge = at_the_edge = False
-        elif part == "\x1b[999G":
-            edge = True
-        elif part in ("\x1b[K", "\x1b[J"):
-            lines[row] = lines[row][:column]
-            del lines[row + 1 if part == "\x1b[J" else len(lines) :]
-        elif not part.startswith("\x1b"):
-            if edge and not at_the_edge:
-                part, at_the_edge = part[1:], True
-            if at_the_edge and part:
-                row += 1
-                lines += [""] * (row >= len(lines))
-                column, edge, at_the_edge = 0, False, False
-            line = lines[row].ljust(column)
-            lines[row] = line[:column] + part + line[column + len(part) :]
-            column += len(part)
-    return [line.rstrip() for line in lines]
+
+    def __init__(self, columns: int = 200, rows: int = 40, *, breaks: bool = False) -> None:
+        self._breaks = breaks
+        self._screen = pyte.Screen(columns, rows)
+        self._screen.set_mode(pyte.modes.LNM)
+        self._stream = pyte.Stream(self._screen)
+
+    def feed(self, text: str) -> None:
+        """Take what is written to the terminal."""
+        # A typed Ctrl-C that is not shown as ^C: terminals ignore it.
+        self._stream.feed(text.replace("\x03", ""))
+
+    def resize(self, columns: int) -> None:
+        """Make it narrower or wider."""
+        if not self._breaks:
+            self._screen.resize(columns=columns)
+            return
+        cursor, rows = self._screen.cursor, self._screen.display
+        before = [row.rstrip() for row in rows[: cursor.y]]
+        self.__init__(columns, len(rows), breaks=True)  # type: ignore[misc]
+        self.feed("\n".join([*before, rows[cursor.y][: cursor.x]]))
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that stand there, but for empty ones."""
+        return [line.rstrip() for line in self._screen.display if line.strip()]
 
 
 class AtTerminal:
@@ -78,6 +83,7 @@ class AtTerminal:
         self.shown = ""
         self._bytes = b""
         self._ours, theirs = pty.openpty()
+        self.resize(80)
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -122,6 +128,18 @@ class AtTerminal:
             assert self.read(), f"{pattern!r} was never shown in {self.shown!r}"
         return found[0]
 
+    def read_for(self, seconds: float) -> str:
+        """Return what is written within the next seconds."""
+        before, end = len(self.shown), time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and select.select([self._ours], [], [], left)[0]:
+            if not self.read():
+                break
+        return self.shown[before:]
+
+    def resize(self, columns: int) -> None:
+        """Make the terminal narrower or wider."""
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
+
     def type(self, text: str) -> None:
         """Type `text`."""
         os.write(self._ours, text.encode())
@@ -135,4 +153,6 @@ class AtTerminal:
     @property
     def screen(self) -> list[str]:
         """The lines that now stand on the screen, but for empty ones."""
-        return [line for line in on_screen(self.shown) if line]
+        screen = Screen(rows=300)
+        screen.feed(self.shown)
+        return screen.lines

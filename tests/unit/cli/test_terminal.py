@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from terminals import AtTerminal
+from terminals import AtTerminal, Screen
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
@@ -58,6 +58,11 @@ def counts(context):
     for number in range(2000):
         context.set_progress(number, 2000)
 
+@step
+def half(context):
+    context.set_progress(1, 2)
+    Path("go").read_text()
+
 def child(number):
     print("child", number)
 
@@ -95,6 +100,7 @@ open_line = action("open_line", [leaves_a_line_open, talks])
 asking = action("asking", [asks])
 looking = action("looking", [looks])
 counting = action("counting", [counts])
+halving = action("halving", [half])
 
 if __name__ == "__main__":
     handler = logging.root.handlers[0]
@@ -115,10 +121,12 @@ def at(folder: Path, environment: dict[str, str]) -> At:
     environment.pop("HANDRAIL_PROGRESS")
 
     def run(
-        name: str, *words: str, columns: int = 80, term: str = "xterm", **options: object
+        name: str, *words: str, columns: int | None = 80, term: str = "xterm", **options: object
     ) -> AtTerminal:
         command = [sys.executable, "talking.py", name, "--no-journal", *words]
-        variables = {**environment, "TERM": term, "COLUMNS": str(columns)}
+        variables = {**environment, "TERM": term}
+        if columns is not None:
+            variables["COLUMNS"] = str(columns)
         return AtTerminal(command, folder, variables, **options)  # type: ignore[arg-type]
 
     return run
@@ -255,9 +263,81 @@ def test_another_kind_of_progress(at: At, progress: str) -> None:
         assert ("▸" in run.shown) == (progress == "plain")
 
 
-def test_the_line_fits_a_narrow_terminal(at: At) -> None:
-    with at("counting", columns=30) as run:
+def test_figures_fit_a_narrow_terminal(at: At, folder: Path) -> None:
+    os.mkfifo(folder / "go")
+    with at("halving", columns=20) as run:
+        run.wait_for(r"▸ half \d\.\ds +50 %")
+        (folder / "go").write_text("")
         assert run.end() == 0
-        drawn = re.findall(r"\x1b\[\?7l(.*?)\x1b\[K\x1b\[", run.shown)
-        assert drawn
-        assert max(map(len, drawn)) < 30
+
+
+LOGGING = """
+import sys, time
+from handrail import action, parallel, step
+
+def logs(name):
+    @step(name=name)
+    def do(context):
+        for number in range(24):
+            context.log("said", {"number": number})
+            time.sleep(0.5)
+    return do
+
+alone = action("alone", [logs("send")])
+beside = action("beside", [parallel("both", [[logs("a")], [logs("b")], [logs("c")]])])
+
+if __name__ == "__main__":
+    globals()[sys.argv.pop(1)].main()
+"""
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 40)])
+@pytest.mark.parametrize(("name", "lines"), [("alone", 1), ("beside", 4)])
+def test_what_runs_is_on_the_screen_while_steps_log(
+    at: At, folder: Path, name: str, lines: int, columns: int, rows: int
+) -> None:
+    """In at least 95 of 100 looks, each a tenth of a second after the one before."""
+    (folder / "talking.py").write_text(LOGGING)
+    screen = Screen(columns, rows)
+    with at(name, columns=columns) as run:
+        run.wait_for("▸")
+        screen.feed(run.shown)
+        seen = 0
+        for _ in range(100):
+            screen.feed(run.read_for(0.1))
+            running = [line for line in screen.lines[-lines:] if "▸" in line]
+            seen += len(running) == min(lines, 3)
+        assert seen >= 95
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_narrower_terminal_has_nothing_left_of_it(
+    at: At, folder: Path, environment: dict[str, str], breaks: bool
+) -> None:
+    """Neither where lines are cut, nor where they are broken, as tmux does."""
+    os.mkfifo(folder / "go")
+    if breaks:
+        environment["TMUX"] = "yes"
+    screen = Screen(80, breaks=breaks)
+    with at("waiting", columns=None) as run:
+        run.wait_for("▸")
+        screen.feed(run.shown)
+        for columns in (70, 50, 30):
+            screen.feed(run.read_for(1.5))
+            run.resize(columns)
+            screen.resize(columns)
+        screen.feed(run.read_for(1.5))
+        assert [line for line in screen.lines if "▸" in line] == screen.lines[-1:]
+        assert screen.lines[0].startswith("waiting")
+        (folder / "go").write_text("")
+        assert run.end() == 0
+
+
+def test_nothing_is_left_after_ctrl_c(at: At, folder: Path) -> None:
+    """Nor is `^C` shown, which would move what is drawn."""
+    os.mkfifo(folder / "go")
+    with at("waiting") as run:
+        run.wait_for("▸")
+        run.type("\x03")
+        assert run.end() == 130
+        assert not [line for line in run.screen if re.search("▸|\\^C|░", line)]

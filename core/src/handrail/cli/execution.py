@@ -173,10 +173,8 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
     moving = moves(console.err) and not (session.json and moves(console.out))
     runs = execution.plan.inner
     if runs and not (execution.undoes or execution.dry):
-        return [
-            *views,
-            ChainView(console, execution.head, execution.plan, moving=moving, **options),
-        ]
+        chain = ChainView(console, execution.head, execution.plan, moving=moving, **options)
+        return [*views, chain]
     return [*views, LiveView(console, execution.head, moving=moving, **options)]
 
 

@@ -59,7 +59,7 @@ def screen(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     # Calls of the test, not a thread, let the time go by.
-    monkeypatch.setattr("handrail.cli.view.progress.Ticking.start", lambda *_: None)
+    monkeypatch.setattr("handrail.cli.view.progress._RunView._tick_after", lambda *_: None)
     made = []
 
     def make(**options):

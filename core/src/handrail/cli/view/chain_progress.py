@@ -91,18 +91,17 @@ class ChainView(LiveView):
     def _padded(self, action: str) -> str:
         return action + " " * (self._indent - columns(action))
 
-    def _head_of(self, working: Working, lane: str) -> str:
+    def _head_of(self, working: Working, lane: str, room: int) -> str:
         action = self._action_of(working.name)
         if lane or working.back or not action:
-            return super()._head_of(working, lane)
+            return super()._head_of(working, lane, room)
         own = working.name.removeprefix(f"{action}.")
         name = own + " " * (self._room - columns(own))
         took = seconds(self._clock() - working.began)
         return f" {self._padded(action)} ▸ {name} {took:>7}"
 
-    def _overall(self, working: Working) -> list[str]:
+    def _overall(self, working: Working) -> list[tuple[int, str]]:
         action = self._action_of(working.name)
         if working.back or not action:
             return super()._overall(working)
-        done = f"·  {self._done[action]} of {self._total[action]}"
-        return [done, *super()._overall(working)[1:]]
+        return [(4, f"·  {self._done[action]} of {self._total[action]}"), *self._rest()]

@@ -41,45 +41,35 @@ def moves(stream: TextIO) -> bool:
 
 
 def terminal_columns(stream: TextIO | None, default: int = 80) -> int:
-    """Return the width of a terminal: COLUMNS if it is set, and `default` if nobody knows it.
+    """Return the width of a terminal: COLUMNS if it is set, and `default` if nobody knows it."""
+    return terminal_size(stream, default)[0]
+
+
+def terminal_size(stream: TextIO | None, columns: int = 80, rows: int = 24) -> tuple[int, int]:
+    """Return the width and the height of a terminal: COLUMNS and LINES if they are set.
 
     Like `shutil.get_terminal_size`, whose import is slow.
+
+    Args:
+        stream: The stream of the terminal.
+        columns: The width if nobody knows it.
+        rows: The height if nobody knows it.
     """
-    given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given):
-        return int(given)
     try:
-        return os.get_terminal_size(1 if stream is None else stream.fileno()).columns or default
+        known = os.get_terminal_size(1 if stream is None else stream.fileno())
     except (OSError, ValueError):
-        return default
-
-
-def terminal_rows(stream: TextIO, default: int = 24) -> int:
-    """Return the height of a terminal: LINES if it is set, and `default` if nobody knows it."""
-    given = os.environ.get("LINES", "")
-    if given.isdecimal() and int(given):
-        return int(given)
-    try:
-        return os.get_terminal_size(stream.fileno()).lines or default
-    except (OSError, ValueError):
-        return default
-
-
-# A letter in the last column, which is 999 at most. These terminals go to the next line only with
-# the letter after it: so what is written past the console, as by a child process, begins there.
-_AT_THE_EDGE = "\x1b[999G\x1b[?7h "
-_WRAP_LATE = (
-    *("xterm", "screen", "tmux", "rxvt", "linux", "vt100", "vt220"),
-    *("alacritty", "foot", "ghostty", "konsole", "gnome", "vte", "wezterm", "st-"),
-)
+        known = os.terminal_size((0, 0))
+    given = [os.environ.get(name, "") for name in ("COLUMNS", "LINES")]
+    wide, high = (int(text) if text.isdecimal() else 0 for text in given)
+    return wide or known.columns or columns, high or known.lines or rows
 
 
 class Console:
     """Writes results to standard output, and everything else to standard error.
 
     Nothing reaches a terminal raw but the styles of `style`, the ends of lines and what moves the
-    cursor in `redraw`; any other character that could control it is spelled out. Known secrets, and
-    the passwords of URLs, are hidden.
+    cursor; any other character that could control it is spelled out. Known secrets, and the
+    passwords of URLs, are hidden.
 
     What cannot be written is dropped, also of what steps print: a run has to go on without it.
 
@@ -94,7 +84,6 @@ class Console:
         self.err = sys.stderr = _opened(sys.stderr)
         self.structured = False
         self._colour = {id(each): colour_wanted(each) for each in (self.out, self.err)}
-        self._wraps_late = os.environ.get("TERM", "").startswith(_WRAP_LATE)
         self._marks = {id(each): _takes_marks(each) for each in (self.out, self.err)}
 
     @property
@@ -119,30 +108,27 @@ class Console:
 
     def print(self, line: str = "") -> None:
         """Write a line of the result, or nothing if standard output is closed."""
-        self._print(_shown(line))
+        self._print(shown_line(line))
 
     def note(self, line: str = "") -> None:
         """Write a line about progress, or an error."""
         if self.structured:
             self.json_note({"event": "Note", "text": line})
         else:
-            self._draw(_shown(line) + "\n")
+            self.write_err(shown_line(line) + "\n")
 
-    def redraw(self, *lines: str, above: int = 0, last: bool = False) -> None:
-        """Put `lines` in place of the one that the cursor of standard error is in.
+    def redraw(self, line: str, *, last: bool = False) -> None:
+        """Put a line in place of the one that the cursor of standard error is in.
 
         Args:
-            lines: The lines, which have to fit into the terminal; the cursor stays in the last.
-            above: The number of lines above the cursor that are replaced as well.
+            line: The line, which has to fit into the terminal.
             last: Whether the cursor goes on to the next line.
         """
-        begin = f"\r\x1b[{above}A" if above else "\r"
-        shown = "\x1b[J" if above else "\x1b[K"
-        if lines:
-            # Terminals differ in the width of some characters: never let one begin another line.
-            shown = "\x1b[?7l" + "\x1b[K\n".join(map(_shown, lines)) + shown
-            shown += "\x1b[?7h" if last or not self._wraps_late else _AT_THE_EDGE
-        self._draw(begin + shown + "\n" * last)
+        self.write_err(f"\r\x1b[K{shown_line(line)}" + "\n" * last)
+
+    def write_err(self, text: str) -> None:
+        """Write a text to standard error as it is."""
+        self._write(self.err, text)
 
     def flush(self) -> None:
         """Flush the output of steps, so that `lost` is known."""
@@ -157,24 +143,18 @@ class Console:
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object, with its schema, as the result."""
-        self._json(document, indent=2)
+        self._print(_json_text(document, indent=2))
 
     def json_line(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line, with its schema."""
-        self._json(document)
-
-    def _json(self, document: Mapping[str, Any], indent: int | None = None) -> None:
-        self._print(_json_text(document, indent))
+        self._print(_json_text(document))
 
     def _print(self, text: str) -> None:
         self._write(self.out, text + "\n")
 
-    def _draw(self, text: str) -> None:
-        self._write(self.err, text)
-
     def json_note(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line to standard error, with its schema."""
-        self._draw(_json_text(document) + "\n")
+        self.write_err(_json_text(document) + "\n")
 
     def _write(self, stream: TextIO, text: str) -> None:
         if not self._marks[id(stream)]:
@@ -195,7 +175,7 @@ def _json_text(document: Mapping[str, Any], indent: int | None = None) -> str:
     return to_json(mask_values(json.loads(text), KNOWN), indent=indent)
 
 
-def _shown(line: str) -> str:
+def shown_line(line: str) -> str:
     """Return a line as it is written: harmful characters spelled out, and marks as styles."""
     text = visible(KNOWN(line))
     return re.sub(_STYLE, "\x1b[\\1m", text) if _MARK in text else text

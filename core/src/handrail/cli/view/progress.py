@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,13 @@ from handrail import events
 from handrail.amounts import plural, seconds, share_of, size
 from handrail.cli.hints import command_line
 from handrail.cli.view.amounts import Amounts
-from handrail.cli.view.console import Console, terminal_columns, terminal_rows
+from handrail.cli.view.console import Console, terminal_size
 from handrail.cli.view.run_text import commands_for
-from handrail.cli.view.shared_terminal import Foreground, SharedTerminal
+from handrail.cli.view.shared_terminal import SharedTerminal
 from handrail.cli.view.text import (
     WIDTH,
     columns,
     cut,
-    folded,
     lane_mark,
     lanes_of,
     one_line,
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from handrail.cli.view.time_left import Expected
     from handrail.plan.plan import Group
 
+    _Part = tuple[int, str]  # What a text is worth where there is no room for all, and the text.
     _StepEvent = events.StepStarted | events.StepSkipped | events.StepFinished | events.StepFailed
 
 _MADE_WELL = (events.StepStarted, events.StepSkipped, events.StepFinished)
@@ -45,6 +44,7 @@ _CTRL_C = {False: "Ctrl-C undoes", True: "Ctrl-C stops and keeps"}
 _STYLES = {"-": "dim", "○": "cyan", "✓": "green", "✗": "red", "↶": "yellow"}
 _REFRESH = 0.1  # Seconds between two drawings of the moving line for events.
 _TICK = 1.0  # Seconds between two drawings without one.
+_NARROW = 40  # Columns below which names are not aligned, so that figures have room.
 _EACH = 30.0  # Seconds between two lines of a log while a step runs.
 _STATUS_PAUSE = 5.0  # Seconds between two lines of a log for what a step waits for.
 
@@ -234,7 +234,8 @@ class _RunView:
         self._undoes = self._undoing = undoes
         self._warned = False
         self._later = "leaves things behind"
-        self._ticking: Ticking | None = None
+        self._closed = threading.Event()
+        self._ticker: threading.Thread | None = None
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             events.RunStarted: self._run_started,
             events.StepStarted: self._step_started,
@@ -269,9 +270,10 @@ class _RunView:
 
     def close(self) -> None:
         """End the view. Calling it twice is harmless."""
-        ticking, self._ticking = self._ticking, None
-        if ticking is not None and not self._in_child:
-            ticking.stop()
+        self._closed.set()
+        ticker, self._ticker = self._ticker, None
+        if ticker is not None and not self._in_child:
+            ticker.join()
 
     def _alone(self) -> threading.RLock:
         """Return the lock for events, ticks and what steps write."""
@@ -286,23 +288,28 @@ class _RunView:
         return self._process != os.getpid()
 
     def _tick_after(self, wait: float) -> None:
-        if self._ticking is None:
-            self._ticking = Ticking(self.tick)
-            self._ticking.start(wait)
+        """Let time be shown from then on, in a thread of its own."""
+
+        def ticks() -> None:
+            left = wait
+            while not self._closed.wait(left):
+                left = self.tick()
+
+        if self._ticker is None:
+            # A daemon: a view that was not closed must not keep the process from its end.
+            self._ticker = threading.Thread(target=ticks, name="handrail-progress", daemon=True)
+            self._ticker.start()
 
     # To be defined by the two views
 
     def _line(self, text: str) -> None:
         """Write a line."""
-        raise NotImplementedError
 
     def _heading(self, name: str, text: str) -> None:
         """Write that a group begins."""
-        raise NotImplementedError
 
     def _end(self, lane: str, mark: str, step: str, took: str, text: str) -> None:
         """Write that a step, or its undo, has ended; `lane` stands before a step of a group."""
-        raise NotImplementedError
 
     def _refresh(self) -> None:
         """Show what an event has changed of the running step."""
@@ -481,58 +488,40 @@ class _RunView:
 
     def _short(self, error: str) -> str:
         """Return as much of an error as its line has room for; all of it is shown below the run."""
-        room = terminal_columns(self._console.err, WIDTH)
+        room, _ = terminal_size(self._console.err, WIDTH)
         return shorten(one_line(error), max(room - self._width - 13, 40))
 
 
 class LiveView(_RunView):
-    """Writes a line for each step that ends; on a terminal a line below them moves.
+    """Writes a line for each step that ends; on a terminal, lines below them tell what runs.
 
     Args:
-        moving: Whether a line moves; otherwise there are only the others.
+        moving: Whether there are those; otherwise there are only the others.
     """
 
     def __init__(self, console: Console, head: str, *, moving: bool, **options: Any) -> None:
         super().__init__(console, head, **options)
         self._moving = moving
         self._drawn = -_REFRESH
-        self._dirty = False
-        self._above = 0
-        self._within_line = False
-        self._held = False
-        self._ours: Callable[[], bool] = lambda: True
-        self._shared: SharedTerminal | None = None
+        self._terminal = SharedTerminal(console, self._moving_lines, self._alone)
 
     def close(self) -> None:
-        """Wipe the moving line, and give the terminal back."""
+        """Wipe the lines that move, and give the terminal back."""
         super().close()
         with self._alone():
-            self._moving = False
-            self._wipe()
-            shared, self._shared = self._shared, None
-            if shared is not None:
-                shared.close()
+            self._terminal.close()
 
     def tick(self) -> float:
-        """Draw the line."""
+        """Draw the lines that move."""
         with self._alone():
-            self._draw()
+            self._terminal.refresh()
         return _TICK
 
     def _run_started(self, event: events.RunStarted) -> None:
         super()._run_started(event)
-        if self._moving and self._shared is None:
-            # Only a terminal needs it.
-            self._ours = Foreground(self._console.err)
-            self._shared = SharedTerminal(
-                self._console.err, clear=self._cleared, written=self._written, hold=self._hold
-            )
-            self._shared.open()
+        if self._moving:
+            self._terminal.open()
             self._tick_after(_TICK)
-
-    def _run_finished(self, event: events.RunFinished) -> None:
-        super()._run_finished(event)
-        self._wipe()
 
     def _heading(self, name: str, text: str) -> None:
         if not self._dry:
@@ -548,60 +537,31 @@ class LiveView(_RunView):
         return step + " " * (self._width - columns(lane + step))
 
     def _line(self, text: str) -> None:
-        self._wipe()
-        if self._within_line:
-            self._console.note()  # What a step has written last did not end its line.
-        self._within_line = self._held = False
-        for piece in folded(text, self._console.err):
-            self._console.note(piece)
+        self._terminal.note(text)
 
-    # The moving line
-
-    @contextmanager
-    def _cleared(self) -> Generator[None]:
-        """Wipe the moving line, and draw nothing within the block."""
-        with self._alone():
-            self._wipe()
-            yield
-
-    def _written(self, ended: bool) -> None:
-        """Take that a step has written to the terminal, and whether the line is ended."""
-        self._within_line = not ended
-        if ended:
-            self._held = False
-            self._draw()
-
-    def _hold(self) -> None:
-        """Draw nothing until the run has news: something reads from the terminal."""
-        with self._alone():
-            self._wipe()
-            self._held = True
+    # The lines that move
 
     def _refresh(self) -> None:
         if self._clock() - self._drawn >= _REFRESH:
-            self._draw()
+            self._drawn = self._clock()
+            self._terminal.refresh()
 
-    def _wipe(self) -> None:
-        # A child does not know whether its parent has drawn the line since.
-        if self._dirty or (self._moving and self._in_child and not self._within_line):
-            self._console.redraw(above=self._above)
-            self._dirty, self._above = False, 0
-
-    def _draw(self) -> None:
-        hidden = self._within_line or self._held or self._in_child or not self._ours()
-        if not self._moving or not self._working or hidden:
-            return
-        self._drawn = self._clock()
-        room = min(WIDTH, terminal_columns(self._console.err)) - 1
-        lines = [cut(line, room) for line in self._moving_lines(room)]
-        self._console.redraw(*lines, above=self._above)
-        self._dirty, self._above = True, len(lines) - 1
-
-    def _moving_lines(self, room: int) -> list[str]:
-        lanes = self._lanes
+    def _moving_lines(self) -> list[str]:
+        if not self._working:
+            return []
+        wide, high = terminal_size(self._console.err)
+        room = wide - 1
         working = list(self._working.values())
-        if lanes is None or working[0].lane is None:
-            return [self._moving_line(working[0], room, "", self._overall(working[0]))]
+        if self._lanes is None or working[0].lane is None:
+            lines = [self._moving_line(working[0], room, "", self._overall(working[0]))]
+        else:
+            most = max(min(_LANES, high - 3), 1)
+            lines = self._lines_of_lanes(self._lanes, working, room, most)
+        return [cut(line, room) for line in lines]
+
+    def _lines_of_lanes(
+        self, lanes: _Lanes, working: Sequence[Working], room: int, most: int
+    ) -> list[str]:
         lines = [
             self._moving_line(each, room, lanes.mark(each.lane))
             for each in sorted(working, key=lambda each: each.lane or 0)
@@ -610,7 +570,6 @@ class LiveView(_RunView):
             f" {lanes.mark(lane)}  {self._name(name, lanes.mark(lane))} {'':>7}  waiting"
             for lane, name in islice(lanes.waiting.items(), _LANES)
         ]
-        most = max(min(_LANES, terminal_rows(self._console.err) - 3), 1)
         more = len(working) + len(lanes.waiting) - most
         if more > 0:
             lines = [*lines[:most], f" │ … and {more} more running or waiting"]
@@ -623,46 +582,58 @@ class LiveView(_RunView):
         return f" {' · '.join([*parts, _CTRL_C[self._keeps]])}"
 
     def _moving_line(
-        self, working: Working, room: int, lane: str, overall: Sequence[str] = ()
+        self, working: Working, room: int, lane: str, overall: Sequence[_Part] = ()
     ) -> str:
-        line = self._head_of(working, lane)
+        line = self._head_of(working, lane, room)
         if working.status is not None:
-            free = room - columns(line) - 2
-            line = f"{line}  {shorten(working.status, max(free, 1))}"
-        limit = [] if working.timeout is None else [f"(limit {seconds(working.timeout)})"]
-        for part in [*self._bar(working), *limit, *overall]:
-            longer = f"{line}  {part}"
-            if columns(longer) > room:
-                break  # Half a figure would be a wrong one.
-            line = longer
-        return line
+            line += f"  {shorten(working.status, max(room - columns(line) - 2, 1))}"
+        limit = [] if working.timeout is None else [(3, f"(limit {seconds(working.timeout)})")]
+        parts = [*self._figures(working), *limit, *overall]
+        return line + _fitting(parts, room - columns(line))
 
-    def _head_of(self, working: Working, lane: str) -> str:
+    def _head_of(self, working: Working, lane: str, room: int) -> str:
         """Return what a moving line begins with: the step, and how long it has been running."""
         took = seconds(self._clock() - working.began)
         mark = "◂" if working.back else "▸"
+        if room < _NARROW:
+            return f" {lane}{mark} {shorten(working.name, max(room - 15, 4))} {took}"
         return f" {lane}{mark} {self._name(working.name, lane)} {took:>7}"
 
-    def _overall(self, working: Working) -> list[str]:
+    def _overall(self, working: Working) -> list[_Part]:
         """Return the parts about the whole run."""
         if working.back:
-            return [f"·  {self._back} of {len(self._to_undo)} undone"]
-        overall = [f"·  {self._percent} %  {self._ended} of {len(self._steps)}", *self._run_left()]
-        return [*overall, _CTRL_C[self._keeps]]
+            return [(4, f"·  {self._back} of {len(self._to_undo)} undone")]
+        parts = [(4, f"·  {self._percent} %  {self._ended} of {len(self._steps)}")]
+        return [*parts, *self._rest()]
 
-    def _bar(self, working: Working) -> list[str]:
-        """Return the parts about the running step, the most important first."""
+    def _rest(self) -> list[_Part]:
+        """Return the time left of the run, and what Ctrl-C does."""
+        return [*((1, left) for left in self._run_left()), (0, _CTRL_C[self._keeps])]
+
+    def _figures(self, working: Working) -> list[_Part]:
+        """Return the parts about the running step."""
         amounts, now = working.amounts, self._clock()
         if not amounts:
-            return [] if working.status is not None else self._step_left(working)
+            left = [] if working.status is not None else self._step_left(working)
+            return [(8, each) for each in left]
+        percent = f"{int(amounts.share * 100):2d} %"
+        first, *others = (share_of(*of, unit) for unit, of in amounts.units.items())
+        more = [(5, other) for other in others]
+        if working.status is not None:
+            return [(9, percent), (7, first), *more]
+        pace = [(worth, each) for worth, each in zip((8, 6), _pace(amounts, now), strict=False)]
+        detail = [(3, working.detail)] if working.detail else []
         filled = int(amounts.share * 16)
         bar = "█" * filled + "░" * (16 - filled)
-        percent = f"{int(amounts.share * 100):3d} %"
-        first, *others = (share_of(*of, unit) for unit, of in amounts.units.items())
-        if working.status is not None:
-            return [percent.strip(), first, *others]
-        detail = [working.detail] if working.detail else []
-        return [f"{bar} {percent}", first, *_pace(amounts, now), *detail, *others]
+        return [(2, bar), (9, percent), (7, first), *pace, *detail, *more]
+
+
+def _fitting(parts: Sequence[_Part], room: int) -> str:
+    """Return the parts of a line that fit, in their order: half a figure would be a wrong one."""
+    kept = list(parts)
+    while kept and sum(columns(text) + 2 for _, text in kept) > room:
+        kept.remove(min(reversed(kept), key=lambda part: part[0]))
+    return "".join(f"  {text}" for _, text in kept)
 
 
 class LogView(_RunView):
@@ -778,36 +749,3 @@ def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:
 
 def _short(value: object) -> str:
     return one_line(f"{value:g}" if isinstance(value, float) else str(value), limit=40)
-
-
-class Ticking:
-    """Calls a function in a thread of its own until it is stopped.
-
-    Args:
-        tick: Returns the seconds until its next call.
-    """
-
-    def __init__(self, tick: Callable[[], float]) -> None:
-        self._tick = tick
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self, wait: float) -> None:
-        """Start, with the first call after `wait` seconds."""
-        # A daemon: a view that was not closed must not keep the process from its end.
-        thread = threading.Thread(
-            target=self._run, args=(wait,), name="handrail-progress", daemon=True
-        )
-        self._thread = thread
-        thread.start()
-
-    def stop(self) -> None:
-        """Stop, and wait for a call that goes on. Calling it twice is harmless."""
-        self._over.set()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join()
-
-    def _run(self, wait: float) -> None:
-        while not self._over.wait(wait):
-            wait = self._tick()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail import StepWrapper
-from handrail.errors import PlanError, StepNotFoundError
+from handrail.errors import PlanError
 from handrail.plan.explain import explain
 
 VERBS = ("replace", "remove")
@@ -17,35 +14,6 @@ VERBS = ("replace", "remove")
 
 class TimingStep(StepWrapper):
     """A layer."""
-
-
-def told(made, name):
-    return [(link.step, link.told, str(link.origin)) for link in explain(made, name).links]
-
-
-def test_a_step_of_the_action_is_its_own_explanation(named, plan):
-    """The chain of a base step is that it is one."""
-    made = plan([named("find"), named("send")], [])
-    assert told(made, "send") == [("send", "base", "host 2.0")]
-    assert explain(made, "send").place == 2
-
-
-def test_the_chain_goes_over_other_packs_to_the_base(named, pack, plan):
-    """A step on a step on a step of the action: each link has its pack and its source line."""
-    scan = pack(
-        "acme-scan", insert_before=lambda step: named("scan") if step.name == "send" else ()
-    )
-    audit = pack(
-        "acme-audit", setup_steps=lambda registry: registry.insert_after("scan", named("log"))
-    )
-    made = plan([named("find"), named("send")], [scan, audit])
-    assert told(made, "log") == [
-        ("log", "inserted after scan", "acme-audit 1.0"),
-        ("scan", "inserted before send", "acme-scan 1.0"),
-        ("send", "base", "host 2.0"),
-    ]
-    first = explain(made, "log").links[0]
-    assert re.fullmatch(r"\S*test_explain\.py:\d+", first.origin.place)
 
 
 def test_what_was_done_to_the_step_is_told_in_order(named, pack, plan):
@@ -117,12 +85,6 @@ def test_a_step_that_always_runs_says_why_it_is_last(named, pack, plan):
     ]
     moved = [each for each in explain(made, "x").links if each.kind == "moved"]
     assert [each.told for each in moved] == ["moved before the steps that always run"]
-
-
-def test_nobody_has_heard_of_a_misspelt_step(named, plan):
-    """The error has the near names."""
-    with pytest.raises(StepNotFoundError, match="did you mean send"):
-        explain(plan([named("send")], []), "sned")
 
 
 def edit_of(kind, anchor, step):

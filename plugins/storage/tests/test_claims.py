@@ -164,16 +164,6 @@ def runs(request, tmp_path):
     return Runs(str(place))
 
 
-def test_an_undo_leaves_what_another_run_has_found_equal(runs):
-    """Run 2 found both files and relies on them, so the undo of run 1 deletes neither."""
-    first = runs.run(1).complete(a="1", b="2")
-    runs.run(2).complete(a="1", b="2")
-    done = first.undo()
-    assert done.deleted == 0
-    assert {str(who): count for who, count in done.stays.items()} == {"run 2 on build-2": 2}
-    assert runs.there() == {"a": "1", "b": "2"}
-
-
 def watching_looks(monkeypatch):
     """Return a list that takes the keys of objects whose mark is asked for."""
     looks = []
@@ -258,22 +248,6 @@ def test_an_undo_finds_who_relies_on_an_object_on_whatever_page_it_is(runs, monk
     runs.run(2).complete(**{key: key for key in "acdfgh"})
     assert first.undo().deleted == 2
     assert runs.there() == {key: key for key in "acdfgh"}
-
-
-def test_the_last_run_that_relies_on_an_object_takes_it_away(runs):
-    """The second undo deletes what the first had to leave, and nothing of ours is left."""
-    first, second = runs.run(1).complete(a="1"), runs.run(2).complete(a="1")
-    first.undo()
-    assert second.undo().deleted == 1
-    assert runs.there() == {}
-    assert runs.own() == set()
-
-
-def test_nothing_is_left_in_a_folder(tmp_path):
-    """The folder of the claims is gone with the last of them."""
-    runs = Runs(str(tmp_path / "target"))
-    runs.run(1).complete(a="1").undo()
-    assert list((tmp_path / "target").iterdir()) == []
 
 
 def test_claims_are_for_all_who_may_use_the_folder(tmp_path):
@@ -635,19 +609,6 @@ def test_an_owner_whose_claim_was_taken_stops(runs):
     runs.time.seconds += 700
     with pytest.raises(ClaimLostError, match="no longer its own"):
         claim.touch()
-
-
-def test_freeing_a_run_waits_until_its_last_renewal_is_an_hour_old(runs):
-    """Its owner might only be cut off, and then stops by itself."""
-    run = runs.run(1)
-    run.ask("a")
-    run.put(a="1")
-    runs.time.seconds += 1000
-    waits = []
-    undoing = runs.run(1).claims.free(waiting=waits.append)
-    assert waits[0] == pytest.approx(2600)
-    assert undoing.run().deleted == 1
-    assert runs.own() == set()
 
 
 def test_a_freed_run_is_not_undone_by_two(runs):

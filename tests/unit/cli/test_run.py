@@ -39,13 +39,6 @@ def test_a_failure_is_undone_and_ends_with_1(handrail, folder):
     assert "↶ copy" in done.stderr
 
 
-def test_an_incomplete_undo_ends_with_5(handrail):
-    """A rollback that raises is told, and the exit code is 5."""
-    done = handrail("run", "flows.py:stuck", "in", "--fail")
-    assert done.returncode == 5
-    assert "Rollback of step 'bad_undo' failed: cannot undo" in done.stderr
-
-
 def test_debug_shows_the_traceback(handrail):
     """--debug anywhere on the line adds the traceback."""
     done = handrail("run", "flows.py:nightly", "in", "--fail", "--debug")

@@ -129,6 +129,7 @@ def test_what_is_pruned_and_what_stays(call: Call, several: Journal) -> None:
     assert call("runs", "prune", "--older-than", "1h").out == "0 runs deleted\n"
     assert call("runs", "prune", "--older-than", "0s").out == "2 runs deleted\n"
     assert listed(call) == [6, 5, 4, 3]
+    assert call("runs", "prune", "--older-than", "soon").code == 2
 
 
 def test_a_run_on_which_others_rely_says_so(call: Call, journal: Journal) -> None:

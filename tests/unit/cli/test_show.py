@@ -84,6 +84,7 @@ def test_a_run_is_found_by_its_uuid_too(call: Call, journal: Journal) -> None:
     assert call("show", uid.upper()).lines == call("show", "1").lines
     unknown = call("show", str(uuid.uuid4()))
     assert (unknown.code, "handrail runs lists them" in unknown.err) == (2, True)
+    assert [call("show", run).code for run in ("9", "x")] == [2, 2]
 
 
 def test_params_that_are_as_by_default_are_left_out(call: Call, folder: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,30 +72,6 @@ def test_a_context_that_cannot_be_kept(handrail: Run, folder: Path) -> None:
     assert "--no-journal" in done.stderr
     assert made(folder) == set()
     assert runs(handrail) == {}
-
-
-def test_old_runs_are_deleted(handrail: Run, folder: Path, killed: Callable) -> None:
-    """Those that are over; one that waits to be finished stays. Numbers are not given again."""
-    killed()
-    (folder / "open").touch()
-    handrail("run", "durable.py:job", "a")
-    assert handrail("runs", "prune", "--older-than", "1h").stdout == "0 runs deleted\n"
-    assert handrail("runs", "prune", "--older-than", "0s").stdout == "1 run deleted\n"
-    assert runs(handrail) == {1: "interrupted"}
-    assert handrail("run", "durable.py:job", "a").stderr.startswith("run 3 · ")
-    assert handrail("runs", "prune", "--older-than", "soon").returncode == 2
-
-
-def test_runs_of_one_action(handrail: Run, folder: Path) -> None:
-    (folder / "open").touch()
-    handrail("run", "durable.py:job", "a")
-    handrail("run", "flows.py:nightly", "in")
-    listed = json.loads(handrail("runs", "--json", "--action", "nightly").stdout)["runs"]
-    assert [each["id"] for each in listed] == [2]
-    listed = json.loads(handrail("runs", "--json", "--limit", "1").stdout)["runs"]
-    assert [each["id"] for each in listed] == [2]
-    assert handrail("show", "9").returncode == 2
-    assert handrail("show", "x").returncode == 2
 
 
 def test_lists_import_neither_pydantic_nor_code_of_runs(handrail: Run, folder: Path) -> None:

@@ -136,20 +136,6 @@ def test_an_undo_does_not_fail_where_a_file_that_was_left_is_in_use(tmp_path, to
         assert catalogue.missing() == ["file", "tables"]
 
 
-def test_tables_of_others_stay(url, tools):
-    """In a database with tables of others, ours come and go."""
-    with tools.connected(url) as others:
-        others.execute("CREATE TABLE others (name text)")
-    with open_catalogue(url, timeout=1) as catalogue:
-        made = catalogue.missing()
-        assert made == ["tables"]
-        catalogue.prepare("first")
-        catalogue.withdraw("first", made)
-        assert catalogue.missing() == ["tables"]
-    with tools.connected(url) as others:
-        assert others.execute("SELECT count(*) FROM others").fetchone() == (0,)
-
-
 def test_view_of_others_keeps_the_tables(catalogue, url, tools):
     """What somebody has built upon ours is not broken by an undo."""
     with tools.connected(url) as others:

@@ -208,24 +208,6 @@ def test_probe_that_died_is_cleared(storage, root, names):
 # Disks that are full, or not to be written
 
 
-@pytest.mark.parametrize("size", [MIB - 1, 3 * MIB], ids=["small", "large"])
-@pytest.mark.parametrize("rate", [None, 1 << 40], ids=["copied", "read"])
-def test_full_disk_is_told_and_cleared(
-    small_disk, open_folder, source, sending, content_of, size, rate
-):
-    """It is one line with a way out; what is left is swept away, and then there is room again."""
-    folder = small_disk(1)
-    storage = open_folder(folder)
-    (folder / "theirs").write_bytes(bytes(MIB // 2))
-    with pytest.raises(StorageError) as caught:
-        storage.put(source("d/a", content_of(size)), sending(rate=rate))
-    assert caught.value.message == f"d/a: No space left on device (at {folder})"
-    assert caught.value.ways_out == ("free some space, or give another target",)
-    assert {path.name for path in folder.rglob("*")} <= {"theirs", "d"}
-    assert [path.name for path in folder.rglob("*")].count("a") == 0
-    storage.put(source("d/b", content_of(MIB // 4)), sending())
-
-
 def test_read_only_disk_is_told(small_disk, open_folder, source, sending):
     """Preparing, probing and putting fail alike, with a way out."""
     folder = small_disk(1)

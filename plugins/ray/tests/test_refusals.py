@@ -32,16 +32,6 @@ def test_a_url_is_a_name_and_a_number(url: str) -> None:
     assert "ray:8" in refused.value.ways_out[0]
 
 
-def test_the_ray_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By URL and by variable: it loses what it has submitted when it is cut off."""
-    with pytest.raises(ExecutorError, match="is an address of the Ray client") as refused:
-        make_executor("ray://head:10001", Host())
-    assert any("inside the cluster" in way for way in refused.value.ways_out)
-    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
-    with pytest.raises(ExecutorError, match="is an address of the Ray client"):
-        make_executor("ray", Host())
-
-
 def test_the_address_of_a_dashboard_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is what `ray job submit` takes from the same variable."""
     monkeypatch.setenv("RAY_ADDRESS", "http://head:8265")
@@ -145,13 +135,6 @@ def test_a_cluster_that_does_not_answer_is_told_at_once(
     monkeypatch.setattr(cluster, "ray_module", lambda: SimpleNamespace(is_initialized=bool))
     with pytest.raises(ExecutorError, match=f"RAY_ADDRESS={re.escape(address)} cannot be joined"):
         cluster.connect(None)
-
-
-def test_a_journal_in_a_file_is_refused() -> None:
-    """With the way to one that workers reach, and the way to stay on this machine."""
-    with pytest.raises(ExecutorError, match="which only this machine reaches") as refused:
-        make_executor("ray", ContractHost())
-    assert "handrail-postgres" in refused.value.ways_out[0]
 
 
 def test_making_one_starts_nothing() -> None:

@@ -73,6 +73,7 @@ def test_a_journal_in_a_file_is_refused(
     done = handrail("run", "flows.py:maker", *more, *words, **variables)
     assert done.returncode == 2, done.stderr
     assert "which only this machine reaches" in done.stderr
+    assert "handrail-postgres" in done.stderr
     assert "--executor processes" in done.stderr
     assert sorted(folder.iterdir()) == before
 
@@ -92,6 +93,7 @@ def test_the_ray_client_is_refused(
     done = handrail("run", "flows.py:maker", *words, "--journal", DATABASE, **variables)
     assert done.returncode == 2, done.stderr
     assert "is an address of the Ray client" in done.stderr
+    assert "inside the cluster" in done.stderr
 
 
 def test_a_recorded_run_stays_as_it_is(handrail: Run, folder: Path) -> None:

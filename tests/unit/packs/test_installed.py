@@ -187,16 +187,6 @@ def test_a_pack_without_hooks_stops_planning_too(garden, packs, code):
     assert [problem.code for problem in error.value.problems] == [code]
 
 
-def test_broken_settings_stop_planning_only(garden, packs):
-    """Settings that cannot be used stop planning, with their line, but not the listing."""
-    garden.plant_hooks()
-    found = packs("[pakcs]\n")
-    assert [record.id for record in found.records] == ["acme-scan"]
-    assert len(found.settings_problems) == 1
-    with pytest.raises(SettingsError, match="1 setting cannot be used"):
-        found.contributors()
-
-
 def test_unknown_only_stops_planning(garden, packs):
     """Asking for a pack that is not there stops planning rather than running without it."""
     garden.plant_hooks()

@@ -84,13 +84,6 @@ def test_listing_imports_no_pack_and_nothing_heavy(hostile):
     assert not [name for name in HEAVY if name in modules]
 
 
-def test_listing_survives_broken_settings(garden):
-    """Settings that cannot be read do not stop the listing."""
-    garden.plant("acme-scan")
-    (garden.project / "handrail.toml").write_text("[packs\n")
-    assert listing(garden)["packs"]["acme-scan"][1] == "on"
-
-
 def test_off_before_import(hostile):
     """A pack that kills whoever imports it does no harm to a run when it is off."""
     code = """

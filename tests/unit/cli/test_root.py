@@ -8,31 +8,6 @@ import sys
 
 import pytest
 
-LIGHT = ("pydantic", "asyncio", "pluggy", "handrail.actions", "handrail.orchestrator")
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["packs"], ["--version"], ["steps"]])
-def test_listing_imports_nothing_heavy(folder, environment, arguments):
-    """`--help` and listings import neither pydantic nor asyncio nor pluggy nor the engine."""
-    code = (
-        "import sys\n"
-        "from handrail.cli import main\n"
-        f"code = main({arguments!r})\n"
-        f"loaded = [name for name in {LIGHT!r} if name in sys.modules]\n"
-        "loaded += [n for n in sys.modules if n.startswith('handrail_') and n != '__main__']\n"
-        "print('LOADED', loaded, code)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stdout.splitlines()[-1] == "LOADED [] 0", done.stdout + done.stderr
-
 
 def test_no_command_shows_the_help(handrail):
     """`handrail` alone tells what there is, and ends well."""

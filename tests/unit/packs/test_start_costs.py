@@ -6,6 +6,7 @@ import pytest
 
 # Each of them takes milliseconds, and none is needed to list what is installed.
 SLOW = ["asyncio", "pluggy", "pydantic", "sqlite3", "tomllib"]
+SLOW += ["handrail.actions", "handrail.orchestrator"]
 
 MODULES = """
     import sys
@@ -46,7 +47,7 @@ def test_import_brings_next_to_nothing(garden):
     }
 
 
-@pytest.mark.parametrize("words", [("--version",), ("--help",), ("packs",)])
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("packs",), ("steps",)])
 def test_listing_imports_nothing_slow(garden, words):
     """Neither help nor a listing imports what takes long, or any pack."""
     garden.plant()

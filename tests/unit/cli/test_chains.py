@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 
 import pytest
@@ -187,11 +188,34 @@ def test_the_undo_of_one_action_alone_names_the_chain(project, call):
     assert not (project / "parcel.txt").exists()
 
 
-def test_a_part_whose_action_has_no_name_of_its_own_names_the_whole(project, call):
+@pytest.mark.parametrize("named", [False, True])
+def test_the_undo_of_one_action_is_that_of_its_step(project, call, named):
+    """Whether nothing else has the name of the action, or another action has it."""
     (project / "handrail.toml").write_text("")
     assert call("run", "ship.py:ship", *RUN[2:]).code == 0
+    if named:
+        code = "from handrail import action, step\n@step\ndef other(context): ...\n"
+        (project / "other.py").write_text(f"{code}send = action('send', [other])\n")
+        (project / "handrail.toml").write_text('[local.actions]\nsend = "other.py:send"\n')
     done = call("rollback", "3", "--yes")
-    assert (done.code, "handrail rollback 1" in done.err) == (2, True)
+    assert done.code == 0, done.err
+    assert not (project / "there").exists()
+
+
+def _file_of(module):
+    return getattr(module, "__file__", None) or ""
+
+
+def test_a_part_whose_step_is_gone_is_refused(project, call):
+    (project / "handrail.toml").write_text("")
+    assert call("run", "ship.py:ship", *RUN[2:]).code == 0
+    text = (project / "ship.py").read_text().partition("ship = chain")[0]
+    (project / "ship.py").write_text(f"{text}ship = chain('ship', [Bag])\n")
+    ours = [name for name, module in sys.modules.items() if _file_of(module).endswith("ship.py")]
+    for name in ours:  # As in another process.
+        del sys.modules[name]
+    refused = call("rollback", "3", "--yes")
+    assert (refused.code, "send, which has made run 3" in refused.err) == (3, True), refused.err
 
 
 def test_what_closes_the_actions_has_no_line(project, call):

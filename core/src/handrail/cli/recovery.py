@@ -15,7 +15,7 @@ from handrail.cli.executors import executor_option
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option
 from handrail.cli.session import event_options, warn
-from handrail.errors import ExitCode, NotFoundError, RestoreError
+from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
 from handrail.lock.model import LockUse
 from handrail.recovery.invocation import Invocation, enter
@@ -185,6 +185,10 @@ def recovery_of(
 ) -> Recovery:
     """Return the run with its action, in its own folder, with its own packs and plan."""
     check_alone(journal, row, aim)
+    if row.parent is not None and not request.action:
+        whole = journal.read(row.parent)
+        if not is_sweep(whole):
+            return _of_whole(session, journal, aim, row, whole, request)
     invocation = Invocation.of_row(row)
     enter(row, request.folder, "--folder PATH")
     session.move(invocation.selection, invocation.values)
@@ -222,6 +226,28 @@ def recovery_of(
     if request.executor:
         recovery.options["executor"] = request.executor
     return recovery
+
+
+def _of_whole(
+    session: Session,
+    journal: Journal,
+    aim: Aim,
+    row: RunRow,
+    whole: RunRow,
+    request: RecoveryRequest,
+) -> Recovery:
+    """Return a part of a run, with the action that its step has: it may have no name of its own."""
+    above = recovery_of(session, journal, aim, whole, request)
+    for planned, part in above.parts():
+        if part.number == row.number:
+            return above.of_part(planned, row, aim)
+    raise DriftError(
+        f"run {whole.number} began with other steps: {row.parent_step}, which has made run "
+        f"{row.number}, is not in the plan any more",
+        ways_out=(
+            f"see what can be undone:  {command_line(f'rollback {whole.number} --dry-run')}",
+        ),
+    )
 
 
 def carry_on(

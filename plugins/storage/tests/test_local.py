@@ -276,6 +276,13 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(
         list(store.listing())
 
 
+def test_a_folder_that_an_undo_takes_away_as_soon_as_it_is_made_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "mkdir", lambda *_args, **_options: None)
+    open_store(str(tmp_path / "gone")).prepare(lambda _folder: None)
+
+
 def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     store = open_store(str(tmp_path / "file"), SHELF)

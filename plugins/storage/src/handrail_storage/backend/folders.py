@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -33,7 +34,13 @@ class LocalFolders(Store):
             record(str(folder))
             with self._converting_errors(str(folder)):
                 folder.mkdir(exist_ok=True)
-        if not self.root.is_dir():
+        with self._converting_errors(self.address):
+            try:
+                is_folder = stat.S_ISDIR(os.stat(self.root).st_mode)
+            except FileNotFoundError:
+                # The undo of another run took it away; what is stored there makes it again.
+                is_folder = not self.root.is_symlink()
+        if not is_folder:
             raise self.caller.error(
                 f"{self.url} is not a folder", ways_out=(f"give another {self.caller.noun}",)
             )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -41,6 +42,7 @@ from handrail import (
     step,
 )
 from handrail.errors import (
+    DriftError,
     JournalError,
     LeaseLostError,
     RefusedError,
@@ -315,6 +317,27 @@ def test_the_last_part_is_undone_by_itself_and_the_whole_finds_nothing_left_of_i
     rollback(DATASET, 1, journal=journal, ctx=QUIET, packs=())
     assert made(world) == []
     assert [row.outcome for row in journal.parts(1)] == ["rolled_back"] * 3
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_step_that_makes_no_run_any_more_counts_as_not_undone(tmp_path, world, gone):
+    """It is gone, or another step has its name; that is a drift, which may be accepted."""
+
+    @step(name="press")
+    def other(context): ...
+
+    journal = durable(tmp_path)
+    run(with_press(world), {"world": world}, journal=journal)
+    steps = [Connects("before"), *([] if gone else [other])]
+    whole = action("whole", steps, params=Params, context=Context)
+    options = {"journal": journal, "ctx": QUIET, "packs": ()}
+    with pytest.raises(DriftError):
+        rollback(whole, 1, **options)
+    with suppress(StepFailedError):
+        rollback(whole, 1, accept_drift=True, **options)
+    assert journal.read(2).outcome == "completed"
+    assert journal.read(1).outcome == ("rollback_incomplete" if gone else "rolled_back")
+    journal.close()
 
 
 def test_a_living_owner_of_the_whole_keeps_its_parts(tmp_path, world):

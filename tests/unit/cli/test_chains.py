@@ -216,6 +216,8 @@ def test_a_part_whose_step_is_gone_is_refused(project, call):
         del sys.modules[name]
     refused = call("rollback", "3", "--yes")
     assert (refused.code, "send, which has made run 3" in refused.err) == (3, True), refused.err
+    assert call("rollback", "3", "--yes", "--action", "ship.py:Send").code == 0
+    assert not (project / "there").exists()
 
 
 def test_what_closes_the_actions_has_no_line(project, call):

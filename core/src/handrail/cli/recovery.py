@@ -244,9 +244,7 @@ def _of_whole(
     raise DriftError(
         f"run {whole.number} began with other steps: {row.parent_step}, which has made run "
         f"{row.number}, is not in the plan any more",
-        ways_out=(
-            f"see what can be undone:  {command_line(f'rollback {whole.number} --dry-run')}",
-        ),
+        ways_out=(f"say where its action is:  handrail {aim} {row.number} --action FILE.py:NAME",),
     )
 
 

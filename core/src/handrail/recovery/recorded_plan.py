@@ -213,6 +213,9 @@ def _changes(step: Mapping[str, Any], now: PlannedStep, version: int | None) -> 
     pack = step["origin"]["pack"]
     if pack != now.origin.pack:
         lines.append(f"{now.name} was of {pack or 'the project'}, now of {now.origin.owner}")
+    if ("plan" in step) != (now.inner is not None):
+        made, makes = ("a run", "none") if "plan" in step else ("no run", "one")
+        lines.append(f"{now.name} made {made}, and makes {makes} now")
     return lines + _newer_data(now, version)
 
 

@@ -320,7 +320,7 @@ class Recovery:
         if only_undoes(self.recorded, self.aim) and not self.plan.inner:
             self._check_items()
         back_to = self._back_to()
-        for planned, row in self.parts():
+        for planned, row in self.parts() if self.plan.inner else ():
             position = self.plan.positions[planned.name]
             again = position == back_to
             undoes = only_undoes(row, self.aim) or only_undoes(self.recorded, self.aim)
@@ -332,15 +332,13 @@ class Recovery:
 
     def _check_items(self) -> None:
         """Check that the runs of items can be undone: all of them, and one of each kind closely."""
-        kinds: dict[tuple[str | None, str], RunRow] = {}
-        for row in self.journal.parts(self.recorded.number):
+        kinds: dict[tuple[str, str], tuple[PlannedStep, RunRow]] = {}
+        for planned, row in self.parts():
             if row.outcome != "rolled_back":
                 check(row, "rollback")
-                kinds[row.parent_step, row.packs] = row
-        for (step, _), row in kinds.items():
-            self.of_part(
-                self.plan.steps[self.plan.positions[step or ""]], row, "rollback"
-            ).check_ready()
+                kinds[planned.name, row.packs] = planned, row
+        for planned, row in kinds.values():
+            self.of_part(planned, row, "rollback").check_ready()
 
     def _has_sealed(self) -> bool:
         """Return whether a part can no longer be undone: then the run has begun to close."""
@@ -354,12 +352,15 @@ class Recovery:
         return first_with_failures(self.recorded, self.journal, self.plan)
 
     def parts(self) -> Iterator[tuple[PlannedStep, RunRow]]:
-        """Yield the runs that are parts of it with their steps, those opened last first."""
-        rows = self.journal.parts(self.recorded.number) if self.plan.inner else ()
-        for row in reversed(rows):
+        """Yield the runs that are parts of it with their steps, those opened last first.
+
+        One whose step is gone, or makes no runs any more, is left out: that is a drift.
+        """
+        for row in reversed(self.journal.parts(self.recorded.number)):
             position = self.plan.positions.get(row.parent_step or "")
-            if position is not None:
-                yield self.plan.steps[position], row
+            planned = None if position is None else self.plan.steps[position]
+            if planned is not None and hasattr(innermost(planned.step), "recovery"):
+                yield planned, row
 
     def of_part(self, planned: PlannedStep, row: RunRow, aim: Aim, **more: Any) -> Recovery:
         """Return what finishes or undoes a part of it."""

@@ -223,7 +223,7 @@ def test_no_run_of_a_sweep_is_the_latest_run(call: Call, words: tuple[str, ...])
 def test_runs_are_pruned_with_their_sweep(call: Call, folder: Path) -> None:
     call(*TRAIN, *GOOD)
     assert call("runs", "prune", "--older-than", "0s").out == "1 run deleted\n"
-    assert children(call) == []
+    assert call("runs", "--all", "--json").document["runs"] == []
 
 
 def test_the_doctor_looks_at_the_runs_of_sweeps(call: Call, folder: Path) -> None:

@@ -43,6 +43,12 @@ def test_only_the_sweep_is_listed_with_how_many_runs_are_done(call: Call) -> Non
     assert "completed, part of 1" in call("runs", "--of", "1").out
 
 
+def test_the_parts_of_a_run_that_is_not_there_are_an_error(call: Call) -> None:
+    call(*TRAIN)
+    assert call("runs", "--of", "1").code == 0
+    assert call("runs", "--of", "9").code == 2
+
+
 def test_runs_are_compared(call: Call) -> None:
     call(*TRAIN, *FOUR)
     shown = call("show", "1", "--json").document["sweep"]

@@ -250,7 +250,7 @@ def _kept(journal: Journal, sweep: int, text: str, there: Collection[int]) -> in
     number = number_in(journal, text)
     if number not in there:
         raise click.UsageError(
-            f"--keep {text}: run {sweep} has no such run; --of {sweep} lists them"
+            f"--keep {text}: run {sweep} has no such run; handrail runs --of {sweep} lists them"
         )
     return number
 

@@ -170,7 +170,12 @@ def _found(
 
 
 def _parts(journal: Journal, whole: int, outcome: str | None, most: int | None) -> list[RunStatus]:
-    """Return the status of the parts of a run, in the order of its items."""
+    """Return the status of the parts of a run, in the order of its items.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
+    journal.read(whole, fields=False)
     rows = sorted(journal.parts(whole), key=lambda row: row.parent_item or 0)
     statuses = (status_of(journal, row) for row in rows)
     chosen = (each for each in statuses if outcome in (None, each.row.outcome, each.state))

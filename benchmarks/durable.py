@@ -27,8 +27,8 @@ import going_on
 from rounds import Cases, Took, nothings, plan_of, show
 
 from handrail import BaseStepContext, Orchestrator, RuntimeContext
-from handrail.journal.sqlite import SqliteJournal
-from handrail.journal.sqlite.database import LOG_PAGES
+from handrail.builtin.sqlite.database import LOG_PAGES
+from handrail.sqlite import SqliteJournal
 
 ENTRIES = 100_000
 

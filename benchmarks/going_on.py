@@ -13,10 +13,10 @@ from typing import Any, Literal
 from rounds import Cases, Took, nothings, plan_of, show
 
 from handrail import BaseAction, BaseStep, BaseStepContext, Orchestrator, RuntimeContext, StepResult
-from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.plan import Plan
 from handrail.recovery import recorded_plan
 from handrail.recovery.resume_run import Recovery
+from handrail.sqlite import SqliteJournal
 
 NAME = "runs.db"
 ROWS = """

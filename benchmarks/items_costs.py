@@ -91,8 +91,8 @@ class Sqlite:
     """A journal in a file, which counts its commits."""
 
     def __init__(self, folder: Path) -> None:
-        from handrail.journal.sqlite import SqliteJournal
-        from handrail.journal.sqlite.database import Database
+        from handrail.builtin.sqlite.database import Database
+        from handrail.sqlite import SqliteJournal
 
         self.path = folder / "runs.db"
         self.journal: Any = SqliteJournal(self.path)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from handrail.journal import AttemptChange, FieldRow, NewRun, NoteRow, OwnedRun
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 ROUNDS = 1000
 BATCH = 256

@@ -27,8 +27,8 @@ from handrail import (
     StepResult,
 )
 from handrail.attachments import Plot
-from handrail.journal.sqlite import SqliteJournal
-from handrail.journal.sqlite.owned import SqliteOwnedRun
+from handrail.builtin.sqlite.owned import SqliteOwnedRun
+from handrail.sqlite import SqliteJournal
 
 LINES, VALUES, REPORTS = 100_000, 10_000, 10_000
 

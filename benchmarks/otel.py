@@ -22,7 +22,7 @@ from rounds import Cases, Took, nothings, plan_of, show
 
 from handrail import BaseStepContext, Orchestrator, RuntimeContext
 from handrail.events import Event
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_otel import flush, hooks
 from handrail_otel.exporting import Exporter
 from handrail_otel.settings import OtelSettings

@@ -22,7 +22,9 @@ from processes import Case, python_of, show
 
 def commands_of(python: Path) -> dict[str, str]:
     """Return the names and texts of Handrail's own commands."""
-    code = "from handrail.cli.app import COMMANDS\nfor n, t in COMMANDS.items(): print(n, t)"
+    code = (
+        "from handrail.builtin.cli.app import COMMANDS\nfor n, t in COMMANDS.items(): print(n, t)"
+    )
     lines = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     return dict(line.split(" ", 1) for line in lines.stdout.splitlines())
 

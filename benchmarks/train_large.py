@@ -114,7 +114,7 @@ def by_hand(path: Path, kind: str, out: Path) -> None:
 def with_handrail(path: Path, kind: str, out: Path) -> None:
     """Train as a journaled run."""
     from handrail import RuntimeContext
-    from handrail.journal.sqlite import SqliteJournal
+    from handrail.sqlite import SqliteJournal
     from handrail_train import DefaultTrainAction
 
     out.mkdir()

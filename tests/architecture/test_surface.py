@@ -19,7 +19,7 @@ FILE = HERE / "surface.txt"
 PAGES = (
     *("handrail", "handrail.attachments", "handrail.cli", "handrail.executors"),
     *("handrail.frozen", "handrail.html", "handrail.inspection", "handrail.journal"),
-    *("handrail.journal.backend", "handrail.packs", "handrail.records", "handrail.suggest"),
+    *("handrail.packs", "handrail.records", "handrail.sqlite", "handrail.suggest"),
 )
 
 

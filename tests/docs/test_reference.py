@@ -13,7 +13,7 @@ import click
 import pytest
 
 from handrail import errors, events, hookspecs
-from handrail.cli.app import COMMANDS
+from handrail.builtin.cli.app import COMMANDS
 from handrail.settings.keys import KEYS, POLICY_KEYS
 from handrail.settings.load import VARIABLES
 
@@ -216,5 +216,5 @@ def test_commands_are_click_commands() -> None:
     from importlib import import_module
 
     for name in COMMANDS:
-        module = import_module(f"handrail.cli.commands.{name}")
+        module = import_module(f"handrail.builtin.cli.commands.{name}")
         assert isinstance(getattr(module, name), click.Command)

@@ -27,7 +27,7 @@ from killing.asking import SUPPORT, Ask, asking
 from servers.missing import missing
 
 from handrail.journal.records import RunRow
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 HERE = Path(__file__).parent
 WIDE = "HANDRAIL_FAULTS" in os.environ

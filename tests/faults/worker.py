@@ -23,7 +23,7 @@ from killing.effects import client
 from killing.forks import Count
 
 from handrail.cli import main
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 OWN = ("__main__", "twenty", "all_kinds")
 """Modules that each child imports itself."""

@@ -7,8 +7,8 @@ from conftest import cases
 from hypothesis import given
 from strategies import command_lines, commands
 
+from handrail.builtin.cli.app import root
 from handrail.cli import Session
-from handrail.cli.app import root
 
 KNOWN = commands(root, Session())
 

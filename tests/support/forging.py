@@ -19,10 +19,10 @@ from resealing import reseal
 
 import handrail
 from handrail.errors import HandrailError, StepFailedError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery.invocation import working_in
 from handrail.recovery.prepare import look_up, prepare
 from handrail.recovery.preview import preview_rollback
+from handrail.sqlite import SqliteJournal
 
 Forge = tuple[str, Any, Any]
 

@@ -10,7 +10,7 @@ from item_work import WORLD, make, remove
 
 from handrail import BaseStep, StepResult
 from handrail.errors import HandrailError, LeaseLostError
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 
 class Mortal(SqliteJournal):

@@ -18,10 +18,12 @@ SERVER = """
 import handrail
 print("begun", flush=True)
 import contextlib, io, json, os, signal, sys, traceback
-import handrail.cli.commands.run, handrail.cli.commands.resume, handrail.cli.commands.doctor
-import handrail.cli.new_run, handrail.packs.planner, handrail.params.context
+import handrail.builtin.cli.commands.run, handrail.builtin.cli.commands.resume
+import handrail.builtin.cli.commands.doctor
+import handrail.builtin.cli.new_run, handrail.packs.planner, handrail.params.context
 import handrail.params.partial, handrail.journal.opening, handrail.plan.explain
-import handrail.journal.sqlite, handrail.packs.installed, handrail.packs.local, handrail.actions
+import handrail.builtin.sqlite.journal, handrail.packs.installed, handrail.packs.local
+import handrail.actions
 import handrail.recovery, handrail.settings.file, pydantic, tomllib
 from handrail.cli import main
 

@@ -11,7 +11,7 @@ from typing import Any
 from journals.places import new_run
 
 from handrail.journal import AttemptChange, Change, NoteRow, RunChange
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

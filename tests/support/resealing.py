@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import suppress
 from typing import Any
 
-from handrail.journal.backend.kinds import (
+from handrail.builtin.sqlite.kit.kinds import (
     ATTEMPT,
     CHUNK,
     FIELD,
@@ -16,7 +16,7 @@ from handrail.journal.backend.kinds import (
     Kind,
     checksum,
 )
-from handrail.journal.backend.rows import checksum_of_plan, checksum_of_run
+from handrail.builtin.sqlite.kit.rows import checksum_of_plan, checksum_of_run
 
 
 def reseal(database: sqlite3.Connection) -> None:

@@ -19,10 +19,10 @@ from handrail import (
     StepRegistry,
     StepResult,
 )
-from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.recovery.resume_run import Recovery
+from handrail.sqlite import SqliteJournal
 
 RESULT = StepResult()
 

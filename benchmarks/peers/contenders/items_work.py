@@ -122,7 +122,7 @@ def commits(_way: str, count: int, folder: Path, _slots: int, _chunk: int) -> No
 def journal_at(folder: Path, where: str) -> Any:
     """Return an empty journal: in a file, or for Ray in a database of its own."""
     if where != "ray":
-        from handrail.journal.sqlite import SqliteJournal
+        from handrail.sqlite import SqliteJournal
 
         return SqliteJournal(folder / "runs.db")
     from psycopg import connect

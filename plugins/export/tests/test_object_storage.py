@@ -8,7 +8,7 @@ import pytest
 
 import handrail
 from handrail import step
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_export import DefaultExportAction
 from handrail_export.sources.fetched import Fetched
 from handrail_storage.backend import ObjectStore

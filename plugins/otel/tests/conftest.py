@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import handrail_otel
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_otel import following
 
 sys.path.insert(0, str(Path(__file__).parent))

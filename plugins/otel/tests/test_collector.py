@@ -12,7 +12,7 @@ import pytest
 from receiver import Receiver, check_trace
 
 import handrail_otel
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 rotel = pytest.importorskip("rotel", reason="there is no wheel of this collector for this machine")
 

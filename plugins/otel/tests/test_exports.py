@@ -13,7 +13,7 @@ from receiver import Receiver, check_trace
 import handrail
 import handrail_otel
 from handrail.cli import main
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_otel import following
 from handrail_otel.exporting import Exporter
 from handrail_otel.pruning import forget

@@ -21,7 +21,7 @@ import handrail
 import handrail_otel
 from handrail import StepFailedError
 from handrail.cli import main
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 KILLS = 200 if "HANDRAIL_FAULTS" in os.environ else 3
 

@@ -16,7 +16,7 @@ from receiver import Receiver
 
 import handrail
 import handrail_otel
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_otel import hooks
 from handrail_otel.settings import OtelSettings
 

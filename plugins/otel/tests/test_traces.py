@@ -13,7 +13,7 @@ from receiver import SERVER, Receiver, check_trace
 import handrail
 import handrail_otel
 from handrail import StepFailedError, Workflow
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 
 def run(flow: Workflow, journal: SqliteJournal, **given: Any) -> None:

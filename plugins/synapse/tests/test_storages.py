@@ -17,7 +17,7 @@ from servers.process import ServerProcess
 
 from handrail import resume
 from handrail.errors import StepFailedError
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_synapse import DefaultUploadAction, RuntimeContext
 from handrail_synapse.storages import kinds
 from handrail_synapse.storages.errors import (

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from handrail import StepFailedError, rollback, step
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_synapse import DefaultUploadAction, RuntimeContext, UploadContext
 from handrail_synapse.steps import StepRegistry
 from handrail_synapse.upload.params import UploadParams
@@ -123,7 +123,7 @@ from types import SimpleNamespace
 
 import handrail_synapse
 from handrail import step
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_synapse.upload.params import UploadParams
 
 class Client:
@@ -157,7 +157,7 @@ def test_a_killed_upload(project: Path, source: Path, tmp_path: Path, then: str)
     (project / "killed.py").write_text(KILLED)
     going_on = (
         f"import sys; sys.argv[1:] = [{str(source.parent)!r}, ''];"
-        "import handrail, killed; from handrail.journal import SqliteJournal;"
+        "import handrail, killed; from handrail.sqlite import SqliteJournal;"
         f"handrail.{then}(killed.Upload, 1, journal=SqliteJournal({str(tmp_path / 'j.db')!r}),"
         " ctx=killed.runtime)"
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handrail import ParamsError, StepFailedError, resume, rollback
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_synapse import DefaultUploadAction, RuntimeContext, UploadContext
 from handrail_synapse.exceptions import (
     ClientConnectionError,

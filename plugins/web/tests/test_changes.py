@@ -144,7 +144,7 @@ def test_a_run_at_work_is_not_changed(open_site: Open, journal: Journal) -> None
 STUCK = """
 import time
 from pathlib import Path
-from handrail.journal import SqliteJournal
+from handrail.sqlite import SqliteJournal
 import recorded_runs
 
 journal = recorded_runs.Journal(Path.cwd())

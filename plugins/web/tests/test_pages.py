@@ -19,7 +19,7 @@ from resealing import reseal
 from sites import Browser, Open
 
 from handrail.journal import ChunkChange, RunChange
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_web.pages import ROWS
 
 

@@ -22,7 +22,7 @@ def open_place(place: str, lease: float) -> Journal:
         from handrail_postgres import PostgresJournal
 
         return PostgresJournal(place, lease=lease)
-    from handrail.journal.sqlite import SqliteJournal
+    from handrail.sqlite import SqliteJournal
 
     return SqliteJournal(place, lease=lease)
 

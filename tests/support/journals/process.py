@@ -120,7 +120,7 @@ class Servant:
 
     def note_but_never_commit(self) -> str:
         """Write a note, and wait to be killed just before its commit."""
-        from handrail.journal.sqlite.database import Database
+        from handrail.builtin.sqlite.database import Database
 
         def wait(_database: object) -> None:
             print(json.dumps("written"), flush=True)

@@ -18,7 +18,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 import handrail
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 Work = Callable[[dict[str, Any]], dict[str, Any]]
 

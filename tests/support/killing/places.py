@@ -14,7 +14,7 @@ from chain_of_files import QUIET
 from handrail import StepFailedError
 from handrail.errors import RunClosedError
 from handrail.journal import Journal
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from killing.processes import Deadly, Killing, in_child
 
 

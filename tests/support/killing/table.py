@@ -15,8 +15,8 @@ from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
 from handrail.errors import (
     JournalError,
 )
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import resume, rollback
+from handrail.sqlite import SqliteJournal
 from killing.processes import in_child
 
 TOLD: dict[str, Any] = {}

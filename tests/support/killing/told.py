@@ -19,7 +19,7 @@ from handrail import (
 )
 from handrail.errors import JournalError, LeaseLostError
 from handrail.journal.records import AttemptChange
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 
 class Does(BaseStep[Any]):

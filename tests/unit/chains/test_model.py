@@ -30,7 +30,7 @@ from handrail import (
     rollback,
 )
 from handrail.errors import RunClosedError
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,9 @@ from handrail.errors import (
     StepTimeoutError,
 )
 from handrail.journal.records import RunChange
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery.by_hand import by_hand_of
 from handrail.recovery.leftovers import record_by_hand
+from handrail.sqlite import SqliteJournal
 from handrail.wrapper import StepWrapper
 
 

@@ -40,8 +40,8 @@ from handrail import (
     step,
 )
 from handrail.errors import RollbackRefusedError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.selection import select
+from handrail.sqlite import SqliteJournal
 
 
 def run(workflow, values, **options):

@@ -14,7 +14,7 @@ from recorded_runs import Call
 from resealing import reseal
 
 from handrail.journal import RunCheck
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 

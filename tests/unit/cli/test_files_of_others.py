@@ -170,7 +170,7 @@ def test_a_journal_of_another_is_not_read(own: Path, user: OtherUser, name: str)
         assert told.code == 7, told
         assert f"{name} belongs to uid {MALLORY}" in told.err
     told = user.python(
-        own, f"from handrail.journal.sqlite import SqliteJournal; SqliteJournal({str(journal)!r})"
+        own, f"from handrail.sqlite import SqliteJournal; SqliteJournal({str(journal)!r})"
     )
     assert (told.code, "JournalError" in told.err) == (70, True)
     assert (own / "made.txt").exists(), "nothing was undone"

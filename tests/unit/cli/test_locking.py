@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from handrail import BaseAction
-from handrail.cli.session import Session
+from handrail.builtin.cli.session import Session
 from handrail.errors import LockError
 from handrail.events import RunStarted
 from handrail.frozen import replace

@@ -7,9 +7,9 @@ import uuid
 import pytest
 from recorded_runs import Call, Journal, planned, started
 
-from handrail.cli.view.text import columns
+from handrail.builtin.cli.view.text import columns
 from handrail.journal import RelianceChange
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 

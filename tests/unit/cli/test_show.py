@@ -17,7 +17,7 @@ import pytest
 from recorded_runs import Call, Journal, done, ended, noted, planned, started
 
 from handrail.amounts import seconds
-from handrail.cli.view.text import columns
+from handrail.builtin.cli.view.text import columns
 from handrail.journal import AttemptRow, NoteRow, RelianceChange, RunRow
 from handrail.recovery.run_record import recorded_steps
 
@@ -393,7 +393,7 @@ def test_values_of_the_context_are_not_read(
 ) -> None:
     """A list of a million entries may be there for each step; nothing of it is shown."""
     journal.add([planned("send")], done("send"), outcome="completed")
-    monkeypatch.setattr("handrail.journal.sqlite.owned.SQL.fields", "SELECT no_such_column")
+    monkeypatch.setattr("handrail.builtin.sqlite.owned.SQL.fields", "SELECT no_such_column")
     assert call("show").code == 0
     assert call("show", "--json").code == 0
 

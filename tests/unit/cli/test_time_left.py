@@ -13,8 +13,8 @@ from typing import Any, cast
 import pytest
 from recorded_runs import Call
 
-from handrail.cli.view.time_left import expected_of
-from handrail.journal import SqliteJournal
+from handrail.builtin.cli.view.time_left import expected_of
+from handrail.sqlite import SqliteJournal
 
 FLOW = """
 from pathlib import Path

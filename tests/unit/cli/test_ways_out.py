@@ -148,7 +148,7 @@ def test_no_distribution_is_made_up_from_what_was_typed(yard, words):
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
 def test_the_pack_for_a_journal_in_a_database_is_named(call: Any, monkeypatch, scheme):
     """The name is known, whether the pack is installed or not."""
-    from handrail.cli.session import Session
+    from handrail.builtin.cli.session import Session
 
     monkeypatch.setattr(Session, "packs", property(lambda self: NoPacks))
     told = call("runs", "--journal", f"{scheme}://there/db")

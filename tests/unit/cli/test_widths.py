@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded_runs import planned, started
 
-from handrail.cli.help import HelpText
-from handrail.cli.view.table import counts, descriptions, names, reasons, table, versions
-from handrail.cli.view.text import columns, folded
+from handrail.builtin.cli.help import HelpText
+from handrail.builtin.cli.view.table import counts, descriptions, names, reasons, table, versions
+from handrail.builtin.cli.view.text import columns, folded
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from leftovers import children, has_ended, pids
 
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 collect_ignore_glob = [] if hasattr(os, "fork") else ["test_*.py"]
 

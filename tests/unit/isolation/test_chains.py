@@ -9,7 +9,7 @@ import pytest
 from isolating import chained
 
 from handrail import StepFailedError
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 
 def test_a_step_has_the_context_and_the_inputs_of_its_action(journal: SqliteJournal) -> None:

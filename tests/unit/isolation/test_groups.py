@@ -11,7 +11,7 @@ import pytest
 from isolating import grouped, looking
 
 from handrail import StepFailedError
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 # With one Python: each test starts processes.
 pytestmark = pytest.mark.slow

@@ -16,8 +16,8 @@ from leftovers import descriptors
 from handrail import Orchestrator, RuntimeContext, StepFailedError
 from handrail.errors import IsolationError, StepProcessError
 from handrail.events import Event, MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
-from handrail.journal.sqlite import SqliteJournal
 from handrail.processes.helper import ending
+from handrail.sqlite import SqliteJournal
 
 
 def run(workflow: Any, do: str = "nothing", **options: Any) -> Any:

@@ -18,12 +18,12 @@ from leftovers import has_ended
 
 from handrail import resume, rollback
 from handrail.errors import JournalError, RunHeldError
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 RUN = """
 import sys
 from isolating import job, resumed
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 journal = SqliteJournal(".handrail/runs.db")
 {"job": job, "resumed": resumed}[sys.argv[1]]({"do": sys.argv[2]}, packs=()).run(journal=journal)

@@ -18,7 +18,7 @@ from isolating import holding, small
 from handrail import ActionContext, StepFailedError, action, hookimpl, step
 from handrail.errors import IsolationError
 from handrail.isolation import isolation
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 
 @step

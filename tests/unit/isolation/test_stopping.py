@@ -18,7 +18,7 @@ from isolating import HANGS, job, running, silent, timed
 from handrail import RuntimeContext, StepFailedError
 from handrail.errors import StepTimeoutError
 from handrail.events import StepStarted
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 # With one Python: each test starts processes.
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from handrail.journal import (
     RunChange,
     RunRow,
 )
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 STARTED = AttemptChange(step="scan", n=1, state="started")
 DONE = AttemptChange(step="scan", n=1, state="done")

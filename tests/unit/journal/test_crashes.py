@@ -15,9 +15,9 @@ from journals.contract import is_stale
 from journals.places import SHORT_LEASE, new_run, open_place, until
 from journals.process import Process, without_locks
 
+from handrail.builtin.sqlite.kit.owner import Owner, this_process
 from handrail.errors import JournalError, RunHeldError
 from handrail.journal import Journal, NoteRow
-from handrail.journal.backend.owner import Owner, this_process
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_write_that_a_signal_breaks_off_ends_all_writing(
     change = NoteRow(step="scan", n=1, seq=1, key="made", values="[]")
     owned = journal.open_run(new_run())
     with monkeypatch.context() as signals:
-        signals.setattr("handrail.journal.sqlite.database.Database._check_place", interrupted)
+        signals.setattr("handrail.builtin.sqlite.database.Database._check_place", interrupted)
         with pytest.raises(KeyboardInterrupt):
             owned.write([change])
     with pytest.raises(JournalError, match="writing to run 1 was interrupted"):
@@ -95,7 +95,7 @@ def test_without_locks_a_process_of_another_container_has_its_lease(
     with Process(place, locks=False, lease=SHORT_LEASE) as owner:
         number = owner.ask("open")
         owner.stop()
-        monkeypatch.setattr("handrail.journal.backend.owner._space", lambda: "pid:[1]")
+        monkeypatch.setattr("handrail.builtin.sqlite.kit.owner._space", lambda: "pid:[1]")
         journal = open_place(place, 20.0)
         with pytest.raises(RunHeldError):
             journal.claim(number)
@@ -141,7 +141,7 @@ def test_without_locks_one_of_two_rivals_gets_a_run(
         quick.claim(number)
         return this_process(**words)
 
-    monkeypatch.setattr("handrail.journal.sqlite.claims.this_process", after_the_rival)
+    monkeypatch.setattr("handrail.builtin.sqlite.claims.this_process", after_the_rival)
     with pytest.raises(RunHeldError):
         slow.claim(number)
     assert slow.read(number).fence == 2
@@ -169,7 +169,7 @@ def test_an_owner_of_an_earlier_boot_is_gone(place: str, monkeypatch: pytest.Mon
     journal = open_place(place, 1e9)
     number = journal.open_run(new_run()).number
     assert journal.holder(number) is not None
-    monkeypatch.setattr("handrail.journal.backend.owner.boot", lambda: "another boot")
+    monkeypatch.setattr("handrail.builtin.sqlite.kit.owner.boot", lambda: "another boot")
     assert journal.holder(number) is None
     journal.close()
 
@@ -186,7 +186,7 @@ def test_a_clock_that_is_put_a_day_on_or_back_changes_no_lease(
         number = stopped.ask("open")
         stopped.stop()
         put_clock(monkeypatch, days)
-        monkeypatch.setattr("handrail.journal.backend.owner._space", lambda: "pid:[1]")
+        monkeypatch.setattr("handrail.builtin.sqlite.kit.owner._space", lambda: "pid:[1]")
         journal = open_place(place, 20.0)
         until(lambda: journal.holder(number) is None)
         journal.claim(number)
@@ -208,5 +208,5 @@ def put_clock(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
 
     monkeypatch.setattr(time, "time", lambda: real() + shift)
     monkeypatch.setattr(time, "time_ns", lambda: int((real() + shift) * 1e9))
-    for module in ("codec", "backend.owner"):
-        monkeypatch.setattr(f"handrail.journal.{module}.datetime", Shifted)
+    for module in ("journal.codec", "builtin.sqlite.kit.owner"):
+        monkeypatch.setattr(f"handrail.{module}.datetime", Shifted)

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from journals.places import new_run
 
+from handrail.builtin.sqlite.journal import AT_ONCE
+from handrail.builtin.sqlite.place import refuse_mount
 from handrail.errors import JournalError, NotFoundError
 from handrail.journal import NoteRow, OwnedRun, RunChange
-from handrail.journal.sqlite import SqliteJournal
-from handrail.journal.sqlite.journal import AT_ONCE
-from handrail.journal.sqlite.place import refuse_mount
+from handrail.sqlite import SqliteJournal
 
 MOUNTS = """\
 /dev/vda / ext4 rw 0 0
@@ -210,7 +210,7 @@ def test_a_journal_that_somebody_else_writes_for_too_long_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One message, who has it open, and nothing was written."""
-    monkeypatch.setattr("handrail.journal.sqlite.database.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("handrail.builtin.sqlite.database.BUSY_SECONDS", 0.05)
     path = tmp_path / "runs.db"
     journal = SqliteJournal(path)
     other = sqlite3.connect(path, isolation_level=None)

@@ -19,9 +19,9 @@ import pytest
 from journals.places import SHORT_LEASE, new_run, open_place, until
 from journals.process import Process, without_locks
 
+from handrail.builtin.sqlite.kit.owner import this_process
 from handrail.errors import JournalError, RunHeldError
 from handrail.journal import Journal, RunChange
-from handrail.journal.backend.owner import this_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces, and locks, of Linux")
 
@@ -279,7 +279,7 @@ def test_a_fork_in_c_that_outlives_its_owner_keeps_the_run_until_it_is_taken(
     file: Path, start: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That is told, with how to find it; and as the owner is gone, its lease does not matter."""
-    monkeypatch.setattr("handrail.journal.backend.lease._ORPHANS", 0.1)
+    monkeypatch.setattr("handrail.builtin.sqlite.kit.lease._ORPHANS", 0.1)
     owner = start()
     number = owner.ask("open")
     child = owner.ask("fork_in_c")
@@ -320,7 +320,7 @@ def test_a_lock_counts_more_than_the_name_of_a_boot(
 ) -> None:
     """A container may have a name of its own for it, or none: an owner with its lock lives."""
     number = start().ask("open")
-    monkeypatch.setattr("handrail.journal.backend.owner.boot", lambda: boot)
+    monkeypatch.setattr("handrail.builtin.sqlite.kit.owner.boot", lambda: boot)
     assert "which is alive" in refused(file, number).message
     assert "which is alive" in _taken(file, number).message
     if not boot:
@@ -381,7 +381,7 @@ def test_a_process_that_is_hidden_is_not_gone() -> None:
     """Where /proc hides those of other users, one that is not in it may live."""
     script = (
         "import os, sys\n"
-        "from handrail.journal.backend.owner import Owner\n"
+        "from handrail.builtin.sqlite.kit.owner import Owner\n"
         "owner = Owner.from_json(sys.argv[1])\n"
         "assert owner.lives\n"  # What it imports is there from here on.
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
@@ -454,7 +454,7 @@ def test_locks_that_cannot_be_opened_tell_nothing(
         pytest.skip("only root may become somebody else")
     script = (
         "import os, sys\n"
-        "from handrail.journal import SqliteJournal\n"
+        "from handrail.sqlite import SqliteJournal\n"
         "journal = SqliteJournal(sys.argv[1])\n"
         "journal.holder(1)\n"  # What it imports is there from here on.
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"

@@ -11,7 +11,7 @@ import pytest
 
 from handrail.errors import ExitCode, JournalUrlError, NotFoundError, PackError
 from handrail.journal.opening import open_journal
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 
 def nothing(_scheme: str) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from journals.places import new_run
 
+from handrail.builtin.sqlite import schema
 from handrail.errors import JournalError, NotFoundError
 from handrail.journal import AttemptChange, RunChange
-from handrail.journal.sqlite import SqliteJournal, schema
+from handrail.sqlite import SqliteJournal
 
 STARTED = AttemptChange(step="scan", n=1, state="started")
-DATABASE = "handrail.journal.sqlite.database.MIGRATIONS"
+DATABASE = "handrail.builtin.sqlite.database.MIGRATIONS"
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from journals.places import new_run
 
+from handrail.builtin.sqlite import schema
 from handrail.errors import JournalError
-from handrail.journal.sqlite import SqliteJournal, schema
+from handrail.sqlite import SqliteJournal
 
 NOW = len(schema.MIGRATIONS)
 MORE = (*schema.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT", "CREATE TABLE more (x)"))
-DATABASE = "handrail.journal.sqlite.database.MIGRATIONS"
+DATABASE = "handrail.builtin.sqlite.database.MIGRATIONS"
 
 
 def columns(path: Path) -> list[str]:

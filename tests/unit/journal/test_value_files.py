@@ -11,7 +11,7 @@ from journals.places import new_run
 
 from handrail.errors import JournalDamagedError, JournalError
 from handrail.journal import RunChange
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import pytest
 
 from handrail import action, resume, rollback, step
 from handrail.errors import PlanDriftedError, StepFailedError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.lock import check
 from handrail.lock.file import write_lock
 from handrail.lock.model import LockName
 from handrail.packs.installed import installed_packs
 from handrail.packs.provider import explicit_packs
 from handrail.plan.selection import select
+from handrail.sqlite import SqliteJournal
 
 
 @step

@@ -34,7 +34,7 @@ from handrail import (
     StepRegistry,
     StepResult,
 )
-from handrail.cli.signals import whole_locks
+from handrail.builtin.cli.signals import whole_locks
 
 PATIENCE = 20.0  # Seconds for a run, and for the threads of a step, before it counts as a hang.
 MODULES = ("threading", "queue", "logging", "contextlib", "concurrent")

@@ -34,7 +34,7 @@ from handrail import (
     parallel,
     step,
 )
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 journal: Any = None
 

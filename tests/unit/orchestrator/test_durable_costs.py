@@ -22,11 +22,11 @@ from handrail import (
     StepRegistry,
     StepResult,
 )
-from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.recovery.recorded_plan import _decoded
 from handrail.recovery.resume_run import Recovery
+from handrail.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 

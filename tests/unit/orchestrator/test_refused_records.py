@@ -27,7 +27,7 @@ from handrail import (
     rollback,
 )
 from handrail.engine.line import Line
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 cancelled = threading.Event()
 

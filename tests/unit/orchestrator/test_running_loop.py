@@ -29,8 +29,8 @@ from handrail import (
     step,
 )
 from handrail.errors import AsyncStepError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback_async
+from handrail.sqlite import SqliteJournal
 
 SHORT = 0.2
 LONG = 60.0

@@ -303,7 +303,7 @@ def test_a_job_in_the_background_is_interrupted_through_another_signal():
     import signal, threading
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from handrail import action, step
-    from handrail.cli.signals import like_interrupts
+    from handrail.builtin.cli.signals import like_interrupts
 
     @step(timeout=0.2)
     def hangs(context):

@@ -33,10 +33,10 @@ from handrail import (
 )
 from handrail.engine.user_code import calls_user_code, is_user_code
 from handrail.events import MessageLogged
-from handrail.journal.sqlite import SqliteJournal
 from handrail.orchestrator.dispatch import Dispatcher
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.dry_run import preview_plan
+from handrail.sqlite import SqliteJournal
 
 CORE = Path(str(handrail.__file__)).parent
 seen: dict[str, bool] = {}
@@ -326,7 +326,7 @@ def test_the_command_line_is_a_user_of_the_engine() -> None:
     def ask() -> None:
         found.append(is_user_code(sys._getframe(1)))
 
-    shows: dict[str, Any] = {"__name__": "handrail.cli.view.progress", "ask": ask}
+    shows: dict[str, Any] = {"__name__": "handrail.builtin.cli.view.progress", "ask": ask}
     exec("def observe(event): ask()", shows)
     Dispatcher([shows["observe"]], None)(MessageLogged(step=None, name="event", data={}, file=None))
     assert found == [True]

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from handrail import action, step
-from handrail.cli.commands.config import rows_of
+from handrail.builtin.cli.commands.config import rows_of
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.events import ProgressChanged
 from handrail.lock.model import LockName

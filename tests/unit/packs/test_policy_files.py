@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from handrail.cli.commands.config import rows_of
+from handrail.builtin.cli.commands.config import rows_of
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.hookspecs import ActionInfo
 from handrail.origin import UNKNOWN

@@ -61,7 +61,7 @@ def test_the_version_does_without_metadata(garden):
 RUNS = """
     import os, sys
     from handrail import BaseAction, resume, step
-    from handrail.journal.sqlite import SqliteJournal
+    from handrail.sqlite import SqliteJournal
 
     @step
     def first(context):

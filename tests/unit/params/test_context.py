@@ -22,8 +22,8 @@ from handrail import (
     step,
 )
 from handrail.errors import ContextError, PlanError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback
+from handrail.sqlite import SqliteJournal
 
 CHECKED: list[Path] = []
 

@@ -11,7 +11,7 @@ from killing.memory import folder_in_memory
 from killing.processes import Killing, in_child
 from killing.told import Writes
 
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 pytest.register_assert_rewrite("killing.table")
 

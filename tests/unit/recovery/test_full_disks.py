@@ -12,8 +12,8 @@ import pytest
 
 from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
 from handrail.errors import JournalError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import resume, rollback
+from handrail.sqlite import SqliteJournal
 
 WORLD: set[str] = set()
 

@@ -29,8 +29,8 @@ from handrail import (
 )
 from handrail.errors import RunClosedError
 from handrail.journal.records import AttemptChange
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import resume, resume_async, rollback
+from handrail.sqlite import SqliteJournal
 
 WIDE = "HANDRAIL_FAULTS" in os.environ
 KILLED = -signal.SIGKILL

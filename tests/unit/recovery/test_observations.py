@@ -34,9 +34,9 @@ from handrail import (
 )
 from handrail.attachments import Markdown, Plot, Table
 from handrail.errors import JournalError, StepFailedError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import resume, rollback
 from handrail.recovery.run_record import RecordedStep, record_of
+from handrail.sqlite import SqliteJournal
 
 
 class Silent:

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
 from handrail.errors import LeaseLostError, RunClosedError, RunHeldError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import resume
+from handrail.sqlite import SqliteJournal
 
 RUNS = 100
 DYING = [False]

@@ -26,7 +26,7 @@ from handrail import (
     resume,
     rollback,
 )
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 Names = dict[str, tuple[str, ...]]
 """The steps `first`, `second`, ... by what they are called, each with its aliases."""

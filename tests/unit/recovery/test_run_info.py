@@ -87,7 +87,7 @@ def test_a_run_that_goes_on_in_another_process_keeps_its_names(writes, way):
 
 def test_a_journal_without_an_address_is_named_as_it_is_shown(writes, monkeypatch):
     """Such as one in a database, whose URL has no secrets."""
-    monkeypatch.delattr("handrail.journal.sqlite.SqliteJournal.address")
+    monkeypatch.delattr("handrail.sqlite.SqliteJournal.address")
     monkeypatch.setattr(writes, "_shown", "acme://host/runs")
     tells = Tells("tells")
     flow_run(writes, tells)

@@ -17,8 +17,8 @@ from killing.memory import folder_in_memory
 
 from handrail import BaseAction, BaseStep, BaseStepContext, StepFailedError, StepResult
 from handrail.errors import DriftError, RunClosedError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import resume, rollback
+from handrail.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 

@@ -8,7 +8,7 @@ import pytest
 from killing.told import Does, flow_run
 
 from handrail import StepFailedError, parallel
-from handrail.cli.view.failure import recorded_failures
+from handrail.builtin.cli.view.failure import recorded_failures
 from handrail.journal.records import AttemptChange, RunChange
 from handrail.recovery.run_record import record_of
 

@@ -13,8 +13,8 @@ import pytest
 from killing.flow import FILES, Flow
 
 from handrail import RuntimeContext
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import resume, rollback
+from handrail.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.slow
 

@@ -9,12 +9,12 @@ from killing.told import Does, flow, flow_run, play
 
 from handrail import RollbackPolicy, StepFailedError, StepResult, parallel, step
 from handrail.errors import DriftError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback
 from handrail.recovery.leftovers import record_by_hand
 from handrail.recovery.prepare import prepare
 from handrail.recovery.preview import preview_rollback
 from handrail.recovery.run_record import record_of
+from handrail.sqlite import SqliteJournal
 
 
 class Kept(Does):

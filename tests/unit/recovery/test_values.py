@@ -20,12 +20,12 @@ from handrail import StepFailedError, StepResult
 from handrail.errors import JournalDamagedError, PackError
 from handrail.events import MessageLogged
 from handrail.journal import OwnedRun
-from handrail.journal.sqlite import SqliteJournal
 from handrail.packs.provider import ExplicitPacks
 from handrail.recovery import resume, rollback
 from handrail.recovery.run_record import record_of
 from handrail.redact import Mask
 from handrail.serializers import Found
+from handrail.sqlite import SqliteJournal
 
 
 @dataclass

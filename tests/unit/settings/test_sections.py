@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail.cli.commands.config import rows_of
+from handrail.builtin.cli.commands.config import rows_of
 from handrail.plan.edits import Limiting, Removal
 from handrail.settings.changes import Insert, LocalName, Wrap
 from handrail.settings.keys import KEYS, below

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail.cli.commands.config import rows_of
+from handrail.builtin.cli.commands.config import rows_of
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json
 from handrail.settings.load import read_settings, settings_error

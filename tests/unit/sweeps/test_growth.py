@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from journals.places import new_run
 
-from handrail.journal.sqlite import SqliteJournal
-from handrail.journal.sqlite.statements import SQL
+from handrail.builtin.sqlite.statements import SQL
+from handrail.sqlite import SqliteJournal
 
 VALUES = {"limit": 20, "action": None, "outcome": None, "project": None, "run": 1, "item": 1}
 

@@ -13,7 +13,7 @@ from sweeping import calls, models
 
 from handrail import StepFailedError, resume, rollback, sweep, sweep_async
 from handrail.errors import ActionError, ParamsError
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 OVER = {"epochs": range(10, 30, 10), "hyper.rate": (0.1, 2)}
 

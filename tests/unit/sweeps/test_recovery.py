@@ -13,11 +13,11 @@ from inline_executor import Log
 from recorded_runs import Call
 from sweeping import calls, children, models, numbers
 
-from handrail.cli import recover_all
+from handrail.builtin.cli import recover_all
 from handrail.errors import LeaseLostError
 from handrail.executors.protocol import ChunkCall
 from handrail.journal.records import RunChange
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail.sweeps.action import sweep_of, template_of
 from handrail.sweeps.children import opened, shared_with
 

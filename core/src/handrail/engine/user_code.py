@@ -51,7 +51,7 @@ def is_user_code(frame: FrameType | None, *, rests: bool = False) -> bool:
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
         # The command line uses the engine like others: its output may block.
-        if module.startswith("handrail.") and not module.startswith("handrail.cli"):
+        if module.startswith("handrail.") and not module.startswith("handrail.builtin.cli"):
             return frame is not top and _MARK in frame.f_code.co_consts
         name = frame.f_code.co_name
         if name == "__del__" or module in _SWALLOWS or module in _IMPORTS:

@@ -204,7 +204,11 @@ def _modules_of(plan: Plan) -> list[str]:
     names = {str(getattr(part, "__module__", type(part).__module__)) for part in parts}
     # What has made this plan will make it again.
     names |= {name for name in sys.modules if name.startswith("handrail")}
-    return sorted(name for name in names if not name.startswith(("__main__", "handrail.cli")))
+    return sorted(
+        name
+        for name in names
+        if not name.startswith(("__main__", "handrail.cli", "handrail.builtin.cli"))
+    )
 
 
 def _is_terminal(name: str) -> bool:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.journal.codec import encode as encode
+    from handrail.journal.damage import decoding as decoding
     from handrail.journal.opening import open_journal as open_journal
+    from handrail.journal.opening import refuse_password as refuse_password
     from handrail.journal.protocol import ChunkFences as ChunkFences
     from handrail.journal.protocol import ChunkHolder as ChunkHolder
     from handrail.journal.protocol import ChunkSession as ChunkSession
@@ -32,4 +35,4 @@ with lazy_imports(__name__):
     from handrail.journal.records import RunChange as RunChange
     from handrail.journal.records import RunPage as RunPage
     from handrail.journal.records import RunRow as RunRow
-    from handrail.journal.sqlite import SqliteJournal as SqliteJournal
+    from handrail.journal.values import value_names as value_names

@@ -161,6 +161,6 @@ def _path(text: str, shown: str) -> Path:
 
 def _open_file(path: str | os.PathLike[str], options: _Options, *, create: bool) -> Journal:
     # Imported here, so that sqlite3 is loaded only if it is used.
-    from handrail.journal.sqlite.journal import SqliteJournal  # noqa: PLC0415
+    from handrail.builtin.sqlite.journal import SqliteJournal  # noqa: PLC0415
 
     return SqliteJournal(path, create=create, **options)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import handrail
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_export.manifest import Manifest
 from handrail_storage.claims import Clock
 

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from handrail.cli import main
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_export.target import open_target
 from handrail_storage.claims import State, claims_at
 

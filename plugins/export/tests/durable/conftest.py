@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from killing.asking import Ask, asking
 
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 HERE = Path(__file__).parent
 _NUMBERS = itertools.count()

@@ -14,8 +14,8 @@ import handrail
 from handrail import step
 from handrail.errors import HandrailError
 from handrail.frozen import replace
-from handrail.journal.sqlite import SqliteJournal
 from handrail.records import record_of
+from handrail.sqlite import SqliteJournal
 from handrail_export import DefaultExportAction, claiming
 from handrail_storage.claims import ClaimStaysError
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail.errors import LeaseLostError, NotFoundError
-from handrail.journal import ChunkHolder, ItemNoteRow
-from handrail.journal.backend import ITEM_NOTE, encode
+from handrail.journal import ChunkHolder, ItemNoteRow, encode
+from handrail.sqlite import ITEM_NOTE
 from handrail_postgres.session import Session, patiently
 from handrail_postgres.statements import (
     CHUNK_EXPEL,
@@ -25,7 +25,7 @@ from handrail_postgres.statements import (
 
 if TYPE_CHECKING:
     from handrail.executors import AttemptId, Note
-    from handrail.journal.backend import Connection
+    from handrail.sqlite import Connection
 
 T = TypeVar("T")
 

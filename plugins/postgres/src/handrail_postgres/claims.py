@@ -6,11 +6,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from handrail.errors import NotFoundError
-from handrail.journal import Holder
-from handrail.journal.backend import (
+from handrail.journal import Holder, decoding
+from handrail.sqlite import (
     Claimed,
     Owner,
-    decoding,
     held_error,
     this_process,
     unknown_run,
@@ -25,7 +24,7 @@ from handrail_postgres.statements import (
 )
 
 if TYPE_CHECKING:
-    from handrail.journal.backend import Connection
+    from handrail.sqlite import Connection
     from handrail_postgres.session import Session
 
 

@@ -10,12 +10,12 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from handrail.errors import JournalError
-from handrail.journal.backend import (
+from handrail.journal import refuse_password
+from handrail.sqlite import (
     SECONDS,
     Claimed,
     SqlJournal,
     add_run,
-    refuse_password,
     this_process,
     with_parts,
 )
@@ -30,7 +30,7 @@ from handrail_postgres.values import read_value
 
 if TYPE_CHECKING:
     from handrail.journal import Change, Holder, Journal, NewRun
-    from handrail.journal.backend import Connection
+    from handrail.sqlite import Connection
 
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from handrail.errors import JournalError
-from handrail.journal.backend import (
+from handrail.sqlite import (
     Claimed,
     SqlOwnedRun,
     change_run,
@@ -23,7 +23,7 @@ from handrail_postgres.statements import SQL, TRANSACTION, UNLOCK, WRITTEN_BY
 from handrail_postgres.values import insert_value, written
 
 if TYPE_CHECKING:
-    from handrail.journal.backend import Connection
+    from handrail.sqlite import Connection
     from handrail_postgres.session import Session
 
 T = TypeVar("T")

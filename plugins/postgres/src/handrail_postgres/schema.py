@@ -6,11 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from handrail.journal.backend import Migrations, migrate, refuse_newer, tables_of
+from handrail.sqlite import Migrations, migrate, refuse_newer, tables_of
 from handrail_postgres.statements import DIALECT
 
 if TYPE_CHECKING:
-    from handrail.journal.backend import Connection
+    from handrail.sqlite import Connection
     from handrail_postgres.session import Session
 
 # Advisory lock ("Hrjl") under which one process creates the tables while others wait.

@@ -21,7 +21,7 @@ from handrail_postgres.failures import UnreachableError, journal_error
 from handrail_postgres.reconnecting import IN_ALL, SAID_AFTER, is_end, may_come_back, pauses
 
 if TYPE_CHECKING:
-    from handrail.journal.backend import Connection
+    from handrail.sqlite import Connection
 
 T = TypeVar("T")
 

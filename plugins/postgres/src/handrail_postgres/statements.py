@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from handrail.journal.backend import Dialect, Statements
+from handrail.sqlite import Dialect, Statements
 
 
 def _time(moment: str) -> str:

@@ -8,11 +8,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from handrail.errors import JournalDamagedError, ValueTooLargeError
-from handrail.journal.backend import value_names
+from handrail.journal import value_names
 from handrail_postgres.statements import STORE_VALUE, VALUE
 
 if TYPE_CHECKING:
-    from handrail.journal.backend import Connection
+    from handrail.sqlite import Connection
     from handrail_postgres.session import Session
 
 LARGEST = 64_000_000

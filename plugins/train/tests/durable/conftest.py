@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from killing.asking import Ask, asking
 
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_train.store import create, open_store
 
 HERE = Path(__file__).parent

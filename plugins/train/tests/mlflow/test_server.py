@@ -12,7 +12,7 @@ from servers.wire import LOST, Wire
 
 import handrail
 from handrail import StepFailedError
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_train import DefaultTrainAction
 from handrail_train.mlflow.client import Client
 from handrail_train.mlflow.tracking import Tracking

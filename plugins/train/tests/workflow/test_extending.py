@@ -20,8 +20,8 @@ from handrail import (
     hookimpl,
 )
 from handrail.errors import ContextError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback
+from handrail.sqlite import SqliteJournal
 from handrail_testing import run_action
 from handrail_train import (
     BaseTrainAction,

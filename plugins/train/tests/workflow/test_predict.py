@@ -12,8 +12,8 @@ import pyarrow.parquet
 import pytest
 
 from handrail import ParamsError
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback
+from handrail.sqlite import SqliteJournal
 from handrail_testing import run_action
 from handrail_train import PredictAction, load_model
 from handrail_train.data import Source, spool

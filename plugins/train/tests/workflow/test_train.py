@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from handrail import BaseStep, RuntimeContext, StepFailedError, StepRegistry, StepResult
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_testing import run_action
 from handrail_train import DefaultTrainAction, load_model
 from handrail_train.folds import score_fold

@@ -16,7 +16,7 @@ from killing.memory import folder_in_memory
 import handrail
 from handrail import RuntimeContext, StepFailedError
 from handrail.errors import HandrailError
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_storage.claims import FOLDER as OWN
 from handrail_upload import DefaultUploadAction, UploadContext
 from handrail_upload.storage.objects import ObjectStorage

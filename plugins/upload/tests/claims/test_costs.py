@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery.prepare import prepare
 from handrail.recovery.preview import preview_rollback
+from handrail.sqlite import SqliteJournal
 from handrail_storage.backend import looking
 from handrail_storage.backend.small import SmallLocalFiles
 from handrail_upload import reading

@@ -411,7 +411,7 @@ def kill_in_upload(person: Any, failing: Any) -> None:
 
     code = f"""
 import os
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail import RuntimeContext
 from handrail_upload import DefaultUploadAction, DirectUploader, UploadFilesStep
 

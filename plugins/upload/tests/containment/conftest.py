@@ -21,7 +21,7 @@ from resealing import reseal
 import handrail
 from handrail import BaseStep, RuntimeContext, SourceChangedError, StepFailedError, StepResult
 from handrail.errors import HandrailError
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_upload import DefaultUploadAction
 from handrail_upload.errors import UploadError
 

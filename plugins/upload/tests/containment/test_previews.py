@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handrail import RuntimeContext, StepResult
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_upload import (
     DefaultUploadAction,
     GenerateDataUnitsStep,

@@ -14,7 +14,7 @@ import pytest
 from killing.asking import Ask, asking
 from killing.memory import folder_in_memory
 
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 LARGE = 6 << 20  # In two parts.
 HERE = Path(__file__).parent

@@ -21,7 +21,7 @@ CALLS = "syncfs,fsync,fdatasync,link,linkat,rename,renameat,renameat2,pwrite64,w
 PROGRAM = """
 import contextlib, json, os, sys
 from handrail.journal.records import AttemptChange
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 from handrail_upload import DefaultUploadAction
 
 class Marking(SqliteJournal):

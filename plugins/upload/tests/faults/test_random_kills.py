@@ -21,7 +21,7 @@ import pytest
 from killing.asking import Ask, asking
 from killing.memory import folder_in_memory
 
-from handrail.journal.sqlite import SqliteJournal
+from handrail.sqlite import SqliteJournal
 
 WIDE = "HANDRAIL_FAULTS" in os.environ
 SEEDS = int(os.environ.get("HANDRAIL_FAULTS", "4")) // 4

@@ -12,8 +12,8 @@ import pyarrow
 from killing.forks import carry_out, serve
 
 from handrail.hookspecs import PrunedRun
-from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery.run_record import rollback_data_of
+from handrail.sqlite import SqliteJournal
 from handrail_storage.claims import Clock, claims
 from handrail_storage.claims.pruning import release
 from handrail_upload import DefaultUploadAction

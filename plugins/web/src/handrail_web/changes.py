@@ -22,7 +22,7 @@ from handrail.errors import (
 from handrail.frozen import frozen
 from handrail.html import Content, Markup, element
 from handrail.journal import Holder, RunRow
-from handrail.journal.backend import after_orphans
+from handrail.sqlite import after_orphans
 from handrail_web.pages import View, problem_view
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from durable_runs import Called, Run, Start, made
 
-from handrail.journal.sqlite import place
+from handrail.builtin.sqlite import place
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 

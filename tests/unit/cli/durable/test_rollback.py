@@ -286,7 +286,7 @@ def test_what_another_process_did_between_question_and_answer_stops_the_undo(
         return True
 
     monkeypatch.setattr("click.confirm", answer)
-    monkeypatch.setattr("handrail.cli.commands.rollback._is_terminal", lambda: True)
+    monkeypatch.setattr("handrail.builtin.cli.commands.rollback._is_terminal", lambda: True)
     refused = handrail("rollback", "1")
     assert refused.returncode == 5
     assert "another process has worked on run 1 meanwhile; nothing was undone" in refused.stderr

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, SecretStr
 
 from handrail import Argument, FromEnv, Option
-from handrail.cli.params.options import ActionCommand, options_of
-from handrail.cli.params.values import labelled, labelled_need, params_from
-from handrail.cli.session import OWN_OPTIONS
+from handrail.builtin.cli.params.options import ActionCommand, options_of
+from handrail.builtin.cli.params.values import labelled, labelled_need, params_from
+from handrail.builtin.cli.session import OWN_OPTIONS
 from handrail.errors import ActionError, ParamsError, ParamsNeededError
 from handrail.params.validation import validated
 

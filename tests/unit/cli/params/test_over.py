@@ -9,8 +9,8 @@ import click
 import pytest
 from pydantic import BaseModel
 
-from handrail.cli.params.options import options_of
-from handrail.cli.params.over import check_given_once, grid_from
+from handrail.builtin.cli.params.options import options_of
+from handrail.builtin.cli.params.over import check_given_once, grid_from
 
 
 class Inner(BaseModel):

@@ -10,8 +10,8 @@ import pytest
 from chain_of_files import DATASET
 
 from handrail import Origin, events
-from handrail.cli.view.chain_progress import ChainView
-from handrail.cli.view.console import Console
+from handrail.builtin.cli.view.chain_progress import ChainView
+from handrail.builtin.cli.view.console import Console
 
 NOWHERE = Origin()
 
@@ -59,7 +59,7 @@ def screen(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     # Calls of the test, not a thread, let the time go by.
-    monkeypatch.setattr("handrail.cli.view.progress._RunView._tick_after", lambda *_: None)
+    monkeypatch.setattr("handrail.builtin.cli.view.progress._RunView._tick_after", lambda *_: None)
     made = []
 
     def make(**options):

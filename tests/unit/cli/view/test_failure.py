@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handrail import Origin
-from handrail.cli.view.failure import _place_of
+from handrail.builtin.cli.view.failure import _place_of
 
 SITE = "/venv/lib/python3.12/site-packages"
 Calls = Callable[[], object]

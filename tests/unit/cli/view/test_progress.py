@@ -13,10 +13,10 @@ from terminals import Screen
 
 from handrail import Origin, events
 from handrail.amounts import share_of, size
-from handrail.cli.view.console import Console, moves
-from handrail.cli.view.progress import JsonView, LiveView, LogView
-from handrail.cli.view.text import columns, one_line
-from handrail.cli.view.time_left import Expected
+from handrail.builtin.cli.view.console import Console, moves
+from handrail.builtin.cli.view.progress import JsonView, LiveView, LogView
+from handrail.builtin.cli.view.text import columns, one_line
+from handrail.builtin.cli.view.time_left import Expected
 from handrail.plan.plan import Group
 
 NOWHERE = Origin()
@@ -107,7 +107,9 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[OnTerminal]:
     def _on_terminal(width: int = 100, stream: type[Pipe] = Terminal, **options: Any) -> View:
         monkeypatch.setattr("sys.stderr", stream())
         # Calls of the test, not a thread, let the time go by.
-        monkeypatch.setattr("handrail.cli.view.progress._RunView._tick_after", lambda *_: None)
+        monkeypatch.setattr(
+            "handrail.builtin.cli.view.progress._RunView._tick_after", lambda *_: None
+        )
         monkeypatch.setenv("COLUMNS", str(width))
         monkeypatch.setenv("TERM", "xterm")
         made.append(View(**options))

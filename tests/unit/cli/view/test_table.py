@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail.cli.view.table import (
+from handrail.builtin.cli.view.table import (
     SHARES,
     Column,
     counts,
@@ -16,7 +16,7 @@ from handrail.cli.view.table import (
     table,
     versions,
 )
-from handrail.cli.view.text import columns
+from handrail.builtin.cli.view.text import columns
 
 HEAD = (
     counts(" #"),

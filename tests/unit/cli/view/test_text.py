@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-import handrail.cli
+import handrail.builtin.cli
 from handrail.amounts import seconds
-from handrail.cli.view.console import _MARKS, Console
-from handrail.cli.view.json_text import to_json
-from handrail.cli.view.progress import brief, one_line
-from handrail.cli.view.table import names, table
-from handrail.cli.view.text import (
+from handrail.builtin.cli.view.console import _MARKS, Console
+from handrail.builtin.cli.view.json_text import to_json
+from handrail.builtin.cli.view.progress import brief, one_line
+from handrail.builtin.cli.view.table import names, table
+from handrail.builtin.cli.view.text import (
     columns,
     cut,
     facts,
@@ -143,7 +143,7 @@ def test_facts_stand_in_as_few_lines_as_they_fit_into():
 def test_lines_break_between_words_and_before_commands(monkeypatch, line, lines):
     """A command stays in one piece, so that it can be copied; without a terminal all lines do."""
     assert folded(line, io.StringIO()) == [line]
-    monkeypatch.setattr("handrail.cli.view.text._LEAST", 1)
+    monkeypatch.setattr("handrail.builtin.cli.view.text._LEAST", 1)
     monkeypatch.setenv("COLUMNS", "24")
     assert folded(line, io.StringIO()) == (lines or [line])
 
@@ -157,7 +157,7 @@ def test_lines_break_between_words_and_before_commands(monkeypatch, line, lines)
 )
 def test_further_lines_stand_below_the_first_beside_its_head(monkeypatch, head, lines):
     """Or below the head, where that takes more than half of the terminal."""
-    monkeypatch.setattr("handrail.cli.view.text._LEAST", 1)
+    monkeypatch.setattr("handrail.builtin.cli.view.text._LEAST", 1)
     assert folded("one two three four", io.StringIO(), head=head) == [f"{head}one two three four"]
     monkeypatch.setenv("COLUMNS", "24")
     assert folded("one two three four", io.StringIO(), head=head) == lines
@@ -227,7 +227,7 @@ def test_marks_have_a_form_in_ascii(monkeypatch):
 def test_every_mark_has_a_form_in_ascii():
     """A letter of ours that a terminal lacks would be shown as its number."""
     marks = set()
-    for path in Path(handrail.cli.__file__).parent.rglob("*.py"):
+    for path in Path(handrail.builtin.cli.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         texts = (each.value for each in ast.walk(tree) if isinstance(each, ast.Constant))
         marks |= {letter for text in texts if isinstance(text, str) for letter in text}

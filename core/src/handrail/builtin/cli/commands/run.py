@@ -1,0 +1,184 @@
+"""`handrail run`: runs any action, with options from its params."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handrail.builtin.cli.action_group import ActionGroup
+from handrail.builtin.cli.completion import complete_steps
+from handrail.builtin.cli.executors import executor_option
+from handrail.builtin.cli.journals import journal_option, strict_option
+from handrail.builtin.cli.params.options import ActionCommand, options_of
+from handrail.builtin.cli.session import OWN_OPTIONS, event_options
+from handrail.origin import Origin
+from handrail.targets import Target
+
+if TYPE_CHECKING:
+    from handrail.workflow import Workflow
+
+
+def run_options() -> list[click.Parameter]:
+    """Return the options that `run` has for every action."""
+    return [
+        click.Option(["--params"], metavar="FILE", help="Read params from a JSON or TOML file."),
+        click.Option(
+            ["-p", "pairs"],
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set one param; the value is JSON or text, the key may be dotted. With PACK.KEY "
+            "set a setting of a pack. Repeatable.",
+        ),
+        click.Option(
+            ["--dry-run"],
+            is_flag=True,
+            help="Run only the steps without effects; the others print what they would do.",
+        ),
+        click.Option(
+            ["--all", "everything"],
+            is_flag=True,
+            help="With --dry-run: show every line of what the steps would do.",
+        ),
+        click.Option(
+            ["--only"],
+            multiple=True,
+            metavar="STEP",
+            help="Run only this step. Repeatable.",
+            shell_complete=complete_steps,
+        ),
+        click.Option(
+            ["--from", "start"],
+            metavar="STEP",
+            help="Start at this step.",
+            shell_complete=complete_steps,
+        ),
+        click.Option(
+            ["--skip"],
+            multiple=True,
+            metavar="STEP",
+            help="Skip this step. Repeatable.",
+            shell_complete=complete_steps,
+        ),
+        click.Option(
+            ["--no-lock"], is_flag=True, help="Run the plan even if it differs from the lock."
+        ),
+        click.Option(
+            ["--on-failure"],
+            type=click.Choice(["undo", "keep"]),
+            default="undo",
+            show_default=True,
+            help="If a step fails, undo what was done, or keep it for `handrail resume`.",
+        ),
+        executor_option(),
+        *_sweep_options(),
+        strict_option(),
+        journal_option(),
+        click.Option(
+            ["--no-journal"],
+            is_flag=True,
+            help="Record nothing: only this process can undo the run.",
+        ),
+        *event_options(),
+    ]
+
+
+def _sweep_options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--over"],
+            multiple=True,
+            metavar="NAME=VALUES",
+            help="Run the action for each of these values of a param, side by side: epochs=10,20, "
+            "a range such as epochs=10..50..10, or a JSON list. Repeatable: every combination is "
+            "run.",
+        ),
+        click.Option(
+            ["--sample"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="With --over: run only N combinations, drawn at random.",
+        ),
+        click.Option(
+            ["--sample-seed"],
+            type=int,
+            metavar="S",
+            help="With --sample: the seed of the draw, by default 0.",
+        ),
+        click.Option(
+            ["--max-failed"],
+            metavar="N",
+            help="With --over: how many runs may fail, as a number or a share such as 2%, before "
+            "no more are begun; by default 0.",
+        ),
+        click.Option(
+            ["--concurrency"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="With --over: run at most N at a time, by default one a core.",
+        ),
+    ]
+
+
+def command_for(target: Target, program: str | None = None) -> click.Command:
+    """Return the command that runs `target`."""
+    shared = run.params  # Making them takes milliseconds.
+    taken = {name for parameter in shared for name in parameter.opts} | OWN_OPTIONS
+    action_class = target.action_class
+    options = options_of(action_class.params_model, action_class.action_name, taken)
+
+    def callback(**_values: Any) -> int:
+        # Not for the help of an action, which runs nothing.
+        context = click.get_current_context()
+        if context.params["over"]:
+            from handrail.builtin.cli.new_sweep import run_sweep as carry_out  # noqa: PLC0415
+        else:
+            from handrail.builtin.cli.new_run import run_target as carry_out  # noqa: PLC0415
+        return carry_out(context, target, options)
+
+    # A workflow has no docstring; that of its params describes it.
+    documented = (action_class, action_class.params_model)
+    docs = (vars(each).get("__doc__") for each in documented if each is not None)
+    doc = next((text for text in docs if text), f"Run {target.name}.")
+    summary = inspect.cleandoc(doc).partition("\n\n")[0]
+    from_where = target.origin.owner
+    return ActionCommand(
+        program or target.name,
+        options=options,
+        params=[*options.parameters, *shared],
+        callback=callback,
+        help=f"{summary}\n\nFrom {from_where}.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+def command_for_workflow(workflow: Workflow) -> click.Command:
+    """Return the command that runs a workflow as a program of its own."""
+    target = Target(
+        name=workflow.name,
+        action_class=workflow.action_class,
+        origin=Origin(module=workflow.__module__, file=sys.argv[0]),
+    )
+    return command_for(target)
+
+
+@click.command(
+    cls=ActionGroup,
+    command_for=command_for,
+    params=run_options(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+def run(**_early: object) -> None:
+    """Run an action.
+
+    ACTION is an installed one (`upload`, or `pack:upload` where two packs have it), a workflow or
+    local action of the project's settings, or one of your own in a file (`flows.py:nightly`) or in
+    a module (`company.flows:nightly`).
+
+    \b
+    handrail run flows.py:nightly             run it; Ctrl-C stops and undoes
+    handrail run flows.py:nightly --help      the options of that action
+    handrail run flows.py:nightly --dry-run   what it would do
+    """  # noqa: D301 - the escape tells click to keep the lines

@@ -1,0 +1,204 @@
+"""`handrail show`: the course of a run, step by step, and the commands that can follow."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from handrail import __version__
+from handrail.builtin.cli.completion import RunType
+from handrail.builtin.cli.document import write_document
+from handrail.builtin.cli.hints import command_line
+from handrail.builtin.cli.journals import journal_option, number_in, session_journal
+from handrail.builtin.cli.reports import report_of
+from handrail.builtin.cli.session import session_of, takes_json
+from handrail.builtin.cli.view.failure import recorded_tracebacks
+from handrail.builtin.cli.view.listing import Listing, View
+from handrail.builtin.cli.view.observed import file_of
+from handrail.builtin.cli.view.run_report import RunReport, StepReport
+from handrail.errors import ExitCode, NotFoundError
+from handrail.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from handrail.builtin.cli.reports import Report
+    from handrail.builtin.cli.session import Session
+    from handrail.builtin.cli.view.sweep_report import SweepReport
+    from handrail.journal.protocol import Journal
+    from handrail.recovery.run_record import RecordedStep, RunRecord
+
+
+@click.command(
+    params=[
+        click.Argument(["runs"], nargs=-1, metavar="[RUN]...", type=RunType()),
+        journal_option(),
+    ]
+)
+@click.option("--all", "everything", is_flag=True, help="Show every step, and errors in full.")
+@click.option("--step", metavar="NAME", help="Show one step, with all that it recorded and said.")
+@click.option("--attachment", metavar="NAME", help="With --step: write what it has attached to -o.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="With --attachment: the file, or - for the output. A table is CSV, a plot JSON.",
+)
+@click.option("--traceback", is_flag=True, help="Show the tracebacks of the errors.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    help="Write a report for a browser, in one file that needs nothing else; - is standard output.",
+)
+@click.option(
+    "--sort",
+    metavar="METRIC",
+    help="Of a sweep: sort its runs by a metric, the best first; -METRIC has the least first, "
+    "+METRIC the greatest.",
+)
+@click.option(
+    "--best",
+    metavar="max:METRIC",
+    help="Of a sweep: mark the run with the greatest METRIC, or with min:METRIC the least. By "
+    "default, the best by a metric of which the steps said if a higher one is better.",
+)
+@click.option("--csv", is_flag=True, help="Of a sweep: write its runs as CSV.")
+@takes_json
+@click.pass_context
+def show(
+    ctx: click.Context,
+    runs: tuple[str, ...],
+    journal: str | None,
+    everything: bool,
+    step: str | None,
+    attachment: str | None,
+    output: str | None,
+    traceback: bool,
+    html: str | None,
+    sort: str | None,
+    best: str | None,
+    csv: bool,
+) -> int:
+    """Show how a run went, step by step, and what can be done about it.
+
+    RUN is its number, or its UUID; by default, the latest. Several runs are compared. Of a sweep,
+    its runs are compared. Only the journal is read: no pack and no code of the run is imported. Of
+    a damaged run, what is sound is shown, and what is not is named.
+    """
+    session = session_of(ctx)
+    _check_options(session, runs, ctx.params)
+    with closing(session_journal(session, journal)) as found:
+        numbers = [number_in(found, run) for run in runs] or [_latest(found)]
+        report = report_of(
+            session, found, numbers, everything=everything, sort=sort or "", best=best or ""
+        )
+        sweep = _sweep(report)
+        if (sort or best or csv) and sweep is None:
+            raise click.UsageError(f"run {numbers[0]} is no sweep, whose runs could be compared")
+        run = _run(report)
+        if run is not None and step and attachment and output:
+            return _write_attachment(_step(run.record, step), attachment, output)
+        if html is not None:
+            _write(session, report, numbers, html)
+        elif csv and sweep is not None:
+            for line in sweep.csv().splitlines():
+                session.console.print(line)
+        else:
+            session.show(_view(report, step, traceback=traceback))
+    damage = report.record.damage if isinstance(report, RunReport) else ()
+    if not damage:
+        return ExitCode.DONE
+    if session.json:  # Which has it all.
+        return ExitCode.JOURNAL
+    raise damage[0]
+
+
+def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str, object]) -> None:
+    """Check that the options go together.
+
+    Raises:
+        UsageError: They do not.
+    """
+    given = [name for name in ("step", "traceback", "csv", "html") if options[name]]
+    if options["step"] and (options["everything"] or options["traceback"]):
+        raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
+    wanted = bool(options["attachment"]), bool(options["output"])
+    if wanted not in ((False, False), (bool(options["step"]), True)):
+        raise click.UsageError("write an attachment with --step NAME --attachment NAME -o FILE")
+    if len(given) > 1:
+        raise click.UsageError(f"--{given[0]} and --{given[1]} do not go together")
+    if options["best"] and not re.match("(max|min):.", str(options["best"])):
+        raise click.UsageError(f"--best {options['best']}: say max:METRIC or min:METRIC")
+    for name in ("step", "traceback", "csv", "sort", "best"):
+        if len(runs) > 1 and options[name]:
+            raise click.UsageError(f"--{name} takes one run")
+    if session.json and options["html"]:
+        raise click.UsageError("--html writes no JSON: leave --json out")
+
+
+def _sweep(report: Report) -> SweepReport | None:
+    """Return a report as that of a sweep, if it is one."""
+    if isinstance(report, RunReport):
+        return None  # Most are, and need no import to know it.
+    from handrail.builtin.cli.view.sweep_report import SweepReport  # noqa: PLC0415 - few are sweeps
+
+    return report if isinstance(report, SweepReport) else None
+
+
+def _run(report: Report) -> RunReport | None:
+    """Return the report of the run of which another one is, unless it is of several."""
+    sweep = _sweep(report)
+    found = report if sweep is None else sweep.report
+    return found if isinstance(found, RunReport) else None
+
+
+def _view(report: Report, step: str | None, *, traceback: bool) -> View:
+    """Return what is shown of a report: all of it, one step, or its tracebacks."""
+    run = _run(report)
+    if run is None or (step is None and not traceback):
+        return report
+    if step is not None:
+        return StepReport(record=run.record, step=_step(run.record, step))
+    return Listing(json=run.to_dict, title=recorded_tracebacks(run.record))
+
+
+def _write(session: Session, report: Report, numbers: Sequence[int], file: str) -> None:
+    """Write a report as an HTML document."""
+    from handrail.html.whole_report import report as document  # noqa: PLC0415 - the same
+
+    words = " ".join(str(number) for number in numbers)
+    whole = report.whole()
+    html = document(whole, command=command_line(f"show {words}"), made=f"Handrail {__version__}")
+    write_document(session, html, file)
+
+
+def _step(record: RunRecord, name: str) -> RecordedStep:
+    found = record.step(name)
+    if found is None:
+        number = record.row.number
+        listing = command_line(f"show {number} --all")
+        raise click.UsageError(f"run {number} has no step '{name}'; {listing} lists them")
+    return found
+
+
+def _write_attachment(step: RecordedStep, name: str, output: str) -> int:
+    """Write what a step has attached to a file."""
+    found = {each.name: each.value for each in step.attachments}
+    if name not in found:
+        hint = did_you_mean(name, found) or f"it has attached: {', '.join(found) or 'nothing'}"
+        raise click.UsageError(f"step '{step.name}' has attached no '{name}'; {hint}")
+    with click.open_file(output, "wb") as file:
+        file.write(file_of(found[name]))
+    return ExitCode.DONE
+
+
+def _latest(journal: Journal) -> int:
+    rows = journal.runs(limit=1, plans=False)
+    if not rows:
+        raise NotFoundError(
+            f"there is no run in {journal.shown}", ways_out=("handrail run ACTION makes one",)
+        )
+    return rows[0].number

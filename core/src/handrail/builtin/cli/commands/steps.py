@@ -1,0 +1,81 @@
+"""`handrail steps`: the steps that packs offer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from handrail.amounts import plural
+from handrail.builtin.cli.completion import offered_steps
+from handrail.builtin.cli.session import Session, session_of, takes_json, warn
+from handrail.builtin.cli.view.listing import Listing
+from handrail.builtin.cli.view.offers import environment, none_found, offer_to_dict, offers_listing
+from handrail.packs.local import description_of
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from handrail.packs.record import PackRecord
+
+
+def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return offered_steps(session_of(ctx), incomplete)
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=_complete)
+@click.option(
+    "--all", "show_all", is_flag=True, help="Include steps of packs that are off or broken."
+)
+@takes_json
+@click.pass_context
+def steps(ctx: click.Context, name: str | None, show_all: bool) -> None:
+    """List the steps that packs offer; with NAME show one of them.
+
+    Reads metadata and imports nothing. If several packs offer a step, name the pack too:
+    `acme-scan:scan_files`.
+    """
+    session = session_of(ctx)
+    if name is not None:
+        session.show(_one(session, name))
+        return
+    if not session.json:
+        warn(session)
+    session.show(_all(session, show_all=show_all or session.json))
+
+
+def _all(session: Session, *, show_all: bool) -> Listing:
+    offered = session.packs.catalog.offers("steps")
+    if not offered:
+        none = none_found("no installed pack offers steps")
+        return Listing(json=lambda: {"steps": []}, title=none)
+    shown = [(record, entry) for record, entry in offered if show_all or record.status != "off"]
+    count = f"{len(shown)} of {plural(len(offered), 'step')}"
+    more = " (--all)" if len(shown) < len(offered) else ""
+    owners = len({record.id for record, _ in offered if not record.is_local})
+    foot = f"{count}{more} · {plural(owners, 'pack')}, none imported · {environment()}"
+    return offers_listing("steps", shown, state=_status, foot=foot)
+
+
+def _one(session: Session, name: str) -> Listing:
+    record, entry = session.packs.catalog.find("steps", name)
+    return Listing(
+        json=lambda: offer_to_dict(record, entry),
+        title=(
+            session.console.style(entry.name, "bold"),
+            f"  {description_of(record, entry) or 'no description'}",
+            f"  from     {record.why if record.is_local else record.origin}",
+            f"  status   {_status(record)}",
+            f"  is       {entry.value}",
+            f"  in full  {record.id}:{entry.name}",
+        ),
+    )
+
+
+def _status(record: PackRecord) -> str:
+    if record.status == "off":
+        return f"off {record.why}"
+    if record.status in ("broken", "incompatible"):
+        return f"{record.status}: see doctor"
+    return record.status

@@ -1,0 +1,415 @@
+"""Carries out `handrail run`: from what was given on the command line to the run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from handrail.actions import about_action, orchestrator_of, require_inputs, result_of
+from handrail.builtin.cli.execution import Execution, carry_out, head_of
+from handrail.builtin.cli.executors import check_named, executor_here
+from handrail.builtin.cli.journals import WITHOUT, session_journal
+from handrail.builtin.cli.params.defaults import defaults_of, take_pack_values
+from handrail.builtin.cli.params.values import labelled, params_from, variables_of
+from handrail.builtin.cli.session import session_of, warn
+from handrail.builtin.cli.signals import like_interrupts
+from handrail.builtin.cli.starting import collect_again
+from handrail.builtin.cli.view.dry_run import DryRunListing
+from handrail.builtin.cli.view.failure import failed_action, show
+from handrail.builtin.cli.view.listing import Listing
+from handrail.builtin.cli.view.progress import brief
+from handrail.errors import (
+    ActionError,
+    ContextError,
+    ExitCode,
+    HandrailError,
+    ParamsError,
+    StepNotFoundError,
+    add_ways_out,
+)
+from handrail.frozen import frozen
+from handrail.lock.last_plan import LastPlan
+from handrail.lock.model import LockUse
+from handrail.orchestrator import run_awaitable
+from handrail.packs.planner import secret_variables
+from handrail.params.stored import not_kept
+from handrail.plan.dry_run import preview_plan
+from handrail.plan.selection import select
+from handrail.recovery.invocation import Invocation
+from handrail.runtime import silent_runtime
+from handrail.targets import lock_name, recorded_name
+
+if TYPE_CHECKING:
+    from handrail.actions import BaseAction
+    from handrail.builtin.cli.params.options import ParamOptions
+    from handrail.builtin.cli.session import Session
+    from handrail.journal.protocol import Journal
+    from handrail.lock.differences import Change
+    from handrail.orchestrator import Observer, OnFailure
+    from handrail.orchestrator.journaled import RunAbout
+    from handrail.params.values import KeyPath
+    from handrail.plan.plan import Plan
+    from handrail.targets import Target
+
+_MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
+
+
+@frozen
+class RunRequest:
+    """The options of a call of `handrail run`, without the params of the action.
+
+    Attributes:
+        params: A file with params.
+        pairs: Params, and settings of packs, as `KEY=VALUE`.
+        dry_run: Whether only steps without effects run.
+        everything: Whether a dry run shows every line.
+        only: The only steps to run, if there are any.
+        start: The first step to run.
+        skip: Steps to leave out.
+        no_lock: Whether to ignore the lock.
+        on_failure: Whether a failure undoes the finished steps or keeps them.
+        strict_results: Whether a result that cannot be stored is an error.
+        executor: The executor for items, if one is named.
+        journal: The journal, if one is named.
+        no_journal: Whether no record is kept.
+        quiet: Whether only the result and errors are shown.
+        over: Values of params for a sweep, as `NAME=VALUES`.
+        sample: How many points of its grid to draw, if not all.
+        sample_seed: The seed of that draw.
+        max_failed: How many of its runs may fail.
+        concurrency: How many of its runs are run at a time.
+    """
+
+    params: str | None = None
+    pairs: tuple[str, ...] = ()
+    dry_run: bool = False
+    everything: bool = False
+    only: tuple[str, ...] = ()
+    start: str | None = None
+    skip: tuple[str, ...] = ()
+    no_lock: bool = False
+    on_failure: OnFailure = "undo"
+    strict_results: bool = False
+    executor: str | None = None
+    journal: str | None = None
+    no_journal: bool = False
+    quiet: bool = False
+    over: tuple[str, ...] = ()
+    sample: int | None = None
+    sample_seed: int | None = None
+    max_failed: str | None = None
+    concurrency: int | None = None
+
+    @classmethod
+    def of(cls, context: click.Context) -> RunRequest:
+        """Return the request that click has parsed."""
+        return cls(**{name: context.params[name] for name in cls.__annotations__})
+
+
+def run_target(context: click.Context, target: Target, options: ParamOptions) -> int:
+    """Run an action as the command line asks for it, and return the exit code."""
+    session, request = session_of(context), RunRequest.of(context)
+    if request.everything and not request.dry_run:
+        raise click.UsageError("--all goes with --dry-run")
+    warn(session, goes_on=False)
+    given = GivenParams.of(context, target, options, request)
+    _check_no_sweep(request, options)
+    try:
+        action = made(session, target, given.params)
+    except ParamsError as error:
+        raise labelled(error, options) from error.__cause__
+    plan = action.plan()
+    whole = locked(session, target, plan, request)
+    if not whole.steps and action.is_simple:
+        check_inputs(action, whole, options)
+        return _run_simple(session, action, request)
+    part = chosen(whole, request)
+    check_inputs(action, part, options)
+    check_named(session, request.executor, request.journal)
+    if request.dry_run:
+        return run_steps(session, action, part, request)
+    with run_journal(session, request) as journal:
+        last = last_plan(session, target, whole, request)
+        about = None
+        if journal is not None:
+            about = about_run(session, action, target, part, request, given.variables)
+        return run_steps(session, action, part, request, journal, about, observers=(last,))
+
+
+@frozen
+class GivenParams:
+    """The params of a call, which are not validated yet.
+
+    Attributes:
+        params: All of them.
+        typed: Those that were given by an option, an argument or `-p`.
+        variables: The variables of secrets.
+    """
+
+    params: Mapping[str, Any]
+    typed: Mapping[str, Any]
+    variables: Mapping[KeyPath, str]
+
+    @classmethod
+    def of(
+        cls, context: click.Context, target: Target, options: ParamOptions, request: RunRequest
+    ) -> GivenParams:
+        """Return the params of a call.
+
+        Raises:
+            SettingsError: The params that the project sets are invalid.
+        """
+        session = session_of(context)
+        pairs = take_pack_values(session, request.pairs, options)
+        defaults = defaults_of(session, target.action_class, options)
+        defaults.check()
+        return cls(
+            params=params_from(
+                context, options, file=request.params, pairs=pairs, defaults=defaults.values
+            ),
+            typed=params_from(context, options, pairs=pairs) if request.over else {},
+            variables=variables_of(context, options),
+        )
+
+
+def _check_no_sweep(request: RunRequest, options: ParamOptions) -> None:
+    """Refuse the options of sweeps without `--over`."""
+    for name in ("sample", "sample_seed", "max_failed", "concurrency"):
+        value = getattr(request, name)
+        if value is None:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        own = f"; the param is set by -p {name}={value}" if (name,) in options.labels else ""
+        raise click.UsageError(f"{option} goes with --over{own}")
+
+
+def made(session: Session, target: Target, params: Mapping[str, Any]) -> BaseAction[Any]:
+    """Return the action with its params.
+
+    Raises:
+        ParamsError: The params are invalid.
+        ActionError: The `__init__` of the action does not take the arguments of `BaseAction`'s.
+    """
+    try:
+        return target.action_class(params, silent_runtime(), packs=session.packs)
+    except TypeError as error:
+        trace = error.__traceback__
+        if trace is None or trace.tb_next is not None:
+            raise  # It came from within that `__init__`, not from the call.
+        raise ActionError(
+            f"{target.action_class.__qualname__} cannot be made: {error}",
+            ways_out=("its __init__ has to take (params, ctx, *, packs), as BaseAction's does",),
+        ) from error
+
+
+def locked(session: Session, target: Target, plan: Plan, request: RunRequest) -> Plan:
+    """Return the plan of an action, checked against the lock."""
+    use = LockUse(name=lock_name(target, session.packs), no_lock=request.no_lock)
+    return session.packs.check_lock(plan, target.action_class, lambda: plan, use)
+
+
+def chosen(whole: Plan, request: RunRequest) -> Plan:
+    """Return the part of a plan that a call asks for."""
+    if not (request.only or request.skip) and request.start is None:
+        return whole
+    try:
+        return select(whole, only=request.only, start=request.start, skip=request.skip)
+    except StepNotFoundError as error:
+        raise click.UsageError(error.message) from error
+
+
+def last_plan(session: Session, target: Target, whole: Plan, request: RunRequest) -> LastPlan:
+    """Return the last plan of an action; list what has changed since on standard error."""
+    name, project = lock_name(target, session.packs), session.packs.settings.project.folder
+    last = LastPlan(project, session.packs.outline(name, whole, with_files=False))
+    if not whole.locked and not request.quiet:
+        _note_changes(session, name.shown, last.changes(session.packs.off))
+    return last
+
+
+def check_inputs(action: BaseAction[Any], plan: Plan, options: ParamOptions) -> None:
+    """Check the inputs of a run of `plan`; see `require_inputs`."""
+    try:
+        require_inputs(action, plan)
+    except ParamsError as error:
+        raise labelled(error, options) from error.__cause__
+
+
+@contextmanager
+def run_journal(session: Session, request: RunRequest) -> Generator[Journal | None]:
+    """Open the journal of a run within the block, unless it is to have none."""
+    if not request.no_journal:
+        with closing(session_journal(session, request.journal, create=True)) as journal:
+            yield journal
+        return
+    if request.journal:
+        raise click.UsageError("--journal and --no-journal exclude each other")
+    if request.on_failure == "keep":
+        raise click.UsageError("--on-failure keep needs a journal to resume from")
+    yield None
+
+
+def _note_changes(session: Session, action: str, changes: Sequence[Change]) -> None:
+    """Write the changes since the last run to standard error."""
+    if not changes:
+        return
+    session.console.note(f"changed since the last run of {action}:")
+    for change in changes[:_MOST_CHANGES]:
+        session.console.note(f"  {change.mark} {change}")
+    if len(changes) > _MOST_CHANGES:
+        more = len(changes) - _MOST_CHANGES
+        session.console.note(f"  and {more} more:  handrail plan {action}")
+
+
+def about_run(
+    session: Session,
+    action: BaseAction[Any],
+    target: Target,
+    plan: Plan,
+    request: RunRequest,
+    variables: Mapping[KeyPath, str],
+    *,
+    sweep: Mapping[str, Any] | None = None,
+) -> RunAbout:
+    """Return the data for the journal; list params that cannot be stored on standard error."""
+    settings = session.packs.settings
+    invocation = Invocation.of(
+        settings.selection,
+        settings.pack_values,
+        only=request.only,
+        start=request.start,
+        skip=request.skip,
+        no_lock=request.no_lock,
+        secrets=secret_variables(plan, session.packs),
+        executor=request.executor or session.packs.executor,
+        sweep=sweep,
+    )
+    about = about_action(
+        type(action),
+        action.params,
+        recorded_as=recorded_name(target),
+        packs=invocation.to_json(),
+        variables=variables,
+        serializers=session.packs.serializers,
+        secrets=[text for each in session.packs.secrets() for text in each.texts],
+    )
+    if not session.json and not request.quiet:
+        for name, variable in not_kept(about.params):
+            session.console.note(
+                f"the password in {name} is not kept; {variable} has to hold {name} to resume or "
+                "undo this run later"
+            )
+    return about
+
+
+def run_steps(
+    session: Session,
+    action: BaseAction[Any],
+    part: Plan,
+    request: RunRequest,
+    journal: Journal | None = None,
+    about: RunAbout | None = None,
+    observers: Sequence[Observer] = (),
+    *,
+    head: str = "",
+) -> int:
+    """Run a plan that was checked against the lock, and return the exit code."""
+    if request.dry_run:
+        return carry_out(session, _dry_execution(session, action, part, request))
+
+    def run(views: Sequence[Observer]) -> Mapping[str, Any]:
+        orchestrator = orchestrator_of(
+            action,
+            part,
+            observers=(*views, *observers),  # The first line waits for nobody.
+            journal=journal,
+            on_failure="undo" if journal is None else request.on_failure,
+            strict_results=request.strict_results or session.packs.strict_results,
+            about=about,
+            executor=request.executor,
+        )
+        try:
+            counts = orchestrator.execute()
+        except ContextError as error:
+            if journal is not None and orchestrator.run_number is None:
+                add_ways_out(error, WITHOUT)
+            raise
+        return result_of(action, counts, orchestrator.context)
+
+    execution = Execution(
+        plan=part,
+        head=head or head_of(part, journal),
+        run=run,
+        journal=journal,
+        quiet=request.quiet,
+        keeps=request.on_failure == "keep",
+        recorded_as="" if about is None else about.action,
+    )
+    return carry_out(session, execution)
+
+
+def _dry_execution(
+    session: Session, action: BaseAction[Any], part: Plan, request: RunRequest
+) -> Execution:
+    """Return the dry run of a plan that was checked against the lock."""
+    listing = DryRunListing(everything=request.everything)
+    plan = preview_plan(part, listing.told)
+
+    def run(views: Sequence[Observer]) -> Mapping[str, Any]:
+        orchestrator = orchestrator_of(
+            action,
+            plan,
+            observers=views,
+            strict_results=request.strict_results or session.packs.strict_results,
+            executor=executor_here(session, request.executor),
+        )
+        return result_of(action, orchestrator.execute(), orchestrator.context)
+
+    return Execution(
+        plan=plan,
+        head=head_of(part, None, dry=True),
+        run=run,
+        quiet=request.quiet,
+        keeps=request.on_failure == "keep",
+        dry=listing,
+    )
+
+
+def _run_simple(session: Session, action: BaseAction[Any], request: RunRequest) -> int:
+    """Run an action that has no steps, and return the exit code."""
+    name = action.info.name
+    if request.on_failure == "keep":
+        raise click.UsageError(f"{name} has no steps, so nothing can be kept")
+    if request.only or request.start or request.skip:
+        raise click.UsageError(f"{name} has no steps to choose from")
+    if request.dry_run:
+        session.console.print(f"{name} · no steps · not previewed")
+        return ExitCode.DONE
+    collect_again()
+    try:
+        with like_interrupts():
+            # `run` would check the plan against the lock again.
+            answer: Any = action.execute()
+            answer = run_awaitable(answer) if isawaitable(answer) else answer
+    except HandrailError:
+        raise
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            return show(session, failed_action(session, name, error))
+        answer = None
+    except Exception as error:  # noqa: BLE001 - the action's own code
+        return show(session, failed_action(session, name, error))
+    session.show(
+        Listing(json=lambda: {"event": "Result", "result": answer}, title=_answer_lines(answer))
+    )
+    return ExitCode.DONE
+
+
+def _answer_lines(answer: object) -> list[str]:
+    if isinstance(answer, Mapping):
+        return [brief(cast("Mapping[str, Any]", answer))]
+    return [] if answer is None else [str(answer)]

@@ -1,0 +1,308 @@
+"""The common part of `resume` and `rollback`: options, the run, its action and its plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from handrail.builtin.cli.completion import RunType
+from handrail.builtin.cli.execution import Execution, carry_out, head_of
+from handrail.builtin.cli.executors import executor_option
+from handrail.builtin.cli.hints import command_line
+from handrail.builtin.cli.journals import journal_option
+from handrail.builtin.cli.session import event_options, warn
+from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
+from handrail.frozen import frozen
+from handrail.lock.model import LockUse
+from handrail.recovery.invocation import Invocation, enter
+from handrail.recovery.parts import check_alone
+from handrail.recovery.prepare import check_action, prepare
+from handrail.recovery.recorded_plan import news
+from handrail.recovery.status import is_sweep, only_undoes
+from handrail.runtime import silent_runtime
+from handrail.settings.load import project_at
+from handrail.targets import find_target, lock_name
+
+if TYPE_CHECKING:
+    from handrail.actions import BaseAction
+    from handrail.builtin.cli.session import Session
+    from handrail.journal.protocol import Journal
+    from handrail.journal.records import RunRow
+    from handrail.orchestrator import Observer
+    from handrail.packs.provider import Packs
+    from handrail.recovery.resume_run import Recovery
+    from handrail.recovery.status import Aim
+    from handrail.targets import Target
+
+
+@frozen
+class RecoveryRequest:
+    """The options of a call of `resume` or `rollback`.
+
+    Attributes:
+        run: The number of the run, if it is named.
+        all_dead: Whether to take every run whose process is gone.
+        project: The folder or the name of another project, if given.
+        all_projects: Whether to take the runs of every project.
+        take_over: Whether to take the run from a process without a sign of life.
+        accept_drift: Whether to continue although steps that began have changed.
+        action: The action of the run, if given.
+        folder: The folder to work in, if not that of the run.
+        executor: The executor for items, if not that of the run.
+        journal: The journal, if given.
+        quiet: Whether to show only the result and errors.
+        no_lock: Whether to ignore the lock; for `resume`.
+        failed_only: Whether to try items that failed again; for `resume`.
+        on_failure: Whether a failure undoes the finished steps or keeps them; for `resume`.
+        strict: Whether it is exit code 5 that a step was not undone, as it has no undo.
+        strict_results: Whether a result that cannot be stored is an error; for `resume`.
+        dry_run: Whether to only show the preview; for `rollback`.
+        yes: Whether to undo without confirmation; for `rollback`.
+        by_hand: The step that a person has undone; for `rollback`.
+        reason: What that person did; for `rollback`.
+        keep: The runs of a sweep that stay; for `rollback`.
+    """
+
+    run: str | None
+    all_dead: bool
+    project: str | None
+    all_projects: bool
+    take_over: bool
+    accept_drift: bool
+    action: str | None
+    folder: str | None
+    executor: str | None
+    journal: str | None
+    quiet: bool
+    strict: bool = False
+    no_lock: bool = False
+    failed_only: bool = False
+    on_failure: Literal["undo", "keep"] = "undo"
+    strict_results: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    by_hand: str | None = None
+    reason: str | None = None
+    keep: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, context: click.Context) -> RecoveryRequest:
+        """Return the request that click has parsed.
+
+        Raises:
+            click.UsageError: Some of its options exclude each other.
+        """
+        names = {field.name for field in fields(cls)} & context.params.keys()
+        request = cls(**{name: context.params[name] for name in names})
+        if request.all_projects and not request.all_dead:
+            raise click.UsageError(
+                "--all-projects goes with --all-dead; one run is named by its number"
+            )
+        if request.all_projects and request.project:
+            raise click.UsageError("--all-projects takes no --project")
+        if request.run and request.project:
+            raise click.UsageError(
+                "a number names the run, whatever its project: leave --project out"
+            )
+        return request
+
+    @property
+    def project_shown(self) -> str:
+        """Name of the requested project in messages."""
+        return f"the project {self.project}" if self.project else "this project"
+
+
+def recovery_options(aim: Aim) -> list[click.Parameter]:
+    """Return the parameters that `resume` and `rollback` have in common."""
+    done = "resume" if aim == "resume" else "roll back"
+    return [
+        click.Argument(["run"], required=False, metavar="[RUN]", type=RunType()),
+        click.Option(
+            ["--all-dead"],
+            is_flag=True,
+            help=f"{done.capitalize()} every run of this project whose process is gone, the oldest "
+            "first, without asking.",
+        ),
+        click.Option(
+            ["--project"],
+            metavar="DIR",
+            help="Use the runs of another project in the journal: that of this folder, or of this "
+            "name.",
+        ),
+        click.Option(
+            ["--all-projects"],
+            is_flag=True,
+            help="With --all-dead: the runs of all projects in the journal.",
+        ),
+        click.Option(
+            ["--take-over"],
+            is_flag=True,
+            help="Take the run from a process that no longer shows signs of life.",
+        ),
+        click.Option(
+            ["--accept-drift"],
+            is_flag=True,
+            help="Continue although steps that began have changed since.",
+        ),
+        click.Option(
+            ["--action"],
+            metavar="X",
+            help="The action of the run, if it has moved since.",
+        ),
+        click.Option(
+            ["--folder"],
+            metavar="PATH",
+            help="The folder to work in, if that of the run has moved or is on another machine.",
+        ),
+        click.Option(
+            ["--strict"],
+            is_flag=True,
+            help="Exit with 5 if a step with effects is not undone because it has no undo.",
+        ),
+        executor_option(),
+        journal_option(),
+        *event_options(),
+    ]
+
+
+def project_of(session: Session, request: RecoveryRequest) -> str:
+    """Return the id of the requested project."""
+    named = request.project
+    if not named:
+        return session.packs.settings.project_id
+    if os.path.isdir(named):
+        return project_at(named)
+    # A name, or a deleted folder.
+    return os.path.realpath(named) if os.sep in named else named
+
+
+def recovery_of(
+    session: Session, journal: Journal, aim: Aim, row: RunRow, request: RecoveryRequest
+) -> Recovery:
+    """Return the run with its action, in its own folder, with its own packs and plan."""
+    check_alone(journal, row, aim)
+    if row.parent is not None and not request.action:
+        whole = journal.read(row.parent)
+        if not is_sweep(whole):
+            return _of_whole(session, journal, aim, row, whole, request)
+    invocation = Invocation.of_row(row)
+    enter(row, request.folder, "--folder PATH")
+    session.move(invocation.selection, invocation.values)
+    # Problems that prevent a plan do not prevent an undo.
+    warn(session, goes_on=only_undoes(row, aim))
+    for name in invocation.left_out:
+        session.console.note(f"-p {name} looked like a secret and was not kept; set its variable")
+    target = _target(session, journal, aim, row, request.action)
+    action: type[BaseAction[Any]] = target.action_class
+    packs: Packs = session.packs
+    if invocation.sweep is not None:
+        from handrail.sweeps.action import recorded_sweep  # noqa: PLC0415 - few runs are sweeps
+
+        # Packs have their part in the runs of the sweep.
+        action, packs = recorded_sweep(action, row) or action, ()
+    recovery = prepare(
+        action,
+        row,
+        journal,
+        aim,
+        ctx=silent_runtime(),
+        packs=packs,
+        accept_drift=request.accept_drift,
+        take_over=request.take_over,
+        command_line=command_line,
+        failed_only=request.failed_only,
+        lock=LockUse(name=lock_name(target, session.packs), no_lock=request.no_lock),
+    )
+    # A run of a sweep that fails is undone, or kept; the others stay in any case.
+    keeps = request.on_failure == "keep" or (aim == "resume" and invocation.sweep is not None)
+    if keeps:
+        recovery.options["on_failure"] = "keep"
+    if request.strict_results:
+        recovery.options["strict_results"] = True
+    if request.executor:
+        recovery.options["executor"] = request.executor
+    return recovery
+
+
+def _of_whole(
+    session: Session,
+    journal: Journal,
+    aim: Aim,
+    row: RunRow,
+    whole: RunRow,
+    request: RecoveryRequest,
+) -> Recovery:
+    """Return a part of a run, with the action that its step has: it may have no name of its own."""
+    above = recovery_of(session, journal, aim, whole, request)
+    for planned, part in above.parts():
+        if part.number == row.number:
+            return above.of_part(planned, row, aim)
+    raise DriftError(
+        f"run {whole.number} began with other steps: {row.parent_step}, which has made run "
+        f"{row.number}, is not in the plan any more",
+        ways_out=(f"say where its action is:  handrail {aim} {row.number} --action FILE.py:NAME",),
+    )
+
+
+def carry_on(
+    session: Session, journal: Journal, recovery: Recovery, request: RecoveryRequest
+) -> int:
+    """Finish or undo a run, show its progress, and return the exit code."""
+    row = recovery.recorded
+    if not session.json and not request.quiet:
+        for line in news(recovery.recorded, recovery.plan):
+            session.console.note(f"since run {row.number} began: {line}")
+        for line in recovery.ignored:
+            session.console.note(f"ignored for the undo: {line}")
+
+    # Packs have no part in the plan of a sweep, but see it as a whole.
+    watching = session.packs.observers() if is_sweep(row) else ()
+
+    def run(views: Sequence[Observer]) -> Mapping[str, Any]:
+        recovery.options["observers"] = (*views, *watching)
+        return recovery.run()
+
+    execution = Execution(
+        plan=recovery.plan,
+        head=head_of(recovery.plan, journal),
+        run=run,
+        journal=journal,
+        quiet=request.quiet,
+        keeps=recovery.options.get("on_failure") == "keep",
+        aim=recovery.aim,
+        undoes=recovery.aim == "rollback" or row.direction == "undo",
+        strict=request.strict,
+        recorded_as=row.action,
+    )
+    try:
+        return carry_out(session, execution)
+    except RestoreError as error:
+        if not execution.undoes:
+            vars(error).update(exit_code=ExitCode.PLAN)  # Nothing was to be undone.
+        raise
+
+
+def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:
+    """Return the action of a run, from its recorded location or from the given one."""
+    try:
+        target = find_target(session.packs, session.folder, named or row.action)
+    except NotFoundError as error:
+        if named:
+            raise
+        elsewhere = f"say where it is now:  handrail {aim} {row.number} --action FILE.py:NAME"
+        # The location of a project's workflow is in its settings.
+        more = [] if error.origin is not None else [elsewhere]
+        if row.parent is not None:
+            more.append(f"or undo the whole:  handrail rollback {row.parent}")
+        raise NotFoundError(
+            f"the action of run {row.number}: {error.message}",
+            origin=error.origin,
+            ways_out=(*error.ways_out, *more),
+        ) from error
+    if named:
+        check_action(row, target.action_class.action_name, journal)
+    return target

@@ -1,0 +1,249 @@
+"""Tables: aligned columns that fit the terminal, and lose what matters least where it is narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
+
+from handrail.builtin.cli.view.text import columns, joined, shorten, shorten_start, shown, wrapped
+from handrail.frozen import frozen
+
+NOTHING, VERSIONS, PREFIXES, SHARES = range(4)
+"""What a table loses if it is too wide, in this order. Reasons and counts are never lost."""
+
+_GAP = 2  # Columns of the terminal between two columns of a table.
+_LEAST = 12  # Columns of the terminal that are left of a text.
+_WORD = 40  # Columns of words that are not broken if it can be helped.
+_INDENT = 4  # Of what stands below a row.
+
+Cell = str | Sequence[str]
+"""The text of a cell; or one for each loss, from `NOTHING`, of which the last is kept."""
+
+Row = Sequence[Cell] | str
+"""The cells of a row; or a text that stands below the row before, across all columns."""
+
+Paint = Callable[[int, int, str], str]
+"""Returns a text in its style, for the number of a row, that of a column, and the text."""
+
+
+@frozen
+class Column:
+    """A column of a table, and what becomes of its texts where there is little room.
+
+    Attributes:
+        name: The heading.
+        lost: The loss with which the column is left out; `NOTHING` for one that always stays.
+        cut: The part of long texts that gives way: their `end`, or their `begin`, as of paths.
+            Empty for texts that are never cut, such as counts.
+        wraps: Whether long texts go on in further lines, as reasons do, instead of being cut.
+        enough: Columns of the terminal that are enough for a text that is cut or wrapped.
+    """
+
+    name: str
+    lost: int = NOTHING
+    cut: str = "end"
+    wraps: bool = False
+    enough: int = 40
+
+
+def names(heading: str, *, cut: str = "end") -> Column:
+    """Return a column of names, which are cut where nothing else helps."""
+    return Column(name=heading, cut=cut)
+
+
+def counts(heading: str, *, lost: int = NOTHING) -> Column:
+    """Return a column of texts that are never cut: counts, times, states."""
+    return Column(name=heading, lost=lost, cut="")
+
+
+def reasons(heading: str) -> Column:
+    """Return a column of reasons, which are wrapped and never cut."""
+    return Column(name=heading, wraps=True, enough=28)
+
+
+def descriptions(heading: str) -> Column:
+    """Return a column of descriptions, which are cut like names."""
+    return Column(name=heading)
+
+
+def versions(heading: str = "VERSION") -> Column:
+    """Return a column of versions, which is lost first."""
+    return Column(name=heading, lost=VERSIONS, cut="")
+
+
+def pack_cell(identifier: str) -> Cell:
+    """Return the cell of a pack."""
+    return (identifier, identifier, identifier.removeprefix("handrail-"))
+
+
+def owner_cell(pack_id: str | None, text: str) -> Cell:
+    """Return the cell of the owner of a thing: `text`, then without the version, and the prefix."""
+    return text if pack_id is None else (text, *pack_cell(pack_id)[1:])
+
+
+def table(
+    head: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    width: int,
+    paint: Paint = lambda _row, _column, text: text,
+) -> Iterator[list[str]]:
+    """Yield the lines of the head, then those of each row; none is wider than the terminal.
+
+    Args:
+        head: The columns.
+        rows: The rows.
+        width: Columns of the terminal.
+        paint: Styles a piece of a cell.
+    """
+    kept, texts, fields = _reduced(head, rows, width)
+    widths = _fitted(fields, width)
+    yield _lines(fields, widths, [field.name for field in fields[: len(widths)]], width)
+    for number, row in enumerate(texts):
+
+        def painted(place: int, text: str, number: int = number) -> str:
+            return paint(number, kept[place], text)
+
+        if isinstance(row, str):
+            yield _below(row, width)
+        else:
+            yield _lines(fields, widths, row, width, painted)
+
+
+def _reduced(
+    head: Sequence[Column], rows: Sequence[Row], width: int
+) -> tuple[list[int], list[list[str] | str], list[_Field]]:
+    """Return the places of the columns that are shown, their texts, and how wide they can be."""
+    loss = NOTHING
+    while True:
+        kept = [place for place, column in enumerate(head) if not 0 < column.lost <= loss]
+        texts = [
+            shown(row) if isinstance(row, str) else [_text(row[place], loss) for place in kept]
+            for row in rows
+        ]
+        cells = [row for row in texts if not isinstance(row, str)]
+        fields = [
+            _field(head[at], [head[at].name, *(row[place] for row in cells)], width)
+            for place, at in enumerate(kept)
+        ]
+        if loss == SHARES or _across(field.enough for field in fields) <= width:
+            return kept, texts, fields
+        loss += 1
+
+
+def _text(cell: Cell, loss: int) -> str:
+    text = cell if isinstance(cell, str) else cell[min(loss, len(cell) - 1)]
+    return shown(text)
+
+
+@frozen
+class _Field:
+    """A column that is shown.
+
+    Attributes:
+        name: The heading.
+        cut: See `Column`.
+        wraps: See `Column`.
+        wanted: Columns of the terminal that its texts take.
+        enough: Columns that are enough.
+        least: Columns that it needs.
+    """
+
+    name: str
+    cut: str
+    wraps: bool
+    wanted: int
+    enough: int
+    least: int
+
+
+def _field(column: Column, texts: Sequence[str], width: int) -> _Field:
+    wanted = least = max(map(columns, texts))
+    if column.wraps:
+        # Words are not broken, as long as they are no paths.
+        words = (columns(word) for text in texts for word in text.split())
+        least = max(_LEAST, min(max(words, default=0), _WORD))
+    elif column.cut:
+        least = _LEAST
+    given_way = column.wraps or column.cut
+    return _Field(
+        name=column.name,
+        cut=column.cut,
+        wraps=column.wraps,
+        wanted=min(wanted, width) if given_way else wanted,
+        enough=min(wanted, max(column.enough, least)) if given_way else wanted,
+        least=min(least, wanted),
+    )
+
+
+def _fitted(fields: Sequence[_Field], width: int) -> list[int]:
+    """Return the widths of as many columns as fit; the others stand below the rows."""
+    for count in range(len(fields), 1, -1):
+        widths = _narrowed(fields[:count], width)
+        if _across(widths) <= width:
+            return widths
+    return [min(fields[0].wanted, width)]
+
+
+def _narrowed(fields: Sequence[_Field], width: int) -> list[int]:
+    """Return the widths of columns: as they want to be, or narrowed to what is enough, or least."""
+    widths = [field.wanted for field in fields]
+    for floors in ([field.enough for field in fields], [field.least for field in fields]):
+        for _ in range(_across(widths) - width):
+            at = max(range(len(widths)), key=lambda place: widths[place] - floors[place])
+            widths[at] = max(widths[at] - 1, floors[at])
+    return widths
+
+
+def _across(widths: Iterable[int]) -> int:
+    found = list(widths)
+    return sum(found) + _GAP * (len(found) - 1)
+
+
+def _lines(
+    fields: Sequence[_Field],
+    widths: Sequence[int],
+    texts: Sequence[str],
+    width: int,
+    paint: Callable[[int, str], str] = lambda _place, text: text,
+) -> list[str]:
+    """Return the lines of a row: its cells side by side, then those that have no room there."""
+    pieces = [_pieces(*each) for each in zip(fields, widths, texts, strict=False)]
+    lines = [_joined(line, widths, paint) for line in zip_longest(*pieces, fillvalue="")]
+    room = width - _INDENT
+    rest = [
+        _labelled(field, text, room)
+        for field, text in zip(fields[len(widths) :], texts[len(widths) :], strict=False)
+        if text.strip(" -")
+    ]
+    return lines + [line for text in joined(rest, room) for line in _below(text, width)]
+
+
+def _labelled(field: _Field, text: str, room: int) -> str:
+    """Return a cell that stands below its row."""
+    label = f"{field.name.strip(' #').lower()} "
+    if field.cut and not field.wraps:
+        [text] = _pieces(field, room - columns(label), text)
+    return label.lstrip() + text
+
+
+def _pieces(field: _Field, width: int, text: str) -> list[str]:
+    if columns(text) <= width:
+        return [text]
+    if field.cut and not field.wraps:
+        return [shorten_start(text, width) if field.cut == "begin" else shorten(text, width)]
+    return wrapped(text, width)
+
+
+def _joined(pieces: Sequence[str], widths: Sequence[int], paint: Callable[[int, str], str]) -> str:
+    last = max((place for place, piece in enumerate(pieces) if piece), default=-1)
+    line = ""
+    for place, piece in enumerate(pieces[: last + 1]):
+        space = " " * (widths[place] - columns(piece) + _GAP)
+        line += (paint(place, piece) if piece else "") + (space if place < last else "")
+    return line
+
+
+def _below(text: str, width: int) -> list[str]:
+    indent = " " * _INDENT
+    return [indent + line for line in wrapped(text, width - _INDENT)]

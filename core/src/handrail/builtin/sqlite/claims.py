@@ -1,0 +1,190 @@
+"""Claims a run in an SQLite journal: takes its lock, then raises its fence."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+
+from handrail.builtin.sqlite import statements
+from handrail.builtin.sqlite.database import Database
+from handrail.builtin.sqlite.kit.lease import after_orphans, forked_from, held_error
+from handrail.builtin.sqlite.kit.owned import Claimed
+from handrail.builtin.sqlite.kit.owner import Owner, boot, clock, is_other_boot, this_process
+from handrail.builtin.sqlite.kit.owner_locks import (
+    Identity,
+    LocksUnsupportedError,
+    OwnerLock,
+    OwnerLocks,
+    SeenLock,
+    identity_of,
+)
+from handrail.builtin.sqlite.kit.rows import unknown_run
+from handrail.errors import RunHeldError
+from handrail.frozen import frozen
+from handrail.journal.damage import check_shape, check_texts, decoding
+from handrail.journal.protocol import Holder
+
+# Seconds before each retry: a process that looks at a free lock, or a rival, has it briefly.
+_PAUSES = (0.01, 0.03)
+
+
+@frozen
+class _Record:
+    """The recorded owner and lease of a run."""
+
+    fence: int
+    owner: Owner
+    boot: str
+    until: float | None
+
+    @property
+    def stale(self) -> bool:
+        return self.until is None or clock() > self.until
+
+    @property
+    def lives(self) -> bool | None:
+        return False if is_other_boot(self.boot) else self.owner.lives
+
+    @property
+    def holder(self) -> Holder:
+        silent = None
+        if self.until is not None:
+            silent = max(0.0, clock() - (self.until - self.owner.lease))
+        return Holder(described=self.owner.described, stale=self.stale, silent=silent)
+
+
+def holder_of(database: Database, locks: OwnerLocks, number: int) -> Holder | None:
+    """Return the process that owns a run, or None.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
+    return _holder(database, locks, _recorded(database, number))
+
+
+def _holder(database: Database, locks: OwnerLocks, record: _Record) -> Holder | None:
+    """Return the process that owns a run, or None if the owner is gone, which is final.
+
+    A free lock proves that the owner is gone only if it is the file that the owner locked: it may
+    have been removed and recreated by another process while the owner is alive.
+    """
+    original = _original(record, database.file)
+    if original is not None:
+        return Holder(described=f"its original, {original}", stale=False, journal=original)
+    owner = record.owner
+    try:
+        seen = _look(locks, owner)
+    except LocksUnsupportedError:
+        return None if record.until is None or not _may_live(record) else record.holder
+    if seen is None or owner.lock_identity not in (None, seen.identity):
+        return None if record.until is None or record.lives is False else record.holder
+    if seen.free:
+        return None
+    if owner.lives is False:
+        return forked_from(record.holder, str(locks.path(str(owner.lock))))
+    return record.holder
+
+
+def _may_live(record: _Record) -> bool:
+    """Return whether an owner without a lock may be alive; if unknown, the lease decides."""
+    lives = record.lives
+    return not record.stale if lives is None else lives
+
+
+def _look(locks: OwnerLocks, owner: Owner) -> SeenLock | None:
+    if owner.lock is None:
+        raise LocksUnsupportedError
+    return locks.look(owner.lock)
+
+
+def _original(record: _Record, file: Identity | None) -> str | None:
+    """Return the path of the journal of which this one is a copy, if it still exists."""
+    path, recorded = record.owner.journal, record.owner.journal_identity
+    if path is None or recorded is None:
+        return None
+    try:
+        found = identity_of(os.stat(path))
+    except (OSError, ValueError):
+        return None
+    # Device numbers may change at each boot.
+    same = found[1] == recorded[1] if is_other_boot(record.boot) else found == recorded
+    return path if same and found != file else None
+
+
+def claim(
+    database: Database, locks: OwnerLocks, number: int, *, take_over: bool, lease: float
+) -> tuple[Claimed, OwnerLock | None]:
+    """Make this process the owner of a run; return the claim, and the lock if locks are supported.
+
+    Raises:
+        NotFoundError: There is no such run.
+        RunHeldError: The run belongs to another process that is, or may be, alive.
+        JournalError: The claim could not be written.
+    """
+    for pause in _PAUSES:
+        with contextlib.suppress(RunHeldError):
+            return _claim(database, locks, number, take_over, lease)
+        time.sleep(pause)
+    after_orphans(lambda: holder_of(database, locks, number))
+    return _claim(database, locks, number, take_over, lease)
+
+
+def _claim(
+    database: Database, locks: OwnerLocks, number: int, take_over: bool, lease: float
+) -> tuple[Claimed, OwnerLock | None]:
+    record = _recorded(database, number)
+    holder = _holder(database, locks, record)
+    if holder is not None and not (take_over and holder.stale):
+        raise held_error(number, holder)
+    with contextlib.ExitStack() as undo:
+        lock = None
+        with contextlib.suppress(LocksUnsupportedError):
+            # A stopped process keeps the lock of a run that was taken over; use a second one.
+            lock = locks.take(str(number)) or locks.take(f"{number}.{record.fence + 1}")
+            if lock is None:
+                raise held_error(number, record.holder)
+            undo.callback(lock.close)
+        owner = owner_here(database, lock, lease)
+        ours = {"run": number, "fence": record.fence, **lease_values(lease)}
+        values = {**ours, "owner": owner.to_json()}
+
+        def write(connection: sqlite3.Connection) -> tuple[int, str] | None:
+            connection.execute(statements.SQL.end_attempts, values)
+            claimed: tuple[int, str] | None
+            claimed = connection.execute(statements.SQL.claim, values).fetchone()
+            return claimed
+
+        claimed = database.write(write)
+        if claimed is None:
+            raise held_error(number, _recorded(database, number).holder)
+        undo.pop_all()
+    fence, uid = claimed
+    return Claimed(number=number, uid=uid, fence=fence), lock
+
+
+def lease_values(lease: float) -> dict[str, object]:
+    """Return the column values for a lease that begins now."""
+    return {"boot": boot(), "until": clock() + lease}
+
+
+def owner_here(database: Database, lock: OwnerLock | None, lease: float) -> Owner:
+    """Return this process as an owner of runs in the journal."""
+    return this_process(
+        lease=lease, lock=lock, journal=str(database.path), journal_identity=database.file
+    )
+
+
+def _recorded(database: Database, number: int) -> _Record:
+    with database.reading() as connection:
+        row = connection.execute(statements.OWNER, (number,)).fetchone()
+        if row is None:
+            raise unknown_run(connection, statements.SQL, number)
+    fence, text, lease_boot, until = row
+    with decoding(number, "its owner"):
+        owner = Owner.from_json(text)
+        check_shape(fence, int)
+        check_texts((lease_boot,))
+        check_shape(until or 0.0, int, float)
+    return _Record(fence=fence, owner=owner, boot=lease_boot, until=until)

@@ -1,0 +1,29 @@
+"""The command line, and for commands of packs the flags, packs and output that a call shares.
+
+Every public name is imported from here on first use.
+"""
+
+from __future__ import annotations
+
+from handrail.lazy import lazy_imports
+
+with lazy_imports(__name__):
+    from handrail.builtin.cli.commands.runs import runs_to_dict as runs_to_dict
+    from handrail.builtin.cli.completion import RunType as RunType
+    from handrail.builtin.cli.journals import journal_option as journal_option
+    from handrail.builtin.cli.journals import journal_place as journal_place
+    from handrail.builtin.cli.journals import number_in as number_in
+    from handrail.builtin.cli.journals import run_numbers as run_numbers
+    from handrail.builtin.cli.journals import session_journal as session_journal
+    from handrail.builtin.cli.main import main as main
+    from handrail.builtin.cli.main import run_workflow as run_workflow
+    from handrail.builtin.cli.reports import Report as Report
+    from handrail.builtin.cli.reports import report_of as report_of
+    from handrail.builtin.cli.session import Session as Session
+    from handrail.builtin.cli.session import echo as echo
+    from handrail.builtin.cli.session import echo_json as echo_json
+    from handrail.builtin.cli.session import session_of as session_of
+    from handrail.builtin.cli.session import takes_json as takes_json
+    from handrail.builtin.cli.view.failure import problem_lines as problem_lines
+    from handrail.builtin.cli.view.listing import Listing as Listing
+    from handrail.builtin.cli.view.table import Column as Column

@@ -23,7 +23,9 @@ from processes import Case, python_of, show
 def commands_of(python: Path) -> dict[str, str]:
     """Return the names and texts of Handrail's own commands."""
     code = (
-        "from handrail.builtin.cli.app import COMMANDS\nfor n, t in COMMANDS.items(): print(n, t)"
+        "from handrail.builtin.cli.app import own_commands\n"
+        "from handrail.packs.docstrings import describe_target\n"
+        "for n, each in own_commands().items(): print(n, describe_target(each.value))"
     )
     lines = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     return dict(line.split(" ", 1) for line in lines.stdout.splitlines())

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from handrail import errors, events, hookspecs
-from handrail.builtin.cli.app import COMMANDS
+from handrail.packs import core_record
 from handrail.settings.keys import KEYS, POLICY_KEYS
 from handrail.settings.load import VARIABLES
 
@@ -36,7 +36,9 @@ def error_classes() -> list[type[errors.HandrailError]]:
     ]
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize(
+    "command", ["", *(each.name.replace(".", " ") for each in core_record().commands)]
+)
 def test_the_help_of_every_command_is_shown(command: str) -> None:
     # That it is shown as it is, is tested with all shell sessions of the documentation.
     call = f"$ handrail {command} --help".replace("  ", " ")
@@ -215,6 +217,6 @@ def test_the_example_of_every_hook_does_what_it_says(
 def test_commands_are_click_commands() -> None:
     from importlib import import_module
 
-    for name in COMMANDS:
-        module = import_module(f"handrail.builtin.cli.commands.{name}")
-        assert isinstance(getattr(module, name), click.Command)
+    for entry in core_record().commands:
+        command = getattr(import_module(entry.module), entry.attribute)
+        assert isinstance(command, click.Command)

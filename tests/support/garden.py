@@ -163,13 +163,14 @@ def table(points: Mapping[str, Mapping[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-# Libraries are found through links, in folders without metadata, so they are not installed.
+# Libraries are found through links, in folders without metadata: none is installed, but core is.
 LINKS = """
     import os, sys
 
     for number, folder in enumerate(sys.path):
         names = os.listdir(folder) if os.path.isdir(folder) else []
-        modules = [name for name in names if not name.endswith((".dist-info", ".egg-info"))]
+        metadata = [name for name in names if name.endswith((".dist-info", ".egg-info"))]
+        modules = [each for each in names if each not in metadata or each.startswith("handrail-")]
         if folder != {site!r} and modules != names:
             sys.path[number] = os.path.join({links!r}, str(number))
             if not os.path.exists(sys.path[number]):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from handrail.packs.docstrings import _parse, describe_target
+from handrail.packs.docstrings import _source, describe_target
 
 SOURCES = {
     "acme_docs/__init__.py": '''
@@ -63,9 +63,9 @@ SOURCES = {
 def planted(garden, monkeypatch):
     garden.plant("acme-docs", points={"steps": {"x": "acme_docs:X"}}, modules=SOURCES)
     monkeypatch.syspath_prepend(garden.site)
-    _parse.cache_clear()
+    _source.cache_clear()
     yield garden
-    _parse.cache_clear()
+    _source.cache_clear()
     assert "acme_docs" not in sys.modules
 
 

@@ -13,6 +13,7 @@ with lazy_imports(__name__):
     from handrail.packs.installed import installed_packs as installed_packs
     from handrail.packs.local import LocalObject as LocalObject
     from handrail.packs.local import local_objects as local_objects
+    from handrail.packs.metadata import core_record as core_record
     from handrail.packs.provider import with_settings as with_settings
     from handrail.packs.record import GROUPS as GROUPS
     from handrail.packs.record import EntryPoint as EntryPoint

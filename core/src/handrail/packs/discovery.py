@@ -18,7 +18,7 @@ from handrail.packs.metadata import (
     stem_of,
     text_of,
 )
-from handrail.packs.record import PREFIX, PackRecord
+from handrail.packs.record import CORE, PREFIX, PackRecord
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -54,7 +54,8 @@ def read_packs(path: Sequence[str] | None = None) -> tuple[PackRecord, ...]:
     packs: dict[str, list[_Installed]] = {}
     for distribution in distributions(found):
         # pip renames what it removes to a name that begins with a tilde.
-        if _is_ours(distribution) and not stem_of(distribution)[0].startswith("~"):
+        name = stem_of(distribution)[0]
+        if name != CORE and _is_ours(distribution) and not name.startswith("~"):
             installed = _read(distribution)
             packs.setdefault(installed.record.id, []).append(installed)
     records: list[PackRecord] = []

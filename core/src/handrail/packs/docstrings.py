@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
@@ -12,6 +13,9 @@ from handrail.packs.record import EntryPoint
 
 MAX_HOPS = 5
 MAX_SIZE = 1_000_000
+
+# A definition at the top level, up to the next line that is not of it.
+_DEFINITION = re.compile(rb"(?ms)^(?:async def|def|class) (\w+)\b.*?(?=^[^\s)#]|\Z)")
 
 
 def describe_target(value: str, file: Path | None = None) -> str | None:
@@ -40,9 +44,8 @@ def _in_module(module: str, names: list[str], hops: int) -> str | None:
 
 
 def _described(module: str, file: str, names: list[str], hops: int) -> str | None:
-    tree = _parse(file)
-    if tree is None:
-        return None
+    source = _source(file)
+    tree = (_alone(source, names[0]) if names else None) or ast.parse(source)
     found: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef = tree
     for number, name in enumerate(names):
         follow = hops > 0 and number == 0
@@ -79,13 +82,26 @@ def _definition(body: list[ast.stmt], name: str) -> ast.stmt | None:
     return found
 
 
-@lru_cache(maxsize=256)
-def _parse(file: str) -> ast.Module | None:
-    if not file.endswith(".py"):
+def _alone(source: bytes, name: str) -> ast.Module | None:
+    """Return the last definition of a name at the top level: parsing all takes ten times as long.
+
+    The result is None if it is not found by its look alone.
+    """
+    found = [each[0] for each in _DEFINITION.finditer(source) if each[1] == name.encode()]
+    try:
+        return ast.parse(found[-1]) if found else None
+    except SyntaxError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _source(file: str) -> bytes:
+    """Return the source in a file; nothing if it is none, or too large."""
+    if not file.endswith(".py"):
+        return b""
     with open(file, "rb") as stream:
         source = stream.read(MAX_SIZE + 1)
-    return ast.parse(source) if len(source) <= MAX_SIZE else None
+    return source if len(source) <= MAX_SIZE else b""
 
 
 def _first_line(text: str | None) -> str | None:

@@ -37,11 +37,12 @@ Row = tuple[str, object, str]
 @takes_json
 @click.pass_context
 def config(ctx: click.Context) -> int:
-    """Show every setting and where it came from: a flag, a variable, a file and line, a default.
+    """Show every setting and where it came from.
 
-    The order is: policy, flag, variable, the project's handrail.toml or [tool.handrail] in its
-    pyproject.toml, default. Packs are imported, for the defaults of their settings. The exit code
-    is 2 if a setting is not valid, and 4 if something required is missing.
+    That is a flag, a variable, a file and its line, or a default. The order is: policy, flag,
+    variable, the project's handrail.toml or [tool.handrail] in its pyproject.toml, default. Packs
+    are imported, for the defaults of their settings. The exit code is 2 if a setting is not valid,
+    and 4 if something required is missing.
     """
     session = session_of(ctx)
     found = session.packs

@@ -9,49 +9,12 @@ from pathlib import Path
 
 import click
 
-from handrail.builtin.cli.app import absent, offered, pack_command
+from handrail.builtin.cli.command_group import Commands
 from handrail.builtin.cli.session import session_of, takes_json
 from handrail.builtin.cli.view.listing import Listing
-from handrail.errors import NotFoundError
-from handrail.suggest import did_you_mean
 
 
-class New(click.Group):
-    """The commands of the core that begin something, then those of packs, by name only."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return list(dict.fromkeys((*self.commands, *offered(ctx, "new"))))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command of this group, or import that of a pack.
-
-        Raises:
-            NotFoundError: No command has that name, or its distribution is not installed.
-            PackError: Its pack is broken.
-        """
-        found = self.commands.get(cmd_name) or pack_command(ctx, cmd_name, "new")
-        if found is None:
-            hint = did_you_mean(cmd_name, (*self.list_commands(ctx), *absent(ctx, "new")))
-            raise NotFoundError(
-                f"there is no command 'new {cmd_name}'",
-                ways_out=(hint or "handrail new --help lists them",),
-            )
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands of this group, then those of packs, which are not imported."""
-        own = {name: each.get_short_help_str(100) for name, each in self.commands.items()}
-        packs = {name: f"from {owner}" for name, owner in offered(ctx, "new").items()}
-        packs |= {name: f"pip install {each}" for name, each in absent(ctx, "new").items()}
-        others = [(name, text) for name, text in packs.items() if name not in own]
-        for title, rows in (("Commands", list(own.items())), ("Commands from packs", others)):
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
-
-
-@click.command(cls=New)
+@click.command(cls=Commands, place="new")
 def new() -> None:
     """Start a workflow or a pack of your own.
 
@@ -59,7 +22,7 @@ def new() -> None:
     """
 
 
-@new.command()
+@click.command()
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handrail.amounts import plural
-from handrail.builtin.cli.app import as_typed
+from handrail.builtin.cli.command_group import as_typed
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.offers import environment, none_found

@@ -52,7 +52,7 @@ class KeepsNothing(SqliteJournal):
     def open_run(self, new: Any, changes: Any = ()) -> SqliteOwnedRun:
         """Add a run that keeps nothing of it."""
         owned = super().open_run(new, changes)
-        owned.observe = lambda changes: None  # type: ignore[method-assign]
+        owned.keep = lambda rows: None  # type: ignore[method-assign]
         return owned
 
 

@@ -11,8 +11,8 @@ from handrail.builtin.sqlite.kit.kinds import (
     CHUNK,
     FIELD,
     ITEM_NOTE,
+    KEPT,
     NOTE,
-    OBSERVATION,
     Kind,
     checksum,
 )
@@ -32,7 +32,7 @@ def reseal(database: sqlite3.Connection) -> None:
             database.execute(
                 "UPDATE run SET crc = ?, plan_crc = ? WHERE id = ?", (*crcs, row["id"])
             )
-    for kind in (ATTEMPT, NOTE, FIELD, CHUNK, ITEM_NOTE, OBSERVATION):
+    for kind in (ATTEMPT, NOTE, FIELD, CHUNK, ITEM_NOTE, KEPT):
         _reseal_kind(database, kind, uids)
     database.text_factory = before
 

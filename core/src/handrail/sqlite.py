@@ -17,7 +17,7 @@ with lazy_imports(__name__):
     from handrail.builtin.sqlite.kit.changes import count_rows as count_rows
     from handrail.builtin.sqlite.kit.changes import new_values as new_values
     from handrail.builtin.sqlite.kit.changes import rows_of as rows_of
-    from handrail.builtin.sqlite.kit.changes import write_observations as write_observations
+    from handrail.builtin.sqlite.kit.changes import write_kept as write_kept
     from handrail.builtin.sqlite.kit.changes import write_rows as write_rows
     from handrail.builtin.sqlite.kit.connection import Connection as Connection
     from handrail.builtin.sqlite.kit.journal import SqlJournal as SqlJournal

@@ -15,7 +15,7 @@ from recorded_runs import Journal, done, ended, planned, started
 from servers.missing import missing, need_module
 from sites import FLOW, Server, until
 
-from handrail.journal import AttemptChange, ChunkChange, ObservationRow, RunChange
+from handrail.journal import AttemptChange, ChunkChange, KeptRow, RunChange
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -194,11 +194,11 @@ def test_a_run_of_100_000_items_stays_small(
     assert page.evaluate("document.querySelectorAll('*').length") < 1500
 
 
-def logged(*numbers: int) -> ObservationRow:
+def logged(*numbers: int) -> KeptRow:
     """Return lines of a log, each with a number."""
     lines = [[1_795_000_000_000 + each, "sent", {"n": each}, None] for each in numbers]
     value = json.dumps({"first": numbers[0], "lines": lines})
-    return ObservationRow("scan", 1, "log", "", 0, value, "2026-11-28T04:01:00.000Z")
+    return KeptRow("scan", 1, "log", "", 0, value, "2026-11-28T04:01:00.000Z")
 
 
 def test_a_search_in_logs_goes_on_while_they_grow(
@@ -207,7 +207,7 @@ def test_a_search_in_logs_goes_on_while_they_grow(
     """With the script of reports, which comes from the server: what is new is searched, too."""
     number = journal.add([planned("scan")], started("scan"), dead=False)
     (owned,) = journal.opened[0]._owned
-    owned.observe([logged(1, 2, 3)])
+    owned.keep([logged(1, 2, 3)])
     first = tabs.open(serve().address)
     page = tabs.open(f"{root_of(first)}/runs/{number}")
     says(page, "live")
@@ -215,7 +215,7 @@ def test_a_search_in_logs_goes_on_while_they_grow(
     box.fill("n=3")
     found = page.locator("#logs output")
     assert found.text_content() == "1 of 3 lines"
-    owned.observe([logged(1, 2, 3, 4, 33)])
+    owned.keep([logged(1, 2, 3, 4, 33)])
     says(page, "2 of 5 lines")
     assert page.locator("#logs .log").inner_text().count("sent") == 2
     assert box.input_value() == "n=3"

@@ -39,8 +39,8 @@ from handrail.journal import (
     FieldRow,
     ItemNoteRow,
     Journal,
+    KeptRow,
     NoteRow,
-    ObservationRow,
     Reliance,
     RelianceChange,
     RunChange,
@@ -1150,8 +1150,8 @@ def storing(journal: Any) -> tuple[Any, Any]:
     return owned, journal
 
 
-def said(step: str = "scan", kind: Any = "log", name: str = "", part: int = 0) -> ObservationRow:
-    return ObservationRow(step, 1, kind, name, part, json.dumps([step]), moment(0))
+def said(step: str = "scan", kind: str = "log", name: str = "", seq: int = 0) -> KeptRow:
+    return KeptRow(step, 1, kind, name, seq, json.dumps([step]), moment(0))
 
 
 def observing(journal: Any, *changes: Change) -> tuple[Any, Any]:
@@ -1160,10 +1160,10 @@ def observing(journal: Any, *changes: Change) -> tuple[Any, Any]:
     return owned, journal
 
 
-def observed(journal: Any, number: int = 1, **which: Any) -> list[ObservationRow]:
+def observed(journal: Any, number: int = 1, **which: Any) -> list[KeptRow]:
     """Return what the steps of a run have said; none of it is damaged."""
     damage: list[JournalDamagedError] = []
-    found = list(journal.observations(number, damage.append, **which))
+    found = list(journal.kept(number, damage.append, **which))
     assert damage == []
     return found
 
@@ -1176,12 +1176,12 @@ class ObservationsContract:
         odd = "caf\udce9/\0/\N{SNOWMAN}"
         owned, found = observing(journal, STARTED)
         changes = [said(), said("copy", "metric", odd, 2), said(odd, "attachment", "curves")]
-        owned.observe(changes)
-        assert observed(found) == [ObservationRow(*each) for each in changes]
+        owned.keep(changes)
+        assert observed(found) == [KeptRow(*each) for each in changes]
         assert [row.name for row in observed(found, step="copy")] == [odd]
-        assert [row.step for row in observed(found, kind="attachment")] == [odd]
-        assert observed(found, step="copy", kind="log") == []
-        assert [row.value for row in observed(found, values=False)] == ["", "", ""]
+        assert [row.step for row in observed(found, kinds=["attachment"])] == [odd]
+        assert observed(found, step="copy", kinds=["log"]) == []
+        assert [row.text for row in observed(found, texts=False)] == ["", "", ""]
         observing(journal)
         assert observed(found, 2) == []
         with pytest.raises(NotFoundError):
@@ -1190,9 +1190,9 @@ class ObservationsContract:
     def test_what_is_said_later_takes_the_place_of_what_was_said(self, journal: Journal) -> None:
         """In its place and no other; the order stays."""
         owned, found = observing(journal)
-        owned.observe([said(), said(part=1)])
-        owned.observe([said()._replace(value="[2]"), said(kind="progress")])
-        assert [(row.kind, row.part, row.value) for row in observed(found)] == [
+        owned.keep([said(), said(seq=1)])
+        owned.keep([said()._replace(text="[2]"), said(kind="progress")])
+        assert [(row.kind, row.seq, row.text) for row in observed(found)] == [
             ("log", 0, "[2]"),
             ("log", 1, '["scan"]'),
             ("progress", 0, '["scan"]'),
@@ -1206,11 +1206,11 @@ class ObservationsContract:
         owned.release()
         other = opened().claim(1)
         with pytest.raises((LeaseLostError, JournalError)):
-            owned.observe([said()])
-        other.observe([said()])
+            owned.keep([said()])
+        other.keep([said()])
         other.write([RunChange(outcome="completed")])
         with pytest.raises(LeaseLostError):
-            other.observe([said("copy")])
+            other.keep([said("copy")])
         assert [row.step for row in observed(found)] == ["scan"]
 
     def test_a_call_that_waits_is_made_in_time_or_when_the_run_is_given_up(
@@ -1231,11 +1231,11 @@ class ObservationsContract:
     ) -> None:
         """The run is read, claimed and ended as if it were whole; the rest is read."""
         owned, found = observing(journal, STARTED, note(1))
-        owned.observe([said(), said("copy", "attachment", "curves")])
+        owned.keep([said(), said("copy", "attachment", "curves")])
         owned.release()
-        execute(place, "UPDATE {observation} SET value = '[3]' WHERE kind = 'attachment'")
+        execute(place, "UPDATE {kept} SET text = '[3]' WHERE kind = 'attachment'")
         damage: list[JournalDamagedError] = []
-        assert [row.step for row in found.observations(1, damage.append)] == ["scan"]
+        assert [row.step for row in found.kept(1, damage.append)] == ["scan"]
         (error,) = damage
         assert "the attachment 'curves' of step 'copy' differs from its checksum" in error.message
         assert len(found.read(1).notes) == 1
@@ -1246,11 +1246,11 @@ class ObservationsContract:
 
     def test_what_steps_said_is_pruned_with_their_run(self, journal: Journal) -> None:
         owned, found = observing(journal)
-        owned.observe([said()])
+        owned.keep([said()])
         owned.write([RunChange(outcome="completed")])
         owned.release()
         kept, _ = observing(journal)
-        kept.observe([said("copy")])
+        kept.keep([said("copy")])
         assert found.prune(PAST) == [1]
         assert [row.step for row in observed(found, 2)] == ["copy"]
         with pytest.raises(NotFoundError):

@@ -35,7 +35,7 @@ def execute(place: str, statement: str) -> None:
         statement: The statement; its tables are written as `{note}`.
     """
     postgres = place.startswith("postgres")
-    tables = ("run", "attempt", "note", "field", "chunk", "item_note", "observation")
+    tables = ("run", "attempt", "note", "field", "chunk", "item_note", "kept")
     named = statement.format_map(
         {each: f"handrail_{each}" if postgres else each for each in tables}
     )

@@ -134,7 +134,7 @@ def test_damage_of_what_was_said_is_told_and_is_no_damage_of_the_run(
 ) -> None:
     """It is only missing where it would be shown."""
     with closing(sqlite3.connect(folder / ".handrail" / "runs.db")) as database:
-        database.execute("UPDATE observation SET value = 'x' WHERE name = 'curves'")
+        database.execute("UPDATE kept SET text = 'x' WHERE name = 'curves'")
         database.commit()
     why = "the attachment 'curves' of step 'fit' differs from its checksum"
     found = fitted("show", "1", "--step", "fit")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from handrail.attachments import Markdown
 from handrail.errors import JournalDamagedError, JournalError, LeaseLostError
-from handrail.journal import ObservationRow
+from handrail.journal import KeptRow
 from handrail.journal.observation_log import (
     FIRST_LINES,
     LAST_LINES,
@@ -32,29 +32,29 @@ class Table:
     number = 1
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[Any, ...], ObservationRow] = {}
+        self.rows: dict[tuple[Any, ...], KeptRow] = {}
         self.writes: list[int] = []
         self.calls: list[Callable[[], None]] = []
         self.error: Exception | None = None
 
-    def observations(
+    def kept(
         self,
         number: int,
         damage: Callable[[JournalDamagedError], None],
         *,
+        kinds: Sequence[str] = (),
         step: str | None = None,
-        kind: Any = None,
-        values: bool = True,
-    ) -> Sequence[ObservationRow]:
+        texts: bool = True,
+    ) -> Sequence[KeptRow]:
         rows = self.rows.values()
-        return [row for row in rows if step in (None, row.step) and kind in (None, row.kind)]
+        return [row for row in rows if step in (None, row.step)]
 
-    def observe(self, changes: Sequence[ObservationRow]) -> None:
+    def keep(self, changes: Sequence[KeptRow]) -> None:
         if self.error is not None:
             raise self.error
         self.writes.append(len(changes))
         for change in changes:
-            self.rows[change[:5]] = ObservationRow(*change)
+            self.rows[change[:5]] = KeptRow(*change)
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         assert seconds == 1.0
@@ -171,7 +171,7 @@ def test_only_the_last_progress_is_kept() -> None:
     log.flush()
     assert table.writes == [1]
     (row,) = table.rows.values()
-    assert json.loads(row.value)[:3] == [999, 1_000, "bytes"]
+    assert json.loads(row.text)[:3] == [999, 1_000, "bytes"]
 
 
 def test_attachments_are_bounded_and_one_of_the_same_name_is_replaced() -> None:
@@ -189,7 +189,7 @@ def test_attachments_are_bounded_and_one_of_the_same_name_is_replaced() -> None:
     log.flush()
     assert len(table.rows) == MOST_ATTACHMENTS
     first = next(iter(table.rows.values()))
-    assert json.loads(first.value)["text"] == "another"
+    assert json.loads(first.text)["text"] == "another"
 
 
 def test_a_write_is_asked_for_once_until_it_was_made() -> None:
@@ -301,7 +301,7 @@ def test_a_row_that_cannot_be_decoded_is_left_out(value: str) -> None:
         say(log, f"line {number}")
     log.flush()
     first, *rest = table.rows.values()
-    told: list[ObservationRow] = []
-    found = log_lines([first._replace(value=value), *rest], lambda row, _: told.append(row))
+    told: list[KeptRow] = []
+    found = log_lines([first._replace(text=value), *rest], lambda row, _: told.append(row))
     assert [number for number, _ in found] == list(range(51, 61))
     assert len(told) == 1

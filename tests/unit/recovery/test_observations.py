@@ -253,7 +253,7 @@ class Observing(SqliteJournal):
 
     def open_run(self, new: Any, changes: Any = ()) -> Any:
         owned = super().open_run(new, changes)
-        observe, write = owned.observe, owned.write
+        observe, write = owned.keep, owned.write
 
         def observed(changes: Any) -> None:
             self.told.append("observed")
@@ -265,7 +265,7 @@ class Observing(SqliteJournal):
             self.told.append("wrote")
             write(changes)
 
-        owned.observe, owned.write = observed, wrote
+        owned.keep, owned.write = observed, wrote
         return owned
 
 
@@ -366,13 +366,13 @@ def test_secrets_are_hidden(journal: SqliteJournal) -> None:
     assert len(found.attachments) == 2
     assert "hunter2" not in repr(found.observed())
     with journal._reading() as connection:
-        rows = connection.execute("SELECT * FROM observation").fetchall()
+        rows = connection.execute("SELECT * FROM kept").fetchall()
     assert "hunter2" not in repr([tuple(row) for row in rows])
 
 
 def corrupt(journal: SqliteJournal) -> None:
     def write(connection: Any) -> None:
-        connection.execute("UPDATE observation SET value = substr(value, 2)")
+        connection.execute("UPDATE kept SET text = substr(text, 2)")
 
     journal._database.write(write)
 
@@ -398,7 +398,7 @@ def test_damage_of_what_was_said_stops_nobody(journal: SqliteJournal, way: str) 
         assert [line.data["what"] for line in read(journal, "c").log] == ["c"]
 
 
-@pytest.mark.parametrize("part", ["observation", "sqlite_autoindex_observation_1"])
+@pytest.mark.parametrize("part", ["kept", "sqlite_autoindex_kept_1"])
 @pytest.mark.parametrize("way", ["resume", "rollback"])
 def test_a_damaged_page_of_what_was_said_stops_nobody(tmp_path: Path, way: str, part: str) -> None:
     """Then nothing can be read or written there, and the run does not need it."""
@@ -474,7 +474,7 @@ class Mortal(Killing):
 
             return at_write
 
-        owned.write, owned.observe = deadly(owned.write), deadly(owned.observe)
+        owned.write, owned.keep = deadly(owned.write), deadly(owned.keep)
         return owned
 
 

@@ -27,9 +27,9 @@ with lazy_imports(__name__):
     from handrail.journal.records import ChunkRow as ChunkRow
     from handrail.journal.records import FieldRow as FieldRow
     from handrail.journal.records import ItemNoteRow as ItemNoteRow
+    from handrail.journal.records import KeptRow as KeptRow
     from handrail.journal.records import NewRun as NewRun
     from handrail.journal.records import NoteRow as NoteRow
-    from handrail.journal.records import ObservationRow as ObservationRow
     from handrail.journal.records import Reliance as Reliance
     from handrail.journal.records import RelianceChange as RelianceChange
     from handrail.journal.records import RunChange as RunChange

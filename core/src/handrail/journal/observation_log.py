@@ -29,13 +29,13 @@ from handrail.errors import AttachmentError, LeaseLostError, describe
 from handrail.frozen import record, replace
 from handrail.journal.codec import mask_json, now
 from handrail.journal.damage import MISFIT
-from handrail.journal.records import ObservationRow
+from handrail.journal.records import KeptRow
 
 if TYPE_CHECKING:
     from handrail.attachments import Attachable
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.journal.records import ObservationKind, ObservationRow
 
+KINDS = ("attachment", "log", "metric", "progress")
 FIRST_LINES, LAST_LINES = 200, 800
 MOST_POINTS = 1_000
 MOST_METRICS = 100
@@ -168,7 +168,7 @@ class ObservationLog:
         if not self._new or (step, n) in self._written:
             # It goes on, or is undone: what is said now follows what was said then.
             with suppress(Exception):
-                rows = self._journal.observations(self._owned.number, lambda _: None, step=step)
+                rows = self._journal.kept(self._owned.number, lambda _: None, step=step)
                 attempt.go_on([row for row in rows if row.n == n])
         self._held[step, n] = attempt
         return attempt
@@ -191,7 +191,7 @@ class ObservationLog:
             changes = [each for attempt in self._held.values() for each in attempt.changes()]
         if not changes or self._is_over:
             return
-        self._owned.observe(changes)
+        self._owned.keep(changes)
         with self._lock:
             for place in list(self._held)[:-_HELD]:
                 if not self._held[place].waits:
@@ -314,7 +314,7 @@ class _Attempt:
         metrics = any(metric.dirty for metric in self._metrics.values())
         return bool(self._dirty or self._progress or self._attachments or metrics)
 
-    def changes(self) -> Iterator[ObservationRow]:
+    def changes(self) -> Iterator[KeptRow]:
         """Yield and forget what is to be written."""
         at = now()
         for name, (text, attached) in self._attachments.items():
@@ -337,16 +337,14 @@ class _Attempt:
             yield self._change("progress", "", 0, progress, at)
             self._progress = ()
 
-    def _change(
-        self, kind: ObservationKind, name: str, part: int, value: str, at: str
-    ) -> ObservationRow:
-        return ObservationRow(self._step, self._n, kind, name, part, value, at)
+    def _change(self, kind: str, name: str, seq: int, text: str, at: str) -> KeptRow:
+        return KeptRow(self._step, self._n, kind, name, seq, text, at)
 
-    def go_on(self, rows: Sequence[ObservationRow]) -> None:
+    def go_on(self, rows: Sequence[KeptRow]) -> None:
         """Go on with what was said before."""
         for row in rows:
             if row.kind == "attachment":
-                self._attached[row.name] = row.part
+                self._attached[row.name] = row.seq
         lines = log_lines(rows)
         if lines:
             self._lines, rest = lines[-1][0], lines[-1][0] % _LINES
@@ -360,17 +358,15 @@ class _Attempt:
 # How rows are read
 
 
-Misfit = Callable[["ObservationRow", Exception], object]
+Misfit = Callable[["KeptRow", Exception], object]
 """Told of each row that cannot be decoded, which is left out, and of the error."""
 
 
-def _ignore(_row: ObservationRow, _error: Exception) -> None:
+def _ignore(_row: KeptRow, _error: Exception) -> None:
     return
 
 
-def log_lines(
-    rows: Iterable[ObservationRow], misfit: Misfit = _ignore
-) -> list[tuple[int, list[Any]]]:
+def log_lines(rows: Iterable[KeptRow], misfit: Misfit = _ignore) -> list[tuple[int, list[Any]]]:
     """Return the log lines in rows of one attempt, in order, with their numbers.
 
     Each is a list: when, in milliseconds since 1970; the event; its data; and a path, or None.
@@ -379,7 +375,7 @@ def log_lines(
     for row in rows:
         if row.kind == "log":
             try:
-                block = json.loads(row.value)
+                block = json.loads(row.text)
                 found += enumerate(block["lines"], start=block["first"])
             except MISFIT as error:
                 misfit(row, error)
@@ -388,14 +384,14 @@ def log_lines(
     return [each for each in found if each[0] <= FIRST_LINES or each[0] > last]
 
 
-def metric_points(rows: Iterable[ObservationRow], misfit: Misfit = _ignore) -> dict[str, Series]:
+def metric_points(rows: Iterable[KeptRow], misfit: Misfit = _ignore) -> dict[str, Series]:
     """Return the metrics in rows of one attempt, by name."""
     found: dict[str, Series] = {}
-    for row in sorted(rows, key=lambda row: row.part):
+    for row in sorted(rows, key=lambda row: row.seq):
         if row.kind != "metric":
             continue
         try:
-            new = Series(**json.loads(row.value))
+            new = Series(**json.loads(row.text))
             known = found.get(row.name)
             if known is None or new.stride > known.stride:
                 found[row.name] = new

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
         Change,
         ChunkRow,
         ItemNoteRow,
+        KeptRow,
         NewRun,
-        ObservationKind,
-        ObservationRow,
         Outcome,
         RunRow,
     )
@@ -63,7 +62,7 @@ class RunCheck:
     Attributes:
         rows: How many rows were read.
         damage: The damaged rows.
-        unseen: Damaged rows of what steps said, without which the run is whole.
+        unseen: Damaged rows beside the run, without which it is whole.
         sound: The run without them; None if not even its own row was found.
         complete: Whether all rows were read.
     """
@@ -113,8 +112,8 @@ class OwnedRun(ABC):
             JournalError: The changes could not be written, for example because the disk is full.
         """
 
-    def observe(self, changes: Sequence[ObservationRow]) -> None:  # noqa: B027 - a default
-        """Write what steps said in a commit of its own, which is durable once another one is.
+    def keep(self, rows: Sequence[KeptRow]) -> None:  # noqa: B027 - a default
+        """Write rows beside the run in a commit of their own, durable once another one is.
 
         After an error, other writes still succeed if they can. By default, nothing is kept.
 
@@ -364,27 +363,27 @@ class Journal(ABC):
         """
         return {}
 
-    def observations(
+    def kept(
         self,
         number: int,
         damage: Callable[[JournalDamagedError], None],
         *,
+        kinds: Collection[str] = (),
         step: str | None = None,
-        kind: ObservationKind | None = None,
-        values: bool = True,
-    ) -> Sequence[ObservationRow]:
-        """Return what the steps of a run said, by step, attempt, kind, name and part.
+        texts: bool = True,
+    ) -> Sequence[KeptRow]:
+        """Return the rows beside a run, by kind as given, then in the order in which they began.
 
         Args:
             number: The number of the run.
             damage: Told of each row that is not what was written, which is left out.
-            step: Only that of this step.
-            kind: Only that of this kind.
-            values: Whether to read what it is; otherwise that is empty, and not checked.
+            kinds: Only those of these kinds; by default, of all.
+            step: Only those of this step.
+            texts: Whether to read the texts; otherwise they are empty, and not checked.
 
         Raises:
             NotFoundError: There is no such run.
-            JournalError: It cannot be read.
+            JournalError: They cannot be read.
         """
         return ()
 

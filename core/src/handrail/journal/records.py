@@ -16,7 +16,6 @@ Direction = Literal["forward", "undo"]
 Outcome = Literal["completed", "rolled_back", "rollback_incomplete", "failed", "interrupted"]
 State = Literal["started", "done", "skipped", "failed", "undone", "undo_failed"]
 ChunkState = Literal["started", "done", "failed", "undone", "undo_failed"]
-ObservationKind = Literal["attachment", "log", "metric", "progress"]
 
 
 @frozen
@@ -313,27 +312,27 @@ class ChunkCount(NamedTuple):
     undoable: int
 
 
-class ObservationRow(NamedTuple):
-    """Something that an attempt of a step said or showed; only people look at it.
+class KeptRow(NamedTuple):
+    """A text beside a run, such as what a step said or showed; only people look at it.
 
-    One that is written takes the place of what is there in its `part`.
+    One that is written takes the place of what is there with the same `seq`. An undo reads none.
 
     Attributes:
-        step: Name of the step.
-        n: Number of the attempt.
-        kind: Its kind.
-        name: The name of the attachment or metric; otherwise empty.
-        part: Its place among those of the same kind and name; see `handrail.journal.observing`.
-        value: What it is, as JSON; empty if it was not read.
-        at: When it was said, in UTC, in the format of `NewRun.opened`.
+        step: Name of the step; empty if it is about the run as a whole.
+        n: Number of the attempt; 0 if it is about none.
+        kind: What it is to whoever reads it, such as `log`.
+        name: Its name among those of its kind, or empty.
+        seq: Its place among those of the same kind and name.
+        text: Any text; empty if it was not read.
+        at: When it was kept, in UTC, in the format of `NewRun.opened`.
     """
 
     step: str
     n: int
-    kind: ObservationKind
+    kind: str
     name: str
-    part: int
-    value: str
+    seq: int
+    text: str
     at: str
 
 

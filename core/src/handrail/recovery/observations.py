@@ -12,13 +12,13 @@ from handrail.attachments import attachment_from
 from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.damage import MISFIT, damaged
-from handrail.journal.observation_log import log_lines, metric_points
+from handrail.journal.observation_log import KINDS, log_lines, metric_points
 
 if TYPE_CHECKING:
     from handrail.attachments import Attachable
     from handrail.errors import JournalDamagedError
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import ObservationKind, ObservationRow
+    from handrail.journal.records import KeptRow
 
 
 @frozen
@@ -141,11 +141,12 @@ class Observations:
         return frozenset(self._of_step)
 
     @cached_property
-    def _of_step(self) -> dict[str, list[ObservationRow]]:
+    def _of_step(self) -> dict[str, list[KeptRow]]:
         """What there is, without the values: one query for all steps."""
-        found: dict[str, list[ObservationRow]] = {}
-        for row in self._rows(values=False):
-            found.setdefault(row.step, []).append(row)
+        found: dict[str, list[KeptRow]] = {}
+        for row in self._rows():
+            if row.kind in KINDS:  # Others are not of the step, but of who observed it.
+                found.setdefault(row.step, []).append(row)
         return found
 
     @property
@@ -156,9 +157,9 @@ class Observations:
     def attachments(self, step: str) -> Sequence[Attachment]:
         """Return what a step has attached, in order; the last one of each name."""
         found: dict[str, Attachment] = {}
-        for row in sorted(self._rows(step, "attachment"), key=lambda row: (row.n, row.part)):
+        for row in sorted(self._rows(step, "attachment"), key=lambda row: (row.n, row.seq)):
             try:
-                value = attachment_from(json.loads(row.value))
+                value = attachment_from(json.loads(row.text))
                 found[row.name] = Attachment(name=row.name, value=value, at=row.at, attempt=row.n)
             except MISFIT as error:
                 self._misfits(row, error)
@@ -198,7 +199,7 @@ class Observations:
         found: Progress | None = None
         for row in sorted(self._rows(step, "progress"), key=lambda row: row.n):
             try:
-                current, total, category, detail, at = json.loads(row.value)
+                current, total, category, detail, at = json.loads(row.text)
                 found = Progress(
                     current=float(current),
                     total=float(total),
@@ -210,28 +211,28 @@ class Observations:
                 self._misfits(row, error)
         return found
 
-    def _by_attempt(
-        self, step: str, kind: ObservationKind
-    ) -> list[tuple[int, list[ObservationRow]]]:
-        found: dict[int, list[ObservationRow]] = {}
+    def _by_attempt(self, step: str, kind: str) -> list[tuple[int, list[KeptRow]]]:
+        found: dict[int, list[KeptRow]] = {}
         for row in self._rows(step, kind):
             found.setdefault(row.n, []).append(row)
         return sorted(found.items())
 
-    def _rows(
-        self, step: str | None = None, kind: ObservationKind | None = None, *, values: bool = True
-    ) -> Sequence[ObservationRow]:
+    def _rows(self, step: str | None = None, kind: str | None = None) -> Sequence[KeptRow]:
         if self._journal is None or (step is not None and step not in self._of_step):
             return ()
         try:
-            return self._journal.observations(
-                self._number, self._note, step=step, kind=kind, values=values
+            return self._journal.kept(
+                self._number,
+                self._note,
+                kinds=() if kind is None else (kind,),
+                step=step,
+                texts=kind is not None,
             )
         except JournalError as error:  # A page of the file is damaged, for one.
             self._damage[error.message] = None
             return ()
 
-    def _misfits(self, row: ObservationRow, error: Exception) -> None:
+    def _misfits(self, row: KeptRow, error: Exception) -> None:
         self._note(damaged(self._number, f"the {row.kind} of step '{row.step}'", error))
 
     def _note(self, error: JournalDamagedError) -> None:

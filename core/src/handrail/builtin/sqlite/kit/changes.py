@@ -12,8 +12,8 @@ from handrail.builtin.sqlite.kit.kinds import (
     CHUNK,
     FIELD,
     ITEM_NOTE,
+    KEPT,
     NOTE,
-    OBSERVATION,
     Kind,
     checksum,
     to_stored,
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from handrail.errors import LeaseLostError
     from handrail.journal.records import (
         Change,
+        KeptRow,
         NewRun,
-        ObservationRow,
     )
 
 Values = tuple[object, ...]
@@ -123,19 +123,19 @@ def _attempt(run: int, uid: str, change: AttemptChange) -> Values:
     return run, step, n, state, data_version, result, error, crc
 
 
-def write_observations(
+def write_kept(
     connection: Connection,
     statements: Statements,
-    changes: Sequence[ObservationRow],
+    rows: Sequence[KeptRow],
     uid: str,
     ours: Mapping[str, object],
 ) -> None:
-    """Check within the transaction that we own the run, and write what its steps said.
+    """Check within the transaction that we own the run, and write rows beside it.
 
     Args:
         connection: The connection, within the transaction.
         statements: The statements in its dialect.
-        changes: What they said.
+        rows: The rows.
         uid: The UUID of the run.
         ours: `run` and `fence`.
 
@@ -145,8 +145,8 @@ def write_observations(
     if connection.execute(statements.still_ours, ours).fetchone() is None:
         raise lost(connection, statements, ours)
     run = cast("int", ours["run"])
-    rows = [OBSERVATION.stored(run, uid, change) for change in changes]
-    connection.cursor().executemany(statements.observation, rows)
+    values = [KEPT.stored(run, uid, row) for row in rows]
+    connection.cursor().executemany(statements.keep, values)
 
 
 def new_values(new: NewRun) -> dict[str, str | int | None]:

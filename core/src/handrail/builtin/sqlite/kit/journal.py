@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from abc import abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -15,8 +15,8 @@ from handrail.builtin.sqlite.kit.kinds import (
     CHUNK,
     FIELD,
     ITEM_NOTE,
+    KEPT,
     NOTE,
-    OBSERVATION,
     Damage,
     Kind,
     from_stored,
@@ -46,9 +46,8 @@ if TYPE_CHECKING:
         Change,
         ChunkRow,
         ItemNoteRow,
+        KeptRow,
         NewRun,
-        ObservationKind,
-        ObservationRow,
         Outcome,
         Reliance,
         RunRow,
@@ -290,37 +289,32 @@ class SqlJournal(Journal, Generic[Run]):
             found = connection.execute(self._statements.chunk_counts, {"run": number})
             return [ChunkCount(from_stored(step), *rest) for step, *rest in found]
 
-    def observations(
+    def kept(
         self,
         number: int,
         damage: Damage,
         *,
+        kinds: Collection[str] = (),
         step: str | None = None,
-        kind: ObservationKind | None = None,
-        values: bool = True,
-    ) -> Sequence[ObservationRow]:
-        """Return what the steps of a run said and showed, in the order in which they began to.
-
-        Args:
-            number: The number of the run.
-            damage: Told of each row that is not what was written, which is left out.
-            step: Only that of this step.
-            kind: Only that of this kind.
-            values: Whether to read what it is; otherwise that is empty, and not checked.
-
-        Raises:
-            NotFoundError: There is no such run.
-        """
+        texts: bool = True,
+    ) -> Sequence[KeptRow]:
+        """Return the rows beside a run; see `Journal`."""
         of = self._statements
-        given: dict[str, object] = {"run": number, "kind": kind}
+        given: dict[str, object] = {"run": number}
         if step is None:
-            statement = of.observations if values else of.observed
+            statement = of.kept if texts else of.kept_names
         else:
-            statement = of.observations_of_step if values else of.observed_of_step
+            statement = of.kept_of_step if texts else of.kept_names_of_step
             given["step"] = to_stored(step)
         with self._reading() as connection:
             uid = self._uid(connection, number)
-            return OBSERVATION.rows(number, uid, connection.execute(statement, given), damage)
+            return [
+                row
+                for kind in (*kinds,) or (None,)
+                for row in KEPT.rows(
+                    number, uid, connection.execute(statement, {**given, "kind": kind}), damage
+                )
+            ]
 
     def _uid(self, connection: Connection, number: int) -> str:
         found = connection.execute(self._statements.uid, {"run": number}).fetchone()
@@ -337,7 +331,7 @@ class SqlJournal(Journal, Generic[Run]):
             values = {"run": number, "kind": None}
             with self._reading() as connection, said.to_the_end():
                 said.uid = self._uid(connection, number)
-                said.drop(OBSERVATION, connection.execute(self._statements.observations, values))
+                said.drop(KEPT, connection.execute(self._statements.kept, values))
         return RunCheck(
             rows=max(1, check.rows) + said.rows,
             damage=tuple(check.damage),

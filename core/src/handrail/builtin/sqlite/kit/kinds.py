@@ -23,8 +23,8 @@ from handrail.journal.records import (
     ChunkRow,
     FieldRow,
     ItemNoteRow,
+    KeptRow,
     NoteRow,
-    ObservationRow,
 )
 
 Damage = Callable[[JournalDamagedError], None]
@@ -241,10 +241,10 @@ ITEM_NOTE = Kind(
     "a note of item {item} in chunk {number} of step '{step}'",
     free="step key",
 )
-OBSERVATION = Kind(
-    "observation",
-    ObservationRow,
-    "step n kind name part value",
+KEPT = Kind(
+    "kept",
+    KeptRow,
+    "step n kind name seq text",
     "the {kind} '{name}' of step '{step}'",
     free="step name",
 )

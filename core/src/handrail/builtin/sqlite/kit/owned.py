@@ -13,7 +13,7 @@ from handrail.builtin.sqlite.kit.changes import (
     change_run,
     count_rows,
     rows_of,
-    write_observations,
+    write_kept,
     write_rows,
 )
 from handrail.builtin.sqlite.kit.fork_guard import process
@@ -26,7 +26,7 @@ from handrail.journal.protocol import OwnedRun
 if TYPE_CHECKING:
     from handrail.builtin.sqlite.kit.connection import Connection
     from handrail.builtin.sqlite.kit.statements import Statements
-    from handrail.journal.records import Change, ObservationRow
+    from handrail.journal.records import Change, KeptRow
 
 Commit = Callable[[list[Sequence["Change"]]], None]
 T = TypeVar("T")
@@ -180,11 +180,11 @@ class SqlOwnedRun(OwnedRun):
         """
         self._writer.write(changes)
 
-    def observe(self, changes: Sequence[ObservationRow]) -> None:
-        """Write what steps said in a commit of its own; see `OwnedRun`."""
+    def keep(self, rows: Sequence[KeptRow]) -> None:
+        """Write rows beside the run in a commit of their own; see `OwnedRun`."""
 
         def write(connection: Connection) -> None:
-            write_observations(connection, self._statements, changes, self.uid, self._ours)
+            write_kept(connection, self._statements, rows, self.uid, self._ours)
 
         self._transact(write, synced=False)
 

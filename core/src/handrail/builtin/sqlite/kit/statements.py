@@ -9,8 +9,8 @@ from handrail.builtin.sqlite.kit.kinds import (
     CHUNK,
     FIELD,
     ITEM_NOTE,
+    KEPT,
     NOTE,
-    OBSERVATION,
     Kind,
 )
 from handrail.frozen import frozen, names_of
@@ -115,7 +115,7 @@ class Statements:
         self._of_rows()
         self._of_reliance()
         self._of_items()
-        self._of_observations()
+        self._of_kept()
         self._of_readers()
         for name, text in vars(self).items():
             if not name.startswith("_") and isinstance(text, str):
@@ -167,7 +167,7 @@ class Statements:
     def _last_sign(self) -> str:
         """Return the expression for the last sign of life of the owner of a run in SQL.
 
-        It is a renewal of the lease, or the last row with a time. A run needs no observations.
+        It is a renewal of the lease, or the last row with a time. Rows beside a run do not count.
         """
         dialect, run = self._dialect, self._run
         rows = (
@@ -328,18 +328,18 @@ class Statements:
         self.all_chunks = f"{whole} WHERE run = :run ORDER BY id"
         self.all_item_notes = f"{notes} WHERE run = :run ORDER BY id"
 
-    def _of_observations(self) -> None:
-        updates = ", ".join(f"{each} = excluded.{each}" for each in ("value", "at", "crc"))
-        self.observation = f"""
-            {self._insert(OBSERVATION)}
-            ON CONFLICT (run, step, n, kind, name, part) DO UPDATE SET {updates}
+    def _of_kept(self) -> None:
+        updates = ", ".join(f"{each} = excluded.{each}" for each in ("text", "at", "crc"))
+        self.keep = f"""
+            {self._insert(KEPT)}
+            ON CONFLICT (run, step, n, kind, name, seq) DO UPDATE SET {updates}
         """
         of_kind = "(CAST(:kind AS text) IS NULL OR kind = CAST(:kind AS text))"
         found = f"WHERE run = :run AND {of_kind} ORDER BY id"
         of_step = found.replace(":run AND", ":run AND step = :step AND")
-        whole, short = self._select(OBSERVATION), self._select(OBSERVATION, "value", empty="''")
-        self.observations, self.observations_of_step = f"{whole} {found}", f"{whole} {of_step}"
-        self.observed, self.observed_of_step = f"{short} {found}", f"{short} {of_step}"
+        whole, short = self._select(KEPT), self._select(KEPT, "text", empty="''")
+        self.kept, self.kept_of_step = f"{whole} {found}", f"{whole} {of_step}"
+        self.kept_names, self.kept_names_of_step = f"{short} {found}", f"{short} {of_step}"
 
     def _of_readers(self) -> None:
         dialect, run = self._dialect, self._run

@@ -131,21 +131,21 @@ _STEPS = (
         PRIMARY KEY (run, boundary, name)
     ){keyed}
     """,
-    # What steps say and show, for people to look at.
-    f"""
-    CREATE TABLE {{prefix}}observation (
-        id {{id}},
-        run {{of_run}},
+    # What people look at: opaque texts beside a run, which it does not need.
+    """
+    CREATE TABLE {prefix}kept (
+        id {id},
+        run {of_run},
         step TEXT NOT NULL,
-        n {{integer}} NOT NULL,
-        kind TEXT NOT NULL CHECK ({_one_of("kind", "attachment", "log", "metric", "progress")}),
+        n {integer} NOT NULL,
+        kind TEXT NOT NULL,
         name TEXT NOT NULL,
-        part {{integer}} NOT NULL,
+        seq {integer} NOT NULL,
         at TEXT NOT NULL,
-        crc {{integer}} NOT NULL,
-        value TEXT NOT NULL,
-        UNIQUE (run, step, n, kind, name, part)
-    ){{strict}}
+        crc {integer} NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (run, step, n, kind, name, seq)
+    ){strict}
     """,
 )
 # The items of steps. Those of each chunk are in a row of their own, and may be read alone.

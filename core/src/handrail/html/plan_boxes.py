@@ -1,7 +1,7 @@
 """The boxes in a picture of a plan: steps, in the frames of their lanes, groups and actions.
 
-A plan of up to 100 steps is shown whole. Of a longer one, steps of one pack that follow each other
-become one box, and where that is not enough, the middle does.
+A plan of up to 100 steps is shown whole. Of a longer one the first and the last steps are shown,
+and in between those that need a look; the others share boxes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.amounts import plural
 from handrail.frozen import frozen
@@ -20,23 +20,17 @@ if TYPE_CHECKING:
 MOST = 100
 """Boxes of a picture."""
 
-LANES = 4
-"""Lanes that stand side by side; of a group that is not shown whole, those that are."""
-
-_FOLLOWED = (
-    "failed",
-    "failed and undone",
-    "undo failed",
-    "interrupted",
-    "may have left something",
-    "running",
-    "unknown",
+_FIRST, _LAST, _BETWEEN = 20, 10, 10  # Steps of a longer plan that have boxes of their own.
+_LANES = 4  # So many lanes without a step of these are only counted.
+# States of steps that need a look.
+_URGENT = (
+    *("failed", "failed and undone", "undo failed", "interrupted", "may have left something"),
+    *("running", "unknown"),
 )
-"""The states of steps that never become a part of another box."""
 
 
 @frozen
-class Step:
+class StepBox:
     """A box for one step.
 
     Attributes:
@@ -60,12 +54,12 @@ class Step:
     @property
     def pack(self) -> str | None:
         """The pack that it is from, or None."""
-        return origin_of(self.planned).get("pack")
+        return _origin_of(self.planned).get("pack")
 
     @property
     def owner(self) -> str:
         """The pack with its version, or the file."""
-        return owner_of(origin_of(self.planned))
+        return _owner_of(self.planned)
 
     @property
     def brought(self) -> bool:
@@ -95,21 +89,20 @@ class Step:
         return [word for word, holds in known.items() if holds]
 
     @property
-    def layers(self) -> Sequence[Mapping[str, Any]]:
-        """The layers around it, outermost first."""
-        layers: Sequence[Mapping[str, Any]] = self.planned.get("layers", ())
-        return layers
+    def layers(self) -> list[tuple[str, str]]:
+        """The name and the owner of each layer around it, outermost first."""
+        return [(str(each["name"]), _owner_of(each)) for each in self.planned.get("layers", ())]
 
 
 @frozen
-class Several:
+class StepsBox:
     """A box for steps that follow each other.
 
     Attributes:
         steps: The steps.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[StepBox]
 
     @property
     def name(self) -> str:
@@ -133,44 +126,32 @@ class Several:
 
 
 @frozen
-class Lanes:
-    """The frame of a group.
+class BoxFrame:
+    """The frame of an action of a chain, of a group, or of one of its lanes.
 
     Attributes:
-        name: The name of the group, without that of its action in a chain.
-        lanes: Its lanes that are shown.
-        about: How many there are, and how many run at the same time.
-    """
-
-    name: str
-    lanes: Sequence[Sequence[Item]]
-    about: str
-
-
-@frozen
-class ActionFrame:
-    """The frame of an action of a chain.
-
-    Attributes:
-        name: Its name in the chain.
-        inputs: What it takes from others: `catalogue = upload.catalogue`.
+        kind: Which of them it is; in the frame of a group are those of its lanes.
+        name: Its name, that of a group without that of its action.
+        about: The inputs that an action takes from others, a line for each; or how many lanes a
+            group has.
         items: What is in it.
     """
 
+    kind: Literal["action", "group", "lane"]
     name: str
-    inputs: Sequence[str]
-    items: Sequence[Item]
+    about: Sequence[str]
+    items: Sequence[Box]
 
 
 if TYPE_CHECKING:
-    Item: TypeAlias = Step | Several | Lanes | ActionFrame
+    Box: TypeAlias = StepBox | StepsBox | BoxFrame
 
 
 def boxes_of(
     plan: Mapping[str, Any],
     states: Mapping[str, str] | None = None,
     notes: Mapping[str, str] | None = None,
-) -> tuple[Sequence[Item], Sequence[Item]]:
+) -> tuple[Sequence[Box], Sequence[Box]]:
     """Return what a picture of a plan shows: its steps, and those that always run.
 
     Args:
@@ -179,7 +160,7 @@ def boxes_of(
         notes: What stands behind these.
     """
     steps = [
-        Step(
+        StepBox(
             number=number,
             planned=planned,
             state=None if states is None else states.get(planned["name"], "not started"),
@@ -190,143 +171,102 @@ def boxes_of(
     closing = len(steps)
     while closing and steps[closing - 1].planned.get("always_run"):
         closing -= 1
-    groups = {each["name"]: each.get("concurrency") for each in plan.get("groups", ())}
-    actions = {each["name"]: each for each in plan.get("actions", ())}
-    ordinary = _shortened(_arranged(steps[:closing], groups, actions), MOST)
-    return ordinary, _shortened(steps[closing:], max(MOST - _count(ordinary), 1))
+    frames = _Frames(plan, _picked(steps))
+    return frames.of(steps[:closing]), frames.folded(steps[closing:])
 
 
-def _arranged(
-    steps: Sequence[Step],
-    groups: Mapping[str, int | None],
-    actions: Mapping[str, Mapping[str, Any]],
-) -> list[Item]:
-    """Return the steps in the frames of their groups and actions."""
-    items: list[Item] = []
-    for name, of_action in groupby(steps, lambda step: step.planned.get("action") or ""):
-        inside: list[Item] = []
-        for group, of_group in groupby(of_action, lambda step: step.planned.get("group")):
+def _picked(steps: Sequence[StepBox]) -> set[int]:
+    """Return the numbers of the steps that have a box of their own."""
+    if len(steps) <= MOST:
+        return {step.number for step in steps}
+    between = steps[_FIRST:-_LAST]
+    urgent = [step for step in between if step.state in _URGENT]
+    urgent += [step for step in between if step.brought and step.state not in _URGENT]
+    picked = (*steps[:_FIRST], *urgent[:_BETWEEN], *steps[-_LAST:])
+    return {step.number for step in picked}
+
+
+class _Frames:
+    """Puts steps into the frames of their actions, groups and lanes.
+
+    Args:
+        plan: The plan.
+        picked: The numbers of the steps that have a box of their own.
+    """
+
+    def __init__(self, plan: Mapping[str, Any], picked: set[int]) -> None:
+        self._actions = {each["name"]: each for each in plan.get("actions", ())}
+        self._limits = {each["name"]: each.get("concurrency") for each in plan.get("groups", ())}
+        self._picked = picked
+
+    def of(self, steps: Sequence[StepBox]) -> list[Box]:
+        """Return steps that follow each other, in their frames."""
+        boxes: list[Box] = []
+        for name, some in groupby(steps, lambda step: step.planned.get("action") or ""):
+            inside = list(self._grouped(some, name))
+            if name in self._actions:
+                wires = self._actions[name].get("inputs", {}).items()
+                inputs = [f"{param} = {source}" for param, source in wires]
+                items = self.folded(inside)
+                boxes.append(BoxFrame(kind="action", name=name, about=inputs, items=items))
+            else:
+                boxes += inside
+        return self.folded(boxes)
+
+    def _grouped(self, steps: Iterable[StepBox], action: str) -> Iterator[Box]:
+        for group, some in groupby(steps, lambda step: step.planned.get("group")):
             if group is None:
-                inside += of_group
+                yield from some
                 continue
-            lanes = [tuple(lane) for _, lane in groupby(of_group, lambda s: s.planned["lane"])]
-            limit = groups.get(group)
+            lanes = [
+                BoxFrame(kind="lane", name=f"lane {number}", about=(), items=self.folded(lane))
+                for number, lane in enumerate(_lanes(some), 1)
+            ]
+            shown = [lane for lane in lanes if self._is_shown(lane)]
+            if not shown or len(lanes) - len(shown) < _LANES:
+                shown = lanes
+            limit, more = self._limits.get(group), len(lanes) - len(shown)
             at_once = "" if limit is None or limit >= len(lanes) else f", {limit} at a time"
-            about = f"{plural(len(lanes), 'lane')}{at_once}"
-            inside.append(Lanes(name=group.removeprefix(f"{name}."), lanes=lanes, about=about))
-        if name in actions:
-            wires = actions[name].get("inputs", {}).items()
-            inputs = [f"{param} = {source}" for param, source in wires]
-            items.append(ActionFrame(name=name, inputs=inputs, items=inside))
-        else:
-            items += inside
-    return items
+            hidden = f"; {more:,} not shown" if more else ""
+            about = [f"{plural(len(lanes), 'lane')}{at_once}{hidden}"]
+            name = group.removeprefix(f"{action}.")
+            yield BoxFrame(kind="group", name=name, about=about, items=shown)
+
+    def folded(self, boxes: Iterable[Box]) -> list[Box]:
+        """Return boxes with one for those that follow each other and in which none is picked."""
+        folded: list[Box] = []
+        for shown, some in groupby(boxes, self._is_shown):
+            alike = list(some)
+            steps = [step for box in alike for step in _steps_of(box)]
+            folded += alike if shown or len(steps) == 1 else [StepsBox(steps=steps)]
+        return folded
+
+    def _is_shown(self, box: Box) -> bool:
+        return any(step.number in self._picked for step in _steps_of(box))
 
 
-# Fewer boxes
+def _lanes(steps: Iterable[StepBox]) -> Iterator[Iterable[StepBox]]:
+    return (lane for _, lane in groupby(steps, lambda step: step.planned["lane"]))
 
 
-def _count(items: Iterable[Item]) -> int:
-    return sum(1 if isinstance(each, Step | Several) else _count(_within(each)) for each in items)
-
-
-def _within(item: Item) -> Iterator[Item]:
-    """Yield what is directly in an item."""
-    if isinstance(item, Lanes):
-        for lane in item.lanes:
-            yield from lane
-    elif isinstance(item, ActionFrame):
-        yield from item.items
-
-
-def _steps_of(items: Iterable[Item]) -> Iterator[Step]:
-    for item in items:
-        if isinstance(item, Step):
-            yield item
-        elif isinstance(item, Several):
-            yield from item.steps
-        else:
-            yield from _steps_of(_within(item))
-
-
-def _shortened(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """Return the items in at most so many boxes."""
-    if _count(items) <= most:
-        return items
-    items = list(_by_pack(items))
-    if _count(items) <= most:
-        return items
-    framed = any(isinstance(each, Lanes | ActionFrame) for each in items)
-    items = list(_without_middle(items, max(most // 4, 1) if framed else most))
-    frames = sum(isinstance(each, Lanes | ActionFrame) for each in items)
-    if not frames or _count(items) <= most:
-        return items
-    share = (most - (len(items) - frames)) // frames
-    return [_smaller(each, share) for each in items]
-
-
-def _smaller(item: Item, most: int) -> Item:
-    """Return a frame with at most so many boxes in it."""
-    if _count([item]) <= most:
-        return item
-    if isinstance(item, ActionFrame):
-        return ActionFrame(name=item.name, inputs=item.inputs, items=_shortened(item.items, most))
-    if not isinstance(item, Lanes):
-        return item
-    shown = item.lanes[: min(LANES, most)]
-    more = len(item.lanes) - len(shown)
-    about = f"{item.about}; {more:,} not shown" if more else item.about
-    lanes = [_shortened(lane, most // len(shown)) for lane in shown]
-    return Lanes(name=item.name, lanes=lanes, about=about)
-
-
-def _by_pack(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the items with steps of one pack that follow each other as one box."""
-
-    def kind(item: Item) -> object:
-        alike = isinstance(item, Step) and item.state not in _FOLLOWED
-        return (item.pack,) if alike and isinstance(item, Step) else item
-
-    for _, alike in groupby(items, kind):
-        yield from _as_one(list(alike))
-
-
-def _as_one(items: list[Item]) -> Iterator[Item]:
-    if len(items) > 1:
-        yield Several(steps=tuple(_steps_of(items)))
+def _steps_of(box: Box) -> Iterator[StepBox]:
+    if isinstance(box, StepBox):
+        yield box
+    elif isinstance(box, StepsBox):
+        yield from box.steps
     else:
-        yield from items
+        for each in box.items:
+            yield from _steps_of(each)
 
 
-def _without_middle(items: Sequence[Item], most: int) -> Iterator[Item]:
-    """Yield the first and the last items, and the first in between that needs a look."""
-    if len(items) <= most:
-        yield from items
-        return
-    begin, end = most // 2, len(items) - max(most // 2 - 3, 0)
-    followed = (
-        place
-        for place in range(begin, end)
-        if any(step.state in _FOLLOWED for step in _steps_of([items[place]]))
-    )
-    at = next(followed, end) if most > 3 else end
-    yield from items[:begin]
-    yield from _as_one(list(items[begin:at]))
-    yield from items[at : at + (at < end)]
-    yield from _as_one(list(items[at + 1 : end]))
-    yield from items[end:]
+def _origin_of(planned: Mapping[str, Any]) -> Mapping[str, Any]:
+    origin: Mapping[str, Any] | None = planned.get("origin")
+    return origin or {}
 
 
-# Words
-
-
-def origin_of(planned: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the origin of a step, a layer or a plan."""
-    return planned.get("origin") or {}
-
-
-def owner_of(origin: Mapping[str, Any]) -> str:
-    """Return the owner for display, as `Origin.owner` does."""
+def _owner_of(planned: Mapping[str, Any]) -> str:
+    """Return the owner of a step or a layer for display, as `Origin.owner` does."""
+    origin = _origin_of(planned)
     if origin.get("pack"):
         return f"{origin['pack']} {origin.get('version') or ''}".rstrip()
     return str(origin.get("file") or origin.get("module") or "this program")

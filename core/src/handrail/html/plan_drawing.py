@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from handrail.amounts import plural
 from handrail.html.elements import Content, Markup, element
-from handrail.html.plan_boxes import (
-    ActionFrame,
-    Lanes,
-    Several,
-    Step,
-    boxes_of,
-    origin_of,
-    owner_of,
-)
+from handrail.html.plan_boxes import BoxFrame, StepBox, StepsBox, boxes_of
 from handrail.html.states import look_of
 
 if TYPE_CHECKING:
-    from handrail.html.plan_boxes import Item
+    from handrail.html.plan_boxes import Box
 
 _TITLES = 50  # Names in the title of a box for several steps.
 _ACCENTS = 6
@@ -76,54 +68,54 @@ class _Boxes:
 
     def __init__(self, plan: Mapping[str, Any], *, with_states: bool) -> None:
         self._with_states = with_states
-        brought = (each for each in plan["steps"] if each.get("reason", "base") != "base")
-        others = dict.fromkeys(origin_of(each).get("pack") for each in brought)
+        steps = (StepBox(number=0, planned=each) for each in plan["steps"])
+        others = dict.fromkeys(step.pack for step in steps if step.brought)
         self._accents = {pack: number % _ACCENTS + 1 for number, pack in enumerate(others)}
 
-    def sequence(self, items: Iterable[Item]) -> Markup:
+    def sequence(self, items: Iterable[Box]) -> Markup:
         """Return items that follow each other."""
         return element("ol", [element("li", self._item(item)) for item in items])
 
-    def _item(self, item: Item) -> Markup:
-        if isinstance(item, ActionFrame):
-            inputs = [element("div", f"└ {line}") for line in item.inputs]
-            return _framed("action", item.name, inputs, self.sequence(item.items))
-        if isinstance(item, Lanes):
-            lanes = [
-                element("div", f"lane {number}", self.sequence(lane), class_="lane")
-                for number, lane in enumerate(item.lanes, 1)
-            ]
-            return _framed("group", item.name, item.about, element("div", lanes, class_="lanes"))
-        box = self._box(item)
-        layers: Sequence[Mapping[str, Any]] = item.layers if isinstance(item, Step) else ()
-        for layer in reversed(layers):
-            box = _framed("layer", str(layer["name"]), owner_of(origin_of(layer)), box)
+    def _item(self, item: Box) -> Markup:
+        if isinstance(item, BoxFrame):
+            return self._frame(item)
+        if isinstance(item, StepsBox):
+            names = [step.name for step in item.steps[:_TITLES]]
+            title = ", ".join([*names, *["…"] * (len(item.steps) > _TITLES)])
+            mark = element("span", "…", class_="mark", aria_hidden="true")
+            states = item.states if self._with_states else ""
+            return self._box(item, mark, states, class_="several", title=title)
+        told = item.note if item.state is None else f"{item.state} {item.note}".rstrip()
+        tone = None if item.state is None else look_of(item.state).tone
+        box = self._box(item, _mark(item), told, class_="step", data_tone=tone)
+        for name, owner in reversed(item.layers):
+            box = _framed("layer", name, owner, box)
         return box
 
-    def _box(self, item: Step | Several) -> Markup:
-        step = item if isinstance(item, Step) else None
-        state = None if step is None else step.state
-        first = item.steps[0] if isinstance(item, Several) else item
+    def _frame(self, frame: BoxFrame) -> Markup:
+        if frame.kind == "lane":
+            return element("div", frame.name, self.sequence(frame.items), class_="lane")
+        if frame.kind == "group":
+            lanes = element("div", [self._item(lane) for lane in frame.items], class_="lanes")
+            return _framed("group", frame.name, frame.about, lanes)
+        inputs = [element("div", f"└ {line}") for line in frame.about]
+        return _framed("action", frame.name, inputs, self.sequence(frame.items))
+
+    def _box(
+        self, box: StepBox | StepsBox, mark: Markup, told: str, *, class_: str, **more: str | None
+    ) -> Markup:
+        first = box if isinstance(box, StepBox) else box.steps[0]
         accent = f" from-{self._accents[first.pack]}" if first.brought else ""
-        told = self._told(item)
+        words = element("span", told, class_="told") if told else None
+        chips = _chips(box.chips) if isinstance(box, StepBox) else None
         return element(
             "div",
-            _mark(item),
-            element(
-                "div",
-                element("span", item.name, class_="name"),
-                element("span", told, class_="told") if told else None,
-            ),
-            element("div", item.place, _chips(step.chips) if step else None),
-            class_=f"{'several' if step is None else 'step'}{accent}",
-            data_tone=None if state is None else look_of(state).tone,
-            title=_names(item) if isinstance(item, Several) else None,
+            mark,
+            element("div", element("span", box.name, class_="name"), words),
+            element("div", box.place, chips),
+            class_=f"{class_}{accent}",
+            **more,
         )
-
-    def _told(self, item: Step | Several) -> str:
-        if isinstance(item, Several):
-            return item.states if self._with_states else ""
-        return item.note if item.state is None else f"{item.state} {item.note}".rstrip()
 
 
 def _framed(kind: str, name: str, about: Content, inside: Markup) -> Markup:
@@ -131,12 +123,11 @@ def _framed(kind: str, name: str, about: Content, inside: Markup) -> Markup:
     return element("div", head, inside, class_=kind)
 
 
-def _mark(item: Step | Several) -> Markup:
+def _mark(step: StepBox) -> Markup:
     """Return the number of a step, or the glyph of its state."""
-    if isinstance(item, Step) and item.state in (None, "not started"):
-        return element("span", item.number, class_="mark")
-    glyph = "…" if isinstance(item, Several) else look_of(str(item.state)).glyph
-    return element("span", glyph, class_="mark", aria_hidden="true")
+    if step.state in (None, "not started"):
+        return element("span", step.number, class_="mark")
+    return element("span", look_of(str(step.state)).glyph, class_="mark", aria_hidden="true")
 
 
 def _chips(words: Iterable[str]) -> list[Markup]:
@@ -144,8 +135,3 @@ def _chips(words: Iterable[str]) -> list[Markup]:
         element("span", word, class_="chip undoes" if word.startswith("undo") else "chip")
         for word in words
     ]
-
-
-def _names(item: Several) -> str:
-    names = [step.name for step in item.steps[:_TITLES]]
-    return ", ".join([*names, *["…"] * (len(item.steps) > _TITLES)])

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from handrail.html.plan_boxes import ActionFrame, Several, Step, boxes_of
+from handrail.html.plan_boxes import StepBox, StepsBox, boxes_of
 from handrail.redact import KNOWN
 from handrail.visible import visible
 
 if TYPE_CHECKING:
-    from handrail.html.plan_boxes import Item
+    from handrail.html.plan_boxes import Box
 
 # Letters of a line of a box, as they are written: a chart may have 50,000 of them, and 500 arrows.
 _LONGEST = 90
@@ -45,7 +45,7 @@ class _Chart:
     def __init__(self) -> None:
         self._ids = 0
 
-    def sequence(self, items: Sequence[Item], indent: str) -> Iterator[str]:
+    def sequence(self, items: Sequence[Box], indent: str) -> Iterator[str]:
         """Yield the lines for items that follow each other."""
         ids: list[str] = []
         for item in items:
@@ -55,35 +55,30 @@ class _Chart:
         # From frame to frame, as arrows between all their lanes could be too many.
         yield from (f"{indent}{before} --> {after}" for before, after in pairwise(ids))
 
-    def _item(self, item: Item, name: str, indent: str) -> Iterator[str]:
-        if isinstance(item, Several):
+    def _item(self, item: Box, name: str, indent: str) -> Iterator[str]:
+        if isinstance(item, StepsBox):
             yield f"{indent}{name}[[{_label(item.name, item.place)}]]"
-        elif isinstance(item, Step):
+        elif isinstance(item, StepBox):
             begin, end = ("([", "])") if item.planned.get("always_run") else ("[", "]")
             yield f"{indent}{name}{begin}{_label(*_lines(item))}{end}"
-        elif isinstance(item, ActionFrame):
-            inputs = [", ".join(item.inputs)] if item.inputs else []
-            yield from self._frame(name, _label(item.name, *inputs), item.items, indent)
+        elif item.kind == "group":
+            yield f"{indent}subgraph {name}[{_label(f'{item.name}: {item.about[0]}')}]"
+            for number, lane in enumerate(item.items, 1):
+                yield from self._item(lane, f"{name}l{number}", f"{indent}  ")
+            yield f"{indent}end"
         else:
-            yield f"{indent}subgraph {name}[{_label(f'{item.name}: {item.about}')}]"
-            for number, lane in enumerate(item.lanes, 1):
-                yield from self._frame(
-                    f"{name}l{number}", _label(f"lane {number}"), lane, f"{indent}  "
-                )
+            about = [", ".join(item.about)] if item.about else []
+            yield f"{indent}subgraph {name}[{_label(item.name, *about)}]"
+            yield f"{indent}  direction TB"
+            yield from self.sequence(item.items, f"{indent}  ")
             yield f"{indent}end"
 
-    def _frame(self, name: str, label: str, items: Sequence[Item], indent: str) -> Iterator[str]:
-        yield f"{indent}subgraph {name}[{label}]"
-        yield f"{indent}  direction TB"
-        yield from self.sequence(items, f"{indent}  ")
-        yield f"{indent}end"
 
-
-def _lines(step: Step) -> Iterator[str]:
+def _lines(step: StepBox) -> Iterator[str]:
     yield step.name
     yield step.place
     if step.layers:
-        names = [str(layer["name"]) for layer in step.layers]
+        names = [name for name, _ in step.layers]
         yield f"in {', in '.join(reversed(names))}"
     if step.chips:
         yield ", ".join(step.chips)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shown_runs import EVERY, Shown, at, attached, curve, line, listed, shown, span, step, swept
 
-from handrail.html import page, report, runs_view, script
+from handrail.html import element, page, report, runs_sections, script
 from handrail.html.states import LOOKS
 from handrail.recovery.step_state import StepState
 
@@ -126,7 +126,8 @@ def test_a_report_can_be_read_without_seeing_it_and_without_a_mouse(kind: str) -
 
 
 def test_a_list_of_runs_can_be_read_so_too() -> None:
-    html = page("runs", runs_view(listed(), link=lambda number: f"/run/{number}", choose=True))
+    parts = runs_sections(listed(), link=lambda number: f"/run/{number}", choose=True)
+    html = page("runs", element("main", parts.values()))
     assert [each for each in mistakes(read(html)) if "h1" not in each] == []
     assert '<a href="/run/12">12</a>' in html
 
@@ -241,8 +242,8 @@ def test_long_tables_are_folded_and_counters_are_not_drawn() -> None:
     fit = step("fit", "done", span(0, 1), metrics=metrics, attachments=[table])
     top = read(document(shown(fit)))
     [folded] = [each for each in top.all("details") if "more rows" in each.words]
-    assert {cell.words for cell in folded.all("td")} >= {"file_10", "file_99"}
-    assert "file_9" not in {cell.words for cell in folded.all("td")}
+    assert {cell.words for cell in folded.all("th")} >= {"file_10", "file_99"}
+    assert "file_9" not in {cell.words for cell in folded.all("th")}
     assert "and 3,900 more rows" in top.words
     captions = [each.words for each in top.all("figcaption")]
     assert "loss of fit" in captions

@@ -15,7 +15,6 @@ with lazy_imports(__name__):
     from handrail.html.charts import line_chart as line_chart
     from handrail.html.charts import scatter_chart as scatter_chart
     from handrail.html.comparison import compare_sections as compare_sections
-    from handrail.html.comparison import compare_view as compare_view
     from handrail.html.document import page as page
     from handrail.html.document import script as script
     from handrail.html.document import stylesheet as stylesheet
@@ -25,10 +24,7 @@ with lazy_imports(__name__):
     from handrail.html.elements import joined as joined
     from handrail.html.plan_drawing import plan_picture as plan_picture
     from handrail.html.run import run_sections as run_sections
-    from handrail.html.run import run_view as run_view
     from handrail.html.runs import runs_sections as runs_sections
-    from handrail.html.runs import runs_view as runs_view
     from handrail.html.states import badge as badge
     from handrail.html.sweep import sweep_sections as sweep_sections
-    from handrail.html.sweep import sweep_view as sweep_view
     from handrail.html.whole_report import report as report

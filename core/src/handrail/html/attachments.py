@@ -13,7 +13,7 @@ from handrail.html.charts import (
 )
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.markdown import markdown
-from handrail.html.parts import heads, left_out, opened, scrolling, section
+from handrail.html.parts import figure, figures, left_out, opened, section, table
 from handrail.html.scales import short_number
 from handrail.recovery.shown import Shown, parts
 
@@ -38,22 +38,22 @@ def attachments_section(steps: Sequence[Shown], number: int) -> Markup | None:
 def _all(steps: Sequence[Shown], number: int) -> Iterator[Markup]:
     room, count = _ROOM, 0
     for step in steps:
-        figures: list[Content] = []
+        some: list[Content] = []
         left = 0
         for each in parts(step, "attachments"):
-            figure = _figure(each) if each.get("value") is not None and count < _MOST else None
-            if figure is None or len(figure) > room:
+            shown = _figure(each) if each.get("value") is not None and count < _MOST else None
+            if shown is None or len(shown) > room:
                 left += 1
                 continue
-            room -= len(figure)
+            room -= len(shown)
             count += 1
-            figures.append(figure)
-        if figures or left:
+            some.append(shown)
+        if some or left:
             words = f"handrail show {number} --step {step['name']} --json"
             title = element("h3", step["name"])
             yield joined(
                 title,
-                element("div", figures, class_="figures"),
+                figures(some),
                 left_out(left, "attachments", words),
             )
 
@@ -65,8 +65,7 @@ def _figure(attachment: Shown) -> Markup:
     if draw is None:
         return element("figure", element("figcaption", f"{name}: a {kind}, which is not shown"))
     title = value.get("title") or name
-    caption = element("figcaption", element("strong", title))
-    return element("figure", caption, draw(title, value), class_=f"figure {kind}")
+    return figure(title, draw(title, value), kind=kind)
 
 
 def plot(title: str, value: Shown) -> Markup:
@@ -92,32 +91,22 @@ def plot(title: str, value: Shown) -> Markup:
 
 def _table(title: str, value: Shown) -> Markup:
     columns, rows = value["columns"], value["rows"]
-    numeric = {
+    numbers = [
         column
         for place, column in enumerate(columns)
         if rows and all(isinstance(row[place], int | float | None) for row in rows)
-    }
+    ]
 
-    def table(some: Sequence[Sequence[object]]) -> Markup:
-        cells = [
-            element(
-                "tr",
-                [
-                    element("td", _cell(each), class_="number" if name in numeric else None)
-                    for name, each in zip(columns, row, strict=False)
-                ],
-            )
-            for row in some
-        ]
-        return element("table", head, element("tbody", cells))
+    def some(rows: Sequence[Sequence[object]], says: str) -> Markup:
+        cells = [list(map(_cell, row)) for row in rows]
+        return table(columns, cells, says=says, numbers=numbers, class_="fits")
 
-    head = heads(*columns, classes=dict.fromkeys(numeric, "number"))
     first = rows if len(rows) <= _LONG else rows[:_FIRST]
     rest = rows[len(first) : _MOST_ROWS]
     more = (value.get("total") or len(rows)) - len(first) - len(rest)
-    folded = rest and opened(f"{len(rest):,} more rows", scrolling(table(rest), f"more of {title}"))
+    folded = rest and opened(f"{len(rest):,} more rows", some(rest, f"more of {title}"))
     left = element("p", f"and {more:,} more rows", class_="muted small") if more > 0 else None
-    return joined(scrolling(table(first), title), folded or None, left)
+    return joined(some(first, title), folded or None, left)
 
 
 def _cell(value: object) -> Content:

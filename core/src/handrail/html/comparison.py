@@ -7,9 +7,20 @@ from typing import Any
 
 from handrail.amounts import plural, seconds
 from handrail.html.charts import line_chart
-from handrail.html.elements import Content, Markup, element, joined
+from handrail.html.elements import Content, Markup, element
 from handrail.html.metrics import only_counts
-from handrail.html.parts import Link, hidden, left_out, moment, run_link, scrolling, section, value
+from handrail.html.parts import (
+    Link,
+    figure,
+    figures,
+    hidden,
+    left_out,
+    moment,
+    run_link,
+    scrolling,
+    section,
+    value,
+)
 from handrail.html.scales import short_number
 from handrail.html.states import badge
 from handrail.recovery.shown import Shown, part, parts
@@ -24,18 +35,13 @@ _NAMES = {
 }
 
 
-def compare_view(shown: Shown, *, link: Link | None = None) -> Markup:
-    """Return the view of several runs.
+def compare_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Markup]:
+    """Return the parts of the view of several runs by their ids, in order.
 
     Args:
         shown: The JSON object that `handrail show 12 14 --json` writes.
         link: Returns the address of the page of a run; None where there is none.
     """
-    return element("main", compare_sections(shown, link=link).values(), id="main")
-
-
-def compare_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Markup]:
-    """Return the parts of the view of several runs by their ids, in order."""
     runs, differs = shown["runs"], shown["differs"]
     numbers = [each["run"]["id"] for each in runs]
     found: dict[str, Markup | None] = {
@@ -175,15 +181,12 @@ def _curves(runs: Sequence[Shown], numbers: Sequence[int]) -> Markup | None:
     drawn = {name: each for name, each in curves.items() if len(each) > 1}
     if not drawn:
         return None
-    figures = [
-        element(
-            "figure",
-            element("figcaption", element("strong", name)),
-            line_chart(series, says=f"{name} of {plural(len(series), 'run')}", x="reported"),
-            class_="figure",
+    charts = [
+        figure(
+            name, line_chart(series, says=f"{name} of {plural(len(series), 'run')}", x="reported")
         )
         for name, series in list(drawn.items())[:_MOST_CHARTS]
     ]
-    more = len(drawn) - len(figures)
+    more = len(drawn) - len(charts)
     rest = element("p", f"and {more} more metrics", class_="muted small") if more > 0 else None
-    return section("metrics", "Metrics", joined(element("div", figures, class_="figures"), rest))
+    return section("metrics", "Metrics", figures(charts), rest)

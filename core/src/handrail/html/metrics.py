@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from handrail.html.charts import line_chart
-from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import heads, left_out, scrolling, section
+from handrail.html.elements import Content, Markup
+from handrail.html.parts import figure, figures, left_out, named, section, table
 from handrail.html.scales import short_number
 from handrail.recovery.shown import Shown, part
 
@@ -28,25 +28,28 @@ def metrics_section(steps: Sequence[Shown], number: int) -> Markup | None:
         return None
     curves = [each for each in found if len(_numbers(each[2])) > 1 and not only_counts(each[2])]
     charts = [
-        element(
-            "figure",
-            element("figcaption", element("strong", name), f" of {step}"),
+        figure(
+            name,
             line_chart({name: _points(metric)}, says=_says(name, metric), x="reported"),
-            class_="figure",
+            f" of {step}",
         )
         for step, name, metric in curves[:_MOST_CHARTS]
     ]
-    rows = [_row(*each) for each in found[:_MOST_ROWS]]
     columns = ("last", "least", "greatest", "values")
-    head = heads("metric", "of", *columns, classes=dict.fromkeys(columns, "number"))
-    table = element("table", head, element("tbody", rows), class_="fits")
+    values = table(
+        ("metric", "of", *columns),
+        [_row(*each) for each in found[:_MOST_ROWS]],
+        says="The values of metrics",
+        numbers=columns,
+        class_="fits",
+    )
     words = f"handrail show {number} --json"
     return section(
         "metrics",
         "Metrics",
-        scrolling(table, "The values of metrics"),
+        values,
         left_out(len(found) - _MOST_ROWS, "metrics", words),
-        element("div", charts, class_="figures") if charts else None,
+        figures(charts),
         left_out(len(curves) - _MOST_CHARTS, "curves", words),
     )
 
@@ -83,17 +86,9 @@ def _says(name: str, metric: Shown) -> str:
     return f"{name}: {ends} in {len(known):,} values"
 
 
-def _row(step: str, name: str, metric: Shown) -> Markup:
+def _row(step: str, name: str, metric: Shown) -> Sequence[Content]:
     known = _numbers(metric)
-    last = metric["points"][-1][2]
-    shown: list[Content] = [
-        short_number(last) if isinstance(last, int | float) else "-" if last is None else last,
-        *((short_number(min(known)), short_number(max(known))) if known else ("-", "-")),
-        f"{metric['points'][-1][0]:,}",
-    ]
-    return element(
-        "tr",
-        element("th", name, scope="row", class_="name"),
-        element("td", joined(step), class_="name"),
-        [element("td", each, class_="number") for each in shown],
-    )
+    count, _, last = metric["points"][-1]
+    ends = (short_number(min(known)), short_number(max(known))) if known else ("-", "-")
+    shown = short_number(last) if isinstance(last, int | float) else "-" if last is None else last
+    return (named(name), named(step), shown, *ends, f"{count:,}")

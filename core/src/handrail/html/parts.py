@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any
 
 from handrail.html.elements import Content, Markup, element, joined
@@ -95,21 +96,57 @@ def origin_text(origin: Mapping[str, Any] | None) -> str:
     return f"{file}:{line}" if file and line else file or origin.get("module") or "unknown"
 
 
-def heads(*names: str, classes: Mapping[str, str] | None = None) -> Markup:
-    """Return the head of a table, from the names of its columns.
+def table(
+    names: Sequence[str],
+    rows: Iterable[Sequence[Content]],
+    *,
+    says: str,
+    numbers: Collection[str] = (),
+    ids: Iterable[str | None] = repeat(None),
+    class_: str | None = None,
+) -> Markup:
+    """Return a table; one that is too wide can be scrolled.
 
     Args:
-        names: The names; one that begins with a dot is only for those who do not see the table.
-        classes: The class of each column that has one, by its name.
+        names: The names of the columns.
+        rows: The cells of each row, the first of which says what the row is about.
+        says: What the table is.
+        numbers: The columns that have numbers.
+        ids: The id of each row, by which others link to it.
+        class_: The class of the table.
     """
-    given = classes or {}
-    cells = [
-        element(
-            "th", hidden(name[1:]) if name[:1] == "." else name, scope="col", class_=given.get(name)
-        )
-        for name in names
+    kinds = ["number" if name in numbers else None for name in names]
+    heads = [
+        element("th", name, scope="col", class_=kind)
+        for name, kind in zip(names, kinds, strict=True)
     ]
-    return element("thead", element("tr", cells))
+    lines: list[Markup] = []
+    for row, each in zip(rows, ids, strict=False):
+        cells = [
+            element("td", cell, class_=kind)
+            if place
+            else element("th", cell, scope="row", class_=kind)
+            for place, (cell, kind) in enumerate(zip(row, kinds, strict=True))
+        ]
+        lines.append(element("tr", cells, id=each))
+    content = (element("thead", element("tr", heads)), element("tbody", lines))
+    return scrolling(element("table", content, class_=class_), says)
+
+
+def named(name: str) -> Markup:
+    """Return the name of something, such as a step or a pack."""
+    return element("span", name, class_="name")
+
+
+def figure(title: str, content: Content, about: str = "", kind: str = "") -> Markup:
+    """Return a picture, a table or a text with a title."""
+    caption = element("figcaption", element("strong", title), about)
+    return element("figure", caption, content, class_=f"figure {kind}".rstrip())
+
+
+def figures(some: Sequence[Content]) -> Markup | None:
+    """Return figures beside each other, as many as there is room for; None if there are none."""
+    return element("div", some, class_="figures") if some else None
 
 
 def scrolling(content: Content, says: str) -> Markup:

@@ -13,14 +13,14 @@ from handrail.html.parts import (
     Link,
     command,
     facts,
-    heads,
     left_out,
     moment,
+    named,
     opened,
     origin_text,
     run_link,
-    scrolling,
     section,
+    table,
     value,
 )
 from handrail.html.plan_drawing import plan_picture
@@ -44,22 +44,15 @@ _PURPOSES = {
 }
 
 
-def run_view(shown: Shown, *, link: Link | None = None, most: int = MOST) -> Markup:
-    """Return the view of a run: its heading, and sections one below the other.
+def run_sections(shown: Shown, *, link: Link | None = None, most: int = MOST) -> dict[str, Markup]:
+    """Return the parts of the view of a run by their ids, in order.
+
+    A part for which the run has nothing is left out.
 
     Args:
         shown: The JSON object of the run.
         link: Returns the address of the page of another run; None where there is none.
         most: How many steps are shown.
-    """
-    sections = run_sections(shown, link=link, most=most)
-    return element("main", sections.values(), id="main")
-
-
-def run_sections(shown: Shown, *, link: Link | None = None, most: int = MOST) -> dict[str, Markup]:
-    """Return the parts of the view of a run by their ids, in order; see `run_view`.
-
-    A part for which the run has nothing is left out.
     """
     number = shown["run"]["id"]
     found: dict[str, Markup | None] = {
@@ -259,18 +252,15 @@ def _items(steps: Sequence[Shown], number: int) -> Markup | None:
     kinds = ("done", "failed", "begun", "undone", "left")
     used = [kind for kind in kinds if any(step["items"].get(kind) for step in having)]
     rows = [
-        element(
-            "tr",
-            element("th", step["name"], scope="row", class_="name"),
-            [element("td", f"{step['items'][kind]:,}", class_="number") for kind in used],
-        )
+        (named(step["name"]), *(f"{step['items'][kind]:,}" for kind in used))
         for step in having[:MOST]
     ]
-    head = heads("step", *used, classes=dict.fromkeys(used, "number"))
-    table = element("table", head, element("tbody", rows), class_="fits")
+    counts = table(
+        ("step", *used), rows, says="The items of each step", numbers=used, class_="fits"
+    )
     more = left_out(len(having) - MOST, "steps with items", f"handrail show {number} --all")
     failures = [_failures(step, number) for step in having[:MOST] if step["items"]["failures"]]
-    return section("items", "Items", scrolling(table, "The items of each step"), more, failures)
+    return section("items", "Items", counts, more, failures)
 
 
 def _failures(step: Shown, number: int) -> Markup:
@@ -300,36 +290,25 @@ def _params(run: Shown) -> Markup | None:
     others = {name: each for name, each in values.items() if name not in given}
     if not (given or others):
         return None
-    table = facts((name, value(each)) for name, each in given.items())
+    differing = facts((name, value(each)) for name, each in given.items())
     none = element("p", "None differs from its default.", class_="muted")
     rest = others and opened(
         f"{plural(len(others), 'param')} as by default",
         facts((name, value(each)) for name, each in others.items()),
     )
-    return section("params", "Params", table if given else none, rest)
+    return section("params", "Params", differing if given else none, rest)
 
 
 def _packs(run: Shown) -> Markup | None:
     """Return the packs of the plan, and which of them have changed since."""
     packs = part(run, "packs")
-    rows = [
-        element(
-            "tr",
-            element("th", name, scope="row", class_="name"),
-            element("td", each["then"]),
-            element("td", _now(each)),
-        )
-        for name, each in packs.items()
-    ]
     core = f"Handrail {run['core_version']}" if run.get("core_version") else ""
     plan = f"plan {run['plan'][:8]}" if run.get("plan") else ""
     about = element("p", " · ".join(filter(None, (plan, core))), class_="muted small")
-    if not rows:
-        return section("packs", "Packs", about)
-    table = element(
-        "table", heads("pack", "in this run", "now"), element("tbody", rows), class_="fits"
-    )
-    return section("packs", "Packs", scrolling(table, "The versions of packs"), about)
+    rows = [(named(name), each["then"], _now(each)) for name, each in packs.items()]
+    names = ("pack", "in this run", "now")
+    versions = rows and table(names, rows, says="The versions of packs", class_="fits")
+    return section("packs", "Packs", versions, about)
 
 
 def _now(versions: Mapping[str, str | None]) -> Content:

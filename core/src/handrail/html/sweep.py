@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from handrail.amounts import plural, seconds
 from handrail.html.charts import Point, scatter_chart
 from handrail.html.elements import Content, Markup, element, joined
-from handrail.html.parts import Link, heads, left_out, run_link, scrolling, section, value
+from handrail.html.parts import (
+    Link,
+    figure,
+    figures,
+    left_out,
+    run_link,
+    section,
+    table,
+    value,
+)
 from handrail.html.run import run_sections
 from handrail.html.scales import short_number
 from handrail.html.states import badge
@@ -22,21 +31,16 @@ _MOST_METRICS = 6
 _WIDE = 100  # A param whose values are so many times apart has a logarithmic axis.
 
 
-def sweep_view(shown: Shown, *, link: Link | None = None, most: int = MOST) -> Markup:
-    """Return the view of a sweep.
+def sweep_sections(
+    shown: Shown, *, link: Link | None = None, most: int = MOST
+) -> dict[str, Markup]:
+    """Return the parts of the view of a sweep by their ids, in order.
 
     Args:
         shown: The JSON object that `handrail show --json` writes of it.
         link: Returns the address of the page of a run; None where there is none.
         most: How many of its runs are shown.
     """
-    return element("main", sweep_sections(shown, link=link, most=most).values(), id="main")
-
-
-def sweep_sections(
-    shown: Shown, *, link: Link | None = None, most: int = MOST
-) -> dict[str, Markup]:
-    """Return the parts of the view of a sweep by their ids, in order; see `sweep_view`."""
     sweep, run = shown["sweep"], shown["run"]
     # What is swept has no value in the sweep as a whole.
     given = {name: each for name, each in run["given"].items() if name not in sweep["over"]}
@@ -62,36 +66,34 @@ def _table(shown: Shown, listed: Sequence[Shown], link: Link | None) -> Markup:
     sweep, number = shown["sweep"], shown["run"]["id"]
     over = list(sweep["over"])
     metrics = _metrics(sweep)
-    cells = [_row(each, sweep, over, metrics, link) for each in listed]
-    numbers = dict.fromkeys(("run", "took", *metrics), "number")
-    head = heads("run", *over, "state", "took", *metrics, classes=numbers)
-    table = scrolling(element("table", head, element("tbody", cells)), "The runs of the sweep")
+    runs = table(
+        ("run", *over, "state", "took", *metrics),
+        [_row(each, sweep, over, metrics, link) for each in listed],
+        says="The runs of the sweep",
+        numbers=("run", "took", *metrics),
+        ids=[each["run"] and f"run-{_id(each)}" for each in listed],
+    )
     states = Counter(each["state"] for each in sweep["runs"])
     told = ", ".join(f"{count:,} {state}" for state, count in states.items())
     about = f"{plural(len(sweep['runs']), 'run')}: {told}"
     if sweep.get("sample"):
         about += f" · drawn with seed {sweep['seed']}"
     rest = left_out(len(sweep["runs"]) - len(listed), "runs", f"handrail show {number} --csv")
-    return section("sweep", "Runs", table, rest, _failures(sweep, number), more=about)
+    return section("sweep", "Runs", runs, rest, _failures(sweep, number), more=about)
 
 
 def _row(
     child: Shown, sweep: Shown, over: Sequence[str], metrics: Sequence[str], link: Link | None
-) -> Markup:
+) -> Sequence[Content]:
     run, number = child["run"], _id(child)
     best = number is not None and number == sweep["best"]
-    state = badge(child["state"])
-    mark = element("strong", f" best {sweep['metric']}", class_="best-mark") if best else None
-    shown = joined("-") if number is None else run_link(number, link)
-    return element(
-        "tr",
-        element("th", shown, scope="row", class_="number"),
-        [element("td", value(child["point"][each])) for each in over],
-        element("td", state, mark),
-        element("td", "-" if run is None else seconds(run["took"]), class_="number"),
-        [element("td", _number(child["metrics"].get(each)), class_="number") for each in metrics],
-        id=None if number is None else f"run-{number}",
-        class_="best-row" if best else None,
+    mark = element("strong", f" best {sweep['metric']}", class_="best") if best else None
+    return (
+        "-" if number is None else run_link(number, link),
+        *(value(child["point"][each]) for each in over),
+        (badge(child["state"]), mark),
+        "-" if run is None else seconds(run["took"]),
+        *(_number(child["metrics"].get(each)) for each in metrics),
     )
 
 
@@ -132,18 +134,12 @@ def _plots(sweep: Shown, listed: set[int | None]) -> Markup | None:
     if not metric:
         return None
     having = [each for each in sweep["runs"] if each["metrics"].get(metric) is not None]
-    figures = [
+    plots = [
         _plot(name, metric, having, sweep, listed)
         for name, values in sweep["over"].items()
         if len(values) > 1 and len(having) > 1
     ]
-    return (
-        section(
-            "plots", f"{metric} by param", element("div", figures[:_MOST_CHARTS], class_="figures")
-        )
-        if figures
-        else None
-    )
+    return section("plots", f"{metric} by param", figures(plots[:_MOST_CHARTS])) if plots else None
 
 
 def _plot(
@@ -165,8 +161,7 @@ def _plot(
     names = () if numbers else [str(each) for each in values]
     says = f"{metric} by {name}"
     chart = scatter_chart(points, says=says, x=name, log_x=log, names=names)
-    caption = element("figcaption", element("strong", metric), f" by {name}")
-    return element("figure", caption, chart, class_="figure")
+    return figure(metric, chart, f" by {name}")
 
 
 def _id(child: Shown) -> int | None:

@@ -135,7 +135,7 @@ def bar_chart(
             length = value * share if _is_number(value) else 0.0
             begin = min(length, 0.0) - least * share
             places = {"x": f"{begin:.2f}%", "width": f"{abs(length):.2f}%", "height": "100%"}
-            shape = element("rect", **places, class_=f"fill-{number}")
+            shape = element("rect", **places, class_=f"shape series-{number}")
             bar = element("svg", shape, class_="bar", aria_hidden="true")
             rows.append(
                 element(
@@ -243,7 +243,7 @@ def _line(number: int, line: Sequence[tuple[float, float]], along: Scale, up: Sc
     points = " ".join(
         f"{along.place(at) * 1000:.1f},{1000 - up.place(value) * 1000:.1f}" for at, value in line
     )
-    return element("polyline", points=points, class_=f"line line-{number}")
+    return element("polyline", points=points, class_=f"line series-{number}")
 
 
 def _lone(
@@ -254,14 +254,14 @@ def _lone(
     for number, each in enumerate(drawn.values(), 1):
         for at, value in (line[0] for line in _without_gaps(each) if len(line) == 1):
             place = {"cx": _percent(along.place(at)), "cy": _percent(1 - up.place(value))}
-            lone.append(element("circle", r=3, class_=f"fill-{number}", **place))
+            lone.append(element("circle", r=3, class_=f"shape series-{number}", **place))
     return lone
 
 
 def _dot(point: Point, along: Scale, up: Scale) -> Markup:
     place = {"cx": _percent(along.place(point.x)), "cy": _percent(1 - up.place(point.y))}
     title = element("title", point.says)
-    kind = "dot best" if point.best else "dot"
+    kind = "dot best" if point.best else "dot series-1"
     dot = element("circle", title, r=7 if point.best else 4.5, class_=kind, **place)
     return dot if point.href is None else element("a", dot, href=point.href, aria_label=point.says)
 
@@ -279,7 +279,7 @@ def _legend(drawn: Mapping[str, object], count: int) -> Markup | None:
 
 
 def _swatch(number: int) -> Markup:
-    line = element("line", x1=0, x2=28, y1=5, y2=5, class_=f"line line-{number}")
+    line = element("line", x1=0, x2=28, y1=5, y2=5, class_=f"line series-{number}")
     return element("svg", line, width=28, height=10, aria_hidden="true")
 
 

@@ -105,7 +105,7 @@ class _Boxes:
         self, box: StepBox | StepsBox, mark: Markup, told: str, *, class_: str, **more: str | None
     ) -> Markup:
         first = box if isinstance(box, StepBox) else box.steps[0]
-        accent = f" from-{self._accents[first.pack]}" if first.brought else ""
+        accent = f" series-{self._accents[first.pack]}" if first.brought else ""
         words = element("span", told, class_="told") if told else None
         chips = _chips(box.chips) if isinstance(box, StepBox) else None
         return element(

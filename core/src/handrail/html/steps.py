@@ -260,44 +260,28 @@ def _legend(shown: Mapping[str, Any], axis: Axis | None) -> Content:
     retried = any(span["attempt"] > 1 for span in spans)
     waited = any(waits for waits in waits_of(shown["steps"]).values())
     keys = [
-        ("fill-good", "worked", True),
+        ("shape good", "worked", True),
         ("ghost", "worked, and was undone since", undone),
         ("undone", "was undone", undone),
         ("wait", "waited", waited or retried),
         ("pause", "nobody worked on it (cut short)", bool(axis.gaps)),
     ]
     items = [element("li", _sample(kind), name) for kind, name, there in keys if there]
-    return joined(_patterns(), element("ul", items, class_="legend"))
+    return joined(_hatch(), element("ul", items, class_="legend"))
 
 
 def _sample(kind: str) -> Markup:
     if kind == "wait":
         shape = element("line", x1=0, x2="100%", y1="50%", y2="50%", class_=kind)
     else:
-        shape = element("rect", x=1, y="15%", width=26, height="70%", class_=kind)
-    return element("svg", shape, width=28, height=14, aria_hidden="true")
+        shape = element("rect", x=1, width=26, class_=kind)
+    return element("svg", shape, width=28, height=14, class_="sample", aria_hidden="true")
 
 
-def _patterns() -> Markup:
-    """Return the hatches of what is undone, and of pauses."""
-    stroke = element("path", d="M-2,2 l4,-4 M0,8 l8,-8 M6,10 l4,-4", class_="hatch")
-    undo = element(
-        "pattern",
-        element("rect", width=8, height=8, class_="hatched"),
-        stroke,
-        id="hatch",
-        width=8,
-        height=8,
-        patternUnits="userSpaceOnUse",
-    )
-    dots = element(
-        "pattern",
-        element("circle", cx=2, cy=2, r=0.8, class_="speck"),
-        id="specks",
-        width=4,
-        height=4,
-        patternUnits="userSpaceOnUse",
-    )
-    return element(
-        "svg", element("defs", undo, dots), width=0, height=0, aria_hidden="true", class_="unseen"
-    )
+def _hatch() -> Markup:
+    """Return the hatch of what is undone."""
+    lines = element("path", d="M-2,2 l4,-4 M0,8 l8,-8 M6,10 l4,-4", class_="hatch")
+    ground = element("rect", width=8, height=8, class_="hatched")
+    units = {"patternUnits": "userSpaceOnUse"}
+    pattern = element("pattern", ground, lines, id="hatch", width=8, height=8, **units)
+    return element("svg", pattern, width=0, height=0, aria_hidden="true", class_="unseen")

@@ -108,16 +108,22 @@ def track(axis: Axis, step: Shown, waits: Sequence[tuple[float, float]], now: st
         waits: When it was ready and waited, by begin and end.
         now: Until when spans go that have not ended.
     """
-    shapes: list[Markup | None] = [_band(axis, *gap) for gap in axis.gaps]
+    shapes: list[Markup | None] = [
+        _bar(axis, begin, end, "pause", f"nobody worked on it for {seconds(end - begin)}")
+        for begin, end in axis.gaps
+    ]
     shapes += [_wait(axis, *each) for each in waits]
     spans = parts(step, "spans")
     last = max((span["attempt"] for span in spans), default=0)
+    waited = sum(end - begin for begin, end in waits)
+    said = [f"waited {seconds(waited)}"] if waited >= 0.05 else []
     for span in spans:
         begin, end = _time(span["began"]), _time(span["ended"] or now)
         kind, says = _kind(step, span, is_last=span["attempt"] == last)
-        title = element("title", f"{says}, {seconds(end - begin)}")
-        shapes.append(_bar(axis, begin, end, kind, title))
-    return element("svg", shapes, class_="track", role="img", aria_label=_says(step, waits, now))
+        said.append(f"{says}, {seconds(end - begin)}")
+        shapes.append(_bar(axis, begin, end, kind, said[-1]))
+    words = "; ".join(said) or "no time is recorded"
+    return element("svg", shapes, class_="track", role="img", aria_label=words)
 
 
 def waits_of(steps: Sequence[Shown]) -> dict[str, list[tuple[float, float]]]:
@@ -155,48 +161,25 @@ def waits_of(steps: Sequence[Shown]) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def _says(step: Shown, waits: Sequence[tuple[float, float]], now: str) -> str:
-    waited = sum(end - begin for begin, end in waits)
-    said = [f"waited {seconds(waited)}"] if waited >= 0.05 else []
-    for span in parts(step, "spans"):
-        took = seconds(_time(span["ended"] or now) - _time(span["began"]))
-        word = "undo" if span["direction"] == "undo" else f"attempt {span['attempt']}"
-        said.append(f"{word} {took}")
-    return ", ".join(said) or "no time is recorded"
-
-
 def _kind(step: Shown, span: Mapping[str, Any], *, is_last: bool) -> tuple[str, str]:
     """Return the class of a bar, and what it says."""
     if span["direction"] == "undo":
         return "undone", "undo"
     number = f"attempt {span['attempt']}"
     if not is_last:
-        return "again fill-bad", f"{number}, which did not finish"
+        return "again shape bad", f"{number}, which did not finish"
     if span["ended"] is None:
-        return "fill-busy", f"{number}, running"
+        return "shape busy", f"{number}, running"
     state = step["state"]
     if state in (*UNDONE, "undo failed"):
         return "ghost", f"{number}, undone since"
-    return f"fill-{look_of(state).tone}", f"{number}, {state}"
+    return f"shape {look_of(state).tone}", f"{number}, {state}"
 
 
-def _bar(axis: Axis, begin: float, end: float, kind: str, title: Markup) -> Markup:
+def _bar(axis: Axis, begin: float, end: float, kind: str, says: str) -> Markup:
     left, right = axis.place(begin), axis.place(end)
-    return element(
-        "rect",
-        title,
-        x=_percent(left),
-        width=_percent(max(right - left, 0.0)),
-        y="15%",
-        height="70%",
-        class_=kind,
-    )
-
-
-def _band(axis: Axis, begin: float, end: float) -> Markup:
-    title = element("title", f"nobody worked on it for {seconds(end - begin)}")
-    left, right = _percent(axis.place(begin)), _percent(_SHOWN)
-    return element("rect", title, x=left, width=right, y=0, height="100%", class_="pause")
+    places = {"x": _percent(left), "width": _percent(max(right - left, 0.0))}
+    return element("rect", element("title", says), class_=kind, **places)
 
 
 def _wait(axis: Axis, begin: float, end: float) -> Markup | None:

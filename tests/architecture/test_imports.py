@@ -61,6 +61,7 @@ FLOORS = (
     ("inspection", "isolation"),
     ("actions", "workflow"),
     ("recovery",),
+    ("builtin/records",),
     ("run_step",),
     ("chains", "outputs"),
     ("targets",),

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from resealing import reseal
 
 import handrail
+from handrail.builtin.records.preview import preview_rollback
 from handrail.errors import HandrailError, StepFailedError
 from handrail.recovery.invocation import working_in
 from handrail.recovery.prepare import look_up, prepare
-from handrail.recovery.preview import preview_rollback
 from handrail.sqlite import SqliteJournal
 
 Forge = tuple[str, Any, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from handrail.recovery.comparison import comparison_of
+from handrail.builtin.records.comparison import comparison_of
 
 Shown = dict[str, Any]
 FIRST = 1_795_000_000.0

@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
 
 with lazy_imports(__name__, "record_of", "sweep_of"):
+    from handrail.builtin.records.item_record import ItemFailure as ItemFailure
+    from handrail.builtin.records.item_record import ItemsRecord as ItemsRecord
+    from handrail.builtin.records.leftovers import with_left as with_left
+    from handrail.builtin.records.observations import Attachment as Attachment
+    from handrail.builtin.records.observations import LogLine as LogLine
+    from handrail.builtin.records.observations import Metric as Metric
+    from handrail.builtin.records.observations import MetricPoint as MetricPoint
+    from handrail.builtin.records.observations import Observations as Observations
+    from handrail.builtin.records.observations import Progress as Progress
+    from handrail.builtin.records.run_record import RecordedStep as RecordedStep
+    from handrail.builtin.records.run_record import RunRecord as RunRecord
+    from handrail.builtin.records.timeline import Span as Span
     from handrail.recovery.by_hand import ByHand as ByHand
-    from handrail.recovery.item_record import ItemFailure as ItemFailure
-    from handrail.recovery.item_record import ItemsRecord as ItemsRecord
-    from handrail.recovery.leftovers import with_left as with_left
-    from handrail.recovery.observations import Attachment as Attachment
-    from handrail.recovery.observations import LogLine as LogLine
-    from handrail.recovery.observations import Metric as Metric
-    from handrail.recovery.observations import MetricPoint as MetricPoint
-    from handrail.recovery.observations import Observations as Observations
-    from handrail.recovery.observations import Progress as Progress
-    from handrail.recovery.run_record import RecordedStep as RecordedStep
-    from handrail.recovery.run_record import RunRecord as RunRecord
     from handrail.recovery.status import RunStatus as RunStatus
     from handrail.recovery.status import is_sweep as is_sweep
     from handrail.recovery.status import status_of as status_of
     from handrail.recovery.status import with_reliance as with_reliance
-    from handrail.recovery.timeline import Span as Span
     from handrail.sweeps.record import Child as Child
     from handrail.sweeps.record import SweepRecord as SweepRecord
 
@@ -45,12 +45,12 @@ def record_of(journal: Journal, number: int) -> RunRecord:
         NotFoundError: The journal has no such run.
         JournalDamagedError: Nothing of the run can be read.
     """
-    from handrail.recovery import run_record  # noqa: PLC0415 - the same
+    from handrail.builtin.records import run_record  # noqa: PLC0415 - the same
 
     try:
         return run_record.record_of(journal, number)
     except JournalDamagedError as error:
-        from handrail.recovery.journal_check import sound_record_of  # noqa: PLC0415 - seldom
+        from handrail.builtin.records.journal_check import sound_record_of  # noqa: PLC0415 - seldom
 
         return sound_record_of(journal, number, error)
 

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from handrail.builtin.records.journal_check import check_journal
 from handrail.errors import (
     ExitCode,
     JournalDamagedError,
@@ -47,7 +48,6 @@ from handrail.journal import (
     RunCheck,
 )
 from handrail.journal.records import Outcome
-from handrail.recovery.journal_check import check_journal
 from journals import model
 from journals.places import SHORT_LEASE, execute, new_run, open_place, until
 from journals.process import Process

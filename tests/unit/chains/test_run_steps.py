@@ -41,6 +41,7 @@ from handrail import (
     rollback,
     step,
 )
+from handrail.builtin.records.leftovers import record_by_hand
 from handrail.errors import (
     DriftError,
     JournalError,
@@ -52,7 +53,6 @@ from handrail.errors import (
 )
 from handrail.journal.records import RunChange
 from handrail.recovery.by_hand import by_hand_of
-from handrail.recovery.leftovers import record_by_hand
 from handrail.sqlite import SqliteJournal
 from handrail.wrapper import StepWrapper
 

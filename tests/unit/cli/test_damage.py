@@ -259,7 +259,7 @@ def test_only_a_few_runs_of_a_list_are_looked_into(
     assert call("runs").code == 0
     assert asked == [], "none waits"
     damage(put_back(project), INTERRUPTED)
-    monkeypatch.setattr("handrail.recovery.journal_check._MOST_RUNS", 2)
+    monkeypatch.setattr("handrail.builtin.records.journal_check._MOST_RUNS", 2)
     for words in (("runs", "--all"), ("doctor",)):
         asked.clear()
         told = call(*words).out
@@ -267,7 +267,7 @@ def test_only_a_few_runs_of_a_list_are_looked_into(
         assert "handrail resume 3" in told
         assert "handrail resume 2" in told
         assert "handrail show 1" in told
-    monkeypatch.setattr("handrail.recovery.journal_check._MOST_ROWS", 3)
+    monkeypatch.setattr("handrail.builtin.records.journal_check._MOST_ROWS", 3)
     assert "resume" not in call("runs").out, "their rows are too many"
 
 

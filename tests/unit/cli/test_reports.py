@@ -12,8 +12,8 @@ import pytest
 from documents import read, requests
 from recorded_runs import Call, Journal, done, ended, planned, started
 
+from handrail.builtin.records.run_record import record_of
 from handrail.errors import ExitCode
-from handrail.recovery.run_record import record_of
 
 
 def given(**values: object) -> str:

@@ -18,8 +18,8 @@ from recorded_runs import Call, Journal, done, ended, noted, planned, started
 
 from handrail.amounts import seconds
 from handrail.builtin.cli.view.text import columns
+from handrail.builtin.records.run_record import recorded_steps
 from handrail.journal import AttemptRow, NoteRow, RelianceChange, RunRow
-from handrail.recovery.run_record import recorded_steps
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from handrail.builtin.records.step_state import StepState
 from handrail.html.plan_boxes import MOST, StepBox, StepsBox, boxes_of
 from handrail.html.plan_drawing import picture_styles, plan_picture
-from handrail.recovery.step_state import StepState
 
 
 def origin(pack: str | None, version: str = "1.0") -> dict[str, Any]:

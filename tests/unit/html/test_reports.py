@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shown_runs import EVERY, Shown, at, attached, curve, line, listed, shown, span, step, swept
 
+from handrail.builtin.records.step_state import StepState
 from handrail.html import element, page, report, runs_sections, script
 from handrail.html.states import LOOKS
-from handrail.recovery.step_state import StepState
 
 PIECES = (
     *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><svg onload=x>', "'", "&lt;"),

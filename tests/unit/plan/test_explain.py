@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail import StepWrapper
+from handrail.builtin.cli.explain import explain
 from handrail.errors import PlanError
-from handrail.plan.explain import explain
 
 VERBS = ("replace", "remove")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from handrail import Limits, Origin, PlanError, RollbackPolicy
+from handrail.builtin.cli.explain import explain
 from handrail.frozen import replace
 from handrail.plan.edits import EditSet, Limiting, Removal
-from handrail.plan.explain import explain
 
 HERE = Origin(file="handrail.toml", line=4)
 

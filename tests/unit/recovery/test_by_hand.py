@@ -8,6 +8,8 @@ import pytest
 from killing.told import Does, flow, flow_run
 
 from handrail import RefusedError, StepFailedError, StepResult
+from handrail.builtin.records.leftovers import record_by_hand, with_left
+from handrail.builtin.records.run_record import record_of
 from handrail.errors import (
     JournalDamagedError,
     NotFoundError,
@@ -17,8 +19,6 @@ from handrail.errors import (
 )
 from handrail.journal import AttemptChange, RunChange
 from handrail.recovery import rollback
-from handrail.recovery.leftovers import record_by_hand, with_left
-from handrail.recovery.run_record import record_of
 from handrail.recovery.status import RunStatus, status_of
 
 ADA = "ada on build-3"

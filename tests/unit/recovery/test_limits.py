@@ -10,9 +10,9 @@ import pytest
 from killing.told import Context, Does, flow, flow_run
 
 from handrail import Limits, RollbackPolicy, StepFailedError, StepResult
+from handrail.builtin.records.run_record import record_of
 from handrail.journal import AttemptChange, RunChange
 from handrail.recovery import resume, rollback
-from handrail.recovery.run_record import record_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="interrupts with POSIX signals")
 

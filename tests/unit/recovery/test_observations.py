@@ -33,9 +33,9 @@ from handrail import (
     step,
 )
 from handrail.attachments import Markdown, Plot, Table
+from handrail.builtin.records.run_record import RecordedStep, record_of
 from handrail.errors import JournalError, StepFailedError
 from handrail.recovery import resume, rollback
-from handrail.recovery.run_record import RecordedStep, record_of
 from handrail.sqlite import SqliteJournal
 
 

@@ -11,8 +11,8 @@ import pytest
 from killing.told import Does, flow, flow_run, interrupted, play
 
 from handrail import RunInfo, StepFailedError, StepResult, resume, rollback
+from handrail.builtin.records.preview import preview_rollback
 from handrail.recovery.prepare import prepare
-from handrail.recovery.preview import preview_rollback
 
 
 class Tells(Does):

@@ -9,8 +9,8 @@ from killing.told import Does, flow_run
 
 from handrail import StepFailedError, parallel
 from handrail.builtin.cli.view.failure import recorded_failures
+from handrail.builtin.records.run_record import record_of
 from handrail.journal.records import AttemptChange, RunChange
-from handrail.recovery.run_record import record_of
 
 
 def states_of(journal: Any) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from handrail.builtin.records.shown import Shown, parts
 from handrail.html.charts import (
     Point,
     bar_chart,
@@ -15,7 +16,6 @@ from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.markdown import markdown
 from handrail.html.parts import figure, figures, left_out, opened, section, table
 from handrail.html.scales import short_number
-from handrail.recovery.shown import Shown, parts
 
 _MOST_ROWS = 100
 _LONG, _FIRST = 15, 10  # Of a table with more rows, so many are shown at once.

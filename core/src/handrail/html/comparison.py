@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from handrail.amounts import plural, seconds
+from handrail.builtin.records.shown import Shown, part, parts
 from handrail.html.charts import line_chart
 from handrail.html.elements import Content, Markup, element
 from handrail.html.metrics import only_counts
@@ -23,7 +24,6 @@ from handrail.html.parts import (
 )
 from handrail.html.scales import short_number
 from handrail.html.states import badge
-from handrail.recovery.shown import Shown, part, parts
 
 _MOST = 200  # Rows of one kind.
 _MOST_CHARTS = 12

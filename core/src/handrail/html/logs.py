@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from handrail.amounts import plural
+from handrail.builtin.records.shown import Shown
 from handrail.html.elements import Content, Markup, element
 from handrail.html.parts import opened, section
-from handrail.recovery.shown import Shown
 
 _ROOM = 120_000
 """Letters of all lines together; a step that failed comes first."""

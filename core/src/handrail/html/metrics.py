@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from handrail.builtin.records.shown import Shown, part
 from handrail.html.charts import line_chart
 from handrail.html.elements import Content, Markup
 from handrail.html.parts import figure, figures, left_out, named, section, table
 from handrail.html.scales import short_number
-from handrail.recovery.shown import Shown, part
 
 _MOST_CHARTS = 24
 _MOST_ROWS = 100

@@ -28,8 +28,8 @@ def plan_picture(
 
     Args:
         plan: The plan as `Plan.to_dict` returns it, or as it was recorded.
-        states: How far each step came, by its name; see `handrail.recovery.step_state`. Without
-            them, the picture shows no states.
+        states: How far each step came, by its name, as `handrail.records` says it. Without them,
+            the picture shows no states.
         notes: What stands behind the state of a step, such as `0.4s`.
     """
     ordinary, always = boxes_of(plan, states, notes)

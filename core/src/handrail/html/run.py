@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from handrail.amounts import plural, seconds
+from handrail.builtin.records.shown import Shown, part, parts
+from handrail.builtin.records.step_state import UNDONE, is_failure
 from handrail.html.attachments import attachments_section
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.logs import logs_section
@@ -26,9 +28,7 @@ from handrail.html.parts import (
 from handrail.html.plan_drawing import plan_picture
 from handrail.html.states import badge, look_of
 from handrail.html.steps import progress_of, steps_section
-from handrail.recovery.shown import Shown, part, parts
 from handrail.recovery.status import DEATH, exception
-from handrail.recovery.step_state import UNDONE, is_failure
 
 MOST = 150
 """How many steps are shown by default."""

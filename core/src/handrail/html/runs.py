@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handrail.amounts import plural, seconds
+from handrail.builtin.records.shown import Shown, part
 from handrail.html.elements import Content, Markup, element
 from handrail.html.parts import Link, hidden, moment, named, run_link, section, table
 from handrail.html.states import badge
-from handrail.recovery.shown import Shown, part
 from handrail.recovery.status import exception
 
 

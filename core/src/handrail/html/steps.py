@@ -7,13 +7,13 @@ from itertools import groupby
 from typing import Any
 
 from handrail.amounts import percent, plural, seconds, share_of
+from handrail.builtin.records.shown import Shown, part, parts
+from handrail.builtin.records.step_state import UNDONE
 from handrail.frozen import frozen
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.parts import hidden, origin_text, section
 from handrail.html.states import badge
 from handrail.html.timeline import Axis, axis_of, heading, track, waits_of
-from handrail.recovery.shown import Shown, part, parts
-from handrail.recovery.step_state import UNDONE
 
 _FIRST, _LAST = 20, 5  # Steps that are shown even if nothing is to be said of them.
 _KEYS = 3

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from handrail.amounts import plural, seconds
+from handrail.builtin.records.shown import Shown
 from handrail.html.charts import Point, scatter_chart
 from handrail.html.elements import Content, Markup, element, joined
 from handrail.html.parts import (
@@ -21,7 +22,6 @@ from handrail.html.parts import (
 from handrail.html.run import run_sections
 from handrail.html.scales import short_number
 from handrail.html.states import badge
-from handrail.recovery.shown import Shown
 
 MOST = 200
 """How many runs are shown by default."""

@@ -12,12 +12,12 @@ from itertools import pairwise
 from typing import Any
 
 from handrail.amounts import seconds
+from handrail.builtin.records.shown import Shown, parts
+from handrail.builtin.records.step_state import UNDONE
 from handrail.frozen import frozen
 from handrail.html.elements import Markup, element
 from handrail.html.scales import time_marks
 from handrail.html.states import look_of
-from handrail.recovery.shown import Shown, parts
-from handrail.recovery.step_state import UNDONE
 
 _GAP = 0.15  # A pause that is longer than this part of the time in which somebody worked is cut.
 _SHOWN = 0.04  # The part of the picture that a pause takes then.

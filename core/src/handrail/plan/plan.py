@@ -311,7 +311,7 @@ class Plan:
         steps: The steps; those with `always_run` come last.
         origin: Origin of the action.
         groups: The groups of steps that run side by side, in order; most plans have none.
-        history: The input of planning, for `handrail.plan.explain`; None for a plain registry.
+        history: The input of planning, for its explanation; None for a plain registry.
         locked: True if it matches the project's lock; False if the lock was ignored on purpose;
             None if there is no lock.
         left_out: The names of steps that were left out of it on purpose, as by `run --only`.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from handrail import events
 from handrail.actions import about_action, orchestrator_of, result_of
+from handrail.builtin.records.preview import recorded_result
 from handrail.errors import (
     ExecutorLostError,
     ExitCode,
@@ -32,7 +33,6 @@ from handrail.params.stored import params_of
 from handrail.plan.selection import select
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.prepare import prepare
-from handrail.recovery.preview import recorded_result
 from handrail.recovery.status import status_of
 from handrail.runtime import silent_runtime
 from handrail.sweeps.points import at_point, point_text

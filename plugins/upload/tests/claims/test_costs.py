@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from handrail.builtin.records.preview import preview_rollback
 from handrail.recovery.prepare import prepare
-from handrail.recovery.preview import preview_rollback
 from handrail.sqlite import SqliteJournal
 from handrail_storage.backend import looking
 from handrail_storage.backend.small import SmallLocalFiles

@@ -11,8 +11,8 @@ import boto3.session
 import pyarrow
 from killing.forks import carry_out, serve
 
+from handrail.builtin.records.run_record import rollback_data_of
 from handrail.hookspecs import PrunedRun
-from handrail.recovery.run_record import rollback_data_of
 from handrail.sqlite import SqliteJournal
 from handrail_storage.claims import Clock, claims
 from handrail_storage.claims.pruning import release

@@ -28,13 +28,13 @@ from handrail.builtin.cli.view.journal_report import journal_report
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.run_text import left_text, parse_time, run_to_dict, ways_of
 from handrail.builtin.cli.view.text import listed
+from handrail.builtin.records.journal_check import check_journal, checked
+from handrail.builtin.records.leftovers import with_left
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import as_json, frozen
 from handrail.journal.damage import is_damaged
 from handrail.packs.failures import problems_of
 from handrail.packs.unread import unread_groups
-from handrail.recovery.journal_check import check_journal, checked
-from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import status_of
 from handrail.redact import shown_url
 

@@ -33,6 +33,9 @@ from handrail.builtin.cli.view.run_text import (
     ways_of,
 )
 from handrail.builtin.cli.view.text import columns, folded
+from handrail.builtin.records.leftovers import record_by_hand, with_left
+from handrail.builtin.records.preview import preview_rollback
+from handrail.builtin.records.run_record import recorded_steps
 from handrail.builtin.sqlite.kit.lease import after_orphans, held_error
 from handrail.builtin.sqlite.kit.owner import host_name, user_name
 from handrail.errors import (
@@ -43,17 +46,14 @@ from handrail.errors import (
     RunClosedError,
 )
 from handrail.frozen import frozen, replace
-from handrail.recovery.leftovers import record_by_hand, with_left
 from handrail.recovery.prepare import latest_of_project
-from handrail.recovery.preview import preview_rollback
-from handrail.recovery.run_record import recorded_steps
 from handrail.recovery.status import check, status_of, with_reliance
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
+    from handrail.builtin.records.preview import StepUndo
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
-    from handrail.recovery.preview import StepUndo
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import RunStatus
 

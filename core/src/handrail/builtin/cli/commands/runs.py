@@ -27,8 +27,8 @@ from handrail.builtin.cli.view.run_text import (
     ways_of,
 )
 from handrail.builtin.cli.view.table import Cell, Row, counts, names, reasons
+from handrail.builtin.records.leftovers import with_left
 from handrail.errors import ExitCode, NotFoundError
-from handrail.recovery.leftovers import with_left
 from handrail.recovery.status import is_sweep, status_of, with_reliance
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def prune(ctx: click.Context, older_than: str) -> int:
     session = session_of(ctx)
     assert ctx.parent is not None
     found = _open(session, ctx.parent.params["journal"])
-    from handrail.recovery import pruning as pruned  # noqa: PLC0415 - lists need it not
+    from handrail.builtin.records import pruning as pruned  # noqa: PLC0415 - lists need it not
 
     pruning = pruned.Pruning(deleted=[])
     if found is not None:
@@ -214,7 +214,7 @@ def _counts(journal: Journal, statuses: Sequence[RunStatus]) -> Mapping[int, Map
 def _checked(journal: Journal, statuses: list[RunStatus]) -> list[RunStatus]:
     if not any(status.waits for status in statuses):
         return statuses
-    from handrail.recovery.journal_check import checked  # noqa: PLC0415 - only for these
+    from handrail.builtin.records.journal_check import checked  # noqa: PLC0415 - only for these
 
     return checked(journal, statuses)
 

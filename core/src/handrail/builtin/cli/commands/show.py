@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.reports import Report
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.sweep_report import SweepReport
+    from handrail.builtin.records.run_record import RecordedStep, RunRecord
     from handrail.journal.protocol import Journal
-    from handrail.recovery.run_record import RecordedStep, RunRecord
 
 
 @click.command(

@@ -14,7 +14,7 @@ from handrail.builtin.cli.view.run_report import RunReport
 from handrail.builtin.cli.view.run_text import STYLES, parse_time
 from handrail.builtin.cli.view.table import Row, names, reasons, table
 from handrail.builtin.cli.view.text import one_line, terminal_width
-from handrail.recovery.comparison import comparison_of
+from handrail.builtin.records.comparison import comparison_of
 
 _NAME, _RUN = 26, 22  # Columns of the terminal for what is compared, and for each run.
 _MOST = 20  # Rows of each kind.

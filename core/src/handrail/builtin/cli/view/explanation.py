@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.amounts import plural
+from handrail.builtin.cli.explain import done_by, explain
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.table import Row, counts, names, owner_cell, reasons
 from handrail.errors import NotFoundError, StepNotFoundError
 from handrail.frozen import as_json
 from handrail.packs.activation import match_packs
-from handrail.plan.explain import done_by, explain
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from handrail.builtin.cli.explain import Explanation, Link
     from handrail.builtin.cli.session import Session
     from handrail.packs.record import PackRecord
-    from handrail.plan.explain import Explanation, Link
     from handrail.plan.plan import Plan
 
 

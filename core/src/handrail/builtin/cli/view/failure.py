@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from handrail.builtin.cli.hints import command_line
 from handrail.builtin.cli.view.text import folded, one_line
+from handrail.builtin.records.step_state import is_failure
 from handrail.engine.rollback_data import ASKED
 from handrail.errors import (
     ExitCode,
@@ -26,7 +27,6 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import frozen, replace
-from handrail.recovery.step_state import is_failure
 from handrail.redact import KNOWN
 from handrail.visible import visible_lines
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.progress import Outcome
+    from handrail.builtin.records.run_record import RecordedStep, RunRecord
     from handrail.origin import Origin
     from handrail.plan.plan import Plan
-    from handrail.recovery.run_record import RecordedStep, RunRecord
     from handrail.recovery.status import Aim
 
 _LONGEST = 400  # Letters of a cause that the record of the run has in full.

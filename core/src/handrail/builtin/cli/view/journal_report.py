@@ -12,7 +12,7 @@ from handrail.builtin.cli.view.run_text import numbered
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.view.listing import Style
-    from handrail.recovery.journal_check import JournalCheck
+    from handrail.builtin.records.journal_check import JournalCheck
 
 
 def journal_report(

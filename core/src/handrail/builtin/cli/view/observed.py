@@ -15,8 +15,8 @@ from handrail.builtin.cli.view.run_text import parse_time
 from handrail.builtin.cli.view.text import one_line
 
 if TYPE_CHECKING:
-    from handrail.recovery.observations import LogLine, Metric
-    from handrail.recovery.run_record import RecordedStep
+    from handrail.builtin.records.observations import LogLine, Metric
+    from handrail.builtin.records.run_record import RecordedStep
 
 
 def observed_lines(step: RecordedStep, number: int) -> Iterator[str]:

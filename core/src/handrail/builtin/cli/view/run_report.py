@@ -38,22 +38,22 @@ from handrail.builtin.cli.view.text import (
     shorten,
     terminal_width,
 )
+from handrail.builtin.records.run_record import RecordedStep
+from handrail.builtin.records.step_state import UNDONE
 from handrail.frozen import frozen
 from handrail.journal.codec import now
 from handrail.journal.records import seconds_between
-from handrail.recovery.run_record import RecordedStep
 from handrail.recovery.status import DEATH, is_sweep
-from handrail.recovery.step_state import UNDONE
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.listing import Style
+    from handrail.builtin.records.item_record import ItemsRecord
+    from handrail.builtin.records.run_record import RunRecord
+    from handrail.builtin.records.timeline import Span
     from handrail.journal.records import RunRow
-    from handrail.recovery.item_record import ItemsRecord
-    from handrail.recovery.run_record import RunRecord
-    from handrail.recovery.timeline import Span
 
 _ROOM = 50  # Columns beside a command.
 _NAME = 24

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from handrail.builtin.records.run_record import left_of, recorded_steps, with_steps
 from handrail.errors import (
     JournalDamagedError,
     NotFoundError,
@@ -17,7 +18,6 @@ from handrail.frozen import as_json
 from handrail.journal.codec import now
 from handrail.journal.records import AttemptChange, RunChange
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
-from handrail.recovery.run_record import left_of, recorded_steps, with_steps
 from handrail.redact import KNOWN, without_passwords
 from handrail.suggest import did_you_mean
 

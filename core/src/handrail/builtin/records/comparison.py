@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from handrail.recovery.shown import Shown, part
+from handrail.builtin.records.shown import Shown, part
 
 _ABOUT = ("action", "state", "plan", "core_version", "folder", "project")
 _MUCH = 1.2  # Times of a step are told if the longest is so many times the shortest,

@@ -6,6 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.builtin.records.item_record import items_of_steps
+from handrail.builtin.records.observations import Observations
+from handrail.builtin.records.step_state import (
+    INTERRUPTED,
+    UNDONE,
+    StepState,
+    error_of,
+    is_failure,
+    state_of,
+)
+from handrail.builtin.records.timeline import forward_span, undo_spans
 from handrail.engine.rollback_data import ended
 from handrail.frozen import as_json, frozen, replace, values_of
 from handrail.journal.codec import decode_results, entries_of, now
@@ -15,29 +26,18 @@ from handrail.params.values import value_at
 from handrail.plan.inner_plans import unfolded, within
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.recovery.invocation import stored_params
-from handrail.recovery.item_record import items_of_steps
-from handrail.recovery.observations import Observations
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, plan_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
 from handrail.recovery.status import RunStatus, status_of, with_reliance
-from handrail.recovery.step_state import (
-    INTERRUPTED,
-    UNDONE,
-    StepState,
-    error_of,
-    is_failure,
-    state_of,
-)
-from handrail.recovery.timeline import forward_span, undo_spans
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
+    from handrail.builtin.records.item_record import ItemsRecord
+    from handrail.builtin.records.observations import Attachment, LogLine, Metric, Progress
+    from handrail.builtin.records.timeline import Span
     from handrail.errors import JournalDamagedError
     from handrail.journal.protocol import Journal
     from handrail.journal.records import AttemptRow, RunRow
-    from handrail.recovery.item_record import ItemsRecord
-    from handrail.recovery.observations import Attachment, LogLine, Metric, Progress
-    from handrail.recovery.timeline import Span
 
 _TOLD = (
     *("state", "at", "attempts", "took", "recorded", "by_hand", "error", "traceback"),

@@ -6,6 +6,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from handrail.builtin.records.run_record import (
+    RecordedStep,
+    RunRecord,
+    check_result,
+    counted,
+    given_params,
+    noted_of,
+    recorded_steps,
+)
 from handrail.errors import JournalDamagedError, JournalError, NotFoundError
 from handrail.frozen import frozen, replace, values_of
 from handrail.journal.codec import entries_of
@@ -15,15 +24,6 @@ from handrail.journal.values import check_stored
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import steps_of
 from handrail.recovery.replay_state import note_values
-from handrail.recovery.run_record import (
-    RecordedStep,
-    RunRecord,
-    check_result,
-    counted,
-    given_params,
-    noted_of,
-    recorded_steps,
-)
 from handrail.recovery.status import RunStatus, with_reliance
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.actions import entries_of
+from handrail.builtin.records.item_record import undoable
+from handrail.builtin.records.run_record import counted
 from handrail.context import link_run
 from handrail.engine.state import RunState
 from handrail.engine.undo import undo_order
@@ -15,9 +17,7 @@ from handrail.frozen import as_json, frozen, replace
 from handrail.journal.context_fields import ContextFields
 from handrail.orchestrator.run_info import run_info
 from handrail.plan.dry_run import lines_of
-from handrail.recovery.item_record import undoable
 from handrail.recovery.replay_state import fields_at
-from handrail.recovery.run_record import counted
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext

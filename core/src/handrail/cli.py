@@ -8,6 +8,7 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.builtin.cli.commands.rollback import RollbackRequest as RollbackRequest
     from handrail.builtin.cli.commands.runs import runs_to_dict as runs_to_dict
     from handrail.builtin.cli.completion import RunType as RunType
     from handrail.builtin.cli.journals import journal_option as journal_option
@@ -17,7 +18,11 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.journals import session_journal as session_journal
     from handrail.builtin.cli.main import main as main
     from handrail.builtin.cli.main import run_workflow as run_workflow
+    from handrail.builtin.cli.new_run import RunRequest as RunRequest
+    from handrail.builtin.cli.options import Option as Option
+    from handrail.builtin.cli.options import Request as Request
     from handrail.builtin.cli.reports import Report as Report
+    from handrail.builtin.cli.reports import ShowRequest as ShowRequest
     from handrail.builtin.cli.reports import report_of as report_of
     from handrail.builtin.cli.session import Session as Session
     from handrail.builtin.cli.session import echo as echo

@@ -10,12 +10,12 @@ from handrail.errors import AmbiguousNameError, NotFoundError, PackError
 from handrail.packs.activation import match_packs
 from handrail.packs.entry_points import import_target
 from handrail.packs.local import import_local
-from handrail.packs.ours import ACTIONS, hint_for, is_ours
+from handrail.packs.ours import ACTIONS, OPTIONS, hint_for, is_ours
 from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord
 from handrail.suggest import near
 
 KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")
-_SINGULAR = {"actions": "action", "steps": "step", "commands": "command"}
+_SINGULAR = {"actions": "action", "steps": "step", "commands": "command", "options": "option"}
 _SHOW = {
     "actions": "handrail run {}",
     "steps": "handrail steps {}",
@@ -99,12 +99,16 @@ class Catalog:
         what = _SINGULAR[kind]
         if off:
             # A command of a group, such as `new.pack`, is shown as it is typed.
-            typed = name.replace(".", " ") if kind == "commands" else name
+            between = {"commands": " ", "options": " --"}.get(kind, ".")
+            typed = name.replace(".", between, 1)
             return NotFoundError(
                 f"there is no {what} '{typed}' that is on",
                 origin=off[0].origin,
                 ways_out=[f"{record.id} has it and is off: {record.why}" for record in off],
             )
+        if kind == "options" and name in OPTIONS:
+            needed = f"{OPTIONS[name]}:  pip install {OPTIONS[name]}"
+            return NotFoundError(f"--{name.partition('.')[2]} needs {needed}")
         if pack:
             return self._missing_in(kind, pack, name)
         usable = [offer for offer in self.offers(kind) if offer[0].status != "off"]

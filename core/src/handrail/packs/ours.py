@@ -19,6 +19,7 @@ COMMANDS = {
     "otel": "handrail-otel",
     "web": "handrail-web",
 }
+OPTIONS: dict[str, str] = {}
 # By the library of the types that it stores.
 SERIALIZERS = {
     "numpy": "handrail-arrow",
@@ -42,5 +43,5 @@ def hint_for(table: dict[str, str], name: str) -> tuple[str, ...]:
 
 def is_ours(distribution: str) -> bool:
     """Return whether hints may name a distribution though it is not installed."""
-    tables = (ACTIONS, COMMANDS, EXECUTORS, JOURNALS, SERIALIZERS)
+    tables = (ACTIONS, COMMANDS, EXECUTORS, JOURNALS, OPTIONS, SERIALIZERS)
     return any(distribution in table.values() for table in tables)

@@ -19,11 +19,11 @@ GROUPS = tuple(
     PREFIX + kind
     for kind in (
         *("packs", "packs_if_set", "actions", "steps", "commands", "journals", "executors"),
-        *("policy", "prune", "serializers"),
+        *("options", "policy", "prune", "serializers"),
     )
 )
 
-Kind = Literal["actions", "steps", "commands"]
+Kind = Literal["actions", "steps", "commands", "options"]
 Status = Literal["on", "off", "incompatible", "broken", "required", "policy"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handrail.packs.catalog import Offer
     from handrail.targets import Target
 
-CommandFor = Callable[["Target"], click.Command]
+CommandFor = Callable[["Target", Sequence[click.Parameter]], click.Command]
 
 
 class ActionGroup(click.Group):
@@ -37,7 +37,7 @@ class ActionGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the action called `cmd_name` and return a command for it."""
         session = session_of(ctx)
-        return self._command_for(find_target(session.packs, session.folder, cmd_name))
+        return self._command_for(find_target(session.packs, session.folder, cmd_name), self.params)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -103,25 +103,30 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
     """Run the `handrail` command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     with visible_help():
-        return _guarded(root, given, "handrail")
+        return _guarded(lambda _session: root, given, "handrail")
 
 
 def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
     """Run a workflow with the options of `handrail run`, as a program of its own."""
-    from handrail.builtin.cli.commands.run import command_for_workflow  # noqa: PLC0415 - only runs need it
+    from handrail.builtin.cli.commands.run import program_of  # noqa: PLC0415 - only runs need it
+
+    def made(session: Session) -> click.Command:
+        session.events = True
+        return program_of(workflow, session)
 
     program = os.path.basename(sys.argv[0]) or workflow.name
     with visible_help():
-        return _guarded(command_for_workflow(workflow), list(arguments), program)
+        return _guarded(made, list(arguments), program)
 
 
-def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
+def _guarded(
+    command_in: Callable[[Session], click.Command], arguments: list[str], program: str
+) -> int:
     session = Session()
     console = session.console
     try:
         words = scan_globals(session, arguments)
-        session.events = session.events or command is not root
-        code = _run(session, command, words, program)
+        code = _run(session, command_in, words, program)
     except (click.ClickException, KeyboardInterrupt) as error:
         code = _report(session, error)
     console.flush()
@@ -133,9 +138,14 @@ def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
     return code
 
 
-def _run(session: Session, command: click.Command, words: list[str], program: str) -> int:
+def _run(
+    session: Session,
+    command_in: Callable[[Session], click.Command],
+    words: list[str],
+    program: str,
+) -> int:
     try:
-        answer = command.main(
+        answer = command_in(session).main(
             words,
             prog_name=program,
             standalone_mode=False,

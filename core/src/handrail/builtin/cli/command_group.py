@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from handrail.builtin.cli.options import with_options
 from handrail.builtin.cli.session import session_of
 from handrail.builtin.cli.starting import collect_again
 from handrail.errors import HandrailError, NotFoundError
@@ -56,7 +57,7 @@ class Commands(click.Group):
         from handrail.packs.entry_points import import_target  # noqa: PLC0415
 
         command: click.Command = import_target(core_record(), own)
-        return command
+        return with_options(command, own.name, session_of(ctx))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

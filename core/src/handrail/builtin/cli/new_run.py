@@ -13,6 +13,7 @@ from handrail.actions import about_action, orchestrator_of, require_inputs, resu
 from handrail.builtin.cli.execution import Execution, carry_out, head_of
 from handrail.builtin.cli.executors import check_named, executor_here
 from handrail.builtin.cli.journals import WITHOUT, session_journal
+from handrail.builtin.cli.options import Request
 from handrail.builtin.cli.params.defaults import defaults_of, take_pack_values
 from handrail.builtin.cli.params.values import labelled, params_from, variables_of
 from handrail.builtin.cli.session import session_of, warn
@@ -59,10 +60,13 @@ _MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named i
 
 
 @frozen
-class RunRequest:
-    """The options of a call of `handrail run`, without the params of the action.
+class RunRequest(Request):
+    """What a call of `handrail run` asks for, without the params of the action.
 
     Attributes:
+        context: The call, as click has parsed it.
+        target: The action.
+        options: The options of its params.
         params: A file with params.
         pairs: Params, and settings of packs, as `KEY=VALUE`.
         dry_run: Whether only steps without effects run.
@@ -84,6 +88,9 @@ class RunRequest:
         concurrency: How many of its runs are run at a time.
     """
 
+    context: click.Context
+    target: Target
+    options: ParamOptions
     params: str | None = None
     pairs: tuple[str, ...] = ()
     dry_run: bool = False
@@ -105,18 +112,27 @@ class RunRequest:
     concurrency: int | None = None
 
     @classmethod
-    def of(cls, context: click.Context) -> RunRequest:
+    def of(cls, context: click.Context, target: Target, options: ParamOptions) -> RunRequest:
         """Return the request that click has parsed."""
-        return cls(**{name: context.params[name] for name in cls.__annotations__})
+        values = context.params
+        return cls(
+            session=session_of(context),
+            values=values,
+            carry_out=run_target,
+            context=context,
+            target=target,
+            options=options,
+            **{name: values[name] for name in cls.__annotations__ if name in values},
+        )
 
 
-def run_target(context: click.Context, target: Target, options: ParamOptions) -> int:
+def run_target(request: RunRequest) -> int:
     """Run an action as the command line asks for it, and return the exit code."""
-    session, request = session_of(context), RunRequest.of(context)
+    session, target, options = request.session, request.target, request.options
     if request.everything and not request.dry_run:
         raise click.UsageError("--all goes with --dry-run")
     warn(session, goes_on=False)
-    given = GivenParams.of(context, target, options, request)
+    given = GivenParams.of(request)
     _check_no_sweep(request, options)
     try:
         action = made(session, target, given.params)
@@ -155,15 +171,14 @@ class GivenParams:
     variables: Mapping[KeyPath, str]
 
     @classmethod
-    def of(
-        cls, context: click.Context, target: Target, options: ParamOptions, request: RunRequest
-    ) -> GivenParams:
+    def of(cls, request: RunRequest) -> GivenParams:
         """Return the params of a call.
 
         Raises:
             SettingsError: The params that the project sets are invalid.
         """
-        session = session_of(context)
+        session, target, options = request.session, request.target, request.options
+        context = request.context
         pairs = take_pack_values(session, request.pairs, options)
         defaults = defaults_of(session, target.action_class, options)
         defaults.check()

@@ -25,7 +25,7 @@ from handrail.builtin.cli.new_run import (
     run_steps,
 )
 from handrail.builtin.cli.params.over import check_given_once, grid_from, labelled_over
-from handrail.builtin.cli.session import session_of, warn
+from handrail.builtin.cli.session import warn
 from handrail.errors import ParamsError
 from handrail.executors.opening import default_url
 from handrail.frozen import as_json, replace
@@ -35,7 +35,6 @@ from handrail.sweeps.points import at_point, check_points, check_secrets, checke
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
-    from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
     from handrail.journal.protocol import Journal
     from handrail.plan.plan import Plan
@@ -45,9 +44,9 @@ if TYPE_CHECKING:
 _SHOWN = 20  # Points that a dry run shows without --all.
 
 
-def run_sweep(context: click.Context, target: Target, options: ParamOptions) -> int:
+def run_sweep(request: RunRequest) -> int:
     """Run an action at each point of a grid, and return the exit code."""
-    session, request = session_of(context), RunRequest.of(context)
+    session, target, options = request.session, request.target, request.options
     if request.everything and not request.dry_run:
         raise click.UsageError("--all goes with --dry-run")
     if request.no_journal:
@@ -55,7 +54,7 @@ def run_sweep(context: click.Context, target: Target, options: ParamOptions) -> 
     if request.sample_seed is not None and request.sample is None:
         raise click.UsageError("--sample-seed goes with --sample")
     warn(session, goes_on=False)
-    given = GivenParams.of(context, target, options, request)
+    given = GivenParams.of(request)
     grid = grid_from(request.over, options, sample=request.sample, seed=request.sample_seed or 0)
     check_given_once(given.typed, options, grid.over)
     try:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from handrail.builtin.cli.options import Request, applied
 from handrail.builtin.cli.view.compare_report import CompareReport
 from handrail.builtin.cli.view.listing import View
 from handrail.builtin.cli.view.run_report import RunReport
+from handrail.frozen import frozen
 from handrail.records import record_of
 from handrail.recovery.status import is_sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from handrail.builtin.cli.session import Session
     from handrail.journal.protocol import Journal
+    from handrail.recovery.run_record import RunRecord
 
 
 class Report(View, Protocol):
@@ -25,16 +28,27 @@ class Report(View, Protocol):
         ...
 
 
+@frozen
+class ShowRequest(Request):
+    """What a call of `handrail show` asks for.
+
+    Attributes:
+        journal: The journal; it stays open until the request was carried out.
+        numbers: The numbers of the runs.
+        records: Their records.
+        report: What is shown of them.
+    """
+
+    journal: Journal
+    numbers: Sequence[int]
+    records: Sequence[RunRecord]
+    report: Report
+
+
 def report_of(
-    session: Session,
-    journal: Journal,
-    numbers: Sequence[int],
-    *,
-    everything: bool = False,
-    sort: str = "",
-    best: str = "",
+    session: Session, journal: Journal, numbers: Sequence[int], *, everything: bool = False
 ) -> Report:
-    """Return the report of a run or a sweep, or of several of them side by side.
+    """Return what `handrail show` shows of a run, or of several side by side.
 
     It reads from the journal, which must be open until it was shown.
 
@@ -43,27 +57,53 @@ def report_of(
         journal: The journal.
         numbers: The numbers of the runs, as `number_in` returns them.
         everything: Whether the text has everything, however long.
-        sort: Of a sweep: the metric by which its runs are sorted; see `handrail show --sort`.
-        best: Of a sweep: the metric whose best run is marked; see `handrail show --best`.
 
     Raises:
-        NotFoundError: There is no such run, or no such metric.
+        NotFoundError: There is no such run.
         JournalDamagedError: Nothing of a run can be read.
     """
-    reports = [
-        RunReport(session=session, record=record_of(journal, number), everything=everything)
-        for number in numbers
-    ]
-    if len(reports) != 1:
-        return CompareReport(reports, everything=everything)
-    [report] = reports
+    values = {"everything": everything}
+    return request_to_show(session, journal, numbers, values, lambda _request: 0).report
+
+
+def request_to_show(
+    session: Session,
+    journal: Journal,
+    numbers: Sequence[int],
+    values: Mapping[str, Any],
+    carry_out: Callable[[Any], int],
+) -> ShowRequest:
+    """Return the request to show some runs, as the options of packs make it; see `ShowRequest`."""
+    everything: bool = values["everything"]
+    records = [record_of(journal, number) for number in numbers]
+    reports = [RunReport(session=session, record=each, everything=everything) for each in records]
+    several = CompareReport(reports, everything=everything) if len(reports) != 1 else None
+    request = ShowRequest(
+        session=session,
+        values=values,
+        carry_out=carry_out,
+        journal=journal,
+        numbers=numbers,
+        records=records,
+        report=several or _of_one(journal, reports[0], values),
+    )
+    return applied(request, "show")
+
+
+def _of_one(journal: Journal, report: RunReport, values: Mapping[str, Any]) -> Report:
     if report.record.damage or not is_sweep(report.record.row):
         return report
     from handrail.builtin.cli.view.sweep_report import SweepReport  # noqa: PLC0415 - few are sweeps
     from handrail.records import sweep_of  # noqa: PLC0415 - the same
 
-    sweep = sweep_of(journal, numbers[0])
+    sweep = sweep_of(journal, report.record.row.number)
     assert sweep is not None
-    compared = SweepReport(report=report, sweep=sweep, sort=sort, best=best, everything=everything)
+    compared = SweepReport(
+        report=report,
+        sweep=sweep,
+        sort=values.get("sort") or "",
+        best=values.get("best") or "",
+        everything=values["everything"],
+    )
     compared.check_metric()
     return compared

@@ -17,7 +17,9 @@ from handrail.builtin.cli.view.text import folded
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from handrail.builtin.cli.options import Option
     from handrail.builtin.cli.view.listing import View
+    from handrail.errors import HandrailError
     from handrail.packs.installed import InstalledPacks
     from handrail.settings.selection import Selection
 
@@ -48,6 +50,7 @@ class Session:
         works: Whether what the command does counts, and not what it writes, unless that is JSON.
         console: The output.
         recorded: The selection of packs of the run that is recovered.
+        options: What packs add to commands, by command and entry point; see `options_of`.
     """
 
     def __init__(self) -> None:
@@ -61,6 +64,7 @@ class Session:
         self.works = False
         self.console = Console()
         self.recorded: Selection | None = None
+        self.options: dict[str, dict[str, Option | HandrailError]] = {}
 
     @cached_property
     def packs(self) -> InstalledPacks:

@@ -26,6 +26,8 @@ from handrail.suggest import did_you_mean
 from handrail.targets import lock_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from handrail.builtin.cli.session import Session
     from handrail.packs.record import PackRecord
     from handrail.plan.plan import Plan
@@ -68,9 +70,8 @@ def plan_options() -> list[click.Parameter]:
     ]
 
 
-def command_for(target: Target) -> click.Command:
-    """Return the command that plans `target`."""
-    shared = plan.params
+def command_for(target: Target, shared: Sequence[click.Parameter]) -> click.Command:
+    """Return the command that plans `target`, with the options that every action has."""
     taken = {name for parameter in shared for name in parameter.opts} | OWN_OPTIONS
     action_class = target.action_class
     options = options_of(action_class.params_model, action_class.action_name, taken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import click
 from handrail.amounts import plural, seconds
 from handrail.builtin.cli.hints import command_line
 from handrail.builtin.cli.journals import number_in, session_journal
+from handrail.builtin.cli.options import Request, applied
 from handrail.builtin.cli.recover_all import recover_all
 from handrail.builtin.cli.recovery import (
     RecoveryRequest,
@@ -130,18 +131,57 @@ def _by_hand(session: Session, request: RecoveryRequest) -> int:
     return code
 
 
+@frozen
+class RollbackRequest(Request):
+    """What a call of `handrail rollback` asks for, which is about one run that can be undone.
+
+    Attributes:
+        journal: The journal; it stays open until the request was carried out.
+        row: The run.
+        recovery: Prepares the undo, with the packs and in the folder of the run.
+        request: The options that `resume` and `rollback` have in common.
+        asks: Whether somebody is to be asked before anything is undone; see `says_yes`.
+        words: What a command has to say beside the number of the run to ask for the same.
+    """
+
+    journal: Journal
+    row: RunRow
+    recovery: Callable[[], Recovery]
+    request: RecoveryRequest
+    asks: bool
+    words: str = ""
+
+
 def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> int:
-    mine = session.packs.settings.project_id
     row = _found(session, journal, request)
     if row.outcome == "rolled_back":
         [status] = with_left(journal, [status_of(journal, row)])
         return _nothing_left(session, status, request)
     asks = not (request.yes or request.dry_run) and _is_terminal()
-    if not (asks or request.yes or request.dry_run):
-        _check_named(row, "".join(f" --keep {each}" for each in request.keep))
-    recovery = recovery_of(session, journal, "rollback", row, request)
+    asked = RollbackRequest(
+        session=session,
+        values=click.get_current_context().params,
+        carry_out=_undo,
+        recovery=lambda: recovery_of(session, journal, "rollback", row, request),
+        journal=journal,
+        row=row,
+        request=request,
+        asks=asks,
+    )
     if request.keep:
-        return _roll_back_others(session, journal, recovery, request, asks=asks)
+        words = "".join(f" --keep {each}" for each in request.keep)
+        asked = replace(asked, carry_out=_roll_back_others, words=words)
+    asked = applied(asked, "rollback")
+    if not (asks or request.yes or request.dry_run):
+        _check_named(row, asked.words)
+    return asked.carry_out(asked)
+
+
+def _undo(asked: RollbackRequest) -> int:
+    """Preview the undo of a run, ask, and undo it; return the exit code."""
+    session, journal, row, request = asked.session, asked.journal, asked.row, asked.request
+    asks, mine = asked.asks, session.packs.settings.project_id
+    recovery = asked.recovery()
     recovery.check_ready()
     if asks or request.dry_run or not request.quiet:
         whose = "" if row.project == mine else f" · of {row.project}"
@@ -151,8 +191,7 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
         if request.dry_run:
             return preview.code(strict=request.strict)
     if asks:
-        if not _says_yes():
-            session.console.note("nothing was undone")
+        if not says_yes(session):
             return ExitCode.INTERRUPTED
         _check_unchanged(journal, row)
     return carry_on(session, journal, recovery, request)
@@ -180,15 +219,10 @@ def _nothing_left(session: Session, status: RunStatus, request: RecoveryRequest)
     return ExitCode.ROLLBACK if request.strict and status.not_undone else ExitCode.DONE
 
 
-def _roll_back_others(
-    session: Session,
-    journal: Journal,
-    recovery: Recovery,
-    request: RecoveryRequest,
-    *,
-    asks: bool,
-) -> int:
+def _roll_back_others(asked: RollbackRequest) -> int:
     """Undo the runs of a sweep but those that are kept; return the exit code."""
+    session, journal, request, asks = asked.session, asked.journal, asked.request, asked.asks
+    recovery = asked.recovery()
     # Few runs are sweeps.
     from handrail.sweeps.action import SweepAction  # noqa: PLC0415
     from handrail.sweeps.children import latest_children, opened, shared_with  # noqa: PLC0415
@@ -220,8 +254,7 @@ def _roll_back_others(
             )
         if request.dry_run or not told:
             return ExitCode.DONE
-        if asks and not _says_yes():
-            session.console.note("nothing was undone")
+        if asks and not says_yes(session):
             return ExitCode.INTERRUPTED
         code = ExitCode.DONE
         for place, line in shown.items():
@@ -310,13 +343,16 @@ def _check_unchanged(journal: Journal, row: RunRow) -> None:
         )
 
 
-def _says_yes() -> bool:
-    """Ask; a signal, or the end of the input, means no."""
+def says_yes(session: Session) -> bool:
+    """Ask whether to undo it, and say so if it is not; the end of the input means no."""
     try:
         with like_interrupts():
-            return click.confirm("Undo it?", default=False, err=True)
+            if click.confirm("Undo it?", default=False, err=True):
+                return True
     except (click.Abort, KeyboardInterrupt):
-        return False
+        pass
+    session.console.note("nothing was undone")
+    return False
 
 
 def _is_terminal() -> bool:

@@ -12,12 +12,17 @@ from handrail.builtin.cli.action_group import ActionGroup
 from handrail.builtin.cli.completion import complete_steps
 from handrail.builtin.cli.executors import executor_option
 from handrail.builtin.cli.journals import journal_option, strict_option
+from handrail.builtin.cli.options import applied, with_options
 from handrail.builtin.cli.params.options import ActionCommand, options_of
 from handrail.builtin.cli.session import OWN_OPTIONS, event_options
+from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.targets import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from handrail.builtin.cli.session import Session
     from handrail.workflow import Workflow
 
 
@@ -122,21 +127,26 @@ def _sweep_options() -> list[click.Parameter]:
     ]
 
 
-def command_for(target: Target, program: str | None = None) -> click.Command:
-    """Return the command that runs `target`."""
-    shared = run.params  # Making them takes milliseconds.
-    taken = {name for parameter in shared for name in parameter.opts} | OWN_OPTIONS
+def command_for(target: Target, shared: Sequence[click.Parameter]) -> click.Command:
+    """Return the command that runs `target`, with the options that every action has."""
+    # A hidden one only says what its pack would do, and gives way to a param of the action.
+    kept = [each for each in shared if not getattr(each, "hidden", False)]
+    taken = {name for each in kept for name in each.opts} | OWN_OPTIONS
     action_class = target.action_class
     options = options_of(action_class.params_model, action_class.action_name, taken)
+    own = {name for each in options.parameters for name in each.opts}
 
     def callback(**_values: Any) -> int:
         # Not for the help of an action, which runs nothing.
-        context = click.get_current_context()
-        if context.params["over"]:
-            from handrail.builtin.cli.new_sweep import run_sweep as carry_out  # noqa: PLC0415
-        else:
-            from handrail.builtin.cli.new_run import run_target as carry_out  # noqa: PLC0415
-        return carry_out(context, target, options)
+        from handrail.builtin.cli.new_run import RunRequest  # noqa: PLC0415
+
+        request = RunRequest.of(click.get_current_context(), target, options)
+        if request.over:
+            from handrail.builtin.cli.new_sweep import run_sweep  # noqa: PLC0415 - few are
+
+            request = replace(request, carry_out=run_sweep)
+        request = applied(request, "run")
+        return request.carry_out(request)
 
     # A workflow has no docstring; that of its params describes it.
     documented = (action_class, action_class.params_model)
@@ -145,23 +155,23 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
     summary = inspect.cleandoc(doc).partition("\n\n")[0]
     from_where = target.origin.owner
     return ActionCommand(
-        program or target.name,
+        target.name,
         options=options,
-        params=[*options.parameters, *shared],
+        params=[*options.parameters, *(each for each in shared if not own & {*each.opts})],
         callback=callback,
         help=f"{summary}\n\nFrom {from_where}.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
 
-def command_for_workflow(workflow: Workflow) -> click.Command:
+def program_of(workflow: Workflow, session: Session) -> click.Command:
     """Return the command that runs a workflow as a program of its own."""
     target = Target(
         name=workflow.name,
         action_class=workflow.action_class,
         origin=Origin(module=workflow.__module__, file=sys.argv[0]),
     )
-    return command_for(target)
+    return command_for(target, with_options(run, "run", session).params)
 
 
 @click.command(

@@ -13,7 +13,7 @@ from handrail.builtin.cli.completion import RunType
 from handrail.builtin.cli.document import write_document
 from handrail.builtin.cli.hints import command_line
 from handrail.builtin.cli.journals import journal_option, number_in, session_journal
-from handrail.builtin.cli.reports import report_of
+from handrail.builtin.cli.reports import ShowRequest, request_to_show
 from handrail.builtin.cli.session import session_of, takes_json
 from handrail.builtin.cli.view.failure import recorded_tracebacks
 from handrail.builtin.cli.view.listing import Listing, View
@@ -68,52 +68,57 @@ if TYPE_CHECKING:
 @click.option("--csv", is_flag=True, help="Of a sweep: write its runs as CSV.")
 @takes_json
 @click.pass_context
-def show(
-    ctx: click.Context,
-    runs: tuple[str, ...],
-    journal: str | None,
-    everything: bool,
-    step: str | None,
-    attachment: str | None,
-    output: str | None,
-    traceback: bool,
-    html: str | None,
-    sort: str | None,
-    best: str | None,
-    csv: bool,
-) -> int:
+def show(ctx: click.Context, /, runs: tuple[str, ...], journal: str | None, **_: object) -> int:
     """Show how a run went, step by step, and what can be done about it.
 
     RUN is its number, or its UUID; by default, the latest. Several runs are compared. Of a sweep,
-    its runs are compared. Only the journal is read: no pack and no code of the run is imported. Of
-    a damaged run, what is sound is shown, and what is not is named.
+    its runs are compared. Only the journal is read: no code of the run is imported. Of a damaged
+    run, what is sound is shown, and what is not is named.
     """
     session = session_of(ctx)
     _check_options(session, runs, ctx.params)
     with closing(session_journal(session, journal)) as found:
         numbers = [number_in(found, run) for run in runs] or [_latest(found)]
-        report = report_of(
-            session, found, numbers, everything=everything, sort=sort or "", best=best or ""
-        )
-        sweep = _sweep(report)
-        if (sort or best or csv) and sweep is None:
-            raise click.UsageError(f"run {numbers[0]} is no sweep, whose runs could be compared")
-        run = _run(report)
-        if run is not None and step and attachment and output:
-            return _write_attachment(_step(run.record, step), attachment, output)
-        if html is not None:
-            _write(session, report, numbers, html)
-        elif csv and sweep is not None:
-            for line in sweep.csv().splitlines():
-                session.console.print(line)
-        else:
-            session.show(_view(report, step, traceback=traceback))
-    damage = report.record.damage if isinstance(report, RunReport) else ()
-    if not damage:
-        return ExitCode.DONE
+        request = request_to_show(session, found, numbers, ctx.params, _shown)
+        _check_free(request)
+        code = request.carry_out(request)
+    damage = request.records[0].damage if len(numbers) == 1 else ()
+    if not damage or code or ctx.params["output"]:
+        return code
     if session.json:  # Which has it all.
         return ExitCode.JOURNAL
     raise damage[0]
+
+
+def _shown(request: ShowRequest) -> int:
+    """Show what is asked for, and return the exit code."""
+    session, report, options = request.session, request.report, request.values
+    sweep = _sweep(report)
+    if (options["sort"] or options["best"] or options["csv"]) and sweep is None:
+        number = request.numbers[0]
+        raise click.UsageError(f"run {number} is no sweep, whose runs could be compared")
+    if options["output"]:
+        step = _step(request.records[0], options["step"])
+        return _write_attachment(step, options["attachment"], options["output"])
+    if options["html"] is not None:
+        _write(session, report, request.numbers, options["html"])
+    elif options["csv"] and sweep is not None:
+        for line in sweep.csv().splitlines():
+            session.console.print(line)
+    else:
+        session.show(_view(request))
+    return ExitCode.DONE
+
+
+def _check_free(request: ShowRequest) -> None:
+    """Check that nothing else is asked for of a request that an option carries out.
+
+    Raises:
+        UsageError: Something is.
+    """
+    for name in ("step", "traceback") if request.taken_by else ():
+        if request.values[name]:
+            raise click.UsageError(f"--{name} and --{request.taken_by} do not go together")
 
 
 def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str, object]) -> None:
@@ -148,21 +153,15 @@ def _sweep(report: Report) -> SweepReport | None:
     return report if isinstance(report, SweepReport) else None
 
 
-def _run(report: Report) -> RunReport | None:
-    """Return the report of the run of which another one is, unless it is of several."""
-    sweep = _sweep(report)
-    found = report if sweep is None else sweep.report
-    return found if isinstance(found, RunReport) else None
-
-
-def _view(report: Report, step: str | None, *, traceback: bool) -> View:
-    """Return what is shown of a report: all of it, one step, or its tracebacks."""
-    run = _run(report)
-    if run is None or (step is None and not traceback):
-        return report
+def _view(request: ShowRequest) -> View:
+    """Return what is shown: all that is reported, one step, or the tracebacks of one run."""
+    record, step = request.records[0], request.values["step"]
     if step is not None:
-        return StepReport(record=run.record, step=_step(run.record, step))
-    return Listing(json=run.to_dict, title=recorded_tracebacks(run.record))
+        return StepReport(record=record, step=_step(record, step))
+    if not request.values["traceback"]:
+        return request.report
+    run = RunReport(session=request.session, record=record, everything=request.values["everything"])
+    return Listing(json=run.to_dict, title=recorded_tracebacks(record))
 
 
 def _write(session: Session, report: Report, numbers: Sequence[int], file: str) -> None:

@@ -57,7 +57,7 @@ FLOORS = (
     ("processes",),
     ("executors",),
     ("items",),
-    ("orchestrator",),
+    ("orchestrator", "places"),
     ("inspection", "isolation"),
     ("actions", "workflow"),
     ("recovery",),
@@ -78,6 +78,7 @@ STRANGERS = (("journal", "packs"), ("packs", "journal"))
 DOORS = {
     ("workflow.py", "handrail.cli"),
     ("recovery/__init__.py", "handrail.sweeps.action"),
+    ("packs/places.py", "handrail.isolation.performer"),
 }
 
 THIRD_PARTY = {
@@ -325,7 +326,8 @@ PUBLIC = ("handrail.errors", "handrail.events")
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
     *("handrail.attachments", "handrail.executors", "handrail.html", "handrail.journal"),
-    *("handrail.sqlite", "handrail.lazy", "handrail.records", "handrail.suggest"),
+    *("handrail.lazy", "handrail.places", "handrail.records", "handrail.sqlite"),
+    "handrail.suggest",
 )
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {

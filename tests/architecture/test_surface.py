@@ -19,7 +19,8 @@ FILE = HERE / "surface.txt"
 PAGES = (
     *("handrail", "handrail.attachments", "handrail.cli", "handrail.executors"),
     *("handrail.frozen", "handrail.html", "handrail.inspection", "handrail.journal"),
-    *("handrail.packs", "handrail.records", "handrail.sqlite", "handrail.suggest"),
+    *("handrail.packs", "handrail.places", "handrail.records", "handrail.sqlite"),
+    "handrail.suggest",
 )
 
 

@@ -119,6 +119,11 @@ def module_of(hook: str) -> Any:
 
     from handrail import BaseStep, PackInfo, Problem, StepResult, StepWrapper, hookimpl
     from handrail.events import RunFinished
+    from handrail.places import Performer
+
+    class Containers(Performer):
+        def __init__(self, run: Any) -> None:
+            print(f"asked for {run.action.action_name}")
 
     def a_step(name: str) -> type[BaseStep[Any]]:
         def execute(self: BaseStep[Any], context: Any) -> StepResult:
@@ -131,6 +136,7 @@ def module_of(hook: str) -> Any:
     module = types.ModuleType(f"example_of_{hook}")
     module.__dict__.update(
         {name: a_step(name) for name in ("CloseTicket", "ScanFiles", "Notify", "Archive")},
+        Containers=Containers,
         AuditStep=type("AuditStep", (StepWrapper,), {}),
         PackInfo=PackInfo,
         Problem=Problem,
@@ -197,6 +203,11 @@ def check_plan(module: Any, printed: str) -> None:
     with pytest.raises(errors.PlanError) as caught:
         upload().plan(packs=[module])
     assert [problem.code for problem in caught.value.problems] == ["unscanned"]
+
+
+@effect
+def perform(module: Any, printed: str) -> None:
+    assert printed == "asked for upload\n"
 
 
 @effect

@@ -9,9 +9,11 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from handrail.context import BaseStepContext, RuntimeContext
+from handrail.engine.places import RunToPerform
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError, ParamsError
 from handrail.frozen import replace
+from handrail.packs.places import check_mapping, places_of
 from handrail.packs.planner import (
     check_part,
     chosen_json,
@@ -28,6 +30,7 @@ from handrail.params.secrets import secret_texts
 from handrail.params.stored import fields_not_stored, params_text
 from handrail.params.validation import as_dict, validated
 from handrail.plan.action_info import ActionInfo
+from handrail.plan.placed import placed
 from handrail.redact import Mask
 
 # The help of an action imports this module: what runs it is imported where it is used.
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
-    from handrail.orchestrator.journaled import RunAbout, StartsIsolation
+    from handrail.orchestrator.journaled import RunAbout
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.params.values import KeyPath
@@ -333,6 +336,7 @@ def orchestrator_of(
     See `BaseAction.orchestrator`.
 
     Raises:
+        PlanError: Two packs want to run the same step elsewhere.
         ExecutorError: The executor for items that is named cannot work for this run.
     """
     from handrail.orchestrator import Orchestrator  # noqa: PLC0415 - see above
@@ -340,11 +344,10 @@ def orchestrator_of(
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
     context = context_for(action)
     check_part(plan, action.info, provider)
-    isolation: StartsIsolation | None = None
-    if plan.isolates:
-        from handrail.isolation.isolation import Isolation  # noqa: PLC0415 - few plans do
-
-        isolation = Isolation(action, provider)
+    run = RunToPerform(
+        action=action, packs=provider, executor=options.get("executor"), recorded=recorded_executor
+    )
+    places = places_of(action.info, plan, run)
     executor = options.get("executor") or recorded_executor or provider.executor
     check_executor_of(action, executor, options.get("journal"))
     if options.get("journal") is not None and about is None:
@@ -362,11 +365,10 @@ def orchestrator_of(
     if part is None:  # Otherwise its parent tells them.
         options["observers"] = (*options.get("observers", ()), *provider.observers())
     orchestrator = Orchestrator(
-        plan,
+        placed(plan, places.taken),
         context,
         about=about,
-        isolation=isolation,
-        executors=lambda: provider.executors.with_default(recorded_executor),
+        places=places,
         part=part,
         **options,
     )
@@ -391,6 +393,15 @@ def check_executor_of(action: BaseAction[Any], url: str | None, journal: Journal
 
         provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
         check_executor(url, None if journal is None else journal.url, provider.executors)
+
+
+def check_mapping_of(action: BaseAction[Any]) -> None:
+    """Check that a recorded run of `action` that has items can be gone on with.
+
+    Raises:
+        PackError: Nobody works on items.
+    """
+    check_mapping(action._provider)  # pyright: ignore[reportPrivateUsage] - of this module
 
 
 def about_action(

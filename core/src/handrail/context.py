@@ -104,8 +104,8 @@ class RunLink(Protocol):
         ...
 
     @property
-    def isolate(self) -> Callable[[StepResult | None], Any] | None:
-        """Runs the running step in another process, given what to resume; None: do it here."""
+    def elsewhere(self) -> Callable[[StepResult | None], Any] | None:
+        """Runs the running step elsewhere, given what to resume; None: do it here."""
         ...
 
     def end_attempt(self, outcome: StepResult) -> StepResult:

@@ -5,10 +5,11 @@ module of hooks, such as `acme-scan = "acme_scan.hooks"`. In the group `handrail
 name of the entry point is that of an environment variable without which the module is not imported,
 unless the pack has settings. Each function of that module that has the
 name of a hook and is marked with `@hookimpl` implements it; leave out the hooks and the arguments
-that you do not need. All hooks except `observe` are called while a plan is made, never during a
-run. Hooks are plain functions: no `async`, no generators, no default values. If a hook raises,
-planning stops with exit code 4 and the name of the pack; an observer that raises is dropped. A hook
-that changes an attribute of a step that it is shown is a problem of the plan: edits are answers.
+that you do not need. All hooks except `observe` and `perform` are called while a plan is made, and
+only `observe` is called during a run. Hooks are plain functions: no `async`, no generators, no
+default values. If a hook raises, planning stops with exit code 4 and the name of the pack; an
+observer that raises is dropped. A hook that changes an attribute of a step that it is shown is a
+problem of the plan: edits are answers.
 
 Each hook may take `settings`, the pack's settings in the project, as an instance of its model.
 Hooks never get params, so a plan is the same for every run: put conditions into `can_skip`.
@@ -27,6 +28,7 @@ from handrail.plan.action_info import ActionInfo
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from handrail.engine.places import Performer, RunToPerform
     from handrail.errors import Problem
     from handrail.events import Event
     from handrail.plan.plan import Plan
@@ -172,6 +174,19 @@ def check_plan(action: ActionInfo, plan: Plan, settings: Any) -> Iterable[Proble
         def check_plan(action, plan):
             if "upload_files" in plan.positions and "scan_files" not in plan.positions:
                 return [Problem(code="unscanned", message="upload_files runs without scan_files")]
+    """
+
+
+@hookspec
+def perform(action: ActionInfo, plan: Plan, run: RunToPerform, settings: Any) -> Performer | None:
+    """Return what runs parts of a run elsewhere, or None.
+
+    Called once for each run, before it begins. The performer says which steps it takes, and whether
+    it works on items; two that want the same step are a problem of the plan.
+
+        @hookimpl
+        def perform(action, plan, run):
+            return Containers(run)
     """
 
 

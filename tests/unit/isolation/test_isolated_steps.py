@@ -239,7 +239,7 @@ def test_a_run_without_an_action_is_refused_before_its_first_step() -> None:
 def test_a_test_kit_runs_it_in_its_own_process() -> None:
     """The kit counts and intercepts what the step does."""
     plan, context = job(packs=()).plan(), job(packs=()).create_context()
-    Orchestrator(plan, context, isolation=False).execute()
+    Orchestrator(plan, context, elsewhere=False).execute()
     assert context.results["work"].data["pid"] == os.getpid()
     Path("pids").unlink()
 

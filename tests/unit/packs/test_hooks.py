@@ -213,6 +213,7 @@ def test_specs_are_those_of_the_page():
         "insert_after",
         "wrap_step",
         "check_plan",
+        "perform",
         "observe",
     }
 

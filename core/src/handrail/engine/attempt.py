@@ -125,8 +125,8 @@ def take_back(
         attempt: The number of the attempt.
     """
     run, position = line.run, line.position
-    if run.items is not None and attempt in run.mapped.get(position, ()):
-        undo = Call(run.items().undo, (line, position, attempt))
+    if run.places is not None and attempt in run.mapped.get(position, ()):
+        undo = Call(run.places.undo_items, (line, position, attempt))
         answer = yield from _take_back(line, planned, undo)
         if answer is not None:
             return answer

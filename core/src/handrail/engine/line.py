@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from handrail.context import BaseStepContext, Items
     from handrail.engine.group import GroupRun
     from handrail.engine.log import RunLog
-    from handrail.engine.state import MapsItems, RunState
+    from handrail.engine.places import Performer
+    from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
     from handrail.runtime import RunInfo
 
@@ -235,10 +236,11 @@ class Line:
         return self.run.failure
 
     @property
-    def isolate(self) -> Callable[[StepResult | None], Any] | None:
-        """Runs an attempt of the running step in another process, unless this is that process."""
-        isolation = self.run.isolation
-        return None if isolation is None else partial(isolation.attempt, self)
+    def elsewhere(self) -> Callable[[StepResult | None], Any] | None:
+        """Runs an attempt of the running step where the run has it; None if that is here."""
+        places = self.run.places
+        performer = None if places is None else places.taken.get(self.position)
+        return None if performer is None else partial(performer.attempt, self)
 
     def seal(self, reason: str) -> None:
         """Make the run impossible to roll back.
@@ -273,20 +275,20 @@ class Line:
 
     def map_items(self, *args: Any, **options: Any) -> Items:
         """Work on the items of the running step; see `BaseStepContext.map_items`."""
-        return self._maps().map(self, *args, **options)
+        return self._maps().map_items(self, *args, **options)
 
     async def amap_items(self, *args: Any, **options: Any) -> Items:
         """Like `map_items`, for a coroutine."""
-        return await self._maps().amap(self, *args, **options)
+        return await self._maps().amap_items(self, *args, **options)
 
-    def _maps(self) -> MapsItems:
-        if self.run.items is None:
+    def _maps(self) -> Performer:
+        if self.run.places is None:
             raise ExecutorError(
                 "items cannot be worked on in a step that is isolated: their workers are processes "
                 "of their own already",
                 ways_out=("do not isolate the step", "or do not use map_items in it"),
             )
-        return self.run.items()
+        return self.run.places.of_items(self.run)
 
     def recorder(self) -> Recorder:
         """Return the recorder of the running attempt.

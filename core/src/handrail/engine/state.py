@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 from fractions import Fraction
 from itertools import count
@@ -18,14 +18,14 @@ from handrail.frozen import frozen
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
-    from handrail.context import BaseStepContext, Items
+    from handrail.context import BaseStepContext
     from handrail.engine.group import GroupRun
     from handrail.engine.log import ResumedLane
     from handrail.engine.outcome import Failure
+    from handrail.engine.places import Places
     from handrail.plan.plan import Plan
     from handrail.plan.weights import Weights
     from handrail.runtime import RunInfo
-    from handrail.steps import BaseStep
 
 
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelled)
@@ -70,37 +70,6 @@ class Missing:
 
     types: Mapping[str, str]
     context: Callable[[BaseStepContext], BaseStepContext]
-
-
-class MapsItems(Protocol):
-    """Works on the items of the steps of a run, and undoes them."""
-
-    def map(self, line: Line, *args: Any, **options: Any) -> Items:
-        """Work on the items of the running step; see `BaseStepContext.map_items`."""
-        ...
-
-    def amap(self, line: Line, *args: Any, **options: Any) -> Awaitable[Items]:
-        """Like `map`, for a coroutine."""
-        ...
-
-    def undo(self, line: Line, position: int, attempt: int) -> None:
-        """Undo the items of an attempt of a step.
-
-        Raises:
-            ItemsUndoError: Some could not be undone.
-        """
-
-
-class Isolation(Protocol):
-    """Runs steps in processes of their own."""
-
-    def attempt(self, line: Line, resumed: StepResult | None) -> StepResult | Awaitable[StepResult]:
-        """Run an attempt of the running step, or continue the interrupted one `resumed`."""
-        ...
-
-    def isolates(self, step: BaseStep[Any]) -> bool:
-        """Return whether `step`, without layers, runs in a process of its own."""
-        ...
 
 
 class Progress:
@@ -222,8 +191,7 @@ class RunState:
         leftovers: Attempts whose undo failed, with their number, by position; they are undone with
             their step.
         in_thread: Calls a blocking function for a coroutine, where an event loop runs.
-        isolation: Runs its isolated steps; None if there are none, or in the process of one.
-        items: Returns what works on items; None if nothing can here.
+        places: Who runs parts of it elsewhere; None in such a place.
         mapped: The attempts of steps that have items, by position.
         retried: Positions of steps whose failed items are tried again.
         back_to: The position of the step to go back to before a resumed run goes forward, or None.
@@ -289,8 +257,7 @@ class RunState:
         default_factory=dict[int, list[tuple[int, StepResult]]]
     )
     in_thread: InThread | None = None
-    isolation: Isolation | None = None
-    items: Callable[[], MapsItems] | None = None
+    places: Places | None = None
     mapped: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
     retried: set[int] = field(default_factory=set[int])
     back_to: int | None = None

@@ -23,7 +23,6 @@ from handrail.journal.values import ValueReader
 from handrail.orchestrator.event_loop import running_loop
 from handrail.params.stored import fields_not_stored
 from handrail.plan.entry import innermost
-from handrail.plan.isolated import IsolatedStep
 from handrail.processes.failures import told
 from handrail.processes.helper import Helper
 
@@ -31,14 +30,13 @@ if TYPE_CHECKING:
     from handrail.engine.line import Line
     from handrail.engine.state import RunState
     from handrail.isolation.recipe import Made
-    from handrail.journal.protocol import OwnedRun
     from handrail.packs.pack_provider import PackProvider
     from handrail.plan.plan import Plan
-    from handrail.steps import BaseStep, StepResult
+    from handrail.steps import StepResult
 
 
 class Isolation:
-    """Isolates the steps of one run; see `StartsIsolation`.
+    """Isolates the steps of one run.
 
     Args:
         action: The action of the run.
@@ -85,9 +83,9 @@ class Isolation:
         except ContextError as error:
             raise refuse_context(name, error) from error
 
-    def open(self, run: RunState, owned: OwnedRun | None, *, early: bool) -> None:
-        """Take a run that begins; see `StartsIsolation`."""
-        self._lock = None if owned is None else owned.lock_descriptor
+    def open(self, run: RunState, lock: int | None, *, early: bool) -> None:
+        """Take a run that begins; see `Performer`."""
+        self._lock = lock
         if early:
             with contextlib.suppress(OSError):  # Then the first step that needs it fails.
                 self._start(run)
@@ -129,10 +127,6 @@ class Isolation:
         from handrail.orchestrator.asynchronous import call_until_stopped  # noqa: PLC0415
 
         return call_until_stopped(attempt.play, attempt.stop)
-
-    def isolates(self, step: BaseStep[Any]) -> bool:
-        """Return whether `step`, without layers, runs in a process of its own."""
-        return isinstance(step, IsolatedStep)
 
     def _order(
         self, line: Line, resumed: StepResult | None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 from handrail.context import link_run
 from handrail.engine.finalize import executed_steps
 from handrail.engine.machine import play, undo_paused
-from handrail.engine.state import MapsItems, RunState
+from handrail.engine.state import RunState
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError, IsolationError
 from handrail.events import Event
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.context import BaseStepContext
     from handrail.engine.commands import Machine
+    from handrail.engine.places import Places
     from handrail.engine.state import PartOf
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.orchestrator.journaled import RunAbout, StartsIsolation
-    from handrail.packs.executors import InstalledExecutors
+    from handrail.orchestrator.journaled import RunAbout
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
 else:
@@ -90,11 +90,11 @@ class Orchestrator(Generic[C]):
             is logged, as `result_not_stored`.
         observers: Called with every event; one that raises is reported once and dropped.
         about: The data that the journal needs to find the action again; given by an action.
-        isolation: Runs isolated steps in processes of their own; given by an action. False runs
-            them in this process, for tests.
+        places: Who runs parts of the run elsewhere; given by an action.
+        elsewhere: Whether isolated steps run in a process of their own; False runs them in this
+            process, for tests.
         executor: The URL of the executor for the items of steps, such as `processes:4`; by default,
             that of the settings, or processes of this machine.
-        executors: Returns the executors of packs, and the one of the settings; given by an action.
         part: What the run has from another one that it is a part of.
 
     Attributes:
@@ -117,9 +117,9 @@ class Orchestrator(Generic[C]):
         strict_results: bool = False,
         observers: Iterable[Observer] = (),
         about: RunAbout | None = None,
-        isolation: StartsIsolation | Literal[False] | None = None,
+        places: Places | None = None,
+        elsewhere: bool = True,
         executor: str | None = None,
-        executors: Callable[[], InstalledExecutors] | None = None,
         part: PartOf | None = None,
     ) -> None:
         if on_failure not in ("undo", "keep"):
@@ -135,9 +135,8 @@ class Orchestrator(Generic[C]):
         self._strict_results = strict_results
         self._about = about
         self._executor = executor
-        self._executors = executors
-        self._isolates = isolation is not False
-        self._isolation: StartsIsolation | None = isolation or None
+        self._places = places
+        self._elsewhere = elsewhere
         self._owned: OwnedRun | None = None
         self._observers = tuple(observers)
         self._executed = False
@@ -297,17 +296,15 @@ class Orchestrator(Generic[C]):
 
     def _opened(self, run: RunState, phase: Phase, undoes: bool) -> Machine:
         """Open the run in the journal, if there is one, and return the machine to play."""
-        isolates = run.plan.isolates and self._isolates
         if self._began:
-            if isolates:
-                self._isolate(run, early=False)
+            self._open_places(run, early=False)
             return phase(run)
         self.run_number = None
         run.keeps = self._keeps
         run.strict_results = self._strict_results
-        run.items = self._items_of(run)
-        if isolates and not undoes:
-            self._checked_isolation(run)
+        places = run.places = self._places_of(run)
+        if not undoes:
+            places.check(run)
         machine = phase(run)
         if self._owned is None and self._journal is not None:
             from handrail.orchestrator.journaled import RunAbout, open_run  # noqa: PLC0415 - for these
@@ -315,45 +312,35 @@ class Orchestrator(Generic[C]):
             about = RunAbout(action=run.plan.action) if self._about is None else self._about
             self._owned = open_run(run, self._journal, about, self._part)
         self.run_number = run.number
-        if isolates:
-            self._isolate(run, early=not undoes)
+        self._open_places(run, early=not undoes)
         self._began = True
         return machine
 
-    def _items_of(self, run: RunState) -> Callable[[], MapsItems]:
-        """Return the function that returns what works on items, made when a step has some."""
-        made: list[MapsItems] = []
-
-        def items() -> MapsItems:
-            if not made:
-                from handrail.orchestrator.items import items_of_run  # noqa: PLC0415 - few have any
-
-                executors = None if self._executors is None else self._executors()
-                made.append(items_of_run(run, self._executor, executors))
-            return made[0]
-
-        return items
-
-    def _checked_isolation(self, run: RunState) -> StartsIsolation:
-        if self._isolation is None:
+    def _places_of(self, run: RunState) -> Places:
+        """Return who runs parts of the run elsewhere."""
+        if self._places is not None:
+            return self._places
+        if run.plan.isolates and self._elsewhere:
             raise IsolationError(
                 f"{run.plan.action} has isolated steps, and is run without an action from which "
                 "another process could make them",
                 ways_out=("make an action of the steps, and run that:  action('name', [step])",),
             )
-        self._isolation.check(run)
-        return self._isolation
+        from handrail.packs.places import without_action  # noqa: PLC0415 - of a run with an action
 
-    def _isolate(self, run: RunState, *, early: bool) -> None:
-        """Let isolated steps run in processes of their own, whose start may be prepared early."""
-        assert self._isolation is not None
-        run.isolation = self._isolation
-        self._isolation.open(run, self._owned, early=early)
+        self._places = without_action(run.plan, type(self.context), self._executor)
+        return self._places
+
+    def _open_places(self, run: RunState, *, early: bool) -> None:
+        """Let those who run parts of it elsewhere take the run."""
+        assert run.places is not None
+        lock = None if self._owned is None else self._owned.lock_descriptor
+        run.places.open(run, lock, early=early)
 
     def _over(self) -> None:
         self.context.current_step = None
-        if self._isolation is not None:
-            self._isolation.close()
+        if self._places is not None:
+            self._places.close()
         if self.has_paused:
             return
         run = self._run

@@ -30,6 +30,7 @@ from handrail.engine.user_code import calls_user_code
 from handrail.events import Event
 from handrail.orchestrator.lanes import Lanes, LoopWaiting, commit
 from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
+from handrail.plan.placed import Placed
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
 from handrail.wrapper import Layers
@@ -137,9 +138,8 @@ class Asynchronous:
         function, args = target(command, self._run.line.context)
         if isinstance(command, Attempt):
             method = "execute" if command.resumed is None else "resume"
-            isolation = self._run.isolation
-            isolates = isolation is not None and isolation.isolates(command.step)
-            inline = isolates or is_async(command.step, method)
+            placed = isinstance(command.step, Placed) and self._run.line.elsewhere is not None
+            inline = placed or is_async(command.step, method)
             return checked(command.step, await self._call(function, args, inline, limit))
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
         inline = command.inline or _is_async_method(owner, name, function)

@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import handrail
 from handrail.engine.forward_journaled import begin
-from handrail.engine.state import Isolation
 from handrail.frozen import frozen, replace
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
@@ -82,29 +81,6 @@ class RunAbout:
     secrets: frozenset[str] = frozenset()
     serializers: Serializers = _INSTALLED
     child: ChildOf | None = None
-
-
-class StartsIsolation(Isolation, Protocol):
-    """Isolates the steps of a run, between `open` and `close`."""
-
-    def check(self, run: RunState) -> None:
-        """Check that the isolated steps of a run can run in other processes.
-
-        Raises:
-            IsolationError: They cannot.
-        """
-
-    def open(self, run: RunState, owned: OwnedRun | None, *, early: bool) -> None:
-        """Take a run that begins, in a thread that lives as long as the run.
-
-        Args:
-            run: The run.
-            owned: The run in its journal, if it has one; its lock is shared with the processes.
-            early: Whether to prepare them now, and not when the first step needs one.
-        """
-
-    def close(self) -> None:
-        """End all processes, and wait for that. Calling it twice is harmless."""
 
 
 def open_run(

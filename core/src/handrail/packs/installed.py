@@ -301,7 +301,11 @@ class InstalledPacks(PackProvider):
 
     def _consulted(self) -> Iterator[LoadedPack]:
         """Yield the packs that are asked about plans; others only observe runs."""
-        return (pack for pack in self.contributors() if {*pack.hooks} - {"pack_info", "observe"})
+        return (
+            pack
+            for pack in self.contributors()
+            if {*pack.hooks} - {"pack_info", "perform", "observe"}
+        )
 
     def _digest_of(self, pack: str) -> str:
         """Return the digest of the files of a pack."""

@@ -30,6 +30,11 @@ SERIALIZERS = {
 EXECUTORS = {
     "ray": "handrail-ray",
 }
+# By the words of the API that need them.
+PLACES = {
+    "isolated": "handrail-workers",
+    "map_items": "handrail-workers",
+}
 JOURNALS = {
     "postgres": "handrail-postgres",
     "postgresql": "handrail-postgres",
@@ -43,5 +48,5 @@ def hint_for(table: dict[str, str], name: str) -> tuple[str, ...]:
 
 def is_ours(distribution: str) -> bool:
     """Return whether hints may name a distribution though it is not installed."""
-    tables = (ACTIONS, COMMANDS, EXECUTORS, JOURNALS, OPTIONS, SERIALIZERS)
+    tables = (ACTIONS, COMMANDS, EXECUTORS, JOURNALS, OPTIONS, PLACES, SERIALIZERS)
     return any(distribution in table.values() for table in tables)

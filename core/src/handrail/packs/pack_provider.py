@@ -28,6 +28,9 @@ class PackProvider:
     is here is right for packs without a project.
     """
 
+    plans_undo: bool = False
+    """Whether its plans are made for an undo, which may do without what steps need to run."""
+
     @property
     def grants(self) -> Mapping[str, frozenset[str]]:
         """The edits that each pack may make to steps of other packs."""
@@ -65,6 +68,14 @@ class PackProvider:
     def observers(self) -> list[Observer]:
         """Return the packs' observers of runs."""
         return [pack.observer() for pack in self.contributors() if pack.implements("observe")]
+
+    def performing(self, *, given: bool = False) -> Sequence[LoadedPack]:
+        """Return the packs that may run parts of a run elsewhere.
+
+        Args:
+            given: Whether to leave out those that are installed, if the action was given others.
+        """
+        return [pack for pack in self.contributors() if pack.implements("perform")]
 
     def secrets(self) -> list[PackSecrets]:
         """Return the secrets among the settings of the packs."""

@@ -44,6 +44,22 @@ class ExplicitPacks(PackProvider):
         """Return the packs."""
         return self._packs
 
+    def performing(self, *, given: bool = False) -> list[LoadedPack]:
+        """Return those among the packs, and those that are installed and bring executors."""
+        own = [pack for pack in self._packs if pack.implements("perform")]
+        if given:
+            return own
+        from handrail.packs.installed import installed_packs  # noqa: PLC0415 - as above
+        from handrail.packs.loader import load  # noqa: PLC0415 - slow to import
+
+        packs = installed_packs()
+        loaded = [
+            load(record, packs.settings)
+            for record in packs.records
+            if record.is_used and record.hooks and record.offered("executors")
+        ]
+        return [*own, *(pack for pack in loaded if pack.implements("perform"))]
+
     def origin_of(self, module: str) -> Origin:
         """Return the pack whose hooks `module` has; otherwise the module alone."""
         for pack in self._packs:

@@ -38,6 +38,8 @@ class UndoPacks(PackProvider):
         needed: Ids of the packs whose steps or layers were started.
     """
 
+    plans_undo = True
+
     def __init__(self, packs: InstalledPacks, needed: Collection[str]) -> None:
         self._packs = packs
         self._needed = frozenset(needed)

@@ -13,7 +13,6 @@ from handrail.frozen import record
 from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import Entry, Lane, around
-from handrail.plan.isolated import isolated
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
 from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry
@@ -70,10 +69,7 @@ def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
     steps: list[PlannedStep] = []
     for draft in drafts:
         entry, facts = draft.entry, reader.facts(draft)
-        step = entry.outermost
-        if facts.limits is not None and facts.limits.isolated:
-            step = isolated(step)
-        steps.append(PlannedStep(entry.name, step, facts, entry.others))
+        steps.append(PlannedStep(entry.name, entry.outermost, facts, entry.others))
     planned = tuple(steps)
     groups = groups_of(planned, reader.limits)
     return Plan(action=action, origin=origin, steps=planned, groups=groups)

@@ -9,7 +9,13 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from handrail.actions import about_action, check_executor_of, orchestrator_of, result_of
+from handrail.actions import (
+    about_action,
+    check_executor_of,
+    check_mapping_of,
+    orchestrator_of,
+    result_of,
+)
 from handrail.engine.machine import missing_error, play_on
 from handrail.engine.outcome import Failure
 from handrail.engine.rollback_data import ASKED, NOT_BEGUN
@@ -310,11 +316,14 @@ class Recovery:
 
         Raises:
             DriftError: The steps or the params have changed, and `accept_drift` is false.
+            PackError: The run has items, and nobody works on such.
             ExecutorError: The executor for items cannot work for this run.
             RunClosedError: No item has failed, where such are tried again.
             RollbackRefusedError: A part is sealed, or cannot be gone back to.
         """
         self._check_drift()
+        if mapped_of(self.journal, self.recorded.number, self.plan):
+            check_mapping_of(self.action)
         executor = self.options.get("executor") or self._executor
         check_executor_of(self.action, executor, self.journal)
         if only_undoes(self.recorded, self.aim) and not self.plan.inner:

@@ -59,7 +59,7 @@ def run_step(step: BaseStep[C], context: C | None = None) -> Outcome:
     error: BaseException | None = None
     try:
         result = Orchestrator(
-            registry, shared, observers=[events.append], isolation=False
+            registry, shared, observers=[events.append], elsewhere=False
         ).execute()
     except Exception as raised:  # noqa: BLE001 - the outcome has it
         error = raised

@@ -212,7 +212,7 @@ class _Check:
         registry.register(kept)
         intercept_records(context, wire)
         try:
-            Orchestrator(registry, context, isolation=False).execute()
+            Orchestrator(registry, context, elsewhere=False).execute()
         except StepFailedError as error:
             if not wire.tripped:
                 raise ValueError(

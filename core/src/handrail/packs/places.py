@@ -1,0 +1,173 @@
+"""Asks packs who runs parts of a run elsewhere, and says what is missing."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail.engine.places import Nobody, Performer, Places
+from handrail.errors import PackError, PlanError, Problem
+from handrail.packs.ours import PLACES
+
+if TYPE_CHECKING:
+    from handrail.context import BaseStepContext
+    from handrail.engine.places import RunToPerform
+    from handrail.packs.pack_provider import PackProvider
+    from handrail.plan.action_info import ActionInfo
+    from handrail.plan.plan import Plan, PlannedStep
+
+Asked = list[tuple[str, Performer]]
+
+
+def places_of(info: ActionInfo, plan: Plan, run: RunToPerform) -> Places:
+    """Return who runs which parts of a run.
+
+    Args:
+        info: The action.
+        plan: The plan of the run.
+        run: The run.
+
+    Raises:
+        PlanError: Two want the same step.
+        PackError: A pack is broken.
+    """
+    asked = _asked(info, plan, run, given=not plan.isolates)
+    taken: dict[int, Performer] = {}
+    names: dict[int, str] = {}
+    problems: list[Problem] = []
+    for name, performer in asked:
+        for position in performer.takes(plan):
+            if position in taken:
+                problems.append(_twice(plan.steps[position], names[position], name))
+            taken[position], names[position] = performer, name
+    if problems:
+        raise PlanError(plan.action, problems)
+    for position, planned in enumerate(plan.steps if plan.isolates else ()):
+        if position not in taken and _is_isolated(planned):
+            taken[position] = Nobody(_needed_by(planned, run.packs))
+    performers = [performer for _, performer in asked]
+    return Places(performers, taken, others=partial(_mapping, info, plan, run))
+
+
+def without_action(plan: Plan, context: type[BaseStepContext], executor: str | None) -> Places:
+    """Return who works on the items of a run without an action.
+
+    Args:
+        plan: The plan of the run.
+        context: The class of its context.
+        executor: The URL of the executor for items that was asked for, or None.
+    """
+
+    def others() -> Performer:
+        # Few such runs have items.
+        from handrail.engine.places import RunToPerform  # noqa: PLC0415
+        from handrail.packs.provider import explicit_packs  # noqa: PLC0415
+        from handrail.plan.action_info import ActionInfo  # noqa: PLC0415
+
+        info = ActionInfo(
+            name=plan.action, lineage=(plan.action,), context_type=context, origin=plan.origin
+        )
+        run = RunToPerform(action=None, packs=explicit_packs(()), executor=executor)
+        return _mapping(info, plan, run)
+
+    return Places(others=others)
+
+
+def unplaced(plan: Plan, provider: PackProvider) -> list[Problem]:
+    """Return a problem for each step of a plan that has to run elsewhere, if nobody does that."""
+    if not plan.isolates or provider.plans_undo or _performing(provider, given=False):
+        return []
+    return [
+        Problem(
+            code="no-place",
+            message=_needed_by(planned, provider),
+            origins=(planned.origin,),
+        )
+        for planned in plan.steps
+        if _is_isolated(planned)
+    ]
+
+
+def check_mapping(provider: PackProvider) -> None:
+    """Check that a recorded run that has items can be gone on with.
+
+    Raises:
+        PackError: Nobody works on items.
+    """
+    if not _performing(provider, given=False):
+        raise PackError(_needs("map_items", "map_items", provider))
+
+
+def _asked(info: ActionInfo, plan: Plan, run: RunToPerform, *, given: bool) -> Asked:
+    """Ask the packs for their performers of a run."""
+    found: Asked = []
+    for pack in _performing(run.packs, given=given):
+        performer = pack.call("perform", action=info, plan=plan, run=run)
+        if performer is None:
+            continue
+        if not isinstance(performer, Performer):
+            raise PackError(
+                f"perform of {pack.origin} returned {performer!r}; it may return a Performer or "
+                "None",
+                origin=pack.origin,
+                ways_out=(f"leave the pack out:  --no-pack {pack.id}",),
+            )
+        found.append((pack.id, performer))
+    return found
+
+
+def _performing(packs: PackProvider, *, given: bool) -> Any:
+    return [*packs.performing(given=given), *(() if given else (_OURS,))]
+
+
+class _Ours:
+    """What comes with core."""
+
+    id = origin = "handrail"
+
+    def call(self, hook: str, **arguments: Any) -> Performer:
+        """Return the performer of core."""
+        module = importlib.import_module("handrail.isolation.performer")
+        return cast("Performer", module.perform(**arguments))
+
+
+_OURS = _Ours()
+
+
+def _mapping(info: ActionInfo, plan: Plan, run: RunToPerform) -> Performer:
+    """Return the performer of items that an installed pack has.
+
+    Raises:
+        PackError: There is none.
+    """
+    for _, performer in _asked(info, plan, run, given=False):
+        if performer.maps_items:
+            return performer
+    raise PackError(_needs("map_items", "map_items", run.packs))
+
+
+def _is_isolated(planned: PlannedStep) -> bool:
+    return planned.limits is not None and planned.limits.isolated
+
+
+def _twice(planned: PlannedStep, one: str, other: str) -> Problem:
+    return Problem(
+        code="two-places",
+        message=f"step '{planned.name}' would run in two places: that of {one}, that of {other}",
+        origins=(planned.origin,),
+        ways_out=(f"leave one out:  --no-pack {one}  or  --no-pack {other}",),
+    )
+
+
+def _needed_by(planned: PlannedStep, packs: PackProvider) -> str:
+    return _needs(f"step '{planned.name}' is isolated, which", "isolated", packs)
+
+
+def _needs(what: str, word: str, packs: PackProvider) -> str:
+    name = PLACES[word]
+    off: Mapping[str, str] = getattr(packs, "off", {})
+    if name in off:
+        return f"{what} needs {name}, which is off: {off[name]}"
+    return f"{what} needs {name}: pip install {name}"

@@ -335,7 +335,7 @@ def test_the_command_line_is_a_user_of_the_engine() -> None:
 USERS = ("execute", "can_skip", "rollback", "resume", "restore", "around", "preview")
 USERS += ("preview_rollback", "setup_steps", "create_context", "function")
 OURS = ("orchestrator", "fields", "ContextFields")
-OTHERS = ("cli", "journal", "settings", "testing")
+OTHERS = ("builtin", "journal", "settings", "testing")
 
 
 def parts_of(function: ast.AST) -> Iterator[ast.AST]:

@@ -128,7 +128,7 @@ class Places:
         *,
         others: Callable[[], Performer],
     ) -> None:
-        self.taken = {} if taken is None else taken
+        self.taken: Mapping[int, Performer] = {} if taken is None else taken
         self._performers = tuple(performers)
         self._others = others
         self._more: list[Performer] = []

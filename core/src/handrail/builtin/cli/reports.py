@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from handrail.builtin.cli.session import Session
+    from handrail.builtin.records.run_record import RunRecord
     from handrail.journal.protocol import Journal
-    from handrail.recovery.run_record import RunRecord
 
 
 class Report(View, Protocol):

@@ -28,7 +28,7 @@ from sites import FLOW, Server
 
 from handrail.html import page as document
 from handrail.html import plan_picture, report
-from handrail.html.notebook import plan_html
+from handrail.html.plan_drawing import picture_styles
 from handrail.journal import ChunkChange
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def plans() -> Iterator[tuple[str, Shown]]:
 def pictures_of_plans(views: Views) -> None:
     """Plans in a page, and in a notebook."""
     for name, plan in plans():
-        body = f"<main>{plan_html(plan)}</main>"
+        body = f"<main>{picture_styles()}{plan_picture(plan)}</main>"
         views.file(f"notebook-{name}", f"<!doctype html><title>Plan</title>{body}")
         views.file(f"report-plan-{name}", str(document("Plan", plan_picture(plan))))
 

@@ -40,8 +40,7 @@ FLOORS = (
             "events",
         ),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
-        *("attachments", "executors/protocol", "html/elements", "html/notebook"),
-        *("html/plan_boxes", "html/plan_drawing", "html/states"),
+        *("attachments", "executors/protocol", "html/elements"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),
@@ -73,12 +72,16 @@ FLOORS = (
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 STRANGERS = (("journal", "packs"), ("packs", "journal"))
-# Two doors lead upwards, with importlib, and only when somebody walks through: a program of one
-# workflow is a command line, and who resumes a sweep resumes its runs.
+# Three doors lead upwards, with importlib, and only when somebody walks through: a program of one
+# workflow is a command line, who resumes a sweep resumes its runs, and a notebook shows values as
+# packs do.
 DOORS = {
     ("workflow.py", "handrail.cli"),
     ("recovery/__init__.py", "handrail.sweeps.action"),
     ("packs/places.py", "handrail.isolation.performer"),
+    ("steps.py", "handrail.packs"),
+    ("plan/plan.py", "handrail.packs"),
+    ("builtin/records/run_record.py", "handrail.packs"),
 }
 
 THIRD_PARTY = {

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from itertools import takewhile
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
@@ -52,12 +53,10 @@ class StepResult:
     skipped: bool = False
     timestamp: datetime = field(default_factory=_now)
 
-    def _repr_html_(self) -> str:
-        """Return it as a table, for notebooks."""
-        from handrail.html.notebook import result_html  # noqa: PLC0415 - only there
-
-        state = "skipped" if self.skipped else "done" if self.success else "failed"
-        return result_html(state, self.error, self.data, self.rollback_data)
+    def _repr_html_(self) -> str | None:
+        """Return how a notebook shows it; None if no pack does, so that its text is shown."""
+        shown: str | None = import_module("handrail.packs").shown_as(self, "html")
+        return shown
 
 
 if TYPE_CHECKING:

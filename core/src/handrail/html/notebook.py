@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import islice
 from reprlib import Repr
-from typing import Any, cast
+from typing import cast
 
 from handrail.html.elements import Content, element, joined
 from handrail.html.plan_drawing import picture_styles, plan_picture
 from handrail.html.states import look_of
+from handrail.plan.plan import Plan
+from handrail.recovery.run_record import RunRecord
+from handrail.steps import StepResult
 
 _MOST = 50  # Values of a result that are shown.
 _SHORT = Repr()
@@ -17,39 +19,37 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 _SHORT.maxlist = _SHORT.maxdict = _SHORT.maxtuple = _SHORT.maxset = 10
 
 
-def plan_html(plan: Mapping[str, Any]) -> str:
-    """Return the picture of a plan, as `Plan.to_dict` returns it."""
-    return joined(picture_styles(), plan_picture(plan))
+def html(value: object) -> str | None:
+    """Return a plan as its picture, a run as that of how far it came, and a result as a table."""
+    if isinstance(value, Plan):
+        return joined(picture_styles(), plan_picture(value.to_dict()))
+    if isinstance(value, RunRecord):
+        return _run(value)
+    return _result(value) if isinstance(value, StepResult) else None
 
 
-def run_html(
-    head: str, plan: Mapping[str, Any], states: Mapping[str, str], notes: Mapping[str, str]
-) -> str:
-    """Return a line about a run, and the picture of its plan with how far each step came."""
-    line = element("p", element("strong", head))
-    return joined(line, picture_styles(), plan_picture(plan, states, notes))
+def _run(record: RunRecord) -> str:
+    line = f"run {record.row.number} · {record.row.action} · {record.described}"
+    steps = [step.planned for step in record.steps]
+    plan = {"action": record.row.action, "steps": steps, **record.parallel}
+    states = {step.name: step.state for step in record.steps}
+    notes = {step.name: f"{step.took:.1f}s" for step in record.steps if step.took is not None}
+    picture = plan_picture(plan, states, notes)
+    return joined(element("p", element("strong", line)), picture_styles(), picture)
 
 
-def result_html(
-    state: str, error: str | None, data: Mapping[str, Any], recorded: Mapping[str, Any]
-) -> str:
-    """Return the result of a step as a table.
-
-    Args:
-        state: Its state, such as `done`.
-        error: Why it failed, if it did.
-        data: What it returned.
-        recorded: What it recorded for its undo, of which only the amount is shown.
-    """
+def _result(result: StepResult) -> str:
+    """Return a table of what a step returned, and how much it recorded for its undo."""
+    state = "skipped" if result.skipped else "done" if result.success else "failed"
     rows = [_row("state", f"{look_of(state).glyph} {state}")]
-    if error is not None:
-        rows.append(_row("error", error))
-    rows += [_row(name, _SHORT.repr(value)) for name, value in islice(data.items(), _MOST)]
-    if len(data) > _MOST:
-        rows.append(_row("…", f"{len(data) - _MOST:,} more values"))
+    if result.error is not None:
+        rows.append(_row("error", result.error))
+    rows += [_row(name, _SHORT.repr(each)) for name, each in islice(result.data.items(), _MOST)]
+    if len(result.data) > _MOST:
+        rows.append(_row("…", f"{len(result.data) - _MOST:,} more values"))
     rows += [
-        _row(name, f"{_count(value):,} recorded for its undo")
-        for name, value in islice(recorded.items(), _MOST)
+        _row(name, f"{_count(each):,} recorded for its undo")
+        for name, each in islice(result.rollback_data.items(), _MOST)
     ]
     return element("table", element("tbody", rows))
 

@@ -19,3 +19,5 @@ with lazy_imports(__name__):
     from handrail.packs.record import EntryPoint as EntryPoint
     from handrail.packs.record import PackRecord as PackRecord
     from handrail.packs.unread import unread_groups as unread_groups
+    from handrail.packs.views import View as View
+    from handrail.packs.views import shown_as as shown_as

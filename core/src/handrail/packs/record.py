@@ -19,7 +19,7 @@ GROUPS = tuple(
     PREFIX + kind
     for kind in (
         *("packs", "packs_if_set", "actions", "steps", "commands", "journals", "executors"),
-        *("options", "policy", "prune", "serializers"),
+        *("options", "policy", "prune", "serializers", "views"),
     )
 )
 

@@ -7,6 +7,7 @@ from dataclasses import field
 from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import frozen, values_of
@@ -439,11 +440,10 @@ class Plan:
         whole = {**self.head, "steps": [planned.to_dict() for planned in self.steps]}
         return unfolded(whole) if self.inner else whole
 
-    def _repr_html_(self) -> str:
-        """Return its picture, for notebooks."""
-        from handrail.html.notebook import plan_html  # noqa: PLC0415 - only there
-
-        return plan_html(self.to_dict())
+    def _repr_html_(self) -> str | None:
+        """Return how a notebook shows it; None if no pack does, so that its text is shown."""
+        shown: str | None = import_module("handrail.packs").shown_as(self, "html")
+        return shown
 
     @property
     def head(self) -> dict[str, object]:

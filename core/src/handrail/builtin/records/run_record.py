@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.builtin.records.item_record import items_of_steps
@@ -488,15 +489,10 @@ class RunRecord(RunStatus):
         """The name of the step at which it failed, or None."""
         return cause_of(self.steps)
 
-    def _repr_html_(self) -> str:
-        """Return a line about it and the picture of its plan, for notebooks."""
-        from handrail.html.notebook import run_html  # noqa: PLC0415 - only there
-
-        head = f"run {self.row.number} · {self.row.action} · {self.described}"
-        plan = {**unfolded(plan_of(self.row)), "steps": [step.planned for step in self.steps]}
-        states = {step.name: step.state for step in self.steps}
-        notes = {step.name: f"{step.took:.1f}s" for step in self.steps if step.took is not None}
-        return run_html(head, plan, states, notes)
+    def _repr_html_(self) -> str | None:
+        """Return how a notebook shows it; None if no pack does, so that its text is shown."""
+        shown: str | None = import_module("handrail.packs").shown_as(self, "html")
+        return shown
 
     def step(self, name: str) -> RecordedStep | None:
         """Return the step called `name`, or None."""

@@ -21,7 +21,7 @@ from handrail.errors import (
     ParamsError,
     ParamsNeededError,
 )
-from handrail.plan.mermaid import mermaid
+from handrail.packs import shown_as
 from handrail.suggest import did_you_mean
 from handrail.targets import lock_name
 
@@ -142,7 +142,8 @@ def _check_asked(session: Session, values: dict[str, Any]) -> None:
 def _answer(session: Session, target: Target, plan: Plan, values: dict[str, Any]) -> int:
     """Show the plan or the explanation; return the exit code."""
     if values["mermaid"]:
-        write_document(session, mermaid(plan.to_dict()), values["output"] or "-")
+        chart = shown_as(plan, "mermaid", session.packs) or ""
+        write_document(session, chart, values["output"] or "-")
     elif values["explain"]:
         session.show(explanation(session, plan, values["explain"]))
     elif values["pack"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handrail.plan.mermaid import mermaid
+from handrail.builtin.cli.view.mermaid import flowchart, mermaid
 
 
 def step(name: str, pack: str = "acme-own", **more: Any) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def step(name: str, pack: str = "acme-own", **more: Any) -> dict[str, Any]:
 
 
 def chart(*steps: dict[str, Any], **more: Any) -> list[str]:
-    return mermaid({"action": "ship", "steps": list(steps), **more}).splitlines()
+    return flowchart({"action": "ship", "steps": list(steps), **more}).splitlines()
 
 
 def test_steps_follow_each_other_and_groups_have_a_frame_for_each_lane() -> None:
@@ -63,6 +63,10 @@ def test_nothing_in_a_name_is_markup(name: str) -> None:
 def test_a_chart_stays_within_what_mermaid_draws() -> None:
     """At most 50,000 letters and 500 arrows, however long the plan and its names are."""
     evil = [step('"' * 300 + str(n), f"<{n % 7}>" * 90, undo=True) for n in range(5000)]
-    text = mermaid({"steps": evil, "action": "x"})
+    text = flowchart({"steps": evil, "action": "x"})
     assert len(text) < 50_000
     assert text.count("-->") < 500
+
+
+def test_other_values_have_no_flowchart() -> None:
+    assert mermaid({"steps": []}) is None

@@ -8,6 +8,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from handrail.html.plan_boxes import StepBox, StepsBox, boxes_of
+from handrail.plan.plan import Plan
 from handrail.redact import KNOWN
 from handrail.visible import visible
 
@@ -25,8 +26,13 @@ _MARKUP = re.compile(
 )
 
 
-def mermaid(plan: Mapping[str, Any]) -> str:
-    """Return a plan as a flowchart in the language of Mermaid.
+def mermaid(value: object) -> str | None:
+    """Return a plan as a flowchart in the language of Mermaid; None for another value."""
+    return flowchart(value.to_dict()) if isinstance(value, Plan) else None
+
+
+def flowchart(plan: Mapping[str, Any]) -> str:
+    """Return a plan as a flowchart.
 
     Of a plan of more than 100 steps some share a box, as in its picture.
 

@@ -6,11 +6,11 @@ from itertools import islice
 from reprlib import Repr
 from typing import cast
 
+from handrail.builtin.records.run_record import RunRecord
 from handrail.html.elements import Content, element, joined
 from handrail.html.plan_drawing import picture_styles, plan_picture
 from handrail.html.states import look_of
 from handrail.plan.plan import Plan
-from handrail.recovery.run_record import RunRecord
 from handrail.steps import StepResult
 
 _MOST = 50  # Values of a result that are shown.

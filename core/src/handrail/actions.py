@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from handrail.packs.provider import Packs
     from handrail.params.values import KeyPath
     from handrail.plan.plan import Plan
+    from handrail.plan.required import RequiredStep
     from handrail.registry import StepRegistry
-    from handrail.settings.requirements import RequiredStep
 
     P = TypeVar("P", default=Any)
 else:

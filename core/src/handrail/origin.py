@@ -43,6 +43,11 @@ class Origin:
             return f"{self.file}:{self.line}"
         return self.file or self.module
 
+    @property
+    def source(self) -> str:
+        """Its place, after the policy that it is from, if any."""
+        return f"{self.owner}, {self.place}" if self.pack else self.place
+
     def __str__(self) -> str:
         return self.owner
 

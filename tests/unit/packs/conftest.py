@@ -7,10 +7,10 @@ import sys
 import pytest
 from garden import Garden
 
+from handrail.packs.choices import Flags
 from handrail.packs.discovery import read_packs
 from handrail.packs.installed import InstalledPacks
 from handrail.settings.load import read_settings
-from handrail.settings.values import Flags
 
 
 @pytest.fixture

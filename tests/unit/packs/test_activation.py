@@ -6,9 +6,9 @@ import pytest
 
 import handrail
 from handrail.packs.activation import decide
+from handrail.packs.choices import Flags
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.settings.load import read_settings
-from handrail.settings.values import Flags
 
 
 def record(name, **values):

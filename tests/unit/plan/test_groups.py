@@ -26,9 +26,8 @@ from handrail.plan.builder import plan_of_registry
 from handrail.plan.dry_run import preview_plan
 from handrail.plan.fingerprint import plan_json
 from handrail.plan.plan import Group
-from handrail.plan.required import missing
+from handrail.plan.required import RequiredStep, missing
 from handrail.plan.selection import select
-from handrail.settings.requirements import RequiredStep
 
 
 @pytest.fixture

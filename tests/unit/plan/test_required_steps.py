@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from handrail import BaseStep, StepRegistry, StepResult
 from handrail.origin import Origin
 from handrail.plan.builder import Draft, base_drafts, freeze
-from handrail.plan.required import missing, required_in
+from handrail.plan.required import RequiredStep, missing, required_in
 from handrail.plan.selection import select
-from handrail.settings.requirements import RequiredStep
 
 NAMES = ("a", "b", "c", "scan", "send")
 PACKS = ("acme-scan", "acme-other")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail.settings.requirements import fits
+from handrail.packs.pack_names import fits
 
 
 @pytest.mark.parametrize(

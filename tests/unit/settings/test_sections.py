@@ -6,10 +6,11 @@ import pytest
 
 from handrail.builtin.cli.commands.config import rows_of
 from handrail.plan.edits import Limiting, Removal
+from handrail.plan.required import RequiredStep
 from handrail.settings.changes import Insert, LocalName, Wrap
 from handrail.settings.keys import KEYS, below
 from handrail.settings.load import read_settings
-from handrail.settings.requirements import RequiredPack, RequiredStep
+from handrail.settings.requirements import RequiredPack
 
 
 def read(folder, toml):

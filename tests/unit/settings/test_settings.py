@@ -7,9 +7,9 @@ import pytest
 from handrail.builtin.cli.commands.config import rows_of
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json
+from handrail.packs.choices import Flags
 from handrail.settings.load import read_settings, settings_error
 from handrail.settings.project import find_project
-from handrail.settings.values import Flags
 
 
 def read(folder, toml=None, name="handrail.toml", variables=None, **flags):

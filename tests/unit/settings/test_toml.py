@@ -12,8 +12,8 @@ from handrail.lock.file import parse_lock
 from handrail.settings.file import with_file
 from handrail.settings.project import find_project
 from handrail.settings.toml import MOST_NESTED, TomlError, parse_toml
-from handrail.settings.trust import MOST_BYTES, read_file
 from handrail.settings.values import Settings
+from handrail.trust import MOST_BYTES, read_file
 
 DEEP = {
     "unclosed": "a = " + "[" * 3000,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from handrail.settings import trust
+from handrail import trust
 
 ROOT, ADA, MALLORY = 0, 1001, 1666
 FILE, FOLDER, LINK = stat.S_IFREG | 0o644, stat.S_IFDIR | 0o755, stat.S_IFLNK | 0o777

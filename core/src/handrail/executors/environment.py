@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from handrail.executors.protocol import CodeRef
-from handrail.settings.pack_names import normalised
+from handrail.packs.pack_names import normalised
 
 
 def distributions(path: Iterable[str] | None = None) -> dict[str, str]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import IsolationError
+from handrail.packs.choices import Selection
 from handrail.packs.local import import_file
 from handrail.packs.provider import provider_of
 from handrail.processes.importing import importing
-from handrail.settings.selection import Selection
 from handrail.targets import as_action, find_target, renamed
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from handrail.atomic import replace_file
 from handrail.errors import LockError, describe
 from handrail.frozen import as_json, from_json, names_of
 from handrail.lock.model import Key, LockedAction, LockedPack, LockedStep
 from handrail.origin import Origin
-from handrail.settings.atomic import replace_file
 from handrail.settings.toml import TomlError, parse_toml
-from handrail.settings.trust import read_file
 from handrail.suggest import did_you_mean
+from handrail.trust import read_file
 
 LOCK_FILE = "handrail.lock"
 SCHEMA = 1

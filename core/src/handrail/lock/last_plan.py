@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from handrail.atomic import OWN_FOLDER, own_folder, replace_file
 from handrail.errors import HandrailError
 from handrail.events import Event, RunStarted
 from handrail.lock.differences import Change, changes
 from handrail.lock.file import lock_text, parse_lock, read_lock
-from handrail.settings.atomic import OWN_FOLDER, own_folder, replace_file
-from handrail.settings.trust import read_file
+from handrail.trust import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -11,11 +11,11 @@ import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
+from handrail.packs.choices import RECORDED, Choice
+from handrail.packs.pack_names import fits, normalised, variable_prefix
 from handrail.packs.record import CORE, EntryPoint, PackRecord, Status, ways_out
-from handrail.settings.pack_names import normalised, variable_prefix
-from handrail.settings.requirements import RequiredPack, fits
-from handrail.settings.selection import RECORDED
-from handrail.settings.values import Choice, Settings, Value
+from handrail.settings.requirements import RequiredPack
+from handrail.settings.values import Settings
 from handrail.suggest import near
 
 ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", "broken")
@@ -109,12 +109,8 @@ def _apply_choices(
         if choice.only is not None:
             if any(record in match_packs(name, records) for name in choice.only.value):
                 return record
-            return replace(record, status="off", why=_not_among(choice.only))
+            return replace(record, status="off", why=f"not in {choice.only.why}")
     return record
-
-
-def _not_among(only: Value[tuple[str, ...]]) -> str:
-    return f"not in {only.why}"
 
 
 def _compatible(record: PackRecord) -> PackRecord:
@@ -183,17 +179,14 @@ def mark_required(record: PackRecord, settings: Settings) -> PackRecord:
     if not demands:
         return record
     if record.status == "off":
-        return replace(record, why=f"{record.why}; required by {_owner_of(demands[0].origin)}")
+        owner = demands[0].origin.owner if demands[0].origin.pack else demands[0].origin.place
+        return replace(record, why=f"{record.why}; required by {owner}")
     if record.status != "on":
         return record
     for each in demands:
         if not fits(record.version, each.specifiers):
             return replace(record, status="incompatible", why=f"{each.brief} wants {each.wanted}")
     return replace(record, status="required", why=demands[0].brief)
-
-
-def _owner_of(origin: Origin) -> str:
-    return origin.owner if origin.pack else origin.place
 
 
 def unmet(records: Sequence[PackRecord], settings: Settings) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from handrail.origin import Origin
 from handrail.packs.action_names import names_of
 from handrail.packs.activation import decide, wanted_hooks
 from handrail.packs.catalog import Catalog
+from handrail.packs.choices import Flags, Selection
 from handrail.packs.digest import record_digest
 from handrail.packs.discovery import read_packs
 from handrail.packs.entry_points import import_target
@@ -23,6 +24,7 @@ from handrail.packs.executors import InstalledExecutors
 from handrail.packs.failures import joined, problems_of, unusable_pack
 from handrail.packs.local import local_record
 from handrail.packs.metadata import unmet_range
+from handrail.packs.pack_names import normalised
 from handrail.packs.pack_provider import PackProvider
 from handrail.packs.policy_files import read_policies
 from handrail.packs.record import PackRecord
@@ -30,8 +32,7 @@ from handrail.packs.serializers import InstalledSerializers
 from handrail.packs.settings_checks import action_problems, anchor_warnings, workflow_problems
 from handrail.plan.edits import EditSet
 from handrail.settings.load import read_settings, settings_error
-from handrail.settings.pack_names import normalised
-from handrail.settings.values import Flags, Settings
+from handrail.settings.values import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +42,8 @@ if TYPE_CHECKING:
     from handrail.packs.project_edits import Part
     from handrail.packs.undo_provider import UndoPacks
     from handrail.plan.plan import Plan
+    from handrail.plan.required import RequiredStep
     from handrail.settings.changes import Changes
-    from handrail.settings.requirements import RequiredStep
-    from handrail.settings.selection import Selection
 
 
 class InstalledPacks(PackProvider):

@@ -24,6 +24,7 @@ from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
 from handrail.packs.entry_points import import_target, pack_error, ways_out_of
 from handrail.packs.hooks import Hook, Mistake, read_hooks
+from handrail.packs.pack_names import normalised
 from handrail.packs.pack_settings import (
     NO_SECRETS,
     PackSecrets,
@@ -34,7 +35,6 @@ from handrail.packs.pack_settings import (
     variables_of,
 )
 from handrail.packs.record import EntryPoint, PackRecord
-from handrail.settings.pack_names import normalised
 
 if TYPE_CHECKING:
     from handrail.events import Event

@@ -24,8 +24,8 @@ from handrail.origin import Origin, raised_at
 from handrail.packs.docstrings import describe_target
 from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
 from handrail.settings.load import read_settings, settings_error
-from handrail.settings.trust import distrust, read_file, refuse
 from handrail.suggest import did_you_mean
+from handrail.trust import distrust, read_file, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import handrail
 from handrail.errors import PackError
+from handrail.packs.pack_names import fits, normalised
 from handrail.packs.record import CORE, GROUPS, EntryPoint, PackRecord
-from handrail.settings.pack_names import normalised
-from handrail.settings.requirements import fits
 
 if TYPE_CHECKING:
     # It has the same names, and types.

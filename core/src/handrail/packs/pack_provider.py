@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.origin import Origin
+from handrail.packs.choices import Selection
 from handrail.packs.serializers import InstalledSerializers
 from handrail.plan.edits import EditSet
-from handrail.settings.selection import Selection
 
 if TYPE_CHECKING:
     from handrail.errors import PackError, Problem
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handrail.packs.pack_settings import PackSecrets
     from handrail.packs.project_edits import Part
     from handrail.plan.plan import Plan
-    from handrail.settings.requirements import RequiredStep
+    from handrail.plan.required import RequiredStep
 
 
 class PackProvider:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import NOTHING, frozen
 from handrail.origin import Origin
+from handrail.packs.choices import Value
+from handrail.packs.pack_names import normalised, variable_prefix
 from handrail.params.conversion import from_json, from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.secrets import given_secrets, secret_texts, secrets_of, touches
 from handrail.params.values import KeyPath, merge, set_path, value_at
 from handrail.redact import KNOWN
-from handrail.settings.pack_names import normalised, variable_prefix
-from handrail.settings.requirements import source_of
-from handrail.settings.values import Value
 from handrail.suggest import did_you_mean, near
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def table_of(record: PackRecord, settings: Settings) -> Table:
             if normalised(pack) in names
         },
         fixed={
-            path[1:]: Value(value=value, source=source_of(origin))
+            path[1:]: Value(value=value, source=origin.source)
             for policy in settings.policies
             for path, value, origin in policy.fixed()
             if path[0] in names and path[1:]

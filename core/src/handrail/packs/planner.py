@@ -42,7 +42,7 @@ from handrail.wrapper import StepWrapper
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet
-    from handrail.settings.requirements import RequiredStep
+    from handrail.plan.required import RequiredStep
 
 
 @calls_user_code

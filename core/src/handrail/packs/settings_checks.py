@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from handrail.errors import Problem
 from handrail.origin import Origin
 from handrail.packs.record import PackRecord
-from handrail.settings.requirements import source_of
 from handrail.settings.values import Settings
 from handrail.suggest import near
 
@@ -94,7 +93,7 @@ def _nearly(name: str, known: Collection[str]) -> str:
 def _problem(place: Origin, message: str, hint: str, code: str = "unknown-action") -> Problem:
     return Problem(
         code=code,
-        message=f"{source_of(place)}: {message}",
+        message=f"{place.source}: {message}",
         origins=(place,),
         ways_out=(hint,) if hint else ("list an action of your own under [local.actions]",),
     )

@@ -14,6 +14,7 @@ from handrail.packs.project_edits import edits_of, parts_of
 if TYPE_CHECKING:
     from handrail.errors import Problem
     from handrail.origin import Origin
+    from handrail.packs.choices import Selection
     from handrail.packs.executors import InstalledExecutors
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loader import LoadedPack
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from handrail.packs.serializers import InstalledSerializers
     from handrail.plan.edits import EditSet
     from handrail.settings.changes import Changes, Insert
-    from handrail.settings.selection import Selection
     from handrail.settings.values import Settings
 
 DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"

@@ -19,8 +19,8 @@ from handrail.wrapper import Guest, StepWrapper, changes_step, is_wrapper
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Limiting, Removal, Replacement, Wrapping
+    from handrail.plan.required import RequiredStep
     from handrail.plan.tree import AnyNode, Node
-    from handrail.settings.requirements import RequiredStep
     from handrail.steps import BaseStep
 
 Grants = Mapping[str, frozenset[str]]

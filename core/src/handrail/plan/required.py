@@ -1,18 +1,55 @@
-"""Checks a plan for the steps that a project or a policy requires. Pure."""
+"""The steps that plans must have, and the check of a plan for them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from handrail.errors import Problem
+from handrail.frozen import frozen, replace
+from handrail.origin import Origin
 
 if TYPE_CHECKING:
     from handrail.plan.builder import Draft
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.settings.requirements import RequiredStep
 
 EVERYWHERE = "*"
+
+
+@frozen
+class RequiredStep:
+    """A step of a pack that plans of certain actions must have, in a certain position.
+
+    Attributes:
+        pack: Normalised name of the distribution that must provide it.
+        name: Name of the step.
+        side: Its required side of the anchor; None for any position.
+        anchor: The step before or after which it must be.
+        within: Names of actions, including actions that extend them; `*` for every action that has
+            the anchor.
+        origin: File and line of the requirement, and the policy if it is from one.
+    """
+
+    pack: str
+    name: str
+    side: Literal["before", "after"] | None = None
+    anchor: str = ""
+    within: tuple[str, ...] = ("*",)
+    origin: Origin
+
+    def of_action(self, name: str) -> RequiredStep:
+        """Return what it requires of the action of this name in a chain."""
+        before = f"{name}."
+        if not self.anchor.startswith(before):
+            return self
+        own = self.name.removeprefix(before)
+        return replace(self, anchor=self.anchor.removeprefix(before), name=own)
+
+    @property
+    def where(self) -> str:
+        """The step and its position: `acme-scan:scan_files before upload_files`."""
+        place = f" {self.side} {self.anchor}" if self.side else ""
+        return f"{self.pack}:{self.name}{place}"
 
 
 def required_in(lineage: Iterable[str], required: Iterable[RequiredStep]) -> list[RequiredStep]:
@@ -25,7 +62,7 @@ def demanded_by(draft: Draft, required: Sequence[RequiredStep]) -> str:
     """Return the source of the requirement of a step, or an empty string."""
     for each in required:
         if draft.origin.pack == each.pack and each.name in draft.entry.names:
-            return each.source
+            return each.origin.source
     return ""
 
 
@@ -105,9 +142,10 @@ def _is_due(required: RequiredStep, base: Collection[str] | None) -> bool:
 
 def _problem(plan: Plan, required: RequiredStep, detail: str) -> Problem:
     place = f" {required.side} {required.anchor}" if required.side else ""
+    source = required.origin.source
     return Problem(
         code="required-step-missing",
-        message=f"{required.name} of {required.pack}{place} in {plan.action} ({required.source})",
+        message=f"{required.name} of {required.pack}{place} in {plan.action} ({source})",
         origins=(required.origin,),
         details=(detail,) if detail else (),
     )

@@ -20,7 +20,7 @@ from handrail.plan.tree import AnyNode, Block, Node, drop_skipped, nodes_of, pla
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Insertion, Replacement
-    from handrail.settings.requirements import RequiredStep
+    from handrail.plan.required import RequiredStep
 
 
 def resolve(

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from handrail.errors import Problem
 from handrail.frozen import replace
+from handrail.packs.choices import Choice
 from handrail.settings.keys import below
 from handrail.settings.lines import locate
 from handrail.settings.project import foreign_project
@@ -25,8 +26,8 @@ from handrail.settings.sections import (
 )
 from handrail.settings.table import TableReader
 from handrail.settings.toml import TomlError, parse_toml
-from handrail.settings.trust import Distrust, read_file
-from handrail.settings.values import Choice, Settings
+from handrail.settings.values import Settings
+from handrail.trust import Distrust, read_file
 
 
 def with_file(settings: Settings, file: Path, problems: list[Problem]) -> Settings:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import replace
 from handrail.origin import Origin
+from handrail.packs.choices import RECORDED, Choice, Flags, Selection, Value
 from handrail.settings.project import Project, find_project
 from handrail.settings.requirements import RequiredPack, parse_pack
-from handrail.settings.selection import RECORDED, Selection
-from handrail.settings.trust import SAFE_FOLDERS, safe_folder_problems
-from handrail.settings.values import Choice, Flags, Settings, Value
+from handrail.settings.values import Settings
 from handrail.suggest import near
+from handrail.trust import SAFE_FOLDERS, safe_folder_problems
 
 if TYPE_CHECKING:
     from pathlib import Path

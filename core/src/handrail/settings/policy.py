@@ -13,14 +13,15 @@ from typing import Any
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
+from handrail.packs.choices import Value
 from handrail.params.values import KeyPath, leaves
 from handrail.settings.file import contents, parsed
 from handrail.settings.keys import POLICY_KEYS
 from handrail.settings.requirements import POLICY_FILE as FILE
-from handrail.settings.requirements import Requirements, source_of
+from handrail.settings.requirements import Requirements
 from handrail.settings.sections import Packs, read_flag, read_grants, read_packs, read_required
 from handrail.settings.table import TableReader
-from handrail.settings.values import Grants, Settings, Value
+from handrail.settings.values import Grants, Settings
 
 
 @frozen
@@ -158,7 +159,7 @@ def contradictions(policies: Sequence[Policy]) -> list[Problem]:
                         message=f"{earlier.owner} sets packs.{'.'.join(path)} to {_toml(other)}, "
                         f"and {origin.owner} to {_toml(value)}",
                         origins=(earlier, origin),
-                        details=(source_of(earlier), source_of(origin)),
+                        details=(earlier.source, origin.source),
                         ways_out=("change one of the two policies",),
                     )
                 )

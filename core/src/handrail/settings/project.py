@@ -10,12 +10,12 @@ from handrail.errors import Problem, SettingsError
 from handrail.frozen import frozen
 from handrail.origin import Origin
 from handrail.settings.toml import TomlError, parse_toml
-from handrail.settings.trust import distrust, read_file
+from handrail.trust import distrust, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handrail.settings.trust import Distrust
+    from handrail.trust import Distrust
 
 OWN_FILE = "handrail.toml"
 SHARED_FILE = "pyproject.toml"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
 
-from handrail.frozen import frozen, replace
+from handrail.frozen import frozen
 from handrail.origin import Origin
-from handrail.settings.pack_names import normalised
-
-if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
+from handrail.packs.pack_names import normalised, version_range
+from handrail.plan.required import RequiredStep
 
 POLICY_FILE = "handrail-policy.toml"
 
@@ -41,53 +38,12 @@ class RequiredPack:
     @property
     def source(self) -> str:
         """The source of the requirement: `handrail.toml:4`, or policy, version, file and line."""
-        return source_of(self.origin)
+        return self.origin.source
 
     @property
     def brief(self) -> str:
         """The source for a column of a table: `acme-policy 3.1.0, policy line 4`."""
         return brief_source(self.source)
-
-
-@frozen
-class RequiredStep:
-    """A step of a pack that plans of certain actions must have, in a certain position.
-
-    Attributes:
-        pack: Normalised name of the distribution that must provide it.
-        name: Name of the step.
-        side: Its required side of the anchor; None for any position.
-        anchor: The step before or after which it must be.
-        within: Names of actions, including actions that extend them; `*` for every action that has
-            the anchor.
-        origin: File and line of the requirement, and the policy if it is from one.
-    """
-
-    pack: str
-    name: str
-    side: Literal["before", "after"] | None = None
-    anchor: str = ""
-    within: tuple[str, ...] = ("*",)
-    origin: Origin
-
-    def of_action(self, name: str) -> RequiredStep:
-        """Return what it requires of the action of this name in a chain."""
-        before = f"{name}."
-        if not self.anchor.startswith(before):
-            return self
-        own = self.name.removeprefix(before)
-        return replace(self, anchor=self.anchor.removeprefix(before), name=own)
-
-    @property
-    def source(self) -> str:
-        """The source of the requirement: `handrail.toml:4`, or policy, version, file and line."""
-        return source_of(self.origin)
-
-    @property
-    def where(self) -> str:
-        """The step and its position: `acme-scan:scan_files before upload_files`."""
-        place = f" {self.side} {self.anchor}" if self.side else ""
-        return f"{self.pack}:{self.name}{place}"
 
 
 @frozen
@@ -106,39 +62,10 @@ def parse_pack(text: str) -> tuple[str, str] | None:
     specifiers = "".join((match["range"] or "").split())
     try:
         if specifiers:
-            _range(specifiers)
+            version_range(specifiers)
     except ValueError:
         return None
     return normalised(match["name"]), specifiers
-
-
-def fits(version: str, specifiers: str) -> bool:
-    """Return whether `version` is in a range such as `>=1.4,<2`; an unreadable one is in none.
-
-    A pre-release counts like any other version: 0.3.0rc1 is in `>=0.2`, though not in `>=0.3`.
-
-    Raises:
-        ValueError: `specifiers` is not a range of versions.
-    """
-    if not specifiers:
-        return True
-    wanted = _range(specifiers)
-    try:
-        return wanted.contains(version, prereleases=True)
-    except ValueError:
-        return False
-
-
-def _range(specifiers: str) -> SpecifierSet:
-    # Slow to import, and only a range that is required needs it.
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
-
-    return SpecifierSet(specifiers)
-
-
-def source_of(origin: Origin) -> str:
-    """Return file and line of `origin`, preceded by its policy, if any."""
-    return f"{origin.owner}, {origin.place}" if origin.pack else origin.place
 
 
 def brief_source(source: str) -> str:

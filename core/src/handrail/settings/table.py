@@ -9,9 +9,8 @@ from typing import Any, cast
 from handrail.errors import Problem
 from handrail.frozen import record
 from handrail.origin import UNKNOWN, Origin
+from handrail.packs.choices import Value
 from handrail.settings.keys import below
-from handrail.settings.requirements import source_of
-from handrail.settings.values import Value
 from handrail.suggest import did_you_mean
 
 Path = tuple[str | int, ...]
@@ -150,7 +149,7 @@ class TableReader:
 
     def source(self, path: Path) -> str:
         """Return `file:line` of `path`, preceded by the policy, if any."""
-        return source_of(self.origin(path))
+        return self.origin(path).source
 
     def _at(self, line: int) -> Origin:
         return Origin(pack=self.owner.pack, version=self.owner.version, file=self.name, line=line)

@@ -4,73 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import NOTHING, frozen
+from handrail.packs.choices import Choice, Selection, Value, selection_of
 from handrail.settings.project import Project
 from handrail.settings.requirements import RequiredPack, Requirements
-from handrail.settings.selection import Selection, selection_of
 
 if TYPE_CHECKING:
     from handrail.settings.changes import Changes, LocalName
     from handrail.settings.policy import Policy
 
-T = TypeVar("T")
-
-
-@frozen
-class Value(Generic[T]):
-    """A setting and its source.
-
-    Attributes:
-        value: The value.
-        source: A flag (`--no-pack`), a variable (`HANDRAIL_NO_PACKS`), a place in a file
-            (`handrail.toml:9`), or `default`.
-        key: Dotted key in the file, such as `packs.disable`; empty for flags and variables.
-    """
-
-    value: T
-    source: str
-    key: str = ""
-
-    @property
-    def why(self) -> str:
-        """The source with the key, such as `handrail.toml:9  packs.disable`."""
-        return f"{self.source}  {self.key}" if self.key else self.source
-
-
 Grants = Mapping[str, tuple[Value[str], ...]]
-
-
-@frozen
-class Flags:
-    """The settings from the command line.
-
-    Attributes:
-        no_packs: Packs to exclude, from `--no-pack`.
-        only_packs: The only packs to use, from `--only-packs`; None for all.
-        pack_values: Settings of packs, from `-p PACK.KEY=VALUE`, as pack, dotted key and text.
-        recorded: The recorded selection of a run to resume or roll back, used instead of the
-            variables that select packs; or None.
-    """
-
-    no_packs: tuple[str, ...] = ()
-    only_packs: tuple[str, ...] | None = None
-    pack_values: tuple[tuple[str, str, str], ...] = ()
-    recorded: Selection | None = None
-
-
-@frozen
-class Choice:
-    """The packs that one source enables and disables.
-
-    Attributes:
-        disable: Names of packs to exclude.
-        only: Names of the only packs to use, or None if the source has no such list.
-    """
-
-    disable: tuple[Value[str], ...] = ()
-    only: Value[tuple[str, ...]] | None = None
 
 
 @frozen

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loader import LoadedPack
-    from handrail.settings.requirements import RequiredStep
+    from handrail.plan.required import RequiredStep
 
 
 @dataclass(slots=True, kw_only=True)

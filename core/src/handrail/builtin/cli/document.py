@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.settings.atomic import replace_file
+from handrail.atomic import replace_file
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from handrail.atomic import OWN_FOLDER
 from handrail.errors import (
     HandrailError,
     JournalError,
@@ -19,10 +20,9 @@ from handrail.errors import (
 from handrail.frozen import replace
 from handrail.journal.opening import open_journal
 from handrail.origin import Origin
+from handrail.packs.choices import Value
 from handrail.packs.factories import journal_factory
-from handrail.settings.atomic import OWN_FOLDER
 from handrail.settings.load import JOURNAL, settings_error
-from handrail.settings.values import Value
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.options import Option
     from handrail.builtin.cli.view.listing import View
     from handrail.errors import HandrailError
+    from handrail.packs.choices import Selection
     from handrail.packs.installed import InstalledPacks
-    from handrail.settings.selection import Selection
 
 GLOBAL_OPTIONS = (
     ("--no-pack NAME", "Leave a pack out of this call, before it is imported. Repeatable."),

@@ -8,10 +8,10 @@ import re
 import shlex
 from pathlib import Path
 
+from handrail.atomic import OWN_FOLDER
 from handrail.builtin.sqlite.failures import convert_os_errors
 from handrail.errors import JournalError, NotFoundError
-from handrail.settings.atomic import OWN_FOLDER
-from handrail.settings.trust import Distrust, distrust
+from handrail.trust import Distrust, distrust
 
 _BESIDE = "the locks of its runs and the log of SQLite"
 OTHER = "name another file: --journal PATH"

@@ -17,7 +17,7 @@ from handrail.builtin.sqlite.place import make_folder, sync
 from handrail.errors import JournalError
 from handrail.journal.damage import damaged
 from handrail.journal.values import value_names
-from handrail.settings.trust import refuse
+from handrail.trust import refuse
 
 _NUMBER = re.compile("-?[0-9]+")
 _DENIED = (errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE)

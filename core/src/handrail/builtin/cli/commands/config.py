@@ -15,13 +15,15 @@ from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.table import reasons
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json, replace
+from handrail.packs.choices import Value
+from handrail.packs.pack_names import normalised, variable_prefix
 from handrail.params.values import leaves
+from handrail.plan.required import RequiredStep
 from handrail.redact import HIDDEN, shown, shown_url
 from handrail.settings.changes import Changes, Insert
-from handrail.settings.pack_names import normalised, variable_prefix
-from handrail.settings.requirements import RequiredStep, brief_source, source_of
-from handrail.settings.trust import SAFE_FOLDERS
-from handrail.settings.values import Settings, Value
+from handrail.settings.requirements import brief_source
+from handrail.settings.values import Settings
+from handrail.trust import SAFE_FOLDERS
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
@@ -159,7 +161,9 @@ def rows_of(
         for each in settings.local
     ]
     rows += [("required.packs", each.wanted, each.source) for each in settings.required.packs]
-    rows += [("required.steps", _step(each), each.source) for each in settings.required.steps]
+    rows += [
+        ("required.steps", _step(each), each.origin.source) for each in settings.required.steps
+    ]
     rows += [("policy", str(policy.origin), "installed") for policy in settings.policies]
     rows += [("policy", each.wanted, each.source) for each in settings.wanted_policies]
     unset = Value(value=None, source="default")
@@ -208,7 +212,7 @@ def _pack_settings(
 
     for policy in settings.policies:
         for path, value, origin in policy.fixed():
-            yield row(path[0], ".".join(path[1:]), value, source_of(origin))
+            yield row(path[0], ".".join(path[1:]), value, origin.source)
     for pack, key, text in settings.pack_values:
         yield row(pack, key, text, f"-p {pack}.{key}")
     by_prefix = {variable_prefix(record.id): record.id for record in packs}

@@ -18,7 +18,7 @@ from handrail.params.secrets import touches
 from handrail.params.values import KeyPath, merge, set_path
 from handrail.redact import KNOWN
 from handrail.settings.toml import MOST_NESTED, TomlError, is_deep, parse_toml
-from handrail.settings.trust import read_file
+from handrail.trust import read_file
 
 
 def params_from(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from handrail.errors import JournalError
 from handrail.frozen import frozen
-from handrail.settings.trust import refuse
+from handrail.trust import refuse
 
 try:
     import fcntl

@@ -7,7 +7,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from handrail.settings.trust import distrust
+from handrail.trust import distrust
 
 if TYPE_CHECKING:
     from pathlib import Path

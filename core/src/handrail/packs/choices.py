@@ -1,0 +1,89 @@
+"""Choices of packs: by flags, by variables, by a project, and as recorded with a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from handrail.frozen import frozen
+
+T = TypeVar("T")
+
+RECORDED = "as when the run began"
+"""The source of choices that come from the record of a run."""
+
+
+@frozen
+class Value(Generic[T]):
+    """A setting and its source.
+
+    Attributes:
+        value: The value.
+        source: A flag (`--no-pack`), a variable (`HANDRAIL_NO_PACKS`), a place in a file
+            (`handrail.toml:9`), or `default`.
+        key: Dotted key in the file, such as `packs.disable`; empty for flags and variables.
+    """
+
+    value: T
+    source: str
+    key: str = ""
+
+    @property
+    def why(self) -> str:
+        """The source with the key, such as `handrail.toml:9  packs.disable`."""
+        return f"{self.source}  {self.key}" if self.key else self.source
+
+
+@frozen
+class Choice:
+    """The packs that one source enables and disables.
+
+    Attributes:
+        disable: Names of packs to exclude.
+        only: Names of the only packs to use, or None if the source has no such list.
+    """
+
+    disable: tuple[Value[str], ...] = ()
+    only: Value[tuple[str, ...]] | None = None
+
+
+@frozen
+class Selection:
+    """The packs selected by flags and variables; the project file may exclude more.
+
+    Attributes:
+        no_packs: Packs to exclude.
+        only_packs: The only packs to use; None for all.
+    """
+
+    no_packs: tuple[str, ...] = ()
+    only_packs: tuple[str, ...] | None = None
+
+
+@frozen
+class Flags:
+    """The settings from the command line.
+
+    Attributes:
+        no_packs: Packs to exclude, from `--no-pack`.
+        only_packs: The only packs to use, from `--only-packs`; None for all.
+        pack_values: Settings of packs, from `-p PACK.KEY=VALUE`, as pack, dotted key and text.
+        recorded: The recorded selection of a run to resume or roll back, used instead of the
+            variables that select packs; or None.
+    """
+
+    no_packs: tuple[str, ...] = ()
+    only_packs: tuple[str, ...] | None = None
+    pack_values: tuple[tuple[str, str, str], ...] = ()
+    recorded: Selection | None = None
+
+
+def selection_of(choices: Sequence[Choice]) -> Selection:
+    """Return the combined selection of `choices`, strongest first, without the project file."""
+    no_packs: list[str] = []
+    for choice in choices:
+        no_packs += [name.value for name in choice.disable if not name.key]
+        if choice.only is not None and not choice.only.key:
+            # A list of the only packs decides for all packs; weaker sources are ignored.
+            return Selection(no_packs=tuple(no_packs), only_packs=choice.only.value)
+    return Selection(no_packs=tuple(no_packs))

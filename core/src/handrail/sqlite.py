@@ -15,10 +15,7 @@ with lazy_imports(__name__):
     from handrail.builtin.sqlite.kit.changes import add_run as add_run
     from handrail.builtin.sqlite.kit.changes import change_run as change_run
     from handrail.builtin.sqlite.kit.changes import count_rows as count_rows
-    from handrail.builtin.sqlite.kit.changes import new_values as new_values
     from handrail.builtin.sqlite.kit.changes import rows_of as rows_of
-    from handrail.builtin.sqlite.kit.changes import write_kept as write_kept
-    from handrail.builtin.sqlite.kit.changes import write_rows as write_rows
     from handrail.builtin.sqlite.kit.connection import Connection as Connection
     from handrail.builtin.sqlite.kit.journal import SqlJournal as SqlJournal
     from handrail.builtin.sqlite.kit.kinds import ITEM_NOTE as ITEM_NOTE

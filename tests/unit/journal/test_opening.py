@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handrail.errors import ExitCode, JournalUrlError, NotFoundError, PackError
-from handrail.journal.opening import open_journal
+from handrail.journal.opening import _built_in, open_journal
 from handrail.sqlite import SqliteJournal
 
 
@@ -54,7 +55,7 @@ def test_other_schemes_are_asked_of_the_packs(tmp_path: Path) -> None:
 
     def find(scheme: str) -> Any:
         asked.append(scheme)
-        return lambda url: (asked.append(url), journal)[1]
+        return lambda url, create: (asked.append(url), journal)[create]
 
     assert open_journal("Acme://host/runs", default="", find=find) is journal
     assert asked == ["acme", "Acme://host/runs"]
@@ -72,7 +73,7 @@ def test_a_journal_for_another_handrail_is_refused(tmp_path: Path, kind: Any) ->
     """Before it records anything; so is what is none."""
     made = kind(tmp_path / "runs.db") if kind is Older else kind()
     with pytest.raises(PackError) as refused:
-        open_journal("acme://host/runs", default="", find=lambda _scheme: lambda _url: made)
+        open_journal("acme://host/runs", default="", find=lambda _scheme: lambda _url, **_: made)
     assert refused.value.exit_code == ExitCode.PACK
 
 
@@ -130,3 +131,27 @@ def test_sqlite_is_loaded_only_when_a_journal_is_opened() -> None:
         timeout=60,
     )
     assert ran.stdout.strip() == "set()"
+
+
+def test_a_file_is_opened_without_a_look_at_other_distributions(tmp_path: Path) -> None:
+    """Nor is what looks for them imported, which takes longer than the rest."""
+    code = (
+        "import handrail.journal, sys; handrail.journal.open_journal(sys.argv[1]).close();"
+        "print({'importlib.metadata', 'importlib_metadata'} & {*sys.modules})"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "runs.db"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ran.stdout.strip() == "set()"
+
+
+def test_a_file_is_opened_by_the_entry_point_of_core() -> None:
+    """The one that everybody sees."""
+    (entry,) = entry_points(group="handrail.journals", name="sqlite")
+    assert entry.dist is not None
+    assert entry.dist.name == "handrail"
+    assert entry.load() is _built_in("sqlite")

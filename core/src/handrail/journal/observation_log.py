@@ -24,12 +24,12 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from handrail.attachments import Picture, encoded
-from handrail.builtin.sqlite.kit.fork_guard import process
 from handrail.errors import AttachmentError, LeaseLostError, describe
 from handrail.frozen import record, replace
 from handrail.journal.codec import mask_json, now
 from handrail.journal.damage import MISFIT
 from handrail.journal.records import KeptRow
+from handrail.journal.this_process import process
 
 if TYPE_CHECKING:
     from handrail.attachments import Attachable

@@ -1,35 +1,30 @@
-"""Opens a journal by its URL: the built-in one, or one provided by a pack."""
+"""Opens a journal by its URL, with what a distribution provides for its scheme."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
+from handrail import __version__
 from handrail.errors import JournalUrlError, PackError
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
 
-JournalFactory = Callable[[str], "Journal"]
-"""Opens the journal at a URL."""
-
-
-class _Options(TypedDict, total=False):
-    synchronous: Literal["full", "normal"]
-    lease: float
-
+JournalFactory = Callable[..., "Journal"]
+"""Opens the journal at a URL: `factory(url, create=True)`."""
 
 GROUP = "handrail.journals"  # Entry point group: the name is a URL scheme, the object a factory.
+DEFAULT = "sqlite"  # The scheme of paths.
 
-_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|(?P<bare>sqlite):")
+_SCHEME = re.compile(rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|(?P<bare>{DEFAULT}):")
 _SECRET = frozenset({"password", "sslpassword"})
-_FILE = ".handrail/runs.db or sqlite:///srv/runs.db: a file"
-_SYNCHRONOUS = ("full", "normal")
-_LEASE = re.compile("[1-9][0-9]{0,4}")
 
 
 def _installed(scheme: str) -> JournalFactory | None:
@@ -37,6 +32,17 @@ def _installed(scheme: str) -> JournalFactory | None:
 
     found = entry_points(group=GROUP, name=scheme)
     return next((entry.load() for entry in found), None)
+
+
+def _built_in(scheme: str) -> JournalFactory | None:
+    """Return the factory of an entry point of core, without a look at other distributions."""
+    # importlib.metadata takes longer to import than a journal to open.
+    name = f"handrail-{__version__}.dist-info/entry_points.txt"
+    files = (file for place in sys.path if (file := Path(place, name)).is_file())
+    text = next((file.read_text(encoding="utf-8") for file in files), "")
+    entry = rf"^\[{GROUP}\]$[^[]*^{re.escape(scheme)} *= *([\w.]+):(\w+)$"
+    found = re.search(entry, text, re.MULTILINE)
+    return None if found is None else getattr(import_module(found[1]), found[2])
 
 
 def open_journal(
@@ -49,10 +55,7 @@ def open_journal(
     """Open the journal at `url`.
 
     Args:
-        url: A path, `sqlite:///path`, or a URL with a scheme that a pack supports; None for the
-            default. `sqlite:///path` accepts `?synchronous=normal`, for commits that may be lost
-            in a power failure, and `?lease=5`, the seconds without a sign of life after which an
-            owner is considered stopped.
+        url: A path, or a URL with a scheme that core or a pack supports; None for the default.
         default: Path of the default journal.
         find: Returns a pack's factory for a URL scheme, or None; by default, that of any installed
             pack, also of one that is off.
@@ -64,23 +67,21 @@ def open_journal(
         PackError: The pack's journal is not one, or is for another version of Handrail.
         JournalError: The journal cannot be used.
     """
-    if url is None:
-        return _open_file(default, {}, create=create)
-    scheme = _SCHEME.match(url)
-    if scheme is None:
-        return _open_file(_path(url, shown=url), {}, create=create)
-    kind = (scheme["scheme"] or scheme["bare"]).lower()
-    if kind == "sqlite":
-        path, options = _parse_sqlite(url)
-        return _open_file(path, options, create=create)
-    refuse_password(url)
-    factory = find(kind)
+    address = os.fspath(default) if url is None else url
+    named = None if url is None else _SCHEME.match(url)
+    scheme = DEFAULT if named is None else (named["scheme"] or named["bare"]).lower()
+    if scheme != DEFAULT:
+        refuse_password(address)
+    factory = _built_in(scheme) or find(scheme)
     if factory is None:
         raise JournalUrlError(
-            f"no installed pack provides journals in '{kind}:'",
-            ways_out=(f"use a file: {_FILE}", f"or install a pack that provides '{kind}' journals"),
+            f"no installed pack provides journals in '{scheme}:'",
+            ways_out=(
+                "use a file: .handrail/runs.db",
+                f"or install a pack that provides '{scheme}' journals",
+            ),
         )
-    return checked(factory(url), kind)
+    return checked(factory(address, create=create), scheme)
 
 
 def checked(journal: object, scheme: str) -> Journal:
@@ -89,7 +90,7 @@ def checked(journal: object, scheme: str) -> Journal:
     Raises:
         PackError: It is none, or was written for another version of `Journal`.
     """
-    from handrail.journal.protocol import VERSION, Journal  # noqa: PLC0415 - not for files
+    from handrail.journal.protocol import VERSION, Journal  # noqa: PLC0415 - not for a look at URLs
 
     if not isinstance(journal, Journal):
         raise PackError(
@@ -128,39 +129,3 @@ def refuse_password(url: str) -> None:
                 "or put it into ~/.pgpass, or into a service file (?service=NAME)",
             ),
         )
-
-
-def _parse_sqlite(url: str) -> tuple[Path, _Options]:
-    path, _, query = url.partition(":")[2].partition("?")
-    if not path.startswith("///") or "#" in path:
-        raise JournalUrlError(
-            f"'{url}' does not lead to a file: sqlite:// must be followed by an absolute path",
-            ways_out=(f"use {_FILE}",),
-        )
-    given = dict(parse_qsl(query, keep_blank_values=True))
-    options: _Options = {}
-    synchronous, lease = given.pop("synchronous", "full"), given.pop("lease", None)
-    if given or synchronous not in _SYNCHRONOUS or not (lease is None or _LEASE.fullmatch(lease)):
-        raise JournalUrlError(
-            f"'{url}' has an unknown option: '{query}'",
-            ways_out=("the options are ?synchronous=full, ?synchronous=normal and ?lease=SECONDS",),
-        )
-    if synchronous == "normal":
-        options["synchronous"] = "normal"
-    if lease is not None:
-        options["lease"] = float(lease)
-    # Accept four slashes before an absolute path, as in URLs of SQLAlchemy.
-    return _path("/" + unquote(path[2:]).lstrip("/"), shown=url), options
-
-
-def _path(text: str, shown: str) -> Path:
-    if not text or text == ":memory:" or text.endswith("/") or "\0" in text:
-        raise JournalUrlError(f"'{shown}' is not the path of a file", ways_out=(f"use {_FILE}",))
-    return Path(text)
-
-
-def _open_file(path: str | os.PathLike[str], options: _Options, *, create: bool) -> Journal:
-    # Imported here, so that sqlite3 is loaded only if it is used.
-    from handrail.builtin.sqlite.journal import SqliteJournal  # noqa: PLC0415
-
-    return SqliteJournal(path, create=create, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from handrail.builtin.sqlite.kit.owner import host_name, user_name
+from handrail.journal.this_process import host_name, user_name
 from handrail.runtime import RunInfo
 
 if TYPE_CHECKING:

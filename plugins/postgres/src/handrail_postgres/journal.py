@@ -273,8 +273,10 @@ for _name in (
     setattr(PostgresJournal, _name, _repeated(getattr(PostgresJournal, _name)))
 
 
-def open_journal(url: str) -> Journal:
+def open_journal(url: str, *, create: bool = True) -> Journal:
     """Open the journal at `url`; the entry point of this pack.
+
+    Its tables are made if they are missing, whatever `create` says.
 
     Raises:
         JournalError: The database cannot be used.

@@ -22,9 +22,9 @@ from handrail.builtin.sqlite.failures import (
     journal_error,
     unwritable,
 )
-from handrail.builtin.sqlite.kit.fork_guard import process
 from handrail.builtin.sqlite.schema import MIGRATIONS, make_tables, version_of
 from handrail.errors import JournalError
+from handrail.journal.this_process import process
 
 Synchronous = Literal["full", "normal"]
 T = TypeVar("T")

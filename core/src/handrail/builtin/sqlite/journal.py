@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import parse_qsl, unquote
 
 from handrail.builtin.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.builtin.sqlite.database import Database, Synchronous
@@ -26,7 +29,7 @@ from handrail.builtin.sqlite.place import prepare, resolved
 from handrail.builtin.sqlite.schema import MIGRATIONS
 from handrail.builtin.sqlite.statements import SQL
 from handrail.builtin.sqlite.value_files import ValueFiles
-from handrail.errors import JournalDamagedError, JournalError, NotFoundError
+from handrail.errors import JournalDamagedError, JournalError, JournalUrlError, NotFoundError
 from handrail.frozen import replace
 from handrail.journal.records import RunRow
 
@@ -64,6 +67,7 @@ class ReadCache:
         return self._run() if fits and self._run is not None else None
 
 
+_OPTIONS = {"synchronous": re.compile("full|normal"), "lease": re.compile("[1-9][0-9]{0,4}")}
 NAME = "runs.db"  # The default name; only such a journal has folders without it in their names.
 
 
@@ -370,3 +374,44 @@ def _take(database: Database, locks: OwnerLocks, number: int, stack: contextlib.
             return False
         stack.callback(lock.close)
     return True
+
+
+def open_journal(url: str, *, create: bool) -> SqliteJournal:
+    """Open the journal in a file; the entry point `sqlite` of core.
+
+    Args:
+        url: A path, or `sqlite:///path`, which accepts `?synchronous=normal`, for commits that may
+            be lost in a power failure, and `?lease=5`, the seconds without a sign of life after
+            which an owner is considered stopped.
+        create: Whether to create a missing file.
+
+    Raises:
+        JournalUrlError: The URL is not valid.
+        NotFoundError: The file does not exist, and `create` is false.
+        JournalError: The journal cannot be used.
+    """
+    if not url.lower().startswith("sqlite:"):
+        return SqliteJournal(_path(url, shown=url), create=create)
+    path, _, query = url.partition(":")[2].partition("?")
+    if not path.startswith("///") or "#" in path:
+        raise _wrong_url(
+            f"'{url}' does not lead to a file: sqlite:// must be followed by an absolute path"
+        )
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    if not all(name in _OPTIONS and _OPTIONS[name].fullmatch(given[name]) for name in given):
+        raise _wrong_url(f"'{url}' has an unknown option: '{query}'")
+    options: dict[str, Any] = {**given, "lease": float(given.get("lease", SECONDS))}
+    # Accept four slashes before an absolute path, as in URLs of SQLAlchemy.
+    place = _path("/" + unquote(path[2:]).lstrip("/"), shown=url)
+    return SqliteJournal(place, create=create, **options)
+
+
+def _path(text: str, shown: str) -> Path:
+    if not text or text == ":memory:" or text.endswith("/") or "\0" in text:
+        raise _wrong_url(f"'{shown}' is not the path of a file")
+    return Path(text)
+
+
+def _wrong_url(message: str) -> JournalUrlError:
+    hint = "use .handrail/runs.db, or sqlite:///srv/runs.db, which takes ?lease=SECONDS and "
+    return JournalUrlError(message, ways_out=(f"{hint}?synchronous=normal (or full)",))

@@ -38,7 +38,6 @@ from handrail.builtin.records.leftovers import record_by_hand, with_left
 from handrail.builtin.records.preview import preview_rollback
 from handrail.builtin.records.run_record import recorded_steps
 from handrail.builtin.sqlite.kit.lease import after_orphans, held_error
-from handrail.builtin.sqlite.kit.owner import host_name, user_name
 from handrail.errors import (
     ConfirmationError,
     ExitCode,
@@ -47,6 +46,7 @@ from handrail.errors import (
     RunClosedError,
 )
 from handrail.frozen import frozen, replace
+from handrail.journal.this_process import host_name, user_name
 from handrail.recovery.prepare import latest_of_project
 from handrail.recovery.status import check, status_of, with_reliance
 

@@ -16,12 +16,12 @@ from handrail.builtin.sqlite.kit.changes import (
     write_kept,
     write_rows,
 )
-from handrail.builtin.sqlite.kit.fork_guard import process
 from handrail.builtin.sqlite.kit.lease import Renewal
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import JournalError
 from handrail.frozen import NOTHING, frozen
 from handrail.journal.protocol import OwnedRun
+from handrail.journal.this_process import process
 
 if TYPE_CHECKING:
     from handrail.builtin.sqlite.kit.connection import Connection

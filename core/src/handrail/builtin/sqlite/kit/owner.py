@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from handrail.builtin.sqlite.kit.owner_locks import Identity
 from handrail.frozen import from_json, frozen, values_of
+from handrail.journal.this_process import host_name, user_name
 
 if TYPE_CHECKING:
     from handrail.builtin.sqlite.kit.owner_locks import OwnerLock
@@ -136,26 +136,6 @@ def this_process(
         journal_identity=journal_identity,
         lease=lease,
     )
-
-
-def host_name() -> str:
-    """Return the name of this machine."""
-    if hasattr(os, "uname"):
-        return os.uname().nodename
-    import platform  # noqa: PLC0415 - slow, and used only as a last resort
-
-    return platform.node()
-
-
-def user_name() -> str:
-    """Return the name of the user of this process."""
-    if hasattr(os, "getuid"):
-        import pwd  # noqa: PLC0415 - not on every system
-
-        with contextlib.suppress(KeyError):
-            return pwd.getpwuid(os.getuid()).pw_name
-        return str(os.getuid())
-    return os.environ.get("USERNAME", "unknown")
 
 
 def _started(ticks: int | None) -> str:

@@ -23,7 +23,7 @@ JournalFactory = Callable[..., "Journal"]
 GROUP = "handrail.journals"  # Entry point group: the name is a URL scheme, the object a factory.
 DEFAULT = "sqlite"  # The scheme of paths.
 
-_SCHEME = re.compile(rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|(?P<bare>{DEFAULT}):")
+_SCHEME = re.compile("([A-Za-z][A-Za-z0-9+.-]*)://")
 _SECRET = frozenset({"password", "sslpassword"})
 
 
@@ -69,7 +69,7 @@ def open_journal(
     """
     address = os.fspath(default) if url is None else url
     named = None if url is None else _SCHEME.match(url)
-    scheme = DEFAULT if named is None else (named["scheme"] or named["bare"]).lower()
+    scheme = DEFAULT if named is None else named[1].lower()
     if scheme != DEFAULT:
         refuse_password(address)
     factory = _built_in(scheme) or find(scheme)

@@ -118,7 +118,7 @@ def module_of(hook: str) -> Any:
     import types
 
     from handrail import BaseStep, PackInfo, Problem, StepResult, StepWrapper, hookimpl
-    from handrail.events import RunFinished
+    from handrail.events import RunFinished, StepFinished
     from handrail.places import Performer
 
     class Containers(Performer):
@@ -141,6 +141,7 @@ def module_of(hook: str) -> Any:
         PackInfo=PackInfo,
         Problem=Problem,
         RunFinished=RunFinished,
+        StepFinished=StepFinished,
         hookimpl=hookimpl,
     )
     exec(compile(example_of(hook), module.__name__, "exec"), module.__dict__)

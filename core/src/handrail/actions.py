@@ -362,8 +362,6 @@ def orchestrator_of(
         log: Any = None if part is None else part.line.log
         about = about if log is None else replace(about, mask=about.mask.over(log.mask))
     options.setdefault("strict_results", provider.strict_results)
-    if part is None:  # Otherwise its parent tells them.
-        options["observers"] = (*options.get("observers", ()), *provider.observers())
     orchestrator = Orchestrator(
         placed(plan, places.taken),
         context,
@@ -372,6 +370,8 @@ def orchestrator_of(
         part=part,
         **options,
     )
+    if part is None:  # Otherwise its parent tells them.
+        orchestrator.observe(provider.observers(orchestrator.keep))
     orchestrator.action = action
     orchestrator.executor_of_parts = options.get("executor") or recorded_executor
     return orchestrator

@@ -17,7 +17,7 @@ Hooks never get params, so a plan is the same for every run: put conditions into
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -191,14 +191,22 @@ def perform(action: ActionInfo, plan: Plan, run: RunToPerform, settings: Any) ->
 
 
 @hookspec
-def observe(event: Event, settings: Any) -> None:
+def observe(event: Event, settings: Any, keep: Callable[..., str]) -> None:
     """Receive the events of a run; see `handrail.events`.
 
     Use it for telemetry, not for audit: an observer that raises is reported once and dropped. One
     that raises `handrail.events.StopObserving` is told no more of that run, and nobody is told.
 
+    `keep(kind, text, step="", name="", seq=0)` keeps a text beside a durable run, for people to
+    look at, in place of one of the same kind, step, name and seq. It returns why it is not kept, or
+    an empty text: an attempt of a step has at most 1,000 of 64,000 characters. Choose a kind of
+    your own; `Journal.kept(number, [kind])` returns what is kept of it, and `runs prune` deletes
+    it. It is written within a second, so what is kept with `RunFinished` comes too late.
+
         @hookimpl
-        def observe(event):
+        def observe(event, keep):
+            if isinstance(event, StepFinished):
+                keep("acme-times", str(event.took), step=event.step)
             if isinstance(event, RunFinished):
                 print(event.outcome)
     """

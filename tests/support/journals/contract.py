@@ -1163,7 +1163,7 @@ def observing(journal: Any, *changes: Change) -> tuple[Any, Any]:
 def observed(journal: Any, number: int = 1, **which: Any) -> list[KeptRow]:
     """Return what the steps of a run have said; none of it is damaged."""
     damage: list[JournalDamagedError] = []
-    found = list(journal.kept(number, damage.append, **which))
+    found = list(journal.kept(number, damage=damage.append, **which))
     assert damage == []
     return found
 
@@ -1186,6 +1186,17 @@ class ObservationsContract:
         assert observed(found, 2) == []
         with pytest.raises(NotFoundError):
             observed(found, 3)
+
+    def test_a_kind_is_any_text(self, journal: Journal) -> None:
+        """It is that of whoever keeps something, of a step or of the run."""
+        owned, found = observing(journal)
+        owned.keep([said(), said("", "acme-trace", seq=3), said("copy", "acme-trace")])
+        rows = found.kept(1, ["acme-trace", "log"])
+        assert [(row.kind, row.step, row.seq) for row in rows] == [
+            ("acme-trace", "", 3),
+            ("acme-trace", "copy", 0),
+            ("log", "scan", 0),
+        ]
 
     def test_what_is_said_later_takes_the_place_of_what_was_said(self, journal: Journal) -> None:
         """In its place and no other; the order stays."""
@@ -1235,7 +1246,7 @@ class ObservationsContract:
         owned.release()
         execute(place, "UPDATE {kept} SET text = '[3]' WHERE kind = 'attachment'")
         damage: list[JournalDamagedError] = []
-        assert [row.step for row in found.kept(1, damage.append)] == ["scan"]
+        assert [row.step for row in found.kept(1, damage=damage.append)] == ["scan"]
         (error,) = damage
         assert "the attachment 'curves' of step 'copy' differs from its checksum" in error.message
         assert len(found.read(1).notes) == 1

@@ -40,9 +40,9 @@ class Table:
     def kept(
         self,
         number: int,
-        damage: Callable[[JournalDamagedError], None],
-        *,
         kinds: Sequence[str] = (),
+        *,
+        damage: Callable[[JournalDamagedError], None] | None = None,
         step: str | None = None,
         texts: bool = True,
     ) -> Sequence[KeptRow]:
@@ -61,12 +61,12 @@ class Table:
         self.calls.append(call)
 
 
-def log_of(table: Table, *, new: bool = True) -> ObservationLog:
-    return ObservationLog(table, table, new=new)  # type: ignore[arg-type]
+def log_of(table: Table, mask: Callable[[str], str] = str, *, new: bool = True) -> ObservationLog:
+    return ObservationLog(table, table, mask, new=new)  # type: ignore[arg-type]
 
 
 def say(log: ObservationLog, event: str, step: str = "scan", **data: Any) -> str:
-    return log.log(step, 1, str, event, data, None)
+    return log.log(step, 1, event, data, None)
 
 
 def numbers(table: Table, step: str = "scan") -> list[int]:
@@ -105,14 +105,14 @@ def test_what_waits_to_be_written_is_bounded_too() -> None:
     log = log_of(table)
     for number in range(20_000):
         say(log, f"line {number + 1}")
-        log.metrics("scan", 1, str, {"loss": number}, "")
+        log.metrics("scan", 1, {"loss": number}, "")
     (attempt,) = log._held.values()
     assert sum(len(lines) for _, lines in attempt._blocks.values()) <= 1_050
     assert len(attempt._metrics["loss"].points) < MOST_POINTS
 
 
 def measure(log: ObservationLog, **values: Any) -> None:
-    log.metrics("fit", 1, str, values, "")
+    log.metrics("fit", 1, values, "")
 
 
 @settings(max_examples=30, deadline=None)
@@ -167,7 +167,7 @@ def test_only_the_last_progress_is_kept() -> None:
     table = Table()
     log = log_of(table)
     for current in range(1_000):
-        log.progress("copy", 1, str, current, 1_000, "bytes", "")
+        log.progress("copy", 1, current, 1_000, "bytes", "")
     log.flush()
     assert table.writes == [1]
     (row,) = table.rows.values()
@@ -178,11 +178,11 @@ def test_attachments_are_bounded_and_one_of_the_same_name_is_replaced() -> None:
     table = Table()
     log = log_of(table)
     for number in range(MOST_ATTACHMENTS):
-        assert log.attach("fit", 1, str, f"a{number}", Markdown("x")) == ""
-    assert log.attach("fit", 1, str, "a0", Markdown("another")) == ""
-    answer = log.attach("fit", 1, str, "more", Markdown("x"))
+        assert log.attach("fit", 1, f"a{number}", Markdown("x")) == ""
+    assert log.attach("fit", 1, "a0", Markdown("another")) == ""
+    answer = log.attach("fit", 1, "more", Markdown("x"))
     assert answer == "'more' is not attached: 32 attachments of an attempt are kept"
-    large = log.attach("fit", 1, str, "a1", Markdown("x" * 70_000))
+    large = log.attach("fit", 1, "a1", Markdown("x" * 70_000))
     assert large == (
         "'a1' is not attached: it has 70 kB, and 64 kB are kept: attach the part that matters"
     )
@@ -212,7 +212,7 @@ def test_what_is_long_is_cut_and_what_has_no_json_form_is_text() -> None:
     table = Table()
     log = log_of(table)
     say(log, "failed", trace="begin" + "x" * 10_000 + "end", cause=ValueError("no"))
-    log.log("scan", 1, str, "odd", {1: {2}, (3,): None}, None)  # type: ignore[dict-item]
+    log.log("scan", 1, "odd", {1: {2}, (3,): None}, None)  # type: ignore[dict-item]
     say(log, "many", **{f"k{number}": "x" * 400 for number in range(100)})
     log.flush()
     lines = [line for _, line in log_lines(table.rows.values())]
@@ -243,12 +243,12 @@ def mask(text: str) -> str:
 def test_secrets_are_hidden_in_all_that_is_kept() -> None:
     """Also in what was cut, so that none of it is left half."""
     table = Table()
-    log = log_of(table)
+    log = log_of(table, mask)
     long = "x" * 245 + "hunter2" + "x" * 5_000
-    log.log("scan", 1, mask, "hunter2", {"hunter2": "hunter2", "long": long}, "/hunter2")
-    log.metrics("scan", 1, mask, {"hunter2": "hunter2", "hunter2/a": 1}, "")
-    log.progress("scan", 1, mask, 1, 2, "hunter2", "hunter2")
-    log.attach("scan", 1, mask, "hunter2", Markdown("is hunter2"))
+    log.log("scan", 1, "hunter2", {"hunter2": "hunter2", "long": long}, "/hunter2")
+    log.metrics("scan", 1, {"hunter2": "hunter2", "hunter2/a": 1}, "")
+    log.progress("scan", 1, 1, 2, "hunter2", "hunter2")
+    log.attach("scan", 1, "hunter2", Markdown("is hunter2"))
     log.flush()
     assert len(table.rows) == 5
     assert not [row for row in table.rows.values() if "hunter" in repr(row)]

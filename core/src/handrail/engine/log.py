@@ -196,6 +196,14 @@ class RunLog(Protocol):
         """
         ...
 
+    def keep(self, step: str, attempt: int, kind: str, name: str, seq: int, text: str) -> str:
+        """Keep a text of an observer, in place of one of this kind, name and `seq`.
+
+        Returns:
+            Why it is not kept, or nothing.
+        """
+        ...
+
     def stored(self, result: StepResult) -> StepResult:
         """Return `result` with its rollback data as an undo in another process would get it."""
         ...

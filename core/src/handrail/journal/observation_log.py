@@ -7,6 +7,7 @@ A journal has it in rows, each of which is written again when more is said:
 - the values of a metric, 100 to a row. At 1,000, every second one is dropped, and from then on only
   every second one, then every fourth, is kept; the last one always is.
 - the last progress, and each attachment.
+- what observers keep, up to 1,000 rows an attempt, of kinds of their own.
 
 They are written within a second by the thread that renews the lease, in commits of their own, so
 that they neither delay nor endanger what the run needs; attachments are before their step is done.
@@ -40,6 +41,8 @@ FIRST_LINES, LAST_LINES = 200, 800
 MOST_POINTS = 1_000
 MOST_METRICS = 100
 MOST_ATTACHMENTS = 32
+MOST_KEPT = 1_000
+LONGEST_KEPT = 64_000
 EVERY = 1.0  # Seconds from when something is said until it is written.
 
 _LINES, _POINTS = 50, 100  # In a row.
@@ -49,6 +52,8 @@ _LONGEST_TEXT = 500  # Of each text, if that is longer.
 _HELD = 16  # Attempts in memory.
 
 Masking = Callable[[str], str]
+Place = tuple[str, str, int]
+"""The kind, the name and the `seq` of a row."""
 
 
 class ObservationLog:
@@ -59,12 +64,14 @@ class ObservationLog:
     Args:
         journal: The journal.
         owned: The run in it.
+        mask: Hides secrets.
         new: Whether this process has opened it, so that nothing was said before.
     """
 
-    def __init__(self, journal: Journal, owned: OwnedRun, *, new: bool) -> None:
+    def __init__(self, journal: Journal, owned: OwnedRun, mask: Masking, *, new: bool) -> None:
         self._journal = journal
         self._owned = owned
+        self._mask = mask
         self._new = new
         self._process = process()
         self._held: dict[tuple[str, int], _Attempt] = {}
@@ -78,76 +85,63 @@ class ObservationLog:
         self.urgent = False
         """Whether an attachment waits, which is written before its step is done."""
 
-    def log(
-        self,
-        step: str,
-        n: int,
-        mask: Masking,
-        event: str,
-        data: Mapping[str, Any],
-        file: str | None,
-    ) -> str:
+    def log(self, step: str, n: int, event: str, data: Mapping[str, Any], file: str | None) -> str:
         """Keep a log line."""
-        line = _line(mask, event, data, file)
-        return self._take(step, n, mask, lambda attempt: attempt.log(line))
+        line = _line(self._mask, event, data, file)
+        return self._take(step, n, lambda attempt: attempt.log(line))
 
-    def progress(
-        self,
-        step: str,
-        n: int,
-        mask: Masking,
-        current: float,
-        total: float,
-        category: str | None,
-        detail: str,
-    ) -> str:
-        """Keep progress in place of the one before."""
-        values = (current, total, category, detail, _milliseconds())
-        return self._take(step, n, mask, lambda attempt: attempt.progressed(values))
+    def progress(self, step: str, n: int, *values: object) -> str:
+        """Keep progress in place of the one before: current, total, category and detail."""
+        timed = (*values, _milliseconds())
+        return self._take(step, n, lambda attempt: attempt.progressed(timed))
 
-    def metrics(
-        self, step: str, n: int, mask: Masking, values: Mapping[str, Any], category: str
-    ) -> str:
+    def metrics(self, step: str, n: int, values: Mapping[str, Any], category: str) -> str:
         """Keep values of metrics.
 
         Args:
             step: Name of the step.
             n: Number of the attempt.
-            mask: Hides secrets.
             values: The values by name.
             category: Their category; empty if that is the step.
         """
         at = _milliseconds()
         numbers = [(str(name), *_measured(value)) for name, value in values.items()]
-        return self._take(step, n, mask, lambda attempt: attempt.measured(numbers, category, at))
+        return self._take(step, n, lambda attempt: attempt.measured(numbers, category, at))
 
-    def attach(self, step: str, n: int, mask: Masking, name: str, value: Attachable) -> str:
+    def attach(self, step: str, n: int, name: str, value: Attachable) -> str:
         """Keep an attachment, in place of one of this name.
 
         Returns:
             Why it is not kept, or nothing.
         """
+        name = self._mask(name)
         if isinstance(value, Picture) and value.media_type == "image/svg+xml":
             text = value.data.decode(errors="surrogateescape")
-            value = replace(value, data=mask(text).encode(errors="surrogateescape"))
+            value = replace(value, data=self._mask(text).encode(errors="surrogateescape"))
         try:
             text = encoded(value)
         except AttachmentError as error:
-            return f"'{mask(name)}' is not attached: {error}"
+            return f"'{name}' is not attached: {error}"
         if not isinstance(value, Picture):  # Its content is no text.
-            text = mask_json(text, mask)
-        refused: list[str] = []
-
-        def attach(attempt: _Attempt) -> None:
-            if not attempt.attach(mask(name), text):
-                most = f"{MOST_ATTACHMENTS} attachments of an attempt are kept"
-                refused.append(f"'{mask(name)}' is not attached: {most}")
-
-        problem = self._take(step, n, mask, attach)
+            text = mask_json(text, self._mask)
+        refused = self._take(step, n, lambda attempt: attempt.attach(name, text))
         self.urgent = self.urgent or not refused
-        return problem or "".join(refused)
+        return refused
 
-    def _take(self, step: str, n: int, mask: Masking, say: Callable[[_Attempt], None]) -> str:
+    def keep(self, step: str, n: int, kind: str, name: str, seq: int, text: str) -> str:
+        """Keep a text of an observer, in place of one of this kind, name and `seq`.
+
+        Returns:
+            Why it is not kept, or nothing.
+        """
+        if kind in KINDS:
+            return f"it is not kept: '{kind}' is a kind of steps"
+        if len(text) > LONGEST_KEPT:
+            return f"it is not kept: it has more than {LONGEST_KEPT:,} characters"
+        place, masked = (kind, self._mask(name), seq), self._mask(text)
+        return self._take(step, n, lambda attempt: attempt.keep(place, masked))
+
+    def _take(self, step: str, n: int, say: Callable[[_Attempt], str | None]) -> str:
         # Before taking the lock: in a forked child it may be locked forever, by a parent's thread.
         if process() != self._process:
             return ""
@@ -156,19 +150,19 @@ class ObservationLog:
             return problem
         with self._lock:
             attempt = self._held.get((step, n)) or self._attempt(step, n)
-            attempt.mask = mask
-            say(attempt)
+            refused = say(attempt)
             waited, self._waits = self._waits, True
         if not waited:
             self._owned.call_later(EVERY, self.flush)
-        return ""
+        return refused or ""
 
     def _attempt(self, step: str, n: int) -> _Attempt:
-        attempt = _Attempt(step, n)
+        attempt = _Attempt(step, n, self._mask)
         if not self._new or (step, n) in self._written:
             # It goes on, or is undone: what is said now follows what was said then.
+            number = self._owned.number
             with suppress(Exception):
-                rows = self._journal.kept(self._owned.number, lambda _: None, step=step)
+                rows = self._journal.kept(number, damage=lambda _: None, step=step)
                 attempt.go_on([row for row in rows if row.n == n])
         self._held[step, n] = attempt
         return attempt
@@ -261,8 +255,8 @@ def _part_of_point(points: Sequence[object]) -> int:
 class _Attempt:
     """What an attempt of a step has said, as far as it was not written, or goes on."""
 
-    def __init__(self, step: str, n: int) -> None:
-        self.mask: Masking = str
+    def __init__(self, step: str, n: int, mask: Masking) -> None:
+        self._mask = mask
         self._step = step
         self._n = n
         self._lines = 0
@@ -272,7 +266,8 @@ class _Attempt:
         self._metrics: dict[str, Series] = {}
         self._progress: tuple[Any, ...] = ()
         self._attached: dict[str, int] = {}
-        self._attachments: dict[str, tuple[str, str]] = {}
+        self._places: set[Place] = set()  # Of texts of observers.
+        self._kept: dict[Place, tuple[str, str]] = {}  # Attachments, too, with their times.
 
     def log(self, line: str) -> None:
         """Add a log line, as JSON."""
@@ -300,51 +295,63 @@ class _Attempt:
                 metric = self._metrics[key] = Series(category)
             metric.add(value, at, is_number=is_number)
 
-    def attach(self, name: str, text: str) -> bool:
-        """Add an attachment; return False if there are too many."""
+    def attach(self, name: str, text: str) -> str:
+        """Add an attachment; return why it is refused, or nothing."""
         if name not in self._attached and len(self._attached) >= MOST_ATTACHMENTS:
-            return False
-        self._attached.setdefault(name, len(self._attached))
-        self._attachments[name] = text, now()
-        return True
+            return (
+                f"'{name}' is not attached: {MOST_ATTACHMENTS} attachments of an attempt are kept"
+            )
+        seq = self._attached.setdefault(name, len(self._attached))
+        self._kept["attachment", name, seq] = text, now()
+        return ""
+
+    def keep(self, place: Place, text: str) -> str:
+        """Add a text of an observer; return why it is refused, or nothing."""
+        if place not in self._places and len(self._places) >= MOST_KEPT:
+            return f"it is not kept: {MOST_KEPT:,} texts of an attempt are"
+        self._places.add(place)
+        self._kept[place] = text, now()
+        return ""
 
     @property
     def waits(self) -> bool:
         """Whether something is to be written."""
         metrics = any(metric.dirty for metric in self._metrics.values())
-        return bool(self._dirty or self._progress or self._attachments or metrics)
+        return bool(self._dirty or self._progress or self._kept or metrics)
 
     def changes(self) -> Iterator[KeptRow]:
         """Yield and forget what is to be written."""
         at = now()
-        for name, (text, attached) in self._attachments.items():
-            yield self._change("attachment", name, self._attached[name], text, attached)
-        self._attachments.clear()
+        for place, kept in self._kept.items():
+            yield self._change(*place, *kept)
+        self._kept.clear()
         for part in self._dirty:
             first, lines = self._blocks[part]
             text = f'{{"first":{first},"lines":[{",".join(lines)}]}}'
-            yield self._change("log", "", part, mask_json(text, self.mask), at)
+            yield self._change("log", "", part, mask_json(text, self._mask), at)
             if len(lines) == _LINES:
                 del self._blocks[part]
         self._dirty.clear()
         for name, metric in self._metrics.items():
             for part in sorted(metric.dirty):
-                value = mask_json(metric.row(part), self.mask)
-                yield self._change("metric", self.mask(name), part, value, at)
+                value = mask_json(metric.row(part), self._mask)
+                yield self._change("metric", self._mask(name), part, value, at)
             metric.dirty.clear()
         if self._progress:
-            progress = mask_json(_ENCODE(self._progress), self.mask)
+            progress = mask_json(_ENCODE(self._progress), self._mask)
             yield self._change("progress", "", 0, progress, at)
             self._progress = ()
 
-    def _change(self, kind: str, name: str, seq: int, text: str, at: str) -> KeptRow:
-        return KeptRow(self._step, self._n, kind, name, seq, text, at)
+    def _change(self, *row: Any) -> KeptRow:
+        return KeptRow(self._step, self._n, *row)
 
     def go_on(self, rows: Sequence[KeptRow]) -> None:
         """Go on with what was said before."""
         for row in rows:
             if row.kind == "attachment":
                 self._attached[row.name] = row.seq
+            elif row.kind not in KINDS:
+                self._places.add((row.kind, row.name, row.seq))
         lines = log_lines(rows)
         if lines:
             self._lines, rest = lines[-1][0], lines[-1][0] % _LINES

@@ -366,9 +366,9 @@ class Journal(ABC):
     def kept(
         self,
         number: int,
-        damage: Callable[[JournalDamagedError], None],
-        *,
         kinds: Collection[str] = (),
+        *,
+        damage: Callable[[JournalDamagedError], None] | None = None,
         step: str | None = None,
         texts: bool = True,
     ) -> Sequence[KeptRow]:
@@ -376,13 +376,15 @@ class Journal(ABC):
 
         Args:
             number: The number of the run.
-            damage: Told of each row that is not what was written, which is left out.
             kinds: Only those of these kinds; by default, of all.
+            damage: Told of each row that is not what was written, which is left out; by default,
+                the first one is raised.
             step: Only those of this step.
             texts: Whether to read the texts; otherwise they are empty, and not checked.
 
         Raises:
             NotFoundError: There is no such run.
+            JournalDamagedError: A row is not what was written.
             JournalError: They cannot be read.
         """
         return ()

@@ -22,7 +22,7 @@ from handrail.errors import (
     RollbackDataError,
     describe,
 )
-from handrail.frozen import NOTHING, record
+from handrail.frozen import NOTHING
 from handrail.journal.codec import encode, encode_result, entries_of, is_json, items_of, mask_json
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import (
@@ -49,21 +49,6 @@ if TYPE_CHECKING:
 
 
 _LONGEST = 100_000  # Maximum length of a traceback, of which the end is kept.
-
-
-@record
-class KeptFields:
-    """The fields of a context that a log keeps.
-
-    Attributes:
-        context: The context.
-        fields: Encodes its fields.
-        stored: The encoded fields that are stored.
-    """
-
-    context: BaseStepContext
-    fields: ContextFields
-    stored: dict[str, str]
 
 
 class JournaledLog:
@@ -105,14 +90,16 @@ class JournaledLog:
     ) -> None:
         self._plan = plan
         self._steps = plan.steps
-        self._kept = KeptFields(context, fields, dict(stored or {}))
+        self._context = context
+        self._fields = fields
+        self._stored = dict(stored or {})
         # Boundaries of an undo come after all others, so the latest one has the latest values.
         self._boundary = max(boundary, len(plan.steps))
         # If the plan has lost steps since, shift boundaries so that new values still come last.
         self._shift = max(0, boundary - finished)
         self._undoing = undoing
         self._mask = mask or Mask()
-        self._writes = _Writes()
+        self._writes = _Writes(self._mask)
         self._written = _Written(dict(stored or {}) if latest is None else dict(latest), boundary)
         self._lanes = lanes
         self._lane: int | None = None
@@ -142,14 +129,14 @@ class JournaledLog:
 
         It shares what is written, but not what is pending.
         """
-        lane, kept = copy(self), self._kept
+        lane = copy(self)
         lane._lane, lane._pending = first, []
-        lane._kept = KeptFields(context, kept.fields, dict(kept.stored))
+        lane._context, lane._stored = context, dict(self._stored)
         stored = self._lanes.get(first)
         if stored is not None:
             assert self._writes.owned is not None
-            kept.fields.restore(context, dict(stored), self._writes.owned.number)
-            lane._kept.stored.update(stored)
+            self._fields.restore(context, dict(stored), self._writes.owned.number)
+            lane._stored.update(stored)
         return lane
 
     def join(self, lanes: Iterable[RunLog], finished: int, *, ended: bool) -> None:
@@ -160,7 +147,7 @@ class JournaledLog:
         last = self._written.boundary
         self._shift = max(self._shift, last + 1 - finished)
         self._boundary = max(self._boundary, last)
-        self._kept.stored.update(self._written.fields)
+        self._stored.update(self._written.fields)
         if ended:
             # One lane may have put back a field that another one has changed as well.
             with contextlib.suppress(HandrailError):
@@ -176,18 +163,17 @@ class JournaledLog:
         Raises:
             ContextError: A field cannot be stored.
         """
-        kept = self._kept
-        changed = kept.fields.encode(kept.context, kept.stored)
+        changed = self._fields.encode(self._context, self._stored)
         if not changed:
             return
         for name, text in changed.items():
             if json_has_password(text):
                 raise ContextError(
-                    f"{type(kept.context).__qualname__}.{name} has a URL with a password in it, "
+                    f"{type(self._context).__qualname__}.{name} has a URL with a password in it, "
                     "which is never stored",
                     ways_out=("recreate it in each process:  field(metadata={'transient': True})",),
                 )
-        kept.stored.update(changed)
+        self._stored.update(changed)
         step = None
         if position is not None and self._plan.groups:
             step = self._steps[position].name
@@ -285,15 +271,8 @@ class JournaledLog:
             # Recorded values are written already; only the returned ones have no JSON form.
             bare = replace(result, rollback_data={})
             text = encode_result(bare, planned.name, self._mask, took, trace)
-        self._pending.append(
-            AttemptChange(
-                step=planned.name,
-                n=attempt,
-                state="failed",
-                result=text,
-                error=self._mask(error),
-            )
-        )
+        masked = self._mask(error)
+        self._pending.append(AttemptChange(planned.name, attempt, "failed", 1, text, masked))
 
     def turned_back(self, *, at_once: bool = False) -> None:
         """Add that the run is being undone from now on, or since it was claimed."""
@@ -324,14 +303,8 @@ class JournaledLog:
         """Add that an attempt could not be undone, with the traceback of `cause`."""
         if cause is not None:
             error = f"{error}{UNDO_TRACEBACK}{_traceback(cause)}"
-        self._pending.append(
-            AttemptChange(
-                step=self._steps[position].name,
-                n=attempt,
-                state="undo_failed",
-                error=self._mask(error),
-            )
-        )
+        step, masked = self._steps[position].name, self._mask(error)
+        self._pending.append(AttemptChange(step, attempt, "undo_failed", error=masked))
 
     def closed(self, outcome: Any) -> None:
         """Add the outcome of the run."""
@@ -350,7 +323,7 @@ class JournaledLog:
     ) -> str:
         """Keep a log line; see `RunLog`."""
         step, said = self._steps[position].name, self._writes.observations
-        return said.log(step, attempt, self._mask, event, data, file)
+        return said.log(step, attempt, event, data, file)
 
     def progressed(
         self,
@@ -363,18 +336,22 @@ class JournaledLog:
     ) -> str:
         """Keep progress; see `RunLog`."""
         step, said = self._steps[position].name, self._writes.observations
-        return said.progress(step, attempt, self._mask, current, total, category, detail)
+        return said.progress(step, attempt, current, total, category, detail)
 
     def measured(self, position: int, attempt: int, value: Mapping[str, Any], category: str) -> str:
         """Keep values of metrics; see `RunLog`."""
         step, said = self._steps[position].name, self._writes.observations
         category = "" if category == step else category
-        return said.metrics(step, attempt, self._mask, value, category)
+        return said.metrics(step, attempt, value, category)
 
     def attached(self, position: int, attempt: int, name: str, value: Attachable) -> str:
         """Keep an attachment; see `RunLog`."""
         step, said = self._steps[position].name, self._writes.observations
-        return said.attach(step, attempt, self._mask, name, value)
+        return said.attach(step, attempt, name, value)
+
+    def keep(self, step: str, attempt: int, kind: str, name: str, seq: int, text: str) -> str:
+        """Keep a text of an observer; see `RunLog`."""
+        return self._writes.observations.keep(step, attempt, kind, name, seq, text)
 
     # Durable on return
 
@@ -488,7 +465,8 @@ class _Writes:
         broken: The error of the first write that failed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
         self.owned: OwnedRun | None = None
         self.journal: Journal | None = None
         self.new = False
@@ -508,7 +486,7 @@ class _Writes:
 
         assert self.journal is not None
         assert self.owned is not None
-        made = ObservationLog(self.journal, self.owned, new=self.new)
+        made = ObservationLog(self.journal, self.owned, self._mask, new=self.new)
         with self._first:  # Two threads may be the first at once.
             self.said = self.said or made
             return self.said

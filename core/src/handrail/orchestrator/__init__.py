@@ -215,6 +215,19 @@ class Orchestrator(Generic[C]):
             self._over()
         return self._ending(run, driver.cancelled, undone=phase is undo_paused)
 
+    def observe(self, observers: Iterable[Observer]) -> None:
+        """Add observers, before the run."""
+        self._observers += tuple(observers)
+
+    def keep(self, kind: str, text: str, *, step: str = "", name: str = "", seq: int = 0) -> str:
+        """Keep a text beside the current run; see `handrail.hookspecs.observe`."""
+        run = self._run
+        if run is None or run.line.log is None:
+            return "it is not kept: the run has no journal"
+        position = run.plan.positions.get(step)
+        attempt = 0 if position is None else run.attempts.get(position, 1)
+        return run.line.log.keep(step, attempt, kind, name, seq, text)
+
     # Of a run that is a part of another one, after its way forward
 
     @property

@@ -81,13 +81,17 @@ class LoadedPack:
         found = self.hooks.get(hook)
         return self.origin if found is None else found.origin(self.origin)
 
-    def observer(self) -> Observer:
+    def observer(self, keep: Callable[..., str] | None = None) -> Observer:
         """Return an observer that calls the hook `observe`, named after the pack.
 
         It is called within the loop over steps, so pluggy has no part in it.
+
+        Args:
+            keep: Keeps a text beside the run; None if nothing can be kept.
         """
         hook = self.hooks["observe"]
-        taken = {"settings": self.settings} if "settings" in hook.parameters else {}
+        offered = {"settings": self.settings, "keep": keep or _keeps_nothing}
+        taken = {name: value for name, value in offered.items() if name in hook.parameters}
         function = partial(hook.function, **taken)
 
         @calls_user_code
@@ -121,6 +125,10 @@ class LoadedPack:
         except (Exception, SystemExit) as error:
             raise hook_error(self.origin, self.hooks[hook], error) from error
         return answers[0] if answers else None
+
+
+def _keeps_nothing(*_values: Any, **_more: Any) -> str:
+    return "it is not kept: nothing is of this run"
 
 
 def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:

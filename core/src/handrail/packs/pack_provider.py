@@ -65,9 +65,13 @@ class PackProvider:
         """Return all enabled packs that have hooks, loaded."""
         raise NotImplementedError
 
-    def observers(self) -> list[Observer]:
-        """Return the packs' observers of runs."""
-        return [pack.observer() for pack in self.contributors() if pack.implements("observe")]
+    def observers(self, keep: Callable[..., str] | None = None) -> list[Observer]:
+        """Return the packs' observers of runs.
+
+        Args:
+            keep: Keeps a text beside the run; None if nothing can be kept.
+        """
+        return [pack.observer(keep) for pack in self.contributors() if pack.implements("observe")]
 
     def performing(self, *, given: bool = False) -> Sequence[LoadedPack]:
         """Return the packs that may run parts of a run elsewhere.

@@ -223,8 +223,8 @@ class Observations:
         try:
             return self._journal.kept(
                 self._number,
-                self._note,
-                kinds=() if kind is None else (kind,),
+                () if kind is None else (kind,),
+                damage=self._note,
                 step=step,
                 texts=kind is not None,
             )

@@ -292,9 +292,9 @@ class SqlJournal(Journal, Generic[Run]):
     def kept(
         self,
         number: int,
-        damage: Damage,
-        *,
         kinds: Collection[str] = (),
+        *,
+        damage: Damage | None = None,
         step: str | None = None,
         texts: bool = True,
     ) -> Sequence[KeptRow]:

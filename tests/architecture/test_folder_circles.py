@@ -21,10 +21,11 @@ OPEN = {
     ("wrapper", "engine"): "a layer is a generator of commands of the engine",
     ("engine", "plan"): "plan.entry, which is about entries of registries",
     ("registry", "plan"): "plan.entry",
+    ("packs", "lock"): "providers of packs check locks",
+    ("packs", "settings"): "providers of packs read the settings of a project",
     ("packs", "isolation"): "who runs isolated steps is not a pack yet",
-    ("plan", "html"): "pictures of plans, notebooks",
-    ("builtin/records", "html"): "notebooks",
-    ("steps", "html"): "notebooks",
+    ("plan", "packs"): "a notebook shows a plan as a view of packs does",
+    ("steps", "packs"): "a notebook shows a result as a view of packs does",
     ("recovery", "sweeps"): "whoever resumes a sweep resumes its runs",
 }
 

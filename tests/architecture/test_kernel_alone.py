@@ -30,14 +30,10 @@ NOT_YET = {
     "lock": "the package of lock.model",
     "lock.model": "providers of packs check locks: a check of a run will",
     "settings": "the package of the others",
-    "settings.atomic": "the name of the folder .handrail",
     "settings.load": "the project of a run is read from its settings",
-    "settings.pack_names": "ids of packs are normalised",
     "settings.project": "see settings.load",
-    "settings.requirements": "planning checks required steps: rules of plans will",
-    "settings.selection": "providers of packs say which are on",
+    "settings.requirements": "see settings.load",
     "settings.toml": "see settings.load",
-    "settings.trust": "whose files are believed",
     "settings.values": "see settings.load",
 }
 

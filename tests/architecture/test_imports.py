@@ -67,20 +67,18 @@ FLOORS = (
     ("run_step",),
     ("chains", "outputs"),
     ("targets",),
-    ("sweeps",),
-    ("html", "records"),
+    ("builtin/derived",),
+    ("derived", "html", "records"),
     # What is only in the processes of isolated steps.
     ("isolation/child", "isolation/remade"),
     ("builtin", "builtin/cli", "cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 STRANGERS = (("journal", "packs"), ("packs", "journal"))
-# Three doors lead upwards, with importlib, and only when somebody walks through: a program of one
-# workflow is a command line, who resumes a sweep resumes its runs, and a notebook shows values as
-# packs do.
+# Two doors lead upwards, with importlib, and only when somebody walks through: a program of one
+# workflow is a command line, and a notebook shows values as packs do.
 DOORS = {
     ("workflow.py", "handrail.cli"),
-    ("recovery/__init__.py", "handrail.sweeps.action"),
     ("packs/places.py", "handrail.isolation.performer"),
     ("steps.py", "handrail.packs"),
     ("plan/plan.py", "handrail.packs"),
@@ -331,7 +329,14 @@ PUBLIC = ("handrail.errors", "handrail.events")
 # Of these modules, what is in their `__all__`.
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
-    *("handrail.attachments", "handrail.executors", "handrail.html", "handrail.journal"),
+    *(
+        "handrail.amounts",
+        "handrail.attachments",
+        "handrail.derived",
+        "handrail.executors",
+        "handrail.html",
+        "handrail.journal",
+    ),
     *("handrail.lazy", "handrail.places", "handrail.records", "handrail.sqlite"),
     "handrail.suggest",
 )

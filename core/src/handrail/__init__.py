@@ -55,8 +55,6 @@ with lazy_imports(__name__):
     from handrail.steps import BaseStep as BaseStep
     from handrail.steps import StepResult as StepResult
     from handrail.steps import step as step
-    from handrail.sweeps import sweep as sweep
-    from handrail.sweeps import sweep_async as sweep_async
     from handrail.workflow import Workflow as Workflow
     from handrail.workflow import action as action
     from handrail.wrapper import Around as Around

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["percent", "plural", "seconds", "share_of", "size"]
+
 
 def plural(count: int, noun: str) -> str:
     """Return `1 step` or `3 steps`."""

@@ -9,8 +9,10 @@ from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
     from handrail.builtin.cli.commands.rollback import RollbackRequest as RollbackRequest
+    from handrail.builtin.cli.commands.rollback import says_yes as says_yes
     from handrail.builtin.cli.commands.runs import runs_to_dict as runs_to_dict
     from handrail.builtin.cli.completion import RunType as RunType
+    from handrail.builtin.cli.hints import command_line as command_line
     from handrail.builtin.cli.journals import journal_option as journal_option
     from handrail.builtin.cli.journals import journal_place as journal_place
     from handrail.builtin.cli.journals import number_in as number_in
@@ -18,6 +20,7 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.journals import session_journal as session_journal
     from handrail.builtin.cli.main import main as main
     from handrail.builtin.cli.main import run_workflow as run_workflow
+    from handrail.builtin.cli.new_run import Derivation as Derivation
     from handrail.builtin.cli.new_run import RunRequest as RunRequest
     from handrail.builtin.cli.options import Option as Option
     from handrail.builtin.cli.options import Request as Request
@@ -31,4 +34,13 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.session import takes_json as takes_json
     from handrail.builtin.cli.view.failure import problem_lines as problem_lines
     from handrail.builtin.cli.view.listing import Listing as Listing
+    from handrail.builtin.cli.view.listing import Style as Style
+    from handrail.builtin.cli.view.run_report import RunReport as RunReport
+    from handrail.builtin.cli.view.run_text import STYLES as STYLES
+    from handrail.builtin.cli.view.run_text import run_to_dict as run_to_dict
     from handrail.builtin.cli.view.table import Column as Column
+    from handrail.builtin.cli.view.text import columns as columns
+    from handrail.builtin.cli.view.text import facts as facts
+    from handrail.builtin.cli.view.text import listed as listed
+    from handrail.builtin.cli.view.text import one_line as one_line
+    from handrail.builtin.cli.view.text import terminal_width as terminal_width

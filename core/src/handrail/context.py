@@ -443,7 +443,7 @@ class BaseStepContext:
             value: The values, by name.
             category: What they are of; by default, the name of the current step.
             higher_is_better: Whether a higher value is better, or a lower one. Only with one of
-                them is a run of a sweep called the best.
+                them is one of several runs called the best.
 
         Raises:
             ValueError: No category was given, and no step is running.

@@ -385,24 +385,6 @@ class ItemsFailedError(HandrailError, RuntimeError):
         self.errors = tuple(errors)
 
 
-class SweepFailedError(HandrailError, RuntimeError):
-    """More runs of a sweep failed than may; what ran has ended.
-
-    Attributes:
-        failed: How many runs failed.
-        most: How many may.
-    """
-
-    code = "sweep-failed"
-
-    def __init__(self, failed: int, most: int, count: int, first: str = "") -> None:
-        may = f"; {most:,} may" if most else ""
-        shown = f": {first}" if first else ""
-        super().__init__(f"{failed:,} of {count:,} runs failed{may}, and no more were begun{shown}")
-        self.failed = failed
-        self.most = most
-
-
 class ItemsUndoError(HandrailError, RuntimeError):
     """Items of a step could not be undone.
 

@@ -16,7 +16,7 @@ from handrail.lazy import lazy_imports
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
 
-with lazy_imports(__name__, "record_of", "sweep_of"):
+with lazy_imports(__name__, "record_of"):
     from handrail.builtin.records.item_record import ItemFailure as ItemFailure
     from handrail.builtin.records.item_record import ItemsRecord as ItemsRecord
     from handrail.builtin.records.leftovers import with_left as with_left
@@ -31,11 +31,9 @@ with lazy_imports(__name__, "record_of", "sweep_of"):
     from handrail.builtin.records.timeline import Span as Span
     from handrail.recovery.by_hand import ByHand as ByHand
     from handrail.recovery.status import RunStatus as RunStatus
-    from handrail.recovery.status import is_sweep as is_sweep
+    from handrail.recovery.status import is_derived as is_derived
     from handrail.recovery.status import status_of as status_of
     from handrail.recovery.status import with_reliance as with_reliance
-    from handrail.sweeps.record import Child as Child
-    from handrail.sweeps.record import SweepRecord as SweepRecord
 
 
 def record_of(journal: Journal, number: int) -> RunRecord:
@@ -53,20 +51,3 @@ def record_of(journal: Journal, number: int) -> RunRecord:
         from handrail.builtin.records.journal_check import sound_record_of  # noqa: PLC0415 - seldom
 
         return sound_record_of(journal, number, error)
-
-
-def sweep_of(journal: Journal, number: int) -> SweepRecord | None:
-    """Return what is known of the runs of a sweep; None if the run with this number is no sweep.
-
-    Raises:
-        NotFoundError: The journal has no such run.
-        JournalDamagedError: What is recorded of the sweep is not what was written.
-    """
-    from handrail.recovery.status import is_sweep  # noqa: PLC0415 - as all names here
-
-    recorded = journal.read(number, fields=False)
-    if not is_sweep(recorded):
-        return None
-    from handrail.sweeps.record import sweep_record  # noqa: PLC0415 - few runs are sweeps
-
-    return sweep_record(journal, recorded)

@@ -121,7 +121,7 @@ class RunInfo:
         project: The project of the run: its name, or the real path of its folder.
         number: The number of the run in its journal, or None without a journal.
         journal: The journal: the absolute path of a file, or a URL without secrets; or None.
-        parent: The number of the run that it is a part of, such as its sweep; or None.
+        parent: The number of the run that it is a part of, or None.
     """
 
     uid: str

@@ -10,10 +10,13 @@ from handrail.lazy import lazy_imports
 with lazy_imports(__name__):
     from handrail.executors.code import prepare as prepare
     from handrail.executors.code import project_files as project_files
+    from handrail.executors.code import source_folder as source_folder
     from handrail.executors.environment import distributions as distributions
     from handrail.executors.environment import environment_digest as environment_digest
     from handrail.executors.item_context import ItemContext as ItemContext
     from handrail.executors.masking import masked as masked
+    from handrail.executors.opening import default_url as default_url
+    from handrail.executors.opening import kind_of as kind_of
     from handrail.executors.protocol import AttemptId as AttemptId
     from handrail.executors.protocol import Cancelled as Cancelled
     from handrail.executors.protocol import ChunkCall as ChunkCall

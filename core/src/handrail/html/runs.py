@@ -56,7 +56,7 @@ def _row(run: Shown, link: Link | None, *, choose: bool) -> Sequence[Content]:
 
 def _notes(run: Shown) -> Content:
     """Return what one may have to do about a run, or know of it."""
-    runs = part(run, "sweep")
+    runs = part(run, "parts")
     listed = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in runs.items())
     notes = [
         f"{plural(sum(runs.values()), 'run')}: {listed}" if runs else "",

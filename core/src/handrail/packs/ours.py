@@ -19,7 +19,13 @@ COMMANDS = {
     "otel": "handrail-otel",
     "web": "handrail-web",
 }
-OPTIONS: dict[str, str] = {}
+OPTIONS = {
+    "rollback.keep": "handrail-workers",
+    "run.over": "handrail-workers",
+    "show.best": "handrail-workers",
+    "show.csv": "handrail-workers",
+    "show.sort": "handrail-workers",
+}
 # By the library of the types that it stores.
 SERIALIZERS = {
     "numpy": "handrail-arrow",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
@@ -156,7 +155,6 @@ def _prepared(
     from handrail.recovery.invocation import working_in  # noqa: PLC0415
     from handrail.recovery.parts import check_alone  # noqa: PLC0415
     from handrail.recovery.prepare import look_up, prepare  # noqa: PLC0415
-    from handrail.recovery.status import is_sweep  # noqa: PLC0415
 
     cls, recorded = look_up(aim, action, number, journal, again=failed_only)
     check_alone(journal, recorded, aim)
@@ -164,12 +162,6 @@ def _prepared(
     folder = more.pop("folder", None)
     of_run = {name: more.pop(name) for name in _OF_RUN if more.get(name) is not None}
     with working_in(recorded, folder):
-        if is_sweep(recorded):
-            # As a string, because it points upwards: the runs of a sweep are recovered, too.
-            sweeps = import_module("handrail.sweeps.action")
-            cls, more["packs"] = sweeps.recorded_sweep(cls, recorded) or cls, ()
-            if aim == "resume":
-                of_run["on_failure"] = "keep"
         more |= {"failed_only": failed_only, "options": of_run}
         yield prepare(cls, recorded, journal, aim, **more)
 

@@ -38,7 +38,9 @@ class Invocation:
         no_lock: Whether the lock was left aside.
         secrets: The variables from which packs have read secrets.
         executor: The URL of the executor for items, or None for the default one.
-        sweep: The grid of a sweep and how its children are run; None for other runs.
+        derived_by: The option that has derived the action of the run from another one: its entry
+            point, such as `run.over`.
+        derivation: What it needs to derive it again.
     """
 
     no_packs: tuple[str, ...] = ()
@@ -51,7 +53,8 @@ class Invocation:
     no_lock: bool = False
     secrets: tuple[str, ...] = ()
     executor: str | None = None
-    sweep: Mapping[str, Any] | None = None
+    derived_by: str | None = None
+    derivation: Mapping[str, Any] | None = None
 
     @classmethod
     def of(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from handrail.errors import RefusedError, RollbackRefusedError, RunHeldError
 from handrail.recovery.recorded_plan import steps_of
-from handrail.recovery.status import is_sweep
+from handrail.recovery.status import is_derived
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
@@ -28,7 +28,7 @@ def check_alone(journal: Journal, row: RunRow, aim: Aim) -> None:
     Raises:
         RunHeldError: The run that it is a part of, in the end, belongs to another process that is
             alive.
-        RefusedError: Only that one goes on with it, if that is no sweep.
+        RefusedError: Only that one goes on with it, unless its action is derived.
         RollbackRefusedError: Another part that stands has taken what it returned.
     """
     wholes = list(_wholes(journal, row))
@@ -39,7 +39,7 @@ def check_alone(journal: Journal, row: RunRow, aim: Aim) -> None:
     holder = journal.holder(root.number)
     if root.outcome is None and holder is not None and not holder.owner_is_gone:
         raise RunHeldError(f"{about}, which is held by {holder.described}")
-    if aim == "resume" and not is_sweep(wholes[0]):
+    if aim == "resume" and not is_derived(wholes[0]):
         raise RefusedError(
             f"{about}, which goes on with it",
             ways_out=(f"go on with the whole:  handrail resume {root.number}",),

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
+    from handrail.orchestrator import Observer
+    from handrail.packs.installed import InstalledPacks
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
@@ -188,6 +190,11 @@ def prepare(
     invocation = Invocation.of_row(recorded)
     provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
     _check_secrets(recorded, invocation)
+    watching: tuple[Observer, ...] = ()
+    if invocation.derived_by is not None:
+        # Packs see it as a whole; their edits are in its parts.
+        watching = (*provider.observers(),)
+        action, provider = _derived(action, recorded, invocation), provider_of(())
     ignored: tuple[str, ...] = ()
     if only_undoes(recorded, aim):
         provider = fewer = provider.for_undo(() if accept_drift else _owners(recorded))
@@ -203,7 +210,7 @@ def prepare(
         plan = provider.check_lock(whole, action, lambda: whole, use)
     if not is_of(recorded, plan):
         plan = under_names(plan, (step["name"] for step in steps_of(recorded)))
-    return Recovery(
+    recovery = Recovery(
         action=made,
         plan=invocation.part_of(plan, recorded),
         recorded=recorded,
@@ -215,8 +222,27 @@ def prepare(
         ignored=ignored,
         secrets=tuple(text for each in provider.secrets() for text in each.texts),
         command_line=command_line,
+        watching=watching,
         **more,
     )
+    if invocation.derived_by is not None and aim == "resume":
+        # A part that fails is undone, or kept; the others stay in any case.
+        recovery.options["on_failure"] = "keep"
+    return recovery
+
+
+def _derived(
+    action: type[BaseAction[Any]], recorded: RunRow, invocation: Invocation
+) -> type[BaseAction[Any]]:
+    """Return the action that the option of a run derives from another one.
+
+    Raises:
+        NotFoundError: The pack that has the option is not installed, or is off.
+        PackError: It cannot be imported.
+    """
+    option = _selected_packs(invocation).catalog.load("options", invocation.derived_by or "")
+    derived: type[BaseAction[Any]] = option.derive(action, recorded)
+    return derived
 
 
 def _check_secrets(row: RunRow, invocation: Invocation) -> None:
@@ -254,7 +280,7 @@ def _action_to_resume(
         ) from error
 
 
-def _selected_packs(invocation: Invocation) -> PackProvider:
+def _selected_packs(invocation: Invocation) -> InstalledPacks:
     from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where nobody gives packs
 
     return installed_packs(recorded=invocation.selection, pack_values=invocation.values)

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RunRow
     from handrail.journal.values import Serializers
-    from handrail.orchestrator import Orchestrator, Phase
+    from handrail.orchestrator import Observer, Orchestrator, Phase
     from handrail.orchestrator.journaled import RunAbout
     from handrail.plan.plan import Plan, PlannedStep
 
@@ -136,6 +136,8 @@ class Recovery:
         command_line: Returns a Handrail command as the user must type it.
         failed_only: Whether items that failed are tried again, also those of a completed run.
         part: What it has from another run, if that one, of this process, goes on with it.
+        watching: Observers of packs whose edits are not in the plan.
+        options: Further options of its orchestrator.
     """
 
     action: BaseAction[Any]
@@ -152,6 +154,7 @@ class Recovery:
     command_line: Callable[[str], str] = "handrail {}".format
     failed_only: bool = False
     part: PartOf | None = None
+    watching: tuple[Observer, ...] = ()
     options: RunOptions = field(default_factory=RunOptions)
 
     def run(self) -> dict[str, Any]:
@@ -180,6 +183,7 @@ class Recovery:
         about = self.about()
         self._check_values(about)
         options: RunOptions = {**self.options, "journal": self.journal}
+        options["observers"] = (*self.options.get("observers", ()), *self.watching)
         orchestrator = orchestrator_of(
             self.action,
             self.plan,

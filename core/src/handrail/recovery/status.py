@@ -160,9 +160,9 @@ def only_undoes(row: RunRow, aim: Aim) -> bool:
     return aim == "rollback" or row.direction == "undo"
 
 
-def is_sweep(row: RunRow) -> bool:
-    """Return whether a run is a sweep, at the cost of a search."""
-    return '"sweep":' in row.packs
+def is_derived(row: RunRow) -> bool:
+    """Return whether an option has derived the action of a run, at the cost of a search."""
+    return '"derived_by":' in row.packs
 
 
 def with_reliance(journal: Journal, statuses: Sequence[RunStatus]) -> list[RunStatus]:

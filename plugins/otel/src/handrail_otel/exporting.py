@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import record, replace
-from handrail.records import is_sweep, record_of
+from handrail.records import is_derived, record_of
 from handrail_otel.ids import Remote, attempt_id, remote_of, root_id, trace_of
 from handrail_otel.sent import sent_of
 from handrail_otel.settings import exports
@@ -160,7 +160,7 @@ class Exporter:
             whole = journal.read(row.parent, fields=False)
             sent = sent_of(journal, whole.uid)
             sent.read()
-            found = (whole, trace_of(whole.uid, sent.parent)) if is_sweep(whole) else (None, None)
+            found = (whole, trace_of(whole.uid, sent.parent)) if is_derived(whole) else (None, None)
             self._sweeps[row.parent] = found
         return self._sweeps[row.parent]
 

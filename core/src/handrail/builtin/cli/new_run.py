@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from copy import copy
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,11 +33,12 @@ from handrail.errors import (
     StepNotFoundError,
     add_ways_out,
 )
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.lock.last_plan import LastPlan
 from handrail.lock.model import LockUse
 from handrail.orchestrator import run_awaitable
 from handrail.packs.planner import secret_variables
+from handrail.params.dotted import path_of
 from handrail.params.stored import not_kept
 from handrail.plan.dry_run import preview_plan
 from handrail.plan.selection import select
@@ -81,11 +83,8 @@ class RunRequest(Request):
         journal: The journal, if one is named.
         no_journal: Whether no record is kept.
         quiet: Whether only the result and errors are shown.
-        over: Values of params for a sweep, as `NAME=VALUES`.
-        sample: How many points of its grid to draw, if not all.
-        sample_seed: The seed of that draw.
-        max_failed: How many of its runs may fail.
-        concurrency: How many of its runs are run at a time.
+        given: The params, if an option has set some; by default, those that are given.
+        derivation: How an option derives another action from this one, which is run instead.
     """
 
     context: click.Context
@@ -105,11 +104,8 @@ class RunRequest(Request):
     journal: str | None = None
     no_journal: bool = False
     quiet: bool = False
-    over: tuple[str, ...] = ()
-    sample: int | None = None
-    sample_seed: int | None = None
-    max_failed: str | None = None
-    concurrency: int | None = None
+    given: GivenParams | None = None
+    derivation: Derivation | None = None
 
     @classmethod
     def of(cls, context: click.Context, target: Target, options: ParamOptions) -> RunRequest:
@@ -125,6 +121,33 @@ class RunRequest(Request):
             **{name: values[name] for name in cls.__annotations__ if name in values},
         )
 
+    def params_given(self) -> GivenParams:
+        """Return the params of the call, which are not validated yet.
+
+        Raises:
+            SettingsError: The params that the project sets are invalid.
+        """
+        return self.given or GivenParams.of(self)
+
+    def params_typed(self) -> Mapping[str, Any]:
+        """Return those of the params that were given by an option, an argument or `-p`."""
+        pairs = take_pack_values(self.session, self.pairs, self.options)
+        return params_from(self.context, self.options, pairs=pairs)
+
+    def labelled(self, error: ParamsError) -> ParamsError:
+        """Return an error of params with each named as on the command line."""
+        return labelled(error, self.options)
+
+    def named(self, labels: Mapping[str, str]) -> RunRequest:
+        """Return the request with other names for some params in errors, by their dotted names."""
+        options = copy(self.options)
+        options.labels = options.labels | {path_of(name): text for name, text in labels.items()}
+        return replace(self, options=options)
+
+    def label(self, name: str) -> str:
+        """Return the option or argument that sets a param, or `-p NAME`, by its dotted name."""
+        return self.options.labels.get(path_of(name), f"-p {name}")
+
 
 def run_target(request: RunRequest) -> int:
     """Run an action as the command line asks for it, and return the exit code."""
@@ -132,28 +155,78 @@ def run_target(request: RunRequest) -> int:
     if request.everything and not request.dry_run:
         raise click.UsageError("--all goes with --dry-run")
     warn(session, goes_on=False)
-    given = GivenParams.of(request)
-    _check_no_sweep(request, options)
+    given, derivation = request.params_given(), request.derivation
     try:
         action = made(session, target, given.params)
     except ParamsError as error:
-        raise labelled(error, options) from error.__cause__
+        raise request.labelled(error) from error.__cause__
     plan = action.plan()
     whole = locked(session, target, plan, request)
-    if not whole.steps and action.is_simple:
+    if not whole.steps and action.is_simple and derivation is None:
         check_inputs(action, whole, options)
         return _run_simple(session, action, request)
     part = chosen(whole, request)
     check_inputs(action, part, options)
+    if derivation is not None:
+        derivation.check(part)
     check_named(session, request.executor, request.journal)
     if request.dry_run:
+        if derivation is not None:
+            derivation.preview()
         return run_steps(session, action, part, request)
     with run_journal(session, request) as journal:
         last = last_plan(session, target, whole, request)
-        about = None
-        if journal is not None:
-            about = about_run(session, action, target, part, request, given.variables)
+        if journal is None:
+            return run_steps(session, action, part, request, observers=(last,))
+        about = about_run(session, action, target, part, request, given.variables)
+        if derivation is not None:
+            return _run_derived(action, part, request, derivation, journal, about)
         return run_steps(session, action, part, request, journal, about, observers=(last,))
+
+
+def _run_derived(
+    action: BaseAction[Any],
+    part: Plan,
+    request: RunRequest,
+    derivation: Derivation,
+    journal: Journal,
+    about: RunAbout,
+) -> int:
+    """Run the action that an option derives from the one that was named; return the exit code."""
+    from handrail.builtin.derived import check_secrets  # noqa: PLC0415 - few runs are
+
+    session = request.session
+    check_secrets(action.action_name, about.params)
+    made = derivation.derive(type(action), about.packs)(action.params, silent_runtime(), packs=())
+    # A part that fails has been undone, or kept; the others stay in any case.
+    kept = replace(request, on_failure="keep")
+    before, plan, after = head_of(part, journal).partition("plan ")
+    head = f"{before}{derivation.title} · {plan}{after}"
+    # The edits of packs are in the parts; they see the run as a whole.
+    watching = session.packs.observers()
+    return run_steps(session, made, made.plan(), kept, journal, about, watching, head=head)
+
+
+@frozen
+class Derivation:
+    """How an option derives an action from the one that `handrail run` was given.
+
+    Attributes:
+        option: The entry point of the option, whose `derive` does it again from the record.
+        data: What that needs to know, as JSON.
+        title: What the run is, for its first line, such as `sweep of 4 runs`.
+        derive: Returns the class of the derived action, from the class of the other one and what is
+            recorded of the call.
+        check: Checks the part of the plan that is to be run, before anything is done.
+        preview: Shows, before a dry run of the other action, what would be run.
+    """
+
+    option: str
+    data: Mapping[str, Any]
+    title: str
+    derive: Callable[[type[BaseAction[Any]], str], type[BaseAction[Any]]]
+    check: Callable[[Plan], None]
+    preview: Callable[[], None]
 
 
 @frozen
@@ -162,12 +235,10 @@ class GivenParams:
 
     Attributes:
         params: All of them.
-        typed: Those that were given by an option, an argument or `-p`.
         variables: The variables of secrets.
     """
 
     params: Mapping[str, Any]
-    typed: Mapping[str, Any]
     variables: Mapping[KeyPath, str]
 
     @classmethod
@@ -186,20 +257,8 @@ class GivenParams:
             params=params_from(
                 context, options, file=request.params, pairs=pairs, defaults=defaults.values
             ),
-            typed=params_from(context, options, pairs=pairs) if request.over else {},
             variables=variables_of(context, options),
         )
-
-
-def _check_no_sweep(request: RunRequest, options: ParamOptions) -> None:
-    """Refuse the options of sweeps without `--over`."""
-    for name in ("sample", "sample_seed", "max_failed", "concurrency"):
-        value = getattr(request, name)
-        if value is None:
-            continue
-        option = f"--{name.replace('_', '-')}"
-        own = f"; the param is set by -p {name}={value}" if (name,) in options.labels else ""
-        raise click.UsageError(f"{option} goes with --over{own}")
 
 
 def made(session: Session, target: Target, params: Mapping[str, Any]) -> BaseAction[Any]:
@@ -287,11 +346,9 @@ def about_run(
     plan: Plan,
     request: RunRequest,
     variables: Mapping[KeyPath, str],
-    *,
-    sweep: Mapping[str, Any] | None = None,
 ) -> RunAbout:
     """Return the data for the journal; list params that cannot be stored on standard error."""
-    settings = session.packs.settings
+    settings, derived = session.packs.settings, request.derivation
     invocation = Invocation.of(
         settings.selection,
         settings.pack_values,
@@ -301,7 +358,8 @@ def about_run(
         no_lock=request.no_lock,
         secrets=secret_variables(plan, session.packs),
         executor=request.executor or session.packs.executor,
-        sweep=sweep,
+        derived_by=None if derived is None else derived.option,
+        derivation=None if derived is None else derived.data,
     )
     about = about_action(
         type(action),

@@ -14,7 +14,9 @@ from handrail.packs.entry_points import pack_error
 from handrail.packs.ours import OPTIONS
 
 if TYPE_CHECKING:
+    from handrail.actions import BaseAction
     from handrail.builtin.cli.session import Session
+    from handrail.journal.records import RunRow
 
 COMMANDS = ("rollback", "run", "show")
 """The commands to which packs may add options."""
@@ -54,10 +56,14 @@ class Option:
         apply: Receives the request of each call of the command, whether these options are given or
             not, and returns what is to be carried out: the request itself, or one with other
             fields. It is a `RunRequest`, a `ShowRequest`, or a `RollbackRequest` for one run.
+        derive: For an option that gives a `RunRequest` a `Derivation`: returns the class of the
+            derived action from that of the other one and a recorded run, which is resumed or
+            rolled back.
     """
 
     click_params: Sequence[click.Option]
     apply: Callable[[Any], Any]
+    derive: Callable[[type[BaseAction[Any]], RunRow], type[BaseAction[Any]]] | None = None
 
 
 def with_options(command: click.Command, name: str, session: Session) -> click.Command:
@@ -90,8 +96,7 @@ def options_of(session: Session, command: str) -> dict[str, Option | HandrailErr
     In place of one that cannot be used there is the error that says why. None is imported twice.
     """
     if command not in session.options:
-        names = {**_installed(session), **OPTIONS}
-        of_command = [each for each in names if each.partition(".")[0] == command]
+        of_command = [each for each in _names(session) if each.partition(".")[0] == command]
         session.options[command] = {name: _loaded(session, name) for name in of_command}
     return session.options[command]
 
@@ -115,12 +120,15 @@ def applied(request: R, command: str) -> R:
     return request
 
 
-def _installed(session: Session) -> dict[str, str]:
-    """Return the entry points of options; none where the packs cannot be looked at."""
+def _names(session: Session) -> dict[str, None]:
+    """Return the entry points of options, and those of ours that are not installed."""
     try:
-        return {entry.name: record.id for record, entry in session.packs.catalog.offers("options")}
+        catalog = session.packs.catalog
     except HandrailError:
-        return {}
+        return {}  # The packs cannot be looked at.
+    installed = {record.id for record in catalog.records}
+    absent = (entry for entry, pack in OPTIONS.items() if pack not in installed)
+    return dict.fromkeys((*(entry.name for _, entry in catalog.offers("options")), *absent))
 
 
 def _loaded(session: Session, entry: str) -> Option | HandrailError:

@@ -22,7 +22,7 @@ from handrail.recovery.invocation import Invocation, enter
 from handrail.recovery.parts import check_alone
 from handrail.recovery.prepare import check_action, prepare
 from handrail.recovery.recorded_plan import news
-from handrail.recovery.status import is_sweep, only_undoes
+from handrail.recovery.status import is_derived, only_undoes
 from handrail.runtime import silent_runtime
 from handrail.settings.load import project_at
 from handrail.targets import find_target, lock_name
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer
-    from handrail.packs.provider import Packs
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
     from handrail.targets import Target
@@ -64,7 +63,6 @@ class RecoveryRequest:
         yes: Whether to undo without confirmation; for `rollback`.
         by_hand: The step that a person has undone; for `rollback`.
         reason: What that person did; for `rollback`.
-        keep: The runs of a sweep that stay; for `rollback`.
     """
 
     run: str | None
@@ -87,7 +85,6 @@ class RecoveryRequest:
     yes: bool = False
     by_hand: str | None = None
     reason: str | None = None
-    keep: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, context: click.Context) -> RecoveryRequest:
@@ -187,7 +184,7 @@ def recovery_of(
     check_alone(journal, row, aim)
     if row.parent is not None and not request.action:
         whole = journal.read(row.parent)
-        if not is_sweep(whole):
+        if not is_derived(whole):
             return _of_whole(session, journal, aim, row, whole, request)
     invocation = Invocation.of_row(row)
     enter(row, request.folder, "--folder PATH")
@@ -198,28 +195,20 @@ def recovery_of(
         session.console.note(f"-p {name} looked like a secret and was not kept; set its variable")
     target = _target(session, journal, aim, row, request.action)
     action: type[BaseAction[Any]] = target.action_class
-    packs: Packs = session.packs
-    if invocation.sweep is not None:
-        from handrail.sweeps.action import recorded_sweep  # noqa: PLC0415 - few runs are sweeps
-
-        # Packs have their part in the runs of the sweep.
-        action, packs = recorded_sweep(action, row) or action, ()
     recovery = prepare(
         action,
         row,
         journal,
         aim,
         ctx=silent_runtime(),
-        packs=packs,
+        packs=session.packs,
         accept_drift=request.accept_drift,
         take_over=request.take_over,
         command_line=command_line,
         failed_only=request.failed_only,
         lock=LockUse(name=lock_name(target, session.packs), no_lock=request.no_lock),
     )
-    # A run of a sweep that fails is undone, or kept; the others stay in any case.
-    keeps = request.on_failure == "keep" or (aim == "resume" and invocation.sweep is not None)
-    if keeps:
+    if request.on_failure == "keep":
         recovery.options["on_failure"] = "keep"
     if request.strict_results:
         recovery.options["strict_results"] = True
@@ -259,11 +248,8 @@ def carry_on(
         for line in recovery.ignored:
             session.console.note(f"ignored for the undo: {line}")
 
-    # Packs have no part in the plan of a sweep, but see it as a whole.
-    watching = session.packs.observers() if is_sweep(row) else ()
-
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
-        recovery.options["observers"] = (*views, *watching)
+        recovery.options["observers"] = views
         return recovery.run()
 
     execution = Execution(

@@ -1,4 +1,4 @@
-"""Makes the report of one run, of a sweep, or of several runs side by side, from a journal."""
+"""Makes the report of one run, or of several runs side by side, from a journal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from handrail.builtin.cli.view.listing import View
 from handrail.builtin.cli.view.run_report import RunReport
 from handrail.frozen import frozen
 from handrail.records import record_of
-from handrail.recovery.status import is_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -85,25 +84,6 @@ def request_to_show(
         journal=journal,
         numbers=numbers,
         records=records,
-        report=several or _of_one(journal, reports[0], values),
+        report=several or reports[0],
     )
     return applied(request, "show")
-
-
-def _of_one(journal: Journal, report: RunReport, values: Mapping[str, Any]) -> Report:
-    if report.record.damage or not is_sweep(report.record.row):
-        return report
-    from handrail.builtin.cli.view.sweep_report import SweepReport  # noqa: PLC0415 - few are sweeps
-    from handrail.records import sweep_of  # noqa: PLC0415 - the same
-
-    sweep = sweep_of(journal, report.record.row.number)
-    assert sweep is not None
-    compared = SweepReport(
-        report=report,
-        sweep=sweep,
-        sort=values.get("sort") or "",
-        best=values.get("best") or "",
-        everything=values["everything"],
-    )
-    compared.check_metric()
-    return compared

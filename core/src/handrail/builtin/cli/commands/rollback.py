@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,6 @@ from handrail.builtin.sqlite.kit.lease import after_orphans, held_error
 from handrail.errors import (
     ConfirmationError,
     ExitCode,
-    HandrailError,
     RollbackRefusedError,
     RunClosedError,
 )
@@ -70,12 +69,6 @@ _WIDEST = 40
     metavar="STEP",
     help="Record that you have undone what this step has left. Needs RUN and --reason.",
 )
-@click.option(
-    "--keep",
-    metavar="RUN",
-    multiple=True,
-    help="Of a sweep: undo all its runs but this one. Repeatable.",
-)
 @click.option("--reason", metavar="TEXT", help="What you have done, and why; it is kept for ever.")
 @click.pass_context
 def rollback(ctx: click.Context, /, **_options: Any) -> int:
@@ -84,11 +77,11 @@ def rollback(ctx: click.Context, /, **_options: Any) -> int:
     It first shows what will be undone and what cannot be. On a terminal it asks; elsewhere,
     completed and kept runs need --yes.
 
-    RUN is its number; by default, the latest run of this project, whatever its state. Of a sweep
-    all runs are undone, and --keep leaves some. The undo uses what the steps recorded before each
-    effect, so it works after a kill too. Only the steps that began must be unchanged; the lock and
-    required packs do not matter. If an earlier rollback was incomplete, only what failed is tried
-    again. If the run was rolled back before, nothing is left to undo, and the exit code is 0.
+    RUN is its number; by default, the latest run of this project, whatever its state. The undo uses
+    what the steps recorded before each effect, so it works after a kill too. Only the steps that
+    began must be unchanged; the lock and required packs do not matter. If an earlier rollback was
+    incomplete, only what failed is tried again. If the run was rolled back before, nothing is left
+    to undo, and the exit code is 0.
 
     What cannot be undone like that, a person has to undo. --by-hand records who did it, when, and
     why; it calls nothing. Once nothing is left, the run is rolled back.
@@ -168,9 +161,6 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
         request=request,
         asks=asks,
     )
-    if request.keep:
-        words = "".join(f" --keep {each}" for each in request.keep)
-        asked = replace(asked, carry_out=_roll_back_others, words=words)
     asked = applied(asked, "rollback")
     if not (asks or request.yes or request.dry_run):
         _check_named(row, asked.words)
@@ -217,75 +207,6 @@ def _nothing_left(session: Session, status: RunStatus, request: RecoveryRequest)
             )
         )
     return ExitCode.ROLLBACK if request.strict and status.not_undone else ExitCode.DONE
-
-
-def _roll_back_others(asked: RollbackRequest) -> int:
-    """Undo the runs of a sweep but those that are kept; return the exit code."""
-    session, journal, request, asks = asked.session, asked.journal, asked.request, asked.asks
-    recovery = asked.recovery()
-    # Few runs are sweeps.
-    from handrail.sweeps.action import SweepAction  # noqa: PLC0415
-    from handrail.sweeps.children import latest_children, opened, shared_with  # noqa: PLC0415
-
-    row, action = recovery.recorded, recovery.action
-    if not isinstance(action, SweepAction):
-        raise click.UsageError(f"run {row.number} is no sweep; --keep names runs of one")
-    there = {each.number for each in latest_children(journal, row.number).values()}
-    kept = [_kept(journal, row.number, text, there) for text in request.keep]
-    named = " and ".join(map(str, sorted(kept)))
-    shared = shared_with(action.template, journal.address, row.number, row.fence)
-    with opened(shared) as children:
-        lines = children.undo_lines(action.sweep.grid, kept)
-        shown = {place: f"{number}  {text}" for place, number, text in lines}
-        write = session.console.print if request.dry_run else session.console.note
-        told = list(shown.values())
-        for line in (
-            f"run {row.number} · {row.action} · all its runs but {named}",
-            *(f" ↶ {line}" for line in told[: _MOST if len(told) > _MOST + 1 else None]),
-            *[f"   ... and {len(told) - _MOST} more"] * (len(told) > _MOST + 1),
-            *["   nothing to undo"] * (not told),
-        ):
-            if asks or not session.json:
-                write(line)
-        if session.json:
-            numbers = [int(line.partition(" ")[0]) for line in told]
-            session.console.json_line(
-                {"event": "RollbackPreview", "run": row.number, "runs": numbers}
-            )
-        if request.dry_run or not told:
-            return ExitCode.DONE
-        if asks and not says_yes(session):
-            return ExitCode.INTERRUPTED
-        code = ExitCode.DONE
-        for place, line in shown.items():
-            try:
-                children.roll_back(place)
-            except HandrailError as error:
-                code = ExitCode.ROLLBACK
-                session.console.note(f" ✗ {line}: {error.message}")
-    left = f", {named} stays"
-    done = "not all were rolled back" if code else f"{plural(len(told), 'run')} rolled back"
-    session.show(
-        Listing(
-            json=lambda: {
-                "event": "Result",
-                "number": row.number,
-                "result": {"rolled_back": not code},
-            },
-            title=[f"{row.action} · {done}{left}", f"  see  {command_line(f'show {row.number}')}"],
-        )
-    )
-    return code
-
-
-def _kept(journal: Journal, sweep: int, text: str, there: Collection[int]) -> int:
-    """Return the number of a run of a sweep that is to stay."""
-    number = number_in(journal, text)
-    if number not in there:
-        raise click.UsageError(
-            f"--keep {text}: run {sweep} has no such run; handrail runs --of {sweep} lists them"
-        )
-    return number
 
 
 def _found(session: Session, journal: Journal, request: RecoveryRequest) -> RunRow:

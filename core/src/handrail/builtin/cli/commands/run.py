@@ -15,7 +15,6 @@ from handrail.builtin.cli.journals import journal_option, strict_option
 from handrail.builtin.cli.options import applied, with_options
 from handrail.builtin.cli.params.options import ActionCommand, options_of
 from handrail.builtin.cli.session import OWN_OPTIONS, event_options
-from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.targets import Target
 
@@ -78,7 +77,6 @@ def run_options() -> list[click.Parameter]:
             help="If a step fails, undo what was done, or keep it for `handrail resume`.",
         ),
         executor_option(),
-        *_sweep_options(),
         strict_option(),
         journal_option(),
         click.Option(
@@ -87,43 +85,6 @@ def run_options() -> list[click.Parameter]:
             help="Record nothing: only this process can undo the run.",
         ),
         *event_options(),
-    ]
-
-
-def _sweep_options() -> list[click.Parameter]:
-    return [
-        click.Option(
-            ["--over"],
-            multiple=True,
-            metavar="NAME=VALUES",
-            help="Run the action for each of these values of a param, side by side: epochs=10,20, "
-            "a range such as epochs=10..50..10, or a JSON list. Repeatable: every combination is "
-            "run.",
-        ),
-        click.Option(
-            ["--sample"],
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="With --over: run only N combinations, drawn at random.",
-        ),
-        click.Option(
-            ["--sample-seed"],
-            type=int,
-            metavar="S",
-            help="With --sample: the seed of the draw, by default 0.",
-        ),
-        click.Option(
-            ["--max-failed"],
-            metavar="N",
-            help="With --over: how many runs may fail, as a number or a share such as 2%, before "
-            "no more are begun; by default 0.",
-        ),
-        click.Option(
-            ["--concurrency"],
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="With --over: run at most N at a time, by default one a core.",
-        ),
     ]
 
 
@@ -141,10 +102,6 @@ def command_for(target: Target, shared: Sequence[click.Parameter]) -> click.Comm
         from handrail.builtin.cli.new_run import RunRequest  # noqa: PLC0415
 
         request = RunRequest.of(click.get_current_context(), target, options)
-        if request.over:
-            from handrail.builtin.cli.new_sweep import run_sweep  # noqa: PLC0415 - few are
-
-            request = replace(request, carry_out=run_sweep)
         request = applied(request, "run")
         return request.carry_out(request)
 

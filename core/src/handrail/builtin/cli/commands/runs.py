@@ -29,7 +29,7 @@ from handrail.builtin.cli.view.run_text import (
 from handrail.builtin.cli.view.table import Cell, Row, counts, names, reasons
 from handrail.builtin.records.leftovers import with_left
 from handrail.errors import ExitCode, NotFoundError
-from handrail.recovery.status import is_sweep, status_of, with_reliance
+from handrail.recovery.status import is_derived, status_of, with_reliance
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
@@ -70,7 +70,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
     "whole",
     metavar="RUN",
     type=RunType(),
-    help="Show the runs that are parts of this one: those of a sweep, in the order of its grid.",
+    help="Show the runs that are parts of this one, in the order of its items.",
 )
 @takes_json
 @click.pass_context
@@ -85,7 +85,7 @@ def runs(
 ) -> None:
     """List the recorded runs, the latest first.
 
-    A run is one line with all its parts, such as the runs of a sweep; --of lists these.
+    A run is one line with all its parts; --of lists these.
 
     The journal is .handrail/runs.db of the project, unless --journal or HANDRAIL_JOURNAL names
     another. Nothing is imported.
@@ -199,15 +199,15 @@ def runs_to_dict(
 def _whole(
     journal: Journal, statuses: Sequence[RunStatus]
 ) -> tuple[list[RunStatus], Mapping[int, Mapping[str, int]]]:
-    """Return all that is told of runs, and of sweeps how many of their runs have which outcome."""
+    """Return all that is told of runs, and how many of the parts of some have which outcome."""
     whole = _checked(journal, with_left(journal, with_reliance(journal, statuses)))
     return whole, _counts(journal, whole)
 
 
 def _counts(journal: Journal, statuses: Sequence[RunStatus]) -> Mapping[int, Mapping[str, int]]:
-    """Return how many runs of each sweep have which outcome."""
-    sweeps = [each.row.number for each in statuses if is_sweep(each.row)]
-    counts = {number: journal.count_parts(number) for number in sweeps}
+    """Return how many parts of each run whose action is derived have which outcome."""
+    derived = [each.row.number for each in statuses if is_derived(each.row)]
+    counts = {number: journal.count_parts(number) for number in derived}
     return {number: found for number, found in counts.items() if found}
 
 
@@ -231,13 +231,13 @@ def _open(session: Session, url: str | None) -> Journal | None:
 def _listing(
     journal: str,
     statuses: Sequence[RunStatus],
-    sweeps: Mapping[int, Mapping[str, int]],
+    parts: Mapping[int, Mapping[str, int]],
     *,
     more: bool,
     filtered: bool,
 ) -> Listing:
     def json() -> dict[str, object]:
-        return _to_dict(journal, statuses, sweeps, more=more)
+        return _to_dict(journal, statuses, parts, more=more)
 
     if not statuses:
         return Listing(json=json, title=[f"no {'such ' * filtered}runs in {journal}"])
@@ -257,7 +257,7 @@ def _listing(
             counts("TOOK"),
             counts("NEXT"),
         ),
-        rows=(_row(status, sweeps, shared=shared) for status in statuses),
+        rows=(_row(status, parts, shared=shared) for status in statuses),
         dims_head=True,
         styles=[STYLES.get(status.state, "bold") for status in statuses],
         styled=1,
@@ -265,11 +265,11 @@ def _listing(
     )
 
 
-def _row(status: RunStatus, sweeps: Mapping[int, Mapping[str, int]], *, shared: bool) -> Row:
+def _row(status: RunStatus, parts: Mapping[int, Mapping[str, int]], *, shared: bool) -> Row:
     row = status.row
     return (
         str(row.number),
-        ", ".join(filter(None, (_state(status), _counted(row, sweeps.get(row.number))))),
+        ", ".join(filter(None, (_state(status), _counted(row, parts.get(row.number))))),
         row.action,
         *[row.project] * shared,
         _started(row.opened),
@@ -279,7 +279,7 @@ def _row(status: RunStatus, sweeps: Mapping[int, Mapping[str, int]], *, shared: 
 
 
 def _counted(row: RunRow, counts: Mapping[str, int] | None) -> str:
-    """Return `12 runs: 11 completed, 1 failed`; nothing for a run that is no sweep."""
+    """Return `12 runs: 11 completed, 1 failed`; nothing for a run without them."""
     if not counts:
         return ""
     whole = plural(sum(counts.values()), "run")
@@ -312,13 +312,13 @@ def _next(status: RunStatus) -> str:
 def _to_dict(
     journal: str | None,
     statuses: Sequence[RunStatus],
-    sweeps: Mapping[int, Mapping[str, int]],
+    parts: Mapping[int, Mapping[str, int]],
     *,
     more: bool = False,
 ) -> dict[str, object]:
     listed = [
-        {**run_to_dict(each), "sweep": dict(sweeps[each.row.number])}
-        if each.row.number in sweeps
+        {**run_to_dict(each), "parts": dict(parts[each.row.number])}
+        if each.row.number in parts
         else run_to_dict(each)
         for each in statuses
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from handrail.builtin.cli.reports import Report
     from handrail.builtin.cli.session import Session
-    from handrail.builtin.cli.view.sweep_report import SweepReport
     from handrail.builtin.records.run_record import RecordedStep, RunRecord
     from handrail.journal.protocol import Journal
 
@@ -53,27 +51,14 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write a report for a browser, in one file that needs nothing else; - is standard output.",
 )
-@click.option(
-    "--sort",
-    metavar="METRIC",
-    help="Of a sweep: sort its runs by a metric, the best first; -METRIC has the least first, "
-    "+METRIC the greatest.",
-)
-@click.option(
-    "--best",
-    metavar="max:METRIC",
-    help="Of a sweep: mark the run with the greatest METRIC, or with min:METRIC the least. By "
-    "default, the best by a metric of which the steps said if a higher one is better.",
-)
-@click.option("--csv", is_flag=True, help="Of a sweep: write its runs as CSV.")
 @takes_json
 @click.pass_context
 def show(ctx: click.Context, /, runs: tuple[str, ...], journal: str | None, **_: object) -> int:
     """Show how a run went, step by step, and what can be done about it.
 
-    RUN is its number, or its UUID; by default, the latest. Several runs are compared. Of a sweep,
-    its runs are compared. Only the journal is read: no code of the run is imported. Of a damaged
-    run, what is sound is shown, and what is not is named.
+    RUN is its number, or its UUID; by default, the latest. Several runs are compared. Only the
+    journal is read: no code of the run is imported. Of a damaged run, what is sound is shown, and
+    what is not is named.
     """
     session = session_of(ctx)
     _check_options(session, runs, ctx.params)
@@ -93,18 +78,11 @@ def show(ctx: click.Context, /, runs: tuple[str, ...], journal: str | None, **_:
 def _shown(request: ShowRequest) -> int:
     """Show what is asked for, and return the exit code."""
     session, report, options = request.session, request.report, request.values
-    sweep = _sweep(report)
-    if (options["sort"] or options["best"] or options["csv"]) and sweep is None:
-        number = request.numbers[0]
-        raise click.UsageError(f"run {number} is no sweep, whose runs could be compared")
     if options["output"]:
         step = _step(request.records[0], options["step"])
         return _write_attachment(step, options["attachment"], options["output"])
     if options["html"] is not None:
         _write(session, report, request.numbers, options["html"])
-    elif options["csv"] and sweep is not None:
-        for line in sweep.csv().splitlines():
-            session.console.print(line)
     else:
         session.show(_view(request))
     return ExitCode.DONE
@@ -116,7 +94,7 @@ def _check_free(request: ShowRequest) -> None:
     Raises:
         UsageError: Something is.
     """
-    for name in ("step", "traceback") if request.taken_by else ():
+    for name in ("step", "traceback", "html") if request.taken_by else ():
         if request.values[name]:
             raise click.UsageError(f"--{name} and --{request.taken_by} do not go together")
 
@@ -127,7 +105,7 @@ def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str
     Raises:
         UsageError: They do not.
     """
-    given = [name for name in ("step", "traceback", "csv", "html") if options[name]]
+    given = [name for name in ("step", "traceback", "html") if options[name]]
     if options["step"] and (options["everything"] or options["traceback"]):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
     wanted = bool(options["attachment"]), bool(options["output"])
@@ -135,22 +113,11 @@ def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str
         raise click.UsageError("write an attachment with --step NAME --attachment NAME -o FILE")
     if len(given) > 1:
         raise click.UsageError(f"--{given[0]} and --{given[1]} do not go together")
-    if options["best"] and not re.match("(max|min):.", str(options["best"])):
-        raise click.UsageError(f"--best {options['best']}: say max:METRIC or min:METRIC")
-    for name in ("step", "traceback", "csv", "sort", "best"):
+    for name in ("step", "traceback"):
         if len(runs) > 1 and options[name]:
             raise click.UsageError(f"--{name} takes one run")
     if session.json and options["html"]:
         raise click.UsageError("--html writes no JSON: leave --json out")
-
-
-def _sweep(report: Report) -> SweepReport | None:
-    """Return a report as that of a sweep, if it is one."""
-    if isinstance(report, RunReport):
-        return None  # Most are, and need no import to know it.
-    from handrail.builtin.cli.view.sweep_report import SweepReport  # noqa: PLC0415 - few are sweeps
-
-    return report if isinstance(report, SweepReport) else None
 
 
 def _view(request: ShowRequest) -> View:

@@ -43,7 +43,7 @@ from handrail.builtin.records.step_state import UNDONE
 from handrail.frozen import frozen
 from handrail.journal.codec import now
 from handrail.journal.records import seconds_between
-from handrail.recovery.status import DEATH, is_sweep
+from handrail.recovery.status import DEATH, is_derived
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
 
@@ -272,8 +272,8 @@ def _head(record: RunRecord) -> list[str]:
     row = record.row
     ended = row.outcome is not None or record.damage
     about = [] if ended else [_about_owner(record)]
-    # The one step of a sweep tells nothing.
-    if record.cause and row.outcome not in (None, "completed") and not is_sweep(row):
+    # The one step of such a run tells nothing.
+    if record.cause and row.outcome not in (None, "completed") and not is_derived(row):
         about.append(f"failed at {record.cause}")
     return facts(f"run {row.number}", row.action, record.described, *about)
 

@@ -6,15 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from handrail.derived import derivation_of
 from handrail.frozen import frozen
-from handrail.journal.damage import decoding
-from handrail.recovery.status import RunStatus, status_of
-from handrail.sweeps.action import Sweep, sweep_of
-from handrail.sweeps.children import STEP, latest_children
+from handrail.journal import decoding
+from handrail.records import RunStatus, status_of
+from handrail_workers.sweeps.action import OPTION, Sweep
+from handrail_workers.sweeps.children import STEP
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import Journal
-    from handrail.journal.records import RunRow
+    from handrail.journal import Journal, RunRow
 
 
 @frozen
@@ -79,10 +79,10 @@ def sweep_record(journal: Journal, row: RunRow) -> SweepRecord | None:
     Raises:
         JournalDamagedError: What is recorded of the sweep is not what was written.
     """
-    sweep = sweep_of(row)
+    sweep = derivation_of(row, OPTION, Sweep)
     if sweep is None:
         return None
-    latest = latest_children(journal, row.number)
+    latest = {each.parent_item or 0: each for each in journal.parts(row.number)}
     told, better = _told(journal, row)
     children = [
         Child(

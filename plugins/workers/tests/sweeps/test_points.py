@@ -9,9 +9,10 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from handrail import BaseAction
+from handrail.derived import check_secrets, with_values
 from handrail.errors import ParamsError
-from handrail.sweeps.grid import MOST, Grid
-from handrail.sweeps.points import at_point, check_points, check_secrets, checked_grid
+from handrail_workers.sweeps.grid import MOST, Grid
+from handrail_workers.sweeps.points import check_points, checked_grid
 
 
 class Hyper(BaseModel):
@@ -101,7 +102,7 @@ def test_a_point_that_is_wrong_as_a_whole_is_named() -> None:
 
 def test_the_params_of_a_point_leave_those_of_others_alone() -> None:
     given = {"data": "x", "hyper": {"layers": [3]}}
-    assert at_point(given, {"hyper.rate": 2}) == {
+    assert with_values(given, {"hyper.rate": 2}) == {
         "data": "x",
         "hyper": {"layers": [3], "rate": 2},
     }
@@ -113,8 +114,12 @@ def test_an_action_without_a_model_takes_any_param() -> None:
     assert grid.over == {"b": [1, "x", True]}
 
 
-def test_secrets_have_to_be_in_variables_that_the_runs_inherit() -> None:
+def test_secrets_have_to_be_in_variables_that_the_runs_inherit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     params = '{"values": {}, "secrets": {"token": "ACME_TOKEN"}}'
-    check_secrets("train", params, {"ACME_TOKEN": "x"})
+    monkeypatch.setenv("ACME_TOKEN", "x")
+    check_secrets("train", params)
+    monkeypatch.delenv("ACME_TOKEN")
     with pytest.raises(ParamsError, match=r"token: .* from the variable ACME_TOKEN"):
-        check_secrets("train", params, {})
+        check_secrets("train", params)

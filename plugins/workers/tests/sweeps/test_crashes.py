@@ -11,9 +11,10 @@ from killing.places import Place
 from killing.points import points
 from sweeping import models
 
-from handrail import StepFailedError, resume, rollback, sweep
+from handrail import StepFailedError, resume, rollback
+from handrail.builtin import derived
 from handrail.errors import RunClosedError
-from handrail.sweeps import children
+from handrail_workers import sweep
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def crash(place: Place, at: int, when: str, work: Any) -> bool:
     """Work with a journal that all runs share, until the process dies there."""
 
     def body(deadly: Any) -> None:
-        children.open_journal = lambda *_, **__: Lent(deadly)  # type: ignore[assignment]
+        derived.open_journal = lambda *_, **__: Lent(deadly)  # type: ignore[assignment]
         work(deadly)
 
     return place.crash(at, when, body)

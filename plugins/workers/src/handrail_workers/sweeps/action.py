@@ -9,32 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from handrail.actions import BaseAction
-from handrail.context import BaseStepContext
-from handrail.errors import ItemsFailedError, JournalError, SweepFailedError
-from handrail.frozen import from_json, frozen, replace
-from handrail.journal.damage import decoding
-from handrail.recovery.invocation import Invocation
-from handrail.steps import BaseStep, StepResult
-from handrail.sweeps.children import (
-    STEP,
-    Children,
-    Template,
-    latest_child,
-    opened,
-    roll_back_child,
-    run_child,
-    shared_with,
-)
-from handrail.sweeps.grid import Grid
+from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
+from handrail.derived import PartRuns, derivation_of, opened_parts, shared_by
+from handrail.errors import ItemsFailedError
+from handrail.executors import source_folder
+from handrail.frozen import frozen
+from handrail_workers.sweeps.children import STEP, roll_back_child, run_child, undo_lines
+from handrail_workers.sweeps.errors import SweepFailedError
+from handrail_workers.sweeps.grid import Grid
 
 if TYPE_CHECKING:
-    from handrail.context import Items, RunLink
-    from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.journal.records import RunRow
-    from handrail.recovery.resume_run import Recovery
-    from handrail.recovery.status import Aim
-    from handrail.registry import StepRegistry
+    from handrail import StepRegistry
+    from handrail.journal import Journal, RunRow
+
+OPTION = "run.over"
+"""The entry point of the option that makes sweeps."""
 
 
 @frozen
@@ -74,19 +63,19 @@ class SweepAction(BaseAction[Any]):
 
     Attributes:
         sweep: The grid, and how the children are run.
-        template: What the children have in common.
+        packs: What is recorded of how the sweep was called.
         awaits: Whether its step is async, so that an event loop goes on meanwhile.
     """
 
     context_class = SweepContext
     sweep: ClassVar[Sweep]
-    template: ClassVar[Template]
+    packs: ClassVar[str]
     awaits: ClassVar[bool] = False
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
         """Register the step that runs the children."""
         step = AwaitChildren if self.awaits else RunChildren
-        registry.register(step(self.sweep, self.template))
+        registry.register(step(self.sweep, self.packs))
 
     def result(self, context: Any) -> Mapping[str, Any]:
         """Return how many children were completed, and how many failed."""
@@ -102,56 +91,26 @@ class SweepAction(BaseAction[Any]):
 SweepAction.action_name = ""
 
 
-def recorded_sweep(action: type[BaseAction[Any]], row: RunRow) -> type[SweepAction] | None:
-    """Return the class of a recorded sweep of an action; None if the run is no sweep.
-
-    The working folder must be that of the run.
+def recorded_sweep(action: type[BaseAction[Any]], row: RunRow) -> type[SweepAction]:
+    """Return the class of a recorded sweep of an action.
 
     Raises:
         JournalDamagedError: What is recorded of the sweep is not what was written.
     """
-    sweep = sweep_of(row)
-    if sweep is None:
-        return None
-    return swept(action, sweep, template_of(sweep, row.action, row.params, row.packs, row.project))
-
-
-def template_of(sweep: Sweep, action: str, params: str, packs: str, project: str) -> Template:
-    """Return what the children of a sweep have in common; see `Template`."""
-    invocation = Invocation.of_json(packs, 0)
-    return Template(
-        action=action,
-        params=params,
-        packs=replace(invocation, sweep=None).to_json(),
-        folder=os.getcwd(),
-        project=project,
-        on_failure=sweep.on_failure,
-        strict_results=sweep.strict_results,
-    )
-
-
-def sweep_of(row: RunRow) -> Sweep | None:
-    """Return the recorded sweep of a run; None if it is none.
-
-    Raises:
-        JournalDamagedError: It is not what was written.
-    """
-    found = Invocation.of_row(row).sweep
-    if found is None:
-        return None
-    with decoding(row.number, "its sweep"):
-        return from_json(Sweep, found)
+    sweep = derivation_of(row, OPTION, Sweep)
+    assert sweep is not None
+    return swept(action, sweep, row.packs)
 
 
 def swept(
-    action: type[BaseAction[Any]], sweep: Sweep, template: Template, *, awaits: bool = False
+    action: type[BaseAction[Any]], sweep: Sweep, packs: str, *, awaits: bool = False
 ) -> type[SweepAction]:
-    """Return the class of the sweep of an action."""
+    """Return the class of the sweep of an action; see `SweepAction`."""
     space = {
         "action_name": action.action_name,
         "params_model": action.params_model,
         "sweep": sweep,
-        "template": template,
+        "packs": packs,
         "awaits": awaits,
         "__module__": SweepAction.__module__,
     }
@@ -184,9 +143,9 @@ class RunChildren(BaseStep[SweepContext]):
     name = STEP
     progress_weight = 1.0
 
-    def __init__(self, sweep: Sweep, template: Template) -> None:
+    def __init__(self, sweep: Sweep, packs: str) -> None:
         self._sweep = sweep
-        self._template = template
+        self._packs = packs
 
     def execute(self, context: SweepContext) -> StepResult | Awaitable[StepResult]:
         """Run all children that are not done."""
@@ -207,16 +166,22 @@ class RunChildren(BaseStep[SweepContext]):
 
     def preview_rollback(self, context: SweepContext, result: StepResult) -> Iterable[str]:
         """Return a line for each child that would be undone."""
-        with opened(self._shared(context)) as children:
-            undone = children.undo_lines(self._sweep.grid)
-            return [f"{number}  {text}" for _, number, text in undone]
+        with opened_parts(self._shared(context), source_folder()) as parts:
+            return [f"{number}  {text}" for number, text in undo_lines(parts, self._sweep.grid)]
 
     def recovery(
-        self, journal: Journal, row: RunRow, aim: Aim, *, ctx: object = None, **more: bool
-    ) -> Recovery:
-        """Return what finishes or undoes a child, as the workers do it; see `prepare`."""
-        shared = shared_with(self._template, "", row.parent or 0, 0)
-        return Children.of(journal, {**shared, **more}).recovery(row.number, aim)
+        self,
+        journal: Journal,
+        row: RunRow,
+        aim: Literal["resume", "rollback"],
+        *,
+        ctx: object = None,
+        **more: bool,
+    ) -> Any:
+        """Return what finishes or undoes a child, as the workers do it."""
+        shared = {"run": row.parent, "fence": 0, "folder": os.getcwd(), **more}
+        parts = PartRuns.of(journal, shared, source_folder())
+        return parts.recovery(row.number, aim, keeps=self._sweep.on_failure == "keep")
 
     def _options(self, context: SweepContext) -> dict[str, Any]:
         return {
@@ -231,12 +196,11 @@ class RunChildren(BaseStep[SweepContext]):
         }
 
     def _shared(self, context: SweepContext) -> dict[str, Any]:
-        info, place = context.run_info, _place(context)
-        if info is None or info.journal is None:
-            raise JournalError("a sweep needs a journal, in which its children are recorded")
-        # What it shows of its URL is not always enough to open it. A preview has no fence.
-        url, fence = (None, 0) if place is None else (place[0].url, place[1].fence)
-        return shared_with(self._template, url or info.journal, info.number or 0, fence)
+        how = {
+            "on_failure": self._sweep.on_failure,
+            "strict_results": self._sweep.strict_results,
+        }
+        return shared_by(context, self._packs) | how
 
     @contextmanager
     def _failing(self, context: SweepContext) -> Generator[None]:
@@ -245,15 +209,15 @@ class RunChildren(BaseStep[SweepContext]):
         except ItemsFailedError as error:
             first = next(iter(error.errors), "")
             found = re.fullmatch(r"item (\d+): (?:\w+Error: )?(.*)", first, re.DOTALL)
-            place = _place(context)
-            if found is not None and place is not None:
-                row = latest_child(place[0], place[1].number, int(found[1]) + 1)
+            if found is not None:
+                with opened_parts(self._shared(context), source_folder()) as parts:
+                    row = parts.latest(int(found[1]) + 1)
                 first = found[2] if row is None else f"run {row.number}: {found[2]}"
             raise SweepFailedError(
                 error.failed, error.most, self._sweep.grid.count, first
             ) from None
 
-    def _told(self, context: SweepContext, done: Items) -> StepResult:
+    def _told(self, context: SweepContext, done: Any) -> StepResult:
         context.done, context.failed = done.count, done.failed
         return StepResult(data={"done": done.count, "failed": done.failed})
 
@@ -274,11 +238,5 @@ class AwaitChildren(RunChildren):
             return self._told(context, await _link(context).amap_items(**self._options(context)))
 
 
-def _link(context: SweepContext) -> RunLink:
+def _link(context: SweepContext) -> Any:
     return context._items_link()  # pyright: ignore[reportPrivateUsage] - it is of this library
-
-
-def _place(context: SweepContext) -> tuple[Journal, OwnedRun] | None:
-    """Return the journal of a sweep that runs, and its run there."""
-    log: Any = getattr(_link(context), "log", None)
-    return None if log is None else log.place

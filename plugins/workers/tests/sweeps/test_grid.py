@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.sweeps.grid import Grid
+from handrail_workers.sweeps.grid import Grid
 
 VALUES = st.lists(st.integers(), min_size=1, max_size=5, unique=True)
 OVER = st.dictionaries(st.sampled_from(["a", "b.c", "b.d", "e"]), VALUES, min_size=1)

@@ -9,19 +9,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.amounts import plural, seconds
-from handrail.builtin.cli.hints import command_line
-from handrail.builtin.cli.view.run_report import RunReport
-from handrail.builtin.cli.view.run_text import STYLES, run_to_dict
-from handrail.builtin.cli.view.table import Column, counts, names, reasons, table
-from handrail.builtin.cli.view.text import columns, facts, listed, one_line, terminal_width
-from handrail.errors import NotFoundError
-from handrail.frozen import frozen
+from handrail.cli import (
+    STYLES,
+    Column,
+    Listing,
+    RunReport,
+    columns,
+    command_line,
+    facts,
+    listed,
+    one_line,
+    run_to_dict,
+    terminal_width,
+)
+from handrail.errors import ExitCode, NotFoundError
+from handrail.frozen import frozen, replace
 from handrail.suggest import did_you_mean
-from handrail.sweeps.points import value_text
+from handrail_workers.sweeps.points import value_text
+from handrail_workers.sweeps.record import sweep_record
 
 if TYPE_CHECKING:
-    from handrail.builtin.cli.view.listing import Style
-    from handrail.sweeps.record import Child, SweepRecord
+    from handrail.cli import ShowRequest, Style
+    from handrail_workers.sweeps.record import Child, SweepRecord
 
 _FULL = 40  # Up to this many children are all shown; of more, the first ones.
 _FAILED = 3  # Errors of children that are shown below the table.
@@ -173,12 +182,12 @@ class SweepReport:
         shown = self._shown_metrics(children, width)
         best, metric = self._best_child, self._metric
         head: list[Column] = [
-            counts("RUN"),
-            *(names(short[name]) for name in over),
-            counts("STATE"),
-            counts("TOOK"),
-            *(counts(name) for name in shown),
-            *[reasons("")] * (best is not None),
+            _counts("RUN"),
+            *(Column(name=short[name]) for name in over),
+            _counts("STATE"),
+            _counts("TOOK"),
+            *(_counts(name) for name in shown),
+            *[Column(name="", wraps=True, enough=28)] * (best is not None),
         ]
         rows: list[list[str]] = []
         for each in children:
@@ -195,14 +204,8 @@ class SweepReport:
             )
         states = [_STATES.get(each.state, "bold") for each in children]
         place = 1 + len(over)
-
-        def paint(row: int, column: int, text: str) -> str:
-            return style(text, states[row]) if column == place else text
-
-        first, *rest = table(head, rows, width=width, paint=paint)
-        yield from (style(line, "dim") for line in first)
-        for lines in rest:
-            yield from lines
+        table = Listing(head=head, rows=rows, dims_head=True, styles=states, styled=place)
+        yield from table.lines(style)
         hidden = [name for name in self.sweep.metrics if name not in shown]
         if hidden:
             told = listed(hidden, room=max(width - 40, 24))
@@ -239,6 +242,41 @@ class SweepReport:
         number = next((each.number for each in failed if each.number is not None), None)
         if number is not None:
             yield f"  full    {command_line(f'show {number} --traceback')}"
+
+
+def with_runs(request: ShowRequest) -> ShowRequest:
+    """Return the request to show the runs of a sweep, side by side, instead of its one step.
+
+    Raises:
+        NotFoundError: There is no such metric.
+    """
+    record, values, report = request.records[0], request.values, request.report
+    sweep = None if record.damage else sweep_record(request.journal, record.row)
+    if sweep is None or not isinstance(report, RunReport):
+        return request
+    compared = SweepReport(
+        report=report,
+        sweep=sweep,
+        sort=values.get("sort") or "",
+        best=values.get("best") or "",
+        everything=values["everything"],
+    )
+    compared.check_metric()
+    request = replace(request, report=compared)
+    if not values.get("csv"):
+        return request
+
+    def written(request: ShowRequest) -> int:
+        for line in compared.csv().splitlines():
+            request.session.console.print(line)
+        return ExitCode.DONE
+
+    return replace(request, carry_out=written)
+
+
+def _counts(heading: str) -> Column:
+    """Return a column of texts that are never cut."""
+    return Column(name=heading, cut="")
 
 
 def _short_names(names: Sequence[str]) -> Mapping[str, str]:

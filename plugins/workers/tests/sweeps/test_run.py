@@ -34,8 +34,8 @@ def test_only_the_sweep_is_listed_with_how_many_runs_are_done(call: Call) -> Non
     call(*TRAIN, *FOUR)
     call(*TRAIN)
     [plain, sweep] = call("runs", "--json").document["runs"]
-    assert (plain["id"], sweep["id"], sweep["sweep"]) == (6, 1, {"completed": 4})
-    assert "sweep" not in plain
+    assert (plain["id"], sweep["id"], sweep["parts"]) == (6, 1, {"completed": 4})
+    assert "parts" not in plain
     assert "completed, 4 runs " in call("runs").out
     assert call("show", "--json").document["run"]["id"] == 6
     every = call("runs", "--all", "--json").document["runs"]

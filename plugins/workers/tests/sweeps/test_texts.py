@@ -9,8 +9,8 @@ import click
 import pytest
 from pydantic import BaseModel
 
-from handrail.builtin.cli.params.options import options_of
-from handrail.builtin.cli.params.over import check_given_once, grid_from
+from handrail.derived import DottedParams
+from handrail_workers.sweeps.texts import check_given_once, grid_from
 
 
 class Inner(BaseModel):
@@ -28,11 +28,11 @@ class Params(BaseModel):
     inner: Inner = Inner()
 
 
-OPTIONS = options_of(Params, "train")
+PARAMS = DottedParams(Params)
 
 
 def read(*texts: str) -> dict[str, Any]:
-    return dict(grid_from(texts, OPTIONS, sample=None, seed=0).over)
+    return dict(grid_from(texts, PARAMS, sample=None, seed=0).over)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_what_cannot_be_read_is_told(texts: list[str], told: str) -> None:
 
 
 def test_a_param_has_values_from_one_place() -> None:
-    check_given_once({"inner": {}, "name": "x"}, OPTIONS, ["inner.rate", "epochs"])
+    check_given_once({"inner": {}, "name": "x"}, ["inner.rate", "epochs"], str)
     with pytest.raises(click.UsageError, match="epochs has a value by --epochs, and others"):
-        check_given_once({"epochs": 1}, OPTIONS, ["epochs"])
+        check_given_once({"epochs": 1}, ["epochs"], "--{}".format)
     with pytest.raises(click.UsageError, match=r"inner.rate has a value by --inner-rate"):
-        check_given_once({"inner": {"rate": None}}, OPTIONS, ["inner.rate"])
+        check_given_once({"inner": {"rate": None}}, ["inner.rate"], lambda _: "--inner-rate")
 
 
 def test_an_action_without_params_has_none_to_sweep() -> None:
     with pytest.raises(click.UsageError, match="the action takes no params"):
-        grid_from(["a=1"], options_of(None, "train"), sample=None, seed=0)
+        grid_from(["a=1"], DottedParams(None), sample=None, seed=0)

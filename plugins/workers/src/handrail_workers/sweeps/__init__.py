@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from handrail.actions import BaseAction
-    from handrail.journal.protocol import Journal
-    from handrail.orchestrator import Observer, OnFailure, Orchestrator, ProgressCallback
-    from handrail.workflow import Workflow
+    from handrail import BaseAction, Orchestrator, Workflow
+    from handrail.events import Event
+    from handrail.journal import Journal
+    from handrail_workers.sweeps.record import SweepRecord
 
 
 class SweepOptions(TypedDict, total=False):
@@ -32,11 +32,11 @@ class SweepOptions(TypedDict, total=False):
     sample: int | None
     sample_seed: int
     max_failed: int | str
-    on_failure: OnFailure
+    on_failure: Literal["undo", "keep"]
     executor: str | None
     strict_results: bool
-    progress_callback: ProgressCallback | None
-    observers: Iterable[Observer]
+    progress_callback: Callable[[int, int], object] | None
+    observers: Iterable[Callable[[Event], object]]
 
 
 def sweep(
@@ -70,7 +70,7 @@ def sweep(
         StepFailedError: More children have failed than may; `handrail.resume` goes on.
         PlanDriftedError: The plan differs from the project's lock; nothing was run.
     """
-    from handrail.sweeps.begin import begun, finished  # noqa: PLC0415 - it imports what runs need
+    from handrail_workers.sweeps.begin import begun, finished  # noqa: PLC0415 - it imports what runs need
 
     orchestrator = begun(action, params or {}, over=over, journal=journal, **options)
     return finished(orchestrator, orchestrator.execute(), journal)
@@ -85,9 +85,21 @@ async def sweep_async(
     **options: Unpack[SweepOptions],
 ) -> dict[str, Any]:
     """Like `sweep`, for use inside a running event loop."""
-    from handrail.sweeps.begin import begun, finished  # noqa: PLC0415 - it imports what runs need
+    from handrail_workers.sweeps.begin import begun, finished  # noqa: PLC0415 - it imports what runs need
 
     orchestrator: Orchestrator[Any] = begun(
         action, params or {}, over=over, journal=journal, awaits=True, **options
     )
     return finished(orchestrator, await orchestrator.execute_async(), journal)
+
+
+def sweep_of(journal: Journal, number: int) -> SweepRecord | None:
+    """Return what is known of the runs of a sweep; None if the run with this number is no sweep.
+
+    Raises:
+        NotFoundError: The journal has no such run.
+        JournalDamagedError: What is recorded of the sweep is not what was written.
+    """
+    from handrail_workers.sweeps.record import sweep_record  # noqa: PLC0415 - as above
+
+    return sweep_record(journal, journal.read(number, fields=False))

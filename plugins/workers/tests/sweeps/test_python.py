@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from sweeping import calls, models
 
-from handrail import StepFailedError, resume, rollback, sweep, sweep_async
+from handrail import StepFailedError, resume, rollback
 from handrail.errors import ActionError, ParamsError
 from handrail.sqlite import SqliteJournal
+from handrail_workers import sweep, sweep_async
 
 OVER = {"epochs": range(10, 30, 10), "hyper.rate": (0.1, 2)}
 

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.builtin.cli.params.values import labelled
-from handrail.params.conversion import from_json, items_of
-from handrail.params.model import kind_at
-from handrail.sweeps.grid import MOST, Grid
-from handrail.sweeps.points import path_of
+from handrail.derived import path_of
+from handrail_workers.sweeps.grid import MOST, Grid
 
 if TYPE_CHECKING:
-    from handrail.builtin.cli.params.options import ParamOptions
-    from handrail.errors import ParamsError
+    from handrail.derived import DottedParams
 
 _NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?:\.\.({_NUMBER}))?")
 
 
-def grid_from(
-    texts: Sequence[str], options: ParamOptions, *, sample: int | None, seed: int
-) -> Grid:
+def grid_from(texts: Sequence[str], params: DottedParams, *, sample: int | None, seed: int) -> Grid:
     """Return the grid of a sweep, with values that are not validated yet.
 
     Args:
         texts: The values of `--over`.
-        options: The options of the action, which has the types of its params.
+        params: The params of the action, with their types.
         sample: How many points to draw; None for all.
         seed: The seed of that draw.
 
@@ -44,37 +37,32 @@ def grid_from(
         name, equals, values = (part.strip() for part in text.partition("="))
         if not equals or not all(path_of(name)):
             raise click.UsageError(f"--over takes NAME=VALUES, such as epochs=10,20, not '{text}'")
-        if options.model is None:
+        if params.model is None:
             raise click.UsageError(f"--over {name}: the action takes no params")
         if name in over:
             raise click.UsageError(f"--over {name} is given twice; give all its values in one")
-        over[name] = _values(name, values, kind_at(options.model, path_of(name)))
+        over[name] = _values(name, values, params)
     return Grid(over=over, sample=sample, seed=seed)
 
 
-def labelled_over(error: ParamsError, options: ParamOptions, names: Iterable[str]) -> ParamsError:
-    """Return `error` with each field named as on the command line, those of a grid by `--over`."""
-    with_grid = copy(options)
-    with_grid.labels = options.labels | {path_of(name): f"--over {name}" for name in names}
-    return labelled(error, with_grid)
-
-
-def check_given_once(given: Mapping[str, Any], options: ParamOptions, names: Iterable[str]) -> None:
+def check_given_once(
+    given: Mapping[str, Any], names: Iterable[str], label: Callable[[str], str]
+) -> None:
     """Check that no param of a grid has a value by its option, or by `-p`, too.
 
     Args:
         given: The params that were given like that.
-        options: The options of the action.
         names: The params of the grid.
+        label: Returns the option that sets a param.
 
     Raises:
         click.UsageError: One has.
     """
     for name in names:
-        path = path_of(name)
-        if _is_given(given, path):
-            label = options.labels.get(path, f"-p {name}")
-            raise click.UsageError(f"{name} has a value by {label}, and others by --over: drop one")
+        if _is_given(given, path_of(name)):
+            raise click.UsageError(
+                f"{name} has a value by {label(name)}, and others by --over: drop one"
+            )
 
 
 def _is_given(values: object, path: Sequence[str]) -> bool:
@@ -85,21 +73,21 @@ def _is_given(values: object, path: Sequence[str]) -> bool:
     return True
 
 
-def _values(name: str, text: str, kind: Any) -> list[Any]:
+def _values(name: str, text: str, params: DottedParams) -> list[Any]:
     if text.startswith("["):
         return _json_list(name, text)
     if not text:
         raise click.UsageError(f"--over {name} has no values")
-    spelled = _RANGE.fullmatch(text)
+    kind, spelled = params.kind(name), _RANGE.fullmatch(text)
     if spelled is not None and _is_number(kind):
         return _range(name, kind, *spelled.groups())
-    if items_of(kind)[0]:
+    if params.takes_several(name):
         example = f'--over \'{name}=[["a", "b"], ["c"]]\''
         raise click.UsageError(f"--over {name} takes lists: give a JSON list of them: {example}")
     words = [word.strip() for word in text.split(",")]
     if not all(words):
         raise click.UsageError(f"--over {name}: there is no value between two commas of '{text}'")
-    return [from_json(kind, word) for word in words]
+    return [params.read(name, word) for word in words]
 
 
 def _json_list(name: str, text: str) -> list[Any]:

@@ -14,12 +14,11 @@ from recorded_runs import Call
 from sweeping import calls, children, models, numbers
 
 from handrail.builtin.cli import recover_all
+from handrail.derived import opened_parts
 from handrail.errors import LeaseLostError
 from handrail.executors.protocol import ChunkCall
 from handrail.journal.records import RunChange
 from handrail.sqlite import SqliteJournal
-from handrail.sweeps.action import sweep_of, template_of
-from handrail.sweeps.children import opened, shared_with
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
@@ -100,7 +99,7 @@ def test_a_rollback_undoes_all_runs(call: Call, folder: Path) -> None:
     assert models(folder) == []
     assert set(children(call)) == {"rolled back"}
     [sweep] = call("runs", "--json").document["runs"]
-    assert (sweep["outcome"], sweep["sweep"]) == ("rolled_back", {"rolled_back": 3})
+    assert (sweep["outcome"], sweep["parts"]) == ("rolled_back", {"rolled_back": 3})
 
 
 def test_one_run_is_rolled_back_and_the_sweep_later(call: Call, folder: Path) -> None:
@@ -144,13 +143,11 @@ def test_no_run_is_begun_for_a_sweep_that_another_process_goes_on_with(
     call("rollback", "3", "--yes")
     with closing(SqliteJournal(folder / ".handrail" / "runs.db")) as journal:
         row = journal.read(1)
-        sweep = sweep_of(row)
-        assert sweep is not None
-        template = template_of(sweep, row.action, row.params, row.packs, row.project)
-        shared = shared_with(template, journal.address, 1, row.fence)
+        shared = {"journal": journal.address, "run": 1, "fence": row.fence, "packs": row.packs}
+        shared["folder"] = str(folder)
         journal.claim(1)
-        with opened(shared) as children, pytest.raises(LeaseLostError):
-            children.run(2, {"epochs": 20})
+        with opened_parts(shared) as parts, pytest.raises(LeaseLostError):
+            parts.begin("runs", 2, 2, {"epochs": 20})
         assert len(journal.parts(1)) == 3
     assert models(folder) == ["10-0.1", "30-0.1"]
 

@@ -1,0 +1,126 @@
+"""`handrail run --over`: turns the request to run an action into that to run it at each point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from handrail.amounts import plural
+from handrail.cli import Derivation, echo, echo_json
+from handrail.derived import DottedParams, require_inputs, with_values
+from handrail.errors import ParamsError
+from handrail.executors import default_url
+from handrail.frozen import as_json, replace
+from handrail_workers.sweeps.action import OPTION, Sweep, swept
+from handrail_workers.sweeps.points import check_points, checked_grid, point_text
+from handrail_workers.sweeps.texts import check_given_once, grid_from
+
+if TYPE_CHECKING:
+    from handrail import Plan
+    from handrail.cli import RunRequest
+    from handrail_workers.sweeps.grid import Grid
+
+_SHOWN = 20  # Points that a dry run shows without --all.
+
+
+def sweep_for(request: RunRequest) -> RunRequest:
+    """Return the request to run an action at each point of the grid that a call asks for.
+
+    Raises:
+        click.UsageError: The options do not go together, or their texts cannot be read.
+        ParamsError: A value is not valid.
+    """
+    values, action = request.values, request.target.action_class
+    if request.everything and not request.dry_run:
+        raise click.UsageError("--all goes with --dry-run")
+    if request.no_journal:
+        raise click.UsageError("--over needs a journal, in which every run has its own record")
+    if values["sample_seed"] is not None and values["sample"] is None:
+        raise click.UsageError("--sample-seed goes with --sample")
+    given = request.params_given()
+    params = DottedParams(action.params_model)
+    seed = values["sample_seed"] or 0
+    grid = grid_from(values["over"], params, sample=values["sample"], seed=seed)
+    check_given_once(request.params_typed(), grid.over, request.label)
+    named = request.named({name: f"--over {name}" for name in grid.over})
+    try:
+        grid = checked_grid(action, given.params, grid)
+    except ParamsError as error:
+        raise named.labelled(error) from error.__cause__
+    named = named.named({name: f"--over {name}" for name in grid.over})
+    shared, first = given.params, with_values(given.params, next(iter(grid)))
+    sweep = Sweep(
+        grid=grid,
+        max_failed=_max_failed(values["max_failed"]),
+        on_failure=request.on_failure,
+        strict_results=request.strict_results or request.session.packs.strict_results,
+    )
+
+    def check(part: Plan) -> None:
+        if not part.steps:
+            raise click.UsageError(f"{part.action} has no steps, so it cannot be swept")
+        try:
+            for each in check_points(action, shared, grid):
+                require_inputs(each, part)
+        except ParamsError as error:
+            raise named.labelled(error) from error.__cause__
+
+    derivation = Derivation(
+        option=OPTION,
+        data=as_json(sweep),
+        title=f"sweep of {plural(grid.count, 'run')}",
+        derive=lambda cls, packs: swept(cls, sweep, packs),
+        check=check,
+        preview=lambda: _show_points(request, grid),
+    )
+    return replace(
+        named,
+        given=replace(given, params=first),
+        executor=_executor(request),
+        derivation=derivation,
+    )
+
+
+def _executor(request: RunRequest) -> str | None:
+    """Return the URL of the executor, with the number of runs at a time."""
+    url = request.executor or request.session.packs.executor
+    most = request.values["concurrency"]
+    if most is None:
+        return url
+    name = url or default_url()
+    if ":" in name:
+        raise click.UsageError(f"--concurrency {most} and the executor {name} both say how many")
+    return f"{name}:{most}"
+
+
+def _max_failed(given: str | None) -> int | str:
+    text = (given or "0").strip()
+    share = text.removesuffix("%")
+    if not share.isdecimal():
+        raise click.UsageError(f"--max-failed takes a number, or a share such as 2%, not '{text}'")
+    return text if text.endswith("%") else int(text)
+
+
+def _show_points(request: RunRequest, grid: Grid) -> None:
+    action, everything = request.target.action_class.action_name, request.everything
+    if request.session.json:
+        points = list(islice(grid, grid.count if everything else _SHOWN))
+        echo_json({"event": "SweepPreview", "action": action, "runs": grid.count, "points": points})
+        return
+    for line in _lines(action, grid, everything=everything):
+        echo(line)
+
+
+def _lines(action: str, grid: Grid, *, everything: bool) -> Iterator[str]:
+    drawn = f", drawn from {grid.whole:,} with seed {grid.seed}" * (grid.count < grid.whole)
+    yield f"{action} would be run {grid.count} times{drawn}"
+    shown = grid.count if everything or grid.count <= _SHOWN else _SHOWN - 1
+    width = len(str(grid.count))
+    for place, point in enumerate(islice(grid, shown), 1):
+        yield f"  {place:{width}}  {point_text(point)}"
+    if shown < grid.count:
+        yield f"  ... and {grid.count - shown} more (--all)"
+    yield "the first of them:"

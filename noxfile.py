@@ -40,6 +40,7 @@ MORE_GROUPS = {
     "export": ("servers",),
     "otel": ("collector",),
     "postgres": ("servers",),
+    "report": ("browser",),
     "storage": ("servers",),
     "synapse": ("servers",),
     "train": ("servers", "models"),

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from handrail.html import page as document
-from handrail.html import plan_picture
+from handrail_report import page as document
+from handrail_report import plan_picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

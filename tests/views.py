@@ -26,10 +26,10 @@ from recorded_runs import Journal, done, planned, started
 from shown_runs import EVERY, attached, line, shown, span, step
 from sites import FLOW, Server
 
-from handrail.html import page as document
-from handrail.html import plan_picture, report
-from handrail.html.plan_drawing import picture_styles
 from handrail.journal import ChunkChange
+from handrail_report import page as document
+from handrail_report import plan_picture, report
+from handrail_report.plan_drawing import picture_styles
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -42,7 +42,7 @@ FLOORS = (
             "atomic",
         ),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
-        *("attachments", "executors/protocol", "html/elements"),
+        *("attachments", "executors/protocol"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),
@@ -68,7 +68,7 @@ FLOORS = (
     ("chains", "outputs"),
     ("targets",),
     ("builtin/derived",),
-    ("derived", "html", "records"),
+    ("derived", "records"),
     # What is only in the processes of isolated steps.
     ("isolation/child", "isolation/remade"),
     ("builtin", "builtin/cli", "cli", "__main__"),
@@ -329,20 +329,15 @@ PUBLIC = ("handrail.errors", "handrail.events")
 # Of these modules, what is in their `__all__`.
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
-    *(
-        "handrail.amounts",
-        "handrail.attachments",
-        "handrail.derived",
-        "handrail.executors",
-        "handrail.html",
-        "handrail.journal",
-    ),
-    *("handrail.lazy", "handrail.places", "handrail.records", "handrail.sqlite"),
+    *("handrail.amounts", "handrail.attachments", "handrail.derived", "handrail.executors"),
+    *("handrail.journal", "handrail.lazy", "handrail.places", "handrail.records"),
+    *("handrail.redact", "handrail.sqlite"),
     "handrail.suggest",
 )
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {
     "handrail_arrow": ("handrail_arrow.excel",),
+    "handrail_report": ("handrail_report",),
     "handrail_storage": (
         *("handrail_storage", "handrail_storage.backend", "handrail_storage.claims"),
         *("handrail_storage.containment", "handrail_storage.contract"),

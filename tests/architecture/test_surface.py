@@ -17,9 +17,9 @@ HERE = Path(__file__).parent
 FILE = HERE / "surface.txt"
 # The names of the first are written as they are, those of the others with their page before them.
 PAGES = (
-    *("handrail", "handrail.attachments", "handrail.cli", "handrail.executors"),
-    *("handrail.frozen", "handrail.html", "handrail.inspection", "handrail.journal"),
-    *("handrail.packs", "handrail.places", "handrail.records", "handrail.sqlite"),
+    *("handrail", "handrail.amounts", "handrail.attachments", "handrail.cli", "handrail.executors"),
+    *("handrail.frozen", "handrail.inspection", "handrail.journal", "handrail.packs"),
+    *("handrail.places", "handrail.records", "handrail.redact", "handrail.sqlite"),
     "handrail.suggest",
 )
 

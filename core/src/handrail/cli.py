@@ -12,6 +12,7 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.commands.rollback import says_yes as says_yes
     from handrail.builtin.cli.commands.runs import runs_to_dict as runs_to_dict
     from handrail.builtin.cli.completion import RunType as RunType
+    from handrail.builtin.cli.document import write_document as write_document
     from handrail.builtin.cli.hints import command_line as command_line
     from handrail.builtin.cli.journals import journal_option as journal_option
     from handrail.builtin.cli.journals import journal_place as journal_place
@@ -38,6 +39,11 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.view.run_report import RunReport as RunReport
     from handrail.builtin.cli.view.run_text import STYLES as STYLES
     from handrail.builtin.cli.view.run_text import run_to_dict as run_to_dict
+    from handrail.builtin.cli.view.plan_boxes import Box as Box
+    from handrail.builtin.cli.view.plan_boxes import BoxFrame as BoxFrame
+    from handrail.builtin.cli.view.plan_boxes import StepBox as StepBox
+    from handrail.builtin.cli.view.plan_boxes import StepsBox as StepsBox
+    from handrail.builtin.cli.view.plan_boxes import boxes_of as boxes_of
     from handrail.builtin.cli.view.table import Column as Column
     from handrail.builtin.cli.view.text import columns as columns
     from handrail.builtin.cli.view.text import facts as facts

@@ -28,6 +28,8 @@ with lazy_imports(__name__, "record_of"):
     from handrail.builtin.records.observations import Progress as Progress
     from handrail.builtin.records.run_record import RecordedStep as RecordedStep
     from handrail.builtin.records.run_record import RunRecord as RunRecord
+    from handrail.builtin.records.step_state import UNDONE as UNDONE
+    from handrail.builtin.records.step_state import is_failure as is_failure
     from handrail.builtin.records.timeline import Span as Span
     from handrail.recovery.by_hand import ByHand as ByHand
     from handrail.recovery.status import RunStatus as RunStatus

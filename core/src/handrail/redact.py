@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
+from handrail.visible import visible, visible_lines
+
+__all__ = ["shown_text"]
+
 T = TypeVar("T")
 
 HIDDEN = "**********"
@@ -149,6 +153,19 @@ class Mask:
 
 KNOWN = Mask(most=200)
 """Hides the secrets that this process has read lately, of any run, in what is only shown."""
+
+
+def shown_text(value: object, *, one_line: bool = False) -> str:
+    """Return a value as a text that may be shown: secrets that are known are masked.
+
+    What could control a terminal, or turn the direction of text, is spelled out.
+
+    Args:
+        value: The value.
+        one_line: Whether ends of lines are spelled out, too.
+    """
+    text = KNOWN(str(value))
+    return visible(text) if one_line else "\n".join(visible_lines(text))
 
 
 def mask_values(value: T, mask: Callable[[str], str], around: tuple[int, ...] = ()) -> T:

@@ -9,8 +9,8 @@ from typing import Any
 
 from recorded_runs import Journal, done, planned, started
 
-from handrail.html import element
 from handrail.journal import AttemptChange, RunChange
+from handrail_report import element
 from handrail_web.app import Site
 from handrail_web.live import Live
 from handrail_web.pages import View

@@ -25,6 +25,7 @@ OPTIONS = {
     "show.best": "handrail-workers",
     "show.csv": "handrail-workers",
     "show.sort": "handrail-workers",
+    "show.html": "handrail-report",
 }
 # By the library of the types that it stores.
 SERIALIZERS = {

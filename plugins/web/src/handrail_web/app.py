@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 
 import handrail
 from handrail.cli import Session
-from handrail.html import Content, Markup, element, page, script, stylesheet
+from handrail_report import Content, Markup, element, page, script, stylesheet
 from handrail_web.changes import AIMS, Changes
 from handrail_web.icons import ICONS, picture
 from handrail_web.live import Live

@@ -20,9 +20,9 @@ from handrail.errors import (
     RunClosedError,
 )
 from handrail.frozen import frozen
-from handrail.html import Content, Markup, element
 from handrail.journal import Holder, RunRow
 from handrail.sqlite import after_orphans
+from handrail_report import Content, Markup, element
 from handrail_web.pages import View, problem_view
 
 if TYPE_CHECKING:

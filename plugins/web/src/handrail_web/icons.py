@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from handrail.frozen import frozen
-from handrail.html import Markup, element
+from handrail_report import Markup, element
 
 
 @frozen

@@ -15,7 +15,8 @@ import click
 from handrail.cli import Session, number_in, report_of, runs_to_dict
 from handrail.errors import HandrailError, NotFoundError
 from handrail.frozen import frozen
-from handrail.html import (
+from handrail.journal import RunPage
+from handrail_report import (
     Content,
     Markup,
     compare_sections,
@@ -24,7 +25,6 @@ from handrail.html import (
     runs_sections,
     sweep_sections,
 )
-from handrail.journal import RunPage
 from handrail_web.icons import icon_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from handrail.errors import HandrailError, NotFoundError
-from handrail.html import Content, Markup, element, plan_picture
+from handrail_report import Content, Markup, element, plan_picture
 from handrail_web.pages import View, problem_view
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from handrail.builtin.records.shown import Shown, part
+Shown = Mapping[str, Any]  # A run, or another object in its JSON form.
+
 
 _ABOUT = ("action", "state", "plan", "core_version", "folder", "project")
 _MUCH = 1.2  # Times of a step are told if the longest is so many times the shortest,
@@ -28,7 +29,7 @@ def comparison_of(shown: Sequence[Shown]) -> dict[str, Any]:
     if any(run["undo_took"] for run in runs):
         found["undo_took"] = [run["undo_took"] for run in runs]
     parts = {
-        "params": _by_name(part(run, "given") for run in runs),
+        "params": _by_name(_part(run, "given") for run in runs),
         "packs": _by_name(_packs(run) for run in runs),
         "metrics": _by_name((_metrics(each) for each in shown), same=True),
         "items": _by_name(_items(each) for each in shown),
@@ -65,13 +66,18 @@ def _much(took: Sequence[float | None]) -> bool:
     return max(known) > min(known) * _MUCH and max(known) - min(known) > _LONG
 
 
+def _part(shown: Shown, name: str) -> Shown:
+    part: Shown | None = shown.get(name)
+    return part or {}
+
+
 def _owner(run: Shown) -> str:
     owner = run["owner"]
     return " on ".join(str(owner[name]) for name in ("user", "host") if owner.get(name))
 
 
 def _packs(run: Shown) -> Mapping[str, str]:
-    return {name: each["then"] for name, each in part(run, "packs").items()}
+    return {name: each["then"] for name, each in _part(run, "packs").items()}
 
 
 def _metrics(shown: Shown) -> dict[str, Any]:
@@ -79,7 +85,7 @@ def _metrics(shown: Shown) -> dict[str, Any]:
     return {
         name: metric["points"][-1][2] if "points" in metric else metric.get("last")
         for step in shown["steps"]
-        for name, metric in part(step, "metrics").items()
+        for name, metric in _part(step, "metrics").items()
     }
 
 

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail import __version__
 from handrail.builtin.cli.completion import RunType
-from handrail.builtin.cli.document import write_document
 from handrail.builtin.cli.hints import command_line
 from handrail.builtin.cli.journals import journal_option, number_in, session_journal
 from handrail.builtin.cli.reports import ShowRequest, request_to_show
@@ -22,7 +20,7 @@ from handrail.errors import ExitCode, NotFoundError
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from handrail.builtin.cli.reports import Report
     from handrail.builtin.cli.session import Session
@@ -46,11 +44,6 @@ if TYPE_CHECKING:
     help="With --attachment: the file, or - for the output. A table is CSV, a plot JSON.",
 )
 @click.option("--traceback", is_flag=True, help="Show the tracebacks of the errors.")
-@click.option(
-    "--html",
-    metavar="FILE",
-    help="Write a report for a browser, in one file that needs nothing else; - is standard output.",
-)
 @takes_json
 @click.pass_context
 def show(ctx: click.Context, /, runs: tuple[str, ...], journal: str | None, **_: object) -> int:
@@ -81,10 +74,7 @@ def _shown(request: ShowRequest) -> int:
     if options["output"]:
         step = _step(request.records[0], options["step"])
         return _write_attachment(step, options["attachment"], options["output"])
-    if options["html"] is not None:
-        _write(session, report, request.numbers, options["html"])
-    else:
-        session.show(_view(request))
+    session.show(_view(request))
     return ExitCode.DONE
 
 
@@ -94,7 +84,7 @@ def _check_free(request: ShowRequest) -> None:
     Raises:
         UsageError: Something is.
     """
-    for name in ("step", "traceback", "html") if request.taken_by else ():
+    for name in ("step", "traceback") if request.taken_by else ():
         if request.values[name]:
             raise click.UsageError(f"--{name} and --{request.taken_by} do not go together")
 
@@ -105,19 +95,14 @@ def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str
     Raises:
         UsageError: They do not.
     """
-    given = [name for name in ("step", "traceback", "html") if options[name]]
     if options["step"] and (options["everything"] or options["traceback"]):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
     wanted = bool(options["attachment"]), bool(options["output"])
     if wanted not in ((False, False), (bool(options["step"]), True)):
         raise click.UsageError("write an attachment with --step NAME --attachment NAME -o FILE")
-    if len(given) > 1:
-        raise click.UsageError(f"--{given[0]} and --{given[1]} do not go together")
     for name in ("step", "traceback"):
         if len(runs) > 1 and options[name]:
             raise click.UsageError(f"--{name} takes one run")
-    if session.json and options["html"]:
-        raise click.UsageError("--html writes no JSON: leave --json out")
 
 
 def _view(request: ShowRequest) -> View:
@@ -129,16 +114,6 @@ def _view(request: ShowRequest) -> View:
         return request.report
     run = RunReport(session=request.session, record=record, everything=request.values["everything"])
     return Listing(json=run.to_dict, title=recorded_tracebacks(record))
-
-
-def _write(session: Session, report: Report, numbers: Sequence[int], file: str) -> None:
-    """Write a report as an HTML document."""
-    from handrail.html.whole_report import report as document  # noqa: PLC0415 - the same
-
-    words = " ".join(str(number) for number in numbers)
-    whole = report.whole()
-    html = document(whole, command=command_line(f"show {words}"), made=f"Handrail {__version__}")
-    write_document(session, html, file)
 
 
 def _step(record: RunRecord, name: str) -> RecordedStep:

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from handrail.html.plan_boxes import StepBox, StepsBox, boxes_of
-from handrail.plan.plan import Plan
-from handrail.redact import KNOWN
-from handrail.visible import visible
+from handrail import Plan
+from handrail.builtin.cli.view.plan_boxes import StepBox, StepsBox, boxes_of
+from handrail.redact import shown_text
 
 if TYPE_CHECKING:
-    from handrail.html.plan_boxes import Box
+    from handrail.builtin.cli.view.plan_boxes import Box
 
 # Letters of a line of a box, as they are written: a chart may have 50,000 of them, and 500 arrows.
 _LONGEST = 90
@@ -97,7 +96,7 @@ def _label(*lines: str) -> str:
 def _escaped(line: str) -> str:
     """Return a line in which nothing is markup, cut where it is too long."""
     # A backslash may not be written at all: with the letter after it, it would become a line end.
-    shown = visible(KNOWN(line)).replace("\\", "\u2216")
+    shown = shown_text(line, one_line=True).replace("\\", "\u2216")
     parts = [_MARKUP.sub(lambda found: f"#{ord(found[0])};", shown)]
     if len(parts[0]) <= _LONGEST:
         return parts[0]

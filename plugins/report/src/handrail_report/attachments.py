@@ -1,0 +1,136 @@
+"""What steps attached to a run: plots, tables, texts and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from handrail_report.charts import (
+    Point,
+    bar_chart,
+    heatmap,
+    line_chart,
+    scatter_chart,
+)
+from handrail_report.elements import Content, Markup, element, joined
+from handrail_report.markdown import markdown
+from handrail_report.parts import figure, figures, left_out, opened, section, table
+from handrail_report.scales import short_number
+from handrail_report.shown import Shown, parts
+
+_MOST_ROWS = 100
+_LONG, _FIRST = 15, 10  # Of a table with more rows, so many are shown at once.
+_MOST = 60
+_ROOM = 2_000_000
+"""Letters of all attachments of a report: pictures are long."""
+
+
+def attachments_section(steps: Sequence[Shown], number: int) -> Markup | None:
+    """Return what the steps of a run attached, step by step; None for nothing.
+
+    Args:
+        steps: The steps in their JSON form.
+        number: The number of the run.
+    """
+    found = list(_all(steps, number))
+    return section("attachments", "What steps attached", found) if found else None
+
+
+def _all(steps: Sequence[Shown], number: int) -> Iterator[Markup]:
+    room, count = _ROOM, 0
+    for step in steps:
+        some: list[Content] = []
+        left = 0
+        for each in parts(step, "attachments"):
+            shown = _figure(each) if each.get("value") is not None and count < _MOST else None
+            if shown is None or len(shown) > room:
+                left += 1
+                continue
+            room -= len(shown)
+            count += 1
+            some.append(shown)
+        if some or left:
+            words = f"handrail show {number} --step {step['name']} --json"
+            title = element("h3", step["name"])
+            yield joined(
+                title,
+                figures(some),
+                left_out(left, "attachments", words),
+            )
+
+
+def _figure(attachment: Shown) -> Markup:
+    name, value = attachment["name"], attachment["value"]
+    kind = attachment["type"]
+    draw = _KINDS.get(kind)
+    if draw is None:
+        return element("figure", element("figcaption", f"{name}: a {kind}, which is not shown"))
+    title = value.get("title") or name
+    return figure(title, draw(title, value), kind=kind)
+
+
+def plot(title: str, value: Shown) -> Markup:
+    """Return a plot from its JSON form."""
+    kind, series = value["kind"], value["series"]
+    x, y = str(value.get("x") or ""), str(value.get("y") or "")
+    says = f"{title}: {y or ', '.join(list(series)[:6])}"
+    if kind == "bar":
+        return bar_chart(series, says=says, x=x, y=y)
+    if kind == "heatmap":
+        return heatmap(series, says=says, x=x, y=y)
+    log_x, log_y = bool(value.get("log_x")), bool(value.get("log_y"))
+    if kind == "line":
+        return line_chart(series, says=says, x=x, y=y, log_x=log_x, log_y=log_y)
+    points = [
+        Point(x=at, y=up, says=f"{name}: {short_number(at)}, {short_number(up)}")
+        for name, pairs in series.items()
+        for at, up in pairs
+        if up is not None
+    ]
+    return scatter_chart(points, says=says, x=x, y=y, log_x=log_x, log_y=log_y)
+
+
+def _table(title: str, value: Shown) -> Markup:
+    columns, rows = value["columns"], value["rows"]
+    numbers = [
+        column
+        for place, column in enumerate(columns)
+        if rows and all(isinstance(row[place], int | float | None) for row in rows)
+    ]
+
+    def some(rows: Sequence[Sequence[object]], says: str) -> Markup:
+        cells = [list(map(_cell, row)) for row in rows]
+        return table(columns, cells, says=says, numbers=numbers, class_="fits")
+
+    first = rows if len(rows) <= _LONG else rows[:_FIRST]
+    rest = rows[len(first) : _MOST_ROWS]
+    more = (value.get("total") or len(rows)) - len(first) - len(rest)
+    folded = rest and opened(f"{len(rest):,} more rows", some(rest, f"more of {title}"))
+    left = element("p", f"and {more:,} more rows", class_="muted small") if more > 0 else None
+    return joined(some(first, title), folded or None, left)
+
+
+def _cell(value: object) -> Content:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return short_number(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)[:1000]
+
+
+def _text(_title: str, value: Shown) -> Markup:
+    return markdown(value["text"])
+
+
+def _picture(title: str, value: Shown) -> Markup:
+    address = f"data:{value['media_type']};base64,{value['data']}"
+    return element("img", src=address, alt=value.get("alt") or title)
+
+
+_KINDS: Mapping[str, Callable[[str, Shown], Markup]] = {
+    "plot": plot,
+    "table": _table,
+    "markdown": _text,
+    "picture": _picture,
+}

@@ -1,0 +1,325 @@
+"""Charts from numbers: lines, points, bars and fields of colour, as wide as there is room.
+
+The shapes are SVG, and the words beside them HTML, so that they stay readable on a phone. Series
+differ by their dashes and shapes of points, too, and not by their colours alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TypeGuard, TypeVar
+
+from handrail.frozen import frozen
+from handrail_report.elements import Content, Markup, element, joined
+from handrail_report.parts import hidden, scrolling
+from handrail_report.scales import Scale, names_scale, scale_of, short_number
+
+_SERIES = 6
+"""How many series of one chart are told apart."""
+
+_MOST = 1000  # Points of a series that are drawn.
+_BARS = 20
+_NAME = 12  # Letters of a name at an axis.
+_FIELDS = 40  # Rows, and columns, of a heatmap.
+
+T = TypeVar("T")
+
+Pair = tuple[float | str, float | None]
+
+
+@frozen
+class Point:
+    """A point of a scatter plot.
+
+    Attributes:
+        x: Its place along.
+        y: Its place up.
+        says: What it stands for, in words.
+        best: Whether it is marked.
+        href: Where it leads, or None.
+    """
+
+    x: float
+    y: float
+    says: str = ""
+    best: bool = False
+    href: str | None = None
+
+
+def line_chart(
+    series: Mapping[str, Sequence[tuple[float, float | None]]],
+    *,
+    says: str,
+    x: str = "",
+    y: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+) -> Markup:
+    """Return a chart with a line for each series; a gap where a number is None.
+
+    Args:
+        series: The numbers along and up of each series, by its name. The first six are drawn.
+        says: What the chart shows, for those who do not see it.
+        x: What is along.
+        y: What is up.
+        log_x: Whether the axis along is logarithmic.
+        log_y: Whether the axis up is logarithmic.
+    """
+    drawn = {name: _thinned(series[name]) for name in list(series)[:_SERIES]}
+    points = [point for each in drawn.values() for point in each]
+    along = scale_of((at for at, _ in points if _is_number(at)), log=log_x)
+    up = scale_of((value for _, value in points if _is_number(value)), log=log_y)
+    lines = [
+        _line(number, line, along, up)
+        for number, each in enumerate(drawn.values(), 1)
+        for line in _without_gaps(each)
+    ]
+    shapes = element("svg", lines, viewBox="0 0 1000 1000", preserveAspectRatio="none", class_="in")
+    return joined(
+        _legend(drawn, len(series)),
+        _plot(along, up, joined(shapes, _lone(drawn, along, up)), says=says, x=x, y=y),
+    )
+
+
+def scatter_chart(
+    points: Sequence[Point],
+    *,
+    says: str,
+    x: str = "",
+    y: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    names: Sequence[str] = (),
+) -> Markup:
+    """Return a chart with points; see `line_chart`.
+
+    Args:
+        points: The points.
+        says: What the chart shows, for those who do not see it.
+        x: What is along.
+        y: What is up.
+        log_x: Whether the axis along is logarithmic.
+        log_y: Whether the axis up is logarithmic.
+        names: Names in place of the numbers 0, 1, 2, ... along.
+    """
+    drawn = [each for each in points if _is_number(each.x) and _is_number(each.y)]
+    if len(drawn) > _MOST:
+        drawn = [*_every(drawn, _MOST), *(each for each in drawn if each.best)]
+    along = names_scale(names) if names else scale_of((each.x for each in drawn), log=log_x)
+    up = scale_of((each.y for each in drawn), log=log_y)
+    # The marked ones last, so that no other covers them.
+    marks = [_dot(each, along, up) for each in sorted(drawn, key=lambda each: each.best)]
+    links = any(each.href for each in drawn)
+    return _plot(along, up, joined(marks), says=says, x=x, y=y, role="group" if links else "img")
+
+
+def bar_chart(
+    series: Mapping[str, Sequence[Pair]], *, says: str, x: str = "", y: str = ""
+) -> Markup:
+    """Return bars with their numbers, one below the other, for each label of each series.
+
+    Args:
+        series: The labels and numbers of each series, by its name.
+        says: What the chart shows.
+        x: What the labels are.
+        y: What the numbers are.
+    """
+    known = [value for pairs in series.values() for _, value in pairs if _is_number(value)]
+    least, most = min([0.0, *known]), max([0.0, *known])
+    share = 100 / (most - least or 1.0)
+    rows: list[Content] = []
+    for number, (name, pairs) in enumerate(list(series.items())[:_SERIES], 1):
+        for label, value in pairs[:_BARS]:
+            length = value * share if _is_number(value) else 0.0
+            begin = min(length, 0.0) - least * share
+            places = {"x": f"{begin:.2f}%", "width": f"{abs(length):.2f}%", "height": "100%"}
+            shape = element("rect", **places, class_=f"shape series-{number}")
+            bar = element("svg", shape, class_="bar", aria_hidden="true")
+            rows.append(
+                element(
+                    "tr",
+                    element("td", name) if len(series) > 1 else None,
+                    element("th", label, scope="row"),
+                    element("td", bar, class_="wide"),
+                    element("td", "-" if value is None else short_number(value), class_="number"),
+                )
+            )
+        if len(pairs) > _BARS:
+            rows.append(_more(len(pairs) - _BARS))
+    head = element(
+        "tr",
+        _head("") if len(series) > 1 else None,
+        _head(x or "label"),
+        _head("", class_="wide"),
+        _head(y or "value", class_="number"),
+    )
+    caption = element("caption", says, class_="unseen")
+    table = element("table", caption, element("thead", head), element("tbody", rows))
+    return element("div", table, class_="bars")
+
+
+def heatmap(series: Mapping[str, Sequence[Pair]], *, says: str, x: str = "", y: str = "") -> Markup:
+    """Return a table of numbers on grounds that are the stronger, the greater they are.
+
+    Args:
+        series: The columns and numbers of each row, by its name, such as of a confusion matrix.
+        says: What the chart shows.
+        x: What the columns are.
+        y: What the rows are.
+    """
+    rows = list(series.items())[:_FIELDS]
+    columns = list(dict.fromkeys(label for _, pairs in rows for label, _ in pairs))[:_FIELDS]
+    known = [value for _, pairs in rows for _, value in pairs if _is_number(value)]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+
+    def cell(value: float | None) -> Markup:
+        share = 0.0 if value is None or high == low else (value - low) / (high - low)
+        shown = "-" if value is None else short_number(value)
+        return element("td", shown, class_=f"number heat-{round(share * 5)}")
+
+    body: list[Content] = []
+    for name, pairs in rows:
+        values = dict(pairs)
+        cells = [cell(values.get(label)) for label in columns]
+        body.append(element("tr", element("th", name, scope="row"), cells))
+    names = [_head(str(label), class_="number") for label in columns]
+    corner = element("th", joined(y and f"{y} ↓", x and f" {x} →"), scope="col")
+    table = element(
+        "table",
+        element("caption", says, class_="unseen"),
+        element("thead", element("tr", corner, names)),
+        element("tbody", body),
+        class_="heatmap",
+    )
+    cut = len(series) - len(rows)
+    more = element("p", f"and {cut:,} more rows", class_="muted small") if cut else None
+    return joined(scrolling(table, says), more)
+
+
+def _plot(
+    along: Scale, up: Scale, shapes: Content, *, says: str, x: str, y: str, role: str = "img"
+) -> Markup:
+    """Return shapes between two axes with their marks; with links among them, it is a group."""
+    grid = [
+        *(_rule(0, 1 - up.place(mark), 1, 1 - up.place(mark)) for mark in up.marks),
+        *(_rule(along.place(mark), 0, along.place(mark), 1) for mark in along.marks),
+    ]
+    area = element("svg", element("g", grid, class_="grid"), shapes, role=role, aria_label=says)
+    heights = [
+        element("text", name, x="100%", y=_percent(1 - up.place(mark))) for mark, name in up.written
+    ]
+    lengths = [
+        element("text", name, x=_percent(along.place(mark)), y="1em")
+        for mark, name in _apart(along)
+    ]
+    return element(
+        "div",
+        element("div", y, class_="up-name") if y else None,
+        element("svg", heights, class_="up", aria_hidden="true"),
+        element("div", area, class_="area"),
+        element("svg", lengths, class_="along", aria_hidden="true"),
+        element("div", x, class_="along-name") if x else None,
+        class_="chart",
+    )
+
+
+def _apart(scale: Scale) -> Sequence[tuple[float, str]]:
+    """Return the marks along for which there is room on a phone."""
+    cut = [
+        (mark, name if len(name) <= _NAME else f"{name[: _NAME - 1]}…")
+        for mark, name in scale.written
+    ]
+    return cut[:: max(1, math.ceil(len(cut) / 6))]
+
+
+def _rule(x1: float, y1: float, x2: float, y2: float) -> Markup:
+    places = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+    return element("line", **{name: _percent(each) for name, each in places.items()})
+
+
+def _line(number: int, line: Sequence[tuple[float, float]], along: Scale, up: Scale) -> Markup:
+    points = " ".join(
+        f"{along.place(at) * 1000:.1f},{1000 - up.place(value) * 1000:.1f}" for at, value in line
+    )
+    return element("polyline", points=points, class_=f"line series-{number}")
+
+
+def _lone(
+    drawn: Mapping[str, Sequence[tuple[float, float | None]]], along: Scale, up: Scale
+) -> list[Markup]:
+    """Return a dot for each point that has no neighbour, of which no line can be seen."""
+    lone: list[Markup] = []
+    for number, each in enumerate(drawn.values(), 1):
+        for at, value in (line[0] for line in _without_gaps(each) if len(line) == 1):
+            place = {"cx": _percent(along.place(at)), "cy": _percent(1 - up.place(value))}
+            lone.append(element("circle", r=3, class_=f"shape series-{number}", **place))
+    return lone
+
+
+def _dot(point: Point, along: Scale, up: Scale) -> Markup:
+    place = {"cx": _percent(along.place(point.x)), "cy": _percent(1 - up.place(point.y))}
+    title = element("title", point.says)
+    kind = "dot best" if point.best else "dot series-1"
+    dot = element("circle", title, r=7 if point.best else 4.5, class_=kind, **place)
+    return dot if point.href is None else element("a", dot, href=point.href, aria_label=point.says)
+
+
+def _legend(drawn: Mapping[str, object], count: int) -> Markup | None:
+    if count <= 1:
+        return None
+    keys = [
+        element("li", _swatch(number), element("span", name))
+        for number, name in enumerate(drawn, 1)
+    ]
+    if count > len(drawn):
+        keys.append(element("li", f"and {count - len(drawn)} more", class_="muted"))
+    return element("ul", keys, class_="legend")
+
+
+def _swatch(number: int) -> Markup:
+    line = element("line", x1=0, x2=28, y1=5, y2=5, class_=f"line series-{number}")
+    return element("svg", line, width=28, height=10, aria_hidden="true")
+
+
+def _head(text: str, **more: str) -> Markup:
+    return element("th", text or hidden("bar"), scope="col", **more)
+
+
+def _more(count: int) -> Markup:
+    return element("tr", element("td", f"and {count:,} more", class_="muted", colspan=4))
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2f}%"
+
+
+def _is_number(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
+
+
+def _without_gaps(
+    points: Sequence[tuple[float, float | None]],
+) -> list[list[tuple[float, float]]]:
+    def is_there(point: tuple[float, float | None]) -> bool:
+        return _is_number(point[1])
+
+    return [
+        [(at, value) for at, value in line if value is not None]
+        for there, line in groupby(points, key=is_there)
+        if there
+    ]
+
+
+def _thinned(
+    points: Sequence[tuple[float, float | None]],
+) -> Sequence[tuple[float, float | None]]:
+    return points if len(points) <= _MOST else _every(points, _MOST)
+
+
+def _every(values: Sequence[T], most: int) -> list[T]:
+    """Return at most so many of some values, evenly spread, the first and the last among them."""
+    last = len(values) - 1
+    places = dict.fromkeys(round(number * last / (most - 1)) for number in range(most))
+    return [values[place] for place in places]

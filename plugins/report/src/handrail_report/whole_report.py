@@ -1,0 +1,73 @@
+"""A report in one file, of a run, a sweep or several runs: no request, and no need of a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from handrail_report.comparison import compare_sections
+from handrail_report.document import page
+from handrail_report.elements import Markup, element, joined
+from handrail_report.run import run_sections
+from handrail_report.sweep import sweep_sections
+
+_TITLES = {
+    "steps": "Steps",
+    "sweep": "Runs",
+    "differences": "What differs",
+    "plan": "Plan",
+    "plots": "Plots",
+    "metrics": "Metrics",
+    "attachments": "Attachments",
+    "items": "Items",
+    "params": "Params",
+    "logs": "Logs",
+    "packs": "Packs",
+}
+
+
+def report(shown: Mapping[str, Any], *, command: str, made: str = "") -> Markup:
+    """Return a whole document about what `handrail show` shows.
+
+    Args:
+        shown: The JSON object that `handrail show --json` writes, with all that it knows.
+        command: The command that shows the same as text.
+        made: By what it was made, for the foot, which also says when.
+    """
+    if "differs" in shown:
+        numbers = [str(each["run"]["id"]) for each in shown["runs"]]
+        title, sections = f"runs {', '.join(numbers[:8])}", compare_sections(shown)
+    else:
+        run = shown["run"]
+        title = f"run {run['id']} · {run['action']} · {run['state']}"
+        sections = sweep_sections(shown) if "sweep" in shown else run_sections(shown)
+    first, *rest = sections.items()
+    main = element(
+        "main",
+        first[1],
+        _contents(name for name, _ in rest),
+        (each for _, each in rest),
+        id="main",
+    )
+    skip = element("a", "Skip to the report", href="#main", class_="skip")
+    foot = element(
+        "footer",
+        element(
+            "p", f"{made}, {_now()}".lstrip(", "), " · the same as text: ", element("code", command)
+        ),
+    )
+    return page(title, joined(skip, main, foot))
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _contents(names: Iterable[str]) -> Markup:
+    links = [
+        element("li", element("a", _TITLES[name], href=f"#{name}"))
+        for name in names
+        if name in _TITLES
+    ]
+    return element("nav", element("ul", links), aria_label="Contents", class_="contents")

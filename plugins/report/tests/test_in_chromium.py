@@ -1,0 +1,154 @@
+"""Reports in a real Chromium, if one is installed: no request, one script, fit for a phone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shown_runs import EVERY, Shown, line, shown, span, step
+
+from handrail_report import report
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+EVIL = "<script>window.ran = true</script><img src=x onerror='window.ran = true'>"
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Return a Chromium without a window."""
+    api = pytest.importorskip("playwright.sync_api")
+    if not Path(CHROMIUM).is_file():
+        pytest.skip("no chromium is installed")
+    with api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=120_000)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
+    """Return a function that opens a report from a disk; none may ask for anything, or complain."""
+    contexts: list[Any] = []
+    asked: list[str] = []
+    said: list[str] = []
+
+    def open_report(run: Shown, *, inserted: str = "", **options: Any) -> Any:
+        file = tmp_path / "a report.html"
+        html = report(run, command="handrail show 12")
+        file.write_text(html.replace("<footer>", f"{inserted}<footer>"), encoding="utf-8")
+        contexts.append(browser.new_context(viewport={"width": 380, "height": 800}, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(60_000)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(file.as_uri())
+        return page
+
+    yield open_report
+    for each in contexts:
+        each.close()
+    others = [each for each in asked if not each.startswith(("data:image/", "file:"))]
+    assert others == []
+    assert [each for each in said if "Content Security Policy" not in each] == []
+
+
+def logged() -> Shown:
+    """Return a run of which two steps have logged something, one of them in two attempts."""
+    failing = [line(1), line(2, "error", message="AccessDenied (403)"), line(3)]
+    again = [{**line(1), "attempt": 2}, {**line(2, "error", message=EVIL), "attempt": 2}]
+    return shown(
+        step("scan", "done", span(0, 1), log=[line(7, "seen", file="a+b (1).jpg")]),
+        step("send", "failed", span(1, 2), error=EVIL, log=[*failing, *again]),
+    )
+
+
+def lines(page: Any) -> list[str]:
+    """Return the lines of logs that one sees."""
+    told: str = page.evaluate(
+        """() => [...document.querySelectorAll(".log")]
+            .filter(each => each.checkVisibility()).map(each => each.innerText).join("\\n")"""
+    )
+    return [each for each in told.split("\n") if each.strip()]
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_report_opens_from_a_disk(kind: str, opened: Open) -> None:
+    """Without a request or a complaint, and no wider than the window of a phone."""
+    page = opened(EVERY[kind]())
+    wide = "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
+    assert page.evaluate(wide) <= 0
+
+
+def test_nothing_that_a_run_says_runs(opened: Open) -> None:
+    """Neither what is escaped, nor a script that somebody had put into the file or the page."""
+    page = opened(logged(), inserted=EVIL.replace("<img src=x", "<img src=data:,"))
+    assert "window.ran = true" in page.locator("#logs").text_content()
+    page.evaluate("""() => {
+        const one = document.createElement("script");
+        one.textContent = "window.ran = true";
+        document.body.append(one);
+    }""")
+    assert page.evaluate("window.ran === undefined")
+    assert page.evaluate("document.documentElement.className") == "scripted"
+
+
+def test_logs_are_searched_as_one_types(opened: Open) -> None:
+    """In all steps and attempts; what is found is counted, and steps without it are hidden."""
+    page = opened(logged())
+    box, told = page.get_by_role("searchbox", name="Search"), page.locator("#logs output")
+    before = lines(page)
+    box.press_sequentially("img_0001")
+    assert told.text_content() == "2 of 6 lines"
+    assert [each for each in lines(page) if "IMG_0001" in each] == lines(page)[::2]
+    assert "attempt 2" in lines(page)
+    assert page.locator("#logs details:visible").count() == 1
+    box.fill("A+B (1)")
+    assert told.text_content() == "1 of 6 lines"
+    assert len(lines(page)) == 1  # It was folded up, and is open now.
+    box.fill("nothing like that")
+    assert (told.text_content(), lines(page)) == ("0 of 6 lines", [])
+    box.fill("")
+    assert (told.text_content(), lines(page)) == ("", before)
+
+
+def test_a_search_goes_with_errors_only(opened: Open) -> None:
+    page = opened(logged())
+    told = page.locator("#logs output")
+    page.get_by_label("errors only").check()
+    assert told.text_content() == "2 of 6 lines"
+    page.get_by_role("searchbox").fill("403")
+    assert told.text_content() == "1 of 6 lines"
+    page.get_by_label("errors only").uncheck()
+    page.get_by_role("searchbox").fill("sent")
+    assert told.text_content() == "3 of 6 lines"
+
+
+def test_keys_of_the_browser_stay_its_own(opened: Open) -> None:
+    """A slash or Ctrl-F goes to nobody; Tab leads to the box, and what it says is announced."""
+    page = opened(logged())
+    for key in ("/", "Control+f"):
+        page.keyboard.press(key)
+        assert page.evaluate("document.activeElement === document.body")
+    page.locator("#logs-title").click()
+    page.keyboard.press("Tab")
+    page.keyboard.type("403")
+    told = page.get_by_role("status")
+    assert told.text_content() == "1 of 6 lines"
+
+
+def test_without_scripts_all_is_there(opened: Open) -> None:
+    """Only the box to search in is not; errors alone can be shown nevertheless."""
+    page = opened(logged(), java_script_enabled=False)
+    assert not page.get_by_role("searchbox").is_visible()
+    assert page.get_by_label("errors only").is_visible()
+    page.locator("#logs summary").first.click()
+    assert page.get_by_text("a+b (1).jpg").is_visible()

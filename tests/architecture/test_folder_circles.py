@@ -26,7 +26,6 @@ OPEN = {
     ("packs", "isolation"): "who runs isolated steps is not a pack yet",
     ("plan", "packs"): "a notebook shows a plan as a view of packs does",
     ("steps", "packs"): "a notebook shows a result as a view of packs does",
-    ("recovery", "sweeps"): "whoever resumes a sweep resumes its runs",
 }
 
 Graph = dict[str, set[str]]

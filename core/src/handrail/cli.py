@@ -36,14 +36,14 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.view.failure import problem_lines as problem_lines
     from handrail.builtin.cli.view.listing import Listing as Listing
     from handrail.builtin.cli.view.listing import Style as Style
-    from handrail.builtin.cli.view.run_report import RunReport as RunReport
-    from handrail.builtin.cli.view.run_text import STYLES as STYLES
-    from handrail.builtin.cli.view.run_text import run_to_dict as run_to_dict
     from handrail.builtin.cli.view.plan_boxes import Box as Box
     from handrail.builtin.cli.view.plan_boxes import BoxFrame as BoxFrame
     from handrail.builtin.cli.view.plan_boxes import StepBox as StepBox
     from handrail.builtin.cli.view.plan_boxes import StepsBox as StepsBox
     from handrail.builtin.cli.view.plan_boxes import boxes_of as boxes_of
+    from handrail.builtin.cli.view.run_report import RunReport as RunReport
+    from handrail.builtin.cli.view.run_text import STYLES as STYLES
+    from handrail.builtin.cli.view.run_text import run_to_dict as run_to_dict
     from handrail.builtin.cli.view.table import Column as Column
     from handrail.builtin.cli.view.text import columns as columns
     from handrail.builtin.cli.view.text import facts as facts

@@ -22,7 +22,6 @@ from handrail.suggest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from handrail.builtin.cli.reports import Report
     from handrail.builtin.cli.session import Session
     from handrail.builtin.records.run_record import RecordedStep, RunRecord
     from handrail.journal.protocol import Journal
@@ -70,7 +69,7 @@ def show(ctx: click.Context, /, runs: tuple[str, ...], journal: str | None, **_:
 
 def _shown(request: ShowRequest) -> int:
     """Show what is asked for, and return the exit code."""
-    session, report, options = request.session, request.report, request.values
+    session, options = request.session, request.values
     if options["output"]:
         step = _step(request.records[0], options["step"])
         return _write_attachment(step, options["attachment"], options["output"])

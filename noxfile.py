@@ -25,7 +25,7 @@ DEMO = (
 )
 
 # The parts of core in which versions of Python differ.
-LANGUAGE = ("context", "engine", "isolation", "orchestrator", "params", "steps", "wrapper")
+LANGUAGE = ("context", "engine", "orchestrator", "params", "steps", "wrapper")
 # What `quick` runs of what is no unit test of core: one of each kind.
 OTHER_KINDS = (
     *("tests/architecture", "tests/docs", "tests/seed/test_page.py", "README.md"),
@@ -336,9 +336,7 @@ def tests_of(package: Path) -> list[str]:
     """Return where the tests of a package are."""
     if package == Path("core"):
         return ["tests/unit"]
-    # Its kit has what executors promise: those of core are tested with it.
-    more = ["tests/unit/executors"] if package.name == "testing" else []
-    return [f"{package}/tests", *more]
+    return [f"{package}/tests"]
 
 
 def run_tests(session: nox.Session, *words: str, **env: str) -> None:
@@ -379,7 +377,7 @@ LONG = {
         PACKAGES,
         [
             *("tests/seed", "tests/ecosystem", "tests/faults", "tests/fuzz", "tests/docs"),
-            *("tests/unit/isolation/test_values.py", "README.md", "docs"),
+            *("plugins/workers/tests/isolation/test_values.py", "README.md", "docs"),
             # Also with a journal in PostgreSQL, whose pack core does not have.
             "tests/unit/chains/test_crashes_of_run_steps.py",
             *(f"{package}/README.md" for package in PACKAGES),
@@ -423,8 +421,8 @@ def faults(session: nox.Session) -> None:
     So are runs that share a target, of which the model has millions of worlds here.
     """
     install(session, *PACKAGES, groups=("test", "servers", "models", "mlflow"))
-    kinds = ("cli", "recovery", "journal", "orchestrator", "isolation", "chains")
-    core = (*(f"tests/unit/{each}" for each in kinds), "tests/faults")
+    kinds = ("cli", "recovery", "journal", "orchestrator", "chains")
+    core = (*(f"tests/unit/{each}" for each in kinds), "tests/faults", "plugins/workers/tests")
     durable = (str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable")))
     shared = ("plugins/storage/tests/claims", "plugins/upload/tests/faults")
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500", "HANDRAIL_COLD": "1"}

@@ -23,7 +23,6 @@ OPEN = {
     ("registry", "plan"): "plan.entry",
     ("packs", "lock"): "providers of packs check locks",
     ("packs", "settings"): "providers of packs read the settings of a project",
-    ("packs", "isolation"): "who runs isolated steps is not a pack yet",
     ("plan", "packs"): "a notebook shows a plan as a view of packs does",
     ("steps", "packs"): "a notebook shows a result as a view of packs does",
 }

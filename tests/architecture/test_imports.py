@@ -42,7 +42,7 @@ FLOORS = (
             "atomic",
         ),
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
-        *("attachments", "executors/protocol"),
+        "attachments",
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
         *("engine/standalone", "engine/user_code"),
@@ -56,11 +56,8 @@ FLOORS = (
     ("settings",),
     ("lock",),
     ("journal", "packs", "builtin/sqlite", "sqlite"),
-    ("processes",),
-    ("executors",),
-    ("items",),
-    ("orchestrator", "places"),
-    ("inspection", "isolation"),
+    ("orchestrator",),
+    ("inspection", "worker_imports"),
     ("actions", "workflow"),
     ("recovery",),
     ("builtin/records",),
@@ -69,8 +66,7 @@ FLOORS = (
     ("targets",),
     ("builtin/derived",),
     ("derived", "records"),
-    # What is only in the processes of isolated steps.
-    ("isolation/child", "isolation/remade"),
+    ("recipe", "remade", "places"),
     ("builtin", "builtin/cli", "cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
@@ -79,14 +75,13 @@ STRANGERS = (("journal", "packs"), ("packs", "journal"))
 # workflow is a command line, and a notebook shows values as packs do.
 DOORS = {
     ("workflow.py", "handrail.cli"),
-    ("packs/places.py", "handrail.isolation.performer"),
     ("steps.py", "handrail.packs"),
     ("plan/plan.py", "handrail.packs"),
     ("builtin/records/run_record.py", "handrail.packs"),
 }
 
 THIRD_PARTY = {
-    "asyncio": ("orchestrator/", "engine/standalone.py", "executors/"),
+    "asyncio": ("orchestrator/", "engine/standalone.py"),
     "click": ("builtin/cli/",),
     "importlib_metadata": ("packs/",),
     "packaging": ("packs/",),
@@ -329,13 +324,14 @@ PUBLIC = ("handrail.errors", "handrail.events")
 # Of these modules, what is in their `__all__`.
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
-    *("handrail.amounts", "handrail.attachments", "handrail.derived", "handrail.executors"),
+    *("handrail.amounts", "handrail.attachments", "handrail.derived"),
     *("handrail.journal", "handrail.lazy", "handrail.places", "handrail.records"),
     *("handrail.redact", "handrail.sqlite"),
     "handrail.suggest",
 )
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {
+    "handrail_workers": ("handrail_workers",),
     "handrail_arrow": ("handrail_arrow.excel",),
     "handrail_report": ("handrail_report",),
     "handrail_storage": (

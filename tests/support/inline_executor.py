@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from handrail.executors.protocol import (
-    AttemptId,
+from handrail.journal import AttemptId
+from handrail_workers.executors.protocol import (
     Cancelled,
     ChunkCall,
     CodeRef,
@@ -18,7 +18,7 @@ from handrail.executors.protocol import (
     Lost,
     Outcome,
 )
-from handrail.executors.worker import work
+from handrail_workers.executors.worker import work
 
 Fault = Callable[[ChunkCall], str | None]
 """Returns `before` or `after` for a call that is lost then, or None."""

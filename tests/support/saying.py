@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from handrail import BaseStepContext, ItemContext, action, step
+from handrail import BaseStepContext, action, step
 from handrail.attachments import Markdown, Plot
+
+if TYPE_CHECKING:
+    from handrail_workers import ItemContext
 
 
 def says(context: BaseStepContext, text: str) -> None:

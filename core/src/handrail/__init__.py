@@ -25,7 +25,6 @@ with lazy_imports(__name__):
     from handrail.errors import SourceChangedError as SourceChangedError
     from handrail.errors import StepFailedError as StepFailedError
     from handrail.errors import StepNotFoundError as StepNotFoundError
-    from handrail.executors.item_context import ItemContext as ItemContext
     from handrail.groups import Parallel as Parallel
     from handrail.groups import parallel as parallel
     from handrail.hookspecs import PackInfo as PackInfo

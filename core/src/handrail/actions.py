@@ -386,13 +386,11 @@ def check_executor_of(action: BaseAction[Any], url: str | None, journal: Journal
         journal: The journal of the run, or None.
 
     Raises:
-        ExecutorError: It cannot; see `executors.opening.check_executor`.
+        ExecutorError: It cannot; see `InstalledExecutors.check`.
     """
     if url is not None:
-        from handrail.executors.opening import check_executor  # noqa: PLC0415 - few runs name one
-
         provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
-        check_executor(url, None if journal is None else journal.url, provider.executors)
+        provider.executors.check(url, None if journal is None else journal.url)
 
 
 def check_mapping_of(action: BaseAction[Any]) -> None:

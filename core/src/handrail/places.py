@@ -8,5 +8,37 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.actions import context_for as context_for
+    from handrail.context import link_run as link_run
+    from handrail.engine.commands import Attempt as Attempt
+    from handrail.engine.commands import Machine as Machine
+    from handrail.engine.commands import NotRun as NotRun
+    from handrail.engine.commands import Raised as Raised
+    from handrail.engine.line import Line as Line
+    from handrail.engine.machine import restore as restore
     from handrail.engine.places import Performer as Performer
     from handrail.engine.places import RunToPerform as RunToPerform
+    from handrail.engine.rollback_data import NOT_BEGUN as NOT_BEGUN
+    from handrail.engine.state import RunState as RunState
+    from handrail.engine.user_code import calls_user_code as calls_user_code
+    from handrail.engine.user_code import is_user_code as is_user_code
+    from handrail.orchestrator.asynchronous import call_until_stopped as call_until_stopped
+    from handrail.orchestrator.blocking import Blocking as Blocking
+    from handrail.orchestrator.event_loop import running_loop as running_loop
+    from handrail.orchestrator.interrupts import handed_over as handed_over
+    from handrail.orchestrator.time_limit import too_long as too_long
+    from handrail.orchestrator.time_limit import too_silent as too_silent
+    from handrail.params.stored import fields_not_stored as fields_not_stored
+    from handrail.params.stored import params_of as params_of
+    from handrail.plan.entry import innermost as innermost
+    from handrail.plan.former_names import under_names as under_names
+    from handrail.recipe import recipe_of as recipe_of
+    from handrail.redact import Mask as Mask
+    from handrail.redact import has_password as has_password
+    from handrail.redact import mask_values as mask_values
+    from handrail.remade import class_of as class_of
+    from handrail.remade import packs_from as packs_from
+    from handrail.remade import project_files as project_files
+    from handrail.runtime import ConsoleLogger as ConsoleLogger
+    from handrail.worker_imports import importing as importing
+    from handrail.worker_imports import is_importing as is_importing

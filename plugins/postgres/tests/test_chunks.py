@@ -10,8 +10,7 @@ import pytest
 from journals.places import new_run, until
 
 from handrail.errors import JournalError, LeaseLostError
-from handrail.executors import AttemptId, Note
-from handrail.journal import ChunkChange, ChunkFences, ChunkSession, OwnedRun
+from handrail.journal import AttemptId, ChunkChange, ChunkFences, ChunkSession, Note, OwnedRun
 from handrail_postgres import PostgresJournal
 
 

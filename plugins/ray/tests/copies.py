@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, SecretStr
 
-from handrail import BaseStep, FromEnv, ItemContext, StepResult, action
+from handrail import BaseStep, FromEnv, StepResult, action
 from handrail_ray import executor
+from handrail_workers import ItemContext
 
 ITEMS = 400
 

@@ -7,10 +7,10 @@ import os
 
 from journals.places import new_run
 
-from handrail.executors import AttemptId, ChunkCall, Note
 from handrail.journal import ChunkChange
 from handrail_postgres import PostgresJournal
 from handrail_testing.executor_contract import ContractHost
+from handrail_workers import AttemptId, ChunkCall, Note
 
 PLACE = "HANDRAIL_TEST_JOURNAL"
 """The variable with the URL of the journal, which processes of tests inherit."""

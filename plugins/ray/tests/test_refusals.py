@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from handrail.errors import ExecutorError
-from handrail.executors import AttemptId, ChunkCall, CodeRef, Full
 from handrail_ray import cluster, executor, make_executor, shipped, versions
 from handrail_testing.executor_contract import ContractHost
+from handrail_workers import AttemptId, ChunkCall, CodeRef, Full
 
 
 class Host(ContractHost):

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from handrail.executors import slot
 from handrail_testing import ExecutorContract
+from handrail_workers.executors import slot
 
 
 class TestThreads(ExecutorContract):
     """Slots that are threads."""
 
-    factory = "handrail.executors.opening:open_executor"
+    factory = "handrail_workers.executors.opening:make_local"
     url = "threads:2"
 
 
@@ -21,7 +21,7 @@ class TestThreads(ExecutorContract):
 class TestProcesses(ExecutorContract):
     """Slots that are processes."""
 
-    factory = "handrail.executors.opening:open_executor"
+    factory = "handrail_workers.executors.opening:make_local"
     url = "processes:2"
 
     @pytest.fixture(autouse=True)

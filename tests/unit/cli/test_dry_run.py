@@ -57,16 +57,6 @@ def idle(context):
 def always(context):
     return True
 
-@step(isolated=True, effects=False)
-def apart(context):
-    """Reads in a process of its own."""
-    return {"summary": "seen from there"}
-
-@step(isolated=True)
-def away(context):
-    open("sent", "w").close()
-
-alone = action("alone", [apart, away])
 sending = action("sending", [look, idle, Send(), Test(), count], params=Params)
 '''
 
@@ -106,20 +96,6 @@ def test_it_lists_what_each_step_would_do(sending, call):
     assert "3 files found" in done.err
     assert world(sending) == before
     assert "     file 17" in call(*DRY, "--all").out.splitlines()
-
-
-def test_isolated_steps_that_only_read_run_in_their_process(sending, call):
-    """What has effects is not even started there."""
-    before = world(sending)
-    done = call("run", "sending.py:alone", "--dry-run")
-    assert done.code == 0, done.err
-    assert done.out.splitlines() == [
-        " ○ away",
-        "     not previewed",
-        "alone would run 2 steps; nothing was done",
-    ]
-    assert "seen from there" in done.err
-    assert world(sending) == before
 
 
 def test_it_ends_as_the_run_would(sending, call):

@@ -16,7 +16,7 @@ import pytest
 from killing.processes import Killing
 from killing.told import AsyncDoes, Does, play
 from killing.told import Context as Told
-from saying import isolated, says, work_aloud
+from saying import says
 
 from handrail import (
     BaseAction,
@@ -145,41 +145,6 @@ def test_the_actions_of_a_chain_say_it_too(journal: SqliteJournal) -> None:
     both.run(journal=journal, ctx=quiet(), packs=())
     is_all(read(journal, "first.one"), "one")
     is_all(read(journal, "second.two"), "two")
-
-
-def test_an_isolated_step_says_it_too(journal: SqliteJournal) -> None:
-    """From a process of its own; also numbers that JSON lacks, and what is left out."""
-    isolated.run(journal=journal, ctx=quiet(), packs=())
-    found = read(journal, "apart")
-    assert [line.event for line in found.log] == ["found", "not_kept"]
-    assert found.metrics["share"].last.value == 0.5
-    assert [each.name for each in found.attachments] == ["curves", "notes"]
-
-
-class Maps(BaseStep[Any]):
-    """Works on items that log."""
-
-    name = "maps"
-    progress_weight = 1.0
-    executor = "threads:1"
-
-    def execute(self, context: Any) -> StepResult:
-        context.map_items(work_aloud, range(120), chunk=60, executor=self.executor)
-        return StepResult()
-
-
-@pytest.mark.parametrize("executor", ["threads:1", "processes:1"])
-def test_items_say_it_too(
-    journal: SqliteJournal, executor: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first 50 lines of each chunk, with the item; and how far they came."""
-    monkeypatch.setattr(Maps, "executor", executor)
-    action("mapped", [Maps()]).run(journal=journal, ctx=quiet(), packs=())
-    found = read(journal, "maps")
-    assert [line.data["item"] for line in found.log] == [*range(50), *range(60, 110)]
-    assert found.log[0].data == {"item": 0, "on": 0}
-    assert found.progress is not None
-    assert (found.progress.current, found.progress.total) == (120, 120)
 
 
 class Again(StepWrapper[Any]):

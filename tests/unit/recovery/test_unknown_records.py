@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from item_runs import Maps
-from item_work import WORLD
 from killing.told import Context, Does, play
 
 from handrail import (
     Orchestrator,
-    RollbackPolicy,
     Run,
     RuntimeContext,
     StepRegistry,
@@ -24,7 +21,7 @@ from handrail import (
     parallel,
 )
 from handrail.errors import JournalError
-from handrail.journal.records import AttemptChange, ChunkChange, ItemNoteRow, NoteRow
+from handrail.journal.records import AttemptChange, NoteRow
 
 
 class Insists(StepWrapper[Any]):
@@ -68,12 +65,6 @@ def attempt(step: str, state: str) -> Any:
     return lambda change: (
         isinstance(change, AttemptChange) and (change.step, change.state) == (step, state)
     )
-
-
-@pytest.fixture(autouse=True)
-def world() -> Any:
-    WORLD.clear()
-    return WORLD
 
 
 @pytest.mark.parametrize("in_group", [False, True])
@@ -139,40 +130,3 @@ def test_where_the_end_of_a_step_is_not_written_nothing_is_undone(
     assert first.undone == second.undone == ran == []
     assert writes.runs()[0].outcome is None
     assert "rolled back" not in str(caught.value)
-
-
-@pytest.mark.parametrize("kind", [ItemNoteRow, ChunkChange])
-def test_no_item_begins_and_none_is_undone(writes: Any, kind: Any) -> None:
-    """Those that failed would be undone by their worker otherwise."""
-    writes.fail = lambda change: (
-        isinstance(change, kind) and change.number == 1 and getattr(change, "state", "") != "done"
-    )
-    with pytest.raises(JournalError, match="no room"):
-        play(writes, Maps(range(12), chunk=2), executor="threads:1")
-    assert not WORLD.undone
-    assert set(WORLD.made) <= {0, 1}
-    assert set(WORLD.calls) <= {0, 1, 2, 3}
-
-
-def test_an_undo_is_not_tried_again(writes: Any) -> None:
-    class Retried(Maps):
-        rollback_policy = RollbackPolicy(retries=2, wait=0)
-
-    writes.fail = lambda change: isinstance(change, ChunkChange) and change.state == "undone"
-    with pytest.raises(JournalError, match="no room"):
-        play(writes, Retried(range(2), chunk=2), Does("next", fails), executor="threads:1")
-    assert WORLD.undone == [1, 0]
-
-
-def test_a_step_that_swallows_it_has_no_items_either(writes: Any) -> None:
-    class Again(Maps):
-        def execute(self, context: Any) -> StepResult:
-            with pytest.raises(JournalError):
-                super().execute(context)
-            writes.fail = lambda change: False
-            return super().execute(context)
-
-    writes.fail = lambda change: isinstance(change, ItemNoteRow)
-    with pytest.raises(JournalError, match="no room"):
-        play(writes, Again(range(3), chunk=3), executor="threads:1")
-    assert (WORLD.undone, WORLD.made) == ([], {})

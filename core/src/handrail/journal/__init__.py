@@ -8,8 +8,21 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.journal.chunk_rows import errors_of_chunk as errors_of_chunk
+    from handrail.journal.chunk_rows import items_of_chunk as items_of_chunk
+    from handrail.journal.chunk_rows import results_of_chunk as results_of_chunk
+    from handrail.journal.codec import decode_results as decode_results
     from handrail.journal.codec import encode as encode
+    from handrail.journal.codec import encode_result as encode_result
+    from handrail.journal.codec import is_json as is_json
+    from handrail.journal.codec import items_of as items_of
+    from handrail.journal.codec import now as now
+    from handrail.journal.context_fields import ContextFields as ContextFields
+    from handrail.journal.damage import check_shape as check_shape
+    from handrail.journal.damage import decode as decode
     from handrail.journal.damage import decoding as decoding
+    from handrail.journal.item_notes import AttemptId as AttemptId
+    from handrail.journal.item_notes import Note as Note
     from handrail.journal.opening import open_journal as open_journal
     from handrail.journal.opening import refuse_password as refuse_password
     from handrail.journal.protocol import ChunkFences as ChunkFences
@@ -35,4 +48,8 @@ with lazy_imports(__name__):
     from handrail.journal.records import RunChange as RunChange
     from handrail.journal.records import RunPage as RunPage
     from handrail.journal.records import RunRow as RunRow
+    from handrail.journal.run_log import JournaledLog as JournaledLog
+    from handrail.journal.values import Serializers as Serializers
+    from handrail.journal.values import ValueReader as ValueReader
+    from handrail.journal.values import ValueWriter as ValueWriter
     from handrail.journal.values import value_names as value_names

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ItemLog:
-    """The accounts of the items of one attempt of a step; see `handrail.items.ledger.Ledger`.
+    """The accounts of the items of one attempt of a step; see `Ledger` of what maps items.
 
     Args:
         journal: The journal.

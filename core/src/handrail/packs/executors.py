@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from handrail.errors import ExecutorUrlError
+from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode
 from handrail.packs.factories import factory_of
 from handrail.packs.ours import EXECUTORS
+from handrail.redact import has_password
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from handrail.executors.protocol import ExecutorFactory
     from handrail.packs.record import PackRecord
 
 KIND = "executors"  # Of entry points: `handrail.executors`.
+LOCAL = PROCESSES, THREADS = "processes", "threads"
+
+
+def default_url() -> str:
+    """Return the URL of the executor that is used if none is named."""
+    return PROCESSES if hasattr(os, "fork") else THREADS
+
+
+def kind_of(url: str) -> str:
+    """Return the kind of the executor at a URL, without the number of its slots."""
+    return url.partition(":")[0]
+
+
+def is_local(url: str) -> bool:
+    """Return whether an executor is one of this machine, which works for any run."""
+    return kind_of(url) in LOCAL
 
 
 class InstalledExecutors:
@@ -43,18 +61,72 @@ class InstalledExecutors:
             for entry in record.offered(KIND)
         ]
 
-    def find(self, name: str) -> ExecutorFactory | None:
-        """Return the factory of an executor, or None; imports only its pack.
+    def factory(self, url: str) -> Callable[[str, Any], Any]:
+        """Return the factory of the executor at a URL; imports only its pack.
 
         Raises:
-            ExecutorUrlError: The pack that is known for it is not installed or not on.
+            ExecutorUrlError: The URL is not valid; or no pack provides such an executor, or the
+                one that does is not on.
             AmbiguousNameError: Several packs offer it.
             PackError: It cannot be imported.
         """
+        name = kind_of(url)
+        if has_password(url):
+            raise ExecutorUrlError(
+                f"the URL of the executor '{name}' has a password in it, and URLs are shown and "
+                "recorded",
+                ways_out=("leave it out of the URL, and give it in a variable",),
+            )
 
         def refused(hints: Sequence[str]) -> ExecutorUrlError:
             what = f"no installed pack provides the executor '{name}'"
             return ExecutorUrlError(what, ways_out=hints)
 
-        factory = factory_of(self._records(), KIND, name, EXECUTORS, refused)
-        return cast("ExecutorFactory | None", factory)
+        found = factory_of(self._records(), KIND, name, EXECUTORS, refused)
+        if found is None:
+            known = sorted(self.names())
+            raise ExecutorUrlError(
+                f"there is no executor '{name}'",
+                ways_out=(did_you_mean(name, known), f"there are: {', '.join(known)}"),
+            )
+        return cast("Callable[[str, Any], Any]", found)
+
+    def check(self, url: str, journal: str | None) -> None:
+        """Check, before a run begins, that an executor can work for it; nothing is started.
+
+        One is made for this.
+
+        Args:
+            url: The URL of the executor.
+            journal: The URL with which other machines open the journal of the run, or None.
+
+        Raises:
+            ExecutorUrlError: The URL is not valid, or there is no such executor.
+            ExecutorError: The executor needs something that the run does not have.
+            PackError: The pack of the executor is broken.
+        """
+        factory = self.factory(url)
+        try:
+            factory(url, _HostToBe(journal))
+        except ExecutorError as error:
+            vars(error).update(exit_code=ExitCode.USAGE)  # Nothing was begun.
+            raise
+
+
+class _HostToBe:
+    """What a run that has not begun offers to an executor."""
+
+    run = slots = None
+    inherited = secrets = ()
+
+    def __init__(self, journal: str | None) -> None:
+        self.journal = journal
+
+    def record(self, attempt: object, notes: object) -> None:
+        """Receive nothing: no attempt is made."""
+
+    def heard(self, attempt: object, tried: int, failed: int) -> None:
+        """Receive nothing, likewise."""
+
+    def wrote(self, stream: str, text: str) -> None:
+        """Receive nothing, likewise."""

@@ -35,7 +35,9 @@ SERIALIZERS = {
     "pyarrow": "handrail-arrow",
 }
 EXECUTORS = {
+    "processes": "handrail-workers",
     "ray": "handrail-ray",
+    "threads": "handrail-workers",
 }
 # By the words of the API that need them.
 PLACES = {

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from handrail.engine.places import Nobody, Performer, Places
 from handrail.errors import PackError, PlanError, Problem
@@ -77,7 +76,7 @@ def without_action(plan: Plan, context: type[BaseStepContext], executor: str | N
 
 def unplaced(plan: Plan, provider: PackProvider) -> list[Problem]:
     """Return a problem for each step of a plan that has to run elsewhere, if nobody does that."""
-    if not plan.isolates or provider.plans_undo or _performing(provider, given=False):
+    if not plan.isolates or provider.plans_undo or provider.performing():
         return []
     return [
         Problem(
@@ -96,14 +95,14 @@ def check_mapping(provider: PackProvider) -> None:
     Raises:
         PackError: Nobody works on items.
     """
-    if not _performing(provider, given=False):
+    if not provider.performing():
         raise PackError(_needs("map_items", "map_items", provider))
 
 
 def _asked(info: ActionInfo, plan: Plan, run: RunToPerform, *, given: bool) -> Asked:
     """Ask the packs for their performers of a run."""
     found: Asked = []
-    for pack in _performing(run.packs, given=given):
+    for pack in run.packs.performing(given=given):
         performer = pack.call("perform", action=info, plan=plan, run=run)
         if performer is None:
             continue
@@ -116,24 +115,6 @@ def _asked(info: ActionInfo, plan: Plan, run: RunToPerform, *, given: bool) -> A
             )
         found.append((pack.id, performer))
     return found
-
-
-def _performing(packs: PackProvider, *, given: bool) -> Any:
-    return [*packs.performing(given=given), *(() if given else (_OURS,))]
-
-
-class _Ours:
-    """What comes with core."""
-
-    id = origin = "handrail"
-
-    def call(self, hook: str, **arguments: Any) -> Performer:
-        """Return the performer of core."""
-        module = importlib.import_module("handrail.isolation.performer")
-        return cast("Performer", module.perform(**arguments))
-
-
-_OURS = _Ours()
 
 
 def _mapping(info: ActionInfo, plan: Plan, run: RunToPerform) -> Performer:

@@ -24,7 +24,7 @@ from handrail_postgres.statements import (
 )
 
 if TYPE_CHECKING:
-    from handrail.executors import AttemptId, Note
+    from handrail.journal import AttemptId, Note
     from handrail.sqlite import Connection
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handrail.lazy import lazy_imports
 
 if TYPE_CHECKING:
-    from handrail.executors import Host
+    from handrail_workers import Host
 
 __version__ = "0.1.0"
 

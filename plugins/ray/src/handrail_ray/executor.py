@@ -15,7 +15,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import ExecutorError, ExecutorLostError, JournalError
-from handrail.executors import Cancelled, Failed, Full, Guarantees, Lost
 from handrail_ray.cluster import (
     abandon,
     address_of_cluster,
@@ -28,11 +27,12 @@ from handrail_ray.cluster import (
 from handrail_ray.shipped import ship
 from handrail_ray.versions import versions
 from handrail_ray.worker import Job, JobRef, kill, open_shared_journal, probe, work_on
+from handrail_workers import Cancelled, Failed, Full, Guarantees, Lost
 
 if TYPE_CHECKING:
-    from handrail.executors import AttemptId, ChunkCall, CodeRef, Death, Host, Outcome
     from handrail.journal import ChunkFences, ChunkHolder, Journal
     from handrail_ray.worker import Reply
+    from handrail_workers import AttemptId, ChunkCall, CodeRef, Death, Host, Outcome
 
 BEAT = 2.0
 """Seconds between the signs of life of a worker."""

@@ -17,8 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from handrail.errors import ExecutorError
-from handrail.executors import CodeRef, project_files
 from handrail.frozen import frozen, replace
+from handrail_workers import CodeRef, project_files
 
 LARGEST = 20_000_000
 """The most bytes of files that are shipped."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from handrail.executors import distributions
+from handrail_workers import distributions
 
 _NAMED = 5  # How many differences a message names.
 

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from handrail.errors import ExecutorError, JournalError, LeaseLostError, describe
-from handrail.executors import Failed, Lost, Outcome, masked, prepare, work
 from handrail.frozen import frozen
 from handrail.journal import open_journal
 from handrail_ray.cluster import ray_module
 from handrail_ray.shipped import Shipped, unpack
 from handrail_ray.versions import differences, versions
+from handrail_workers import Failed, Lost, Outcome, masked, prepare, work
 
 if TYPE_CHECKING:
-    from handrail.executors import ChunkCall, CodeRef, Note
     from handrail.journal import ChunkSession, Journal
+    from handrail_workers import ChunkCall, CodeRef, Note
 
 _PRINTED = 64_000  # Characters of what a chunk prints that are kept, the first ones.
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from handrail.errors import RecordError
-from handrail.executors import (
+from handrail_testing.item_functions import told
+from handrail_workers import (
     AttemptId,
     Cancelled,
     ChunkCall,
@@ -32,14 +33,13 @@ from handrail.executors import (
     Outcome,
     environment_digest,
 )
-from handrail_testing.item_functions import told
 
 _FUNCTIONS = "handrail_testing.item_functions"
 _STEP = "contract"
 
 
 class ContractHost:
-    """A run that only exists for its executor; see `handrail.executors.Host`.
+    """A run that only exists for its executor; see `handrail_workers.Host`.
 
     Attributes:
         journal: The URL of the journal; None.

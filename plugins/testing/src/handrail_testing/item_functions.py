@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail import ItemContext
+from handrail_workers import ItemContext
 
 _PAUSE = 0.01
 _CHILD = "import time\nwhile True: time.sleep(60)"

@@ -16,7 +16,7 @@ from handrail_train.predictor import Predictor
 from handrail_train.training import one_thread
 
 if TYPE_CHECKING:
-    from handrail import ItemContext
+    from handrail_workers import ItemContext
 
 
 def score_fold(fold: int, item_context: ItemContext) -> dict[str, float]:

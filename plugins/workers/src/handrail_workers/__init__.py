@@ -10,6 +10,30 @@ from handrail.lazy import lazy_imports
 __version__ = "0.1.0"
 
 with lazy_imports(__name__):
+    from handrail.journal import AttemptId as AttemptId
+    from handrail.journal import Note as Note
+    from handrail.places import project_files as project_files
+    from handrail_workers.executors.code import prepare as prepare
+    from handrail_workers.executors.environment import distributions as distributions
+    from handrail_workers.executors.environment import environment_digest as environment_digest
+    from handrail_workers.executors.item_context import ItemContext as ItemContext
+    from handrail_workers.executors.masking import masked as masked
+    from handrail_workers.executors.protocol import Cancelled as Cancelled
+    from handrail_workers.executors.protocol import ChunkCall as ChunkCall
+    from handrail_workers.executors.protocol import CodeRef as CodeRef
+    from handrail_workers.executors.protocol import Death as Death
+    from handrail_workers.executors.protocol import Done as Done
+    from handrail_workers.executors.protocol import Executor as Executor
+    from handrail_workers.executors.protocol import ExecutorFactory as ExecutorFactory
+    from handrail_workers.executors.protocol import Failed as Failed
+    from handrail_workers.executors.protocol import Full as Full
+    from handrail_workers.executors.protocol import Guarantees as Guarantees
+    from handrail_workers.executors.protocol import Host as Host
+    from handrail_workers.executors.protocol import ItemError as ItemError
+    from handrail_workers.executors.protocol import ItemLine as ItemLine
+    from handrail_workers.executors.protocol import Lost as Lost
+    from handrail_workers.executors.protocol import Outcome as Outcome
+    from handrail_workers.executors.worker import work as work
     from handrail_workers.sweeps import sweep as sweep
     from handrail_workers.sweeps import sweep_async as sweep_async
     from handrail_workers.sweeps import sweep_of as sweep_of

@@ -16,7 +16,7 @@ from killing.places import place  # noqa: F401 - a fixture
 from recorded_runs import Call, Screen
 
 from handrail.cli import main
-from handrail.items import run
+from handrail_workers.items import run
 
 FLOWS = '''
 import os, signal

@@ -16,9 +16,9 @@ from sweeping import calls, children, models, numbers
 from handrail.builtin.cli import recover_all
 from handrail.derived import opened_parts
 from handrail.errors import LeaseLostError
-from handrail.executors.protocol import ChunkCall
 from handrail.journal.records import RunChange
 from handrail.sqlite import SqliteJournal
+from handrail_workers.executors.protocol import ChunkCall
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handrail.builtin.cli.journals import reached_by_url
-from handrail.executors.opening import check_executor, default_url, is_local
+from handrail.packs.executors import default_url, is_local
 from handrail.settings.load import EXECUTOR
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def check_named(session: Session, executor: str | None, journal: str | None) -> 
     """
     url = executor or session.packs.executor
     if url is not None:
-        check_executor(url, reached_by_url(session, journal), session.packs.executors)
+        session.packs.executors.check(url, reached_by_url(session, journal))
 
 
 def executor_here(session: Session, executor: str | None) -> str | None:

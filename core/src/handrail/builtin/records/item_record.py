@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.frozen import frozen
-from handrail.items.results import errors_of
+from handrail.journal.chunk_rows import errors_of_chunk
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
@@ -108,5 +108,5 @@ def _failures(journal: Journal, number: int, step: str, n: int) -> Iterator[Item
             yield ItemFailure(item=row.first, error=row.error)
         elif row.failed and row.state == "done":
             whole = next(journal.chunks(number, step, n, first=row.number))
-            for place, error, trace in errors_of(number, whole):
+            for place, error, trace in errors_of_chunk(number, whole):
                 yield ItemFailure(item=row.first + place, error=error, traceback=trace or None)

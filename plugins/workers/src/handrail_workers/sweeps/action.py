@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
 from handrail.derived import PartRuns, derivation_of, opened_parts, shared_by
 from handrail.errors import ItemsFailedError
-from handrail.executors import source_folder
 from handrail.frozen import frozen
+from handrail_workers.executors.code import source_folder
 from handrail_workers.sweeps.children import STEP, roll_back_child, run_child, undo_lines
 from handrail_workers.sweeps.errors import SweepFailedError
 from handrail_workers.sweeps.grid import Grid

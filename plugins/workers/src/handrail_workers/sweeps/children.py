@@ -15,7 +15,8 @@ from handrail.errors import (
     JournalError,
     RollbackRefusedError,
 )
-from handrail.executors import default_url, kind_of, source_folder
+from handrail.packs import default_url, kind_of
+from handrail_workers.executors.code import source_folder
 from handrail_workers.sweeps.points import point_text
 
 if TYPE_CHECKING:

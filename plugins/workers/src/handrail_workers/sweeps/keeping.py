@@ -10,8 +10,8 @@ from handrail.amounts import plural
 from handrail.cli import Listing, command_line, number_in, says_yes
 from handrail.derived import opened_parts
 from handrail.errors import ExitCode, HandrailError
-from handrail.executors import source_folder
 from handrail.frozen import replace
+from handrail_workers.executors.code import source_folder
 from handrail_workers.sweeps.action import SweepAction
 from handrail_workers.sweeps.children import undo_lines
 

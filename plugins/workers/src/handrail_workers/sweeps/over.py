@@ -12,8 +12,8 @@ from handrail.amounts import plural
 from handrail.cli import Derivation, echo, echo_json
 from handrail.derived import DottedParams, require_inputs, with_values
 from handrail.errors import ParamsError
-from handrail.executors import default_url
 from handrail.frozen import as_json, replace
+from handrail.packs import default_url
 from handrail_workers.sweeps.action import OPTION, Sweep, swept
 from handrail_workers.sweeps.points import check_points, checked_grid, point_text
 from handrail_workers.sweeps.texts import check_given_once, grid_from

@@ -1,0 +1,132 @@
+"""Recipe: all that another process needs to make the action of a run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from handrail.errors import ActionError, HandrailError, IsolationError, describe
+from handrail.frozen import values_of
+from handrail.packs.action_names import attribute_of
+from handrail.params.stored import params_text, secret_values
+from handrail.worker_imports import is_importing
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from handrail.packs.pack_provider import PackProvider
+
+
+class Made(Protocol):
+    """An action with its params, as `BaseAction` makes it."""
+
+    action_name: ClassVar[str]
+    params_model: ClassVar[type[BaseModel] | None]
+    params: Any
+    ctx: Any
+
+
+def recipe_of(action: Made, provider: PackProvider) -> dict[str, Any]:
+    """Return the recipe of an action as JSON values; it has its secrets.
+
+    Args:
+        action: The action.
+        provider: The provider of its packs.
+
+    Raises:
+        IsolationError: Another process could not make the action again.
+    """
+    if is_importing():
+        raise IsolationError(
+            f"{action.action_name} is run while its module is imported for one of its steps",
+            ways_out=('put the call that runs it below  if __name__ == "__main__":',),
+        )
+    cls, name, model = type(action), action.action_name, action.params_model
+    try:
+        params = params_text(model, action.params, name)
+        secrets = secret_values(model, action.params, json.loads(params))
+    except ActionError as error:
+        raise IsolationError(
+            f"the params of {name} have no JSON form, so the process of an isolated step cannot "
+            f"be given them: {describe(error.__cause__ or error)}",
+            ways_out=("use types that have a JSON form", "or do not isolate its steps"),
+        ) from error
+    return {
+        "action": _reference(cls, provider),
+        "packs": _packs_of(provider, name),
+        "arguments": list(sys.argv),
+        "params": params,
+        "secrets": secrets,
+        "env": dict(getattr(action.ctx, "env", {})),
+    }
+
+
+def _reference(cls: type[Any], provider: PackProvider) -> dict[str, Any]:
+    """Return where a class of an action is found in another process."""
+    attribute = attribute_of(cls)
+    settings = getattr(provider, "settings", None)
+    if attribute is None and settings is not None and cls.action_name in settings.workflows:
+        return {"workflow": cls.action_name}
+    if attribute is None:
+        own = vars(cls).keys() - {"__module__", "__doc__", "__parameters__", "action_name"}
+        if not own and len(cls.__bases__) == 1 and hasattr(cls.__bases__[0], "action_name"):
+            # The same action under the name that a pack gives it.
+            return {**_reference(cls.__bases__[0], provider), "renamed": cls.action_name}
+        raise IsolationError(
+            f"{cls.action_name} has isolated steps, and no other process could import it: it is "
+            f"no attribute of the module {cls.__module__}",
+            ways_out=("make the action at the top level of a module or a file",),
+        )
+    module = sys.modules[cls.__module__]
+    spec = getattr(module, "__spec__", None)
+    file = getattr(module, "__file__", None)
+    if cls.__module__ != "__main__":
+        own_loader = type(getattr(spec, "loader", None)).__module__.startswith("handrail.")
+        if own_loader and "." not in cls.__module__:
+            return {"file": file, "module": cls.__module__, "attribute": attribute}
+        return {"module": cls.__module__, "attribute": attribute}
+    if spec is not None:  # python -m company.flows
+        return {"module": spec.name, "attribute": attribute, "main": True}
+    if file is None or not os.path.isfile(file):
+        raise IsolationError(
+            f"{cls.action_name} has isolated steps, and no other process could import it: this "
+            "program was not read from a file",
+            ways_out=("put the action into a file or a module, and import it from there",),
+        )
+    return {"file": os.path.abspath(file), "attribute": attribute, "main": True}
+
+
+def _packs_of(provider: PackProvider, action: str) -> dict[str, Any] | None:
+    """Return how the packs of an action are found; None for those that are installed."""
+    settings = getattr(provider, "settings", None)
+    if settings is not None:
+        return {
+            "start": settings.project.where,
+            "selection": values_of(settings.selection),
+            "values": [list(each) for each in settings.pack_values],
+        }
+    modules = [_module_of(each) for each in provider.contributors()]
+    if None not in modules:
+        return {"modules": modules}
+    raise IsolationError(
+        f"{action} has isolated steps, and packs that no other process could find",
+        ways_out=("give it hook modules that can be imported, or the installed packs",),
+    )
+
+
+def _module_of(pack: Any) -> str | None:
+    """Return the name of the module that a pack is, if importing it gives the same pack."""
+    from handrail.packs.loader import load_inline  # noqa: PLC0415 - few actions are given packs
+
+    module = sys.modules.get(pack.origin.module)
+    if module is None:
+        return None
+    try:
+        again = load_inline(module)
+    except HandrailError:
+        return None
+    functions = {name: hook.function for name, hook in pack.hooks.items()}
+    same = functions == {name: hook.function for name, hook in again.hooks.items()}
+    return module.__name__ if same and again.settings == pack.settings else None

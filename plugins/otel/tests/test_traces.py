@@ -14,6 +14,7 @@ import handrail
 import handrail_otel
 from handrail import StepFailedError, Workflow
 from handrail.sqlite import SqliteJournal
+from handrail_workers import sweep as run_sweep
 
 
 def run(flow: Workflow, journal: SqliteJournal, **given: Any) -> None:
@@ -224,7 +225,7 @@ def test_the_runs_of_a_sweep_are_linked_to_it(
 ) -> None:
     """Each has a trace of its own, with a link to the span of the sweep that began it."""
     monkeypatch.setenv("TRACEPARENT", f"00-{'1' * 32}-{'2' * 16}-01")
-    handrail.sweep(flows.measures, over={"size": [1, 2, 3]}, journal=journal, executor="threads:2")
+    run_sweep(flows.measures, over={"size": [1, 2, 3]}, journal=journal, executor="threads:2")
     assert handrail_otel.flush(60)
     sweep = next(
         span

@@ -52,6 +52,42 @@ def once_more(request):
 
 again = Option(click_params=[click.Option(["--again"], is_flag=True)], apply=once_more)
 """
+DERIVED = """
+import pathlib
+import click
+from handrail import BaseAction, BaseStep, StepResult
+from handrail.cli import Derivation, Option
+from handrail.frozen import replace
+
+class Mark(BaseStep):
+    name, progress_weight = "mark", 1.0
+
+    def execute(self, context):
+        pathlib.Path("marked").touch()
+        return StepResult()
+
+    def rollback(self, context, result):
+        pathlib.Path("marked").unlink()
+
+def derive(action, _recorded):
+    def setup_steps(self, registry):
+        registry.register(Mark())
+    space = {"action_name": action.action_name, "params_model": action.params_model}
+    return type("Marked", (BaseAction,), {**space, "setup_steps": setup_steps})
+
+def marked(request):
+    if not request.values.get("mark"):
+        return request
+    derivation = Derivation(
+        option="run.mark", data={}, title="marked", derive=derive,
+        check=lambda part: None, preview=lambda: None,
+    )
+    return replace(request, derivation=derivation)
+
+option = Option(
+    click_params=[click.Option(["--mark"], is_flag=True)], apply=marked, derive=derive
+)
+"""
 RUN = """
 import contextlib, io, json, sys
 from handrail.cli import main
@@ -189,3 +225,41 @@ def test_one_of_ours_that_is_not_installed_is_named(
     [missing, param], _ = json.loads(printed.splitlines()[-1])
     assert (missing[0], told in missing[2]) == (2, True)
     assert param[0] == 0
+
+
+def test_a_derived_action_is_run_and_derived_again_to_be_undone(calls: Calls) -> None:
+    plant(calls, DERIVED, run_mark="option")
+    [ran], _ = calls(["run", "flows.py:garden", "--mark", "--size", "3"])
+    assert (ran[0], " marked " in ran[2]) == (0, True)
+    assert (calls.garden.project / "marked").exists()
+    [undone], _ = calls(["rollback", "1", "--yes"])
+    assert undone[0] == 0
+    assert not (calls.garden.project / "marked").exists()
+
+
+@pytest.mark.parametrize("words", [["rollback", "1", "--yes"], ["resume", "1", "--failed-only"]])
+def test_without_its_pack_a_derived_run_stays_as_it_is(calls: Calls, words: list[str]) -> None:
+    plant(calls, DERIVED, run_mark="option")
+    calls(["run", "flows.py:garden", "--mark"])
+    [off], _ = calls([*words, "--no-pack", "acme-more"])
+    assert (off[0], "there is no option 'run --mark' that is on" in off[2]) == (2, True)
+    for each in calls.garden.site.glob("acme*"):
+        each.rename(each.with_name(f"~{each.name}"))
+    known = "from handrail.packs import ours; ours.OPTIONS['run.mark'] = 'handrail-more'\n"
+    printed = calls.garden.run(known + RUN.format(calls=[words, ["show", "1"]]))
+    [gone, shown], _ = json.loads(printed.splitlines()[-1])
+    assert gone[0] == 2
+    assert "--mark needs handrail-more:  pip install handrail-more" in gone[2]
+    assert (shown[0], "mark " in shown[1]) == (0, True)
+    assert (calls.garden.project / "marked").exists()
+
+
+def test_sweeps_name_the_distribution_that_has_them(calls: Calls) -> None:
+    told = "needs handrail-workers:  pip install handrail-workers"
+    ran, _ = calls(
+        ["run", "flows.py:garden"],
+        ["run", "flows.py:garden", "--over", "size=1,2"],
+        ["show", "1", "--csv"],
+        ["rollback", "1", "--keep", "2"],
+    )
+    assert [(code, told in errors) for code, _, errors in ran] == [(0, False), *[(2, True)] * 3]

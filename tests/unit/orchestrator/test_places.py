@@ -8,6 +8,7 @@ import pytest
 
 from handrail import PlanError, Run, StepResult, StepWrapper, action, hookimpl, step
 from handrail.places import Performer
+from handrail.plan.dry_run import preview_plan
 
 SEEN: list[str] = []
 
@@ -99,6 +100,30 @@ def test_layers_and_undo_stay_here() -> None:
     with pytest.raises(Exception, match="no"):
         action("work", [make, fail])(packs=(FarAway(), Wraps())).run()
     assert SEEN[2:5] == ["before", "made far away, resumed False", "undid ['that']"]
+
+
+def test_a_dry_run_has_nothing_done_elsewhere_that_has_effects() -> None:
+    """It previews such a step, and runs one that only reads behind it where the run would."""
+
+    @step(effects=False)
+    def look(context: Any) -> dict[str, str]:
+        return {"where": "here"}
+
+    class Both(Far):
+        def takes(self, plan: Any) -> list[int]:
+            return [0, 1]
+
+    class Takes:
+        @hookimpl
+        def perform(self, run: Any) -> Far:
+            return Both()
+
+    made = action("work", [make, look])(packs=(Takes(),))
+    found = made.orchestrator(preview_plan(made.plan()))
+    found.execute()
+    assert SEEN[2:3] == ["made far away, resumed False"]
+    assert found.context.results["look"].data == {"where": "far"}
+    assert found.context.results["make"].data == {"preview": ["not previewed"]}
 
 
 def test_two_that_want_one_step() -> None:

@@ -57,7 +57,7 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
             first_left_out = min(first_left_out, position)
             lanes_with_one.add(lane)
         elif lane in lanes_with_one or first_left_out < begins.get(planned.group or "", position):
-            stand_in = _Lenient(planned.step, planned.name, told)
+            stand_in = Lenient(planned.step, planned.name, told)
         else:
             steps.append(planned)
             continue
@@ -66,7 +66,7 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
     return replace(plan, steps=tuple(steps))
 
 
-class _StandIn(BaseStep[Any]):
+class StandIn(BaseStep[Any]):
     """Takes the place of a step in a dry run."""
 
     def __init__(self, step: BaseStep[Any], name: str, told: Told) -> None:
@@ -122,7 +122,7 @@ class _StandIn(BaseStep[Any]):
         return line
 
 
-class _Previewed(_StandIn):
+class _Previewed(StandIn):
     @calls_user_code
     def execute(self, context: Any) -> StepResult:
         """Return the preview of the step."""
@@ -130,7 +130,7 @@ class _Previewed(_StandIn):
         return StepResult(data={"preview": [self._tell(NOT_PREVIEWED)] if lines is None else lines})
 
 
-class _Part(_StandIn):
+class _Part(StandIn):
     """Previews the run that a step makes, step by step."""
 
     def __init__(self, planned: PlannedStep, told: Told, needed: str) -> None:
@@ -163,7 +163,9 @@ class _Part(_StandIn):
         return 0
 
 
-class _Lenient(_StandIn):
+class Lenient(StandIn):
+    """Runs a step that only reads, and tells what it stumbles over."""
+
     @calls_user_code
     def execute(self, context: Any) -> StepResult | Awaitable[StepResult]:
         """Preview the step, or run it; it may stumble over what an omitted step would have made."""

@@ -8,6 +8,7 @@ from typing import Any
 from handrail.context import run_of
 from handrail.engine.user_code import calls_user_code
 from handrail.frozen import replace
+from handrail.plan.dry_run import Lenient, StandIn
 from handrail.plan.entry import chain
 from handrail.plan.plan import Plan
 from handrail.steps import BaseStep, StepResult
@@ -54,6 +55,10 @@ def placed(plan: Plan, positions: Collection[int]) -> Plan:
 
 def _placed(step: BaseStep[Any]) -> BaseStep[Any]:
     """Return `step`, which may have layers, with one around the innermost step."""
+    if isinstance(step, StandIn):
+        if isinstance(step, Lenient):
+            step.step = _placed(step.step)
+        return step  # A dry run only previews what it stands for.
     *layers, innermost = chain(step)
     if any(isinstance(layer, Placed) for layer in layers):
         return step  # In an earlier run.

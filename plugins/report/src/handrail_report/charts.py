@@ -13,7 +13,7 @@ from typing import TypeGuard, TypeVar
 
 from handrail.frozen import frozen
 from handrail_report.elements import Content, Markup, element, joined
-from handrail_report.parts import hidden, scrolling
+from handrail_report.parts import hidden, table
 from handrail_report.scales import Scale, names_scale, scale_of, short_number
 
 _SERIES = 6
@@ -129,35 +129,24 @@ def bar_chart(
     known = [value for pairs in series.values() for _, value in pairs if _is_number(value)]
     least, most = min([0.0, *known]), max([0.0, *known])
     share = 100 / (most - least or 1.0)
-    rows: list[Content] = []
-    for number, (name, pairs) in enumerate(list(series.items())[:_SERIES], 1):
-        for label, value in pairs[:_BARS]:
-            length = value * share if _is_number(value) else 0.0
-            begin = min(length, 0.0) - least * share
-            places = {"x": f"{begin:.2f}%", "width": f"{abs(length):.2f}%", "height": "100%"}
-            shape = element("rect", **places, class_=f"shape series-{number}")
-            bar = element("svg", shape, class_="bar", aria_hidden="true")
-            rows.append(
-                element(
-                    "tr",
-                    element("td", name) if len(series) > 1 else None,
-                    element("th", label, scope="row"),
-                    element("td", bar, class_="wide"),
-                    element("td", "-" if value is None else short_number(value), class_="number"),
-                )
-            )
-        if len(pairs) > _BARS:
-            rows.append(_more(len(pairs) - _BARS))
-    head = element(
-        "tr",
-        _head("") if len(series) > 1 else None,
-        _head(x or "label"),
-        _head("", class_="wide"),
-        _head(y or "value", class_="number"),
-    )
-    caption = element("caption", says, class_="unseen")
-    table = element("table", caption, element("thead", head), element("tbody", rows))
-    return element("div", table, class_="bars")
+
+    def bar(number: int, value: float | None) -> Markup:
+        length = value * share if _is_number(value) else 0.0
+        begin = min(length, 0.0) - least * share
+        places = {"x": f"{begin:.2f}%", "width": f"{abs(length):.2f}%", "height": "100%"}
+        shape = element("rect", **places, class_=f"shape series-{number}")
+        return element("svg", shape, class_="bar", aria_hidden="true")
+
+    several = len(series) > 1
+    rows = [
+        (*[name] * several, str(label), bar(number, value), _shown(value))
+        for number, (name, pairs) in enumerate(list(series.items())[:_SERIES], 1)
+        for label, value in pairs[:_BARS]
+    ]
+    names = (*[hidden("series")] * several, x or "label", hidden("bar"), y or "value")
+    more = sum(max(len(pairs) - _BARS, 0) for pairs in series.values())
+    bars = table(names, rows, says=says, numbers=(y or "value",), class_="bars")
+    return joined(bars, _more(more, "bars"))
 
 
 def heatmap(series: Mapping[str, Sequence[Pair]], *, says: str, x: str = "", y: str = "") -> Markup:
@@ -176,26 +165,14 @@ def heatmap(series: Mapping[str, Sequence[Pair]], *, says: str, x: str = "", y: 
 
     def cell(value: float | None) -> Markup:
         share = 0.0 if value is None or high == low else (value - low) / (high - low)
-        shown = "-" if value is None else short_number(value)
-        return element("td", shown, class_=f"number heat-{round(share * 5)}")
+        return element("span", _shown(value), class_=f"heat-{round(share * 5)}")
 
-    body: list[Content] = []
-    for name, pairs in rows:
-        values = dict(pairs)
-        cells = [cell(values.get(label)) for label in columns]
-        body.append(element("tr", element("th", name, scope="row"), cells))
-    names = [_head(str(label), class_="number") for label in columns]
-    corner = element("th", joined(y and f"{y} ↓", x and f" {x} →"), scope="col")
-    table = element(
-        "table",
-        element("caption", says, class_="unseen"),
-        element("thead", element("tr", corner, names)),
-        element("tbody", body),
-        class_="heatmap",
-    )
-    cut = len(series) - len(rows)
-    more = element("p", f"and {cut:,} more rows", class_="muted small") if cut else None
-    return joined(scrolling(table, says), more)
+    values = [(name, dict(pairs)) for name, pairs in rows]
+    cells = [(name, *(cell(each.get(label)) for label in columns)) for name, each in values]
+    names = list(map(str, columns))
+    corner = joined(y and f"{y} ↓", x and f" {x} →")
+    fields = table((corner, *names), cells, says=says, numbers=names, class_="heatmap")
+    return joined(fields, _more(len(series) - len(rows), "rows"))
 
 
 def _plot(
@@ -283,12 +260,12 @@ def _swatch(number: int) -> Markup:
     return element("svg", line, width=28, height=10, aria_hidden="true")
 
 
-def _head(text: str, **more: str) -> Markup:
-    return element("th", text or hidden("bar"), scope="col", **more)
+def _more(count: int, what: str) -> Markup | None:
+    return element("p", f"and {count:,} more {what}", class_="muted small") if count > 0 else None
 
 
-def _more(count: int) -> Markup:
-    return element("tr", element("td", f"and {count:,} more", class_="muted", colspan=4))
+def _shown(value: float | None) -> str:
+    return "-" if value is None else short_number(value)
 
 
 def _percent(share: float) -> str:

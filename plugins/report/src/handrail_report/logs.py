@@ -6,7 +6,9 @@ Without that script all is there, and the search of a browser finds it.
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from handrail.amounts import plural
 from handrail_report.elements import Content, Markup, element
@@ -58,18 +60,12 @@ def _rooms(logs: Sequence[Sequence[Shown]]) -> list[int]:
     """Return how many lines of each log there is room for, the most urgent first."""
     room = _ROOM
     found: list[int] = []
-    for place, log in enumerate(logs):
+    for place, log in enumerate(logs, 1):
         # Half of what is left for one, so that something is shown of each.
-        share = left = room if place == len(logs) - 1 else room // 2
-        lines = 0
-        for line in log:
-            long = len(_shown(line)) + 1
-            if long > left:
-                break
-            left -= long
-            lines += 1
-        found.append(lines)
-        room -= share - left
+        share = room if place == len(logs) else room // 2
+        ends = list(accumulate(len(_shown(line)) + 1 for line in log))
+        found.append(bisect_right(ends, share))
+        room -= max(ends[: found[-1]], default=0)
     return found
 
 

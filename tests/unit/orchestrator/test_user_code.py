@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
@@ -302,14 +303,23 @@ def test_a_signal_reaches_the_user_code_of_a_run_that_goes_on(tmp_path: Path) ->
     assert {name: seen[name] for name in ("resume", "restore")} == {"resume": True, "restore": True}
 
 
-def test_what_the_engine_does_for_itself_is_not_user_code() -> None:
-    """Neither a function of ours that has no mark, nor one that has it and calls nothing."""
+@pytest.mark.parametrize("name", ["handrail.engine.machine", "acme_places.here"])
+def test_what_the_engine_does_for_itself_is_not_user_code(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a function without a mark, nor one that has it and calls nothing.
+
+    The engine is ours, or of a package that marks its functions as ours are.
+    """
+    package = ModuleType("acme_places")
+    vars(package)["MARKS_USER_CODE"] = True
+    monkeypatch.setitem(sys.modules, "acme_places", package)
     found: list[bool] = []
 
     def ask(frame: Any) -> None:
         found.append(is_user_code(frame))
 
-    ours: dict[str, Any] = {"__name__": "handrail.engine.machine", "ask": ask, "sys": sys}
+    ours: dict[str, Any] = {"__name__": name, "ask": ask, "sys": sys}
     exec("def engine(function):\n    ask(sys._getframe())\n    function()", ours)
     engine = ours["engine"]
     engine(lambda: ask(sys._getframe()))

@@ -1,16 +1,21 @@
 """Distinguishes user code from our own: functions that call user code are marked.
 
 A signal may interrupt user code only. Code below a function of Handrail without a mark is the
-engine's.
+engine's; so is that of a package in which `MARKS_USER_CODE` is defined, such as one that runs parts
+of a run elsewhere.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+MARKS = "MARKS_USER_CODE"
+"""A name in packages whose functions are marked: a signal interrupts what these call."""
 
 _MARK = "calls user code"
 # Callbacks of weak references, like `__del__`: exceptions in them are lost.
@@ -50,14 +55,22 @@ def is_user_code(frame: FrameType | None, *, rests: bool = False) -> bool:
         return False
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
-        # The command line uses the engine like others: its output may block.
-        if module.startswith("handrail.") and not module.startswith("handrail.builtin.cli"):
+        if _is_marked(module):
             return frame is not top and _MARK in frame.f_code.co_consts
         name = frame.f_code.co_name
         if name == "__del__" or module in _SWALLOWS or module in _IMPORTS:
             return False
         frame = frame.f_back
     return True
+
+
+def _is_marked(module: str) -> bool:
+    """Return whether what calls user code is marked in a module: in ours, or one that says so."""
+    if module.startswith("handrail."):
+        # The command line uses the engine like others: its output may block.
+        return not module.startswith("handrail.builtin.cli")
+    package = sys.modules.get(module.partition(".")[0])
+    return MARKS in getattr(package, "__dict__", ())
 
 
 def is_locking(frame: FrameType | None, *, rests: bool) -> bool:

@@ -9,6 +9,9 @@ from handrail.lazy import lazy_imports
 
 __version__ = "0.1.0"
 
+MARKS_USER_CODE = True
+"""A signal interrupts what functions of this package call, if they are marked, and nothing else."""
+
 with lazy_imports(__name__):
     from handrail.journal import AttemptId as AttemptId
     from handrail.journal import Note as Note

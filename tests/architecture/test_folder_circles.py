@@ -21,8 +21,6 @@ OPEN = {
     ("wrapper", "engine"): "a layer is a generator of commands of the engine",
     ("engine", "plan"): "plan.entry, which is about entries of registries",
     ("registry", "plan"): "plan.entry",
-    ("packs", "lock"): "providers of packs check locks",
-    ("packs", "settings"): "providers of packs read the settings of a project",
     ("plan", "packs"): "a notebook shows a plan as a view of packs does",
     ("steps", "packs"): "a notebook shows a result as a view of packs does",
 }

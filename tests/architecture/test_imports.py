@@ -52,9 +52,6 @@ FLOORS = (
     ("engine",),
     ("params",),
     ("chain_params",),
-    ("packs/choices", "packs/pack_names"),
-    ("settings",),
-    ("lock",),
     ("journal", "packs", "builtin/sqlite", "sqlite"),
     ("orchestrator",),
     ("inspection", "worker_imports"),
@@ -64,6 +61,7 @@ FLOORS = (
     ("run_step",),
     ("chains", "outputs"),
     ("targets",),
+    ("builtin/project",),
     ("builtin/derived",),
     ("derived", "records"),
     ("recipe", "remade", "places"),
@@ -87,7 +85,7 @@ THIRD_PARTY = {
     "packaging": ("packs/",),
     "pluggy": ("hookspecs.py", "packs/"),
     "pydantic": (
-        *("chain_params.py", "journal/context_fields.py", "packs/", "params/", "settings/"),
+        *("builtin/project/", "chain_params.py", "journal/context_fields.py", "packs/", "params/"),
     ),
     "pydantic_core": ("chain_params.py", "params/"),
     # For type checkers only, see below.

@@ -13,9 +13,9 @@ import click
 import pytest
 
 from handrail import errors, events, hookspecs
+from handrail.builtin.project.keys import KEYS, POLICY_KEYS
+from handrail.builtin.project.load import VARIABLES
 from handrail.packs import core_record
-from handrail.settings.keys import KEYS, POLICY_KEYS
-from handrail.settings.load import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -60,7 +60,7 @@ def test_every_error_is_listed(kind: type[errors.HandrailError]) -> None:
 def test_every_code_of_a_problem_is_listed() -> None:
     files = [*SOURCE.rglob("*.py"), *KIT.rglob("*.py")]
     source = "".join(path.read_text(encoding="utf-8") for path in files)
-    codes = set(re.findall(r'code="([a-z-]+)"', source)) - {"unscanned"}
+    codes = set(re.findall(r'code="([a-z-]+)"', source)) - {"in-part", "unscanned"}
     missing = {code for code in codes if f"| `{code}` |" not in page("errors.md")}
     assert not missing
 
@@ -119,6 +119,8 @@ def module_of(hook: str) -> Any:
 
     from handrail import BaseStep, PackInfo, Problem, StepResult, StepWrapper, hookimpl
     from handrail.events import RunFinished, StepFinished
+    from handrail.origin import Origin
+    from handrail.packs import PlanRules, RequiredStep
     from handrail.places import Performer
 
     class Containers(Performer):
@@ -138,8 +140,11 @@ def module_of(hook: str) -> Any:
         {name: a_step(name) for name in ("CloseTicket", "ScanFiles", "Notify", "Archive")},
         Containers=Containers,
         AuditStep=type("AuditStep", (StepWrapper,), {}),
+        Origin=Origin,
         PackInfo=PackInfo,
+        PlanRules=PlanRules,
         Problem=Problem,
+        RequiredStep=RequiredStep,
         RunFinished=RunFinished,
         StepFinished=StepFinished,
         hookimpl=hookimpl,
@@ -207,6 +212,23 @@ def check_plan(module: Any, printed: str) -> None:
 
 
 @effect
+def plan_rules(module: Any, printed: str) -> None:
+    with pytest.raises(errors.PlanError) as caught:
+        upload().plan(packs=[module])
+    assert [problem.code for problem in caught.value.problems] == ["required-step-missing"]
+
+
+@effect
+def check_run(module: Any, printed: str) -> None:
+    from handrail.plan.selection import select
+
+    made = upload().action_class(packs=[module])
+    with pytest.raises(errors.PlanError) as caught:
+        made.run_plan(select(made.plan(), only=["cleanup"]))
+    assert [problem.code for problem in caught.value.problems] == ["in-part"]
+
+
+@effect
 def perform(module: Any, printed: str) -> None:
     assert printed == "asked for upload\n"
 
@@ -221,7 +243,7 @@ def test_the_example_of_every_hook_does_what_it_says(
     hook: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module = module_of(hook)
-    if hook != "check_plan":
+    if hook not in ("check_plan", "plan_rules"):
         upload().run(packs=[module])
     EFFECTS[hook](module, capsys.readouterr().out)
 

@@ -16,6 +16,7 @@ from handrail.frozen import replace
 from handrail.packs.places import check_mapping, places_of
 from handrail.packs.planner import (
     check_part,
+    check_run,
     chosen_json,
     naming,
     plan_action,
@@ -30,6 +31,7 @@ from handrail.params.secrets import secret_texts
 from handrail.params.stored import fields_not_stored, params_text
 from handrail.params.validation import as_dict, validated
 from handrail.plan.action_info import ActionInfo
+from handrail.plan.checked_run import CheckedRun
 from handrail.plan.placed import placed
 from handrail.redact import Mask
 
@@ -269,7 +271,7 @@ class BaseAction(Generic[P]):
         """Return whether the action has no steps; its lock and requirements are checked anyway."""
         if plan.steps or not self.is_simple:
             return False
-        self._check_lock(plan)
+        self._checked(plan)
         return True
 
     def orchestrator(self, plan: Plan, **options: Unpack[RunOptions]) -> Orchestrator[Any]:
@@ -282,15 +284,31 @@ class BaseAction(Generic[P]):
             ContextError: `create_context` did not return a context.
             ActionError: The params cannot be stored in a journal.
         """
-        return orchestrator_of(self, self._check_lock(plan), **options)
+        return orchestrator_of(self, self._checked(plan), **options)
 
-    def _check_lock(self, plan: Plan) -> Plan:
-        return self._provider.check_lock(plan, type(self), self.plan)
+    def _checked(self, plan: Plan) -> Plan:
+        return checked(self, plan, self.plan)
 
     @cached_property
     def _provider(self) -> PackProvider:
 
         return provider_of(self._packs)
+
+
+def checked(
+    action: BaseAction[Any], plan: Plan, whole: Callable[[], Plan] | None = None, **more: Any
+) -> Plan:
+    """Return the plan of a run of an action, or of its resume, that may begin; see `check_run`.
+
+    Args:
+        action: The action.
+        plan: Its plan, or a part of it.
+        whole: Returns the whole plan; None if that is `plan`.
+        **more: What else is known of the run; by default, it is that of a program.
+    """
+    provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
+    run = CheckedRun(plan=plan, whole=whole or (lambda: plan), action_class=type(action), **more)
+    return check_run(action.info, provider, run)
 
 
 def planned(action: BaseAction[Any], rules: Sequence[RequiredStep] = ()) -> Plan:

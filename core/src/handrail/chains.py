@@ -157,7 +157,7 @@ class ChainAction(BaseAction[Any]):
         """
         member = self._member(name)
         lineage = {each for each in self.info.lineage if each}
-        rules = [each for each in self._provider.required() if lineage & {*each.within}]
+        rules = [each for each in self._provider.rules().required if lineage & {*each.within}]
         try:
             plan = planned(member, [each.of_action(name) for each in rules])
         except ParamsNeededError as error:

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from handrail.engine.places import Performer, RunToPerform
     from handrail.errors import Problem
     from handrail.events import Event
+    from handrail.plan.checked_run import CheckedRun
     from handrail.plan.plan import Plan
+    from handrail.plan.required import PlanRules
     from handrail.registry import StepRegistry
     from handrail.steps import BaseStep
     from handrail.wrapper import StepWrapper
@@ -165,6 +167,23 @@ def wrap_step(action: ActionInfo, step: BaseStep[Any], settings: Any) -> StepWra
 
 
 @hookspec
+def plan_rules(action: ActionInfo, settings: Any) -> PlanRules | None:
+    """Return rules for plans of the action: steps that they must have, and what may be changed.
+
+    Called while a plan is made, before the edits are applied. Rules only tighten those of the
+    project: a pack can withhold what that grants, and grant nothing itself.
+
+        @hookimpl
+        def plan_rules(action):
+            scan = RequiredStep(
+                pack="acme-scan", name="scan_files", side="before", anchor="upload_files",
+                origin=Origin(pack="acme-scan"),
+            )
+            return PlanRules(required=[scan])
+    """
+
+
+@hookspec
 def check_plan(action: ActionInfo, plan: Plan, settings: Any) -> Iterable[Problem] | None:
     """Return the problems of the finished plan; any problem prevents the run.
 
@@ -187,6 +206,26 @@ def perform(action: ActionInfo, plan: Plan, run: RunToPerform, settings: Any) ->
         @hookimpl
         def perform(action, plan, run):
             return Containers(run)
+    """
+
+
+@hookspec
+def check_run(
+    action: ActionInfo,
+    plan: Plan,
+    whole: Callable[[], Plan],
+    request: CheckedRun,
+    settings: Any,
+) -> Iterable[Problem] | None:
+    """Return the problems of a run that is to begin, or to be resumed; any prevents it.
+
+    Not called to plan, nor to undo. `plan` may be a part of what `whole` returns. A HandrailError
+    that it raises ends the call as it is.
+
+        @hookimpl
+        def check_run(plan, whole):
+            if len(plan) < len(whole()):
+                return [Problem(code="in-part", message=f"{plan.action} is run in one piece here")]
     """
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from handrail.errors import ActionError, HandrailError, IsolationError, describe
 from handrail.frozen import values_of
-from handrail.packs.action_names import attribute_of
+from handrail.packs.entry_points import attribute_of
 from handrail.params.stored import params_text, secret_values
 from handrail.worker_imports import is_importing
 
@@ -66,12 +66,12 @@ def recipe_of(action: Made, provider: PackProvider) -> dict[str, Any]:
 def _reference(cls: type[Any], provider: PackProvider) -> dict[str, Any]:
     """Return where a class of an action is found in another process."""
     attribute = attribute_of(cls)
-    settings = getattr(provider, "settings", None)
-    if attribute is None and settings is not None and cls.action_name in settings.workflows:
+    own = provider.configuration.own
+    if attribute is None and own and any(each.name == cls.action_name for each in own.actions):
         return {"workflow": cls.action_name}
     if attribute is None:
-        own = vars(cls).keys() - {"__module__", "__doc__", "__parameters__", "action_name"}
-        if not own and len(cls.__bases__) == 1 and hasattr(cls.__bases__[0], "action_name"):
+        added = vars(cls).keys() - {"__module__", "__doc__", "__parameters__", "action_name"}
+        if not added and len(cls.__bases__) == 1 and hasattr(cls.__bases__[0], "action_name"):
             # The same action under the name that a pack gives it.
             return {**_reference(cls.__bases__[0], provider), "renamed": cls.action_name}
         raise IsolationError(
@@ -100,12 +100,12 @@ def _reference(cls: type[Any], provider: PackProvider) -> dict[str, Any]:
 
 def _packs_of(provider: PackProvider, action: str) -> dict[str, Any] | None:
     """Return how the packs of an action are found; None for those that are installed."""
-    settings = getattr(provider, "settings", None)
-    if settings is not None:
+    configuration = provider.configuration
+    if configuration.where:
         return {
-            "start": settings.project.where,
-            "selection": values_of(settings.selection),
-            "values": [list(each) for each in settings.pack_values],
+            "start": configuration.where,
+            "selection": values_of(configuration.selection),
+            "values": [list(each) for each in configuration.flags.pack_values],
         }
     modules = [_module_of(each) for each in provider.contributors()]
     if None not in modules:

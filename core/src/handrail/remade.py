@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import IsolationError
-from handrail.lock.file import LOCK_FILE
 from handrail.packs.choices import Selection
+from handrail.packs.configuration import configuration_at
 from handrail.packs.local import import_file
 from handrail.packs.provider import provider_of
-from handrail.settings.project import find_project
 from handrail.targets import as_action, find_target, renamed
 from handrail.worker_imports import importing
 
@@ -76,6 +74,4 @@ def project_files(folder: str) -> tuple[str, ...]:
     Raises:
         SettingsError: They cannot be told, or not be trusted.
     """
-    project = find_project(folder)
-    places = [os.path.join(project.where, name) for name in (project.settings, LOCK_FILE) if name]
-    return tuple(each for each in places if os.path.isfile(each))
+    return tuple(configuration_at(folder).files)

@@ -32,7 +32,6 @@ from handrail.errors import (
     StepFailedError,
 )
 from handrail.frozen import replace
-from handrail.lock.model import LockUse
 from handrail.orchestrator.event_loop import running_loop
 from handrail.recovery.parts import closing_steps
 from handrail.recovery.prepare import prepare
@@ -235,9 +234,10 @@ class RunStep(BaseStep[Any]):
 
     def recovery(self, journal: Journal, row: RunRow, aim: Aim, **more: Any) -> Recovery:
         """Return what finishes or undoes a recorded run of the step; see `prepare`."""
-        recorded, lock = journal.read(row.number), LockUse(no_lock=True)  # The whole has the lock.
+        recorded = journal.read(row.number)
+        asked = {"no_lock": True}  # The whole is checked.
         return prepare(
-            self.action_class, recorded, journal, aim, packs=self.packs, lock=lock, **more
+            self.action_class, recorded, journal, aim, packs=self.packs, asked=asked, **more
         )
 
     async def _ended(self, line: Line, orchestrator: Orchestrator[Any]) -> StepResult:

@@ -11,11 +11,15 @@ import pytest
 
 from handrail import BaseAction
 from handrail.builtin.cli.session import Session
+from handrail.builtin.project.lock.check import ProjectLock
+from handrail.builtin.project.lock.last_plan import LastPlan
+from handrail.builtin.project.lock.model import LockedAction
 from handrail.errors import LockError
 from handrail.events import RunStarted
 from handrail.frozen import replace
-from handrail.lock.last_plan import LastPlan
-from handrail.lock.model import LockedAction, LockName, LockUse
+from handrail.origin import Origin
+from handrail.packs.configuration import Target
+from handrail.plan.checked_run import CheckedRun
 from handrail.plan.plan import Plan
 
 pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
@@ -356,13 +360,16 @@ def test_a_setting_or_policy_that_forces_a_lock_is_named(tmp_path, monkeypatch):
     """Neither a missing lock nor --no-lock gets past it, but for a run that began without one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HANDRAIL_ONLY_PACKS", "")
-    lock = Session().packs.lock
+    lock = ProjectLock.of(Session().packs)
     forced = replace(lock, forced_by="acme-policy 3.1.0")
     plan = Plan(action="ship", steps=())
-    name = LockName(name="ship.py:ship", pack=None)
 
     def check(lock, **more):
-        return lock.check(plan, BaseAction, lambda: plan, LockUse(name=name, **more))
+        target = Target(name="ship.py:ship", action_class=BaseAction, origin=Origin())
+        run = CheckedRun(
+            plan=plan, whole=lambda: plan, action_class=BaseAction, target=target, **more
+        )
+        return lock.check(run)
 
     missing = r"acme-policy 3.1.0 wants every run locked, and there is no"
     with pytest.raises(LockError, match=missing):
@@ -371,7 +378,7 @@ def test_a_setting_or_policy_that_forces_a_lock_is_named(tmp_path, monkeypatch):
         check(forced, no_lock=True)
     with pytest.raises(LockError, match=missing):
         check(forced, left_aside=True)
-    assert check(lock).locked is None
+    assert check(lock) is None
 
 
 def test_a_last_plan_is_written_when_the_run_starts(tmp_path):

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from handrail import action, resume, rollback, step
+from handrail.actions import checked
+from handrail.builtin.project.lock import check
+from handrail.builtin.project.lock.check import outline_of
+from handrail.builtin.project.lock.file import write_lock
+from handrail.builtin.project.lock.model import LockName
 from handrail.errors import PlanDriftedError, StepFailedError
-from handrail.lock import check
-from handrail.lock.file import write_lock
-from handrail.lock.model import LockName
 from handrail.packs.installed import installed_packs
 from handrail.packs.provider import explicit_packs
 from handrail.plan.selection import select
@@ -41,7 +43,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HANDRAIL_ONLY_PACKS", "")
     (tmp_path / "handrail.toml").write_text("")
-    write_lock(tmp_path, [installed_packs().outline(NAME, nightly.plan())])
+    write_lock(tmp_path, [outline_of(installed_packs(), NAME, nightly.plan())])
     return tmp_path
 
 
@@ -81,7 +83,7 @@ def test_a_program_reads_the_lock_once(project, reads, run):
 COMMANDS = """
 import sys
 from handrail import cli
-from handrail.lock import check
+from handrail.builtin.project.lock import check
 
 reads, read_lock = [], check.read_lock
 check.read_lock = lambda folder: reads.append(folder) or read_lock(folder)
@@ -108,7 +110,7 @@ def test_a_command_reads_the_lock_once(project, words, reads):
     )
     name = LockName(name="flows.py:nightly", pack=None)
     whole = select(nightly.plan(), only=["find"])
-    write_lock(project, [installed_packs().outline(name, whole)])
+    write_lock(project, [outline_of(installed_packs(), name, whole)])
     done = subprocess.run(
         [sys.executable, "-c", COMMANDS, *words], capture_output=True, text=True, check=False
     )
@@ -155,7 +157,8 @@ def kept(journal):
 def test_packs_that_are_given_know_no_lock(project, reads):
     """Neither for a run nor for its undo, of which they leave none out."""
     packs = explicit_packs(())
-    plan = nightly.plan(packs=())
-    assert packs.check_lock(plan, nightly.action_class, nightly.plan) is plan
+    action = nightly.action_class(packs=packs)
+    plan = action.plan()
+    assert checked(action, plan, nightly.plan) is plan
     assert packs.for_undo(["acme"]) is packs
     assert reads == []

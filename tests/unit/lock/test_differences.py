@@ -8,9 +8,9 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.builtin.project.lock.differences import Kind, changes, drift, is_part
+from handrail.builtin.project.lock.model import LockedAction, LockedPack, LockedStep
 from handrail.frozen import replace
-from handrail.lock.differences import Kind, changes, drift, is_part
-from handrail.lock.model import LockedAction, LockedPack, LockedStep
 
 ERRORS = Path(__file__).parents[3] / "docs" / "reference" / "errors.md"
 

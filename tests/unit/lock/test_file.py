@@ -10,9 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handrail.atomic import own_folder, replace_file
+from handrail.builtin.project.lock.file import (
+    LOCK_FILE,
+    lock_text,
+    parse_lock,
+    read_lock,
+    write_lock,
+)
+from handrail.builtin.project.lock.model import LockedAction, LockedPack, LockedStep
 from handrail.errors import LockError
-from handrail.lock.file import LOCK_FILE, lock_text, parse_lock, read_lock, write_lock
-from handrail.lock.model import LockedAction, LockedPack, LockedStep
 
 printable = st.characters(exclude_categories=["C", "Z"])
 words = st.text(min_size=1, max_size=2) | st.text(printable, min_size=1, max_size=8)

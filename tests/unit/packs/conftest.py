@@ -8,9 +8,9 @@ import pytest
 from garden import Garden
 
 from handrail.packs.choices import Flags
+from handrail.packs.configuration import configuration_at
 from handrail.packs.discovery import read_packs
 from handrail.packs.installed import InstalledPacks
-from handrail.settings.load import read_settings
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ def packs(garden, monkeypatch):
 
     def found(toml="", variables=None, **flags):
         (garden.project / "handrail.toml").write_text(toml)
-        settings, problems = read_settings(garden.project, variables or {}, Flags(**flags))
-        return InstalledPacks(settings, read_packs(garden.path), problems)
+        chosen = Flags(environ=variables or {}, **flags)
+        found = configuration_at(str(garden.project), chosen, read_packs(garden.path))
+        return InstalledPacks(found)
 
     return found

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 import handrail
-from handrail.packs.activation import decide
 from handrail.packs.choices import Flags
+from handrail.packs.configuration import configuration_at
 from handrail.packs.record import EntryPoint, PackRecord
-from handrail.settings.load import read_settings
 
 
 def record(name, **values):
@@ -25,9 +24,8 @@ def choose(tmp_path):
 
     def decided(*, toml="", variables=None, records=RECORDS, **flags):
         (tmp_path / "handrail.toml").write_text(toml)
-        settings, problems = read_settings(tmp_path, variables or {}, Flags(**flags))
-        assert problems == ()
-        return decide(records, settings)
+        chosen = Flags(environ=variables or {}, **flags)
+        return configuration_at(str(tmp_path), chosen, records)
 
     return decided
 
@@ -47,7 +45,7 @@ def test_names_in_any_spelling(choose, name):
     decision = choose(no_packs=(name,))
     assert states(decision)["acme-scan"] == ("off", "--no-pack")
     assert states(decision)["acme-webp"][0] == "on"
-    assert decision.warnings == ()
+    assert decision.findings().warnings == ()
 
 
 def test_distribution_names_come_first(choose):
@@ -102,8 +100,8 @@ def test_the_stronger_source_decides(choose):
 def test_unknown_name_to_disable_is_a_warning(choose):
     """A name to switch off that no pack has is told with near names, and stops nothing."""
     decision = choose(toml='[packs]\ndisable = ["acme-scam"]', no_packs=("zzz",))
-    assert decision.errors == ()
-    first, second = sorted(decision.warnings, key=lambda problem: problem.message)
+    assert decision.findings().problems == ()
+    first, second = sorted(decision.findings().warnings, key=lambda problem: problem.message)
     assert first.message == "--no-pack: no installed pack is called zzz"
     assert second.message == (
         "handrail.toml:2  packs.disable: no installed pack is called acme-scam"
@@ -115,7 +113,7 @@ def test_unknown_name_to_disable_is_a_warning(choose):
 def test_unknown_name_to_use_only_is_an_error(choose):
     """A name to use only that no pack has is an error: the run would lack what was asked for."""
     decision = choose(only_packs=("acme-scam",))
-    (problem,) = decision.errors
+    (problem,) = decision.findings().problems
     assert problem.message == "--only-packs: no installed pack is called acme-scam"
     assert problem.ways_out == ("did you mean acme-scan?",)
 
@@ -123,7 +121,7 @@ def test_unknown_name_to_use_only_is_an_error(choose):
 def test_unknown_tables_are_warnings(choose):
     """Settings and grants of a pack that is not installed are told with their line."""
     toml = '[packs.acme-x]\na = 1\n[grants]\nacme-y = ["remove acme-scan:scan"]'
-    messages = [problem.message for problem in choose(toml=toml).warnings]
+    messages = [problem.message for problem in choose(toml=toml).findings().warnings]
     assert messages == [
         "handrail.toml:1: no installed pack is called acme-x",
         "handrail.toml:4: no installed pack is called acme-y",

@@ -209,6 +209,8 @@ def test_specs_are_those_of_the_page():
     assert set(specs()) == {
         "pack_info",
         "setup_steps",
+        "plan_rules",
+        "check_run",
         "insert_before",
         "insert_after",
         "wrap_step",

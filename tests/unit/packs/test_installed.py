@@ -8,9 +8,11 @@ import pytest
 
 from handrail import action, step
 from handrail.builtin.cli.commands.config import rows_of
+from handrail.builtin.project.lock.check import outline_of
+from handrail.builtin.project.lock.model import LockName
+from handrail.builtin.project.settings import settings_of
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.events import ProgressChanged
-from handrail.lock.model import LockName
 from handrail.packs import PackRecord, installed_packs
 
 
@@ -137,7 +139,7 @@ def test_a_lock_has_no_packs_that_only_observe(teller, packs, garden):
     found = packs("", {"ACME_URL": "http://acme.example"})
     assert len(found.contributors()) == 2
     plan = action("ship", [send]).action_class.partial({}, packs=found).plan()
-    outline = found.outline(LockName(name="ship", pack=None), plan, with_files=False)
+    outline = outline_of(found, LockName(name="ship", pack=None), plan, with_files=False)
     assert [each.id for each in outline.packs] == ["acme-shapes"]
 
 
@@ -205,7 +207,7 @@ def test_grants(garden, packs):
         "acme-turbo", points={"packs": {"turbo": "acme_turbo"}}, modules={"acme_turbo.py": ""}
     )
     found = packs('[grants]\nturbo = ["replace Handrail_Upload:upload_files", "remove a:b"]')
-    assert found.grants == {
+    assert found.rules().grants == {
         "acme-turbo": frozenset({"replace handrail-upload:upload_files", "remove a:b"})
     }
 
@@ -331,8 +333,8 @@ def test_installed_reads_this_process(garden):
 def test_installed_takes_what_it_is_given(tmp_path):
     """Folder, flags and variables can be given."""
     found = installed_packs(start=tmp_path, no_packs=["a"], environ={"HANDRAIL_ONLY_PACKS": "b"})
-    assert found.settings.project.folder == tmp_path
-    sources = [source for _, _, source in rows_of(found.settings)]
+    assert settings_of(found).project.folder == tmp_path
+    sources = [source for _, _, source in rows_of(settings_of(found))]
     assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS", *["default"] * 4]
 
 

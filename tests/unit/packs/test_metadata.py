@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 import handrail
-from handrail.errors import PackError
-from handrail.packs import metadata
 from handrail.packs.metadata import unmet_range
 
 
@@ -33,11 +31,3 @@ def test_the_first_range_that_this_core_is_not_in(requires, unmet, monkeypatch):
     """Conditions count, others' names do not, and what cannot be read asks for nothing."""
     monkeypatch.setattr(handrail, "__version__", "0.3.1")
     assert unmet_range(requires) == unmet
-
-
-def test_core_without_metadata_says_how_to_install_it(monkeypatch):
-    """As where its sources are only on the path."""
-    monkeypatch.setattr(metadata, "CORE", "handrail-is-not-installed")
-    with pytest.raises(PackError) as caught:
-        metadata.core_record.__wrapped__()
-    assert caught.value.ways_out

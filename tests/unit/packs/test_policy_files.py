@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from handrail.builtin.cli.commands.config import rows_of
+from handrail.builtin.project.settings import settings_of
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.hookspecs import ActionInfo
 from handrail.origin import UNKNOWN
@@ -66,7 +67,7 @@ def test_a_policy_requires_without_being_imported(garden, policy, packs):
     }
     plan(found)
     assert "acme_policy" not in sys.modules
-    assert ("policy", "acme-policy 3.1.0", "installed") in rows_of(found.settings)
+    assert ("policy", "acme-policy 3.1.0", "installed") in rows_of(settings_of(found))
 
 
 def test_a_policy_is_found_where_its_distribution_is(garden, policy, packs, monkeypatch, tmp_path):
@@ -209,7 +210,7 @@ GRANT = "replace acme-scan:scan_files"
 def test_grants_of_a_policy_are_all_there_are(policy, packs):
     """Where a policy has grants, they count, and a project cannot add to them."""
     policy(f'[grants]\nacme-turbo = ["{GRANT}"]\n')
-    assert packs("").grants == {"acme-turbo": frozenset({GRANT})}
+    assert packs("").rules().grants == {"acme-turbo": frozenset({GRANT})}
     code, codes, messages = refused(packs(f'[grants]\nacme-other = ["{GRANT}"]\n'))
     assert (code, codes) == (ExitCode.USAGE, ["policy-loosened"])
     assert messages[0].startswith("handrail.toml:2: grants.acme-other")
@@ -228,13 +229,13 @@ def test_only_the_grants_of_every_policy_count(policy, packs):
     """Of several policies with grants the tightest wins."""
     policy(f'[grants]\nacme-turbo = ["{GRANT}", "remove acme-scan:report"]\n')
     policy(f'[grants]\nacme-turbo = ["{GRANT}"]\n', "acme-zero")
-    assert packs("").grants == {"acme-turbo": frozenset({GRANT})}
+    assert packs("").rules().grants == {"acme-turbo": frozenset({GRANT})}
 
 
 def test_a_policy_without_grants_leaves_them_to_the_project(policy, packs):
     """A policy that says nothing of grants does not take those of the project away."""
     policy("")
-    assert packs(f'[grants]\nacme-turbo = ["{GRANT}"]\n').grants == {
+    assert packs(f'[grants]\nacme-turbo = ["{GRANT}"]\n').rules().grants == {
         "acme-turbo": frozenset({GRANT})
     }
 
@@ -243,8 +244,8 @@ def test_a_policy_locks(policy, packs):
     """`locked` of a policy is known with its source, and a project cannot take it back."""
     policy("locked = true\n")
     found = packs("")
-    assert found.settings.locked.value is True
-    assert found.settings.locked.source == "acme-policy 3.1.0, handrail-policy.toml:1"
+    assert settings_of(found).locked.value is True
+    assert settings_of(found).locked.source == "acme-policy 3.1.0, handrail-policy.toml:1"
     assert refused(packs("locked = false\n"))[1] == ["policy-loosened"]
     assert packs("locked = true\n").settings_problems == ()
 
@@ -276,7 +277,7 @@ def test_a_policy_sets_what_packs_are_set_to(garden, policy, packs):
     (pack,) = packs('[packs.acme-scan]\nengine = "clamav"\n').contributors()
     assert (pack.settings.engine, pack.settings.limits.size) == ("clamav", 9)
     row = ("packs.acme-scan.engine", "clamav", "acme-policy 3.1.0, handrail-policy.toml:2")
-    assert row in rows_of(packs("").settings)
+    assert row in rows_of(settings_of(packs("")))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handrail import Origin, StepWrapper
-from handrail.lock.model import LockedStep, outline
+from handrail.builtin.project.lock.model import LockedStep, outline
 
 
 class TimingStep(StepWrapper):

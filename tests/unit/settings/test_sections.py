@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from handrail.builtin.cli.commands.config import rows_of
+from handrail.builtin.project.changes import Insert, LocalName, Wrap
+from handrail.builtin.project.keys import KEYS, below
+from handrail.builtin.project.load import read_settings
+from handrail.builtin.project.requirements import RequiredPack
 from handrail.plan.edits import Limiting, Removal
 from handrail.plan.required import RequiredStep
-from handrail.settings.changes import Insert, LocalName, Wrap
-from handrail.settings.keys import KEYS, below
-from handrail.settings.load import read_settings
-from handrail.settings.requirements import RequiredPack
 
 
 def read(folder, toml):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from handrail.builtin.cli.commands.config import rows_of
+from handrail.builtin.project.load import read_settings
+from handrail.builtin.project.project import find_project
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json
 from handrail.packs.choices import Flags
-from handrail.settings.load import read_settings, settings_error
-from handrail.settings.project import find_project
+from handrail.packs.failures import settings_error
 
 
 def read(folder, toml=None, name="handrail.toml", variables=None, **flags):
@@ -64,7 +65,7 @@ def test_a_project_that_is_not_to_be_trusted_is_a_problem(tmp_path, monkeypatch)
     settings, problems = read(deep)
     assert [problem.code for problem in problems] == ["foreign-project"]
     assert (settings.project.folder, settings.project.file) == (deep, None)
-    monkeypatch.setattr("handrail.settings.project.distrust", lambda path: None)
+    monkeypatch.setattr("handrail.builtin.project.project.distrust", lambda path: None)
     settings, problems = read(deep)
     assert [problem.code for problem in problems] == ["foreign-project"]
 

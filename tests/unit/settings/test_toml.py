@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from handrail.builtin.project.file import with_file
+from handrail.builtin.project.lock.file import parse_lock
+from handrail.builtin.project.project import find_project
+from handrail.builtin.project.settings import Settings
+from handrail.builtin.project.toml import MOST_NESTED, TomlError, parse_toml
 from handrail.errors import LockError
-from handrail.lock.file import parse_lock
-from handrail.settings.file import with_file
-from handrail.settings.project import find_project
-from handrail.settings.toml import MOST_NESTED, TomlError, parse_toml
-from handrail.settings.values import Settings
 from handrail.trust import MOST_BYTES, read_file
 
 DEEP = {

@@ -11,16 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from handrail.actions import about_action, orchestrator_of, require_inputs, result_of
+from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
 from handrail.builtin.records.preview import recorded_result
 from handrail.context import run_of
 from handrail.errors import ActionError, JournalError, ParamsError
 from handrail.frozen import from_json, record, replace
 from handrail.journal.damage import decoding
 from handrail.journal.opening import open_journal
-from handrail.lock.model import LockUse
 from handrail.orchestrator.journaled import ChildOf
-from handrail.packs.action_names import names_of
 from handrail.packs.factories import journal_factory
 from handrail.packs.installed import installed_packs
 from handrail.packs.planner import secret_variables
@@ -31,7 +29,7 @@ from handrail.recovery.invocation import Invocation
 from handrail.recovery.prepare import prepare
 from handrail.recovery.status import status_of
 from handrail.runtime import silent_runtime
-from handrail.targets import find_target, lock_name, name_from
+from handrail.targets import find_target
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -39,10 +37,10 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer, OnFailure, Orchestrator, RunOptions
+    from handrail.packs.configuration import Target
     from handrail.packs.installed import InstalledPacks
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
-    from handrail.targets import Target
 
 T = TypeVar("T")
 
@@ -96,8 +94,7 @@ def derived_run(
     """
     cls, packs = type(action), installed_packs()
     name = _name_of(packs, cls)
-    whole = action.plan()
-    plan = packs.check_lock(whole, cls, lambda: whole)
+    plan = checked(action, action.plan())
     if not plan.steps:
         raise ActionError(f"{cls.action_name} has no steps, so it has no runs that could be parts")
     for each in parts:
@@ -105,7 +102,7 @@ def derived_run(
     executor = options.get("executor") or packs.executor
     invocation = Invocation.of(
         packs.selection,
-        packs.settings.pack_values,
+        packs.configuration.flags.pack_values,
         secrets=secret_variables(plan, packs),
         executor=executor,
         derived_by=option,
@@ -132,13 +129,13 @@ def _name_of(packs: InstalledPacks, action: type[BaseAction[Any]]) -> str:
     Raises:
         ActionError: It has none.
     """
-    found = names_of(packs, action)
+    found = packs.configuration.name_of(packs, action)
     if not found:
         raise ActionError(
             f"{action.action_name} cannot be found in other processes",
             ways_out=("define it at the top level of a module or a file",),
         )
-    return name_from(found[0], packs.settings.project.folder, Path.cwd())
+    return found
 
 
 def check_secrets(action: str, params: str) -> None:
@@ -310,9 +307,8 @@ class PartRuns:
         stored = json.loads(self.whole.params)
         shared = params_of(self.whole.params, cls.action_name, os.environ, cls.params_model)
         action = cls(with_values(shared, values), silent_runtime(), packs=packs)
-        whole = action.plan()
-        use = LockUse(name=lock_name(self.target, packs), no_lock=invocation.no_lock)
-        whole = packs.check_lock(whole, cls, lambda: whole, use)
+        no_lock = invocation.no_lock
+        whole = checked(action, action.plan(), target=self.target, no_lock=no_lock)
         part = select(whole, only=invocation.only, start=invocation.start, skip=invocation.skip)
         own = replace(invocation, executor=executor, derived_by=None, derivation=None)
         about = about_action(
@@ -371,7 +367,7 @@ class PartRuns:
             aim,
             ctx=silent_runtime(),
             packs=self.packs,
-            lock=LockUse(name=lock_name(self.target, self.packs)),
+            asked={"target": self.target},
             accept_drift=self.handed_down.get("accept_drift", False),
             take_over=self.handed_down.get("take_over", False),
         )

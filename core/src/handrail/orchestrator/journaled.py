@@ -16,10 +16,10 @@ from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator.run_info import run_info
+from handrail.packs.configuration import project_at
 from handrail.packs.serializers import InstalledSerializers
 from handrail.plan.fingerprint import plan_json
 from handrail.redact import Mask
-from handrail.settings.load import project_at
 
 if TYPE_CHECKING:
     from handrail.engine.state import PartOf, RunState

@@ -30,7 +30,7 @@ def run_info(
         project: Its recorded project; by default, that of the working folder.
         parent: The number of the run that it is a part of.
     """
-    from handrail.settings.load import project_at  # noqa: PLC0415
+    from handrail.packs.configuration import project_at  # noqa: PLC0415
 
     return RunInfo(
         uid=run.run_id,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.packs.configuration import local_objects as local_objects
+    from handrail.packs.core import core_record as core_record
     from handrail.packs.executors import InstalledExecutors as InstalledExecutors
     from handrail.packs.executors import default_url as default_url
     from handrail.packs.executors import is_local as is_local
@@ -18,9 +20,7 @@ with lazy_imports(__name__):
     from handrail.packs.local import LocalObject as LocalObject
     from handrail.packs.local import import_file as import_file
     from handrail.packs.local import is_searched as is_searched
-    from handrail.packs.local import local_objects as local_objects
     from handrail.packs.local import search as search
-    from handrail.packs.metadata import core_record as core_record
     from handrail.packs.pack_names import normalised as normalised
     from handrail.packs.pack_provider import PackProvider as PackProvider
     from handrail.packs.provider import with_settings as with_settings
@@ -30,3 +30,6 @@ with lazy_imports(__name__):
     from handrail.packs.unread import unread_groups as unread_groups
     from handrail.packs.views import View as View
     from handrail.packs.views import shown_as as shown_as
+    from handrail.plan.checked_run import CheckedRun as CheckedRun
+    from handrail.plan.required import PlanRules as PlanRules
+    from handrail.plan.required import RequiredStep as RequiredStep

@@ -11,6 +11,7 @@ from handrail.packs.activation import match_packs
 from handrail.packs.entry_points import import_target
 from handrail.packs.local import import_local
 from handrail.packs.ours import ACTIONS, OPTIONS, hint_for, is_ours
+from handrail.packs.pack_names import normalised
 from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord
 from handrail.suggest import near
 
@@ -38,6 +39,11 @@ class Catalog:
     def pack(self, name: str) -> PackRecord | None:
         """Return the installed pack called `name` (normalised or not), or None."""
         return next(iter(match_packs(name, self.records)), None)
+
+    def id_of(self, name: str) -> str:
+        """Return the id of the pack called `name`, which need not be installed."""
+        record = self.pack(name)
+        return record.id if record is not None else normalised(name)
 
     def offers(self, kind: Kind) -> list[Offer]:
         """Return all offers of one kind, including those of disabled or broken packs."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
-from handrail.frozen import frozen
+from handrail.frozen import NOTHING, frozen
+from handrail.origin import Origin
 
 T = TypeVar("T")
 
@@ -32,6 +33,13 @@ class Value(Generic[T]):
     def why(self) -> str:
         """The source with the key, such as `handrail.toml:9  packs.disable`."""
         return f"{self.source}  {self.key}" if self.key else self.source
+
+
+def place_of(source: str) -> Origin:
+    """Return the place of a setting, of which `source` begins with `file:line` if it has one."""
+    place = source.partition("  ")[0]
+    file, _, line = place.rpartition(":")
+    return Origin(file=file, line=int(line)) if line.isdigit() else Origin(file=place)
 
 
 @frozen
@@ -62,7 +70,7 @@ class Selection:
 
 @frozen
 class Flags:
-    """The settings from the command line.
+    """The settings from the command line and the environment.
 
     Attributes:
         no_packs: Packs to exclude, from `--no-pack`.
@@ -70,12 +78,14 @@ class Flags:
         pack_values: Settings of packs, from `-p PACK.KEY=VALUE`, as pack, dotted key and text.
         recorded: The recorded selection of a run to resume or roll back, used instead of the
             variables that select packs; or None.
+        environ: The environment variables.
     """
 
     no_packs: tuple[str, ...] = ()
     only_packs: tuple[str, ...] | None = None
     pack_values: tuple[tuple[str, str, str], ...] = ()
     recorded: Selection | None = None
+    environ: Mapping[str, str] = NOTHING
 
 
 def selection_of(choices: Sequence[Choice]) -> Selection:

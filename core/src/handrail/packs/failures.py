@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 from handrail.errors import HandrailError, PackError, Problem, SettingsError
 from handrail.packs.record import CORE, PackRecord
-from handrail.settings.load import settings_error
+
+
+def settings_error(problems: Sequence[Problem]) -> SettingsError:
+    """Return one error for `problems`."""
+    count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
+    return SettingsError(f"{count} cannot be used", problems=problems)
 
 
 def unusable_pack(record: PackRecord) -> PackError:

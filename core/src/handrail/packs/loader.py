@@ -17,7 +17,7 @@ import pluggy
 
 from handrail import hookspecs
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import PackError, Problem, describe
+from handrail.errors import HandrailError, PackError, Problem, describe
 from handrail.events import StopObserving
 from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
@@ -30,7 +30,6 @@ from handrail.packs.pack_settings import (
     PackSecrets,
     Table,
     secrets_among,
-    table_of,
     validated,
     variables_of,
 )
@@ -38,7 +37,6 @@ from handrail.packs.record import EntryPoint, PackRecord
 
 if TYPE_CHECKING:
     from handrail.events import Event
-    from handrail.settings.values import Settings
 
 Observer = Callable[["Event"], None]
 
@@ -123,6 +121,8 @@ class LoadedPack:
         try:
             answers = caller(**arguments, settings=self.settings)
         except (Exception, SystemExit) as error:
+            if hook == "check_run" and isinstance(error, HandrailError):
+                raise
             raise hook_error(self.origin, self.hooks[hook], error) from error
         return answers[0] if answers else None
 
@@ -142,7 +142,7 @@ def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
 
 def load(
     record: PackRecord,
-    settings: Settings,
+    table: Table,
     manager: pluggy.PluginManager | None = None,
     *,
     hooks: Iterable[EntryPoint] | None = None,
@@ -151,7 +151,7 @@ def load(
 
     Args:
         record: The pack.
-        settings: The settings that apply.
+        table: The values that are set for it.
         manager: Holds the hooks; None for one of their own.
         hooks: The modules of hooks; None for all that the pack has.
 
@@ -161,7 +161,6 @@ def load(
     """
     modules = record.hooks if hooks is None else hooks
     plugins = tuple(import_target(record, entry_point) for entry_point in modules)
-    table = table_of(record, settings)
     return _checked(plugins, record.id, record.origin, table, manager or new_manager())
 
 

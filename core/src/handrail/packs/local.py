@@ -1,6 +1,4 @@
-"""Offers the project's own actions, steps and workflows as a pack called `local`, and imports them.
-
-What else a project has in its files, such as formats, packs look up with `local_objects`.
+"""Imports code that is not installed: files, and modules beside them.
 
 Python itself would run any module beside a file, including one that another user has put there or
 compiled into `__pycache__`. So a finder of its own refuses local code of users who are not trusted.
@@ -21,9 +19,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import LocalCodeError, NotFoundError, describe
 from handrail.frozen import frozen
 from handrail.origin import Origin, raised_at
-from handrail.packs.docstrings import describe_target
-from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
-from handrail.settings.load import read_settings, settings_error
+from handrail.packs.record import LOCAL, EntryPoint, PackRecord
 from handrail.suggest import did_you_mean
 from handrail.trust import distrust, read_file, refuse
 
@@ -32,41 +28,11 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from handrail.settings.changes import Changes
-    from handrail.settings.values import Settings
 
-_EXTENDS = "extends "
-_CHAIN = "chain of "
-_STEPS = "steps"
 _COMPILED = tuple(BYTECODE_SUFFIXES)
 
 # Folders whose modules must be trusted files.
 _folders: set[str] = set()
-
-
-def local_record(settings: Settings) -> PackRecord | None:
-    """Return a pack record with the names that the project offers, or None if there are none."""
-    points = [
-        EntryPoint(group=PREFIX + each.kind, name=each.name, value=each.target)
-        for each in settings.local
-        if each.kind in ("actions", "steps")
-    ]
-    points += [
-        EntryPoint(group=f"{PREFIX}actions", name=name, value=_made_of(workflow))
-        for name, workflow in settings.workflows.items()
-        if workflow.extends or workflow.steps or workflow.chain
-    ]
-    if not points:
-        return None
-    file = settings.project.file
-    return PackRecord(
-        id=LOCAL,
-        name=LOCAL,
-        entry_points=tuple(points),
-        location=str(settings.project.folder),
-        is_local=True,
-        why=file.name if file is not None else "",
-    )
 
 
 @frozen
@@ -97,69 +63,10 @@ class LocalObject:
         return import_local(record, entry, self.origin)
 
 
-def local_objects(kind: str, folder: str | Path = ".") -> dict[str, LocalObject]:
-    """Return what a project has in a table of `[local]`, by name; nothing is imported.
-
-    Args:
-        kind: The table, such as `formats`.
-        folder: A folder in the project.
-
-    Raises:
-        SettingsError: The settings of the project are not valid.
-    """
-    settings, problems = read_settings(folder, {})
-    if problems:
-        raise settings_error(problems)
-    return {
-        each.name: LocalObject(
-            name=each.name,
-            target=each.target,
-            origin=each.origin,
-            folder=str(settings.project.folder),
-        )
-        for each in settings.local
-        if each.kind == kind
-    }
-
-
-def _made_of(workflow: Changes) -> str:
-    """Return what a workflow is made of, as the value of its entry point."""
-    if workflow.chain:
-        return _CHAIN + ", ".join(action for _, action in workflow.chain)
-    return f"{_EXTENDS}{workflow.extends}" if workflow.extends else _STEPS
-
-
-def base_of(record: PackRecord, entry: EntryPoint) -> str:
-    """Return the action that a workflow extends; `""` if it extends none."""
-    if record.is_local and entry.value.startswith(_EXTENDS):
-        return entry.value.removeprefix(_EXTENDS)
-    return ""
-
-
-def is_chain(record: PackRecord, entry: EntryPoint) -> bool:
-    """Return whether an entry is a workflow that is a chain of actions."""
-    return record.is_local and entry.value.startswith(_CHAIN)
-
-
-def is_workflow(record: PackRecord, entry: EntryPoint) -> bool:
-    """Return whether an entry is a workflow of the project file."""
-    return record.is_local and (entry.value == _STEPS or entry.value.startswith((_EXTENDS, _CHAIN)))
-
-
 def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
     """Return the project's file to which a local name leads; None if it is a module."""
     is_file = record.is_local and entry.module.endswith(".py")
     return Path(record.location, entry.module) if is_file else None
-
-
-def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
-    """Return a one-line description of an action or step without importing it, or None."""
-    if is_chain(record, entry):
-        return entry.value
-    if is_workflow(record, entry):
-        base = base_of(record, entry)
-        return f"{base}, changed by this project" if base else "steps of this project"
-    return describe_target(entry.value, file_of(record, entry))
 
 
 def import_local(record: PackRecord, entry: EntryPoint, origin: Origin) -> Any:

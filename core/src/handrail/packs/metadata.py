@@ -6,20 +6,19 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import handrail
-from handrail.errors import PackError
+from handrail.packs.core import points_in
 from handrail.packs.pack_names import fits, normalised
 from handrail.packs.record import CORE, GROUPS, EntryPoint, PackRecord
 
 if TYPE_CHECKING:
     # It has the same names, and types.
-    from importlib.metadata import Distribution, MetadataPathFinder, PackageNotFoundError
+    from importlib.metadata import Distribution, MetadataPathFinder
 else:
-    from importlib_metadata import Distribution, MetadataPathFinder, PackageNotFoundError
+    from importlib_metadata import Distribution, MetadataPathFinder
 
 # The name in a requirement, and signs that the rest is not just a range of versions.
 _NAME = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*")
@@ -36,30 +35,6 @@ def distributions(path: Sequence[str], name: str | None = None) -> Iterable[Dist
     if name is None:
         MetadataPathFinder.invalidate_caches()  # They miss the second change within one tick.
     return Distribution.discover(name=name, path=list(path))
-
-
-@cache
-def core_record() -> PackRecord:
-    """Return what core itself offers, by entry points as packs do; it cannot be off.
-
-    Raises:
-        PackError: Core is not installed, but only somewhere on the path.
-    """
-    try:
-        points, _ = _points_of(Distribution.from_name(CORE))
-    except PackageNotFoundError:
-        raise PackError(
-            f"the metadata of {CORE} is missing, so its commands cannot be found",
-            ways_out=(f"pip install --force-reinstall {CORE}",),
-        ) from None
-    return PackRecord(
-        id=CORE,
-        name=CORE,
-        version=handrail.__version__,
-        entry_points=tuple(EntryPoint(group=a, name=b, value=c) for a, b, c in points),
-        location=os.path.dirname(handrail.__path__[0]),
-        why="built in",
-    )
 
 
 def searched(path: Sequence[object] | None = None) -> list[str]:
@@ -160,15 +135,7 @@ def _salvaged(distribution: Distribution) -> list[tuple[str, str, str]]:
         text = (_folder_of(distribution) / "entry_points.txt").read_text(errors="replace")
     except OSError:
         return []
-    points: list[tuple[str, str, str]] = []
-    group = ""
-    for line in text.splitlines():
-        name, equals, value = (part.strip() for part in line.partition("="))
-        if line.strip().startswith("["):
-            group = line.strip().strip("[]")
-        elif equals and name:
-            points.append((group, name, value))
-    return points
+    return points_in(text)
 
 
 def unmet_range(requires: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""PackProvider: supplies an action with packs, the lock and settings."""
+"""PackProvider: supplies an action with packs and settings."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.origin import Origin
-from handrail.packs.choices import Selection
+from handrail.packs.catalog import Catalog
+from handrail.packs.choices import Flags, Selection
+from handrail.packs.configuration import Configuration
 from handrail.packs.serializers import InstalledSerializers
-from handrail.plan.edits import EditSet
 
 if TYPE_CHECKING:
-    from handrail.errors import PackError, Problem
-    from handrail.lock.model import LockUse
+    from handrail.errors import PackError
     from handrail.packs.executors import InstalledExecutors
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
-    from handrail.packs.project_edits import Part
-    from handrail.plan.plan import Plan
-    from handrail.plan.required import RequiredStep
+    from handrail.plan.required import PlanRules, RequiredStep
 
 
 class PackProvider:
-    """Supplies an action with its packs, its lock and its settings.
+    """Supplies an action with its packs and its settings.
 
     There are three: for the installed packs, for packs passed as an argument, and for an undo. What
     is here is right for packs without a project.
@@ -31,15 +29,16 @@ class PackProvider:
     plans_undo: bool = False
     """Whether its plans are made for an undo, which may do without what steps need to run."""
 
-    @property
-    def grants(self) -> Mapping[str, frozenset[str]]:
-        """The edits that each pack may make to steps of other packs."""
-        return {}
+    configuration = Configuration("", Flags(), ())
+    """What the project says."""
+
+    catalog = Catalog(())
+    """The names that the packs offer."""
 
     @property
     def selection(self) -> Selection:
         """The packs that flags and variables exclude; recorded in the journal of a run."""
-        return Selection()
+        return self.configuration.selection
 
     @property
     def serializers(self) -> InstalledSerializers:
@@ -49,12 +48,12 @@ class PackProvider:
     @property
     def strict_results(self) -> bool:
         """Whether a step fails if the journal cannot store its result."""
-        return False
+        return self.configuration.strict_results
 
     @property
     def executor(self) -> str | None:
         """The URL of the executor for items that the settings name, or None."""
-        return None
+        return self.configuration.executor
 
     @property
     def executors(self) -> InstalledExecutors:
@@ -94,46 +93,21 @@ class PackProvider:
         """Return the secrets among the settings of the packs."""
         return [pack.secrets for pack in self.contributors()]
 
-    def required(self) -> Sequence[RequiredStep]:
-        """Return the steps that every plan must have; raise if a required pack is missing."""
-        return ()
+    def rules(self) -> PlanRules:
+        """Return the rules of the project for plans; raise if a required pack is missing."""
+        return self.configuration.plan_rules(self)
 
     def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
         """Return ways out for a plan that lacks a required step."""
         return ()
 
-    def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, Sequence[Problem]]:
-        """Return the project's edits to an action, and the problems found in them."""
-        return EditSet(owner="project"), ()
-
-    def workflow_steps(self, name: str) -> tuple[Sequence[tuple[Part, Origin]], Sequence[Problem]]:
-        """Return the steps and groups of a workflow of the project, with the lines that name them.
-
-        And the problems found in them.
-        """
-        return (), ()
+    def loads(self, step: str) -> bool:
+        """Return whether a step or wrapper that the project names is loaded, or left out."""
+        return True
 
     def origin_of(self, module: str) -> Origin:
         """Return the origin of a module: the distribution that owns it, if any."""
         return Origin(module=module)
-
-    def check_lock(
-        self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
-    ) -> Plan:
-        """Check `plan` against the lock; return a copy with `locked` set, or it if there is none.
-
-        Args:
-            plan: The plan to run, or a part of it.
-            action: The class of the action.
-            whole: Returns the whole plan, of which `plan` may be a part.
-            use: How to apply the lock; by default, as for a program without flags.
-
-        Raises:
-            PlanDriftedError: The plan differs from the locked one and is not a part of it.
-            LockError: The lock cannot be read; or a setting or policy requires a lock, and it is
-                missing or ignored.
-        """
-        return plan
 
     def for_undo(self, needed: Collection[str]) -> PackProvider:
         """Return a provider for an undo, which can exclude broken packs that are not needed.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import NOTHING, frozen
 from handrail.origin import Origin
-from handrail.packs.choices import Value
-from handrail.packs.pack_names import normalised, variable_prefix
+from handrail.packs.choices import Value, place_of
 from handrail.params.conversion import from_json, from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.secrets import given_secrets, secret_texts, secrets_of, touches
@@ -20,9 +18,6 @@ from handrail.suggest import did_you_mean, near
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-    from handrail.packs.record import PackRecord
-    from handrail.settings.values import Settings
 
 
 @frozen
@@ -35,7 +30,8 @@ class Table:
         prefix: Prefix of the pack's environment variables.
         variables: The variables with that prefix and their texts.
         flags: Texts from the command line, by path.
-        fixed: Values set by a policy, by path.
+        fixed: Values that nobody may change, by path.
+        is_given: Whether anybody names the pack.
     """
 
     values: Mapping[str, Any]
@@ -44,6 +40,7 @@ class Table:
     variables: Mapping[str, str] = NOTHING
     flags: Mapping[KeyPath, str] = NOTHING
     fixed: Mapping[KeyPath, Value[Any]] = NOTHING
+    is_given: bool = False
 
 
 @frozen
@@ -62,36 +59,6 @@ class PackSecrets:
 
 
 NO_SECRETS = PackSecrets(pack="")
-
-
-def table_of(record: PackRecord, settings: Settings) -> Table:
-    """Return the values set for a pack, under any of its names."""
-    names = tuple(map(normalised, record.names))
-    prefix = variable_prefix(record.id)
-    name = next((each for each in names if each in settings.packs), None)
-    file = settings.project.file
-    shown = file.name if file is not None else "handrail.toml"
-    return Table(
-        values={} if name is None else settings.packs[name],
-        source=(lambda *_: shown) if name is None else partial(settings.source_of, name),
-        prefix=prefix,
-        variables={
-            variable: text
-            for variable, text in settings.variables.items()
-            if variable.startswith(prefix)
-        },
-        flags={
-            tuple(key.split(".")): text
-            for pack, key, text in settings.pack_values
-            if normalised(pack) in names
-        },
-        fixed={
-            path[1:]: Value(value=value, source=origin.source)
-            for policy in settings.policies
-            for path, value, origin in policy.fixed()
-            if path[0] in names and path[1:]
-        },
-    )
 
 
 def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:
@@ -291,11 +258,9 @@ def _problem(
     *ways_out: str,
 ) -> Problem:
     found = source(*path)
-    file, _, line = found.rpartition(":")
-    place = Origin(file=file, line=int(line)) if line.isdigit() else Origin(file=found)
     return Problem(
         code="bad-setting",
         message=f"{found}: [packs.{pack.pack}] {message}",
-        origins=(place, pack),
+        origins=(place_of(found), pack),
         ways_out=ways_out,
     )

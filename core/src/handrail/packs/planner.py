@@ -33,7 +33,7 @@ from handrail.plan.entry import chain, entries_for, innermost
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan, PlannedStep
 from handrail.plan.problems import no_steps
-from handrail.plan.required import missing, not_within, required_in
+from handrail.plan.required import PlanRules, missing, not_within, required_in
 from handrail.plan.resolve import resolve
 from handrail.plan.step_state import StepChanges, states_of
 from handrail.plan.undo_order import senseless_waits
@@ -41,7 +41,7 @@ from handrail.registry import StepRegistry
 from handrail.wrapper import StepWrapper
 
 if TYPE_CHECKING:
-    from handrail.plan.edits import EditSet
+    from handrail.plan.checked_run import CheckedRun
     from handrail.plan.required import RequiredStep
 
 
@@ -89,7 +89,7 @@ def register_parts(info: ActionInfo, registry: StepRegistry[Any], provider: Pack
     Raises:
         PlanError: They have problems; the error lists all of them.
     """
-    parts, found = provider.workflow_steps(info.name)
+    parts, found = provider.configuration.steps(info.name, provider)
     problems = list(found)
     edits = EditSet(owner=PROJECT)
     for part, line in parts:
@@ -129,9 +129,10 @@ def plan_action(
         PlanError: The plan has problems; the error lists all of them.
         PackError: An enabled pack is broken, or one of its hooks raised.
     """
-    required = required_in(info.lineage, provider.required())
     packs, problems = pack_order(provider.contributors()) if registry else ([], [])
-    project, mistakes = provider.project_edits(info.lineage)
+    known = rules_for(info, provider, packs)
+    required = required_in(info.lineage, known.required)
+    project, mistakes = provider.configuration.edits(info.lineage, provider)
     if project.count and not registry:
         raise PlanError(info.name, [*mistakes, no_steps(info.name, project)])
     edits, unusable = collect(info, registry, packs, project)
@@ -143,7 +144,7 @@ def plan_action(
         info.name,
         drafts,
         edits,
-        grants=provider.grants,
+        grants=known.grants,
         required=[*required, *rules],
         origin=info.origin,
         known=[*problems, *mistakes, *unusable, *unfit(info, edits)],
@@ -156,7 +157,7 @@ def plan_action(
     steps = [each for planned in plan.steps if checking for each in chain(planned.step)]
     before, changes = states_of(steps), StepChanges()
     for pack in checking:
-        found += _problems(pack, pack.call("check_plan", action=info, plan=plan))
+        found += _problems(pack, "check_plan", pack.call("check_plan", action=info, plan=plan))
         changes.put_back(before, pack)
     found += changes.problems()
     if found:
@@ -208,7 +209,9 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
         PlanError: A required step is missing.
         PackError: A required pack is missing.
     """
-    found = _missing(plan, required_in(info.lineage, provider.required()), provider, None)
+    packs = provider.contributors() if plan.steps else ()
+    required = required_in(info.lineage, rules_for(info, provider, packs).required)
+    found = _missing(plan, required, provider, None)
     if found:
         raise PlanError(info.name, found)
 
@@ -244,19 +247,62 @@ def _missing(
     ]
 
 
-def _problems(pack: Contributor, answer: object) -> list[Problem]:
-    """Return the answer of `check_plan` as a list of problems."""
+def rules_for(info: ActionInfo, provider: PackProvider, packs: Iterable[Contributor]) -> PlanRules:
+    """Return the rules for plans of an action: those of the project, tightened by packs.
+
+    Raises:
+        SettingsError: The settings are not valid.
+        PackError: Something required is missing, or a pack answers with something else.
+    """
+    rules = provider.rules()
+    for pack in packs:
+        if not pack.implements("plan_rules"):
+            continue
+        answer: object = pack.call("plan_rules", action=info)
+        if isinstance(answer, PlanRules):
+            rules = rules.tightened(answer)
+        elif answer is not None:
+            raise _wrong_answer(pack, "plan_rules", answer, "PlanRules")
+    return rules
+
+
+def check_run(info: ActionInfo, provider: PackProvider, run: CheckedRun) -> Plan:
+    """Check a run before it begins, or is resumed; return its plan, which may be locked now.
+
+    Raises:
+        PlanError: It has problems; the error lists all of them.
+        PlanDriftedError: The plan differs from the locked one and is not a part of it.
+        LockError: The lock cannot be read; or a setting or policy requires a lock, and it is
+            missing or ignored.
+    """
+    plan = run.plan
+    found = list(provider.configuration.check_run(provider, run))
+    for pack in provider.contributors() if plan.steps else ():
+        if pack.implements("check_run"):
+            answer = pack.call("check_run", action=info, plan=plan, whole=run.whole, request=run)
+            found += _problems(pack, "check_run", answer)
+    if found:
+        raise PlanError(info.name, found, plan=plan)
+    return plan if plan.locked is run.locked else replace(plan, locked=run.locked)
+
+
+def _problems(pack: Contributor, hook: str, answer: object) -> list[Problem]:
+    """Return the answer of a hook as a list of problems."""
     if answer is None or isinstance(answer, Problem):
         return [answer] if answer else []
     found = list(cast("Iterable[object]", answer)) if isinstance(answer, Iterable) else [answer]
     wrong = [each for each in found if not isinstance(each, Problem)]
     if wrong or isinstance(answer, str):
-        raise PackError(
-            f"check_plan of {pack.origin} returned {answer!r}; it may return Problems or None",
-            origin=pack.origin,
-            ways_out=(f"leave the pack out:  --no-pack {pack.id}",),
-        )
+        raise _wrong_answer(pack, hook, answer, "Problems")
     return cast("list[Problem]", found)
+
+
+def _wrong_answer(pack: Contributor, hook: str, answer: object, allowed: str) -> PackError:
+    return PackError(
+        f"{hook} of {pack.origin} returned {answer!r}; it may return {allowed} or None",
+        origin=pack.origin,
+        ways_out=(f"leave the pack out:  --no-pack {pack.id}",),
+    )
 
 
 def with_file(origin: Origin) -> Origin:

@@ -10,6 +10,7 @@ from handrail.origin import Origin
 from handrail.packs.executors import InstalledExecutors
 from handrail.packs.pack_names import normalised
 from handrail.packs.pack_provider import PackProvider
+from handrail.plan.required import PlanRules
 
 if TYPE_CHECKING:
     from handrail.packs.loader import LoadedPack
@@ -23,10 +24,9 @@ class ExplicitPacks(PackProvider):
         self._packs = tuple(packs)
         self._grants = grants
 
-    @property
-    def grants(self) -> Mapping[str, frozenset[str]]:
-        """The edits that each pack may make to steps of other packs."""
-        return self._grants
+    def rules(self) -> PlanRules:
+        """Return the changes that are granted."""
+        return PlanRules(grants=self._grants)
 
     @property
     def executors(self) -> InstalledExecutors:
@@ -54,7 +54,7 @@ class ExplicitPacks(PackProvider):
 
         packs = installed_packs()
         loaded = [
-            load(record, packs.settings)
+            load(record, packs.configuration.table(record))
             for record in packs.records
             if record.is_used and record.hooks and record.offered("executors")
         ]

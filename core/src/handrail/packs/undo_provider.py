@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from handrail.errors import LocalCodeError, PackError, SettingsError, add_ways_out
 from handrail.frozen import replace
 from handrail.packs.failures import joined, problems_of
 from handrail.packs.pack_provider import PackProvider
-from handrail.packs.project_edits import edits_of, parts_of
 
 if TYPE_CHECKING:
-    from handrail.errors import Problem
     from handrail.origin import Origin
-    from handrail.packs.choices import Selection
     from handrail.packs.executors import InstalledExecutors
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loader import LoadedPack
-    from handrail.packs.project_edits import Part
     from handrail.packs.serializers import InstalledSerializers
-    from handrail.plan.edits import EditSet
-    from handrail.settings.changes import Changes, Insert
-    from handrail.settings.values import Settings
+    from handrail.plan.required import PlanRules
 
 DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
 
@@ -42,14 +36,14 @@ class UndoPacks(PackProvider):
 
     def __init__(self, packs: InstalledPacks, needed: Collection[str]) -> None:
         self._packs = packs
+        self.configuration, self.catalog = packs.configuration, packs.catalog
         self._needed = frozenset(needed)
         self._loaded: tuple[LoadedPack, ...] | None = None
         self._left_out: dict[str, str] = {}
 
-    @property
-    def grants(self) -> Mapping[str, frozenset[str]]:
-        """The edits that each pack may make to steps of other packs."""
-        return self._packs.grants
+    def rules(self) -> PlanRules:
+        """Return the changes that are granted; nothing is required."""
+        return replace(self.configuration.plan_rules(self._packs), required=())
 
     def contributors(self) -> tuple[LoadedPack, ...]:
         """Return all used packs that have hooks and are not excluded, loaded.
@@ -82,78 +76,25 @@ class UndoPacks(PackProvider):
         return True
 
     @property
-    def settings(self) -> Settings:
-        """The settings that apply."""
-        return self._packs.settings
-
-    @property
     def serializers(self) -> InstalledSerializers:
         """The serializers of the packs."""
         return self._packs.serializers
-
-    @property
-    def strict_results(self) -> bool:
-        """Whether a step fails if the journal cannot store its result."""
-        return self._packs.strict_results
 
     @property
     def executors(self) -> InstalledExecutors:
         """The executors of the packs."""
         return self._packs.executors
 
-    @property
-    def selection(self) -> Selection:
-        """The packs that flags and variables exclude."""
-        return self._packs.selection
-
     def for_undo(self, needed: Collection[str]) -> UndoPacks:
         """Return the same packs for another undo."""
         return UndoPacks(self._packs, needed)
 
-    def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, Sequence[Problem]]:
-        """Return the project's edits to an action, without steps of excluded packs.
-
-        Raises:
-            PackError: A step is from a broken pack, and one of that pack's steps was started.
-        """
-        changes = [self._usable(each) for each in self._packs.changes(lineage)]
-        edits, problems = edits_of(changes, self._packs.catalog)
-        # The step may be one of an excluded pack.
-        edits.limitings = [replace(each, missing_ok=True) for each in edits.limitings]
-        return edits, problems
-
-    def workflow_steps(self, name: str) -> tuple[Sequence[tuple[Part, Origin]], Sequence[Problem]]:
-        """Return the steps and groups of a workflow, without steps of excluded packs.
-
-        Raises:
-            PackError: A step is from a broken pack, and one of that pack's steps was started.
-        """
-        steps = self._packs.settings.workflows[name].steps
-        return parts_of(self._loading(steps), self._packs.catalog)
-
-    def _usable(self, changes: Changes) -> Changes:
-        return replace(
-            changes,
-            inserts=self._loading(changes.inserts),
-            wraps=tuple(each for each in changes.wraps if self._loads(each.use)),
-        )
-
-    def _loading(self, inserts: Iterable[Insert]) -> tuple[Insert, ...]:
-        """Return those whose steps can be loaded; of a group the lanes that can."""
-        found: list[Insert] = []
-        for each in inserts:
-            lanes = tuple(usable for lane in each.lanes if (usable := self._loading(lane)))
-            if lanes if each.lanes else self._loads(each.step):
-                found.append(replace(each, lanes=lanes))
-        return tuple(found)
-
-    def _loads(self, name: str) -> bool:
+    def loads(self, step: str) -> bool:
         """Return False, and exclude the pack, if a step of a broken pack is not needed."""
-        catalog = self._packs.catalog
-        offers = catalog.offers("steps")
-        owners = {record.id for record, entry in offers if entry.name == name.rpartition(":")[2]}
+        offers = self.catalog.offers("steps")
+        owners = {record.id for record, entry in offers if entry.name == step.rpartition(":")[2]}
         try:
-            catalog.load("steps", name)
+            self.catalog.load("steps", step)
         except (PackError, LocalCodeError) as error:
             if owners & self._needed:
                 raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
 from handrail.origin import Origin
-from handrail.packs.metadata import distributions, searched
+from handrail.packs.metadata import distributions, searched, stem_of
 from handrail.packs.record import CORE, GROUPS, PREFIX
 from handrail.suggest import near
 
@@ -25,7 +25,8 @@ def unread_groups(distribution: str | None = None) -> Iterator[Problem]:
         distribution: The installed distribution to look at; by default, all of them.
     """
     for each in distributions(searched(), distribution):
-        yield from _of_distribution(each)
+        if stem_of(each)[0] != CORE:
+            yield from _of_distribution(each)
 
 
 def _of_distribution(distribution: Distribution) -> Iterator[Problem]:

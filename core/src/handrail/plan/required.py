@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from handrail.errors import Problem
@@ -28,6 +28,7 @@ class RequiredStep:
         within: Names of actions, including actions that extend them; `*` for every action that has
             the anchor.
         origin: File and line of the requirement, and the policy if it is from one.
+        wanted: What an installer is given for its pack, if not the name alone: `acme-scan>=1.4`.
     """
 
     pack: str
@@ -36,6 +37,7 @@ class RequiredStep:
     anchor: str = ""
     within: tuple[str, ...] = ("*",)
     origin: Origin
+    wanted: str = ""
 
     def of_action(self, name: str) -> RequiredStep:
         """Return what it requires of the action of this name in a chain."""
@@ -50,6 +52,31 @@ class RequiredStep:
         """The step and its position: `acme-scan:scan_files before upload_files`."""
         place = f" {self.side} {self.anchor}" if self.side else ""
         return f"{self.pack}:{self.name}{place}"
+
+
+@frozen
+class PlanRules:
+    """What holds for plans of an action, as the hook `plan_rules` returns it.
+
+    Rules are joined by tightening them: a step that anybody requires is required, and a change is
+    granted if nobody withholds it.
+
+    Attributes:
+        grants: The changes that each pack may make to steps of others, by its id, such as `replace
+            acme-scan:scan_files`; None to leave that to others.
+        required: Steps that the plans must have.
+    """
+
+    grants: Mapping[str, frozenset[str]] | None = None
+    required: Sequence[RequiredStep] = ()
+
+    def tightened(self, other: PlanRules) -> PlanRules:
+        """Return these rules with those of a pack, which cannot grant anything."""
+        granted = other.grants
+        grants = self.grants or {}
+        if granted is not None:
+            grants = {pack: each & granted.get(pack, frozenset()) for pack, each in grants.items()}
+        return PlanRules(grants=grants, required=(*self.required, *other.required))
 
 
 def required_in(lineage: Iterable[str], required: Iterable[RequiredStep]) -> list[RequiredStep]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from handrail.actions import checked
 from handrail.errors import (
     DriftError,
     NotFoundError,
@@ -15,8 +16,7 @@ from handrail.errors import (
     Problem,
     SettingsError,
 )
-from handrail.frozen import replace
-from handrail.lock.model import LockUse
+from handrail.frozen import NOTHING, replace
 from handrail.origin import Origin
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
@@ -155,7 +155,7 @@ def prepare(
     ctx: RuntimeContext | None = None,
     packs: Packs = None,
     accept_drift: bool = False,
-    lock: LockUse | None = None,
+    asked: Mapping[str, Any] = NOTHING,
     command_line: Callable[[str], str] = "handrail {}".format,
     **more: Any,
 ) -> Recovery:
@@ -172,7 +172,7 @@ def prepare(
         ctx: The runtime context for the steps.
         packs: The packs; by default, the installed ones as selected when the run began.
         accept_drift: Whether to continue even if steps that were started have changed.
-        lock: How to apply the lock to a resume; by default, as for a program without flags.
+        asked: How a resume is asked for; see `CheckedRun`. By default, as by a program.
         command_line: Returns a Handrail command as the user must type it.
         **more: See `Recovery`.
 
@@ -206,10 +206,7 @@ def prepare(
     else:
         hints = changed_input_hints(recorded.number, command_line)
         made = _action_to_resume(action, values, ctx, provider, hints)
-        asked = lock or LockUse()
-        use = LockUse(name=asked.name, no_lock=asked.no_lock, left_aside=invocation.no_lock)
-        whole = made.plan()
-        plan = provider.check_lock(whole, action, lambda: whole, use)
+        plan = checked(made, made.plan(), left_aside=invocation.no_lock, **asked)
     if not is_of(recorded, plan):
         plan = under_names(plan, (step["name"] for step in steps_of(recorded)))
     recovery = Recovery(

@@ -12,7 +12,7 @@ from handrail.targets import find_target
 
 if TYPE_CHECKING:
     from handrail.packs.catalog import Offer
-    from handrail.targets import Target
+    from handrail.packs.configuration import Target
 
 CommandFor = Callable[["Target", Sequence[click.Parameter]], click.Command]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loader import LoadedPack
-    from handrail.plan.required import RequiredStep
+    from handrail.plan.required import PlanRules
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,9 +111,9 @@ class _UsablePacks:
     def contributors(self) -> Sequence[LoadedPack]:
         return [pack for pack in self._loaded if pack.id not in self.left_out]
 
-    def required(self) -> Sequence[RequiredStep]:
+    def rules(self) -> PlanRules:
         # A required pack that is missing is told once, and not for each action.
-        return self.real.settings.required.steps
+        return self.real.configuration.plan_rules(self.real)
 
     def leave_out(self, pack: str) -> bool:
         """Leave out a pack from now on; return whether it was one until now."""

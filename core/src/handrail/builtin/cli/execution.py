@@ -187,7 +187,7 @@ def _expected(session: Session, execution: Execution) -> Expected | None:
     shown = not execution.quiet and (moving or progress not in ("auto", "off"))
     if not (shown or session.json):
         return None
-    project = session.packs.settings.project_id
+    project = session.settings.project_id
     return expected_of(execution.plan, journal, execution.recorded_as, project)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from handrail.atomic import OWN_FOLDER
+from handrail.builtin.project.load import JOURNAL
 from handrail.errors import (
     HandrailError,
     JournalError,
@@ -19,10 +20,9 @@ from handrail.errors import (
 )
 from handrail.frozen import replace
 from handrail.journal.opening import open_journal
-from handrail.origin import Origin
-from handrail.packs.choices import Value
+from handrail.packs.choices import Value, place_of
 from handrail.packs.factories import journal_factory
-from handrail.settings.load import JOURNAL, settings_error
+from handrail.packs.failures import settings_error
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
@@ -74,11 +74,10 @@ def journal_address(session: Session, url: str | None) -> Value[str]:
     given = given_url(url)
     if given is not None:
         return Value(value=given, source="--journal" if url else JOURNAL)
-    packs = session.packs
-    unread = [each for each in packs.settings_problems if each.code in _UNREADABLE]
+    unread = [each for each in session.packs.settings_problems if each.code in _UNREADABLE]
     if unread:
         raise settings_error(unread)
-    folder, own = packs.settings.project.folder, packs.settings.journal
+    folder, own = session.settings.project.folder, session.settings.journal
     if own is None:
         return Value(value=str(folder / OWN_FOLDER / FILE), source="default")
     if re.match(_SCHEME, own.value):
@@ -127,7 +126,7 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
         )
     except JournalUrlError as error:
         if place.source != "--journal":
-            error.origin = error.origin or _origin(place.source)
+            error.origin = error.origin or place_of(place.source)
         raise
     except JournalError as error:
         if create:
@@ -148,11 +147,6 @@ def relative_place(session: Session, place: str) -> str:
     if re.match(_SCHEME, place) or not path.is_relative_to(session.folder):
         return place
     return str(path.relative_to(session.folder))
-
-
-def _origin(source: str) -> Origin:
-    file, _, line = source.partition(":")
-    return Origin(file=file, line=int(line) if line.isdigit() else 0)
 
 
 def _cannot_begin(error: JournalError) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.actions import about_action, orchestrator_of, require_inputs, result_of
+from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
 from handrail.builtin.cli.execution import Execution, carry_out, head_of
 from handrail.builtin.cli.executors import check_named, executor_here
 from handrail.builtin.cli.journals import WITHOUT, session_journal
@@ -24,6 +24,9 @@ from handrail.builtin.cli.view.dry_run import DryRunListing
 from handrail.builtin.cli.view.failure import failed_action, show
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.progress import brief
+from handrail.builtin.project.lock.check import outline_of
+from handrail.builtin.project.lock.last_plan import LastPlan
+from handrail.builtin.project.targets import lock_name, recorded_name
 from handrail.errors import (
     ActionError,
     ContextError,
@@ -34,8 +37,6 @@ from handrail.errors import (
     add_ways_out,
 )
 from handrail.frozen import frozen, replace
-from handrail.lock.last_plan import LastPlan
-from handrail.lock.model import LockUse
 from handrail.orchestrator import run_awaitable
 from handrail.packs.planner import secret_variables
 from handrail.params.dotted import path_of
@@ -44,19 +45,18 @@ from handrail.plan.dry_run import preview_plan
 from handrail.plan.selection import select
 from handrail.recovery.invocation import Invocation
 from handrail.runtime import silent_runtime
-from handrail.targets import lock_name, recorded_name
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
+    from handrail.builtin.project.lock.differences import Change
     from handrail.journal.protocol import Journal
-    from handrail.lock.differences import Change
     from handrail.orchestrator import Observer, OnFailure
     from handrail.orchestrator.journaled import RunAbout
+    from handrail.packs.configuration import Target
     from handrail.params.values import KeyPath
     from handrail.plan.plan import Plan
-    from handrail.targets import Target
 
 _MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
 
@@ -161,7 +161,7 @@ def run_target(request: RunRequest) -> int:
     except ParamsError as error:
         raise request.labelled(error) from error.__cause__
     plan = action.plan()
-    whole = locked(session, target, plan, request)
+    whole = locked(action, target, plan, request)
     if not whole.steps and action.is_simple and derivation is None:
         check_inputs(action, whole, options)
         return _run_simple(session, action, request)
@@ -269,7 +269,7 @@ def made(session: Session, target: Target, params: Mapping[str, Any]) -> BaseAct
         ActionError: The `__init__` of the action does not take the arguments of `BaseAction`'s.
     """
     try:
-        return target.action_class(params, silent_runtime(), packs=session.packs)
+        action: BaseAction[Any] = target.action_class(params, silent_runtime(), packs=session.packs)
     except TypeError as error:
         trace = error.__traceback__
         if trace is None or trace.tb_next is not None:
@@ -278,12 +278,12 @@ def made(session: Session, target: Target, params: Mapping[str, Any]) -> BaseAct
             f"{target.action_class.__qualname__} cannot be made: {error}",
             ways_out=("its __init__ has to take (params, ctx, *, packs), as BaseAction's does",),
         ) from error
+    return action
 
 
-def locked(session: Session, target: Target, plan: Plan, request: RunRequest) -> Plan:
-    """Return the plan of an action, checked against the lock."""
-    use = LockUse(name=lock_name(target, session.packs), no_lock=request.no_lock)
-    return session.packs.check_lock(plan, target.action_class, lambda: plan, use)
+def locked(action: BaseAction[Any], target: Target, plan: Plan, request: RunRequest) -> Plan:
+    """Return the plan of an action, checked as that of a run that is to begin."""
+    return checked(action, plan, target=target, no_lock=request.no_lock)
 
 
 def chosen(whole: Plan, request: RunRequest) -> Plan:
@@ -298,8 +298,8 @@ def chosen(whole: Plan, request: RunRequest) -> Plan:
 
 def last_plan(session: Session, target: Target, whole: Plan, request: RunRequest) -> LastPlan:
     """Return the last plan of an action; list what has changed since on standard error."""
-    name, project = lock_name(target, session.packs), session.packs.settings.project.folder
-    last = LastPlan(project, session.packs.outline(name, whole, with_files=False))
+    name, project = lock_name(target, session.packs), session.settings.project.folder
+    last = LastPlan(project, outline_of(session.packs, name, whole, with_files=False))
     if not whole.locked and not request.quiet:
         _note_changes(session, name.shown, last.changes(session.packs.off))
     return last
@@ -348,7 +348,7 @@ def about_run(
     variables: Mapping[KeyPath, str],
 ) -> RunAbout:
     """Return the data for the journal; list params that cannot be stored on standard error."""
-    settings, derived = session.packs.settings, request.derivation
+    settings, derived = session.settings, request.derivation
     invocation = Invocation.of(
         settings.selection,
         settings.pack_values,

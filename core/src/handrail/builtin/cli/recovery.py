@@ -17,15 +17,14 @@ from handrail.builtin.cli.journals import journal_option
 from handrail.builtin.cli.session import event_options, warn
 from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
-from handrail.lock.model import LockUse
+from handrail.packs.configuration import project_at
 from handrail.recovery.invocation import Invocation, enter
 from handrail.recovery.parts import check_alone
 from handrail.recovery.prepare import check_action, prepare
 from handrail.recovery.recorded_plan import news
 from handrail.recovery.status import is_derived, only_undoes
 from handrail.runtime import silent_runtime
-from handrail.settings.load import project_at
-from handrail.targets import find_target, lock_name
+from handrail.targets import find_target
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer
+    from handrail.packs.configuration import Target
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
-    from handrail.targets import Target
 
 
 @frozen
@@ -170,7 +169,7 @@ def project_of(session: Session, request: RecoveryRequest) -> str:
     """Return the id of the requested project."""
     named = request.project
     if not named:
-        return session.packs.settings.project_id
+        return session.settings.project_id
     if os.path.isdir(named):
         return project_at(named)
     # A name, or a deleted folder.
@@ -206,7 +205,7 @@ def recovery_of(
         take_over=request.take_over,
         command_line=command_line,
         failed_only=request.failed_only,
-        lock=LockUse(name=lock_name(target, session.packs), no_lock=request.no_lock),
+        asked={"target": target, "no_lock": request.no_lock},
     )
     if request.on_failure == "keep":
         recovery.options["on_failure"] = "keep"

@@ -14,11 +14,13 @@ import click
 
 from handrail.builtin.cli.view.console import Console
 from handrail.builtin.cli.view.text import folded
+from handrail.builtin.project.settings import settings_of
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.options import Option
     from handrail.builtin.cli.view.listing import View
+    from handrail.builtin.project.settings import Settings
     from handrail.errors import HandrailError
     from handrail.packs.choices import Selection
     from handrail.packs.installed import InstalledPacks
@@ -73,6 +75,11 @@ class Session:
         Broken settings do not raise here, so that listing works; `settings_problems` has them.
         """
         return self._installed()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the project, under the policies."""
+        return settings_of(self.packs)
 
     def set_pack_values(self, values: Sequence[tuple[str, str, str]]) -> None:
         """Take settings of packs that the command line has, as pack, dotted key and text."""

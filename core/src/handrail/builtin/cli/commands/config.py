@@ -13,6 +13,9 @@ from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.json_text import to_json
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.table import reasons
+from handrail.builtin.project.changes import Changes, Insert
+from handrail.builtin.project.requirements import brief_source
+from handrail.builtin.project.settings import Settings
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json, replace
 from handrail.packs.choices import Value
@@ -20,9 +23,6 @@ from handrail.packs.pack_names import normalised, variable_prefix
 from handrail.params.values import leaves
 from handrail.plan.required import RequiredStep
 from handrail.redact import HIDDEN, shown, shown_url
-from handrail.settings.changes import Changes, Insert
-from handrail.settings.requirements import brief_source
-from handrail.settings.values import Settings
 from handrail.trust import SAFE_FOLDERS
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def config(ctx: click.Context) -> int:
     loaded, unread, wrong = _loaded(found)
     problems = (*found.settings_problems, *wrong, *found.unmet)
     read = frozenset[str]().union(*(each.variables for each in loaded))
-    rows = rows_of(found.settings, found.records, unread, read)
+    rows = rows_of(session.settings, found.records, unread, read)
     rows += _defaults(loaded, {key for key, _, _ in rows}, found)
     rows.append(_journal(session))
-    project = str(found.settings.project.folder)
+    project = str(session.settings.project.folder)
     listing = Listing(
         json=lambda: {
             "project": project,

@@ -212,7 +212,7 @@ def _to_dict(session: Session, health: _Health) -> dict[str, object]:
         "handrail": handrail.__version__,
         "python": platform.python_version(),
         "environment": sys.prefix,
-        "project": str(session.packs.settings.project.folder),
+        "project": str(session.settings.project.folder),
         "packs": len(session.packs.records),
         "planned": health.checkup.planned,
         "without": health.checkup.without,
@@ -226,7 +226,7 @@ def _to_dict(session: Session, health: _Health) -> dict[str, object]:
 def _lines(session: Session, health: _Health) -> Iterator[str]:
     style = session.console.style
     good, bad, waits = style("✓", "green"), style("✗", "red"), style("○", "yellow")
-    project, records = session.packs.settings.project, session.packs.records
+    project, records = session.settings.project, session.packs.records
     yield f"{good} handrail {handrail.__version__} · Python {platform.python_version()}"
     yield f"{good} environment {sys.prefix}"
     file = project.file.name if project.file is not None else "no handrail.toml, so the defaults"

@@ -14,6 +14,11 @@ from handrail.builtin.cli.params.values import labelled, labelled_need, put_pair
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
 from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.listing import Listing
+from handrail.builtin.project.lock.check import not_locked, outline_of
+from handrail.builtin.project.lock.differences import changes, drift
+from handrail.builtin.project.lock.file import LOCK_FILE, read_lock, write_lock
+from handrail.builtin.project.lock.model import LockedAction, find
+from handrail.builtin.project.targets import lock_name, name_from
 from handrail.errors import (
     ExitCode,
     LockError,
@@ -24,14 +29,12 @@ from handrail.errors import (
     Problem,
 )
 from handrail.frozen import as_json, frozen
-from handrail.lock.check import not_locked
-from handrail.lock.differences import changes, drift
-from handrail.lock.file import LOCK_FILE, read_lock, write_lock
-from handrail.lock.model import LockedAction, find
+from handrail.packs.configuration import Target
 from handrail.redact import has_password
-from handrail.targets import Target, find_target, lock_name, name_from
+from handrail.targets import find_target
 
 if TYPE_CHECKING:
+    from handrail.actions import BaseAction
     from handrail.plan.plan import Plan
 
 
@@ -92,7 +95,7 @@ def lock(ctx: click.Context, names: tuple[str, ...], pairs: tuple[str, ...], che
     warn(session)
     if pairs and (len(names) != 1 or check):
         raise click.UsageError("-p belongs to one ACTION that is locked; name just that")
-    folder = session.packs.settings.project.folder
+    folder = session.settings.project.folder
     known = read_lock(folder)
     if check:
         if known is None:
@@ -129,11 +132,11 @@ def _write(
         )
     replaced = {each.key for each in (*made, *gone)}
     kept = [each for each in known if each.key not in replaced]
-    write_lock(session.packs.settings.project.folder, [*kept, *made])
+    write_lock(session.settings.project.folder, [*kept, *made])
     compared = [(each, find(known, each.key)) for each in made]
     count = plural(len(kept) + len(made), "action")
     off = session.packs.off
-    file = os.path.relpath(session.packs.settings.project.folder / LOCK_FILE, session.folder)
+    file = os.path.relpath(session.settings.project.folder / LOCK_FILE, session.folder)
     return Listing(
         json=lambda: {
             "file": LOCK_FILE,
@@ -179,7 +182,7 @@ def _everything(session: Session, known: Sequence[LockedAction]) -> Iterator[_Wa
 
 def _known(session: Session, was: LockedAction) -> _Wanted:
     """Return an action of the lock, by the name that leads to it from the working folder."""
-    project = session.packs.settings.project.folder
+    project = session.settings.project.folder
     name = name_from(was, project, session.folder)
     return _Wanted(name=name, params=was.params, locked=was)
 
@@ -188,11 +191,11 @@ def _outline(session: Session, wanted: _Wanted) -> LockedAction:
     target = find_target(session.packs, session.folder, wanted.name)
     plan = _plan(session, target, wanted.params)
     name = lock_name(target, session.packs)
-    return session.packs.outline(name, plan, params=wanted.params)
+    return outline_of(session.packs, name, plan, params=wanted.params)
 
 
 def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
-    action_class = target.action_class
+    action_class: type[BaseAction[Any]] = target.action_class
     options = options_of(action_class.params_model, action_class.action_name, set())
     params: dict[str, Any] = {}
     put_pairs(params, options, pairs)

@@ -126,7 +126,7 @@ def _load(session: Session, record: PackRecord) -> _Loaded:
     if not record.is_used or not record.hooks:
         return _Loaded(record=record)
     try:
-        hooks = load(record, session.packs.settings).hooks.values()
+        hooks = load(record, session.packs.configuration.table(record)).hooks.values()
     except (PackError, SettingsError) as error:
         return _Loaded(record=record, error=error)
     return _Loaded(record=record, hooks=tuple(sorted(hooks, key=lambda hook: hook.line)))

@@ -15,6 +15,8 @@ from handrail.builtin.cli.params.values import labelled, labelled_need, params_f
 from handrail.builtin.cli.session import OWN_OPTIONS, json_option, session_of, warn
 from handrail.builtin.cli.view.explanation import explanation, work_of
 from handrail.builtin.cli.view.plan_table import plan_table
+from handrail.builtin.project.lock.check import ProjectLock
+from handrail.builtin.project.targets import lock_name
 from handrail.errors import (
     ExitCode,
     NotFoundError,
@@ -23,15 +25,14 @@ from handrail.errors import (
 )
 from handrail.packs import shown_as
 from handrail.suggest import did_you_mean
-from handrail.targets import lock_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handrail.builtin.cli.session import Session
+    from handrail.packs.configuration import Target
     from handrail.packs.record import PackRecord
     from handrail.plan.plan import Plan
-    from handrail.targets import Target
 
 _QUESTIONS = ("explain", "pack", "mermaid")
 
@@ -149,7 +150,7 @@ def _answer(session: Session, target: Target, plan: Plan, values: dict[str, Any]
     elif values["pack"]:
         session.show(work_of(session, plan, _record(session, values["pack"])))
     else:
-        comparison = session.packs.lock.compare(lock_name(target, session.packs), plan)
+        comparison = ProjectLock.of(session.packs).compare(lock_name(target, session.packs), plan)
         session.show(plan_table(session, plan, target.name, comparison))
     return ExitCode.DONE
 

@@ -170,7 +170,7 @@ def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> 
 def _undo(asked: RollbackRequest) -> int:
     """Preview the undo of a run, ask, and undo it; return the exit code."""
     session, journal, row, request = asked.session, asked.journal, asked.row, asked.request
-    asks, mine = asked.asks, session.packs.settings.project_id
+    asks, mine = asked.asks, session.settings.project_id
     recovery = asked.recovery()
     recovery.check_ready()
     if asks or request.dry_run or not request.quiet:

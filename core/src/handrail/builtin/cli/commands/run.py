@@ -16,7 +16,7 @@ from handrail.builtin.cli.options import applied, with_options
 from handrail.builtin.cli.params.options import ActionCommand, options_of
 from handrail.builtin.cli.session import OWN_OPTIONS, event_options
 from handrail.origin import Origin
-from handrail.targets import Target
+from handrail.packs.configuration import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

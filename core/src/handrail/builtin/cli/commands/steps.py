@@ -11,7 +11,7 @@ from handrail.builtin.cli.completion import offered_steps
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.offers import environment, none_found, offer_to_dict, offers_listing
-from handrail.packs.local import description_of
+from handrail.builtin.project.local_names import description_of
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

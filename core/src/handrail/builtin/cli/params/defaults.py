@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +10,10 @@ import click
 from handrail.actions import lineage_of
 from handrail.errors import ParamsError, Problem
 from handrail.frozen import frozen
+from handrail.packs.failures import settings_error
 from handrail.params.partial import partial
 from handrail.params.secrets import touches
 from handrail.params.values import KeyPath, leaves, set_path
-from handrail.settings.load import settings_error
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
-    from handrail.settings.changes import Changes
+    from handrail.builtin.project.changes import Changes
 
 
 def take_pack_values(
@@ -147,7 +147,7 @@ def defaults_of(
     """
     sections: list[Section] = []
     for action, (group, known) in options.groups.items():
-        for changes in _changes_of(session, known.lineage):
+        for changes in session.settings.changes(known.lineage):
             own = changes.params.items()
             given = {each: value for each, value in own if each not in known.wired}
             made = Section(
@@ -155,7 +155,7 @@ def defaults_of(
             )
             sections.append(made)
     model = action_class.params_model
-    for changes in _changes_of(session, lineage_of(action_class)):
+    for changes in session.settings.changes(lineage_of(action_class)):
         name, values = action_class.action_name, changes.params
         sections.append(Section(changes=changes, model=model, action="", name=name, values=values))
     together: dict[str, Any] = {}
@@ -172,15 +172,6 @@ def defaults_of(
     if secrets:
         raise settings_error([*secrets, *defaults.problems()])
     return defaults
-
-
-def _changes_of(session: Session, lineage: Sequence[str]) -> Iterator[Changes]:
-    """Yield the sections about an action, those about what it extends first."""
-    settings = session.packs.settings
-    for name in reversed(lineage):
-        for section in (settings.actions, settings.workflows):
-            if name in section:
-                yield section[name]
 
 
 def _problem(changes: Changes, path: str, text: str) -> Problem:

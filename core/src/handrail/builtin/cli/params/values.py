@@ -11,13 +11,13 @@ import click
 from click.core import ParameterSource
 
 from handrail.builtin.cli.params.options import ParamOptions
+from handrail.builtin.project.toml import MOST_NESTED, TomlError, is_deep, parse_toml
 from handrail.errors import ParamsError, ParamsNeededError
 from handrail.params.conversion import from_json, from_text, items_of, named_items_of
 from handrail.params.model import kind_at
 from handrail.params.secrets import touches
 from handrail.params.values import KeyPath, merge, set_path
 from handrail.redact import KNOWN
-from handrail.settings.toml import MOST_NESTED, TomlError, is_deep, parse_toml
 from handrail.trust import read_file
 
 

@@ -91,7 +91,7 @@ def _grant_line(session: Session, link: Link) -> str:
 
 def _grant_source(session: Session, link: Link) -> str:
     """Return where the settings have the grant that an edit used."""
-    for name, grants in session.packs.settings.grants.items():
+    for name, grants in session.settings.grants.items():
         if any(
             record.id == link.origin.pack for record in match_packs(name, session.packs.records)
         ):

@@ -367,7 +367,7 @@ def _open_ways(session: Session, ways: Sequence[str]) -> list[str]:
     if not any("-pack " in way or "[packs]" in way for way in ways):
         return list(ways)
     kept, reasons = list(ways), dict[str, None]()
-    for each in session.packs.settings.required.packs:
+    for each in session.settings.required.packs:
         closed = (f"--no-pack {each.id}", f'disable = ["{each.id}"]', f"pip uninstall {each.id}")
         for way in [way for way in kept if way.endswith(closed)]:
             kept.remove(way)

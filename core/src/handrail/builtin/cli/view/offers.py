@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.table import descriptions, names, pack_cell, reasons, versions
-from handrail.packs.local import description_of
+from handrail.builtin.project.local_names import description_of
 
 if TYPE_CHECKING:
     from handrail.packs.record import EntryPoint, PackRecord

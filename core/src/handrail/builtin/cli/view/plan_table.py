@@ -22,7 +22,7 @@ from handrail.frozen import replace
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
-    from handrail.lock.check import Comparison
+    from handrail.builtin.project.lock.check import Comparison
     from handrail.plan.plan import Plan, PlannedStep
 
 _HEAD = (
@@ -49,7 +49,7 @@ def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) 
         steps_of(plan),
         f"plan {plan.fingerprint[:8]}",
         *([str(comparison)] if comparison.exists else []),
-        *(f"policy {policy.origin}" for policy in session.packs.settings.policies),
+        *(f"policy {policy.origin}" for policy in session.settings.policies),
     ]
     return Listing(
         json=json,

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, cast
 
+from handrail.builtin.project.keys import below
 from handrail.errors import Problem
 from handrail.frozen import record
 from handrail.origin import UNKNOWN, Origin
 from handrail.packs.choices import Value
-from handrail.settings.keys import below
 from handrail.suggest import did_you_mean
 
 Path = tuple[str | int, ...]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from handrail.builtin.project.project import Project, find_project
+from handrail.builtin.project.requirements import RequiredPack, parse_pack
+from handrail.builtin.project.settings import Settings
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.choices import RECORDED, Choice, Flags, Selection, Value
-from handrail.settings.project import Project, find_project
-from handrail.settings.requirements import RequiredPack, parse_pack
-from handrail.settings.values import Settings
 from handrail.suggest import near
 from handrail.trust import SAFE_FOLDERS, safe_folder_problems
 
@@ -29,12 +29,6 @@ VARIABLES = (
     *(NO_PACKS, ONLY_PACKS, POLICY, JOURNAL, EXECUTOR, SAFE_FOLDERS),
     "HANDRAIL_PROGRESS",
 )
-
-
-def settings_error(problems: Sequence[Problem]) -> SettingsError:
-    """Return one error for `problems`."""
-    count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
-    return SettingsError(f"{count} cannot be used", problems=problems)
 
 
 def read_settings(
@@ -60,12 +54,11 @@ def read_settings(
         choices=choices,
         pack_values=flags.pack_values,
         variables={key: text for key, text in environ.items() if key.startswith("HANDRAIL_")},
-        variables_set=frozenset(name for name, text in environ.items() if text),
         wanted_policies=_policies(environ.get(POLICY, ""), problems),
     )
     if project.file is not None:
         # Imported here, because many projects have no file.
-        from handrail.settings.file import with_file  # noqa: PLC0415
+        from handrail.builtin.project.file import with_file  # noqa: PLC0415
 
         settings = with_file(settings, project.file, problems)
     if environ.get(EXECUTOR):

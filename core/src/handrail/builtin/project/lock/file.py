@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from handrail.atomic import replace_file
+from handrail.builtin.project.lock.model import Key, LockedAction, LockedPack, LockedStep
+from handrail.builtin.project.toml import TomlError, parse_toml
 from handrail.errors import LockError, describe
 from handrail.frozen import as_json, from_json, names_of
-from handrail.lock.model import Key, LockedAction, LockedPack, LockedStep
 from handrail.origin import Origin
-from handrail.settings.toml import TomlError, parse_toml
 from handrail.suggest import did_you_mean
 from handrail.trust import read_file
 

@@ -22,65 +22,78 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import record, replace
-from handrail.groups import Parallel, group_at
+from handrail.groups import group_at
 from handrail.limits import changed_by
 from handrail.origin import Origin
-from handrail.plan.edits import EditSet, Insertion, Wrapping
+from handrail.plan.edits import PROJECT, EditSet, Insertion, Wrapping
 from handrail.plan.entry import entries_for
 from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
 from handrail.wrapper import StepWrapper, is_wrapper
 
 if TYPE_CHECKING:
+    from handrail.builtin.project.changes import Changes, Insert, Wrap
     from handrail.packs.catalog import Catalog
+    from handrail.packs.configuration import Part, Parts
+    from handrail.packs.pack_provider import PackProvider
     from handrail.packs.record import EntryPoint, PackRecord
-    from handrail.settings.changes import Changes, Insert, Wrap
 
-Part = BaseStep[Any] | Parallel[Any]
-
-OWNER = "project"
 _OPEN = (inspect.Parameter.VAR_KEYWORD,)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tuple[Problem, ...]]:
+def edits_of(
+    changes: Sequence[Changes], packs: PackProvider
+) -> tuple[EditSet, tuple[Problem, ...]]:
     """Return `changes`, in order, as one set of edits, and the problems found in them.
 
     Raises:
         PackError: A step is from a pack that is broken.
         LocalCodeError: A step is in a file of the project that cannot be imported.
     """
-    builder = _EditBuilder(catalog=catalog)
+    builder = _EditBuilder(catalog=packs.catalog)
     for each in changes:
-        for insert in each.inserts:
+        for insert in _loaded(each.inserts, packs):
             builder.insert(insert)
         # In a plan the last layer is outermost; in the file, the first.
         for wrap in reversed(each.wraps):
-            builder.wrap(wrap)
+            if packs.loads(wrap.use):
+                builder.wrap(wrap)
         builder.edits.removals += each.removes
-        builder.edits.limitings += each.limits
+        # For an undo, the step may be one of a pack that is left out.
+        builder.edits.limitings += [
+            replace(limit, missing_ok=limit.missing_ok or packs.plans_undo) for limit in each.limits
+        ]
     return builder.edits, tuple(builder.problems)
 
 
-def parts_of(
-    steps: Sequence[Insert], catalog: Catalog
-) -> tuple[list[tuple[Part, Origin]], tuple[Problem, ...]]:
+def parts_of(steps: Sequence[Insert], packs: PackProvider) -> tuple[Parts, tuple[Problem, ...]]:
     """Return the steps and groups of a workflow, each with its line, and the problems in them.
 
     Raises:
         PackError: A step is from a pack that is broken.
         LocalCodeError: A step is in a file of the project that cannot be imported.
     """
-    builder = _EditBuilder(catalog=catalog)
-    made = [(builder.part(each), each.origin) for each in steps]
+    builder = _EditBuilder(catalog=packs.catalog)
+    made = [(builder.part(each), each.origin) for each in _loaded(steps, packs)]
     found = [(part[0], origin) for part, origin in made if part is not None]
     return found, tuple(builder.problems)
+
+
+def _loaded(inserts: Iterable[Insert], packs: PackProvider) -> list[Insert]:
+    """Return those whose steps are loaded; of a group the lanes that are."""
+    found: list[Insert] = []
+    for each in inserts:
+        lanes = tuple(tuple(own) for lane in each.lanes if (own := _loaded(lane, packs)))
+        if lanes if each.lanes else packs.loads(each.step):
+            found.append(replace(each, lanes=lanes))
+    return found
 
 
 @record
 class _EditBuilder:
     catalog: Catalog
-    edits: EditSet = field(default_factory=lambda: EditSet(owner=OWNER))
+    edits: EditSet = field(default_factory=lambda: EditSet(owner=PROJECT))
     problems: list[Problem] = field(default_factory=list[Problem])
 
     def insert(self, insert: Insert) -> None:

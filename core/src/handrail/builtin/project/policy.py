@@ -5,23 +5,32 @@ A project may add restrictions, but not loosen them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from handrail.builtin.project.file import contents, parsed
+from handrail.builtin.project.keys import POLICY_KEYS
+from handrail.builtin.project.requirements import POLICY, Requirements
+from handrail.builtin.project.requirements import POLICY_FILE as FILE
+from handrail.builtin.project.sections import (
+    Packs,
+    read_flag,
+    read_grants,
+    read_packs,
+    read_required,
+)
+from handrail.builtin.project.settings import Grants, Settings
+from handrail.builtin.project.table import TableReader
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
-from handrail.packs.choices import Value
+from handrail.packs.choices import Value, place_of
+from handrail.packs.entry_points import find_module
+from handrail.packs.record import EntryPoint, PackRecord
 from handrail.params.values import KeyPath, leaves
-from handrail.settings.file import contents, parsed
-from handrail.settings.keys import POLICY_KEYS
-from handrail.settings.requirements import POLICY_FILE as FILE
-from handrail.settings.requirements import Requirements
-from handrail.settings.sections import Packs, read_flag, read_grants, read_packs, read_required
-from handrail.settings.table import TableReader
-from handrail.settings.values import Grants, Settings
 
 
 @frozen
@@ -53,6 +62,46 @@ class Policy:
                     place = place[:-1]
                 line = self.packs.lines.get(place, 0)
                 yield path, value, replace(self.origin, file=FILE, line=line)
+
+
+def read_policies(records: Iterable[PackRecord]) -> tuple[list[Policy], list[Problem]]:
+    """Return all installed policies, and the problems found in them.
+
+    A policy applies even if its pack is broken or disabled.
+    """
+    policies: list[Policy] = []
+    problems: list[Problem] = []
+    for record in records:
+        for entry in record.offered(POLICY):
+            file = next((each for each in _places(record, entry) if each.is_file()), None)
+            if file is None:
+                problems.append(_missing(record, entry))
+            else:
+                policy = read_policy(file, record.origin)
+                policies.append(policy)
+                problems += policy.problems
+    return policies, problems
+
+
+def _places(record: PackRecord, entry: EntryPoint) -> Iterator[Path]:
+    """Yield possible paths of a policy file, the one in its own distribution first."""
+    # First, because another package of the same name may precede it on the path.
+    yield Path(record.location, *entry.module.split("."), FILE)
+    with suppress(ModuleNotFoundError):
+        for folder in find_module(entry.module).submodule_search_locations or ():
+            yield Path(folder, FILE)
+
+
+def _missing(record: PackRecord, entry: EntryPoint) -> Problem:
+    return Problem(
+        code="policy-unreadable",
+        message=f"{record.origin} is a policy, and there is no {FILE} in {entry.module}",
+        origins=(record.origin,),
+        ways_out=(
+            f"install it again:  pip install --force-reinstall {record.id}",
+            f"or uninstall it:  pip uninstall {record.id}",
+        ),
+    )
 
 
 def read_policy(file: Path, owner: Origin) -> Policy:
@@ -135,12 +184,11 @@ def _locked(settings: Settings, policies: Sequence[Policy], problems: list[Probl
 
 
 def _loosened(key: str, own: Value[Any], policy: Origin) -> Problem:
-    file, _, line = own.source.rpartition(":")
     return Problem(
         code="policy-loosened",
         message=f"{own.source}: {key} = {_toml(own.value)} is more than {policy} allows; "
         "a project may only tighten a policy",
-        origins=(Origin(file=file, line=int(line) if line.isdigit() else 0), policy),
+        origins=(place_of(own.source), policy),
         ways_out=(f"remove it, or have it added to {FILE} of {policy.pack}",),
     )
 

@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Literal, cast
 
+from handrail.builtin.project.changes import Changes, Insert, LocalName, Wrap
+from handrail.builtin.project.keys import below
+from handrail.builtin.project.requirements import RequiredPack, Requirements, parse_pack
+from handrail.builtin.project.settings import Grants
+from handrail.builtin.project.table import Path, TableReader, dotted, type_of
 from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
 from handrail.limits import LIMITS, NO_LIMITS, NO_POLICY, POLICY, changed_by
@@ -15,11 +20,6 @@ from handrail.packs.choices import Value
 from handrail.packs.pack_names import normalised
 from handrail.plan.edits import Limiting, Removal
 from handrail.plan.required import RequiredStep
-from handrail.settings.changes import Changes, Insert, LocalName, Wrap
-from handrail.settings.keys import below
-from handrail.settings.requirements import RequiredPack, Requirements, parse_pack
-from handrail.settings.table import Path, TableReader, dotted, type_of
-from handrail.settings.values import Grants
 from handrail.suggest import did_you_mean
 
 AllChanges = dict[str, Changes]

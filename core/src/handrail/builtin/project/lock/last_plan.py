@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from handrail.atomic import OWN_FOLDER, own_folder, replace_file
+from handrail.builtin.project.lock.differences import Change, changes
+from handrail.builtin.project.lock.file import lock_text, parse_lock, read_lock
 from handrail.errors import HandrailError
 from handrail.events import Event, RunStarted
-from handrail.lock.differences import Change, changes
-from handrail.lock.file import lock_text, parse_lock, read_lock
 from handrail.trust import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from handrail.lock.model import LockedAction
+    from handrail.builtin.project.lock.model import LockedAction
 
 _FOLDER = "plans"
 _HEAD = "# The plan of the last run; made by handrail.\n"

@@ -41,21 +41,6 @@ class LockName:
 
 
 @frozen
-class LockUse:
-    """How to apply the lock to a run.
-
-    Attributes:
-        name: The action's name on the command line; None for a program, which has its class.
-        no_lock: Whether to ignore the lock, because of `--no-lock`.
-        left_aside: Whether the lock was ignored when the run to be resumed began.
-    """
-
-    name: LockName | None = None
-    no_lock: bool = False
-    left_aside: bool = False
-
-
-@frozen
 class LockedStep:
     """A step of a locked plan.
 

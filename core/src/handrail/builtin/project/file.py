@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from handrail.errors import Problem
-from handrail.frozen import replace
-from handrail.packs.choices import Choice
-from handrail.settings.keys import below
-from handrail.settings.lines import locate
-from handrail.settings.project import foreign_project
-from handrail.settings.sections import (
+from handrail.builtin.project.keys import below
+from handrail.builtin.project.lines import locate
+from handrail.builtin.project.project import foreign_project
+from handrail.builtin.project.sections import (
     Packs,
     read_changes,
     read_flag,
@@ -24,9 +21,12 @@ from handrail.settings.sections import (
     read_text,
     read_workflows,
 )
-from handrail.settings.table import TableReader
-from handrail.settings.toml import TomlError, parse_toml
-from handrail.settings.values import Settings
+from handrail.builtin.project.settings import Settings
+from handrail.builtin.project.table import TableReader
+from handrail.builtin.project.toml import TomlError, parse_toml
+from handrail.errors import Problem
+from handrail.frozen import replace
+from handrail.packs.choices import Choice
 from handrail.trust import Distrust, read_file
 
 

@@ -1,16 +1,44 @@
-"""Checks names of actions and steps in the settings against those that exist."""
+"""Checks names of packs, actions and steps in the settings against those that exist."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from handrail.builtin.project.settings import Settings
 from handrail.errors import Problem
 from handrail.origin import Origin
+from handrail.packs.activation import match_packs
+from handrail.packs.choices import RECORDED, place_of
 from handrail.packs.record import PackRecord
-from handrail.settings.values import Settings
 from handrail.suggest import near
 
 EVERYWHERE = "*"
+
+
+def chosen_problems(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
+    """Yield a problem for each unknown name in a list of the only packs to use."""
+    for choice in settings.choices:
+        # On resume or rollback, the started steps show whether a pack is missing.
+        if (only := choice.only) is not None and only.source != RECORDED:
+            for name in only.value:
+                yield from _unknown_pack(name, only.why, records)
+
+
+def pack_warnings(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
+    """Yield a warning for each unknown name of a pack elsewhere in the settings."""
+    for choice in settings.choices:
+        for name in choice.disable:
+            if name.source != RECORDED:
+                yield from _unknown_pack(name.value, name.why, records)
+    for pack in settings.packs:
+        yield from _unknown_pack(pack, settings.source_of(pack), records)
+
+
+def grant_remarks(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
+    """Yield a remark for each unknown name of a pack that is granted something."""
+    for name, grants in settings.grants.items():
+        if grants:
+            yield from _unknown_pack(name, grants[0].source, records)
 
 
 def workflow_problems(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
@@ -96,4 +124,21 @@ def _problem(place: Origin, message: str, hint: str, code: str = "unknown-action
         message=f"{place.source}: {message}",
         origins=(place,),
         ways_out=(hint,) if hint else ("list an action of your own under [local.actions]",),
+    )
+
+
+def _unknown_pack(name: str, source: str, records: Sequence[PackRecord]) -> Iterator[Problem]:
+    """Yield a problem if no installed pack is called `name`."""
+    if match_packs(name, records):
+        return
+    known = [each for record in records for each in record.names]
+    matches = near(name, dict.fromkeys(known), limit=1)
+    ways: list[str] = [f"did you mean {match}?" for match in matches]
+    if not matches:
+        ways.append("remove it, or install the pack")
+    yield Problem(
+        code="unknown-pack",
+        message=f"{source}: no installed pack is called {name}",
+        origins=(place_of(source),),
+        ways_out=tuple(ways),
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from handrail.builtin.project.project import Project
+from handrail.builtin.project.requirements import RequiredPack, Requirements
 from handrail.frozen import NOTHING, frozen
 from handrail.packs.choices import Choice, Selection, Value, selection_of
-from handrail.settings.project import Project
-from handrail.settings.requirements import RequiredPack, Requirements
 
 if TYPE_CHECKING:
-    from handrail.settings.changes import Changes, LocalName
-    from handrail.settings.policy import Policy
+    from handrail.builtin.project.changes import Changes, LocalName
+    from handrail.builtin.project.policy import Policy
+    from handrail.packs.installed import InstalledPacks
 
 Grants = Mapping[str, tuple[Value[str], ...]]
 
@@ -30,7 +31,6 @@ class Settings:
         lines: Line in the project file of each key of `packs`, by its path.
         pack_values: Settings of packs on the command line: pack, dotted key and text.
         variables: Environment variables that begin with HANDRAIL_, including settings of packs.
-        variables_set: Names of all environment variables that are not empty.
         grants: The edits that each pack may make to steps of other packs, such as
             `remove acme-scan:scan`.
         actions: The project's changes to actions, by action.
@@ -52,7 +52,6 @@ class Settings:
     lines: Mapping[tuple[str | int, ...], int] = NOTHING
     pack_values: tuple[tuple[str, str, str], ...] = ()
     variables: Mapping[str, str] = NOTHING
-    variables_set: frozenset[str] = frozenset()
     grants: Grants = NOTHING
     actions: Mapping[str, Changes] = NOTHING
     workflows: Mapping[str, Changes] = NOTHING
@@ -81,9 +80,24 @@ class Settings:
         """The packs that flags and variables exclude, to be recorded with a run."""
         return selection_of(self.choices)
 
+    def changes(self, lineage: Sequence[str]) -> list[Changes]:
+        """Return the sections about an action, those about what it extends first.
+
+        Args:
+            lineage: The action's name and those of the actions it extends, nearest first.
+        """
+        named = (self.actions, self.workflows)
+        return [each[name] for name in reversed(lineage) for each in named if name in each]
+
     def source_of(self, *path: str | int) -> str:
         """Return `file:line` of a pack's setting, or of its nearest existing parent."""
         while path and path not in self.lines:
             path = path[:-1]
         name = self.project.settings
         return f"{name}:{self.lines[path]}" if path and name else name or "default"
+
+
+def settings_of(packs: InstalledPacks) -> Settings:
+    """Return the settings under which installed packs were found."""
+    found: Settings = vars(packs.configuration)["settings"]
+    return found

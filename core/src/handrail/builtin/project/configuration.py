@@ -1,0 +1,241 @@
+"""Project: what the settings, policies and files of a folder say about packs and actions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from handrail.builtin.project.load import read_settings
+from handrail.builtin.project.local_names import local_record
+from handrail.builtin.project.lock.file import LOCK_FILE
+from handrail.builtin.project.project import OWN_FILE, find_project
+from handrail.builtin.project.requirements import POLICY, mark_required, unmet
+from handrail.builtin.project.settings import Settings
+from handrail.builtin.project.settings_checks import (
+    action_problems,
+    anchor_warnings,
+    chosen_problems,
+    grant_remarks,
+    pack_warnings,
+    workflow_problems,
+)
+from handrail.errors import LocalCodeError, PackError, Problem
+from handrail.frozen import replace
+from handrail.packs.activation import decide
+from handrail.packs.choices import Flags, Value
+from handrail.packs.configuration import Configuration, Findings, Target
+from handrail.packs.failures import problems_of, settings_error
+from handrail.packs.local import LocalObject
+from handrail.packs.pack_names import normalised, variable_prefix
+from handrail.packs.pack_settings import Table
+from handrail.plan.edits import PROJECT, EditSet
+from handrail.plan.required import PlanRules
+
+if TYPE_CHECKING:
+    from handrail.packs.configuration import Parts
+    from handrail.packs.installed import InstalledPacks
+    from handrail.packs.pack_provider import PackProvider
+    from handrail.packs.record import PackRecord
+    from handrail.plan.checked_run import CheckedRun
+
+
+class Project(Configuration):
+    """The configuration of a folder: its settings, under the installed policies.
+
+    Args:
+        settings: The settings.
+        flags: The choices of the call.
+        packs: The installed packs.
+        problems: The problems of the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        flags: Flags,
+        packs: Iterable[PackRecord],
+        problems: Sequence[Problem] = (),
+    ) -> None:
+        self._found = tuple(packs)
+        self._problems = problems
+        self._ungoverned, self._loosened = list[Problem](), list[Problem]()
+        if any(record.offered(POLICY) for record in self._found):
+            # Imported here, because few environments have a policy.
+            from handrail.builtin.project import policy  # noqa: PLC0415
+
+            policies, self._ungoverned = policy.read_policies(self._found)
+            settings, self._loosened = policy.apply_policies(settings, policies)
+            self._ungoverned += policy.contradictions(policies)
+        self.settings = settings
+        self.where, self.flags = settings.project.where, flags
+        judged = partial(mark_required, settings=settings)
+        self.records = decide(self._found, settings.choices, judged)
+        self.own = local_record(settings) if settings.local or settings.workflows else None
+        self.executor = None if settings.executor is None else settings.executor.value
+        self.strict_results = settings.strict_results.value
+        self.selection = settings.selection
+
+    @property
+    def project_id(self) -> str:
+        """The identifier of the project in journals."""
+        return self.settings.project_id
+
+    @property
+    def files(self) -> Sequence[str]:
+        """The paths of the files, no code, by which its actions are planned: settings and lock."""
+        names = (find_project(self.where).settings, LOCK_FILE)
+        places = [os.path.join(self.where, name) for name in names if name]
+        return [each for each in places if os.path.isfile(each)]
+
+    def findings(self) -> Findings:
+        """Return what is wrong with the settings, and with the packs under them."""
+        settings, records = self.settings, self.records
+        misspelt, unknown = action_problems(settings, records)
+        unused = tuple(grant_remarks(settings, records))
+        # A policy is for every project, and few have all packs that it knows.
+        by_policy = any(policy.grants is not None for policy in settings.policies)
+        return Findings(
+            problems=(
+                *self._problems,
+                *chosen_problems(settings, records),
+                *self._loosened,
+                *workflow_problems(settings, records),
+                *misspelt,
+            ),
+            unmet=(*self._ungoverned, *unmet(records, settings)),
+            warnings=(
+                *pack_warnings(settings, records),
+                *(() if by_policy else unused),
+                *unknown,
+                *anchor_warnings(settings, records),
+            ),
+            remarks=unused if by_policy else (),
+        )
+
+    def table(self, record: PackRecord) -> Table:
+        """Return the values that are set for a pack, under any of its names."""
+        settings = self.settings
+        names = tuple(map(normalised, record.names))
+        prefix = variable_prefix(record.id)
+        name = next((each for each in names if each in settings.packs), None)
+        shown = settings.project.settings or OWN_FILE
+        variables = {
+            variable: text
+            for variable, text in settings.variables.items()
+            if variable.startswith(prefix)
+        }
+        flags = {
+            tuple(key.split(".")): text
+            for pack, key, text in settings.pack_values
+            if normalised(pack) in names
+        }
+        fixed = {
+            path[1:]: Value(value=value, source=origin.source)
+            for policy in settings.policies
+            for path, value, origin in policy.fixed()
+            if path[0] in names and path[1:]
+        }
+        return Table(
+            values={} if name is None else settings.packs[name],
+            source=(lambda *_: shown) if name is None else partial(settings.source_of, name),
+            prefix=prefix,
+            variables=variables,
+            flags=flags,
+            fixed=fixed,
+            is_given=name is not None or bool(flags or fixed) or any(variables.values()),
+        )
+
+    def plan_rules(self, packs: PackProvider) -> PlanRules:
+        """Return the grants and the required steps of the project and of policies."""
+        required = self.settings.required
+        wanted = {each.id: each.wanted for each in reversed(required.packs)}
+        return PlanRules(
+            grants={
+                packs.catalog.id_of(name): frozenset(grant.value for grant in grants)
+                for name, grants in self.settings.grants.items()
+            },
+            required=[replace(each, wanted=wanted.get(each.pack, "")) for each in required.steps],
+        )
+
+    def check_run(self, packs: PackProvider, run: CheckedRun) -> Sequence[Problem]:
+        """Check the plan against the lock, and say whether it is locked."""
+        from handrail.builtin.project.lock.check import ProjectLock  # noqa: PLC0415 - for runs only
+
+        run.locked = ProjectLock.of(cast("InstalledPacks", packs)).check(run)
+        return ()
+
+    def alone(self, record: PackRecord) -> Project:
+        """Return what holds for a pack by itself, which is on: its settings."""
+        kept = ("project", "packs", "lines", "pack_values", "variables", "policies")
+        settings = Settings(**{name: getattr(self.settings, name) for name in kept})
+        found = next((each for each in self._found if each.id == record.id), None)
+        if found is None:
+            # It imports what reads metadata, of which a program without packs has no need.
+            from handrail.packs.metadata import unmet_range  # noqa: PLC0415
+
+            found = replace(record, unmet=unmet_range(record.requires))
+        return Project(settings, self.flags, [found])
+
+    def edits(
+        self, lineage: Sequence[str], packs: PackProvider
+    ) -> tuple[EditSet, Sequence[Problem]]:
+        """Return the project's edits to an action, and the problems found in them."""
+        changes = self.settings.changes(lineage)
+        if not changes:
+            return EditSet(owner=PROJECT), ()
+        # Imported here, because listings do not plan, and most projects change no action.
+        from handrail.builtin.project.project_edits import edits_of  # noqa: PLC0415
+
+        return edits_of(changes, packs)
+
+    def steps(self, workflow: str, packs: PackProvider) -> tuple[Parts, Sequence[Problem]]:
+        """Return the steps and groups of a workflow of the project, and the problems in them."""
+        from handrail.builtin.project.project_edits import parts_of  # noqa: PLC0415 - as above
+
+        return parts_of(self.settings.workflows[workflow].steps, packs)
+
+    def check(self, packs: PackProvider) -> list[Problem]:
+        """Return the problems of the project's changes to each action."""
+        problems: list[Problem] = []
+        for name in (*self.settings.actions, *self.settings.workflows):
+            try:
+                problems += self.edits((name,), packs)[1]
+                if name in self.settings.workflows:
+                    problems += self.steps(name, packs)[1]
+            except (PackError, LocalCodeError) as error:
+                problems += problems_of(error)
+        return problems
+
+    def local(self, kind: str) -> Mapping[str, LocalObject]:
+        """Return what is in a table of `[local]`, by name; nothing is imported."""
+        if self._problems:
+            raise settings_error(self._problems)
+        return {
+            each.name: LocalObject(
+                name=each.name, target=each.target, origin=each.origin, folder=self.where
+            )
+            for each in self.settings.local
+            if each.kind == kind
+        }
+
+    def resolve_target(self, packs: InstalledPacks, folder: Path, name: str) -> Target | None:
+        """Return the action called `name` if it is of the project, a file or a module, or None."""
+        from handrail.builtin.project.targets import resolve_target  # noqa: PLC0415
+
+        return resolve_target(packs, folder, name)
+
+    def name_of(self, packs: InstalledPacks, action_class: type) -> str:
+        """Return the name by which an action is found from the working folder; `""` for none."""
+        from handrail.builtin.project.targets import name_from, names_of  # noqa: PLC0415
+
+        found = names_of(packs, action_class)
+        return name_from(found[0], Path(self.where), Path.cwd()) if found else ""
+
+
+def open_project(folder: str, flags: Flags, packs: Iterable[PackRecord]) -> Project:
+    """Return the configuration of the project that a folder is in."""
+    settings, problems = read_settings(folder, flags.environ, flags)
+    return Project(settings, flags, packs, problems)

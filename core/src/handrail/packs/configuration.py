@@ -1,0 +1,238 @@
+"""Configuration: what a project says about packs and actions, and the door by which it comes.
+
+The door is the entry point of core in the group `handrail.project`: a function `open(folder, flags,
+packs)` that returns a Configuration. Without it, all installed packs are on, and there is no
+project.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail.errors import PackError
+from handrail.frozen import frozen
+from handrail.packs.activation import decide
+from handrail.packs.choices import Flags, Selection
+from handrail.packs.core import core_record
+from handrail.packs.entry_points import import_target
+from handrail.packs.pack_settings import Table
+from handrail.plan.edits import PROJECT, EditSet
+from handrail.plan.required import PlanRules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from handrail.errors import Problem
+    from handrail.groups import Parallel
+    from handrail.origin import Origin
+    from handrail.packs.installed import InstalledPacks
+    from handrail.packs.local import LocalObject
+    from handrail.packs.pack_provider import PackProvider
+    from handrail.packs.record import PackRecord
+    from handrail.plan.checked_run import CheckedRun
+    from handrail.steps import BaseStep
+
+    Part = BaseStep[Any] | Parallel[Any]
+    Parts = Sequence[tuple[Part, Origin]]
+
+
+@frozen
+class Findings:
+    """What is wrong with a configuration.
+
+    Attributes:
+        problems: Problems of the settings; they prevent planning.
+        unmet: Requirements that are not met; they prevent planning.
+        warnings: Names in the settings that no installed pack has; they prevent nothing.
+        remarks: Such names that only the doctor tells.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    unmet: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+
+
+@frozen
+class Target:
+    """An action to plan or run.
+
+    Attributes:
+        name: The name that the user gave.
+        action_class: The action's class.
+        origin: Where the action came from.
+    """
+
+    name: str
+    action_class: type[Any]
+    origin: Origin
+
+
+class Configuration:
+    """What holds for the packs and actions of a call; here, what holds without a project.
+
+    Args:
+        where: Path of the folder of the project; without one, the working folder.
+        flags: The choices of the call.
+        packs: The installed packs.
+
+    Attributes:
+        where: Path of the folder.
+        flags: The choices of the call.
+        records: All packs with their status: used ones first, then by id.
+        own: The names of actions and steps that the project has, as a pack; None for none.
+        executor: The URL of the executor for items, or None.
+        strict_results: Whether a step fails if the journal cannot store its result.
+        selection: The packs that flags and variables exclude.
+    """
+
+    own: PackRecord | None = None
+    executor: str | None = None
+    strict_results = False
+    selection = Selection()
+
+    def __init__(self, where: str, flags: Flags, packs: Iterable[PackRecord]) -> None:
+        self.where = where
+        self.flags = flags
+        self.records = decide(packs)
+
+    @property
+    def project_id(self) -> str:
+        """The identifier of the project in journals."""
+        return os.path.realpath(self.where)
+
+    @property
+    def files(self) -> Collection[str]:
+        """The paths of the files, no code, by which its actions are planned.
+
+        Raises:
+            SettingsError: They cannot be told, or not be trusted.
+        """
+        return ()
+
+    def findings(self) -> Findings:
+        """Return what is wrong with it."""
+        return Findings()
+
+    def table(self, record: PackRecord) -> Table:
+        """Return the values that are set for a pack."""
+        return Table(values={}, source=lambda *_: "default")
+
+    def plan_rules(self, packs: PackProvider) -> PlanRules:
+        """Return the rules for plans; those of packs can only tighten them."""
+        return PlanRules()
+
+    def check_run(self, packs: PackProvider, run: CheckedRun) -> Iterable[Problem]:
+        """Return the problems of a run that is to begin, or to be resumed; any prevents it.
+
+        Raises:
+            HandrailError: It is refused.
+        """
+        return ()
+
+    def alone(self, record: PackRecord) -> Configuration:
+        """Return what holds for a pack by itself, which is on: its settings."""
+        return Configuration(self.where, self.flags, [record])
+
+    def edits(
+        self, lineage: Sequence[str], packs: PackProvider
+    ) -> tuple[EditSet, Sequence[Problem]]:
+        """Return the project's edits to an action, and the problems found in them.
+
+        Args:
+            lineage: The action's name and those of the actions it extends, nearest first.
+            packs: The packs, which say what they load.
+
+        Raises:
+            PackError: A step is from a pack that is broken.
+            LocalCodeError: A step is in a file of the project that cannot be imported.
+        """
+        return EditSet(owner=PROJECT), ()
+
+    def steps(self, workflow: str, packs: PackProvider) -> tuple[Parts, Sequence[Problem]]:
+        """Return the steps and groups of a workflow of the project, with the lines that name them.
+
+        And the problems found in them. The errors are those of `edits`.
+        """
+        return (), ()
+
+    def check(self, packs: PackProvider) -> Sequence[Problem]:
+        """Return the problems of the edits to all actions."""
+        return ()
+
+    def local(self, kind: str) -> Mapping[str, LocalObject]:
+        """Return what the project has of a kind that packs look up, such as `formats`, by name.
+
+        Raises:
+            SettingsError: The settings are not valid.
+        """
+        return {}
+
+    def resolve_target(self, packs: InstalledPacks, folder: Path, name: str) -> Target | None:
+        """Return the action called `name` if it is of the project, a file or a module, or None.
+
+        Args:
+            packs: The installed packs, under this configuration.
+            folder: The working folder.
+            name: The name that the user gave.
+
+        Raises:
+            HandrailError: There is no such action, or it cannot be imported.
+        """
+        return None
+
+    def name_of(self, packs: InstalledPacks, action_class: type) -> str:
+        """Return the name by which an action is found from the working folder; `""` for none."""
+        return ""
+
+
+@cache
+def _door() -> Callable[[str, Flags, Iterable[PackRecord]], Configuration]:
+    try:
+        offered = core_record().offered("project")
+    except PackError:
+        return Configuration  # Core is not installed, and neither is a pack.
+    for entry in offered:
+        try:
+            found: Any = import_target(core_record(), entry)
+        except PackError as error:
+            missing = getattr(error.__cause__, "name", None)
+            if missing and f"{entry.module}.".startswith(f"{missing}."):
+                continue  # It is left out of this core.
+            raise
+        return cast("Callable[[str, Flags, Iterable[PackRecord]], Configuration]", found)
+    return Configuration
+
+
+def configuration_at(
+    folder: str, flags: Flags | None = None, packs: Iterable[PackRecord] = ()
+) -> Configuration:
+    """Return what holds in a folder, of the project that it is in.
+
+    Args:
+        folder: The folder.
+        flags: The choices of the call.
+        packs: The installed packs.
+    """
+    return _door()(folder, flags or Flags(), packs)
+
+
+def local_objects(kind: str, folder: str | Path = ".") -> Mapping[str, LocalObject]:
+    """Return what a project has in a table of `[local]`, by name; nothing is imported.
+
+    Args:
+        kind: The table, such as `formats`.
+        folder: A folder in the project.
+
+    Raises:
+        SettingsError: The settings of the project are not valid.
+    """
+    return configuration_at(os.fspath(folder)).local(kind)
+
+
+def project_at(folder: str) -> str:
+    """Return the identifier of the project at `folder` in journals."""
+    return configuration_at(folder).project_id

@@ -1,1 +1,0 @@
-"""Settings from the project, the environment and the command line, each with its source."""

@@ -92,7 +92,8 @@ def test_a_sweep(table, here, world):
     """An export to each of several targets is a run of its own, and all are one undo."""
     name = table(4)
     before = world()
-    words = ("run", "export", name, "--table", "item", "--only-packs", "handrail-export")
+    packs = ("--only-packs", "handrail-export,handrail-workers")
+    words = ("run", "export", name, "--table", "item", *packs)
     handrail(*words, "--over", "target=a.csv,b.jsonl,c", "--over", "limit=2", "-q")
     assert len((here / "a.csv").read_text().splitlines()) == 3
     shown = json.loads(handrail("show", "1", "--json"))["sweep"]

@@ -79,7 +79,7 @@ def line_chart(
     shapes = element("svg", lines, viewBox="0 0 1000 1000", preserveAspectRatio="none", class_="in")
     return joined(
         _legend(drawn, len(series)),
-        _plot(along, up, joined(shapes, _lone(drawn, along, up)), says=says, x=x, y=y),
+        _plot(along, up, shapes, says=says, x=x, y=y),
     )
 
 
@@ -216,23 +216,14 @@ def _rule(x1: float, y1: float, x2: float, y2: float) -> Markup:
     return element("line", **{name: _percent(each) for name, each in places.items()})
 
 
-def _line(number: int, line: Sequence[tuple[float, float]], along: Scale, up: Scale) -> Markup:
+def _line(number: int, line: list[tuple[float, float]], along: Scale, up: Scale) -> Markup:
+    # From a point without a neighbour to itself, or it could not be seen.
+    ends = line if len(line) > 1 else line * 2
     points = " ".join(
-        f"{along.place(at) * 1000:.1f},{1000 - up.place(value) * 1000:.1f}" for at, value in line
+        f"{along.place(at) * 1000:.1f},{1000 - up.place(value) * 1000:.1f}" for at, value in ends
     )
-    return element("polyline", points=points, class_=f"line series-{number}")
-
-
-def _lone(
-    drawn: Mapping[str, Sequence[tuple[float, float | None]]], along: Scale, up: Scale
-) -> list[Markup]:
-    """Return a dot for each point that has no neighbour, of which no line can be seen."""
-    lone: list[Markup] = []
-    for number, each in enumerate(drawn.values(), 1):
-        for at, value in (line[0] for line in _without_gaps(each) if len(line) == 1):
-            place = {"cx": _percent(along.place(at)), "cy": _percent(1 - up.place(value))}
-            lone.append(element("circle", r=3, class_=f"shape series-{number}", **place))
-    return lone
+    kind = f"line series-{number}{' lone' * (len(line) == 1)}"
+    return element("polyline", points=points, class_=kind)
 
 
 def _dot(point: Point, along: Scale, up: Scale) -> Markup:

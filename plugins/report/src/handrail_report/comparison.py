@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from handrail.amounts import plural, seconds
 from handrail_report.charts import line_chart
 from handrail_report.elements import Content, Markup, element
-from handrail_report.metrics import only_counts
+from handrail_report.metrics import only_counts, points_of
 from handrail_report.parts import (
     Link,
     figure,
@@ -27,12 +27,9 @@ from handrail_report.states import badge
 
 _MOST = 200  # Rows of one kind.
 _MOST_CHARTS = 12
-_NAMES = {
-    "took": "took",
-    "undo_took": "undo took",
-    "core_version": "Handrail",
-    "folder": "in",
-}
+_NAMES = {"undo_took": "undo took", "core_version": "Handrail", "folder": "in"}
+
+Row = tuple[str, Sequence[Content]]
 
 
 def compare_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Markup]:
@@ -57,69 +54,42 @@ def _outcome(runs: Sequence[Shown]) -> Markup:
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     actions = list(dict.fromkeys(each["run"]["action"] for each in runs))
     title = element("h1", f"runs {shown} · {', '.join(actions)}", id="outcome-title")
-    return element(
-        "section",
-        element("div", title, class_="title"),
-        id="outcome",
-        aria_labelledby="outcome-title",
-    )
+    head = element("div", title, class_="title")
+    return element("section", head, id="outcome", aria_labelledby="outcome-title")
 
 
 def _differences(runs: Sequence[Shown], differs: Shown, link: Link | None) -> Markup:
-    head = element(
-        "thead",
-        element(
-            "tr",
-            element("th", hidden("what"), scope="col"),
-            [
-                element("th", run_link(each["run"]["id"], link, "run "), scope="col")
-                for each in runs
-            ],
-        ),
-    )
-    bodies = [element("tbody", list(rows)) for rows in _bodies(runs, differs)]
-    table = element("table", head, bodies, class_="compare")
+    names = [hidden("what"), *(run_link(each["run"]["id"], link, "run ") for each in runs)]
+    head = element("thead", element("tr", [element("th", each, scope="col") for each in names]))
+    bodies = [
+        element("tbody", _heading(kind, len(names)), [_row(*each) for each in rows])
+        for kind, rows in _kinds(runs, differs)
+    ]
+    table = scrolling(element("table", head, bodies, class_="compare"), "What differs in a table")
     same = [name for name in ("plan", "packs", "params", "state") if name not in differs]
     note = element("p", f"The same in all: {', '.join(same)}.", class_="muted") if same else None
     cut = max(len(part(differs, name)) for name in (*_CELLS, "steps"))
     words = "handrail show " + " ".join(str(each["run"]["id"]) for each in runs) + " --json"
     more = left_out(cut - _MOST, "differences", words)
-    whole = scrolling(table, "The differences in a table")
-    return section("differences", "What differs", whole, note, more)
+    return section("differences", "What differs", table, note, more)
 
 
-def _bodies(runs: Sequence[Shown], differs: Shown) -> Iterator[Iterator[Markup]]:
-    def first() -> Iterator[Markup]:
-        yield _row("state", [badge(each["run"]["state"]) for each in runs])
-        yield _row("started", [moment(each["run"]["started"]) for each in runs])
-        for name in ("took", "undo_took"):
-            if name in differs:
-                times = [seconds(each) if each else None for each in differs[name]]
-                yield _row(_NAMES[name], times, number=True)
-        for name in ("action", "plan", "core_version", "by", "folder", "project"):
-            if name in differs:
-                shown = [str(each or "-") for each in differs[name]]
-                cut = [each[:8] for each in shown] if name == "plan" else shown
-                yield _row(_NAMES.get(name, name), cut)
-
-    yield first()
+def _kinds(runs: Sequence[Shown], differs: Shown) -> Iterator[tuple[str, Iterable[Row]]]:
+    """Yield the rows of each kind of difference, those about the runs as a whole first."""
+    yield "", _about(runs, differs)
     for kind, cell in _CELLS.items():
-        if differs.get(kind):
-            yield _named(kind, differs[kind], cell, len(runs))
-    if differs.get("steps"):
-        yield _steps(differs["steps"], len(runs))
+        if values := list(part(differs, kind).items())[:_MOST]:
+            yield kind, [(name, [cell(one) for one in each]) for name, each in values]
+    if steps := list(part(differs, "steps").items())[:_MOST]:
+        yield "steps", [(name, [*map(_step, each["state"], each["took"])]) for name, each in steps]
 
 
-def _named(kind: str, values: Shown, cell: Any, count: int) -> Iterator[Markup]:
-    yield _heading(kind, count)
-    for name, each in list(values.items())[:_MOST]:
-        yield _row(name, [cell(one) for one in each], number=kind in ("metrics", "items"))
-
-
-def _steps(steps: Shown, count: int) -> Iterator[Markup]:
-    yield _heading("steps", count)
-    for name, each in list(steps.items())[:_MOST]:
-        yield _row(name, [_step(*pair) for pair in zip(each["state"], each["took"], strict=True)])
+def _about(runs: Sequence[Shown], differs: Shown) -> Iterator[Row]:
+    yield "state", [badge(each["run"]["state"]) for each in runs]
+    yield "started", [moment(each["run"]["started"]) for each in runs]
+    for name, cell in _ABOUT.items():
+        if name in differs:
+            yield _NAMES.get(name, name), [cell(each) if each else None for each in differs[name]]
 
 
 def _step(state: str | None, took: float | None) -> Content:
@@ -128,18 +98,14 @@ def _step(state: str | None, took: float | None) -> Content:
     return (badge(state), None if took is None else f" {seconds(took)}")
 
 
-def _heading(kind: str, count: int) -> Markup:
-    cell = element("th", kind, scope="rowgroup", colspan=count + 1)
-    return element("tr", cell, class_="heading")
+def _heading(kind: str, columns: int) -> Markup | None:
+    cell = element("th", kind, scope="rowgroup", colspan=columns)
+    return element("tr", cell, class_="heading") if kind else None
 
 
-def _row(name: str, cells: Sequence[Content], *, number: bool = False) -> Markup:
-    kind = "number" if number else None
-    return element(
-        "tr",
-        element("th", name, scope="row"),
-        [element("td", "-" if each is None else each, class_=kind) for each in cells],
-    )
+def _row(name: str, cells: Sequence[Content]) -> Markup:
+    shown = [element("td", "-" if each is None else each) for each in cells]
+    return element("tr", element("th", name, scope="row"), shown)
 
 
 def _metric(value: object) -> Content:
@@ -158,6 +124,12 @@ def _count(count: object) -> Content:
     return f"{count or 0:,}"
 
 
+_ABOUT: Mapping[str, Callable[[Any], Content]] = {
+    **dict.fromkeys(("took", "undo_took"), seconds),
+    "action": str,
+    "plan": lambda fingerprint: fingerprint[:8],
+    **dict.fromkeys(("core_version", "by", "folder", "project"), str),
+}
 _CELLS: Mapping[str, Callable[[object], Content]] = {
     "params": _param,
     "packs": _version,
@@ -172,12 +144,8 @@ def _curves(runs: Sequence[Shown], numbers: Sequence[int]) -> Markup | None:
     for number, shown in zip(numbers, runs, strict=True):
         for step in shown["steps"]:
             for name, metric in part(step, "metrics").items():
-                points = parts(metric, "points")
-                if len(points) > 1 and not only_counts(metric):
-                    curves.setdefault(name, {})[f"run {number}"] = [
-                        (place, each if isinstance(each, int | float) else None)
-                        for place, _, each in points
-                    ]
+                if len(parts(metric, "points")) > 1 and not only_counts(metric):
+                    curves.setdefault(name, {})[f"run {number}"] = points_of(metric)
     drawn = {name: each for name, each in curves.items() if len(each) > 1}
     if not drawn:
         return None

@@ -5,10 +5,6 @@
   const wholes = new WeakMap(); // The nodes of each log that is shown in part.
   const opened = new WeakMap(); // Whether it was open before.
 
-  function patternOf(text, flags) {
-    return new RegExp(text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"), flags);
-  }
-
   // Returns what is to be shown of a log, and how many lines of how many that are. A log is text of
   // many lines, with an element for each line about an error.
   function partOf(nodes, fits) {
@@ -29,7 +25,7 @@
   function show(logs) {
     const text = logs.querySelector("[type=search]").value.trim();
     const errors = logs.querySelector("[type=checkbox]")?.checked ?? false;
-    const pattern = patternOf(text, "iu");
+    const pattern = new RegExp(text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"), "iu");
     const isAll = !text && !errors;
     const sum = { lines: 0, all: 0 };
     for (const log of logs.querySelectorAll(".log")) {
@@ -52,27 +48,7 @@
     const output = logs.querySelector("output");
     const said = isAll ? "" : `${lines} of ${all} lines`;
     if (output.textContent !== said) output.textContent = said; // It is read out when it changes.
-    mark(logs, text);
     changes.takeRecords(); // These are our own.
-  }
-
-  // Marks the text where it was found, in browsers that can do that without elements.
-  function mark(logs, text) {
-    if (!CSS.highlights) return;
-    const found = [];
-    for (const log of text ? logs.querySelectorAll(".log") : []) {
-      const texts = document.createTreeWalker(log, NodeFilter.SHOW_TEXT);
-      while (texts.nextNode() && found.length < 5000) {
-        const node = texts.currentNode;
-        for (const { 0: each, index } of node.data.matchAll(patternOf(text, "giu"))) {
-          const range = new Range();
-          range.setStart(node, index);
-          range.setEnd(node, index + each.length);
-          found.push(range);
-        }
-      }
-    }
-    CSS.highlights.set("found", new Highlight(...found));
   }
 
   // A page that follows a run puts all of a log in place of a part of it.

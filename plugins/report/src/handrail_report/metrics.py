@@ -30,7 +30,7 @@ def metrics_section(steps: Sequence[Shown], number: int) -> Markup | None:
     charts = [
         figure(
             name,
-            line_chart({name: _points(metric)}, says=_says(name, metric), x="reported"),
+            line_chart({name: points_of(metric)}, says=_says(name, metric), x="reported"),
             f" of {step}",
         )
         for step, name, metric in curves[:_MOST_CHARTS]
@@ -59,7 +59,8 @@ def _metrics(step: Shown) -> list[tuple[str, Shown]]:
     return [(name, each) for name, each in part(step, "metrics").items() if each.get("points")]
 
 
-def _points(metric: Shown) -> list[tuple[float, float | None]]:
+def points_of(metric: Shown) -> list[tuple[float, float | None]]:
+    """Return the values of a metric by their number; None for those that are no numbers."""
     return [
         (number, value if isinstance(value, int | float) else None)
         for number, _, value in metric["points"]

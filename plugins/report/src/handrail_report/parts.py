@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any
 
+from handrail.amounts import seconds
 from handrail_report.elements import Content, Markup, element, joined
 
 Link = Callable[[int], str]
@@ -152,6 +154,22 @@ def figures(some: Sequence[Content]) -> Markup | None:
 def scrolling(content: Content, says: str) -> Markup:
     """Return something wide in a region that can be scrolled, also by keyboard."""
     return element("div", content, class_="scroll", role="region", aria_label=says, tabindex=0)
+
+
+def counted(states: Iterable[str]) -> str:
+    """Return how many there are of each state: `3 done, 1 failed`."""
+    return ", ".join(f"{count:,} {state}" for state, count in Counter(states).items())
+
+
+def owner_text(owner: Mapping[str, Any]) -> str:
+    """Return for whom and on which machine a run is worked on, as far as it is known."""
+    return " on ".join(str(owner[name]) for name in ("user", "host") if owner.get(name))
+
+
+def took_text(run: Mapping[str, Any]) -> str:
+    """Return how long a run took, and its undo if there was one."""
+    undo = f", undo {seconds(run['undo_took'])}" if run["undo_took"] else ""
+    return f"{seconds(run['took'])}{undo}"
 
 
 def exception(steps: Sequence[str]) -> str:

@@ -20,9 +20,11 @@ from handrail_report.parts import (
     named,
     opened,
     origin_text,
+    owner_text,
     run_link,
     section,
     table,
+    took_text,
     value,
 )
 from handrail_report.plan_drawing import plan_picture
@@ -30,9 +32,7 @@ from handrail_report.shown import Shown, part, parts
 from handrail_report.states import badge, look_of
 from handrail_report.steps import progress_of, steps_section
 
-MOST = 150
-"""How many steps are shown by default."""
-
+_MOST_STEPS = 150
 _MOST_FAILED = 10
 _MOST_ITEMS = 20
 _LONGEST = 20_000  # Letters of a traceback.
@@ -45,7 +45,7 @@ _PURPOSES = {
 }
 
 
-def run_sections(shown: Shown, *, link: Link | None = None, most: int = MOST) -> dict[str, Markup]:
+def run_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Markup]:
     """Return the parts of the view of a run by their ids, in order.
 
     A part for which the run has nothing is left out.
@@ -53,12 +53,11 @@ def run_sections(shown: Shown, *, link: Link | None = None, most: int = MOST) ->
     Args:
         shown: The JSON object of the run.
         link: Returns the address of the page of another run; None where there is none.
-        most: How many steps are shown.
     """
     number = shown["run"]["id"]
     found: dict[str, Markup | None] = {
         "outcome": _outcome(shown, link),
-        "steps": steps_section(shown, most=most),
+        "steps": steps_section(shown),
         "plan": _plan(shown),
         "metrics": metrics_section(shown["steps"], number),
         "attachments": attachments_section(shown["steps"], number),
@@ -167,10 +166,11 @@ def _more_known(run: Shown) -> Content:
     if run.get("sealed"):
         lines.append(f"It can no longer be undone: {run['sealed']}")
     if run["left"]:
-        lines.append(("Left: ", _listed(run["left"])))
+        lines.append(("Left: ", _listed([named(each) for each in run["left"]])))
     if run["stays"] and (run["ways"] or run["state"] == "rolled back"):
         they = "it has" if len(run["stays"]) == 1 else "they have"
-        lines.append(("Not undone: ", _listed(run["stays"]), f" ({they} no way back)."))
+        stays = _listed([named(each) for each in run["stays"]])
+        lines.append(("Not undone: ", stays, f" ({they} no way back)."))
     lines += [
         (
             f"{each['step']} was undone by hand: {each['reason']} ({each['by']}, ",
@@ -182,11 +182,9 @@ def _more_known(run: Shown) -> Content:
     return [element("p", line) for line in lines]
 
 
-def _listed(names: Sequence[str], most: int = 20) -> Content:
-    shown: list[Content] = []
-    for place, name in enumerate(names[:most]):
-        shown += [", " if place else None, element("span", name, class_="name")]
-    return (shown, f" and {len(names) - most:,} more" if len(names) > most else None)
+def _listed(names: Sequence[Markup], most: int = 20) -> Markup:
+    more = f" and {len(names) - most:,} more" if len(names) > most else None
+    return joined([(", " * (place > 0), name) for place, name in enumerate(names[:most])], more)
 
 
 def _ways(run: Shown) -> Markup | None:
@@ -206,15 +204,11 @@ def _would(run: Shown, purpose: str) -> Content:
 
 
 def _about(run: Shown, link: Link | None) -> Markup:
-    owner = run["owner"]
-    by = [f"{owner['user']}"] if owner.get("user") else []
-    on = [f"on {owner['host']}"] if owner.get("host") else []
-    took = seconds(run["took"]) + (f", undo {seconds(run['undo_took'])}" * bool(run["undo_took"]))
     pairs: list[tuple[str, Content]] = [
         ("started", moment(run["started"])),
         ("ended", moment(run["ended"])),
-        ("took", took),
-        ("by", " ".join([*by, *on])),
+        ("took", took_text(run)),
+        ("by", owner_text(run["owner"])),
         ("in", element("code", run["folder"]) if run["folder"] else None),
         ("relies on", _runs(run["relies_on"], link)),
         ("relied on by", _runs(run["relied_on_by"], link)),
@@ -226,10 +220,7 @@ def _about(run: Shown, link: Link | None) -> Markup:
 
 
 def _runs(numbers: Sequence[int], link: Link | None) -> Content:
-    shown: list[Content] = []
-    for place, number in enumerate(numbers[:20]):
-        shown += [", " if place else None, run_link(number, link)]
-    return ("run ", shown) if shown else None
+    return ("run ", _listed([run_link(each, link) for each in numbers])) if numbers else None
 
 
 def _plan(shown: Shown) -> Markup | None:
@@ -254,13 +245,15 @@ def _items(steps: Sequence[Shown], number: int) -> Markup | None:
     used = [kind for kind in kinds if any(step["items"].get(kind) for step in having)]
     rows = [
         (named(step["name"]), *(f"{step['items'][kind]:,}" for kind in used))
-        for step in having[:MOST]
+        for step in having[:_MOST_STEPS]
     ]
     counts = table(
         ("step", *used), rows, says="The items of each step", numbers=used, class_="fits"
     )
-    more = left_out(len(having) - MOST, "steps with items", f"handrail show {number} --all")
-    failures = [_failures(step, number) for step in having[:MOST] if step["items"]["failures"]]
+    more = left_out(len(having) - _MOST_STEPS, "steps with items", f"handrail show {number} --all")
+    failures = [
+        _failures(step, number) for step in having[:_MOST_STEPS] if step["items"]["failures"]
+    ]
     return section("items", "Items", counts, more, failures)
 
 

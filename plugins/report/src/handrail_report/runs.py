@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handrail.amounts import plural, seconds
+from handrail.amounts import plural
 from handrail_report.elements import Content, Markup, element
-from handrail_report.parts import Link, exception, hidden, moment, named, run_link, section, table
+from handrail_report.parts import (
+    Link,
+    exception,
+    hidden,
+    moment,
+    named,
+    owner_text,
+    run_link,
+    section,
+    table,
+    took_text,
+)
 from handrail_report.shown import Shown, part
 from handrail_report.states import badge
 
@@ -37,18 +48,16 @@ def runs_sections(
 
 
 def _row(run: Shown, link: Link | None, *, choose: bool) -> Sequence[Content]:
-    number, owner = run["id"], run["owner"]
+    number = run["id"]
     words = f"choose run {number}"
     box = element("input", type="checkbox", name="run", value=str(number), aria_label=words)
-    by = " on ".join(str(owner[each]) for each in ("user", "host") if owner.get(each))
-    took = seconds(run["took"]) + (f", undo {seconds(run['undo_took'])}" * bool(run["undo_took"]))
     return (
         (element("label", box) if choose else None, run_link(number, link)),
         named(run["action"]),
         badge(run["state"], more="sealed" if run["sealed"] else ""),
         moment(run["started"]),
-        took,
-        by,
+        took_text(run),
+        owner_text(run["owner"]),
         element("span", _notes(run), class_="small"),
     )
 

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 from handrail.amounts import percent, plural, seconds, share_of
 from handrail.frozen import frozen
 from handrail.records import UNDONE
 from handrail_report.elements import Content, Markup, element, joined
-from handrail_report.parts import hidden, origin_text, section
+from handrail_report.parts import command, counted, hidden, named, origin_text, section
 from handrail_report.shown import Shown, part, parts
 from handrail_report.states import badge
 from handrail_report.timeline import Axis, axis_of, heading, track, waits_of
 
-_FIRST, _LAST = 20, 5  # Steps that are shown even if nothing is to be said of them.
+_MOST, _FIRST, _LAST = 150, 20, 5  # Steps that are shown even if nothing is to be said of them.
 _KEYS = 3
 _NAMES = ("step", "state", "timeline", "took", "undo")
 
 
-def steps_section(shown: Mapping[str, Any], *, most: int) -> Markup | None:
-    """Return the table of the steps, with their timeline.
+def steps_section(shown: Mapping[str, Any]) -> Markup | None:
+    """Return the table of the steps, with their timeline; of many, those that need a look.
 
     Args:
         shown: The JSON object of the run.
-        most: How many steps are shown; of more, those of which something is to be said.
     """
     run, steps = shown["run"], shown["steps"]
     if not steps:
         return None
-    picked = _picked(steps, most)
+    picked = _picked(steps)
     table = _Table(
         run=run,
         axis=axis_of(steps, run["now"]),
@@ -38,7 +36,7 @@ def steps_section(shown: Mapping[str, Any], *, most: int) -> Markup | None:
         lanes={step["group"]: step["lane"] + 1 for step in steps if step.get("group") is not None},
     )
     rows = list(_rows(steps, picked, table))
-    told = _counts(steps)
+    told = counted(step["state"] for step in steps)
     cells = [_column(name, table.axis) for name in _NAMES]
     head = element("thead", element("tr", cells, role="row"), role="rowgroup")
     caption = element("caption", f"The steps of run {run['id']}, in their order", class_="unseen")
@@ -58,27 +56,19 @@ class _Table:
 
 
 def _column(name: str, axis: Axis | None) -> Markup:
-    kind = "number" if name == "took" else None
-    if name == "timeline" and axis is not None:
-        return element(
-            "th",
-            hidden(name),
-            heading(axis),
-            scope="col",
-            role="columnheader",
-            class_="timeline",
-        )
-    return element("th", name, scope="col", role="columnheader", class_=kind)
+    drawn = name == "timeline" and axis is not None
+    content = (hidden(name), heading(axis)) if drawn and axis else name
+    kind = name if drawn else "number" if name == "took" else None
+    return element("th", content, scope="col", role="columnheader", class_=kind)
 
 
-def _picked(steps: Sequence[Shown], most: int) -> list[int]:
+def _picked(steps: Sequence[Shown]) -> list[int]:
     """Return the places of the steps that are shown."""
-    if len(steps) <= most:
+    if len(steps) <= _MOST:
         return list(range(len(steps)))
     told = [place for place, step in enumerate(steps) if not _is_plain(step)]
-    ends = {*range(min(_FIRST, most)), *range(len(steps) - _LAST, len(steps))}
-    room = max(most - len(ends), 0)
-    return sorted({*ends, *told[: room - 1], *told[-1:]} if room else ends)
+    ends = (*range(_FIRST), *range(len(steps) - _LAST, len(steps)))
+    return sorted({*ends, *told[: _MOST - len(ends) - 1], *told[-1:]})
 
 
 def _is_plain(step: Shown) -> bool:
@@ -116,32 +106,18 @@ def _heading(text: str) -> Markup:
 
 
 def _gap(steps: Sequence[Shown], number: int) -> Markup:
-    states = ", ".join(
-        f"{len(list(each)):,} {state}" for state, each in groupby(sorted(s["state"] for s in steps))
-    )
-    command = element("code", f"handrail show {number} --all", class_="command")
-    cell = element(
-        "td",
-        f"… {len(steps):,} more: {states} · ",
-        command,
-        colspan=len(_NAMES),
-        class_="muted",
-        role="cell",
-    )
+    states = counted(step["state"] for step in steps)
+    words = (f"… {len(steps):,} more: {states} · ", command(f"handrail show {number} --all"))
+    cell = element("td", words, colspan=len(_NAMES), class_="muted", role="cell")
     return element("tr", cell, role="row", class_="heading")
 
 
 def _row(step: Shown, table: _Table) -> Markup:
     run = table.run
-    number = f"lane {step['lane'] + 1} · " if step.get("lane") is not None else None
-    name = element(
-        "th",
-        element("span", number, class_="muted small") if number else None,
-        element("span", step["name"], class_="name"),
-        _origin(step),
-        scope="row",
-        role="rowheader",
-    )
+    lane = None if step.get("lane") is None else f"lane {step['lane'] + 1} · "
+    number = lane and element("span", lane, class_="muted small")
+    words = (number, named(step["name"]), _origin(step))
+    name = element("th", words, scope="row", role="rowheader")
     tries = f"attempt {step['attempts']}" if step["attempts"] > 1 else ""
     axis = table.axis
     bars = axis and track(axis, step, table.waits.get(step["name"], ()), run["now"])
@@ -160,13 +136,8 @@ def _progress(step: Shown) -> Markup | None:
     told = progress_of(step)
     if told is None:
         return None
-    progress = part(step, "progress")
-    bar = element(
-        "progress",
-        value=progress["current"],
-        max=progress["total"],
-        aria_label=f"progress of {step['name']}",
-    )
+    progress, says = part(step, "progress"), f"progress of {step['name']}"
+    bar = element("progress", value=progress["current"], max=progress["total"], aria_label=says)
     return element("div", bar, element("div", told, class_="muted small"))
 
 
@@ -241,14 +212,6 @@ def _counted(recorded: Mapping[str, int]) -> str:
     shown = [f"{key}: {count:,}" for key, count in largest_first[:_KEYS]]
     more = [f"{len(recorded) - _KEYS} more"] if len(recorded) > _KEYS else []
     return ", ".join([*shown, *more])
-
-
-def _counts(steps: Sequence[Shown]) -> str:
-    """Return how many steps are in each state, in words."""
-    found: dict[str, int] = {}
-    for step in steps:
-        found[step["state"]] = found.get(step["state"], 0) + 1
-    return ", ".join(f"{count:,} {state}" for state, count in found.items())
 
 
 def _legend(shown: Mapping[str, Any], axis: Axis | None) -> Content:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from handrail.amounts import plural, seconds
@@ -10,6 +9,7 @@ from handrail_report.charts import Point, scatter_chart
 from handrail_report.elements import Content, Markup, element, joined
 from handrail_report.parts import (
     Link,
+    counted,
     figure,
     figures,
     left_out,
@@ -23,23 +23,18 @@ from handrail_report.scales import short_number
 from handrail_report.shown import Shown
 from handrail_report.states import badge
 
-MOST = 200
-"""How many runs are shown by default."""
-
+_MOST = 200  # Runs that are shown.
 _MOST_CHARTS = 6
 _MOST_METRICS = 6
 _WIDE = 100  # A param whose values are so many times apart has a logarithmic axis.
 
 
-def sweep_sections(
-    shown: Shown, *, link: Link | None = None, most: int = MOST
-) -> dict[str, Markup]:
+def sweep_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Markup]:
     """Return the parts of the view of a sweep by their ids, in order.
 
     Args:
         shown: The JSON object that `handrail show --json` writes of it.
         link: Returns the address of the page of a run; None where there is none.
-        most: How many of its runs are shown.
     """
     sweep, run = shown["sweep"], shown["run"]
     # What is swept has no value in the sweep as a whole.
@@ -47,19 +42,19 @@ def sweep_sections(
     whole = run_sections({**shown, "run": {**run, "given": given}}, link=link)
     found: dict[str, Markup | None] = {
         "outcome": whole["outcome"],
-        "sweep": _table(shown, _listed(sweep, most), link),
-        "plots": _plots(sweep, {_id(each) for each in _listed(sweep, most)}),
+        "sweep": _table(shown, _listed(sweep), link),
+        "plots": _plots(sweep, {_id(each) for each in _listed(sweep)}),
         "params": whole.get("params"),
         "packs": whole.get("packs"),
     }
     return {name: each for name, each in found.items() if each is not None}
 
 
-def _listed(sweep: Shown, most: int) -> list[Shown]:
+def _listed(sweep: Shown) -> list[Shown]:
     """Return the runs that are shown: the first ones, and the best one."""
     runs = sweep["runs"]
-    best = [each for each in runs[most:] if _id(each) == sweep["best"]]
-    return [*runs[: most - len(best)], *best]
+    best = [each for each in runs[_MOST:] if _id(each) == sweep["best"]]
+    return [*runs[: _MOST - len(best)], *best]
 
 
 def _table(shown: Shown, listed: Sequence[Shown], link: Link | None) -> Markup:
@@ -73,9 +68,8 @@ def _table(shown: Shown, listed: Sequence[Shown], link: Link | None) -> Markup:
         numbers=("run", "took", *metrics),
         ids=[each["run"] and f"run-{_id(each)}" for each in listed],
     )
-    states = Counter(each["state"] for each in sweep["runs"])
-    told = ", ".join(f"{count:,} {state}" for state, count in states.items())
-    about = f"{plural(len(sweep['runs']), 'run')}: {told}"
+    states = counted(each["state"] for each in sweep["runs"])
+    about = f"{plural(len(sweep['runs']), 'run')}: {states}"
     if sweep.get("sample"):
         about += f" · drawn with seed {sweep['seed']}"
     rest = left_out(len(sweep["runs"]) - len(listed), "runs", f"handrail show {number} --csv")

@@ -12,19 +12,7 @@ from handrail_report.elements import Markup, element, joined
 from handrail_report.run import run_sections
 from handrail_report.sweep import sweep_sections
 
-_TITLES = {
-    "steps": "Steps",
-    "sweep": "Runs",
-    "differences": "What differs",
-    "plan": "Plan",
-    "plots": "Plots",
-    "metrics": "Metrics",
-    "attachments": "Attachments",
-    "items": "Items",
-    "params": "Params",
-    "logs": "Logs",
-    "packs": "Packs",
-}
+_TITLES = {"sweep": "Runs", "differences": "What differs"}
 
 
 def report(shown: Mapping[str, Any], *, command: str, made: str = "") -> Markup:
@@ -66,8 +54,7 @@ def _now() -> str:
 
 def _contents(names: Iterable[str]) -> Markup:
     links = [
-        element("li", element("a", _TITLES[name], href=f"#{name}"))
+        element("li", element("a", _TITLES.get(name, name.capitalize()), href=f"#{name}"))
         for name in names
-        if name in _TITLES
     ]
     return element("nav", element("ul", links), aria_label="Contents", class_="contents")

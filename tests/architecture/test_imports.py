@@ -389,6 +389,33 @@ def test_packs_use_public_names_only(root: Path) -> None:
     assert wrong == []
 
 
+# Built-ins that import only what packs may, and besides all of a few modules: rows, their damage,
+# and what writes and trusts files.
+PUBLIC_ONLY = ("sqlite",)
+SHARED = tuple(
+    f"handrail.{module}."
+    for module in (
+        *("atomic", "trust", "frozen", "engine.user_code"),
+        *("journal.damage", "journal.records", "journal.this_process"),
+    )
+)
+
+
+@pytest.mark.parametrize("name", PUBLIC_ONLY)
+def test_built_ins_use_public_names_only(name: str) -> None:
+    """A built-in could be a pack."""
+    allowed = (*PUBLIC, *SHARED, f"handrail.builtin.{name}.")
+    public = public_names()
+    wrong = [
+        says(each)
+        for each in core_imports()
+        if each.file.startswith(f"builtin/{name}/")
+        and each.module.startswith("handrail.")
+        and not (each.module.startswith(allowed) or each.module in public)
+    ]
+    assert wrong == []
+
+
 def test_no_file_is_named_after_nothing() -> None:
     """A file says what is in it: no utils.py, helpers.py, common.py, base.py."""
     sources = [*CORE.rglob("*.py"), *PLUGINS.glob("*/src/**/*.py")]

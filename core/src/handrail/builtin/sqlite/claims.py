@@ -23,8 +23,8 @@ from handrail.builtin.sqlite.kit.owner_locks import (
 from handrail.builtin.sqlite.kit.rows import unknown_run
 from handrail.errors import RunHeldError
 from handrail.frozen import frozen
+from handrail.journal import Holder
 from handrail.journal.damage import check_shape, check_texts, decoding
-from handrail.journal.protocol import Holder
 
 # Seconds before each retry: a process that looks at a free lock, or a rival, has it briefly.
 _PAUSES = (0.01, 0.03)

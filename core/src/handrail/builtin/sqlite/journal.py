@@ -34,7 +34,7 @@ from handrail.frozen import replace
 from handrail.journal.records import RunRow
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import Holder
+    from handrail.journal import Holder
     from handrail.journal.records import Change, NewRun, RunRow
 
 Written = tuple[int, int]

@@ -12,7 +12,7 @@ from handrail.builtin.sqlite.kit.owned import Claimed, SqlOwnedRun
 from handrail.builtin.sqlite.kit.owner import clock
 from handrail.builtin.sqlite.statements import ATTEMPTS_OF_OPEN_RUN, SQL
 from handrail.errors import JournalError
-from handrail.journal.codec import now
+from handrail.journal import now
 
 if TYPE_CHECKING:
     import sqlite3

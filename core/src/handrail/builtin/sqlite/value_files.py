@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, cast
 
 from handrail.builtin.sqlite.place import make_folder, sync
 from handrail.errors import JournalError
+from handrail.journal import value_names
 from handrail.journal.damage import damaged
-from handrail.journal.values import value_names
 from handrail.trust import refuse
 
 _NUMBER = re.compile("-?[0-9]+")

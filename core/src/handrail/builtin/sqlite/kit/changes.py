@@ -22,7 +22,7 @@ from handrail.builtin.sqlite.kit.lease import lost_error
 from handrail.builtin.sqlite.kit.rows import checksum_of_plan, checksum_of_run
 from handrail.builtin.sqlite.kit.statements import FREE_TEXTS, NEW_COLUMNS
 from handrail.frozen import names_of, record, values_of
-from handrail.journal.codec import now
+from handrail.journal import now
 from handrail.journal.records import (
     AttemptChange,
     ChunkChange,

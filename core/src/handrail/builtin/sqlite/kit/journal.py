@@ -36,7 +36,7 @@ from handrail.builtin.sqlite.kit.rows import (
 from handrail.builtin.sqlite.kit.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE
 from handrail.errors import JournalDamagedError
 from handrail.frozen import replace
-from handrail.journal.protocol import Journal, RunCheck
+from handrail.journal import Journal, RunCheck
 from handrail.journal.records import ChunkCount, RunPage, RunRow
 
 if TYPE_CHECKING:

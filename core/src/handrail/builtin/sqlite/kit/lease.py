@@ -15,7 +15,7 @@ from handrail.frozen import replace
 from handrail.journal.damage import MISFIT
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import Holder
+    from handrail.journal import Holder
 
 SECONDS = 20.0  # Default length of a lease.
 SHARE = 4  # Number of renewals within the length of a lease.

@@ -20,7 +20,7 @@ from handrail.builtin.sqlite.kit.lease import Renewal
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import JournalError
 from handrail.frozen import NOTHING, frozen
-from handrail.journal.protocol import OwnedRun
+from handrail.journal import OwnedRun
 from handrail.journal.this_process import process
 
 if TYPE_CHECKING:

@@ -17,7 +17,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).parent / "budgets.toml"
 CORE = ROOT / "core/src/handrail"
-BUILTIN = ("builtin", "cli.py", "records.py", "sqlite.py", "__main__.py")  # What is not the kernel.
+BUILTIN = (
+    "builtin",
+    "cli.py",
+    "derived.py",
+    "records.py",
+    "sqlite.py",
+    "__main__.py",
+)  # What is not the kernel.
 SUFFIXES = {".py", ".css", ".js", ".html", ".jinja", ".j2"}
 SLACK = 300  # By so much a number may be too high before it has to be written anew.
 HEAD = """\

@@ -41,7 +41,7 @@ def _entry_points() -> str:
     from importlib_metadata import PackageNotFoundError, distribution  # noqa: PLC0415
 
     try:
-        return distribution(CORE).read_text("entry_points.txt") or ""
+        return str(distribution(CORE).read_text("entry_points.txt") or "")
     except PackageNotFoundError:
         raise PackError(
             f"the metadata of {CORE} is missing, so its commands cannot be found",

@@ -290,10 +290,10 @@ def _problems(pack: Contributor, hook: str, answer: object) -> list[Problem]:
     """Return the answer of a hook as a list of problems."""
     if answer is None or isinstance(answer, Problem):
         return [answer] if answer else []
-    found = list(cast("Iterable[object]", answer)) if isinstance(answer, Iterable) else [answer]
-    wrong = [each for each in found if not isinstance(each, Problem)]
-    if wrong or isinstance(answer, str):
-        raise _wrong_answer(pack, hook, answer, "Problems")
+    several = cast("Iterable[object]", answer) if isinstance(answer, Iterable) else (answer,)
+    found = list(several)
+    if isinstance(answer, str) or not all(isinstance(each, Problem) for each in found):
+        raise _wrong_answer(pack, hook, cast("object", answer), "Problems")
     return cast("list[Problem]", found)
 
 

@@ -20,7 +20,7 @@ from handrail.visible import visible
 SCHEMA = 1
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_MARKS = str.maketrans(dict(zip("✓✗↶◂○▸└┌│·…█░∖", "+x<<o>`,|-~#./", strict=True)))
+_MARKS = str.maketrans(dict(zip("✓✗↶◂○▸└┌│·…█░\N{SET MINUS}", "+x<<o>`,|-~#./", strict=True)))
 # Stands for the escape sequence of a style until it is written. No other text can have it.
 _MARK = "".join(chr(0xF0000 + byte) for byte in os.urandom(8))
 _STYLE = _MARK + "([0-9;]+)m"

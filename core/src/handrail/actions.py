@@ -9,11 +9,9 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from handrail.context import BaseStepContext, RuntimeContext
-from handrail.engine.places import RunToPerform
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError, ParamsError
 from handrail.frozen import replace
-from handrail.packs.places import check_mapping, places_of
 from handrail.packs.planner import (
     check_part,
     check_run,
@@ -32,7 +30,6 @@ from handrail.params.stored import fields_not_stored, params_text
 from handrail.params.validation import as_dict, validated
 from handrail.plan.action_info import ActionInfo
 from handrail.plan.checked_run import CheckedRun
-from handrail.plan.placed import placed
 from handrail.redact import Mask
 
 # The help of an action imports this module: what runs it is imported where it is used.
@@ -357,7 +354,10 @@ def orchestrator_of(
         PlanError: Two packs want to run the same step elsewhere.
         ExecutorError: The executor for items that is named cannot work for this run.
     """
+    from handrail.engine.places import RunToPerform  # noqa: PLC0415 - see above
     from handrail.orchestrator import Orchestrator  # noqa: PLC0415 - see above
+    from handrail.packs.places import places_of  # noqa: PLC0415 - see above
+    from handrail.plan.placed import placed  # noqa: PLC0415 - see above
 
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
     context = context_for(action)
@@ -417,6 +417,8 @@ def check_mapping_of(action: BaseAction[Any]) -> None:
     Raises:
         PackError: Nobody works on items.
     """
+    from handrail.packs.places import check_mapping  # noqa: PLC0415 - see above
+
     check_mapping(action._provider)  # pyright: ignore[reportPrivateUsage] - of this module
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import IsolationError
@@ -129,30 +129,25 @@ class Places:
         others: Callable[[], Performer],
     ) -> None:
         self.taken: Mapping[int, Performer] = {} if taken is None else taken
-        self._performers = tuple(performers)
+        self._performers = list(performers)
         self._others = others
-        self._more: list[Performer] = []
         self._lock: int | None = None
         self._asking = threading.Lock()
 
-    def __iter__(self) -> Iterator[Performer]:
-        yield from self._performers
-        yield from self._more
-
     def check(self, run: RunState) -> None:
         """Check that all can run what they take; see `Performer.check`."""
-        for performer in self:
+        for performer in self._performers:
             performer.check(run)
 
     def open(self, run: RunState, lock: int | None, *, early: bool) -> None:
         """Let all take a run that begins; see `Performer.open`."""
         self._lock = lock
-        for performer in self:
+        for performer in self._performers:
             performer.open(run, lock, early=early)
 
     def close(self) -> None:
         """End all that was begun."""
-        for performer in self:
+        for performer in self._performers:
             performer.close()
 
     def of_items(self, run: RunState) -> Performer:
@@ -162,11 +157,11 @@ class Places:
             ExecutorError: Nobody does.
         """
         with self._asking:
-            found = next((each for each in self if each.maps_items), None)
+            found = next((each for each in self._performers if each.maps_items), None)
             if found is None:
                 found = self._others()
                 found.open(run, self._lock, early=False)
-                self._more.append(found)
+                self._performers.append(found)
             return found
 
     def undo_items(self, line: Line, position: int, attempt: int) -> None:

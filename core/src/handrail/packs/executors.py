@@ -52,15 +52,6 @@ class InstalledExecutors:
         """Return the same with another default, unless that is None."""
         return self if default is None else InstalledExecutors(self._records, default)
 
-    def names(self) -> list[str]:
-        """Return the names of those that can be used."""
-        return [
-            entry.name
-            for record in self._records()
-            if record.is_used
-            for entry in record.offered(KIND)
-        ]
-
     def factory(self, url: str) -> Callable[[str, Any], Any]:
         """Return the factory of the executor at a URL; imports only its pack.
 
@@ -84,7 +75,8 @@ class InstalledExecutors:
 
         found = factory_of(self._records(), KIND, name, EXECUTORS, refused)
         if found is None:
-            known = sorted(self.names())
+            used = [record for record in self._records() if record.is_used]
+            known = sorted(entry.name for record in used for entry in record.offered(KIND))
             raise ExecutorUrlError(
                 f"there is no executor '{name}'",
                 ways_out=(did_you_mean(name, known), f"there are: {', '.join(known)}"),
@@ -114,19 +106,10 @@ class InstalledExecutors:
 
 
 class _HostToBe:
-    """What a run that has not begun offers to an executor."""
+    """What a run that has not begun offers to an executor, which makes no attempt for it."""
 
     run = slots = None
     inherited = secrets = ()
 
     def __init__(self, journal: str | None) -> None:
         self.journal = journal
-
-    def record(self, attempt: object, notes: object) -> None:
-        """Receive nothing: no attempt is made."""
-
-    def heard(self, attempt: object, tried: int, failed: int) -> None:
-        """Receive nothing, likewise."""
-
-    def wrote(self, stream: str, text: str) -> None:
-        """Receive nothing, likewise."""

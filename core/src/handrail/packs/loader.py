@@ -18,7 +18,6 @@ import pluggy
 from handrail import hookspecs
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, PackError, Problem, describe
-from handrail.events import StopObserving
 from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
@@ -87,6 +86,8 @@ class LoadedPack:
         Args:
             keep: Keeps a text beside the run; None if nothing can be kept.
         """
+        from handrail.events import StopObserving  # noqa: PLC0415 - a plan has no events
+
         hook = self.hooks["observe"]
         offered = {"settings": self.settings, "keep": keep or _keeps_nothing}
         taken = {name: value for name, value in offered.items() if name in hook.parameters}

@@ -23,7 +23,6 @@ from handrail.errors import (
 from handrail.frozen import replace, values_of
 from handrail.origin import Origin, raised_at
 from handrail.packs.pack_provider import PackProvider
-from handrail.packs.places import unplaced
 from handrail.plan.action_info import ActionInfo
 from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
@@ -152,7 +151,10 @@ def plan_action(
     base = {name for entry in registry.entries() for name in entry.names}
     plan, found = with_inner(plan, provider)
     found += [*_missing(plan, required, provider, base), *senseless_waits(plan)]
-    found += unplaced(plan, provider)
+    if plan.isolates:
+        from handrail.packs.places import unplaced  # noqa: PLC0415 - few plans do
+
+        found += unplaced(plan, provider)
     checking = [pack for pack in packs if pack.implements("check_plan")]
     steps = [each for planned in plan.steps if checking for each in chain(planned.step)]
     before, changes = states_of(steps), StepChanges()

@@ -19,7 +19,6 @@ from handrail_report.shown import Shown, parts
 
 _MOST_ROWS = 100
 _LONG, _FIRST = 15, 10  # Of a table with more rows, so many are shown at once.
-_MOST = 60
 _ROOM = 2_000_000
 """Letters of all attachments of a report: pictures are long."""
 
@@ -36,26 +35,18 @@ def attachments_section(steps: Sequence[Shown], number: int) -> Markup | None:
 
 
 def _all(steps: Sequence[Shown], number: int) -> Iterator[Markup]:
-    room, count = _ROOM, 0
+    room = _ROOM
     for step in steps:
-        some: list[Content] = []
-        left = 0
-        for each in parts(step, "attachments"):
-            shown = _figure(each) if each.get("value") is not None and count < _MOST else None
-            if shown is None or len(shown) > room:
-                left += 1
-                continue
-            room -= len(shown)
-            count += 1
-            some.append(shown)
-        if some or left:
+        kept = parts(step, "attachments")
+        shown: list[Content] = []
+        for drawn in (_figure(each) for each in kept if each.get("value") is not None):
+            if len(drawn) <= room:
+                room -= len(drawn)
+                shown.append(drawn)
+        if kept:
             words = f"handrail show {number} --step {step['name']} --json"
-            title = element("h3", step["name"])
-            yield joined(
-                title,
-                figures(some),
-                left_out(left, "attachments", words),
-            )
+            left = left_out(len(kept) - len(shown), "attachments", words)
+            yield joined(element("h3", step["name"]), figures(shown), left)
 
 
 def _figure(attachment: Shown) -> Markup:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import click
 
 import handrail_report
 from handrail.cli import Option, ShowRequest, command_line, write_document
 from handrail.frozen import replace
+from handrail.packs import core_record
 
 
 def _apply(request: ShowRequest) -> ShowRequest:
@@ -19,7 +18,7 @@ def _write(request: ShowRequest) -> int:
     if request.session.json:
         raise click.UsageError("--html writes no JSON: leave --json out")
     command = command_line(f"show {' '.join(map(str, request.numbers))}")
-    made = f"Handrail {version('handrail')}"
+    made = f"Handrail {core_record().version}"
     shown = handrail_report.report(request.report.whole(), command=command, made=made)
     write_document(request.session, shown, request.values["html"])
     return 0

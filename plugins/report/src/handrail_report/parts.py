@@ -82,6 +82,12 @@ def opened(summary: Content, *content: Content, at_once: bool = False) -> Markup
     return element("details", element("summary", summary), content, open=at_once)
 
 
+def failure(name: str, error: str, traceback: str | None = None) -> Markup:
+    """Return why something failed, as an item of a list."""
+    trace = opened("Traceback", element("pre", traceback[-4000:])) if traceback else None
+    return element("li", f"{name}: ", element("span", error[:1000], class_="error"), trace)
+
+
 def left_out(count: int, noun: str, words: str) -> Markup | None:
     """Return how many things are left out, and the command that shows all; None for none."""
     if count <= 0:

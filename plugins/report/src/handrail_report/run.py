@@ -15,6 +15,7 @@ from handrail_report.parts import (
     command,
     exception,
     facts,
+    failure,
     left_out,
     moment,
     named,
@@ -260,15 +261,7 @@ def _items(steps: Sequence[Shown], number: int) -> Markup | None:
 def _failures(step: Shown, number: int) -> Markup:
     items = step["items"]
     shown = items["failures"][:_MOST_ITEMS]
-    rows = [
-        element(
-            "li",
-            f"item {each['item']:,}: ",
-            element("span", each["error"][:1000], class_="error"),
-            each["traceback"] and opened("Traceback", element("pre", each["traceback"][-4000:])),
-        )
-        for each in shown
-    ]
+    rows = [failure(f"item {each['item']:,}", each["error"], each["traceback"]) for each in shown]
     failed = max(items["failed"], items["left"], len(shown))
     more = left_out(
         failed - len(shown), "that failed", f"handrail show {number} --step {step['name']} --json"

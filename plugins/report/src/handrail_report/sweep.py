@@ -10,6 +10,7 @@ from handrail_report.elements import Content, Markup, element, joined
 from handrail_report.parts import (
     Link,
     counted,
+    failure,
     figure,
     figures,
     left_out,
@@ -40,10 +41,11 @@ def sweep_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Marku
     # What is swept has no value in the sweep as a whole.
     given = {name: each for name, each in run["given"].items() if name not in sweep["over"]}
     whole = run_sections({**shown, "run": {**run, "given": given}}, link=link)
+    listed = _listed(sweep)
     found: dict[str, Markup | None] = {
         "outcome": whole["outcome"],
-        "sweep": _table(shown, _listed(sweep), link),
-        "plots": _plots(sweep, {_id(each) for each in _listed(sweep)}),
+        "sweep": _table(shown, listed, link),
+        "plots": _plots(sweep, {_id(each) for each in listed}),
         "params": whole.get("params"),
         "packs": whole.get("packs"),
     }
@@ -106,11 +108,7 @@ def _failures(sweep: Shown, number: int) -> Markup | None:
     if not failed:
         return None
     items = [
-        element(
-            "li",
-            f"run {_id(each)}: " if each["run"] else f"place {each['place']}: ",
-            element("span", each["error"][:1000], class_="error"),
-        )
+        failure(f"run {_id(each)}" if each["run"] else f"place {each['place']}", each["error"])
         for each in failed[:20]
     ]
     more = left_out(len(failed) - 20, "that failed", f"handrail show {number} --all")

@@ -96,8 +96,7 @@ def _table(title: str, value: Shown) -> Markup:
     rest = rows[len(first) : _MOST_ROWS]
     more = (value.get("total") or len(rows)) - len(first) - len(rest)
     folded = rest and opened(f"{len(rest):,} more rows", some(rest, f"more of {title}"))
-    left = element("p", f"and {more:,} more rows", class_="muted small") if more > 0 else None
-    return joined(some(first, title), folded or None, left)
+    return joined(some(first, title), folded or None, left_out(more, "rows"))
 
 
 def _cell(value: object) -> Content:

@@ -13,8 +13,8 @@ from typing import TypeGuard, TypeVar
 
 from handrail.frozen import frozen
 from handrail_report.elements import Content, Markup, element, joined
-from handrail_report.parts import hidden, table
-from handrail_report.scales import Scale, names_scale, scale_of, short_number
+from handrail_report.parts import hidden, left_out, table
+from handrail_report.scales import Scale, names_scale, percent, scale_of, short_number
 
 _SERIES = 6
 """How many series of one chart are told apart."""
@@ -67,7 +67,7 @@ def line_chart(
         log_x: Whether the axis along is logarithmic.
         log_y: Whether the axis up is logarithmic.
     """
-    drawn = {name: _thinned(series[name]) for name in list(series)[:_SERIES]}
+    drawn = {name: _spread(series[name]) for name in list(series)[:_SERIES]}
     points = [point for each in drawn.values() for point in each]
     along = scale_of((at for at, _ in points if _is_number(at)), log=log_x)
     up = scale_of((value for _, value in points if _is_number(value)), log=log_y)
@@ -105,12 +105,12 @@ def scatter_chart(
         names: Names in place of the numbers 0, 1, 2, ... along.
     """
     drawn = [each for each in points if _is_number(each.x) and _is_number(each.y)]
-    if len(drawn) > _MOST:
-        drawn = [*_every(drawn, _MOST), *(each for each in drawn if each.best)]
+    others = [each for each in drawn if not each.best]
+    # The marked ones last, so that no other covers them.
+    drawn = [*_spread(others), *(each for each in drawn if each.best)]
     along = names_scale(names) if names else scale_of((each.x for each in drawn), log=log_x)
     up = scale_of((each.y for each in drawn), log=log_y)
-    # The marked ones last, so that no other covers them.
-    marks = [_dot(each, along, up) for each in sorted(drawn, key=lambda each: each.best)]
+    marks = [_dot(each, along, up) for each in drawn]
     links = any(each.href for each in drawn)
     return _plot(along, up, joined(marks), says=says, x=x, y=y, role="group" if links else "img")
 
@@ -146,7 +146,7 @@ def bar_chart(
     names = (*[hidden("series")] * several, x or "label", hidden("bar"), y or "value")
     more = sum(max(len(pairs) - _BARS, 0) for pairs in series.values())
     bars = table(names, rows, says=says, numbers=(y or "value",), class_="bars")
-    return joined(bars, _more(more, "bars"))
+    return joined(bars, left_out(more, "bars"))
 
 
 def heatmap(series: Mapping[str, Sequence[Pair]], *, says: str, x: str = "", y: str = "") -> Markup:
@@ -172,7 +172,7 @@ def heatmap(series: Mapping[str, Sequence[Pair]], *, says: str, x: str = "", y: 
     names = list(map(str, columns))
     corner = joined(y and f"{y} ↓", x and f" {x} →")
     fields = table((corner, *names), cells, says=says, numbers=names, class_="heatmap")
-    return joined(fields, _more(len(series) - len(rows), "rows"))
+    return joined(fields, left_out(len(series) - len(rows), "rows"))
 
 
 def _plot(
@@ -185,11 +185,10 @@ def _plot(
     ]
     area = element("svg", element("g", grid, class_="grid"), shapes, role=role, aria_label=says)
     heights = [
-        element("text", name, x="100%", y=_percent(1 - up.place(mark))) for mark, name in up.written
+        element("text", name, x="100%", y=percent(1 - up.place(mark))) for mark, name in up.written
     ]
     lengths = [
-        element("text", name, x=_percent(along.place(mark)), y="1em")
-        for mark, name in _apart(along)
+        element("text", name, x=percent(along.place(mark)), y="1em") for mark, name in _apart(along)
     ]
     return element(
         "div",
@@ -213,7 +212,7 @@ def _apart(scale: Scale) -> Sequence[tuple[float, str]]:
 
 def _rule(x1: float, y1: float, x2: float, y2: float) -> Markup:
     places = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
-    return element("line", **{name: _percent(each) for name, each in places.items()})
+    return element("line", **{name: percent(each) for name, each in places.items()})
 
 
 def _line(number: int, line: list[tuple[float, float]], along: Scale, up: Scale) -> Markup:
@@ -227,7 +226,7 @@ def _line(number: int, line: list[tuple[float, float]], along: Scale, up: Scale)
 
 
 def _dot(point: Point, along: Scale, up: Scale) -> Markup:
-    place = {"cx": _percent(along.place(point.x)), "cy": _percent(1 - up.place(point.y))}
+    place = {"cx": percent(along.place(point.x)), "cy": percent(1 - up.place(point.y))}
     title = element("title", point.says)
     kind = "dot best" if point.best else "dot series-1"
     dot = element("circle", title, r=7 if point.best else 4.5, class_=kind, **place)
@@ -251,43 +250,25 @@ def _swatch(number: int) -> Markup:
     return element("svg", line, width=28, height=10, aria_hidden="true")
 
 
-def _more(count: int, what: str) -> Markup | None:
-    return element("p", f"and {count:,} more {what}", class_="muted small") if count > 0 else None
-
-
 def _shown(value: float | None) -> str:
     return "-" if value is None else short_number(value)
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.2f}%"
 
 
 def _is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
-def _without_gaps(
-    points: Sequence[tuple[float, float | None]],
-) -> list[list[tuple[float, float]]]:
-    def is_there(point: tuple[float, float | None]) -> bool:
-        return _is_number(point[1])
-
+def _without_gaps(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
     return [
         [(at, value) for at, value in line if value is not None]
-        for there, line in groupby(points, key=is_there)
+        for there, line in groupby(points, key=lambda point: _is_number(point[1]))
         if there
     ]
 
 
-def _thinned(
-    points: Sequence[tuple[float, float | None]],
-) -> Sequence[tuple[float, float | None]]:
-    return points if len(points) <= _MOST else _every(points, _MOST)
-
-
-def _every(values: Sequence[T], most: int) -> list[T]:
-    """Return at most so many of some values, evenly spread, the first and the last among them."""
+def _spread(values: Sequence[T]) -> Sequence[T]:
+    """Return as many of some values as are drawn, evenly spread, with the first and the last."""
+    if len(values) <= _MOST:
+        return values
     last = len(values) - 1
-    places = dict.fromkeys(round(number * last / (most - 1)) for number in range(most))
-    return [values[place] for place in places]
+    return [values[round(number * last / (_MOST - 1))] for number in range(_MOST)]

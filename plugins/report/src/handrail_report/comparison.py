@@ -13,6 +13,7 @@ from handrail_report.parts import (
     Link,
     figure,
     figures,
+    headline,
     hidden,
     left_out,
     moment,
@@ -53,9 +54,7 @@ def _outcome(runs: Sequence[Shown]) -> Markup:
     names = [str(each["run"]["id"]) for each in runs]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     actions = list(dict.fromkeys(each["run"]["action"] for each in runs))
-    title = element("h1", f"runs {shown} · {', '.join(actions)}", id="outcome-title")
-    head = element("div", title, class_="title")
-    return element("section", head, id="outcome", aria_labelledby="outcome-title")
+    return headline(f"runs {shown} · {', '.join(actions)}")
 
 
 def _differences(runs: Sequence[Shown], differs: Shown, link: Link | None) -> Markup:
@@ -156,5 +155,4 @@ def _curves(runs: Sequence[Shown], numbers: Sequence[int]) -> Markup | None:
         for name, series in list(drawn.items())[:_MOST_CHARTS]
     ]
     more = len(drawn) - len(charts)
-    rest = element("p", f"and {more} more metrics", class_="muted small") if more > 0 else None
-    return section("metrics", "Metrics", figures(charts), rest)
+    return section("metrics", "Metrics", figures(charts), left_out(more, "metrics"))

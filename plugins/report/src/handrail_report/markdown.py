@@ -19,6 +19,8 @@ _INLINE = re.compile(
 )
 _HEADING = re.compile(r"(#{1,6})\s+(.+)")
 _ITEM = re.compile(r"\s*(?:[-*+]|(?P<number>\d{1,9})[.)])\s+(.+)")
+# What begins another block than a paragraph: nothing, code, a quote, a heading, an item.
+_BLOCK = re.compile(rf"\s*$|\s*```|>|{_HEADING.pattern}|{_ITEM.pattern}")
 
 
 def markdown(source: str, *, level: int = 4) -> Markup:
@@ -56,27 +58,13 @@ def _blocks(lines: list[str], level: int) -> Iterator[Content]:
             yield element("blockquote", element("p", _inline(said)))
             place = end
         else:
-            end = _until(lines, place + 1, _begins)
+            end = _until(lines, place + 1, _BLOCK.match)
             yield element("p", _inline(" ".join(lines[place:end])))
             place = end
 
 
-def _begins(line: str) -> bool:
-    """Return whether a line begins another block than a paragraph."""
-    return (
-        not line.strip()
-        or line.lstrip().startswith("```")
-        or line.startswith(">")
-        or _HEADING.match(line) is not None
-        or _ITEM.match(line) is not None
-    )
-
-
 def _until(lines: list[str], start: int, ends: Callable[[str], object]) -> int:
-    for place in range(start, len(lines)):
-        if ends(lines[place]):
-            return place
-    return len(lines)
+    return next((place for place in range(start, len(lines)) if ends(lines[place])), len(lines))
 
 
 def _inline(source: str) -> Markup:

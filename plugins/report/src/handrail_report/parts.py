@@ -33,6 +33,12 @@ def section(name: str, title: str, *content: Content, more: str = "") -> Markup:
     return element("section", heading, content, id=name, aria_labelledby=f"{name}-title")
 
 
+def headline(title: str, beside: Content = None, *content: Content) -> Markup:
+    """Return the first section of a page, which has its title and what matters most."""
+    head = element("div", element("h1", title, id="outcome-title"), beside, class_="title")
+    return element("section", head, content, id="outcome", aria_labelledby="outcome-title")
+
+
 def facts(pairs: Iterable[tuple[str, Content]]) -> Markup:
     """Return names with their values; those that are None or empty are left out."""
     items = [
@@ -88,11 +94,12 @@ def failure(name: str, error: str, traceback: str | None = None) -> Markup:
     return element("li", f"{name}: ", element("span", error[:1000], class_="error"), trace)
 
 
-def left_out(count: int, noun: str, words: str) -> Markup | None:
+def left_out(count: int, noun: str, words: str = "") -> Markup | None:
     """Return how many things are left out, and the command that shows all; None for none."""
     if count <= 0:
         return None
-    return element("p", f"and {count:,} more {noun}: ", command(words), class_="muted small")
+    shows = (": ", command(words)) if words else None
+    return element("p", f"and {count:,} more {noun}", shows, class_="muted small")
 
 
 def origin_text(origin: Mapping[str, Any] | None) -> str:

@@ -16,6 +16,7 @@ from handrail_report.parts import (
     exception,
     facts,
     failure,
+    headline,
     left_out,
     moment,
     named,
@@ -72,25 +73,11 @@ def run_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Markup]
 
 def _outcome(shown: Shown, link: Link | None) -> Markup:
     run = shown["run"]
-    sealed = "sealed" if run.get("sealed") else ""
-    title = element(
-        "div",
-        element("h1", f"run {run['id']} · {run['action']}", id="outcome-title"),
-        badge(run["state"], more=sealed),
-        class_="title",
-    )
-    tone = look_of(run["state"]).tone
+    state = badge(run["state"], more="sealed" if run.get("sealed") else "")
     said = [each for each in (_sentence(shown), *_causes(shown), _more_known(run)) if each]
-    notice = element("div", said, class_=f"notice {tone}")
-    return element(
-        "section",
-        title,
-        notice,
-        _ways(run),
-        _about(run, link),
-        id="outcome",
-        aria_labelledby="outcome-title",
-    )
+    notice = element("div", said, class_=f"notice {look_of(run['state']).tone}")
+    title = f"run {run['id']} · {run['action']}"
+    return headline(title, state, notice, _ways(run), _about(run, link))
 
 
 def _sentence(shown: Shown) -> Content:

@@ -93,6 +93,11 @@ def short_number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def percent(share: float) -> str:
+    """Return where a share of a picture is, as attributes of its shapes say it."""
+    return f"{share * 100:.2f}%"
+
+
 def _step(rough: float) -> float:
     if rough <= 0 or not math.isfinite(rough):
         return 0.0

@@ -200,11 +200,12 @@ def _lines(first: str, *others: str | None) -> Content:
 
 
 def _undo_took(step: Shown) -> str:
-    last = [span for span in parts(step, "spans") if span["direction"] == "undo"]
-    if not last:
-        return ""
-    axis = axis_of([{"spans": last}], "")
+    axis = axis_of([{"spans": list(filter(_is_undo, parts(step, "spans")))}], "")
     return "" if axis is None else f"in {seconds(axis.worked)}"
+
+
+def _is_undo(span: Shown) -> bool:
+    return bool(span["direction"] == "undo")
 
 
 def _counted(recorded: Mapping[str, int]) -> str:
@@ -219,9 +220,9 @@ def _legend(shown: Mapping[str, Any], axis: Axis | None) -> Content:
     if axis is None:
         return None
     spans = [span for step in shown["steps"] for span in parts(step, "spans")]
-    undone = any(span["direction"] == "undo" for span in spans)
+    undone = any(map(_is_undo, spans))
     retried = any(span["attempt"] > 1 for span in spans)
-    waited = any(waits for waits in waits_of(shown["steps"]).values())
+    waited = any(waits_of(shown["steps"]).values())
     keys = [
         ("shape good", "worked", True),
         ("ghost", "worked, and was undone since", undone),

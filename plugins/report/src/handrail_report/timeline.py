@@ -15,7 +15,7 @@ from handrail.amounts import seconds
 from handrail.frozen import frozen
 from handrail.records import UNDONE
 from handrail_report.elements import Markup, element
-from handrail_report.scales import time_marks
+from handrail_report.scales import percent, time_marks
 from handrail_report.shown import Shown, parts
 from handrail_report.states import look_of
 
@@ -71,22 +71,23 @@ def axis_of(steps: Sequence[Shown], now: str) -> Axis | None:
     )
     if not spans:
         return None
-    pieces = [list(spans[0])]
-    for begin, end in spans[1:]:
-        if begin <= pieces[-1][1]:
-            pieces[-1][1] = max(pieces[-1][1], end)
-        else:
-            pieces.append([begin, end])
+    pieces = _merged(spans, 0.0)
     worked = sum(end - begin for begin, end in pieces)
     pauses = sorted((after[0] - before[1] for before, after in pairwise(pieces)), reverse=True)
     least = max([_GAP * worked, 1.0, *pauses[_MOST_GAPS : _MOST_GAPS + 1]])
-    joined = [pieces[0]]
-    for begin, end in pieces[1:]:
-        if begin - joined[-1][1] > least:
-            joined.append([begin, end])
+    return Axis(pieces=_merged(pieces, least))
+
+
+def _merged(spans: Sequence[tuple[float, float]], gap: float) -> list[tuple[float, float]]:
+    """Return spans in order, with those as one between which there is no more than a gap."""
+    merged = [spans[0]]
+    for begin, end in spans[1:]:
+        first, last = merged[-1]
+        if begin - last <= gap:
+            merged[-1] = first, max(last, end)
         else:
-            joined[-1][1] = end
-    return Axis(pieces=[(begin, end) for begin, end in joined])
+            merged.append((begin, end))
+    return merged
 
 
 def heading(axis: Axis) -> Markup:
@@ -95,7 +96,7 @@ def heading(axis: Axis) -> Markup:
     for mark in time_marks(axis.worked):
         place = axis.place(_at(axis, mark))
         anchor = "end" if place > 0.92 else "middle" if place > 0.02 else "start"
-        marks.append(element("text", _mark(mark), x=_percent(place), y="1em", text_anchor=anchor))
+        marks.append(element("text", _mark(mark), x=percent(place), y="1em", text_anchor=anchor))
     return element("svg", marks, class_="track marks", aria_hidden="true")
 
 
@@ -178,7 +179,7 @@ def _kind(step: Shown, span: Mapping[str, Any], *, is_last: bool) -> tuple[str, 
 
 def _bar(axis: Axis, begin: float, end: float, kind: str, says: str) -> Markup:
     left, right = axis.place(begin), axis.place(end)
-    places = {"x": _percent(left), "width": _percent(max(right - left, 0.0))}
+    places = {"x": percent(left), "width": percent(max(right - left, 0.0))}
     return element("rect", element("title", says), class_=kind, **places)
 
 
@@ -187,7 +188,7 @@ def _wait(axis: Axis, begin: float, end: float) -> Markup | None:
     if right - left < _LEAST:
         return None
     title = element("title", f"waited {seconds(end - begin)}")
-    places = {"x1": _percent(left), "x2": _percent(right), "y1": "50%", "y2": "50%"}
+    places = {"x1": percent(left), "x2": percent(right), "y1": "50%", "y2": "50%"}
     return element("line", title, class_="wait", **places)
 
 
@@ -206,7 +207,3 @@ def _mark(mark: float) -> str:
 
 def _time(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.2f}%"

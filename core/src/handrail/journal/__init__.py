@@ -16,6 +16,7 @@ with lazy_imports(__name__):
     from handrail.journal.codec import encode_result as encode_result
     from handrail.journal.codec import is_json as is_json
     from handrail.journal.codec import items_of as items_of
+    from handrail.journal.codec import mask_json as mask_json
     from handrail.journal.codec import now as now
     from handrail.journal.context_fields import ContextFields as ContextFields
     from handrail.journal.damage import check_shape as check_shape

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from handrail.attachments import Attachable
     from handrail.context import BaseStepContext
     from handrail.engine.log import RunLog
-    from handrail.journal.item_log import ItemLog
     from handrail.journal.observation_log import ObservationLog
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.values import Serializers
@@ -392,15 +391,9 @@ class JournaledLog:
         stored: list[Any] = json.loads(text)
         return stored
 
-    def item_log(self, position: int, attempt: int) -> ItemLog:
-        """Return the accounts of the items of an attempt; see `RunLog`."""
-        from handrail.journal.item_log import ItemLog  # noqa: PLC0415 - few steps have items
-
-        owned, journal = self._writes.owned, self._writes.journal
-        assert owned is not None
-        assert journal is not None
-        step = self._steps[position].name
-        return ItemLog(journal, owned.number, step, attempt, self._writes.write, self._mask)
+    def write(self, changes: Sequence[Change]) -> None:
+        """Commit changes of its items, apart from those that are pending."""
+        self._writes.write(changes)
 
     @property
     def mask(self) -> Mask:

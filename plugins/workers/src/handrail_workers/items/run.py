@@ -21,6 +21,7 @@ from handrail_workers.items.back import Back, parts_back
 from handrail_workers.items.calls import Calls, StepHost, Stop, of_executor
 from handrail_workers.items.cutting import Source
 from handrail_workers.items.forward import Forward, MapOptions, checked_options
+from handrail_workers.items.item_log import ItemLog
 from handrail_workers.items.ledger import MemoryLedger
 from handrail_workers.items.results import Items
 from handrail_workers.items.step import StepOfItems
@@ -216,7 +217,7 @@ class ItemsOfRun:
             if line.log.broken is not None:
                 raise line.log.broken
             log = cast("JournaledLog", line.log)
-            ledger = log.item_log(position, n)
+            ledger = ItemLog(log, run.plan.steps[position].name, n)
             keep = partial(log.logged, position, n, file=None)
             journal, owned = log.place
             lock = owned.lock_descriptor

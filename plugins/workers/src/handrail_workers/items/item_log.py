@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import RollbackDataError
-from handrail.journal.codec import mask_json
-from handrail.redact import HIDDEN, json_has_password
+from handrail.journal import mask_json
+from handrail.places import HIDDEN, json_has_password
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import Journal
-    from handrail.journal.records import Change, ChunkRow, ItemNoteRow
+    from handrail.journal import ChunkRow, ItemNoteRow, JournaledLog
 
 
 class ItemLog:
-    """The accounts of the items of one attempt of a step; see `Ledger` of what maps items.
+    """The accounts of the items of one attempt of a step; see `Ledger`.
 
     Args:
-        journal: The journal.
-        number: The number of the run.
+        log: The log of the run.
         step: Name of the step.
         n: Number of the attempt.
-        write: Commits changes.
-        mask: Removes known secrets from a text.
 
     Attributes:
         durable: True.
+        write: Commits changes.
     """
 
     durable = True
 
-    def __init__(
-        self,
-        journal: Journal,
-        number: int,
-        step: str,
-        n: int,
-        write: Callable[[Sequence[Change]], None],
-        mask: Callable[[str], str],
-    ) -> None:
-        self._journal = journal
-        self._of = (number, step, n)
-        self._mask = mask
-        self.write = write
+    def __init__(self, log: JournaledLog, step: str, n: int) -> None:
+        self._journal, owned = log.place
+        self._of = (owned.number, step, n)
+        self._mask = log.mask
+        self.write = log.write
 
     def chunks(
         self, *, first: int = 0, back: bool = False, contents: bool = True

@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 import handrail
 from handrail.errors import PackError
@@ -41,7 +42,8 @@ def _entry_points() -> str:
     from importlib_metadata import PackageNotFoundError, distribution  # noqa: PLC0415
 
     try:
-        return str(distribution(CORE).read_text("entry_points.txt") or "")
+        found: Any = distribution(CORE)
+        return found.read_text("entry_points.txt") or ""
     except PackageNotFoundError:
         raise PackError(
             f"the metadata of {CORE} is missing, so its commands cannot be found",

@@ -35,7 +35,6 @@ with lazy_imports(__name__):
     from handrail.recipe import recipe_of as recipe_of
     from handrail.redact import HIDDEN as HIDDEN
     from handrail.redact import Mask as Mask
-    from handrail.redact import has_password as has_password
     from handrail.redact import json_has_password as json_has_password
     from handrail.redact import mask_values as mask_values
     from handrail.remade import class_of as class_of

@@ -290,12 +290,13 @@ def check_run(info: ActionInfo, provider: PackProvider, run: CheckedRun) -> Plan
 
 def _problems(pack: Contributor, hook: str, answer: object) -> list[Problem]:
     """Return the answer of a hook as a list of problems."""
+    given = answer
     if answer is None or isinstance(answer, Problem):
         return [answer] if answer else []
     several = cast("Iterable[object]", answer) if isinstance(answer, Iterable) else (answer,)
     found = list(several)
     if isinstance(answer, str) or not all(isinstance(each, Problem) for each in found):
-        raise _wrong_answer(pack, hook, cast("object", answer), "Problems")
+        raise _wrong_answer(pack, hook, given, "Problems")
     return cast("list[Problem]", found)
 
 

@@ -214,7 +214,7 @@ class Derivation:
     Attributes:
         option: The entry point of the option, whose `derive` does it again from the record.
         data: What that needs to know, as JSON.
-        title: What the run is, for its first line, such as `sweep of 4 runs`.
+        title: What the run is, for its first line, such as `4 runs of it`.
         derive: Returns the class of the derived action, from the class of the other one and what is
             recorded of the call.
         check: Checks the part of the plan that is to be run, before anything is done.

@@ -211,7 +211,7 @@ def test_one_of_ours_that_is_not_installed_is_named(
     calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = "from handrail.packs import ours; ours.OPTIONS['run.twice'] = 'handrail-more'\n"
-    told = "--twice needs handrail-more:  pip install handrail-more"
+    told = "--twice needs handrail-more: pip install handrail-more"
     calls.garden.project.joinpath("plain.py").write_text(FLOWS.replace("twice", "once"))
     printed = calls.garden.run(
         code
@@ -249,13 +249,13 @@ def test_without_its_pack_a_derived_run_stays_as_it_is(calls: Calls, words: list
     printed = calls.garden.run(known + RUN.format(calls=[words, ["show", "1"]]))
     [gone, shown], _ = json.loads(printed.splitlines()[-1])
     assert gone[0] == 2
-    assert "--mark needs handrail-more:  pip install handrail-more" in gone[2]
+    assert "--mark needs handrail-more: pip install handrail-more" in gone[2]
     assert (shown[0], "mark " in shown[1]) == (0, True)
     assert (calls.garden.project / "marked").exists()
 
 
 def test_sweeps_name_the_distribution_that_has_them(calls: Calls) -> None:
-    told = "needs handrail-workers:  pip install handrail-workers"
+    told = "needs handrail-workers: pip install handrail-workers"
     ran, _ = calls(
         ["run", "flows.py:garden"],
         ["run", "flows.py:garden", "--over", "size=1,2"],

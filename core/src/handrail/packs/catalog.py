@@ -113,7 +113,7 @@ class Catalog:
                 ways_out=[f"{record.id} has it and is off: {record.why}" for record in off],
             )
         if kind == "options" and name in OPTIONS:
-            needed = f"{OPTIONS[name]}:  pip install {OPTIONS[name]}"
+            needed = f"{OPTIONS[name]}: pip install {OPTIONS[name]}"
             return NotFoundError(f"--{name.partition('.')[2]} needs {needed}")
         if pack:
             return self._missing_in(kind, pack, name)

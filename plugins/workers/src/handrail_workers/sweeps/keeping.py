@@ -8,10 +8,9 @@ import click
 
 from handrail.amounts import plural
 from handrail.cli import Listing, command_line, number_in, says_yes
-from handrail.derived import opened_parts
+from handrail.derived import PartRuns
 from handrail.errors import ExitCode, HandrailError
 from handrail.frozen import replace
-from handrail_workers.executors.code import source_folder
 from handrail_workers.sweeps.action import SweepAction
 from handrail_workers.sweeps.children import undo_lines
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from handrail.cli import RollbackRequest
-    from handrail.derived import PartRuns
 
 _MOST = 20  # Runs that are shown before the question.
 
@@ -36,22 +34,16 @@ def _undo_others(request: RollbackRequest) -> int:
     if not isinstance(action, SweepAction):
         raise click.UsageError(f"run {row.number} is no sweep; --keep names runs of one")
     kept = {_kept(request, text) for text in request.values["keep"]}
-    shared = {
-        "journal": request.journal.url or request.journal.address,
-        "run": row.number,
-        "fence": row.fence,
-        "packs": row.packs,
-        "folder": str(session.folder),
-    }
-    with opened_parts(shared, source_folder()) as parts:
-        shown = dict(undo_lines(parts, action.sweep.grid, kept))
-        named = " and ".join(map(str, sorted(kept)))
-        _show(request, named, shown)
-        if request.request.dry_run or not shown:
-            return ExitCode.DONE
-        if request.asks and not says_yes(session):
-            return ExitCode.INTERRUPTED
-        code = _undo(request, parts, shown)
+    shared = {"run": row.number, "fence": row.fence, "folder": str(session.folder)}
+    parts = PartRuns.of(request.journal, shared)
+    shown = dict(undo_lines(parts, action.sweep.grid, kept))
+    named = " and ".join(map(str, sorted(kept)))
+    _show(request, named, shown)
+    if request.request.dry_run or not shown:
+        return ExitCode.DONE
+    if request.asks and not says_yes(session):
+        return ExitCode.INTERRUPTED
+    code = _undo(request, parts, shown)
     done = "not all were rolled back" if code else f"{plural(len(shown), 'run')} rolled back"
     session.show(
         Listing(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode
+from handrail.packs import installed_packs
 from handrail.packs.executors import InstalledExecutors
 from handrail.packs.record import EntryPoint, PackRecord
 
@@ -70,3 +71,10 @@ def test_one_that_cannot_work_is_a_mistake_of_the_call(grid: InstalledExecutors)
         grid.check("grid", None)
     assert refused.value.exit_code == ExitCode.USAGE
     assert refused.value.ways_out == ("name another",)
+
+
+def test_an_undo_asks_no_executor_of_the_settings() -> None:
+    """It may be gone, and only the one that has worked on items can undo them."""
+    packs = installed_packs(environ={"HANDRAIL_EXECUTOR": "gone"})
+    assert packs.executor == "gone"
+    assert packs.for_undo(()).executor is None

@@ -81,6 +81,11 @@ class UndoPacks(PackProvider):
         return self._packs.serializers
 
     @property
+    def executor(self) -> str | None:
+        """None: an undo asks the executor that has worked on items, if there are any."""
+        return None
+
+    @property
     def executors(self) -> InstalledExecutors:
         """The executors of the packs."""
         return self._packs.executors

@@ -81,6 +81,11 @@ class UndoPacks(PackProvider):
         return self._packs.serializers
 
     @property
+    def off(self) -> Mapping[str, str]:
+        """The reason for each installed pack that is off, by its id."""
+        return self._packs.off
+
+    @property
     def executor(self) -> str | None:
         """None: an undo asks the executor that has worked on items, if there are any."""
         return None

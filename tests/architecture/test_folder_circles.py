@@ -15,12 +15,7 @@ CORE = Path(__file__).parents[2] / "core/src/handrail"
 # Imports from one folder of another that still close a circle, each with the reason why. This list
 # only gets shorter: whoever ends one deletes its line.
 OPEN = {
-    ("context", "engine"): "calls_user_code and the recorder, which steps share with the engine",
-    ("runtime", "engine"): "calls_user_code",
-    ("steps", "engine"): "calls_user_code",
     ("wrapper", "engine"): "a layer is a generator of commands of the engine",
-    ("engine", "plan"): "plan.entry, which is about entries of registries",
-    ("registry", "plan"): "plan.entry",
     ("plan", "packs"): "a notebook shows a plan as a view of packs does",
     ("steps", "packs"): "a notebook shows a result as a view of packs does",
 }

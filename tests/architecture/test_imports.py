@@ -44,10 +44,10 @@ FLOORS = (
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
         "attachments",
         # What steps, wrappers and contexts share with the engine.
-        *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
-        *("engine/standalone", "engine/user_code"),
+        *("engine/commands", "engine/guard", "engine/rollback_data", "engine/standalone"),
+        *("recorder", "user_code"),
     ),
-    ("plan/entry", "registry"),
+    ("entry", "registry"),
     ("hookspecs", "plan"),
     ("engine",),
     ("params",),
@@ -395,7 +395,7 @@ PUBLIC_ONLY = ("sqlite",)
 SHARED = tuple(
     f"handrail.{module}."
     for module in (
-        *("atomic", "trust", "frozen", "engine.user_code"),
+        *("atomic", "trust", "frozen", "user_code"),
         *("journal.damage", "journal.records", "journal.this_process"),
     )
 )

@@ -9,7 +9,6 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from handrail.context import BaseStepContext, RuntimeContext
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError, ParamsError
 from handrail.frozen import replace
 from handrail.packs.planner import (
@@ -31,6 +30,7 @@ from handrail.params.validation import as_dict, validated
 from handrail.plan.action_info import ActionInfo
 from handrail.plan.checked_run import CheckedRun
 from handrail.redact import Mask
+from handrail.user_code import calls_user_code
 
 # The help of an action imports this module: what runs it is imported where it is used.
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.attachments import Attachable, check_attachment
-from handrail.engine.recorder import InterceptedRecorder, Recorder
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, ExecutorError, RecordError
+from handrail.recorder import InterceptedRecorder, Recorder
 from handrail.runtime import RunInfo, RuntimeContext, RuntimeLogger
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from handrail.engine.recorder import Intercept
+    from handrail.recorder import Intercept
     from handrail.steps import StepResult
 
 __all__ = ["BaseStepContext", "Items", "RunInfo", "RuntimeContext", "RuntimeLogger", "link_run"]

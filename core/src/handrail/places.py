@@ -20,8 +20,7 @@ with lazy_imports(__name__):
     from handrail.engine.places import RunToPerform as RunToPerform
     from handrail.engine.rollback_data import NOT_BEGUN as NOT_BEGUN
     from handrail.engine.state import RunState as RunState
-    from handrail.engine.user_code import calls_user_code as calls_user_code
-    from handrail.engine.user_code import is_user_code as is_user_code
+    from handrail.entry import innermost as innermost
     from handrail.orchestrator.asynchronous import call_until_stopped as call_until_stopped
     from handrail.orchestrator.blocking import Blocking as Blocking
     from handrail.orchestrator.event_loop import running_loop as running_loop
@@ -30,7 +29,6 @@ with lazy_imports(__name__):
     from handrail.orchestrator.time_limit import too_silent as too_silent
     from handrail.params.stored import fields_not_stored as fields_not_stored
     from handrail.params.stored import params_of as params_of
-    from handrail.plan.entry import innermost as innermost
     from handrail.plan.former_names import under_names as under_names
     from handrail.recipe import recipe_of as recipe_of
     from handrail.redact import HIDDEN as HIDDEN
@@ -41,5 +39,7 @@ with lazy_imports(__name__):
     from handrail.remade import packs_from as packs_from
     from handrail.remade import project_files as project_files
     from handrail.runtime import ConsoleLogger as ConsoleLogger
+    from handrail.user_code import calls_user_code as calls_user_code
+    from handrail.user_code import is_user_code as is_user_code
     from handrail.worker_imports import importing as importing
     from handrail.worker_imports import is_importing as is_importing

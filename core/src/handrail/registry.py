@@ -8,10 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-from handrail.engine.user_code import calls_user_code
-from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
-from handrail.groups import Parallel
-from handrail.plan.entry import (
+from handrail.entry import (
     Entry,
     EntryGroup,
     Lane,
@@ -21,7 +18,10 @@ from handrail.plan.entry import (
     innermost,
     rewire,
 )
+from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
+from handrail.groups import Parallel
 from handrail.steps import BaseStep
+from handrail.user_code import calls_user_code
 from handrail.wrapper import StepWrapper
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from handrail.context import run_of
 from handrail.engine.finalize import EXECUTED
 from handrail.engine.machine import close_paused, play, undo_paused
 from handrail.engine.state import PartOf
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import (
     ActionError,
     ExecutorLostError,
@@ -36,6 +35,7 @@ from handrail.orchestrator.event_loop import running_loop
 from handrail.recovery.parts import closing_steps
 from handrail.recovery.prepare import prepare
 from handrail.steps import BaseStep, StepResult
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-from handrail.engine.user_code import calls_user_code
 from handrail.frozen import frozen
 from handrail.redact import KNOWN
+from handrail.user_code import calls_user_code
 from handrail.visible import visible
 
 

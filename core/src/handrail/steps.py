@@ -11,9 +11,9 @@ from itertools import takewhile
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import InvalidStepError, StepResultError
 from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

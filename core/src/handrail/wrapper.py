@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 from handrail.engine.commands import Attempt, Limited, Pause, Raised, Revert
 from handrail.engine.rollback_data import failed
 from handrail.engine.standalone import play_alone
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import InvalidStepError, LayerError, StepResultError, StopsResume, describe
 from handrail.frozen import frozen
 from handrail.steps import BaseStep, C, StepResult
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

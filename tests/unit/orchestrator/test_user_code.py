@@ -32,12 +32,12 @@ from handrail import (
     resume,
     step,
 )
-from handrail.engine.user_code import calls_user_code, is_user_code
 from handrail.events import MessageLogged
 from handrail.orchestrator.dispatch import Dispatcher
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.dry_run import preview_plan
 from handrail.sqlite import SqliteJournal
+from handrail.user_code import calls_user_code, is_user_code
 
 CORE = Path(str(handrail.__file__)).parent
 seen: dict[str, bool] = {}

@@ -20,8 +20,8 @@ from handrail import (
     hookimpl,
     step,
 )
+from handrail.entry import entry_for
 from handrail.plan.edits import PROJECT, EditSet, Insertion
-from handrail.plan.entry import entry_for
 
 
 def problems(plan: Any, base: list[Any], packs: list[Any], grants: Any = None) -> list[Any]:

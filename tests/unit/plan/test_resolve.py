@@ -7,9 +7,9 @@ import itertools
 import pytest
 
 from handrail import PlanError, StepRegistry, StepWrapper
+from handrail.entry import chain
 from handrail.plan import collect
 from handrail.plan.builder import plan_of_registry
-from handrail.plan.entry import chain
 
 
 def names(plan):

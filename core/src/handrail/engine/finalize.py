@@ -12,9 +12,9 @@ from handrail.engine.forward_journaled import begin, note_with_values, unwritten
 from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
 from handrail.engine.rollback_data import ASKED
+from handrail.entry import innermost
 from handrail.errors import StepFailedError, describe
 from handrail.events import RunFinished
-from handrail.plan.entry import innermost
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from handrail.engine.commands import Attempt, Call, Raised
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import StepResultError
 from handrail.steps import BaseStep, StepResult
+from handrail.user_code import calls_user_code
 
 
 @calls_user_code

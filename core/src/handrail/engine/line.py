@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from handrail.engine.recorder import Recorder
 from handrail.engine.rollback_data import NOT_BEGUN, ended
 from handrail.errors import ExecutorError, RecordError, StepCancelled, StepNeededError
 from handrail.events import MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
+from handrail.recorder import Recorder
 from handrail.steps import StepResult
 from handrail.suggest import near
 

@@ -10,8 +10,8 @@ from handrail.context import notes_without_run, run_of
 from handrail.engine.commands import Attempt, Limited, Pause, Played, Raised, Revert
 from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.rollback_data import ended
-from handrail.engine.user_code import calls_user_code
 from handrail.steps import StepResult
+from handrail.user_code import calls_user_code
 
 
 def play_alone(layers: Played, context: Any) -> StepResult | Awaitable[StepResult]:

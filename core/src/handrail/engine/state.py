@@ -10,12 +10,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.engine.line import Line
-from handrail.engine.recorder import InThread
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import RollbackError, StepCancelled, StepTimedOut
 from handrail.events import Event, ProgressChanged
 from handrail.frozen import frozen
+from handrail.recorder import InThread
 from handrail.steps import StepResult
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext

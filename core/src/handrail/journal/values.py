@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import JournalError, describe
 from handrail.frozen import frozen
 from handrail.journal.codec import mask_json, type_name
 from handrail.journal.damage import differs
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from handrail.serializers import Found, Serializer

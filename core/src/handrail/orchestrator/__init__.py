@@ -11,7 +11,6 @@ from handrail.context import link_run
 from handrail.engine.finalize import executed_steps
 from handrail.engine.machine import play, undo_paused
 from handrail.engine.state import RunState
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError, IsolationError
 from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking
@@ -21,6 +20,7 @@ from handrail.orchestrator.run_info import run_info
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

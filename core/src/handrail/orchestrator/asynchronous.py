@@ -26,13 +26,13 @@ from handrail.engine.commands import (
 )
 from handrail.engine.guard import checked, guarded, target
 from handrail.engine.state import INTERRUPTIONS
-from handrail.engine.user_code import calls_user_code
 from handrail.events import Event
 from handrail.orchestrator.lanes import Lanes, LoopWaiting, commit
 from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
 from handrail.plan.placed import Placed
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
+from handrail.user_code import calls_user_code
 from handrail.wrapper import Layers
 
 if TYPE_CHECKING:

@@ -23,7 +23,6 @@ from handrail.engine.commands import (
 )
 from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.state import RunState
-from handrail.engine.user_code import calls_user_code
 from handrail.events import Event, InterruptReceived
 from handrail.orchestrator.blocking_group import BlockingGroup
 from handrail.orchestrator.event_loop import EventLoop
@@ -31,6 +30,7 @@ from handrail.orchestrator.interrupts import Interrupts, active_interrupts, warn
 from handrail.orchestrator.time_limit import TimeLimit
 from handrail.plan.plan import PlannedStep
 from handrail.steps import StepResult
+from handrail.user_code import calls_user_code
 from handrail.wrapper import Layers
 
 _NOT_AWAITABLE = frozenset({StepResult, Raised, bool, type(None)})

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import Raised
 from handrail.engine.guard import guarded
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     import asyncio

@@ -19,9 +19,9 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from handrail.engine.user_code import is_locking, is_user_code
 from handrail.errors import StepTimedOut
 from handrail.orchestrator.alarm import Alarm
+from handrail.user_code import is_locking, is_user_code
 
 if TYPE_CHECKING:
     from handrail.orchestrator.time_limit import TimeLimit

@@ -28,12 +28,12 @@ from handrail.engine.commands import (
     Report,
 )
 from handrail.engine.guard import checked, guarded, target
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError, StepCancelled
 from handrail.events import Event
 from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
+from handrail.user_code import calls_user_code
 from handrail.wrapper import Layers
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import Raised
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import StepTimedOut, StepTimeoutError
 from handrail.orchestrator.alarm import Alarm
 from handrail.steps import StepResult
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from handrail.limits import Limits

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pluggy
 
 from handrail import hookspecs
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, PackError, Problem, describe
 from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
@@ -33,6 +32,7 @@ from handrail.packs.pack_settings import (
     variables_of,
 )
 from handrail.packs.record import EntryPoint, PackRecord
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from handrail.events import Event

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.engine.user_code import calls_user_code
+from handrail.entry import chain, entries_for, innermost
 from handrail.errors import (
     ActionError,
     DuplicateStepError,
@@ -28,7 +28,6 @@ from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
 from handrail.plan.context_check import unfit
 from handrail.plan.edits import PROJECT, EditSet, Insertion
-from handrail.plan.entry import chain, entries_for, innermost
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan, PlannedStep
 from handrail.plan.problems import no_steps
@@ -37,6 +36,7 @@ from handrail.plan.resolve import resolve
 from handrail.plan.step_state import StepChanges, states_of
 from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry
+from handrail.user_code import calls_user_code
 from handrail.wrapper import StepWrapper
 
 if TYPE_CHECKING:

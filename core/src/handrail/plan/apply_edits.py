@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.user_code import calls_user_code
+from handrail.entry import around, chain, innermost, rewire
 from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
 from handrail.limits import changed_by
 from handrail.plan import problems
 from handrail.plan.builder import Draft, layers_of
-from handrail.plan.entry import around, chain, innermost, rewire
 from handrail.plan.required import demanded_by
 from handrail.plan.tree import GroupNode
+from handrail.user_code import calls_user_code
 from handrail.wrapper import Guest, StepWrapper, changes_step, is_wrapper
 
 if TYPE_CHECKING:

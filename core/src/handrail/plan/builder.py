@@ -8,11 +8,11 @@ from fractions import Fraction
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from handrail.entry import Entry, Lane, around
 from handrail.errors import PlanError
 from handrail.frozen import record
 from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
 from handrail.origin import UNKNOWN, Origin
-from handrail.plan.entry import Entry, Lane, around
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
 from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry

@@ -10,6 +10,8 @@ from dataclasses import field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from handrail.entry import Entry, entries_for, entry_for, innermost
+from handrail.entry import chain as chain_of
 from handrail.errors import (
     DuplicateStepError,
     HandrailError,
@@ -21,8 +23,6 @@ from handrail.errors import (
 from handrail.frozen import record
 from handrail.origin import Origin, line_of
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacement, Wrapping
-from handrail.plan.entry import Entry, entries_for, entry_for, innermost
-from handrail.plan.entry import chain as chain_of
 from handrail.plan.order import said_by
 from handrail.plan.problems import too_many_answers
 from handrail.plan.step_state import StepChanges, states_of

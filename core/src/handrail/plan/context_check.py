@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from handrail.context import BaseStepContext
+from handrail.entry import chain
 from handrail.errors import Problem
-from handrail.plan.entry import chain
 from handrail.steps import BaseStep, FunctionStep
 from handrail.wrapper import is_wrapper
 

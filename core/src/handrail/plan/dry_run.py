@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
-from handrail.engine.user_code import calls_user_code
+from handrail.entry import innermost
 from handrail.errors import HandrailError, describe
 from handrail.frozen import replace
-from handrail.plan.entry import innermost
 from handrail.plan.plan import Plan, PlannedStep
 from handrail.steps import BaseStep, StepResult
+from handrail.user_code import calls_user_code
 
 NOT_PREVIEWED = "not previewed"
 

@@ -10,9 +10,9 @@ from handrail.frozen import frozen, record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from handrail.entry import Entry
     from handrail.origin import Origin
     from handrail.plan.builder import Draft
-    from handrail.plan.entry import Entry
     from handrail.registry import IfMissing, Wrapper
 
 Side = Literal["before", "after", "end"]

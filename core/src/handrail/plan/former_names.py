@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from handrail.entry import innermost
 from handrail.frozen import replace
-from handrail.plan.entry import innermost
 
 if TYPE_CHECKING:
     from handrail.plan.plan import Plan, PlannedStep

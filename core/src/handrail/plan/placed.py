@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Collection
 from typing import Any
 
 from handrail.context import run_of
-from handrail.engine.user_code import calls_user_code
+from handrail.entry import chain
 from handrail.frozen import replace
 from handrail.plan.dry_run import Lenient, StandIn
-from handrail.plan.entry import chain
 from handrail.plan.plan import Plan
 from handrail.steps import BaseStep, StepResult
+from handrail.user_code import calls_user_code
 from handrail.wrapper import StepWrapper, forwards
 
 

@@ -10,9 +10,9 @@ from hashlib import sha256
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from handrail.entry import innermost
 from handrail.frozen import frozen, values_of
 from handrail.origin import UNKNOWN, Origin
-from handrail.plan.entry import innermost
 from handrail.plan.fingerprint import identity_json
 from handrail.plan.inner_plans import unfolded
 from handrail.plan.weights import Weights

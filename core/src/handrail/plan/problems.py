@@ -11,11 +11,11 @@ from handrail.wrapper import overridden
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from handrail.entry import EntryGroup, Lane
     from handrail.errors import InvalidStepError
     from handrail.origin import Origin
     from handrail.plan.builder import Draft
     from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
-    from handrail.plan.entry import EntryGroup, Lane
     from handrail.plan.order import Contributor
     from handrail.plan.tree import AnyNode, GroupNode
     from handrail.wrapper import StepWrapper

@@ -17,10 +17,10 @@ from handrail.plan.problems import nested_group
 from handrail.suggest import near
 
 if TYPE_CHECKING:
+    from handrail.entry import EntryGroup, Lane
     from handrail.origin import Origin
     from handrail.plan.builder import Draft
     from handrail.plan.edits import Insertion
-    from handrail.plan.entry import EntryGroup, Lane
 
 
 @record

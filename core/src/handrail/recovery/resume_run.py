@@ -20,6 +20,7 @@ from handrail.engine.machine import missing_error, play_on
 from handrail.engine.outcome import Failure
 from handrail.engine.rollback_data import ASKED, NOT_BEGUN
 from handrail.engine.state import Missing
+from handrail.entry import innermost
 from handrail.errors import (
     DriftError,
     ExitCode,
@@ -41,7 +42,6 @@ from handrail.journal.run_log import JournaledLog
 from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import run_info
-from handrail.plan.entry import innermost
 from handrail.recovery.recorded_plan import drift, installs, steps_of
 from handrail.recovery.replay_state import (
     AS_IN_RUN,

@@ -7,17 +7,17 @@ from dataclasses import field
 from inspect import unwrap
 from typing import TYPE_CHECKING, Any, Literal
 
+from handrail.entry import innermost
 from handrail.errors import StepNotFoundError
 from handrail.frozen import as_json, frozen, record, replace
 from handrail.origin import source_of
-from handrail.plan.entry import innermost
 from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
+    from handrail.entry import Entry
     from handrail.origin import Origin
     from handrail.plan.builder import Draft
     from handrail.plan.edits import History, Insertion, Limiting, Removal, Replacement
-    from handrail.plan.entry import Entry
     from handrail.plan.plan import Plan, PlannedStep
 
 Kind = Literal[

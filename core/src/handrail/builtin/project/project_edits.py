@@ -13,6 +13,7 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast, get_type_hints
 
+from handrail.entry import entries_for
 from handrail.errors import (
     AmbiguousNameError,
     HandrailError,
@@ -26,7 +27,6 @@ from handrail.groups import group_at
 from handrail.limits import changed_by
 from handrail.origin import Origin
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Wrapping
-from handrail.plan.entry import entries_for
 from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
 from handrail.wrapper import StepWrapper, is_wrapper

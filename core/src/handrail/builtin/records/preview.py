@@ -11,13 +11,13 @@ from handrail.builtin.records.run_record import counted
 from handrail.context import link_run
 from handrail.engine.state import RunState
 from handrail.engine.undo import undo_order
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import RefusedError, describe
 from handrail.frozen import as_json, frozen, replace
 from handrail.journal.context_fields import ContextFields
 from handrail.orchestrator.run_info import run_info
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.replay_state import fields_at
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext

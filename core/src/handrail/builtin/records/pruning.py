@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from handrail.builtin.records.run_record import rollback_data_of
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, PackError, describe
 from handrail.frozen import frozen
 from handrail.packs.entry_points import import_target
 from handrail.recovery.recorded_plan import origins_of
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from handrail.hookspecs import PrunedRun

@@ -17,11 +17,11 @@ from handrail.builtin.sqlite.kit.changes import (
     write_rows,
 )
 from handrail.builtin.sqlite.kit.lease import Renewal
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import JournalError
 from handrail.frozen import NOTHING, frozen
 from handrail.journal import OwnedRun
 from handrail.journal.this_process import process
+from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from handrail.builtin.sqlite.kit.connection import Connection

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast
 
-from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
+from handrail.user_code import calls_user_code
 
 InThread = Callable[..., Awaitable[None]]
 """Calls a function in a thread, without blocking the loop of the caller."""

@@ -39,7 +39,7 @@ def _entry_points() -> str:
     for folder in sys.path:
         with suppress(OSError), open(os.path.join(folder, file), encoding="utf-8") as stream:
             return stream.read()
-    from importlib_metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
 
     try:
         found: Any = distribution(CORE)

@@ -56,7 +56,7 @@ def _figure(attachment: Shown) -> Markup:
     if draw is None:
         return element("figure", element("figcaption", f"{name}: a {kind}, which is not shown"))
     title = value.get("title") or name
-    return figure(title, draw(title, value), kind=kind)
+    return figure(title, draw(title, value))
 
 
 def plot(title: str, value: Shown) -> Markup:

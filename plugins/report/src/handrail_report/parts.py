@@ -153,10 +153,10 @@ def named(name: str) -> Markup:
     return element("span", name, class_="name")
 
 
-def figure(title: str, content: Content, about: str = "", kind: str = "") -> Markup:
+def figure(title: str, content: Content, about: str = "") -> Markup:
     """Return a picture, a table or a text with a title."""
     caption = element("figcaption", element("strong", title), about)
-    return element("figure", caption, content, class_=f"figure {kind}".rstrip())
+    return element("figure", caption, content)
 
 
 def figures(some: Sequence[Content]) -> Markup | None:

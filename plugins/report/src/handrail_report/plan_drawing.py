@@ -34,14 +34,12 @@ def plan_picture(
     """
     ordinary, always = boxes_of(plan, states, notes)
     boxes = _Boxes(plan, with_states=states is not None)
+    divider = element("p", "always, also after a failure", class_="divider")
+    sequences = [boxes.sequence(each) for each in (ordinary, always) if each]
     return element(
         "div",
-        boxes.sequence(ordinary) if ordinary else None,
-        element("p", "always, also after a failure", class_="divider")
-        if ordinary and always
-        else None,
-        boxes.sequence(always) if always else None,
-        None if ordinary or always else element("p", "It has no steps; it runs in one piece."),
+        sequences[:1] or element("p", "It has no steps; it runs in one piece."),
+        (divider, sequences[1]) if len(sequences) > 1 else None,
         class_="plan-picture",
         role="group",
         aria_label=f"Plan of {plan['action']}, {plural(len(plan['steps']), 'step')}",

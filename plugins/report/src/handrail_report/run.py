@@ -177,18 +177,12 @@ def _listed(names: Sequence[Markup], most: int = 20) -> Markup:
 
 def _ways(run: Shown) -> Markup | None:
     """Return the commands that can follow, each with its effect."""
-    ways = part(run, "ways")
-    if not ways:
-        return None
-    return facts(
-        (_PURPOSES.get(purpose, purpose), (command(words), " ", _would(run, purpose)))
-        for purpose, words in ways.items()
-    )
-
-
-def _would(run: Shown, purpose: str) -> Content:
-    effect = part(run, "would").get(purpose)
-    return element("span", effect, class_="muted") if effect else None
+    ways, effects = part(run, "ways"), part(run, "would")
+    pairs: list[tuple[str, Content]] = []
+    for purpose, words in ways.items():
+        effect = element("span", effects.get(purpose), class_="muted")
+        pairs.append((_PURPOSES.get(purpose, purpose), (command(words), " ", effect)))
+    return facts(pairs) if pairs else None
 
 
 def _about(run: Shown, link: Link | None) -> Markup:

@@ -38,7 +38,7 @@ def report(shown: Mapping[str, Any], *, command: str, made: str = "") -> Markup:
         (each for _, each in rest),
         id="main",
     )
-    skip = element("a", "Skip to the report", href="#main", class_="skip")
+    skip = element("a", "Skip to the report", href="#main", class_="unseen")
     foot = element(
         "footer",
         element(

@@ -150,7 +150,7 @@ class Site:
         ]
         return element(
             "header",
-            element("a", "Skip to the content", href="#page", class_="skip"),
+            element("a", "Skip to the content", href="#page", class_="unseen"),
             element("span", "handrail", class_="brand"),
             element("nav", links, aria_label="Pages"),
             element("output", id="connection"),

@@ -50,13 +50,11 @@ def _all(steps: Sequence[Shown], number: int) -> Iterator[Markup]:
 
 
 def _figure(attachment: Shown) -> Markup:
-    name, value = attachment["name"], attachment["value"]
-    kind = attachment["type"]
-    draw = _KINDS.get(kind)
-    if draw is None:
-        return element("figure", element("figcaption", f"{name}: a {kind}, which is not shown"))
+    name, kind, value = attachment["name"], attachment["type"], attachment["value"]
+    if kind not in _KINDS:
+        return figure(name, None, f": a {kind}, which is not shown")
     title = value.get("title") or name
-    return figure(title, draw(title, value))
+    return figure(title, _KINDS[kind](title, value))
 
 
 def plot(title: str, value: Shown) -> Markup:

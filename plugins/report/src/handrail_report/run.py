@@ -258,13 +258,15 @@ def _params(run: Shown) -> Markup | None:
     others = {name: each for name, each in values.items() if name not in given}
     if not (given or others):
         return None
-    differing = facts((name, value(each)) for name, each in given.items())
-    none = element("p", "None differs from its default.", class_="muted")
-    rest = others and opened(
-        f"{plural(len(others), 'param')} as by default",
-        facts((name, value(each)) for name, each in others.items()),
+    first = (
+        _values(given) if given else element("p", "None differs from its default.", class_="muted")
     )
-    return section("params", "Params", differing if given else none, rest)
+    rest = others and opened(f"{plural(len(others), 'param')} as by default", _values(others))
+    return section("params", "Params", first, rest)
+
+
+def _values(params: Shown) -> Markup:
+    return facts((name, value(each)) for name, each in params.items())
 
 
 def _packs(run: Shown) -> Markup | None:

@@ -30,26 +30,12 @@ def report(shown: Mapping[str, Any], *, command: str, made: str = "") -> Markup:
         run = shown["run"]
         title = f"run {run['id']} · {run['action']} · {run['state']}"
         sections = sweep_sections(shown) if "sweep" in shown else run_sections(shown)
-    first, *rest = sections.items()
-    main = element(
-        "main",
-        first[1],
-        _contents(name for name, _ in rest),
-        (each for _, each in rest),
-        id="main",
-    )
+    outcome, *others = sections.values()
+    main = element("main", outcome, _contents(list(sections)[1:]), others, id="main")
     skip = element("a", "Skip to the report", href="#main", class_="unseen")
-    foot = element(
-        "footer",
-        element(
-            "p", f"{made}, {_now()}".lstrip(", "), " · the same as text: ", element("code", command)
-        ),
-    )
-    return page(title, joined(skip, main, foot))
-
-
-def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    said = f"{made}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC".removeprefix(", ")
+    foot = element("p", said, " · the same as text: ", element("code", command))
+    return page(title, joined(skip, main, element("footer", foot)))
 
 
 def _contents(names: Iterable[str]) -> Markup:

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 def run_in_process(workflow: str, do: str) -> tuple[subprocess.Popen[bytes], int, int]:
     """Run a workflow in a process; return it, its step's process and its helper, once they work."""
-    support = Path(__file__).parents[2] / "support"
+    support = Path(__file__).parents[4] / "tests/support"
     words = [sys.executable, "-c", RUN, workflow, do]
     environment = {**os.environ, "PYTHONPATH": str(support)}
     os.mkfifo("waiting")  # The step opens it once it has recorded.

@@ -38,7 +38,7 @@ def test_every_hang_is_stopped_and_undone(hang: Callable[..., Any], journal: Sql
 
 def test_the_page_says_that_every_hang_is_stopped() -> None:
     """Each row of the table is a hang that is tried here, by its place."""
-    page = Path(__file__).parents[3] / "docs/how-to/limit-the-time-of-a-step.md"
+    page = Path(__file__).parents[4] / "docs/how-to/limit-the-time-of-a-step.md"
     table = page.read_text().partition("| the step hangs in |")[2].partition("\n\n")[0]
     head, _line, *rows = [line.strip(" |").split(" | ") for line in table.splitlines()]
     assert head[-1] == "isolated"

@@ -109,11 +109,11 @@ def encode_result(
     if result.skipped:
         text += ',"skipped":true'
     if result.error is not None:
-        text += f',"error":{_COMPACT(mask(_text(result.error)))}'
+        text += f',"error":{_COMPACT(mask(as_text(result.error)))}'
     data = result.data
     if (data.__class__ is not dict or data) and (items := items_of(data)):
         entries = ",".join(
-            f"{_COMPACT(mask(_text(key)))}:{stored.get(key) or _entry(value, mask)}"
+            f"{_COMPACT(mask(as_text(key)))}:{stored.get(key) or _entry(value, mask)}"
             for key, value in items
         )
         text += f',"data":{{{entries}}}'
@@ -238,7 +238,8 @@ def items_of(data: object) -> Sequence[tuple[Any, Any]]:
     return ()
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """Return the text of a value, whatever its own code does."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - a text must not prevent the record of a step

@@ -173,20 +173,13 @@ def _has_odd_key(value: Any) -> bool:
     if isinstance(value, dict):
         items = cast("dict[Any, Any]", cast("object", value)).items()
         return any(
-            (isinstance(key, str) and not _is_unicode(key)) or _has_odd_key(each)
+            (isinstance(key, str) and key.encode(errors="replace").decode() != key)
+            or _has_odd_key(each)
             for key, each in items
         )
     if isinstance(value, list | tuple):
         return any(map(_has_odd_key, cast("list[Any]", cast("object", value))))
     return False
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _with_odd_keys(value: Any) -> str:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.attachments import Picture, encoded
 from handrail.errors import AttachmentError, LeaseLostError, describe
 from handrail.frozen import record, replace
-from handrail.journal.codec import mask_json, now
+from handrail.journal.codec import as_text, mask_json, now
 from handrail.journal.damage import MISFIT
 from handrail.journal.records import KeptRow
 from handrail.journal.this_process import process
@@ -415,23 +415,15 @@ def _milliseconds() -> int:
     return int(time.time() * 1000)
 
 
-def _shown(value: object) -> str:
-    """Return a value that JSON lacks as text."""
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - what a step says must not fail because it is kept
-        return f"<{type(value).__name__}>"
-
-
-_ENCODE = json.JSONEncoder(default=_shown, separators=(",", ":")).encode
+_ENCODE = json.JSONEncoder(default=as_text, separators=(",", ":")).encode
 
 
 def _line(mask: Masking, event: str, data: Mapping[str, Any], file: str | None) -> str:
     at = _milliseconds()
     try:
         text = _ENCODE(dict(data))
-    except Exception:  # noqa: BLE001 - see `_shown`
-        text = _ENCODE({"data": _shown(data)})
+    except Exception:  # noqa: BLE001 - what a step says must not fail because it is kept
+        text = _ENCODE({"data": as_text(data)})
     if len(text) > _LONGEST:
         # Masked before it is cut: half a secret would not be found any more.
         text = _ENCODE(_shortened(json.loads(mask_json(text, mask))))
@@ -466,4 +458,4 @@ def _measured(value: Any) -> tuple[Any, bool]:
         with suppress(Exception):
             number = float(value)
             return (number if math.isfinite(number) else None), True
-    return _cut(_shown(value)), False
+    return _cut(as_text(value)), False

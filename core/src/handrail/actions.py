@@ -27,8 +27,7 @@ from handrail.params.partial import partial
 from handrail.params.secrets import secret_texts
 from handrail.params.stored import fields_not_stored, params_text
 from handrail.params.validation import as_dict, validated
-from handrail.plan.action_info import ActionInfo
-from handrail.plan.checked_run import CheckedRun
+from handrail.plan.action_info import ActionInfo, CheckedRun
 from handrail.redact import Mask
 from handrail.user_code import calls_user_code
 

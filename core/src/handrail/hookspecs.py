@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from handrail.engine.places import Performer, RunToPerform
     from handrail.errors import Problem
     from handrail.events import Event
-    from handrail.plan.checked_run import CheckedRun
+    from handrail.plan.action_info import CheckedRun
     from handrail.plan.plan import Plan
     from handrail.plan.required import PlanRules
     from handrail.registry import StepRegistry

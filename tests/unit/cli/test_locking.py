@@ -11,15 +11,15 @@ import pytest
 
 from handrail import BaseAction
 from handrail.builtin.cli.session import Session
-from handrail.builtin.project.lock.check import ProjectLock
-from handrail.builtin.project.lock.last_plan import LastPlan
-from handrail.builtin.project.lock.model import LockedAction
+from handrail.builtin.project.last_plan import LastPlan
+from handrail.builtin.project.lock import ProjectLock
+from handrail.builtin.project.lock_file import LockedAction
 from handrail.errors import LockError
 from handrail.events import RunStarted
 from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.configuration import Target
-from handrail.plan.checked_run import CheckedRun
+from handrail.plan.action_info import CheckedRun
 from handrail.plan.plan import Plan
 
 pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.

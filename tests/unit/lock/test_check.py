@@ -12,10 +12,9 @@ import pytest
 
 from handrail import action, resume, rollback, step
 from handrail.actions import checked
-from handrail.builtin.project.lock import check
-from handrail.builtin.project.lock.check import outline_of
-from handrail.builtin.project.lock.file import write_lock
-from handrail.builtin.project.lock.model import LockName
+from handrail.builtin.project import lock
+from handrail.builtin.project.lock import outline_of
+from handrail.builtin.project.lock_file import LockName, write_lock
 from handrail.errors import PlanDriftedError, StepFailedError
 from handrail.packs.installed import installed_packs
 from handrail.packs.provider import explicit_packs
@@ -51,13 +50,13 @@ def project(tmp_path, monkeypatch):
 def reads(monkeypatch):
     """Return how often the lock is read."""
     found = []
-    read_lock = check.read_lock
+    read_lock = lock.read_lock
 
     def read(folder):
         found.append(folder)
         return read_lock(folder)
 
-    monkeypatch.setattr(check, "read_lock", read)
+    monkeypatch.setattr(lock, "read_lock", read)
     return found
 
 
@@ -83,10 +82,10 @@ def test_a_program_reads_the_lock_once(project, reads, run):
 COMMANDS = """
 import sys
 from handrail import cli
-from handrail.builtin.project.lock import check
+from handrail.builtin.project import lock
 
-reads, read_lock = [], check.read_lock
-check.read_lock = lambda folder: reads.append(folder) or read_lock(folder)
+reads, read_lock = [], lock.read_lock
+lock.read_lock = lambda folder: reads.append(folder) or read_lock(folder)
 print("exit", cli.main(sys.argv[1:]), "reads", len(reads))
 """
 

@@ -8,8 +8,8 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.builtin.project.lock.differences import Kind, changes, drift, is_part
-from handrail.builtin.project.lock.model import LockedAction, LockedPack, LockedStep
+from handrail.builtin.project.differences import Kind, changes, drift, is_part
+from handrail.builtin.project.lock_file import LockedAction, LockedPack, LockedStep
 from handrail.frozen import replace
 
 ERRORS = Path(__file__).parents[3] / "docs" / "reference" / "errors.md"

@@ -10,14 +10,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handrail.atomic import own_folder, replace_file
-from handrail.builtin.project.lock.file import (
+from handrail.builtin.project.lock_file import (
     LOCK_FILE,
+    LockedAction,
+    LockedPack,
+    LockedStep,
     lock_text,
     parse_lock,
     read_lock,
     write_lock,
 )
-from handrail.builtin.project.lock.model import LockedAction, LockedPack, LockedStep
 from handrail.errors import LockError
 
 printable = st.characters(exclude_categories=["C", "Z"])

@@ -8,8 +8,8 @@ import pytest
 
 from handrail import action, step
 from handrail.builtin.cli.commands.config import rows_of
-from handrail.builtin.project.lock.check import outline_of
-from handrail.builtin.project.lock.model import LockName
+from handrail.builtin.project.lock import outline_of
+from handrail.builtin.project.lock_file import LockName
 from handrail.builtin.project.settings import settings_of
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.events import ProgressChanged

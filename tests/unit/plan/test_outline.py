@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handrail import Origin, StepWrapper
-from handrail.builtin.project.lock.model import LockedStep, outline
+from handrail.builtin.project.lock_file import LockedStep, outline
 
 
 class TimingStep(StepWrapper):

@@ -10,7 +10,6 @@ from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
     from handrail.packs.configuration import local_objects as local_objects
-    from handrail.packs.core import core_record as core_record
     from handrail.packs.executors import InstalledExecutors as InstalledExecutors
     from handrail.packs.executors import default_url as default_url
     from handrail.packs.executors import is_local as is_local
@@ -27,9 +26,10 @@ with lazy_imports(__name__):
     from handrail.packs.record import GROUPS as GROUPS
     from handrail.packs.record import EntryPoint as EntryPoint
     from handrail.packs.record import PackRecord as PackRecord
+    from handrail.packs.record import core_record as core_record
     from handrail.packs.unread import unread_groups as unread_groups
     from handrail.packs.views import View as View
     from handrail.packs.views import shown_as as shown_as
-    from handrail.plan.checked_run import CheckedRun as CheckedRun
+    from handrail.plan.action_info import CheckedRun as CheckedRun
     from handrail.plan.required import PlanRules as PlanRules
     from handrail.plan.required import RequiredStep as RequiredStep

@@ -16,9 +16,9 @@ from handrail.errors import PackError
 from handrail.frozen import frozen
 from handrail.packs.activation import decide
 from handrail.packs.choices import Flags, Selection
-from handrail.packs.core import core_record
 from handrail.packs.entry_points import import_target
 from handrail.packs.pack_settings import Table
+from handrail.packs.record import core_record
 from handrail.plan.edits import PROJECT, EditSet
 from handrail.plan.required import PlanRules
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from handrail.packs.local import LocalObject
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.record import PackRecord
-    from handrail.plan.checked_run import CheckedRun
+    from handrail.plan.action_info import CheckedRun
     from handrail.steps import BaseStep
 
     Part = BaseStep[Any] | Parallel[Any]

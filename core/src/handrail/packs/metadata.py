@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import handrail
-from handrail.packs.core import points_in
 from handrail.packs.pack_names import fits, normalised
-from handrail.packs.record import CORE, GROUPS, EntryPoint, PackRecord
+from handrail.packs.record import CORE, GROUPS, EntryPoint, PackRecord, points_in
 
 if TYPE_CHECKING:
     # It has the same names, and types.

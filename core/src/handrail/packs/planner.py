@@ -40,7 +40,7 @@ from handrail.user_code import calls_user_code
 from handrail.wrapper import StepWrapper
 
 if TYPE_CHECKING:
-    from handrail.plan.checked_run import CheckedRun
+    from handrail.plan.action_info import CheckedRun
     from handrail.plan.required import RequiredStep
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from handrail.packs.core import core_record
 from handrail.packs.entry_points import import_target
 from handrail.packs.installed import installed_packs
+from handrail.packs.record import core_record
 
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks

@@ -1,13 +1,15 @@
-"""ActionInfo: what is known of an action while it is planned."""
+"""What hooks receive of an action that is planned, and of a run that is to begin."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from handrail.frozen import frozen
+from handrail.frozen import frozen, record
 
 if TYPE_CHECKING:
     from handrail.origin import Origin
+    from handrail.plan.plan import Plan
 
 
 @frozen
@@ -27,3 +29,27 @@ class ActionInfo:
     lineage: tuple[str, ...]
     context_type: type
     origin: Origin
+
+
+@record
+class CheckedRun:
+    """A run, or the resume of one, before it begins; a check may say on it what it has found.
+
+    Attributes:
+        plan: The plan to run, or a part of it.
+        whole: Returns the whole plan, of which `plan` may be a part.
+        action_class: The class of the action.
+        target: The action as the command line has found it by its name; None for a program.
+        no_lock: Whether the lock is left aside, because of `--no-lock`.
+        left_aside: Whether it was when the run to be resumed began.
+        locked: Said by the check: True if the plan is locked; False if the lock was left aside;
+            None if there is none.
+    """
+
+    plan: Plan
+    whole: Callable[[], Plan]
+    action_class: type[Any]
+    target: Any = None
+    no_lock: bool = False
+    left_aside: bool = False
+    locked: bool | None = None

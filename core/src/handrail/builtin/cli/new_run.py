@@ -24,8 +24,8 @@ from handrail.builtin.cli.view.dry_run import DryRunListing
 from handrail.builtin.cli.view.failure import failed_action, show
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.progress import brief
-from handrail.builtin.project.lock.check import outline_of
-from handrail.builtin.project.lock.last_plan import LastPlan
+from handrail.builtin.project.last_plan import LastPlan
+from handrail.builtin.project.lock import outline_of
 from handrail.builtin.project.targets import lock_name, recorded_name
 from handrail.errors import (
     ActionError,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
-    from handrail.builtin.project.lock.differences import Change
+    from handrail.builtin.project.differences import Change
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, OnFailure
     from handrail.orchestrator.journaled import RunAbout

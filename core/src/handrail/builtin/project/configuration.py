@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from handrail.builtin.project.load import read_settings
 from handrail.builtin.project.local_names import local_record
-from handrail.builtin.project.lock.file import LOCK_FILE
+from handrail.builtin.project.lock_file import LOCK_FILE
 from handrail.builtin.project.project import OWN_FILE, find_project
 from handrail.builtin.project.requirements import POLICY, mark_required, unmet
 from handrail.builtin.project.settings import Settings
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.record import PackRecord
-    from handrail.plan.checked_run import CheckedRun
+    from handrail.plan.action_info import CheckedRun
 
 
 class Project(Configuration):
@@ -162,7 +162,7 @@ class Project(Configuration):
 
     def check_run(self, packs: PackProvider, run: CheckedRun) -> Sequence[Problem]:
         """Check the plan against the lock, and say whether it is locked."""
-        from handrail.builtin.project.lock.check import ProjectLock  # noqa: PLC0415 - for runs only
+        from handrail.builtin.project.lock import ProjectLock  # noqa: PLC0415 - for runs only
 
         run.locked = ProjectLock.of(cast("InstalledPacks", packs)).check(run)
         return ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handrail.packs.docstrings import describe_target
 from handrail.packs.local import file_of
 from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
 
@@ -73,4 +72,7 @@ def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
     if is_workflow(record, entry):
         base = base_of(record, entry)
         return f"{base}, changed by this project" if base else "steps of this project"
+    # Only listings describe, and it parses sources.
+    from handrail.packs.docstrings import describe_target  # noqa: PLC0415
+
     return describe_target(entry.value, file_of(record, entry))

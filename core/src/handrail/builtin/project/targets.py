@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.actions import BaseAction
 from handrail.builtin.project.local_names import base_of, is_chain, is_workflow
-from handrail.builtin.project.lock.model import LockName
+from handrail.builtin.project.lock_file import LockName
 from handrail.builtin.project.settings import settings_of
 from handrail.errors import NotFoundError
 from handrail.origin import Origin
@@ -27,7 +27,7 @@ from handrail.targets import as_action, find_target, renamed
 from handrail.workflow import of_project
 
 if TYPE_CHECKING:
-    from handrail.builtin.project.lock.model import LockedAction
+    from handrail.builtin.project.lock_file import LockedAction
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.record import EntryPoint, PackRecord
 

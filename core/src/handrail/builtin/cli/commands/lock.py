@@ -14,10 +14,9 @@ from handrail.builtin.cli.params.values import labelled, labelled_need, put_pair
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
 from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.listing import Listing
-from handrail.builtin.project.lock.check import not_locked, outline_of
-from handrail.builtin.project.lock.differences import changes, drift
-from handrail.builtin.project.lock.file import LOCK_FILE, read_lock, write_lock
-from handrail.builtin.project.lock.model import LockedAction, find
+from handrail.builtin.project.differences import changes, drift
+from handrail.builtin.project.lock import not_locked, outline_of
+from handrail.builtin.project.lock_file import LOCK_FILE, LockedAction, find, read_lock, write_lock
 from handrail.builtin.project.targets import lock_name, name_from
 from handrail.errors import (
     ExitCode,

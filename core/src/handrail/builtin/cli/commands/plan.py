@@ -15,7 +15,7 @@ from handrail.builtin.cli.params.values import labelled, labelled_need, params_f
 from handrail.builtin.cli.session import OWN_OPTIONS, json_option, session_of, warn
 from handrail.builtin.cli.view.explanation import explanation, work_of
 from handrail.builtin.cli.view.plan_table import plan_table
-from handrail.builtin.project.lock.check import ProjectLock
+from handrail.builtin.project.lock import ProjectLock
 from handrail.builtin.project.targets import lock_name
 from handrail.errors import (
     ExitCode,

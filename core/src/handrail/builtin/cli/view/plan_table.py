@@ -22,7 +22,7 @@ from handrail.frozen import replace
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
-    from handrail.builtin.project.lock.check import Comparison
+    from handrail.builtin.project.lock import Comparison
     from handrail.plan.plan import Plan, PlannedStep
 
 _HEAD = (

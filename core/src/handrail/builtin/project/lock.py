@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrail.builtin.project.lock.differences import drift, is_part
-from handrail.builtin.project.lock.file import LOCK_FILE, read_lock
-from handrail.builtin.project.lock.model import LockedAction, LockName, find, outline
+from handrail.builtin.project.differences import drift, is_part
+from handrail.builtin.project.lock_file import (
+    LOCK_FILE,
+    LockedAction,
+    LockName,
+    find,
+    outline,
+    read_lock,
+)
 from handrail.builtin.project.settings import settings_of
 from handrail.builtin.project.targets import lock_name, names_of
 from handrail.errors import LockError, PlanDriftedError, Problem
@@ -17,7 +23,7 @@ from handrail.packs.digest import record_digest
 
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks
-    from handrail.plan.checked_run import CheckedRun
+    from handrail.plan.action_info import CheckedRun
     from handrail.plan.plan import Plan
 
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from handrail.builtin.project.lock.model import LockedAction, LockedStep
+from handrail.builtin.project.lock_file import LockedAction, LockedStep
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 

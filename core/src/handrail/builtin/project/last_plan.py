@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from handrail.atomic import OWN_FOLDER, own_folder, replace_file
-from handrail.builtin.project.lock.differences import Change, changes
-from handrail.builtin.project.lock.file import lock_text, parse_lock, read_lock
+from handrail.builtin.project.differences import Change, changes
+from handrail.builtin.project.lock_file import lock_text, parse_lock, read_lock
 from handrail.errors import HandrailError
 from handrail.events import Event, RunStarted
 from handrail.trust import read_file
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from handrail.builtin.project.lock.model import LockedAction
+    from handrail.builtin.project.lock_file import LockedAction
 
 _FOLDER = "plans"
 _HEAD = "# The plan of the last run; made by handrail.\n"

@@ -1,1 +1,0 @@
-"""The lock of a project, `handrail.lock`: the plans that may run."""

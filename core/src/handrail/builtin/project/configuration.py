@@ -162,7 +162,10 @@ class Project(Configuration):
 
     def check_run(self, packs: PackProvider, run: CheckedRun) -> Sequence[Problem]:
         """Check the plan against the lock, and say whether it is locked."""
-        from handrail.builtin.project.lock import ProjectLock  # noqa: PLC0415 - for runs only
+        if not (self.settings.locked_by or os.path.lexists(os.path.join(self.where, LOCK_FILE))):
+            return ()
+        # Imported here, because most projects have no lock.
+        from handrail.builtin.project.lock import ProjectLock  # noqa: PLC0415
 
         run.locked = ProjectLock.of(cast("InstalledPacks", packs)).check(run)
         return ()

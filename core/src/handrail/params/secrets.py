@@ -67,11 +67,12 @@ def secrets_of(
 ) -> frozenset[KeyPath]:
     """Return the paths of the fields of `model` whose values must not be shown."""
     found: set[KeyPath] = set()
+    secret = secret_fields(model)
     for name, info in fields_of(model).items():
         inner = model_in(info.annotation)
         # By its own name too, also where only an alias is read: it may be given so by mistake.
         for path in dict.fromkeys((*paths_of(model, name), (name,))):
-            if name in secret_fields(model):
+            if name in secret:
                 found.add((*prefix, *path))
             elif inner is not None and inner not in seen:
                 found |= secrets_of(inner, (*prefix, *path), (*seen, model))
@@ -102,10 +103,11 @@ def secret_texts(model: type[BaseModel] | None, params: Any) -> Iterator[str]:
     if model is None:
         yield from named_secrets("", params)
         return
+    secret = secret_fields(model)
     for name, info in fields_of(model).items():
         value = getattr(params, name, None)
         inner = model_in(info.annotation)
-        if name in secret_fields(model):
+        if name in secret:
             yield from texts_in(value)
         elif inner is not None and isinstance(value, inner):
             yield from secret_texts(inner, value)

@@ -54,7 +54,7 @@ def test_more_runs_than_fit_stand_below_each_other(call: Call, journal: Journal)
 def test_options_about_one_run_take_one(call: Call, journal: Journal) -> None:
     add(journal)
     add(journal)
-    for option in (["--step", "fit"], ["--traceback"], ["--csv"], ["--sort", "loss"]):
+    for option in (["--step", "fit"], ["--traceback"]):
         answer = call("show", "1", "2", *option)
         assert answer.code == 2
         assert f"{option[0]} takes one run" in answer.err

@@ -75,6 +75,14 @@ def test_runs_are_compared(call: Call) -> None:
     )
 
 
+@pytest.mark.parametrize("option", [["--csv"], ["--sort", "loss"]])
+def test_options_about_one_sweep_take_one(call: Call, option: list[str]) -> None:
+    call(*TRAIN, "--over", "epochs=10,20")
+    answer = call("show", "1", "2", *option)
+    assert answer.code == 2
+    assert f"{option[0]} takes one run" in answer.err
+
+
 @pytest.mark.parametrize(
     ("words", "best"),
     [

@@ -389,9 +389,9 @@ def test_packs_use_public_names_only(root: Path) -> None:
     assert wrong == []
 
 
-# Built-ins that import only what packs may, and besides all of a few modules: rows, their damage,
-# and what writes and trusts files.
-PUBLIC_ONLY = ("sqlite",)
+# How many names of the kernel each built-in imports that are not public, nor of a few modules that
+# all share: rows, their damage, and what writes and trusts files. A number only falls.
+NOT_PUBLIC = {"cli": 125, "project": 68, "records": 56, "sqlite": 0}
 SHARED = tuple(
     f"handrail.{module}."
     for module in (
@@ -401,19 +401,20 @@ SHARED = tuple(
 )
 
 
-@pytest.mark.parametrize("name", PUBLIC_ONLY)
-def test_built_ins_use_public_names_only(name: str) -> None:
-    """A built-in could be a pack."""
-    allowed = (*PUBLIC, *SHARED, f"handrail.builtin.{name}.")
+@pytest.mark.parametrize(("name", "most"), NOT_PUBLIC.items())
+def test_built_ins_use_public_names(name: str, most: int) -> None:
+    """A built-in could be a pack, were it not for these."""
+    allowed = (*PUBLIC, *SHARED, "handrail.builtin.")
     public = public_names()
-    wrong = [
-        says(each)
+    private = {
+        each.module
         for each in core_imports()
         if each.file.startswith(f"builtin/{name}/")
         and each.module.startswith("handrail.")
         and not (each.module.startswith(allowed) or each.module in public)
-    ]
-    assert wrong == []
+    }
+    assert len(private) <= most, sorted(private)
+    assert len(private) == most, "write the smaller number"
 
 
 def test_no_file_is_named_after_nothing() -> None:

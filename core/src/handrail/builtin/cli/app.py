@@ -24,7 +24,7 @@ from handrail.builtin.cli.view.console import terminal_columns
 from handrail.errors import ExitCode
 
 if TYPE_CHECKING:
-    from handrail.workflow import Workflow
+    from handrail import Workflow
 
 MOST_COLUMNS = 100
 CONTEXT: dict[str, Any] = {

@@ -21,9 +21,8 @@ from handrail.targets import find_target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from handrail.packs.installed import InstalledPacks
+    from handrail.packs import InstalledPacks, PlanRules
     from handrail.packs.loader import LoadedPack
-    from handrail.plan.required import PlanRules
 
 
 @dataclass(slots=True, kw_only=True)

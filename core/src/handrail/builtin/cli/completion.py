@@ -63,7 +63,7 @@ class RunType(click.types.StringParamType):
     ) -> list[CompletionItem]:
         """Return the numbers of the latest runs, each with its action and its state."""
         from handrail.builtin.cli.journals import session_journal  # noqa: PLC0415 - steps have no journal
-        from handrail.recovery.status import status_of  # noqa: PLC0415 - the same
+        from handrail.records import status_of  # noqa: PLC0415 - the same
 
         try:
             with closing(session_journal(session_of(ctx), ctx.params.get("journal"))) as journal:

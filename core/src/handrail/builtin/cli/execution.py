@@ -37,13 +37,13 @@ from handrail.errors import (
 from handrail.frozen import frozen
 
 if TYPE_CHECKING:
+    from handrail import Plan
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.dry_run import DryRunListing
     from handrail.builtin.cli.view.failure import Failure
     from handrail.builtin.cli.view.time_left import Expected
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.orchestrator import Observer
-    from handrail.plan.plan import Plan
     from handrail.recovery.status import Aim
 
 _COUNTS = ("success", "steps_executed", "steps_total")

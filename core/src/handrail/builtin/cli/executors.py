@@ -8,7 +8,7 @@ import click
 
 from handrail.builtin.cli.journals import reached_by_url
 from handrail.builtin.project.load import EXECUTOR
-from handrail.packs.executors import default_url, is_local
+from handrail.packs import default_url, is_local
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session

@@ -14,11 +14,10 @@ from handrail.origin import source_of
 from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
+    from handrail import Origin, Plan, PlannedStep
     from handrail.entry import Entry
-    from handrail.origin import Origin
     from handrail.plan.builder import Draft
     from handrail.plan.edits import History, Insertion, Limiting, Removal, Replacement
-    from handrail.plan.plan import Plan, PlannedStep
 
 Kind = Literal[
     "base",

@@ -19,14 +19,14 @@ from handrail.errors import (
     NotFoundError,
 )
 from handrail.frozen import replace
-from handrail.journal.opening import open_journal
+from handrail.journal import open_journal
 from handrail.packs.choices import Value, place_of
 from handrail.packs.factories import journal_factory
 from handrail.packs.failures import settings_error
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
 
 FILE = "runs.db"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://|sqlite:"

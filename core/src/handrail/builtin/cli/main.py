@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from handrail.builtin.cli.starting import no_collections
 
 if TYPE_CHECKING:
-    from handrail.workflow import Workflow
+    from handrail import Workflow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

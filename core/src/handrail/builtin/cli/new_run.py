@@ -47,16 +47,15 @@ from handrail.recovery.invocation import Invocation
 from handrail.runtime import silent_runtime
 
 if TYPE_CHECKING:
-    from handrail.actions import BaseAction
+    from handrail import BaseAction, Plan
     from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
     from handrail.builtin.project.differences import Change
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.orchestrator import Observer, OnFailure
     from handrail.orchestrator.journaled import RunAbout
     from handrail.packs.configuration import Target
     from handrail.params.values import KeyPath
-    from handrail.plan.plan import Plan
 
 _MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
 

@@ -14,7 +14,7 @@ from handrail.packs.entry_points import pack_error
 from handrail.packs.ours import OPTIONS
 
 if TYPE_CHECKING:
-    from handrail.actions import BaseAction
+    from handrail import BaseAction
     from handrail.builtin.cli.session import Session
     from handrail.journal.records import RunRow
 

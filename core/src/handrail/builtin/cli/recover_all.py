@@ -21,11 +21,11 @@ from handrail.builtin.cli.recovery import RecoveryRequest, project_of
 from handrail.builtin.cli.signals import like_interrupts
 from handrail.builtin.cli.view.listing import Listing
 from handrail.errors import ExitCode, NotFoundError
-from handrail.recovery.status import status_of
+from handrail.records import status_of
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.recovery.status import Aim
 
 # A run that ended, or has an owner, when its turn comes is refused with one of these.

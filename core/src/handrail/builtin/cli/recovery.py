@@ -18,18 +18,19 @@ from handrail.builtin.cli.session import event_options, warn
 from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
 from handrail.packs.configuration import project_at
+from handrail.records import is_derived
 from handrail.recovery.invocation import Invocation, enter
 from handrail.recovery.parts import check_alone
 from handrail.recovery.prepare import check_action, prepare
 from handrail.recovery.recorded_plan import news
-from handrail.recovery.status import is_derived, only_undoes
+from handrail.recovery.status import only_undoes
 from handrail.runtime import silent_runtime
 from handrail.targets import find_target
 
 if TYPE_CHECKING:
-    from handrail.actions import BaseAction
+    from handrail import BaseAction
     from handrail.builtin.cli.session import Session
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer
     from handrail.packs.configuration import Target

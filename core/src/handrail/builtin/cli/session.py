@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.view.listing import View
     from handrail.builtin.project.settings import Settings
     from handrail.errors import HandrailError
+    from handrail.packs import InstalledPacks
     from handrail.packs.choices import Selection
-    from handrail.packs.installed import InstalledPacks
 
 GLOBAL_OPTIONS = (
     ("--no-pack NAME", "Leave a pack out of this call, before it is imported. Repeatable."),
@@ -86,7 +86,7 @@ class Session:
         self.packs = self._installed(values)
 
     def _installed(self, values: Sequence[tuple[str, str, str]] = ()) -> InstalledPacks:
-        from handrail.packs.installed import installed_packs  # noqa: PLC0415 - not for --version
+        from handrail.packs import installed_packs  # noqa: PLC0415 - not for --version
 
         return installed_packs(
             start=self.where,

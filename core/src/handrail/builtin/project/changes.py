@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from handrail import Origin
 from handrail.frozen import NOTHING, frozen
-from handrail.origin import Origin
 from handrail.plan.edits import Limiting, Removal
 
 Options = Mapping[str, Any]

@@ -24,22 +24,18 @@ from handrail.builtin.project.settings_checks import (
 )
 from handrail.errors import LocalCodeError, PackError, Problem
 from handrail.frozen import replace
+from handrail.packs import LocalObject, PlanRules, normalised
 from handrail.packs.activation import decide
 from handrail.packs.choices import Flags, Value
 from handrail.packs.configuration import Configuration, Findings, Target
 from handrail.packs.failures import problems_of, settings_error
-from handrail.packs.local import LocalObject
-from handrail.packs.pack_names import normalised, variable_prefix
+from handrail.packs.pack_names import variable_prefix
 from handrail.packs.pack_settings import Table
 from handrail.plan.edits import PROJECT, EditSet
-from handrail.plan.required import PlanRules
 
 if TYPE_CHECKING:
+    from handrail.packs import CheckedRun, InstalledPacks, PackProvider, PackRecord
     from handrail.packs.configuration import Parts
-    from handrail.packs.installed import InstalledPacks
-    from handrail.packs.pack_provider import PackProvider
-    from handrail.packs.record import PackRecord
-    from handrail.plan.action_info import CheckedRun
 
 
 class Project(Configuration):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handrail.packs import EntryPoint, PackRecord
 from handrail.packs.local import file_of
-from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
+from handrail.packs.record import LOCAL, PREFIX
 
 if TYPE_CHECKING:
     from handrail.builtin.project.changes import Changes

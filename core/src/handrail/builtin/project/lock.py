@@ -22,9 +22,8 @@ from handrail.frozen import as_json, frozen
 from handrail.packs.digest import record_digest
 
 if TYPE_CHECKING:
-    from handrail.packs.installed import InstalledPacks
-    from handrail.plan.action_info import CheckedRun
-    from handrail.plan.plan import Plan
+    from handrail import Plan
+    from handrail.packs import CheckedRun, InstalledPacks
 
 
 @frozen

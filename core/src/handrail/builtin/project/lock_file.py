@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail import Origin
 from handrail.atomic import replace_file
 from handrail.builtin.project.toml import TomlError, parse_toml
 from handrail.errors import LockError, describe
 from handrail.frozen import as_json, from_json, frozen, names_of
-from handrail.origin import Origin
 from handrail.suggest import did_you_mean
 from handrail.trust import read_file
 
 if TYPE_CHECKING:
-    from handrail.plan.plan import Plan, PlannedStep
+    from handrail import Plan, PlannedStep
 
 LOCK_FILE = "handrail.lock"
 SCHEMA = 1

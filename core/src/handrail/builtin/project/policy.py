@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from handrail import Origin
 from handrail.builtin.project.file import contents, parsed
 from handrail.builtin.project.keys import POLICY_KEYS
 from handrail.builtin.project.requirements import POLICY, Requirements
@@ -26,10 +27,9 @@ from handrail.builtin.project.settings import Grants, Settings
 from handrail.builtin.project.table import TableReader
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
-from handrail.origin import Origin
+from handrail.packs import EntryPoint, PackRecord
 from handrail.packs.choices import Value, place_of
 from handrail.packs.entry_points import find_module
-from handrail.packs.record import EntryPoint, PackRecord
 from handrail.params.values import KeyPath, leaves
 
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handrail import Origin
 from handrail.builtin.project.toml import TomlError, parse_toml
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import frozen
-from handrail.origin import Origin
 from handrail.trust import distrust, read_file
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast, get_type_hints
 
+from handrail import BaseStep, Origin, StepWrapper
 from handrail.entry import entries_for
 from handrail.errors import (
     AmbiguousNameError,
@@ -25,18 +26,15 @@ from handrail.errors import (
 from handrail.frozen import record, replace
 from handrail.groups import group_at
 from handrail.limits import changed_by
-from handrail.origin import Origin
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Wrapping
-from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
-from handrail.wrapper import StepWrapper, is_wrapper
+from handrail.wrapper import is_wrapper
 
 if TYPE_CHECKING:
     from handrail.builtin.project.changes import Changes, Insert, Wrap
+    from handrail.packs import EntryPoint, PackProvider, PackRecord
     from handrail.packs.catalog import Catalog
     from handrail.packs.configuration import Part, Parts
-    from handrail.packs.pack_provider import PackProvider
-    from handrail.packs.record import EntryPoint, PackRecord
 
 _OPEN = (inspect.Parameter.VAR_KEYWORD,)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

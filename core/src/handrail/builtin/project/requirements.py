@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from handrail import Origin
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
-from handrail.origin import Origin
-from handrail.packs.pack_names import fits, normalised, version_range
-from handrail.plan.required import RequiredStep
+from handrail.packs import RequiredStep, normalised
+from handrail.packs.pack_names import fits, version_range
 
 if TYPE_CHECKING:
     from handrail.builtin.project.settings import Settings
-    from handrail.packs.record import PackRecord
+    from handrail.packs import PackRecord
 
 POLICY = "policy"
 POLICY_FILE = "handrail-policy.toml"

@@ -16,10 +16,9 @@ from handrail.builtin.project.table import Path, TableReader, dotted, type_of
 from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
 from handrail.limits import LIMITS, NO_LIMITS, NO_POLICY, POLICY, changed_by
+from handrail.packs import RequiredStep, normalised
 from handrail.packs.choices import Value
-from handrail.packs.pack_names import normalised
 from handrail.plan.edits import Limiting, Removal
-from handrail.plan.required import RequiredStep
 from handrail.suggest import did_you_mean
 
 AllChanges = dict[str, Changes]

@@ -14,7 +14,7 @@ from handrail.packs.choices import Choice, Selection, Value, selection_of
 if TYPE_CHECKING:
     from handrail.builtin.project.changes import Changes, LocalName
     from handrail.builtin.project.policy import Policy
-    from handrail.packs.installed import InstalledPacks
+    from handrail.packs import InstalledPacks
 
 Grants = Mapping[str, tuple[Value[str], ...]]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from handrail import Origin
 from handrail.builtin.project.settings import Settings
 from handrail.errors import Problem
-from handrail.origin import Origin
+from handrail.packs import PackRecord
 from handrail.packs.activation import match_packs
 from handrail.packs.choices import RECORDED, place_of
-from handrail.packs.record import PackRecord
 from handrail.suggest import near
 
 EVERYWHERE = "*"

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, cast
 
+from handrail import Origin
 from handrail.builtin.project.keys import below
 from handrail.errors import Problem
 from handrail.frozen import record
-from handrail.origin import UNKNOWN, Origin
+from handrail.origin import UNKNOWN
 from handrail.packs.choices import Value
 from handrail.suggest import did_you_mean
 

@@ -10,26 +10,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from handrail.actions import BaseAction
+from handrail import BaseAction, BaseStep, Origin
 from handrail.builtin.project.local_names import base_of, is_chain, is_workflow
 from handrail.builtin.project.lock_file import LockName
 from handrail.builtin.project.settings import settings_of
 from handrail.errors import NotFoundError
-from handrail.origin import Origin
+from handrail.packs import import_file
 from handrail.packs.configuration import Target
 from handrail.packs.entry_points import attribute_of
 from handrail.packs.failures import settings_error
-from handrail.packs.local import file_of, import_file, import_module
+from handrail.packs.local import file_of, import_module
 from handrail.packs.record import LOCAL
-from handrail.steps import BaseStep
 from handrail.suggest import did_you_mean
 from handrail.targets import as_action, find_target, renamed
 from handrail.workflow import of_project
 
 if TYPE_CHECKING:
     from handrail.builtin.project.lock_file import LockedAction
-    from handrail.packs.installed import InstalledPacks
-    from handrail.packs.record import EntryPoint, PackRecord
+    from handrail.packs import EntryPoint, InstalledPacks, PackRecord
 
 
 def resolve_target(packs: InstalledPacks, folder: Path, name: str) -> Target | None:

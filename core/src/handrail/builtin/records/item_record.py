@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.frozen import frozen
-from handrail.journal.chunk_rows import errors_of_chunk
+from handrail.journal import errors_of_chunk
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.journal.records import ChunkCount
 
 MOST = 20

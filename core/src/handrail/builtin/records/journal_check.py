@@ -17,9 +17,9 @@ from handrail.builtin.records.run_record import (
 )
 from handrail.errors import JournalDamagedError, JournalError, NotFoundError
 from handrail.frozen import frozen, replace, values_of
+from handrail.journal import RunCheck
 from handrail.journal.codec import entries_of
 from handrail.journal.damage import decode, is_damaged
-from handrail.journal.protocol import RunCheck
 from handrail.journal.values import check_stored
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import steps_of
@@ -27,7 +27,7 @@ from handrail.recovery.replay_state import note_values
 from handrail.recovery.status import RunStatus, with_reliance
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.journal.records import AttemptRow, NoteRow, RunRow
 
 

@@ -15,14 +15,14 @@ from handrail.errors import (
     RunClosedError,
 )
 from handrail.frozen import as_json
-from handrail.journal.codec import now
+from handrail.journal import now
 from handrail.journal.records import AttemptChange, RunChange
 from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.redact import KNOWN, without_passwords
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import Journal, OwnedRun
+    from handrail.journal import Journal, OwnedRun
     from handrail.journal.records import Change, Outcome, RunRow
     from handrail.recovery.status import RunStatus
 

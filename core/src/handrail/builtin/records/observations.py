@@ -17,7 +17,7 @@ from handrail.journal.observation_log import KINDS, log_lines, metric_points
 if TYPE_CHECKING:
     from handrail.attachments import Attachable
     from handrail.errors import JournalDamagedError
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.journal.records import KeptRow
 
 

@@ -13,21 +13,18 @@ from handrail.engine.state import RunState
 from handrail.engine.undo import undo_order
 from handrail.errors import RefusedError, describe
 from handrail.frozen import as_json, frozen, replace
-from handrail.journal.context_fields import ContextFields
+from handrail.journal import ContextFields
 from handrail.orchestrator.run_info import run_info
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.replay_state import fields_at
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
-    from handrail.context import BaseStepContext
-    from handrail.journal.protocol import Journal
+    from handrail import BaseStepContext, Origin, Plan, PlannedStep, StepResult
+    from handrail.journal import Journal
     from handrail.journal.records import RunRow
-    from handrail.origin import Origin
-    from handrail.plan.plan import Plan, PlannedStep
     from handrail.recovery.replay_state import ReplayState
     from handrail.recovery.resume_run import Recovery
-    from handrail.steps import StepResult
 
 
 @frozen

@@ -15,10 +15,10 @@ from handrail.recovery.recorded_plan import origins_of
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
-    from handrail.hookspecs import PrunedRun
-    from handrail.journal.protocol import Journal
+    from handrail import PrunedRun
+    from handrail.journal import Journal
     from handrail.journal.records import RunRow
-    from handrail.packs.record import EntryPoint, PackRecord
+    from handrail.packs import EntryPoint, PackRecord
 
 KIND = "prune"
 """The kind of the entry points: `handrail.prune`."""
@@ -138,7 +138,7 @@ class _Release:
 
 def _pruned(row: RunRow) -> PrunedRun:
     """Return a run as packs receive it."""
-    from handrail.hookspecs import PrunedRun  # noqa: PLC0415 - it needs pluggy
+    from handrail import PrunedRun  # noqa: PLC0415 - it needs pluggy
 
     return PrunedRun(
         uid=row.uid,

@@ -7,6 +7,7 @@ from dataclasses import field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail import StepResult
 from handrail.builtin.records.item_record import items_of_steps
 from handrail.builtin.records.observations import Observations
 from handrail.builtin.records.step_state import (
@@ -20,7 +21,8 @@ from handrail.builtin.records.step_state import (
 from handrail.builtin.records.timeline import forward_span, undo_spans
 from handrail.engine.rollback_data import ended
 from handrail.frozen import as_json, frozen, replace, values_of
-from handrail.journal.codec import decode_results, entries_of, now
+from handrail.journal import decode_results, now
+from handrail.journal.codec import entries_of
 from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
 from handrail.journal.records import seconds_between
 from handrail.params.values import value_at
@@ -30,14 +32,13 @@ from handrail.recovery.invocation import stored_params
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, plan_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
 from handrail.recovery.status import RunStatus, status_of, with_reliance
-from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.builtin.records.item_record import ItemsRecord
     from handrail.builtin.records.observations import Attachment, LogLine, Metric, Progress
     from handrail.builtin.records.timeline import Span
     from handrail.errors import JournalDamagedError
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.journal.records import AttemptRow, RunRow
 
 _TOLD = (

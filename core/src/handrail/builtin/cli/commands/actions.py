@@ -13,7 +13,7 @@ from handrail.builtin.cli.view.offers import offers_listing
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
-    from handrail.packs.record import PackRecord
+    from handrail.packs import PackRecord
 
 
 @click.command()

@@ -18,18 +18,17 @@ from handrail.builtin.project.requirements import brief_source
 from handrail.builtin.project.settings import Settings
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json, replace
+from handrail.packs import RequiredStep, normalised
 from handrail.packs.choices import Value
-from handrail.packs.pack_names import normalised, variable_prefix
+from handrail.packs.pack_names import variable_prefix
 from handrail.params.values import leaves
-from handrail.plan.required import RequiredStep
 from handrail.redact import HIDDEN, shown, shown_url
 from handrail.trust import SAFE_FOLDERS
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
-    from handrail.packs.installed import InstalledPacks
+    from handrail.packs import InstalledPacks, PackRecord
     from handrail.packs.loader import LoadedPack
-    from handrail.packs.record import PackRecord
 
 Row = tuple[str, object, str]
 """The key, the value and the source of a setting."""

@@ -33,13 +33,13 @@ from handrail.builtin.records.leftovers import with_left
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import as_json, frozen
 from handrail.journal.damage import is_damaged
+from handrail.packs import unread_groups
 from handrail.packs.failures import problems_of
-from handrail.packs.unread import unread_groups
-from handrail.recovery.status import status_of
+from handrail.records import status_of
 from handrail.redact import shown_url
 
 if TYPE_CHECKING:
-    from handrail.recovery.status import RunStatus
+    from handrail.records import RunStatus
 
 _MOST = 5  # Runs that are listed.
 

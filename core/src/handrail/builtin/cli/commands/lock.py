@@ -33,8 +33,7 @@ from handrail.redact import has_password
 from handrail.targets import find_target
 
 if TYPE_CHECKING:
-    from handrail.actions import BaseAction
-    from handrail.plan.plan import Plan
+    from handrail import BaseAction, Plan
 
 
 @frozen

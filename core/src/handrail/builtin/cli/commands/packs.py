@@ -18,8 +18,8 @@ from handrail.errors import PackError, SettingsError, describe
 from handrail.frozen import as_json, frozen
 
 if TYPE_CHECKING:
+    from handrail.packs import PackRecord
     from handrail.packs.hooks import Hook
-    from handrail.packs.record import PackRecord
 
 _STYLES = {"off": "dim", "broken": "red", "incompatible": "red", "policy": "cyan"}
 _NONE = "no packs are installed"

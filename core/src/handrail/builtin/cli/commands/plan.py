@@ -29,10 +29,10 @@ from handrail.suggest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from handrail import Plan
     from handrail.builtin.cli.session import Session
+    from handrail.packs import PackRecord
     from handrail.packs.configuration import Target
-    from handrail.packs.record import PackRecord
-    from handrail.plan.plan import Plan
 
 _QUESTIONS = ("explain", "pack", "mermaid")
 

@@ -20,12 +20,13 @@ from handrail.builtin.cli.session import session_of
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.run_text import parse_time
 from handrail.errors import ExitCode
+from handrail.records import status_of
 from handrail.recovery.prepare import latest_to_resume
-from handrail.recovery.status import check, status_of
+from handrail.recovery.status import check
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.journal.records import RunRow
 
 

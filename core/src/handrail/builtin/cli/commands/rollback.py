@@ -46,16 +46,17 @@ from handrail.errors import (
 )
 from handrail.frozen import frozen, replace
 from handrail.journal.this_process import host_name, user_name
+from handrail.records import status_of, with_reliance
 from handrail.recovery.prepare import latest_of_project
-from handrail.recovery.status import check, status_of, with_reliance
+from handrail.recovery.status import check
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
     from handrail.builtin.records.preview import StepUndo
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.journal.records import RunRow
+    from handrail.records import RunStatus
     from handrail.recovery.resume_run import Recovery
-    from handrail.recovery.status import RunStatus
 
 _MOST = 20  # Lines of one step that are shown before the question.
 _WIDEST = 40

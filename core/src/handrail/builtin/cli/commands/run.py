@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from handrail import Origin
 from handrail.builtin.cli.action_group import ActionGroup
 from handrail.builtin.cli.completion import complete_steps
 from handrail.builtin.cli.executors import executor_option
@@ -15,14 +16,13 @@ from handrail.builtin.cli.journals import journal_option, strict_option
 from handrail.builtin.cli.options import applied, with_options
 from handrail.builtin.cli.params.options import ActionCommand, options_of
 from handrail.builtin.cli.session import OWN_OPTIONS, event_options
-from handrail.origin import Origin
 from handrail.packs.configuration import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from handrail import Workflow
     from handrail.builtin.cli.session import Session
-    from handrail.workflow import Workflow
 
 
 def run_options() -> list[click.Parameter]:

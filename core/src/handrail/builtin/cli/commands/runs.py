@@ -29,13 +29,13 @@ from handrail.builtin.cli.view.run_text import (
 from handrail.builtin.cli.view.table import Cell, Row, counts, names, reasons
 from handrail.builtin.records.leftovers import with_left
 from handrail.errors import ExitCode, NotFoundError
-from handrail.recovery.status import is_derived, status_of, with_reliance
+from handrail.records import is_derived, status_of, with_reliance
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
     from handrail.journal.records import Outcome, RunRow
-    from handrail.recovery.status import RunStatus
+    from handrail.records import RunStatus
 
 _AGE = re.compile(r"(?P<count>[0-9]{1,6})\s*(?P<unit>[smhdw])")
 _OPEN = ("interrupted", "running", "stalled")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from handrail.builtin.cli.session import Session
     from handrail.builtin.records.run_record import RecordedStep, RunRecord
-    from handrail.journal.protocol import Journal
+    from handrail.journal import Journal
 
 
 @click.command(

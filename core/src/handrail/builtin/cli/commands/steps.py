@@ -16,7 +16,7 @@ from handrail.builtin.project.local_names import description_of
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from handrail.packs.record import PackRecord
+    from handrail.packs import PackRecord
 
 
 def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -19,7 +19,7 @@ from handrail.suggest import did_you_mean
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from handrail.actions import BaseAction
+    from handrail import BaseAction
     from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
     from handrail.builtin.project.changes import Changes

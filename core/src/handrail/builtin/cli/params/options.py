@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from handrail import Argument, Option
 from handrail.builtin.cli.params.types import click_type, default_text, metavar_of
 from handrail.errors import ActionError
 from handrail.frozen import frozen, record
 from handrail.params.conversion import items_of, named_items_of, takes_text
-from handrail.params.markers import ActionParams, Argument, Option
+from handrail.params.markers import ActionParams
 from handrail.params.model import bare, fields_of, marker_of, model_in, paths_of
 from handrail.params.secrets import secret_fields, secrets_of, variable_of
 from handrail.params.values import KeyPath

@@ -10,10 +10,9 @@ from handrail.builtin.cli.view.progress import LiveView
 from handrail.builtin.cli.view.text import columns
 
 if TYPE_CHECKING:
-    from handrail import events
+    from handrail import Plan, events
     from handrail.builtin.cli.view.console import Console
     from handrail.builtin.cli.view.progress import Working
-    from handrail.plan.plan import Plan
 
 _MOST = 24  # Columns of the name of a step; what follows a longer one is moved.
 

@@ -15,10 +15,10 @@ from handrail.packs.activation import match_packs
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from handrail import Plan
     from handrail.builtin.cli.explain import Explanation, Link
     from handrail.builtin.cli.session import Session
-    from handrail.packs.record import PackRecord
-    from handrail.plan.plan import Plan
+    from handrail.packs import PackRecord
 
 
 def explanation(session: Session, plan: Plan, step: str) -> Listing:

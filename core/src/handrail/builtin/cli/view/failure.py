@@ -33,11 +33,10 @@ from handrail.visible import visible_lines
 if TYPE_CHECKING:
     import click
 
+    from handrail import Origin, Plan
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.progress import Outcome
     from handrail.builtin.records.run_record import RecordedStep, RunRecord
-    from handrail.origin import Origin
-    from handrail.plan.plan import Plan
     from handrail.recovery.status import Aim
 
 _LONGEST = 400  # Letters of a cause that the record of the run has in full.

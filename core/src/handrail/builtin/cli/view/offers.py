@@ -12,7 +12,7 @@ from handrail.builtin.cli.view.table import descriptions, names, pack_cell, reas
 from handrail.builtin.project.local_names import description_of
 
 if TYPE_CHECKING:
-    from handrail.packs.record import EntryPoint, PackRecord
+    from handrail.packs import EntryPoint, PackRecord
 
 
 def offers_listing(

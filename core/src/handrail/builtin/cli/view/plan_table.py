@@ -21,9 +21,9 @@ from handrail.builtin.cli.view.text import (
 from handrail.frozen import replace
 
 if TYPE_CHECKING:
+    from handrail import Plan, PlannedStep
     from handrail.builtin.cli.session import Session
     from handrail.builtin.project.lock import Comparison
-    from handrail.plan.plan import Plan, PlannedStep
 
 _HEAD = (
     counts(" #"),

@@ -41,9 +41,10 @@ from handrail.builtin.cli.view.text import (
 from handrail.builtin.records.run_record import RecordedStep
 from handrail.builtin.records.step_state import UNDONE
 from handrail.frozen import frozen
-from handrail.journal.codec import now
+from handrail.journal import now
 from handrail.journal.records import seconds_between
-from handrail.recovery.status import DEATH, is_derived
+from handrail.records import is_derived
+from handrail.recovery.status import DEATH
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
 

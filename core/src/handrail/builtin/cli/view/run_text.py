@@ -14,7 +14,8 @@ from handrail.recovery.status import AIMS
 
 if TYPE_CHECKING:
     from handrail.journal.records import Reliance
-    from handrail.recovery.status import Purpose, RunStatus
+    from handrail.records import RunStatus
+    from handrail.recovery.status import Purpose
 
 _MOST = 3  # Numbers of runs in a text.
 STYLES = {

@@ -14,7 +14,7 @@ from handrail.redact import KNOWN
 from handrail.visible import visible
 
 if TYPE_CHECKING:
-    from handrail.plan.plan import Plan
+    from handrail import Plan
 
 WIDTH = 100
 """Columns of lines that go to a file or a pipe."""

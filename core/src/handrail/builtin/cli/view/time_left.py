@@ -9,8 +9,8 @@ from handrail.errors import JournalError
 from handrail.plan.fingerprint import compact
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import Journal
-    from handrail.plan.plan import Plan
+    from handrail import Plan
+    from handrail.journal import Journal
 
 _RUNS = 5
 _ROWS = 2_500  # Of a long plan fewer runs are read, and at least one, so that a run begins at once.

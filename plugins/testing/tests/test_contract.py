@@ -402,6 +402,9 @@ def test_entry_points_that_lead_to_something_else_are_told(packs: FakePacks) -> 
         prune={"odd": "acme_odd:number"},
         serializers={"acme_odd.Odd": "acme_odd:nothing"},
         executors={"odd": "acme_odd:number"},
+        journals={"odd": "acme_odd:number"},
+        options={"show.odd": "acme_odd:nothing"},
+        views={"odd": "acme_odd:number"},
     )
     check = next(each for each in CHECKS if each.name == "names")
     found = told(examine(Subject(record=record_of("acme-odd")), check))
@@ -413,6 +416,9 @@ def test_entry_points_that_lead_to_something_else_are_told(packs: FakePacks) -> 
         "handrail.commands odd of acme-odd 1.0 does not lead to a click command",
         "handrail.prune odd of acme-odd 1.0 does not lead to a function that takes a PrunedRun",
         "handrail.executors odd of acme-odd 1.0 does not lead to a function that makes an executor",
+        "handrail.journals odd of acme-odd 1.0 does not lead to a function that opens a journal",
+        "handrail.options show.odd of acme-odd 1.0 does not lead to an Option",
+        "handrail.views odd of acme-odd 1.0 does not lead to a function that shows values",
         "handrail.serializers acme_odd.Odd of acme-odd 1.0 does not lead to an object with the",
     ):
         assert what in found

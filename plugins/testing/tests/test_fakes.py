@@ -116,3 +116,11 @@ def test_mistakes_are_told(packs: FakePacks) -> None:
         packs.remove("acme-scam")
     with pytest.raises(RuntimeError, match="context manager"):
         _ = FakePacks().folder
+
+
+def test_entry_points_may_be_of_any_group_of_handrail_and_no_other(packs: FakePacks) -> None:
+    packs.add("acme-lines", journals={"lines": "acme_lines:open_lines"})
+    (record,) = packs.provider.records
+    assert [each.name for each in record.offered("journals")] == ["lines"]
+    with pytest.raises(ValueError, match=r"handrail\.jornals"):
+        packs.add("acme-other", jornals={"lines": "acme_other:open_lines"})

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from handrail.packs import InstalledPacks, installed_packs
+from handrail.packs import GROUPS, InstalledPacks, installed_packs
 
 if TYPE_CHECKING:
     from typing import Self
@@ -107,11 +107,9 @@ class FakePacks:
         actions: Mapping[str, str] | None = None,
         steps: Mapping[str, str] | None = None,
         commands: Mapping[str, str] | None = None,
-        prune: Mapping[str, str] | None = None,
-        serializers: Mapping[str, str] | None = None,
-        executors: Mapping[str, str] | None = None,
         requires: Iterable[str] = ("handrail",),
         summary: str = "",
+        **others: Mapping[str, str],
     ) -> FakePack:
         """Create a distribution, as if it were installed.
 
@@ -123,23 +121,24 @@ class FakePacks:
             actions: Entry points of actions: `{"greet": "acme_greet.action:Greet"}`.
             steps: Entry points of steps.
             commands: Entry points of commands.
-            prune: Entry points of functions that are told of runs before these are deleted.
-            serializers: Entry points of serializers, by the full name of the type.
-            executors: Entry points of factories of executors, by the name in their URLs.
             requires: Its requirements.
             summary: One line about it.
+            others: Entry points of other groups: `journals={"lines": "acme_lines:open_lines"}` are
+                those of `handrail.journals`.
 
         Raises:
-            ValueError: The name is not valid for a distribution, or was added already.
+            ValueError: The name is not valid for a distribution, or was added already; or Handrail
+                has no such group.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be the name of a distribution, such as 'acme-scan'")
         if canonicalize_name(name) in self._packs:
             raise ValueError(f"{name} is there already; remove({name!r}) takes it away")
+        if unknown := {f"handrail.{group}" for group in others}.difference(GROUPS):
+            raise ValueError(f"{', '.join(unknown)} is not one of {', '.join(GROUPS)}")
         package = canonicalize_name(name).replace("-", "_")
         sources = {f"{package}/__init__.py": "", **(modules or {})}
-        points = {"actions": actions, "steps": steps, "commands": commands, "prune": prune}
-        points |= {"serializers": serializers, "executors": executors}
+        points = {"actions": actions, "steps": steps, "commands": commands, **others}
         if hooks is not None:
             sources[f"{package}/hooks.py"] = hooks
             points["packs"] = {name: f"{package}.hooks"}

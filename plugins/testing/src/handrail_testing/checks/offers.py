@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -19,19 +19,29 @@ from handrail import (
     StepWrapper,
     Workflow,
 )
+from handrail.cli import Option
 from handrail.inspection import has_own
 from handrail.packs import EntryPoint, unread_groups
 from handrail_testing.checks.subject import Subject, UncheckedError, takes_nothing
 from handrail_testing.undo import is_step
+
+_OTHERS: Mapping[str, tuple[Any, str]] = {
+    "commands": (click.Command, "a click command"),
+    "executors": (Callable, "a function that makes an executor"),
+    "journals": (Callable, "a function that opens a journal"),
+    "options": (Option, "an Option"),
+    "prune": (Callable, "a function that takes a PrunedRun"),
+    "serializers": (Serializer, "an object with the attributes of a Serializer"),
+    "views": (Callable, "a function that shows values"),
+}
+"""What entry points of other groups lead to, and how that is called."""
 
 
 def names(subject: Subject) -> Iterator[Problem]:
     """Yield a problem for each entry point whose target does not match its group and name."""
     misspelt = list(unread_groups(subject.record.name))
     yield from misspelt
-    if not subject.record.entry_points:
-        if misspelt:
-            return
+    if not misspelt and not subject.record.entry_points:
         raise UncheckedError("it offers nothing by name")
     for entry in subject.record.actions:
         yield from _of_action(subject, entry)
@@ -153,18 +163,10 @@ def _of_step(subject: Subject, entry: EntryPoint) -> Iterator[Problem]:
 
 
 def _of_others(subject: Subject) -> Iterator[Problem]:
-    for entry in subject.record.commands:
-        if not isinstance(subject.target(entry), click.Command):
-            yield _wrong_target(subject, entry, "a click command")
-    for entry in subject.record.offered("prune"):
-        if not callable(subject.target(entry)):
-            yield _wrong_target(subject, entry, "a function that takes a PrunedRun")
-    for entry in subject.record.offered("executors"):
-        if not callable(subject.target(entry)):
-            yield _wrong_target(subject, entry, "a function that makes an executor")
-    for entry in subject.record.offered("serializers"):
-        if not isinstance(subject.target(entry), Serializer):
-            yield _wrong_target(subject, entry, "an object with the attributes of a Serializer")
+    for group, (kind, what) in _OTHERS.items():
+        for entry in subject.record.offered(group):
+            if not isinstance(subject.target(entry), kind):
+                yield _wrong_target(subject, entry, what)
 
 
 def _names_and_weight(step: BaseStep[Any]) -> tuple[tuple[str, ...], float]:

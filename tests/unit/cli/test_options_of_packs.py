@@ -259,7 +259,9 @@ def test_sweeps_name_the_distribution_that_has_them(calls: Calls) -> None:
     ran, _ = calls(
         ["run", "flows.py:garden"],
         ["run", "flows.py:garden", "--over", "size=1,2"],
+        ["run", "flows.py:garden", "--max-failed", "2", "--sample", "1", "--over", "size=1,2"],
+        ["run", "flows.py:garden", "--over", "size=1,2", "--concurrency", "1"],
         ["show", "1", "--csv"],
         ["rollback", "1", "--keep", "2"],
     )
-    assert [(code, told in errors) for code, _, errors in ran] == [(0, False), *[(2, True)] * 3]
+    assert [(code, told in errors) for code, _, errors in ran] == [(0, False), *[(2, True)] * 5]

@@ -40,6 +40,7 @@ def grid(monkeypatch: pytest.MonkeyPatch) -> InstalledExecutors:
     ("url", "says"),
     [
         ("grd", "did you mean grid?"),
+        ("thread:8", "did you mean threads?"),
         ("processes:4", "pip install handrail-workers"),
         ("ray", "pip install handrail-ray"),
         ("ray://head:10001", "pip install handrail-ray"),

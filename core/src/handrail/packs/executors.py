@@ -77,10 +77,9 @@ class InstalledExecutors:
         if found is None:
             used = [record for record in self._records() if record.is_used]
             known = sorted(entry.name for record in used for entry in record.offered(KIND))
-            raise ExecutorUrlError(
-                f"there is no executor '{name}'",
-                ways_out=(did_you_mean(name, known), f"there are: {', '.join(known)}"),
-            )
+            near = did_you_mean(name, {*known, *EXECUTORS})
+            there = f"there are: {', '.join(known) or 'none'}"
+            raise ExecutorUrlError(f"there is no executor '{name}'", ways_out=(near, there))
         return cast("Callable[[str, Any], Any]", found)
 
     def check(self, url: str, journal: str | None) -> None:

@@ -19,9 +19,10 @@ COMMANDS = {
     "otel": "handrail-otel",
     "web": "handrail-web",
 }
+_OF_SWEEPS = ("concurrency", "max-failed", "over", "sample", "sample-seed")
 OPTIONS = {
     "rollback.keep": "handrail-workers",
-    "run.over": "handrail-workers",
+    **{f"run.{each}": "handrail-workers" for each in _OF_SWEEPS},
     "show.best": "handrail-workers",
     "show.csv": "handrail-workers",
     "show.sort": "handrail-workers",

@@ -54,6 +54,7 @@ def test_one_that_fails_does_not_stop_the_others(
     done = handrail("resume", "--all-dead")
     assert done.returncode == 2
     assert "set TOKEN as when the run began" in done.stderr
+    assert done.stderr.count("was not resumed") == done.stderr.count("run 1 was not resumed") == 1
     assert runs(handrail) == {1: "interrupted", 2: "completed"}
     again = handrail("resume", "--all-dead", TOKEN="hunter2")
     assert again.returncode == 0, again.stderr

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # A run that ended, or has an owner, when its turn comes is refused with one of these.
 _REFUSED = (ExitCode.USAGE, ExitCode.PLAN)
+_DONE = {"resume": "resumed", "rollback": "rolled back"}
 
 
 def recover_all(session: Session, aim: Aim, request: RecoveryRequest) -> int:
@@ -63,6 +64,8 @@ def recover_all(session: Session, aim: Aim, request: RecoveryRequest) -> int:
                 if code in _REFUSED and _is_taken(journal, number, project):
                     session.console.note(f"run {number} was taken by another process")
                     continue
+                if code in (*_REFUSED, ExitCode.PACK):  # The error may not say of which run it is.
+                    session.console.note(f"run {number} was not {_DONE[aim]}")
                 worst = max(worst, code)
         return worst
 

@@ -21,11 +21,8 @@ COMMANDS = {
 }
 _OF_SWEEPS = ("concurrency", "max-failed", "over", "sample", "sample-seed")
 OPTIONS = {
-    "rollback.keep": "handrail-workers",
     **{f"run.{each}": "handrail-workers" for each in _OF_SWEEPS},
-    "show.best": "handrail-workers",
-    "show.csv": "handrail-workers",
-    "show.sort": "handrail-workers",
+    **dict.fromkeys(("rollback.keep", "show.best", "show.csv", "show.sort"), "handrail-workers"),
     "show.html": "handrail-report",
 }
 # By the library of the types that it stores.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
@@ -13,9 +12,7 @@ from handrail.packs.record import EntryPoint
 
 MAX_HOPS = 5
 MAX_SIZE = 1_000_000
-
-# A definition at the top level, up to the next line that is not of it.
-_DEFINITION = re.compile(rb"(?ms)^(?:async def|def|class) (\w+)\b.*?(?=^[^\s)#]|\Z)")
+QUOTES = b'"""'
 
 
 def describe_target(value: str, file: Path | None = None) -> str | None:
@@ -45,7 +42,7 @@ def _in_module(module: str, names: list[str], hops: int) -> str | None:
 
 def _described(module: str, file: str, names: list[str], hops: int) -> str | None:
     source = _source(file)
-    tree = (_alone(source, names[0]) if names else None) or ast.parse(source)
+    tree = (_alone(source, names[0]) if len(names) == 1 else None) or ast.parse(source)
     found: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef = tree
     for number, name in enumerate(names):
         follow = hops > 0 and number == 0
@@ -83,13 +80,15 @@ def _definition(body: list[ast.stmt], name: str) -> ast.stmt | None:
 
 
 def _alone(source: bytes, name: str) -> ast.Module | None:
-    """Return the last definition of a name at the top level: parsing all takes ten times as long.
+    """Return the last definition of a name at the top level, up to the end of its docstring.
 
-    The result is None if it is not found by its look alone.
+    Parsing all takes ten times as long. The result is None if it is not found by its look alone.
     """
-    found = [each[0] for each in _DEFINITION.finditer(source) if each[1] == name.encode()]
+    heads = (f"\n{kind} {name}{after}" for kind in ("async def", "def", "class") for after in "(:[")
+    begin = max(source.rfind(head.encode()) for head in heads)
+    end = source.find(QUOTES, source.find(QUOTES, begin) + len(QUOTES))
     try:
-        return ast.parse(found[-1]) if found else None
+        return ast.parse(source[begin : end + len(QUOTES)]) if 0 <= begin < end else None
     except SyntaxError:
         return None
 

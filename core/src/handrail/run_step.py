@@ -235,9 +235,9 @@ class RunStep(BaseStep[Any]):
     def recovery(self, journal: Journal, row: RunRow, aim: Aim, **more: Any) -> Recovery:
         """Return what finishes or undoes a recorded run of the step; see `prepare`."""
         recorded = journal.read(row.number)
-        asked = {"no_lock": True}  # The whole is checked.
+        # What is asked before a run begins is asked of the whole.
         return prepare(
-            self.action_class, recorded, journal, aim, packs=self.packs, asked=asked, **more
+            self.action_class, recorded, journal, aim, packs=self.packs, asked=None, **more
         )
 
     async def _ended(self, line: Line, orchestrator: Orchestrator[Any]) -> StepResult:

@@ -424,6 +424,16 @@ def test_a_chain_is_locked_as_one(project, call):
     assert (drifted.code, "send.stamp" in drifted.err) == (3, True)
 
 
+def test_a_chain_is_resumed_where_every_run_must_be_locked(project, call):
+    """Its lock is that of the whole, not of the actions in it."""
+    (project / "handrail.toml").write_text(f"locked = true\n{PROJECT}")
+    assert call("lock", "shipping").code == 0
+    assert call(*RUN, "-p", "send.fail=true", "--on-failure", "keep").code == 6
+    again = call("resume", "1")
+    assert "told to fail" in again.err
+    assert "lock" not in again.err
+
+
 @pytest.mark.parametrize(
     ("chain", "told"),
     [

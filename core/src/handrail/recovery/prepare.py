@@ -155,7 +155,7 @@ def prepare(
     ctx: RuntimeContext | None = None,
     packs: Packs = None,
     accept_drift: bool = False,
-    asked: Mapping[str, Any] = NOTHING,
+    asked: Mapping[str, Any] | None = NOTHING,
     command_line: Callable[[str], str] = "handrail {}".format,
     **more: Any,
 ) -> Recovery:
@@ -172,7 +172,8 @@ def prepare(
         ctx: The runtime context for the steps.
         packs: The packs; by default, the installed ones as selected when the run began.
         accept_drift: Whether to continue even if steps that were started have changed.
-        asked: How a resume is asked for; see `CheckedRun`. By default, as by a program.
+        asked: How a resume is asked for; see `CheckedRun`. By default, as by a program; None for a
+            run that is not checked.
         command_line: Returns a Handrail command as the user must type it.
         **more: See `Recovery`.
 
@@ -206,7 +207,9 @@ def prepare(
     else:
         hints = changed_input_hints(recorded.number, command_line)
         made = _action_to_resume(action, values, ctx, provider, hints)
-        plan = checked(made, made.plan(), left_aside=invocation.no_lock, **asked)
+        plan = made.plan()
+        if asked is not None:
+            plan = checked(made, plan, left_aside=invocation.no_lock, **asked)
     if not is_of(recorded, plan):
         plan = under_names(plan, (step["name"] for step in steps_of(recorded)))
     recovery = Recovery(

@@ -242,13 +242,13 @@ def test_without_its_pack_a_derived_run_stays_as_it_is(calls: Calls, words: list
     plant(calls, DERIVED, run_mark="option")
     calls(["run", "flows.py:garden", "--mark"])
     [off], _ = calls([*words, "--no-pack", "acme-more"])
-    assert (off[0], "there is no option 'run --mark' that is on" in off[2]) == (2, True)
+    assert (off[0], "there is no option 'run --mark' that is on" in off[2]) == (4, True)
     for each in calls.garden.site.glob("acme*"):
         each.rename(each.with_name(f"~{each.name}"))
     known = "from handrail.packs import ours; ours.OPTIONS['run.mark'] = 'handrail-more'\n"
     printed = calls.garden.run(known + RUN.format(calls=[words, ["show", "1"]]))
     [gone, shown], _ = json.loads(printed.splitlines()[-1])
-    assert gone[0] == 2
+    assert gone[0] == 4
     assert "--mark needs handrail-more: pip install handrail-more" in gone[2]
     assert (shown[0], "mark " in shown[1]) == (0, True)
     assert (calls.garden.project / "marked").exists()

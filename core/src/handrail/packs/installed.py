@@ -74,8 +74,15 @@ class InstalledPacks(PackProvider):
         return InstalledExecutors(lambda: self.records, self.executor)
 
     def option(self, name: str) -> Any:
-        """Import and return what packs add to a command, by its entry point."""
-        return self.catalog.load("options", name)
+        """Import and return what packs add to a command, by its entry point.
+
+        Raises:
+            PackError: No pack that is on has it, or its pack is broken.
+        """
+        try:
+            return self.catalog.load("options", name)
+        except NotFoundError as error:  # A run that is recorded has it.
+            raise PackError(error.message, ways_out=error.ways_out) from None
 
     def contributors(self) -> tuple[LoadedPack, ...]:
         """Return all used packs that have hooks, in the order of their ids; each is loaded once.

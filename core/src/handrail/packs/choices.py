@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from handrail.frozen import NOTHING, frozen
 from handrail.origin import Origin
@@ -97,3 +97,26 @@ def selection_of(choices: Sequence[Choice]) -> Selection:
             # A list of the only packs decides for all packs; weaker sources are ignored.
             return Selection(no_packs=tuple(no_packs), only_packs=choice.only.value)
     return Selection(no_packs=tuple(no_packs))
+
+
+@frozen
+class Table:
+    """The values set for a pack, by source.
+
+    Attributes:
+        values: The project's values by key, possibly nested.
+        source: Returns the `file:line` of one of these, by its path.
+        prefix: Prefix of the pack's environment variables.
+        variables: The variables with that prefix and their texts.
+        flags: Texts from the command line, by path.
+        fixed: Values that nobody may change, by path.
+        is_given: Whether anybody names the pack.
+    """
+
+    values: Mapping[str, Any]
+    source: Callable[..., str]
+    prefix: str = ""
+    variables: Mapping[str, str] = NOTHING
+    flags: Mapping[tuple[str, ...], str] = NOTHING
+    fixed: Mapping[tuple[str, ...], Value[Any]] = NOTHING
+    is_given: bool = False

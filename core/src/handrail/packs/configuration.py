@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.errors import PackError
 from handrail.frozen import frozen
 from handrail.packs.activation import decide
-from handrail.packs.choices import Flags, Selection
+from handrail.packs.choices import Flags, Selection, Table
 from handrail.packs.entry_points import import_target
-from handrail.packs.pack_settings import Table
 from handrail.packs.record import core_record
 from handrail.plan.edits import PROJECT, EditSet
 from handrail.plan.required import PlanRules

@@ -20,13 +20,13 @@ from handrail.errors import HandrailError, PackError, Problem, describe
 from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
+from handrail.packs.choices import Table
 from handrail.packs.entry_points import import_target, pack_error, ways_out_of
 from handrail.packs.hooks import Hook, Mistake, read_hooks
 from handrail.packs.pack_names import normalised
 from handrail.packs.pack_settings import (
     NO_SECRETS,
     PackSecrets,
-    Table,
     secrets_among,
     validated,
     variables_of,

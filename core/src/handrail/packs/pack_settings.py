@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
-from handrail.frozen import NOTHING, frozen
+from handrail.frozen import frozen
 from handrail.origin import Origin
-from handrail.packs.choices import Value, place_of
+from handrail.packs.choices import Table, Value, place_of
 from handrail.params.conversion import from_json, from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.secrets import given_secrets, secret_texts, secrets_of, touches
@@ -18,29 +18,6 @@ from handrail.suggest import did_you_mean, near
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-
-@frozen
-class Table:
-    """The values set for a pack, by source.
-
-    Attributes:
-        values: The project's values by key, possibly nested.
-        source: Returns the `file:line` of one of these, by its path.
-        prefix: Prefix of the pack's environment variables.
-        variables: The variables with that prefix and their texts.
-        flags: Texts from the command line, by path.
-        fixed: Values that nobody may change, by path.
-        is_given: Whether anybody names the pack.
-    """
-
-    values: Mapping[str, Any]
-    source: Callable[..., str]
-    prefix: str = ""
-    variables: Mapping[str, str] = NOTHING
-    flags: Mapping[KeyPath, str] = NOTHING
-    fixed: Mapping[KeyPath, Value[Any]] = NOTHING
-    is_given: bool = False
 
 
 @frozen

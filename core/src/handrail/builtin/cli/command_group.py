@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import handrail
 from handrail.builtin.cli.options import with_options
 from handrail.builtin.cli.session import session_of
 from handrail.builtin.cli.starting import collect_again
@@ -17,6 +19,7 @@ from handrail.suggest import did_you_mean
 if TYPE_CHECKING:
     from handrail.packs import EntryPoint, PackRecord
 
+SOURCES = Path(handrail.__file__).parents[1]
 OPEN = ("new",)
 """The groups of commands that packs may add to: `new.pack` is the command `pack` in `new`."""
 
@@ -72,9 +75,10 @@ class Commands(click.Group):
         """Write the commands of core, then those of packs; none is imported."""
         from handrail.packs.docstrings import describe_target  # noqa: PLC0415 - for help only
 
-        own = {
-            name: f"{describe_target(entry.value)}." for name, entry in sorted(self._own().items())
-        }
+        own: dict[str, str] = {}
+        for name, entry in sorted(self._own().items()):
+            file = SOURCES.joinpath(*entry.module.split(".")).with_suffix(".py")
+            own[name] = f"{describe_target(entry.value, file)}."
         packs = {name: f"from {owner}" for name, owner in self._offered(ctx).items()}
         if self._place:
             packs |= {name: f"pip install {each}" for name, each in self._absent(ctx).items()}

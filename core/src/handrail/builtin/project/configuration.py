@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from handrail.builtin.project.load import read_settings
 from handrail.builtin.project.local_names import local_record
-from handrail.builtin.project.lock_file import LOCK_FILE
-from handrail.builtin.project.project import OWN_FILE, find_project
+from handrail.builtin.project.project import LOCK_FILE, OWN_FILE, find_project
 from handrail.builtin.project.requirements import POLICY, mark_required, unmet
 from handrail.builtin.project.settings import Settings
 from handrail.builtin.project.settings_checks import (
@@ -26,11 +25,10 @@ from handrail.errors import LocalCodeError, PackError, Problem
 from handrail.frozen import replace
 from handrail.packs import LocalObject, PlanRules, normalised
 from handrail.packs.activation import decide
-from handrail.packs.choices import Flags, Value
+from handrail.packs.choices import Flags, Table, Value
 from handrail.packs.configuration import Configuration, Findings, Target
 from handrail.packs.failures import problems_of, settings_error
 from handrail.packs.pack_names import variable_prefix
-from handrail.packs.pack_settings import Table
 from handrail.plan.edits import PROJECT, EditSet
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from handrail.builtin.project.differences import drift, is_part
 from handrail.builtin.project.lock_file import (
-    LOCK_FILE,
     LockedAction,
     LockName,
     find,
     outline,
     read_lock,
 )
+from handrail.builtin.project.project import LOCK_FILE
 from handrail.builtin.project.settings import settings_of
 from handrail.builtin.project.targets import lock_name, names_of
 from handrail.errors import LockError, PlanDriftedError, Problem

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail import Origin
 from handrail.atomic import replace_file
+from handrail.builtin.project.project import LOCK_FILE
 from handrail.builtin.project.toml import TomlError, parse_toml
 from handrail.errors import LockError, describe
 from handrail.frozen import as_json, from_json, frozen, names_of
@@ -18,7 +19,6 @@ from handrail.trust import read_file
 if TYPE_CHECKING:
     from handrail import Plan, PlannedStep
 
-LOCK_FILE = "handrail.lock"
 SCHEMA = 1
 
 _HEAD = """\

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from handrail.trust import Distrust
 
 OWN_FILE = "handrail.toml"
+LOCK_FILE = "handrail.lock"
 SHARED_FILE = "pyproject.toml"
 SHARED_TABLE = ("tool", "handrail")
 

@@ -16,7 +16,8 @@ from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.project.differences import changes, drift
 from handrail.builtin.project.lock import not_locked, outline_of
-from handrail.builtin.project.lock_file import LOCK_FILE, LockedAction, find, read_lock, write_lock
+from handrail.builtin.project.lock_file import LockedAction, find, read_lock, write_lock
+from handrail.builtin.project.project import LOCK_FILE
 from handrail.builtin.project.targets import lock_name, name_from
 from handrail.errors import (
     ExitCode,

@@ -378,8 +378,10 @@ LONG = {
         [
             *("tests/seed", "tests/ecosystem", "tests/faults", "tests/fuzz", "tests/docs"),
             *("plugins/workers/tests/isolation/test_values.py", "README.md", "docs"),
-            # Also with a journal in PostgreSQL, whose pack core does not have.
+            # What needs a pack that core does not have: a journal in PostgreSQL, isolated steps.
             "tests/unit/chains/test_crashes_of_run_steps.py",
+            "tests/unit/cli/test_streams.py",
+            *(f"tests/unit/cli/durable/test_{each}.py" for each in ("recorded", "renamed")),
             *(f"{package}/README.md" for package in PACKAGES),
         ],
     ),

@@ -431,7 +431,7 @@ def test_a_chain_is_resumed_where_every_run_must_be_locked(project, call):
     assert call(*RUN, "-p", "send.fail=true", "--on-failure", "keep").code == 6
     again = call("resume", "1")
     assert "told to fail" in again.err
-    assert "lock" not in again.err
+    assert "--no-lock" not in again.err
 
 
 @pytest.mark.parametrize(

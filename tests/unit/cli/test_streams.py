@@ -142,6 +142,7 @@ def test_a_full_disk_is_told_in_one_line(shell, command):
 )
 def test_a_run_and_its_undo_go_on_without_their_streams(shell, folder, streams, flags):
     """A stream that is closed, full or abandoned fails no run, and no step that prints."""
+    pytest.importorskip("handrail_workers")  # For the isolated step, and for items.
     (folder / "noisy.py").write_text(NOISY)
     for words, told in (("run noisy.py:Noisy", ALL), ("rollback 1 --yes", ALL + "undo " * 4)):
         done = shell(f"{words} {flags} {streams}; exit ${{PIPESTATUS:-$?}}")
@@ -154,6 +155,7 @@ def test_a_run_and_its_undo_go_on_without_their_streams(shell, folder, streams, 
 @FULL
 def test_events_that_are_lost_are_told_once_the_run_is_over(shell, folder):
     """They are what `--json` is for, so the exit code is not that of the work."""
+    pytest.importorskip("handrail_workers")  # For the isolated step, and for items.
     (folder / "noisy.py").write_text(NOISY)
     for words, state in (("run noisy.py:Noisy", "completed"), ("rollback 1 --yes", "rolled back")):
         done = shell(f"{words} --json > /dev/full")

@@ -330,6 +330,7 @@ def test_a_run_goes_on_with_its_executor(
     handrail: Run, folder: Path, words: tuple[str, ...], here: bool
 ) -> None:
     """Unless another one is named; a variable is for runs that begin."""
+    pytest.importorskip("handrail_workers")
     (folder / "somewhere.py").write_text(SOMEWHERE)
     started = ("run", "somewhere.py:job", "--executor", "threads:1", "--on-failure", "keep")
     assert handrail(*started).returncode == 6

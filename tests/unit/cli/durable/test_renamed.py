@@ -10,6 +10,7 @@ import pytest
 from durable_runs import Run
 from journals.places import until
 
+pytest.importorskip("handrail_workers")  # For the isolated step, and for items.
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 FLOW = """

@@ -38,6 +38,7 @@ FLOORS = (
             "origin",
             "errors",
             "events",
+            "own_points",
             "trust",
             "atomic",
         ),

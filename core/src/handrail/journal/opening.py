@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from handrail import __version__
 from handrail.errors import JournalUrlError, PackError
+from handrail.own_points import own_points
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
@@ -36,13 +34,11 @@ def _installed(scheme: str) -> JournalFactory | None:
 
 def _built_in(scheme: str) -> JournalFactory | None:
     """Return the factory of an entry point of core, without a look at other distributions."""
-    # importlib.metadata takes longer to import than a journal to open.
-    name = f"handrail-{__version__}.dist-info/entry_points.txt"
-    files = (file for place in sys.path if (file := Path(place, name)).is_file())
-    text = next((file.read_text(encoding="utf-8") for file in files), "")
-    entry = rf"^\[{GROUP}\]$[^[]*^{re.escape(scheme)} *= *([\w.]+):(\w+)$"
-    found = re.search(entry, text, re.MULTILINE)
-    return None if found is None else getattr(import_module(found[1]), found[2])
+    for group, name, value in own_points():
+        if (group, name) == (GROUP, scheme):
+            module, _, function = value.partition(":")
+            return cast("JournalFactory", getattr(import_module(module), function))
+    return None
 
 
 def open_journal(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
+from handrail.own_points import CORE
 from handrail.packs.health import broken, check_files, listed_files, owned
 from handrail.packs.metadata import (
     described,
@@ -18,7 +19,7 @@ from handrail.packs.metadata import (
     stem_of,
     text_of,
 )
-from handrail.packs.record import CORE, PREFIX, PackRecord
+from handrail.packs.record import PREFIX, PackRecord
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handrail.errors import HandrailError, PackError, Problem, SettingsError
-from handrail.packs.record import CORE, PackRecord
+from handrail.own_points import CORE
+from handrail.packs.record import PackRecord
 
 
 def settings_error(problems: Sequence[Problem]) -> SettingsError:

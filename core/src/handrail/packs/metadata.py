@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import handrail
+from handrail.own_points import CORE, points_in
 from handrail.packs.pack_names import fits, normalised
-from handrail.packs.record import CORE, GROUPS, EntryPoint, PackRecord, points_in
+from handrail.packs.record import GROUPS, EntryPoint, PackRecord
 
 if TYPE_CHECKING:
     # It has the same names, and types.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
 from handrail.origin import Origin
+from handrail.own_points import CORE
 from handrail.packs.metadata import distributions, searched, stem_of
-from handrail.packs.record import CORE, GROUPS, PREFIX
+from handrail.packs.record import GROUPS, PREFIX
 from handrail.suggest import near
 
 if TYPE_CHECKING:

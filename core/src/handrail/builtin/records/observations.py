@@ -165,11 +165,6 @@ class Observations:
                 self._misfits(row, error)
         return list(found.values())
 
-    def attachment_names(self, step: str) -> Sequence[str]:
-        """Return the names of what a step has attached, without reading it."""
-        rows = [row for row in self._of_step.get(step, ()) if row.kind == "attachment"]
-        return list(dict.fromkeys(row.name for row in rows))
-
     def log(self, step: str) -> Sequence[LogLine]:
         """Return the log lines of a step, those of the first attempt first."""
         return [

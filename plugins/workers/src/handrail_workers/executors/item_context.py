@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from handrail.errors import RecordError
@@ -127,10 +127,3 @@ class ItemContext:
     def close(self, why: str) -> None:
         """Refuse further records; `why` follows the words `rollback data ... of item ...`."""
         self._closed = why
-
-
-ItemFunction = Callable[[Any, ItemContext], Any | Awaitable[Any]]
-"""A function for an item: `function(item, item_context)`; what it returns has a JSON form."""
-
-RollbackFunction = Callable[[Any, ItemContext, Mapping[str, Sequence[Any]]], Any | Awaitable[Any]]
-"""Undoes an item: `rollback(item, item_context, data)`, with the lists that it had recorded."""

@@ -1,0 +1,56 @@
+"""What core itself offers: its entry points, under the groups that everybody uses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import handrail
+from handrail.errors import PackError
+
+CORE = "handrail"
+"""The distribution name of core."""
+
+
+@cache
+def own_points() -> tuple[tuple[str, str, str], ...]:
+    """Return group, name and value of each entry point of core; no other distribution is read.
+
+    Raises:
+        PackError: Core is not installed, but only somewhere on the path.
+    """
+    return tuple(points_in(_text()))
+
+
+def _text() -> str:
+    # Read by its name: to import what finds any metadata takes as long as a small run.
+    file = os.path.join(f"{CORE}-{handrail.__version__}.dist-info", "entry_points.txt")
+    for folder in sys.path:
+        with suppress(OSError), open(os.path.join(folder, file), encoding="utf-8") as stream:
+            return stream.read()
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+
+    try:
+        found: Any = distribution(CORE)
+        return found.read_text("entry_points.txt") or ""
+    except PackageNotFoundError:
+        raise PackError(
+            f"the metadata of {CORE} is missing, so what it offers cannot be found",
+            ways_out=(f"pip install --force-reinstall {CORE}",),
+        ) from None
+
+
+def points_in(text: str) -> list[tuple[str, str, str]]:
+    """Return group, name and value of each entry point that can be read in a text."""
+    points: list[tuple[str, str, str]] = []
+    group = ""
+    for line in text.splitlines():
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if line.strip().startswith("["):
+            group = line.strip().strip("[]")
+        elif equals and name:
+            points.append((group, name, value))
+    return points

@@ -70,7 +70,7 @@ def test_a_pack_that_keeps_its_promises_ends_with_0(packs: FakePacks, check: Che
     done = check("acme-scan")
     assert done.returncode == ExitCode.DONE, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("acme-scan 1.4.0 · 11 checks: 5 passed, 1 warned, 5 not checked")
+    assert lines[0].startswith("acme-scan 1.4.0 · 12 checks: 5 passed, 1 warned, 6 not checked")
     assert "weights   passed       weights are from 0.0 to 1.0" in lines
     assert any(line.startswith("rollback  not checked  running its steps takes") for line in lines)
     assert "no undo  step 'scan_files' has effects and no rollback" in done.stdout

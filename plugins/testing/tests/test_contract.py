@@ -77,11 +77,15 @@ def verdict(packs: FakePacks):
         more=None,
         made=None,
         files=None,
+        commands=None,
+        options=None,
+        views=None,
         **given,
     ):
         points = {"scan_files": "acme_scan.steps:ScanFiles", **(more or {})}
         modules = {"acme_scan/steps.py": steps, **(files or {})}
-        packs.add("acme-scan", hooks=hooks, steps=points, modules=modules)
+        others = {"commands": commands, "options": options or {}, "views": views or {}}
+        packs.add("acme-scan", hooks=hooks, steps=points, modules=modules, **others)
         subject = Subject(record=record_of("acme-scan"), steps=made or {}, **given)
         return examine(subject, next(each for each in CHECKS if each.name == name))
 
@@ -119,10 +123,123 @@ def test_a_good_pack_keeps_every_promise(packs: FakePacks) -> None:
     assert unchecked == {
         "metadata": "its pyproject.toml is not here",
         "layers": "it has no layers, or they need arguments",
+        "runs": "it takes no part in runs",
         "skip": "none of its steps has a can_skip",
     }
     rest = {name: each for name, each in verdicts.items() if name not in unchecked}
     assert {each.status for each in rest.values()} == {"passed"}, rest
+
+
+OBSERVER = """
+    from handrail import hookimpl
+    from handrail.events import StepFailed
+
+    @hookimpl
+    def observe(event):
+        if isinstance(event, StepFailed):
+            print(event.reason)
+"""
+CHECK = """
+    from handrail import Problem, hookimpl
+
+    @hookimpl
+    def check_run(action):
+        return {answer}
+"""
+PERFORMER = """
+    from handrail import StepResult, hookimpl
+    from handrail.places import Performer
+
+    class Elsewhere(Performer):
+        def takes(self, plan):
+            return [0] if plan.steps else []
+
+        def attempt(self, line, resumed):
+            {first}
+            return line.planned.step.execute(line.context)
+
+    @hookimpl
+    def perform():
+        return {made}
+"""
+
+
+def test_an_observer_that_would_be_dropped_is_told(verdict) -> None:
+    assert "observe of acme-scan" in told(verdict("runs", hooks=OBSERVER))
+
+
+def test_an_observer_hears_all_of_a_run(verdict) -> None:
+    heard = OBSERVER.replace("event.reason", "event.error")
+    assert verdict("runs", hooks=heard).status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ("None", "passed"),
+        ("'no'", "failed"),
+        ("Problem(code='late', message='not on a Friday')", "unchecked"),
+    ],
+)
+def test_a_check_of_runs_answers_with_problems(verdict, answer: str, status: str) -> None:
+    """If it refuses the run of the contract, as it may, nothing else is known."""
+    assert verdict("runs", hooks=CHECK.format(answer=answer)).status == status
+
+
+@pytest.mark.parametrize(
+    ("first", "made", "status"),
+    [
+        ("", "Elsewhere()", "passed"),
+        ("", "Elsewhere", "failed"),
+        ("return StepResult()", "Elsewhere()", "failed"),
+    ],
+)
+def test_a_performer_changes_no_outcome(verdict, first: str, made: str, status: str) -> None:
+    assert verdict("runs", hooks=PERFORMER.format(first=first, made=made)).status == status
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value", "status"),
+    [
+        ("commands", "sum", "told", "passed"),
+        ("commands", "sum", "untold", "failed"),
+        ("options", "run.sum", "option", "passed"),
+        ("options", "run.total", "option", "failed"),
+        ("options", "plan.sum", "option", "failed"),
+        ("views", "html", "shown", "passed"),
+        ("views", "html", "lost", "failed"),
+        ("views", "html", "number", "failed"),
+    ],
+)
+def test_what_it_gives_people_can_be_used(verdict, group, name, value, status) -> None:
+    hands = """
+        import click
+        from handrail.cli import Option
+
+        told = click.Command("sum", help="Add them up.")
+        untold = click.Command("sum")
+        option = Option(click_params=[click.Option(["--sum"])], apply=lambda request: request)
+
+        def shown(value):
+            return None
+
+        def lost(value):
+            return value.nothing
+
+        def number(value):
+            return 1
+    """
+    found = verdict(
+        "names",
+        hooks=None,
+        files={"acme_scan/hands.py": hands},
+        **{group: {name: f"acme_scan.hands:{value}"}},
+    )
+    assert found.status == status
+
+
+def test_who_takes_no_part_in_runs_is_not_tried_in_one(verdict) -> None:
+    assert verdict("runs").why == "it takes no part in runs"
 
 
 def test_a_pack_that_does_not_load_is_told_once(verdict) -> None:

@@ -19,6 +19,7 @@ with lazy_imports(__name__):
     from handrail_testing.harness import plan_action as plan_action
     from handrail_testing.harness import run_action as run_action
     from handrail_testing.harness import run_step as run_step
+    from handrail_testing.journal_contract import JournalContract as JournalContract
     from handrail_testing.outcome import Outcome as Outcome
     from handrail_testing.undo import NotUndoneError as NotUndoneError
     from handrail_testing.undo import check_undo as check_undo

@@ -82,6 +82,10 @@ class PackContract:
         """Its layers pass on what steps return and raise, or say `changes = True`."""
         self._demand("layers")
 
+    def test_a_run_is_the_same_with_it(self) -> None:
+        """Its observers hear every event, and its checks and performers change no outcome."""
+        self._demand("runs")
+
     def test_can_skip_has_no_effect(self) -> None:
         """The skip checks of its steps change nothing."""
         self._demand("skip")

@@ -19,6 +19,7 @@ from handrail_testing.checks.offers import names, weights
 from handrail_testing.checks.planned import load_order
 from handrail_testing.checks.running import rollback_data, skip_effects, undo
 from handrail_testing.checks.subject import Subject, UncheckedError
+from handrail_testing.checks.trial_run import in_runs
 
 Status = Literal["passed", "failed", "warned", "unchecked"]
 
@@ -90,6 +91,7 @@ CHECKS = (
         warnings=frozenset({"idle-hook", "not-planned", "slow-hooks"}),
     ),
     Check(name="layers", promise="its layers hide no failure and no undo", examine=layers),
+    Check(name="runs", promise="a run is the same with it as without it", examine=in_runs),
     Check(name="skip", promise="can_skip has no effect", examine=skip_effects),
     Check(
         name="undo",

@@ -16,10 +16,12 @@ from handrail import (
     Problem,
     Serializer,
     StepRegistry,
+    StepResult,
     StepWrapper,
     Workflow,
 )
 from handrail.cli import Option
+from handrail.errors import describe
 from handrail.inspection import has_own
 from handrail.packs import EntryPoint, unread_groups
 from handrail_testing.checks.subject import Subject, UncheckedError, takes_nothing
@@ -35,6 +37,8 @@ _OTHERS: Mapping[str, tuple[Any, str]] = {
     "views": (Callable, "a function that shows values"),
 }
 """What entry points of other groups lead to, and how that is called."""
+
+_TAKE_OPTIONS = ("rollback", "run", "show")  # See `handrail.cli.Option`.
 
 
 def names(subject: Subject) -> Iterator[Problem]:
@@ -165,8 +169,50 @@ def _of_step(subject: Subject, entry: EntryPoint) -> Iterator[Problem]:
 def _of_others(subject: Subject) -> Iterator[Problem]:
     for group, (kind, what) in _OTHERS.items():
         for entry in subject.record.offered(group):
-            if not isinstance(subject.target(entry), kind):
+            target = subject.target(entry)
+            if not isinstance(target, kind):
                 yield _wrong_target(subject, entry, what)
+            elif group in _UNUSABLE:
+                find, way_out = _UNUSABLE[group]
+                if why := find(entry, target):
+                    yield Problem(
+                        code="wrong-target",
+                        message=f"{entry.group} {entry.name} of {subject.origin} {why}",
+                        origins=(subject.origin,),
+                        details=(entry.value,),
+                        ways_out=(way_out,),
+                    )
+
+
+def _helpless(_entry: EntryPoint, command: Any) -> str:
+    return "" if command.get_short_help_str() else "has no help, which --help would show"
+
+
+def _misnamed(entry: EntryPoint, option: Any) -> str:
+    command, _, name = entry.name.partition(".")
+    if command not in _TAKE_OPTIONS:
+        return f"is for none of {', '.join(_TAKE_OPTIONS)}"
+    own = {text for each in option.click_params for text in each.opts}
+    return "" if f"--{name}" in own else f"has {', '.join(sorted(own))}, and not --{name}"
+
+
+def _misshown(_entry: EntryPoint, view: Any) -> str:
+    for value in (object(), StepResult()):
+        try:
+            shown: object = view(value)
+        except Exception as error:  # noqa: BLE001 - it is the pack's
+            return f"raises {type(error).__name__} for a {type(value).__name__}: {describe(error)}"
+        if not isinstance(shown, str | None):
+            return f"returns {shown!r}, and neither text nor None"
+    return ""
+
+
+_UNUSABLE: Mapping[str, tuple[Callable[[EntryPoint, Any], str], str]] = {
+    "commands": (_helpless, 'say what it does:  click.Command("stats", help="Add up the runs.")'),
+    "options": (_misnamed, 'name it as it is typed:  "run.over" for  handrail run --over'),
+    "views": (_misshown, "return None for a value that it does not show"),
+}
+"""What finds out why the target of an entry point cannot be used, and the way out."""
 
 
 def _names_and_weight(step: BaseStep[Any]) -> tuple[tuple[str, ...], float]:

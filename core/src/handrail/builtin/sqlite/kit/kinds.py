@@ -246,5 +246,5 @@ KEPT = Kind(
     KeptRow,
     "step n kind name seq text",
     "the {kind} '{name}' of step '{step}'",
-    free="step name",
+    free="step name text",
 )

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, cast
 
 from handrail.attachments import Attachable, check_attachment
 from handrail.errors import ContextError, ExecutorError, RecordError
+from handrail.frozen import NOTHING
 from handrail.recorder import InterceptedRecorder, Recorder
 from handrail.runtime import RunInfo, RuntimeContext, RuntimeLogger
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, Unpack
 
+    from handrail.engine.line import Line
     from handrail.recorder import Intercept
     from handrail.steps import StepResult
 
@@ -27,7 +29,7 @@ RECORDER = "_handrail_recorder"
 OPTIONS = "_handrail_options"
 INTERCEPT = "_handrail_intercept"
 
-_NO_RESULTS: Mapping[str, StepResult] = {}
+T = TypeVar("T")
 
 
 class Items(Protocol):
@@ -54,121 +56,34 @@ class Items(Protocol):
         ...
 
 
-class RunLink(Protocol):
-    """The interface through which a context reaches its run."""
+class ItemOptions(TypedDict, total=False):
+    """How the items of a step are worked on; see `BaseStepContext.map_items`."""
 
-    results: Mapping[str, StepResult]
-
-    @property
-    def outcome(self) -> str | None:
-        """The outcome of the run, or None while it is not known."""
-        ...
-
-    @property
-    def failure(self) -> BaseException | None:
-        """The error that ended the run, or None."""
-        ...
-
-    @property
-    def run_id(self) -> str:
-        """The identifier of the run."""
-        ...
-
-    @property
-    def run_info(self) -> RunInfo:
-        """The names of the run."""
-        ...
-
-    @property
-    def idempotency_key(self) -> str | None:
-        """The idempotency key of the running step."""
-        ...
-
-    @property
-    def position(self) -> int:
-        """The place of the running step in the plan, from 0."""
-        ...
-
-    @property
-    def parent(self) -> RunLink | None:
-        """The step of another run that the run is a part of, as it runs; otherwise None."""
-        ...
-
-    @property
-    def attempt(self) -> tuple[str, str, int] | None:
-        """The running attempt in the journal: UUID of the run, name of the step, and number."""
-        ...
-
-    def recorder(self) -> Recorder:
-        """Return the recorder of the running attempt."""
-        ...
-
-    @property
-    def elsewhere(self) -> Callable[[StepResult | None], Any] | None:
-        """Runs the running step elsewhere, given what to resume; None: do it here."""
-        ...
-
-    def end_attempt(self, outcome: StepResult) -> StepResult:
-        """End the running attempt; return its result including the recorded data."""
-        ...
-
-    def leave_behind(self, attempt: StepResult) -> None:
-        """Keep an attempt that could not be undone."""
-
-    def needs(self, step: str) -> None:
-        """Raise StepNeededError if `step` was left out of the run."""
-
-    def progressed(self, current: float, total: float, category: str | None) -> None:
-        """Receive progress within the running step."""
-
-    def has_status(self, status: str | None) -> None:
-        """Receive what the running step waits for or does."""
-
-    def measured(
-        self, value: Mapping[str, Any], category: str, higher_is_better: bool | None
-    ) -> None:
-        """Receive measured values."""
-
-    def relies_on(self, uids: Iterable[str]) -> None:
-        """Record runs on which this run relies."""
-
-    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
-        """Receive an event."""
-
-    def attached(self, name: str, value: Attachable) -> None:
-        """Receive what the running step attaches."""
-
-    def map_items(self, *args: Any, **options: Any) -> Items:
-        """Work on the items of the running step."""
-        ...
-
-    async def amap_items(self, *args: Any, **options: Any) -> Items:
-        """Like `map_items`, for a coroutine."""
-        ...
-
-    def seal(self, reason: str) -> None:
-        """Mark the run as one that can no longer be rolled back."""
+    rollback: Callable[..., Any] | None
+    shared: Any
+    max_failed: int | str
+    chunk: int | None
+    executor: str | None
 
 
-class _FromRun:
+class _FromRun(Generic[T]):
     """Descriptor for a value that comes from the run, unless the context has a field so named.
 
     It is a non-data descriptor, so a field of the user's class wins. It raises when read on the
     class, so that `@dataclass` does not take it for the default of such a field.
     """
 
-    def __init__(self, without_run: Any, doc: str) -> None:
+    def __init__(self, without_run: T) -> None:
         self.without_run = without_run
-        self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, context: object | None, owner: type) -> Any:
+    def __get__(self, context: object | None, owner: type) -> T:
         if context is None:
             raise AttributeError(f"{self.name} belongs to a context, not to its class")
-        link = context.__dict__.get(LINK)
-        return self.without_run if link is None else getattr(link, self.name)
+        line = run_of(context)
+        return self.without_run if line is None else cast("T", getattr(line, self.name))
 
 
 @dataclass
@@ -190,45 +105,18 @@ class BaseStepContext:
     errors: list[str] = field(default_factory=list[str])
     current_step: str | None = field(default=None, init=False)
 
-    if TYPE_CHECKING:
-
-        @property
-        def results(self) -> Mapping[str, StepResult]:
-            """The result of each finished step, by its name, its aliases and its inner names."""
-            ...
-
-        @property
-        def outcome(self) -> str | None:
-            """How the run ended (`completed`, `rolled_back`, ...), for `always_run` steps."""
-            ...
-
-        @property
-        def failure(self) -> BaseException | None:
-            """The error that ended the run, or None; for `always_run` steps."""
-            ...
-
-        @property
-        def run_id(self) -> str | None:
-            """The identifier of the run, or None outside a run."""
-            ...
-
-        @property
-        def run_info(self) -> RunInfo | None:
-            """What names this run to others: number, journal, machine; None outside a run."""
-            ...
-
-        @property
-        def idempotency_key(self) -> str | None:
-            """A key that identifies this step of this run to other systems; None outside a run."""
-            ...
-
-    else:
-        results = _FromRun(_NO_RESULTS, "The result of each finished step, by name.")
-        outcome = _FromRun(None, "How the run ended, for `always_run` steps.")
-        failure = _FromRun(None, "What ended the run, for `always_run` steps.")
-        run_id = _FromRun(None, "Identifies the run.")
-        run_info = _FromRun(None, "Names the run to others.")
-        idempotency_key = _FromRun(None, "Identifies this step of this run.")
+    results = _FromRun[Mapping[str, "StepResult"]](NOTHING)
+    """The result of each finished step, by its name, its aliases and its inner names."""
+    outcome = _FromRun["str | None"](None)
+    """How the run ended (`completed`, `rolled_back`, ...), for `always_run` steps."""
+    failure = _FromRun["BaseException | None"](None)
+    """The error that ended the run, or None; for `always_run` steps."""
+    run_id = _FromRun["str | None"](None)
+    """The identifier of the run, or None outside a run."""
+    run_info = _FromRun["RunInfo | None"](None)
+    """What names this run to others: number, journal, machine; None outside a run."""
+    idempotency_key = _FromRun["str | None"](None)
+    """A key that identifies this step of this run to other systems; None outside a run."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Raise ContextError if a subclass declares fields without `@dataclass`."""
@@ -256,27 +144,19 @@ class BaseStepContext:
         return self._recorder().arecord
 
     def _recorder(self) -> Recorder:
-        recorder, intercept = self._own_recorder(), self.__dict__.get(INTERCEPT)
+        line, intercept = run_of(self), self.__dict__.get(INTERCEPT)
+        if line is None:
+            # A unit test may call a step outside a run; there, the values are only collected.
+            recorder: Recorder = self.__dict__.setdefault(RECORDER, Recorder("(no run)"))
+        else:
+            recorder = line.recorder()
         return recorder if intercept is None else InterceptedRecorder(recorder, intercept)
-
-    def _own_recorder(self) -> Recorder:
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is not None:
-            return link.recorder()
-        # A unit test may call a step outside a run; there, the values are only collected.
-        own: Recorder = self.__dict__.setdefault(RECORDER, Recorder("(no run)"))
-        return own
 
     def map_items(
         self,
         function: Callable[..., Any],
         items: Iterable[Any],
-        *,
-        rollback: Callable[..., Any] | None = None,
-        shared: Any = None,
-        max_failed: int | str = 0,
-        chunk: int | None = None,
-        executor: str | None = None,
+        **options: Unpack[ItemOptions],
     ) -> Items:
         """Call a function for each of many items, on the slots of an executor; wait for the end.
 
@@ -294,7 +174,8 @@ class BaseStepContext:
             items: The items; in a run that goes on, the same as before.
             rollback: Called as `rollback(item, item_context, data)`, the last item first.
             shared: What all items are given, as `item_context.shared`.
-            max_failed: How many items may fail, or which share of them, such as `2%`.
+            max_failed: How many items may fail, or which share of them, such as `2%`; by default,
+                none.
             chunk: How many items are handed over at a time; by default, as many as take half a
                 second, up to 1000.
             executor: The URL of an executor, such as `threads:8`; by default, that of the run.
@@ -305,46 +186,24 @@ class BaseStepContext:
             RollbackDataError: An item is no JSON, or has a secret that its undo would need.
             SourceChangedError: The items of a run that goes on are others.
         """
-        return self._items_link().map_items(
-            function,
-            items,
-            rollback=rollback,
-            shared=shared,
-            max_failed=max_failed,
-            chunk=chunk,
-            executor=executor,
-        )
+        return self._mapping().map_items(function, items, **options)
 
     async def amap_items(
         self,
         function: Callable[..., Any],
         items: Iterable[Any],
-        *,
-        rollback: Callable[..., Any] | None = None,
-        shared: Any = None,
-        max_failed: int | str = 0,
-        chunk: int | None = None,
-        executor: str | None = None,
+        **options: Unpack[ItemOptions],
     ) -> Items:
         """Like `map_items`, to be awaited in a coroutine."""
-        return await self._items_link().amap_items(
-            function,
-            items,
-            rollback=rollback,
-            shared=shared,
-            max_failed=max_failed,
-            chunk=chunk,
-            executor=executor,
-        )
+        return await self._mapping().amap_items(function, items, **options)
 
-    def _items_link(self) -> RunLink:
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is None:
+    def _mapping(self) -> Line:
+        if (line := run_of(self)) is None:
             raise ExecutorError(
                 "map_items works inside a run only",
                 ways_out=("in a test, play the step with an Orchestrator",),
             )
-        return link
+        return line
 
     def seal(self, reason: str) -> None:
         """Declare that the run can no longer be rolled back.
@@ -355,10 +214,9 @@ class BaseStepContext:
         Raises:
             RecordError: The run has not succeeded, or the context belongs to no run.
         """
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is None:
+        if (line := run_of(self)) is None:
             raise RecordError("seal() works inside a run only")
-        link.seal(reason)
+        line.seal(reason)
 
     def relies_on(self, uids: Iterable[str]) -> None:
         """Record that this run relies on what other runs made, for `handrail runs` and `show`.
@@ -369,9 +227,8 @@ class BaseStepContext:
         Args:
             uids: The `run_info.uid` of each, in this journal or in another.
         """
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is not None:
-            link.relies_on(uids)
+        if (line := run_of(self)) is not None:
+            line.relies_on(uids)
 
     def needs(self, step: str) -> None:
         """Check that a step on whose work the current one builds was not left out of the run.
@@ -385,9 +242,8 @@ class BaseStepContext:
         Raises:
             StepNeededError: It was left out, as by `run --only`.
         """
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is not None:
-            link.needs(step)
+        if (line := run_of(self)) is not None:
+            line.needs(step)
 
     @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
@@ -397,9 +253,8 @@ class BaseStepContext:
         command line shows for that step.
         """
         self.runtime_ctx.log(event, data, file)
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is not None:
-            link.logged(event, data, file)
+        if (line := run_of(self)) is not None:
+            line.logged(event, data, file)
 
     @calls_user_code
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
@@ -410,9 +265,8 @@ class BaseStepContext:
         """
         category = self.current_step if category is None else category
         self.runtime_ctx.set_progress(current, total, category)
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is not None:
-            link.progressed(current, total, category)
+        if (line := run_of(self)) is not None:
+            line.progressed(current, total, category)
 
     @calls_user_code
     def set_status(self, status: str | None) -> None:
@@ -425,9 +279,8 @@ class BaseStepContext:
         Args:
             status: A few words, the most important first; None if there is nothing to say.
         """
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is not None:
-            link.has_status(status)
+        if (line := run_of(self)) is not None:
+            line.has_status(status)
 
     @calls_user_code
     def set_metrics(
@@ -452,9 +305,8 @@ class BaseStepContext:
         if category is None:
             raise ValueError("set_metrics outside a step needs a category")
         self.runtime_ctx.set_metrics(value, category)
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is not None:
-            link.measured(value, category, higher_is_better)
+        if (line := run_of(self)) is not None:
+            line.measured(value, category, higher_is_better)
 
     @calls_user_code
     def attach(self, name: str, value: Attachable) -> None:
@@ -476,12 +328,11 @@ class BaseStepContext:
             AttachmentError: The name or the value is of another type.
         """
         check_attachment(name, value)
-        link: RunLink | None = self.__dict__.get(LINK)
-        if link is not None:
-            link.attached(name, value)
+        if (line := run_of(self)) is not None:
+            line.attached(name, value)
 
 
-def link_run(context: BaseStepContext, run: RunLink) -> None:
+def link_run(context: BaseStepContext, run: Line) -> None:
     """Connect `context` to `run`.
 
     Raises:
@@ -501,10 +352,10 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
     context.__dict__[LINK] = run
 
 
-def run_of(context: object) -> RunLink | None:
-    """Return the run of `context`, or None."""
-    link: RunLink | None = getattr(context, "__dict__", {}).get(LINK)
-    return link
+def run_of(context: object) -> Line | None:
+    """Return the line of a run that `context` is tied to, or None."""
+    line: Line | None = getattr(context, "__dict__", {}).get(LINK)
+    return line
 
 
 def notes_without_run(context: object) -> dict[str, list[Any]]:

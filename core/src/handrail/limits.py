@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from handrail.errors import InvalidStepError
-from handrail.frozen import frozen, names_of, values_of
+from handrail.frozen import frozen, replace, values_of
 
 _PREFIX = "rollback_"
 
@@ -128,21 +128,16 @@ def bytes_of(size: int | str) -> int:
     given = cast("object", size)
     if isinstance(given, int) and not isinstance(given, bool) and given > 0:
         return given
-    number, unit = _parts(given) if isinstance(given, str) else (0.0, "")
-    binary = unit.endswith("ib")
-    power = ("b", "kb", "mb", "gb", "tb").index(unit.replace("ib", "b")) if unit else 0
-    found = int(number * (1024 if binary else 1000) ** power) if unit else 0
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b\s*", str(given).lower())
+    found = 0
+    if match is not None:
+        power = " kmgt".index(match[2] or " ")
+        found = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
     if found <= 0:
         raise InvalidStepError(
             f"memory is {size!r}; it must be a number of bytes, or a text such as '2GB' or '512MiB'"
         )
     return found
-
-
-def _parts(text: str) -> tuple[float, str]:
-    """Return the number and the unit of a size, in small letters; or no unit."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b|b)\s*", text.lower())
-    return (float(match[1]), match[2]) if match else (0.0, "")
 
 
 def _changed(value: object, usual: object) -> dict[str, object]:
@@ -163,8 +158,21 @@ NO_LIMITS = Limits()
 NO_POLICY = RollbackPolicy()
 """The policy of a step that declares none."""
 
-LIMITS = names_of(Limits)
-POLICY = tuple(f"{_PREFIX}{name}" for name in names_of(RollbackPolicy))
+
+class StepLimits(TypedDict, total=False):
+    """The fields of `Limits` and of `RollbackPolicy`, as keywords of `@step`."""
+
+    timeout: float | None
+    heartbeat_timeout: float | None
+    isolated: bool
+    grace: float
+    memory: int | str | None
+    rollback_timeout: float | None
+    rollback_retries: int
+    rollback_wait: float
+
+
+LIMITS = tuple(StepLimits.__annotations__)
 
 
 def changed_by(
@@ -180,9 +188,10 @@ def changed_by(
     Raises:
         InvalidStepError: A value is not valid.
     """
-    own = {name: value for name, value in settings.items() if name in LIMITS}
-    undo = {name[len(_PREFIX) :]: settings[name] for name in settings if name in POLICY}
+    undo = {name: value for name, value in settings.items() if name.startswith(_PREFIX)}
+    own = {name: value for name, value in settings.items() if name not in undo}
+    retried = {name.removeprefix(_PREFIX): value for name, value in undo.items()}
     return (
-        Limits(**{**values_of(limits), **own}) if own else limits,
-        RollbackPolicy(**{**values_of(policy), **undo}) if undo else policy,
+        replace(limits, **own) if own else limits,
+        replace(policy, **retried) if retried else policy,
     )

@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from itertools import takewhile
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from handrail.errors import InvalidStepError, StepResultError
-from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
+from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy, changed_by
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from typing_extensions import TypeVar
 
     from handrail.context import BaseStepContext
+    from handrail.limits import StepLimits
 
     C = TypeVar("C", bound=BaseStepContext, contravariant=True, default=BaseStepContext)
     F = TypeVar("F", bound=BaseStepContext, default=BaseStepContext)
@@ -285,14 +288,7 @@ def step(
     name: str | None = ...,
     effects: bool = ...,
     undo_before: tuple[str, ...] = ...,
-    timeout: float | None = ...,
-    heartbeat_timeout: float | None = ...,
-    isolated: bool = ...,
-    grace: float = ...,
-    memory: int | str | None = ...,
-    rollback_timeout: float | None = ...,
-    rollback_retries: int = ...,
-    rollback_wait: float = ...,
+    **limits: Unpack[StepLimits],
 ) -> Callable[[StepFunction[F]], FunctionStep[F]]: ...
 
 
@@ -304,14 +300,7 @@ def step(
     name: str | None = None,
     effects: bool = True,
     undo_before: tuple[str, ...] = (),
-    timeout: float | None = None,
-    heartbeat_timeout: float | None = None,
-    isolated: bool = False,
-    grace: float = NO_LIMITS.grace,
-    memory: int | str | None = None,
-    rollback_timeout: float | None = None,
-    rollback_retries: int = 0,
-    rollback_wait: float = NO_POLICY.wait,
+    **limits: Unpack[StepLimits],
 ) -> Any:
     """Make a step from a function that takes the context.
 
@@ -325,27 +314,14 @@ def step(
         name: Name of the step; by default, the function's name.
         effects: False if the function only reads, so that a dry run executes it.
         undo_before: Names of earlier steps whose undo waits for this one's.
-        timeout: Seconds that an attempt may take; this and the next four are its `Limits`.
-        heartbeat_timeout: Seconds that may pass without a log, progress or record call.
-        isolated: Whether it runs in a process of its own, which can be killed.
-        grace: Seconds to clean up, once its time is over.
-        memory: Bytes of memory that it may use, or a text such as `2GB`; if isolated.
-        rollback_timeout: Seconds that an undo may take; this and the rest are its
-            `RollbackPolicy`.
-        rollback_retries: How often an undo that failed is tried again.
-        rollback_wait: Seconds before the first further try; twice as long before each next one.
+        **limits: The `Limits` of each attempt: `timeout`, `heartbeat_timeout`, `isolated`, `grace`
+            and `memory`; and the `RollbackPolicy`: `rollback_timeout`, `rollback_retries` and
+            `rollback_wait`.
 
     Raises:
         InvalidStepError: The decorated object is not a function, or a limit is not valid.
     """
-    limits = Limits(
-        timeout=timeout,
-        heartbeat_timeout=heartbeat_timeout,
-        isolated=isolated,
-        grace=grace,
-        memory=memory,
-    )
-    policy = RollbackPolicy(timeout=rollback_timeout, retries=rollback_retries, wait=rollback_wait)
+    own, policy = changed_by(NO_LIMITS, NO_POLICY, limits)
 
     def decorate(target: StepFunction[Any]) -> FunctionStep[Any]:
         if not callable(cast("object", target)) or isinstance(target, type):
@@ -359,7 +335,7 @@ def step(
             name=label,
             weight=weight,
             effects=effects,
-            limits=limits,
+            limits=own,
             rollback_policy=policy,
             undo_before=undo_before,
         )
@@ -400,55 +376,42 @@ def _overriding(step: BaseStep[Any], method: str) -> Iterator[tuple[Any, Any]]:
         current = inner
 
 
-def _code_of(function: Any) -> CodeType | None:
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    return getattr(getattr(function, "__func__", function), "__code__", None)
-
-
 def undoes_items(step: BaseStep[Any]) -> bool:
     """Return whether an undo takes back items of `step`, as far as its code shows.
 
     A function of it, or of a step that it wraps, calls `map_items` and names a `rollback`.
     """
-    each_step: Any = step
-    codes: list[CodeType | None] = []
-    while each_step is not None:
-        if getattr(each_step, "__handrail_guest__", None) is not None:
-            each_step = each_step.wrapped
-            continue
-        kind: type = each_step.__class__
-        of_function = issubclass(kind, FunctionStep)
-        codes += [_code_of(each_step.function)] if of_function else _codes(each_step.__class__)
-        each_step = getattr(each_step, "wrapped", None)
+    current: Any = step
+    while current is not None:
+        kinds = takewhile(lambda kind: kind is not BaseStep, type(current).__mro__)
+        members: Iterable[Any] = (each for kind in kinds for each in vars(kind).values())
+        if issubclass(type(current), FunctionStep):
+            members = (current.function,)
+        if getattr(current, "__handrail_guest__", None) is None and any(map(_maps, members)):
+            return True
+        current = getattr(current, "wrapped", None)
+    return False
+
+
+def _maps(member: Any) -> bool:
+    while hasattr(member, "__wrapped__"):
+        member = member.__wrapped__
+    codes = [getattr(getattr(member, "__func__", member), "__code__", None)]
     # Plans have many steps, so this makes no further calls for code that maps nothing.
     for code in codes:
         if code is None:
             continue
-        for name in code.co_names:
-            if name in _MAPS and _names_rollback(code):
-                return True
-        for each in code.co_consts:
-            if each.__class__ is CodeType:
-                codes.append(each)
+        # Names of arguments are in tuples, and those in a dict by themselves.
+        if not _MAPS.isdisjoint(code.co_names) and any(
+            each == "rollback" or (type(each) is tuple and "rollback" in each)
+            for each in code.co_consts
+        ):
+            return True
+        codes += [each for each in code.co_consts if each.__class__ is CodeType]
     return False
 
 
-def _codes(kind: type) -> list[CodeType | None]:
-    kinds = takewhile(lambda each: each is not BaseStep, kind.__mro__)
-    members = (each for kind in kinds for each in vars(kind).values())
-    return [_code_of(each) for each in members if isinstance(each, FunctionType)]
-
-
-def _names_rollback(code: CodeType) -> bool:
-    # Names of arguments are in tuples, and those in a dict by themselves.
-    constants: Iterable[Any] = code.co_consts
-    return any(
-        each == "rollback" or (type(each) is tuple and "rollback" in each) for each in constants
-    )
-
-
-_MAPS = ("map_items", "amap_items")
+_MAPS = frozenset({"map_items", "amap_items"})
 
 
 def is_async(step: BaseStep[Any], method: str | None = None) -> bool:

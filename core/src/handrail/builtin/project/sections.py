@@ -15,7 +15,7 @@ from handrail.builtin.project.settings import Grants
 from handrail.builtin.project.table import Path, TableReader, dotted, type_of
 from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
-from handrail.limits import LIMITS, NO_LIMITS, NO_POLICY, POLICY, changed_by
+from handrail.limits import LIMITS, NO_LIMITS, NO_POLICY, changed_by
 from handrail.packs import RequiredStep, normalised
 from handrail.packs.choices import Value
 from handrail.plan.edits import Limiting, Removal
@@ -34,8 +34,7 @@ _SIDES: tuple[Literal["before", "after"], ...] = ("before", "after")
 _SWITCHES = ("disable", "only")
 
 _NAMES = {"as": "name", "parallel": "name"}
-_LIMITS = (*LIMITS, *POLICY)
-_STEP_ONLY = ("step", "as", "options", *_LIMITS)
+_STEP_ONLY = ("step", "as", "options", *LIMITS)
 _GROUP_ONLY = ("lanes", "concurrency")
 _GROUP_EXAMPLE = '{ parallel = "media", lanes = [["resize", "watermark"], "transcode"] }'
 
@@ -196,9 +195,9 @@ def _step(reader: TableReader, path: Path, value: object) -> Insert | None:
 
 def _insert(reader: TableReader, path: Path, table: Mapping[str, Any]) -> Insert | None:
     before = len(reader.problems)
-    own = {key: each for key, each in table.items() if key in _LIMITS}
+    own = {key: each for key, each in table.items() if key in LIMITS}
     found: dict[str, Any] = {"origin": reader.origin(path), "limits": _checked(reader, path, own)}
-    rest = {key: each for key, each in table.items() if key not in _LIMITS}
+    rest = {key: each for key, each in table.items() if key not in LIMITS}
     for here, key, each in reader.fields(path, rest, _INSERT, name="call it `as`"):
         if key in _SIDES:
             if "side" in found:

@@ -2,7 +2,7 @@
 
 A command defines dozens of them, and makes few values of most. A dataclass writes and compiles its
 methods when it is defined, 3.6 million instructions for one that is frozen; here all classes share
-theirs, but for `__init__`, which is written when many values of a class are made: 0.15 million
+theirs, but for `__init__`, which is written with the first value of a class: 0.15 million
 (callgrind, Python 3.11). An import of pydantic takes 340 million.
 """
 
@@ -204,7 +204,6 @@ def _made(cls: type[T], /, *, parts: tuple[type, ...], kw_only: bool) -> type[T]
         "_shown": tuple(each for each in names if each not in fields or fields[each].repr),
         "_compared": tuple(each for each in names if each not in fields or fields[each].compare),
         "_kw_only": kw_only,
-        "_made_so_far": 0,
     }
     bases = (*(base for base in cls.__bases__ if base is not object), *parts)
     return cast("type[T]", cast("Any", type(cls))(cls.__name__, bases, space))
@@ -244,11 +243,8 @@ class _Value:
 
     def __init__(self, /, *values: Any, **given: Any) -> None:
         owner: Any = next(each for each in type(self).__mro__ if "_names" in vars(each))
-        owner._made_so_far += 1
-        # What is not as it should be is told by the one that is written.
-        if values or owner._made_so_far > _FEW or not _set(self, owner, given):
-            owner.__init__ = written = owner._initializer()
-            written(self, *values, **given)
+        owner.__init__ = written = owner._initializer()
+        written(self, *values, **given)
 
     @classmethod
     def _initializer(cls) -> Callable[..., None]:
@@ -319,31 +315,6 @@ class _Immutable:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"cannot delete field {name!r} of {type(self).__qualname__}")
-
-
-_FEW = 16  # To write one takes as long as to make so many without it.
-
-
-def _set(value: object, owner: Any, given: dict[str, Any]) -> bool:
-    """Set the fields of a value by name; return False, and set none, if one is missing or odd."""
-    found: dict[str, Any] = {}
-    if not given.keys() <= set(owner._names):
-        return False
-    for name in owner._names:
-        if name in given:
-            found[name] = given[name]
-            continue
-        default, factory = _default_of(owner._defaults, name)
-        if default is _NONE and factory is _NONE:
-            return False
-        found[name] = default if factory is _NONE else factory()
-    for name, each in found.items():
-        object.__setattr__(value, name, each)
-    getattr(value, "__post_init__", _nothing)()
-    return True
-
-
-def _nothing() -> None: ...
 
 
 _NONE: Any = object()  # Where there is no default, and no factory of defaults.

@@ -15,9 +15,9 @@ with lazy_imports(__name__):
     from handrail.engine.commands import NotRun as NotRun
     from handrail.engine.commands import Raised as Raised
     from handrail.engine.line import Line as Line
-    from handrail.engine.machine import restore as restore
     from handrail.engine.places import Performer as Performer
     from handrail.engine.places import RunToPerform as RunToPerform
+    from handrail.engine.restore import restore as restore
     from handrail.engine.rollback_data import NOT_BEGUN as NOT_BEGUN
     from handrail.engine.state import RunState as RunState
     from handrail.entry import innermost as innermost

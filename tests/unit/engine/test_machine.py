@@ -243,7 +243,6 @@ def test_always_run_steps_end_every_run(outcome: Any) -> None:
     game = Game(Step("close", always_run=True), Step("a"))
     assert game.send() == "a"
     command = game.send(outcome)
-    while not isinstance(command, Attempt):
+    while command != "close":
         command = game.send(None)
-    assert command.step.name == "close"
     assert game.send(GOOD) == "over"

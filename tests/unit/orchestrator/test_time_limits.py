@@ -186,8 +186,8 @@ def test_an_async_step_is_cancelled_in_any_thread():
 
 def test_an_attempt_to_continue_is_limited_too():
     """`resume` is an attempt like `execute`."""
-    from handrail.engine.attempt import attempt
     from handrail.engine.commands import Attempt, Limited
+    from handrail.engine.step import attempt
     from handrail.plan.builder import plan_of_registry
 
     registry = StepRegistry[Any]()

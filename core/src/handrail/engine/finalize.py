@@ -6,12 +6,10 @@ from collections.abc import Generator, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import ask, end_event, execute, perform
 from handrail.engine.commands import COMMIT, Call, Raised, Report
-from handrail.engine.forward_journaled import begin, note_with_values, unwritten
-from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
 from handrail.engine.rollback_data import ASKED
+from handrail.engine.step import ask, end_event, execute, note_success, unwritten
 from handrail.entry import innermost
 from handrail.errors import StepFailedError, describe
 from handrail.events import RunFinished
@@ -124,14 +122,10 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
             continue
         planned = run.plan.steps[position]
         line.current = position
-        if line.log is None:
-            answer = yield from perform(line, planned, position)
-            failure = settle_closing(line, position, answer)
-        else:
-            failure = yield from _perform_journaled(line, planned, position)
-            if failure is not None and failure.stands:
-                assert failure.error is not None
-                return _unwritten(run, failure.error)
+        failure = yield from _perform(line, planned, position)
+        if failure is not None and failure.stands:
+            assert failure.error is not None
+            return _unwritten(run, failure.error)
         if run.listener:
             yield end_event(line, planned, position, failure)
         if failure is None and run.failure is None and run.progress.wanted:
@@ -153,21 +147,24 @@ def _keep(run: RunState, planned: PlannedStep, failure: Failure) -> None:
         run.failure.add_note(f"Step '{planned.name}' failed: {failure.text}")
 
 
-def _perform_journaled(
+def _perform(
     line: Line, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, Failure | None]:
     # An interrupted step is executed again without another `can_skip`.
     interrupted = line.run.attempts.get(position, 0) > 0
     answer = yield from ask(line, planned, position, asks=not interrupted)
-    if not isinstance(answer, StepResult):  # It is not skipped.
-        begin(line, position)
+    if line.log is not None and not isinstance(answer, StepResult):  # It is not skipped.
+        line.begins(position)
         committed = yield COMMIT
         if isinstance(committed, Raised):
             return unwritten(planned, committed)
         line.begun = None
     if answer is None:
         answer = yield from execute(line, planned)
-    failure = yield from _note(line, position, settle_closing(line, position, answer))
+    failure = settle_closing(line, position, answer)
+    if line.log is None:
+        return failure
+    failure = yield from _note(line, position, failure)
     committed = yield COMMIT
     return unwritten(planned, committed) if isinstance(committed, Raised) else failure
 
@@ -178,15 +175,10 @@ def _note(
     """Note how an `always_run` step ended; return why it failed, if it did."""
     assert line.log is not None
     result, attempt = line.run.closed[position], line.run.attempts.get(position, 1)
-    problem: BaseException | None = None
     if failure is not None:
         line.log.failed(position, attempt, result, failure.text, failure.error)
-    elif result.skipped:
-        problem = line.log.skipped(position)
-    else:
-        problem = line.log.done(position, attempt, result)
-        if isinstance(problem, ValuesLeftError):
-            problem = yield from note_with_values(line, position, result)
+        return failure
+    problem = yield from note_success(line, position, result)
     if problem is not None:
         failure = after(line.run.plan.steps, position, Raised(problem))
         line.log.failed(position, attempt, result, failure.text)

@@ -6,18 +6,17 @@ thread only, so nothing here needs a lock; what steps call from threads of their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from handrail.context import link_run
 from handrail.engine.abort import Doing, outcome_of
-from handrail.engine.attempt import ask, end_event, execute
-from handrail.engine.commands import Abreast, Machine, NotRun, Raised, Report
-from handrail.engine.forward_journaled import step_journaled
+from handrail.engine.commands import Abreast, Machine, NotRun, Raised
 from handrail.engine.lane_context import changes, context_of_lane, copied, same
 from handrail.engine.line import Line
-from handrail.engine.outcome import Failure, after, refuse, settle
+from handrail.engine.outcome import Failure, after, settle
 from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN
+from handrail.engine.step import play_step
 from handrail.engine.undo import note_failure
 from handrail.errors import FieldConflictError, StepCancelled, describe
 from handrail.frozen import record
@@ -25,31 +24,6 @@ from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.plan.plan import Group, PlannedStep
-
-Forward = Callable[[Line], Generator[Any, Any, "Failure | None"]]
-"""Runs the steps of a line from the first without a result to `Line.stop`."""
-
-
-def forward_with_groups(line: Line, forward: Forward) -> Generator[Any, Any, Failure | None]:
-    """Run the ordinary steps of a plan with groups; return the failure, if one comes."""
-    plan = line.run.plan
-    for group in plan.groups:
-        first, end = group.lanes[0].start, group.lanes[-1].stop
-        if len(line.finished) >= end:
-            continue
-        line.stop = first
-        failure = yield from forward(line)
-        if failure is None:
-            # In a resumed run its lanes are there: they had to restore what they need.
-            failure = yield from _play(line, group)
-        if failure is not None:
-            return failure
-    line.stop = plan.ordinary
-    return (yield from forward(line))
-
-
-def _play(line: Line, group: Group) -> Generator[Any, Any, Failure | None]:
-    return (yield from (line.run.group or GroupRun(line, group)).play())
 
 
 @record
@@ -134,30 +108,11 @@ class GroupRun:
         return self.close(answer.error if isinstance(answer, Raised) else None)
 
     def _play_lane(self, number: int, line: Line) -> Machine:
-        step = self._step if line.log is None else step_journaled
         while len(line.finished) < line.stop and not self.stopping:
-            failure = yield from step(line, len(line.finished))
+            failure = yield from play_step(line, len(line.finished))
             if failure is not None:
                 self.lanes[number].failure = failure
                 self._fail(failure)
-
-    def _step(self, line: Line, position: int) -> Generator[Any, Any, Failure | None]:
-        """Run one step of a run that is not durable."""
-        run, planned = line.run, line.run.plan.steps[position]
-        answer = yield from ask(line, planned, position)
-        if answer is None:
-            line.begins(position)
-            answer = yield from execute(line, planned)
-        failure = settle(line, planned, answer)
-        if failure is None and (problem := self.conflict(line, planned)) is not None:
-            failure = refuse(line, planned, position, problem)
-        if run.listener:
-            yield end_event(line, planned, position, failure)
-        if failure is not None or not run.progress.wanted:
-            return failure
-        percent = run.progress.after(position)
-        reported = (yield Report(percent)) if percent > run.progress.percent else None
-        return None if reported is None else after(run.plan.steps, position, reported)
 
     def conflict(self, line: Line, planned: PlannedStep) -> FieldConflictError | None:
         """Take what a step has changed; return the error if another lane has changed it too."""

@@ -177,11 +177,16 @@ class Line:
             self._limited()
 
     def begins(self, position: int) -> None:
-        """Note that an attempt of the step at `position` begins: an undo needs their order."""
-        if self.group is not None:
+        """Note that an attempt of the step at `position` is about to begin."""
+        if self.group is not None:  # An undo needs their order.
             starts = self.run.starts
             starts.pop(position, None)
             starts[position] = None
+        if self.log is not None:
+            attempts = self.run.attempts
+            attempts[position] = attempts.get(position, 0) + 1
+            self.log.started(position, attempts[position])
+            self.begun = position
 
     def end_attempt(self, outcome: StepResult) -> StepResult:
         """End the running attempt; return its result with the recorded data, for its undo."""

@@ -6,10 +6,10 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import take_back
 from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
 from handrail.engine.outcome import Failure, final_error, found_by
 from handrail.engine.rollback_data import ASKED, MAY_HAVE_LEFT
+from handrail.engine.step import take_back
 from handrail.errors import RefusedError, RollbackError, describe
 from handrail.events import StepUndone, UndoFailed, UndoStarted
 

@@ -119,7 +119,8 @@ class Blocking:
             return None
         except BaseException as error:  # noqa: BLE001 - it came between two steps
             # Raised by a signal handler of the program: our own raises in user code only.
-            return abandon(run, error, Doing(command, self._called, answer))
+            called = self._called or answer is not None
+            return abandon(run, error, Doing(command, called, answer))
 
     @calls_user_code
     def _undo(self, send: Callable[[Any], Any]) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import handrail
-from handrail.engine.forward_journaled import begin
 from handrail.frozen import frozen, replace
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
@@ -107,7 +106,7 @@ def open_run(
     first = next(iter(run.plan.steps[: run.plan.ordinary]), None)
     waits = first is None or first.group is not None
     if first is not None and not waits and not first.facts.skippable:
-        begin(line, 0)
+        line.begins(0)
     new = NewRun(
         uid=run.run_id,
         action=about.action,

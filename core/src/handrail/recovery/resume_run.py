@@ -16,8 +16,9 @@ from handrail.actions import (
     orchestrator_of,
     result_of,
 )
-from handrail.engine.machine import missing_error, play_on
+from handrail.engine.machine import play
 from handrail.engine.outcome import Failure
+from handrail.engine.restore import missing_error
 from handrail.engine.rollback_data import ASKED, NOT_BEGUN
 from handrail.engine.state import Missing
 from handrail.entry import innermost
@@ -264,7 +265,7 @@ class Recovery:
         else:
             line.doubt = place.doubt
         self._open_log(run, place, about).write_to(owned, self.journal)
-        return play_on(run, failure)
+        return play(run, failure)
 
     def _open_log(self, run: RunState, place: ReplayState, about: RunAbout) -> JournaledLog:
         """Restore the fields of the context; return the log that goes on from there."""

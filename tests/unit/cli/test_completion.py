@@ -60,7 +60,6 @@ def test_steps_to_explain_are_those_of_the_last_run(yard, complete):
 def test_packs(complete):
     """Wherever one is named."""
     for words in (
-        ("plan", "ship", "--pack"),
         ("plan", "--no-pack"),
         ("steps", "--only-packs"),
     ):

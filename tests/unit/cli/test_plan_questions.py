@@ -96,53 +96,11 @@ def test_explain_an_unknown_step_ends_with_2(yard):
     assert "off, so not asked: acme-audit (--no-pack)" in done.stderr
 
 
-AWAY = """
-from handrail import hookimpl
-@hookimpl
-def setup_steps(action, registry):
-    registry.unregister("send")
-"""
-
-
-def test_what_one_pack_does(yard):
-    """Its steps, its layers and its edits, with their lines, and nothing of others."""
-    lines = yard("plan", "ship", "--pack", "scan").stdout.splitlines()
-    assert lines[0].startswith("ship · by acme-scan 1.4.0 · 2 edits · plan ")
-    assert [line.split() for line in lines[2:]] == [
-        ["2", "scan", "inserted", "before", "send", "acme_scan/__init__.py:9"],
-        ["4", "send", "wrapped", "by", "timing", "acme_scan/__init__.py:14"],
-    ]
-    shown = document(yard("plan", "ship", "--pack", "acme-scan", "--json"))
-    assert [(each["place"], each["kind"]) for each in shown["edits"]] == [
-        (2, "inserted"),
-        (4, "wrapped"),
-    ]
-    own = yard("plan", "ship", "--pack", "acme-ship").stdout
-    assert ("initialize" in own, "base" in own, "audit" in own) == (True, True, False)
-
-
-def test_what_a_pack_takes_away_is_among_what_it_does(yard):
-    yard.plant("acme-away", "1.0", AWAY, packs={"away": "acme_away"})
-    (yard.project / "handrail.toml").write_text('[grants]\naway = ["remove acme-ship:send"]\n')
-    done = yard(
-        "plan", "ship", "--pack", "acme-away", "--no-pack", "scan", "--no-pack", "acme-audit"
-    )
-    told = " ".join(done.stdout.split())
-    assert "- send removed acme_away/__init__.py:5" in told
-    assert 'allowed: "remove acme-ship:send" in [grants], handrail.toml:2' in told
-
-
-def test_a_pack_that_does_nothing_says_why(yard):
-    done = yard("plan", "ship", "--pack", "acme-audit", "--no-pack", "acme-audit")
-    assert "acme-audit does nothing to the plan of ship; it is off: --no-pack" in done.stdout
-    assert yard("plan", "ship", "--pack", "acme-aduit").returncode == 2
-
-
 def test_two_questions_at_once_are_refused(yard):
     """One answer at a time."""
-    done = yard("plan", "ship", "--pack", "scan", "--explain", "scan")
+    done = yard("plan", "ship", "--mermaid", "--explain", "scan")
     assert done.returncode == 2
-    assert "--explain and --pack are two questions" in done.stderr
+    assert "--explain and --mermaid are two questions" in done.stderr
 
 
 def test_hooks_are_listed_with_file_and_line(yard):

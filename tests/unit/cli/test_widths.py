@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded_runs import planned, started
 
-from handrail.builtin.cli.help import HelpText
+from handrail.builtin.cli.app import HelpText
 from handrail.builtin.cli.view.table import counts, descriptions, names, reasons, table, versions
 from handrail.builtin.cli.view.text import columns, folded
 
@@ -80,10 +80,6 @@ def crowded(yard):
         (
             ["plan", "ship_all_of_it_with_a_long_name", "--explain", STEP],
             ["wrapped by repeatedly_timing", "step 2 of 3"],
-        ),
-        (
-            ["plan", "ship_all_of_it_with_a_long_name", "--pack", SCAN],
-            ["inserted before", "13 edits", "wrapped by repeatedly_timing"],
         ),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else value,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail import StepWrapper
-from handrail.builtin.cli.explain import explain
+from handrail.builtin.cli.view.explanation import explain
 from handrail.errors import PlanError
 
 VERBS = ("replace", "remove")

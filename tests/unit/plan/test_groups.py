@@ -20,7 +20,7 @@ from handrail import (
     action,
     parallel,
 )
-from handrail.builtin.cli.explain import done_by, explain
+from handrail.builtin.cli.view.explanation import explain
 from handrail.errors import StepNotFoundError
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.dry_run import preview_plan
@@ -554,15 +554,6 @@ def test_the_explanation_of_a_removed_group_and_of_its_steps_tells_who_removed_i
         assert found.place == 0
         assert found.gone is not None
         assert found.gone.kind == "removed"
-
-
-def test_what_a_pack_does_lists_the_groups_that_it_brings(named, pack, plan) -> None:
-    group = parallel("media", [named("resize"), named("transcode")])
-    made = plan(
-        [named("find")], [pack("acme-a", **setup(lambda registry: registry.register(group)))]
-    )
-    done = [(place, link.step) for place, link in done_by(made, "acme-a")]
-    assert done == [(2, "resize"), (3, "transcode"), (2, "media")]
 
 
 # Size

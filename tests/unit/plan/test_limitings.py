@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from handrail import Limits, Origin, PlanError, RollbackPolicy
-from handrail.builtin.cli.explain import explain
+from handrail.builtin.cli.view.explanation import explain
 from handrail.frozen import replace
 from handrail.plan.edits import EditSet, Limiting, Removal
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handrail import StepRegistry, StepWrapper, action, chain, parallel
-from handrail.builtin.cli.explain import explain
+from handrail.builtin.cli.view.explanation import explain
 from handrail.errors import InvalidStepError, PlanError
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.selection import select

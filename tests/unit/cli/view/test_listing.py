@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handrail.builtin.cli.view.listing import Listing
+from handrail.builtin.cli.view.table import Listing
 
 
 def style(text, *styles):

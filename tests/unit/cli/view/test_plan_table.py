@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handrail import StepRegistry, step
-from handrail.builtin.cli.view.plan_table import limits_text
+from handrail.builtin.cli.commands.plan import limits_text
 from handrail.plan.builder import plan_of_registry
 
 

@@ -13,8 +13,7 @@ from pydantic import BaseModel
 
 import handrail.builtin.cli
 from handrail.amounts import seconds
-from handrail.builtin.cli.view.console import _MARKS, Console
-from handrail.builtin.cli.view.json_text import to_json
+from handrail.builtin.cli.view.console import _MARKS, Console, to_json
 from handrail.builtin.cli.view.progress import brief, one_line
 from handrail.builtin.cli.view.table import names, table
 from handrail.builtin.cli.view.text import (

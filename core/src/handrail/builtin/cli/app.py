@@ -1,10 +1,11 @@
-"""The `handrail` command: its subcommands are found without being imported."""
+"""The `handrail` command: its subcommands are found without being imported; and its help."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,6 @@ import click
 import handrail
 from handrail.builtin.cli.command_group import Commands
 from handrail.builtin.cli.completion import complete_packs
-from handrail.builtin.cli.help import visible_help
 from handrail.builtin.cli.session import (
     GLOBAL_OPTIONS,
     PACK_FLAGS,
@@ -21,7 +21,10 @@ from handrail.builtin.cli.session import (
     session_of,
 )
 from handrail.builtin.cli.view.console import terminal_columns
+from handrail.builtin.cli.view.text import wrapped
 from handrail.errors import ExitCode
+from handrail.redact import KNOWN
+from handrail.visible import visible
 
 if TYPE_CHECKING:
     from handrail import Workflow
@@ -185,3 +188,56 @@ def _report(session: Session, error: BaseException) -> int:
 def _width() -> int:
     """Return the width of help texts."""
     return max(min(terminal_columns(sys.__stdout__), MOST_COLUMNS) - 2, 50)
+
+
+class HelpText(click.HelpFormatter):
+    """Spells out what could control a terminal, as in the name of a workflow; hides passwords.
+
+    Lines that click keeps as they are, such as tables in a docstring, are broken where they are
+    wider than the others may be.
+    """
+
+    def write(self, string: str) -> None:
+        """Write a text with ends of lines of our own."""
+        lines = map(visible, KNOWN(string).split("\n"))
+        super().write("\n".join(map(self._fitting, lines)))
+
+    def _fitting(self, line: str) -> str:
+        if len(line) <= self.width:
+            return line
+        begin = len(line) - len(line.lstrip())
+        name, gap, text = line[begin:].partition("  ")
+        beside = len(line) - len(text.lstrip())
+        if not gap:
+            return "\n".join(wrapped(line, self.width, indent=" " * begin))
+        if beside <= self.width // 2:  # The text stays in its column.
+            return "\n".join(wrapped(line, self.width, indent=" " * beside))
+        below = " " * (begin + 4)
+        return "\n".join(
+            [line[:begin] + name, *wrapped(below + text.lstrip(), self.width, indent=below)]
+        )
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Write the line with the usage."""
+        super().write_usage(visible(prog), visible(args), prefix)
+
+    def write_heading(self, heading: str) -> None:
+        """Write the heading of a section."""
+        super().write_heading(visible(heading))
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write names, and a text about each beside them."""
+        super().write_dl([(visible(name), text) for name, text in rows], col_max, col_spacing)
+
+
+@contextmanager
+def visible_help() -> Generator[None]:
+    """Make the help of every command, also those of packs, a `HelpText` meanwhile."""
+    before = click.Context.formatter_class
+    click.Context.formatter_class = HelpText
+    try:
+        yield
+    finally:
+        click.Context.formatter_class = before

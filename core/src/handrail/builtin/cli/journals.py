@@ -1,4 +1,4 @@
-"""The journal that a command works with: the project's own, or one that is named."""
+"""The journal and the executor of a call: those of the project, or those that are named."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from handrail.atomic import OWN_FOLDER
-from handrail.builtin.project.load import JOURNAL
-from handrail.errors import (
-    HandrailError,
-    JournalError,
-    JournalUrlError,
-    NotFoundError,
-)
+from handrail.builtin.project.load import EXECUTOR, JOURNAL
+from handrail.errors import HandrailError, JournalError, JournalUrlError, NotFoundError
 from handrail.frozen import replace
 from handrail.journal import open_journal
+from handrail.packs import default_url, is_local
 from handrail.packs.choices import Value, place_of
 from handrail.packs.factories import journal_factory
 from handrail.packs.failures import settings_error
@@ -190,3 +186,36 @@ def run_numbers(context: click.Context) -> dict[str, int]:
             return {row.uid: row.number for row in journal.runs(parts=True, plans=False)}
     except HandrailError:
         return {}
+
+
+def executor_option() -> click.Option:
+    """Return the option."""
+    return click.Option(
+        ["--executor"],
+        metavar="URL",
+        help="Work on items of steps in processes:4, threads:8, or the executor of a pack; by "
+        f"default in one process for each core. {EXECUTOR}, or [executor] of the project, names "
+        "one for every call.",
+    )
+
+
+def check_named(session: Session, executor: str | None, journal: str | None) -> None:
+    """Check, before the journal of a new run is even made, that the executor can work with it.
+
+    Args:
+        session: The call.
+        executor: The value of `--executor`; by default, that of the settings.
+        journal: The value of `--journal`.
+
+    Raises:
+        ExecutorError: It cannot.
+    """
+    url = executor or session.packs.executor
+    if url is not None:
+        session.packs.executors.check(url, reached_by_url(session, journal))
+
+
+def executor_here(session: Session, executor: str | None) -> str | None:
+    """Return the executor of a dry run, which has no journal, and so stays on this machine."""
+    url = executor or session.packs.executor
+    return url if url is None or is_local(url) else default_url()

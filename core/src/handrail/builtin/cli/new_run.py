@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
-from handrail.builtin.cli.execution import Execution, carry_out, head_of
-from handrail.builtin.cli.executors import check_named, executor_here
-from handrail.builtin.cli.journals import WITHOUT, session_journal
+from handrail.builtin.cli.execution import DryRunListing, Execution, carry_out, head_of
+from handrail.builtin.cli.journals import WITHOUT, check_named, executor_here, session_journal
 from handrail.builtin.cli.options import Request
 from handrail.builtin.cli.params.defaults import defaults_of, take_pack_values
 from handrail.builtin.cli.params.values import labelled, params_from, variables_of
 from handrail.builtin.cli.session import session_of, warn
 from handrail.builtin.cli.signals import like_interrupts
 from handrail.builtin.cli.starting import collect_again
-from handrail.builtin.cli.view.dry_run import DryRunListing
 from handrail.builtin.cli.view.failure import failed_action, show
-from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.progress import brief
+from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.project.last_plan import LastPlan
 from handrail.builtin.project.lock import outline_of
 from handrail.builtin.project.targets import lock_name, recorded_name

@@ -19,7 +19,7 @@ from handrail.builtin.cli.journals import (
 )
 from handrail.builtin.cli.recovery import RecoveryRequest, project_of
 from handrail.builtin.cli.signals import like_interrupts
-from handrail.builtin.cli.view.listing import Listing
+from handrail.builtin.cli.view.table import Listing
 from handrail.errors import ExitCode, NotFoundError
 from handrail.records import status_of
 

@@ -11,10 +11,9 @@ import click
 
 from handrail.builtin.cli.completion import RunType
 from handrail.builtin.cli.execution import Execution, carry_out, head_of
-from handrail.builtin.cli.executors import executor_option
-from handrail.builtin.cli.hints import command_line
-from handrail.builtin.cli.journals import journal_option
+from handrail.builtin.cli.journals import executor_option, journal_option
 from handrail.builtin.cli.session import event_options, warn
+from handrail.builtin.cli.view.text import command_line
 from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
 from handrail.packs.configuration import project_at

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from handrail.amounts import plural
+from handrail.builtin.cli.commands.steps import offers_listing
 from handrail.builtin.cli.session import session_of, takes_json, warn
-from handrail.builtin.cli.view.listing import Listing
-from handrail.builtin.cli.view.offers import offers_listing
+from handrail.builtin.cli.view.table import Listing
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session

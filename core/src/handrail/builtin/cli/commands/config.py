@@ -9,10 +9,9 @@ import click
 
 from handrail.builtin.cli.journals import journal_address, relative_place
 from handrail.builtin.cli.session import Session, session_of, takes_json
+from handrail.builtin.cli.view.console import to_json
 from handrail.builtin.cli.view.failure import problem_lines
-from handrail.builtin.cli.view.json_text import to_json
-from handrail.builtin.cli.view.listing import Listing
-from handrail.builtin.cli.view.table import reasons
+from handrail.builtin.cli.view.table import Listing, reasons
 from handrail.builtin.project.changes import Changes, Insert
 from handrail.builtin.project.requirements import brief_source
 from handrail.builtin.project.settings import Settings

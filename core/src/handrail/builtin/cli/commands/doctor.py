@@ -25,8 +25,8 @@ from handrail.builtin.cli.session import Session, session_of, takes_json
 from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.journal_report import is_damaged as is_damaged_journal
 from handrail.builtin.cli.view.journal_report import journal_report
-from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.run_text import left_text, parse_time, run_to_dict, ways_of
+from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.cli.view.text import listed
 from handrail.builtin.records.journal_check import check_journal, checked
 from handrail.builtin.records.leftovers import with_left

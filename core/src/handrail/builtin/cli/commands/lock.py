@@ -13,7 +13,7 @@ from handrail.builtin.cli.params.options import options_of
 from handrail.builtin.cli.params.values import labelled, labelled_need, put_pairs
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
 from handrail.builtin.cli.view.failure import problem_lines
-from handrail.builtin.cli.view.listing import Listing
+from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.project.differences import changes, drift
 from handrail.builtin.project.lock import not_locked, outline_of
 from handrail.builtin.project.lock_file import LockedAction, find, read_lock, write_lock

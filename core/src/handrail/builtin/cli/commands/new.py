@@ -11,7 +11,7 @@ import click
 
 from handrail.builtin.cli.command_group import Commands
 from handrail.builtin.cli.session import session_of, takes_json
-from handrail.builtin.cli.view.listing import Listing
+from handrail.builtin.cli.view.table import Listing
 
 
 @click.command(cls=Commands, place="new")

@@ -9,10 +9,17 @@ import click
 
 from handrail.amounts import plural
 from handrail.builtin.cli.command_group import as_typed
+from handrail.builtin.cli.commands.steps import environment, none_found
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
-from handrail.builtin.cli.view.listing import Listing
-from handrail.builtin.cli.view.offers import environment, none_found
-from handrail.builtin.cli.view.table import Row, counts, names, pack_cell, reasons, versions
+from handrail.builtin.cli.view.table import (
+    Listing,
+    Row,
+    counts,
+    names,
+    pack_cell,
+    reasons,
+    versions,
+)
 from handrail.builtin.cli.view.text import one_line
 from handrail.errors import PackError, SettingsError, describe
 from handrail.frozen import as_json, frozen

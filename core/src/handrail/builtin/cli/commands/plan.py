@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from handrail.amounts import percent
 from handrail.builtin.cli.action_group import ActionGroup
-from handrail.builtin.cli.completion import complete_packs, complete_steps
-from handrail.builtin.cli.document import write_document
+from handrail.builtin.cli.completion import complete_steps
 from handrail.builtin.cli.params.defaults import defaults_of, take_pack_values
 from handrail.builtin.cli.params.options import ActionCommand, options_of
 from handrail.builtin.cli.params.values import labelled, labelled_need, params_from
-from handrail.builtin.cli.session import OWN_OPTIONS, json_option, session_of, warn
-from handrail.builtin.cli.view.explanation import explanation, work_of
-from handrail.builtin.cli.view.plan_table import plan_table
+from handrail.builtin.cli.session import OWN_OPTIONS, json_option, session_of, warn, write_document
+from handrail.builtin.cli.view.explanation import explanation
+from handrail.builtin.cli.view.table import SHARES, Listing, Row, counts, names, owner_cell, reasons
+from handrail.builtin.cli.view.text import (
+    AT_THE_END,
+    columns,
+    group_mark,
+    lane_mark,
+    lanes_of,
+    steps_of,
+    terminal_width,
+)
 from handrail.builtin.project.lock import ProjectLock
 from handrail.builtin.project.targets import lock_name
-from handrail.errors import (
-    ExitCode,
-    NotFoundError,
-    ParamsError,
-    ParamsNeededError,
-)
+from handrail.errors import ExitCode, ParamsError, ParamsNeededError
+from handrail.frozen import replace
 from handrail.packs import shown_as
-from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from handrail import Plan
+    from handrail import Plan, PlannedStep
     from handrail.builtin.cli.session import Session
-    from handrail.packs import PackRecord
+    from handrail.builtin.project.lock import Comparison
     from handrail.packs.configuration import Target
-
-_QUESTIONS = ("explain", "pack", "mermaid")
 
 
 def plan_options() -> list[click.Parameter]:
@@ -52,12 +56,6 @@ def plan_options() -> list[click.Parameter]:
             metavar="STEP",
             help="Show the chain of edits that put STEP there.",
             shell_complete=complete_steps,
-        ),
-        click.Option(
-            ["--pack"],
-            metavar="PACK",
-            help="Show only what PACK does to the plan: its steps, layers and other edits.",
-            shell_complete=complete_packs,
         ),
         click.Option(
             ["--mermaid"], is_flag=True, help="Write the plan as a flowchart in Mermaid's language."
@@ -124,16 +122,14 @@ def plan(**_early: object) -> None:
     \b
     handrail plan flows.py:nightly               with the packs that are on
     handrail plan flows.py:nightly --explain S   who put the step S where it is
-    handrail plan flows.py:nightly --pack X      what one of them does
     handrail plan flows.py:nightly --mermaid     a flowchart of it; -o FILE to a file
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
 def _check_asked(session: Session, values: dict[str, Any]) -> None:
     """Refuse two questions at once, and options that go with another one."""
-    asked = [name for name in _QUESTIONS if values[name]]
-    if len(asked) > 1:
-        raise click.UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one")
+    if values["explain"] and values["mermaid"]:
+        raise click.UsageError("--explain and --mermaid are two questions; ask one")
     if values["mermaid"] and session.json:
         raise click.UsageError("--mermaid is no JSON, which has the same plan: leave one out")
     if values["output"] and not values["mermaid"]:
@@ -147,20 +143,186 @@ def _answer(session: Session, target: Target, plan: Plan, values: dict[str, Any]
         write_document(session, chart, values["output"] or "-")
     elif values["explain"]:
         session.show(explanation(session, plan, values["explain"]))
-    elif values["pack"]:
-        session.show(work_of(session, plan, _record(session, values["pack"])))
     else:
         comparison = ProjectLock.of(session.packs).compare(lock_name(target, session.packs), plan)
         session.show(plan_table(session, plan, target.name, comparison))
     return ExitCode.DONE
 
 
-def _record(session: Session, name: str) -> PackRecord:
-    record = session.packs.catalog.pack(name)
-    if record is None:
-        known = dict.fromkeys(each.id for each in session.packs.records)
-        raise NotFoundError(
-            f"no installed pack is called '{name}'",
-            ways_out=(did_you_mean(name, known), "the installed ones:  handrail packs"),
-        )
-    return record
+_HEAD = (
+    counts(" #"),
+    names("STEP"),
+    counts("SHARE", lost=SHARES),
+    counts("UNDO"),
+    names("FROM"),
+    reasons("WHY HERE"),
+    counts("RULES"),
+)
+
+
+def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) -> Listing:
+    """Return the plan of the action that was called `name`."""
+
+    def json() -> dict[str, object]:
+        return {**plan.to_dict(), "lock": comparison.to_dict()}
+
+    if not plan.steps:
+        return Listing(json=json, title=[f"{plan.action} has no steps; it runs in one piece"])
+    facts = [
+        plan.action,
+        steps_of(plan),
+        f"plan {plan.fingerprint[:8]}",
+        *([str(comparison)] if comparison.exists else []),
+        *(f"policy {policy.origin}" for policy in session.settings.policies),
+    ]
+    return Listing(
+        json=json,
+        title=[session.console.style(" · ".join(facts), "bold")],
+        head=_HEAD,
+        rows=_rows(plan),
+        dims_head=True,
+        foot=_foot(session, plan, name, comparison),
+    )
+
+
+def _rows(plan: Plan) -> Iterator[Row]:
+    """Yield the rows of all steps, with a heading above those of an action or of a group."""
+    if not plan.inner:
+        yield from _rows_within(plan, count(1), plan.steps)
+        return
+    numbers = count(1)
+    closing: list[PlannedStep] = []
+    for planned in plan.steps:
+        if planned.inner is None:
+            yield from _rows_within(plan, numbers, [planned], indent="  ")
+        else:
+            inner, share = planned.inner, planned.weight_share
+            yield ("", planned.name, "", "", "", "", "")
+            yield from (f"└ {param} = {source}" for param, source in planned.inputs.items())
+            ordinary = inner.steps[: inner.ordinary]
+            yield from _rows_within(inner, numbers, ordinary, indent="  ", share=share)
+            closing += [_called(planned, each) for each in inner.steps[inner.ordinary :]]
+    if closing:
+        yield ("", AT_THE_END, "", "", "", "", "")
+        yield from _rows_within(plan, numbers, closing, indent="  ")
+
+
+def _called(outer: PlannedStep, planned: PlannedStep) -> PlannedStep:
+    """Return a step of a run as one of the step that makes the run."""
+    share = outer.weight_share * planned.weight_share
+    facts = replace(planned.facts, weight_share=share)
+    return replace(planned, name=f"{outer.name}.{planned.name}", facts=facts)
+
+
+def _rows_within(
+    plan: Plan,
+    numbers: Iterator[int],
+    steps: Iterable[PlannedStep],
+    *,
+    indent: str = "",
+    share: float = 1.0,
+) -> Iterator[Row]:
+    """Yield the rows of steps of a plan, which has this share of the whole one."""
+    begins = {group.lanes[0].start: group for group in plan.groups}
+    lanes = {group.name: len(group.lanes) for group in plan.groups}
+    for planned in steps:
+        group = begins.get(plan.positions.get(planned.name, -1))
+        if group is not None:
+            many = lanes_of(len(group.lanes), group.limit)
+            yield ("", f"{indent}{group_mark(group.name)}", "", "", "", many, "")
+        mark = lane_mark(planned.lane, lanes.get(planned.group or "", 0))
+        name = f"{indent}{mark}{planned.name}"
+        yield from _rows_of(next(numbers), planned, name, in_lane=bool(mark), share=share)
+
+
+def _rows_of(
+    number: int, planned: PlannedStep, name: str, *, in_lane: bool, share: float
+) -> Iterator[Row]:
+    """Yield the row of a step, and what stands below it about its layers."""
+    yield (
+        f"{number:2d}",
+        name,
+        f"{percent(planned.weight_share * share):>5}",
+        "yes" if planned.undoable else "items" if planned.facts.undoes_items else "-",
+        owner_cell(planned.origin.pack, str(planned.origin)),
+        planned.reason,
+        ", ".join(_rules(planned)),
+    )
+    if planned.layers:
+        stack = "(".join([layer.name for layer in planned.layers] + ["·"])
+        owners = ", ".join(dict.fromkeys(str(layer.origin) for layer in planned.layers))
+        places = dict.fromkeys(layer.reason for layer in planned.layers if layer.reason)
+        order = "outermost first" if len(planned.layers) > 1 else "around it"
+        layers = f"{stack}{')' * len(planned.layers)}"
+        changing = [layer.name for layer in planned.layers if layer.changes]
+        changes = [f"{' and '.join(changing)} changes it"] if changing else []
+        yield f"{'│ ' * in_lane}└ {layers}  {', '.join([owners, *places, order, *changes])}"
+    limits = limits_text(planned)
+    if limits:
+        yield f"{'│ ' * in_lane}└ {limits}"
+
+
+def limits_text(planned: PlannedStep) -> str:
+    """Return the limits of a step and its undo policy in words."""
+    limits, policy = planned.limits, planned.rollback_policy
+    parts: list[str] = []
+    if limits is not None:
+        if limits.timeout is not None:
+            parts.append(f"timeout {limits.timeout:g}s")
+        if limits.heartbeat_timeout is not None:
+            parts.append(f"heartbeat timeout {limits.heartbeat_timeout:g}s")
+        if planned.may_overrun:
+            parts.append("may overrun")
+        if limits.isolated:
+            parts.append("isolated")
+        if limits.memory is not None:
+            parts.append(f"memory {limits.memory}")
+    if policy is not None:
+        if policy.timeout is not None:
+            parts.append(f"undo timeout {policy.timeout:g}s")
+        if policy.retries:
+            times = "once" if policy.retries == 1 else f"{policy.retries} times, first"
+            parts.append(f"undo retried {times} after {policy.wait:g}s")
+    return ", ".join(parts)
+
+
+def _rules(planned: PlannedStep) -> list[str]:
+    rules: list[str] = []
+    if planned.always_run:
+        rules.append("always runs")
+    if planned.facts.required:
+        rules.append("required")
+    if planned.facts.final:
+        rules.append("final")
+    if not planned.effects and not planned.facts.required:
+        rules.append("only reads")
+    return rules
+
+
+def _foot(session: Session, plan: Plan, name: str, comparison: Comparison) -> list[str]:
+    """Return the text below the plan, on one line if it fits."""
+    records = session.packs.records
+    off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
+    parts = [f"Off: {', '.join(off)}"] if off else []
+    steps = [*_all_steps(plan)]
+    leaving = [planned.name for planned in steps if planned.facts.leaves]
+    if leaving:
+        parts.append(f"Not undone, also after a kill: {', '.join(leaving)}")
+    if comparison.problems:
+        parts.append(f"What differs: handrail lock --check {name}")
+    brought = [each for each in steps if each.reason != "base"]
+    if brought:
+        placed = (each for each in brought if each.reason.startswith(("before ", "after ")))
+        inserted = next(placed, brought[0])
+        parts.append(f"Why a step is here: handrail plan {name} --explain {inserted.name}")
+    line = ".   ".join(parts)
+    return parts if columns(line) > terminal_width() else [line] if line else []
+
+
+def _all_steps(plan: Plan) -> Iterator[PlannedStep]:
+    """Yield the steps of a plan, those of runs that steps make in the place of these."""
+    for planned in plan.steps:
+        if planned.inner is None:
+            yield planned
+        else:
+            yield from (_called(planned, each) for each in _all_steps(planned.inner))

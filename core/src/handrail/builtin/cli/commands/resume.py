@@ -17,8 +17,8 @@ from handrail.builtin.cli.recovery import (
     recovery_options,
 )
 from handrail.builtin.cli.session import session_of
-from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.run_text import parse_time
+from handrail.builtin.cli.view.table import Listing
 from handrail.errors import ExitCode
 from handrail.records import status_of
 from handrail.recovery.prepare import latest_to_resume

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.amounts import plural, seconds
-from handrail.builtin.cli.hints import command_line
 from handrail.builtin.cli.journals import number_in, session_journal
 from handrail.builtin.cli.options import Request, applied
 from handrail.builtin.cli.recover_all import recover_all
@@ -25,7 +24,6 @@ from handrail.builtin.cli.recovery import (
 )
 from handrail.builtin.cli.session import session_of
 from handrail.builtin.cli.signals import like_interrupts, whole_locks
-from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.run_text import (
     left_text,
     parse_time,
@@ -33,7 +31,8 @@ from handrail.builtin.cli.view.run_text import (
     run_to_dict,
     ways_of,
 )
-from handrail.builtin.cli.view.text import columns, folded
+from handrail.builtin.cli.view.table import Listing
+from handrail.builtin.cli.view.text import columns, command_line, folded
 from handrail.builtin.records.leftovers import record_by_hand, with_left
 from handrail.builtin.records.preview import preview_rollback
 from handrail.builtin.records.run_record import recorded_steps

@@ -11,8 +11,7 @@ import click
 from handrail import Origin
 from handrail.builtin.cli.action_group import ActionGroup
 from handrail.builtin.cli.completion import complete_steps
-from handrail.builtin.cli.executors import executor_option
-from handrail.builtin.cli.journals import journal_option, strict_option
+from handrail.builtin.cli.journals import executor_option, journal_option, strict_option
 from handrail.builtin.cli.options import applied, with_options
 from handrail.builtin.cli.params.options import ActionCommand, options_of
 from handrail.builtin.cli.session import OWN_OPTIONS, event_options

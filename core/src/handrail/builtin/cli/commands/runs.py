@@ -13,10 +13,8 @@ import click
 
 from handrail.amounts import plural
 from handrail.builtin.cli.completion import RunType
-from handrail.builtin.cli.hints import command_line
 from handrail.builtin.cli.journals import given_url, journal_option, number_in, session_journal
 from handrail.builtin.cli.session import session_of, takes_json
-from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.run_text import (
     STYLES,
     left_text,
@@ -26,7 +24,8 @@ from handrail.builtin.cli.view.run_text import (
     time_of,
     ways_of,
 )
-from handrail.builtin.cli.view.table import Cell, Row, counts, names, reasons
+from handrail.builtin.cli.view.table import Cell, Listing, Row, counts, names, reasons
+from handrail.builtin.cli.view.text import command_line
 from handrail.builtin.records.leftovers import with_left
 from handrail.errors import ExitCode, NotFoundError
 from handrail.records import is_derived, status_of, with_reliance

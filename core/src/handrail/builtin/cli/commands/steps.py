@@ -1,7 +1,10 @@
-"""`handrail steps`: the steps that packs offer."""
+"""`handrail steps`: the steps that packs offer; and how `handrail actions` lists what they do."""
 
 from __future__ import annotations
 
+import platform
+import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -9,14 +12,20 @@ import click
 from handrail.amounts import plural
 from handrail.builtin.cli.completion import offered_steps
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
-from handrail.builtin.cli.view.listing import Listing
-from handrail.builtin.cli.view.offers import environment, none_found, offer_to_dict, offers_listing
+from handrail.builtin.cli.view.table import (
+    Listing,
+    descriptions,
+    names,
+    pack_cell,
+    reasons,
+    versions,
+)
 from handrail.builtin.project.local_names import description_of
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from handrail.packs import PackRecord
+    from handrail.packs import EntryPoint, PackRecord
 
 
 def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -79,3 +88,69 @@ def _status(record: PackRecord) -> str:
     if record.status in ("broken", "incompatible"):
         return f"{record.status}: see doctor"
     return record.status
+
+
+def offers_listing(
+    kind: str,
+    offers: Sequence[tuple[PackRecord, EntryPoint]],
+    *,
+    state: Callable[[PackRecord], str],
+    foot: str,
+) -> Listing:
+    """Return the listing of offers.
+
+    Args:
+        kind: What is offered: `actions` or `steps`.
+        offers: The offers, each with its pack.
+        state: Returns what stands in the column STATUS.
+        foot: The line below.
+    """
+    return Listing(
+        json=lambda: {kind: [offer_to_dict(record, entry) for record, entry in offers]},
+        head=(
+            names(kind.upper().removesuffix("S")),
+            reasons("STATUS"),
+            names("PACK"),
+            versions(),
+            descriptions("DOES"),
+        ),
+        rows=(
+            (
+                entry.name,
+                state(record),
+                pack_cell(record.id),
+                record.version,
+                description_of(record, entry) or "-",
+            )
+            for record, entry in offers
+        ),
+        foot=[foot],
+    )
+
+
+def offer_to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
+    """Return the JSON form of an action or a step in a listing."""
+    return {
+        "id": f"{record.id}:{entry.name}",
+        "name": entry.name,
+        "pack": record.id,
+        "version": record.version,
+        "does": description_of(record, entry),
+        "target": entry.value,
+        "status": record.status,
+        "why": record.why,
+    }
+
+
+def environment() -> str:
+    """Return the environment in which packs are looked for, and its Python."""
+    return f"{sys.prefix} · Python {platform.python_version()}"
+
+
+def none_found(what: str) -> tuple[str, ...]:
+    """Return the lines for an empty listing: the searched places, and how to install packs."""
+    return (
+        what,
+        f"searched {environment()}",
+        "packs are called handrail-...; install one with pip",
+    )

@@ -8,12 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from handrail.amounts import seconds
-from handrail.builtin.cli.hints import command_line
-from handrail.builtin.cli.view.listing import Style
 from handrail.builtin.cli.view.run_report import RunReport
 from handrail.builtin.cli.view.run_text import STYLES, parse_time
-from handrail.builtin.cli.view.table import Row, names, reasons, table
-from handrail.builtin.cli.view.text import one_line, terminal_width
+from handrail.builtin.cli.view.table import Row, Style, names, reasons, table
+from handrail.builtin.cli.view.text import command_line, one_line, terminal_width
 from handrail.builtin.records.comparison import comparison_of
 
 _NAME, _RUN = 26, 22  # Columns of the terminal for what is compared, and for each run.

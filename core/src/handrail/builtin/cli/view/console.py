@@ -1,10 +1,11 @@
-"""The two output streams of a command: lines and colour for people, JSON for programs."""
+"""The two output streams of a command: lines and colour for people, valid JSON for programs."""
 
 from __future__ import annotations
 
 import errno
 import io
 import json
+import math
 import os
 import re
 import select
@@ -13,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
-from handrail.builtin.cli.view.json_text import to_json
 from handrail.redact import KNOWN, mask_values
 from handrail.visible import visible
 
@@ -116,15 +116,6 @@ class Console:
             self.json_note({"event": "Note", "text": line})
         else:
             self.write_err(shown_line(line) + "\n")
-
-    def redraw(self, line: str, *, last: bool = False) -> None:
-        """Put a line in place of the one that the cursor of standard error is in.
-
-        Args:
-            line: The line, which has to fit into the terminal.
-            last: Whether the cursor goes on to the next line.
-        """
-        self.write_err(f"\r\x1b[K{shown_line(line)}" + "\n" * last)
 
     def write_err(self, text: str) -> None:
         """Write a text to standard error as it is."""
@@ -271,3 +262,56 @@ def _takes_marks(stream: TextIO) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+_DEEPEST = 50  # Levels of a document that are written out.
+
+
+def to_json(document: Any, *, indent: int | None = None) -> str:
+    """Return `document` as valid JSON; unknown types become text."""
+    try:
+        return json.dumps(document, default=_known, indent=indent, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(_cleaned(document, ()), indent=indent, allow_nan=False)
+
+
+def _cleaned(value: Any, around: tuple[int, ...]) -> Any:
+    """Return `value`, inside those `around` it, without values that JSON lacks."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if id(value) in around or len(around) == _DEEPEST:
+        return "..."
+    within = (*around, id(value))
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        return {_key(key): _cleaned(each, within) for key, each in items}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_cleaned(each, within) for each in cast("list[object]", value)]
+    return _cleaned(_known(value), within)
+
+
+def _key(key: object) -> str:
+    return key if isinstance(key, str) else _text(key)
+
+
+def _known(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    if isinstance(value, set | frozenset | tuple):
+        return list(cast("set[object]", value))
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        try:
+            return dump(mode="json")
+        except Exception:  # noqa: BLE001 - third-party code may raise anything
+            return _text(value)
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - third-party code may raise anything
+        return f"<{type(value).__name__}>"

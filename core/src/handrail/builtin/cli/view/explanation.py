@@ -1,24 +1,28 @@
-"""Explanations of a plan: why a step is where it is, or absent, and what one pack does."""
+"""The explanation of a step of a plan: why it is where it is, or absent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from inspect import unwrap
+from typing import TYPE_CHECKING, Any, Literal
 
-from handrail.amounts import plural
-from handrail.builtin.cli.explain import done_by, explain
-from handrail.builtin.cli.view.listing import Listing
-from handrail.builtin.cli.view.table import Row, counts, names, owner_cell, reasons
+from handrail.builtin.cli.view.table import Listing, Row, names, owner_cell, reasons
+from handrail.entry import innermost
 from handrail.errors import NotFoundError, StepNotFoundError
-from handrail.frozen import as_json
+from handrail.frozen import as_json, frozen, record, replace
+from handrail.origin import source_of
 from handrail.packs.activation import match_packs
+from handrail.steps import FunctionStep
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from handrail import Plan
-    from handrail.builtin.cli.explain import Explanation, Link
+    from handrail import Origin, Plan, PlannedStep
     from handrail.builtin.cli.session import Session
+    from handrail.entry import Entry
     from handrail.packs import PackRecord
+    from handrail.plan.builder import Draft
+    from handrail.plan.edits import History, Insertion, Limiting, Removal, Replacement
 
 
 def explanation(session: Session, plan: Plan, step: str) -> Listing:
@@ -148,36 +152,300 @@ def _unknown(session: Session, plan: Plan, name: str) -> NotFoundError:
     )
 
 
-# What one pack does
+Kind = Literal[
+    "base",
+    "added",
+    "inserted",
+    "skipped",
+    "replaced",
+    "wrapped",
+    "limited",
+    "moved",
+    "ordered",
+    "removed",
+]
 
 
-def work_of(session: Session, plan: Plan, record: PackRecord) -> Listing:
-    """Return what a pack does to a plan: its steps, layers and other edits."""
-    done = list(done_by(plan, record.id))
+@frozen
+class Link:
+    """One edit in the chain that leads to a step.
 
-    def json() -> dict[str, object]:
-        edits = [{"place": place or None, **_link_to_dict(session, each)} for place, each in done]
-        pack = {"pack": record.id, "version": record.version, "status": record.status}
-        return {"action": plan.action, "fingerprint": plan.fingerprint, **pack, "edits": edits}
+    Attributes:
+        kind: Kind of the edit; `ordered` is about the order of an undo. A chain ends with `base`, a
+            step of the action itself, with `added`, a step that a pack appended, or with `skipped`,
+            if its anchor is missing.
+        step: The edited step.
+        told: The edit in a few words, such as `inserted before upload_files`.
+        origin: Origin of the edit.
+        grant: The grant that permits it, as written in the settings; None if none is needed.
+    """
 
-    facts = [plan.action, f"by {record.origin}", plural(len(done), "edit")]
-    style = session.console.style
-    title = style(" · ".join([*facts, f"plan {plan.fingerprint[:8]}"]), "bold")
-    if not done:
-        why = "" if record.is_used else f"; it is {record.status}: {record.why}"
-        nothing = f"  {record.id} does nothing to the plan of {plan.action}{why}"
-        return Listing(json=json, title=[title, nothing])
-    return Listing(
-        json=json,
-        title=[title],
-        head=(counts(" #"), names("STEP"), reasons("WHAT IS DONE"), reasons("WHERE")),
-        rows=_edit_rows(session, done),
-        dims_head=True,
+    kind: Kind
+    step: str
+    told: str
+    origin: Origin
+    grant: str | None = None
+
+
+@frozen
+class Explanation:
+    """The reason for the place of a step, or for its absence.
+
+    Attributes:
+        step: Its name in the plan; its own name if it is not in the plan.
+        place: Its position, counted from 1, for a group that of its first step; 0 if it is not in
+            the plan.
+        links: The edits of the step, then those of its anchor, and so on.
+        group: Name of the group in which it stands, or None.
+        lane: Number of its lane in that group, from 0, or None.
+    """
+
+    step: str
+    place: int
+    links: tuple[Link, ...]
+    group: str | None = None
+    lane: int | None = None
+
+    @property
+    def gone(self) -> Link | None:
+        """The removal, or the missing anchor, that keeps the step out of the plan."""
+        if self.place:
+            return None
+        own = [link for link in self.links if link.step == self.step]
+        return next((link for link in own if link.kind in ("removed", "skipped")), None)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form: `step`, `place` and `links`; in a group, `group` and `lane`."""
+        lane = {} if self.group is None else {"group": self.group, "lane": self.lane}
+        return {
+            "step": self.step,
+            "place": self.place or None,
+            **lane,
+            "links": as_json(self.links),
+        }
+
+
+def explain(plan: Plan, name: str) -> Explanation:
+    """Return why a step or group is at its place, or absent from the plan.
+
+    Raises:
+        StepNotFoundError: No step or group of the plan or of its edits answers to `name`.
+    """
+    inside = _explain_inside(plan, name)
+    if inside is not None:
+        return inside
+    history = plan.history
+    things = {} if history is None else _things(history)
+    thing = things.get(name)
+    if thing is None:
+        others = [f"{each.name}.{own}" for each in plan.steps for own in _names_in(each)]
+        raise StepNotFoundError.among(name, [*things, *others])
+    span = plan.span(name)
+    planned = plan.steps[plan.positions[name]] if name in plan.positions else None
+    layers = _layers(planned, history)
+    links = [*thing.placed(), *layers, *thing.limited(), *_closing(planned)]
+    links += [*_ordered(plan, planned), *thing.taken_out()]
+    seen = {id(thing)}
+    while thing.anchor in things and id(things[thing.anchor]) not in seen:
+        thing = things[thing.anchor]
+        seen.add(id(thing))
+        links += [*thing.placed(), *thing.taken_out()]
+    return Explanation(
+        step=links[0].step if planned is None else planned.name,
+        place=0 if span is None else span.start + 1,
+        links=tuple(links),
+        group=None if planned is None else planned.group,
+        lane=None if planned is None else planned.lane,
     )
 
 
-def _edit_rows(session: Session, done: Sequence[tuple[int, Link]]) -> Iterator[Row]:
-    for place, link in done:
-        yield (f"{place:2d}" if place else " -", link.step, link.told, link.origin.place)
-        if link.grant:
-            yield _grant_line(session, link)
+def _place_in(plan: Plan, step: str) -> int:
+    """Return the place of a step among all, those of runs too, from 1; 0 if it is not there."""
+    steps: Any = plan.to_dict()["steps"]
+    return next((place for place, each in enumerate(steps, 1) if each["name"] == step), 0)
+
+
+def _names_in(planned: PlannedStep) -> Iterator[str]:
+    for each in () if planned.inner is None else planned.inner.steps:
+        yield each.name
+
+
+def _explain_inside(plan: Plan, name: str) -> Explanation | None:
+    """Return why a step of a run that a step makes is there, by its name `STEP.NAME`."""
+    for planned in plan.steps:
+        before = f"{planned.name}."
+        if planned.inner is not None and name.startswith(before):
+            found = explain(planned.inner, name.removeprefix(before))
+            links = tuple(replace(link, step=f"{before}{link.step}") for link in found.links)
+            step = f"{before}{found.step}"
+            return replace(found, step=step, links=links, place=_place_in(plan, step))
+    return None
+
+
+@record
+class _Thing:
+    """A step or group of the plan or of its edits, with the edits applied to it."""
+
+    name: str
+    origin: Origin
+    grants: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    insertion: Insertion | None = None
+    skipped: bool = False
+    replacement: Replacement | None = None
+    removal: Removal | None = None
+    group: str = ""
+    limitings: list[Limiting] = field(default_factory=list["Limiting"])
+
+    @property
+    def anchor(self) -> str:
+        return "" if self.insertion is None or self.skipped else self.insertion.anchor or ""
+
+    def placed(self) -> Iterator[Link]:
+        """Yield the edits that placed it; a replacement comes after the replaced step."""
+        made = self.insertion
+        if made is None:
+            yield Link(kind="base", step=self.name, told="base", origin=self.origin)
+        elif self.skipped:
+            told = f"left out: {made.anchor}, which it would be {made.side}, is not there"
+            yield Link(kind="skipped", step=self.name, told=told, origin=made.origin)
+        elif made.anchor is None:
+            yield Link(kind="added", step=self.name, told="put at the end", origin=made.origin)
+        else:
+            told = f"inserted {made.side} {made.anchor}"
+            yield Link(kind="inserted", step=self.name, told=told, origin=made.origin)
+        if self.replacement is not None:
+            yield Link(
+                kind="replaced",
+                step=self.name,
+                told=f"replaced by {self.replacement.entry.name}",
+                origin=self.replacement.origin,
+                grant=self._grant("replace", self.replacement.origin),
+            )
+
+    def limited(self) -> Iterator[Link]:
+        for each in self.limitings:
+            values = ", ".join(f"{name} = {value}" for name, value in each.values.items())
+            yield Link(kind="limited", step=self.name, told=f"given {values}", origin=each.origin)
+
+    def taken_out(self) -> Iterator[Link]:
+        if self.removal is not None:
+            yield Link(
+                kind="removed",
+                step=self.name,
+                told="removed",
+                origin=self.removal.origin,
+                grant=self._grant("remove", self.removal.origin),
+            )
+
+    def _grant(self, verb: str, by: Origin) -> str | None:
+        grant = f"{verb} {self.origin.pack or 'local'}:{self.name}"
+        return grant if by.pack and grant in self.grants.get(by.pack, frozenset()) else None
+
+
+def _things(history: History) -> dict[str, _Thing]:
+    """Return every step of the plan and its edits, by each of its names."""
+    grants = dict(history.grants)
+    things: dict[str, _Thing] = {}
+    for draft in history.base:
+        thing = _Thing(draft.entry.name, _defined(draft), grants, group=_group_of(draft.entry))
+        things.update(dict.fromkeys(draft.entry.names, thing))
+        lane = draft.entry.lane
+        if lane is not None and lane.group.name not in things:
+            of = draft.origin
+            origin = replace(lane.group.origin, pack=of.pack, version=of.version)
+            things[lane.group.name] = _Thing(lane.group.name, origin, grants)
+    inserted = [insertion for edits in history.edits for insertion in edits.insertions]
+    replacements = [each for edits in history.edits for each in edits.replacements]
+    left_out = set(map(id, history.left_out))
+    # Those that are left out give way where a name is taken.
+    for insertion in sorted(inserted, key=lambda each: id(each) in left_out):
+        skipped = id(insertion) in left_out
+        for entry in insertion.entries:
+            thing = _Thing(entry.name, insertion.origin, grants, insertion, skipped)
+            thing.group = _group_of(entry)
+            for name in entry.names:
+                things.setdefault(name, thing)
+            if thing.group:
+                made = _Thing(thing.group, insertion.origin, grants, insertion, skipped)
+                things.setdefault(thing.group, made)
+    _change(things, replacements, [each for edits in history.edits for each in edits.removals])
+    for limiting in (each for edits in history.edits for each in edits.limitings):
+        if limiting.name in things:
+            things[limiting.name].limitings.append(limiting)
+    return things
+
+
+def _group_of(entry: Entry) -> str:
+    return "" if entry.lane is None else entry.lane.group.name
+
+
+def _defined(draft: Draft) -> Origin:
+    """Return the origin of a step of the action, with the line where its work is defined."""
+    step = innermost(draft.entry.step)
+    work = step.function if isinstance(step, FunctionStep) else type(step).execute
+    code = getattr(unwrap(work), "__code__", None)
+    if draft.origin.line or code is None:
+        return draft.origin
+    module = str(getattr(work, "__module__", ""))
+    file = source_of(module if draft.origin.pack is not None else "", str(code.co_filename))
+    return replace(draft.origin, module=module, file=file, line=code.co_firstlineno)
+
+
+def _change(
+    things: dict[str, _Thing], replacements: list[Replacement], removals: list[Removal]
+) -> None:
+    for replacement in replacements:
+        target = things.get(replacement.name)
+        if target is not None:
+            target.replacement = replacement
+            for name in replacement.entry.names:
+                things.setdefault(name, target)
+    for removal in removals:
+        if removal.name in things:
+            things[removal.name].removal = removal
+    for thing in things.values():
+        if thing.group in things and thing.removal is None:
+            thing.removal = things[thing.group].removal
+
+
+def _layers(planned: PlannedStep | None, history: History | None) -> Iterator[Link]:
+    if planned is None:
+        return
+    grants: Mapping[str, frozenset[str]] = {} if history is None else history.grants
+    grant = f"change {planned.origin.pack or 'local'}:{planned.name}"
+    for layer in reversed(planned.layers):
+        granted = layer.changes and grant in grants.get(layer.origin.pack or "", ())
+        yield Link(
+            kind="wrapped",
+            step=planned.name,
+            told=f"wrapped by {layer.name}" + ", which changes it" * layer.changes,
+            origin=layer.origin,
+            grant=grant if granted else None,
+        )
+
+
+def _ordered(plan: Plan, planned: PlannedStep | None) -> Iterator[Link]:
+    """Yield which undos wait for that of a step, and for which undos its own waits."""
+    if planned is None:
+        return
+    for each in plan.steps:
+        for name in each.facts.undo_before:
+            if each is planned:
+                told = f"undone before {name}, which waits while that fails"
+            elif name in planned.names:
+                told = f"undone only after {each.name}"
+            else:
+                continue
+            yield Link(kind="ordered", step=planned.name, told=told, origin=each.origin)
+
+
+def _closing(planned: PlannedStep | None) -> Iterator[Link]:
+    if planned is None:
+        return
+    told = ""
+    if planned.always_run:
+        told = "closes the plan, as it always runs"
+    elif planned.reason.endswith("always run"):
+        told = "moved before the steps that always run"
+    if told:
+        yield Link(kind="moved", step=planned.name, told=told, origin=planned.origin)

@@ -9,8 +9,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from handrail.builtin.cli.hints import command_line
-from handrail.builtin.cli.view.text import folded, one_line
+from handrail.builtin.cli.view.text import command_line, folded, one_line
 from handrail.builtin.records.step_state import is_failure
 from handrail.engine.rollback_data import ASKED
 from handrail.errors import (

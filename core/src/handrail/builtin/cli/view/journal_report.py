@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from handrail.amounts import plural
-from handrail.builtin.cli.hints import command_line
-from handrail.builtin.cli.view.listing import Listing
 from handrail.builtin.cli.view.run_text import numbered
+from handrail.builtin.cli.view.table import Listing
+from handrail.builtin.cli.view.text import command_line
 
 if TYPE_CHECKING:
-    from handrail.builtin.cli.view.listing import Style
+    from handrail.builtin.cli.view.table import Style
     from handrail.builtin.records.journal_check import JournalCheck
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.amounts import plural, share_of, size
 from handrail.attachments import Attachable, Markdown, Picture, Plot, Table
-from handrail.builtin.cli.hints import command_line
 from handrail.builtin.cli.view.run_text import parse_time
-from handrail.builtin.cli.view.text import one_line
+from handrail.builtin.cli.view.text import command_line, one_line
 
 if TYPE_CHECKING:
     from handrail.builtin.records.observations import LogLine, Metric

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from handrail import events
 from handrail.amounts import plural, seconds, share_of, size
-from handrail.builtin.cli.hints import command_line
-from handrail.builtin.cli.view.amounts import Amounts
 from handrail.builtin.cli.view.console import Console, terminal_size
 from handrail.builtin.cli.view.run_text import commands_for
 from handrail.builtin.cli.view.shared_terminal import SharedTerminal
 from handrail.builtin.cli.view.text import (
     WIDTH,
     columns,
+    command_line,
     cut,
     lane_mark,
     lanes_of,
     one_line,
     shorten,
 )
+from handrail.builtin.cli.view.time_left import Amounts
 from handrail.engine.finalize import EXECUTED
 from handrail.engine.rollback_data import MAY_HAVE_LEFT
 from handrail.events import Event

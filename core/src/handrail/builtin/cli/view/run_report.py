@@ -12,7 +12,6 @@ from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.amounts import seconds, size
-from handrail.builtin.cli.hints import command_line
 from handrail.builtin.cli.view.failure import recorded_failures
 from handrail.builtin.cli.view.observed import observed_lines
 from handrail.builtin.cli.view.run_text import (
@@ -28,6 +27,7 @@ from handrail.builtin.cli.view.table import counts, names, reasons, table
 from handrail.builtin.cli.view.text import (
     AT_THE_END,
     columns,
+    command_line,
     facts,
     folded,
     group_mark,
@@ -50,7 +50,7 @@ from handrail.visible import visible_lines
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
-    from handrail.builtin.cli.view.listing import Style
+    from handrail.builtin.cli.view.table import Style
     from handrail.builtin.records.item_record import ItemsRecord
     from handrail.builtin.records.run_record import RunRecord
     from handrail.builtin.records.timeline import Span

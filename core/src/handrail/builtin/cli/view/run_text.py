@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from handrail.amounts import plural, seconds
-from handrail.builtin.cli.hints import command_line
-from handrail.builtin.cli.view.text import one_line
+from handrail.builtin.cli.view.text import command_line, one_line
 from handrail.frozen import as_json
 from handrail.recovery.status import AIMS
 

@@ -1,12 +1,15 @@
-"""Text for people: cut to the width of a terminal; counts, durations and sizes."""
+"""Text for people: cut to the width of a terminal, with the commands that it proposes."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
+
+import click
 
 from handrail.amounts import plural
 from handrail.builtin.cli.view.console import terminal_columns, unstyled
@@ -230,3 +233,13 @@ def lane_mark(lane: int | None, lanes: int) -> str:
         lanes: The number of lanes of the group, as wide as which all numbers are.
     """
     return "" if lane is None else f"│ {lane + 1:>{len(str(lanes))}} "
+
+
+def command_line(words: str) -> str:
+    """Return `handrail` followed by `words`, and by `--journal URL` if this call was given one.
+
+    A journal from a variable or the project is left out: the next call finds it by itself.
+    """
+    context = click.get_current_context(silent=True)
+    url: str | None = None if context is None else context.params.get("journal")
+    return f"handrail {words} --journal {shlex.quote(url)}" if url else f"handrail {words}"

@@ -117,6 +117,15 @@ class Console:
         else:
             self.write_err(shown_line(line) + "\n")
 
+    def redraw(self, line: str, *, last: bool = False) -> None:
+        """Put a line in place of the one that the cursor of standard error is in.
+
+        Args:
+            line: The line, which has to fit into the terminal.
+            last: Whether the cursor goes on to the next line.
+        """
+        self.write_err(f"\r\x1b[K{shown_line(line)}" + "\n" * last)
+
     def write_err(self, text: str) -> None:
         """Write a text to standard error as it is."""
         self._write(self.err, text)

@@ -24,7 +24,7 @@ def commands_of(python: Path) -> dict[str, str]:
     """Return the names and texts of Handrail's own commands."""
     code = (
         "from handrail.builtin.cli.app import own_commands\n"
-        "from handrail.packs.docstrings import describe_target\n"
+        "from handrail.builtin.project.docstrings import describe_target\n"
         "for n, each in own_commands().items(): print(n, describe_target(each.value))"
     )
     lines = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)

@@ -175,7 +175,7 @@ def version_conflict(environment: Any) -> str:
 def half_uninstalled(environment: Any) -> str:
     for name in ("hooks.py", "steps.py"):
         (environment.site / "acme_scan" / name).unlink()
-    return "RECORD names 2 files"
+    return "leads to acme_scan."
 
 
 @pytest.mark.parametrize(

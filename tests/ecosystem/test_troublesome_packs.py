@@ -102,7 +102,7 @@ def test_one_that_is_half_uninstalled(environment, plant, tidy: str) -> None:
     (environment.site / "acme_half" / "__init__.py").unlink()
     listing_goes_on(environment)
     table = environment.handrail("packs").stdout
-    assert re.search(r"(?m)^acme-half +broken .* RECORD names 1 file", table)
+    assert re.search(r"(?m)^acme-half +broken .* leads to acme_half, and it has no __init__", table)
     done = environment.handrail("run", tidy)
     assert done.returncode == ExitCode.PACK
     assert "--no-pack acme-half" in done.stderr

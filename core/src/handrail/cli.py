@@ -32,6 +32,7 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.session import session_of as session_of
     from handrail.builtin.cli.session import takes_json as takes_json
     from handrail.builtin.cli.session import write_document as write_document
+    from handrail.builtin.cli.unread import unread_groups as unread_groups
     from handrail.builtin.cli.view.failure import problem_lines as problem_lines
     from handrail.builtin.cli.view.plan_boxes import Box as Box
     from handrail.builtin.cli.view.plan_boxes import BoxFrame as BoxFrame

@@ -51,6 +51,6 @@ def points_in(text: str) -> list[tuple[str, str, str]]:
         name, equals, value = (part.strip() for part in line.partition("="))
         if line.strip().startswith("["):
             group = line.strip().strip("[]")
-        elif equals and name:
+        elif equals and name and not name.startswith("#"):
             points.append((group, name, value))
     return points

@@ -131,7 +131,7 @@ def test_unknown_tables_are_warnings(choose):
 def test_a_pack_that_wants_another_core_is_incompatible(choose, monkeypatch):
     """It says what it wants and what this is, and the way out."""
     monkeypatch.setattr(handrail, "__version__", "0.3.1")
-    (found,) = choose(records=[record("acme-old", unmet=">=0.4")]).records
+    (found,) = choose(records=[record("acme-old", requires=("handrail>=0.4",))]).records
     assert (found.status, found.why) == ("incompatible", "wants handrail>=0.4, this is 0.3.1")
     assert found.problems[0].message == "acme-old 1.0 wants handrail>=0.4, this is 0.3.1"
     assert any("--no-pack acme-old" in way for way in found.problems[0].ways_out)
@@ -140,8 +140,8 @@ def test_a_pack_that_wants_another_core_is_incompatible(choose, monkeypatch):
 def test_off_beats_broken_and_incompatible(choose):
     """A pack that is switched off is off, whatever else is wrong with it: that is the way out."""
     records = [
-        record("acme-old", unmet=">9"),
-        record("acme-thumbs", status="broken", why="RECORD names 1 file that is gone"),
+        record("acme-old", requires=("handrail>9",)),
+        record("acme-thumbs", status="broken", why="it was dropped"),
     ]
     decision = choose(records=records, no_packs=("acme-old", "acme-thumbs"))
     assert {status for status, _ in states(decision).values()} == {"off"}
@@ -151,7 +151,7 @@ def test_order(choose):
     """Packs that are used come first, then those that are off, then those that are unusable."""
     records = [
         record("a", status="broken"),
-        record("b", unmet=">9"),
+        record("b", requires=("handrail>9",)),
         record("c"),
         record("z"),
         record("d"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from handrail.packs.digest import record_digest
+from handrail.builtin.project.digest import record_digest
 from handrail.packs.discovery import read_packs
 
 FILES = ["acme_scan/__init__.py,sha256=aa,10", "acme_scan-1.4.0.dist-info/METADATA,sha256=bb,20"]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from handrail.packs.docstrings import _source, describe_target
+from handrail.builtin.project.docstrings import _source, describe_target
 
 SOURCES = {
     "acme_docs/__init__.py": '''

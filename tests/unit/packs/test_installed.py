@@ -149,14 +149,14 @@ def test_any_unusable_pack_stops_planning(garden, packs):
     garden.plant_hooks("acme-raises", "1 / 0")
     garden.plant_hooks("acme-wrong", "from handrail import hookimpl\n@hookimpl\ndef zzz(): ...")
     garden.plant("acme-new", requires=["handrail>=99"])
-    garden.plant("acme-half").modules[0].unlink()
+    garden.plant("acme-half").modules[1].unlink()
     found = packs()
     with pytest.raises(PackError, match="4 packs cannot be used") as error:
         found.contributors()
     assert error.value.exit_code is ExitCode.PACK
     assert [problem.code for problem in error.value.problems] == [
         "pack-incompatible",
-        "files-gone",
+        "target-missing",
         "pack-broken",
         "bad-hook",
     ]
@@ -178,11 +178,11 @@ def test_one_unusable_pack_is_its_own_error(garden, packs):
     assert any("--no-pack acme-raises" in way for way in problem.ways_out)
 
 
-@pytest.mark.parametrize("code", ["files-gone", "pack-incompatible"])
+@pytest.mark.parametrize("code", ["target-missing", "pack-incompatible"])
 def test_a_pack_without_hooks_stops_planning_too(garden, packs, code):
     """A pack that only offers steps and cannot be used is not passed over in silence."""
     plant = garden.plant(requires=["handrail>=99"] if code == "pack-incompatible" else [])
-    if code == "files-gone":
+    if code == "target-missing":
         plant.modules[1].unlink()
     with pytest.raises(PackError, match="1 pack cannot be used") as error:
         packs().contributors()
@@ -299,22 +299,13 @@ def test_check_imports_everything(garden, packs):
                 return PackInfo(settings=Scan)
         """,
     )
-    garden.plant("acme-half").modules[0].unlink()
+    garden.plant("acme-half").modules[1].unlink()
     problems = packs("[packs.acme-two]\nlevle = 1").check()
     assert sorted(problem.code for problem in problems) == [
         "bad-setting",
-        "files-gone",
         "pack-broken",
+        "target-missing",
     ]
-
-
-def test_problems_of_used_packs(garden, packs, tmp_path):
-    """What is wrong with packs that are used all the same is told apart from what stops a run."""
-    old = garden.plant(version="1.3.0", modules={"acme_scan/old.py": ""})
-    old.modules[0].unlink()
-    garden.plant()
-    garden.plant("acme-half").modules[0].unlink()
-    assert [problem.code for problem in packs().problems] == ["leftover-metadata"]
 
 
 def test_installed_reads_this_process(garden):

@@ -10,7 +10,7 @@ import pytest
 LIST = """
     import json, sys
     from handrail.packs.installed import installed_packs
-    from handrail.packs.docstrings import describe_target
+    from handrail.builtin.project.docstrings import describe_target
 
     packs = installed_packs()
     found = {
@@ -53,6 +53,7 @@ def hostile(garden):
     half = garden.plant("acme-thumbs", "0.9.2")
     for module in half.modules:
         module.unlink()
+    half.modules[0].parent.rmdir()
     return garden
 
 
@@ -65,11 +66,17 @@ def test_hostile_packs_are_listed(hostile):
         "acme-killer": ["1.4.0", "on", "installed", ["acme_killer_step"]],
         "acme-scan": ["1.4.0", "on", "installed", ["scan_files"]],
         "acme-sleeper": ["1.4.0", "on", "installed", ["acme_sleeper_step"]],
-        "acme-thumbs": ["0.9.2", "broken", "RECORD names 2 files that are gone", ["scan_files"]],
+        "acme-thumbs": [
+            "0.9.2",
+            "broken",
+            "handrail.steps scan_files leads to acme_thumbs.steps, and there is no acme_thumbs",
+            ["scan_files"],
+        ],
         "acme-unreadable": [
             "1.4.0",
             "broken",
-            "METADATA cannot be read: it is not UTF-8",
+            "METADATA cannot be read: 'utf-8' codec can't decode byte 0xff in position 11: "
+            "invalid start byte",
             ["scan_files"],
         ],
     }

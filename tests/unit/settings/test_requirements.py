@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail.packs.pack_names import fits
+from handrail.packs.record import fits
 
 
 @pytest.mark.parametrize(

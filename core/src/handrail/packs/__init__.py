@@ -20,14 +20,13 @@ with lazy_imports(__name__):
     from handrail.packs.local import import_file as import_file
     from handrail.packs.local import is_searched as is_searched
     from handrail.packs.local import search as search
-    from handrail.packs.pack_names import normalised as normalised
     from handrail.packs.pack_provider import PackProvider as PackProvider
     from handrail.packs.provider import with_settings as with_settings
     from handrail.packs.record import GROUPS as GROUPS
     from handrail.packs.record import EntryPoint as EntryPoint
     from handrail.packs.record import PackRecord as PackRecord
     from handrail.packs.record import core_record as core_record
-    from handrail.packs.unread import unread_groups as unread_groups
+    from handrail.packs.record import normalised as normalised
     from handrail.packs.views import View as View
     from handrail.packs.views import shown_as as shown_as
     from handrail.plan.action_info import CheckedRun as CheckedRun

@@ -10,8 +10,7 @@ from handrail.errors import Problem
 from handrail.frozen import replace
 from handrail.own_points import CORE
 from handrail.packs.choices import Choice
-from handrail.packs.pack_names import normalised
-from handrail.packs.record import EntryPoint, PackRecord, Status, ways_out
+from handrail.packs.record import EntryPoint, PackRecord, Status, normalised, ways_out
 
 if TYPE_CHECKING:
     from handrail.packs.configuration import Configuration

@@ -11,8 +11,7 @@ from handrail.packs.activation import match_packs
 from handrail.packs.entry_points import import_target
 from handrail.packs.local import import_local
 from handrail.packs.ours import ACTIONS, OPTIONS, hint_for, is_ours
-from handrail.packs.pack_names import normalised
-from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord
+from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord, normalised
 from handrail.suggest import near
 
 KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")

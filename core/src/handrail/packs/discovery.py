@@ -3,137 +3,200 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
-from handrail.frozen import frozen, replace
-from handrail.own_points import CORE
-from handrail.packs.health import broken, check_files, listed_files, owned
-from handrail.packs.metadata import (
-    described,
-    distributions,
-    location_of,
-    searched,
-    stem_of,
-    text_of,
-)
-from handrail.packs.record import PREFIX, PackRecord
+from handrail.frozen import replace
+from handrail.own_points import CORE, points_in
+from handrail.packs.record import GROUPS, PREFIX, EntryPoint, PackRecord, normalised, ways_out
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution
+    # It has the same names, and types.
+    from importlib.metadata import Distribution, MetadataPathFinder
+else:
+    from importlib_metadata import Distribution, MetadataPathFinder
 
-_SECTION = re.compile(rf"^\s*\[\s*{re.escape(PREFIX)}", re.MULTILINE)
-
-
-@frozen
-class _Installed:
-    """A distribution that is a pack, or would be if its metadata could be read.
-
-    Attributes:
-        record: Its record.
-        gone: Files that its RECORD lists and that do not exist.
-    """
-
-    record: PackRecord
-    gone: tuple[str, ...]
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing of it is missing or damaged."""
-        return self.record.status == "on" and not self.gone
+_POLICY = f"{PREFIX}policy"  # Of a policy only a file is read.
 
 
 def read_packs(path: Sequence[str] | None = None) -> tuple[PackRecord, ...]:
     """Return a record of every installed pack, sorted by id; its status is `on` or `broken` here.
 
+    Of distributions of one name, the first on the path counts, even if it is no pack.
+
     Args:
         path: Folders and archives to search; by default, `sys.path`.
     """
-    found = searched(path)
-    packs: dict[str, list[_Installed]] = {}
-    for distribution in distributions(found):
+    found: dict[str, list[Distribution]] = {}
+    for distribution in distributions(path):
+        name, _ = stem_of(distribution)
         # pip renames what it removes to a name that begins with a tilde.
-        name = stem_of(distribution)[0]
-        if name != CORE and _is_ours(distribution) and not name.startswith("~"):
-            installed = _read(distribution)
-            packs.setdefault(installed.record.id, []).append(installed)
-    records: list[PackRecord] = []
-    for name, same in sorted(packs.items()):
-        # An earlier distribution of the same name, even if not a pack, hides this one.
-        first = next(iter(distributions(found, name)), None)
-        if first is None or location_of(first) == same[0].record.location:
-            records.append(_judged(same, path))
-    return tuple(each for each in records if each.entry_points or each.problems)
+        if not name.startswith("~"):
+            found.setdefault(normalised(name), []).append(distribution)
+    found.pop(CORE, None)
+    records = [_read(same, path) for _, same in sorted(found.items())]
+    return tuple(each for each in records if each and (each.entry_points or each.problems))
 
 
-def _is_ours(distribution: Distribution) -> bool:
+def distributions(path: Sequence[object] | None = None) -> Iterable[Distribution]:
+    """Return the distributions on a path, in its order, as they are now.
+
+    Args:
+        path: Folders and archives, each of which counts once: `lib64` may be a link. By default,
+            `sys.path`, in which there may be anything.
+    """
+    texts = (each for each in (sys.path if path is None else path) if isinstance(each, str))
+    places = [place for each in texts if os.path.exists(place := os.path.abspath(each))]
+    folders = {os.path.realpath(place): place for place in reversed(places)}
+    MetadataPathFinder.invalidate_caches()  # They miss the second change within one tick.
+    return Distribution.discover(path=list(folders.values())[::-1])
+
+
+def stem_of(distribution: Distribution) -> tuple[str, str]:
+    """Return the name and the version in the name of a metadata folder."""
+    # The library has no public name for that folder.
+    name, _, version = Path(str(getattr(distribution, "_path", ""))).stem.partition("-")
+    return name, version
+
+
+def _read(same: Sequence[Distribution], path: Sequence[str] | None) -> PackRecord | None:
+    """Return the record of the first of several distributions of a name; None if it is no pack."""
+    if len(same) > 1:
+        same = [each for each in same if _location_of(each) == _location_of(same[0])]
+    packs = [each for each in same if _is_pack(each)]
+    if not packs:
+        return None
+    record, fault = _described(packs[0])
+    if len(same) > 1:
+        versions = " and ".join(sorted(stem_of(each)[1] for each in same))
+        record = replace(record, version=versions)
+        return _broken(record, f"there are two of it in one folder: {versions}", "two-versions")
+    return _broken(record, fault, "metadata") if fault else _checked(record, path)
+
+
+def _is_pack(distribution: Distribution) -> bool:
     """Return whether a distribution is a pack, or a pack that has lost its entry points."""
-    text = text_of(distribution, "entry_points.txt")
+    text = _text_of(distribution, "entry_points.txt")
     if text is not None:
-        return PREFIX in text and _SECTION.search(text) is not None
-    has_some = "/entry_points.txt" in (text_of(distribution, "RECORD") or "")
-    return has_some and "\nRequires-Dist: handrail" in (text_of(distribution, "METADATA") or "")
+        return f"[{PREFIX}" in text
+    has_some = "/entry_points.txt" in (_text_of(distribution, "RECORD") or "")
+    return has_some and "\nRequires-Dist: handrail" in (_text_of(distribution, "METADATA") or "")
 
 
-def _read(distribution: Distribution) -> _Installed:
-    record, faults = described(distribution)
-    files = listed_files(text_of(distribution, "RECORD") or "")
-    gone = [name for name in files if not os.path.lexists(f"{record.location}/{name}")]
-    record = replace(record, packages=owned(files) or _packages_of(record, distribution))
-    for fault in faults:
-        record = broken(record, fault, code="metadata")
-    # An archive has its files inside.
-    return _Installed(record=record, gone=tuple(gone) if os.path.isdir(record.location) else ())
+def _text_of(distribution: Distribution, name: str) -> str | None:
+    try:
+        return distribution.read_text(name)
+    except Exception:  # noqa: BLE001 - metadata may contain anything
+        return None
 
 
-def _packages_of(record: PackRecord, distribution: Distribution) -> tuple[str, ...]:
-    """Return the packages of a pack without RECORD: from `top_level.txt` and its entry points."""
-    declared = (text_of(distribution, "top_level.txt") or "").split()
-    modules = owned(f"{entry.module.replace('.', '/')}.py" for entry in record.entry_points)
-    return tuple(sorted({*declared, *modules, *(each.partition(".")[0] for each in modules)}))
+def _location_of(distribution: Distribution) -> str:
+    """Return the folder or archive in which a distribution is; `""` if only its finder knows."""
+    try:
+        return os.path.normpath(str(distribution.locate_file("")))
+    except NotImplementedError:
+        return ""
 
 
-def _judged(installed: Sequence[_Installed], path: Sequence[str] | None) -> PackRecord:
-    """Return the record of the first of these distributions of one name, with all problems."""
-    location = installed[0].record.location
-    here = [each for each in installed if each.record.location == location]
-    chosen = here[0] if len(here) == 1 else _one_of(here)
-    record = chosen.record
-    if record.status == "on":
-        record = check_files(record, chosen.gone, path)
-    for other in (each.record for each in installed[len(here) :]):
-        if other.entry_points != record.entry_points:
-            record = replace(record, problems=(*record.problems, _hides(record, other)))
+def _described(distribution: Distribution) -> tuple[PackRecord, str]:
+    """Return a record of the metadata of a distribution, and what cannot be read of them."""
+    name, version = stem_of(distribution)
+    summary, requires = "", list[str]()
+    points, fault = _points_of(distribution)
+    try:
+        metadata = distribution.metadata
+        fields = {key: metadata.get_all(key) or [""] for key in ("Name", "Version", "Summary")}
+        fault = fault or ("" if fields["Name"][0] else "METADATA has no Name")
+        name = fields["Name"][0] or name
+        version = fields["Version"][0] or version
+        summary = fields["Summary"][0]
+        requires = metadata.get_all("Requires-Dist") or []
+    except Exception as error:  # noqa: BLE001 - metadata may contain anything
+        fault = _unreadable("METADATA", error)
+    record = PackRecord(
+        id=normalised(name),
+        name=name,
+        version=version,
+        summary=" ".join(summary.split()),
+        entry_points=tuple(points),
+        requires=tuple(requires),
+        location=_location_of(distribution),
+        packages=tuple(sorted({each.module.partition(".")[0] for each in points})),
+    )
+    return record, fault
+
+
+def _points_of(distribution: Distribution) -> tuple[list[EntryPoint], str]:
+    """Return the entry points in our groups, and why they cannot be read."""
+    file = "entry_points.txt"
+    try:
+        text = distribution.read_text(file)
+    except Exception as error:  # noqa: BLE001 - metadata may contain anything
+        return [], _unreadable(file, error)
+    points = [EntryPoint(group=g, name=n, value=v) for g, n, v in points_in(text or "")]
+    return [each for each in points if each.group in GROUPS], "" if text else f"{file} is missing"
+
+
+def _unreadable(file: str, error: Exception) -> str:
+    return f"{file} cannot be read: {' '.join(str(error).split()) or type(error).__name__}"
+
+
+def _checked(record: PackRecord, path: Sequence[str] | None) -> PackRecord:
+    """Return a record, marked as broken if a module of its entry points does not exist."""
+    for entry in {each.module: each for each in reversed(record.entry_points)}.values():
+        try:
+            found = find_module(entry.module, path)
+        except ModuleNotFoundError as error:
+            fault = str(error)
+        else:
+            # Python imports what is left of a package, its folder, as an empty one.
+            is_folder = found.origin is None and found.submodule_search_locations is not None
+            fault = "it has no __init__.py" if is_folder and entry.group != _POLICY else ""
+        if fault:
+            why = f"{entry.group} {entry.name} leads to {entry.module}, and {fault}"
+            return _broken(record, why, "target-missing")
     return record
 
 
-def _one_of(group: Sequence[_Installed]) -> _Installed:
-    """Return the intact one of several distributions of a name in a folder, if there is one."""
-    whole = [each for each in group if each.is_whole]
-    versions = " and ".join(sorted({each.record.version or "?" for each in group}))
-    if len(whole) == 1:
-        record = whole[0].record
-        leftover = Problem(
-            code="leftover-metadata",
-            message=f"{record.origin}: there is metadata of {versions} in one folder",
-            origins=(record.origin,),
-            ways_out=(f"pip install --force-reinstall {record.id}",),
-        )
-        return replace(whole[0], record=replace(record, problems=(leftover,)))
-    record = replace(group[0].record, version=versions)
-    why = f"there are two of it in one folder: {versions}"
-    return replace(group[0], record=broken(record, why, code="two-versions"))
-
-
-def _hides(record: PackRecord, other: PackRecord) -> Problem:
-    return Problem(
-        code="hidden-pack",
-        message=(
-            f"{record.origin} in {record.location} hides {other.origin} in {other.location}, "
-            "which offers something else"
+def _broken(record: PackRecord, why: str, code: str) -> PackRecord:
+    """Return a record marked as broken, with a problem for the reason and its ways out."""
+    problem = Problem(
+        code=code,
+        message=f"{record.origin} is broken: {why}",
+        origins=(record.origin,),
+        ways_out=ways_out(
+            record.id, f"install it again:  pip install --force-reinstall {record.id}"
         ),
-        origins=(record.origin, other.origin),
-        ways_out=("uninstall one of them, or change the order of the path",),
     )
+    return replace(record, status="broken", why=why, problems=(problem,))
+
+
+def find_module(name: str, path: Sequence[str] | None = None) -> ModuleSpec:
+    """Return the specification of a module.
+
+    Args:
+        name: Its dotted name.
+        path: Folders and archives to search; by default, `sys.path`.
+
+    Raises:
+        ModuleNotFoundError: There is no such module, or no package that it would be in.
+    """
+    parts = name.split(".")
+    # Editable installs may have a finder of their own for what is not in a package.
+    finders = [each for each in sys.meta_path if hasattr(each, "find_spec")]
+    search = None if path is None else list(path)
+    spec = ModuleSpec(name, None)
+    for depth, part in enumerate(parts, 1):
+        # By its last part: with a dotted name, the import system would import the packages.
+        specs = (finder.find_spec(part, search) for finder in finders)
+        try:
+            spec = next(filter(None, specs))
+        except (StopIteration, ImportError, OSError, ValueError):
+            missing = ".".join(parts[:depth])
+            raise ModuleNotFoundError(f"there is no {missing}", name=missing) from None
+        finders, search = [PathFinder], list(spec.submodule_search_locations or ())
+    return spec

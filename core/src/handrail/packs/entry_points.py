@@ -1,14 +1,9 @@
-"""Imports the objects of entry points of packs, or only finds their modules.
-
-Its errors say which pack, and how to go on.
-"""
+"""Imports the objects of entry points of packs; errors say which pack, and how to go on."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from importlib import import_module
-from importlib.machinery import ModuleSpec, PathFinder
 from inspect import getattr_static
 from types import FrameType
 from typing import Any
@@ -51,46 +46,9 @@ def attribute_of(action_class: type[Any]) -> str | None:
     return None
 
 
-def find_module(name: str, path: Sequence[str] | None = None) -> ModuleSpec:
-    """Return the specification of a module.
-
-    Args:
-        name: Its dotted name.
-        path: Folders and archives to search; by default, `sys.path`.
-
-    Raises:
-        ModuleNotFoundError: There is no such module, or no package that it would be in.
-    """
-    parts = name.split(".")
-    # Editable installs may have a finder of their own for what is not in a package.
-    finders = [each for each in sys.meta_path if hasattr(each, "find_spec")]
-    search = None if path is None else list(path)
-    spec = ModuleSpec(name, None)
-    for depth, part in enumerate(parts, 1):
-        # By its last part: with a dotted name, the import system would import the packages.
-        specs = (finder.find_spec(part, search) for finder in finders)
-        try:
-            spec = next(filter(None, specs))
-        except (StopIteration, ImportError, OSError, ValueError):
-            missing = ".".join(parts[:depth])
-            raise ModuleNotFoundError(f"there is no {missing}", name=missing) from None
-        finders, search = [PathFinder], list(spec.submodule_search_locations or ())
-    return spec
-
-
 def ways_out_of(pack: Origin) -> tuple[str, ...]:
-    """Return ways out for a problem with `pack`; none for an object that is not installed.
-
-    One that is installed from its sources is mended there, by its author, so it needs fewer.
-    """
-    if not pack.pack or not pack.version:
-        return ()
-    # Importing importlib-metadata is most of what it takes to go on with a run without packs.
-    from handrail.packs.digest import has_editable  # noqa: PLC0415
-
-    if has_editable(pack.pack):
-        return (f"or leave it out of this call:  --no-pack {pack.pack}",)
-    return ways_out(pack.pack)
+    """Return ways out for a problem with `pack`; none for an object that is not installed."""
+    return ways_out(pack.pack) if pack.pack and pack.version else ()
 
 
 def pack_error(message: str, origin: Origin, *ways: str) -> PackError:

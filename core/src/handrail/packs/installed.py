@@ -44,7 +44,6 @@ class InstalledPacks(PackProvider):
         warnings: Names in the settings that no installed pack has; they prevent nothing.
         remarks: Names in policies that no installed pack has; only the doctor tells them.
         unmet: Requirements of the project or a policy that are not met; they prevent planning.
-        problems: Problems of packs that are used nevertheless.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -57,9 +56,6 @@ class InstalledPacks(PackProvider):
         self.unmet = found.unmet
         self.warnings = found.warnings
         self.remarks = found.remarks
-        self.problems = tuple(
-            problem for record in self.records if record.is_used for problem in record.problems
-        )
         self._contributors: tuple[LoadedPack, ...] | None = None
         self._loads_all = False
 
@@ -229,10 +225,15 @@ class InstalledPacks(PackProvider):
 
     @cached_property
     def _owners(self) -> dict[str, list[PackRecord]]:
+        """The packs with an entry point in a module or below it."""
         owners: dict[str, list[PackRecord]] = {}
         for record in self.records:
-            for package in record.packages:
-                owners.setdefault(package, []).append(record)
+            modules: set[str] = set()
+            for module in {each.module for each in record.entry_points}:
+                parts = module.split(".")
+                modules.update(".".join(parts[:end]) for end in range(1, len(parts) + 1))
+            for module in modules:
+                owners.setdefault(module, []).append(record)
         return owners
 
     def _load(

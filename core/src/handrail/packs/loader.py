@@ -23,7 +23,6 @@ from handrail.origin import Origin
 from handrail.packs.choices import Table
 from handrail.packs.entry_points import import_target, pack_error, ways_out_of
 from handrail.packs.hooks import Hook, Mistake, read_hooks
-from handrail.packs.pack_names import normalised
 from handrail.packs.pack_settings import (
     NO_SECRETS,
     PackSecrets,
@@ -31,7 +30,7 @@ from handrail.packs.pack_settings import (
     validated,
     variables_of,
 )
-from handrail.packs.record import EntryPoint, PackRecord
+from handrail.packs.record import EntryPoint, PackRecord, normalised
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.errors import PackError
 from handrail.origin import Origin
 from handrail.packs.executors import InstalledExecutors
-from handrail.packs.pack_names import normalised
 from handrail.packs.pack_provider import PackProvider
+from handrail.packs.record import normalised
 from handrail.plan.required import PlanRules
 
 if TYPE_CHECKING:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen
 from handrail.origin import Origin
 from handrail.own_points import CORE, own_points
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 LOCAL = "local"
 """The pack id of the project's own files."""
@@ -23,6 +27,9 @@ GROUPS = tuple(
         *("options", "policy", "prune", "serializers", "views"),
     )
 )
+
+# A requirement of core without a condition: the others are left to installers.
+_REQUIREMENT = re.compile(rf"{CORE}\s*(?:\[[^\]]*\])?\s*\(?([^@;()]*)\)?", re.IGNORECASE)
 
 Kind = Literal["actions", "steps", "commands", "options"]
 Status = Literal["on", "off", "incompatible", "broken", "required", "policy"]
@@ -64,9 +71,8 @@ class PackRecord:
         summary: Its one-line summary, from the metadata.
         entry_points: Its entry points in our groups, in the order of the file.
         requires: Its requirements, as in the metadata.
-        unmet: The required range of `handrail` if this core does not satisfy it; else empty.
         location: Folder or archive in which it is installed.
-        packages: Dotted names of the packages and modules that it owns.
+        packages: The packages, at the top of all, that its entry points lead to.
         is_local: Whether it represents the project's own files.
         status: Whether it is used.
         why: The reason for the status, in a few words.
@@ -79,7 +85,6 @@ class PackRecord:
     summary: str = ""
     entry_points: tuple[EntryPoint, ...] = ()
     requires: tuple[str, ...] = ()
-    unmet: str = ""
     location: str = ""
     packages: tuple[str, ...] = ()
     is_local: bool = False
@@ -93,6 +98,19 @@ class PackRecord:
         if self.is_local:
             return Origin(file="this project")
         return Origin(pack=self.id, version=self.version)
+
+    @property
+    def unmet(self) -> str:
+        """The first required range of `handrail` that this core does not satisfy, or `""`."""
+        for text in self.requires:
+            found = _REQUIREMENT.fullmatch(text.strip())
+            if found is not None:
+                try:
+                    if not fits(handrail.__version__, found[1].strip()):
+                        return found[1].strip()
+                except ValueError:
+                    continue  # It is of another distribution, or installers reject it.
+        return ""
 
     @property
     def is_used(self) -> bool:
@@ -129,6 +147,48 @@ class PackRecord:
         """Return its entry points of the group `handrail.<kind>`."""
         group = PREFIX + kind
         return tuple(entry for entry in self.entry_points if entry.group == group)
+
+
+def normalised(name: str) -> str:
+    """Return the pack id for `name`: lower case, words joined by single hyphens (PEP 503)."""
+    words = name.strip().lower().replace("_", "-").replace(".", "-")
+    while "--" in words:
+        words = words.replace("--", "-")
+    return words
+
+
+def variable_prefix(pack: str) -> str:
+    """Return the prefix of environment variables for a pack's settings: `HANDRAIL_ACME_SCAN_`."""
+    return f"HANDRAIL_{normalised(pack).replace('-', '_').upper()}_"
+
+
+def fits(version: str, specifiers: str) -> bool:
+    """Return whether `version` is in a range such as `>=1.4,<2`; an unreadable one is in none.
+
+    A pre-release counts like any other version: 0.3.0rc1 is in `>=0.2`, though not in `>=0.3`.
+
+    Raises:
+        ValueError: `specifiers` is not a range of versions.
+    """
+    if not specifiers:
+        return True
+    wanted = version_range(specifiers)
+    try:
+        return wanted.contains(version, prereleases=True)
+    except ValueError:
+        return False
+
+
+def version_range(specifiers: str) -> SpecifierSet:
+    """Return a range of versions.
+
+    Raises:
+        ValueError: It is none.
+    """
+    # Slow to import, and only a range that is required needs it.
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+
+    return SpecifierSet(specifiers)
 
 
 def ways_out(pack: str, first: str = "") -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands of core, then those of packs; none is imported."""
-        from handrail.packs.docstrings import describe_target  # noqa: PLC0415 - for help only
+        from handrail.builtin.project.docstrings import describe_target  # noqa: PLC0415 - for help only
 
         own: dict[str, str] = {}
         for name, entry in sorted(self._own().items()):

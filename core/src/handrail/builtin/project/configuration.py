@@ -28,7 +28,7 @@ from handrail.packs.activation import decide
 from handrail.packs.choices import Flags, Table, Value
 from handrail.packs.configuration import Configuration, Findings, Target
 from handrail.packs.failures import problems_of, settings_error
-from handrail.packs.pack_names import variable_prefix
+from handrail.packs.record import variable_prefix
 from handrail.plan.edits import PROJECT, EditSet
 
 if TYPE_CHECKING:
@@ -168,12 +168,7 @@ class Project(Configuration):
         """Return what holds for a pack by itself, which is on: its settings."""
         kept = ("project", "packs", "lines", "pack_values", "variables", "policies")
         settings = Settings(**{name: getattr(self.settings, name) for name in kept})
-        found = next((each for each in self._found if each.id == record.id), None)
-        if found is None:
-            # It imports what reads metadata, of which a program without packs has no need.
-            from handrail.packs.metadata import unmet_range  # noqa: PLC0415
-
-            found = replace(record, unmet=unmet_range(record.requires))
+        found = next((each for each in self._found if each.id == record.id), record)
         return Project(settings, self.flags, [found])
 
     def edits(

@@ -74,6 +74,6 @@ def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
         base = base_of(record, entry)
         return f"{base}, changed by this project" if base else "steps of this project"
     # Only listings describe, and it parses sources.
-    from handrail.packs.docstrings import describe_target  # noqa: PLC0415
+    from handrail.builtin.project.docstrings import describe_target  # noqa: PLC0415
 
     return describe_target(entry.value, file_of(record, entry))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.builtin.project.differences import drift, is_part
+from handrail.builtin.project.digest import record_digest
 from handrail.builtin.project.lock_file import (
     LockedAction,
     LockName,
@@ -19,7 +20,6 @@ from handrail.builtin.project.settings import settings_of
 from handrail.builtin.project.targets import lock_name, names_of
 from handrail.errors import LockError, PlanDriftedError, Problem
 from handrail.frozen import as_json, frozen
-from handrail.packs.digest import record_digest
 
 if TYPE_CHECKING:
     from handrail import Plan

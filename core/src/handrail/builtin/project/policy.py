@@ -29,7 +29,7 @@ from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.packs import EntryPoint, PackRecord
 from handrail.packs.choices import Value, place_of
-from handrail.packs.entry_points import find_module
+from handrail.packs.discovery import find_module
 from handrail.params.values import KeyPath, leaves
 
 

@@ -10,7 +10,7 @@ from handrail import Origin
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.packs import RequiredStep, normalised
-from handrail.packs.pack_names import fits, version_range
+from handrail.packs.record import fits, version_range
 
 if TYPE_CHECKING:
     from handrail.builtin.project.settings import Settings

@@ -20,10 +20,10 @@ from handrail import (
     StepWrapper,
     Workflow,
 )
-from handrail.cli import Option
+from handrail.cli import Option, unread_groups
 from handrail.errors import describe
 from handrail.inspection import has_own
-from handrail.packs import EntryPoint, unread_groups
+from handrail.packs import EntryPoint
 from handrail_testing.checks.subject import Subject, UncheckedError, takes_nothing
 from handrail_testing.undo import is_step
 

@@ -22,6 +22,7 @@ from handrail.builtin.cli.journals import (
     session_journal,
 )
 from handrail.builtin.cli.session import Session, session_of, takes_json
+from handrail.builtin.cli.unread import unread_groups
 from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.journal_report import is_damaged as is_damaged_journal
 from handrail.builtin.cli.view.journal_report import journal_report
@@ -33,7 +34,6 @@ from handrail.builtin.records.leftovers import with_left
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import as_json, frozen
 from handrail.journal.damage import is_damaged
-from handrail.packs import unread_groups
 from handrail.packs.failures import problems_of
 from handrail.records import status_of
 from handrail.redact import shown_url

@@ -8,11 +8,13 @@ import os
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from handrail.packs.metadata import distributions, searched, stem_of, text_of
-from handrail.packs.record import PackRecord
-
 if TYPE_CHECKING:
+    # It has the same names, and types.
     from importlib.metadata import Distribution
+
+    from handrail.packs import PackRecord
+else:
+    from importlib_metadata import Distribution
 
 # Files listed in RECORD that depend on how, where or by which program a wheel was installed.
 _LOCAL = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json")
@@ -25,13 +27,12 @@ def record_digest(pack: PackRecord) -> str:
     scripts and files written by the installer, which differ between machines. The files themselves
     are not read. The RECORD of an editable install does not list its sources.
     """
-    found = distributions([pack.location], pack.id)
-    fitting = sorted(found, key=lambda each: stem_of(each)[1] != pack.version)
-    if not fitting:
+    distribution = next(iter(Distribution.discover(name=pack.id, path=[pack.location])), None)
+    if distribution is None:
         return "missing"
-    if _is_editable(fitting[0]):
+    if _is_editable(distribution):
         return "editable"
-    rows = sorted(_rows(text_of(fitting[0], "RECORD") or ""))
+    rows = sorted(_rows(distribution.read_text("RECORD") or ""))
     if not rows:
         return "missing"
     return f"sha256:{sha256(''.join(rows).encode()).hexdigest()}"
@@ -49,14 +50,9 @@ def _rows(text: str) -> list[str]:
     return rows
 
 
-def has_editable(name: str) -> bool:
-    """Return whether a distribution of this name is installed from its sources."""
-    return any(map(_is_editable, distributions(searched(), name)))
-
-
 def _is_editable(distribution: Distribution) -> bool:
     try:
-        document = json.loads(text_of(distribution, "direct_url.json") or "{}")
+        document = json.loads(distribution.read_text("direct_url.json") or "{}")
         return bool(document["dir_info"]["editable"])
     except (ValueError, LookupError, TypeError):
         return False

@@ -7,8 +7,8 @@ from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
 
-from handrail.packs.entry_points import find_module
-from handrail.packs.record import EntryPoint
+from handrail.packs import EntryPoint
+from handrail.packs.discovery import find_module
 
 MAX_HOPS = 5
 MAX_SIZE = 1_000_000

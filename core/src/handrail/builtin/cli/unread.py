@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from handrail import Origin
 from handrail.errors import Problem
-from handrail.origin import Origin
-from handrail.own_points import CORE
-from handrail.packs.metadata import distributions, searched, stem_of
-from handrail.packs.record import GROUPS, PREFIX
+from handrail.packs import GROUPS, normalised
 from handrail.suggest import near
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution
+    # It has the same names, and types.
+    from importlib.metadata import Distribution, distributions
+else:
+    from importlib_metadata import Distribution, distributions
 
-_KINDS = tuple(group.removeprefix(PREFIX) for group in GROUPS)
+_OURS = "handrail"
 
 
 def unread_groups(distribution: str | None = None) -> Iterator[Problem]:
@@ -25,21 +26,25 @@ def unread_groups(distribution: str | None = None) -> Iterator[Problem]:
     Args:
         distribution: The installed distribution to look at; by default, all of them.
     """
-    for each in distributions(searched(), distribution):
-        if stem_of(each)[0] != CORE:
-            yield from _of_distribution(each)
+    seen = {_OURS}
+    for each in distributions(name=distribution):
+        try:
+            name = normalised(each.metadata["Name"])
+            if name not in seen:
+                yield from _of_distribution(each)
+        except Exception:  # noqa: BLE001 - metadata may contain anything; the doctor tells of packs
+            continue
+        seen.add(name)
 
 
 def _of_distribution(distribution: Distribution) -> Iterator[Problem]:
-    try:
-        groups = {point.group for point in distribution.entry_points}
-        pack = Origin(pack=distribution.metadata["Name"], version=distribution.version)
-    except Exception:  # noqa: BLE001 - metadata may contain anything; the doctor tells of packs
-        return
+    groups = {point.group for point in distribution.entry_points}
+    pack = Origin(pack=distribution.metadata["Name"], version=distribution.version)
+    kinds = [group.partition(".")[2] for group in GROUPS]
     for group in sorted(groups - set(GROUPS)):
-        kind = group.partition(CORE)[2].lstrip("._-")
-        hints = [f"did you mean {PREFIX}{match}?" for match in near(kind, _KINDS, limit=1)]
-        meant = group.startswith(PREFIX) or (CORE in group and hints)
+        kind = group.partition(_OURS)[2].lstrip("._-")
+        hints = [f"did you mean {_OURS}.{match}?" for match in near(kind, kinds, limit=1)]
+        meant = group.startswith(f"{_OURS}.") or (_OURS in group and hints)
         if meant and not _is_of_a_pack(group):
             yield Problem(
                 code="bad-entry-point",
@@ -52,4 +57,4 @@ def _of_distribution(distribution: Distribution) -> Iterator[Problem]:
 def _is_of_a_pack(group: str) -> bool:
     """Whether a group, such as `acme_train.models`, belongs to a package that is installed."""
     package = group.partition(".")[0]
-    return package != CORE and find_spec(package) is not None
+    return package != _OURS and find_spec(package) is not None

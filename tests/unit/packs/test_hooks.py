@@ -10,8 +10,7 @@ import pytest
 
 from handrail.errors import ExitCode, PackError
 from handrail.hookspecs import PackInfo, hookimpl
-from handrail.packs.hooks import specs
-from handrail.packs.loader import load_inline, new_manager
+from handrail.packs.loader import load_inline, new_manager, specs
 
 
 def module(source, name="acme_hooks"):
@@ -74,22 +73,22 @@ MISTAKES = {
     ),
     "wrapper": (
         "@hookimpl(wrapper=True)\ndef setup_steps(action):\n    return (yield)",
-        "setup_steps is a hook wrapper (wrapper=True)",
-        "make it a plain function that returns this pack's own answer",
+        "setup_steps has wrapper=True, which no hook may have",
+        "each pack gives its own answer",
     ),
     "old wrapper": (
         "@hookimpl(hookwrapper=True)\ndef setup_steps(action):\n    yield",
-        "setup_steps is a hook wrapper (hookwrapper=True)",
-        "make it a plain function",
+        "setup_steps has hookwrapper=True, which no hook may have",
+        "each pack gives its own answer",
     ),
     "tryfirst": (
         "@hookimpl(tryfirst=True)\ndef setup_steps(action): ...",
-        "setup_steps has tryfirst=True, which has no effect here",
+        "setup_steps has tryfirst=True, which no hook may have",
         "PackInfo(after=[...]) in pack_info",
     ),
     "trylast": (
         "@hookimpl(trylast=True)\ndef setup_steps(action): ...",
-        "setup_steps has trylast=True, which has no effect here",
+        "setup_steps has trylast=True, which no hook may have",
         "PackInfo(after=[...]) in pack_info",
     ),
     "not marked": (

@@ -55,7 +55,7 @@ def test_hooks_in_two_modules(garden, packs):
     plant.entry_points.write_text("[handrail.packs]\na = acme_scan.one\nb = acme_scan.one\n")
     with pytest.raises(PackError) as error:
         packs().contributors()
-    assert "two modules of the pack have the hook setup_steps" in str(error.value.__notes__)
+    assert "the hook setup_steps is there twice" in str(error.value.__notes__)
 
 
 TOLD = """

@@ -38,10 +38,14 @@ class PackSecrets:
 NO_SECRETS = PackSecrets(pack="")
 
 
-def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:
-    """Return an instance of `model` with the values; the plain values if there is no model.
+def read_settings(
+    table: Table, model: type[BaseModel] | None, pack: Origin
+) -> tuple[Any, frozenset[str], PackSecrets]:
+    """Return the settings of a pack, the variables that they are read from, and their secrets.
 
-    A secret comes from its variable, or from who calls this: never from a flag or a file.
+    The settings are an instance of `model`, or the plain values if there is none; the variables are
+    all, whether set or not. A secret comes from its variable, or from who calls this: never from a
+    flag or a file.
 
     Raises:
         SettingsError: A value is invalid, missing or unknown, or contradicts a policy; it has all
@@ -49,33 +53,33 @@ def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:
     """
     joined = _Joined(table, model, pack)
     KNOWN.learn(given_secrets(model, joined.values))
-    problems = joined.problems
-    if model is None:
-        if problems:
-            raise _error(problems, pack)
-        return joined.values
+    settings = joined.values if model is None else _instance(joined, model, pack)
+    if joined.problems:
+        count = len(joined.problems)
+        several = "a setting that does" if count == 1 else f"{count} settings that do"
+        raise SettingsError(f"{pack} has {several} not fit", problems=joined.problems)
+    texts = tuple(secret_texts(model, settings))
+    KNOWN.learn(texts)
+    used = [name for name in joined.variables if table.variables.get(name)]
+    secret = tuple(name for name in used if touches(joined.variables[name], joined.secrets))
+    secrets = PackSecrets(pack=pack.pack or "", texts=texts, variables=secret)
+    return settings, frozenset(joined.variables), secrets
+
+
+def _instance(joined: _Joined, model: type[BaseModel], pack: Origin) -> Any:
+    """Return an instance of the model; what does not fit is added to the problems."""
     from pydantic import ValidationError  # noqa: PLC0415 - the pack has loaded it
 
-    problems += _unknown(joined.values, model, pack, joined.source)
+    joined.problems += _unknown(joined, model, pack)
     try:
-        settings = model.model_validate(joined.values)
+        return model.model_validate(joined.values)
     except ValidationError as error:
         for each in error.errors(include_url=False, include_input=False):
-            if each["type"] == "extra_forbidden":
-                continue
-            key = ".".join(map(str, each["loc"]))
-            message = f"{key}: {each['msg']}" if key else each["msg"]
-            problems.append(_problem(joined.source, each["loc"], message, pack))
-    else:
-        if not problems:
-            KNOWN.learn(secret_texts(model, settings))
-            return settings
-    raise _error(problems, pack)
-
-
-def _error(problems: list[Problem], pack: Origin) -> SettingsError:
-    count = "a setting that does" if len(problems) == 1 else f"{len(problems)} settings that do"
-    return SettingsError(f"{pack} has {count} not fit", problems=problems)
+            if each["type"] != "extra_forbidden":
+                key = ".".join(map(str, each["loc"]))
+                message = f"{key}: {each['msg']}" if key else each["msg"]
+                joined.problems.append(_problem(joined.source, each["loc"], message, pack))
+    return None
 
 
 class _Joined:
@@ -84,23 +88,28 @@ class _Joined:
     Attributes:
         values: The merged values, possibly nested.
         problems: The problems found while merging.
+        variables: The path of each value that a variable gives, by the variable.
+        secrets: The paths of the values that are secrets.
     """
 
     def __init__(self, table: Table, model: type[BaseModel] | None, pack: Origin) -> None:
         self.values: dict[str, Any] = {}
         merge(self.values, table.values)
         self.problems: list[Problem] = []
+        self.variables: Mapping[str, KeyPath] = {}
+        self.secrets = frozenset[KeyPath]()
         self._table = table
         self._model = model
         self._sources: dict[KeyPath, str] = {}
-        secrets = frozenset[KeyPath]() if model is None or not table.prefix else secrets_of(model)
-        for path in secrets:
+        if model is not None and table.prefix:
+            self.variables = _variables_of(model, table.prefix)
+            self.secrets = secrets_of(model)
+        for path in self.secrets:
             if value_at(table.values, path, None) is not None:
                 self._refuse(path, table.source(*path), pack)
-        if model is not None:
-            self._take_variables(model)
+        self._take_variables()
         for path, text in table.flags.items():
-            if touches(path, secrets):
+            if touches(path, self.secrets):
                 KNOWN.learn([text])
                 self._refuse(path, f"-p {pack.pack}.{'.'.join(path)}", pack)
                 continue
@@ -117,16 +126,24 @@ class _Joined:
                 return found
         return self._table.source(*path)
 
-    def _take_variables(self, model: type[BaseModel]) -> None:
-        known = _variables_of(model)
+    def _take_variables(self) -> None:
+        prefix = self._table.prefix
+        names = [each.removeprefix(prefix) for each in self.variables]
         for variable, text in self._table.variables.items():
-            name = variable.removeprefix(self._table.prefix)
-            if name in known:
-                path = known[name]
-                set_path(self.values, path, from_text(kind_at(model, path), text))
+            path = self.variables.get(variable)
+            if path is not None:
+                set_path(self.values, path, from_text(kind_at(self._model, path), text))
                 self._sources[path] = variable
-            else:
-                self.problems += _misspelt(variable, name, known, self._table.prefix)
+            elif match := next(iter(near(variable.removeprefix(prefix), names, limit=1)), None):
+                # Others may be anybody's.
+                self.problems.append(
+                    Problem(
+                        code="unknown-variable",
+                        message=f"{variable}: there is no such variable",
+                        origins=(Origin(file=variable),),
+                        ways_out=(f"did you mean {prefix}{match}?",),
+                    )
+                )
 
     def _refuse(self, path: KeyPath, source: str, pack: Origin) -> None:
         """Add a problem for a secret from a source that others can read."""
@@ -149,80 +166,34 @@ class _Joined:
         self._sources[path] = fixed.source
 
 
-def variables_of(table: Table, model: type[BaseModel] | None) -> frozenset[str]:
-    """Return the variables that the settings of a pack are read from, whether set or not."""
-    if model is None or not table.prefix:
-        return frozenset()
-    return frozenset(f"{table.prefix}{name}" for name in _variables_of(model))
-
-
-def secrets_among(
-    table: Table, model: type[BaseModel] | None, settings: object, pack: str
-) -> PackSecrets:
-    """Return the secrets among the validated settings of a pack, and their variables."""
-    if model is None:
-        return PackSecrets(pack=pack, texts=tuple(secret_texts(None, settings)))
-    secrets = secrets_of(model)
-    paths = {f"{table.prefix}{name}": path for name, path in _variables_of(model).items()}
-    return PackSecrets(
-        pack=pack,
-        texts=tuple(secret_texts(model, settings)),
-        variables=tuple(
-            variable
-            for variable, path in paths.items()
-            if table.variables.get(variable) and touches(path, secrets)
-        ),
-    )
-
-
 def _variables_of(
-    model: type[BaseModel], prefix: KeyPath = (), within: tuple[type, ...] = ()
+    model: type[BaseModel], prefix: str, way: KeyPath = (), within: tuple[type, ...] = ()
 ) -> dict[str, KeyPath]:
-    """Return the path of each field of `model`, by its variable's name without the prefix."""
+    """Return the path of each field of `model`, by its variable."""
     found: dict[str, KeyPath] = {}
     for name, info in fields_of(model).items():
-        path = (*prefix, *paths_of(model, name)[0])
+        path = (*way, *paths_of(model, name)[0])
         inner = model_in(info.annotation)
         if inner is not None and inner is not model and inner not in within:
-            found |= _variables_of(inner, path, (*within, model))
-        found["_".join(path).upper()] = path
+            found |= _variables_of(inner, prefix, path, (*within, model))
+        found[prefix + "_".join(path).upper()] = path
     return found
 
 
-def _misspelt(variable: str, name: str, known: Mapping[str, KeyPath], prefix: str) -> list[Problem]:
-    """Return a problem if a variable looks like a misspelt one; others are ignored."""
-    matches = near(name, known, limit=1)
-    return [
-        Problem(
-            code="unknown-variable",
-            message=f"{variable}: there is no such variable",
-            origins=(Origin(file=variable),),
-            ways_out=(f"did you mean {prefix}{match}?",),
-        )
-        for match in matches
-    ]
-
-
-def _unknown(
-    values: Mapping[str, Any], model: type[BaseModel], pack: Origin, source: Callable[..., str]
-) -> list[Problem]:
+def _unknown(joined: _Joined, model: type[BaseModel], pack: Origin) -> list[Problem]:
     """Return a problem for each key unknown to the model, which pydantic may ignore."""
     if model.model_config.get("extra") == "allow":
         return []
-    fields = model.model_fields
-    known = {*fields, *(each.alias for each in fields.values() if each.alias)}
-    if any(each.validation_alias not in (None, each.alias) for each in fields.values()):
-        # Fields with several aliases are left to the model.
-        return []
+    known = {way[0] for name in model.model_fields for way in (*paths_of(model, name), (name,))}
     return [
         _problem(
-            source,
+            joined.source,
             (key,),
             f"there is no setting {key}",
             pack,
             did_you_mean(key, sorted(known)) or f"it has: {', '.join(sorted(known))}",
         )
-        for key in values
+        for key in joined.values
         if key not in known
     ]
 

@@ -26,7 +26,7 @@ from handrail.frozen import as_json, frozen
 
 if TYPE_CHECKING:
     from handrail.packs import PackRecord
-    from handrail.packs.hooks import Hook
+    from handrail.packs.loader import Hook
 
 _STYLES = {"off": "dim", "broken": "red", "incompatible": "red", "policy": "cyan"}
 _NONE = "no packs are installed"
@@ -136,7 +136,7 @@ def _load(session: Session, record: PackRecord) -> _Loaded:
         hooks = load(record, session.packs.configuration.table(record)).hooks.values()
     except (PackError, SettingsError) as error:
         return _Loaded(record=record, error=error)
-    return _Loaded(record=record, hooks=tuple(sorted(hooks, key=lambda hook: hook.line)))
+    return _Loaded(record=record, hooks=tuple(sorted(hooks, key=lambda hook: hook.origin.line)))
 
 
 def _hooks(packs: Sequence[_Loaded]) -> Listing:
@@ -161,7 +161,7 @@ def _hook_rows(pack: _Loaded) -> list[Row]:
     first = (pack_cell(record.id), record.version or "?")
     if pack.hooks:
         return [
-            (*(first if number == 0 else ("", "")), hook.name, f"{hook.file}:{hook.line}")
+            (*(first if number == 0 else ("", "")), hook.name, hook.origin.place)
             for number, hook in enumerate(pack.hooks)
         ]
     if pack.error is not None:
@@ -189,9 +189,9 @@ def _hooks_to_dict(pack: _Loaded) -> dict[str, object]:
             {
                 "name": hook.name,
                 "takes": list(hook.parameters),
-                "module": hook.module,
-                "file": hook.file,
-                "line": hook.line,
+                "module": hook.origin.module,
+                "file": hook.origin.file,
+                "line": hook.origin.line,
             }
             for hook in pack.hooks
         ],

@@ -13,7 +13,6 @@ from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
 from handrail.derived import PartRuns, derivation_of, opened_parts, shared_by
 from handrail.errors import ItemsFailedError
 from handrail.frozen import frozen
-from handrail.inspection import run_of
 from handrail_workers.executors.code import source_folder
 from handrail_workers.sweeps.children import STEP, roll_back_child, run_child, undo_lines
 from handrail_workers.sweeps.errors import SweepFailedError
@@ -160,7 +159,7 @@ class RunChildren(BaseStep[SweepContext]):
 
     def _children(self, context: SweepContext) -> StepResult:
         with self._failing(context):
-            return self._told(context, _line(context).map_items(**self._options(context)))
+            return self._told(context, context.map_items(**self._options(context)))
 
     def rollback(self, context: SweepContext, result: StepResult) -> None:
         """Do nothing more: the children are undone by now."""
@@ -236,8 +235,4 @@ class AwaitChildren(RunChildren):
 
     async def _awaited(self, context: SweepContext) -> StepResult:
         with self._failing(context):
-            return self._told(context, await _line(context).amap_items(**self._options(context)))
-
-
-def _line(context: SweepContext) -> Any:
-    return run_of(context)  # `map_items` of a context does not take all of the options.
+            return self._told(context, await context.amap_items(**self._options(context)))

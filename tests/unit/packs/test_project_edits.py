@@ -387,7 +387,7 @@ def test_near_names(packs):
         ),
     )
     assert [any("did you mean" in line for line in each) for each in found] == [True] * 4
-    assert "handrail.toml:3: did you mean upload_files?" in found[2]
+    assert "did you mean upload_files?" in found[2]
     assert "handrail.toml:4" in found[3]
 
 

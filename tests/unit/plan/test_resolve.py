@@ -202,7 +202,7 @@ def test_a_misspelt_anchor_names_pack_line_and_near_names(named, pack, plan):
     assert problem.code == "unknown-anchor"
     assert "acme-a 1.0 inserts x before 'sned'" in problem.message
     assert problem.origins[0].line > 0
-    assert "did you mean send?" in problem.details[0]
+    assert "did you mean send?" in problem.details
 
 
 def test_if_missing_skip_leaves_the_step_out(named, pack, plan):

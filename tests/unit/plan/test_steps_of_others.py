@@ -34,7 +34,7 @@ def test_the_pack_and_the_step_are_named(named, pack, plan, hook, attribute):
     packs = [pack("acme-a", insert_before=lambda step: None), pack("acme-b", **{hook: change})]
     with pytest.raises(PlanError) as error:
         plan(steps, packs)
-    assert changed(error) == [f"acme-b 1.0 changes {attribute} of step 'send'"]
+    assert changed(error) == [f"acme-b 1.0 changes {attribute} of send"]
     assert [vars(step) for step in steps] == before
 
 
@@ -46,7 +46,7 @@ def test_the_class_of_a_step_may_not_be_replaced(named, pack, plan):
     kinds = [type(step) for step in steps]
     with pytest.raises(PlanError) as error:
         plan(steps, [pack("acme-a", wrap_step=change)])
-    assert changed(error) == ["acme-a 1.0 changes __class__ of steps 'find' and 'send'"]
+    assert changed(error) == ["acme-a 1.0 changes __class__ of find, send"]
     assert [type(step) for step in steps] == kinds
 
 
@@ -58,7 +58,7 @@ def test_setup_steps_may_not_change_the_steps_of_the_registry(named, pack, plan)
     steps = base(named)
     with pytest.raises(PlanError) as error:
         plan(steps, [pack("acme-a", setup_steps=setup_steps)])
-    assert changed(error) == ["acme-a 1.0 changes execute of steps 'find' and 'send'"]
+    assert changed(error) == ["acme-a 1.0 changes execute of find, send"]
     assert all("execute" not in vars(step) for step in steps)
 
 
@@ -73,7 +73,7 @@ def test_check_plan_may_not_change_the_planned_steps(named):
     steps = base(named)
     with pytest.raises(PlanError) as error:
         action("ship", steps).action_class(packs=explicit_packs([Hooks()])).plan()
-    assert changed(error) == ["hooks changes execute of step 'find'"]
+    assert changed(error) == ["hooks changes execute of find"]
     assert "execute" not in vars(steps[0])
 
 
@@ -87,7 +87,7 @@ def test_a_change_that_is_made_only_once_is_found(named, pack, plan):
 
     with pytest.raises(PlanError) as error:
         plan(base(named), [pack("acme-a", insert_after=hook)])
-    assert changed(error) == ["acme-a 1.0 changes execute of steps 'find' and 'send'"]
+    assert changed(error) == ["acme-a 1.0 changes execute of find, send"]
 
 
 def test_an_attribute_that_is_gone_and_one_in_a_slot_are_changes(named, pack, plan):
@@ -104,7 +104,7 @@ def test_an_attribute_that_is_gone_and_one_in_a_slot_are_changes(named, pack, pl
 
     with pytest.raises(PlanError) as error:
         plan([slotted], [pack("acme-a", insert_after=hook)])
-    assert changed(error) == ["acme-a 1.0 changes limit, rate of step 'slow'"]
+    assert changed(error) == ["acme-a 1.0 changes limit, rate of slow"]
     assert (slotted.limit, slotted.rate) == (3, 1)
 
 
@@ -129,7 +129,7 @@ def test_reading_is_no_change(named, pack, plan):
 
 
 def test_a_pack_that_changes_many_steps_is_one_problem(named, pack, plan):
-    """Which lists them."""
+    """Which names the first of them."""
     steps = [named(f"s{number}") for number in range(20)]
 
     def change(step):
@@ -137,8 +137,8 @@ def test_a_pack_that_changes_many_steps_is_one_problem(named, pack, plan):
 
     with pytest.raises(PlanError) as error:
         plan(steps, [pack("acme-a", wrap_step=change)])
-    listed = ", ".join(f"'s{number}'" for number in range(11))
-    assert changed(error) == [f"acme-a 1.0 changes execute of steps {listed} and 9 more"]
+    listed = ", ".join(f"s{number}" for number in range(12))
+    assert changed(error) == [f"acme-a 1.0 changes execute of {listed}, ..."]
 
 
 def test_a_class_may_keep_a_cache(named, pack, plan):

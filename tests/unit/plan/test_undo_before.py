@@ -10,8 +10,8 @@ from handrail import StepRegistry, StepWrapper, action, chain, parallel
 from handrail.builtin.cli.view.explanation import explain
 from handrail.errors import InvalidStepError, PlanError
 from handrail.plan.builder import plan_of_registry
+from handrail.plan.checks import senseless_waits
 from handrail.plan.selection import select
-from handrail.plan.undo_order import senseless_waits
 
 
 def planned(*steps):
@@ -24,7 +24,7 @@ def planned(*steps):
 def problems(*steps):
     with pytest.raises(PlanError) as caught:
         planned(*steps)
-    return [(each.code, each.details) for each in caught.value.problems]
+    return [(each.code, each.message) for each in caught.value.problems]
 
 
 def test_it_is_in_the_json_form(named):
@@ -37,7 +37,7 @@ def test_a_misspelt_name_is_a_problem(named):
     """With what may be meant."""
     found = problems(named("upload_files"), named("rows", undo_before=("uplaod_files",)))
     assert [code for code, _ in found] == ["undo-before"]
-    assert "did you mean upload_files?" in found[0][1]
+    assert found[0][1].endswith("did you mean upload_files?")
 
 
 def test_a_step_that_is_not_there_is_none(named):
@@ -49,13 +49,14 @@ def test_a_step_that_is_not_there_is_none(named):
 def test_only_steps_before_it_can_be_named(named, name):
     """Others are undone earlier, or never."""
     late, close = named("mail"), named("close", always_run=True)
-    assert problems(named("rows", undo_before=(name,)), late, close) == [("undo-before", ())]
+    found = problems(named("rows", undo_before=(name,)), late, close)
+    assert [code for code, _ in found] == ["undo-before"]
 
 
 def test_a_step_of_another_lane_cannot_be_named(named):
     """It may begin later, and is undone before then."""
     group = parallel("both", [[named("send")], [named("rows", undo_before=("send",))]])
-    assert problems(group) == [("undo-before", ())]
+    assert [code for code, _ in problems(group)] == ["undo-before"]
 
 
 @pytest.mark.parametrize("names", ["send", 1, ("",), (1,)])

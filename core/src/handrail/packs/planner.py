@@ -24,17 +24,15 @@ from handrail.frozen import replace, values_of
 from handrail.origin import Origin, raised_at
 from handrail.packs.pack_provider import PackProvider
 from handrail.plan.action_info import ActionInfo
-from handrail.plan.builder import base_drafts
-from handrail.plan.collect import collect
-from handrail.plan.context_check import unfit
+from handrail.plan.checks import senseless_waits, unfit
+from handrail.plan.collect import StepChanges, collect, states_of
+from handrail.plan.drafts import base_drafts
 from handrail.plan.edits import PROJECT, EditSet, Insertion
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan, PlannedStep
 from handrail.plan.problems import no_steps
 from handrail.plan.required import PlanRules, missing, not_within, required_in
 from handrail.plan.resolve import resolve
-from handrail.plan.step_state import StepChanges, states_of
-from handrail.plan.undo_order import senseless_waits
 from handrail.registry import StepRegistry
 from handrail.user_code import calls_user_code
 from handrail.wrapper import StepWrapper

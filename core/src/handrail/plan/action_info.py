@@ -27,7 +27,7 @@ class ActionInfo:
 
     name: str
     lineage: tuple[str, ...]
-    context_type: type
+    context_type: type[Any]
     origin: Origin
 
 

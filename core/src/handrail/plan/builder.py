@@ -1,4 +1,4 @@
-"""Draft: a step during planning; and the plan built from the drafts."""
+"""Builds a frozen plan from its steps in their final order."""
 
 from __future__ import annotations
 
@@ -8,59 +8,20 @@ from fractions import Fraction
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from handrail.entry import Entry, Lane, around
 from handrail.errors import PlanError
-from handrail.frozen import record
-from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy
+from handrail.limits import NO_LIMITS, NO_POLICY
 from handrail.origin import UNKNOWN, Origin
-from handrail.plan.plan import Facts, Layer, Plan, PlannedStep, groups_of
-from handrail.plan.undo_order import senseless_waits
+from handrail.plan.checks import senseless_waits
+from handrail.plan.drafts import Draft, base_drafts
+from handrail.plan.plan import Facts, Plan, PlannedStep, groups_of
 from handrail.registry import StepRegistry
 from handrail.steps import BaseStep, FunctionStep, has_own, overrides, undoes_items
-from handrail.wrapper import StepWrapper, changes_step, is_layer
+from handrail.wrapper import StepWrapper, is_layer
 
 if TYPE_CHECKING:
     from numbers import Real
 
-
-def layer_name(wrapper: StepWrapper[Any]) -> str:
-    """Return the short name of a wrapper: `TimingStep` is `timing`."""
-    name = type(wrapper).__name__.removesuffix("Wrapper").removesuffix("Step") or "wrapper"
-    return "".join(
-        f"_{letter.lower()}" if letter.isupper() and place else letter.lower()
-        for place, letter in enumerate(name)
-    )
-
-
-@record
-class Draft:
-    """A step during planning, with the facts known so far.
-
-    A step that always runs closes the plan, so that it stands in no lane.
-
-    Attributes:
-        given: The limits and the undo policy that the project gives it; None for its own.
-    """
-
-    entry: Entry
-    origin: Origin
-    reason: str
-    layers: tuple[Layer, ...] = ()
-    required: str = ""
-    by_project: bool = False
-    lane: Lane | None = None
-    given: tuple[Limits, RollbackPolicy] | None = None
-
-    @property
-    def limits(self) -> tuple[Limits, RollbackPolicy]:
-        """Its limits and its undo policy."""
-        step = self.entry.outermost
-        return self.given or (step.limits, step.rollback_policy)
-
-    @property
-    def always_run(self) -> bool:
-        """Whether the step closes the plan."""
-        return bool(self.entry.step.always_run)
+    from handrail.entry import Lane
 
 
 def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
@@ -199,51 +160,3 @@ def plan_of_registry(registry: StepRegistry[Any], action: str = "workflow") -> P
     if senseless:
         raise PlanError(action, senseless, plan=plan)
     return plan
-
-
-def base_drafts(registry: StepRegistry[Any], origin: Origin) -> list[Draft]:
-    """Return the steps of a registry as drafts that came from `origin`."""
-    return [
-        Draft(
-            entry=entry,
-            origin=origin,
-            reason="base",
-            layers=_layers_of(entry, origin),
-            lane=None if entry.lane is None or entry.step.always_run else entry.lane,
-        )
-        for entry in registry.entries()
-    ]
-
-
-def _layers_of(entry: Entry, origin: Origin) -> tuple[Layer, ...]:
-    if not entry.layers:
-        return ()
-    insides = (entry.step, *entry.layers)
-    return tuple(
-        made
-        for wrapper, inside in zip(reversed(entry.layers), insides[-2::-1], strict=True)
-        for made in layers_of(wrapper, inside, origin)
-    )
-
-
-def layers_of(
-    wrapper: StepWrapper[Any], inner: BaseStep[Any], origin: Origin, reason: str = ""
-) -> tuple[Layer, ...]:
-    """Return the layers that an edit has put around `inner`: as in `Retry(Timing(step))`, several.
-
-    Args:
-        wrapper: The outermost wrapper of the edit.
-        inner: What was there before.
-        origin: Origin of the wrappers.
-        reason: The line of the settings that added them, or an empty string.
-    """
-    return tuple(
-        Layer(
-            name=layer_name(each),
-            origin=origin,
-            wrapper=each,
-            reason=reason,
-            changes=changes_step(each),
-        )
-        for each in around(wrapper, inner)
-    )

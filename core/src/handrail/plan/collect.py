@@ -4,42 +4,43 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
-from itertools import chain
+from functools import cached_property
+from operator import is_
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from handrail.entry import Entry, entries_for, entry_for, innermost
-from handrail.entry import chain as chain_of
+from handrail.entry import Entry, chain, entries_for, entry_for, innermost
 from handrail.errors import (
     DuplicateStepError,
     HandrailError,
     InvalidStepError,
     PackError,
     Problem,
+    StepNotFoundError,
     describe,
 )
 from handrail.frozen import record
 from handrail.origin import Origin, line_of
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacement, Wrapping
 from handrail.plan.order import said_by
-from handrail.plan.problems import too_many_answers
-from handrail.plan.step_state import StepChanges, states_of
+from handrail.plan.problems import problem_of
 from handrail.registry import IfMissing, StepRegistry, Wrapper
 from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper
 
 if TYPE_CHECKING:
     from handrail.groups import Parallel
-    from handrail.origin import Origin
     from handrail.plan.action_info import ActionInfo
     from handrail.plan.order import Contributor
 
 MOST_ANSWERS = 20_000  # Answers to answers of other packs, before the plan is refused.
+_MOST_NAMED = 12  # Steps in one message.
 
-Side = Literal["before", "after"]
+Side = Literal["before", "after", "end"]
 Causes = frozenset[str]
+States = Sequence[tuple[BaseStep[Any], Mapping[str, Any]]]
 
 
 def collect(
@@ -58,9 +59,8 @@ def collect(
         HandrailError: A hook raised; the error names its pack.
     """
     problems: list[Problem] = []
-    steps = [each for step in base.get_steps() for each in chain_of(step)]
-    brought = [] if project is None else [each.entries for each in project.insertions]
-    before, changes = states_of(steps), StepChanges()
+    before = states_of(each for step in base.get_steps() for each in chain(step))
+    changes = StepChanges()
     edits: list[EditSet] = []
     for pack in packs:
         if not pack.implements("setup_steps"):
@@ -68,9 +68,10 @@ def collect(
             continue
         edits.append(_ask_setup(action, pack, base, problems))
         changes.put_back(before, pack)
-    _Inquiry(action, packs, edits, problems, changes).ask([*base.entries(), *chain(*brought)])
+    inquiry = _Inquiry(action, packs, edits, problems, changes)
+    inquiry.ask(base.entries(), () if project is None else project.insertions)
     problems += changes.problems()
-    return [*edits, *([project] if project is not None else ())], problems
+    return [*edits, *([] if project is None else [project])], problems
 
 
 @record
@@ -85,35 +86,26 @@ class _Inquiry:
     asked: set[str] = field(default_factory=set[str])
     answers: int = 0
 
-    def ask(self, first: Iterable[Entry]) -> None:
+    def ask(self, base: Iterable[Entry], project: Iterable[Insertion]) -> None:
         nobody: Causes = frozenset()
-        waiting = deque((entry, nobody) for entry in first)
-        standing_in: list[tuple[Entry, Causes]] = []
+        waiting = deque((entry, nobody) for entry in base)
+        waiting += [(entry, nobody) for insertion in project for entry in insertion.entries]
+        standing_in: deque[tuple[Entry, Causes]] = deque()
+        askers: list[_Asker] = []
         for pack, own in zip(self.packs, self.edits, strict=True):
             causes = frozenset({pack.id})
-            for insertion in own.insertions:
-                waiting.extend((entry, causes) for entry in insertion.entries)
+            waiting += [(entry, causes) for each in own.insertions for entry in each.entries]
             standing_in += [(replacement.entry, causes) for replacement in own.replacements]
-        askers = [
-            (pack, own, hooks)
-            for pack, own in zip(self.packs, self.edits, strict=True)
-            if (hooks := [each for each in _HOOKS if pack.implements(each[0])])
-        ]
-        self._drain(waiting, askers)
-        for each in standing_in:
-            if self.answers > MOST_ANSWERS:
-                return
-            self._drain(deque([each]), askers)
-
-    def _drain(self, waiting: deque[tuple[Entry, Causes]], askers: Sequence[_Asker]) -> None:
-        while waiting:
-            entry, causes = waiting.popleft()
-            self.answers += len(causes) > 1
-            if self.answers > MOST_ANSWERS:
-                # Packs that answer for each step of each other end, but only after every order.
-                self.problems.append(too_many_answers(self.action.name, self.edits))
-                return
-            waiting += self._ask_about(entry, causes, askers)
+            if hooks := [each for each in _HOOKS if pack.implements(each[0])]:
+                askers.append((pack, own, hooks))
+        for entries in (waiting, standing_in):
+            while entries and self.answers <= MOST_ANSWERS:
+                entry, causes = entries.popleft()
+                self.answers += len(causes) > 1
+                entries += self._ask_about(entry, causes, askers)
+        if self.answers > MOST_ANSWERS:
+            # Packs that answer for each step of each other end, but only after every order.
+            self.problems.append(_too_many_answers(self.action.name, self.edits))
 
     def _ask_about(
         self, entry: Entry, causes: Causes, askers: Sequence[_Asker]
@@ -154,10 +146,9 @@ class _Inquiry:
         answer: object,
     ) -> Insertion | None:
         origin = said_by(pack, hook)
-        entries: tuple[Entry, ...] = ()
         try:
-            for part in _several(answer):
-                entries += entries_for(cast("Any", part))
+            steps = cast("Iterable[Any]", _several(answer))
+            entries = tuple(each for step in steps for each in entries_for(step))
         except InvalidStepError as error:
             self.problems.append(_invalid(error, origin))
             return None
@@ -170,13 +161,8 @@ class _Inquiry:
             ) from error
         if not entries:
             return None
-        return Insertion(
-            entries=entries,
-            anchor=entry.name,
-            side=side,
-            origin=origin,
-            causes=causes | {pack.id},
-        )
+        causes |= {pack.id}
+        return Insertion(entries, entry.name, side, origin, causes=causes)
 
     def _layer(
         self, pack: Contributor, entry: Entry, step: BaseStep[Any], layer: Any, own: EditSet
@@ -185,16 +171,11 @@ class _Inquiry:
         if is_wrapper(layer):
             own.wrappings.append(Wrapping(name=entry.name, layer=layer, origin=origin, around=step))
             return
-        self.problems.append(
-            Problem(
-                code="invalid-layer",
-                message=f"wrap_step of {pack.origin} returned {layer!r} for step '{entry.name}'; "
-                "it may return a StepWrapper or None",
-                origins=(origin,),
-                details=(origin.place,) if origin.place else (),
-                ways_out=(f"leave it out:  --no-pack {pack.id}",),
-            )
+        message = (
+            f"wrap_step of {pack.origin} returned {layer!r} for step '{entry.name}'; it may return "
+            "a StepWrapper or None"
         )
+        self.problems.append(problem_of("invalid-layer", message, origin))
 
 
 _HOOKS: tuple[tuple[str, Side | None], ...] = (
@@ -230,23 +211,90 @@ def _several(answer: object) -> Iterable[object]:
 
 
 def _unregistered(pack: Contributor) -> Problem:
-    origin = said_by(pack, "setup_steps")
-    return Problem(
-        code="invalid-answer",
-        message=f"setup_steps of {pack.origin} returned steps, which nobody would run",
-        origins=(origin,),
-        details=(origin.place,) if origin.place else (),
-        ways_out=("register each of them:  registry.register(step)",),
+    return problem_of(
+        "invalid-answer",
+        f"setup_steps of {pack.origin} returned steps, which nobody would run",
+        said_by(pack, "setup_steps"),
+        ways_out=["register each of them:  registry.register(step)"],
     )
 
 
 def _invalid(error: InvalidStepError, origin: Origin) -> Problem:
-    return Problem(
-        code="invalid-step",
-        message=f"{origin} brings a step that cannot be planned: {error.message}",
-        origins=(origin,),
-        ways_out=(f"leave it out:  --no-pack {origin.pack}",) if origin.pack else (),
+    message = f"{origin} brings a step that cannot be planned: {error.message}"
+    return problem_of("invalid-step", message, origin)
+
+
+def _too_many_answers(action: str, edits: Sequence[EditSet]) -> Problem:
+    busiest = sorted(edits, key=lambda each: len(each.insertions), reverse=True)[:5]
+    return problem_of(
+        "too-many-answers",
+        f"packs insert steps for each other's steps in {action}, and come to no end",
+        *(each.insertions[0].origin for each in busiest if each.insertions),
+        ways_out=["a hook should answer for the steps that it means, by name, not for every step"],
     )
+
+
+def states_of(steps: Iterable[BaseStep[Any]]) -> States:
+    """Return each step with its attributes as they are now."""
+    return [(step, _attributes(step)) for step in steps]
+
+
+class StepChanges:
+    """What packs have changed in steps that are not their own."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[Contributor, list[tuple[str, str]]]] = {}
+
+    def put_back(self, states: States, pack: Contributor) -> None:
+        """Keep what the hooks of `pack` have changed, and restore it: steps may outlive a plan.
+
+        That a cached property was read is no change.
+        """
+        for step, before in states:
+            now = _attributes(step)
+            if [*now] == [*before] and all(map(is_, now.values(), before.values())):
+                continue  # The usual case, for each step of a plan and each pack.
+            for name in {**before, **now}:
+                if now.get(name, before) is before.get(name, now):
+                    continue
+                if name in before:
+                    object.__setattr__(step, name, before[name])
+                elif isinstance(getattr(type(step), name, None), cached_property):
+                    continue
+                else:
+                    object.__delattr__(step, name)
+                self._found.setdefault(pack.id, (pack, []))[1].append((step.name, name))
+
+    def problems(self) -> list[Problem]:
+        """Return a problem for each pack."""
+        return [_step_changed(changes, pack) for pack, changes in self._found.values()]
+
+
+def _attributes(step: BaseStep[Any]) -> dict[str, Any]:
+    """Return the class and the attributes of a step by name, with those in slots."""
+    state: Any = object.__getstate__(step)
+    own, slots = cast("Any", state) if isinstance(state, tuple) else (state, None)
+    # The class first: what it has slots for is restored after it.
+    return {"__class__": type(step), **(own or {}), **(slots or {})}
+
+
+def _step_changed(changes: Sequence[tuple[str, str]], pack: Contributor) -> Problem:
+    steps = list(dict.fromkeys(step for step, _ in changes))
+    names = ", ".join(dict.fromkeys(name for _, name in changes))
+    more = ", ..." if len(steps) > _MOST_NAMED else ""
+    return problem_of(
+        "step-changed",
+        f"{pack.origin} changes {names} of {', '.join(steps[:_MOST_NAMED])}{more}, which a hook "
+        "may not",
+        pack.origin,
+        ways_out=[
+            "return a wrapper from wrap_step, or put another step there with registry.replace"
+        ],
+    )
+
+
+_LATER = suppress(DuplicateStepError, InvalidStepError, StepNotFoundError)
+"""The plan reports a name that is taken or missing, or a group in a group, with all origins."""
 
 
 class EditRecorder(StepRegistry[Any]):
@@ -264,24 +312,25 @@ class EditRecorder(StepRegistry[Any]):
 
     def register(self, step: BaseStep[Any] | Parallel[Any]) -> None:
         """Append a step or a group."""
-        self._insert(None, step, "end", "error")
-        self._show(lambda: super(EditRecorder, self).register(step))
+        self._insert(None, step, "end")
+        with _LATER:
+            super().register(step)
 
     def insert_before(
         self, name: str, step: BaseStep[Any] | Parallel[Any], *, if_missing: IfMissing = "error"
     ) -> None:
         """Insert a step or a group directly before what answers to `name`."""
         self._insert(name, step, "before", if_missing)
-        if name in self:
-            self._show(lambda: super(EditRecorder, self).insert_before(name, step))
+        with _LATER:
+            super().insert_before(name, step, if_missing="skip")
 
     def insert_after(
         self, name: str, step: BaseStep[Any] | Parallel[Any], *, if_missing: IfMissing = "error"
     ) -> None:
         """Insert a step or a group directly after what answers to `name`."""
         self._insert(name, step, "after", if_missing)
-        if name in self:
-            self._show(lambda: super(EditRecorder, self).insert_after(name, step))
+        with _LATER:
+            super().insert_after(name, step, if_missing="skip")
 
     def unregister(self, name: str, missing_ok: bool = False) -> None:
         """Remove the step that answers to `name`."""
@@ -292,8 +341,8 @@ class EditRecorder(StepRegistry[Any]):
         """Replace the step that answers to `name` by `step`."""
         entry = entry_for(step)
         self.edits.replacements.append(Replacement(name=name, entry=entry, origin=self._here()))
-        if name in self:
-            self._show(lambda: super(EditRecorder, self).replace(name, step))
+        with _LATER:
+            super().replace(name, step)
 
     def wrap(self, name: str, wrapper: Wrapper) -> None:
         """Put a layer around the step that answers to `name`."""
@@ -303,25 +352,12 @@ class EditRecorder(StepRegistry[Any]):
         self,
         anchor: str | None,
         step: BaseStep[Any] | Parallel[Any],
-        side: Literal["before", "after", "end"],
-        if_missing: IfMissing,
+        side: Side,
+        if_missing: IfMissing = "error",
     ) -> None:
-        origin = self._here()
-        self.edits.insertions.append(
-            Insertion(
-                entries=entries_for(step),
-                anchor=anchor,
-                side=side,
-                origin=origin,
-                if_missing=if_missing,
-                causes=frozenset({self.edits.owner}),
-            )
-        )
-
-    def _show(self, edit: Callable[[], None]) -> None:
-        # The plan reports a name that is taken, or a group in a group, with both origins.
-        with suppress(DuplicateStepError, InvalidStepError):
-            edit()
+        causes = frozenset({self.edits.owner})
+        entries, here = entries_for(step), self._here()
+        self.edits.insertions.append(Insertion(entries, anchor, side, here, if_missing, causes))
 
     def _here(self) -> Origin:
         # The way to the line of the edit.

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from handrail.entry import Entry
     from handrail.origin import Origin
-    from handrail.plan.builder import Draft
     from handrail.registry import IfMissing, Wrapper
 
 Side = Literal["before", "after", "end"]
@@ -132,13 +131,13 @@ class History:
     """The input from which a plan was resolved.
 
     Attributes:
-        base: The steps of the action itself, in order.
+        base: The steps of the action itself, in order, with their origins.
         edits: The sets of edits, in the order in which they were applied.
         left_out: Optional insertions whose anchor was missing.
         grants: The permitted changes of each pack to steps of others.
     """
 
-    base: tuple[Draft, ...]
+    base: tuple[tuple[Entry, Origin], ...]
     edits: tuple[EditSet, ...]
     left_out: tuple[Insertion, ...]
     grants: Mapping[str, frozenset[str]]

@@ -9,54 +9,51 @@ from handrail.suggest import near
 from handrail.wrapper import overridden
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from handrail.entry import EntryGroup, Lane
     from handrail.errors import InvalidStepError
     from handrail.origin import Origin
-    from handrail.plan.builder import Draft
-    from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
-    from handrail.plan.order import Contributor
-    from handrail.plan.tree import AnyNode, GroupNode
+    from handrail.plan.drafts import AnyDraft, Draft, GroupDraft
+    from handrail.plan.edits import EditSet, Insertion, Limiting, Removal, Replacement, Wrapping
     from handrail.wrapper import StepWrapper
 
+    Edit = Replacement | Wrapping | Removal | Limiting
 
-_MOST_STEPS = 12  # Names of steps in a problem.
 
+def problem_of(
+    code: str,
+    message: str,
+    *origins: Origin,
+    others: Iterable[Origin] = (),
+    details: Iterable[str] = (),
+    ways_out: Iterable[str] = (),
+) -> Problem:
+    """Return a problem with the line of each edit that makes it, and how to leave out its pack.
 
-def too_many_answers(action: str, edits: Sequence[EditSet]) -> Problem:
-    """Packs answer for each other's steps without an end in sight."""
-    answering = sorted(edits, key=lambda each: len(each.insertions), reverse=True)
-    told = [f"{each.owner} ({len(each.insertions)})" for each in answering if each.insertions][:5]
+    Args:
+        code: Its identifier.
+        message: What is wrong.
+        *origins: Origins of the edits.
+        others: Origins of what they are about.
+        details: Further lines.
+        ways_out: Other ways out.
+    """
+    packs = sorted({origin.pack for origin in origins if origin.pack})
+    out = "leave one out" if packs[1:] else "leave it out"
+    places = dict.fromkeys(origin.place for origin in origins if origin.place)
     return Problem(
-        code="too-many-answers",
-        message=f"packs insert steps for each other's steps in {action}; the most by "
-        f"{', '.join(told)}",
-        origins=tuple(each.insertions[0].origin for each in answering if each.insertions)[:5],
-        ways_out=(
-            "a hook should answer for the steps that it means, by name, not for every step",
-            *(f"leave one out:  --no-pack {each.owner}" for each in answering[:2]),
-        ),
+        code=code,
+        message=message,
+        origins=(*origins, *others),
+        details=(*places, *details),
+        ways_out=(*ways_out, *(f"{out}:  --no-pack {pack}" for pack in packs)),
     )
 
 
-def step_changed(changes: Sequence[tuple[str, str]], pack: Contributor) -> Problem:
-    """A pack changed attributes of steps that it was shown: `changes` has step and attribute."""
-    steps = [f"'{name}'" for name in dict.fromkeys(step for step, _ in changes)]
-    names = dict.fromkeys(name for _, name in changes)
-    if len(steps) > _MOST_STEPS:
-        steps[_MOST_STEPS - 1 :] = [f"{len(steps) - _MOST_STEPS + 1} more"]
-    of = ", ".join(steps[:-1]) + f" and {steps[-1]}" if steps[1:] else steps[0]
-    which = "steps {}, which are not its own" if steps[1:] else "step {}, which is not its own"
-    return Problem(
-        code="step-changed",
-        message=f"{pack.origin} changes {', '.join(names)} of {which.format(of)}",
-        origins=(pack.origin,),
-        ways_out=(
-            "return a wrapper from wrap_step, or put another step there with registry.replace",
-            f"leave the pack out:  --no-pack {pack.id}",
-        ),
-    )
+def _did_you_mean(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    matches = near(name, known)
+    return (f"did you mean {' or '.join(matches)}?",) if matches else ()
 
 
 def no_steps(action: str, edits: EditSet) -> Problem:
@@ -71,6 +68,50 @@ def no_steps(action: str, edits: EditSet) -> Problem:
     )
 
 
+def missing_anchor(
+    insertion: Insertion, hanging: Sequence[Insertion], anchors: Mapping[str, object], action: str
+) -> Problem:
+    """Nothing answers to the anchor of an insertion; others hang on its steps."""
+    anchor, owner = insertion.anchor or "", insertion.origin.pack
+    skip = "if_missing='skip'" if owner else 'if_missing = "skip"'
+    matches = near(anchor, anchors)
+    own_place: list[str] = []
+    if owner and matches and len(insertion.entries) == 1:
+        step = f"{owner}:{insertion.titles[0]}"
+        placed = f'{{ step = "{step}", {insertion.side} = "{matches[0]}" }}'
+        own_place = [f"place it yourself  [actions.{action}]  insert = [{placed}]"]
+    return problem_of(
+        "unknown-anchor",
+        f"{insertion.origin} inserts {', '.join(insertion.titles)} {insertion.side} '{anchor}', "
+        "which no step answers to",
+        insertion.origin,
+        others=[each.origin for each in hanging],
+        details=[*_did_you_mean(anchor, anchors), *map(_with_it, hanging)],
+        ways_out=[*own_place, f"say {skip} where the step may be absent"],
+    )
+
+
+def anchor_cycle(cycle: Sequence[Insertion], hanging: Sequence[Insertion]) -> Problem:
+    """The insertions of `cycle` hang on each other, and those in `hanging` on them."""
+    chain = "; ".join(
+        f"{each.titles[0]} {each.side} {each.anchor} ({each.origin})" for each in cycle
+    )
+    return problem_of(
+        "anchor-cycle",
+        f"steps hang on each other and on nothing else: {chain}",
+        *(each.origin for each in cycle),
+        others=[each.origin for each in hanging],
+        details=map(_with_it, hanging),
+    )
+
+
+def _with_it(insertion: Insertion) -> str:
+    origin = insertion.origin
+    place = f", {origin.place}" if origin.place else ""
+    titles = ", ".join(insertion.titles)
+    return f"and with it {titles} {insertion.side} {insertion.anchor} ({origin}{place})"
+
+
 def duplicate(name: str, action: str, new: Origin, old: Origin | None, *, removed: bool) -> Problem:
     """Two steps answer to the same name.
 
@@ -81,28 +122,16 @@ def duplicate(name: str, action: str, new: Origin, old: Origin | None, *, remove
         old: Origin of the edit that brings the first one; None for a step of the action itself.
         removed: Whether an edit removes the first one.
     """
-    by_edit = [each for each in (new, old) if each is not None]
-    packs = sorted({each.pack for each in by_edit if each.pack})
-    same = old is not None and old.pack == new.pack
-    out = "leave it out" if len(packs) == 1 else "leave one out"
-    return Problem(
-        code="duplicate-step",
-        message=f"{_named(new)} brings two steps that answer to '{name}'"
-        if same
-        else f"two steps answer to '{name}': one of "
-        f"{f'{action} itself' if old is None else _named(old)}, one of {_named(new)}",
-        origins=tuple(by_edit),
-        details=tuple(dict.fromkeys(each.place for each in by_edit if each.place)),
-        ways_out=(
-            *(
-                (f"to put a step in its place use registry.replace('{name}', ...)",)
-                if removed
-                else ()
-            ),
-            *(("bring it only once, or give each a name of its own",) if same else ()),
-            *(f"{out}:  --no-pack {pack}" for pack in packs),
-        ),
-    )
+    instead = f"to put a step in its place use registry.replace('{name}', ...)"
+    ways_out = [instead] if removed else []
+    if old is not None and old.pack == new.pack:
+        message = f"{_named(new)} brings two steps that answer to '{name}'"
+        ways_out.append("bring it only once, or give each a name of its own")
+    else:
+        first = f"{action} itself" if old is None else _named(old)
+        message = f"two steps answer to '{name}': one of {first}, one of {_named(new)}"
+    origins = [new] if old is None else [new, old]
+    return problem_of("duplicate-step", message, *origins, ways_out=ways_out)
 
 
 def _named(origin: Origin) -> str:
@@ -110,44 +139,36 @@ def _named(origin: Origin) -> str:
     return str(origin) if origin.pack else origin.place or str(origin)
 
 
-def unknown_step(edit: Any, verb: str, name: str, known: Iterable[str]) -> Problem:
+def unknown_step(edit: Edit, verb: str, known: Iterable[str]) -> Problem:
     """An edit refers to a step that does not exist."""
-    matches = near(name, known)
-    hint = f"did you mean {' or '.join(matches)}?" if matches else ""
-    owner = edit.origin.pack
-    return Problem(
-        code="unknown-step",
-        message=f"{edit.origin} {verb} '{name}', which no step answers to",
-        origins=(edit.origin,),
-        details=tuple(line for line in (edit.origin.place, hint) if line),
-        ways_out=(f"leave it out:  --no-pack {owner}",) if owner else (),
+    return problem_of(
+        "unknown-step",
+        f"{edit.origin} {verb}s '{edit.name}', which no step answers to",
+        edit.origin,
+        details=_did_you_mean(edit.name, known),
     )
 
 
-def bad_limits(edit: Any, draft: Draft, error: InvalidStepError) -> Problem:
+def bad_limits(edit: Edit, draft: Draft, error: InvalidStepError) -> Problem:
     """The limits that the project gives a step do not fit those that it declares."""
-    return Problem(
-        code=error.code,
-        message=f"{edit.origin} limits '{draft.entry.name}': {error.message}",
-        origins=(edit.origin, draft.origin),
-        details=(edit.origin.place,) if edit.origin.place else (),
+    return problem_of(
+        error.code,
+        f"{edit.origin} limits '{draft.name}': {error.message}",
+        edit.origin,
+        others=[draft.origin],
         ways_out=error.ways_out,
     )
 
 
-def not_a_step(edit: Any, verb: str, group: GroupNode) -> Problem:
-    """An edit replaces or wraps a group."""
-    owner = edit.origin.pack
-    steps = ", ".join(node.name for node in group.steps)
-    return Problem(
-        code="not-a-step",
-        message=f"{edit.origin} {verb} '{group.name}', which is a group",
-        origins=(edit.origin, group.origin),
-        details=(edit.origin.place,) if edit.origin.place else (),
-        ways_out=(
-            f"name one of its steps: {steps}",
-            *((f"leave it out:  --no-pack {owner}",) if owner else ()),
-        ),
+def not_a_step(edit: Edit, verb: str, group: GroupDraft) -> Problem:
+    """An edit replaces, wraps or limits a group."""
+    steps = ", ".join(draft.name for draft in group.steps)
+    return problem_of(
+        "not-a-step",
+        f"{edit.origin} {verb}s '{group.name}', which is a group",
+        edit.origin,
+        others=[group.origin],
+        ways_out=[f"name one of its steps: {steps}"],
     )
 
 
@@ -156,20 +177,15 @@ def nested_group(group: EntryGroup, insertion: Insertion | None, lane: Lane) -> 
     origin = group.origin if insertion is None else insertion.origin
     side = "in" if insertion is None else f"{insertion.side} {insertion.anchor}, in"
     outer = lane.group.name
-    return Problem(
-        code="nested-group",
-        message=f"{origin} puts group '{group.name}' {side} a lane of group '{outer}'; "
-        "groups do not nest",
-        origins=(origin,),
-        details=(origin.place,) if origin.place else (),
-        ways_out=(
-            f"insert it before or after '{outer}'",
-            *((f"leave it out:  --no-pack {origin.pack}",) if origin.pack else ()),
-        ),
+    return problem_of(
+        "nested-group",
+        f"{origin} puts group '{group.name}' {side} a lane of group '{outer}'; groups do not nest",
+        origin,
+        ways_out=[f"insert it before or after '{outer}'"],
     )
 
 
-def needs_grant(edit: Any, verb: str, found: AnyNode, grant: str, *details: str) -> Problem:
+def needs_grant(edit: Edit, verb: str, found: AnyDraft, grant: str, *details: str) -> Problem:
     """A pack removes, replaces or changes what is of another pack without a grant of the project.
 
     Args:
@@ -199,7 +215,7 @@ def why_it_changes(layer: StepWrapper[Any]) -> str:
     return f"{type(layer).__name__} {why}"
 
 
-def final(edit: Any, draft: Draft, verb: str, required: str = "", *details: str) -> Problem:
+def final(edit: Edit, draft: Draft, verb: str, required: str, *details: str) -> Problem:
     """An edit changes a step that is final, or required by `required`.
 
     Args:
@@ -209,42 +225,34 @@ def final(edit: Any, draft: Draft, verb: str, required: str = "", *details: str)
         required: What requires the step; an empty text if it says itself that it is final.
         *details: Why a layer changes the step.
     """
-    owner = edit.origin.pack
     why = f"required by {required}" if required else "final"
     rule = "removes, replaces or changes" if required else "removes, replaces or wraps"
-    return Problem(
-        code="final-step",
-        message=f"{edit.origin} wants to {verb} {draft.entry.name} of {draft.origin}, "
-        f"which is {why}: nobody {rule} it",
-        origins=(edit.origin, draft.origin),
-        details=(*((edit.origin.place,) if edit.origin.place else ()), *details),
-        ways_out=(f"leave it out:  --no-pack {owner}",) if owner else ("take that line out",),
+    return problem_of(
+        "final-step",
+        f"{edit.origin} wants to {verb} {draft.name} of {draft.origin}, which is {why}: nobody "
+        f"{rule} it",
+        edit.origin,
+        others=[draft.origin],
+        details=details,
+        ways_out=() if edit.origin.pack else ["take that line out"],
     )
 
 
-def twice(edit: Replacement, earlier: Replacement, name: str) -> Problem:
-    """Two packs replace one step."""
-    packs = sorted({edit.origin.pack or "", earlier.origin.pack or ""} - {""})
-    return Problem(
-        code="replaced-twice",
-        message=f"{earlier.origin} replaces {name} twice"
-        if earlier.origin.pack == edit.origin.pack
-        else f"{earlier.origin} and {edit.origin} both replace {name}",
-        origins=(earlier.origin, edit.origin),
-        details=tuple(each.place for each in (earlier.origin, edit.origin) if each.place),
-        ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
-    )
+def twice(edit: Replacement, earlier: Replacement) -> Problem:
+    """Two edits replace one step."""
+    message = f"{earlier.origin} and {edit.origin} both replace {edit.name}"
+    if earlier.origin.pack == edit.origin.pack:
+        message = f"{edit.origin} replaces {edit.name} twice"
+    return problem_of("replaced-twice", message, earlier.origin, edit.origin)
 
 
 def replaced_and_removed(edit: Removal, replacement: Replacement) -> Problem:
-    """One pack replaces a step that another removes."""
-    packs = sorted({edit.origin.pack or "", replacement.origin.pack or ""} - {""})
-    return Problem(
-        code="replaced-and-removed",
-        message=f"{replacement.origin} replaces {replacement.name}, and {edit.origin} removes it",
-        origins=(replacement.origin, edit.origin),
-        details=tuple(each.place for each in (replacement.origin, edit.origin) if each.place),
-        ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
+    """One edit replaces a step that another removes."""
+    return problem_of(
+        "replaced-and-removed",
+        f"{replacement.origin} replaces {replacement.name}, and {edit.origin} removes it",
+        replacement.origin,
+        edit.origin,
     )
 
 
@@ -252,32 +260,25 @@ def no_layer(edit: Wrapping, layer: object) -> Problem:
     """A wrapper factory returned something other than a StepWrapper, or raised."""
     raised = isinstance(layer, Exception)
     what = f"raised {layer!r}" if raised else f"made {layer!r}, which is not a StepWrapper"
-    return Problem(
-        code="invalid-layer",
-        message=f"{edit.origin} wraps {edit.name}: its wrapper {what}",
-        origins=(edit.origin,),
-        details=(edit.origin.place,) if edit.origin.place else (),
-    )
+    message = f"{edit.origin} wraps {edit.name}: its wrapper {what}"
+    return problem_of("invalid-layer", message, edit.origin)
 
 
 def same_layer(edit: Wrapping, layer: StepWrapper[Any]) -> Problem:
     """One wrapper was given twice for a step."""
-    return Problem(
-        code="layer-twice",
-        message=f"{edit.origin} puts the same {type(layer).__name__} around {edit.name} twice",
-        origins=(edit.origin,),
-        details=(edit.origin.place,) if edit.origin.place else (),
-        ways_out=("make a new wrapper for each layer",),
+    return problem_of(
+        "layer-twice",
+        f"{edit.origin} puts the same {type(layer).__name__} around {edit.name} twice",
+        edit.origin,
+        ways_out=["make a new wrapper for each layer"],
     )
 
 
 def other_step(edit: Wrapping, layer: StepWrapper[Any]) -> Problem:
     """A wrapper is around another step than the one it is for."""
-    return Problem(
-        code="foreign-layer",
-        message=f"{edit.origin} wraps {edit.name} with a {type(layer).__name__} "
-        "around another step",
-        origins=(edit.origin,),
-        details=(edit.origin.place,) if edit.origin.place else (),
-        ways_out=("make the wrapper around that step, or give its class instead",),
+    return problem_of(
+        "foreign-layer",
+        f"{edit.origin} wraps {edit.name} with a {type(layer).__name__} around another step",
+        edit.origin,
+        ways_out=["make the wrapper around that step, or give its class instead"],
     )

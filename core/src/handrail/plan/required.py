@@ -10,7 +10,7 @@ from handrail.frozen import frozen, replace
 from handrail.origin import Origin
 
 if TYPE_CHECKING:
-    from handrail.plan.builder import Draft
+    from handrail.plan.drafts import Draft
     from handrail.plan.plan import Plan, PlannedStep
 
 EVERYWHERE = "*"
@@ -88,7 +88,7 @@ def required_in(lineage: Iterable[str], required: Iterable[RequiredStep]) -> lis
 def demanded_by(draft: Draft, required: Sequence[RequiredStep]) -> str:
     """Return the source of the requirement of a step, or an empty string."""
     for each in required:
-        if draft.origin.pack == each.pack and each.name in draft.entry.names:
+        if draft.origin.pack == each.pack and each.name in draft.names:
             return each.origin.source
     return ""
 

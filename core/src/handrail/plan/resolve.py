@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -12,11 +11,12 @@ from handrail.frozen import record, replace
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan import problems
 from handrail.plan.apply_edits import Changes, Grants
-from handrail.plan.builder import Draft, freeze
+from handrail.plan.builder import freeze
+from handrail.plan.drafts import AnyDraft, Block, Draft, grouped
 from handrail.plan.edits import PROJECT, History
 from handrail.plan.plan import Plan
 from handrail.plan.required import demanded_by
-from handrail.plan.tree import AnyNode, Block, Node, drop_skipped, nodes_of, place
+from handrail.plan.tree import drop_skipped, place
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Insertion, Replacement
@@ -51,16 +51,13 @@ def resolve(
     Raises:
         PlanError: There are problems; it lists all of them.
     """
+    own = tuple((draft.entry, draft.origin) for draft in base)
     work = _Resolution(action, base, edits, grants or {}, list(known), required)
     drafts = work.run()
     for draft in drafts:
         draft.required = demanded_by(draft, required)
-    history = History(
-        base=tuple(base),
-        edits=tuple(edits),
-        left_out=tuple(work.left_out),
-        grants=work.grants,
-    )
+    left_out = tuple(work.left_out)
+    history = History(base=own, edits=tuple(edits), left_out=left_out, grants=work.grants)
     plan = replace(freeze(action, drafts, origin), history=history)
     if work.problems:
         raise PlanError(action, work.problems, plan=plan)
@@ -75,33 +72,31 @@ class _Resolution:
     grants: Grants
     problems: list[Problem]
     required: Sequence[RequiredStep] = ()
-    anchors: dict[str, AnyNode] = field(default_factory=dict[str, AnyNode])
+    anchors: dict[str, AnyDraft] = field(default_factory=dict[str, AnyDraft])
     skipped: set[tuple[str | None, str]] = field(default_factory=set[tuple[str | None, str]])
     left_out: list[Insertion] = field(default_factory=list["Insertion"])
 
     def run(self) -> list[Draft]:
         # An ordinary step that hangs on a closing one goes right before all of them.
-        roots = nodes_of(draft for draft in self.base if not draft.always_run)
-        closing = nodes_of(draft for draft in self.base if draft.always_run)
+        roots = grouped(draft for draft in self.base if not draft.always_run)
+        closing = grouped(draft for draft in self.base if draft.always_run)
         self._claim(roots + closing)
         blocks = [self._block(insertion) for insertion in self._present()]
         self._name_replacements()
-        ends = [block for block in blocks if block.insertion.anchor is None]
-        hanging = [block for block in blocks if block.insertion.anchor is not None]
-        appended = [node for block in ends for node in block.nodes]
-        roots += [node for node in appended if not _closes(node)]
-        closing += [node for node in appended if _closes(node)]
+        hanging: list[Block] = []
+        for block in blocks:
+            if block.insertion.anchor is not None:
+                hanging.append(block)
+                continue
+            block.placed = True
+            for draft in block.drafts:
+                closes = isinstance(draft, Draft) and draft.always_run
+                (closing if closes else roots).append(draft)
         ordered, misplaced = place(roots + closing, hanging, self.anchors, self.action)
         self.problems += misplaced
-        changes = Changes(
-            anchors=self.anchors,
-            skipped=self.skipped,
-            grants=self.grants,
-            required=self.required,
-            problems=self.problems,
-        )
+        changes = Changes(self.anchors, self.skipped, self.grants, self.required, self.problems)
         changes.apply(self.edits)
-        return _closed([node for node in ordered if id(node) not in changes.removed])
+        return _closed([draft for draft in ordered if id(draft) not in changes.removed])
 
     def _present(self) -> list[Insertion]:
         """Return the insertions except for optional ones whose anchor is missing.
@@ -138,49 +133,41 @@ class _Resolution:
             Draft(entry=entry, origin=source, reason=where, by_project=by_project, lane=entry.lane)
             for entry, source in zip(insertion.entries, sources, strict=True)
         ]
-        nodes = nodes_of(drafts, insertion)
-        self._claim(nodes)
-        return Block(insertion, nodes)
+        block = Block(insertion, [])
+        block.drafts += grouped(drafts, block)
+        self._claim(block.drafts)
+        return block
 
-    def _claim(self, nodes: Iterable[AnyNode]) -> None:
-        for node in nodes:
-            if isinstance(node, Node):
-                self._claim_names(node, node.draft.entry.names)
-            else:
-                self._claim_names(node, node.group.names)
-                self._claim(node.steps)
+    def _claim(self, drafts: Iterable[AnyDraft]) -> None:
+        for draft in drafts:
+            # Claim the free names even so, to avoid follow-up problems for steps that hang on them.
+            names = draft.names
+            taken = [name for name in names if self.anchors.setdefault(name, draft) is not draft]
+            if taken:
+                # Names of the action itself are unique already.
+                brought = draft.origin if draft.block is None else draft.block.insertion.origin
+                self._duplicate(taken[0], brought, self.anchors[taken[0]])
+            if not isinstance(draft, Draft):
+                self._claim(draft.steps)
 
-    def _claim_names(self, node: AnyNode, names: Sequence[str]) -> None:
-        # Claim the free names even so, to avoid follow-up problems for steps that hang on them.
-        taken = [name for name in names if self.anchors.setdefault(name, node) is not node]
-        if taken:
-            insertion = node.insertion
-            # Names of the action itself are unique already.
-            brought = node.origin if insertion is None else insertion.origin
-            self._duplicate(taken[0], brought, self.anchors[taken[0]])
-
-    def _duplicate(self, name: str, brought: Origin, holder: AnyNode) -> None:
+    def _duplicate(self, name: str, brought: Origin, holder: AnyDraft) -> None:
         removed = any(
             self.anchors.get(removal.name) is holder
             for edit_set in self.edits
             for removal in edit_set.removals
         )
-        held = None if holder.insertion is None else holder.insertion.origin
+        held = None if holder.block is None else holder.block.insertion.origin
         self.problems.append(problems.duplicate(name, self.action, brought, held, removed=removed))
 
     def _name_replacements(self) -> None:
         """Register the names of all replacements before anything is placed."""
-        waiting = deque(each for edit_set in self.edits for each in edit_set.replacements)
-        passed = 0
+        waiting = [each for edit_set in self.edits for each in edit_set.replacements]
         while waiting:
-            replacement = waiting.popleft()
-            # A step may be replaced that a later replacement brings, in any order of packs.
-            if replacement.name in self.anchors or passed > len(waiting):
+            # A step may be replaced that another replacement brings, in any order of packs.
+            known = [each for each in waiting if each.name in self.anchors] or waiting
+            for replacement in known:
                 self._name_replacement(replacement)
-                passed = 0
-            else:
-                waiting.append(replacement)
-                passed += 1
+            waiting = [each for each in waiting if each not in known]
 
     def _name_replacement(self, replacement: Replacement) -> None:
         target = self.anchors.get(replacement.name)
@@ -192,19 +179,13 @@ class _Resolution:
                 self._duplicate(name, replacement.origin, holder)
 
 
-def _closes(node: AnyNode) -> bool:
-    return isinstance(node, Node) and node.draft.always_run
-
-
-def _closed(nodes: list[Node]) -> list[Draft]:
+def _closed(drafts: Sequence[Draft]) -> list[Draft]:
     """Move `always_run` steps to the end, and add that to the reasons of steps beside them."""
-    ordinary: list[Draft] = []
-    closing: list[Draft] = []
-    for node in nodes:
-        closes = node.draft.always_run
-        node.draft.lane = None if closes else node.lane
-        (closing if closes else ordinary).append(node.draft)
-    names = {name for draft in closing for name in draft.entry.names}
+    ordinary = [draft for draft in drafts if not draft.always_run]
+    closing = [draft for draft in drafts if draft.always_run]
+    names = {name for draft in closing for name in draft.names}
+    for draft in closing:
+        draft.lane = None
     for draft in ordinary:
         side, _, anchor = draft.reason.partition(",")[0].partition(" ")
         if side in ("before", "after") and anchor in names:

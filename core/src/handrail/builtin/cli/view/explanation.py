@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
     from handrail.entry import Entry
     from handrail.packs import PackRecord
-    from handrail.plan.builder import Draft
     from handrail.plan.edits import History, Insertion, Limiting, Removal, Replacement
 
 
@@ -139,7 +138,7 @@ def _unknown(session: Session, plan: Plan, name: str) -> NotFoundError:
     shown: Any = plan.to_dict()["steps"]
     names = [*(planned.name for planned in plan.steps), *(each["name"] for each in shown)]
     if history is not None:
-        names += [draft.entry.name for draft in history.base]
+        names += [entry.name for entry, _ in history.base]
     names += [entry.name for _, entry in session.packs.catalog.offers("steps")]
     off = [f"{each.id} ({each.why})" for each in session.packs.records if each.status == "off"]
     return NotFoundError(
@@ -346,12 +345,11 @@ def _things(history: History) -> dict[str, _Thing]:
     """Return every step of the plan and its edits, by each of its names."""
     grants = dict(history.grants)
     things: dict[str, _Thing] = {}
-    for draft in history.base:
-        thing = _Thing(draft.entry.name, _defined(draft), grants, group=_group_of(draft.entry))
-        things.update(dict.fromkeys(draft.entry.names, thing))
-        lane = draft.entry.lane
+    for entry, of in history.base:
+        thing = _Thing(entry.name, _defined(entry, of), grants, group=_group_of(entry))
+        things.update(dict.fromkeys(entry.names, thing))
+        lane = entry.lane
         if lane is not None and lane.group.name not in things:
-            of = draft.origin
             origin = replace(lane.group.origin, pack=of.pack, version=of.version)
             things[lane.group.name] = _Thing(lane.group.name, origin, grants)
     inserted = [insertion for edits in history.edits for insertion in edits.insertions]
@@ -379,16 +377,16 @@ def _group_of(entry: Entry) -> str:
     return "" if entry.lane is None else entry.lane.group.name
 
 
-def _defined(draft: Draft) -> Origin:
+def _defined(entry: Entry, origin: Origin) -> Origin:
     """Return the origin of a step of the action, with the line where its work is defined."""
-    step = innermost(draft.entry.step)
+    step = innermost(entry.step)
     work = step.function if isinstance(step, FunctionStep) else type(step).execute
     code = getattr(unwrap(work), "__code__", None)
-    if draft.origin.line or code is None:
-        return draft.origin
+    if origin.line or code is None:
+        return origin
     module = str(getattr(work, "__module__", ""))
-    file = source_of(module if draft.origin.pack is not None else "", str(code.co_filename))
-    return replace(draft.origin, module=module, file=file, line=code.co_firstlineno)
+    file = source_of(module if origin.pack is not None else "", str(code.co_filename))
+    return replace(origin, module=module, file=file, line=code.co_firstlineno)
 
 
 def _change(

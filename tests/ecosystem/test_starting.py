@@ -23,7 +23,7 @@ STANDARD = {"asyncio", "concurrent.futures", "logging", "tomllib"}
 SLOW = CLIENTS | LIBRARIES | STANDARD
 PLANNING = {"handrail.hookspecs", "pluggy"}
 RUNNING = {"handrail.orchestrator", "handrail.engine.machine", "handrail.events", "sqlite3"}
-PREVIEWS = {"handrail.builtin.cli.new_run", "handrail.plan.dry_run"}
+PREVIEWS = {"handrail.builtin.cli.new_run", "handrail.builtin.cli.dry_run"}
 # Each takes a tenth of a millisecond to several: those of a few objects, none of all modules.
 COLLECTIONS = 12
 # Contexts and results of steps, which users know as dataclasses. Defining one takes one percent of

@@ -37,7 +37,7 @@ HEAD = """
 import asyncio, json, sys
 from dataclasses import replace
 from handrail import errors
-from handrail.plan.dry_run import preview_plan
+from handrail.builtin.cli.dry_run import preview_plan
 from handrail.plan.selection import select
 
 def tell(answer):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from handrail import PlanError, Run, StepResult, StepWrapper, action, hookimpl, step
+from handrail.builtin.cli.dry_run import preview_plan
 from handrail.places import Performer
-from handrail.plan.dry_run import preview_plan
 
 SEEN: list[str] = []
 

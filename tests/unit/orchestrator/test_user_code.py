@@ -32,10 +32,10 @@ from handrail import (
     resume,
     step,
 )
+from handrail.builtin.cli.dry_run import preview_plan
 from handrail.events import MessageLogged
 from handrail.orchestrator.dispatch import Dispatcher
 from handrail.plan.builder import plan_of_registry
-from handrail.plan.dry_run import preview_plan
 from handrail.sqlite import SqliteJournal
 from handrail.user_code import calls_user_code, is_user_code
 

@@ -15,8 +15,8 @@ from handrail import (
     StepFailedError,
     StepResult,
 )
+from handrail.builtin.cli.dry_run import preview_plan
 from handrail.errors import HandrailError, StepNeededError, StepNotFoundError
-from handrail.plan.dry_run import preview_plan
 
 
 class Told(BaseStep[Any]):

@@ -20,10 +20,10 @@ from handrail import (
     action,
     parallel,
 )
+from handrail.builtin.cli.dry_run import preview_plan
 from handrail.builtin.cli.view.explanation import explain
 from handrail.errors import StepNotFoundError
 from handrail.plan.builder import plan_of_registry
-from handrail.plan.dry_run import preview_plan
 from handrail.plan.fingerprint import plan_json
 from handrail.plan.plan import Group
 from handrail.plan.required import RequiredStep, missing

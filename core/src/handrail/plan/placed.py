@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from handrail.context import run_of
 from handrail.entry import chain
 from handrail.frozen import replace
-from handrail.plan.dry_run import Lenient, StandIn
 from handrail.plan.plan import Plan
 from handrail.steps import BaseStep, StepResult
 from handrail.user_code import calls_user_code
@@ -37,6 +36,13 @@ class Placed(StepWrapper[Any]):
         return self.wrapped.resume(context, result) if elsewhere is None else elsewhere(result)
 
 
+class StaysHere(BaseStep[Any]):
+    """A step that stays in the process of the run, such as a preview in a dry run."""
+
+    def place(self, placed: Callable[[BaseStep[Any]], BaseStep[Any]]) -> None:
+        """Replace a step that it runs, if it does, by what `placed` returns for that."""
+
+
 def _elsewhere(context: object) -> Any:
     run = run_of(context)
     return None if run is None else run.elsewhere
@@ -55,10 +61,9 @@ def placed(plan: Plan, positions: Collection[int]) -> Plan:
 
 def _placed(step: BaseStep[Any]) -> BaseStep[Any]:
     """Return `step`, which may have layers, with one around the innermost step."""
-    if isinstance(step, StandIn):
-        if isinstance(step, Lenient):
-            step.step = _placed(step.step)
-        return step  # A dry run only previews what it stands for.
+    if isinstance(step, StaysHere):
+        step.place(_placed)
+        return step
     *layers, innermost = chain(step)
     if any(isinstance(layer, Placed) for layer in layers):
         return step  # In an earlier run.

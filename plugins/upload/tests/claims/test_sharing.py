@@ -310,7 +310,7 @@ def preview(person: Any) -> list[str]:
 
 def test_a_dry_run_says_who_is_in_the_way(shared: Any, two: Any, hooked: Any) -> None:
     """It asks for nothing, and says what would happen; where it would be refused, it fails."""
-    from handrail.plan.dry_run import preview_plan
+    from handrail.builtin.cli.dry_run import preview_plan
 
     ann, ben = two
     said: list[str] = []

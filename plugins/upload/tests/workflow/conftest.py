@@ -19,8 +19,8 @@ import pytest
 from click.testing import CliRunner
 
 from handrail import RuntimeContext
+from handrail.builtin.cli.dry_run import preview_plan
 from handrail.errors import HandrailError
-from handrail.plan.dry_run import preview_plan
 from handrail_upload import DefaultUploadAction, UploadContext
 from handrail_upload.catalogue import open_catalogue
 from handrail_upload.command import upload as command

@@ -98,7 +98,7 @@ def test_a_local_upload_imports_no_heavy_library(
     (here / "sheet.csv").write_text("file,label\na.txt,1\n")
     python(
         "import sys\n"
-        "from handrail.plan.dry_run import preview_plan\n"
+        "from handrail.builtin.cli.dry_run import preview_plan\n"
         "from handrail_upload import DefaultUploadAction\n"
         "params = {'source': 'src', 'target': 'out', 'metadata_file': 'sheet.csv'}\n"
         "made = DefaultUploadAction(params, packs=())\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
+from handrail.builtin.cli.dry_run import preview_plan
 from handrail.builtin.cli.execution import DryRunListing, Execution, carry_out, head_of
 from handrail.builtin.cli.journals import WITHOUT, check_named, executor_here, session_journal
 from handrail.builtin.cli.options import Request
@@ -39,7 +40,6 @@ from handrail.orchestrator import run_awaitable
 from handrail.packs.planner import secret_variables
 from handrail.params.dotted import path_of
 from handrail.params.stored import not_kept
-from handrail.plan.dry_run import preview_plan
 from handrail.plan.selection import select
 from handrail.recovery.invocation import Invocation
 from handrail.runtime import silent_runtime

@@ -15,7 +15,6 @@ from handrail.errors import RefusedError, describe
 from handrail.frozen import as_json, frozen, replace
 from handrail.journal import ContextFields
 from handrail.orchestrator.run_info import run_info
-from handrail.plan.dry_run import lines_of
 from handrail.recovery.replay_state import fields_at
 from handrail.user_code import calls_user_code
 
@@ -170,6 +169,8 @@ def _lines(
 ) -> tuple[tuple[str, ...] | None, Exception | None]:
     try:
         answer = planned.step.preview_rollback(context, result)
-        return None if answer is None else tuple(lines_of(answer)), None
+        if answer is None:
+            return None, None
+        return tuple(answer.splitlines() if isinstance(answer, str) else map(str, answer)), None
     except Exception as error:  # noqa: BLE001 - a preview may fail, which does not concern the undo
         return (f"cannot be previewed: {describe(error)}",), error

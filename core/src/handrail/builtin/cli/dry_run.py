@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from handrail.entry import innermost
+from handrail import BaseStep, Plan, PlannedStep, StepResult
 from handrail.errors import HandrailError, describe
 from handrail.frozen import replace
-from handrail.plan.plan import Plan, PlannedStep
-from handrail.steps import BaseStep, StepResult
+from handrail.places import innermost
+from handrail.plan.placed import StaysHere
 from handrail.user_code import calls_user_code
 
 NOT_PREVIEWED = "not previewed"
@@ -66,7 +66,7 @@ def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
     return replace(plan, steps=tuple(steps))
 
 
-class StandIn(BaseStep[Any]):
+class _StandIn(StaysHere):
     """Takes the place of a step in a dry run."""
 
     def __init__(self, step: BaseStep[Any], name: str, told: Told) -> None:
@@ -109,7 +109,7 @@ class StandIn(BaseStep[Any]):
     def _lines(self, answer: str | Iterable[str]) -> list[str]:
         lines: list[str] = []
         try:
-            lines += _each_line(answer)
+            lines += answer.splitlines() if isinstance(answer, str) else map(str, answer)
         except HandrailError:
             # It says why the run would fail here, after what it would do before that.
             for line in lines:
@@ -122,7 +122,7 @@ class StandIn(BaseStep[Any]):
         return line
 
 
-class _Previewed(StandIn):
+class _Previewed(_StandIn):
     @calls_user_code
     def execute(self, context: Any) -> StepResult:
         """Return the preview of the step."""
@@ -130,7 +130,7 @@ class _Previewed(StandIn):
         return StepResult(data={"preview": [self._tell(NOT_PREVIEWED)] if lines is None else lines})
 
 
-class _Part(StandIn):
+class _Part(_StandIn):
     """Previews the run that a step makes, step by step."""
 
     def __init__(self, planned: PlannedStep, told: Told, needed: str) -> None:
@@ -163,8 +163,12 @@ class _Part(StandIn):
         return 0
 
 
-class Lenient(StandIn):
+class Lenient(_StandIn):
     """Runs a step that only reads, and tells what it stumbles over."""
+
+    def place(self, placed: Callable[[BaseStep[Any]], BaseStep[Any]]) -> None:
+        """Let the step that it runs be run elsewhere."""
+        self.step = placed(self.step)
 
     @calls_user_code
     def execute(self, context: Any) -> StepResult | Awaitable[StepResult]:
@@ -190,14 +194,3 @@ class Lenient(StandIn):
             raise error
         reason = f"cannot tell in a dry run: {describe(error)}"
         return StepResult(data={"preview": [self._tell(reason)]})
-
-
-@calls_user_code
-def lines_of(answer: str | Iterable[str]) -> list[str]:
-    """Return the lines of a preview."""
-    return list(_each_line(answer))
-
-
-@calls_user_code
-def _each_line(answer: str | Iterable[str]) -> Iterator[str]:
-    return iter(answer.splitlines()) if isinstance(answer, str) else map(str, answer)

@@ -19,6 +19,7 @@ FILE = Path(__file__).parent / "budgets.toml"
 CORE = ROOT / "core/src/handrail"
 BUILTIN = (
     "builtin",
+    "attachments.py",
     "cli.py",
     "derived.py",
     "records.py",

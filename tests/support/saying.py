@@ -27,7 +27,7 @@ def apart(context: BaseStepContext) -> None:
     """Say it in a process of its own, and what JSON lacks, and what is left out."""
     says(context, "apart")
     context.set_metrics({"share": Fraction(1, 2)})
-    context.attach("huge", Markdown("x" * 100_000))
+    context.attach("huge", Markdown("x" * 400_000))
 
 
 isolated = action("isolated", [apart])

@@ -7,8 +7,7 @@ from dataclasses import Field, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, cast
 
-from handrail.attachments import Attachable, check_attachment
-from handrail.errors import ContextError, ExecutorError, RecordError
+from handrail.errors import AttachmentError, ContextError, ExecutorError, RecordError
 from handrail.frozen import NOTHING
 from handrail.recorder import InterceptedRecorder, Recorder
 from handrail.runtime import RunInfo, RuntimeContext, RuntimeLogger
@@ -28,6 +27,8 @@ LINK = "_handrail_run"
 RECORDER = "_handrail_recorder"
 OPTIONS = "_handrail_options"
 INTERCEPT = "_handrail_intercept"
+
+_LONGEST_NAME = 100  # Of an attachment.
 
 T = TypeVar("T")
 
@@ -53,6 +54,14 @@ class Items(Protocol):
 
         The position counts from 0.
         """
+        ...
+
+
+class Attachable(Protocol):
+    """What a step can attach: it has a JSON form."""
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Return the JSON form; `type` in it names what it is, such as `table`."""
         ...
 
 
@@ -316,20 +325,35 @@ class BaseStepContext:
         else. One of the same name takes the place of the one before. It is there as soon as the
         step is done; any thread may call this, and the undo may, too.
 
-        One that is too large, or one too many, is left out, and a log line says so: 64 kB of JSON
-        are kept of each, 256 kB of a picture, and 32 attachments of an attempt. Of a table, the
-        first rows are.
+        One that is too large, or one too many, is left out, and a log line says so: 350 kB of JSON
+        are kept of each, and 32 attachments of an attempt.
 
         Args:
             name: Its name, of up to 100 characters.
-            value: A value of `handrail.attachments`.
+            value: A value of `handrail.attachments`, or of a class of your own with `to_dict`.
 
         Raises:
-            AttachmentError: The name or the value is of another type.
+            AttachmentError: The name is none, or the value has no such JSON form.
         """
-        check_attachment(name, value)
+        form = _form_of(name, value)
         if (line := run_of(self)) is not None:
-            line.attached(name, value)
+            line.attached(name, form)
+
+
+def _form_of(name: str, value: Attachable) -> Mapping[str, Any]:
+    """Return the JSON form of what is attached, or raise AttachmentError."""
+    if not isinstance(cast("object", name), str) or not 0 < len(name) <= _LONGEST_NAME:
+        raise AttachmentError(
+            f"the name of an attachment is a text of 1 to {_LONGEST_NAME} characters"
+        )
+    form = value.to_dict() if hasattr(value, "to_dict") else None
+    if isinstance(form, Mapping) and isinstance(form.get("type"), str):
+        return form
+    raise AttachmentError(
+        f"'{name}' cannot be attached: {type(value).__name__} has no to_dict() that returns a JSON "
+        "form with a 'type'",
+        ways_out=(f"from handrail.attachments:  context.attach({name!r}, Table(columns, rows))",),
+    )
 
 
 def link_run(context: BaseStepContext, run: Line) -> None:

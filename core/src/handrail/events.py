@@ -178,6 +178,29 @@ class MessageLogged(Event):
 
 
 @frozen
+class Attached(Event):
+    """A step attached something for people to see; `value` is its JSON form, with `kind` as `type`.
+
+    The JSON form of the event leaves out that value, which may be long.
+    """
+
+    texts = ("name", "value")
+
+    step: str
+    name: str
+    kind: str
+    value: Mapping[str, Any]
+    group: str | None = None
+    lane: int | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, without the value."""
+        values = super().to_dict()
+        del values["value"]
+        return values
+
+
+@frozen
 class UndoStarted(Event):
     """The run failed or was interrupted, and its steps are about to be undone."""
 

@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import handrail
@@ -23,6 +24,15 @@ def own_points() -> tuple[tuple[str, str, str], ...]:
         PackError: Core is not installed, but only somewhere on the path.
     """
     return tuple(points_in(_text()))
+
+
+def own_point(group: str, name: str) -> Any:
+    """Return what an entry point of core names, or None if core has none so called."""
+    for of, called, value in own_points():
+        if (of, called) == (group, name):
+            module, _, attribute = value.partition(":")
+            return getattr(import_module(module), attribute)
+    return None
 
 
 def _text() -> str:

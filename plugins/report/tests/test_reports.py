@@ -248,3 +248,11 @@ def test_long_tables_are_folded_and_counters_are_not_drawn() -> None:
     captions = [each.words for each in top.all("figcaption")]
     assert "loss of fit" in captions
     assert "epoch of fit" not in captions
+
+
+def test_an_attachment_of_a_pack_is_named_with_its_size_and_how_to_get_it() -> None:
+    sound = attached("the engine", "acme-sound", {"samples": [0.5] * 100})
+    top = read(document(shown(step("listen", "done", attachments=[sound]))))
+    [caption] = [each.words for each in top.all("figcaption")]
+    assert caption == "the engine: acme-sound, 513 B of JSON"
+    assert "--step listen --attachment 'the engine' -o -" in top.words

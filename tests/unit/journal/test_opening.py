@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from handrail.errors import ExitCode, JournalUrlError, NotFoundError, PackError
-from handrail.journal.opening import _built_in, open_journal
+from handrail.journal.opening import open_journal
+from handrail.own_points import own_point
 from handrail.sqlite import SqliteJournal
 
 
@@ -154,4 +155,4 @@ def test_a_file_is_opened_by_the_entry_point_of_core() -> None:
     (entry,) = entry_points(group="handrail.journals", name="sqlite")
     assert entry.dist is not None
     assert entry.dist.name == "handrail"
-    assert entry.load() is _built_in("sqlite")
+    assert entry.load() is own_point("handrail.journals", "sqlite")

@@ -195,12 +195,12 @@ def test_what_is_too_large_is_left_out_and_the_run_goes_on(journal: SqliteJourna
     """A step that has worked for hours does not fail for it."""
 
     def work(context: Any) -> None:
-        context.attach("notes", Markdown("x" * 100_000))
+        context.attach("notes", Markdown("x" * 400_000))
 
     play(journal, Does("a", work))
     (line,) = read(journal, "a").log
     assert line.event == "not_kept"
-    assert "'notes' is not attached: it has 100 kB, and 64 kB are kept" in line.data["summary"]
+    assert "'notes' is not attached: it has 400 kB, and 350 kB are kept" in line.data["summary"]
     assert read(journal, "a").attachments == []
 
 
@@ -267,11 +267,13 @@ def test_a_run_that_says_nothing_has_no_part_in_it(
     journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It imports nothing for it."""
-    names = [name for name in sys.modules if name.endswith(("observation_log", "attachments"))]
+    names = [
+        name for name in sys.modules if name.endswith(("kept_rows", "records.said", "attachments"))
+    ]
     for name in names:
         monkeypatch.delitem(sys.modules, name)
     play(journal, *(Does(f"s{number}") for number in range(5)))
-    assert not [x for x in sys.modules if x.endswith(("observation_log", "attachments"))]
+    assert not [x for x in sys.modules if x.endswith(("kept_rows", "records.said", "attachments"))]
 
 
 def test_while_a_step_says_nothing_more_it_is_written_within_a_second(

@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.rollback_data import NOT_BEGUN, ended
 from handrail.errors import ExecutorError, RecordError, StepCancelled, StepNeededError
-from handrail.events import MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
+from handrail.events import (
+    Attached,
+    Event,
+    MessageLogged,
+    MetricsMeasured,
+    StatusChanged,
+    StepProgressed,
+)
 from handrail.recorder import Recorder
 from handrail.steps import StepResult
 from handrail.suggest import near
 
 if TYPE_CHECKING:
-    from handrail.attachments import Attachable
     from handrail.context import BaseStepContext, Items
     from handrail.engine.group import GroupRun
     from handrail.engine.log import RunLog
@@ -344,97 +350,73 @@ class Line:
         self, current: float, total: float, category: str | None, detail: str = ""
     ) -> None:
         """Pass on the progress that a step reported within itself, or within its undo."""
-        if self.beat is not None:
-            self.beat()
-        run, log = self.run, self.log
-        if self.context.current_step is None or (log is None and not run.progress.wanted):
+        run, planned = self.run, self._alive()
+        if planned is None or not (0 <= current <= total and 0 < total < math.inf):
             return
-        position, steps = self.position, run.plan.steps
-        if position >= len(steps) or not (0 <= current <= total and 0 < total < math.inf):
-            return
-        if log is not None:
-            n = run.attempts.get(position, 1)
-            self._tell(log.progressed(position, n, current, total, category, detail))
-            if not run.progress.wanted:
-                return
-        if run.listener is not None:
-            planned = steps[position]
-            run.listener(
-                StepProgressed(
-                    step=planned.name,
-                    current=current,
-                    total=total,
-                    category=category,
-                    group=planned.facts.group,
-                    lane=planned.facts.lane,
-                    detail=detail,
-                )
-            )
-        if not run.undoing and run.outcome in (None, "completed"):
-            run.progress.within(position, current, total)
+        said = {"current": current, "total": total, "category": category, "detail": detail}
+        self._say(StepProgressed, planned, **said)
+        if run.progress.wanted and not run.undoing and run.outcome in (None, "completed"):
+            run.progress.within(self.position, current, total)
 
     def has_status(self, status: str | None) -> None:
         """Pass on what the step that is run or undone waits for."""
-        if self.beat is not None:
-            self.beat()
-        planned = self.running()
+        planned = self._alive()
         if self.run.listener is not None and planned is not None:
-            self.run.listener(
-                StatusChanged(
-                    step=planned.name,
-                    status=status,
-                    group=planned.facts.group,
-                    lane=planned.facts.lane,
-                )
-            )
+            lane = _lane_of(planned)
+            self.run.listener(StatusChanged(step=planned.name, status=status, **lane))
 
     def measured(
         self, value: Mapping[str, Any], category: str, higher_is_better: bool | None = None
     ) -> None:
         """Pass on metrics of a step."""
-        if self.beat is not None:
-            self.beat()
-        if self.log is not None and self.running() is not None:
-            n = self.run.attempts.get(self.position, 1)
-            self._tell(self.log.measured(self.position, n, value, category))
-        if self.run.listener is not None:
-            planned = self.running()
-            name = category if planned is None else planned.name
-            self.run.listener(
-                MetricsMeasured(
-                    step=name,
-                    category=category,
-                    value=value,
-                    higher_is_better=higher_is_better,
-                    **_lane_of(planned),
-                )
-            )
+        said = {"value": value, "category": category, "higher_is_better": higher_is_better}
+        self._say(MetricsMeasured, self._alive(), category, **said)
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
         """Pass on a log call of a step."""
+        planned = self._alive()
+        said = {"name": event, "data": data, "file": file}
+        self._say(MessageLogged, planned, self.context.current_step, **said)
+
+    def attached(self, name: str, value: Mapping[str, Any]) -> None:
+        """Pass on the JSON form of what a step attaches."""
+        planned = self._alive()
+        if planned is not None:
+            self._say(Attached, planned, name=name, kind=value["type"], value=value)
+
+    def _alive(self) -> PlannedStep | None:
+        """Take a sign of life of the step that is being run or undone, and return the step."""
         if self.beat is not None:
             self.beat()
-        if self.log is not None and self.running() is not None:
-            n = self.run.attempts.get(self.position, 1)
-            self._tell(self.log.logged(self.position, n, event, data, file))
-        if self.run.listener is not None:
-            planned = self.running()
-            step = self.context.current_step if planned is None else planned.name
-            lane = _lane_of(planned)
-            self.run.listener(MessageLogged(step=step, name=event, data=data, file=file, **lane))
+        return self.running()
 
-    def attached(self, name: str, value: Attachable) -> None:
-        """Keep what a step attaches, if the run has a journal."""
-        if self.beat is not None:
-            self.beat()
-        if self.log is not None and self.running() is not None:
-            n = self.run.attempts.get(self.position, 1)
-            self._tell(self.log.attached(self.position, n, name, value))
+    def _say(
+        self,
+        event: Callable[..., Event],
+        planned: PlannedStep | None,
+        step: str | None = None,
+        /,
+        **said: Any,
+    ) -> None:
+        """Pass on what a step says: to the journal, which keeps it, and to who listens.
 
-    def _tell(self, problem: str) -> None:
-        """Log why something is not kept for people to look at."""
-        if problem:
-            self.context.log(NOT_KEPT, {"summary": problem})
+        Args:
+            event: The class of the event.
+            planned: The step, or None between steps, of which nothing is kept.
+            step: The name that the event has then.
+            **said: The rest of the event.
+        """
+        log, listener = self.log, self.run.listener
+        if log is None and listener is None:
+            return
+        name = step if planned is None else planned.name
+        told = event(step=name, **said, **_lane_of(planned))
+        if log is not None and planned is not None:
+            problem = log.said(self.position, self.run.attempts.get(self.position, 1), told)
+            if problem:
+                self.context.log(NOT_KEPT, {"summary": problem})
+        if listener is not None:
+            listener(told)
 
 
 def _beats(own: Callable[[], None] | None, parent: Line) -> None:

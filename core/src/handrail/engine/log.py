@@ -6,14 +6,14 @@ Storage is up to the implementation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.frozen import record
 
 if TYPE_CHECKING:
-    from handrail.attachments import Attachable
     from handrail.context import BaseStepContext
+    from handrail.events import Event
     from handrail.steps import StepResult
 
 
@@ -164,35 +164,15 @@ class RunLog(Protocol):
     def relies_on(self, uids: Iterable[str]) -> None:
         """Write runs on which this run relies, as far as the journal keeps that."""
 
-    # What people look at. Each returns, once, why nothing more is kept, or nothing.
+    # What people look at
 
-    def logged(
-        self, position: int, attempt: int, event: str, data: Mapping[str, Any], file: str | None
-    ) -> str:
-        """Keep a log call of the step at `position`; any thread may call this."""
-        ...
+    def said(self, position: int, attempt: int, event: Event) -> str:
+        """Keep what the step at `position` says; any thread may call this.
 
-    def progressed(
-        self,
-        position: int,
-        attempt: int,
-        current: float,
-        total: float,
-        category: str | None,
-        detail: str,
-    ) -> str:
-        """Keep progress of a step, in place of the one before; any thread may call this."""
-        ...
-
-    def measured(self, position: int, attempt: int, value: Mapping[str, Any], category: str) -> str:
-        """Keep metrics of a step; any thread may call this."""
-        ...
-
-    def attached(self, position: int, attempt: int, name: str, value: Attachable) -> str:
-        """Keep an attachment of a step, written before the next commit; any thread may call this.
+        What it attaches is written before the next commit, the rest soon.
 
         Returns:
-            Why it is not kept, or nothing.
+            Why it is not kept, or nothing; of what is kept in part, that is told once.
         """
         ...
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from handrail.errors import JournalUrlError, PackError
-from handrail.own_points import own_points
+from handrail.own_points import own_point
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
@@ -30,15 +29,6 @@ def _installed(scheme: str) -> JournalFactory | None:
 
     found = entry_points(group=GROUP, name=scheme)
     return next((entry.load() for entry in found), None)
-
-
-def _built_in(scheme: str) -> JournalFactory | None:
-    """Return the factory of an entry point of core, without a look at other distributions."""
-    for group, name, value in own_points():
-        if (group, name) == (GROUP, scheme):
-            module, _, function = value.partition(":")
-            return cast("JournalFactory", getattr(import_module(module), function))
-    return None
 
 
 def open_journal(
@@ -68,7 +58,8 @@ def open_journal(
     scheme = DEFAULT if named is None else named[1].lower()
     if scheme != DEFAULT:
         refuse_password(address)
-    factory = _built_in(scheme) or find(scheme)
+    # That of core without a look at other distributions.
+    factory: JournalFactory | None = own_point(GROUP, scheme) or find(scheme)
     if factory is None:
         raise JournalUrlError(
             f"no installed pack provides journals in '{scheme}:'",

@@ -312,6 +312,10 @@ class ChunkCount(NamedTuple):
     undoable: int
 
 
+KINDS_OF_STEPS = ("attachment", "log", "metric", "progress")
+"""The kinds of rows with what steps say, which nobody else writes."""
+
+
 class KeptRow(NamedTuple):
     """A text beside a run, such as what a step said or showed; only people look at it.
 

@@ -37,10 +37,10 @@ from handrail.journal.records import (
 from handrail.redact import Mask, json_has_password
 
 if TYPE_CHECKING:
-    from handrail.attachments import Attachable
     from handrail.context import BaseStepContext
     from handrail.engine.log import RunLog
-    from handrail.journal.observation_log import ObservationLog
+    from handrail.events import Event
+    from handrail.journal.kept_rows import KeptRows
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.values import Serializers
     from handrail.plan.plan import Plan, PlannedStep
@@ -317,40 +317,13 @@ class JournaledLog:
 
     # What people look at, written soon
 
-    def logged(
-        self, position: int, attempt: int, event: str, data: Mapping[str, Any], file: str | None
-    ) -> str:
-        """Keep a log line; see `RunLog`."""
-        step, said = self._steps[position].name, self._writes.observations
-        return said.log(step, attempt, event, data, file)
-
-    def progressed(
-        self,
-        position: int,
-        attempt: int,
-        current: float,
-        total: float,
-        category: str | None,
-        detail: str,
-    ) -> str:
-        """Keep progress; see `RunLog`."""
-        step, said = self._steps[position].name, self._writes.observations
-        return said.progress(step, attempt, current, total, category, detail)
-
-    def measured(self, position: int, attempt: int, value: Mapping[str, Any], category: str) -> str:
-        """Keep values of metrics; see `RunLog`."""
-        step, said = self._steps[position].name, self._writes.observations
-        category = "" if category == step else category
-        return said.metrics(step, attempt, value, category)
-
-    def attached(self, position: int, attempt: int, name: str, value: Attachable) -> str:
-        """Keep an attachment; see `RunLog`."""
-        step, said = self._steps[position].name, self._writes.observations
-        return said.attach(step, attempt, name, value)
+    def said(self, position: int, attempt: int, event: Event) -> str:
+        """Keep what a step says; see `RunLog`."""
+        return self._writes.kept_rows.said(self._steps[position].name, attempt, event)
 
     def keep(self, step: str, attempt: int, kind: str, name: str, seq: int, text: str) -> str:
         """Keep a text of an observer; see `RunLog`."""
-        return self._writes.observations.keep(step, attempt, kind, name, seq, text)
+        return self._writes.kept_rows.keep(step, attempt, kind, name, seq, text)
 
     # Durable on return
 
@@ -369,9 +342,9 @@ class JournaledLog:
         for lane in lanes:
             assert isinstance(lane, JournaledLog)
             pending += lane.first()
-        said = self._writes.said
-        if said is not None and (said.urgent or self._writes.closing):
-            said.flush()
+        kept = self._writes.kept
+        if kept is not None and (kept.urgent or self._writes.closing):
+            kept.flush()
         self._writes.write(pending)
 
     def record(
@@ -454,7 +427,7 @@ class _Writes:
         journal: The journal.
         new: Whether this process has opened the run.
         closing: Whether the run ends with the next commit.
-        said: What its steps say, if they have said anything.
+        kept: What is kept beside it, if anything is.
         broken: The error of the first write that failed.
     """
 
@@ -464,25 +437,25 @@ class _Writes:
         self.journal: Journal | None = None
         self.new = False
         self.closing = False
-        self.said: ObservationLog | None = None
+        self.kept: KeptRows | None = None
         self._first = threading.Lock()
         self.broken: BaseException | None = None
 
     @property
-    def observations(self) -> ObservationLog:
-        """What keeps what steps say, made when they first do."""
-        return self.said or self._said_first()
+    def kept_rows(self) -> KeptRows:
+        """What is kept beside it; made when something first is."""
+        return self.kept or self._kept_first()
 
-    def _said_first(self) -> ObservationLog:
+    def _kept_first(self) -> KeptRows:
         # The steps of many runs say nothing.
-        from handrail.journal.observation_log import ObservationLog  # noqa: PLC0415
+        from handrail.journal.kept_rows import KeptRows  # noqa: PLC0415
 
         assert self.journal is not None
         assert self.owned is not None
-        made = ObservationLog(self.journal, self.owned, self._mask, new=self.new)
+        made = KeptRows(self.journal, self.owned, self._mask, new=self.new)
         with self._first:  # Two threads may be the first at once.
-            self.said = self.said or made
-            return self.said
+            self.kept = self.kept or made
+            return self.kept
 
     def write(self, changes: Sequence[Change]) -> None:
         """Commit changes; they are durable when this returns."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from shlex import quote
 
-from handrail_report.charts import (
-    Point,
-    bar_chart,
-    heatmap,
-    line_chart,
-    scatter_chart,
-)
+from handrail.amounts import size
+from handrail_report.charts import Point, bar_chart, heatmap, line_chart, scatter_chart
 from handrail_report.elements import Content, Markup, element, joined
 from handrail_report.markdown import markdown
-from handrail_report.parts import figure, figures, left_out, opened, section, table
+from handrail_report.parts import command, figure, figures, left_out, opened, section, table
 from handrail_report.scales import short_number
 from handrail_report.shown import Shown, parts
 
@@ -39,20 +36,21 @@ def _all(steps: Sequence[Shown], number: int) -> Iterator[Markup]:
     for step in steps:
         kept = parts(step, "attachments")
         shown: list[Content] = []
-        for drawn in (_figure(each) for each in kept if each.get("value") is not None):
+        asks = f"handrail show {number} --step {step['name']}"
+        for drawn in (_figure(each, asks) for each in kept if each.get("value") is not None):
             if len(drawn) <= room:
                 room -= len(drawn)
                 shown.append(drawn)
         if kept:
-            words = f"handrail show {number} --step {step['name']} --json"
-            left = left_out(len(kept) - len(shown), "attachments", words)
+            left = left_out(len(kept) - len(shown), "attachments", f"{asks} --json")
             yield joined(element("h3", step["name"]), figures(shown), left)
 
 
-def _figure(attachment: Shown) -> Markup:
+def _figure(attachment: Shown, asks: str) -> Markup:
     name, kind, value = attachment["name"], attachment["type"], attachment["value"]
-    if kind not in _KINDS:
-        return figure(name, None, f": a {kind}, which is not shown")
+    if kind not in _KINDS:  # Of a pack.
+        about = f": {kind}, {size(len(json.dumps(value)))} of JSON"
+        return figure(name, command(f"{asks} --attachment {quote(name)} -o -"), about)
     title = value.get("title") or name
     return figure(title, _KINDS[kind](title, value))
 

@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from handrail.attachments import attachment_from
+from handrail.builtin.attachments import attachment_from
+from handrail.builtin.records.said import log_lines, metric_points
 from handrail.errors import JournalError
 from handrail.frozen import frozen
 from handrail.journal.damage import MISFIT, damaged
-from handrail.journal.observation_log import KINDS, log_lines, metric_points
+from handrail.journal.records import KINDS_OF_STEPS
 
 if TYPE_CHECKING:
-    from handrail.attachments import Attachable
+    from handrail.builtin.attachments import Markdown, Picture, Plot, Table
     from handrail.errors import JournalDamagedError
     from handrail.journal import Journal
     from handrail.journal.records import KeptRow
@@ -27,21 +28,27 @@ class Attachment:
 
     Attributes:
         name: Its name.
-        value: What it is.
+        form: Its JSON form, as its `to_dict` returned it.
+        value: What it is; None if it is of a kind of others, who read `form`.
         at: When it was attached, in UTC.
         attempt: The number of the attempt.
     """
 
     name: str
-    value: Attachable
+    form: Mapping[str, Any]
+    value: Plot | Table | Markdown | Picture | None
     at: str
     attempt: int
 
+    @property
+    def kind(self) -> str:
+        """The name of its kind, such as `table`."""
+        return str(self.form["type"])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        value = self.value.to_dict()
-        kind = value.pop("type")
-        about = {"name": self.name, "type": kind, "at": self.at, "attempt": self.attempt}
+        about = {"name": self.name, "type": self.kind, "at": self.at, "attempt": self.attempt}
+        value = {name: each for name, each in self.form.items() if name != "type"}
         return {**about, "value": value}
 
 
@@ -145,7 +152,7 @@ class Observations:
         """What there is, without the values: one query for all steps."""
         found: dict[str, list[KeptRow]] = {}
         for row in self._rows():
-            if row.kind in KINDS:  # Others are not of the step, but of who observed it.
+            if row.kind in KINDS_OF_STEPS:  # Others are not of the step, but of who observed it.
                 found.setdefault(row.step, []).append(row)
         return found
 
@@ -159,8 +166,11 @@ class Observations:
         found: dict[str, Attachment] = {}
         for row in sorted(self._rows(step, "attachment"), key=lambda row: (row.n, row.seq)):
             try:
-                value = attachment_from(json.loads(row.text))
-                found[row.name] = Attachment(name=row.name, value=value, at=row.at, attempt=row.n)
+                form = json.loads(row.text)
+                value = attachment_from(form)
+                found[row.name] = Attachment(
+                    name=row.name, form=form, value=value, at=row.at, attempt=row.n
+                )
             except MISFIT as error:
                 self._misfits(row, error)
         return list(found.values())

@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from handrail import StepResult
-from handrail.attachments import attachment_from
 from handrail.errors import HandrailError, StepProcessError, StepTimeoutError
 from handrail.frozen import values_of
 from handrail.places import calls_user_code, too_long, too_silent
@@ -162,10 +161,6 @@ class IsolatedAttempt:
                 answer: Any = self._record(*arguments)
             elif what == "run_info":
                 answer = values_of(self._line.run_info)
-            elif what == "attached":
-                name, value = arguments
-                self._line.attached(name, attachment_from(value))
-                answer = None
             else:
                 answer = getattr(self._line, what)(*arguments)
         except BaseException as error:  # noqa: BLE001 - raised in the step

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
+from typing import Any, NoReturn, TextIO, cast
 
 from handrail import BaseStepContext, Plan, RunInfo, RuntimeContext, StepResult
 from handrail.errors import (
@@ -22,6 +22,7 @@ from handrail.errors import (
     StepProcessError,
 )
 from handrail.events import (
+    Attached,
     Event,
     MessageLogged,
     MetricsMeasured,
@@ -53,9 +54,6 @@ from handrail_workers.isolation.results import encoded
 from handrail_workers.processes.connection import Connection
 from handrail_workers.processes.failures import rebuilt, told
 from handrail_workers.processes.parent import Parent
-
-if TYPE_CHECKING:
-    from handrail.attachments import Attachable
 
 
 def warm_up(prepare: Mapping[str, Any]) -> None:
@@ -125,16 +123,10 @@ class _Log:
     def relies_on(self, uids: Iterable[str]) -> None:
         self._parent.ask("relies_on", list(uids))
 
-    def attached(self, position: int, attempt: int, name: str, value: Attachable) -> str:
-        self._parent.ask("attached", name, value.to_dict())
-        return ""
-
-    # The listener passes these on, and the run keeps them.
-
-    def logged(self, *_: Any) -> str:
-        return ""
-
-    progressed = measured = logged
+    def said(self, position: int, attempt: int, event: Event) -> str:
+        if isinstance(event, Attached):
+            self._parent.ask("attached", event.name, event.value)
+        return ""  # The listener passes the others on, and the run keeps them.
 
     def stored(self, result: StepResult) -> StepResult:
         return result

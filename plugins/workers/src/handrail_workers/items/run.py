@@ -27,6 +27,7 @@ from handrail_workers.items.results import Items
 from handrail_workers.items.step import StepOfItems
 
 if TYPE_CHECKING:
+    from handrail.events import MessageLogged
     from handrail.journal import AttemptId, JournaledLog
     from handrail.packs import InstalledExecutors
     from handrail.places import Line, RunState
@@ -209,7 +210,7 @@ class ItemsOfRun:
         run = self._run
         host: StepHost
         ledger: Ledger
-        keep: Callable[[str, dict[str, Any]], str] | None = None
+        keep: Callable[[MessageLogged], str] | None = None
         if line.log is None:
             ledger = self._memory.setdefault(position, MemoryLedger())
             host = StepHost(ledger, stop)
@@ -218,7 +219,7 @@ class ItemsOfRun:
                 raise line.log.broken
             log = cast("JournaledLog", line.log)
             ledger = ItemLog(log, run.plan.steps[position].name, n)
-            keep = partial(log.logged, position, n, file=None)
+            keep = partial(log.said, position, n)
             journal, owned = log.place
             lock = owned.lock_descriptor
             host = StepHost(

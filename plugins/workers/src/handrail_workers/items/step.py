@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from handrail.events import MessageLogged
 from handrail.frozen import record
 from handrail.journal import AttemptId, Note, decode
 from handrail_workers.executors.protocol import ChunkCall
@@ -29,7 +30,7 @@ class StepOfItems:
         ledger: The accounts of its items.
         host: What its executor is offered.
         retries: Whether items that failed earlier are tried again.
-        keep: Keeps a log line of an item, called as `keep(event, data)`.
+        keep: Keeps a log line of an item, called with its event.
     """
 
     run: str
@@ -40,7 +41,7 @@ class StepOfItems:
     ledger: Ledger
     host: StepHost
     retries: bool = False
-    keep: Callable[[str, dict[str, Any]], object] | None = None
+    keep: Callable[[MessageLogged], object] | None = None
 
     def keep_lines(self, outcome: Done, first: int) -> None:
         """Keep what the items of a chunk have logged.
@@ -51,7 +52,8 @@ class StepOfItems:
         """
         if self.keep is not None:
             for item, event, data in outcome.logged:
-                self.keep(event, {"item": first + item, **data})
+                said = {"item": first + item, **data}
+                self.keep(MessageLogged(step=self.name, name=event, data=said, file=None))
 
     def id_of(self, chunk: int, attempt: int, *, undo: bool = False) -> AttemptId:
         """Return the id of an attempt at a chunk."""

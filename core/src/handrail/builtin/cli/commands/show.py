@@ -129,7 +129,7 @@ def _step(record: RunRecord, name: str) -> RecordedStep:
 
 def _write_attachment(step: RecordedStep, name: str, output: str) -> int:
     """Write what a step has attached to a file."""
-    found = {each.name: each.value for each in step.attachments}
+    found = {each.name: each for each in step.attachments}
     if name not in found:
         hint = did_you_mean(name, found) or f"it has attached: {', '.join(found) or 'nothing'}"
         raise click.UsageError(f"step '{step.name}' has attached no '{name}'; {hint}")

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.amounts import plural, share_of, size
-from handrail.attachments import Attachable, Markdown, Picture, Plot, Table
+from handrail.builtin.attachments import Markdown, Picture, Plot, Table
 from handrail.builtin.cli.view.run_text import parse_time
 from handrail.builtin.cli.view.text import command_line, one_line
 
 if TYPE_CHECKING:
-    from handrail.builtin.records.observations import LogLine, Metric
+    from handrail.builtin.records.observations import Attachment, LogLine, Metric
     from handrail.builtin.records.run_record import RecordedStep
 
 
@@ -40,7 +40,7 @@ def observed_lines(step: RecordedStep, number: int) -> Iterator[str]:
     if attachments:
         yield "attached"
     for each in attachments:
-        yield f"  {one_line(each.name)}: {described(each.value)}"
+        yield f"  {one_line(each.name)}: {described(each)}"
     if attachments:
         shown = f"show {number} --step {step.name} --attachment NAME -o FILE"
         yield f"  {command_line(shown)}"
@@ -53,8 +53,9 @@ def observed_lines(step: RecordedStep, number: int) -> Iterator[str]:
     yield from (f"not shown: {each}" for each in step.observations.damage)
 
 
-def described(value: Attachable) -> str:
+def described(attached: Attachment) -> str:
     """Return what is attached in a few words."""
+    value = attached.value
     if isinstance(value, Plot):
         return f"{value.kind} plot of {', '.join(map(one_line, value.series))}"
     if isinstance(value, Table):
@@ -62,11 +63,14 @@ def described(value: Attachable) -> str:
         return f"table, {len(value.rows):,}{cut} x {len(value.columns)}"
     if isinstance(value, Markdown):
         return f"text, {plural(len(value.text.splitlines()), 'line')}"
-    return f"{value.media_type}, {size(len(value.data))}"
+    if isinstance(value, Picture):
+        return f"{value.media_type}, {size(len(value.data))}"
+    return f"{one_line(attached.kind)}, {size(len(json.dumps(attached.form)))} of JSON"
 
 
-def file_of(value: Attachable) -> bytes:
-    """Return the content of a file: of a table CSV, of a plot JSON, of others what they are."""
+def file_of(attached: Attachment) -> bytes:
+    """Return the content of a file: of a table CSV, of texts and pictures these, of others JSON."""
+    value = attached.value
     if isinstance(value, Picture):
         return value.data
     if isinstance(value, Markdown):
@@ -77,7 +81,7 @@ def file_of(value: Attachable) -> bytes:
         rows.writerow(value.columns)
         rows.writerows(value.rows)
         return written.getvalue().encode()
-    return json.dumps(value.to_dict(), indent=2).encode() + b"\n"
+    return json.dumps(attached.form, indent=2).encode() + b"\n"
 
 
 def _metrics(metrics: Mapping[str, Metric]) -> Iterator[str]:

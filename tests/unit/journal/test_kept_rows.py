@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handrail.attachments import Markdown
-from handrail.errors import JournalDamagedError, JournalError, LeaseLostError
-from handrail.journal import KeptRow
-from handrail.journal.observation_log import (
+from handrail.builtin.records.said import (
     FIRST_LINES,
+    LARGEST,
     LAST_LINES,
     MOST_ATTACHMENTS,
     MOST_METRICS,
     MOST_POINTS,
-    ObservationLog,
     log_lines,
     metric_points,
 )
+from handrail.errors import JournalDamagedError, JournalError, LeaseLostError
+from handrail.events import Attached, MessageLogged, MetricsMeasured, StepProgressed
+from handrail.journal import KeptRow
+from handrail.journal.kept_rows import KeptRows
 
 
 class Table:
@@ -61,12 +62,30 @@ class Table:
         self.calls.append(call)
 
 
-def log_of(table: Table, mask: Callable[[str], str] = str, *, new: bool = True) -> ObservationLog:
-    return ObservationLog(table, table, mask, new=new)  # type: ignore[arg-type]
+def log_of(table: Table, mask: Callable[[str], str] = str, *, new: bool = True) -> KeptRows:
+    return KeptRows(table, table, mask, new=new)  # type: ignore[arg-type]
 
 
-def say(log: ObservationLog, event: str, step: str = "scan", **data: Any) -> str:
-    return log.log(step, 1, event, data, None)
+def say(
+    log: KeptRows, event: str, step: str = "scan", /, file: str | None = None, **data: Any
+) -> str:
+    return log.said(step, 1, MessageLogged(step=step, name=event, data=data, file=file))
+
+
+def measure(log: KeptRows, **values: Any) -> None:
+    log.said("fit", 1, MetricsMeasured(step="fit", category="fit", value=values))
+
+
+def progress(log: KeptRows, current: float, total: float, category: str, detail: str = "") -> None:
+    event = StepProgressed(
+        step="copy", current=current, total=total, category=category, detail=detail
+    )
+    log.said("copy", 1, event)
+
+
+def attach(log: KeptRows, name: str, text: Any) -> str:
+    value = {"type": "markdown", "text": text}
+    return log.said("fit", 1, Attached(step="fit", name=name, kind="markdown", value=value))
 
 
 def numbers(table: Table, step: str = "scan") -> list[int]:
@@ -105,14 +124,10 @@ def test_what_waits_to_be_written_is_bounded_too() -> None:
     log = log_of(table)
     for number in range(20_000):
         say(log, f"line {number + 1}")
-        log.metrics("scan", 1, {"loss": number}, "")
-    (attempt,) = log._held.values()
-    assert sum(len(lines) for _, lines in attempt._blocks.values()) <= 1_050
-    assert len(attempt._metrics["loss"].points) < MOST_POINTS
-
-
-def measure(log: ObservationLog, **values: Any) -> None:
-    log.metrics("fit", 1, values, "")
+        measure(log, loss=number)
+    said = [attempt.says for attempt in log._held.values()]
+    assert sum(len(lines) for _, lines in said[0]._blocks.values()) <= 1_050  # type: ignore[attr-defined]
+    assert len(said[1]._metrics["loss"].points) < MOST_POINTS  # type: ignore[attr-defined]
 
 
 @settings(max_examples=30, deadline=None)
@@ -167,7 +182,7 @@ def test_only_the_last_progress_is_kept() -> None:
     table = Table()
     log = log_of(table)
     for current in range(1_000):
-        log.progress("copy", 1, current, 1_000, "bytes", "")
+        progress(log, current, 1_000, "bytes")
     log.flush()
     assert table.writes == [1]
     (row,) = table.rows.values()
@@ -178,14 +193,13 @@ def test_attachments_are_bounded_and_one_of_the_same_name_is_replaced() -> None:
     table = Table()
     log = log_of(table)
     for number in range(MOST_ATTACHMENTS):
-        assert log.attach("fit", 1, f"a{number}", Markdown("x")) == ""
-    assert log.attach("fit", 1, "a0", Markdown("another")) == ""
-    answer = log.attach("fit", 1, "more", Markdown("x"))
+        assert attach(log, f"a{number}", "x") == ""
+    assert attach(log, "a0", "another") == ""
+    answer = attach(log, "more", "x")
     assert answer == "'more' is not attached: 32 attachments of an attempt are kept"
-    large = log.attach("fit", 1, "a1", Markdown("x" * 70_000))
-    assert large == (
-        "'a1' is not attached: it has 70 kB, and 64 kB are kept: attach the part that matters"
-    )
+    assert "350 kB are kept" in attach(log, "a1", "x" * LARGEST)
+    assert "it has no JSON form" in attach(log, "a1", {1, 2})
+    assert "it has no JSON form" in attach(log, "a1", float("nan"))
     log.flush()
     assert len(table.rows) == MOST_ATTACHMENTS
     first = next(iter(table.rows.values()))
@@ -212,7 +226,8 @@ def test_what_is_long_is_cut_and_what_has_no_json_form_is_text() -> None:
     table = Table()
     log = log_of(table)
     say(log, "failed", trace="begin" + "x" * 10_000 + "end", cause=ValueError("no"))
-    log.log("scan", 1, "odd", {1: {2}, (3,): None}, None)  # type: ignore[dict-item]
+    data: Any = {1: {2}, (3,): None}
+    log.said("scan", 1, MessageLogged(step="scan", name="odd", data=data, file=None))
     say(log, "many", **{f"k{number}": "x" * 400 for number in range(100)})
     log.flush()
     lines = [line for _, line in log_lines(table.rows.values())]
@@ -245,10 +260,10 @@ def test_secrets_are_hidden_in_all_that_is_kept() -> None:
     table = Table()
     log = log_of(table, mask)
     long = "x" * 245 + "hunter2" + "x" * 5_000
-    log.log("scan", 1, "hunter2", {"hunter2": "hunter2", "long": long}, "/hunter2")
-    log.metrics("scan", 1, {"hunter2": "hunter2", "hunter2/a": 1}, "")
-    log.progress("scan", 1, 1, 2, "hunter2", "hunter2")
-    log.attach("scan", 1, "hunter2", Markdown("is hunter2"))
+    say(log, "hunter2", file="/hunter2", hunter2="hunter2", long=long)
+    measure(log, **{"hunter2": "hunter2", "hunter2/a": 1})
+    progress(log, 1, 2, "hunter2", "hunter2")
+    attach(log, "hunter2", "is hunter2")
     log.flush()
     assert len(table.rows) == 5
     assert not [row for row in table.rows.values() if "hunter" in repr(row)]

@@ -27,7 +27,7 @@ from handrail import (
     StepResult,
 )
 from handrail.attachments import Plot
-from handrail.builtin.sqlite.owned import SqliteOwnedRun
+from handrail.builtin.sqlite.claims import SqliteOwnedRun
 from handrail.sqlite import SqliteJournal
 
 LINES, VALUES, REPORTS = 100_000, 10_000, 10_000

@@ -29,9 +29,9 @@ with lazy_imports(__name__, "record_of"):
     from handrail.builtin.records.run_record import RecordedStep as RecordedStep
     from handrail.builtin.records.run_record import RunRecord as RunRecord
     from handrail.builtin.records.step_state import UNDONE as UNDONE
+    from handrail.builtin.records.step_state import Span as Span
     from handrail.builtin.records.step_state import is_failure as is_failure
-    from handrail.builtin.records.timeline import Span as Span
-    from handrail.recovery.by_hand import ByHand as ByHand
+    from handrail.recovery.status import ByHand as ByHand
     from handrail.recovery.status import RunStatus as RunStatus
     from handrail.recovery.status import is_derived as is_derived
     from handrail.recovery.status import status_of as status_of

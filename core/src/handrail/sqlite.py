@@ -12,19 +12,19 @@ from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
     from handrail.builtin.sqlite.journal import SqliteJournal as SqliteJournal
+    from handrail.builtin.sqlite.kit.changes import Connection as Connection
     from handrail.builtin.sqlite.kit.changes import add_run as add_run
     from handrail.builtin.sqlite.kit.changes import change_run as change_run
     from handrail.builtin.sqlite.kit.changes import count_rows as count_rows
+    from handrail.builtin.sqlite.kit.changes import lost_error as lost_error
     from handrail.builtin.sqlite.kit.changes import rows_of as rows_of
-    from handrail.builtin.sqlite.kit.connection import Connection as Connection
     from handrail.builtin.sqlite.kit.journal import SqlJournal as SqlJournal
     from handrail.builtin.sqlite.kit.kinds import ITEM_NOTE as ITEM_NOTE
-    from handrail.builtin.sqlite.kit.lease import SECONDS as SECONDS
-    from handrail.builtin.sqlite.kit.lease import after_orphans as after_orphans
-    from handrail.builtin.sqlite.kit.lease import held_error as held_error
-    from handrail.builtin.sqlite.kit.lease import lost_error as lost_error
+    from handrail.builtin.sqlite.kit.owned import SECONDS as SECONDS
     from handrail.builtin.sqlite.kit.owned import Claimed as Claimed
     from handrail.builtin.sqlite.kit.owned import SqlOwnedRun as SqlOwnedRun
+    from handrail.builtin.sqlite.kit.owned import after_orphans as after_orphans
+    from handrail.builtin.sqlite.kit.owned import held_error as held_error
     from handrail.builtin.sqlite.kit.owner import Owner as Owner
     from handrail.builtin.sqlite.kit.owner import this_process as this_process
     from handrail.builtin.sqlite.kit.rows import unknown_run as unknown_run

@@ -52,7 +52,7 @@ from handrail.errors import (
     StepTimeoutError,
 )
 from handrail.journal.records import RunChange
-from handrail.recovery.by_hand import by_hand_of
+from handrail.recovery.status import by_hand_of
 from handrail.sqlite import SqliteJournal
 from handrail.wrapper import StepWrapper
 

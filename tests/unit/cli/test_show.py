@@ -393,7 +393,7 @@ def test_values_of_the_context_are_not_read(
 ) -> None:
     """A list of a million entries may be there for each step; nothing of it is shown."""
     journal.add([planned("send")], done("send"), outcome="completed")
-    monkeypatch.setattr("handrail.builtin.sqlite.owned.SQL.fields", "SELECT no_such_column")
+    monkeypatch.setattr("handrail.builtin.sqlite.claims.SQL.fields", "SELECT no_such_column")
     assert call("show").code == 0
     assert call("show", "--json").code == 0
 

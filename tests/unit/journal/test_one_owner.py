@@ -279,7 +279,7 @@ def test_a_fork_in_c_that_outlives_its_owner_keeps_the_run_until_it_is_taken(
     file: Path, start: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That is told, with how to find it; and as the owner is gone, its lease does not matter."""
-    monkeypatch.setattr("handrail.builtin.sqlite.kit.lease._ORPHANS", 0.1)
+    monkeypatch.setattr("handrail.builtin.sqlite.kit.owned._ORPHANS", 0.1)
     owner = start()
     number = owner.ask("open")
     child = owner.ask("fork_in_c")

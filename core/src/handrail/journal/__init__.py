@@ -8,9 +8,11 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
-    from handrail.journal.chunk_rows import errors_of_chunk as errors_of_chunk
-    from handrail.journal.chunk_rows import items_of_chunk as items_of_chunk
-    from handrail.journal.chunk_rows import results_of_chunk as results_of_chunk
+    from handrail.journal.chunks import AttemptId as AttemptId
+    from handrail.journal.chunks import Note as Note
+    from handrail.journal.chunks import errors_of_chunk as errors_of_chunk
+    from handrail.journal.chunks import items_of_chunk as items_of_chunk
+    from handrail.journal.chunks import results_of_chunk as results_of_chunk
     from handrail.journal.codec import decode_results as decode_results
     from handrail.journal.codec import encode as encode
     from handrail.journal.codec import encode_result as encode_result
@@ -22,8 +24,6 @@ with lazy_imports(__name__):
     from handrail.journal.damage import check_shape as check_shape
     from handrail.journal.damage import decode as decode
     from handrail.journal.damage import decoding as decoding
-    from handrail.journal.item_notes import AttemptId as AttemptId
-    from handrail.journal.item_notes import Note as Note
     from handrail.journal.opening import open_journal as open_journal
     from handrail.journal.opening import refuse_password as refuse_password
     from handrail.journal.protocol import ChunkFences as ChunkFences

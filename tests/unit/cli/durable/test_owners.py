@@ -125,7 +125,7 @@ def test_processes_that_end_with_their_run_are_waited_for(
 def test_a_process_that_does_not_end_with_its_run_keeps_it(
     handrail: Run, folder: Path, killed: Callable, monkeypatch, words: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr("handrail.builtin.sqlite.kit.lease._ORPHANS", 0.1)
+    monkeypatch.setattr("handrail.builtin.sqlite.kit.owned._ORPHANS", 0.1)
     killed()
     with orphan(folder):
         done = handrail(*words)

@@ -17,7 +17,7 @@ from handrail.errors import (
 from handrail.frozen import as_json
 from handrail.journal import now
 from handrail.journal.records import AttemptChange, RunChange
-from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
+from handrail.recovery.status import ByHand, by_hand_of, is_undoing
 from handrail.redact import KNOWN, without_passwords
 from handrail.suggest import did_you_mean
 

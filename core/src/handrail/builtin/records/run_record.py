@@ -15,10 +15,11 @@ from handrail.builtin.records.step_state import (
     UNDONE,
     StepState,
     error_of,
+    forward_span,
     is_failure,
     state_of,
+    undo_spans,
 )
-from handrail.builtin.records.timeline import forward_span, undo_spans
 from handrail.engine.rollback_data import ended
 from handrail.frozen import as_json, frozen, replace, values_of
 from handrail.journal import decode_results, now
@@ -27,16 +28,22 @@ from handrail.journal.damage import check_shape, check_texts, decode, decoding, 
 from handrail.journal.records import seconds_between
 from handrail.params.values import value_at
 from handrail.plan.inner_plans import unfolded, within
-from handrail.recovery.by_hand import ByHand, by_hand_of, is_undoing
 from handrail.recovery.invocation import stored_params
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, plan_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
-from handrail.recovery.status import RunStatus, status_of, with_reliance
+from handrail.recovery.status import (
+    ByHand,
+    RunStatus,
+    by_hand_of,
+    is_undoing,
+    status_of,
+    with_reliance,
+)
 
 if TYPE_CHECKING:
     from handrail.builtin.records.item_record import ItemsRecord
     from handrail.builtin.records.observations import Attachment, LogLine, Metric, Progress
-    from handrail.builtin.records.timeline import Span
+    from handrail.builtin.records.step_state import Span
     from handrail.errors import JournalDamagedError
     from handrail.journal import Journal
     from handrail.journal.records import AttemptRow, RunRow

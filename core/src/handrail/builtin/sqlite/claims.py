@@ -1,4 +1,4 @@
-"""Claims a run in an SQLite journal: takes its lock, then raises its fence."""
+"""Claims a run in an SQLite journal, and writes it: takes its lock, then raises its fence."""
 
 from __future__ import annotations
 
@@ -6,25 +6,47 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeVar
 
-from handrail.builtin.sqlite import statements
 from handrail.builtin.sqlite.database import Database
-from handrail.builtin.sqlite.kit.lease import after_orphans, forked_from, held_error
-from handrail.builtin.sqlite.kit.owned import Claimed
-from handrail.builtin.sqlite.kit.owner import Owner, boot, clock, is_other_boot, this_process
-from handrail.builtin.sqlite.kit.owner_locks import (
+from handrail.builtin.sqlite.kit.changes import attempts_of, lost
+from handrail.builtin.sqlite.kit.owned import (
+    SHARE,
+    Claimed,
+    SqlOwnedRun,
+    after_orphans,
+    forked_from,
+    held_error,
+)
+from handrail.builtin.sqlite.kit.owner import (
     Identity,
     LocksUnsupportedError,
+    Owner,
     OwnerLock,
     OwnerLocks,
     SeenLock,
+    boot,
+    clock,
     identity_of,
+    is_other_boot,
+    this_process,
 )
 from handrail.builtin.sqlite.kit.rows import unknown_run
-from handrail.errors import RunHeldError
+from handrail.builtin.sqlite.schema import ATTEMPTS_OF_OPEN_RUN, OWNER, SQL
+from handrail.errors import JournalError, RunHeldError
 from handrail.frozen import frozen
-from handrail.journal import Holder
+from handrail.journal import Holder, now
 from handrail.journal.damage import check_shape, check_texts, decoding
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from handrail.builtin.sqlite.database import Database
+    from handrail.builtin.sqlite.kit.owner import OwnerLock
+    from handrail.builtin.sqlite.value_files import ValueFiles
+    from handrail.journal.records import Change
+
 
 # Seconds before each retry: a process that looks at a free lock, or a rival, has it briefly.
 _PAUSES = (0.01, 0.03)
@@ -151,9 +173,9 @@ def _claim(
         values = {**ours, "owner": owner.to_json()}
 
         def write(connection: sqlite3.Connection) -> tuple[int, str] | None:
-            connection.execute(statements.SQL.end_attempts, values)
+            connection.execute(SQL.end_attempts, values)
             claimed: tuple[int, str] | None
-            claimed = connection.execute(statements.SQL.claim, values).fetchone()
+            claimed = connection.execute(SQL.claim, values).fetchone()
             return claimed
 
         claimed = database.write(write)
@@ -178,9 +200,9 @@ def owner_here(database: Database, lock: OwnerLock | None, lease: float) -> Owne
 
 def _recorded(database: Database, number: int) -> _Record:
     with database.reading() as connection:
-        row = connection.execute(statements.OWNER, (number,)).fetchone()
+        row = connection.execute(OWNER, (number,)).fetchone()
         if row is None:
-            raise unknown_run(connection, statements.SQL, number)
+            raise unknown_run(connection, SQL, number)
     fence, text, lease_boot, until = row
     with decoding(number, "its owner"):
         owner = Owner.from_json(text)
@@ -188,3 +210,93 @@ def _recorded(database: Database, number: int) -> _Record:
         check_texts((lease_boot,))
         check_shape(until or 0.0, int, float)
     return _Record(fence=fence, owner=owner, boot=lease_boot, until=until)
+
+
+T = TypeVar("T")
+
+
+class SqliteOwnedRun(SqlOwnedRun):
+    """A claimed run in an SQLite journal.
+
+    Args:
+        database: The database of the journal.
+        values: The files with the values of its runs.
+        claimed: The result of the claim.
+        lock: The lock of the run, or None if locks are not supported.
+        lease: Length of the lease, in seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        values: ValueFiles,
+        claimed: Claimed,
+        lock: OwnerLock | None,
+        lease: float,
+    ) -> None:
+        self._database = database
+        self._values = values
+        self._lock = lock
+        self._mine = (claimed.number, claimed.fence)
+        self._renew_at = clock() + lease / SHARE
+        super().__init__(SQL, claimed, lease)
+
+    @property
+    def lock_descriptor(self) -> int | None:
+        """The file descriptor of its lock, or None; see `OwnedRun`."""
+        return None if self._lock is None else self._lock.descriptor
+
+    def store_value(
+        self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
+    ) -> dict[str, Any]:
+        """Store a value of the run in a file; see `OwnedRun`.
+
+        No check of the fence is needed: a file counts only once a result that names it is written.
+
+        Raises:
+            OSError: There is no room for it, or the folder cannot be written.
+        """
+        return self._values.store(self.number, stem, suffix, write)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T], *, synced: bool = True) -> T:
+        return self._database.write(work, synced=synced)
+
+    def _let_go(self, *, note: bool) -> None:
+        if note:
+            with contextlib.suppress(JournalError):
+                self._database.write(lambda each: each.execute(SQL.release, self._ours))
+        if self._lock is not None:
+            self._lock.close()
+
+    def _commit(self, batches: list[Sequence[Change]]) -> None:
+        at = clock()
+        due = at >= self._renew_at
+        attempts = None if due else attempts_of(self.number, self.uid, batches)
+        small = ATTEMPTS_OF_OPEN_RUN.get(len(attempts or ()))
+        if attempts and small:
+            # Fast path: most steps write only this, and it is most of their cost.
+            if not self._database.write_at_once(small, (now(), *attempts, *self._mine)):
+                self._database.write(self._refuse)
+            return
+        # If the renewal is not due, only check the owner, which writes one page less.
+        self._write(batches, {**self._ours, "until": at + self._lease}, renew=due)
+        if due:
+            self._renew_at = at + self._lease / SHARE
+
+    def _refuse(self, connection: sqlite3.Connection) -> NoReturn:
+        raise lost(connection, SQL, self._ours)
+
+    def _renew(self) -> bool:
+        at = clock()
+        values = {**self._ours, "until": at + self._lease}
+
+        def renew(connection: sqlite3.Connection) -> bool:
+            return self._open and connection.execute(SQL.renew, values).fetchone() is not None
+
+        try:
+            renewed = self._database.write(renew)
+        except JournalError:
+            return True  # The next write reports it, unless it was temporary.
+        if renewed:
+            self._renew_at = at + self._lease / SHARE
+        return renewed

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NoReturn, TypeVar
 
-from handrail.builtin.sqlite.failures import (
+from handrail.builtin.sqlite.place import (
     ERRORS,
     READ_ONLY,
     convert_os_errors,

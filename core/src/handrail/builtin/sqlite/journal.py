@@ -15,19 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import parse_qsl, unquote
 
-from handrail.builtin.sqlite.claims import claim, holder_of, lease_values, owner_here
+from handrail.builtin.sqlite.claims import (
+    SqliteOwnedRun,
+    claim,
+    holder_of,
+    lease_values,
+    owner_here,
+)
 from handrail.builtin.sqlite.database import Database, Synchronous
-from handrail.builtin.sqlite.failures import convert_os_errors, is_damage
 from handrail.builtin.sqlite.kit.changes import add_run
 from handrail.builtin.sqlite.kit.journal import SqlJournal
-from handrail.builtin.sqlite.kit.lease import SECONDS
-from handrail.builtin.sqlite.kit.owned import Claimed
-from handrail.builtin.sqlite.kit.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
+from handrail.builtin.sqlite.kit.owned import SECONDS, Claimed
+from handrail.builtin.sqlite.kit.owner import LocksUnsupportedError, OwnerLock, OwnerLocks
 from handrail.builtin.sqlite.kit.rows import UNREADABLE, by_name, with_parts
-from handrail.builtin.sqlite.owned import SqliteOwnedRun
-from handrail.builtin.sqlite.place import prepare, resolved
-from handrail.builtin.sqlite.schema import MIGRATIONS
-from handrail.builtin.sqlite.statements import SQL
+from handrail.builtin.sqlite.place import convert_os_errors, is_damage, prepare, resolved
+from handrail.builtin.sqlite.schema import MIGRATIONS, SQL
 from handrail.builtin.sqlite.value_files import ValueFiles
 from handrail.errors import JournalDamagedError, JournalError, JournalUrlError, NotFoundError
 from handrail.frozen import replace

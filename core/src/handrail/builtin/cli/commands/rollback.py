@@ -36,7 +36,7 @@ from handrail.builtin.cli.view.text import columns, command_line, folded
 from handrail.builtin.records.leftovers import record_by_hand, with_left
 from handrail.builtin.records.preview import preview_rollback
 from handrail.builtin.records.run_record import recorded_steps
-from handrail.builtin.sqlite.kit.lease import after_orphans, held_error
+from handrail.builtin.sqlite.kit.owned import after_orphans, held_error
 from handrail.errors import (
     ConfirmationError,
     ExitCode,

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.view.table import Style
     from handrail.builtin.records.item_record import ItemsRecord
     from handrail.builtin.records.run_record import RunRecord
-    from handrail.builtin.records.timeline import Span
+    from handrail.builtin.records.step_state import Span
     from handrail.journal.records import RunRow
 
 _ROOM = 50  # Columns beside a command.

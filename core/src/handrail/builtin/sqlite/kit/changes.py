@@ -1,11 +1,12 @@
-"""Converts new runs and changes to rows, and writes them."""
+"""Converts new runs and changes to rows, and writes them to a connection."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field
 from itertools import chain
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.builtin.sqlite.kit.kinds import (
     ATTEMPT,
@@ -18,11 +19,13 @@ from handrail.builtin.sqlite.kit.kinds import (
     checksum,
     to_stored,
 )
-from handrail.builtin.sqlite.kit.lease import lost_error
+from handrail.builtin.sqlite.kit.owner import Owner
 from handrail.builtin.sqlite.kit.rows import checksum_of_plan, checksum_of_run
 from handrail.builtin.sqlite.kit.statements import FREE_TEXTS, NEW_COLUMNS
+from handrail.errors import LeaseLostError
 from handrail.frozen import names_of, record, values_of
 from handrail.journal import now
+from handrail.journal.damage import MISFIT
 from handrail.journal.records import (
     AttemptChange,
     ChunkChange,
@@ -34,16 +37,55 @@ from handrail.journal.records import (
 )
 
 if TYPE_CHECKING:
-    from handrail.builtin.sqlite.kit.connection import Connection
     from handrail.builtin.sqlite.kit.statements import Statements
-    from handrail.errors import LeaseLostError
-    from handrail.journal.records import (
-        Change,
-        KeptRow,
-        NewRun,
-    )
+    from handrail.journal.records import Change, KeptRow, NewRun
 
-Values = tuple[object, ...]
+
+Values = Sequence[object] | Mapping[str, object]
+"""The parameters of a statement: in the order of its `?`, or by `:name`."""
+
+
+class Cursor(Protocol):
+    """The result of a statement."""
+
+    @property
+    def description(self) -> Sequence[Sequence[Any]] | None:
+        """The columns; the first value of each is the name."""
+        ...
+
+    @property
+    def rowcount(self) -> int:
+        """The number of changed rows."""
+        ...
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+        ...
+
+    def execute(self, statement: str, values: Values = ..., /) -> object:
+        """Execute a statement."""
+        ...
+
+    def executemany(self, statement: str, values: Sequence[Sequence[object]], /) -> object:
+        """Execute a statement once for each of `values`."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A connection to the database; for writes, within a transaction."""
+
+    def execute(self, statement: str, values: Values = ..., /) -> Cursor:
+        """Execute a statement and return its result."""
+        ...
+
+    def cursor(self) -> Cursor:
+        """Return a cursor for several statements."""
+        ...
+
+
+RowValues = tuple[object, ...]
 
 
 _KINDS: Mapping[type, Kind] = {
@@ -66,8 +108,8 @@ class Rows:
             itself does not change.
     """
 
-    of: dict[Kind, list[Values]] = field(default_factory=dict[Kind, list[Values]])
-    reliance: list[Values] = field(default_factory=list[Values])
+    of: dict[Kind, list[RowValues]] = field(default_factory=dict[Kind, list[RowValues]])
+    reliance: list[RowValues] = field(default_factory=list[RowValues])
     run: dict[str, str] | None = None
 
     @property
@@ -114,7 +156,7 @@ def _of_run(change: RunChange) -> Iterator[tuple[str, str]]:
             yield name, "yes" if value is True else to_stored(value)
 
 
-def _attempt(run: int, uid: str, change: AttemptChange) -> Values:
+def _attempt(run: int, uid: str, change: AttemptChange) -> RowValues:
     # Fast path: what `Kind.stored` does, for most of what is written.
     step, n, state, data_version, result, error = change
     step = to_stored(step)
@@ -232,6 +274,30 @@ def count_rows(
     """Write how many rows a run has, if it ends with `rows`, so that a lost one is found."""
     if rows.ends:
         connection.execute(statements.count, ours)
+
+
+def lost_error(
+    number: int, fence: int, found: tuple[int, str | None, str] | None
+) -> LeaseLostError:
+    """Return the error for a write to a run that we no longer own.
+
+    Args:
+        number: The number of the run.
+        fence: The writer's fence.
+        found: The recorded fence, outcome and owner; None if the run is gone.
+    """
+    if found is None:
+        return LeaseLostError(f"run {number} was deleted from the journal")
+    now, outcome, owner = found
+    described = "another process"
+    if now != fence:
+        with suppress(*MISFIT):
+            described = Owner.from_json(owner).described
+        return LeaseLostError(
+            f"run {number} was taken over by {described}; this process must stop working on it",
+            ways_out=(f"handrail show {number}",),
+        )
+    return LeaseLostError(f"run {number} is closed ({outcome}); nothing more can be recorded in it")
 
 
 def lost(

@@ -40,7 +40,7 @@ from handrail.journal import Journal, RunCheck
 from handrail.journal.records import ChunkCount, RunPage, RunRow
 
 if TYPE_CHECKING:
-    from handrail.builtin.sqlite.kit.connection import Connection, Cursor
+    from handrail.builtin.sqlite.kit.changes import Connection, Cursor
     from handrail.builtin.sqlite.kit.statements import Statements
     from handrail.journal.records import (
         Change,

@@ -15,7 +15,7 @@ from handrail.journal.damage import MISFIT, damaged, decoding, differs
 from handrail.journal.records import Direction, Outcome, Reliance, RunRow, seconds_between
 
 if TYPE_CHECKING:
-    from handrail.builtin.sqlite.kit.connection import Connection, Cursor
+    from handrail.builtin.sqlite.kit.changes import Connection, Cursor
     from handrail.builtin.sqlite.kit.statements import Statements
 
 UNREADABLE = "unreadable"  # In a row in place of its columns: the error of the database.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from handrail.errors import JournalError
 
 if TYPE_CHECKING:
-    from handrail.builtin.sqlite.kit.connection import Connection
+    from handrail.builtin.sqlite.kit.changes import Connection
     from handrail.builtin.sqlite.kit.statements import Dialect
 
 Migrations = Sequence[Sequence[str]]

@@ -1,14 +1,49 @@
-"""What the row of a chunk has of its items."""
+"""What the row of a chunk has of its items, what they record, and their attempts; no other rows."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handrail.journal.damage import MISFIT, check_shape, damaged
 
 if TYPE_CHECKING:
     from handrail.journal.records import ChunkRow
+
+
+class AttemptId(NamedTuple):
+    """One attempt at one chunk of a step.
+
+    Attributes:
+        run: The UUID of the run.
+        step: The name of the step.
+        step_attempt: The number of the attempt of the step: 1, 2, 3, ...
+        chunk: The number of the chunk in that attempt: 0, 1, 2, ...
+        attempt: The number of the attempt at the chunk: 1, 2, 3, ...; undoing it has the number of
+            what it undoes.
+        undo: Whether the chunk is undone.
+    """
+
+    run: str
+    step: str
+    step_attempt: int
+    chunk: int
+    attempt: int
+    undo: bool = False
+
+
+class Note(NamedTuple):
+    """Rollback data that an item has recorded.
+
+    Attributes:
+        item: The position of the item in its chunk.
+        key: The key.
+        values: The values, which are JSON.
+    """
+
+    item: int
+    key: str
+    values: list[Any]
 
 
 def items_of_chunk(run: int, row: ChunkRow) -> list[Any]:

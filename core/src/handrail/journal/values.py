@@ -16,7 +16,6 @@ from handrail.journal.damage import differs
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import Journal, OwnedRun
     from handrail.serializers import Found, Serializer
 
 _LONGEST = 100  # Characters of the description of a value.
@@ -25,6 +24,24 @@ _LONGEST_NAME = 100  # Characters before the suffix; file systems allow 255 byte
 
 Place = list[str | int]
 """Where a value is within an entry of `data`: keys and indices, outermost first."""
+
+
+class ValueStore(Protocol):
+    """Stores values, as an `OwnedRun` does."""
+
+    def store_value(
+        self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
+    ) -> dict[str, Any]:
+        """Store a value; see `OwnedRun`."""
+        ...
+
+
+class StoredValues(Protocol):
+    """Reads stored values, as a `Journal` does."""
+
+    def open_value(self, number: int, name: str) -> BinaryIO:
+        """Return a file with a value; see `Journal`."""
+        ...
 
 
 class Serializers(Protocol):
@@ -76,7 +93,7 @@ class ValueWriter:
     """
 
     def __init__(
-        self, serializers: Serializers | None, owned: OwnedRun, mask: Callable[[str], str]
+        self, serializers: Serializers | None, owned: ValueStore, mask: Callable[[str], str]
     ) -> None:
         self._serializers = serializers
         self._owned = owned
@@ -183,7 +200,7 @@ class ValueReader:
         number: The number of the run.
     """
 
-    def __init__(self, serializers: Serializers, journal: Journal, number: int) -> None:
+    def __init__(self, serializers: Serializers, journal: StoredValues, number: int) -> None:
         self._serializers = serializers
         self._journal = journal
         self._number = number
@@ -218,7 +235,7 @@ class ValueReader:
                 ) from error
 
 
-def check_stored(journal: Journal, number: int, stored: Mapping[str, Any]) -> None:
+def check_stored(journal: StoredValues, number: int, stored: Mapping[str, Any]) -> None:
     """Check that a value is as it was stored.
 
     Args:
@@ -234,7 +251,7 @@ def check_stored(journal: Journal, number: int, stored: Mapping[str, Any]) -> No
         pass
 
 
-def _opened(journal: Journal, number: int, stored: Mapping[str, Any]) -> BinaryIO:
+def _opened(journal: StoredValues, number: int, stored: Mapping[str, Any]) -> BinaryIO:
     name = f"the value {stored['name']}"
     file = journal.open_value(number, stored["name"])
     try:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import IsolationError
-from handrail.packs.choices import Selection
-from handrail.packs.configuration import configuration_at
+from handrail.packs.configuration import Selection, configuration_at
 from handrail.packs.local import import_file
 from handrail.packs.provider import provider_of
 from handrail.targets import as_action, find_target, renamed

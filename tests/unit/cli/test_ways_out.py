@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from handrail.packs.catalog import Catalog
+
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 FALLS = """
@@ -113,18 +115,6 @@ def test_a_pack_that_is_only_off_need_not_be_installed(yard):
     assert "pip install" not in done.stderr
 
 
-@pytest.mark.parametrize("editable", [False, True])
-def test_the_author_of_a_pack_is_not_told_to_install_it(yard, editable):
-    """Its sources are what is installed, so they are what has to be mended."""
-    made = yard.plant("acme-falls", "1.0", FALLS, packs={"acme_falls": "acme_falls"})
-    url = {"url": "file:///src/falls", "dir_info": {"editable": editable}}
-    (made.info / "direct_url.json").write_text(json.dumps(url))
-    done = yard("plan", "ship")
-    told = [way for way in ("--upgrade", "disable =", "uninstall") if way in done.stderr]
-    assert told == ([] if editable else ["--upgrade", "disable =", "uninstall"])
-    assert left_out(done.stderr) == [["--no-pack", "acme-falls"]]
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -158,12 +148,12 @@ def test_the_pack_for_a_journal_in_a_database_is_named(call: Any, monkeypatch, s
 
 class NoPacks:
     records = ()
+    catalog = Catalog(())
     warnings = ()
 
 
 def test_our_own_action_is_named_where_its_pack_is_missing():
     from handrail.errors import NotFoundError
-    from handrail.packs.catalog import Catalog
 
     with pytest.raises(NotFoundError) as error:
         Catalog(()).find("actions", "upload")

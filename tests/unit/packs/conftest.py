@@ -7,8 +7,7 @@ import sys
 import pytest
 from garden import Garden
 
-from handrail.packs.choices import Flags
-from handrail.packs.configuration import configuration_at
+from handrail.packs.configuration import Flags, configuration_at
 from handrail.packs.discovery import read_packs
 from handrail.packs.installed import InstalledPacks
 

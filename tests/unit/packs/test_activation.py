@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 import handrail
-from handrail.packs.choices import Flags
-from handrail.packs.configuration import configuration_at
+from handrail.packs.configuration import Flags, configuration_at
 from handrail.packs.record import EntryPoint, PackRecord
 
 

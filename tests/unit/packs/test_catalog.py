@@ -57,14 +57,6 @@ def test_unknown_name_says_what_is_near_and_where_we_looked():
     assert error.value.exit_code is ExitCode.USAGE
 
 
-def test_name_of_another_kind():
-    """A name that is a step where an action is wanted says so, and how to look at it."""
-    with pytest.raises(NotFoundError) as error:
-        Catalog([UPLOAD, SCAN]).find("actions", "scan_files")
-    assert "scan_files is a step of acme-scan 1.4.0, not an action" in ways(error)
-    assert "handrail steps scan_files" in ways(error)
-
-
 def test_unknown_in_a_known_pack():
     """A pack that is installed and lacks the name lists what it has."""
     with pytest.raises(NotFoundError, match=r"acme-scan 1\.4\.0 has no step 'scan_file'") as error:

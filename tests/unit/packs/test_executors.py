@@ -10,6 +10,7 @@ import pytest
 
 from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode
 from handrail.packs import installed_packs
+from handrail.packs.catalog import Catalog
 from handrail.packs.executors import InstalledExecutors
 from handrail.packs.record import EntryPoint, PackRecord
 
@@ -33,7 +34,7 @@ def grid(monkeypatch: pytest.MonkeyPatch) -> InstalledExecutors:
     ASKED.clear()
     entry = EntryPoint(group="handrail.executors", name="grid", value="acme_grid:make")
     record = PackRecord(id="acme-grid", name="acme-grid", entry_points=(entry,))
-    return InstalledExecutors(lambda: [record])
+    return InstalledExecutors(lambda: Catalog([record]))
 
 
 @pytest.mark.parametrize(

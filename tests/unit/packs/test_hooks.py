@@ -189,7 +189,7 @@ def test_lazy_modules_are_not_woken():
 
 def test_pluggy_holds_what_was_checked():
     """Every hook that we accept, pluggy accepts as well, and it holds the implementation."""
-    from handrail.packs.choices import Table
+    from handrail.packs.configuration import Table
     from handrail.packs.loader import _checked
 
     manager = new_manager()

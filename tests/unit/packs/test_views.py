@@ -65,8 +65,10 @@ def test_a_view_that_cannot_be_imported_names_its_pack(shapes, packs):
 
 def test_a_notebook_is_shown_what_a_pack_makes_of_a_result(garden, packs, monkeypatch):
     """It asks for `html`; where no pack has such a view, it gets nothing, and shows the text."""
-    monkeypatch.setattr("handrail.packs.views.core_record", lambda: PackRecord(id="x", name="x"))
-    monkeypatch.setattr("handrail.packs.views.installed_packs", packs)
+    monkeypatch.setattr(
+        "handrail.packs.installed.core_record", lambda: PackRecord(id="x", name="x")
+    )
+    monkeypatch.setattr("handrail.packs.installed.installed_packs", packs)
     assert StepResult()._repr_html_() is None
     points = {"views": {"html": "acme_shapes.views:anything"}}
     garden.plant("acme-shapes", points=points, modules=SOURCE)

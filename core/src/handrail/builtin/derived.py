@@ -19,7 +19,6 @@ from handrail.frozen import from_json, record, replace
 from handrail.journal.damage import decoding
 from handrail.journal.opening import open_journal
 from handrail.orchestrator.journaled import ChildOf
-from handrail.packs.factories import journal_factory
 from handrail.packs.installed import installed_packs
 from handrail.packs.planner import secret_variables
 from handrail.params.dotted import with_values
@@ -193,7 +192,7 @@ def opened_parts(shared: Mapping[str, Any], code: str | None = None) -> Generato
     journal = open_journal(
         shared["journal"],
         default="",
-        find=lambda scheme: journal_factory(packs, scheme),
+        find=packs.catalog.journal_factory,
         create=False,
     )
     with closing(journal):

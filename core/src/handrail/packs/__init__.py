@@ -15,7 +15,9 @@ with lazy_imports(__name__):
     from handrail.packs.executors import is_local as is_local
     from handrail.packs.executors import kind_of as kind_of
     from handrail.packs.installed import InstalledPacks as InstalledPacks
+    from handrail.packs.installed import View as View
     from handrail.packs.installed import installed_packs as installed_packs
+    from handrail.packs.installed import shown_as as shown_as
     from handrail.packs.local import LocalObject as LocalObject
     from handrail.packs.local import import_file as import_file
     from handrail.packs.local import is_searched as is_searched
@@ -27,8 +29,6 @@ with lazy_imports(__name__):
     from handrail.packs.record import PackRecord as PackRecord
     from handrail.packs.record import core_record as core_record
     from handrail.packs.record import normalised as normalised
-    from handrail.packs.views import View as View
-    from handrail.packs.views import shown_as as shown_as
     from handrail.plan.action_info import CheckedRun as CheckedRun
     from handrail.plan.required import PlanRules as PlanRules
     from handrail.plan.required import RequiredStep as RequiredStep

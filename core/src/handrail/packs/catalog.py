@@ -1,32 +1,28 @@
-"""The catalog of actions, steps and commands that packs offer, from metadata only."""
+"""The catalog of what packs offer under a name: actions, steps, commands, journals, executors."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from handrail.errors import AmbiguousNameError, NotFoundError, PackError
-from handrail.packs.activation import match_packs
+from handrail.errors import AmbiguousNameError, JournalUrlError, NotFoundError, PackError
 from handrail.packs.entry_points import import_target
 from handrail.packs.local import import_local
-from handrail.packs.ours import ACTIONS, OPTIONS, hint_for, is_ours
+from handrail.packs.ours import OURS, is_ours
 from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord, normalised
-from handrail.suggest import near
+from handrail.suggest import did_you_mean, near
 
-KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")
-_SINGULAR = {"actions": "action", "steps": "step", "commands": "command", "options": "option"}
-_SHOW = {
-    "actions": "handrail run {}",
-    "steps": "handrail steps {}",
-    "commands": "handrail {}",
-}
+# As typed, between the name of a command of core and what packs add to it.
+_BETWEEN = {"commands": " ", "options": " --"}
+# A name of these cannot say of which pack it is.
+_BARE = ("executors", "journals")
 
 Offer = tuple[PackRecord, EntryPoint]
 
 
 class Catalog:
-    """The names of actions, steps and commands, with the packs that offer them.
+    """What packs offer, by its kind and name, with the packs that offer it.
 
     Attributes:
         records: The packs.
@@ -62,18 +58,24 @@ class Catalog:
             named = match_packs(pack, self.records)
             same = [offer for offer in same if offer[0] in named]
         claims = [offer for offer in same if offer[0].status != "off"]
+        what = f"{kind[:-1]} {bare}"
         if not claims:
             raise self._missing(kind, pack, bare, [record for record, _ in same])
         if len(claims) > 1:
-            names = [f"{record.id}:{bare}" for record, _ in claims]
             owners = " and ".join(str(record.origin) for record, _ in claims)
+            names = [f"{record.id}:{bare}" for record, _ in claims]
+            ways_out = [f"leave one out:  --no-pack {record.id}" for record, _ in claims]
             raise AmbiguousNameError(
-                f"{len(claims)} packs offer the {_SINGULAR[kind]} {bare}: {owners}",
-                ways_out=("say which:  " + "  or  ".join(names),),
+                f"{len(claims)} packs offer the {what}: {owners}",
+                ways_out=ways_out if kind in _BARE else ["say which:  " + "  or  ".join(names)],
             )
         record, entry = claims[0]
         if not record.is_used:
-            raise self._unusable(kind, record, entry)
+            raise PackError(
+                f"the {what} is from {record.origin}, which is {record.status}: {record.why}",
+                problems=record.problems,
+                origin=record.origin,
+            )
         return record, entry
 
     def load(self, kind: Kind, name: str) -> Any:
@@ -90,73 +92,68 @@ class Catalog:
             return import_local(record, entry, record.origin)
         return import_target(record, entry)
 
-    def _unusable(self, kind: Kind, record: PackRecord, entry: EntryPoint) -> PackError:
-        return PackError(
-            f"the {_SINGULAR[kind]} {entry.name} is from {record.origin}, "
-            f"which is {record.status}: {record.why}",
-            problems=record.problems,
-            origin=record.origin,
-        )
+    def journal_factory(self, scheme: str) -> Callable[..., Any] | None:
+        """Import and return the factory of journals for a URL scheme; None for an unknown one.
+
+        Raises:
+            JournalUrlError: The pack that is known for such journals is not installed or not on.
+            AmbiguousNameError: Several packs have it.
+            PackError: It is broken or cannot be imported.
+        """
+        names = {entry.name for _, entry in self.offers("journals")}
+        if scheme not in {*names, *OURS["journals"]}:
+            return None
+        try:
+            factory: Callable[..., Any] = self.load("journals", scheme)
+        except NotFoundError as error:
+            message = f"no installed pack provides journals in '{scheme}:'"
+            raise JournalUrlError(message, ways_out=error.ways_out) from None
+        return factory
 
     def _missing(
         self, kind: Kind, pack: str, name: str, off: Sequence[PackRecord]
     ) -> NotFoundError:
-        what = _SINGULAR[kind]
+        what = f"{kind[:-1]} '{name.replace('.', _BETWEEN.get(kind, '.'), 1)}'"
         if off:
-            # A command of a group, such as `new.pack`, is shown as it is typed.
-            between = {"commands": " ", "options": " --"}.get(kind, ".")
-            typed = name.replace(".", between, 1)
+            hints = [f"{record.id} has it and is off: {record.why}" for record in off]
             return NotFoundError(
-                f"there is no {what} '{typed}' that is on",
-                origin=off[0].origin,
-                ways_out=[f"{record.id} has it and is off: {record.why}" for record in off],
+                f"there is no {what} that is on", origin=off[0].origin, ways_out=hints
             )
-        if kind == "options" and name in OPTIONS:
-            needed = f"{OPTIONS[name]}: pip install {OPTIONS[name]}"
-            return NotFoundError(f"--{name.partition('.')[2]} needs {needed}")
+        ours = OURS.get(kind, {})
+        searched = f"searched {sys.prefix} ({sys.executable})"
+        record = self.pack(pack) if pack else None
+        if record is not None:
+            names = [entry.name for entry in record.offered(kind)]
+            hints = [did_you_mean(name, names), f"its {kind}: {', '.join(names) or 'none'}"]
+            return NotFoundError(
+                f"{record.origin} has no {what}", origin=record.origin, ways_out=hints
+            )
         if pack:
-            return self._missing_in(kind, pack, name)
-        usable = [offer for offer in self.offers(kind) if offer[0].status != "off"]
-        ours = ACTIONS if kind == "actions" else {}
-        known = dict.fromkeys((*(entry.name for _, entry in usable), *ours))
-        matches: Sequence[str] = () if name in ours else near(name, known)
-        hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
-        hints += self._other_kinds(kind, name)
-        installed = {record.id for record in self.records}
-        for each in (name, *matches):
-            hints += () if ours.get(each) in installed else hint_for(ours, each)
-        hints.append(f"searched {sys.prefix} ({sys.executable})")
-        return NotFoundError(f"there is no {what} '{name}'", ways_out=hints)
-
-    def _missing_in(self, kind: Kind, pack: str, name: str) -> NotFoundError:
-        what = _SINGULAR[kind]
-        record = self.pack(pack)
-        if record is None and pack == LOCAL:
-            ways_out = (f'name it in the project file:  [local.{kind}]  {name} = "FILE.py:{name}"',)
-            return NotFoundError(f"this project has no {what} '{name}'", ways_out=ways_out)
-        if record is None:
-            matches = near(pack, dict.fromkeys(each.id for each in self.records))
-            hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
+            hints = [did_you_mean(pack, [each.id for each in self.records])]
             hints += [f"install it:  pip install {pack}"] if is_ours(pack) else []
-            hints.append(f"searched {sys.prefix} ({sys.executable})")
-            return NotFoundError(f"no installed pack is called '{pack}'", ways_out=hints)
-        names = [entry.name for entry in record.offered(kind)]
-        matches = near(name, names)
+            message = f"no installed pack is called '{pack}'"
+            if pack == LOCAL:
+                return NotFoundError(f"this project has no {what}")
+            return NotFoundError(message, ways_out=[*hints, searched])
+        if kind == "options" and name in ours:
+            needed = f"{ours[name]}: pip install {ours[name]}"
+            return NotFoundError(f"--{name.partition('.')[2]} needs {needed}")
+        usable = [entry.name for record, entry in self.offers(kind) if record.status != "off"]
+        matches = () if name in ours else near(name, dict.fromkeys((*usable, *ours)))
         hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
-        hints.append(f"its {kind}: {', '.join(names) or 'none'}")
-        return NotFoundError(
-            f"{record.origin} has no {what} '{name}'", origin=record.origin, ways_out=hints
-        )
+        installed = {each.id for each in self.records}
+        missing = [ours[each] for each in (name, *matches) if each in ours]
+        hints += [f"install it:  pip install {each}" for each in missing if each not in installed]
+        return NotFoundError(f"there is no {what}", ways_out=[*hints, searched])
 
-    def _other_kinds(self, kind: Kind, name: str) -> list[str]:
-        hints: list[str] = []
-        for other in KINDS:
-            owners = [record for record, entry in self.offers(other) if entry.name == name]
-            if other != kind and owners:
-                article = "an" if other == "actions" else "a"
-                hints.append(
-                    f"{name} is {article} {_SINGULAR[other]} of {owners[0].origin}, "
-                    f"not {'an' if kind == 'actions' else 'a'} {_SINGULAR[kind]}:  "
-                    f"{_SHOW[other].format(name)}"
-                )
-        return hints
+
+def match_packs(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
+    """Return the packs that match `name`, which may be spelled unnormalised.
+
+    That is the distribution of that name or, if there is none, all packs with a module of hooks of
+    that name.
+    """
+    records = tuple(records)
+    wanted = normalised(name)
+    named = tuple(record for record in records if record.id == wanted)
+    return named or tuple(record for record in records if wanted in map(normalised, record.names))

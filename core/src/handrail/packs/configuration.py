@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from handrail.errors import PackError
-from handrail.frozen import frozen
-from handrail.packs.activation import decide
-from handrail.packs.choices import Flags, Selection, Table
+from handrail.frozen import NOTHING, frozen
+from handrail.origin import Origin
 from handrail.packs.entry_points import import_target
-from handrail.packs.record import core_record
+from handrail.packs.record import compatible, core_record, in_order
 from handrail.plan.edits import PROJECT, EditSet
 from handrail.plan.required import PlanRules
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from handrail.errors import Problem
     from handrail.groups import Parallel
-    from handrail.origin import Origin
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.local import LocalObject
     from handrail.packs.pack_provider import PackProvider
@@ -36,6 +34,92 @@ if TYPE_CHECKING:
 
     Part = BaseStep[Any] | Parallel[Any]
     Parts = Sequence[tuple[Part, Origin]]
+
+T = TypeVar("T")
+
+
+@frozen
+class Value(Generic[T]):
+    """A setting and its source.
+
+    Attributes:
+        value: The value.
+        source: A flag (`--no-pack`), a variable (`HANDRAIL_NO_PACKS`), a place in a file
+            (`handrail.toml:9`), or `default`.
+        key: Dotted key in the file, such as `packs.disable`; empty for flags and variables.
+    """
+
+    value: T
+    source: str
+    key: str = ""
+
+    @property
+    def why(self) -> str:
+        """The source with the key, such as `handrail.toml:9  packs.disable`."""
+        return f"{self.source}  {self.key}" if self.key else self.source
+
+
+def place_of(source: str) -> Origin:
+    """Return the place of a setting, of which `source` begins with `file:line` if it has one."""
+    place = source.partition("  ")[0]
+    file, _, line = place.rpartition(":")
+    return Origin(file=file, line=int(line)) if line.isdigit() else Origin(file=place)
+
+
+@frozen
+class Selection:
+    """The packs selected by flags and variables; the project file may exclude more.
+
+    Attributes:
+        no_packs: Packs to exclude.
+        only_packs: The only packs to use; None for all.
+    """
+
+    no_packs: tuple[str, ...] = ()
+    only_packs: tuple[str, ...] | None = None
+
+
+@frozen
+class Flags:
+    """The settings from the command line and the environment.
+
+    Attributes:
+        no_packs: Packs to exclude, from `--no-pack`.
+        only_packs: The only packs to use, from `--only-packs`; None for all.
+        pack_values: Settings of packs, from `-p PACK.KEY=VALUE`, as pack, dotted key and text.
+        recorded: The recorded selection of a run to resume or roll back, used instead of the
+            variables that select packs; or None.
+        environ: The environment variables.
+    """
+
+    no_packs: tuple[str, ...] = ()
+    only_packs: tuple[str, ...] | None = None
+    pack_values: tuple[tuple[str, str, str], ...] = ()
+    recorded: Selection | None = None
+    environ: Mapping[str, str] = NOTHING
+
+
+@frozen
+class Table:
+    """The values set for a pack, by source.
+
+    Attributes:
+        values: The project's values by key, possibly nested.
+        source: Returns the `file:line` of one of these, by its path.
+        prefix: Prefix of the pack's environment variables.
+        variables: The variables with that prefix and their texts.
+        flags: Texts from the command line, by path.
+        fixed: Values that nobody may change, by path.
+        is_given: Whether anybody names the pack.
+    """
+
+    values: Mapping[str, Any]
+    source: Callable[..., str]
+    prefix: str = ""
+    variables: Mapping[str, str] = NOTHING
+    flags: Mapping[tuple[str, ...], str] = NOTHING
+    fixed: Mapping[tuple[str, ...], Value[Any]] = NOTHING
+    is_given: bool = False
 
 
 @frozen
@@ -96,7 +180,7 @@ class Configuration:
     def __init__(self, where: str, flags: Flags, packs: Iterable[PackRecord]) -> None:
         self.where = where
         self.flags = flags
-        self.records = decide(packs)
+        self.records = in_order(map(compatible, packs))
 
     @property
     def project_id(self) -> str:

@@ -1,14 +1,15 @@
-"""Imports the objects of entry points of packs; errors say which pack, and how to go on."""
+"""Imports the objects of entry points of packs, and makes the errors about packs."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from inspect import getattr_static
 from types import FrameType
 from typing import Any
 
-from handrail.errors import PackError, describe
+from handrail.errors import HandrailError, PackError, Problem, SettingsError, describe
 from handrail.frozen import replace
 from handrail.origin import Origin, raised_at, source_of
 from handrail.packs.record import PREFIX, EntryPoint, PackRecord, ways_out
@@ -66,3 +67,25 @@ def _place(error: BaseException, entry_point: EntryPoint) -> Origin:
     found = raised_at(error, is_own) or Origin()
     module = found.module or entry_point.module
     return replace(found, module=module, file=found.file and source_of(found.module, found.file))
+
+
+def settings_error(problems: Sequence[Problem]) -> SettingsError:
+    """Return one error for `problems`."""
+    count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
+    return SettingsError(f"{count} cannot be used", problems=problems)
+
+
+def problems_of(error: HandrailError) -> tuple[Problem, ...]:
+    """Return the problems of an error, or the error itself converted to a problem."""
+    if isinstance(error, PackError | SettingsError) and error.problems:
+        return error.problems
+    place = error.origin.place if error.origin else ""
+    return (
+        Problem(
+            code=error.code,
+            message=error.message,
+            origins=(error.origin,) if error.origin else (),
+            details=(place,) if place else (),
+            ways_out=error.ways_out,
+        ),
+    )

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode
-from handrail.packs.factories import factory_of
-from handrail.packs.ours import EXECUTORS
+from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode, NotFoundError
 from handrail.redact import has_password
-from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from handrail.packs.record import PackRecord
+    from handrail.packs.catalog import Catalog
 
-KIND = "executors"  # Of entry points: `handrail.executors`.
 LOCAL = PROCESSES, THREADS = "processes", "threads"
 
 
@@ -38,19 +34,17 @@ class InstalledExecutors:
     """Finds the factories of executors.
 
     Args:
-        records: Returns the installed packs.
+        catalog: Returns what the installed packs offer.
         default: The URL of the executor if none is named; None for that of this machine.
     """
 
-    def __init__(
-        self, records: Callable[[], Iterable[PackRecord]], default: str | None = None
-    ) -> None:
+    def __init__(self, catalog: Callable[[], Catalog], default: str | None = None) -> None:
         self.default = default
-        self._records = records
+        self._catalog = catalog
 
     def with_default(self, default: str | None) -> InstalledExecutors:
         """Return the same with another default, unless that is None."""
-        return self if default is None else InstalledExecutors(self._records, default)
+        return self if default is None else InstalledExecutors(self._catalog, default)
 
     def factory(self, url: str) -> Callable[[str, Any], Any]:
         """Return the factory of the executor at a URL; imports only its pack.
@@ -59,7 +53,7 @@ class InstalledExecutors:
             ExecutorUrlError: The URL is not valid; or no pack provides such an executor, or the
                 one that does is not on.
             AmbiguousNameError: Several packs offer it.
-            PackError: It cannot be imported.
+            PackError: It is broken or cannot be imported.
         """
         name = kind_of(url)
         if has_password(url):
@@ -68,19 +62,11 @@ class InstalledExecutors:
                 "recorded",
                 ways_out=("leave it out of the URL, and give it in a variable",),
             )
-
-        def refused(hints: Sequence[str]) -> ExecutorUrlError:
-            what = f"no installed pack provides the executor '{name}'"
-            return ExecutorUrlError(what, ways_out=hints)
-
-        found = factory_of(self._records(), KIND, name, EXECUTORS, refused)
-        if found is None:
-            used = [record for record in self._records() if record.is_used]
-            known = sorted(entry.name for record in used for entry in record.offered(KIND))
-            near = did_you_mean(name, {*known, *EXECUTORS})
-            there = f"there are: {', '.join(known) or 'none'}"
-            raise ExecutorUrlError(f"there is no executor '{name}'", ways_out=(near, there))
-        return cast("Callable[[str, Any], Any]", found)
+        try:
+            factory: Callable[[str, Any], Any] = self._catalog().load("executors", name)
+        except NotFoundError as error:
+            raise ExecutorUrlError(error.message, ways_out=error.ways_out) from None
+        return factory
 
     def check(self, url: str, journal: str | None) -> None:
         """Check, before a run begins, that an executor can work for it; nothing is started.

@@ -1,25 +1,31 @@
-"""The provider for installed packs, as they are configured."""
+"""The providers of installed packs, as they are configured: for a plan, and for an undo."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import NotFoundError, PackError, Problem, SettingsError
+from handrail.errors import (
+    LocalCodeError,
+    NotFoundError,
+    PackError,
+    Problem,
+    SettingsError,
+    add_ways_out,
+)
+from handrail.frozen import replace
 from handrail.origin import Origin
-from handrail.packs.activation import wanted_hooks
+from handrail.own_points import CORE
 from handrail.packs.catalog import Catalog
-from handrail.packs.choices import Flags, Selection
-from handrail.packs.configuration import Configuration, configuration_at
+from handrail.packs.configuration import Configuration, Flags, Selection, configuration_at
 from handrail.packs.discovery import read_packs
-from handrail.packs.entry_points import import_target
+from handrail.packs.entry_points import import_target, problems_of, settings_error
 from handrail.packs.executors import InstalledExecutors
-from handrail.packs.failures import joined, problems_of, settings_error, unusable_pack
 from handrail.packs.pack_provider import PackProvider
-from handrail.packs.record import PackRecord
+from handrail.packs.record import EntryPoint, PackRecord, core_record
 from handrail.packs.serializers import InstalledSerializers
 from handrail.plan.required import PlanRules
 
@@ -27,8 +33,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from handrail.packs.loader import LoadedPack
-    from handrail.packs.undo_provider import UndoPacks
     from handrail.plan.required import RequiredStep
+
+DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
+
+View = Callable[[object], str | None]
+"""Returns a value as a text, or None for a value that it does not show."""
 
 
 class InstalledPacks(PackProvider):
@@ -67,7 +77,7 @@ class InstalledPacks(PackProvider):
     @property
     def executors(self) -> InstalledExecutors:
         """The executors of the used packs, with the one that the settings name as the default."""
-        return InstalledExecutors(lambda: self.records, self.executor)
+        return InstalledExecutors(lambda: self.catalog, self.configuration.executor)
 
     def option(self, name: str) -> Any:
         """Import and return what packs add to a command, by its entry point.
@@ -175,9 +185,7 @@ class InstalledPacks(PackProvider):
 
     def for_undo(self, needed: Collection[str]) -> UndoPacks:
         """Return a provider for an undo, which can exclude broken packs that are not needed."""
-        from handrail.packs.undo_provider import UndoPacks  # noqa: PLC0415 - for undos only
-
-        return UndoPacks(self, needed)
+        return UndoPacks(self.configuration, needed)
 
     def alone(self, record: PackRecord) -> InstalledPacks:
         """Return a provider of only one pack, with the pack's settings.
@@ -244,7 +252,7 @@ class InstalledPacks(PackProvider):
         hooked = [
             (record, hooks)
             for record in sorted(used, key=lambda each: each.id)
-            if (hooks := record.hooks if every else wanted_hooks(record, self.configuration))
+            if (hooks := record.hooks if every else _wanted_hooks(record, self.configuration))
         ]
         if not hooked:
             return (), []
@@ -275,6 +283,97 @@ class InstalledPacks(PackProvider):
                     yield records[pack.id], _shared(variable, other.origin, pack.origin)
 
 
+class UndoPacks(InstalledPacks):
+    """Provides packs for a plan of which only the started steps are undone.
+
+    No steps are required, the lock is not checked, and a broken pack is excluded unless one of its
+    steps was started. Items are undone by the executor that has worked on them.
+
+    Args:
+        configuration: What the project says.
+        needed: Ids of the packs whose steps or layers were started.
+    """
+
+    plans_undo = True
+
+    def __init__(self, configuration: Configuration, needed: Collection[str]) -> None:
+        super().__init__(configuration)
+        self._needed = frozenset(needed)
+        self._loaded: tuple[LoadedPack, ...] | None = None
+        self._left_out: dict[str, str] = {}
+
+    def rules(self) -> PlanRules:
+        """Return the changes that are granted; nothing is required."""
+        return replace(self.configuration.plan_rules(self), required=())
+
+    def contributors(self) -> tuple[LoadedPack, ...]:
+        """Return all used packs that have hooks and are not excluded, loaded.
+
+        Raises:
+            PackError: A pack is broken, and one of its steps was started.
+        """
+        if self._loaded is None:
+            self._loaded, failed = self.load_each()
+            missed: list[PackError | SettingsError] = []
+            for record, error in failed:
+                if not self.leave_out(record.id, error):
+                    missed.append(error)
+            if missed:
+                error = joined(missed)
+                add_ways_out(error, DRIFT)
+                raise error
+        return tuple(pack for pack in self._loaded if pack.id not in self.left_out)
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """The reason why each excluded pack was excluded, by pack id."""
+        return self._left_out
+
+    def leave_out(self, pack: str, error: PackError | SettingsError | LocalCodeError) -> bool:
+        """Exclude a pack from now on and return True; if it is needed, return False."""
+        if pack in self._needed or pack in self.left_out:
+            return False
+        self._left_out[pack] = problems_of(error)[0].message
+        return True
+
+    @property
+    def executor(self) -> str | None:
+        """None: an undo asks the executor that has worked on items, if there are any."""
+        return None
+
+    def loads(self, step: str) -> bool:
+        """Return False, and exclude the pack, if a step of a broken pack is not needed."""
+        offers = self.catalog.offers("steps")
+        owners = {record.id for record, entry in offers if entry.name == step.rpartition(":")[2]}
+        try:
+            self.catalog.load("steps", step)
+        except (PackError, LocalCodeError) as error:
+            if owners & self._needed:
+                raise
+            for owner in owners:
+                self.leave_out(owner, error)
+            return False
+        except LookupError:
+            pass  # An unknown step is reported as a problem of the plan.
+        return True
+
+
+def _wanted_hooks(record: PackRecord, configuration: Configuration) -> tuple[EntryPoint, ...]:
+    """Return the modules of hooks that a pack needs now.
+
+    One of the group `handrail.packs_if_set` is needed where the variable after which it is named is
+    set, or where somebody has given the pack settings.
+    """
+    waiting = record.offered("packs_if_set")
+    if not waiting or configuration.table(record).is_given:
+        return record.hooks
+    variables = configuration.flags.environ
+    needed = {each.value for each in waiting if variables.get(each.name)}
+    return tuple(
+        hook for hook in record.hooks if hook.group != waiting[0].group or hook.value in needed
+    )
+
+
 def _shared(variable: str, one: Origin, other: Origin) -> PackError:
     problem = Problem(
         code="shared-variable",
@@ -285,6 +384,25 @@ def _shared(variable: str, one: Origin, other: Origin) -> PackError:
         ),
     )
     return PackError(problem.message, problems=[problem], origin=other)
+
+
+def unusable_pack(record: PackRecord) -> PackError:
+    """Return the error for a pack that is broken or incompatible with this core."""
+    fits = record.status != "incompatible"
+    what = f"is {record.status}" if fits else f"does not fit this {CORE}"
+    return PackError(f"{record.origin} {what}: {record.why}", problems=record.problems)
+
+
+def joined(errors: Sequence[PackError | SettingsError]) -> PackError | SettingsError:
+    """Return one error with all problems: a PackError if there is any, else a SettingsError."""
+    problems = [problem for error in errors for problem in problems_of(error)]
+    broken = [error for error in errors if isinstance(error, PackError)]
+    if not broken:
+        return settings_error(problems)
+    count = "1 pack" if len(broken) == 1 else f"{len(broken)} packs"
+    joined = PackError(f"{count} cannot be used; nothing was planned", problems=problems)
+    joined.__cause__ = next((error.__cause__ for error in broken if error.__cause__), None)
+    return joined
 
 
 def installed_packs(
@@ -320,3 +438,26 @@ def installed_packs(
     )
     folder = os.fspath(start or os.getcwd())
     return InstalledPacks(configuration_at(folder, flags, read_packs(path)))
+
+
+def shown_as(value: object, name: str, packs: InstalledPacks | None = None) -> str | None:
+    """Return a value as a view shows it; None if nobody shows such values so.
+
+    Notebooks ask for `html`, and `handrail plan --mermaid` for `mermaid`. If several packs have a
+    view of that name, the first that shows the value does: core's, then by the names of the packs.
+
+    Args:
+        value: The value: a `Plan`, a `StepResult`, a `RunRecord`, or one of a pack's own.
+        name: The name of the view.
+        packs: The installed packs; by default, those of the project in the working folder.
+
+    Raises:
+        PackError: A view cannot be imported.
+    """
+    for record in (core_record(), *(packs or installed_packs()).records):
+        for entry in record.offered("views") if record.is_used else ():
+            if entry.name == name:
+                view: View = import_target(record, entry)
+                if (shown := view(value)) is not None:
+                    return shown
+    return None

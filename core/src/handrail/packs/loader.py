@@ -21,7 +21,7 @@ from handrail.errors import HandrailError, PackError, Problem, describe
 from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin, source_of
-from handrail.packs.choices import Table
+from handrail.packs.configuration import Table
 from handrail.packs.entry_points import import_target, pack_error, ways_out_of
 from handrail.packs.pack_settings import PackSecrets, read_settings
 from handrail.packs.record import EntryPoint, PackRecord, normalised

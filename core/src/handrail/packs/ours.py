@@ -48,12 +48,17 @@ JOURNALS = {
 }
 
 
-def hint_for(table: dict[str, str], name: str) -> tuple[str, ...]:
-    """Return the hint that installs the distribution of ours that offers `name`, if one does."""
-    return (f"install it:  pip install {table[name]}",) if name in table else ()
+OURS = {
+    "actions": ACTIONS,
+    "commands": COMMANDS,
+    "executors": EXECUTORS,
+    "journals": JOURNALS,
+    "options": OPTIONS,
+}
+"""The tables, by the kind of the entry points."""
 
 
 def is_ours(distribution: str) -> bool:
     """Return whether hints may name a distribution though it is not installed."""
-    tables = (ACTIONS, COMMANDS, EXECUTORS, JOURNALS, OPTIONS, PLACES, SERIALIZERS)
+    tables = (*OURS.values(), PLACES, SERIALIZERS)
     return any(distribution in table.values() for table in tables)

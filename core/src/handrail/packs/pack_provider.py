@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.origin import Origin
 from handrail.packs.catalog import Catalog
-from handrail.packs.choices import Flags, Selection
-from handrail.packs.configuration import Configuration
+from handrail.packs.configuration import Configuration, Flags, Selection
 from handrail.packs.serializers import InstalledSerializers
 
 if TYPE_CHECKING:
@@ -108,6 +107,11 @@ class PackProvider:
     def origin_of(self, module: str) -> Origin:
         """Return the origin of a module: the distribution that owns it, if any."""
         return Origin(module=module)
+
+    @property
+    def off(self) -> Mapping[str, str]:
+        """The reason for each installed pack that is off, by its id."""
+        return {}
 
     def for_undo(self, needed: Collection[str]) -> PackProvider:
         """Return a provider for an undo, which can exclude broken packs that are not needed.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import frozen
 from handrail.origin import Origin
-from handrail.packs.choices import Table, Value, place_of
+from handrail.packs.configuration import Table, Value, place_of
 from handrail.params.conversion import from_json, from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.secrets import given_secrets, secret_texts, secrets_of, touches

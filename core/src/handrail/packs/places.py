@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -148,7 +147,6 @@ def _needed_by(planned: PlannedStep, packs: PackProvider) -> str:
 
 def _needs(what: str, word: str, packs: PackProvider) -> str:
     name = PLACES[word]
-    off: Mapping[str, str] = getattr(packs, "off", {})
-    if name in off:
-        return f"{what} needs {name}, which is off: {off[name]}"
+    if name in packs.off:
+        return f"{what} needs {name}, which is off: {packs.off[name]}"
     return f"{what} needs {name}: pip install {name}"

@@ -13,8 +13,8 @@ from handrail.packs.record import normalised
 from handrail.plan.required import PlanRules
 
 if TYPE_CHECKING:
+    from handrail.packs.catalog import Catalog
     from handrail.packs.loader import LoadedPack
-    from handrail.packs.record import PackRecord
 
 
 class ExplicitPacks(PackProvider):
@@ -32,13 +32,13 @@ class ExplicitPacks(PackProvider):
     def executors(self) -> InstalledExecutors:
         """Those of the installed packs, if the program names one; none is the default."""
 
-        def records() -> Iterable[PackRecord]:
+        def catalog() -> Catalog:
             # It reads all metadata, which most programs with packs of their own never need.
             from handrail.packs.installed import installed_packs  # noqa: PLC0415
 
-            return installed_packs().records
+            return installed_packs().catalog
 
-        return InstalledExecutors(records)
+        return InstalledExecutors(catalog)
 
     def contributors(self) -> tuple[LoadedPack, ...]:
         """Return the packs."""

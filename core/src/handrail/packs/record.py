@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import handrail
 from handrail.errors import Problem
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.origin import Origin
 from handrail.own_points import CORE, own_points
 
@@ -31,8 +32,10 @@ GROUPS = tuple(
 # A requirement of core without a condition: the others are left to installers.
 _REQUIREMENT = re.compile(rf"{CORE}\s*(?:\[[^\]]*\])?\s*\(?([^@;()]*)\)?", re.IGNORECASE)
 
-Kind = Literal["actions", "steps", "commands", "options"]
+Kind = Literal["actions", "steps", "commands", "options", "journals", "executors"]
 Status = Literal["on", "off", "incompatible", "broken", "required", "policy"]
+
+_ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", "broken")
 
 
 @frozen
@@ -199,6 +202,28 @@ def ways_out(pack: str, first: str = "") -> tuple[str, ...]:
         f'or of this project, in handrail.toml:  [packs]  disable = ["{pack}"]',
         f"or uninstall it:  pip uninstall {pack}",
     )
+
+
+def compatible(record: PackRecord) -> PackRecord:
+    """Return a record, marked as incompatible if it is on and wants another core."""
+    if record.status != "on" or not record.unmet:
+        return record
+    why = f"wants {CORE}{record.unmet}, this is {handrail.__version__}"
+    problem = Problem(
+        code="pack-incompatible",
+        message=f"{record.origin} {why}",
+        origins=(record.origin,),
+        ways_out=ways_out(
+            record.id,
+            f"find versions that fit each other:  pip install --upgrade {CORE} {record.id}",
+        ),
+    )
+    return replace(record, status="incompatible", why=why, problems=(*record.problems, problem))
+
+
+def in_order(records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
+    """Return packs with those that are used first, then by id."""
+    return tuple(sorted(records, key=lambda each: (_ORDER.index(each.status), each.id)))
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import NotFoundError
 from handrail.frozen import from_json, frozen, replace, values_of
 from handrail.journal.damage import check_shape, check_texts, decode, decoding
-from handrail.packs.choices import Selection
+from handrail.packs.configuration import Selection
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
 from handrail.redact import has_password, looks_secret

@@ -15,7 +15,7 @@ from handrail.errors import (
     Problem,
     describe,
 )
-from handrail.packs.failures import problems_of
+from handrail.packs.entry_points import problems_of
 from handrail.targets import find_target
 
 if TYPE_CHECKING:

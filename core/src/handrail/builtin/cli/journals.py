@@ -16,9 +16,8 @@ from handrail.errors import HandrailError, JournalError, JournalUrlError, NotFou
 from handrail.frozen import replace
 from handrail.journal import open_journal
 from handrail.packs import default_url, is_local
-from handrail.packs.choices import Value, place_of
-from handrail.packs.factories import journal_factory
-from handrail.packs.failures import settings_error
+from handrail.packs.configuration import Value, place_of
+from handrail.packs.entry_points import settings_error
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
@@ -117,7 +116,8 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
         return open_journal(
             relative_place(session, place.value),
             default="",
-            find=lambda scheme: journal_factory(session.packs, scheme),
+            # The packs are read where the journal is in no file.
+            find=lambda scheme: session.packs.catalog.journal_factory(scheme),  # noqa: PLW0108
             create=create,
         )
     except JournalUrlError as error:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from handrail.builtin.project.choices import chosen
 from handrail.builtin.project.load import read_settings
 from handrail.builtin.project.local_names import local_record
 from handrail.builtin.project.project import LOCK_FILE, OWN_FILE, find_project
@@ -24,11 +25,9 @@ from handrail.builtin.project.settings_checks import (
 from handrail.errors import LocalCodeError, PackError, Problem
 from handrail.frozen import replace
 from handrail.packs import LocalObject, PlanRules, normalised
-from handrail.packs.activation import decide
-from handrail.packs.choices import Flags, Table, Value
-from handrail.packs.configuration import Configuration, Findings, Target
-from handrail.packs.failures import problems_of, settings_error
-from handrail.packs.record import variable_prefix
+from handrail.packs.configuration import Configuration, Findings, Flags, Table, Target, Value
+from handrail.packs.entry_points import problems_of, settings_error
+from handrail.packs.record import compatible, in_order, variable_prefix
 from handrail.plan.edits import PROJECT, EditSet
 
 if TYPE_CHECKING:
@@ -65,8 +64,8 @@ class Project(Configuration):
             self._ungoverned += policy.contradictions(policies)
         self.settings = settings
         self.where, self.flags = settings.project.where, flags
-        judged = partial(mark_required, settings=settings)
-        self.records = decide(self._found, settings.choices, judged)
+        fitting = (compatible(chosen(each, settings.choices, self._found)) for each in self._found)
+        self.records = in_order(mark_required(each, settings) for each in fitting)
         self.own = local_record(settings) if settings.local or settings.workflows else None
         self.executor = None if settings.executor is None else settings.executor.value
         self.strict_results = settings.strict_results.value

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from handrail.builtin.project.choices import Choice
 from handrail.builtin.project.keys import below
 from handrail.builtin.project.lines import locate
 from handrail.builtin.project.project import foreign_project
@@ -26,7 +27,6 @@ from handrail.builtin.project.table import TableReader
 from handrail.builtin.project.toml import TomlError, parse_toml
 from handrail.errors import Problem
 from handrail.frozen import replace
-from handrail.packs.choices import Choice
 from handrail.trust import Distrust, read_file
 
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from handrail import Origin
+from handrail.builtin.project.choices import RECORDED, Choice
 from handrail.builtin.project.project import Project, find_project
 from handrail.builtin.project.requirements import RequiredPack, parse_pack
 from handrail.builtin.project.settings import Settings
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import replace
-from handrail.packs.choices import RECORDED, Choice, Flags, Selection, Value
+from handrail.packs.configuration import Flags, Selection, Value
 from handrail.suggest import near
 from handrail.trust import SAFE_FOLDERS, safe_folder_problems
 

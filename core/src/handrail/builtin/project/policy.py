@@ -28,7 +28,7 @@ from handrail.builtin.project.table import TableReader
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.packs import EntryPoint, PackRecord
-from handrail.packs.choices import Value, place_of
+from handrail.packs.configuration import Value, place_of
 from handrail.packs.discovery import find_module
 from handrail.params.values import KeyPath, leaves
 

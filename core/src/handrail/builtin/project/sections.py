@@ -17,7 +17,7 @@ from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
 from handrail.limits import LIMITS, NO_LIMITS, NO_POLICY, changed_by
 from handrail.packs import RequiredStep, normalised
-from handrail.packs.choices import Value
+from handrail.packs.configuration import Value
 from handrail.plan.edits import Limiting, Removal
 from handrail.suggest import did_you_mean
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from handrail.builtin.project.choices import Choice, selection_of
 from handrail.builtin.project.project import Project
 from handrail.builtin.project.requirements import RequiredPack, Requirements
 from handrail.frozen import NOTHING, frozen
-from handrail.packs.choices import Choice, Selection, Value, selection_of
+from handrail.packs.configuration import Selection, Value
 
 if TYPE_CHECKING:
     from handrail.builtin.project.changes import Changes, LocalName

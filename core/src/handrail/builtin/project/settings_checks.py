@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from handrail import Origin
+from handrail.builtin.project.choices import RECORDED
 from handrail.builtin.project.settings import Settings
 from handrail.errors import Problem
 from handrail.packs import PackRecord
-from handrail.packs.activation import match_packs
-from handrail.packs.choices import RECORDED, place_of
+from handrail.packs.catalog import match_packs
+from handrail.packs.configuration import place_of
 from handrail.suggest import near
 
 EVERYWHERE = "*"

@@ -11,7 +11,7 @@ from handrail.builtin.project.keys import below
 from handrail.errors import Problem
 from handrail.frozen import record
 from handrail.origin import UNKNOWN
-from handrail.packs.choices import Value
+from handrail.packs.configuration import Value
 from handrail.suggest import did_you_mean
 
 Path = tuple[str | int, ...]

@@ -17,8 +17,7 @@ from handrail.builtin.project.settings import settings_of
 from handrail.errors import NotFoundError
 from handrail.packs import import_file
 from handrail.packs.configuration import Target
-from handrail.packs.entry_points import attribute_of
-from handrail.packs.failures import settings_error
+from handrail.packs.entry_points import attribute_of, settings_error
 from handrail.packs.local import file_of, import_module
 from handrail.packs.record import LOCAL
 from handrail.suggest import did_you_mean

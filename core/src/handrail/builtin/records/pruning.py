@@ -110,7 +110,7 @@ class _Release:
 
     def _import(self) -> None:
         # Imported here, because only a run to delete needs it.
-        from handrail.packs.failures import unusable_pack  # noqa: PLC0415
+        from handrail.packs.installed import unusable_pack  # noqa: PLC0415
 
         if not self.record.is_used:
             self._broken = unusable_pack(self.record)

@@ -18,7 +18,7 @@ from handrail.builtin.project.settings import Settings
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json, replace
 from handrail.packs import RequiredStep, normalised
-from handrail.packs.choices import Value
+from handrail.packs.configuration import Value
 from handrail.packs.record import variable_prefix
 from handrail.params.values import leaves
 from handrail.redact import HIDDEN, shown, shown_url

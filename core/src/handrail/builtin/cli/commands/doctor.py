@@ -34,7 +34,7 @@ from handrail.builtin.records.leftovers import with_left
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import as_json, frozen
 from handrail.journal.damage import is_damaged
-from handrail.packs.failures import problems_of
+from handrail.packs.entry_points import problems_of
 from handrail.records import status_of
 from handrail.redact import shown_url
 

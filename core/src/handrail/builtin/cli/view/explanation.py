@@ -12,7 +12,7 @@ from handrail.entry import innermost
 from handrail.errors import NotFoundError, StepNotFoundError
 from handrail.frozen import as_json, frozen, record, replace
 from handrail.origin import source_of
-from handrail.packs.activation import match_packs
+from handrail.packs.catalog import match_packs
 from handrail.steps import FunctionStep
 from handrail.suggest import did_you_mean
 

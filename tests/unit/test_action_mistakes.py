@@ -87,13 +87,9 @@ def test_a_result_does_not_overrule_the_counts():
     }
 
 
-async def _coroutine(self):
-    return None
-
-
-@pytest.mark.parametrize("made", [lambda self: None, lambda self: {}, _coroutine])
+@pytest.mark.parametrize("made", [lambda self: None, lambda self: {}])
 def test_create_context_has_to_return_a_context(made):
-    """None, something else or a coroutine in place of the context names the action and method."""
+    """None or something else in place of the context names the action and method."""
     odd = type("Odd", (Working,), {"create_context": made})
     with pytest.raises(ContextError, match="create_context of odd returned"):
         odd(packs=()).run()

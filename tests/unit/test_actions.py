@@ -131,18 +131,14 @@ def test_an_action_without_steps_runs_its_own_execute():
 
 
 def test_an_unknown_option_of_a_run_is_refused_before_anything_is_done():
-    """As any unknown keyword is, also where there are no steps that could use an option."""
+    """As any unknown keyword is."""
 
-    class Simple(BaseAction):
-        action_name = "simple"
-
-        def execute(self):
-            raise AssertionError("it ran")
+    @step
+    def work(context):
+        raise AssertionError("it ran")
 
     with pytest.raises(TypeError, match="on_failur"):
-        Simple(packs=()).run(on_failur="keep")
-    with pytest.raises(TypeError, match="on_failur"):
-        asyncio.run(Simple(packs=()).run_async(on_failur="keep"))
+        action("works", [work]).run(packs=(), on_failur="keep")
 
 
 def test_an_action_with_steps_and_an_execute_runs_the_steps():

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from handrail.engine.state import PartOf
     from handrail.journal.protocol import Journal
-    from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout
     from handrail.packs.pack_provider import PackProvider
@@ -200,12 +199,11 @@ class BaseAction(Generic[P]):
             ActionError: There is nothing to run, or `setup_steps` raised.
             ActionResultError: All steps succeeded, but `result` raised or did not return a mapping.
         """
-        from handrail.orchestrator import check_options, run_awaitable  # noqa: PLC0415 - see above
-
-        check_options(options)
         plan = self.plan()
         require_inputs(self, plan)
         if self._has_no_steps(plan):
+            from handrail.orchestrator import run_awaitable  # noqa: PLC0415 - see above
+
             answer: Any = self.execute()
             return run_awaitable(answer) if isawaitable(answer) else answer
         return self.run_plan(plan, **options)
@@ -213,9 +211,6 @@ class BaseAction(Generic[P]):
     @calls_user_code
     async def run_async(self, **options: Unpack[RunOptions]) -> Any:
         """Like `run`, for use inside a running event loop."""
-        from handrail.orchestrator import check_options  # noqa: PLC0415 - see above
-
-        check_options(options)
         plan = self.plan()
         require_inputs(self, plan)
         if self._has_no_steps(plan):
@@ -331,7 +326,12 @@ def context_for(action: BaseAction[Any]) -> Any:
         ActionError: `create_context` raised.
     """
     with naming("create_context", action.action_name, type(action).__module__):
-        context = checked_context(action.create_context(), action.action_name)
+        context = action.create_context()
+        if not isinstance(context, BaseStepContext):
+            raise ContextError(
+                f"create_context of {action.action_name} returned {type(context).__name__}",
+                ways_out=("return an instance of a class derived from BaseStepContext",),
+            )
         carry_params(context, action.params, type(action).params_model)
     return context
 
@@ -369,11 +369,8 @@ def orchestrator_of(
     check_executor_of(action, executor, options.get("journal"))
     if options.get("journal") is not None and about is None:
         about = about_action(
-            type(action),
-            action.params,
+            action,
             packs=chosen_json(plan, provider, executor),
-            serializers=provider.serializers,
-            secrets=[text for each in provider.secrets() for text in each.texts],
             variables=None if part is None else part.variables,
         )
         log: Any = None if part is None else part.line.log
@@ -422,25 +419,21 @@ def check_mapping_of(action: BaseAction[Any]) -> None:
 
 
 def about_action(
-    action: type[BaseAction[Any]],
-    params: Any,
+    action: BaseAction[Any],
     *,
     recorded_as: str | None = None,
     packs: str = "{}",
     variables: Mapping[KeyPath, str] | None = None,
-    serializers: Serializers | None = None,
-    secrets: Iterable[str] = (),
+    provider: PackProvider | None = None,
 ) -> RunAbout:
     """Return the description of a run of `action` for a journal.
 
     Args:
-        action: The class of the action.
-        params: The params of the run.
+        action: The action, with the params of the run.
         recorded_as: The name by which a resume finds the action; by default, its own.
         packs: The selection of packs, as JSON.
         variables: The variables from which secrets were read, by path, if not the default ones.
-        serializers: The serializers for values that JSON lacks; by default, the installed ones.
-        secrets: Secrets beside those of the params: those of packs.
+        provider: The packs with the secrets and serializers of the run; by default, the action's.
 
     Raises:
         ActionError: The params cannot be represented in JSON.
@@ -448,17 +441,20 @@ def about_action(
     # Imported here, because only durable runs need it.
     from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
 
-    name, model = action.action_name, action.params_model
-    mask = Mask([*secret_texts(model, params), *secrets])
+    name, model, params = action.action_name, action.params_model, action.params
+    known = action._provider if provider is None else provider  # pyright: ignore[reportPrivateUsage] - of this module
+    mask = Mask(
+        [*secret_texts(model, params), *(t for each in known.secrets() for t in each.texts)]
+    )
     text = params_text(model, params, name, variables, mask)
-    about = RunAbout(
+    return RunAbout(
         action=recorded_as or name,
         params=text,
         packs=packs,
         mask=mask,
         secrets=fields_not_stored(model, text),
+        serializers=known.serializers,
     )
-    return about if serializers is None else replace(about, serializers=serializers)
 
 
 @calls_user_code
@@ -478,25 +474,6 @@ def require_inputs(action: BaseAction[Any], plan: Plan) -> None:
         missing = list(action._missing_inputs(plan))  # pyright: ignore[reportPrivateUsage] - of this module
     if missing:
         raise ParamsError(action.action_name, missing)
-
-
-def checked_context(context: object, action: str) -> Any:
-    """Return `context`, the return value of `create_context`, after checking its type.
-
-    Raises:
-        ContextError: The object is not a context.
-    """
-    if isinstance(context, BaseStepContext):
-        return context
-
-    hint = "the context"
-    if isawaitable(context):
-        getattr(context, "close", lambda: None)()
-        hint = "the context from a plain function: create_context is not async"
-    raise ContextError(
-        f"create_context of {action} returned {type(context).__name__}",
-        ways_out=(f"return {hint}, an instance of a class derived from BaseStepContext",),
-    )
 
 
 @calls_user_code

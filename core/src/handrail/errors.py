@@ -89,6 +89,31 @@ class HandrailError(Exception):
         }
 
 
+class ProblemsError(HandrailError):
+    """Base class of the errors that have several causes.
+
+    Attributes:
+        problems: The causes.
+    """
+
+    _told = ("problems",)
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problems: Sequence[Problem] = (),
+        origin: Origin | None = None,
+        ways_out: Iterable[str] = (),
+    ) -> None:
+        super().__init__(message, origin=origin, ways_out=ways_out)
+        self.problems = tuple(problems)
+        for problem in self.problems:
+            for line in (problem.message, *problem.details, *problem.ways_out):
+                if line != message:
+                    self.add_note(line)
+
+
 class InvalidStepError(HandrailError, ValueError):
     """A step has no usable name, weight or aliases, or is not a step at all."""
 
@@ -376,10 +401,9 @@ class ItemsFailedError(HandrailError, RuntimeError):
     code = "items-failed"
 
     def __init__(self, failed: int, most: int, errors: Sequence[str]) -> None:
-        more = "; ..." if failed > len(errors) else ""
         may = f"; {most:,} may" if most else ""
         items = "1 item" if failed == 1 else f"{failed:,} items"
-        super().__init__(f"{items} failed{may}: {'; '.join(errors)}{more}")
+        super().__init__(f"{items} failed{may}: {_first(errors, failed)}")
         self.failed = failed
         self.most = most
         self.errors = tuple(errors)
@@ -397,11 +421,14 @@ class ItemsUndoError(HandrailError, RuntimeError):
     exit_code = ExitCode.ROLLBACK
 
     def __init__(self, left: int, errors: Sequence[str]) -> None:
-        more = "; ..." if left > len(errors) else ""
         items = "1 item was" if left == 1 else f"{left:,} items were"
-        super().__init__(f"{items} not undone: {'; '.join(errors)}{more}")
+        super().__init__(f"{items} not undone: {_first(errors, left)}")
         self.left = left
         self.errors = tuple(errors)
+
+
+def _first(errors: Sequence[str], count: int) -> str:
+    return "; ".join((*errors, "...") if count > len(errors) else errors)
 
 
 class RecordError(HandrailError, RuntimeError):
@@ -526,7 +553,7 @@ class LocalCodeError(HandrailError):
     exit_code = ExitCode.USAGE
 
 
-class PackError(HandrailError):
+class PackError(ProblemsError):
     """A pack that is needed is broken or incompatible; `__cause__` is the original error, if any.
 
     Attributes:
@@ -535,22 +562,6 @@ class PackError(HandrailError):
 
     code = "pack-broken"
     exit_code = ExitCode.PACK
-    _told = ("problems",)
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        problems: Sequence[Problem] = (),
-        origin: Origin | None = None,
-        ways_out: Iterable[str] = (),
-    ) -> None:
-        super().__init__(message, origin=origin, ways_out=ways_out)
-        self.problems = tuple(problems)
-        for problem in self.problems:
-            for line in (problem.message, *problem.details, *problem.ways_out):
-                if line != message:
-                    self.add_note(line)
 
 
 class ExecutorError(HandrailError, RuntimeError):
@@ -589,6 +600,7 @@ class JournalDamagedError(JournalError):
     """
 
     code = "journal-damaged"
+    _told = ("run", "row")
 
     def __init__(
         self,
@@ -601,10 +613,6 @@ class JournalDamagedError(JournalError):
         super().__init__(message, ways_out=ways_out)
         self.run = run
         self.row = row
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the run and the row."""
-        return {**super().to_dict(), "run": self.run, "row": self.row or None}
 
 
 class ValueTooLargeError(HandrailError, ValueError):
@@ -713,7 +721,7 @@ class LeaseLostError(JournalError):
     exit_code = ExitCode.PLAN
 
 
-class SettingsError(HandrailError):
+class SettingsError(ProblemsError):
     """A project file or an environment variable has an unknown or invalid setting.
 
     Attributes:
@@ -722,14 +730,6 @@ class SettingsError(HandrailError):
 
     code = "bad-settings"
     exit_code = ExitCode.USAGE
-    _told = ("problems",)
-
-    def __init__(self, message: str, *, problems: Sequence[Problem] = ()) -> None:
-        super().__init__(message)
-        self.problems = tuple(problems)
-        for problem in self.problems:
-            for line in (problem.message, *problem.ways_out):
-                self.add_note(line)
 
 
 StopsResume = SourceChangedError | RefusedError

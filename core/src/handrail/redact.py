@@ -64,19 +64,8 @@ def json_has_password(text: str) -> bool:
     if not has_password(text):
         return False
     # A match may span several texts and the punctuation between them.
-    return any(map(has_password, _texts(json.loads(text))))
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for each in cast("list[object]", value):
-            yield from _texts(each)
-    elif isinstance(value, dict):
-        for key, each in cast("dict[str, object]", value).items():
-            yield key
-            yield from _texts(each)
+    values: object = json.loads(text)
+    return mask_values(values, without_passwords) is not values
 
 
 class Mask:
@@ -315,12 +304,5 @@ def looks_secret(text: str) -> bool:
 
 
 def shown(key: str, value: Any) -> Any:
-    """Return `value` without passwords, and hidden if its key looks like that of a secret."""
-    if looks_secret(key):
-        return "(hidden)"
-    if isinstance(value, list):
-        return [shown("", each) for each in cast("list[object]", value)]
-    if isinstance(value, Mapping):
-        table = cast("Mapping[str, Any]", value)
-        return {name: shown(name, each) for name, each in table.items()}
-    return without_passwords(value) if isinstance(value, str) else value
+    """Return `value` without passwords, and hidden if its key is that of a secret."""
+    return HIDDEN if is_secret_name(key) else without_secrets(key, value)

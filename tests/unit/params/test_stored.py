@@ -127,7 +127,7 @@ def test_a_field_of_the_context_that_is_called_like_one_is_made_anew():
     class Load(BaseAction[Database]):
         action_name = "load"
 
-    about = about_action(Load, Database.model_validate(GIVEN))
+    about = about_action(Load(GIVEN, packs=()))
     named = {"url", "typed", "urls", "options", "target", "as", "named", "token"}
     assert about.secrets == named
     assert about.mask(f"at {URL} with hunter2-token") == f"at {HIDDEN} with **********"

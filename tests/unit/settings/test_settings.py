@@ -118,9 +118,9 @@ acme-turbo = ["replace  Handrail_Upload : upload_files"]
         ("packs.disable", ["acme-old"], "handrail.toml:5"),
         ("packs.only", ["c"], "HANDRAIL_ONLY_PACKS"),
         ("packs.acme-scan.level", 3, "handrail.toml:10"),
-        ("packs.acme-scan.api_key", "(hidden)", "handrail.toml:11"),
+        ("packs.acme-scan.api_key", "**********", "handrail.toml:11"),
         ("packs.acme-scan.nested.a", 1, "handrail.toml:12"),
-        ("packs.acme-scan.nested.password", "(hidden)", "handrail.toml:12"),
+        ("packs.acme-scan.nested.password", "**********", "handrail.toml:12"),
         (
             "grants.acme-turbo",
             "replace handrail-upload:upload_files",

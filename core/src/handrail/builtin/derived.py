@@ -107,14 +107,7 @@ def derived_run(
         derived_by=option,
         derivation=derivation,
     )
-    about = about_action(
-        cls,
-        action.params,
-        recorded_as=name,
-        packs=invocation.to_json(),
-        serializers=packs.serializers,
-        secrets=[text for each in packs.secrets() for text in each.texts],
-    )
+    about = about_action(action, recorded_as=name, packs=invocation.to_json(), provider=packs)
     check_secrets(cls.action_name, about.params)
     made = derive(about.packs)(action.params, packs=())
     options |= {"on_failure": "keep", "executor": executor}
@@ -311,13 +304,10 @@ class PartRuns:
         part = select(whole, only=invocation.only, start=invocation.start, skip=invocation.skip)
         own = replace(invocation, executor=executor, derived_by=None, derivation=None)
         about = about_action(
-            cls,
-            action.params,
+            action,
             recorded_as=self.whole.action,
             packs=own.to_json(),
             variables={tuple(path.split(".")): name for path, name in stored["secrets"].items()},
-            serializers=packs.serializers,
-            secrets=[text for each in packs.secrets() for text in each.texts],
         )
         child = ChildOf(
             parent=self.whole.number,

@@ -56,17 +56,6 @@ class RunOptions(TypedDict, total=False):
     executor: str | None
 
 
-def check_options(options: RunOptions) -> None:
-    """Check that `options` are known, as Python checks keyword arguments.
-
-    Raises:
-        TypeError: There is an unknown option.
-    """
-    unknown = [name for name in options if name not in RunOptions.__annotations__]
-    if unknown:
-        raise TypeError(f"a run got an unexpected keyword argument '{unknown[0]}'")
-
-
 class RunResult(TypedDict):
     """The result of a successful run: skipped steps do not count as executed."""
 

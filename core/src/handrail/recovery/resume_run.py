@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from handrail.engine.state import PartOf, RunState
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RunRow
-    from handrail.journal.values import Serializers
     from handrail.orchestrator import Observer, Orchestrator, Phase
     from handrail.orchestrator.journaled import RunAbout
     from handrail.plan.plan import Plan, PlannedStep
@@ -130,10 +129,8 @@ class Recovery:
         aim: Whether to finish or to undo the run.
         accept_drift: Whether to continue even if steps that were started have changed.
         take_over: Whether to take the run from an owner whose lease has expired.
-        serializers: The serializers for values that JSON lacks.
         executor: The executor for items that the run began with, or None.
         ignored: Current problems that do not matter for an undo.
-        secrets: The secrets of the packs.
         command_line: Returns a Handrail command as the user must type it.
         failed_only: Whether items that failed are tried again, also those of a completed run.
         part: What it has from another run, if that one, of this process, goes on with it.
@@ -148,10 +145,8 @@ class Recovery:
     aim: Aim
     accept_drift: bool = False
     take_over: bool = False
-    serializers: Serializers | None = None
     executor: str | None = None
     ignored: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
     command_line: Callable[[str], str] = "handrail {}".format
     failed_only: bool = False
     part: PartOf | None = None
@@ -210,12 +205,7 @@ class Recovery:
 
     def about(self) -> RunAbout:
         """Return the description of the run for the journal."""
-        return about_action(
-            type(self.action),
-            self.action.params,
-            serializers=self.serializers,
-            secrets=self.secrets,
-        )
+        return about_action(self.action)
 
     def restored(self, run: RunState, about: RunAbout, *, undoing: bool) -> ReplayState:
         """Set in `run` what an undo and its preview need; return how far the run came."""

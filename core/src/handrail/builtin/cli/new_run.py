@@ -359,13 +359,10 @@ def about_run(
         derivation=None if derived is None else derived.data,
     )
     about = about_action(
-        type(action),
-        action.params,
+        action,
         recorded_as=recorded_name(target),
         packs=invocation.to_json(),
         variables=variables,
-        serializers=session.packs.serializers,
-        secrets=[text for each in session.packs.secrets() for text in each.texts],
     )
     if not session.json and not request.quiet:
         for name, variable in not_kept(about.params):

@@ -10,10 +10,10 @@ from handrail.lazy import lazy_imports
 with lazy_imports(__name__):
     from handrail.actions import context_for as context_for
     from handrail.context import link_run as link_run
-    from handrail.engine.commands import Attempt as Attempt
     from handrail.engine.commands import Machine as Machine
     from handrail.engine.commands import NotRun as NotRun
     from handrail.engine.commands import Raised as Raised
+    from handrail.engine.commands import attempt as attempt
     from handrail.engine.line import Line as Line
     from handrail.engine.places import Performer as Performer
     from handrail.engine.places import RunToPerform as RunToPerform

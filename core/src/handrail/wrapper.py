@@ -13,7 +13,7 @@ from itertools import takewhile
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
-from handrail.engine.commands import Attempt, Limited, Pause, Raised, Revert
+from handrail.engine.commands import Call, Pause, Raised, Revert, attempt
 from handrail.engine.rollback_data import failed
 from handrail.engine.standalone import play_alone
 from handrail.errors import InvalidStepError, LayerError, StepResultError, StopsResume, describe
@@ -228,7 +228,7 @@ class Layers:
 
     Attributes:
         step: The step with its layers.
-        answer: What to move on with, where the driver has no answer of its own.
+        answer: What to begin with: the answer to a `Revert`.
     """
 
     __slots__ = (
@@ -256,11 +256,16 @@ class Layers:
         self._open: list[list[Any]] = []
 
     @calls_user_code
-    def move(self, answer: Any) -> Attempt | Limited | Revert | Pause | StepResult | Raised | None:
-        """Play on with the answer to the last command, at first with `answer`.
+    def begin(self) -> Call | Revert | Pause | StepResult | Raised:
+        """Play on with `answer`; see `move`."""
+        answer, self.answer = self.answer, None
+        return self.move(answer)
 
-        Return the next command; the outcome of the outermost layer; or None if this is to be called
-        again with `answer`, so that a driver can stop a layer that never ends.
+    @calls_user_code
+    def move(self, answer: Any) -> Call | Revert | Pause | StepResult | Raised:
+        """Play on with the answer to the last command.
+
+        Return the next command, or the outcome of the outermost layer.
         """
         layers = self._open
         if self._log is not None and self._log.broken is not None:
@@ -280,7 +285,7 @@ class Layers:
         return Raised(error)
 
     @calls_user_code
-    def _play(self, answer: Any) -> Attempt | Limited | Revert | Pause | StepResult | Raised | None:
+    def _play(self, answer: Any) -> Call | Revert | Pause | StepResult | Raised:
         """Play on with this answer to the last command; see `move`."""
         layers = self._open
         while True:
@@ -298,8 +303,9 @@ class Layers:
                 answer = Raised(error)
             else:
                 command = self._command(layer, request, last)
-                if self._enter is None:
+                if command is not None:
                     return command
+                answer, self.answer = self.answer, None
                 continue
             layers.pop()
             if not layers:
@@ -308,7 +314,7 @@ class Layers:
 
     def _command(
         self, layer: StepWrapper[Any], request: object, last: StepResult | Raised | None
-    ) -> Attempt | Limited | Revert | Pause | None:
+    ) -> Call | Revert | Pause | None:
         """Return the command for a request of `around`; None if there is nothing to be done."""
         if isinstance(request, Run):
             if last is not None and _is_bound(layer):
@@ -319,8 +325,7 @@ class Layers:
                 self._enter = layer.wrapped
                 return None
             self._attempting = True
-            attempt = Attempt(layer.wrapped)
-            return attempt if self._limits is None else Limited(attempt, self._limits)
+            return attempt(layer.wrapped, self._context, limits=self._limits)
         if isinstance(request, Undo):
             if last is None:
                 return None

@@ -20,7 +20,7 @@ from handrail import (
 from handrail.context import link_run
 from handrail.engine.commands import (
     CHECK,
-    Attempt,
+    Call,
     GoBack,
     Machine,
     NotRun,
@@ -185,9 +185,10 @@ def test_layers_are_played_by_the_driver() -> None:
     game = Game(Layer(Step("a")))
     layers = game.send()
     assert isinstance(layers, Layers)
-    assert layers.move(None) == Pause(1)
+    assert layers.begin() == Pause(1)
     attempt = layers.move(None)
-    assert isinstance(attempt, Attempt)
+    assert isinstance(attempt, Call)
+    assert attempt.step is not None
     assert layers.move(GOOD) is GOOD
     assert game.send(GOOD) is CHECK
     assert game.run.line.finished == [GOOD]

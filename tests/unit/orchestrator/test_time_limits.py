@@ -30,6 +30,7 @@ from handrail import (
     Orchestrator,
     RollbackPolicy,
     Run,
+    RuntimeContext,
     Sleep,
     StepFailedError,
     StepRegistry,
@@ -186,17 +187,27 @@ def test_an_async_step_is_cancelled_in_any_thread():
 
 def test_an_attempt_to_continue_is_limited_too():
     """`resume` is an attempt like `execute`."""
-    from handrail.engine.commands import Attempt, Limited
-    from handrail.engine.step import attempt
+    from handrail.engine.state import RunState
+    from handrail.engine.step import play_step
+    from handrail.orchestrator.run_info import run_info
     from handrail.plan.builder import plan_of_registry
 
+    class Resumed(Does):
+        def resume(self, context: Any, result: StepResult) -> StepResult:
+            return result
+
     registry = StepRegistry[Any]()
-    registry.register(Does("a", hang, SHORT))
-    (planned,) = registry.compiled(plan_of_registry).steps
-    command = attempt(planned, StepResult())
-    assert isinstance(command, Limited)
-    assert isinstance(command.command, Attempt)
-    assert command.command.resumed is not None
+    registry.register(Resumed("a", hang, SHORT))
+    run = RunState(
+        registry.compiled(plan_of_registry),
+        BaseStepContext(RuntimeContext()),
+        new_id=str,
+        describe=run_info,
+        clock=lambda: 0.0,
+    )
+    run.line.doubt, run.attempts[0] = StepResult(), 1
+    command = next(play_step(run.line, 0))
+    assert (command.function.__name__, command.limits) == ("resume", Limits(timeout=SHORT))
 
 
 def test_a_step_that_always_runs_is_limited():

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import Attempt, Limited, Machine, Raised
+from handrail.engine.commands import Machine, Raised
 from handrail.engine.finalize import end
 from handrail.engine.outcome import Failure, after, settle, settle_closing
 from handrail.engine.undo import undo
 from handrail.frozen import record
 from handrail.steps import StepResult
-from handrail.wrapper import Layers
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
@@ -84,8 +83,5 @@ def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> Non
 def outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:
     """Return the outcome of a step that was about to be kept."""
     command, answer = doing.command, doing.answer
-    if isinstance(command, Limited):
-        command = command.command
-    played = isinstance(command, Attempt | Layers) and command.step is planned.step
-    ours = command is planned or played
+    ours = command is planned or getattr(command, "step", None) is planned.step
     return answer if ours and isinstance(answer, StepResult) else Raised(error)

@@ -7,8 +7,7 @@ and is answered by a StepResult or `Raised`; while `Line.asking` it means "ask i
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import frozen, record
 
@@ -18,18 +17,6 @@ if TYPE_CHECKING:
 
 Machine = Generator[Any, Any, None]
 """A run that is played: it yields commands, and is sent answers."""
-
-
-class Mark(Enum):
-    """A point in the run; answered by None, or by `Raised` if an interrupt is pending.
-
-    `CHECK` comes after the last ordinary step.
-    """
-
-    CHECK = "check"
-
-
-CHECK = Mark.CHECK
 
 
 @record
@@ -44,25 +31,6 @@ class GoBack:
     walk: Machine
 
 
-@record
-class Abreast:
-    """Play lanes side by side; answered by None once all are over, by `NotRun`, or by `Raised`.
-
-    Only the thread of the driver moves a lane. Once `group.stopping` is set no lane may start a
-    step, and the driver cancels what it can. `Raised` means that the run is left as it is: steps
-    may be running still.
-
-    Attributes:
-        group: The `GroupRun`, which drivers stop; commands know no types of the engine.
-        lanes: Each `Lane` of it, in the order in which they start.
-        limit: How many lanes run at the same time; None for all of them.
-    """
-
-    group: Any
-    lanes: tuple[Any, ...]
-    limit: int | None
-
-
 @frozen(kw_only=False)
 class Commit:
     """Ask the driver to commit the log; answered by None or `Raised`, interrupts wait."""
@@ -73,44 +41,56 @@ COMMIT = Commit()
 
 @frozen(kw_only=False)
 class Report:
-    """Ask the driver to report that the run has come to `percent`; answered by None or `Raised`."""
+    """Ask the driver to report that the run has come to `percent`.
+
+    It is answered by None, or by `Raised`, also if an interrupt is pending.
+    """
 
     percent: int
+
+
+CHECK = Report(0)
+"""Comes after the last ordinary step, where nothing is to be reported."""
 
 
 @record
 class Call:
     """Ask a driver to call `function(*args)`, user code, and to send the value or a `Raised`.
 
-    `inline` calls are short and never block: an async driver makes them in the event loop.
+    Attributes:
+        function: What to call.
+        args: Its arguments.
+        step: The step of which this is an attempt, if it is: then the answer is a StepResult or
+            `Raised`.
+        limits: Within which to do it. Once its time is over it is interrupted as far as the driver
+            can, and the answer is a `Raised` with a StepTimeoutError, however it ended.
+        inline: Whether it is short and never blocks: an async driver makes it in the event loop.
     """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
+    step: BaseStep[Any] | None = None
+    limits: Limits | None = None
     inline: bool = False
 
 
-@record
-class Attempt:
-    """Execute `step`, which is not a layer, once; answered by a StepResult or `Raised`.
+def attempt(
+    step: BaseStep[Any],
+    context: Any,
+    resumed: StepResult | None = None,
+    limits: Limits | None = None,
+) -> Call:
+    """Return the command for one attempt of a step, which is not a layer.
 
-    `resumed` is the record of an interrupted attempt, to be continued.
+    Args:
+        step: The step.
+        context: Its context.
+        resumed: The record of an interrupted attempt, to be continued.
+        limits: The limits of the attempt.
     """
-
-    step: BaseStep[Any]
-    resumed: StepResult | None = None
-
-
-@record
-class Limited:
-    """Do `command` within `limits`; answered like the command itself.
-
-    Once its time is over it is interrupted as far as the driver can, and the answer is a `Raised`
-    with a StepTimeoutError, however it ended.
-    """
-
-    command: Attempt | Call
-    limits: Limits
+    if resumed is None:
+        return Call(step.execute, (context,), step, limits)
+    return Call(step.resume, (context, resumed), step, limits)
 
 
 @record
@@ -144,17 +124,3 @@ class NotRun:
     """The answer to a step that was not started, because `error` came first."""
 
     error: BaseException
-
-
-class Played(Protocol):
-    """The layers of a step, which are moved on with the answer to each of their commands.
-
-    Attributes:
-        answer: What to move on with after None.
-    """
-
-    answer: Raised | None
-
-    def move(self, answer: Any) -> Attempt | Limited | Revert | Pause | StepResult | Raised | None:
-        """Return the next command, the outcome, or None."""
-        ...

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.context import link_run
 from handrail.engine.abort import Doing, outcome_of
-from handrail.engine.commands import Abreast, Machine, NotRun, Raised
+from handrail.engine.commands import Machine, NotRun, Raised
 from handrail.engine.lane_context import changes, context_of_lane, copied, same
 from handrail.engine.line import Line
 from handrail.engine.outcome import Failure, after, settle
@@ -42,19 +42,25 @@ class Lane:
 
 
 class GroupRun:
-    """One execution of a group.
+    """One execution of a group: a command of the engine, to play its lanes side by side.
+
+    It is answered by None once all are over, by `NotRun`, or by `Raised`. Only the thread of the
+    driver moves a lane. Once `stopping` is set no lane may start a step, and the driver cancels
+    what it can. `Raised` means that the run is left as it is: steps may be running still.
 
     Args:
         line: The line of the run, which has come to the group.
         group: The group.
 
     Attributes:
-        lanes: Its lanes.
+        lanes: Its lanes, in the order in which they start.
+        limit: How many of them run at the same time; None for all.
     """
 
     def __init__(self, line: Line, group: Group) -> None:
         self._line = line
         self._group = group
+        self.limit = group.limit
         # As it was when the group began: an error from outside may break off what ends it.
         self._before = dict(vars(line.context))
         self._lengths = [len(each) for each in self._lists(line)]
@@ -102,7 +108,7 @@ class GroupRun:
                 self._has_changed(number, lane.line)
                 if run.progress.wanted:
                     run.progress.reached(run.progress.after(last))
-        answer = yield Abreast(self, self.lanes, self._group.limit)
+        answer = yield self
         if isinstance(answer, NotRun):
             self.interrupt(answer.error)
         return self.close(answer.error if isinstance(answer, Raised) else None)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from handrail.engine.commands import Attempt, Call, Raised
+from handrail.engine.commands import Raised
 from handrail.errors import StepResultError
 from handrail.steps import BaseStep, StepResult
 from handrail.user_code import calls_user_code
@@ -19,15 +19,6 @@ def guarded(function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
     except BaseException as error:  # noqa: BLE001 - the engine decides what each error means
         return Raised(error)
-
-
-def target(command: Call | Attempt, context: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Return the function that a command requests, and its arguments."""
-    if isinstance(command, Attempt):
-        if command.resumed is not None:
-            return command.step.resume, (context, command.resumed)
-        return command.step.execute, (context,)
-    return command.function, command.args
 
 
 @calls_user_code

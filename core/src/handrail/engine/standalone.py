@@ -7,14 +7,14 @@ from inspect import isawaitable
 from typing import Any
 
 from handrail.context import notes_without_run, run_of
-from handrail.engine.commands import Attempt, Limited, Pause, Played, Raised, Revert
-from handrail.engine.guard import checked, guarded, pause, target
+from handrail.engine.commands import Call, Pause, Raised, Revert
+from handrail.engine.guard import checked, guarded, pause
 from handrail.engine.rollback_data import ended
 from handrail.steps import StepResult
 from handrail.user_code import calls_user_code
 
 
-def play_alone(layers: Played, context: Any) -> StepResult | Awaitable[StepResult]:
+def play_alone(layers: Any, context: Any) -> StepResult | Awaitable[StepResult]:
     """Play the layers of a step; return the result, or an awaitable once something is async."""
     playing = _playing(layers, context)
     try:
@@ -40,33 +40,28 @@ async def _play_async(playing: _Playing, awaitable: Awaitable[Any]) -> StepResul
 _Playing = Generator[Awaitable[Any], Any, "StepResult | Raised"]
 
 
-def _playing(layers: Played, context: Any) -> _Playing:
+def _playing(layers: Any, context: Any) -> _Playing:
     """Execute the commands of `layers`; yield awaitables, and be sent their results."""
     is_async = False
-    command = layers.move(None)
+    command = layers.begin()
     while True:
         if isinstance(command, StepResult | Raised):
             return command
-        assert not isinstance(command, Limited)  # Limits are those of a planned step.
         answer = _answer(command, context, is_async=is_async)
         if isawaitable(answer):
             is_async = True
             answer = yield answer
-        if isinstance(command, Attempt):
-            answer = checked(command.step, answer)
+        if isinstance(command, Call):
+            answer = answer if command.step is None else checked(command.step, answer)
         elif isinstance(command, Revert):
             if not isinstance(answer, Raised):
                 answer = None
             elif (run := run_of(context)) is not None:
                 run.leave_behind(command.outcome)
-        elif command is None:
-            answer, layers.answer = layers.answer, None
         command = layers.move(answer)
 
 
-def _answer(command: Attempt | Revert | Pause | None, context: Any, *, is_async: bool) -> Any:
-    if command is None:
-        return None
+def _answer(command: Call | Revert | Pause, context: Any, *, is_async: bool) -> Any:
     if isinstance(command, Pause):
         if is_async:
             import asyncio  # noqa: PLC0415 - only async steps pay for it
@@ -80,8 +75,7 @@ def _answer(command: Attempt | Revert | Pause | None, context: Any, *, is_async:
         else:
             command.outcome = run.end_attempt(command.outcome)
         return guarded(command.step.rollback, context, command.outcome)
-    function, args = target(command, context)
-    return guarded(function, *args)
+    return guarded(command.function, *command.args)
 
 
 def _result(answer: StepResult | Raised) -> StepResult:

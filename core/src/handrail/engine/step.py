@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.commands import (
     COMMIT,
-    Attempt,
     Call,
-    Limited,
     NotRun,
     Pause,
     Raised,
     Report,
     Revert,
+    attempt,
 )
 from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, refuse, settle, stop
@@ -97,7 +96,7 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
     if goes_on and position not in line.run.taken_back:
         line.go_on_recording(doubt.rollback_data)
         if overrides(planned.step, "resume"):
-            answer = yield attempt(planned, doubt)
+            answer = yield attempt(planned.step, line.context, doubt, watched(planned))
         else:
             # All that it has done is in the accounts of its items, so it finds what is left.
             answer = yield from execute(line, planned)
@@ -240,9 +239,8 @@ def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
     line.context.current_step = planned.name
     step, limits = planned.step, planned.facts.limits
     if limits is not None and not is_layer(step):
-        return (yield attempt(planned))
-    watched = limits and _watched(planned)
-    layers = Layers(cast("StepWrapper[Any]", step), line.context, watched, line.log)
+        return (yield attempt(step, line.context, limits=watched(planned)))
+    layers = Layers(cast("StepWrapper[Any]", step), line.context, watched(planned), line.log)
     answer = yield layers
     while type(answer) is Revert:
         layers.answer = yield from _end_attempt(line, answer)
@@ -252,13 +250,8 @@ def execute_within(line: Line, planned: PlannedStep) -> Generator[Any, Any, Any]
     return answer
 
 
-def attempt(planned: PlannedStep, resumed: StepResult | None = None) -> Attempt | Limited:
-    """Return the command for one attempt of a step, with or without layers."""
-    command, limits = Attempt(planned.step, resumed), _watched(planned)
-    return command if limits is None else Limited(command, limits)
-
-
-def _watched(planned: PlannedStep) -> Limits | None:
+def watched(planned: PlannedStep) -> Limits | None:
+    """Return the limits of a step that its driver has to watch."""
     limits = planned.facts.limits
     return limits if limits is not None and limits.watched else None
 
@@ -293,13 +286,13 @@ def take_back(
 def _take_back(line: Line, planned: PlannedStep, call: Call) -> Generator[Any, Any, Any]:
     policy = planned.facts.rollback_policy
     timeout = None if policy is None else policy.timeout
-    command = call if timeout is None else Limited(call, Limits(timeout=timeout))
+    call.limits = None if timeout is None else Limits(timeout=timeout)
     retries = 0 if policy is None else policy.retries
     for number in range(1, retries + 2):
         if line.log is not None and line.log.broken is not None:
             return Raised(line.log.broken)
         line.context.current_step = planned.name
-        answer = yield command
+        answer = yield call
         if not isinstance(answer, Raised | NotRun):
             return None
         error = answer.error

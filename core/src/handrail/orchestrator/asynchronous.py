@@ -5,33 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import (
-    Abreast,
-    Attempt,
     Call,
     Commit,
     GoBack,
-    Limited,
     Machine,
-    Mark,
     NotRun,
     Pause,
     Raised,
     Report,
 )
-from handrail.engine.guard import checked, guarded, target
+from handrail.engine.group import GroupRun
+from handrail.engine.guard import checked, guarded
 from handrail.engine.state import INTERRUPTIONS
 from handrail.events import Event
-from handrail.orchestrator.lanes import Lanes, LoopWaiting, commit
+from handrail.orchestrator.lanes import Lanes, LoopWaiting, call_of, commit, is_short
 from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
 from handrail.plan.placed import Placed
 from handrail.plan.plan import PlannedStep
-from handrail.steps import is_async
 from handrail.user_code import calls_user_code
 from handrail.wrapper import Layers
 
@@ -81,9 +77,14 @@ class Asynchronous:
                 current = abandon(self._run, error, Doing(command, self._called, answer))
 
     async def _undo_shielded(self, walk: Machine) -> None:
-        # A loop that shuts down cancels every task; this one may not have begun.
-        while isinstance(await self._shielded(asyncio.ensure_future(self._undo(walk))), Raised):
-            pass
+        while True:
+            task = asyncio.ensure_future(self._undo(walk))
+            try:
+                return await _end_of(task, self._cancel)
+            except asyncio.CancelledError:
+                # A loop that shuts down cancels every task; this one may not have begun.
+                if not task.cancelled():
+                    raise
 
     async def _undo(self, walk: Machine) -> None:
         """Play a way back, in which steps are undone, to its end."""
@@ -92,11 +93,8 @@ class Asynchronous:
             if isinstance(command, PlannedStep):
                 line = self._run.line
                 line.context.current_step = command.name
-                answer = await self._call(
-                    command.step.rollback,
-                    (line.context, line.undo_result),
-                    inline=is_async(command.step, "rollback"),
-                )
+                call = Call(command.step.rollback, (line.context, line.undo_result))
+                answer = await self._call(call)
                 command = _advance(walk, answer if isinstance(answer, Raised) else None)
             else:
                 command = _advance(walk, await self._perform(command))
@@ -112,58 +110,47 @@ class Asynchronous:
             return await self._in_thread(guarded, line.log.commit)
         # `always_run` steps start even after a cancellation.
         # A layer may still undo the attempt in which a cancellation was raised.
-        played = command.command if isinstance(command, Limited) else command
-        clears_up = self._raised and isinstance(played, Call)
+        clears_up = self._raised and isinstance(command, Call) and command.step is None
         stops = run.outcome is None and not (run.undoing or clears_up)
         if self._pending is not None and stops:
             pending, self._pending = self._pending, None
-            return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
+            return (Raised if isinstance(command, Report) else NotRun)(pending)
         if isinstance(command, PlannedStep):
-            line.context.current_step = command.name
-            step = command.step
-            command = Call(step.can_skip, (line.context,)) if line.asking else Attempt(step)
-        if isinstance(command, Attempt | Call):
+            command = call_of(command, line)
+        if isinstance(command, Call):
             return await self._do(command)
-        if isinstance(command, Limited):
-            return await self._limited(command)
         if isinstance(command, Report):
             return guarded(run.progress.reached, command.percent)
         if isinstance(command, Pause):
-            return await self._call(asyncio.sleep, (command.seconds,), inline=True)
-        if isinstance(command, Abreast):
+            return await self._call(Call(asyncio.sleep, (command.seconds,), inline=True))
+        if isinstance(command, GroupRun):
             return await self._play_lanes(command)
-        return await self._through(command) if isinstance(command, Layers) else None
+        return await self._through(command)
 
-    async def _do(self, command: Attempt | Call, limit: TimeLimit | None = None) -> Any:
-        function, args = target(command, self._run.line.context)
-        if isinstance(command, Attempt):
-            method = "execute" if command.resumed is None else "resume"
-            placed = isinstance(command.step, Placed) and self._run.line.elsewhere is not None
-            inline = placed or is_async(command.step, method)
-            return checked(command.step, await self._call(function, args, inline, limit))
-        owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
-        inline = command.inline or _is_async_method(owner, name, function)
-        return await self._call(function, args, inline, limit)
-
-    async def _limited(self, command: Limited) -> Any:
-        """Play a command within its limits."""
-        line, limit = self._run.line, TimeLimit(command.limits)
-        limit.thread = None  # Unless it runs in the loop, see `cancelled_late`.
-        line.watched(limit.beat)
-        limit.start()
+    async def _do(self, command: Call) -> Any:
+        """Make a call, within its limits."""
+        line, limit = self._run.line, None
+        if command.limits is not None:
+            limit = TimeLimit(command.limits)
+            limit.thread = None  # Unless it runs in the loop, see `cancelled_late`.
+            line.watched(limit.beat)
+            limit.start()
         try:
-            answer = await self._do(command.command, limit)
+            answer = await self._call(command, limit)
         finally:
-            # It waits for its thread, which is not longer than one call takes.
-            limit.stop()
-            line.watched(None)
-        return limit.settled(answer, self._run.interruptions)
+            if limit is not None:
+                # It waits for its thread, which is not longer than one call takes.
+                limit.stop()
+                line.watched(None)
+        if command.step is not None:
+            answer = checked(command.step, answer)
+        return answer if limit is None else limit.settled(answer, self._run.interruptions)
 
-    async def _play_lanes(self, command: Abreast) -> None:
+    async def _play_lanes(self, group: GroupRun) -> None:
         """Play a group."""
         run, loop = self._run, asyncio.get_running_loop()
         waiting = LoopWaiting(loop)
-        lanes = Lanes(run, command, tell=self._tell, wake=waiting.wake, loop=lambda: loop)
+        lanes = Lanes(run, group, tell=self._tell, wake=waiting.wake, loop=lambda: loop)
         while True:
             pending, self._pending = self._pending, None
             if pending is not None and not lanes.stopping:
@@ -187,35 +174,26 @@ class Asynchronous:
     async def _through(self, layers: Layers) -> Any:
         """Play layers to their end, or until an attempt is to be undone; return which."""
         self._called = True
-        command: Any = None
-        while True:
-            if command is None:
-                answer, layers.answer = layers.answer, None
-            elif isinstance(command, Attempt | Limited | Pause):
-                answer = await self._perform(command)
-                if isinstance(answer, NotRun):
-                    answer = Raised(answer.error)
-            else:
-                return command
-            command = layers.move(answer)
+        command = layers.begin()
+        while isinstance(command, Call | Pause):
+            answer = await self._perform(command)
+            command = layers.move(Raised(answer.error) if isinstance(answer, NotRun) else answer)
+        return command
 
     @calls_user_code
-    async def _call(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        inline: bool,
-        limit: TimeLimit | None = None,
-    ) -> Any:
+    async def _call(self, command: Call, limit: TimeLimit | None = None) -> Any:
         self._called = True
-        answer = (
-            guarded(function, *args) if inline else await self._in_thread(guarded, function, *args)
-        )
+        # An isolated step only makes what is awaited, too.
+        placed = isinstance(command.step, Placed) and self._run.line.elsewhere is not None
+        if placed or is_short(command):
+            answer = guarded(command.function, *command.args)
+        else:
+            answer = await self._in_thread(guarded, command.function, *command.args)
         if not inspect.isawaitable(answer):
             return answer
         raised: asyncio.CancelledError | None = None
         try:
-            found: Any = await (answer if limit is None else _until_over(answer, limit))
+            found: Any = await (answer if limit is None else cancelled_late(answer, limit))
         except asyncio.CancelledError as error:
             found, raised = Raised(error), error
         except BaseException as error:  # noqa: BLE001 - the engine decides
@@ -244,27 +222,7 @@ class Asynchronous:
         return self._cancellations > (0 if raised else before)
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        carried = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        call = partial(carried.run, function, *args)
-        return await self._shielded(loop.run_in_executor(None, call))
-
-    async def _shielded(self, future: asyncio.Future[Any]) -> Any:
-        """Wait for `future` even if this task is cancelled; the cancellation is kept for later."""
-        while not future.done():
-            try:
-                await asyncio.shield(future)
-            except asyncio.CancelledError as error:
-                if future.cancelled():
-                    return Raised(error)
-                self._cancel(error)
-            except BaseException:  # noqa: BLE001 - read from the future below
-                pass
-        return future.result()
-
-
-def _until_over(awaitable: Awaitable[Any], limit: TimeLimit) -> Awaitable[Any]:
-    return cancelled_late(awaitable, limit)
+        return await call_until_stopped(partial(function, *args), self._cancel)
 
 
 async def call_in_thread(function: Callable[..., None], *args: object) -> None:
@@ -272,24 +230,20 @@ async def call_in_thread(function: Callable[..., None], *args: object) -> None:
 
     A cancellation waits for its end, and is raised after that.
     """
-    carried = contextvars.copy_context()
-    call = partial(carried.run, function, *args)
-    future = asyncio.get_running_loop().run_in_executor(None, call)
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.shield(future)
-        except asyncio.CancelledError as error:
-            cancelled = error
-        except BaseException:  # noqa: BLE001 - read from the future below
-            pass
-    failed = None if future.cancelled() else future.exception()
-    if cancelled is not None:
-        raise cancelled from failed
-    future.result()
+    cancelled: list[asyncio.CancelledError] = []
+    try:
+        await call_until_stopped(partial(function, *args), cancelled.append)
+    except Exception as error:
+        if cancelled:
+            raise cancelled[-1] from error
+        raise
+    if cancelled:
+        raise cancelled[-1]
 
 
-async def call_until_stopped(function: Callable[[], T], stop: Callable[[BaseException], None]) -> T:
+async def call_until_stopped(
+    function: Callable[[], T], stop: Callable[[asyncio.CancelledError], None]
+) -> T:
     """Call `function` in a thread, for a coroutine; a cancellation stops it.
 
     Args:
@@ -297,7 +251,15 @@ async def call_until_stopped(function: Callable[[], T], stop: Callable[[BaseExce
         stop: Called in the loop with each CancelledError, which `function` raises once it stops.
     """
     call = partial(contextvars.copy_context().run, function)
-    future = asyncio.get_running_loop().run_in_executor(None, call)
+    return await _end_of(asyncio.get_running_loop().run_in_executor(None, call), stop)
+
+
+async def _end_of(future: asyncio.Future[T], stop: Callable[[asyncio.CancelledError], None]) -> T:
+    """Wait for `future` even if this task is cancelled: then `stop` is called.
+
+    Raises:
+        CancelledError: The future was cancelled.
+    """
     while not future.done():
         try:
             await asyncio.shield(future)
@@ -308,12 +270,6 @@ async def call_until_stopped(function: Callable[[], T], stop: Callable[[BaseExce
         except BaseException:  # noqa: BLE001 - read from the future below
             pass
     return future.result()
-
-
-def _is_async_method(owner: Any, name: str, function: Callable[..., Any]) -> bool:
-    if owner is not None and name in ("can_skip", "rollback", "resume"):
-        return is_async(owner, name)
-    return inspect.iscoroutinefunction(function)
 
 
 def _advance(machine: Machine, answer: Any) -> Any:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import (
-    Abreast,
-    Attempt,
     Call,
     Commit,
     GoBack,
-    Limited,
     Machine,
-    Mark,
     NotRun,
     Pause,
     Raised,
     Report,
 )
-from handrail.engine.guard import checked, guarded, pause, target
+from handrail.engine.group import GroupRun
+from handrail.engine.guard import checked, guarded, pause
 from handrail.engine.state import RunState
 from handrail.events import Event, InterruptReceived
 from handrail.orchestrator.blocking_group import BlockingGroup
@@ -132,7 +129,8 @@ class Blocking:
             command = send(None)
             while True:
                 if type(command) is not PlannedStep:
-                    stops = interrupts.pending is not None and type(command) in (Limited, Pause)
+                    limited = isinstance(command, Call) and command.limits is not None
+                    stops = interrupts.pending is not None and (limited or type(command) is Pause)
                     done = Raised(_taken(interrupts)) if stops else self._perform(command)
                     command = send(done)
                     continue
@@ -166,42 +164,34 @@ class Blocking:
             return guarded(run.line.log.commit)
         if isinstance(command, Event):
             assert run.listener is not None
-            answer = guarded(run.listener, command)
-            if isinstance(answer, Raised):
-                self._put_off(answer.error)
-            return None
+            return self._tell(command)
         # `always_run` steps start even if a signal is pending; they receive it.
         if interrupts.pending is not None and run.outcome is None and self._stops(command):
-            kind = Raised if isinstance(command, Mark | Report) else NotRun
+            kind = Raised if isinstance(command, Report) else NotRun
             return kind(_taken(interrupts))
         if isinstance(command, Report):
             return guarded(run.progress.reached, command.percent)
-        if isinstance(command, Call | Attempt):
+        if isinstance(command, Call):
             return self._do(command)
-        if isinstance(command, Limited | Pause):
-            return self._pause_or_limited(command)
-        return self._play_group(command) if isinstance(command, Abreast) else None
+        if isinstance(command, GroupRun):
+            return BlockingGroup(run, command, interrupts, self._loop, self._tell).play()
+        return guarded(pause, command.seconds)
 
     def _stops(self, command: Any) -> bool:
         """Return whether an interrupt that is pending stops the run before a command."""
-        played = command.command if isinstance(command, Limited) else command
         # A layer may still undo the attempt in which an interrupt was raised.
-        clears_up = self._interrupts.raised and isinstance(played, Call)
+        calls = isinstance(command, Call) and command.step is None
+        clears_up = self._interrupts.raised and calls
         return not (self._interrupts.undoing or clears_up)
 
-    def _do(self, command: Call | Attempt) -> Any:
-        function, args = target(command, self._run.line.context)
-        answer = self._call(function, args)
-        return answer if isinstance(command, Call) else checked(command.step, answer)
-
-    def _pause_or_limited(self, command: Limited | Pause) -> Any:
-        if isinstance(command, Pause):
-            return guarded(pause, command.seconds)
+    def _do(self, command: Call) -> Any:
+        if command.limits is None:
+            return self._call(command)
         line, limit = self._run.line, TimeLimit(command.limits)
         line.watched(limit.beat)
         try:
             with self._interrupts.within(limit):
-                answer = self._do(command.command)
+                answer = self._call(command)
         finally:
             line.watched(None)
         return limit.settled(answer, self._run.interruptions)
@@ -209,36 +199,21 @@ class Blocking:
     @calls_user_code
     def _through(self, layers: Layers) -> Any:
         """Play layers to their end, or until an attempt is to be undone; return which."""
-        run, context, interrupts = self._run, self._run.line.context, self._interrupts
+        run, interrupts = self._run, self._interrupts
         # `always_run` steps start even if a signal is pending; they receive it.
         if interrupts.pending is not None and run.outcome is None:
             return NotRun(_taken(interrupts))
         self._called = True
-        command: Any = None
-        while True:
-            kind = cast("type[object]", type(command))
-            answer: Any = None
-            if command is None:
-                answer, layers.answer = layers.answer, None
-            elif kind is not Attempt and kind is not Limited and kind is not Pause:
-                return command
-            elif interrupts.pending is not None and run.outcome is None:
-                answer = Raised(_taken(interrupts))
-            elif kind is not Attempt:
-                answer = self._pause_or_limited(command)
+        command = layers.begin()
+        while isinstance(command, Call | Pause):
+            if interrupts.pending is not None and run.outcome is None:
+                answer: Any = Raised(_taken(interrupts))
+            elif isinstance(command, Pause):
+                answer = guarded(pause, command.seconds)
             else:
-                try:
-                    answer = command.step.execute(context)
-                except BaseException as error:  # noqa: BLE001 - the layers decide
-                    answer = Raised(error)
-                else:
-                    if type(answer) is not StepResult:
-                        answer = checked(command.step, self._awaited(answer))
+                answer = self._do(command)
             command = layers.move(answer)
-
-    def _play_group(self, command: Abreast) -> Raised | None:
-        run, interrupts, loop = self._run, self._interrupts, self._loop
-        return BlockingGroup(run, command, interrupts, loop, self._tell).play()
+        return command
 
     def _tell(self, event: Event) -> None:
         assert self._run.listener is not None
@@ -256,9 +231,10 @@ class Blocking:
         answer = self._awaited(answer)
         return answer if self._run.line.asking else checked(step, answer)
 
-    def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def _call(self, command: Call) -> Any:
         self._called = True
-        return self._awaited(guarded(function, *args))
+        answer = self._awaited(guarded(command.function, *command.args))
+        return answer if command.step is None else checked(command.step, answer)
 
     def _awaited(self, answer: Any) -> Any:
         # Asking whether something can be awaited takes longer than all the rest of a step.

@@ -12,7 +12,7 @@ from handrail.orchestrator.lanes import Lanes, LoopWaiting, commit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handrail.engine.commands import Abreast
+    from handrail.engine.group import GroupRun
     from handrail.engine.state import RunState
     from handrail.events import Event
     from handrail.orchestrator.event_loop import EventLoop
@@ -27,7 +27,7 @@ class BlockingGroup:
 
     Args:
         run: The run.
-        command: What to play.
+        group: What to play.
         interrupts: The interrupts of the run.
         loop: The event loop of the run.
         tell: Passes on an event.
@@ -36,7 +36,7 @@ class BlockingGroup:
     def __init__(
         self,
         run: RunState,
-        command: Abreast,
+        group: GroupRun,
         interrupts: Interrupts,
         loop: EventLoop,
         tell: Callable[[Event], None],
@@ -46,7 +46,7 @@ class BlockingGroup:
         self._undoing = interrupts.undoing
         self._waiting = Waiting(loop)
         self._asked = False  # Whether it was asked to stop, and is not stopping by itself.
-        self._lanes = Lanes(run, command, tell=tell, wake=self._waiting.wake, loop=loop.running)
+        self._lanes = Lanes(run, group, tell=tell, wake=self._waiting.wake, loop=loop.running)
 
     def play(self) -> Raised | None:
         """Play it to its end; return why it was left as it is, if so."""

@@ -17,17 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.abort import Doing
 from handrail.engine.commands import (
-    Abreast,
-    Attempt,
     Call,
     Commit,
-    Limited,
     NotRun,
     Pause,
     Raised,
     Report,
+    attempt,
 )
-from handrail.engine.guard import checked, guarded, target
+from handrail.engine.guard import checked, guarded
 from handrail.errors import AsyncStepError, StepCancelled
 from handrail.events import Event
 from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
@@ -174,7 +172,7 @@ class Lanes:
 
     Args:
         run: The run.
-        command: What to play.
+        group: What to play.
         tell: Passes on an event.
         wake: Wakes the driver; called from any thread.
         loop: Returns the running or to be run event loop, in which what is awaitable is awaited.
@@ -183,16 +181,16 @@ class Lanes:
     def __init__(
         self,
         run: RunState,
-        command: Abreast,
+        group: GroupRun,
         *,
         tell: Callable[[Event], None],
         wake: Callable[[], None],
         loop: Callable[[], asyncio.AbstractEventLoop],
     ) -> None:
         self._run = run
-        self._group: GroupRun = command.group
-        self._coming = list(reversed(command.lanes))
-        self._limit = command.limit or len(command.lanes)
+        self._group = group
+        self._coming = list(reversed(group.lanes))
+        self._limit = group.limit or len(group.lanes)
         self._playing: list[_Playing] = []
         self._committing: list[_Playing] = []
         self._tell = tell
@@ -297,9 +295,8 @@ class Lanes:
         elif self._group.stopping and _starts(command):
             playing.answer = NotRun(self._cancelled(line))
         elif isinstance(command, Layers):
-            playing.layers = command
-            answer, command.answer = command.answer, None
-            self._move_layers(playing, answer)
+            playing.command = playing.layers = command
+            self._call(playing, command.begin)
         else:
             self._start(playing, command)
 
@@ -310,33 +307,20 @@ class Lanes:
         """Start the user code of a command."""
         line = playing.lane.line
         if isinstance(command, PlannedStep):
-            line.context.current_step = command.name
-            step = command.step
-            command = Call(step.can_skip, (line.context,)) if line.asking else Attempt(step)
-        if isinstance(command, Limited):
-            command = self._limited(playing, command)
+            command = call_of(command, line)
         playing.command = command
         if isinstance(command, Pause):
             playing.cut_short = SimpleQueue()
             if self._group.stopping:
                 playing.cut_short.put(None)
-            self._call(playing, _pause, (command.seconds, playing.cut_short))
+            self._call(playing, _pause, command.seconds, playing.cut_short)
             return
-        function, args = target(command, line.context)
-        if isinstance(command, Attempt):
-            method = "execute" if command.resumed is None else "resume"
-            inline = is_async(command.step, method)
-        else:
-            inline = command.inline or _is_async_method(function)
-        self._call(playing, function, args, inline=inline)
-
-    def _limited(self, playing: _Playing, command: Limited) -> Attempt | Call:
-        """Begin to count the time of a command; return the command itself."""
-        playing.limit = limit = TimeLimit(command.limits)
-        limit.thread = None  # Unless it is awaited.
-        playing.lane.line.watched(limit.beat)
-        limit.start()
-        return command.command
+        if command.limits is not None:
+            playing.limit = limit = TimeLimit(command.limits)
+            limit.thread = None  # Unless it is awaited.
+            line.watched(limit.beat)
+            limit.start()
+        self._call(playing, command.function, *command.args, inline=is_short(command))
 
     def _stop_limit(self, playing: _Playing) -> TimeLimit | None:
         limit, playing.limit = playing.limit, None
@@ -346,12 +330,7 @@ class Lanes:
         return limit
 
     def _call(
-        self,
-        playing: _Playing,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        *,
-        inline: bool = False,
+        self, playing: _Playing, function: Callable[..., Any], *args: Any, inline: bool = False
     ) -> None:
         job = Job(function, args)
         playing.job = job
@@ -364,7 +343,7 @@ class Lanes:
         """Move the layers of a step on; that is code of theirs, too."""
         assert playing.layers is not None
         playing.command = playing.layers
-        self._call(playing, playing.layers.move, (answer,))
+        self._call(playing, playing.layers.move, answer)
 
     def _collect(self, playing: _Playing) -> None:
         """Take the answer of user code that is over."""
@@ -381,7 +360,7 @@ class Lanes:
 
     def _take(self, playing: _Playing, answer: Any) -> None:
         command, layers = playing.command, playing.layers
-        if isinstance(command, Attempt):
+        if isinstance(command, Call) and command.step is not None:
             answer = checked(command.step, answer)
         limit = self._stop_limit(playing)
         if limit is not None:
@@ -390,10 +369,7 @@ class Lanes:
             playing.answer = answer
         elif command is not layers:
             self._move_layers(playing, answer)
-        elif answer is None:
-            answer, layers.answer = layers.answer, None
-            self._move_layers(playing, answer)
-        elif not isinstance(answer, Attempt | Limited | Pause):
+        elif not isinstance(answer, Call | Pause):
             playing.layers, playing.answer = None, answer
         elif self._group.stopping:
             self._move_layers(playing, Raised(self._cancelled(playing.lane.line)))
@@ -455,24 +431,34 @@ async def _awaited(awaitable: Awaitable[Any], limit: TimeLimit | None) -> Any:
         return Raised(error)
 
 
+def call_of(planned: PlannedStep, line: Line) -> Call:
+    """Begin a step without layers and limits: return the call of its `can_skip`, or of itself."""
+    step, context = planned.step, line.context
+    context.current_step = planned.name
+    return Call(step.can_skip, (context,)) if line.asking else attempt(step, context)
+
+
+def is_short(call: Call) -> bool:
+    """Return whether a call is short, or only makes what is awaited: so in a loop it is made."""
+    function: Any = call.function
+    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+    if call.step is not None:
+        return is_async(call.step, "execute" if len(call.args) == 1 else "resume")
+    if owner is not None and name in ("can_skip", "rollback"):
+        return is_async(owner, name)
+    return call.inline or inspect.iscoroutinefunction(function)
+
+
 def _starts(command: Any) -> bool:
     """Return whether a command starts a step, or an attempt of one."""
-    if isinstance(command, Limited):
-        command = command.command
-    return isinstance(command, PlannedStep | Attempt | Layers)
+    attempts = isinstance(command, Call) and command.step is not None
+    return attempts or isinstance(command, PlannedStep | Layers)
 
 
 def _is_cancelled(answer: Any) -> bool:
     from asyncio import CancelledError  # noqa: PLC0415 - only where something was awaited
 
     return isinstance(answer, Raised) and isinstance(answer.error, CancelledError)
-
-
-def _is_async_method(function: Callable[..., Any]) -> bool:
-    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
-    if owner is not None and name in ("can_skip", "rollback", "resume"):
-        return is_async(owner, name)
-    return inspect.iscoroutinefunction(function)
 
 
 class LoopWaiting:

@@ -33,12 +33,12 @@ from handrail.frozen import replace
 from handrail.journal import ContextFields, ValueReader, decode_results, encode
 from handrail.places import (
     NOT_BEGUN,
-    Attempt,
     Blocking,
     Machine,
     NotRun,
     Raised,
     RunState,
+    attempt,
     calls_user_code,
     class_of,
     context_for,
@@ -276,7 +276,7 @@ class _Step:
         doubt = None if resumed is None else decode_results([resumed])[0]
         if doubt is not None:
             line.go_on_recording(doubt.rollback_data)
-        answer = yield Attempt(innermost(self._planned.step), doubt)
+        answer = yield attempt(innermost(self._planned.step), self._context, doubt)
         self._answer = Raised(answer.error) if isinstance(answer, NotRun) else answer
 
     def _result(self, result: StepResult) -> str | Raised:

@@ -13,9 +13,6 @@ import pytest
 from recorded_runs import Call
 from resealing import reseal
 
-from handrail.journal import RunCheck
-from handrail.sqlite import SqliteJournal
-
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 FLOW = """
@@ -215,60 +212,6 @@ def test_a_damaged_row_of_a_run_is_seen_in_the_list(project: Path, call: Call) -
 
 
 INTERRUPTED = "UPDATE run SET outcome = NULL, closed = NULL"
-ELSEWHERE = [
-    "UPDATE note SET key = 'other' WHERE run = 3",
-    "UPDATE attempt SET result = '{}' WHERE run = 3",
-    "UPDATE attempt SET result = '[' WHERE run = 3",
-    "UPDATE field SET value = '1' WHERE run = 3",
-]
-
-
-@pytest.mark.parametrize("statement", ELSEWHERE)
-def test_nothing_is_proposed_for_a_run_that_is_damaged_elsewhere(
-    project: Path, call: Call, statement: str
-) -> None:
-    """Neither in the list, nor by the doctor: a resume would be refused."""
-    file = put_back(project)
-    damage(file, INTERRUPTED)
-    damage(file, statement)
-    if "'['" in statement:  # Nor where its checksum fits what cannot be decoded.
-        with closing(sqlite3.connect(file, isolation_level=None)) as database:
-            reseal(database)
-    for words in (("runs",), ("doctor",)):
-        told = call(*words).out
-        assert "handrail resume 2" in told
-        assert "handrail resume 3" not in told
-    assert call("runs").lines[1].split()[:2] == ["3", "damaged"]
-    assert call("doctor").code == 7
-    [run, *_] = call("runs", "--json").document["runs"]
-    assert run["ways"] == {"see": "handrail doctor --journal"}
-
-
-def test_only_a_few_runs_of_a_list_are_looked_into(
-    project: Path, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many wait: `show`, which looks at all of a run, is proposed for the others."""
-    asked: list[tuple[int, int]] = []
-
-    def counted(self: SqliteJournal, number: int, *, most: int) -> RunCheck:
-        asked.append((number, most))
-        return check_run(self, number, most=most)
-
-    check_run = SqliteJournal.check_run
-    monkeypatch.setattr(SqliteJournal, "check_run", counted)
-    assert call("runs").code == 0
-    assert asked == [], "none waits"
-    damage(put_back(project), INTERRUPTED)
-    monkeypatch.setattr("handrail.builtin.records.journal_check._MOST_RUNS", 2)
-    for words in (("runs", "--all"), ("doctor",)):
-        asked.clear()
-        told = call(*words).out
-        assert asked == [(3, 10_000), (2, 10_000)]
-        assert "handrail resume 3" in told
-        assert "handrail resume 2" in told
-        assert "handrail show 1" in told
-    monkeypatch.setattr("handrail.builtin.records.journal_check._MOST_ROWS", 3)
-    assert "resume" not in call("runs").out, "their rows are too many"
 
 
 def test_a_damaged_run_does_not_stop_the_others(project: Path, call: Call) -> None:

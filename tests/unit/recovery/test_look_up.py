@@ -60,22 +60,15 @@ def test_looking_for_the_latest_reads_the_plans_of_those_only_that_may_go_on(
 ):
     """A journal may hold thousands of runs that are over, each with a plan of megabytes."""
     rollback(Plain, 3, journal=journal, packs=())
-    read, listed = [], []
-    one, many = journal.read, journal.runs
+    read, one = [], journal.read
 
     def read_one(number, **more):
         read.append(number)
         return one(number, **more)
 
-    def read_many(**more):
-        listed.append(more)
-        return many(**more)
-
     monkeypatch.setattr(journal, "read", read_one)
-    monkeypatch.setattr(journal, "runs", read_many)
     assert prepare.latest_to_resume(journal, action="plain") == 1
     assert read == [2, 1]
-    assert listed == [{"project": None, "plans": False}]
 
 
 def test_latest_is_that_of_the_action(kill, world, journal, kept):

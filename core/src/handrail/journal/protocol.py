@@ -64,14 +64,12 @@ class RunCheck:
         damage: The damaged rows.
         unseen: Damaged rows beside the run, without which it is whole.
         sound: The run without them; None if not even its own row was found.
-        complete: Whether all rows were read.
     """
 
     rows: int = 0
     damage: tuple[JournalDamagedError, ...] = ()
     unseen: tuple[JournalDamagedError, ...] = ()
     sound: RunRow | None = None
-    complete: bool = True
 
 
 class OwnedRun(ABC):
@@ -255,9 +253,8 @@ class Journal(ABC):
         outcome: Outcome | None = None,
         project: str | None = None,
         parts: bool = False,
-        plans: bool = True,
     ) -> list[RunRow]:
-        """Return runs, the latest first; also those whose row is damaged.
+        """Return runs, without their plans, the latest first; also those whose row is damaged.
 
         Args:
             limit: The maximum number of runs; None for all.
@@ -265,7 +262,6 @@ class Journal(ABC):
             outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
             project: Only runs of this project.
             parts: Whether also those that are parts of others.
-            plans: Whether to read the plans, which may be long; otherwise they are empty.
         """
 
     @abstractmethod
@@ -411,14 +407,14 @@ class Journal(ABC):
         wanted = (text or "").lower()
         rows = [
             row
-            for row in self.runs(action=action, outcome=outcome, plans=False)
+            for row in self.runs(action=action, outcome=outcome)
             if wanted in f"{row.action}\0{row.project}\0{row.params}\0{row.uid}".lower()
             or wanted == str(row.number)
         ]
         return RunPage(
             rows=[row for row in rows if before is None or row.number < before][:limit],
             count=len(rows),
-            actions=sorted({row.action for row in self.runs(plans=False)}),
+            actions=sorted({row.action for row in self.runs()}),
         )
 
     def durations(
@@ -451,18 +447,17 @@ class Journal(ABC):
         """Return what is wrong with the database as a whole, one sentence each."""
         return []
 
-    def check_run(self, number: int, *, most: int | None = None) -> RunCheck:
+    def check_run(self, number: int) -> RunCheck:
         """Read all rows of a run; return which are damaged, and what is sound.
 
         Args:
             number: The number of the run.
-            most: Read no more rows than this, if the run has more.
 
         Raises:
             NotFoundError: There is no such run.
             JournalDamagedError: A row is damaged, and nothing is known of the others.
         """
-        return RunCheck(complete=False) if most is not None else RunCheck(sound=self.read(number))
+        return RunCheck(sound=self.read(number))
 
     # Workers on other machines
 

@@ -121,10 +121,10 @@ def latest_of_project(journal: Journal, project: str, shown: str = "this project
     Raises:
         NotFoundError: There is no such run; the ways out name the latest of another project.
     """
-    found = journal.runs(limit=1, project=project, plans=False)
+    found = journal.runs(limit=1, project=project)
     if found:
         return found[0].number
-    others = journal.runs(limit=1, plans=False)
+    others = journal.runs(limit=1)
     raise NotFoundError(
         f"there is no run of {shown} in {journal.shown}",
         ways_out=_elsewhere(next(iter(others), None)),
@@ -132,7 +132,7 @@ def latest_of_project(journal: Journal, project: str, shown: str = "this project
 
 
 def _to_resume(journal: Journal, project: str | None, action: str | None) -> Iterator[RunRow]:
-    for row in journal.runs(project=project, plans=False):
+    for row in journal.runs(project=project):
         status = status_of(journal, row)
         if refusal(status.row, "resume") is not None or not status.is_left:
             continue

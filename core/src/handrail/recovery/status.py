@@ -82,8 +82,6 @@ class RunStatus:
         row: The run.
         holder: The process that owns the run, or None.
         reliance: The runs that rely on it, and on which it relies, where that was asked for.
-        is_checked: Whether its rows were looked at as far as that takes no long time, so that what
-            can be done with it may be proposed.
         left: The steps that its undo has left, the last one first, where that was asked for.
         not_undone: Those with effects that its undo does not take back, in the same way.
     """
@@ -91,7 +89,6 @@ class RunStatus:
     row: RunRow
     holder: Holder | None = None
     reliance: Reliance = field(default_factory=Reliance)
-    is_checked: bool = True
     left: tuple[str, ...] = ()
     not_undone: tuple[str, ...] = ()
 

@@ -88,7 +88,7 @@ def export(
 def _chosen(journal: Journal, *, everything: bool) -> Iterator[int]:
     """Yield the numbers of all runs, or of those whose process is gone, the first one first."""
     outcome: Literal["interrupted"] | None = None if everything else "interrupted"
-    for row in reversed(journal.runs(outcome=outcome, parts=True, plans=False)):
+    for row in reversed(journal.runs(outcome=outcome, parts=True)):
         gone = row.outcome is None and row.damage is None and journal.holder(row.number) is None
         if row.damage is None and (everything or gone):
             yield row.number

@@ -18,7 +18,7 @@ VALUES = {"limit": 20, "action": None, "outcome": None, "project": None, "run": 
 @pytest.mark.parametrize(
     ("statement", "searched"),
     [
-        (SQL.runs_without_plans, "run_parent (parent=?)"),
+        (SQL.runs, "run_parent (parent=?)"),
         (SQL.parts, "run_parent (parent=?)"),
         (SQL.parts_of_item, "run_of_parent (parent=? AND parent_item=?)"),
         (SQL.count_parts, "run_of_parent (parent=? AND parent_item=? AND parent_step=?"),
@@ -50,7 +50,7 @@ def test_a_list_of_runs_asks_the_journal_as_often_with_many_parts(tmp_path: Path
         told: list[str] = []
         with journal._reading() as connection:
             connection.set_trace_callback(told.append)
-            assert len(journal.runs(plans=False)) == 1
+            assert len(journal.runs()) == 1
             assert journal.count_parts(1) == {"interrupted": count}
             connection.set_trace_callback(None)
         journal.close()

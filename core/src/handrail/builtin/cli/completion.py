@@ -67,7 +67,7 @@ class RunType(click.types.StringParamType):
 
         try:
             with closing(session_journal(session_of(ctx), ctx.params.get("journal"))) as journal:
-                rows = journal.runs(limit=_MOST_RUNS, action=self.action, plans=False)
+                rows = journal.runs(limit=_MOST_RUNS, action=self.action)
                 statuses = [status_of(journal, row) for row in rows]
         except HandrailError:
             return []  # There is no journal yet, or it cannot be read.

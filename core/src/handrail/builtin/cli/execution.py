@@ -203,7 +203,7 @@ def _find_seal(execution: Execution, outcome: Outcome) -> None:
     if execution.journal is None or outcome.number is None or execution.aim == "rollback":
         return
     # Others may have begun since.
-    rows = execution.journal.runs(limit=100, parts=True, plans=False)
+    rows = execution.journal.runs(limit=100, parts=True)
     outcome.sealed = any(row.sealed is not None for row in rows if row.number == outcome.number)
 
 

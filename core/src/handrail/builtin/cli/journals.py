@@ -162,7 +162,7 @@ def number_in(journal: Journal, text: str) -> int:
         raise NotFoundError(
             f"'{text}' is no number of a run", ways_out=("handrail runs lists them",)
         )
-    rows = journal.runs(parts=True, plans=False)
+    rows = journal.runs(parts=True)
     number = next((row.number for row in rows if row.uid == text.lower()), None)
     if number is None:
         raise NotFoundError(
@@ -183,7 +183,7 @@ def run_numbers(context: click.Context) -> dict[str, int]:
         return {}  # The command was called by itself, as by a test.
     try:
         with closing(session_journal(session, None)) as journal:
-            return {row.uid: row.number for row in journal.runs(parts=True, plans=False)}
+            return {row.uid: row.number for row in journal.runs(parts=True)}
     except HandrailError:
         return {}
 

@@ -87,13 +87,13 @@ def _dead(journal: Journal, project: str | None) -> list[int]:
 
     Damaged ones are among them, so that their error is reported.
     """
-    rows = journal.runs(outcome="interrupted", project=project, plans=False)
+    rows = journal.runs(outcome="interrupted", project=project)
     return [row.number for row in reversed(rows) if status_of(journal, row).is_left]
 
 
 def _is_taken(journal: Journal, number: int, project: str | None) -> bool:
     """Return whether a run is no longer dead, unless a step refused to be undone."""
-    incomplete = journal.runs(outcome="rollback_incomplete", project=project, plans=False)
+    incomplete = journal.runs(outcome="rollback_incomplete", project=project)
     return number not in (*_dead(journal, project), *(row.number for row in incomplete))
 
 

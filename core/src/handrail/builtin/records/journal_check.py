@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from handrail.builtin.records.run_record import (
@@ -62,7 +62,7 @@ def check_journal(journal: Journal) -> JournalCheck:
         JournalError: Not even the list of runs can be read.
     """
     database = journal.check()
-    found = [_check_run(journal, row) for row in journal.runs(parts=True, plans=False)]
+    found = [_check_run(journal, row) for row in journal.runs(parts=True)]
     return JournalCheck(
         runs=len(found),
         rows=sum(each.rows for each in found),
@@ -85,32 +85,7 @@ def _check_run(journal: Journal, row: RunRow) -> RunCheck:
     return replace(found, damage=tuple(damage), sound=None)
 
 
-_MOST_RUNS, _MOST_ROWS = 10, 10_000
-
-
-def checked(journal: Journal, statuses: Sequence[RunStatus]) -> list[RunStatus]:
-    """Return the statuses, after a look at the rows of those runs that wait.
-
-    Of the latest few, if they are not too long: a list must not take long.
-    """
-    left, found = _MOST_RUNS, list[RunStatus]()
-    for status in statuses:
-        if not status.waits:
-            found.append(status)
-            continue
-        check = RunCheck(complete=False)
-        if left:
-            left -= 1
-            with suppress(NotFoundError):  # It was pruned meanwhile.
-                check = check_run(journal, status.row.number, most=_MOST_ROWS)
-        if check.damage:
-            row = replace(status.row, damage=check.damage[0].message)
-            status = replace(status, row=row, holder=None)
-        found.append(replace(status, is_checked=check.complete))
-    return found
-
-
-def check_run(journal: Journal, number: int, *, most: int | None = None) -> RunCheck:
+def check_run(journal: Journal, number: int) -> RunCheck:
     """Read and decode all rows of a run; return which are damaged, and what is sound.
 
     Stored values are not read.
@@ -118,20 +93,18 @@ def check_run(journal: Journal, number: int, *, most: int | None = None) -> RunC
     Args:
         journal: The journal.
         number: The number of the run.
-        most: Read no more rows than this, if the run has more.
 
     Raises:
         NotFoundError: There is no such run.
     """
     try:
-        found = journal.check_run(number, most=most)
+        found = journal.check_run(number)
     except JournalDamagedError as error:
         return RunCheck(damage=(error,))
     if found.sound is None:
         return found
     damage, row = list(found.damage), found.sound
-    # A list, which gives `most`, has asked for the owner.
-    if most is None and row.outcome is None and row.damage is None:
+    if row.outcome is None and row.damage is None:
         with _kept(damage):
             journal.holder(number)
     recorded = _decoded(found.sound, damage)

@@ -57,7 +57,7 @@ def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) 
         if record.status != "off"
         for entry in record.offered(KIND)
     ]
-    whole = {row.number for row in journal.runs(plans=False)}
+    whole = {row.number for row in journal.runs()}
     if not releases:
         return Pruning(deleted=_without_parts(journal.prune(older_than), whole))
     stays: dict[int, HandrailError] = {}

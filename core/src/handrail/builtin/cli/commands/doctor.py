@@ -29,7 +29,7 @@ from handrail.builtin.cli.view.journal_report import journal_report
 from handrail.builtin.cli.view.run_text import left_text, parse_time, run_to_dict, ways_of
 from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.cli.view.text import listed
-from handrail.builtin.records.journal_check import check_journal, checked
+from handrail.builtin.records.journal_check import check_journal
 from handrail.builtin.records.leftovers import with_left
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.frozen import as_json, frozen
@@ -291,8 +291,8 @@ def _journal_health(session: Session) -> _JournalHealth:
     place = shown_url(relative_place(session, found.value))
     try:
         with closing(session_journal(session, None)) as journal:
-            rows = journal.runs(plans=False)
-            statuses = checked(journal, [status_of(journal, row) for row in rows])
+            rows = journal.runs()
+            statuses = [status_of(journal, row) for row in rows]
             return _JournalHealth(
                 place=place,
                 source=found.source,

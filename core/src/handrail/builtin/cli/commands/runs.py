@@ -160,10 +160,10 @@ def _found(
     parts = most is None
     if outcome not in _OPEN:
         kind = cast("Outcome | None", outcome)
-        rows = journal.runs(limit=most, action=action, outcome=kind, parts=parts, plans=False)
+        rows = journal.runs(limit=most, action=action, outcome=kind, parts=parts)
         return [status_of(journal, row) for row in rows]
     # The state depends on whether the owner of the run is alive.
-    rows = journal.runs(action=action, outcome="interrupted", parts=parts, plans=False)
+    rows = journal.runs(action=action, outcome="interrupted", parts=parts)
     statuses = (status_of(journal, row) for row in rows)
     return list(islice((each for each in statuses if each.state == outcome), most))
 
@@ -199,7 +199,7 @@ def _whole(
     journal: Journal, statuses: Sequence[RunStatus]
 ) -> tuple[list[RunStatus], Mapping[int, Mapping[str, int]]]:
     """Return all that is told of runs, and how many of the parts of some have which outcome."""
-    whole = _checked(journal, with_left(journal, with_reliance(journal, statuses)))
+    whole = with_left(journal, with_reliance(journal, statuses))
     return whole, _counts(journal, whole)
 
 
@@ -208,14 +208,6 @@ def _counts(journal: Journal, statuses: Sequence[RunStatus]) -> Mapping[int, Map
     derived = [each.row.number for each in statuses if is_derived(each.row)]
     counts = {number: journal.count_parts(number) for number in derived}
     return {number: found for number, found in counts.items() if found}
-
-
-def _checked(journal: Journal, statuses: list[RunStatus]) -> list[RunStatus]:
-    if not any(status.waits for status in statuses):
-        return statuses
-    from handrail.builtin.records.journal_check import checked  # noqa: PLC0415 - only for these
-
-    return checked(journal, statuses)
 
 
 def _open(session: Session, url: str | None) -> Journal | None:

@@ -139,7 +139,7 @@ def _write_attachment(step: RecordedStep, name: str, output: str) -> int:
 
 
 def _latest(journal: Journal) -> int:
-    rows = journal.runs(limit=1, plans=False)
+    rows = journal.runs(limit=1)
     if not rows:
         raise NotFoundError(
             f"there is no run in {journal.shown}", ways_out=("handrail run ACTION makes one",)

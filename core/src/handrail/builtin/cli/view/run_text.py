@@ -33,8 +33,6 @@ def ways_of(status: RunStatus) -> tuple[tuple[str, str], ...]:
     """Return each purpose that a run can serve, with its command."""
     if status.row.damage is not None:
         return (("see", command_line("doctor --journal")),)
-    if not status.is_checked:
-        return (("see", command_line(f"show {status.row.number}")),)
     more = "" if status.holder is None else " --take-over"
     return commands_for(status.row.number, status.purposes, more)
 

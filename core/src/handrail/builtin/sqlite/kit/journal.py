@@ -89,9 +89,8 @@ class SqlJournal(Journal, Generic[Run]):
         outcome: Outcome | None = None,
         project: str | None = None,
         parts: bool = False,
-        plans: bool = True,
     ) -> list[RunRow]:
-        """Return runs, the latest first; also those whose row is damaged.
+        """Return runs, without their plans, the latest first; also those whose row is damaged.
 
         Args:
             limit: The maximum number of runs; None for all.
@@ -99,13 +98,8 @@ class SqlJournal(Journal, Generic[Run]):
             outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
             project: Only runs of this project.
             parts: Whether also those that are parts of others.
-            plans: Whether to read the plans, which may be long; otherwise they are empty.
         """
-        of = self._statements
-        if parts:
-            statement = of.every_run if plans else of.every_run_without_plans
-        else:
-            statement = of.runs if plans else of.runs_without_plans
+        statement = self._statements.every_run if parts else self._statements.runs
         values = {
             "limit": _ALL if limit is None else limit,
             "action": None if action is None else to_stored(action),
@@ -322,12 +316,12 @@ class SqlJournal(Journal, Generic[Run]):
             raise unknown_run(connection, self._statements, number)
         return str(found[0])
 
-    def check_run(self, number: int, *, most: int | None = None) -> RunCheck:
+    def check_run(self, number: int) -> RunCheck:
         """Read all rows of a run; return which are damaged, and what is sound; see `Journal`."""
-        check, said = _Check(number, most), _Check(number, None)
+        check, said = _Check(number), _Check(number)
         with self._reading() as connection, check.to_the_end():
             self._check_rows(connection, check)
-        if most is None and check.sound is not None:
+        if check.sound is not None:
             values = {"run": number, "kind": None}
             with self._reading() as connection, said.to_the_end():
                 said.uid = self._uid(connection, number)
@@ -337,7 +331,6 @@ class SqlJournal(Journal, Generic[Run]):
             damage=tuple(check.damage),
             unseen=tuple(said.damage),
             sound=check.sound,
-            complete=check.complete,
         )
 
     def _check_rows(self, connection: Connection, check: _Check) -> None:
@@ -360,8 +353,7 @@ class SqlJournal(Journal, Generic[Run]):
             check.sound = replace(check.sound, **{name: rows})
         check.drop(CHUNK, execute(statements.all_chunks, run))
         check.drop(ITEM_NOTE, execute(statements.all_item_notes, run))
-        if check.complete:
-            check_counts(row, *check.counts)
+        check_counts(row, *check.counts)
 
     def _row(self, connection: Connection, number: int, statement: str) -> RunRow:
         for row in by_name(connection.execute(statement, {"run": number})):
@@ -402,18 +394,15 @@ class _Check:
 
     Args:
         number: The number of the run.
-        most: Read no more rows than this; None for all.
     """
 
-    def __init__(self, number: int, most: int | None) -> None:
+    def __init__(self, number: int) -> None:
         self.number = number
         self.uid = ""
         self.rows = 0
         self.counts: list[int] = []
         self.damage: list[JournalDamagedError] = []
         self.sound: RunRow | None = None
-        self.complete = True
-        self._most = most
 
     @contextmanager
     def to_the_end(self) -> Generator[None]:
@@ -427,18 +416,12 @@ class _Check:
     def read(self, kind: Kind, cursor: Cursor) -> Iterator[Any]:
         """Yield the sound rows."""
         rows, before = iter(cursor), self.rows
-        while found := list(islice(rows, self._left)):
+        while found := list(islice(rows, CHUNKS_AT_ONCE)):
             self.rows += len(found)
             yield from kind.rows(self.number, self.uid, found, self.damage.append)
-        self.complete = self.complete and (self._most is None or next(rows, None) is None)
         self.counts.append(self.rows - before)
 
     def drop(self, kind: Kind, cursor: Cursor) -> None:
         """Read rows that are not held, because there may be many."""
         for _ in self.read(kind, cursor):
             pass
-
-    @property
-    def _left(self) -> int:
-        left = CHUNKS_AT_ONCE if self._most is None else self._most - self.rows
-        return max(0, min(left, CHUNKS_AT_ONCE))

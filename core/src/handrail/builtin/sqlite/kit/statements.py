@@ -359,9 +359,10 @@ class Statements:
               AND ({project} IS NULL OR project = {project})
             ORDER BY id DESC LIMIT :limit
         """
-        whole, every = f"WHERE parent IS NULL AND {fits}", f"WHERE {fits}"
-        self.runs, self.runs_without_plans = f"{full} {whole}", f"{bare} {whole}"
-        self.every_run, self.every_run_without_plans = f"{full} {every}", f"{bare} {every}"
+        self.runs, self.every_run = (
+            f"{bare} WHERE parent IS NULL AND {fits}",
+            f"{bare} WHERE {fits}",
+        )
         text = "lower(CAST(:text AS text))"
         places = " OR ".join(f"lower({each}) LIKE {text} ESCAPE '!'" for each in _SEARCHED)
         fits = f"""

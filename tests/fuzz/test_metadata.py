@@ -15,7 +15,6 @@ CALLS = (
     ("packs",),
     ("packs", "--json"),
     ("packs", "acme-scan"),
-    ("packs", "--hooks"),
     ("steps", "--all"),
     ("actions",),
     ("plan", "flows.py:nightly"),

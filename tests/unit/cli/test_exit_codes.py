@@ -79,19 +79,5 @@ def test_each_exit_code_is_on_a_line_of_its_own(call):
         assert any(line.split()[:1] == [str(int(code))] for line in lines), code
 
 
-def test_the_action_of_a_packs_command_is_suggested(yard):
-    """Where its arguments are given to the command that has its name."""
+def test_an_action_that_is_called_like_a_command_is_suggested(yard):
     assert "'ship' is an action:  handrail run ship photos" in yard("ship", "photos").stderr
-    command = (
-        "import click\n"
-        "@click.group()\ndef ship(): 'Look at ships.'\n"
-        "@ship.command()\ndef look(): click.echo('a ship')\n"
-    )
-    yard.plant("acme-look", "1.0", command, commands={"ship": "acme_look:ship"})
-    for words in (("photos", "my store"), ("--fast", "photos")):
-        done = yard("ship", *words)
-        assert done.returncode == 2
-        said = " ".join(f"'{word}'" if " " in word else word for word in words)
-        assert f"did you mean:  handrail run ship {said}\n" in done.stderr
-    assert "did you mean" not in yard("ship", "look", "more").stderr
-    assert yard("ship", "look").stdout == "a ship\n"

@@ -38,8 +38,7 @@ def test_explain_shows_the_chain_with_file_and_line(yard):
     ]
 
 
-def test_explain_names_the_grant_and_where_it_stands(yard):
-    """Both for a step that was replaced and for one that was removed."""
+def test_explain_tells_who_replaced_or_removed_a_step(yard):
     source = """
 from handrail import hookimpl, step
 @step
@@ -51,13 +50,11 @@ def setup_steps(action, registry):
 """
     yard.plant("acme-turbo", "0.4", source, packs={"turbo": "acme_turbo"})
     (yard.project / "handrail.toml").write_text(
-        '[grants]\nturbo = [\n  "replace acme-ship:send",\n  "remove acme-ship:initialize",\n]\n'
+        '[grants]\nturbo = ["replace acme-ship:send", "remove acme-ship:initialize"]\n'
     )
     replaced = yard("plan", "ship", "--explain", "send").stdout
     assert "turbo · step 3 of 4 of ship" in replaced
     assert "replaced by turbo" in replaced
-    assert 'allowed: "replace acme-ship:send"' in replaced
-    assert "handrail.toml:3" in replaced
     removed = yard("plan", "ship", "--explain", "initialize")
     assert removed.returncode == 0
     assert removed.stdout.startswith(
@@ -65,8 +62,7 @@ def setup_steps(action, registry):
     )
     assert "acme_turbo/__init__.py:8" in removed.stdout
     link = document(yard("plan", "ship", "--explain", "initialize", "--json"))["links"][-1]
-    assert (link["kind"], link["grant"]) == ("removed", "remove acme-ship:initialize")
-    assert link["grant_source"].startswith("handrail.toml:")
+    assert link["kind"] == "removed"
 
 
 def test_explain_a_step_whose_pack_is_off(yard):
@@ -101,28 +97,3 @@ def test_two_questions_at_once_are_refused(yard):
     done = yard("plan", "ship", "--mermaid", "--explain", "scan")
     assert done.returncode == 2
     assert "--explain and --mermaid are two questions" in done.stderr
-
-
-def test_hooks_are_listed_with_file_and_line(yard):
-    """Of every pack that is on; what is off or broken says so, and the listing goes on."""
-    yard.plant("acme-bad", "1.0", "import nothing_at_all", packs={"bad": "acme_bad"})
-    ours = ("--only-packs", "acme-bad,acme-scan,acme-ship")  # Others may be installed.
-    done = yard("packs", "--hooks", "--no-pack", "acme-audit", *ours, COLUMNS="160")
-    assert done.returncode == 0
-    rows = [line.split() for line in done.stdout.splitlines()]
-    assert ["acme-scan", "1.4.0", "insert_before", "acme_scan/__init__.py:9"] in rows
-    assert ["wrap_step", "acme_scan/__init__.py:14"] in rows
-    assert ["acme-ship", "0.3.0", "-", "has", "no", "hooks"] in rows
-    assert "acme-audit" in done.stdout
-    assert "off, not loaded: --no-pack" in done.stdout
-    assert "broken: No module named 'nothing_at_all'" in done.stdout
-    assert "1 imported" in done.stdout
-    assert "handrail doctor" in done.stdout
-    listed = {each["id"]: each for each in document(yard("packs", "--hooks", "--json"))["packs"]}
-    assert [hook["name"] for hook in listed["acme-scan"]["hooks"]] == [
-        "insert_before",
-        "wrap_step",
-        "check_plan",
-    ]
-    assert listed["acme-bad"]["status"] == "broken"
-    assert listed["acme-bad"]["error"]["code"] == "pack-broken"

@@ -284,13 +284,6 @@ def test_data_that_json_cannot_say_loses_no_event(shell):
     assert finished["data"] == {"x": "nan", "y": {"(1, 2)": 3}}
 
 
-def test_an_init_of_another_shape_is_told(shell):
-    """An action whose __init__ does not take what it is given says what it has to take."""
-    done = shell("run more.py:Own")
-    assert done.returncode == 3
-    assert "its __init__ has to take (params, ctx, *, packs)" in done.stderr
-
-
 def test_a_working_folder_that_is_gone_is_told(folder, environment, tmp_path):
     """A command in a deleted folder says so and ends with 2; the help is still there."""
     gone = tmp_path / "gone"

@@ -70,7 +70,6 @@ def crowded(yard):
     [
         (["steps", "--all"], ["handrail.toml:2", "none imported"]),
         (["packs"], ["handrail.toml:2", "installed", "required"]),
-        (["packs", "--hooks"], ["handrail.toml:2", "setup_steps"]),
         (["actions"], ["run one"]),
         (["config"], ["packs.disable", "handrail.toml:2", "acme-auditing"]),
         (

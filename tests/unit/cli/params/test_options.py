@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, SecretStr
 
 from handrail import Argument, FromEnv, Option
-from handrail.builtin.cli.params.options import ActionCommand, options_of
+from handrail.builtin.cli.action_group import ActionCommand
+from handrail.builtin.cli.params.options import options_of
 from handrail.builtin.cli.params.values import labelled, labelled_need, params_from
 from handrail.builtin.cli.session import OWN_OPTIONS
 from handrail.errors import ActionError, ParamsError, ParamsNeededError

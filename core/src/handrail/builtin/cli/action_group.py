@@ -1,4 +1,4 @@
-"""The group that `run` and `plan` share: its commands are actions."""
+"""What `run` and `plan` share: a group whose commands are actions, with options of their params."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.builtin.cli.session import session_of
+from handrail.builtin.cli.params.options import ParamOptions, options_of
+from handrail.builtin.cli.session import OWN_OPTIONS, session_of
 from handrail.targets import find_target
 
 if TYPE_CHECKING:
     from handrail.packs.catalog import Offer
     from handrail.packs.configuration import Target
 
+Act = Callable[[click.Context, ParamOptions], int]
 CommandFor = Callable[["Target", Sequence[click.Parameter]], click.Command]
 
 
@@ -89,3 +91,61 @@ def _actions(ctx: click.Context) -> list[Offer]:
     """Return the installed actions that are on."""
     offers = session_of(ctx).packs.catalog.offers("actions")
     return [offer for offer in offers if offer[0].is_used]
+
+
+def action_command(
+    target: Target, shared: Sequence[click.Parameter], act: Act, text: str
+) -> click.Command:
+    """Return the command of an action, with options of its params.
+
+    Args:
+        target: The action.
+        shared: The options that every action has.
+        act: Does what the command is for, and returns the exit code.
+        text: The help.
+    """
+    # A hidden one only says what its pack would do, and gives way to a param of the action.
+    kept = [each for each in shared if not getattr(each, "hidden", False)]
+    taken = {name for each in kept for name in each.opts} | OWN_OPTIONS
+    action_class = target.action_class
+    options = options_of(action_class.params_model, action_class.action_name, taken)
+    own = {name for each in options.parameters for name in each.opts}
+    return ActionCommand(
+        target.name,
+        options=options,
+        params=[*options.parameters, *(each for each in shared if not own & {*each.opts})],
+        callback=lambda **_values: act(click.get_current_context(), options),
+        help=text,
+    )
+
+
+def param_options() -> list[click.Parameter]:
+    """Return the options for params that every action has."""
+    return [
+        click.Option(["--params"], metavar="FILE", help="Read params from a JSON or TOML file."),
+        click.Option(
+            ["-p", "pairs"],
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set one param; the value is JSON or text, the key may be dotted. With PACK.KEY "
+            "set a setting of a pack. Repeatable.",
+        ),
+    ]
+
+
+class ActionCommand(click.Command):
+    """The command of an action, whose help also lists arguments, and params without an option."""
+
+    def __init__(self, *args: Any, options: ParamOptions, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._options = options
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the arguments, then the options, then the rest."""
+        if self._options.arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl(self._options.arguments)
+        super().format_options(ctx, formatter)
+        if self._options.others:
+            with formatter.section("Params without an option, for -p and --params"):
+                formatter.write_dl(self._options.others)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from handrail import Workflow
 
 MOST_COLUMNS = 100
-CONTEXT: dict[str, Any] = {
-    "help_option_names": ["-h", "--help"],
-    "max_content_width": MOST_COLUMNS,
-    "auto_envvar_prefix": None,
-}
 
 
 class Root(Commands):
@@ -61,7 +56,7 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
         ctx.exit()
 
 
-@click.command(cls=Root, context_settings=CONTEXT, invoke_without_command=True)
+@click.command(cls=Root, invoke_without_command=True)
 @click.option(
     "--version",
     is_flag=True,
@@ -154,6 +149,8 @@ def _run(
             standalone_mode=False,
             obj=session,
             terminal_width=_width(),
+            help_option_names=["-h", "--help"],
+            max_content_width=MOST_COLUMNS,
         )
         return answer if isinstance(answer, int) else ExitCode.DONE
     except _NO_COMMAND as error:

@@ -63,8 +63,6 @@ class Execution:
         dry: The list of a dry run; None if it is none.
         aim: Whether to finish or undo a recorded run; None for a new one.
         undoes: Whether it undoes from the start.
-        strict: Whether a step that is not undone, because it has no undo, counts as one whose undo
-            failed.
         recorded_as: The name under which the journal has the runs of its action, if it has one.
     """
 
@@ -77,7 +75,6 @@ class Execution:
     dry: DryRunListing | None = None
     aim: Aim | None = None
     undoes: bool = False
-    strict: bool = False
     recorded_as: str = ""
 
 
@@ -124,7 +121,7 @@ def carry_out(session: Session, execution: Execution) -> int:
             title=_result_lines(execution, outcome, result, took),
         )
     )
-    return ExitCode.ROLLBACK if execution.strict and outcome.not_undone else ExitCode.DONE
+    return ExitCode.DONE
 
 
 def _failure_of(
@@ -140,7 +137,7 @@ def _failure_of(
     if isinstance(error, SystemExit):
         return exited_run(session, plan, error, outcome)
     if execution.dry is None:
-        return step_failure(session, plan, error, outcome, aim, strict=execution.strict)
+        return step_failure(session, plan, error, outcome, aim)
     return would_fail(session, plan, error, keeps=execution.keeps)
 
 

@@ -27,7 +27,6 @@ from handrail.builtin.project.last_plan import LastPlan
 from handrail.builtin.project.lock import outline_of
 from handrail.builtin.project.targets import lock_name, recorded_name
 from handrail.errors import (
-    ActionError,
     ContextError,
     ExitCode,
     HandrailError,
@@ -154,11 +153,10 @@ def run_target(request: RunRequest) -> int:
     warn(session, goes_on=False)
     given, derivation = request.params_given(), request.derivation
     try:
-        action = made(session, target, given.params)
+        action = target.action_class(given.params, silent_runtime(), packs=session.packs)
     except ParamsError as error:
         raise request.labelled(error) from error.__cause__
-    plan = action.plan()
-    whole = locked(action, target, plan, request)
+    whole = checked(action, action.plan(), target=target, no_lock=request.no_lock)
     if not whole.steps and action.is_simple and derivation is None:
         check_inputs(action, whole, options)
         return _run_simple(session, action, request)
@@ -249,38 +247,12 @@ class GivenParams:
         context = request.context
         pairs = take_pack_values(session, request.pairs, options)
         defaults = defaults_of(session, target.action_class, options)
-        defaults.check()
         return cls(
             params=params_from(
-                context, options, file=request.params, pairs=pairs, defaults=defaults.values
+                context, options, file=request.params, pairs=pairs, defaults=defaults
             ),
             variables=variables_of(context, options),
         )
-
-
-def made(session: Session, target: Target, params: Mapping[str, Any]) -> BaseAction[Any]:
-    """Return the action with its params.
-
-    Raises:
-        ParamsError: The params are invalid.
-        ActionError: The `__init__` of the action does not take the arguments of `BaseAction`'s.
-    """
-    try:
-        action: BaseAction[Any] = target.action_class(params, silent_runtime(), packs=session.packs)
-    except TypeError as error:
-        trace = error.__traceback__
-        if trace is None or trace.tb_next is not None:
-            raise  # It came from within that `__init__`, not from the call.
-        raise ActionError(
-            f"{target.action_class.__qualname__} cannot be made: {error}",
-            ways_out=("its __init__ has to take (params, ctx, *, packs), as BaseAction's does",),
-        ) from error
-    return action
-
-
-def locked(action: BaseAction[Any], target: Target, plan: Plan, request: RunRequest) -> Plan:
-    """Return the plan of an action, checked as that of a run that is to begin."""
-    return checked(action, plan, target=target, no_lock=request.no_lock)
 
 
 def chosen(whole: Plan, request: RunRequest) -> Plan:

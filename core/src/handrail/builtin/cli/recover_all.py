@@ -131,7 +131,6 @@ def _words(session: Session, aim: Aim, request: RecoveryRequest) -> list[str]:
     flags = {
         "--accept-drift": request.accept_drift,
         "--no-lock": request.no_lock,
-        "--strict": request.strict,
         "--strict-results": request.strict_results,
         "--quiet": request.quiet,
         "--json": session.json,

@@ -6,15 +6,14 @@ import platform
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import handrail
 from handrail.amounts import plural
-from handrail.builtin.cli.checkup import Checkup, plan_everything
 from handrail.builtin.cli.journals import (
     given_url,
     journal_address,
@@ -24,117 +23,49 @@ from handrail.builtin.cli.journals import (
 from handrail.builtin.cli.session import Session, session_of, takes_json
 from handrail.builtin.cli.unread import unread_groups
 from handrail.builtin.cli.view.failure import problem_lines
-from handrail.builtin.cli.view.journal_report import is_damaged as is_damaged_journal
-from handrail.builtin.cli.view.journal_report import journal_report
-from handrail.builtin.cli.view.run_text import left_text, parse_time, run_to_dict, ways_of
+from handrail.builtin.cli.view.run_text import numbered
 from handrail.builtin.cli.view.table import Listing
-from handrail.builtin.cli.view.text import listed
-from handrail.builtin.records.journal_check import check_journal
-from handrail.builtin.records.leftovers import with_left
-from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
-from handrail.frozen import as_json, frozen
+from handrail.builtin.cli.view.text import command_line
+from handrail.builtin.records.journal_check import JournalCheck, check_journal
+from handrail.errors import (
+    ExitCode,
+    HandrailError,
+    NotFoundError,
+    ParamsError,
+    ParamsNeededError,
+    Problem,
+    describe,
+)
+from handrail.frozen import NOTHING, as_json, frozen
 from handrail.journal.damage import is_damaged
 from handrail.packs.entry_points import problems_of
 from handrail.records import status_of
 from handrail.redact import shown_url
+from handrail.targets import find_target
 
 if TYPE_CHECKING:
-    from handrail.records import RunStatus
-
-_MOST = 5  # Runs that are listed.
+    from handrail.builtin.cli.view.table import Style
 
 
 @frozen
-class _JournalHealth:
-    """The state of the journal.
+class _Part:
+    """One part of the installation or the project, as far as it was checked.
 
     Attributes:
-        place: Its location, or None if unknown.
-        source: The source of the location.
-        format: Version of its tables; 0 if there are none yet.
-        runs: Number of runs.
-        waiting: Runs that can be finished or undone and were not, the latest first.
-        damaged: Runs whose record cannot be read, as far as a listing shows.
-        error: The reason if it cannot be opened.
+        line: What was checked, in a line.
+        problems: What is wrong with it.
+        exit_code: The exit code if something is.
+        remarks: What of it was not checked, or is worth knowing.
+        is_checked: Whether it was checked at all.
+        json: What a program is told of it, beside the problems.
     """
 
-    place: str | None = None
-    source: str = ""
-    format: int = 0
-    runs: int = 0
-    waiting: tuple[RunStatus, ...] = ()
-    damaged: tuple[RunStatus, ...] = ()
-    error: HandrailError | None = None
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form; `format` is null if there is no journal yet."""
-        return {
-            "place": self.place,
-            "source": self.source,
-            "opens": self.error is None,
-            "format": self.format or None,
-            "runs": self.runs,
-            "waiting": [run_to_dict(status) for status in self.waiting],
-            "damaged": [status.row.number for status in self.damaged],
-        }
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """The problems of the journal: that it cannot be opened, or its damaged runs."""
-        if self.error is not None:
-            return tuple(problems_of(self.error))
-        return tuple(
-            each
-            for status in self.damaged
-            for each in problems_of(is_damaged(status.row.number, str(status.row.damage)))
-        )
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The exit code if nothing else is wrong."""
-        if self.error is not None:
-            return self.error.exit_code
-        return ExitCode.JOURNAL if self.damaged else ExitCode.DONE
-
-
-@frozen
-class _Health:
-    """The state of the installation and the project.
-
-    Attributes:
-        settings: Problems of the settings.
-        packs: Problems of the packs.
-        checkup: What came out of planning every action.
-        warnings: What stops nothing, and is worth knowing.
-        journal: State of the journal.
-    """
-
-    settings: tuple[Problem, ...]
-    packs: tuple[Problem, ...]
-    checkup: Checkup
-    warnings: tuple[Problem, ...]
-    journal: _JournalHealth
-
-    @property
-    def plans(self) -> tuple[Problem, ...]:
-        """The problems of plans that are not of packs anyway."""
-        return tuple(each for each in self.checkup.problems if each not in self.packs)
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        # Settings that cannot be read may be all that is wrong with the journal.
-        journal = () if self.settings else self.journal.problems
-        return (*self.settings, *self.packs, *self.plans, *journal)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        if self.settings:
-            return ExitCode.USAGE
-        if self.packs:
-            return ExitCode.PACK
-        if self.plans:
-            return self.checkup.exit_code
-        return self.journal.exit_code
+    line: str
+    problems: Sequence[Problem] = ()
+    exit_code: ExitCode = ExitCode.DONE
+    remarks: Sequence[str] = ()
+    is_checked: bool = True
+    json: Mapping[str, object] = NOTHING
 
 
 @click.command()
@@ -151,10 +82,10 @@ def doctor(ctx: click.Context, journal: str | None) -> int:
     """Check this installation and this project, and say what to do.
 
     Loads every pack that is on, one by one, and plans every action, so it finds problems that
-    `handrail packs` cannot see: hooks that raise, too. An action whose plan depends on params is
-    not checked, and counted apart. Lists the runs that wait to be resumed or rolled back. The exit
-    code is 0 if all is well, 2 if a setting is not valid, 3 if a plan has problems, 4 if a pack
-    cannot be used, 7 if the journal is damaged or cannot.
+    `handrail packs` cannot see: hooks that raise, too. Nothing is planned before the settings are
+    valid and all packs can be used; an action whose plan depends on params is not checked, and
+    counted apart. The exit code is 0 if all is well, 2 if a setting is not valid, 3 if a plan has
+    problems, 4 if a pack cannot be used, 7 if the journal is damaged or cannot.
 
     \b
     ✓  checked, and well
@@ -166,9 +97,154 @@ def doctor(ctx: click.Context, journal: str | None) -> int:
         return _check_journal(session, journal)
     # A pack may print while it is imported; standard output is for the result.
     with redirect_stdout(session.console.err):
-        health = _health(session)
-    session.show(_listing(session, health))
-    return health.exit_code
+        parts = _parts(session)
+    found = session.packs
+    warnings = (*found.warnings, *found.remarks, *unread_groups())
+    problems = [problem for part in parts for problem in part.problems]
+    about = {"python": platform.python_version(), "environment": sys.prefix}
+    session.show(
+        Listing(
+            json=lambda: {
+                "handrail": handrail.__version__,
+                **about,
+                **{key: value for part in parts for key, value in part.json.items()},
+                "warnings": as_json(warnings),
+                "problems": as_json(problems),
+            },
+            title=_lines(session, parts, warnings),
+            foot=_problem_lines(session, problems),
+        )
+    )
+    return next((part.exit_code for part in parts if part.problems), ExitCode.DONE)
+
+
+def _lines(session: Session, parts: Sequence[_Part], warnings: Sequence[Problem]) -> Iterator[str]:
+    style = session.console.style
+    good, bad, waits = style("✓", "green"), style("✗", "red"), style("○", "yellow")
+    yield f"{good} handrail {handrail.__version__} · Python {platform.python_version()}"
+    yield f"{good} environment {sys.prefix}"
+    for part in parts:
+        mark = bad if part.problems else good if part.is_checked else waits
+        yield f"{mark} {part.line}"
+        yield from (f"{waits} {remark}" for remark in part.remarks)
+    for problem in warnings:
+        yield f"{waits} {problem.message}"
+        yield from (f"    {line}" for line in (*problem.details, *problem.ways_out))
+
+
+def _problem_lines(session: Session, problems: Sequence[Problem]) -> Iterator[str]:
+    for number, problem in enumerate(problems, 1):
+        yield ""
+        yield from problem_lines(session, problem, number)
+
+
+def _parts(session: Session) -> list[_Part]:
+    settings, packs = _settings(session), _packs(session)
+    broken = "the settings have to be valid" if settings.problems else ""
+    broken = broken or ("all packs have to be usable" if packs.problems else "")
+    plans = _plans(session, unless=broken)
+    journal = _journal(session)
+    if settings.problems:  # Which may be all that is wrong with it.
+        journal = _Part(line=journal.line, json=journal.json)
+    return [settings, packs, plans, journal]
+
+
+def _settings(session: Session) -> _Part:
+    project = session.settings.project
+    file = project.file.name if project.file is not None else "no handrail.toml, so the defaults"
+    return _Part(
+        line=f"project {project.folder} ({file})",
+        problems=session.packs.settings_problems,
+        exit_code=ExitCode.USAGE,
+        json={"project": str(project.folder)},
+    )
+
+
+def _packs(session: Session) -> _Part:
+    records = session.packs.records
+    counts = Counter(record.status for record in records)
+    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return _Part(
+        line=f"{plural(len(records), 'pack')}{f' ({listed})' if listed else ''}",
+        problems=session.packs.check(),
+        exit_code=ExitCode.PACK,
+        json={"packs": len(records)},
+    )
+
+
+def _plans(session: Session, *, unless: str) -> _Part:
+    """Plan every action that is on, unless something else has to be mended first."""
+    planned: list[str] = []
+    unchecked: list[tuple[str, str]] = []
+    problems: dict[Problem, ExitCode] = {}
+    offers = session.packs.catalog.offers("actions")
+    for record, entry in offers if not unless else ():
+        if not record.is_used:
+            continue
+        try:
+            _plan(session, f"{record.id}:{entry.name}")
+        except ParamsNeededError as error:
+            unchecked.append((entry.name, f"its plan depends on {'.'.join(error.path)}"))
+        except ParamsError as error:
+            unchecked.append((entry.name, describe(error)))
+        except HandrailError as error:
+            found: Sequence[Problem] = getattr(error, "problems", ()) or problems_of(error)
+            problems |= dict.fromkeys(found, error.exit_code)
+        else:
+            planned.append(entry.name)
+    others = f", {len(unchecked)} not checked" if unchecked else ""
+    line = f"{plural(len(planned), 'action')} planned{others}"
+    return _Part(
+        line=f"no action is checked: {unless} first" if unless else line,
+        problems=list(problems),
+        exit_code=next(iter(problems.values()), ExitCode.DONE),
+        remarks=[f"{name} is not checked: {why}" for name, why in unchecked],
+        is_checked=not unless,
+        json={
+            "planned": planned,
+            "unchecked": [{"action": name, "why": why} for name, why in unchecked],
+        },
+    )
+
+
+def _plan(session: Session, name: str) -> None:
+    action = find_target(session.packs, session.folder, name).action_class
+    action.partial({}, packs=session.packs).plan()
+
+
+def _journal(session: Session) -> _Part:
+    """Check the journal of this call, without creating one."""
+    place, version, waiting, damaged = "", 0, list[int](), list[int]()
+    about: dict[str, Any] = {"place": None, "source": "", "opens": True, "format": None, "runs": 0}
+    problems: list[Problem] = []
+    code = ExitCode.JOURNAL
+    try:
+        address = journal_address(session, None)
+        place = shown_url(relative_place(session, address.value))
+        about |= {"place": place, "source": address.source}
+        with closing(session_journal(session, None)) as journal:
+            rows, version = journal.runs(), journal.format
+            for status in (status_of(journal, row) for row in rows):
+                number, damage = status.row.number, status.row.damage
+                if damage is not None:
+                    damaged.append(number)
+                    problems += problems_of(is_damaged(number, str(damage)))
+                elif status.waits:
+                    waiting.append(number)
+            about |= {"format": version or None, "runs": len(rows)}
+    except NotFoundError:
+        pass
+    except HandrailError as error:
+        about["opens"], problems, code = False, list(problems_of(error)), error.exit_code
+    state = f"format {version}, {plural(about['runs'], 'run')}" if version else "none yet"
+    wait = f"{plural(len(waiting), 'run')} can be finished or undone:  {command_line('runs')}"
+    return _Part(
+        line=f"journal {place}{f' ({state})' * about['opens']}".rstrip(),
+        problems=problems,
+        exit_code=code,
+        remarks=[wait] if waiting else (),
+        json={"journal": {**about, "waiting": waiting, "damaged": damaged}},
+    )
 
 
 def _check_journal(session: Session, url: str) -> int:
@@ -181,127 +257,46 @@ def _check_journal(session: Session, url: str) -> int:
     except NotFoundError:
         if given_url(url):
             raise
-    option, style = f" --journal {shlex.quote(url)}" if url else "", session.console.style
-    session.show(journal_report(place, check, version=version, option=option, style=style))
-    return ExitCode.JOURNAL if is_damaged_journal(check) else ExitCode.DONE
-
-
-def _health(session: Session) -> _Health:
-    found = session.packs
-    packs = found.check()
-    planned = Checkup() if found.settings_problems else plan_everything(found, session.folder)
-    return _Health(
-        settings=found.settings_problems,
-        packs=packs,
-        checkup=planned,
-        warnings=(*found.warnings, *found.remarks, *unread_groups()),
-        journal=_journal_health(session),
-    )
-
-
-def _listing(session: Session, health: _Health) -> Listing:
-    return Listing(
-        json=lambda: _to_dict(session, health),
-        title=_lines(session, health),
-        foot=_problem_lines(session, health),
-    )
-
-
-def _to_dict(session: Session, health: _Health) -> dict[str, object]:
-    return {
-        "handrail": handrail.__version__,
-        "python": platform.python_version(),
-        "environment": sys.prefix,
-        "project": str(session.settings.project.folder),
-        "packs": len(session.packs.records),
-        "planned": health.checkup.planned,
-        "without": health.checkup.without,
-        "unchecked": [{"action": name, "why": why} for name, why in health.checkup.unchecked],
-        "journal": health.journal.to_dict(),
-        "warnings": as_json(health.warnings),
-        "problems": as_json(health.problems),
-    }
-
-
-def _lines(session: Session, health: _Health) -> Iterator[str]:
+        check = JournalCheck(runs=0, rows=0, database=(), damage=())
+    broken = bool(check.damage or check.database)
+    read = f"format {version}, {plural(check.runs, 'run')}, {plural(check.rows, 'row')}"
     style = session.console.style
-    good, bad, waits = style("✓", "green"), style("✗", "red"), style("○", "yellow")
-    project, records = session.settings.project, session.packs.records
-    yield f"{good} handrail {handrail.__version__} · Python {platform.python_version()}"
-    yield f"{good} environment {sys.prefix}"
-    file = project.file.name if project.file is not None else "no handrail.toml, so the defaults"
-    yield f"{bad if health.settings else good} project {project.folder} ({file})"
-    counts = Counter(record.status for record in records)
-    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
-    packs = f"{plural(len(records), 'pack')}{f' ({listed})' if listed else ''}"
-    yield f"{bad if health.packs else good} {packs}"
-    yield from _plan_lines(health, good, bad, waits)
-    first, *waiting = _journal_lines(health.journal)
-    yield f"{bad if health.journal.exit_code else good} {first}"
-    yield from (f"{waits} {line}" for line in waiting)
-    for problem in health.warnings:
-        yield f"{waits} {problem.message}"
-        yield from (f"    {line}" for line in (*problem.details, *problem.ways_out))
+    mark = style("✗", "red") if broken else style("✓", "green")
+    option = f" --journal {shlex.quote(url)}" if url else ""
+    session.show(
+        Listing(
+            json=lambda: {
+                "journal": place,
+                "format": version or None,
+                "runs": check.runs,
+                "rows": check.rows,
+                "database": list(check.database),
+                "damaged": [each.to_dict() for each in check.damage],
+                "unseen": [each.to_dict() for each in check.unseen],
+            },
+            title=[
+                f"{mark} journal {place} ({read if version else 'none yet'})",
+                *_damage_lines(check, style),
+                *(_advice(check, option) if broken else ()),
+            ],
+        )
+    )
+    return ExitCode.JOURNAL if broken else ExitCode.DONE
 
 
-def _plan_lines(health: _Health, good: str, bad: str, waits: str) -> Iterator[str]:
-    checkup = health.checkup
-    if health.settings:
-        yield f"{waits} no action is checked: the settings have to be valid first"
-        return
-    count = len(checkup.planned)
-    others = f", {len(checkup.unchecked)} not checked" if checkup.unchecked else ""
-    without = f", without {listed(checkup.without, room=60)}" if checkup.without else ""
-    mark = bad if health.plans else waits if checkup.without else good
-    yield f"{mark} {plural(count, 'action')} planned{others}{without}"
-    for name, why in checkup.unchecked:
-        yield f"{waits} {name} is not checked: {why}"
+def _damage_lines(found: JournalCheck, style: Style) -> Iterator[str]:
+    bad, other = style("✗", "red"), style("○", "yellow")
+    yield from (f"{bad} the file: {line}" for line in found.database)
+    yield from (f"{bad} {error.message}" for error in found.damage)
+    yield from (f"{other} {error.message}; it is only shown" for error in found.unseen)
 
 
-def _problem_lines(session: Session, health: _Health) -> Iterator[str]:
-    for number, problem in enumerate(health.problems, 1):
-        yield ""
-        yield from problem_lines(session, problem, number)
-
-
-def _journal_lines(journal: _JournalHealth) -> Iterator[str]:
-    """Yield a line about the journal, then one for each run that waits."""
-    if journal.error is not None:
-        yield f"journal {journal.place or ''}".rstrip()
-        return
-    runs = plural(journal.runs, "run")
-    state = f"format {journal.format}, {runs}" if journal.format else "none yet"
-    yield f"journal {journal.place} ({state})"
-    for status in journal.waiting[:_MOST]:
-        row = status.row
-        ways = " or ".join(command for _, command in ways_of(status))
-        began = f"{parse_time(row.opened):%d %b %H:%M}"
-        state = ", ".join(filter(None, (status.described, left_text(status))))
-        yield f"run {row.number} of {row.action}, {began}, {state}:  {ways}"
-    if len(journal.waiting) > _MOST:
-        yield f"and {len(journal.waiting) - _MOST} more:  handrail runs"
-
-
-def _journal_health(session: Session) -> _JournalHealth:
-    """Check the journal of this call, without creating one."""
-    try:
-        found = journal_address(session, None)
-    except HandrailError as error:
-        return _JournalHealth(error=error)
-    place = shown_url(relative_place(session, found.value))
-    try:
-        with closing(session_journal(session, None)) as journal:
-            rows = journal.runs()
-            statuses = [status_of(journal, row) for row in rows]
-            return _JournalHealth(
-                place=place,
-                source=found.source,
-                format=journal.format,
-                runs=len(rows),
-                waiting=tuple(with_left(journal, (each for each in statuses if each.waits))),
-                damaged=tuple(status for status in statuses if status.row.damage is not None),
-            )
-    except NotFoundError:
-        return _JournalHealth(place=place, source=found.source)
-    except HandrailError as error:
-        return _JournalHealth(place=place, source=found.source, error=error)
+def _advice(found: JournalCheck, option: str) -> Iterator[str]:
+    yield ""
+    damaged = found.damaged_runs
+    if damaged and found.runs > len(damaged):
+        runs = "run" if len(damaged) == 1 else "runs"
+        yield f"all but {runs} {numbered(damaged)} can be shown, resumed and rolled back"
+    yield "copy the journal, and what SQLite has beside it, before you try anything"
+    yield f"what is recorded of a sound run:  {command_line(f'show RUN{option}')}"
+    yield "a damaged run cannot be undone: put back a backup, or clean up by hand"

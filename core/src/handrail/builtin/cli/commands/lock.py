@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.amounts import plural
+from handrail.builtin.cli.commands.plan import planned
 from handrail.builtin.cli.params.options import options_of
-from handrail.builtin.cli.params.values import labelled, labelled_need, put_pairs
+from handrail.builtin.cli.params.values import put_pairs
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
 from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.table import Listing
@@ -23,7 +24,6 @@ from handrail.errors import (
     ExitCode,
     LockError,
     NotFoundError,
-    ParamsError,
     ParamsNeededError,
     PlanError,
     Problem,
@@ -34,7 +34,7 @@ from handrail.redact import has_password
 from handrail.targets import find_target
 
 if TYPE_CHECKING:
-    from handrail import BaseAction, Plan
+    from handrail import Plan
 
 
 @frozen
@@ -194,19 +194,16 @@ def _outline(session: Session, wanted: _Wanted) -> LockedAction:
 
 
 def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
-    action_class: type[BaseAction[Any]] = target.action_class
-    options = options_of(action_class.params_model, action_class.action_name, set())
+    action_class = target.action_class
+    options = options_of(action_class.params_model, action_class.action_name)
     params: dict[str, Any] = {}
     put_pairs(params, options, pairs)
     try:
-        return action_class.partial(params, packs=session.packs).plan()
-    except ParamsError as error:
-        raise labelled(error, options) from error.__cause__
+        return planned(session, target, params, options)
     except ParamsNeededError as error:
-        need = labelled_need(error, options)
         name = lock_name(target, session.packs).shown
         way = f"lock it with one:  handrail lock {name} -p {'.'.join(error.path)}=..."
-        raise ParamsNeededError(need.action, need.path, ways_out=(way,)) from None
+        raise ParamsNeededError(error.action, error.path, ways_out=(way,)) from None
 
 
 def _checks(session: Session, actions: Sequence[_Checked]) -> Listing:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.amounts import percent
-from handrail.builtin.cli.action_group import ActionGroup
+from handrail.builtin.cli.action_group import ActionGroup, action_command, param_options
 from handrail.builtin.cli.completion import complete_steps
 from handrail.builtin.cli.params.defaults import defaults_of, take_pack_values
-from handrail.builtin.cli.params.options import ActionCommand, options_of
 from handrail.builtin.cli.params.values import labelled, labelled_need, params_from
-from handrail.builtin.cli.session import OWN_OPTIONS, json_option, session_of, warn, write_document
+from handrail.builtin.cli.session import json_option, session_of, warn, write_document
 from handrail.builtin.cli.view.explanation import explanation
 from handrail.builtin.cli.view.table import SHARES, Listing, Row, counts, names, owner_cell, reasons
 from handrail.builtin.cli.view.text import (
@@ -35,7 +34,8 @@ from handrail.packs import shown_as
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from handrail import Plan, PlannedStep
+    from handrail import BaseAction, Plan, PlannedStep
+    from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
     from handrail.builtin.project.lock import Comparison
     from handrail.packs.configuration import Target
@@ -44,13 +44,7 @@ if TYPE_CHECKING:
 def plan_options() -> list[click.Parameter]:
     """Return the options that `plan` has for every action."""
     return [
-        click.Option(["--params"], metavar="FILE", help="Read params from a JSON or TOML file."),
-        click.Option(
-            ["-p", "pairs"],
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Set one param, or with PACK.KEY a setting of a pack. Repeatable.",
-        ),
+        *param_options(),
         click.Option(
             ["--explain"],
             metavar="STEP",
@@ -71,45 +65,45 @@ def plan_options() -> list[click.Parameter]:
 
 def command_for(target: Target, shared: Sequence[click.Parameter]) -> click.Command:
     """Return the command that plans `target`, with the options that every action has."""
-    taken = {name for parameter in shared for name in parameter.opts} | OWN_OPTIONS
-    action_class = target.action_class
-    options = options_of(action_class.params_model, action_class.action_name, taken)
 
-    def callback(**values: Any) -> int:
-        context = click.get_current_context()
-        session = session_of(context)
+    def act(context: click.Context, options: ParamOptions) -> int:
+        session, values = session_of(context), context.params
         _check_asked(session, values)
         warn(session, goes_on=False)
         pairs = take_pack_values(session, values["pairs"], options)
-        defaults = defaults_of(session, action_class, options)
-        defaults.check()
+        defaults = defaults_of(session, target.action_class, options)
         params = params_from(
-            context, options, file=values["params"], pairs=pairs, defaults=defaults.values
+            context, options, file=values["params"], pairs=pairs, defaults=defaults
         )
-        try:
-            made = action_class.partial(params, packs=session.packs).plan()
-        except ParamsError as error:
-            raise labelled(error, options) from error.__cause__
-        except ParamsNeededError as error:
-            raise labelled_need(error, options) from None
-        return _answer(session, target, made, values)
+        return _answer(session, target, planned(session, target, params, options), values)
 
-    return ActionCommand(
-        target.name,
-        options=options,
-        params=[*options.parameters, *shared],
-        callback=callback,
-        help=f"Show what a run of {target.name} would do, and who put each step there.\n\n"
-        "Params may be left out as long as no step depends on them.",
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )
+    text = f"Show what a run of {target.name} would do, and who put each step there."
+    more = "Params may be left out as long as no step depends on them."
+    return action_command(target, shared, act, f"{text}\n\n{more}")
+
+
+def planned(
+    session: Session, target: Target, params: Mapping[str, Any], options: ParamOptions
+) -> Plan:
+    """Return the plan of an action, whose params may be left out where no step depends on them.
+
+    Raises:
+        ParamsError: A param is invalid; it is named as on the command line.
+        ParamsNeededError: A step depends on a param that is not given.
+    """
+    action: type[BaseAction[Any]] = target.action_class
+    try:
+        return action.partial(params, packs=session.packs).plan()
+    except ParamsError as error:
+        raise labelled(error, options) from error.__cause__
+    except ParamsNeededError as error:
+        raise labelled_need(error, options) from None
 
 
 @click.command(
     cls=ActionGroup,
     command_for=command_for,
     params=plan_options(),
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def plan(**_early: object) -> None:
     """Show what a run would do, and who put each step there.

@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from handrail import Origin
-from handrail.builtin.cli.action_group import ActionGroup
+from handrail.builtin.cli.action_group import ActionGroup, action_command, param_options
 from handrail.builtin.cli.completion import complete_steps
 from handrail.builtin.cli.journals import executor_option, journal_option, strict_option
 from handrail.builtin.cli.options import applied, with_options
-from handrail.builtin.cli.params.options import ActionCommand, options_of
-from handrail.builtin.cli.session import OWN_OPTIONS, event_options
+from handrail.builtin.cli.session import event_options
 from handrail.packs.configuration import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handrail import Workflow
+    from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
 
 
 def run_options() -> list[click.Parameter]:
     """Return the options that `run` has for every action."""
     return [
-        click.Option(["--params"], metavar="FILE", help="Read params from a JSON or TOML file."),
-        click.Option(
-            ["-p", "pairs"],
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Set one param; the value is JSON or text, the key may be dotted. With PACK.KEY "
-            "set a setting of a pack. Repeatable.",
-        ),
+        *param_options(),
         click.Option(
             ["--dry-run"],
             is_flag=True,
@@ -89,35 +82,20 @@ def run_options() -> list[click.Parameter]:
 
 def command_for(target: Target, shared: Sequence[click.Parameter]) -> click.Command:
     """Return the command that runs `target`, with the options that every action has."""
-    # A hidden one only says what its pack would do, and gives way to a param of the action.
-    kept = [each for each in shared if not getattr(each, "hidden", False)]
-    taken = {name for each in kept for name in each.opts} | OWN_OPTIONS
-    action_class = target.action_class
-    options = options_of(action_class.params_model, action_class.action_name, taken)
-    own = {name for each in options.parameters for name in each.opts}
 
-    def callback(**_values: Any) -> int:
+    def act(context: click.Context, options: ParamOptions) -> int:
         # Not for the help of an action, which runs nothing.
         from handrail.builtin.cli.new_run import RunRequest  # noqa: PLC0415
 
-        request = RunRequest.of(click.get_current_context(), target, options)
-        request = applied(request, "run")
+        request = applied(RunRequest.of(context, target, options), "run")
         return request.carry_out(request)
 
     # A workflow has no docstring; that of its params describes it.
-    documented = (action_class, action_class.params_model)
+    documented = (target.action_class, target.action_class.params_model)
     docs = (vars(each).get("__doc__") for each in documented if each is not None)
     doc = next((text for text in docs if text), f"Run {target.name}.")
     summary = inspect.cleandoc(doc).partition("\n\n")[0]
-    from_where = target.origin.owner
-    return ActionCommand(
-        target.name,
-        options=options,
-        params=[*options.parameters, *(each for each in shared if not own & {*each.opts})],
-        callback=callback,
-        help=f"{summary}\n\nFrom {from_where}.",
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )
+    return action_command(target, shared, act, f"{summary}\n\nFrom {target.origin.owner}.")
 
 
 def program_of(workflow: Workflow, session: Session) -> click.Command:
@@ -134,7 +112,6 @@ def program_of(workflow: Workflow, session: Session) -> click.Command:
     cls=ActionGroup,
     command_for=command_for,
     params=run_options(),
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def run(**_early: object) -> None:
     """Run an action.

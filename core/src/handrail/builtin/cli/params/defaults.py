@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.actions import lineage_of
 from handrail.errors import ParamsError, Problem
-from handrail.frozen import frozen
 from handrail.packs.entry_points import settings_error
 from handrail.params.partial import partial
 from handrail.params.secrets import touches
@@ -68,110 +67,60 @@ def _ambiguous(key: str, head: str, tail: str, pack: str) -> click.UsageError:
     )
 
 
-@frozen
-class Section:
-    """The params that one section of the project sets.
-
-    Attributes:
-        changes: The section.
-        model: The model of the params that it sets.
-        action: The action of a chain that it sets them for; empty for those of the whole.
-        name: Name of the action, for messages.
-        values: The values, without those that come from other actions.
-    """
-
-    changes: Changes
-    model: type[BaseModel] | None
-    action: str
-    name: str
-    values: Mapping[str, Any]
-
-    @property
-    def prefix(self) -> KeyPath:
-        """Where the params of its action are among all."""
-        return (self.action,) if self.action else ()
-
-    def invalid(self) -> Sequence[tuple[str, str]]:
-        """Return path and message for each param that does not exist, or has a wrong value."""
-        if not self.values:
-            return ()
-        if self.model is None:
-            return [(name, f"{self.name} takes no params") for name in self.values]
-        try:
-            partial(self.model, self.values, self.name)
-        except ParamsError as error:
-            return error.fields
-        return ()
-
-
-@frozen
-class Defaults:
-    """The params that the project sets for an action.
-
-    Attributes:
-        values: The values; the action's own take precedence over those of its ancestors.
-        sections: The sections that set them.
-    """
-
-    values: Mapping[str, Any]
-    sections: Sequence[Section]
-
-    def check(self) -> None:
-        """Check the defaults alone, without the params of the command line.
-
-        Raises:
-            SettingsError: A param does not exist, or has a value of the wrong type.
-        """
-        problems = self.problems()
-        if problems:
-            raise settings_error(problems)
-
-    def problems(self) -> list[Problem]:
-        """Return a problem for each param that does not exist, or has a value of the wrong type."""
-        return [
-            _problem(section.changes, path, f": {text}")
-            for section in self.sections
-            for path, text in section.invalid()
-        ]
-
-
 def defaults_of(
     session: Session, action_class: type[BaseAction[Any]], options: ParamOptions
-) -> Defaults:
-    """Return the params that the project sets for an action, not checked but for secrets.
+) -> dict[str, Any]:
+    """Return the params that the project sets for an action; its own go before its ancestors'.
 
     Those for an action hold for it in a chain, too; those for the chain itself go before them.
 
     Raises:
-        SettingsError: One of the params is a secret.
+        SettingsError: A param does not exist, has a value of the wrong type, or is a secret.
     """
-    sections: list[Section] = []
+    settings, values, problems = session.settings, dict[str, Any](), list[Problem]()
     for action, (group, known) in options.groups.items():
-        for changes in session.settings.changes(known.lineage):
+        for changes in settings.changes(known.lineage):
             own = changes.params.items()
-            given = {each: value for each, value in own if each not in known.wired}
-            made = Section(
-                changes=changes, model=group, action=action, name=known.lineage[0], values=given
-            )
-            sections.append(made)
-    model = action_class.params_model
-    for changes in session.settings.changes(lineage_of(action_class)):
-        name, values = action_class.action_name, changes.params
-        sections.append(Section(changes=changes, model=model, action="", name=name, values=values))
-    together: dict[str, Any] = {}
-    for section in sections:
-        for path, value in leaves(section.values):
-            set_path(together, (*section.prefix, *path), value)
-    defaults = Defaults(values=together, sections=sections)
-    secrets = [
-        _problem(section.changes, name, " is a secret, and is read from a variable")
-        for section in sections
-        for name in section.values
-        if touches((*section.prefix, name), options.hidden)
-    ]
-    if secrets:
-        raise settings_error([*secrets, *defaults.problems()])
-    return defaults
+            given = {name: value for name, value in own if name not in known.wired}
+            problems += _invalid(changes, group, known.lineage[0], given)
+            problems += _put(values, (action,), changes, given, options)
+    for changes in settings.changes(lineage_of(action_class)):
+        name = action_class.action_name
+        problems += _invalid(changes, action_class.params_model, name, changes.params)
+        problems += _put(values, (), changes, changes.params, options)
+    if problems:
+        raise settings_error(problems)
+    return values
+
+
+def _put(
+    values: dict[str, Any],
+    prefix: KeyPath,
+    changes: Changes,
+    given: Mapping[str, Any],
+    options: ParamOptions,
+) -> Iterator[Problem]:
+    """Set the params of a section; yield a problem for each that is a secret."""
+    for path, value in leaves(given):
+        set_path(values, (*prefix, *path), value)
+    for name in given:
+        if touches((*prefix, name), options.hidden):
+            yield _problem(changes, name, " is a secret, and is read from a variable")
+
+
+def _invalid(
+    changes: Changes, model: type[BaseModel] | None, action: str, given: Mapping[str, Any]
+) -> list[Problem]:
+    """Return a problem for each param that does not exist, or has a value of the wrong type."""
+    if not given:
+        return []
+    if model is None:
+        return [_problem(changes, name, f": {action} takes no params") for name in given]
+    try:
+        partial(model, given, action)
+    except ParamsError as error:
+        return [_problem(changes, path, f": {text}") for path, text in error.fields]
+    return []
 
 
 def _problem(changes: Changes, path: str, text: str) -> Problem:

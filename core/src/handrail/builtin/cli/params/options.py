@@ -74,24 +74,6 @@ class ParamOptions:
     )
 
 
-class ActionCommand(click.Command):
-    """A command whose help also lists its arguments, and the fields without an option."""
-
-    def __init__(self, *args: Any, options: ParamOptions, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._options = options
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the arguments, then the options, then the rest."""
-        if self._options.arguments:
-            with formatter.section("Arguments"):
-                formatter.write_dl(self._options.arguments)
-        super().format_options(ctx, formatter)
-        if self._options.others:
-            with formatter.section("Params without an option, for -p and --params"):
-                formatter.write_dl(self._options.others)
-
-
 def options_of(
     model: type[BaseModel] | None, action: str, taken: Collection[str] = ()
 ) -> ParamOptions:

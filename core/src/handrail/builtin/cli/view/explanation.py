@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import field
 from inspect import unwrap
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from handrail.builtin.cli.view.table import Listing, Row, names, owner_cell, reasons
 from handrail.entry import innermost
 from handrail.errors import NotFoundError, StepNotFoundError
 from handrail.frozen import as_json, frozen, record, replace
 from handrail.origin import source_of
-from handrail.packs.catalog import match_packs
 from handrail.steps import FunctionStep
-from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail import Origin, Plan, PlannedStep
     from handrail.builtin.cli.session import Session
     from handrail.entry import Entry
-    from handrail.packs import PackRecord
     from handrail.plan.edits import History, Insertion, Limiting, Removal, Replacement
 
 
@@ -32,18 +29,13 @@ def explanation(session: Session, plan: Plan, step: str) -> Listing:
     """
     try:
         found = explain(plan, step)
-    except StepNotFoundError:
-        return _absence(session, plan, step)
-
-    def json() -> dict[str, object]:
-        links = [_link_to_dict(session, link) for link in found.links]
-        return {"action": plan.action, **found.to_dict(), "links": links}
-
+    except StepNotFoundError as error:
+        return _absence(session, plan, step, error)
     return Listing(
-        json=json,
+        json=lambda: {"action": plan.action, **found.to_dict()},
         title=[session.console.style(_where(plan, found), "bold")],
         head=(names("STEP"), reasons("WHAT WAS DONE"), names("BY"), reasons("WHERE")),
-        rows=_link_rows(session, found),
+        rows=_link_rows(found),
         dims_head=True,
     )
 
@@ -67,7 +59,7 @@ def _place(plan: Plan, found: Explanation) -> str:
     return f"step {found.place} of {plan.size}"
 
 
-def _link_rows(session: Session, found: Explanation) -> Iterator[Row]:
+def _link_rows(found: Explanation) -> Iterator[Row]:
     previous = ""
     for link in found.links:
         yield (
@@ -77,32 +69,9 @@ def _link_rows(session: Session, found: Explanation) -> Iterator[Row]:
             link.origin.place,
         )
         previous = link.step
-        if link.grant:
-            yield _grant_line(session, link)
 
 
-def _link_to_dict(session: Session, link: Link) -> dict[str, object]:
-    document: dict[str, object] = as_json(link)
-    if link.grant:
-        document["grant_source"] = _grant_source(session, link)
-    return document
-
-
-def _grant_line(session: Session, link: Link) -> str:
-    return f'allowed: "{link.grant}" in [grants], {_grant_source(session, link)}'
-
-
-def _grant_source(session: Session, link: Link) -> str:
-    """Return where the settings have the grant that an edit used."""
-    for name, grants in session.settings.grants.items():
-        if any(
-            record.id == link.origin.pack for record in match_packs(name, session.packs.records)
-        ):
-            return next((each.source for each in grants if each.value == link.grant), "")
-    return ""
-
-
-def _absence(session: Session, plan: Plan, name: str) -> Listing:
+def _absence(session: Session, plan: Plan, name: str, error: StepNotFoundError) -> Listing:
     """Return why a step that some pack offers is not in the plan."""
     offers = [
         record
@@ -110,59 +79,34 @@ def _absence(session: Session, plan: Plan, name: str) -> Listing:
         if entry.name == name.rpartition(":")[2]
     ]
     if not offers:
-        raise _unknown(session, plan, name)
-
-    def json() -> dict[str, object]:
-        offered = [
-            {"pack": each.id, "version": each.version, "status": each.status, "why": each.why}
+        off = [f"{each.id} ({each.why})" for each in session.packs.records if each.status == "off"]
+        raise NotFoundError(
+            f"{error}, and no pack offers one",
+            ways_out=(
+                f"all steps of the plan:  handrail plan {plan.action}",
+                f"off, so not asked: {', '.join(off)}" if off else "",
+            ),
+        ) from None
+    head = session.console.style(f"{name} · not in the plan of {plan.action}", "bold")
+    unused = f"on, but nobody puts it into {plan.action}"
+    return Listing(
+        json=lambda: {
+            "action": plan.action,
+            "step": name,
+            "place": None,
+            "links": [],
+            "offered_by": [
+                {"pack": each.id, "version": each.version, "status": each.status, "why": each.why}
+                for each in offers
+            ],
+        },
+        title=[head]
+        + [
+            f"  {each.origin} offers it, and is "
+            + (unused if each.is_used else f"{each.status}: {each.why}")
             for each in offers
-        ]
-        step: dict[str, object] = {"action": plan.action, "step": name, "place": None, "links": []}
-        return {**step, "offered_by": offered}
-
-    head = f"{name} · not in the plan of {plan.action}"
-    lines = [
-        f"  {record.origin} offers it, {_why_absent(record, plan.action)}" for record in offers
-    ]
-    return Listing(json=json, title=[session.console.style(head, "bold"), *lines])
-
-
-def _why_absent(record: PackRecord, action: str) -> str:
-    if record.is_used:
-        return f"and is on, but nobody puts it into {action}"
-    return f"and is {record.status}: {record.why}"
-
-
-def _unknown(session: Session, plan: Plan, name: str) -> NotFoundError:
-    history = plan.history
-    shown: Any = plan.to_dict()["steps"]
-    names = [*(planned.name for planned in plan.steps), *(each["name"] for each in shown)]
-    if history is not None:
-        names += [entry.name for entry, _ in history.base]
-    names += [entry.name for _, entry in session.packs.catalog.offers("steps")]
-    off = [f"{each.id} ({each.why})" for each in session.packs.records if each.status == "off"]
-    return NotFoundError(
-        f"{plan.action} has no step '{name}', and no pack offers one",
-        ways_out=(
-            did_you_mean(name, dict.fromkeys(names)),
-            f"all steps of the plan:  handrail plan {plan.action}",
-            f"off, so not asked: {', '.join(off)}" if off else "",
-        ),
+        ],
     )
-
-
-Kind = Literal[
-    "base",
-    "added",
-    "inserted",
-    "skipped",
-    "replaced",
-    "wrapped",
-    "limited",
-    "moved",
-    "ordered",
-    "removed",
-]
 
 
 @frozen
@@ -170,20 +114,18 @@ class Link:
     """One edit in the chain that leads to a step.
 
     Attributes:
-        kind: Kind of the edit; `ordered` is about the order of an undo. A chain ends with `base`, a
-            step of the action itself, with `added`, a step that a pack appended, or with `skipped`,
-            if its anchor is missing.
+        kind: `inserted`, `replaced`, `wrapped`, `limited`, `moved`, `removed`; or `ordered`, about
+            the order of an undo. A chain ends with `base`, a step of the action itself, with
+            `added`, a step that a pack appended, or with `skipped`, if its anchor is missing.
         step: The edited step.
         told: The edit in a few words, such as `inserted before upload_files`.
         origin: Origin of the edit.
-        grant: The grant that permits it, as written in the settings; None if none is needed.
     """
 
-    kind: Kind
+    kind: str
     step: str
     told: str
     origin: Origin
-    grant: str | None = None
 
 
 @frozen
@@ -237,12 +179,10 @@ def explain(plan: Plan, name: str) -> Explanation:
     things = {} if history is None else _things(history)
     thing = things.get(name)
     if thing is None:
-        others = [f"{each.name}.{own}" for each in plan.steps for own in _names_in(each)]
-        raise StepNotFoundError.among(name, [*things, *others])
+        raise StepNotFoundError.among(name, [*things, *_names_in(plan)])
     span = plan.span(name)
     planned = plan.steps[plan.positions[name]] if name in plan.positions else None
-    layers = _layers(planned, history)
-    links = [*thing.placed(), *layers, *thing.limited(), *_closing(planned)]
+    links = [*thing.placed(), *_layers(planned), *thing.limited(), *_closing(planned)]
     links += [*_ordered(plan, planned), *thing.taken_out()]
     seen = {id(thing)}
     while thing.anchor in things and id(things[thing.anchor]) not in seen:
@@ -258,17 +198,6 @@ def explain(plan: Plan, name: str) -> Explanation:
     )
 
 
-def _place_in(plan: Plan, step: str) -> int:
-    """Return the place of a step among all, those of runs too, from 1; 0 if it is not there."""
-    steps: Any = plan.to_dict()["steps"]
-    return next((place for place, each in enumerate(steps, 1) if each["name"] == step), 0)
-
-
-def _names_in(planned: PlannedStep) -> Iterator[str]:
-    for each in () if planned.inner is None else planned.inner.steps:
-        yield each.name
-
-
 def _explain_inside(plan: Plan, name: str) -> Explanation | None:
     """Return why a step of a run that a step makes is there, by its name `STEP.NAME`."""
     for planned in plan.steps:
@@ -277,8 +206,15 @@ def _explain_inside(plan: Plan, name: str) -> Explanation | None:
             found = explain(planned.inner, name.removeprefix(before))
             links = tuple(replace(link, step=f"{before}{link.step}") for link in found.links)
             step = f"{before}{found.step}"
-            return replace(found, step=step, links=links, place=_place_in(plan, step))
+            places = {name: place for place, name in enumerate(_names_in(plan), 1)}
+            return replace(found, step=step, links=links, place=places.get(step, 0))
     return None
+
+
+def _names_in(plan: Plan) -> list[str]:
+    """Return the names of all steps, those of runs in the place of the steps that make these."""
+    steps: Any = plan.to_dict()["steps"]
+    return [each["name"] for each in steps]
 
 
 @record
@@ -287,7 +223,6 @@ class _Thing:
 
     name: str
     origin: Origin
-    grants: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     insertion: Insertion | None = None
     skipped: bool = False
     replacement: Replacement | None = None
@@ -318,7 +253,6 @@ class _Thing:
                 step=self.name,
                 told=f"replaced by {self.replacement.entry.name}",
                 origin=self.replacement.origin,
-                grant=self._grant("replace", self.replacement.origin),
             )
 
     def limited(self) -> Iterator[Link]:
@@ -328,30 +262,20 @@ class _Thing:
 
     def taken_out(self) -> Iterator[Link]:
         if self.removal is not None:
-            yield Link(
-                kind="removed",
-                step=self.name,
-                told="removed",
-                origin=self.removal.origin,
-                grant=self._grant("remove", self.removal.origin),
-            )
-
-    def _grant(self, verb: str, by: Origin) -> str | None:
-        grant = f"{verb} {self.origin.pack or 'local'}:{self.name}"
-        return grant if by.pack and grant in self.grants.get(by.pack, frozenset()) else None
+            origin = self.removal.origin
+            yield Link(kind="removed", step=self.name, told="removed", origin=origin)
 
 
 def _things(history: History) -> dict[str, _Thing]:
     """Return every step of the plan and its edits, by each of its names."""
-    grants = dict(history.grants)
     things: dict[str, _Thing] = {}
     for entry, of in history.base:
-        thing = _Thing(entry.name, _defined(entry, of), grants, group=_group_of(entry))
+        thing = _Thing(entry.name, _defined(entry, of), group=_group_of(entry))
         things.update(dict.fromkeys(entry.names, thing))
         lane = entry.lane
         if lane is not None and lane.group.name not in things:
             origin = replace(lane.group.origin, pack=of.pack, version=of.version)
-            things[lane.group.name] = _Thing(lane.group.name, origin, grants)
+            things[lane.group.name] = _Thing(lane.group.name, origin)
     inserted = [insertion for edits in history.edits for insertion in edits.insertions]
     replacements = [each for edits in history.edits for each in edits.replacements]
     left_out = set(map(id, history.left_out))
@@ -359,12 +283,12 @@ def _things(history: History) -> dict[str, _Thing]:
     for insertion in sorted(inserted, key=lambda each: id(each) in left_out):
         skipped = id(insertion) in left_out
         for entry in insertion.entries:
-            thing = _Thing(entry.name, insertion.origin, grants, insertion, skipped)
+            thing = _Thing(entry.name, insertion.origin, insertion, skipped)
             thing.group = _group_of(entry)
             for name in entry.names:
                 things.setdefault(name, thing)
             if thing.group:
-                made = _Thing(thing.group, insertion.origin, grants, insertion, skipped)
+                made = _Thing(thing.group, insertion.origin, insertion, skipped)
                 things.setdefault(thing.group, made)
     _change(things, replacements, [each for edits in history.edits for each in edits.removals])
     for limiting in (each for edits in history.edits for each in edits.limitings):
@@ -406,19 +330,15 @@ def _change(
             thing.removal = things[thing.group].removal
 
 
-def _layers(planned: PlannedStep | None, history: History | None) -> Iterator[Link]:
+def _layers(planned: PlannedStep | None) -> Iterator[Link]:
     if planned is None:
         return
-    grants: Mapping[str, frozenset[str]] = {} if history is None else history.grants
-    grant = f"change {planned.origin.pack or 'local'}:{planned.name}"
     for layer in reversed(planned.layers):
-        granted = layer.changes and grant in grants.get(layer.origin.pack or "", ())
         yield Link(
             kind="wrapped",
             step=planned.name,
             told=f"wrapped by {layer.name}" + ", which changes it" * layer.changes,
             origin=layer.origin,
-            grant=grant if granted else None,
         )
 
 

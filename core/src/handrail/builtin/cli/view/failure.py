@@ -25,7 +25,7 @@ from handrail.errors import (
     StepTimeoutError,
     describe,
 )
-from handrail.frozen import frozen, replace
+from handrail.frozen import frozen
 from handrail.redact import KNOWN
 from handrail.visible import visible_lines
 
@@ -110,7 +110,6 @@ def report(session: Session, error: BaseException) -> ExitCode:
     """Show an error that stopped a command, and return the exit code."""
     _debug(session, error)
     if isinstance(error, HandrailError):
-        _keep_open_ways(session, error)
         lines = _lines_of(session, error)
         return show(
             session, Failure(exit_code=error.exit_code, lines=lines, document=error.to_dict())
@@ -127,21 +126,9 @@ def report_usage(session: Session, error: click.ClickException) -> ExitCode:
     lines = [_headline(session, message)]
     context: click.Context | None = getattr(error, "ctx", None)
     if context is not None:
-        meant = _meant(session, context)
-        lines += [f"  did you mean:  {meant}"] if meant else []
         help_line = f"  {context.command_path} --help shows what it takes"
         lines = [*context.get_usage().split("\n"), *lines, help_line]
     return show(session, _failure("usage", message, ExitCode.USAGE, lines))
-
-
-def _meant(session: Session, context: click.Context) -> str:
-    """Return the call of an action for which a pack's command of the same name was taken."""
-    name = context.info_name
-    called = getattr(context.command, "commands", None) is not None and session.words[:1] == (name,)
-    offers = session.packs.catalog.offers("actions") if called else ()
-    if not any(record.is_used and entry.name == name for record, entry in offers):
-        return ""
-    return f"handrail run {shlex.join(session.words)}"
 
 
 def report_interrupt(session: Session) -> ExitCode:
@@ -156,8 +143,6 @@ def step_failure(
     error: StepFailedError,
     outcome: Outcome,
     aim: Aim | None,
-    *,
-    strict: bool = False,
 ) -> Failure:
     """Return the failure of a run in which a step failed.
 
@@ -167,7 +152,6 @@ def step_failure(
         error: The error that ended the run.
         outcome: The outcome of the run.
         aim: Whether a recorded run was to be finished or undone; None for a new one.
-        strict: Whether it is as bad that a step was not undone as that it could not be.
     """
     # Not a failure: the undo was requested.
     asked = error.error == ASKED
@@ -195,8 +179,6 @@ def step_failure(
     if aim is None and not asked and not refused and plan.positions.get(error.step) != 0:
         lines += _keeping(outcome)
     code = _exit_code(error)
-    if strict and outcome.not_undone:
-        code = ExitCode.ROLLBACK
     number = {} if outcome.number is None else {"number": outcome.number}
     kept = {"not_undone": list(outcome.not_undone)}
     return Failure(
@@ -346,31 +328,8 @@ def problem_lines(session: Session, problem: Problem, number: int | None = None)
     """Return the lines about one problem; numbered if there are several."""
     head = session.console.style(problem.code.replace("-", " "), "bold", err=True)
     mark = f"{number} " if number is not None else ""
-    below = (*problem.details, *_open_ways(session, problem.ways_out))
+    below = (*problem.details, *problem.ways_out)
     return [f"{mark}{head}  {problem.message}", *(f"    {line}" for line in below)]
-
-
-def _keep_open_ways(session: Session, error: HandrailError) -> None:
-    """Take the ways out of an error, and of its problems, that are not open here."""
-    error.ways_out = tuple(_open_ways(session, error.ways_out))
-    if isinstance(error, PlanError | PackError | SettingsError):
-        error.problems = tuple(
-            replace(each, ways_out=tuple(_open_ways(session, each.ways_out)))
-            for each in error.problems
-        )
-
-
-def _open_ways(session: Session, ways: Sequence[str]) -> list[str]:
-    """Return the ways out that are open: a required pack cannot be left out or uninstalled."""
-    if not any("-pack " in way or "[packs]" in way for way in ways):
-        return list(ways)
-    kept, reasons = list(ways), dict[str, None]()
-    for each in session.settings.required.packs:
-        closed = (f"--no-pack {each.id}", f'disable = ["{each.id}"]', f"pip uninstall {each.id}")
-        for way in [way for way in kept if way.endswith(closed)]:
-            kept.remove(way)
-            reasons[f"{each.id} cannot be left out: it is required by {each.source}"] = None
-    return [*kept, *reasons]
 
 
 def _failure(

@@ -31,7 +31,6 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.session import echo_json as echo_json
     from handrail.builtin.cli.session import session_of as session_of
     from handrail.builtin.cli.session import takes_json as takes_json
-    from handrail.builtin.cli.session import write_document as write_document
     from handrail.builtin.cli.unread import unread_groups as unread_groups
     from handrail.builtin.cli.view.failure import problem_lines as problem_lines
     from handrail.builtin.cli.view.plan_boxes import Box as Box
@@ -45,6 +44,7 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.view.table import Column as Column
     from handrail.builtin.cli.view.table import Listing as Listing
     from handrail.builtin.cli.view.table import Style as Style
+    from handrail.builtin.cli.view.table import write_document as write_document
     from handrail.builtin.cli.view.text import columns as columns
     from handrail.builtin.cli.view.text import command_line as command_line
     from handrail.builtin.cli.view.text import facts as facts

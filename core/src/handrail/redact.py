@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 from handrail.visible import visible, visible_lines
 
-__all__ = ["shown_text"]
+__all__ = ["HIDDEN", "KNOWN", "mask_values", "shown_text", "shown_url"]
 
 T = TypeVar("T")
 

@@ -47,7 +47,6 @@ from handrail.journal import (
     RunChange,
     RunCheck,
 )
-from handrail.journal.records import Outcome
 from journals import model
 from journals.places import SHORT_LEASE, execute, new_run, open_place, until
 from journals.process import Process
@@ -307,41 +306,6 @@ class RecordsContract:
         assert rows == ["chunk 1 of the items of step 'scan'", "the record"]
         with pytest.raises(JournalDamagedError, match="chunk 1 of the items"):
             list(journal.chunks(owned.number, "scan", 1))
-
-    def test_how_long_steps_took_is_known_of_the_latest_runs_of_a_plan(
-        self, journal: Journal, place: str
-    ) -> None:
-        """Of those that were completed by one owner; a step that was skipped took no time."""
-        about = {"action": "upload", "project": "acme", "plan": '{"action":"upload","steps":[]}'}
-        skipped = AttemptChange(step="thumbs", n=1, state="skipped")
-
-        def ran(*, claimed: bool = False, outcome: Outcome = "completed", **more: str) -> None:
-            run = journal.open_run(new_run(**{**about, **more}), [STARTED])
-            if claimed:
-                run.release()
-                run = journal.claim(run.number)
-            run.write([STARTED._replace(state="done"), skipped])
-            run.write([RunChange(outcome=outcome)])
-            run.release()
-
-        def took(seconds: int) -> None:
-            """Let the step of the latest run have taken so long."""
-            for column, at in (("began", 0), ("at", seconds)):
-                time = f"2026-11-25T03:00:{at:02}.500Z"
-                latest = "run = (SELECT max(run) FROM {attempt}) AND step = 'scan'"
-                execute(place, f"UPDATE {{attempt}} SET {column} = '{time}' WHERE {latest}")
-
-        for seconds in (7, 8, 9):
-            ran()
-            took(seconds)
-        ran(outcome="failed")
-        ran(claimed=True)
-        ran(action="flows.py:upload")
-        ran(project="other")
-        ran(plan='{"action":"upload","others":[]}')
-        begin = '{"action":"upload","steps"'
-        found = journal.durations("upload", "acme", plan_begin=begin, runs=2)
-        assert found == {"scan": [8.0, 9.0], "thumbs": [0.0, 0.0]}
 
     def test_when_an_owner_was_last_heard_of(self, journal: Journal) -> None:
         before = time.time()

@@ -64,7 +64,6 @@ def test_packs(complete):
         ("steps", "--only-packs"),
     ):
         assert complete(*words, "acme-s") == plain("acme-scan", "acme-ship"), words
-    assert complete("--no-pack", "acme-scan", "steps", "sca") == plain("scan")
 
 
 @pytest.mark.parametrize("command", ["show", "resume", "rollback"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recorded_runs import planned, started
 
 from handrail.builtin.cli.app import HelpText
-from handrail.builtin.cli.view.table import counts, descriptions, names, reasons, table, versions
+from handrail.builtin.cli.view.table import counts, names, reasons, table, versions
 from handrail.builtin.cli.view.text import columns, folded
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
@@ -110,7 +110,7 @@ TEXTS = (
     *("run 3 · upload · interrupted 3 s ago · ada on host-7 · s3://bucket/prefix " * 2,),
     *("undo it:  handrail rollback 3 --take-over --journal /srv/projects/of/the/team/runs.db",),
 )
-KINDS = (names, counts, reasons, descriptions, versions, partial(names, cut="begin"))
+KINDS = (names, counts, reasons, versions, partial(names, cut="begin"))
 
 
 def _letters(*texts):

@@ -417,25 +417,6 @@ class Journal(ABC):
             actions=sorted({row.action for row in self.runs()}),
         )
 
-    def durations(
-        self, action: str, project: str, *, plan_begin: str, runs: int
-    ) -> Mapping[str, Sequence[float]]:
-        """Return the seconds that steps took, by name, in the latest completed runs of a plan.
-
-        A step that was skipped took 0.0. Of runs that went on in another process, and of runs long
-        ago, nothing is told.
-
-        Args:
-            action: The `action` of the runs.
-            project: The project of the runs.
-            plan_begin: The text that their plan begins with.
-            runs: The maximum number of runs.
-
-        Raises:
-            JournalError: The journal cannot be read.
-        """
-        return {}
-
     def stamp(self) -> str | None:
         """Return a text that is another one after each commit, of whichever process.
 

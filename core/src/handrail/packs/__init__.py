@@ -9,7 +9,10 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.packs.configuration import Target as Target
     from handrail.packs.configuration import local_objects as local_objects
+    from handrail.packs.entry_points import problems_of as problems_of
+    from handrail.packs.entry_points import settings_error as settings_error
     from handrail.packs.executors import InstalledExecutors as InstalledExecutors
     from handrail.packs.executors import default_url as default_url
     from handrail.packs.executors import is_local as is_local

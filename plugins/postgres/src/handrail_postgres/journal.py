@@ -267,7 +267,7 @@ def _repeated(read: Callable[..., T]) -> Callable[..., T]:
 
 # What only reads is read again if the connection breaks meanwhile.
 for _name in (
-    *("runs", "parts", "find_runs", "count_parts", "durations", "read", "reliance"),
+    *("runs", "parts", "find_runs", "count_parts", "read", "reliance"),
     *("item_notes", "chunk_counts", "check_run"),
 ):
     setattr(PostgresJournal, _name, _repeated(getattr(PostgresJournal, _name)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from handrail.builtin.cli.view.time_left import Amounts
+from handrail.builtin.cli.view.amounts import Amounts
 
 
 def reported(*reports: tuple[float, str, float, float]) -> Amounts:

@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from terminals import Screen
@@ -14,9 +14,8 @@ from terminals import Screen
 from handrail import Origin, events
 from handrail.amounts import share_of, size
 from handrail.builtin.cli.view.console import Console, moves
-from handrail.builtin.cli.view.progress import JsonView, LiveView, LogView
+from handrail.builtin.cli.view.progress import LiveView, LogView
 from handrail.builtin.cli.view.text import columns, one_line
-from handrail.builtin.cli.view.time_left import Expected
 from handrail.plan.plan import Group
 
 NOWHERE = Origin()
@@ -694,94 +693,3 @@ def test_a_step_with_a_timeout_shows_it(on_terminal: OnTerminal) -> None:
     view.tell(events.StepStarted(step="last", position=2, origin=NOWHERE))
     view.tell(events.StepFinished(step="next", position=1, took=1.0, data={}))
     assert "limit" not in view.tick()
-
-
-# The time left, from earlier runs
-
-
-class Known:
-    """The steps of a plan, with what is needed to expect how long they take."""
-
-    def __init__(self, *names: str, groups: tuple[Group, ...] = ()) -> None:
-        self.steps = [Known.Step(name) for name in names]
-        self.groups = groups
-
-    class Step:
-        def __init__(self, name: str) -> None:
-            self.name = name
-
-
-def expected(groups: tuple[Group, ...] = (), **took: list[float]) -> Any:
-    return Expected(cast("Any", Known(*took, groups=groups)), took)
-
-
-def test_a_step_that_reports_nothing_has_the_time_left_of_earlier_runs(
-    on_terminal: OnTerminal,
-) -> None:
-    """The median of them, as an estimate; once it takes longer than that, nobody knows."""
-    view = on_terminal(expected=expected(send=[30.0, 40.0, 400.0]))
-    assert "2.0s  ~38s left  ·  0 %  0 of 1" in view.tick(2.0)
-    assert "35s  ~5s left  ·" in view.tick(33.0)
-    assert "left" not in view.tick(6.0)
-
-
-def test_what_a_step_reports_itself_says_more(on_terminal: OnTerminal) -> None:
-    """Its own time left stands there, and no other."""
-    view = on_terminal(expected=expected(send=[40.0]))
-    view.progress(0, 100, None)
-    line = view.progress(50, 100, None, after=10.0)
-    assert "50/100  10s left" in line
-    assert "~" not in line
-
-
-def test_a_run_has_the_time_left_of_all_its_steps(on_terminal: OnTerminal) -> None:
-    """Lanes count once, as long as the longest of them, or as their limit lets them run."""
-    took: dict[str, list[float]] = {name: [10.0] for name in NIGHTLY}
-    on_terminal(80).view.close()
-    view = GroupView(expected=expected((MEDIA,), **{**took, "thumbs": [40.0]}))
-    view.start("fetch")
-    # 6 more of fetch, 40 of thumbs beside 30 in two lanes, and 10 of publish.
-    line = view.tick(4.0)
-    view.view.close()
-    assert "4.0s  ~6s left  ·  0 %  0 of 6  ~56s left  Ctrl-C" in line
-
-
-def test_the_time_left_of_a_run_is_worked_out_once_a_second(on_terminal: OnTerminal) -> None:
-    """However often the line is drawn: it takes a look at each step of a plan."""
-    asked: list[float] = []
-
-    class Counting(Expected):
-        def of_run(self, *words: Any, **more: Any) -> float | None:
-            asked.append(0.0)
-            return super().of_run(*words, **more)
-
-    took: dict[str, list[float]] = {name: [10.0] for name in NIGHTLY}
-    on_terminal(80).view.close()
-    view = GroupView(expected=Counting(cast("Any", Known(*took)), took))
-    view.start("fetch")
-    shown = [view.tick(0.1) for _ in range(40)]
-    view.view.close()
-    assert all("left" in line for line in shown)
-    assert 3 <= len(asked) <= 5
-
-
-def test_without_records_nothing_is_told(on_terminal: OnTerminal) -> None:
-    """Neither of a step, nor of a run of which a step is not known."""
-    view = on_terminal(expected=Expected(cast("Any", Known("send", "other")), {"other": [9.0]}))
-    assert "left" not in view.tick()
-
-
-def test_a_log_tells_the_time_left_too(on_terminal: OnTerminal) -> None:
-    """In the line of each 30 seconds."""
-    view = on_terminal(stream=Pipe, kind=LogView, expected=expected(send=[100.0]))
-    assert view.tick(30.0).endswith("send  has been running for 30s · ~1m 10s left")
-
-
-def test_programs_get_what_is_expected() -> None:
-    """Of the run, and of each step that begins, in seconds."""
-    written: list[Any] = []
-    view = JsonView(written.append, expected(find=[1.0], send=[40.0, 41.0]))
-    view(events.RunStarted(action="u", run_id="1", fingerprint="f", steps=("find", "send")))
-    view(events.StepStarted(step="send", position=1, origin=NOWHERE))
-    view(events.ProgressChanged(percent=3))
-    assert [each.get("expected") for each in written] == [41.5, 40.5, None]

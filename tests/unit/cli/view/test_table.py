@@ -8,7 +8,6 @@ from handrail.builtin.cli.view.table import (
     SHARES,
     Column,
     counts,
-    descriptions,
     names,
     owner_cell,
     pack_cell,
@@ -25,7 +24,7 @@ HEAD = (
     names("PACK"),
     versions(),
     counts("SHARE", lost=SHARES),
-    descriptions("DOES"),
+    names("DOES"),
     reasons("WHY"),
 )
 LATIN = (

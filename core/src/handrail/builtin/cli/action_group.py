@@ -12,8 +12,8 @@ from handrail.builtin.cli.session import OWN_OPTIONS, session_of
 from handrail.targets import find_target
 
 if TYPE_CHECKING:
+    from handrail.packs import Target
     from handrail.packs.catalog import Offer
-    from handrail.packs.configuration import Target
 
 Act = Callable[[click.Context, ParamOptions], int]
 CommandFor = Callable[["Target", Sequence[click.Parameter]], click.Command]

@@ -23,8 +23,7 @@ from handrail.builtin.cli.session import (
 from handrail.builtin.cli.view.console import terminal_columns
 from handrail.builtin.cli.view.text import wrapped
 from handrail.errors import ExitCode
-from handrail.redact import KNOWN
-from handrail.visible import visible
+from handrail.redact import shown_text
 
 if TYPE_CHECKING:
     from handrail import Workflow
@@ -196,8 +195,7 @@ class HelpText(click.HelpFormatter):
 
     def write(self, string: str) -> None:
         """Write a text with ends of lines of our own."""
-        lines = map(visible, KNOWN(string).split("\n"))
-        super().write("\n".join(map(self._fitting, lines)))
+        super().write("\n".join(map(self._fitting, shown_text(string).split("\n"))))
 
     def _fitting(self, line: str) -> str:
         if len(line) <= self.width:
@@ -216,17 +214,21 @@ class HelpText(click.HelpFormatter):
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write the line with the usage."""
-        super().write_usage(visible(prog), visible(args), prefix)
+        super().write_usage(_on_one_line(prog), _on_one_line(args), prefix)
 
     def write_heading(self, heading: str) -> None:
         """Write the heading of a section."""
-        super().write_heading(visible(heading))
+        super().write_heading(_on_one_line(heading))
 
     def write_dl(
         self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
         """Write names, and a text about each beside them."""
-        super().write_dl([(visible(name), text) for name, text in rows], col_max, col_spacing)
+        super().write_dl([(_on_one_line(name), text) for name, text in rows], col_max, col_spacing)
+
+
+def _on_one_line(text: str) -> str:
+    return text.replace("\n", "\\n")
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from handrail.builtin.cli.options import with_options
 from handrail.builtin.cli.session import session_of
 from handrail.builtin.cli.starting import collect_again
 from handrail.errors import HandrailError, NotFoundError
+from handrail.packs import core_record
+from handrail.packs.entry_points import import_target
 from handrail.packs.ours import COMMANDS as OTHERS
 from handrail.suggest import did_you_mean
 
@@ -55,10 +57,6 @@ class Commands(click.Group):
         own = self._own().get(cmd_name)
         if own is None:
             return self._of_pack(ctx, cmd_name)
-        # Imported here, because the version and broken settings are shown without.
-        from handrail.packs import core_record  # noqa: PLC0415
-        from handrail.packs.entry_points import import_target  # noqa: PLC0415
-
         command: click.Command = import_target(core_record(), own)
         return with_options(command, own.name, session_of(ctx))
 
@@ -89,8 +87,6 @@ class Commands(click.Group):
                     formatter.write_dl(rows)
 
     def _own(self) -> dict[str, EntryPoint]:
-        from handrail.packs import core_record  # noqa: PLC0415 - see get_command
-
         placed = [(_placed(entry.name), entry) for entry in core_record().commands]
         return {name: entry for (place, name), entry in placed if place == self._place}
 

@@ -14,7 +14,6 @@ from handrail.errors import HandrailError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from handrail.builtin.cli.session import Session
 
 _MOST_RUNS = 50
 
@@ -35,13 +34,9 @@ def complete_steps(
 
     session = session_of(ctx)
     known = known_steps(session.settings.project.folder, ctx.info_name or "")
-    return _items(known.items(), incomplete) if known else offered_steps(session, incomplete)
-
-
-def offered_steps(session: Session, incomplete: str) -> list[CompletionItem]:
-    """Return the steps that packs offer, each with its pack."""
-    offers = session.packs.catalog.offers("steps")
-    return _items(((entry.name, record.id) for record, entry in offers), incomplete)
+    offers = () if known else session.packs.catalog.offers("steps")
+    named = [(entry.name, record.id) for record, entry in offers]
+    return _items(known.items() if known else named, incomplete)
 
 
 class RunType(click.types.StringParamType):

@@ -24,7 +24,6 @@ from handrail.builtin.cli.view.failure import (
 from handrail.builtin.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
 from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.cli.view.text import columns, command_line, steps_of, terminal_width
-from handrail.builtin.cli.view.time_left import expected_of
 from handrail.errors import (
     ExecutorLostError,
     ExitCode,
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from handrail import Plan
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.failure import Failure
-    from handrail.builtin.cli.view.time_left import Expected
     from handrail.journal import Journal
     from handrail.orchestrator import Observer
     from handrail.recovery.status import Aim
@@ -63,7 +61,6 @@ class Execution:
         dry: The list of a dry run; None if it is none.
         aim: Whether to finish or undo a recorded run; None for a new one.
         undoes: Whether it undoes from the start.
-        recorded_as: The name under which the journal has the runs of its action, if it has one.
     """
 
     plan: Plan
@@ -75,7 +72,6 @@ class Execution:
     dry: DryRunListing | None = None
     aim: Aim | None = None
     undoes: bool = False
-    recorded_as: str = ""
 
 
 def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:
@@ -145,15 +141,13 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
     """Return the views of a run: events for programs, and progress for people."""
     console, progress = session.console, session.progress
     views: list[JsonView | LiveView | LogView] = []
-    expected = _expected(session, execution)
     if session.json:
-        views.append(JsonView(console.json_line, expected))
+        views.append(JsonView(console.json_line))
     if execution.quiet or progress == "off" or (session.json and progress == "auto"):
         return views
     if progress == "json":
-        return [*views, JsonView(console.json_note, expected)]
+        return [*views, JsonView(console.json_note)]
     options: dict[str, Any] = {
-        "expected": expected,
         "groups": execution.plan.groups,
         "keeps": execution.keeps,
         "undoes": execution.undoes,
@@ -173,19 +167,6 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
         chain = ChainView(console, execution.head, execution.plan, moving=moving, **options)
         return [*views, chain]
     return [*views, LiveView(console, execution.head, moving=moving, **options)]
-
-
-def _expected(session: Session, execution: Execution) -> Expected | None:
-    """Return how long the steps of a run took before, from its journal, if that is shown."""
-    journal, progress = execution.journal, session.progress
-    if journal is None or not execution.recorded_as or execution.undoes:
-        return None
-    moving = progress == "auto" and moves(session.console.err)
-    shown = not execution.quiet and (moving or progress not in ("auto", "off"))
-    if not (shown or session.json):
-        return None
-    project = session.settings.project_id
-    return expected_of(execution.plan, journal, execution.recorded_as, project)
 
 
 def _ways_after(error: HandrailError, outcome: Outcome) -> list[str]:

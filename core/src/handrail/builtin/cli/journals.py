@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from handrail.atomic import OWN_FOLDER
+from handrail.builtin.cli.session import Session
 from handrail.builtin.project.load import EXECUTOR, JOURNAL
 from handrail.errors import HandrailError, JournalError, JournalUrlError, NotFoundError
 from handrail.frozen import replace
 from handrail.journal import open_journal
-from handrail.packs import default_url, is_local
+from handrail.packs import default_url, is_local, settings_error
 from handrail.packs.configuration import Value, place_of
-from handrail.packs.entry_points import settings_error
 
 if TYPE_CHECKING:
-    from handrail.builtin.cli.session import Session
     from handrail.journal import Journal
 
 FILE = "runs.db"
@@ -176,8 +175,6 @@ def run_numbers(context: click.Context) -> dict[str, int]:
 
     Empty if there is no journal, or if it cannot be read.
     """
-    from handrail.builtin.cli.session import Session  # noqa: PLC0415 - imports this module's users
-
     session = context.find_object(Session)
     if session is None:
         return {}  # The command was called by itself, as by a test.

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from handrail.journal import Journal
     from handrail.orchestrator import Observer, OnFailure
     from handrail.orchestrator.journaled import RunAbout
-    from handrail.packs.configuration import Target
+    from handrail.packs import Target
     from handrail.params.values import KeyPath
 
 _MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
@@ -386,7 +386,6 @@ def run_steps(
         journal=journal,
         quiet=request.quiet,
         keeps=request.on_failure == "keep",
-        recorded_as="" if about is None else about.action,
     )
     return carry_out(session, execution)
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from handrail.errors import HandrailError
+from handrail.errors import HandrailError, PackError
 from handrail.frozen import frozen, replace
-from handrail.packs.entry_points import pack_error
 from handrail.packs.ours import OPTIONS
 
 if TYPE_CHECKING:
@@ -139,7 +138,11 @@ def _loaded(session: Session, entry: str) -> Option | HandrailError:
     if isinstance(found, Option):
         return found
     record, _ = session.packs.catalog.find("options", entry)
-    return pack_error(f"the option {entry} of {record.origin} is {found!r}", record.origin)
+    return PackError(
+        f"the option {entry} of {record.origin} is {found!r}",
+        origin=record.origin,
+        ways_out=(f"leave the pack out:  --no-pack {record.id}",),
+    )
 
 
 def _refusing(entry: str, error: HandrailError) -> click.Option:

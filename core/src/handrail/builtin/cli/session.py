@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.atomic import replace_file
 from handrail.builtin.cli.view.console import Console
 from handrail.builtin.cli.view.text import folded
 from handrail.builtin.project.settings import settings_of
@@ -275,29 +274,3 @@ def _names(flag: str, value: str) -> tuple[str, ...]:
     if value.startswith("--") or (not names and flag == "--no-pack"):
         raise click.UsageError(f"{flag} needs the name of a pack")
     return names
-
-
-def write_document(session: Session, text: str, file: str) -> None:
-    """Write a document to a file, which is replaced as a whole, or to standard output.
-
-    Args:
-        session: The call.
-        text: The document.
-        file: Path of the file; `-` is standard output.
-
-    Raises:
-        UsageError: The file cannot be written.
-    """
-    if file == "-":
-        for line in text.splitlines():
-            session.console.print(line)
-        return
-    path = Path(file)
-    try:
-        if path.exists() and not path.is_file():  # A device, or a pipe, cannot be replaced.
-            path.write_text(text, encoding="utf-8")
-        else:
-            replace_file(path, text.encode())
-    except OSError as error:
-        raise click.UsageError(f"{file} cannot be written: {error.strerror}") from error
-    session.console.note(f"wrote {file}")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from handrail.errors import ExitCode
 from handrail.orchestrator.alarm import Alarm
 from handrail.orchestrator.interrupts import interrupt_run
-from handrail.visible import visible
+from handrail.redact import shown_text
 
 PATIENCE = 5.0
 """Seconds in which the threads of an interrupted command have to end."""
@@ -61,6 +61,6 @@ def _end() -> None:
     text = f"not waited for, as the command was interrupted: threads {', '.join(left)}"
     try:
         if left:
-            os.write(2, f"{visible(text)}\n".encode("ascii", "backslashreplace"))
+            os.write(2, f"{shown_text(text, one_line=True)}\n".encode("ascii", "backslashreplace"))
     finally:
         os._exit(ExitCode.INTERRUPTED)

@@ -13,7 +13,6 @@ from handrail.builtin.cli.view.table import Listing
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
-    from handrail.packs import PackRecord
 
 
 @click.command()
@@ -39,8 +38,4 @@ def _listing(session: Session) -> Listing:
     used = next((entry.name for record, entry in offers if record.is_used), None)
     hint = "" if used is None else f" · run one:  handrail run {used}"
     foot = f"{plural(len(offers), 'action')}{hint}"
-    return offers_listing("actions", offers, state=_status, foot=foot)
-
-
-def _status(record: PackRecord) -> str:
-    return record.status if record.is_used else f"{record.status} {record.why}"
+    return offers_listing("actions", offers, foot)

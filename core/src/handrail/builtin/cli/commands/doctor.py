@@ -38,7 +38,7 @@ from handrail.errors import (
 )
 from handrail.frozen import NOTHING, as_json, frozen
 from handrail.journal.damage import is_damaged
-from handrail.packs.entry_points import problems_of
+from handrail.packs import problems_of
 from handrail.records import status_of
 from handrail.redact import shown_url
 from handrail.targets import find_target

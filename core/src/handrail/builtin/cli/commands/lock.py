@@ -29,7 +29,7 @@ from handrail.errors import (
     Problem,
 )
 from handrail.frozen import as_json, frozen
-from handrail.packs.configuration import Target
+from handrail.packs import Target
 from handrail.redact import has_password
 from handrail.targets import find_target
 
@@ -104,8 +104,6 @@ def lock(ctx: click.Context, names: tuple[str, ...], pairs: tuple[str, ...], che
         checked = [_checked_name(session, known, name) for name in names]
         checked = checked or [_checked(session, each) for each in known]
         session.show(_checks(session, checked))
-        if not session.json:
-            _note_unlocked(session, known)
         return ExitCode.PLAN if any(each.problems for each in checked) else ExitCode.DONE
     session.show(_write(session, known or (), names, pairs))
     return ExitCode.DONE
@@ -266,18 +264,6 @@ def _gone(was: LockedAction, error: NotFoundError) -> Problem:
             "or lock what there is:  handrail lock",
         ),
     )
-
-
-def _note_unlocked(session: Session, known: Sequence[LockedAction]) -> None:
-    """Name on standard error the installed actions that the lock does not have."""
-    names = {each.key for each in known}
-    others = [
-        entry.name
-        for record, entry in session.packs.catalog.offers("actions")
-        if record.is_used and (entry.name, record.id) not in names
-    ]
-    if others:
-        session.console.note(f"not in {LOCK_FILE}, so not run here: {', '.join(others)}")
 
 
 def _action_lines(

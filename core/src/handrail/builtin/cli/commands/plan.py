@@ -13,9 +13,18 @@ from handrail.builtin.cli.action_group import ActionGroup, action_command, param
 from handrail.builtin.cli.completion import complete_steps
 from handrail.builtin.cli.params.defaults import defaults_of, take_pack_values
 from handrail.builtin.cli.params.values import labelled, labelled_need, params_from
-from handrail.builtin.cli.session import json_option, session_of, warn, write_document
+from handrail.builtin.cli.session import json_option, session_of, warn
 from handrail.builtin.cli.view.explanation import explanation
-from handrail.builtin.cli.view.table import SHARES, Listing, Row, counts, names, owner_cell, reasons
+from handrail.builtin.cli.view.table import (
+    SHARES,
+    Listing,
+    Row,
+    counts,
+    names,
+    owner_cell,
+    reasons,
+    write_document,
+)
 from handrail.builtin.cli.view.text import (
     AT_THE_END,
     columns,
@@ -38,7 +47,7 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
     from handrail.builtin.project.lock import Comparison
-    from handrail.packs.configuration import Target
+    from handrail.packs import Target
 
 
 def plan_options() -> list[click.Parameter]:

@@ -14,7 +14,7 @@ from handrail.builtin.cli.completion import complete_steps
 from handrail.builtin.cli.journals import executor_option, journal_option, strict_option
 from handrail.builtin.cli.options import applied, with_options
 from handrail.builtin.cli.session import event_options
-from handrail.packs.configuration import Target
+from handrail.packs import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

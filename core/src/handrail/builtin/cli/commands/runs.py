@@ -27,6 +27,8 @@ from handrail.builtin.cli.view.run_text import (
 from handrail.builtin.cli.view.table import Cell, Listing, Row, counts, names, reasons
 from handrail.builtin.cli.view.text import command_line
 from handrail.builtin.records.leftovers import with_left
+from handrail.builtin.records.pruning import Pruning
+from handrail.builtin.records.pruning import prune as prune_journal
 from handrail.errors import ExitCode, NotFoundError
 from handrail.records import is_derived, status_of, with_reliance
 
@@ -135,12 +137,10 @@ def prune(ctx: click.Context, older_than: str) -> int:
     session = session_of(ctx)
     assert ctx.parent is not None
     found = _open(session, ctx.parent.params["journal"])
-    from handrail.builtin.records import pruning as pruned  # noqa: PLC0415 - lists need it not
-
-    pruning = pruned.Pruning(deleted=[])
+    pruning = Pruning(deleted=[])
     if found is not None:
         with closing(found):
-            pruning = pruned.prune(found, age, session.packs.records)
+            pruning = prune_journal(found, age, session.packs.records)
     label = session.console.style("warning:", "yellow", err=True)
     for number, notes in pruning.notes.items():
         for note in notes:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from handrail.amounts import plural
-from handrail.builtin.cli.completion import offered_steps
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
 from handrail.builtin.cli.view.table import (
     Listing,
-    descriptions,
     names,
     pack_cell,
     reasons,
@@ -23,32 +21,22 @@ from handrail.builtin.cli.view.table import (
 from handrail.builtin.project.local_names import description_of
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from handrail.packs import EntryPoint, PackRecord
 
 
-def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return offered_steps(session_of(ctx), incomplete)
-
-
 @click.command()
-@click.argument("name", required=False, shell_complete=_complete)
 @click.option(
     "--all", "show_all", is_flag=True, help="Include steps of packs that are off or broken."
 )
 @takes_json
 @click.pass_context
-def steps(ctx: click.Context, name: str | None, show_all: bool) -> None:
-    """List the steps that packs offer; with NAME show one of them.
+def steps(ctx: click.Context, show_all: bool) -> None:
+    """List the steps that packs offer.
 
     Reads metadata and imports nothing. If several packs offer a step, name the pack too:
     `acme-scan:scan_files`.
     """
     session = session_of(ctx)
-    if name is not None:
-        session.show(_one(session, name))
-        return
     if not session.json:
         warn(session)
     session.show(_all(session, show_all=show_all or session.json))
@@ -64,37 +52,12 @@ def _all(session: Session, *, show_all: bool) -> Listing:
     more = " (--all)" if len(shown) < len(offered) else ""
     owners = len({record.id for record, _ in offered if not record.is_local})
     foot = f"{count}{more} · {plural(owners, 'pack')}, none imported · {environment()}"
-    return offers_listing("steps", shown, state=_status, foot=foot)
-
-
-def _one(session: Session, name: str) -> Listing:
-    record, entry = session.packs.catalog.find("steps", name)
-    return Listing(
-        json=lambda: offer_to_dict(record, entry),
-        title=(
-            session.console.style(entry.name, "bold"),
-            f"  {description_of(record, entry) or 'no description'}",
-            f"  from     {record.why if record.is_local else record.origin}",
-            f"  status   {_status(record)}",
-            f"  is       {entry.value}",
-            f"  in full  {record.id}:{entry.name}",
-        ),
-    )
-
-
-def _status(record: PackRecord) -> str:
-    if record.status == "off":
-        return f"off {record.why}"
-    if record.status in ("broken", "incompatible"):
-        return f"{record.status}: see doctor"
-    return record.status
+    return offers_listing("steps", shown, foot)
 
 
 def offers_listing(
     kind: str,
     offers: Sequence[tuple[PackRecord, EntryPoint]],
-    *,
-    state: Callable[[PackRecord], str],
     foot: str,
 ) -> Listing:
     """Return the listing of offers.
@@ -102,7 +65,6 @@ def offers_listing(
     Args:
         kind: What is offered: `actions` or `steps`.
         offers: The offers, each with its pack.
-        state: Returns what stands in the column STATUS.
         foot: The line below.
     """
     return Listing(
@@ -112,12 +74,12 @@ def offers_listing(
             reasons("STATUS"),
             names("PACK"),
             versions(),
-            descriptions("DOES"),
+            names("DOES"),
         ),
         rows=(
             (
                 entry.name,
-                state(record),
+                _status(record),
                 pack_cell(record.id),
                 record.version,
                 description_of(record, entry) or "-",
@@ -126,6 +88,14 @@ def offers_listing(
         ),
         foot=[foot],
     )
+
+
+def _status(record: PackRecord) -> str:
+    if record.status == "off":
+        return f"off {record.why}"
+    if record.status in ("broken", "incompatible"):
+        return f"{record.status}: see doctor"
+    return record.status
 
 
 def offer_to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:

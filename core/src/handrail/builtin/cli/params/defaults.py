@@ -9,7 +9,7 @@ import click
 
 from handrail.actions import lineage_of
 from handrail.errors import ParamsError, Problem
-from handrail.packs.entry_points import settings_error
+from handrail.packs import settings_error
 from handrail.params.partial import partial
 from handrail.params.secrets import touches
 from handrail.params.values import KeyPath, leaves, set_path

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from handrail.amounts import seconds
-from handrail.builtin.cli.view.progress import LiveView
+from handrail.builtin.cli.view.progress import CTRL_C, LiveView
 from handrail.builtin.cli.view.text import columns
 
 if TYPE_CHECKING:
@@ -103,4 +103,5 @@ class ChainView(LiveView):
         action = self._action_of(working.name)
         if working.back or not action:
             return super()._overall(working)
-        return [(4, f"·  {self._done[action]} of {self._total[action]}"), *self._rest()]
+        done = f"·  {self._done[action]} of {self._total[action]}"
+        return [(4, done), (0, CTRL_C[self._keeps])]

@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
-from handrail.redact import KNOWN, mask_values
-from handrail.visible import visible
+from handrail.redact import KNOWN, mask_values, shown_text
 
 SCHEMA = 1
 
@@ -177,7 +176,7 @@ def _json_text(document: Mapping[str, Any], indent: int | None = None) -> str:
 
 def shown_line(line: str) -> str:
     """Return a line as it is written: harmful characters spelled out, and marks as styles."""
-    text = visible(KNOWN(line))
+    text = shown_text(line, one_line=True)
     return re.sub(_STYLE, "\x1b[\\1m", text) if _MARK in text else text
 
 

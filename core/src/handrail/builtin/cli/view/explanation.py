@@ -8,10 +8,10 @@ from inspect import unwrap
 from typing import TYPE_CHECKING, Any
 
 from handrail.builtin.cli.view.table import Listing, Row, names, owner_cell, reasons
-from handrail.entry import innermost
 from handrail.errors import NotFoundError, StepNotFoundError
 from handrail.frozen import as_json, frozen, record, replace
 from handrail.origin import source_of
+from handrail.places import innermost
 from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:

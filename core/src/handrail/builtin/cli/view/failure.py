@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from handrail.builtin.cli.view.text import command_line, folded, one_line
+from handrail.builtin.cli.view.text import command_line, folded, lines_of, one_line
 from handrail.builtin.records.step_state import is_failure
 from handrail.engine.rollback_data import ASKED
 from handrail.errors import (
@@ -26,8 +26,6 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import frozen
-from handrail.redact import KNOWN
-from handrail.visible import visible_lines
 
 if TYPE_CHECKING:
     import click
@@ -100,7 +98,7 @@ def show(session: Session, failure: Failure) -> ExitCode:
 
 def _note(session: Session, text: str) -> None:
     """Write a text to standard error; a message of several lines is indented from the second on."""
-    first, *others = visible_lines(KNOWN(text))
+    first, *others = lines_of(text, "")
     for line in (first, *(f"          {line}".rstrip() for line in others)):
         for piece in folded(line, session.console.err):
             session.console.note(piece)
@@ -319,7 +317,7 @@ def recorded_tracebacks(record: RunRecord) -> Iterator[str]:
     for word, step, error, trace in failures:
         yield f"run {number} · {step} · {_WORDS[word]}: {one_line(error, limit=200)}"
         if trace:
-            yield from visible_lines(trace.rstrip(), "  ")
+            yield from lines_of(trace.rstrip())
         elif word in ("failed", "undo"):
             yield "no traceback was kept"
 
@@ -538,5 +536,5 @@ def _is_local(file: str) -> bool:
 def _debug(session: Session, error: BaseException) -> None:
     if session.debug:
         text = "".join(traceback.format_exception(error))
-        for line in visible_lines(KNOWN(text.rstrip()), "  "):
+        for line in lines_of(text.rstrip()):
             session.console.note(line)

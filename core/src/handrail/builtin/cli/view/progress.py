@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail import events
 from handrail.amounts import plural, seconds, share_of, size
+from handrail.builtin.cli.view.amounts import Amounts
 from handrail.builtin.cli.view.console import Console, terminal_size
 from handrail.builtin.cli.view.run_text import commands_for
 from handrail.builtin.cli.view.shared_terminal import SharedTerminal
@@ -24,14 +25,12 @@ from handrail.builtin.cli.view.text import (
     one_line,
     shorten,
 )
-from handrail.builtin.cli.view.time_left import Amounts
 from handrail.engine.finalize import EXECUTED
 from handrail.engine.rollback_data import MAY_HAVE_LEFT
 from handrail.events import Event
 from handrail.recovery.status import exception, purposes_of
 
 if TYPE_CHECKING:
-    from handrail.builtin.cli.view.time_left import Expected
     from handrail.plan.plan import Group
 
     _Part = tuple[int, str]  # What a text is worth where there is no room for all, and the text.
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 _MADE_WELL = (events.StepStarted, events.StepSkipped, events.StepFinished)
 _LANES = 8  # Lines of lanes that are drawn at once; of the others, how many they are.
 _WIDEST = 40  # Columns that names may take; a longer one is shown in full, out of line.
-_CTRL_C = {False: "Ctrl-C undoes", True: "Ctrl-C stops and keeps"}
+CTRL_C = {False: "Ctrl-C undoes", True: "Ctrl-C stops and keeps"}
 _STYLES = {"-": "dim", "○": "cyan", "✓": "green", "✗": "red", "↶": "yellow"}
 _REFRESH = 0.1  # Seconds between two drawings of the moving line for events.
 _TICK = 1.0  # Seconds between two drawings without one.
@@ -102,34 +101,17 @@ class JsonView:
 
     Args:
         write: Takes the JSON object of an event.
-        expected: How long the steps took in earlier runs, if anybody knows.
     """
 
-    def __init__(
-        self, write: Callable[[Mapping[str, Any]], None], expected: Expected | None = None
-    ) -> None:
+    def __init__(self, write: Callable[[Mapping[str, Any]], None]) -> None:
         self._write = write
-        self._expected = expected
 
     def __call__(self, event: Event) -> None:
         """Write `event` with the time, in seconds since the epoch."""
         document = event.to_dict()
         if isinstance(event, events.RunStarted) and event.number is not None:
             document["number"] = event.number
-        expected = self._seconds_of(event)
-        if expected is not None:
-            document["expected"] = round(expected, 3)
         self._write({"time": round(time.time(), 3), **document})
-
-    def _seconds_of(self, event: Event) -> float | None:
-        """Return the seconds that what begins with an event is expected to take."""
-        if self._expected is None:
-            return None
-        if isinstance(event, events.StepStarted):
-            return self._expected.of_step(event.step)
-        if isinstance(event, events.RunStarted):
-            return self._expected.of_run(event.steps[: event.finished])
-        return None
 
     def close(self) -> None:
         """Do nothing: every line is complete."""
@@ -192,7 +174,6 @@ class _RunView:
         undoes: Whether the run undoes from the start.
         dry: Whether it is a dry run, whose list of what would be done is its result.
         hidden: Steps that do nothing which is worth a line, unless they fail.
-        expected: How long the steps took in earlier runs, if anybody knows.
         clock: Returns the time in seconds, of which only differences count.
     """
 
@@ -206,7 +187,6 @@ class _RunView:
         undoes: bool = False,
         dry: bool = False,
         hidden: Collection[str] = (),
-        expected: Expected | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
@@ -214,8 +194,6 @@ class _RunView:
         self._keeps = keeps
         self._dry = dry
         self._hidden = hidden
-        self._expected = expected
-        self._over_with: set[str] = set()
         self._clock = clock
         self._lock = threading.RLock()
         self._process = self._lock_of = os.getpid()
@@ -224,7 +202,6 @@ class _RunView:
         self._lanes: _Lanes | None = None
         self._steps: Sequence[str] = ()
         self._began = clock()
-        self._left = self._began - _TICK, list[str]()  # When it was worked out, and what it was.
         self._ended = 0
         self._percent = 0
         self._working: dict[str, Working] = {}
@@ -327,7 +304,6 @@ class _RunView:
         if event.number is not None:
             self._later = f"leaves the rest to  {command_line(f'rollback {event.number}')}"
         self._ended = event.finished
-        self._over_with.update(event.steps[: event.finished])
         self._began = self._clock()
         self._line(f"{number}{self._head}{over}")
 
@@ -448,7 +424,6 @@ class _RunView:
         working = self._working.pop(step, None)
         undoing = self._undoing and (working is None or working.back)
         self._ended += not undoing
-        self._over_with.add(step)
         # A step of a run that a step has made is undone before that one, and not in its place.
         undoing = undoing and step in self._to_undo
         self._back += undoing
@@ -456,35 +431,6 @@ class _RunView:
         self._end(lane, mark, step, took, text)
         if undoing:
             self._next_undo()
-
-    # The time left, as far as earlier runs tell it
-
-    def _left_of(self, working: Working) -> float | None:
-        """Return the seconds until a step ends; what it reports itself says more than others."""
-        if working.back or self._expected is None:
-            return None
-        now = self._clock()
-        if working.amounts:
-            return working.amounts.left(now)
-        expected = self._expected.of_step(working.name)
-        return None if expected is None else max(expected - (now - working.began), 0.0)
-
-    def _step_left(self, working: Working) -> list[str]:
-        """Return the time left of a step that reports no progress; none once it takes longer."""
-        left = None if working.amounts else self._left_of(working)
-        return _roughly(left)
-
-    def _run_left(self) -> list[str]:
-        """Return the time left of the run, if it has other steps than those that run."""
-        waits = len(self._steps) > len(self._over_with) + len(self._working)
-        if self._expected is None or self._undoing or not waits:
-            return []
-        now = self._clock()
-        if now - self._left[0] >= _TICK:  # It takes a look at each step of the plan.
-            known = {each.name: self._left_of(each) for each in self._working.values()}
-            running = {name: each for name, each in known.items() if each is not None}
-            self._left = now, _roughly(self._expected.of_run(self._over_with, running))
-        return self._left[1]
 
     def _short(self, error: str) -> str:
         """Return as much of an error as its line has room for; all of it is shown below the run."""
@@ -578,8 +524,7 @@ class LiveView(_RunView):
     def _all_lanes(self, running: int) -> str:
         """Return the line about the whole run below those of lanes."""
         done = f"{self._percent} %  {self._ended} of {len(self._steps)} done, {running} running"
-        parts = [done, seconds(self._clock() - self._began), *self._run_left()]
-        return f" {' · '.join([*parts, _CTRL_C[self._keeps]])}"
+        return f" {' · '.join([done, seconds(self._clock() - self._began), CTRL_C[self._keeps]])}"
 
     def _moving_line(
         self, working: Working, room: int, lane: str, overall: Sequence[_Part] = ()
@@ -603,19 +548,14 @@ class LiveView(_RunView):
         """Return the parts about the whole run."""
         if working.back:
             return [(4, f"·  {self._back} of {len(self._to_undo)} undone")]
-        parts = [(4, f"·  {self._percent} %  {self._ended} of {len(self._steps)}")]
-        return [*parts, *self._rest()]
-
-    def _rest(self) -> list[_Part]:
-        """Return the time left of the run, and what Ctrl-C does."""
-        return [*((1, left) for left in self._run_left()), (0, _CTRL_C[self._keeps])]
+        done = f"·  {self._percent} %  {self._ended} of {len(self._steps)}"
+        return [(4, done), (0, CTRL_C[self._keeps])]
 
     def _figures(self, working: Working) -> list[_Part]:
         """Return the parts about the running step."""
         amounts, now = working.amounts, self._clock()
         if not amounts:
-            left = [] if working.status is not None else self._step_left(working)
-            return [(8, each) for each in left]
+            return []
         percent = f"{int(amounts.share * 100):2d} %"
         first, *others = (share_of(*of, unit) for unit, of in amounts.units.items())
         more = [(5, other) for other in others]
@@ -704,9 +644,7 @@ class LogView(_RunView):
         amounts, now = working.amounts, self._clock()
         took = seconds(now - working.began)
         if not amounts:
-            return working.status or " · ".join(
-                [f"has been running for {took}", *self._step_left(working)]
-            )
+            return working.status or f"has been running for {took}"
         figures = [share_of(*of, unit) for unit, of in amounts.units.items()]
         more = _pace(amounts, now) if working.status is None else [working.status]
         more += [working.detail] if working.detail else []
@@ -723,13 +661,6 @@ def _pace(amounts: Amounts, now: float) -> list[str]:
         return known
     many = f"{rate:.3g}" if rate < 100 else f"{rate:,.0f}"
     return [*known, f"{size(rate) if amounts.leading == 'bytes' else many}/s"]
-
-
-def _roughly(left: float | None) -> list[str]:
-    """Return a time left that is an estimate, as `~40s left`; nothing once it is over."""
-    if left is None or left < 0.5:
-        return []
-    return [f"~{seconds(left) if left >= 10 else f'{max(round(left), 1)}s'} left"]
 
 
 def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:

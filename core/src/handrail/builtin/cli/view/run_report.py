@@ -33,6 +33,7 @@ from handrail.builtin.cli.view.text import (
     group_mark,
     lane_mark,
     lanes_of,
+    lines_of,
     listed,
     one_line,
     shorten,
@@ -45,8 +46,6 @@ from handrail.journal import now
 from handrail.journal.records import seconds_between
 from handrail.records import is_derived
 from handrail.recovery.status import DEATH
-from handrail.redact import without_passwords
-from handrail.visible import visible_lines
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
@@ -199,7 +198,7 @@ class StepReport:
             yield _time_of(span)
         undo = None if step.undo_error is None else f"its undo: {step.undo_error}"
         for error in filter(None, (step.traceback or step.error, undo)):
-            yield from visible_lines(error.rstrip(), "  ")
+            yield from lines_of(error.rstrip())
         values = self.record.values_of(step)
         for key, value in values.items():
             items = cast("list[object]", value) if isinstance(value, list) else [value]
@@ -327,7 +326,7 @@ def _params(record: RunRecord, *, everything: bool) -> str:
 
 def _value(value: object, limit: int) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return one_line(without_passwords(text), limit=limit)
+    return one_line(text, limit=limit)
 
 
 def _rows(

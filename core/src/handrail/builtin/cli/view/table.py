@@ -1,11 +1,15 @@
-"""Results with two views, JSON and text; and tables, which lose what matters least if too wide."""
+"""What commands show: results as JSON and text, tables that fit the terminal, and documents."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
+import click
+
+from handrail.atomic import replace_file
 from handrail.builtin.cli.view.text import (
     columns,
     folded,
@@ -17,6 +21,9 @@ from handrail.builtin.cli.view.text import (
     wrapped,
 )
 from handrail.frozen import frozen
+
+if TYPE_CHECKING:
+    from handrail.builtin.cli.session import Session
 
 NOTHING, VERSIONS, PREFIXES, SHARES = range(4)
 """What a table loses if it is too wide, in this order. Reasons and counts are never lost."""
@@ -69,11 +76,6 @@ def counts(heading: str, *, lost: int = NOTHING) -> Column:
 def reasons(heading: str) -> Column:
     """Return a column of reasons, which are wrapped and never cut."""
     return Column(name=heading, wraps=True, enough=28)
-
-
-def descriptions(heading: str) -> Column:
-    """Return a column of descriptions, which are cut like names."""
-    return Column(name=heading)
 
 
 def versions(heading: str = "VERSION") -> Column:
@@ -337,3 +339,29 @@ class Listing:
         yield from (style(line, "dim") if self.dims_head else line for line in head)
         for lines, name in zip_longest(rows, styles if only is None else (), fillvalue=""):
             yield from (style(line, name) if name else line for line in lines)
+
+
+def write_document(session: Session, text: str, file: str) -> None:
+    """Write a document to a file, which is replaced as a whole, or to standard output.
+
+    Args:
+        session: The call.
+        text: The document.
+        file: Path of the file; `-` is standard output.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    if file == "-":
+        for line in text.splitlines():
+            session.console.print(line)
+        return
+    path = Path(file)
+    try:
+        if path.exists() and not path.is_file():  # A device, or a pipe, cannot be replaced.
+            path.write_text(text, encoding="utf-8")
+        else:
+            replace_file(path, text.encode())
+    except OSError as error:
+        raise click.UsageError(f"{file} cannot be written: {error.strerror}") from error
+    session.console.note(f"wrote {file}")

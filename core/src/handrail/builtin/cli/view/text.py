@@ -13,8 +13,7 @@ import click
 
 from handrail.amounts import plural
 from handrail.builtin.cli.view.console import terminal_columns, unstyled
-from handrail.redact import KNOWN
-from handrail.visible import visible
+from handrail.redact import KNOWN, shown_text
 
 if TYPE_CHECKING:
     from handrail import Plan
@@ -41,7 +40,7 @@ def terminal_width(default: int = WIDTH) -> int:
 
 def shown(text: str) -> str:
     """Return `text` as the console writes it; what is cut before has no part of a secret left."""
-    return visible(KNOWN(text))
+    return shown_text(text, one_line=True)
 
 
 def columns(text: str) -> int:
@@ -243,3 +242,14 @@ def command_line(words: str) -> str:
     context = click.get_current_context(silent=True)
     url: str | None = None if context is None else context.params.get("journal")
     return f"handrail {words} --journal {shlex.quote(url)}" if url else f"handrail {words}"
+
+
+def lines_of(text: str, indent: str = "  ") -> list[str]:
+    """Return the lines of a text that is not ours, such as a traceback, as they are shown.
+
+    Args:
+        text: The text.
+        indent: What every line but an empty one begins with, so that none looks like one of ours.
+    """
+    lines = shown_text(text).split("\n")
+    return [f"{indent}{line}" if line else line for line in lines]

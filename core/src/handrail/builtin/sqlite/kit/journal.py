@@ -26,7 +26,6 @@ from handrail.builtin.sqlite.kit.owned import SqlOwnedRun
 from handrail.builtin.sqlite.kit.rows import (
     by_name,
     check_counts,
-    durations_of,
     reliance_of,
     run_row,
     run_row_or_damage,
@@ -166,27 +165,6 @@ class SqlJournal(Journal, Generic[Run]):
         """Return how many items of a run have which outcome, by their latest attempt."""
         with self._reading() as connection:
             return dict(connection.execute(self._statements.count_parts, {"run": number}))
-
-    def durations(
-        self, action: str, project: str, *, plan_begin: str, runs: int
-    ) -> Mapping[str, Sequence[float]]:
-        """Return the seconds that steps took, by name, in the latest completed runs of a plan.
-
-        Args:
-            action: The `action` of the runs.
-            project: The project of the runs.
-            plan_begin: The text that their plan begins with.
-            runs: The maximum number of runs.
-        """
-        values = {
-            "action": to_stored(action),
-            "project": to_stored(project),
-            "plan": plan_begin,
-            "length": len(plan_begin),
-            "limit": runs,
-        }
-        with self._reading() as connection:
-            return durations_of(connection.execute(self._statements.durations, values))
 
     def _run_rows(
         self, connection: Connection, statement: str, values: Mapping[str, Any]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,7 +11,7 @@ from handrail.builtin.sqlite.kit.statements import FREE_TEXTS, RUN_COLUMNS
 from handrail.errors import JournalDamagedError, NotFoundError
 from handrail.frozen import replace
 from handrail.journal.damage import MISFIT, damaged, decoding, differs
-from handrail.journal.records import Direction, Outcome, Reliance, RunRow, seconds_between
+from handrail.journal.records import Direction, Outcome, Reliance, RunRow
 
 if TYPE_CHECKING:
     from handrail.builtin.sqlite.kit.changes import Connection, Cursor
@@ -155,21 +154,6 @@ def by_name(found: Cursor) -> Iterator[dict[str, Any]]:
     """Yield each row as a dict by column."""
     names = [column[0] for column in found.description or ()]
     return (dict(zip(names, row, strict=True)) for row in found)
-
-
-def durations_of(rows: Iterable[Any]) -> dict[str, list[float]]:
-    """Return the seconds that steps took, by name, from `Statements.durations`."""
-    took: dict[str, list[float]] = {}
-    before: dict[int, str] = {}
-    for run, opened, step, state, began, at in rows:
-        # Where it is not recorded when a step began, it was when the one before it had ended.
-        since = str(began or before.get(run, opened))
-        before[run] = at
-        if state in ("done", "skipped"):
-            with suppress(ValueError):  # A damaged time.
-                each = seconds_between(since, at) if state == "done" else 0.0
-                took.setdefault(from_stored(step), []).append(each)
-    return took
 
 
 def unknown_run(connection: Connection, statements: Statements, number: int) -> NotFoundError:

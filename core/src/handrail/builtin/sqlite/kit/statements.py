@@ -90,7 +90,6 @@ RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 # Chunks that are read at a time: with their contents, each may have a megabyte.
 CHUNKS_AT_ONCE, BOUNDS_AT_ONCE = 10, 500
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
-RECENT = 1000  # Runs among which those of one plan are looked for.
 
 # States of an attempt at which its way forward has ended.
 _ENDS = "'done', 'failed', 'skipped'"
@@ -343,7 +342,6 @@ class Statements:
 
     def _of_readers(self) -> None:
         dialect, run = self._dialect, self._run
-        attempt = f"{dialect.prefix}{ATTEMPT.table}"
         sign = f"CASE WHEN closed IS NULL THEN {self._last_sign()} END AS last_sign"
         columns = f"{named(RUN_COLUMNS)}, crc, plan_crc, {sign}"
         columns += ", lease_until IS NULL AS given_up"
@@ -398,20 +396,6 @@ class Statements:
         self.notes = f"{self._select(NOTE)} WHERE run = :run ORDER BY id"
         self.fields = f"""
             {self._select(FIELD)} WHERE run = :run ORDER BY boundary, name {dialect.bytewise}
-        """
-        self.durations = f"""
-            SELECT found.id, found.opened, step, state, began, at
-            FROM {attempt} AS attempt JOIN (
-                SELECT id, opened FROM {run} {plan}
-                WHERE parent IS NULL AND id > coalesce((
-                    SELECT id FROM {run} WHERE parent IS NULL
-                    ORDER BY id DESC LIMIT 1 OFFSET {RECENT}
-                ), 0) AND outcome = 'completed' AND fence = 1
-                  AND action = :action AND project = :project
-                  AND substr(plan.plan, 1, :length) = :plan
-                ORDER BY id DESC LIMIT :limit
-            ) AS found ON attempt.run = found.id
-            ORDER BY found.id, attempt.id
         """
         self._of_pruning()
 

@@ -24,7 +24,7 @@ import handrail.builtin.cli.new_run, handrail.packs.planner, handrail.params.con
 import handrail.params.partial, handrail.journal.opening, handrail.builtin.cli.view.explanation
 import handrail.builtin.sqlite.journal, handrail.packs.installed, handrail.packs.local
 import handrail.actions
-import handrail.recovery, handrail.builtin.project.file, pydantic, tomllib
+import handrail.recovery, handrail.builtin.project.sections, pydantic, tomllib
 from handrail.cli import main
 
 def carried_out(order):

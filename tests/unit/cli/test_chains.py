@@ -437,16 +437,16 @@ def test_a_chain_is_resumed_where_every_run_must_be_locked(project, call):
 @pytest.mark.parametrize(
     ("chain", "told"),
     [
-        ('chain = ["bag", "bag"]', "workflows.shipping.chain has two actions called bag"),
-        ("chain = []", "workflows.shipping.chain names no action"),
+        ('chain = ["bag", "bag"]', "workflows.shipping.chain has an action twice"),
+        ("chain = []", "has none of extends, steps and chain"),
         (
             'chain = ["bag"]\nextends = "send"',
-            "workflows.shipping has a chain and extends an action",
+            "workflows.shipping has extends and chain of",
         ),
         ('extends = "send"\ninputs = { a = "b" }', "has inputs, which are for a chain"),
-        ('chain = ["shipping"]', "the chain shipping has shipping, which is a chain itself"),
+        ('chain = ["shipping"]', "the workflow shipping is made of itself"),
         ('chain = ["bagg"]', "handrail.toml:10: the chain shipping has bagg"),
-        ("", "neither extends an action nor has steps"),
+        ("", "has none of extends, steps and chain"),
     ],
 )
 def test_mistakes_in_the_settings_are_told_with_their_line(project, call, chain, told):

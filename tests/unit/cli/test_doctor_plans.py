@@ -92,6 +92,7 @@ def test_a_plan_with_problems_is_no_plan_that_is_well(yard):
     [
         ("handrail.pack", "did you mean handrail.packs"),
         ("handrail.zzz", "the groups are: handrail.p"),
+        ("handrail.project", "the groups are: handrail.p"),
     ],
 )
 def test_entry_points_that_nobody_reads_are_told(yard, group, hint):

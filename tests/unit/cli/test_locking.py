@@ -11,7 +11,7 @@ import pytest
 
 from handrail import BaseAction
 from handrail.builtin.cli.session import Session
-from handrail.builtin.project.last_plan import LastPlan
+from handrail.builtin.project.differences import LastPlan
 from handrail.builtin.project.lock import ProjectLock
 from handrail.builtin.project.lock_file import LockedAction
 from handrail.errors import LockError

@@ -104,7 +104,7 @@ def test_params_of_the_file_are_checked_against_the_model(handrail, project):
         ),
         (
             '[workflows.a]\nextends = "b"\n[workflows.b]\nextends = "a"\n',
-            "handrail.toml:2: workflows extend each other: a extends b extends a",
+            "handrail.toml:1: the workflow a is made of itself",
         ),
     ],
 )

@@ -165,7 +165,7 @@ def test_a_module_can_be_named_too(handrail):
         ("./in", 2, "is a directory"),
         ("flow.py:nightly", 2, "did you mean flows.py?"),
         ("flows.py:nightli", 2, "did you mean nightly?"),
-        ("flows.py:copy", 2, "is a step; run takes an action"),
+        ("flows.py:copy", 2, "flows.py:copy is not an action but"),
         ("flows.py:Params", 2, "is not an action but"),
         ("flows.py", 2, "5 actions; name one"),
         ("broken.py:x", 2, "broken.py:2): ModuleNotFoundError"),

@@ -74,14 +74,6 @@ def test_only_steps_of_groups_say_in_which_lane_they_are():
     )
 
 
-@pytest.mark.parametrize("lane", ["", ", lane = -1", ', lane = "1"', ", lane = true"])
-def test_a_group_without_a_lane_is_damage(lane):
-    """It is not read as the first lane."""
-    text = f'schema = 1\n[[actions]]\nname = "a"\nsteps = [{{ name = "s", group = "g"{lane} }}]\n'
-    with pytest.raises(LockError, match=r"has an? (group|action 1)"):
-        parse_lock(text.encode())
-
-
 @pytest.mark.slow
 @given(locked=several)
 def test_the_order_of_locking_leaves_no_trace(locked):
@@ -116,13 +108,11 @@ def test_no_lock_is_none(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "has no schema"),
-        ("schema = true\n", "has no schema"),
-        ("schema = 1\nactions = 3\n", "has actions that are no tables"),
-        ("schema = 1\nactions = [3]\n", "has an action 1 that cannot be read"),
-        ("schema = 1\n[[actions]]\n", "has an action 1 that cannot be read"),
-        ("schema = 1\nacitons = []\n", "did you mean actions?"),
-        ('schema = 1\n[[actions]]\nname = "a"\nstep = []\n', "did you mean steps?"),
+        ("", "cannot be read: "),
+        ("schema = true\n", "bool in place of int"),
+        ("schema = 1\nactions = 3\n", "int in place of tuple"),
+        ("schema = 1\nactions = [3]\n", "int in place of LockedAction"),
+        ("schema = 1\n[[actions]]\n", "'name'"),
         ('schema = 1\n[[actions]]\nname = "a"\nsteps = [1]\n', "int in place of LockedStep"),
         ('schema = 1\n[[actions]]\nname = "a"\nsteps = [{ name = 1 }]\n', "int in place of str"),
         ('schema = 1\n[[actions]]\nname = "a"\npacks = [{ id = "x" }]\n', "'version'"),

@@ -323,37 +323,31 @@ def test_what_is_wrong_with_the_steps_of_a_workflow_is_told_with_its_line(
 
 
 @pytest.mark.parametrize(
-    ("step", "options", "said", "way"),
+    ("step", "options", "said"),
     [
-        ("to_webp", "qualty = 85", "there is no option qualty", ("did you mean quality?",)),
         (
             "to_webp",
-            "zzz = 85",
-            "there is no option zzz",
-            ("it takes: quality, folder, mode, loose",),
+            "qualty = 85",
+            "got an unexpected keyword argument 'qualty'; it takes (quality, folder, mode, loose)",
         ),
-        ("notify", "zzz = 85", "there is no option zzz", ("it takes no options",)),
+        ("notify", "zzz = 85", "there is no option zzz"),
         (
             "to_webp",
             'quality = "85"',
             "the option quality is '85': input should be a valid integer",
-            (),
         ),
         (
             "to_webp",
             'mode = "tiny"',
             "the option mode is 'tiny': input should be 'fast' or 'small'",
-            (),
         ),
-        ("needs", "", "the option target is needed", ()),
+        ("needs", "", "missing a required argument: 'target'; it takes (target)"),
     ],
 )
-def test_wrong_options_are_told(packs, step, options, said, way):
+def test_wrong_options_are_told(packs, step, options, said):
     """An option that does not exist, has the wrong type or is missing is told with the line."""
     insert = f'insert = [{{ step = "{step}", before = "collect", options = {{ {options} }} }}]'
-    assert problems(packs, change(insert)) == [
-        ("bad-option", f"handrail.toml:2: {step}: {said}", *way)
-    ]
+    assert problems(packs, change(insert)) == [("bad-option", f"handrail.toml:2: {step}: {said}")]
 
 
 @pytest.mark.parametrize(
@@ -456,7 +450,7 @@ def test_layers_first_is_outermost(packs):
         ('["timng"]', "there is no step 'timng'"),
         ('["to_webp"]', "to_webp is not a wrapper"),
         ('["notify"]', "notify is not a wrapper"),
-        ('[{ use = "retry", attemps = 5 }]', "retry: there is no option attemps"),
+        ('[{ use = "retry", attemps = 5 }]', "retry: got an unexpected keyword argument 'attemps'"),
         ('[{ use = "retry", attempts = "5" }]', "retry: the option attempts is '5'"),
     ],
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from handrail import Origin, StepWrapper
-from handrail.builtin.project.lock_file import LockedStep, outline
+from handrail.builtin.project.lock import outline_of
+from handrail.builtin.project.lock_file import LockedStep, LockName
 
 
 class TimingStep(StepWrapper):
@@ -19,13 +22,13 @@ def test_an_outline_has_all_who_have_a_say(named, pack, plan):
     )
     made = plan([named("send")], [scan])
     veto = Origin(pack="acme-veto", version="3.0")
-    found = outline(
-        made, name="upload", pack="host", consulted=[veto], record_of=lambda each: f"of {each}"
-    )
-    assert [(each.id, each.version, each.record) for each in found.packs] == [
-        ("acme-scan", "1.0", "of acme-scan"),
-        ("acme-veto", "3.0", "of acme-veto"),
-        ("host", "2.0", "of host"),
+    asked = [SimpleNamespace(origin=veto, hooks=["check_plan"])]
+    packs = SimpleNamespace(records=[], contributors=lambda: asked)
+    found = outline_of(packs, LockName(name="upload", pack="host"), made)
+    assert [(each.id, each.version) for each in found.packs] == [
+        ("acme-scan", "1.0"),
+        ("acme-veto", "3.0"),
+        ("host", "2.0"),
     ]
     assert found.steps == (
         LockedStep(name="scan", pack="acme-scan"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.builtin.project.lines import locate
+from handrail.builtin.project.toml import locate
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from handrail.builtin.project.file import with_file
 from handrail.builtin.project.lock_file import parse_lock
 from handrail.builtin.project.project import find_project
+from handrail.builtin.project.sections import with_file
 from handrail.builtin.project.settings import Settings
 from handrail.builtin.project.toml import MOST_NESTED, TomlError, parse_toml
 from handrail.errors import LockError

@@ -69,10 +69,10 @@ def test_runs_in_the_journal_of_a_project_are_found_by_all_commands(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[journal]\nurl = 5\n", "handrail.toml:2: journal.url is a number"),
-        ('[journal]\nurl = ""\n', "handrail.toml:2: journal.url is empty"),
+        ("[journal]\nurl = 5\n", "handrail.toml:2: journal.url has to be text"),
+        ('[journal]\nurl = ""\n', "handrail.toml:2: journal.url has to be text"),
         ('[journal]\nurls = "a.db"\n', "handrail.toml:2: there is no setting journal.urls"),
-        ('journal = "a.db"\n', "handrail.toml:1: journal is a string; it has to be a table"),
+        ('journal = "a.db"\n', "handrail.toml:1: journal has to be a table"),
     ],
 )
 def test_a_journal_that_is_none_is_a_mistake_with_its_line(

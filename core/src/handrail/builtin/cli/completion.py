@@ -30,7 +30,7 @@ def complete_steps(
     ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the steps that an action had when it was locked or run last; else all offered ones."""
-    from handrail.builtin.project.last_plan import known_steps  # noqa: PLC0415 - only for completion
+    from handrail.builtin.project.differences import known_steps  # noqa: PLC0415 - only for completion
 
     session = session_of(ctx)
     known = known_steps(session.settings.project.folder, ctx.info_name or "")

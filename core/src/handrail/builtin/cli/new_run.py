@@ -23,7 +23,7 @@ from handrail.builtin.cli.starting import collect_again
 from handrail.builtin.cli.view.failure import failed_action, show
 from handrail.builtin.cli.view.progress import brief
 from handrail.builtin.cli.view.table import Listing
-from handrail.builtin.project.last_plan import LastPlan
+from handrail.builtin.project.differences import LastPlan, mark_of
 from handrail.builtin.project.lock import outline_of
 from handrail.builtin.project.targets import lock_name, recorded_name
 from handrail.errors import (
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from handrail import BaseAction, Plan
     from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
-    from handrail.builtin.project.differences import Change
+    from handrail.errors import Problem
     from handrail.journal import Journal
     from handrail.orchestrator import Observer, OnFailure
     from handrail.orchestrator.journaled import RunAbout
@@ -296,13 +296,13 @@ def run_journal(session: Session, request: RunRequest) -> Generator[Journal | No
     yield None
 
 
-def _note_changes(session: Session, action: str, changes: Sequence[Change]) -> None:
+def _note_changes(session: Session, action: str, changes: Sequence[Problem]) -> None:
     """Write the changes since the last run to standard error."""
     if not changes:
         return
     session.console.note(f"changed since the last run of {action}:")
     for change in changes[:_MOST_CHANGES]:
-        session.console.note(f"  {change.mark} {change}")
+        session.console.note(f"  {mark_of(change)} {change.message}")
     if len(changes) > _MOST_CHANGES:
         more = len(changes) - _MOST_CHANGES
         session.console.note(f"  and {more} more:  handrail plan {action}")

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, cast
 
 from handrail.builtin.project.choices import chosen
 from handrail.builtin.project.load import read_settings
-from handrail.builtin.project.local_names import local_record
 from handrail.builtin.project.project import LOCK_FILE, OWN_FILE, find_project
-from handrail.builtin.project.requirements import POLICY, mark_required, unmet
-from handrail.builtin.project.settings import Settings
+from handrail.builtin.project.settings import Settings, local_record
 from handrail.builtin.project.settings_checks import (
+    POLICY,
     action_problems,
     anchor_warnings,
     chosen_problems,
     grant_remarks,
+    mark_required,
     pack_warnings,
+    unmet,
     workflow_problems,
 )
 from handrail.errors import LocalCodeError, PackError, Problem
@@ -64,9 +65,10 @@ class Project(Configuration):
             self._ungoverned += policy.contradictions(policies)
         self.settings = settings
         self.where, self.flags = settings.project.where, flags
+        judged = partial(mark_required, settings=settings)
         fitting = (compatible(chosen(each, settings.choices, self._found)) for each in self._found)
-        self.records = in_order(mark_required(each, settings) for each in fitting)
-        self.own = local_record(settings) if settings.local or settings.workflows else None
+        self.records = in_order(map(judged, fitting))
+        self.own = local_record(settings)
         self.executor = None if settings.executor is None else settings.executor.value
         self.strict_results = settings.strict_results.value
         self.selection = settings.selection
@@ -165,7 +167,7 @@ class Project(Configuration):
 
     def alone(self, record: PackRecord) -> Project:
         """Return what holds for a pack by itself, which is on: its settings."""
-        kept = ("project", "packs", "lines", "pack_values", "variables", "policies")
+        kept = ("project", "packs", "file", "pack_values", "variables", "policies")
         settings = Settings(**{name: getattr(self.settings, name) for name in kept})
         found = next((each for each in self._found if each.id == record.id), record)
         return Project(settings, self.flags, [found])

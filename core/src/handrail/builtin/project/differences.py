@@ -1,59 +1,42 @@
-"""Compares two locked plans of an action."""
+"""Compares two plans of an action: with its lock, and with that of its last run."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+from urllib.parse import quote
 
-from handrail.builtin.project.lock_file import LockedAction, LockedStep
-from handrail.errors import Problem
-from handrail.frozen import frozen, replace
+from handrail.atomic import OWN_FOLDER, own_folder, replace_file
+from handrail.builtin.project.lock_file import (
+    LockedAction,
+    LockedStep,
+    lock_text,
+    parse_lock,
+    read_lock,
+)
+from handrail.errors import HandrailError, Problem
+from handrail.events import Event, RunStarted
+from handrail.frozen import replace
+from handrail.trust import read_file
 
-Kind = Literal[
-    "step-added",
-    "step-gone",
-    "step-moved",
-    "step-owner",
-    "step-layers",
-    "step-lane",
-    "pack-added",
-    "pack-gone",
-    "pack-version",
-    "pack-files",
-]
-
+_FOLDER = "plans"
+_HEAD = "# The plan of the last run; made by handrail.\n"
 _EDITABLE = "editable"  # Instead of a digest.
 
 
-@frozen
-class Change:
-    """One difference between two plans of an action.
+def mark_of(change: Problem) -> str:
+    """Return the sign of a change for display: `+`, `-` or `~`."""
+    return {"added": "+", "gone": "-"}.get(change.code.partition("-")[2], "~")
 
-    Attributes:
-        kind: The kind of change.
-        what: The step or pack that changed.
-        how: A description in a few words.
-        ways_out: What to do about it, other than locking the new plan.
-    """
 
-    kind: Kind
-    what: str
-    how: str
-    ways_out: tuple[str, ...] = ()
-
-    @property
-    def mark(self) -> str:
-        """The sign for display: `+`, `-` or `~`."""
-        return {"added": "+", "gone": "-"}.get(self.kind.partition("-")[2], "~")
-
-    def __str__(self) -> str:
-        return f"{self.what} {self.how}"
+def _change(code: str, what: str, how: str, *ways_out: str) -> Problem:
+    return Problem(code=code, message=f"{what} {how}", ways_out=ways_out)
 
 
 def changes(
     old: LockedAction, new: LockedAction, off: Mapping[str, str] | None = None
-) -> list[Change]:
+) -> list[Problem]:
     """Return the changes from `old` to `new`, of steps first, then of packs.
 
     Compared are names, order, packs, layers and lanes of steps, and versions and files of packs.
@@ -73,11 +56,7 @@ def drift(
 
     A new pack that changes nothing is not a problem. The arguments are those of `changes`.
     """
-    return tuple(
-        Problem(code=change.kind, message=str(change), ways_out=change.ways_out)
-        for change in changes(locked, now, off)
-        if change.kind != "pack-added"
-    )
+    return tuple(each for each in changes(locked, now, off) if each.code != "pack-added")
 
 
 def is_part(part: LockedAction, whole: LockedAction) -> bool:
@@ -95,7 +74,7 @@ def is_part(part: LockedAction, whole: LockedAction) -> bool:
     return len({each[:2] for each in lanes}) == len({each[::2] for each in lanes}) == len(lanes)
 
 
-def _step_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
+def _step_changes(old: LockedAction, new: LockedAction) -> Iterator[Problem]:
     was = {step.name: step for step in old.steps}
     now = {step.name: step for step in new.steps}
     owned = {pack.id: str(pack) for pack in old.packs}
@@ -103,27 +82,27 @@ def _step_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
     for name, step in was.items():
         if name not in now:
             how = f"({owned.get(step.pack or '', 'own code')}) is gone"
-            yield Change(kind="step-gone", what=name, how=how)
-    moved = set(_moved(list(was), list(now)))
+            yield _change("step-gone", name, how)
+    moved = _moved(list(was), list(now))
     before = _predecessors(old.steps)
     after = _predecessors(new.steps)
     for name, step in now.items():
         if name not in was:
             how = f"({owning.get(step.pack or '', 'own code')}) is new, {after[name]}"
-            yield Change(kind="step-added", what=name, how=how)
+            yield _change("step-added", name, how)
             continue
         if name in moved:
             how = f"was {before[name]}, and is {after[name]}"
-            yield Change(kind="step-moved", what=name, how=how)
+            yield _change("step-moved", name, how)
         if was[name].pack != step.pack:
             how = f"is from {step.pack or 'own code'}, and was from {was[name].pack or 'own code'}"
-            yield Change(kind="step-owner", what=name, how=how)
+            yield _change("step-owner", name, how)
         if was[name].layers != step.layers:
             how = f"has the layers {_stack(step)}, and had {_stack(was[name])}"
-            yield Change(kind="step-layers", what=name, how=how)
+            yield _change("step-layers", name, how)
         if (was[name].group, was[name].lane) != (step.group, step.lane):
             how = f"is {_lane(step)}, and was {_lane(was[name])}"
-            yield Change(kind="step-lane", what=name, how=how)
+            yield _change("step-lane", name, how)
 
 
 def _stack(step: LockedStep) -> str:
@@ -144,50 +123,37 @@ def _predecessors(steps: Sequence[LockedStep]) -> dict[str, str]:
     return places
 
 
-def _moved(old: list[str], new: list[str]) -> Iterator[str]:
-    """Yield the smallest set of names whose moves explain the new order."""
-    position = {name: place for place, name in enumerate(old)}
-    common = [name for name in new if name in position]
-    # The names in the longest increasing subsequence stayed; the others moved.
-    tails: list[int] = []
-    lengths: list[int] = []
-    for name in common:
-        length = bisect_left(tails, position[name])
-        tails[length : length + 1] = [position[name]]
-        lengths.append(length)
-    wanted = len(tails) - 1
-    stayed: set[str] = set()
-    for name, length in zip(reversed(common), reversed(lengths), strict=True):
-        # Of equal lengths, the last one precedes the chosen name of the next length.
-        if length == wanted:
-            stayed.add(name)
-            wanted -= 1
-    yield from (name for name in common if name not in stayed)
+def _moved(old: list[str], new: list[str]) -> set[str]:
+    """Return the names that are in both lists and do not stand in the order of the first one."""
+    was = [name for name in old if name in new]
+    now = [name for name in new if name in old]
+    blocks = SequenceMatcher(None, was, now, autojunk=False).get_matching_blocks()
+    return set(now) - {name for block in blocks for name in was[block.a : block.a + block.size]}
 
 
 def _pack_changes(
     old: LockedAction, new: LockedAction, off: Mapping[str, str] | None
-) -> Iterator[Change]:
+) -> Iterator[Problem]:
     was = {pack.id: pack for pack in old.packs}
     now = {pack.id: pack for pack in new.packs}
     for name, pack in was.items():
         back = (f"pip install '{name}=={pack.version}'",) if pack.version else ()
         if name not in now and off and name in off:
-            yield Change(kind="pack-gone", what=str(pack), how=f"is off: {off[name]}")
+            yield _change("pack-gone", str(pack), f"is off: {off[name]}")
         elif name not in now:
             how = "is not installed or not on" if off is None else "is not installed"
-            yield Change(kind="pack-gone", what=str(pack), how=how, ways_out=back)
+            yield _change("pack-gone", str(pack), how, *back)
         elif now[name].version != pack.version:
             how = f"is {now[name].version or '?'}, and was {pack.version or '?'}"
             # The author of a pack does not install an older one over the sources.
             ways_out = () if now[name].record == _EDITABLE else back
-            yield Change(kind="pack-version", what=name, how=how, ways_out=ways_out)
+            yield _change("pack-version", name, how, *ways_out)
         elif now[name].record != pack.record:
             how = _files(pack.record, now[name].record)
-            yield Change(kind="pack-files", what=str(pack), how=how)
+            yield _change("pack-files", str(pack), how)
     for name, pack in now.items():
         if name not in was:
-            yield Change(kind="pack-added", what=str(pack), how="is new")
+            yield _change("pack-added", str(pack), "is new")
 
 
 def _files(old: str, new: str) -> str:
@@ -197,3 +163,77 @@ def _files(old: str, new: str) -> str:
     return (
         f"is {words.get(new, 'an installed wheel')}, and was {words.get(old, 'an installed wheel')}"
     )
+
+
+def known_steps(project: Path, called: str) -> dict[str, str]:
+    """Return the steps of an action as it was locked or run last, each with its pack.
+
+    Args:
+        project: The project's folder.
+        called: The name of the action on the command line.
+    """
+    name = called.rpartition(":")[2]
+    for action in (*_locked(project), *_remembered(project)):
+        # An action of the project's code has its file in its name, which may be left out of it.
+        if action.name in (called, name) or action.name.startswith(f"{called}:"):
+            return {step.name: step.pack or "" for step in action.steps}
+    return {}
+
+
+def _locked(project: Path) -> Iterable[LockedAction]:
+    try:
+        return read_lock(project) or ()
+    except HandrailError:
+        return ()
+
+
+def _remembered(project: Path) -> Iterator[LockedAction]:
+    for path in sorted((project / OWN_FOLDER / _FOLDER).glob("*.toml")):
+        yield from _read(path)
+
+
+def _read(path: Path) -> tuple[LockedAction, ...]:
+    try:
+        raw, distrusted = read_file(path)
+        return () if distrusted is not None else parse_lock(raw)
+    except (OSError, HandrailError):
+        return ()
+
+
+class LastPlan:
+    """The plan of an action's last run in a project.
+
+    It is stored in a file on which nothing depends: if that is damaged or cannot be written, it is
+    ignored. As an observer, it writes the file when a run starts.
+
+    Args:
+        project: The project's folder.
+        now: The current plan, without digests of packs' files.
+    """
+
+    def __init__(self, project: Path, now: LockedAction) -> None:
+        self._project = project
+        self._now = now
+        name = f"{now.pack}:{now.name}" if now.pack else now.name
+        self._name = f"{quote(name, safe='')[-200:]}.toml"
+
+    def changes(self, off: Mapping[str, str]) -> list[Problem]:
+        """Return the changes since the last run; none if there was no run.
+
+        Args:
+            off: The reason for each installed pack that is off, by its id.
+        """
+        kept = _read(self._project / OWN_FOLDER / _FOLDER / self._name)
+        return changes(kept[0], self._now, off) if len(kept) == 1 else []
+
+    def __call__(self, event: Event) -> None:
+        """Store the plan when the run starts."""
+        if not isinstance(event, RunStarted):
+            return
+        try:
+            folder = own_folder(self._project) / _FOLDER
+            folder.mkdir(exist_ok=True)
+            text = lock_text([self._now], head=_HEAD)
+            replace_file(folder / self._name, text.encode(), mode=0o600)
+        except OSError:
+            return

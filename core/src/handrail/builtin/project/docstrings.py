@@ -1,4 +1,4 @@
-"""Reads the first lines of docstrings from source files, without importing anything."""
+"""Describes actions and steps by the first lines of docstrings, without importing anything."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
 
-from handrail.packs import EntryPoint
+from handrail.builtin.project.settings import WORKFLOW, is_workflow
+from handrail.packs import EntryPoint, PackRecord
 from handrail.packs.discovery import find_module
+from handrail.packs.local import file_of
 
 MAX_HOPS = 5
 MAX_SIZE = 1_000_000
 QUOTES = b'"""'
+
+
+def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
+    """Return a one-line description of an action or step without importing it, or None."""
+    if is_workflow(record, entry):
+        return entry.value.removeprefix(WORKFLOW)
+    return describe_target(entry.value, file_of(record, entry))
 
 
 def describe_target(value: str, file: Path | None = None) -> str | None:

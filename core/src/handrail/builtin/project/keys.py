@@ -1,6 +1,10 @@
-"""All keys of project files and policies, for the readers and the documentation."""
+"""All keys of project files and policies, and the types of their values."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+Key = tuple[str, ...]
 
 KEYS: dict[str, str] = {
     "actions.NAME.params": "table",
@@ -57,8 +61,65 @@ POLICY_KEYS = ("grants.NAME", "locked", "packs.NAME", "required.packs", "require
 """The keys that are also allowed in `handrail-policy.toml`."""
 
 
-def below(prefix: str = "") -> tuple[str, ...]:
-    """Return the keys directly below `prefix`, such as `actions.NAME.insert`, without names."""
-    start = f"{prefix}." if prefix else ""
-    found = (key[len(start) :].partition(".")[0] for key in KEYS if key.startswith(start))
-    return tuple(dict.fromkeys(key for key in found if not key.isupper()))
+LIMITS = tuple(
+    name for _, of, name in (key.rpartition("actions.NAME.steps.STEP.") for key in KEYS) if of
+)
+"""The keys of limits, of which an inserted step has those that differ."""
+
+TYPES: Mapping[str, tuple[tuple[type, ...], tuple[type, ...]]] = {
+    "text": ((str,), ()),
+    "table": ((dict,), ()),
+    "true or false": ((bool,), ()),
+    "list of names": ((list,), (str,)),
+    "list of texts": ((list,), (str,)),
+    "list of tables": ((list,), (dict,)),
+    "list of names and tables": ((list,), (str, dict)),
+    "list of lanes": ((list,), (str, dict, list)),
+    "text or list of names": ((str, list), (str,)),
+    "list of names, or table of names": ((list, dict), (str,)),
+}
+"""The types of a value, and of the items of a list; who uses values of other types checks them."""
+
+_ACTION = ("actions", "NAME")
+_WORKFLOW = ("workflows", "NAME")
+_INSERT = (*_ACTION, "insert")
+_LANES = (*_INSERT, "lanes")
+_LIMITS = (*_ACTION, "steps", "STEP")
+
+
+class Keys:
+    """The keys that a file may have.
+
+    Args:
+        keys: Some of `KEYS`.
+
+    Attributes:
+        types: The type of each key, and of the tables above it.
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self.types: dict[Key, str] = {}
+        for key in keys:
+            *above, name = key.split(".")
+            for length in range(len(above) + 1):
+                self.types.setdefault(tuple(above[:length]), "table")
+            self.types[*above, name] = KEYS[key]
+
+    def of(self, key: Key, table: Mapping[str, object]) -> dict[str, Key]:
+        """Return the keys of a table by name; one in capitals stands for any name."""
+        if key == _WORKFLOW:
+            own = self._below(_WORKFLOW)
+            if isinstance(table.get("steps"), dict):  # They are limits, and not what it is made of.
+                del own["steps"]
+            return self._below(_ACTION) | own
+        if key not in (_INSERT, _LANES, (*_WORKFLOW, "steps")):
+            return self._below(key)
+        is_group = "parallel" in table and key != _LANES
+        names: Key = ("parallel", "lanes", "concurrency") if is_group else ("step", "as", "options")
+        if key == _INSERT:
+            names = (*names, "before", "after", "if_missing")
+        limits = {} if is_group else self._below(_LIMITS)
+        return {name: (*_INSERT, name) for name in names} | limits
+
+    def _below(self, key: Key) -> dict[str, Key]:
+        return {each[-1]: each for each in self.types if each and each[:-1] == key}

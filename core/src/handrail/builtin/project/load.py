@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from handrail import Origin
 from handrail.builtin.project.choices import RECORDED, Choice
 from handrail.builtin.project.project import Project, find_project
-from handrail.builtin.project.requirements import RequiredPack, parse_pack
-from handrail.builtin.project.settings import Settings
+from handrail.builtin.project.settings import RequiredPack, Settings, parse_pack
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import replace
 from handrail.packs.configuration import Flags, Selection, Value
@@ -59,7 +58,7 @@ def read_settings(
     )
     if project.file is not None:
         # Imported here, because many projects have no file.
-        from handrail.builtin.project.file import with_file  # noqa: PLC0415
+        from handrail.builtin.project.sections import with_file  # noqa: PLC0415
 
         settings = with_file(settings, project.file, problems)
     if environ.get(EXECUTOR):

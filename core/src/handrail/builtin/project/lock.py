@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,10 @@ from handrail.builtin.project.differences import drift, is_part
 from handrail.builtin.project.digest import record_digest
 from handrail.builtin.project.lock_file import (
     LockedAction,
+    LockedPack,
+    LockedStep,
     LockName,
     find,
-    outline,
     read_lock,
 )
 from handrail.builtin.project.project import LOCK_FILE
@@ -22,7 +23,7 @@ from handrail.errors import LockError, PlanDriftedError, Problem
 from handrail.frozen import as_json, frozen
 
 if TYPE_CHECKING:
-    from handrail import Plan
+    from handrail import Plan, PlannedStep
     from handrail.packs import CheckedRun, InstalledPacks
 
 
@@ -182,25 +183,53 @@ def outline_of(
         params: The params that the plan was made with, as `key=value`.
         with_files: Whether to include digests of the packs' files.
     """
-
-    def digest_of(pack: str) -> str:
-        record = next((each for each in packs.records if each.id == pack), None)
-        return "missing" if record is None or not with_files else record_digest(record)
-
+    steps = list(_steps_of(plan))
+    origins = [plan.origin]
+    for _, planned in steps:
+        origins += [planned.origin, *(layer.origin for layer in planned.layers)]
     # For an action without steps, no pack's hooks are called; packs may also only observe runs.
-    asked = [
-        each
-        for each in (packs.contributors() if plan.steps else ())
-        if {*each.hooks} - {"pack_info", "perform", "observe"}
-    ]
-    return outline(
-        plan,
+    for each in packs.contributors() if steps else ():
+        if {*each.hooks} - {"pack_info", "perform", "observe"}:
+            origins.append(each.origin)
+    records = {record.id: record for record in packs.records} if with_files else {}
+    versions = {origin.pack: origin.version for origin in origins if origin.pack is not None}
+    return LockedAction(
         name=name.name,
         pack=name.pack,
-        params=params,
-        consulted=[each.origin for each in asked],
-        record_of=digest_of,
+        params=tuple(params),
+        packs=tuple(
+            LockedPack(
+                id=each,
+                version=versions[each],
+                record=record_digest(records[each]) if each in records else "missing",
+            )
+            for each in sorted(versions)
+        ),
+        steps=tuple(_locked_step(*each) for each in steps),
     )
+
+
+def _locked_step(before: str, planned: PlannedStep) -> LockedStep:
+    return LockedStep(
+        name=f"{before}{planned.name}",
+        pack=planned.origin.pack,
+        layers=tuple(_owned(layer.title, layer.origin.pack) for layer in planned.layers),
+        group=planned.group and f"{before}{planned.group}",
+        lane=planned.lane,
+    )
+
+
+def _owned(name: str, pack: str | None) -> str:
+    return name if pack is None else f"{pack}:{name}"
+
+
+def _steps_of(plan: Plan, before: str = "") -> Iterator[tuple[str, PlannedStep]]:
+    """Yield the steps of a plan, those of runs in place of what makes these, each with a prefix."""
+    for planned in plan.steps:
+        if planned.inner is None:
+            yield before, planned
+        else:
+            yield from _steps_of(planned.inner, f"{before}{planned.name}.")
 
 
 def not_locked(name: str) -> Problem:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from handrail import Origin
 from handrail.atomic import replace_file
 from handrail.builtin.project.project import LOCK_FILE
 from handrail.builtin.project.toml import TomlError, parse_toml
 from handrail.errors import LockError, describe
-from handrail.frozen import as_json, from_json, frozen, names_of
-from handrail.suggest import did_you_mean
+from handrail.frozen import as_json, from_json, frozen
 from handrail.trust import read_file
 
 if TYPE_CHECKING:
-    from handrail import Plan, PlannedStep
+    pass
 
 SCHEMA = 1
 
@@ -120,67 +119,15 @@ class LockedAction:
         return self.name, self.pack
 
 
-def outline(
-    plan: Plan,
-    *,
-    name: str,
-    pack: str | None = None,
-    params: Sequence[str] = (),
-    consulted: Iterable[Origin] = (),
-    record_of: Callable[[str], str] = lambda _pack: "missing",
-) -> LockedAction:
-    """Return the lock entry for `plan`.
-
-    Args:
-        plan: The plan.
-        name: The name of the action.
-        pack: The pack that provides the action, if any.
-        params: The params that the plan was made with, as `key=value`.
-        consulted: All packs whose hooks were called for the plan, with their versions.
-        record_of: Returns the `record` of a LockedPack for a pack id.
-    """
-    origins = [plan.origin, *consulted]
-    steps = list(_steps_of(plan))
-    for _, planned in steps:
-        origins += [planned.origin, *(layer.origin for layer in planned.layers)]
-    versions = {origin.pack: origin.version for origin in origins if origin.pack is not None}
-    return LockedAction(
-        name=name,
-        pack=pack,
-        params=tuple(params),
-        packs=tuple(
-            LockedPack(id=each, version=versions[each], record=record_of(each))
-            for each in sorted(versions)
-        ),
-        steps=tuple(
-            LockedStep(
-                name=f"{before}{planned.name}",
-                pack=planned.origin.pack,
-                layers=tuple(_owned(layer.title, layer.origin.pack) for layer in planned.layers),
-                group=planned.group and f"{before}{planned.group}",
-                lane=planned.lane,
-            )
-            for before, planned in steps
-        ),
-    )
-
-
-def _steps_of(plan: Plan, before: str = "") -> Iterator[tuple[str, PlannedStep]]:
-    """Yield the steps of a plan, those of runs in place of what makes these, each with a prefix."""
-    for planned in plan.steps:
-        if planned.inner is None:
-            yield before, planned
-        else:
-            yield from _steps_of(planned.inner, f"{before}{planned.name}.")
+@frozen
+class _Lock:
+    schema: int
+    actions: tuple[LockedAction, ...] = ()
 
 
 def find(actions: Sequence[LockedAction], key: Key) -> LockedAction | None:
     """Return the action with `key`, or None."""
     return next((each for each in actions if each.key == key), None)
-
-
-def _owned(name: str, pack: str | None) -> str:
-    return name if pack is None else f"{pack}:{name}"
 
 
 def read_lock(folder: Path) -> tuple[LockedAction, ...] | None:
@@ -209,9 +156,24 @@ def parse_lock(raw: bytes) -> tuple[LockedAction, ...]:
     """
     try:
         document = parse_toml(raw)
+        schema = document.get("schema")
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise LockError(
+                f"{LOCK_FILE} was written by a newer Handrail (schema {schema}, this one knows "
+                f"{SCHEMA})",
+                origin=Origin(file=LOCK_FILE),
+                ways_out=("upgrade this one:  pip install --upgrade handrail",),
+            )
+        actions = from_json(_Lock, document).actions
     except TomlError as error:
         raise _damaged(str(error), error.line) from error
-    return tuple(_actions(document))
+    except (TypeError, ValueError) as error:
+        raise _damaged(f"cannot be read: {describe(error)}") from error
+    keys = [action.key for action in actions]
+    for action in actions:
+        if keys.count(action.key) > 1:
+            raise _damaged(f"has {action.name} twice")
+    return actions
 
 
 def write_lock(folder: Path, actions: Sequence[LockedAction]) -> None:
@@ -262,50 +224,6 @@ def _text(value: str) -> str:
     """Return a TOML string: JSON with two more characters escaped."""
     whole = value.encode("utf-8", "backslashreplace").decode()
     return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _actions(document: Mapping[str, Any]) -> Iterator[LockedAction]:
-    schema = document.get("schema")
-    if not isinstance(schema, int) or isinstance(schema, bool):
-        raise _damaged("has no schema")
-    if schema > SCHEMA:
-        raise LockError(
-            f"{LOCK_FILE} was written by a newer Handrail (schema {schema}, this one knows "
-            f"{SCHEMA})",
-            origin=Origin(file=LOCK_FILE),
-            ways_out=("upgrade this one:  pip install --upgrade handrail",),
-        )
-    _known(document, ("schema", "actions"), LOCK_FILE)
-    tables: object = document.get("actions", [])
-    if not isinstance(tables, list):
-        raise _damaged("has actions that are no tables")
-    seen: set[Key] = set()
-    for number, table in enumerate(cast("list[object]", tables), 1):
-        action = _action(table, f"action {number}")
-        if action.key in seen:
-            raise _damaged(f"has {action.name} twice")
-        seen.add(action.key)
-        yield action
-
-
-def _action(table: object, where: str) -> LockedAction:
-    if isinstance(table, dict):
-        _known(cast("dict[str, Any]", table), names_of(LockedAction), where)
-    try:
-        action = from_json(LockedAction, table)
-    except (TypeError, ValueError) as error:
-        raise _damaged(f"has an {where} that cannot be read: {describe(error)}") from error
-    lanes = [(step.group, step.lane) for step in action.steps]
-    if any((group is None) != (lane is None) or (lane or 0) < 0 for group, lane in lanes):
-        raise _damaged(f"has a group without a lane in action {action.name}")
-    return action
-
-
-def _known(table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in keys:
-            hint = did_you_mean(key, keys)
-            raise _damaged(f"has an unknown key, {key} in {where}{f': {hint}' if hint else ''}")
 
 
 def _damaged(what: str, line: int = 0) -> LockError:

@@ -12,56 +12,48 @@ from types import MappingProxyType
 from typing import Any
 
 from handrail import Origin
-from handrail.builtin.project.file import contents, parsed
-from handrail.builtin.project.keys import POLICY_KEYS
-from handrail.builtin.project.requirements import POLICY, Requirements
-from handrail.builtin.project.requirements import POLICY_FILE as FILE
-from handrail.builtin.project.sections import (
-    Packs,
-    read_flag,
-    read_grants,
-    read_packs,
-    read_required,
-)
-from handrail.builtin.project.settings import Grants, Settings
-from handrail.builtin.project.table import TableReader
+from handrail.builtin.project.file import SettingsFile
+from handrail.builtin.project.keys import KEYS, POLICY_KEYS, Keys
+from handrail.builtin.project.sections import sections_of
+from handrail.builtin.project.settings import Grants, Requirements, Sections, Settings
+from handrail.builtin.project.settings_checks import POLICY
+from handrail.builtin.project.settings_checks import POLICY_FILE as FILE
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.packs import EntryPoint, PackRecord
 from handrail.packs.configuration import Value, place_of
 from handrail.packs.discovery import find_module
-from handrail.params.values import KeyPath, leaves
+from handrail.params.values import leaves
+from handrail.trust import read_file
 
 
 @frozen
 class Policy:
-    """The contents of a policy.
+    """A policy.
 
     Attributes:
-        origin: The distribution that contains it.
-        required: The packs and steps that it requires.
-        grants: The edits that packs may make to steps of other packs; None to leave it to projects.
-        packs: Fixed settings of packs.
-        locked: Whether every run must be locked.
-        problems: The problems found in it.
+        file: Its file; the owner is the distribution that contains it.
+        sections: What it says.
     """
 
-    origin: Origin
-    required: Requirements = Requirements()
-    grants: Grants | None = None
-    packs: Packs
-    locked: Value[bool] | None = None
-    problems: tuple[Problem, ...] = ()
+    file: SettingsFile
+    sections: Sections
 
-    def fixed(self) -> Iterator[tuple[KeyPath, Any, Origin]]:
-        """Yield path (from the pack's name), value and origin of each fixed setting."""
-        for pack, table in self.packs.tables.items():
-            for path, value in leaves(table, (pack,)):
-                place = path
-                while place and place not in self.packs.lines:
-                    place = place[:-1]
-                line = self.packs.lines.get(place, 0)
-                yield path, value, replace(self.origin, file=FILE, line=line)
+    @property
+    def origin(self) -> Origin:
+        """The distribution that contains it."""
+        return self.file.owner
+
+    @property
+    def grants(self) -> Grants | None:
+        """The edits that packs may make to steps of other packs; None to leave it to projects."""
+        return self.sections.grants if "grants" in self.file.sections else None
+
+    def fixed(self) -> Iterator[tuple[tuple[str, ...], Any, Origin]]:
+        """Yield path (from the pack's name), value and origin of each setting that it fixes."""
+        for path, value in leaves(self.sections.packs):
+            if path[1:]:
+                yield path, value, self.file.origin(("packs", *path))
 
 
 def read_policies(records: Iterable[PackRecord]) -> tuple[list[Policy], list[Problem]]:
@@ -77,9 +69,8 @@ def read_policies(records: Iterable[PackRecord]) -> tuple[list[Policy], list[Pro
             if file is None:
                 problems.append(_missing(record, entry))
             else:
-                policy = read_policy(file, record.origin)
-                policies.append(policy)
-                problems += policy.problems
+                policies.append(_read_policy(file, record.origin))
+                problems += policies[-1].file.problems
     return policies, problems
 
 
@@ -104,26 +95,15 @@ def _missing(record: PackRecord, entry: EntryPoint) -> Problem:
     )
 
 
-def read_policy(file: Path, owner: Origin) -> Policy:
-    """Return the policy in `file`, which belongs to the distribution `owner`."""
-    reader = TableReader(name=FILE, owner=owner)
-    read = contents(reader, file)
+def _read_policy(path: Path, owner: Origin) -> Policy:
+    keys = Keys(key for key in KEYS if key.startswith(POLICY_KEYS))
+    file = SettingsFile(name=FILE, owner=owner, keys=keys)
     # Its owner is not checked: it is installed, and the code beside it is imported as well.
-    table = None if read is None else parsed(reader, read[0])
-    found: dict[str, Any] = {"packs": Packs()}
-    known = tuple(dict.fromkeys(key.partition(".")[0] for key in POLICY_KEYS))
-    for key, value in reader.table((), {} if table is None else table).items():
-        if key == "required":
-            found[key] = read_required(reader, value)
-        elif key == "grants":
-            found[key] = read_grants(reader, value)
-        elif key == "packs":
-            found[key] = read_packs(reader, value, switches=False)
-        elif key == "locked":
-            found[key] = read_flag(reader, key, value)
-        else:
-            reader.unknown((key,), key, value, known)
-    return Policy(origin=owner, problems=tuple(reader.problems), **found)
+    try:
+        file.read(read_file(path)[0])
+    except OSError as error:
+        file.problem((), f"cannot be read: {error.strerror or error}")
+    return Policy(file=file, sections=sections_of(file))
 
 
 def apply_policies(
@@ -133,15 +113,10 @@ def apply_policies(
     problems: list[Problem] = []
     grants = _grants(settings, policies, problems)
     locked = _locked(settings, policies, problems)
+    every = [*(policy.sections.required for policy in policies), settings.required]
     required = Requirements(
-        packs=(
-            *(each for policy in policies for each in policy.required.packs),
-            *settings.required.packs,
-        ),
-        steps=(
-            *(each for policy in policies for each in policy.required.steps),
-            *settings.required.steps,
-        ),
+        packs=tuple(pack for each in every for pack in each.packs),
+        steps=tuple(step for each in every for step in each.steps),
     )
     ruled = replace(
         settings, policies=tuple(policies), required=required, grants=grants, locked=locked
@@ -173,14 +148,13 @@ def _gives(policy: Policy, pack: str, grant: Value[str]) -> bool:
 
 
 def _locked(settings: Settings, policies: Sequence[Policy], problems: list[Problem]) -> Value[bool]:
-    locking = next((each.locked for each in policies if each.locked and each.locked.value), None)
-    if locking is None:
-        return settings.locked
     own = settings.locked
+    locking = next((each for each in policies if each.sections.locked.value), None)
+    if locking is None:
+        return own
     if not own.value and own.source != "default":
-        owner = next(each.origin for each in policies if each.locked is locking)
-        problems.append(_loosened("locked", own, owner))
-    return locking
+        problems.append(_loosened("locked", own, locking.origin))
+    return locking.sections.locked
 
 
 def _loosened(key: str, own: Value[Any], policy: Origin) -> Problem:
@@ -196,7 +170,7 @@ def _loosened(key: str, own: Value[Any], policy: Origin) -> Problem:
 def contradictions(policies: Sequence[Policy]) -> list[Problem]:
     """Return a problem for each setting of a pack that two policies fix to different values."""
     problems: list[Problem] = []
-    seen: dict[KeyPath, tuple[Any, Origin]] = {}
+    seen: dict[tuple[str, ...], tuple[Any, Origin]] = {}
     for policy in policies:
         for path, value, origin in policy.fixed():
             other, earlier = seen.setdefault(path, (value, origin))

@@ -27,17 +27,13 @@ from handrail.frozen import record, replace
 from handrail.groups import group_at
 from handrail.limits import changed_by
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Wrapping
-from handrail.suggest import did_you_mean
 from handrail.wrapper import is_wrapper
 
 if TYPE_CHECKING:
-    from handrail.builtin.project.changes import Changes, Insert, Wrap
+    from handrail.builtin.project.settings import Changes, Insert, Wrap
     from handrail.packs import EntryPoint, PackProvider, PackRecord
     from handrail.packs.catalog import Catalog
     from handrail.packs.configuration import Part, Parts
-
-_OPEN = (inspect.Parameter.VAR_KEYWORD,)
-_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def edits_of(
@@ -169,13 +165,13 @@ class _EditBuilder:
             way = f'insert = [{{ step = "{wrap.use}", before = "{wrap.step}" }}]'
             self._problem(f"{wrap.use} is not a wrapper", wrap.origin, way, code="bad-option")
             return
-        checked = check_options(target, wrap.options, given=1)
-        if self._report(wrap.use, checked.mistakes, wrap.origin):
+        values, mistakes = check_options(target, wrap.options, given=1)
+        if self._report(wrap.use, mistakes, wrap.origin):
             return
         self.edits.wrappings.append(
             Wrapping(
                 name=wrap.step,
-                layer=cast("Callable[..., StepWrapper[Any]]", partial(target, **checked.values)),
+                layer=cast("Callable[..., StepWrapper[Any]]", partial(target, **values)),
                 origin=wrap.origin,
                 source=_source(record, entry, wrap.origin),
             )
@@ -196,17 +192,18 @@ class _EditBuilder:
     def _create(self, insert: Insert, target: Any) -> BaseStep[Any] | None:
         if _is_step(target):
             # A copy, because its name may be changed, and all plans share the object.
-            self._report(insert.step, _no_options(insert.options), insert.origin)
+            mistakes = [f"there is no option {name}" for name in insert.options]
+            self._report(insert.step, mistakes, insert.origin)
             return copy(target)
         if not callable(target):
             message = f"{insert.step} is {target!r}, which does not make a step"
             self._problem(message, insert.origin, code="invalid-step")
             return None
-        checked = check_options(target, insert.options)
-        if self._report(insert.step, checked.mistakes, insert.origin):
+        values, mistakes = check_options(target, insert.options)
+        if self._report(insert.step, mistakes, insert.origin):
             return None
         try:
-            made: object = target(**checked.values)
+            made: object = target(**values)
         except Exception as error:  # noqa: BLE001 - the step's own code
             message = f"{insert.step} cannot be made: {type(error).__name__}: {describe(error)}"
             self._problem(message, insert.origin, code="bad-option")
@@ -218,11 +215,10 @@ class _EditBuilder:
         )
         return None
 
-    def _report(self, name: str, mistakes: Iterable[tuple[str, str]], origin: Origin) -> bool:
-        listed = list(mistakes)
-        for message, way in listed:
-            self._problem(f"{name}: {message}", origin, way, code="bad-option")
-        return bool(listed)
+    def _report(self, name: str, mistakes: Sequence[str], origin: Origin) -> bool:
+        for message in mistakes:
+            self._problem(f"{name}: {message}", origin, code="bad-option")
+        return bool(mistakes)
 
     def _problem(self, message: str, origin: Origin, *ways_out: str, code: str) -> None:
         self.problems.append(
@@ -237,10 +233,6 @@ class _EditBuilder:
 
 def _is_step(candidate: object) -> TypeGuard[BaseStep[Any]]:
     return isinstance(candidate, BaseStep)
-
-
-def _no_options(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(f"there is no option {name}", "it takes no options") for name in options]
 
 
 def _is_wrapper(target: object) -> bool:
@@ -271,52 +263,31 @@ def _changed(step: BaseStep[Any], attribute: str, value: object) -> BaseStep[Any
     return step
 
 
-@record
-class Checked:
-    """The result of validating options.
-
-    Attributes:
-        values: The valid options, converted to their annotated types.
-        mistakes: A sentence and a way out, which may be empty, for each error.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict[str, Any])
-    mistakes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-
-
 def check_options(
     target: Callable[..., Any], options: Mapping[str, Any], *, given: int = 0
-) -> Checked:
-    """Validate `options` against the parameters of `target`.
+) -> tuple[dict[str, Any], list[str]]:
+    """Return `options` with the types of the parameters of `target`, and what is wrong with them.
 
     Args:
         target: A class or function.
         options: Values from a TOML file.
         given: The number of leading parameters passed by position, such as a wrapper's step.
     """
-    checked = Checked()
     try:
-        parameters = list(inspect.signature(target).parameters.values())[given:]
+        signature = inspect.signature(target)
     except (TypeError, ValueError):
-        checked.values.update(options)  # Some classes written in C have no signature.
-        return checked
-    hints = _hints(target)
-    named = {each.name: each for each in parameters if each.kind in _BY_NAME}
-    takes_any = any(each.kind in _OPEN for each in parameters)
+        return {**options}, []  # Some classes written in C have none.
+    try:
+        signature.bind(*[None] * given, **options)
+    except TypeError as error:
+        return {}, [f"{error}; it takes ({', '.join(signature.parameters)})"]
+    hints, values, mistakes = _hints(target), dict[str, Any](), list[str]()
     for name, value in options.items():
-        if name in named:
-            _take(checked, name, value, hints.get(name, inspect.Parameter.empty))
-        elif takes_any:
-            checked.values[name] = value
-        else:
-            takes = f"it takes: {', '.join(named)}" if named else "it takes no options"
-            checked.mistakes.append(
-                (f"there is no option {name}", did_you_mean(name, named) or takes)
-            )
-    for name, parameter in named.items():
-        if parameter.default is parameter.empty and name not in options:
-            checked.mistakes.append((f"the option {name} is needed", ""))
-    return checked
+        try:
+            values[name] = _converted(value, hints.get(name, Any))
+        except ValueError as error:
+            mistakes.append(f"the option {name} is {value!r}: {error}")
+    return values, mistakes
 
 
 def _hints(target: Callable[..., Any]) -> Mapping[str, Any]:
@@ -327,22 +298,19 @@ def _hints(target: Callable[..., Any]) -> Mapping[str, Any]:
         return {}
 
 
-def _take(checked: Checked, name: str, value: Any, annotation: Any) -> None:
-    if annotation is inspect.Parameter.empty or annotation is Any:
-        checked.values[name] = value
-        return
+def _converted(value: Any, annotation: Any) -> Any:
+    if annotation is Any:
+        return value
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only where it is needed
 
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         text = json.dumps(value, default=str)
     except Exception:  # noqa: BLE001 - a type that pydantic does not know
-        checked.values[name] = value
-        return
+        return value
     try:
         # Strict as in JSON: a number is not accepted as text, but text as a path or a date is.
-        checked.values[name] = adapter.validate_json(text, strict=True)
+        return adapter.validate_json(text, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        said = first["msg"][:1].lower() + first["msg"][1:]
-        checked.mistakes.append((f"the option {name} is {value!r}: {said}", ""))
+        message = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise ValueError(f"{message[:1].lower()}{message[1:]}") from None

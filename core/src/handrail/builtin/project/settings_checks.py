@@ -1,4 +1,4 @@
-"""Checks names of packs, actions and steps in the settings against those that exist."""
+"""Checks settings against what is installed: names, and what is required."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Collection, Iterator, Sequence
 
 from handrail import Origin
 from handrail.builtin.project.choices import RECORDED
-from handrail.builtin.project.settings import Settings
+from handrail.builtin.project.settings import RequiredPack, Settings
 from handrail.errors import Problem
-from handrail.packs import PackRecord
+from handrail.frozen import replace
+from handrail.packs import PackRecord, normalised
 from handrail.packs.catalog import match_packs
 from handrail.packs.configuration import place_of
+from handrail.packs.record import fits
 from handrail.suggest import near
 
+POLICY = "policy"
+POLICY_FILE = "handrail-policy.toml"
 EVERYWHERE = "*"
 
 
@@ -143,3 +147,116 @@ def _unknown_pack(name: str, source: str, records: Sequence[PackRecord]) -> Iter
         origins=(place_of(source),),
         ways_out=tuple(ways),
     )
+
+
+def brief_source(source: str) -> str:
+    """Return a source for a column of a table, without the file name that all policies share."""
+    return source.replace(f"{POLICY_FILE}:", "policy line ")
+
+
+def mark_required(record: PackRecord, settings: Settings) -> PackRecord:
+    """Return `record`, marked as a policy or as required if it is one and can be used."""
+    if record.offered(POLICY):
+        wanted = [each for each in settings.wanted_policies if each.id == record.id]
+        if record.status not in ("on", "off"):
+            return record
+        return replace(record, status="policy", why=wanted[0].source if wanted else "installed")
+    demands = [each for each in settings.required.packs if each.id == record.id]
+    if not demands:
+        return record
+    if record.status == "off":
+        owner = demands[0].origin.owner if demands[0].origin.pack else demands[0].origin.place
+        return replace(record, why=f"{record.why}; required by {owner}")
+    if record.status != "on":
+        return record
+    for each in demands:
+        if not fits(record.version, each.specifiers):
+            return replace(
+                record,
+                status="incompatible",
+                why=f"{brief_source(each.source)} wants {each.wanted}",
+            )
+    return replace(record, status="required", why=brief_source(demands[0].source))
+
+
+def unmet(records: Sequence[PackRecord], settings: Settings) -> Iterator[Problem]:
+    """Yield a problem for each required pack or policy that is missing or unsuitable.
+
+    Args:
+        records: The packs, after `mark_required`.
+        settings: The settings that apply.
+    """
+    by_id = {record.id: record for record in records}
+    for each in settings.required.packs:
+        yield from _pack(each, by_id.get(each.id))
+    for each in settings.wanted_policies:
+        yield from _policy(each, by_id.get(each.id))
+    for record in records:
+        if record.offered(POLICY):
+            yield from _unusable(record)
+            yield from _switched_off(record, settings)
+
+
+def _pack(wanted: RequiredPack, record: PackRecord | None) -> Iterator[Problem]:
+    install = f"install it:  pip install '{wanted.wanted}'"
+    if record is None:
+        message = f"{wanted.id} is required by {wanted.source} and is not installed"
+        yield _unmet(message, wanted, install, code="required-pack-missing")
+    elif not fits(record.version, wanted.specifiers):
+        message = f"{record.origin} is installed, and {wanted.source} requires {wanted.wanted}"
+        yield _unmet(
+            message, wanted, install, code="required-pack-version", others=(record.origin,)
+        )
+    elif record.status == "off":
+        why = record.why.partition(";")[0]
+        message = f"{record.origin} is required by {wanted.source} and is off: {why}"
+        way = "a required pack cannot be switched off; switch it on again"
+        yield _unmet(message, wanted, way, code="required-pack-off", others=(record.origin,))
+    elif not record.is_used and record.problems:
+        message = f"{record.origin} is required by {wanted.source} and is {record.status}"
+        yield Problem(
+            code="required-pack-broken",
+            message=f"{message}: {record.why}",
+            origins=(record.origin, wanted.origin),
+            ways_out=(f"install it again:  pip install --force-reinstall '{wanted.wanted}'",),
+        )
+
+
+def _policy(wanted: RequiredPack, record: PackRecord | None) -> Iterator[Problem]:
+    install = f"install it:  pip install '{wanted.wanted}'"
+    if record is None or not record.offered(POLICY):
+        what = "is not installed" if record is None else "is not a policy"
+        message = f"{wanted.source} wants the policy {wanted.id}, which {what}"
+        yield _unmet(message, wanted, install, code="policy-missing")
+    elif not fits(record.version, wanted.specifiers):
+        message = f"{wanted.source} wants {wanted.wanted}, and {record.origin} is installed"
+        yield _unmet(message, wanted, install, code="policy-missing", others=(record.origin,))
+
+
+def _unusable(record: PackRecord) -> Iterator[Problem]:
+    if record.status in ("broken", "incompatible"):
+        yield Problem(
+            code="required-pack-broken",
+            message=f"{record.origin} is a policy and is {record.status}: {record.why}",
+            origins=(record.origin,),
+            ways_out=(f"install it again:  pip install --force-reinstall {record.id}",),
+        )
+
+
+def _switched_off(record: PackRecord, settings: Settings) -> Iterator[Problem]:
+    for choice in settings.choices:
+        for name in choice.disable:
+            if normalised(name.value) in map(normalised, record.names):
+                yield Problem(
+                    code="required-pack-off",
+                    message=f"{record.origin} is a policy, which cannot be switched off: "
+                    f"{name.why}",
+                    origins=(record.origin,),
+                    ways_out=("remove it there",),
+                )
+
+
+def _unmet(
+    message: str, wanted: RequiredPack, *ways: str, code: str, others: tuple[Origin, ...] = ()
+) -> Problem:
+    return Problem(code=code, message=message, origins=(*others, wanted.origin), ways_out=ways)

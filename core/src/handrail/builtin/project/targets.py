@@ -11,9 +11,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from handrail import BaseAction, BaseStep, Origin
-from handrail.builtin.project.local_names import base_of, is_chain, is_workflow
 from handrail.builtin.project.lock_file import LockName
-from handrail.builtin.project.settings import settings_of
+from handrail.builtin.project.settings import is_workflow, settings_of
 from handrail.errors import NotFoundError
 from handrail.packs import import_file
 from handrail.packs.configuration import Target
@@ -26,6 +25,7 @@ from handrail.workflow import of_project
 
 if TYPE_CHECKING:
     from handrail.builtin.project.lock_file import LockedAction
+    from handrail.builtin.project.settings import Changes
     from handrail.packs import EntryPoint, InstalledPacks, PackRecord
 
 
@@ -99,9 +99,8 @@ def _named(packs: InstalledPacks, folder: Path, name: str) -> Target | None:
         raise
     if not record.is_local:
         return None
-    made = _made_by_project(packs, folder, name, record, entry_point)
-    if made is not None:
-        return made
+    if is_workflow(record, entry_point):
+        return _workflow(packs, folder, name, settings_of(packs).workflows[entry_point.name])
     found = packs.catalog.load("actions", name)
     action_class = as_action(found)
     if action_class is None:
@@ -113,36 +112,27 @@ def _named(packs: InstalledPacks, folder: Path, name: str) -> Target | None:
     )
 
 
-def _made_by_project(
-    packs: InstalledPacks, folder: Path, name: str, record: PackRecord, entry_point: EntryPoint
-) -> Target | None:
-    """Return the action that the project makes of others or of steps; None for one in its code."""
-    own, base = entry_point.name, base_of(record, entry_point)
-    if base:
-        return _workflow(packs, folder, name, own, base)
-    if is_chain(record, entry_point):
-        return _chain(packs, folder, name, own)
-    return _workflow_of_steps(packs, name, own) if is_workflow(record, entry_point) else None
+def _workflow(packs: InstalledPacks, folder: Path, name: str, workflow: Changes) -> Target:
+    """Return the action that the project makes of another one, of several, or of steps."""
+    if packs.settings_problems:
+        raise settings_error(packs.settings_problems)  # The workflows may form a cycle.
+    own, place = workflow.name, workflow.origin
+    if workflow.chain:
+        # Imported here, because other actions do without.
+        from handrail.chains import chained  # noqa: PLC0415
 
-
-def _workflow(packs: InstalledPacks, folder: Path, name: str, own: str, base: str) -> Target:
-    """Return the action that the project's workflow `own` extends, renamed to `own`."""
-    place = settings_of(packs).workflows[own].source_of("extends")
-    made = renamed(_named_by(packs, folder, f"the workflow {own} extends", base, place), own)
-    return Target(name=name, action_class=made, origin=place)
-
-
-def _chain(packs: InstalledPacks, folder: Path, name: str, own: str) -> Target:
-    """Return the action that the project's workflow `own` makes of others."""
-    from handrail.chains import chained  # noqa: PLC0415 - other actions do without
-
-    workflow = settings_of(packs).workflows[own]
-    place = workflow.source_of("chain")
-    members = {
-        each: _named_by(packs, folder, f"the chain {own} has", action, place)
-        for each, action in workflow.chain
-    }
-    made = chained(own, members, workflow.inputs, place.file)
+        place = workflow.source_of("chain")
+        members = {
+            each: _named_by(packs, folder, f"the chain {own} has", action, place)
+            for each, action in workflow.chain
+        }
+        made: type[BaseAction[Any]] = chained(own, members, workflow.inputs, place.file)
+    elif workflow.extends:
+        place = workflow.source_of("extends")
+        base = _named_by(packs, folder, f"the workflow {own} extends", workflow.extends, place)
+        made = renamed(base, own)
+    else:
+        made = of_project(own, place)
     return Target(name=name, action_class=made, origin=place)
 
 
@@ -150,8 +140,6 @@ def _named_by(
     packs: InstalledPacks, folder: Path, told: str, name: str, place: Origin
 ) -> type[BaseAction[Any]]:
     """Return the action that a workflow of the project names."""
-    if packs.settings_problems:
-        raise settings_error(packs.settings_problems)  # The workflows may form a cycle.
     file, colon, attribute = name.rpartition(":")
     if looks_like_file(file):
         name = f"{settings_of(packs).project.folder / file}{colon}{attribute}"
@@ -160,14 +148,6 @@ def _named_by(
     except NotFoundError as error:
         message = f"{place.place}: {told} {name}: {error.message}"
         raise NotFoundError(message, origin=place, ways_out=error.ways_out) from None
-
-
-def _workflow_of_steps(packs: InstalledPacks, name: str, own: str) -> Target:
-    """Return the action that the project's workflow `own` makes of steps."""
-    if packs.settings_problems:
-        raise settings_error(packs.settings_problems)
-    place = settings_of(packs).workflows[own].origin
-    return Target(name=name, action_class=of_project(own, place), origin=place)
 
 
 def _from_module(name: str, module: ModuleType, attribute: str, shown: str) -> Target:
@@ -201,27 +181,19 @@ def _actions_of(module: ModuleType) -> Mapping[str, type[BaseAction[Any]]]:
 
 
 def _no_action(
-    attribute: str,
-    found: object,
-    actions: Mapping[str, Any],
-    shown: str,
+    attribute: str, found: object, actions: Mapping[str, Any], shown: str
 ) -> NotFoundError:
-    if isinstance(found, BaseStep) or (isinstance(found, type) and issubclass(found, BaseStep)):
-        return NotFoundError(
-            f"{shown}:{attribute} is a step; run takes an action",
-            ways_out=(_how_to_make_one(shown, attribute),),
-        )
-    kind = type(found).__name__  # pyright: ignore[reportUnknownArgumentType]
-    if found is not None:
-        return NotFoundError(
-            f"{shown}:{attribute} is not an action but {kind}",
-            ways_out=(_how_to_make_one(shown),),
-        )
-    listed = ", ".join(actions) or "none"
-    return NotFoundError(
-        f"{shown} has no action '{attribute}'",
-        ways_out=(did_you_mean(attribute, actions), f"actions there: {listed}"),
+    if found is None:
+        listed = ", ".join(actions) or "none"
+        ways_out = (did_you_mean(attribute, actions), f"actions there: {listed}")
+        return NotFoundError(f"{shown} has no action '{attribute}'", ways_out=ways_out)
+    kind: type[object] = type(found)
+    is_step = isinstance(found, BaseStep) or (
+        isinstance(found, type) and issubclass(found, BaseStep)
     )
+    way = _how_to_make_one(shown, attribute if is_step else "my_step")
+    message = f"{shown}:{attribute} is not an action but {kind.__name__}"
+    return NotFoundError(message, ways_out=(way,))
 
 
 def _how_to_make_one(shown: str, step: str = "my_step") -> str:

@@ -12,9 +12,8 @@ from handrail.builtin.cli.session import Session, session_of, takes_json
 from handrail.builtin.cli.view.console import to_json
 from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.table import Listing, reasons
-from handrail.builtin.project.changes import Changes, Insert
-from handrail.builtin.project.requirements import brief_source
-from handrail.builtin.project.settings import Settings
+from handrail.builtin.project.settings import Changes, Insert, Settings
+from handrail.builtin.project.settings_checks import brief_source
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json, replace
 from handrail.packs import RequiredStep, normalised

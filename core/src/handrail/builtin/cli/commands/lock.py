@@ -15,7 +15,7 @@ from handrail.builtin.cli.params.values import put_pairs
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
 from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.table import Listing
-from handrail.builtin.project.differences import changes, drift
+from handrail.builtin.project.differences import changes, drift, mark_of
 from handrail.builtin.project.lock import not_locked, outline_of
 from handrail.builtin.project.lock_file import LockedAction, find, read_lock, write_lock
 from handrail.builtin.project.project import LOCK_FILE
@@ -274,7 +274,7 @@ def _action_lines(
     news = "new" if was is None else plural(len(found), "change") if found else "unchanged"
     yield f"locked {now.name} · {counts} · {news}"
     for change in found:
-        yield f"  {change.mark} {change}"
+        yield f"  {mark_of(change)} {change.message}"
     loose = [f"{pack} ({pack.record})" for pack in now.packs if not pack.is_pinned]
     if loose:
         yield f"  only the version is locked of {', '.join(loose)}"
@@ -292,5 +292,5 @@ def _to_dict(
             {"id": pack.id, "version": pack.version, "record": pack.record} for pack in now.packs
         ],
         "new": was is None,
-        "changes": [f"{each.mark} {each}" for each in found],
+        "changes": [f"{mark_of(each)} {each.message}" for each in found],
     }

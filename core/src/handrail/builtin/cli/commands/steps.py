@@ -18,7 +18,7 @@ from handrail.builtin.cli.view.table import (
     reasons,
     versions,
 )
-from handrail.builtin.project.local_names import description_of
+from handrail.builtin.project.docstrings import description_of
 
 if TYPE_CHECKING:
     from handrail.packs import EntryPoint, PackRecord

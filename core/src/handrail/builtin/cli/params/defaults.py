@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from handrail import BaseAction
     from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
-    from handrail.builtin.project.changes import Changes
+    from handrail.builtin.project.settings import Changes
 
 
 def take_pack_values(

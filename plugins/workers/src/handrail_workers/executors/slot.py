@@ -10,17 +10,20 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.errors import describe
 from handrail.frozen import from_json, values_of
 from handrail.journal import AttemptId, Note
 from handrail_workers.executors.messages import outcome_from
-from handrail_workers.executors.protocol import ChunkCall, CodeRef, Host, Outcome
+from handrail_workers.executors.protocol import ChunkCall, Host, Outcome
 from handrail_workers.processes.connection import Connection
 from handrail_workers.processes.failures import told
 from handrail_workers.processes.groups import is_gone, signal_group
 from handrail_workers.processes.helper import Conversation, Helper, ending
+
+if TYPE_CHECKING:
+    from handrail_workers.executors.processes import ProcessExecutor
 
 _TICK = 1.0  # Seconds between looks at the clock.
 _SILENT = 30  # Ticks without a sign of life and without work after which a process is frozen.
@@ -30,36 +33,6 @@ _GRACE = 5.0  # Seconds between an interrupt and a kill.
 _KILLED = 5.0  # Seconds for a killed process to end.
 _CHUNK = 1 << 18
 _LINE = 1 << 16  # Characters of a line that are shown at once.
-
-
-class Owner(Protocol):
-    """What a slot needs of its executor, in the thread of the slot."""
-
-    @property
-    def host(self) -> Host:
-        """What the run offers."""
-        ...
-
-    @property
-    def code(self) -> CodeRef:
-        """Where the functions are."""
-        ...
-
-    def is_ready(self, slot: Slot) -> ChunkCall | None:
-        """Take a slot that has nothing to do; return its next call, if there is one."""
-        ...
-
-    def has_ended(self, slot: Slot, outcome: Outcome) -> ChunkCall | None:
-        """Take the outcome of the call of a slot; return its next call, if there is one."""
-        ...
-
-    def is_stuck(self, slot: Slot) -> None:
-        """Take note that the process of a slot was killed and does not end."""
-        ...
-
-    def is_gone(self, slot: Slot, why: str, *, started: bool) -> None:
-        """Take note that the process of a slot has ended, or could not be started."""
-        ...
 
 
 class Slot(threading.Thread):
@@ -73,7 +46,7 @@ class Slot(threading.Thread):
         frozen: Why it was killed, or nothing.
     """
 
-    def __init__(self, owner: Owner, helper: Helper) -> None:
+    def __init__(self, owner: ProcessExecutor, helper: Helper) -> None:
         super().__init__(name="handrail-slot", daemon=True)
         self.attempt: AttemptId | None = None
         self.cancelled = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import HandrailError, ItemsUndoError
@@ -61,29 +62,11 @@ def parts_back(step: StepOfItems) -> Iterator[tuple[Head, Iterator[ChunkRow]]]:
 
     The chunks of a call, the last one first, have to be taken before the next call is.
     """
-    rows = step.ledger.chunks(back=True)
-    row = next(rows, None)
-    while row is not None:
-        head, part = head_of(step, row), row.part
-        after: list[ChunkRow] = []
+    for _, rows in groupby(step.ledger.chunks(back=True), lambda row: row.part):
+        last = next(rows)
+        head = head_of(step, last)
         if head.code.rollback is not None:
-            yield head, _of_part(row, rows, after)
-        else:
-            for each in rows:
-                if each.part != part:
-                    after.append(each)
-                    break
-        row = after[0] if after else None
-
-
-def _of_part(row: ChunkRow, rows: Iterator[ChunkRow], after: list[ChunkRow]) -> Iterator[ChunkRow]:
-    part = row.part
-    yield row
-    for each in rows:
-        if each.part != part:
-            after.append(each)
-            return
-        yield each
+            yield head, chain((last,), rows)  # noqa: B031 - what is left of them
 
 
 @record

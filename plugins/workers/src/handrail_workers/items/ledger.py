@@ -2,68 +2,70 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from handrail.journal import ChunkChange, ChunkRow, ItemNoteRow, now
+from handrail.errors import RollbackDataError
+from handrail.journal import ChunkChange, ChunkRow, ItemNoteRow, mask_json, now
+from handrail.places import HIDDEN, json_has_password
 
 if TYPE_CHECKING:
-    from handrail.journal import Change
+    from handrail.journal import Change, JournaledLog
 
 
-class Ledger(Protocol):
+class ItemLog:
     """The accounts of the items of one attempt of a step.
 
+    Args:
+        log: The log of the run.
+        step: Name of the step.
+        n: Number of the attempt.
+
     Attributes:
-        durable: Whether they outlive this process, and may have been begun by another one.
+        write: Commits changes, all or none, durable when it returns. Any thread may call it.
     """
 
-    durable: bool
-
-    def write(self, changes: Sequence[Change], /) -> None:
-        """Write changes, all or none; they are durable when this returns. Any thread may call it.
-
-        Raises:
-            JournalError: They could not be written.
-        """
-        ...
+    def __init__(self, log: JournaledLog, step: str, n: int) -> None:
+        self._journal, owned = log.place
+        self._of = (owned.number, step, n)
+        self._mask = log.mask
+        self.write = log.write
 
     def chunks(
         self, *, first: int = 0, back: bool = False, contents: bool = True
     ) -> Iterator[ChunkRow]:
         """Yield the chunks by their numbers, from `first` on or back to it; only a few are held."""
-        ...
+        return self._journal.chunks(*self._of, first=first, back=back, contents=contents)
 
     def notes(self, chunk: int) -> Sequence[ItemNoteRow]:
         """Return what the items of a chunk have recorded, in order."""
-        ...
+        return self._journal.item_notes(*self._of, chunk)
 
     def mask(self, text: str) -> str:
         """Return JSON without known secrets."""
-        ...
+        return mask_json(text, self._mask)
 
     def refuse(self, text: str, about: str) -> None:
-        """Check that an undo in another process would find a JSON text as it is now.
+        """Check that a JSON text has no secret, as an undo in another process would miss it.
 
         Raises:
-            RollbackDataError: It has a secret, which is never stored.
+            RollbackDataError: It has one.
         """
-        ...
+        if json_has_password(text) or self._mask(text) != text:
+            raise RollbackDataError(
+                f"{about} has a secret in it, which is never stored, and which an undo would need",
+                ways_out=("let the functions read it from a variable of the environment",),
+            )
 
     def secret_variables(self) -> tuple[str, ...]:
         """Return the variables of the environment whose values are known secrets."""
-        ...
+        return tuple(name for name, value in os.environ.items() if self._mask(value) == HIDDEN)
 
 
 class MemoryLedger:
-    """Accounts of a run without a journal; they take memory for each item.
-
-    Attributes:
-        durable: See `Ledger`.
-    """
-
-    durable = False
+    """Accounts of a run without a journal, like `ItemLog`; they take memory for each item."""
 
     def __init__(self) -> None:
         self._chunks: dict[int, ChunkRow] = {}
@@ -71,7 +73,7 @@ class MemoryLedger:
         self._lock = threading.Lock()
 
     def write(self, changes: Iterable[Change], /) -> None:
-        """Keep changes; see `Ledger`."""
+        """Keep changes."""
         with self._lock:
             for change in changes:
                 if isinstance(change, ItemNoteRow):
@@ -82,14 +84,14 @@ class MemoryLedger:
     def chunks(
         self, *, first: int = 0, back: bool = False, contents: bool = True
     ) -> Iterator[ChunkRow]:
-        """Yield the chunks; see `Ledger`."""
+        """Yield the chunks."""
         del contents
         numbers = range(first, len(self._chunks))
         for number in reversed(numbers) if back else numbers:
             yield self._chunks[number]
 
     def notes(self, chunk: int) -> Sequence[ItemNoteRow]:
-        """Return the notes of a chunk; see `Ledger`."""
+        """Return the notes of a chunk."""
         return self._notes.get(chunk, ())
 
     def mask(self, text: str) -> str:
@@ -102,6 +104,9 @@ class MemoryLedger:
     def secret_variables(self) -> tuple[str, ...]:
         """Return none: nothing is stored."""
         return ()
+
+
+Ledger = ItemLog | MemoryLedger
 
 
 def _changed(row: ChunkRow | None, change: ChunkChange) -> ChunkRow:

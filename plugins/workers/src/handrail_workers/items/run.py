@@ -21,8 +21,7 @@ from handrail_workers.items.back import Back, parts_back
 from handrail_workers.items.calls import Calls, StepHost, Stop, of_executor
 from handrail_workers.items.cutting import Source
 from handrail_workers.items.forward import Forward, MapOptions, checked_options
-from handrail_workers.items.item_log import ItemLog
-from handrail_workers.items.ledger import MemoryLedger
+from handrail_workers.items.ledger import ItemLog, MemoryLedger
 from handrail_workers.items.results import Items
 from handrail_workers.items.step import StepOfItems
 
@@ -85,7 +84,7 @@ class ItemsOfRun:
     ) -> Items:
         """Work on the items of the running step; see `BaseStepContext.map_items`."""
         given = checked_options(MapOptions(**options))
-        code = _code_of(function, rollback)
+        code = code_of(function, rollback)
         stop = stop or Stop()
         position = self._position(line)
         url = executor or self._url or self._default()
@@ -175,8 +174,6 @@ class ItemsOfRun:
                     except ItemsUndoError as error:
                         errors.append(error)
                     before += playing.undone
-                for _ in rows:
-                    pass  # Those after an error, so that the next part can be read.
         if errors:
             raise back.undo_error(errors)
 
@@ -246,7 +243,7 @@ class ItemsOfRun:
         executor = open_executor(url, host, self._packs)
         try:
             # The workers of this machine have what this process has.
-            digest = "" if is_local(url or default_url()) else _digest_of(code)
+            digest = "" if is_local(url or default_url()) else environment_digest(code)
             with of_executor():
                 executor.open(digest, code)
             yield executor
@@ -300,14 +297,6 @@ def _broken_off_if_lost(line: Line) -> Generator[None]:
 
 def _kind(url: str | None) -> str:
     return (url or "").partition(":")[0]
-
-
-def _code_of(function: Callable[..., Any], rollback: Callable[..., Any] | None) -> CodeRef:
-    return code_of(function, rollback)
-
-
-def _digest_of(code: CodeRef) -> str:
-    return environment_digest(code)
 
 
 def _tell(

@@ -1,4 +1,4 @@
-"""`sweep()` and `sweep_async()`: the same from Python."""
+"""`sweep()`: the same from Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweeping import calls, models
 from handrail import StepFailedError, resume, rollback
 from handrail.errors import ActionError, ParamsError
 from handrail.sqlite import SqliteJournal
-from handrail_workers import sweep, sweep_async
+from handrail_workers import sweep
 
 OVER = {"epochs": range(10, 30, 10), "hyper.rate": (0.1, 2)}
 
@@ -27,13 +27,13 @@ def journal(folder: Path) -> Iterator[SqliteJournal]:
     journal.close()
 
 
-@pytest.mark.parametrize("awaits", [False, True])
+@pytest.mark.parametrize("in_a_thread", [False, True])
 def test_a_sweep_returns_what_came_of_its_runs(
-    flows: ModuleType, journal: SqliteJournal, folder: Path, awaits: bool
+    flows: ModuleType, journal: SqliteJournal, folder: Path, in_a_thread: bool
 ) -> None:
     options: dict[str, Any] = {"over": OVER, "journal": journal, "max_failed": "50%"}
-    if awaits:
-        told = asyncio.run(sweep_async(flows.TrainAction, {"data": "x"}, **options))
+    if in_a_thread:
+        told = asyncio.run(asyncio.to_thread(sweep, flows.TrainAction, {"data": "x"}, **options))
     else:
         told = sweep(flows.TrainAction, {"data": "x"}, **options)
     assert (told["success"], told["number"], told["runs"], told["failed"]) == (True, 1, 2, 2)

@@ -75,6 +75,9 @@ def test_runs_are_compared(call: Call) -> None:
     )
 
 
+HUNDRED = f"epochs={list(range(1, 101))}"
+
+
 @pytest.mark.parametrize("option", [["--csv"], ["--sort", "loss"]])
 def test_options_about_one_sweep_take_one(call: Call, option: list[str]) -> None:
     call(*TRAIN, "--over", "epochs=10,20")
@@ -126,9 +129,9 @@ def test_a_dry_run_shows_the_points_and_the_plan_of_the_first(call: Call, folder
     ]
     assert dry.lines[-1] == "train would run 2 steps; nothing was done"
     assert not (folder / ".handrail").exists()
-    many = call(*TRAIN, "--over", "epochs=1..100", "--dry-run")
+    many = call(*TRAIN, "--over", HUNDRED, "--dry-run")
     assert "  ... and 81 more (--all)" in many.lines
-    sample = call(*TRAIN, "--over", "epochs=1..100", "--sample", "3", "--dry-run", "--json")
+    sample = call(*TRAIN, "--over", HUNDRED, "--sample", "3", "--dry-run", "--json")
     first = json.loads(sample.lines[0])
     assert (first["event"], first["runs"], len(first["points"])) == ("SweepPreview", 3, 3)
 

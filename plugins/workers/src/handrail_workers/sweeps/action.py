@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -64,18 +63,15 @@ class SweepAction(BaseAction[Any]):
     Attributes:
         sweep: The grid, and how the children are run.
         packs: What is recorded of how the sweep was called.
-        awaits: Whether its step is async, so that an event loop goes on meanwhile.
     """
 
     context_class = SweepContext
     sweep: ClassVar[Sweep]
     packs: ClassVar[str]
-    awaits: ClassVar[bool] = False
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
         """Register the step that runs the children."""
-        step = AwaitChildren if self.awaits else RunChildren
-        registry.register(step(self.sweep, self.packs))
+        registry.register(RunChildren(self.sweep, self.packs))
 
     def result(self, context: Any) -> Mapping[str, Any]:
         """Return how many children were completed, and how many failed."""
@@ -102,16 +98,13 @@ def recorded_sweep(action: type[BaseAction[Any]], row: RunRow) -> type[SweepActi
     return swept(action, sweep, row.packs)
 
 
-def swept(
-    action: type[BaseAction[Any]], sweep: Sweep, packs: str, *, awaits: bool = False
-) -> type[SweepAction]:
+def swept(action: type[BaseAction[Any]], sweep: Sweep, packs: str) -> type[SweepAction]:
     """Return the class of the sweep of an action; see `SweepAction`."""
     space = {
         "action_name": action.action_name,
         "params_model": action.params_model,
         "sweep": sweep,
         "packs": packs,
-        "awaits": awaits,
         "__module__": SweepAction.__module__,
     }
     return type(action.__name__, (SweepAction,), space)
@@ -147,19 +140,26 @@ class RunChildren(BaseStep[SweepContext]):
         self._sweep = sweep
         self._packs = packs
 
-    def execute(self, context: SweepContext) -> StepResult | Awaitable[StepResult]:
+    def execute(self, context: SweepContext) -> StepResult:
         """Run all children that are not done."""
-        return self._children(context)
+        options: dict[str, Any] = {
+            "rollback": roll_back_child,
+            "shared": self._shared(context),
+            "max_failed": self._sweep.max_failed,
+            "chunk": 1,
+            # These functions take up what is there, so nothing is undone before they try again.
+            "takes_up": True,
+        }
+        try:
+            done = context.map_items(run_child, Points(self._sweep.grid), **options)
+        except ItemsFailedError as error:
+            raise self._failed(context, error) from None
+        context.done, context.failed = done.count, done.failed
+        return StepResult(data={"done": done.count, "failed": done.failed})
 
-    def resume(
-        self, context: SweepContext, result: StepResult
-    ) -> StepResult | Awaitable[StepResult]:
+    def resume(self, context: SweepContext, result: StepResult) -> StepResult:
         """Go on with the children that are not done."""
-        return self._children(context)
-
-    def _children(self, context: SweepContext) -> StepResult:
-        with self._failing(context):
-            return self._told(context, context.map_items(**self._options(context)))
+        return self.execute(context)
 
     def rollback(self, context: SweepContext, result: StepResult) -> None:
         """Do nothing more: the children are undone by now."""
@@ -183,18 +183,6 @@ class RunChildren(BaseStep[SweepContext]):
         parts = PartRuns.of(journal, shared, source_folder())
         return parts.recovery(row.number, aim, keeps=self._sweep.on_failure == "keep")
 
-    def _options(self, context: SweepContext) -> dict[str, Any]:
-        return {
-            "function": run_child,
-            "items": Points(self._sweep.grid),
-            "rollback": roll_back_child,
-            "shared": self._shared(context),
-            "max_failed": self._sweep.max_failed,
-            "chunk": 1,
-            # These functions take up what is there, so nothing is undone before they try again.
-            "takes_up": True,
-        }
-
     def _shared(self, context: SweepContext) -> dict[str, Any]:
         how = {
             "on_failure": self._sweep.on_failure,
@@ -202,37 +190,11 @@ class RunChildren(BaseStep[SweepContext]):
         }
         return shared_by(context, self._packs) | how
 
-    @contextmanager
-    def _failing(self, context: SweepContext) -> Generator[None]:
-        try:
-            yield
-        except ItemsFailedError as error:
-            first = next(iter(error.errors), "")
-            found = re.fullmatch(r"item (\d+): (?:\w+Error: )?(.*)", first, re.DOTALL)
-            if found is not None:
-                with opened_parts(self._shared(context), source_folder()) as parts:
-                    row = parts.latest(int(found[1]) + 1)
-                first = found[2] if row is None else f"run {row.number}: {found[2]}"
-            raise SweepFailedError(
-                error.failed, error.most, self._sweep.grid.count, first
-            ) from None
-
-    def _told(self, context: SweepContext, done: Any) -> StepResult:
-        context.done, context.failed = done.count, done.failed
-        return StepResult(data={"done": done.count, "failed": done.failed})
-
-
-class AwaitChildren(RunChildren):
-    """Runs the children while the event loop of the run goes on."""
-
-    async def execute(self, context: SweepContext) -> StepResult:
-        """Run all children that are not done."""
-        return await self._awaited(context)
-
-    async def resume(self, context: SweepContext, result: StepResult) -> StepResult:
-        """Go on with the children that are not done."""
-        return await self._awaited(context)
-
-    async def _awaited(self, context: SweepContext) -> StepResult:
-        with self._failing(context):
-            return self._told(context, await context.amap_items(**self._options(context)))
+    def _failed(self, context: SweepContext, error: ItemsFailedError) -> SweepFailedError:
+        first = next(iter(error.errors), "")
+        found = re.fullmatch(r"item (\d+): (?:\w+Error: )?(.*)", first, re.DOTALL)
+        if found is not None:
+            with opened_parts(self._shared(context), source_folder()) as parts:
+                row = parts.latest(int(found[1]) + 1)
+            first = found[2] if row is None else f"run {row.number}: {found[2]}"
+        return SweepFailedError(error.failed, error.most, self._sweep.grid.count, first)

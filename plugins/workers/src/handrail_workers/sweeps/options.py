@@ -76,8 +76,7 @@ over = Option(
             multiple=True,
             metavar="NAME=VALUES",
             help="Run the action for each of these values of a param, side by side: epochs=10,20, "
-            "a range such as epochs=10..50..10, or a JSON list. Repeatable: every combination is "
-            "run.",
+            "or a JSON list. Repeatable: every combination is run.",
         ),
         click.Option(
             ["--sample"],

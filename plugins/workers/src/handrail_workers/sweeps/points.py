@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from handrail.derived import NOTHING, DottedParams, path_of, stored_value, with_values
+from handrail.derived import NOTHING, DottedParams, stored_value, with_values
 from handrail.errors import ParamsError
 from handrail.frozen import replace
 from handrail_workers.sweeps.grid import MOST, Grid
@@ -38,7 +38,6 @@ def checked_grid(action: type[BaseAction[Any]], params: Mapping[str, Any], grid:
     for each, values in over.items():
         # One by one, so that an error is about one value.
         over[each] = [_converted(action, params, {**first, each: value}, each) for value in values]
-        _check_doubles(name, each, over[each])
     return replace(grid, over=over)
 
 
@@ -74,13 +73,9 @@ def _check_names(action: str, params: DottedParams, names: Iterable[str]) -> Non
         raise ParamsError(action, [("over", "names no param; a sweep needs one with some values")])
     wrong: list[tuple[str, str]] = []
     for name in listed:
-        path, problem = path_of(name), params.problem(name)
-        if problem:
+        if problem := params.problem(name):
             secret = problem == "is a secret"
             wrong.append((name, f"{problem}, and cannot be swept" if secret else problem))
-            continue
-        inside = [each for each in listed if each != name and path_of(each)[: len(path)] == path]
-        wrong += [(each, f"is a part of {name}, which is swept too") for each in inside]
     if wrong:
         raise ParamsError(action, wrong)
 
@@ -115,15 +110,6 @@ def _converted(
         shown = "contains a secret or a password, and cannot be swept"
         raise ParamsError(action.action_name, [(name, shown)])
     return found
-
-
-def _check_doubles(action: str, name: str, values: Sequence[Any]) -> None:
-    seen: list[Any] = []
-    for value in values:
-        # In JSON, true is not 1.
-        if any(type(each) is type(value) and each == value for each in seen):
-            raise ParamsError(action, [(name, f"has the value {value_text(value)} twice")])
-        seen.append(value)
 
 
 def _at(error: ParamsError, point: Mapping[str, Any]) -> ParamsError:

@@ -73,6 +73,16 @@ class SweepRecord:
         return list(dict.fromkeys(name for each in self.children for name in each.metrics))
 
 
+def sweep_of(journal: Journal, number: int) -> SweepRecord | None:
+    """Return what is known of the runs of a sweep; None if the run with this number is no sweep.
+
+    Raises:
+        NotFoundError: The journal has no such run.
+        JournalDamagedError: What is recorded of the sweep is not what was written.
+    """
+    return sweep_record(journal, journal.read(number, fields=False))
+
+
 def sweep_record(journal: Journal, row: RunRow) -> SweepRecord | None:
     """Return the record of a sweep; None if the run is none.
 

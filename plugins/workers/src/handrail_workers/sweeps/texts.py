@@ -1,23 +1,18 @@
-"""Reads the values of `--over NAME=VALUES`: a JSON list, values with commas, or a range."""
+"""Reads the values of `--over NAME=VALUES`: a JSON list, or values with commas."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from handrail.derived import path_of
-from handrail_workers.sweeps.grid import MOST, Grid
+from handrail_workers.sweeps.grid import Grid
 
 if TYPE_CHECKING:
     from handrail.derived import DottedParams
-
-_NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
-_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?:\.\.({_NUMBER}))?")
 
 
 def grid_from(texts: Sequence[str], params: DottedParams, *, sample: int | None, seed: int) -> Grid:
@@ -78,9 +73,6 @@ def _values(name: str, text: str, params: DottedParams) -> list[Any]:
         return _json_list(name, text)
     if not text:
         raise click.UsageError(f"--over {name} has no values")
-    kind, spelled = params.kind(name), _RANGE.fullmatch(text)
-    if spelled is not None and _is_number(kind):
-        return _range(name, kind, *spelled.groups())
     if params.takes_several(name):
         example = f'--over \'{name}=[["a", "b"], ["c"]]\''
         raise click.UsageError(f"--over {name} takes lists: give a JSON list of them: {example}")
@@ -101,28 +93,3 @@ def _json_list(name: str, text: str) -> list[Any]:
     if not isinstance(read, list) or not read:
         raise click.UsageError(f"--over {name} has no values")
     return list(read)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-
-
-def _is_number(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, int | float | Decimal) and kind is not bool
-
-
-def _range(name: str, kind: type, first: str, last: str, by: str | None) -> list[Any]:
-    """Return numbers from `first` up or down to `last`, which is one of them if it is reached."""
-    start, stop = Decimal(first), Decimal(last)
-    step = abs(Decimal(by)) if by else Decimal(1)
-    if not step:
-        raise click.UsageError(f"--over {name}: the step of {first}..{last}..{by} is zero")
-    count = int(abs(stop - start) / step) + 1
-    if count > MOST:
-        raise click.UsageError(
-            f"--over {name}: {first}..{last} has {count:,} values; a sweep has at most {MOST:,}"
-        )
-    step = step if stop >= start else -step
-    return [_exactly(kind, start + step * place) for place in range(count)]
-
-
-def _exactly(kind: type, value: Decimal) -> Any:
-    if value == value.to_integral_value() and not issubclass(kind, float):
-        return int(value)
-    return float(value)

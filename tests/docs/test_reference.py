@@ -13,8 +13,8 @@ import click
 import pytest
 
 from handrail import errors, events, hookspecs
+from handrail.builtin.project.configuration import VARIABLES
 from handrail.builtin.project.keys import KEYS, POLICY_KEYS
-from handrail.builtin.project.load import VARIABLES
 from handrail.packs import core_record
 
 ROOT = Path(__file__).parents[2]

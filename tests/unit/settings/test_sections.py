@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from handrail.builtin.cli.commands.config import rows_of
-from handrail.builtin.project.load import read_settings
+from handrail.builtin.project.configuration import read_settings
 from handrail.builtin.project.settings import Insert, LocalName, RequiredPack, Wrap
 from handrail.plan.edits import Limiting, Removal
 from handrail.plan.required import RequiredStep

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from handrail.builtin.cli.commands.config import rows_of
-from handrail.builtin.project.load import read_settings
+from handrail.builtin.project.configuration import read_settings
 from handrail.builtin.project.project import find_project
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json

@@ -130,13 +130,11 @@ class Findings:
         problems: Problems of the settings; they prevent planning.
         unmet: Requirements that are not met; they prevent planning.
         warnings: Names in the settings that no installed pack has; they prevent nothing.
-        remarks: Such names that only the doctor tells.
     """
 
     problems: tuple[Problem, ...] = ()
     unmet: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
-    remarks: tuple[Problem, ...] = ()
 
 
 @frozen

@@ -52,7 +52,6 @@ class InstalledPacks(PackProvider):
         catalog: The names that the packs offer.
         settings_problems: Problems of the settings; they prevent planning.
         warnings: Names in the settings that no installed pack has; they prevent nothing.
-        remarks: Names in policies that no installed pack has; only the doctor tells them.
         unmet: Requirements of the project or a policy that are not met; they prevent planning.
     """
 
@@ -65,7 +64,6 @@ class InstalledPacks(PackProvider):
         self.settings_problems = found.problems
         self.unmet = found.unmet
         self.warnings = found.warnings
-        self.remarks = found.remarks
         self._contributors: tuple[LoadedPack, ...] | None = None
         self._loads_all = False
 

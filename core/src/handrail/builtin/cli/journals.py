@@ -12,7 +12,7 @@ import click
 
 from handrail.atomic import OWN_FOLDER
 from handrail.builtin.cli.session import Session
-from handrail.builtin.project.load import EXECUTOR, JOURNAL
+from handrail.builtin.project.configuration import EXECUTOR, JOURNAL
 from handrail.errors import HandrailError, JournalError, JournalUrlError, NotFoundError
 from handrail.frozen import replace
 from handrail.journal import open_journal

@@ -14,9 +14,9 @@ from handrail.builtin.cli.execution import Execution, carry_out, head_of
 from handrail.builtin.cli.journals import executor_option, journal_option
 from handrail.builtin.cli.session import event_options, warn
 from handrail.builtin.cli.view.text import command_line
-from handrail.builtin.project.load import project_at
 from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
+from handrail.packs.configuration import project_at
 from handrail.records import is_derived
 from handrail.recovery.invocation import Invocation, enter
 from handrail.recovery.parts import check_alone

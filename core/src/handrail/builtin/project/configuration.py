@@ -3,37 +3,59 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from handrail.builtin.project.choices import chosen
-from handrail.builtin.project.load import read_settings
+from handrail import Origin
+from handrail.builtin.project.choices import RECORDED, Choice, chosen
 from handrail.builtin.project.project import LOCK_FILE, OWN_FILE, find_project
-from handrail.builtin.project.settings import Settings, local_record
+from handrail.builtin.project.project import Project as Place
+from handrail.builtin.project.settings import RequiredPack, Settings, local_record, parse_pack
 from handrail.builtin.project.settings_checks import (
     POLICY,
     action_problems,
     anchor_warnings,
     chosen_problems,
-    grant_remarks,
     mark_required,
     pack_warnings,
     unmet,
     workflow_problems,
 )
-from handrail.errors import LocalCodeError, PackError, Problem
+from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
 from handrail.frozen import replace
 from handrail.packs import LocalObject, PlanRules, normalised
-from handrail.packs.configuration import Configuration, Findings, Flags, Table, Target, Value
+from handrail.packs.configuration import (
+    Configuration,
+    Findings,
+    Flags,
+    Selection,
+    Table,
+    Target,
+    Value,
+)
 from handrail.packs.entry_points import problems_of, settings_error
 from handrail.packs.record import compatible, in_order, variable_prefix
 from handrail.plan.edits import PROJECT, EditSet
+from handrail.suggest import near
+from handrail.trust import SAFE_FOLDERS, safe_folder_problems
 
 if TYPE_CHECKING:
     from handrail.packs import CheckedRun, InstalledPacks, PackProvider, PackRecord
     from handrail.packs.configuration import Parts
+
+
+NO_PACKS = "HANDRAIL_NO_PACKS"
+ONLY_PACKS = "HANDRAIL_ONLY_PACKS"
+WANTED = "HANDRAIL_POLICY"
+JOURNAL = "HANDRAIL_JOURNAL"
+EXECUTOR = "HANDRAIL_EXECUTOR"
+VARIABLES = (
+    *(NO_PACKS, ONLY_PACKS, WANTED, JOURNAL, EXECUTOR, SAFE_FOLDERS),
+    "HANDRAIL_PROGRESS",
+)
 
 
 class Project(Configuration):
@@ -89,9 +111,6 @@ class Project(Configuration):
         """Return what is wrong with the settings, and with the packs under them."""
         settings, records = self.settings, self.records
         misspelt, unknown = action_problems(settings, records)
-        unused = tuple(grant_remarks(settings, records))
-        # A policy is for every project, and few have all packs that it knows.
-        by_policy = any(policy.grants is not None for policy in settings.policies)
         return Findings(
             problems=(
                 *self._problems,
@@ -103,11 +122,9 @@ class Project(Configuration):
             unmet=(*self._ungoverned, *unmet(records, settings)),
             warnings=(
                 *pack_warnings(settings, records),
-                *(() if by_policy else unused),
                 *unknown,
                 *anchor_warnings(settings, records),
             ),
-            remarks=unused if by_policy else (),
         )
 
     def table(self, record: PackRecord) -> Table:
@@ -232,3 +249,105 @@ def open_project(folder: str, flags: Flags, packs: Iterable[PackRecord]) -> Proj
     """Return the configuration of the project that a folder is in."""
     settings, problems = read_settings(folder, flags.environ, flags)
     return Project(settings, flags, packs, problems)
+
+
+def read_settings(
+    start: str | Path, environ: Mapping[str, str], flags: Flags | None = None
+) -> tuple[Settings, tuple[Problem, ...]]:
+    """Return the valid settings for work in `start`, and the problems of the others.
+
+    Never raises for the contents of a file or variable, so that listings and diagnoses still work.
+    """
+    problems: list[Problem] = [*_unknown_variables(environ), *safe_folder_problems(environ)]
+    try:
+        project = find_project(start)
+    except SettingsError as error:
+        problems += error.problems
+        project = Place(where=os.path.abspath(start))
+    flags = flags or Flags()
+    choices = (
+        _choice(flags.no_packs, "--no-pack", flags.only_packs, "--only-packs"),
+        _of_variables(environ) if flags.recorded is None else _of_run(flags.recorded),
+    )
+    settings = Settings(
+        project=project,
+        choices=choices,
+        pack_values=flags.pack_values,
+        variables={key: text for key, text in environ.items() if key.startswith("HANDRAIL_")},
+        wanted_policies=_policies(environ.get(WANTED, ""), problems),
+    )
+    if project.file is not None:
+        # Imported here, because many projects have no file.
+        from handrail.builtin.project.sections import with_file  # noqa: PLC0415
+
+        settings = with_file(settings, project.file, problems)
+    if environ.get(EXECUTOR):
+        settings = replace(settings, executor=Value(value=environ[EXECUTOR], source=EXECUTOR))
+    return settings, tuple(problems)
+
+
+def _choice(
+    disable: tuple[str, ...], of_disable: str, only: tuple[str, ...] | None, of_only: str
+) -> Choice:
+    return Choice(
+        disable=tuple(Value(value=name, source=of_disable) for name in disable),
+        only=None if only is None else Value(value=only, source=of_only),
+    )
+
+
+def _of_variables(environ: Mapping[str, str]) -> Choice:
+    only = _names(environ[ONLY_PACKS]) if ONLY_PACKS in environ else None
+    return _choice(_names(environ.get(NO_PACKS, "")), NO_PACKS, only, ONLY_PACKS)
+
+
+def _of_run(recorded: Selection) -> Choice:
+    return _choice(recorded.no_packs, RECORDED, recorded.only_packs, RECORDED)
+
+
+def _policies(text: str, problems: list[Problem]) -> tuple[RequiredPack, ...]:
+    """Return the policies required by HANDRAIL_POLICY: names with version ranges.
+
+    They are separated by commas or spaces.
+    """
+    if not text:
+        return ()
+    words = re.sub(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*", r"\1", text)
+    found: list[RequiredPack] = []
+    origin = Origin(file=f"{WANTED}={text}")
+    # A comma before an operator continues a version range; any other separates names.
+    for word in re.split(r",(?![=~!<>])|\s+", words):
+        made = parse_pack(word) if word else None
+        if made is not None:
+            found.append(RequiredPack(id=made[0], specifiers=made[1], origin=origin))
+        elif word:
+            problems.append(
+                Problem(
+                    code="bad-setting",
+                    message=f"{WANTED}: {word!r} is not a policy with or without a range",
+                    origins=(Origin(file=WANTED),),
+                    ways_out=(f'{WANTED}="acme-policy>=3"',),
+                )
+            )
+    return tuple(found)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
+    """Return a problem for each variable that looks like a misspelt one of ours.
+
+    Other variables that begin with HANDRAIL_ may belong to a pack, such as its token.
+    """
+    return [
+        Problem(
+            code="unknown-variable",
+            message=f"{name}: there is no such variable",
+            origins=(Origin(file=name),),
+            ways_out=(f"did you mean {known}?",),
+        )
+        for name in environ
+        if name.startswith("HANDRAIL_") and name not in VARIABLES
+        for known in near(name, VARIABLES, limit=1, cutoff=0.88)
+    ]

@@ -101,20 +101,22 @@ class ProjectLock:
                 missing or ignored.
         """
         if run.no_lock or (run.left_aside and not self.forced_by):
-            return self._left_aside()
+            if self.forced_by:
+                raise self._refused("--no-lock is given", "run it without --no-lock")
+            return False if (self.folder / LOCK_FILE).exists() else None
         locked = read_lock(self.folder)
         if locked is None and not self.forced_by:
             return None
         names = self._locked_as(run)
+        if not names and self.forced_by:
+            way = "give it a name: assign it to one in a module, outside of functions"
+            raise self._refused(f"{run.plan.action} has no name to lock it by", way)
         if not names:
-            return self._nameless(run.plan.action)
+            return False
         name = next((each for each in names if find(locked or (), each.key)), names[0])
         again = f"handrail lock {name.shown}"
         if locked is None:
-            raise LockError(
-                f"{self.forced_by} wants every run locked, and there is no {LOCK_FILE}",
-                ways_out=(f"lock the plan as it is:  {again}",),
-            )
+            raise self._refused(f"there is no {LOCK_FILE}", f"lock the plan as it is:  {again}")
         problems = self._problems_of_part(locked, name, run)
         if problems:
             anyway = run.target is not None and not self.forced_by
@@ -131,21 +133,8 @@ class ProjectLock:
             return [lock_name(run.target, self.packs)]
         return names_of(self.packs, run.action_class)
 
-    def _left_aside(self) -> bool | None:
-        if self.forced_by:
-            raise LockError(
-                f"--no-lock is not allowed: {self.forced_by} wants every run locked",
-                ways_out=("run it without --no-lock",),
-            )
-        return False if (self.folder / LOCK_FILE).exists() else None
-
-    def _nameless(self, action: str) -> bool:
-        if self.forced_by:
-            raise LockError(
-                f"{self.forced_by} wants every run locked, and {action} has no name to lock it by",
-                ways_out=("give it one: assign it to a name in a module, outside of functions",),
-            )
-        return False
+    def _refused(self, why: str, way: str) -> LockError:
+        return LockError(f"{self.forced_by} wants every run locked, and {why}", ways_out=(way,))
 
     def _problems(
         self, locked: Sequence[LockedAction], name: LockName, plan: Plan

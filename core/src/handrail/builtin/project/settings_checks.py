@@ -39,13 +39,6 @@ def pack_warnings(settings: Settings, records: Sequence[PackRecord]) -> Iterator
         yield from _unknown_pack(pack, settings.source_of(pack), records)
 
 
-def grant_remarks(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
-    """Yield a remark for each unknown name of a pack that is granted something."""
-    for name, grants in settings.grants.items():
-        if grants:
-            yield from _unknown_pack(name, grants[0].source, records)
-
-
 def workflow_problems(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
     """Yield a problem for each workflow that has the name of an existing action."""
     local = {each.name: each.origin for each in settings.local if each.kind == "actions"}

@@ -99,7 +99,7 @@ def doctor(ctx: click.Context, journal: str | None) -> int:
     with redirect_stdout(session.console.err):
         parts = _parts(session)
     found = session.packs
-    warnings = (*found.warnings, *found.remarks, *unread_groups())
+    warnings = (*found.warnings, *unread_groups())
     problems = [problem for part in parts for problem in part.problems]
     about = {"python": platform.python_version(), "environment": sys.prefix}
     session.show(

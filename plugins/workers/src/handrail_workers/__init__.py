@@ -37,9 +37,9 @@ with lazy_imports(__name__):
     from handrail_workers.executors.protocol import Lost as Lost
     from handrail_workers.executors.protocol import Outcome as Outcome
     from handrail_workers.executors.worker import work as work
+    from handrail_workers.sweeps.action import SweepFailedError as SweepFailedError
     from handrail_workers.sweeps.begin import SweepOptions as SweepOptions
     from handrail_workers.sweeps.begin import sweep as sweep
-    from handrail_workers.sweeps.errors import SweepFailedError as SweepFailedError
     from handrail_workers.sweeps.record import Child as Child
     from handrail_workers.sweeps.record import SweepRecord as SweepRecord
     from handrail_workers.sweeps.record import sweep_of as sweep_of

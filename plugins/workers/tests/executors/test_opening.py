@@ -10,7 +10,7 @@ import pytest
 from handrail.errors import ExecutorUrlError, ExitCode
 from handrail.packs import InstalledExecutors, installed_packs
 from handrail_testing import ContractHost
-from handrail_workers.executors import cores
+from handrail_workers.executors import opening
 from handrail_workers.executors.opening import open_executor
 
 NONE = InstalledExecutors(tuple)
@@ -28,7 +28,7 @@ def test_there_is_a_process_for_each_core_that_may_be_used() -> None:
     """Also if nothing is asked for."""
     for url in (None, "processes"):
         executor = open_executor(url, ContractHost(), NONE)
-        assert executor.guarantees.slots == cores.usable_cores()
+        assert executor.guarantees.slots == opening.usable_cores()
         executor.close()
 
 
@@ -63,7 +63,7 @@ def test_limits_of_a_container_count(
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    assert cores._quota_of(tmp_path) == allowed  # pyright: ignore[reportPrivateUsage]
+    assert opening._quota_of(tmp_path) == allowed  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="there is no affinity")
@@ -71,6 +71,6 @@ def test_cores_that_this_process_may_not_use_do_not_count() -> None:
     mine = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(mine)})
-        assert cores.usable_cores() == 1
+        assert opening.usable_cores() == 1
     finally:
         os.sched_setaffinity(0, mine)

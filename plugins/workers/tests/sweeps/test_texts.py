@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from handrail.derived import DottedParams
-from handrail_workers.sweeps.texts import check_given_once, grid_from
+from handrail_workers.sweeps.over import check_given_once, grid_from
 
 
 class Inner(BaseModel):

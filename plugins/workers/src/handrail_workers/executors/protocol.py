@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from handrail.frozen import frozen
+from handrail.frozen import as_json, from_json, frozen
 from handrail.journal import AttemptId, Note
 
 Death = Literal["dead", "fenced", "unknown"]
@@ -153,6 +153,22 @@ class Lost(Outcome):
 @frozen
 class Cancelled(Outcome):
     """It was cancelled, and has ended; some items may have been tried."""
+
+
+_KINDS: Mapping[str, type[Outcome]] = {
+    each.__name__: each for each in (Cancelled, Done, Failed, Lost)
+}
+
+
+def told(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as JSON values."""
+    return {"kind": type(outcome).__name__, **as_json(outcome)}
+
+
+def outcome_from(message: Mapping[str, Any]) -> Outcome:
+    """Return an outcome from what `told` returned for it."""
+    kind = _KINDS[message["kind"]]
+    return from_json(kind, message)
 
 
 @frozen

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from handrail.errors import describe
 from handrail.frozen import from_json, values_of
 from handrail.journal import AttemptId, Note
-from handrail_workers.executors.messages import outcome_from
-from handrail_workers.executors.protocol import ChunkCall, Host, Outcome
+from handrail_workers.executors.protocol import ChunkCall, Host, Outcome, outcome_from
 from handrail_workers.processes.connection import Connection
 from handrail_workers.processes.failures import told
 from handrail_workers.processes.groups import is_gone, signal_group

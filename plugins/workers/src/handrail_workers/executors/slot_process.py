@@ -15,8 +15,7 @@ from handrail.frozen import from_json
 from handrail.journal import Note
 from handrail.places import is_user_code
 from handrail_workers.executors.code import prepare
-from handrail_workers.executors.messages import told
-from handrail_workers.executors.protocol import ChunkCall, CodeRef, Failed, Outcome
+from handrail_workers.executors.protocol import ChunkCall, CodeRef, Failed, Outcome, told
 from handrail_workers.executors.worker import one_line, work
 from handrail_workers.processes.connection import Connection
 from handrail_workers.processes.parent import Parent

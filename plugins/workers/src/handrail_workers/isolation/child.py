@@ -49,8 +49,7 @@ from handrail.places import (
     restore,
     under_names,
 )
-from handrail_workers.isolation.parcels import Parcels
-from handrail_workers.isolation.results import encoded
+from handrail_workers.isolation.parcels import Parcels, encoded
 from handrail_workers.processes.connection import Connection
 from handrail_workers.processes.failures import rebuilt, told
 from handrail_workers.processes.parent import Parent

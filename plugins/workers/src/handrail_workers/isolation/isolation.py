@@ -15,8 +15,7 @@ from handrail.errors import ContextError, IsolationError
 from handrail.journal import ContextFields, ValueReader, decode_results, encode_result
 from handrail.places import NOT_BEGUN, fields_not_stored, innermost, recipe_of, running_loop
 from handrail_workers.isolation.attempt import IsolatedAttempt
-from handrail_workers.isolation.parcels import Parcels
-from handrail_workers.isolation.results import encoded
+from handrail_workers.isolation.parcels import Parcels, encoded
 from handrail_workers.processes.failures import told
 from handrail_workers.processes.helper import Helper
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
 from handrail.derived import PartRuns, derivation_of, opened_parts, shared_by
-from handrail.errors import ItemsFailedError
+from handrail.errors import HandrailError, ItemsFailedError
 from handrail.frozen import frozen
 from handrail_workers.executors.code import source_folder
 from handrail_workers.sweeps.children import STEP, roll_back_child, run_child, undo_lines
-from handrail_workers.sweeps.errors import SweepFailedError
 from handrail_workers.sweeps.grid import Grid
 
 if TYPE_CHECKING:
@@ -23,6 +22,24 @@ if TYPE_CHECKING:
 
 OPTION = "run.over"
 """The entry point of the option that makes sweeps."""
+
+
+class SweepFailedError(HandrailError, RuntimeError):
+    """More runs of a sweep failed than may; what ran has ended.
+
+    Attributes:
+        failed: How many runs failed.
+        most: How many may.
+    """
+
+    code = "sweep-failed"
+
+    def __init__(self, failed: int, most: int, count: int, first: str = "") -> None:
+        may = f"; {most:,} may" if most else ""
+        shown = f": {first}" if first else ""
+        super().__init__(f"{failed:,} of {count:,} runs failed{may}, and no more were begun{shown}")
+        self.failed = failed
+        self.most = most
 
 
 @frozen

@@ -204,40 +204,28 @@ def entry_for(step: BaseStep[Any]) -> Entry:
             f"{owner_of(step)} has the name {name!r}; it must be a non-empty string"
         )
     weight = _read(step, "progress_weight")
-    usual = type(weight) in (float, int)
-    if not usual and (isinstance(weight, bool) or not isinstance(weight, Real)):
+    of: type[Any] = type(weight)
+    is_number = of in (float, int) or (of is not bool and issubclass(of, Real))
+    if not is_number or not 0 <= weight < math.inf:
         raise InvalidStepError(
             f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
-            "it must be a number"
+            "it must be a finite number from 0 on"
         )
-    if not 0 <= cast("float", weight) < math.inf:
-        raise InvalidStepError(
-            f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
-            "it must be finite and not below 0"
-        )
-    if not usual and isinstance(cast("object", weight), float):
-        weight = cast("Real", float(weight))  # A float enum prints as its name.
     aliases = _read(step, "aliases")
     plain = aliases == () and StepWrapper not in kind.__mro__
     others = () if plain else _names_of(step, name)[1:]
-    try:
-        usual = step.limits is NO_LIMITS and step.rollback_policy is NO_POLICY
-        usual = usual and step.undo_before == ()
-    except Exception:  # noqa: BLE001 - told below, with the name of the attribute
-        usual = False
-    if not usual:
+    if step.limits is not NO_LIMITS or step.rollback_policy is not NO_POLICY or step.undo_before:
         _check_limits(step, name)
     return Entry(name, step, weight, others)
 
 
 def _check_limits(step: BaseStep[Any], name: str) -> None:
     for attribute, kind in (("limits", Limits), ("rollback_policy", RollbackPolicy)):
-        given = _read(step, attribute)
+        given = getattr(step, attribute)
         if not isinstance(given, kind):
-            example = f"{attribute} = {kind.__name__}(timeout=30)"
             raise InvalidStepError(
                 f"step '{name}' ({owner_of(step)}) has the {attribute} {given!r}",
-                ways_out=(f"write {example}",),
+                ways_out=(f"write {attribute} = {kind.__name__}(timeout=30)",),
             )
     _named_in(step, name, "undo_before")
 

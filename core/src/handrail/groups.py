@@ -73,7 +73,12 @@ def parallel(
     return group_at(line_of(caller), name, lanes, concurrency)
 
 
-def group_at(origin: Origin, name: object, lanes: object, concurrency: object) -> Parallel[Any]:
+def group_at(
+    origin: Origin,
+    name: object,
+    lanes: Iterable[BaseStep[Any] | Sequence[BaseStep[Any]]],
+    concurrency: int | None,
+) -> Parallel[Any]:
     """Return a group that is declared at `origin`; see `parallel`."""
 
     def error(message: str, *ways_out: str) -> InvalidStepError:
@@ -81,23 +86,14 @@ def group_at(origin: Origin, name: object, lanes: object, concurrency: object) -
 
     if not isinstance(name, str) or not name.strip():
         raise error(f"the name of a group must be a non-empty string, not {name!r}")
-    if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
-        raise error(
-            f"the concurrency of group '{name}' is {concurrency!r}; it must be a whole number "
-            "above 0, or None for all lanes at once"
-        )
-    if isinstance(lanes, BaseStep | str) or not isinstance(lanes, Iterable):
-        raise error(
-            f"the lanes of group '{name}' must be a list, not {lanes!r}",
-            f"parallel({name!r}, [step, [step, step]])",
-        )
-    listed = [_steps_of(lane) for lane in cast("Iterable[object]", lanes)]
+    if concurrency is not None and concurrency < 1:
+        raise error(f"the concurrency of group '{name}' is {concurrency!r}; it must be above 0")
+    listed = [_steps_of(lane) for lane in lanes]
     for each in (each for lane in listed for each in lane):
         if isinstance(each, Parallel):
             raise error(
                 f"group '{each.name}' stands in group '{name}'; groups do not nest",
-                f"give '{name}' one lane more for each lane of '{each.name}'",
-                f"or register '{each.name}' before or after '{name}'",
+                f"register '{each.name}' before or after '{name}'",
             )
         if isinstance(each, type) or not isinstance(each, BaseStep):
             given = f"the class {each.__name__}" if isinstance(each, type) else repr(each)

@@ -238,41 +238,31 @@ class StepRegistry(Generic[C]):
         if first.lane is None:
             first.lane = lane
             self._claim(first)
-        else:
-            self._claim_group(first.lane.group, entries, lane)
-        return entries
-
-    def _claim_group(self, group: EntryGroup, entries: Sequence[Entry], lane: Lane | None) -> None:
+            return entries
+        group = first.lane.group
         if lane is not None:
             raise InvalidStepError(
                 f"group '{group.name}' ({group.owner}) would stand in a lane of group "
                 f"'{lane.group.name}'; groups do not nest",
                 ways_out=(f"insert it before or after '{lane.group.name}'",),
             )
-        claimed: list[str] = []
-        new: tuple[Entry | EntryGroup, ...] = (group, *entries)
-        try:
-            for each in new:
-                self._claim(each)
-                claimed += each.names
-        except DuplicateStepError:
-            for name in claimed:
-                del self._anchors[name]
-            raise
+        self._claim(group, *entries)
+        return entries
 
-    def _claim(self, new: Entry | EntryGroup, instead_of: Entry | None = None) -> None:
-        anchors = self._anchors
-        for name in new.names if new.others else (new.name,):
-            holder = anchors.get(name)
-            if holder is not None and holder is not instead_of:
-                raise DuplicateStepError(
-                    f"step name '{name}' of {new.owner} is taken by step '{holder.name}' "
-                    f"({holder.owner})",
-                    ways_out=("give one of them another name, or use replace()",),
-                )
-        anchors[new.name] = new
-        if new.others:
-            anchors.update(dict.fromkeys(new.others, new))
+    def _claim(self, *new: Entry | EntryGroup, instead_of: Entry | None = None) -> None:
+        """Take the names of all that is new, or of none of it."""
+        claimed: dict[str, Entry | EntryGroup] = {}
+        for each in new:
+            for name in (each.name, *each.others):
+                holder = claimed[name] if name in claimed else self._anchors.get(name)
+                if holder is not None and holder is not instead_of:
+                    raise DuplicateStepError(
+                        f"step name '{name}' of {each.owner} is taken by step '{holder.name}' "
+                        f"({holder.owner})",
+                        ways_out=("give one of them another name, or use replace()",),
+                    )
+                claimed[name] = each
+        self._anchors.update(claimed)
 
     def _link(self, entry: Entry, after: Entry | None) -> None:
         following = self._first if after is None else after.next

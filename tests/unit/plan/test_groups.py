@@ -113,8 +113,7 @@ def test_group_and_lane_are_part_of_the_fingerprint_and_the_limit_is_not(named, 
     [
         ([], "has no steps"),
         ([[]], "has no steps"),
-        ("resize", "must be a list"),
-        (7, "must be a list"),
+        ("resize", "is not a step"),
         (["resize"], "is not a step"),
         ([["resize"]], "is not a step"),
         ([StepWrapper], "the class StepWrapper, which is not a step"),
@@ -134,9 +133,9 @@ def test_a_group_has_a_name(named, name: Any) -> None:
         parallel(name, [named("resize")])
 
 
-@pytest.mark.parametrize("concurrency", [0, -1, 1.5, "2", True])
-def test_a_limit_is_a_whole_number_above_zero(named, concurrency: Any) -> None:
-    with pytest.raises(InvalidStepError, match="must be a whole number above 0"):
+@pytest.mark.parametrize("concurrency", [0, -1])
+def test_a_limit_is_above_zero(named, concurrency: Any) -> None:
+    with pytest.raises(InvalidStepError, match="must be above 0"):
         parallel("media", [named("resize")], concurrency=concurrency)
 
 
@@ -145,7 +144,7 @@ def test_groups_do_not_nest_and_the_error_says_what_to_do(named) -> None:
     for lanes in ([inner], [[named("fetch"), inner]]):
         with pytest.raises(InvalidStepError, match="groups do not nest") as error:
             parallel("media", lanes)
-        assert "or register 'inner' before or after 'media'" in error.value.ways_out
+        assert "register 'inner' before or after 'media'" in error.value.ways_out
 
 
 def test_a_step_that_always_runs_cannot_stand_in_a_group(named) -> None:

@@ -231,12 +231,12 @@ class Unnamed(BaseStep):
         (Step(None), "has the name None"),
         (Unnamed(), "Unnamed has no name"),
         (Unreadable(), "no such thing"),
-        (Step("a", True), "must be a number"),
-        (Step("a", "0.1"), "must be a number"),
-        (Step("a", None), "must be a number"),
-        (Step("a", math.nan), "must be finite"),
-        (Step("a", math.inf), "must be finite"),
-        (Step("a", -0.1), "not below 0"),
+        (Step("a", True), "must be a finite number"),
+        (Step("a", "0.1"), "must be a finite number"),
+        (Step("a", None), "must be a finite number"),
+        (Step("a", math.nan), "must be a finite number"),
+        (Step("a", math.inf), "must be a finite number"),
+        (Step("a", -0.1), "must be a finite number"),
         (Step("a", 0.1, "old"), "must be a tuple"),
         (Step("a", 0.1, (1,)), "must be a tuple"),
         (Step("a", 0.1, ("",)), "must be a tuple"),
@@ -258,7 +258,7 @@ def test_a_senseless_step_is_refused(step: Any, text: str) -> None:
 
 def test_a_decimal_is_refused_rather_than_rounded() -> None:
     """A weight has to be a real number that mixes with the others."""
-    with pytest.raises(InvalidStepError, match="must be a number"):
+    with pytest.raises(InvalidStepError, match="must be a finite number"):
         StepRegistry().register(Step("a", Decimal("0.1")))
 
 

@@ -60,7 +60,7 @@ FLOORS = (
     ("recovery",),
     ("builtin/records",),
     ("run_step",),
-    ("chains", "outputs"),
+    ("chains",),
     ("targets",),
     ("builtin/project",),
     ("builtin/derived",),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from handrail.actions import BaseAction, check_name, lineage_of, planned
+from handrail.chain_params import given_values, json_of, model_of_chain, wiring
 from handrail.context import RuntimeContext
 from handrail.errors import (
     ActionError,
@@ -17,12 +18,13 @@ from handrail.errors import (
     ParamsError,
     ParamsNeededError,
     PlanError,
+    Problem,
     describe,
 )
 from handrail.journal.codec import mask_json
-from handrail.outputs import Wiring, wiring
 from handrail.params.context import ActionContext
 from handrail.params.markers import ActionParams
+from handrail.params.model import paths_of
 from handrail.params.validation import unchecked
 from handrail.params.values import set_path, value_at
 from handrail.plan.plan import Plan
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from handrail.packs.provider import Packs
     from handrail.registry import StepRegistry
 
+Part = type[BaseAction[Any]] | Workflow
+Actions = Iterable[Part] | Mapping[str, Part]
+
 
 class ChainAction(BaseAction[Any]):
     """An action that is made of others; see `chain`.
@@ -48,12 +53,14 @@ class ChainAction(BaseAction[Any]):
         members: The actions by their names in the chain, in order.
         wires: The params of actions that come from others, as they were declared: each
             `export.source` with the output that it is, `upload.catalogue`.
-        wired: The same by action, after a check.
+        wired: The same by action and by field of its model, after a check.
+        problems: The wires that cannot be.
     """
 
     members: ClassVar[Mapping[str, type[BaseAction[Any]]]] = {}
     wires: ClassVar[Mapping[str, str]] = {}
-    wired: ClassVar[Wiring] = Wiring()
+    wired: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    problems: ClassVar[Sequence[Problem]] = ()
 
     _given: Mapping[str, Any] | None = None
 
@@ -73,11 +80,11 @@ class ChainAction(BaseAction[Any]):
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
         """Register a step for each action."""
         for name in self.members:
-            registry.register(ChainedStep(self, name, self.wired.inputs.get(name, {})))
+            registry.register(ChainedStep(self, name))
 
     def plan(self) -> Plan:
         """Return the plan: a step for each action, with the plan of that action."""
-        problems = list(self.wired.problems)
+        problems = list(self.problems)
         try:
             plan = super().plan()
         except PlanError as error:
@@ -194,8 +201,6 @@ class ChainAction(BaseAction[Any]):
         group: BaseModel | None = self._group(name)
         if group is None:
             return {}
-        from handrail.chain_params import given_values  # noqa: PLC0415 - it needs pydantic
-
         return given_values(group)
 
     def _needed(self, name: str, error: ParamsNeededError) -> Exception:
@@ -210,51 +215,43 @@ class ChainAction(BaseAction[Any]):
         )
 
 
-def chained(name: str, actions: object, inputs: object, module: str) -> type[ChainAction]:
+def chained(
+    name: str, actions: Actions, inputs: Mapping[str, str], module: str
+) -> type[ChainAction]:
     """Return the class of a chain; see `chain`."""
     check_name(name)
     members = _members(name, actions)
-    wires = _wires(name, inputs)
-    wired = wiring(name, members, wires)
+    wired, problems = wiring(name, members, inputs)
     groups = {
-        each: (cls.params_model, ActionParams(lineage_of(cls), wired.fields.get(each, {})))
+        each: (cls.params_model, ActionParams(lineage_of(cls), wired.get(each, {})))
         for each, cls in members.items()
         if cls.params_model is not None
     }
-    model = None
-    if groups:
-        from handrail.chain_params import model_of_chain  # noqa: PLC0415 - it needs pydantic
-
-        model = model_of_chain(name, groups, module)
     first, *others = members
     told = " and ".join(filter(None, (", ".join([first, *others[:-1]]), *others[-1:])))
     space = {
         "action_name": name,
-        "params_model": model,
+        "params_model": model_of_chain(name, groups, module) if groups else None,
         "context_class": ChainContext,
         "members": members,
-        "wires": wires,
+        "wires": dict(inputs),
         "wired": wired,
+        "problems": problems,
         "__module__": module,
         "__doc__": f"Run {told} as one: if a step of any of them fails, all is taken back.",
     }
     return type(name, (ChainAction,), space)
 
 
-def _members(chain: str, actions: object) -> dict[str, type[BaseAction[Any]]]:
-    example = f"chain({chain!r}, [UploadAction, ExportAction])"
+def _members(chain: str, actions: Actions) -> dict[str, type[BaseAction[Any]]]:
     if isinstance(actions, Mapping):
-        listed = list(cast("Mapping[Any, object]", actions).items())
-    elif isinstance(actions, Iterable) and not isinstance(actions, str):
-        classes = [_action_class(chain, each) for each in cast("Iterable[object]", actions)]
-        listed = [(each.action_name, each) for each in classes]
+        listed = list(cast("Mapping[str, object]", actions).items())
     else:
-        raise ActionError(
-            f"the actions of {chain} must be a list, not {actions!r}", ways_out=(example,)
-        )
+        classes = [_action_class(chain, each) for each in actions]
+        listed = [(each.action_name, each) for each in classes]
     members: dict[str, type[BaseAction[Any]]] = {}
     for name, action in listed:
-        if not isinstance(name, str) or not re.fullmatch(r"[^\W_][\w-]*", name):
+        if not re.fullmatch(r"[^\W_][\w-]*", name):
             raise ActionError(
                 f"an action of {chain} is called {name!r}; in a chain a name has letters, digits, "
                 "'_' and '-' only",
@@ -267,20 +264,11 @@ def _members(chain: str, actions: object) -> dict[str, type[BaseAction[Any]]]:
             )
         members[name] = _action_class(chain, action)
     if not members:
-        raise ActionError(f"{chain} has no actions", ways_out=(example,))
-    return members
-
-
-def _wires(chain: str, inputs: object) -> dict[str, str]:
-    wires: Any = inputs
-    if not isinstance(inputs, Mapping) or not all(
-        isinstance(each, str) for wire in wires.items() for each in wire
-    ):
         raise ActionError(
-            f"the inputs of {chain} must be a mapping of params to outputs, not {inputs!r}",
-            ways_out=('write it like this:  inputs={"export.source": "upload.catalogue"}',),
+            f"{chain} has no actions",
+            ways_out=(f"chain({chain!r}, [UploadAction, ExportAction])",),
         )
-    return dict(wires)
+    return members
 
 
 def _action_class(chain: str, given: object) -> type[BaseAction[Any]]:
@@ -319,15 +307,18 @@ class ChainedStep(RunStep):
     Args:
         chain: The chain.
         name: The name of the action in it.
-        inputs: The outputs that its inputs are, by the path at which the param is read.
     """
 
     closes = False
 
-    def __init__(self, chain: ChainAction, name: str, inputs: Mapping[str, str]) -> None:
+    def __init__(self, chain: ChainAction, name: str) -> None:
         super().__init__(name, chain.members[name])
         self._chain = chain
-        self._inputs = inputs
+        model: Any = self.action_class.params_model
+        self._inputs = {
+            ".".join(paths_of(model, field)[0]): source
+            for field, source in chain.wired.get(name, {}).items()
+        }
 
     @property
     def inputs(self) -> Mapping[str, str]:
@@ -370,8 +361,6 @@ def _output(context: ChainContext, source: str) -> Any:
     Raises:
         ActionError: There is no such output, or it has no JSON form.
     """
-    from handrail.chain_params import json_of  # noqa: PLC0415 - it needs pydantic
-
     name, _, output = source.partition(".")
     entries = context.results[name].data.get("result", {})
     if output not in entries:
@@ -385,8 +374,7 @@ def _output(context: ChainContext, source: str) -> Any:
 
 def chain(
     name: str,
-    actions: Iterable[type[BaseAction[Any]] | Workflow]
-    | Mapping[str, type[BaseAction[Any]] | Workflow],
+    actions: Actions,
     *,
     inputs: Mapping[str, str] | None = None,
 ) -> Workflow:
@@ -404,7 +392,7 @@ def chain(
 
     Raises:
         ActionError: A name is empty or has a dot, two actions have the same one, one is no action
-            or is a chain itself, or `inputs` is no mapping of texts.
+            or is a chain itself.
     """
     caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module
     module = caller.f_globals.get("__name__", "__main__")

@@ -204,8 +204,7 @@ def entry_for(step: BaseStep[Any]) -> Entry:
             f"{owner_of(step)} has the name {name!r}; it must be a non-empty string"
         )
     weight = _read(step, "progress_weight")
-    of: type[Any] = type(weight)
-    is_number = of in (float, int) or (of is not bool and issubclass(of, Real))
+    is_number = type(weight) in (float, int) or issubclass(type(weight), Real)
     if not is_number or not 0 <= weight < math.inf:
         raise InvalidStepError(
             f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "

@@ -38,9 +38,9 @@ with lazy_imports(__name__):
     from handrail.params.markers import Argument as Argument
     from handrail.params.markers import FromEnv as FromEnv
     from handrail.params.markers import Option as Option
-    from handrail.plan.action_info import ActionInfo as ActionInfo
     from handrail.plan.plan import Plan as Plan
     from handrail.plan.plan import PlannedStep as PlannedStep
+    from handrail.plan.rules import ActionInfo as ActionInfo
     from handrail.recovery import resume as resume
     from handrail.recovery import resume_async as resume_async
     from handrail.recovery import rollback as rollback

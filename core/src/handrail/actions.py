@@ -27,7 +27,7 @@ from handrail.params.partial import partial
 from handrail.params.secrets import secret_texts
 from handrail.params.stored import fields_not_stored, params_text
 from handrail.params.validation import as_dict, validated
-from handrail.plan.action_info import ActionInfo, CheckedRun
+from handrail.plan.rules import ActionInfo, CheckedRun
 from handrail.redact import Mask
 from handrail.user_code import calls_user_code
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from handrail.packs.provider import Packs
     from handrail.params.values import KeyPath
     from handrail.plan.plan import Plan
-    from handrail.plan.required import RequiredStep
+    from handrail.plan.rules import RequiredStep
     from handrail.registry import StepRegistry
 
     P = TypeVar("P", default=Any)

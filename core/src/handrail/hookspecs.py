@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from handrail.frozen import frozen
-from handrail.plan.action_info import ActionInfo
+from handrail.plan.rules import ActionInfo
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from handrail.engine.places import Performer, RunToPerform
     from handrail.errors import Problem
     from handrail.events import Event
-    from handrail.plan.action_info import CheckedRun
     from handrail.plan.plan import Plan
-    from handrail.plan.required import PlanRules
+    from handrail.plan.rules import CheckedRun, PlanRules
     from handrail.registry import StepRegistry
     from handrail.steps import BaseStep
     from handrail.wrapper import StepWrapper

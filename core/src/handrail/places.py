@@ -29,7 +29,7 @@ with lazy_imports(__name__):
     from handrail.orchestrator.time_limit import too_silent as too_silent
     from handrail.params.stored import fields_not_stored as fields_not_stored
     from handrail.params.stored import params_of as params_of
-    from handrail.plan.former_names import under_names as under_names
+    from handrail.plan.selection import under_names as under_names
     from handrail.recipe import recipe_of as recipe_of
     from handrail.redact import HIDDEN as HIDDEN
     from handrail.redact import Mask as Mask

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from handrail.orchestrator import RunOptions
     from handrail.origin import Origin
     from handrail.packs.provider import Packs
-    from handrail.plan.action_info import ActionInfo
     from handrail.plan.plan import Plan
+    from handrail.plan.rules import ActionInfo
     from handrail.registry import StepRegistry
     from handrail.steps import BaseStep
 

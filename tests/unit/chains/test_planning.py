@@ -21,7 +21,7 @@ from handrail import (
     step,
 )
 from handrail.errors import ActionError
-from handrail.plan.fingerprint import plan_json
+from handrail.plan.forms import plan_json
 from handrail.plan.selection import select
 
 

@@ -19,8 +19,8 @@ from handrail.events import RunStarted
 from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.configuration import Target
-from handrail.plan.action_info import CheckedRun
 from handrail.plan.plan import Plan
+from handrail.plan.rules import CheckedRun
 
 pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
 

@@ -50,6 +50,10 @@ class FakePack:
         """Tell whether the hook was given."""
         return hook in self.hooks
 
+    def locate(self, hook: str) -> Origin:
+        """Return the origin of the pack."""
+        return self.origin
+
     def call(self, hook: str, **arguments: Any) -> Any:
         """Call it with what it takes, and name the pack when it raises."""
         function = self.hooks[hook]

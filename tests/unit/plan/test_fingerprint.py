@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from handrail import BaseStep, StepRegistry, StepResult, StepWrapper
 from handrail.plan.builder import plan_of_registry
-from handrail.plan.fingerprint import plan_json
+from handrail.plan.forms import plan_json
 from handrail.plan.plan import Plan
 
 

@@ -24,9 +24,9 @@ from handrail.builtin.cli.dry_run import preview_plan
 from handrail.builtin.cli.view.explanation import explain
 from handrail.errors import StepNotFoundError
 from handrail.plan.builder import plan_of_registry
-from handrail.plan.fingerprint import plan_json
+from handrail.plan.forms import plan_json
 from handrail.plan.plan import Group
-from handrail.plan.required import RequiredStep, missing
+from handrail.plan.rules import RequiredStep, missing
 from handrail.plan.selection import select
 
 

@@ -9,7 +9,7 @@ from handrail import BaseStep, StepRegistry, StepResult
 from handrail.origin import Origin
 from handrail.plan.builder import freeze
 from handrail.plan.drafts import Draft, base_drafts
-from handrail.plan.required import RequiredStep, missing, required_in
+from handrail.plan.rules import RequiredStep, missing, required_in
 from handrail.plan.selection import select
 
 NAMES = ("a", "b", "c", "scan", "send")

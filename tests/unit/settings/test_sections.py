@@ -8,7 +8,7 @@ from handrail.builtin.cli.commands.config import rows_of
 from handrail.builtin.project.configuration import read_settings
 from handrail.builtin.project.settings import Insert, LocalName, RequiredPack, Wrap
 from handrail.plan.edits import Limiting, Removal
-from handrail.plan.required import RequiredStep
+from handrail.plan.rules import RequiredStep
 
 
 def read(folder, toml):

@@ -17,7 +17,7 @@ from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator.run_info import run_info
 from handrail.packs.configuration import project_at
 from handrail.packs.serializers import InstalledSerializers
-from handrail.plan.fingerprint import plan_json
+from handrail.plan.forms import plan_json
 from handrail.redact import Mask
 
 if TYPE_CHECKING:

@@ -32,6 +32,6 @@ with lazy_imports(__name__):
     from handrail.packs.record import PackRecord as PackRecord
     from handrail.packs.record import core_record as core_record
     from handrail.packs.record import normalised as normalised
-    from handrail.plan.action_info import CheckedRun as CheckedRun
-    from handrail.plan.required import PlanRules as PlanRules
-    from handrail.plan.required import RequiredStep as RequiredStep
+    from handrail.plan.rules import CheckedRun as CheckedRun
+    from handrail.plan.rules import PlanRules as PlanRules
+    from handrail.plan.rules import RequiredStep as RequiredStep

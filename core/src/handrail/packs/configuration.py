@@ -18,7 +18,7 @@ from handrail.origin import Origin
 from handrail.packs.entry_points import import_target
 from handrail.packs.record import compatible, core_record, in_order
 from handrail.plan.edits import PROJECT, EditSet
-from handrail.plan.required import PlanRules
+from handrail.plan.rules import PlanRules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from handrail.packs.local import LocalObject
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.record import PackRecord
-    from handrail.plan.action_info import CheckedRun
+    from handrail.plan.rules import CheckedRun
     from handrail.steps import BaseStep
 
     Part = BaseStep[Any] | Parallel[Any]

@@ -27,13 +27,13 @@ from handrail.packs.executors import InstalledExecutors
 from handrail.packs.pack_provider import PackProvider
 from handrail.packs.record import EntryPoint, PackRecord, core_record
 from handrail.packs.serializers import InstalledSerializers
-from handrail.plan.required import PlanRules
+from handrail.plan.rules import PlanRules
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from handrail.packs.loader import LoadedPack
-    from handrail.plan.required import RequiredStep
+    from handrail.plan.rules import RequiredStep
 
 DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
 

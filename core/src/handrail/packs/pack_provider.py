@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from handrail.packs.executors import InstalledExecutors
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
-    from handrail.plan.required import PlanRules, RequiredStep
+    from handrail.plan.rules import PlanRules, RequiredStep
 
 
 class PackProvider:

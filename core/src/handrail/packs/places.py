@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.places import RunToPerform
     from handrail.packs.pack_provider import PackProvider
-    from handrail.plan.action_info import ActionInfo
     from handrail.plan.plan import Plan, PlannedStep
+    from handrail.plan.rules import ActionInfo
 
 Asked = list[tuple[str, Performer]]
 
@@ -62,7 +62,7 @@ def without_action(plan: Plan, context: type[BaseStepContext], executor: str | N
         # Few such runs have items.
         from handrail.engine.places import RunToPerform  # noqa: PLC0415
         from handrail.packs.provider import explicit_packs  # noqa: PLC0415
-        from handrail.plan.action_info import ActionInfo  # noqa: PLC0415
+        from handrail.plan.rules import ActionInfo  # noqa: PLC0415
 
         info = ActionInfo(
             name=plan.action, lineage=(plan.action,), context_type=context, origin=plan.origin

@@ -23,23 +23,22 @@ from handrail.errors import (
 from handrail.frozen import replace, values_of
 from handrail.origin import Origin, raised_at
 from handrail.packs.pack_provider import PackProvider
-from handrail.plan.action_info import ActionInfo
 from handrail.plan.checks import senseless_waits, unfit
 from handrail.plan.collect import StepChanges, collect, states_of
 from handrail.plan.drafts import base_drafts
 from handrail.plan.edits import PROJECT, EditSet, Insertion
-from handrail.plan.order import Contributor, pack_order
+from handrail.plan.order import pack_order
 from handrail.plan.plan import Plan, PlannedStep
 from handrail.plan.problems import no_steps
-from handrail.plan.required import PlanRules, missing, not_within, required_in
 from handrail.plan.resolve import resolve
+from handrail.plan.rules import ActionInfo, PlanRules, missing, not_within, required_in
 from handrail.registry import StepRegistry
 from handrail.user_code import calls_user_code
 from handrail.wrapper import StepWrapper
 
 if TYPE_CHECKING:
-    from handrail.plan.action_info import CheckedRun
-    from handrail.plan.required import RequiredStep
+    from handrail.packs.loader import LoadedPack
+    from handrail.plan.rules import CheckedRun, RequiredStep
 
 
 @calls_user_code
@@ -247,7 +246,7 @@ def _missing(
     ]
 
 
-def rules_for(info: ActionInfo, provider: PackProvider, packs: Iterable[Contributor]) -> PlanRules:
+def rules_for(info: ActionInfo, provider: PackProvider, packs: Iterable[LoadedPack]) -> PlanRules:
     """Return the rules for plans of an action: those of the project, tightened by packs.
 
     Raises:
@@ -290,7 +289,7 @@ def check_run(info: ActionInfo, provider: PackProvider, run: CheckedRun) -> Plan
     return plan if plan.locked is run.locked else replace(plan, locked=run.locked)
 
 
-def _problems(pack: Contributor, hook: str, answer: object) -> list[Problem]:
+def _problems(pack: LoadedPack, hook: str, answer: object) -> list[Problem]:
     """Return the answer of a hook as a list of problems."""
     given = answer
     if answer is None or isinstance(answer, Problem):
@@ -302,7 +301,7 @@ def _problems(pack: Contributor, hook: str, answer: object) -> list[Problem]:
     return cast("list[Problem]", found)
 
 
-def _wrong_answer(pack: Contributor, hook: str, answer: object, allowed: str) -> PackError:
+def _wrong_answer(pack: LoadedPack, hook: str, answer: object, allowed: str) -> PackError:
     return PackError(
         f"{hook} of {pack.origin} returned {answer!r}; it may return {allowed} or None",
         origin=pack.origin,

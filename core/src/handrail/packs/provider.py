@@ -10,7 +10,7 @@ from handrail.origin import Origin
 from handrail.packs.executors import InstalledExecutors
 from handrail.packs.pack_provider import PackProvider
 from handrail.packs.record import normalised
-from handrail.plan.required import PlanRules
+from handrail.plan.rules import PlanRules
 
 if TYPE_CHECKING:
     from handrail.packs.catalog import Catalog

@@ -16,9 +16,9 @@ from handrail.wrapper import is_wrapper
 
 if TYPE_CHECKING:
     from handrail.origin import Origin
-    from handrail.plan.action_info import ActionInfo
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
+    from handrail.plan.rules import ActionInfo
 
 _ALIKE = 0.85  # Less, and `upload_files` would be taken for a misspelt `validate_files`.
 

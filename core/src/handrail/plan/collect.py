@@ -24,7 +24,6 @@ from handrail.errors import (
 from handrail.frozen import record
 from handrail.origin import Origin, line_of
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacement, Wrapping
-from handrail.plan.order import said_by
 from handrail.plan.problems import problem_of
 from handrail.registry import IfMissing, StepRegistry, Wrapper
 from handrail.steps import BaseStep
@@ -32,8 +31,8 @@ from handrail.wrapper import is_wrapper
 
 if TYPE_CHECKING:
     from handrail.groups import Parallel
-    from handrail.plan.action_info import ActionInfo
-    from handrail.plan.order import Contributor
+    from handrail.packs.loader import LoadedPack
+    from handrail.plan.rules import ActionInfo
 
 MOST_ANSWERS = 20_000  # Answers to answers of other packs, before the plan is refused.
 _MOST_NAMED = 12  # Steps in one message.
@@ -46,7 +45,7 @@ States = Sequence[tuple[BaseStep[Any], Mapping[str, Any]]]
 def collect(
     action: ActionInfo,
     base: StepRegistry[Any],
-    packs: Sequence[Contributor],
+    packs: Sequence[LoadedPack],
     project: EditSet | None = None,
 ) -> tuple[list[EditSet], list[Problem]]:
     """Ask every pack, in order, for its edits of `action`, until no new step comes up.
@@ -79,7 +78,7 @@ class _Inquiry:
     """Asks about one step after the other; packs without a hook for it cost nothing."""
 
     action: ActionInfo
-    packs: Sequence[Contributor]
+    packs: Sequence[LoadedPack]
     edits: Sequence[EditSet]
     problems: list[Problem]
     changes: StepChanges
@@ -138,14 +137,14 @@ class _Inquiry:
 
     def _insertion(
         self,
-        pack: Contributor,
+        pack: LoadedPack,
         hook: str,
         side: Side,
         entry: Entry,
         causes: Causes,
         answer: object,
     ) -> Insertion | None:
-        origin = said_by(pack, hook)
+        origin = pack.locate(hook)
         try:
             steps = cast("Iterable[Any]", _several(answer))
             entries = tuple(each for step in steps for each in entries_for(step))
@@ -165,9 +164,9 @@ class _Inquiry:
         return Insertion(entries, entry.name, side, origin, causes=causes)
 
     def _layer(
-        self, pack: Contributor, entry: Entry, step: BaseStep[Any], layer: Any, own: EditSet
+        self, pack: LoadedPack, entry: Entry, step: BaseStep[Any], layer: Any, own: EditSet
     ) -> None:
-        origin = said_by(pack, "wrap_step")
+        origin = pack.locate("wrap_step")
         if is_wrapper(layer):
             own.wrappings.append(Wrapping(name=entry.name, layer=layer, origin=origin, around=step))
             return
@@ -183,12 +182,12 @@ _HOOKS: tuple[tuple[str, Side | None], ...] = (
     ("insert_after", "after"),
     ("wrap_step", None),
 )
-_Asker = tuple["Contributor", EditSet, Sequence[tuple[str, Side | None]]]
+_Asker = tuple["LoadedPack", EditSet, Sequence[tuple[str, Side | None]]]
 
 
 def _ask_setup(
     action: ActionInfo,
-    pack: Contributor,
+    pack: LoadedPack,
     base: StepRegistry[Any],
     problems: list[Problem],
 ) -> EditSet:
@@ -210,11 +209,11 @@ def _several(answer: object) -> Iterable[object]:
     return cast("Iterable[object]", answer) if isinstance(answer, Iterable) else (answer,)
 
 
-def _unregistered(pack: Contributor) -> Problem:
+def _unregistered(pack: LoadedPack) -> Problem:
     return problem_of(
         "invalid-answer",
         f"setup_steps of {pack.origin} returned steps, which nobody would run",
-        said_by(pack, "setup_steps"),
+        pack.locate("setup_steps"),
         ways_out=["register each of them:  registry.register(step)"],
     )
 
@@ -243,9 +242,9 @@ class StepChanges:
     """What packs have changed in steps that are not their own."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[Contributor, list[tuple[str, str]]]] = {}
+        self._found: dict[str, tuple[LoadedPack, list[tuple[str, str]]]] = {}
 
-    def put_back(self, states: States, pack: Contributor) -> None:
+    def put_back(self, states: States, pack: LoadedPack) -> None:
         """Keep what the hooks of `pack` have changed, and restore it: steps may outlive a plan.
 
         That a cached property was read is no change.
@@ -278,7 +277,7 @@ def _attributes(step: BaseStep[Any]) -> dict[str, Any]:
     return {"__class__": type(step), **(own or {}), **(slots or {})}
 
 
-def _step_changed(changes: Sequence[tuple[str, str]], pack: Contributor) -> Problem:
+def _step_changed(changes: Sequence[tuple[str, str]], pack: LoadedPack) -> Problem:
     steps = list(dict.fromkeys(step for step, _ in changes))
     names = ", ".join(dict.fromkeys(name for _, name in changes))
     more = ", ..." if len(steps) > _MOST_NAMED else ""

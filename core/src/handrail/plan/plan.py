@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.entry import innermost
 from handrail.frozen import frozen, values_of
 from handrail.origin import UNKNOWN, Origin
-from handrail.plan.fingerprint import identity_json
-from handrail.plan.inner_plans import unfolded
+from handrail.plan.forms import differences, identity_json, unfolded
 from handrail.plan.weights import Weights
 from handrail.steps import BaseStep, is_async
 
@@ -458,32 +457,4 @@ class Plan:
 
     def diff(self, other: Plan) -> list[str]:
         """Return the changes from this plan to `other`, one `+`, `-` or `~` line per step."""
-        mine = {planned.name: planned for planned in self.steps}
-        theirs = {planned.name: planned for planned in other.steps}
-        lines = [f"- {name} ({mine[name].origin})" for name in mine if name not in theirs]
-        before = {name: place for place, name in enumerate(n for n in mine if n in theirs)}
-        after = {name: place for place, name in enumerate(n for n in theirs if n in mine)}
-        for position, name in enumerate(theirs):
-            if name not in mine:
-                lines.append(f"+ {name} ({theirs[name].origin}), {theirs[name].reason}")
-            elif mine[name].identity != theirs[name].identity:
-                lines.append(f"~ {name}: {_change(mine[name], theirs[name])}")
-            elif before[name] != after[name]:
-                lines.append(f"~ {name}: moved to place {position + 1}")
-        return lines
-
-
-def _change(old: PlannedStep, new: PlannedStep) -> str:
-    if (old.group, old.lane) != (new.group, new.lane):
-        return f"{_lane(old)} became {_lane(new)}"
-    if [layer.title for layer in old.layers] != [layer.title for layer in new.layers]:
-        return f"layers {_stack(old)} became {_stack(new)}"
-    return f"{old.origin} became {new.origin}"
-
-
-def _lane(planned: PlannedStep) -> str:
-    return "no group" if planned.lane is None else f"lane {planned.lane + 1} of {planned.group}"
-
-
-def _stack(planned: PlannedStep) -> str:
-    return "(".join([layer.title for layer in planned.layers] + ["·"]) + ")" * len(planned.layers)
+        return differences(self, other)

@@ -15,12 +15,12 @@ from handrail.plan.builder import freeze
 from handrail.plan.drafts import AnyDraft, Block, Draft, grouped
 from handrail.plan.edits import PROJECT, History
 from handrail.plan.plan import Plan
-from handrail.plan.required import demanded_by
+from handrail.plan.rules import demanded_by
 from handrail.plan.tree import drop_skipped, place
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Insertion, Replacement
-    from handrail.plan.required import RequiredStep
+    from handrail.plan.rules import RequiredStep
 
 
 def resolve(

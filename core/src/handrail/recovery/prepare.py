@@ -21,8 +21,8 @@ from handrail.origin import Origin
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
-from handrail.plan.former_names import under_names
 from handrail.plan.plan import groups_of
+from handrail.plan.selection import under_names
 from handrail.recovery.invocation import Invocation, stored_params
 from handrail.recovery.recorded_plan import action_of, begun, is_of, steps_of
 from handrail.recovery.resume_run import Recovery, changed_input_hints

@@ -45,7 +45,7 @@ FLOORS = (
         *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
         *("attachments", "builtin/attachments"),
         # What steps, wrappers and contexts share with the engine.
-        *("engine/commands", "engine/guard", "engine/rollback_data", "engine/standalone"),
+        *("engine/commands", "engine/calls", "engine/rollback_data"),
         *("recorder", "user_code"),
     ),
     ("entry", "registry"),
@@ -80,7 +80,7 @@ DOORS = {
 }
 
 THIRD_PARTY = {
-    "asyncio": ("orchestrator/", "engine/standalone.py"),
+    "asyncio": ("orchestrator/", "engine/calls.py"),
     "click": ("builtin/cli/",),
     "importlib_metadata": ("builtin/cli/unread.py", "builtin/project/digest.py", "packs/"),
     "packaging": ("packs/",),
@@ -95,7 +95,7 @@ THIRD_PARTY = {
 PURE = (*FLOORS[0], *FLOORS[1], "plan", "engine")
 NO_CLOCK = ("time", "logging", "asyncio", "socket", "sqlite3", "subprocess")
 # It is a driver, if only for one wrapper.
-CLOCKS = {("engine/standalone.py", "asyncio")}
+CLOCKS = {("engine/calls.py", "asyncio")}
 
 BAD_NAMES = ("utils.py", "helpers.py", "common.py", "base.py")
 

@@ -13,9 +13,9 @@ from itertools import takewhile
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
+from handrail.engine.calls import play_alone
 from handrail.engine.commands import Call, Pause, Raised, Revert, attempt
 from handrail.engine.rollback_data import failed
-from handrail.engine.standalone import play_alone
 from handrail.errors import InvalidStepError, LayerError, StepResultError, StopsResume, describe
 from handrail.frozen import frozen
 from handrail.steps import BaseStep, C, StepResult

@@ -40,8 +40,7 @@ from handrail import (
 from handrail.errors import StepTimedOut, StepTimeoutError
 from handrail.events import StatusChanged
 from handrail.orchestrator import asynchronous, blocking, interrupts, lanes, time_limit
-from handrail.orchestrator.alarm import Alarm
-from handrail.orchestrator.time_limit import TimeLimit
+from handrail.orchestrator.time_limit import Alarm, TimeLimit
 
 SHORT = 0.2
 LONG = 60.0

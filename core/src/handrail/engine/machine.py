@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import CHECK, Machine, Report
+from handrail.engine.commands import CHECK, Machine, Raised, Report
 from handrail.engine.finalize import end, write_end
 from handrail.engine.group import GroupRun
-from handrail.engine.outcome import Failure, after, final_error, settle
+from handrail.engine.outcome import (
+    Doing,
+    Failure,
+    after,
+    final_error,
+    outcome_of,
+    settle,
+    settle_closing,
+)
 from handrail.engine.restore import restore
-from handrail.engine.rewind import rewind
 from handrail.engine.rollback_data import ASKED
 from handrail.engine.step import execute_within, play_step, skipped
+from handrail.engine.undo import rewind
 from handrail.engine.undo import undo as go_back
 from handrail.events import RunStarted
 from handrail.steps import StepResult
@@ -85,11 +93,60 @@ def undo_paused(run: RunState) -> Machine:
     run.outcome = run.failure = None
     if failure is None:
         planned = run.plan.steps[max(last, 0)]
-        failure = Failure(planned=planned, text=ASKED, error=None, from_position=last)
+        failure = Failure(planned, ASKED, None, last)
     else:
         failure.noted = True
     yield from go_back(run, failure)
     yield from end(run)
+
+
+def abandon(run: RunState, error: BaseException, doing: Doing) -> Machine:
+    """Continue a run whose `play` was broken off by `error`, raised outside its steps.
+
+    A signal handler of the program may raise anywhere. A forward run is undone; an undo continues
+    with the step that was being undone; and `always_run` steps still run.
+    """
+    if run.outcome is not None:
+        run.undoing = False
+        if run.failure is None:
+            run.failure = error
+        _settle_broken_off(run, error, doing)
+    elif run.undo_cause is not None:
+        yield from go_back(run, run.undo_cause, broken_off_by=error)
+    else:
+        failure = _broken_off(run, error, doing)
+        if failure is None:
+            run.outcome = "rolled_back"
+            run.failure = error
+        else:
+            yield from go_back(run, failure)
+    yield from end(run)
+
+
+def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | None:
+    line, steps = run.line, run.plan.steps
+    if run.group is not None:
+        run.group.interrupt(error)
+        return run.group.close()
+    position = len(line.finished)
+    planned = steps[position] if position < run.plan.ordinary else None
+    if planned is not None and not line.asking and line.context.current_step == planned.name:
+        # It was about to be kept, and counts as started.
+        failure = settle(line, planned, outcome_of(planned, error, doing))
+        return failure or after(steps, position, Raised(error))
+    return after(steps, position - 1, Raised(error)) if position else None
+
+
+def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> None:
+    """Do not run the `always_run` step again that was being run."""
+    line = run.line
+    position = line.current
+    if position is not None and position >= run.plan.ordinary and not line.asking:
+        if position in run.closed:
+            return
+        outcome = outcome_of(run.plan.steps[position], error, doing)
+        if doing.called or isinstance(outcome, StepResult):
+            settle_closing(line, position, outcome)
 
 
 def forward(line: Line) -> Generator[Any, Any, Failure | None]:
@@ -168,8 +225,7 @@ def _recall_closing(run: RunState) -> None:
     """Blame an `always_run` step that failed before this process went on."""
     for position, result in run.closed.items():
         if not result.success and run.failure is None:
-            planned, text = run.plan.steps[position], str(result.error)
-            blamed = Failure(planned=planned, text=text, error=None, from_position=-1)
+            blamed = Failure(run.plan.steps[position], str(result.error), None, -1)
             run.failure = final_error(run, blamed, "completed")
 
 

@@ -14,12 +14,12 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import record
+from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
-    from handrail.steps import StepResult
 
 
 @record
@@ -45,6 +45,33 @@ class Failure:
     also: tuple[str, ...] = ()
     noted: bool = False
 
+    @classmethod
+    def of(
+        cls,
+        planned: PlannedStep,
+        error: BaseException,
+        from_position: int = -1,
+        *,
+        stands: bool = False,
+    ) -> Failure:
+        """Return the failure of a step because of an error."""
+        return cls(planned, describe(error), error, from_position, stands)
+
+
+@record
+class Doing:
+    """The last command of a driver that was broken off.
+
+    Attributes:
+        command: The command.
+        called: Whether user code has been entered for it.
+        answer: The answer, if there is one.
+    """
+
+    command: Any = None
+    called: bool = False
+    answer: Any = None
+
 
 def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
     """Keep the result of a step, and return why the run cannot continue, if so."""
@@ -56,7 +83,7 @@ def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
         error = answer.error
         if not started and isinstance(error, line.run.interruptions):
             line.recording = None
-            return _failure(planned, describe(error), error, position - 1)
+            return Failure.of(planned, error, position - 1)
         outcome = failed(error)
         if isinstance(answer, Raised) and answer.left:
             outcome = replace(outcome, rollback_data=answer.left)
@@ -79,37 +106,26 @@ def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
     line.context.step_results.append(result)
     if result.success:
         return None
-    return _failure(planned, _reason(result), error, position if started else position - 1)
+    return Failure(planned, _reason(result), error, position if started else position - 1)
 
 
 def _reason(result: StepResult) -> str:
     return str(result.error or "it returned success=False without saying why")
 
 
-def _failure(
-    planned: PlannedStep, text: str, error: BaseException | None, from_position: int
-) -> Failure:
-    return Failure(planned=planned, text=text, error=error, from_position=from_position)
-
-
 def refuse(line: Line, planned: PlannedStep, position: int, problem: BaseException) -> Failure:
     """Make a success that cannot be kept a failure, because of `problem`; return it."""
-    result, text = line.finished[position], describe(problem)
-    failed = replace(result, success=False, error=text)
+    result = line.finished[position]
+    failed = replace(result, success=False, error=describe(problem))
     line.finished[position] = line.context.step_results[-1] = failed
     # A skipped step has nothing to undo.
     last = position - 1 if result.skipped else position
-    return _failure(planned, text, problem, last)
+    return Failure.of(planned, problem, last)
 
 
 def after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Failure:
     """Return a failure of the step at `position`, for an error between it and the next."""
-    return Failure(
-        planned=steps[position],
-        text=describe(answer.error),
-        error=answer.error,
-        from_position=position,
-    )
+    return Failure.of(steps[position], answer.error, position)
 
 
 def stop(line: Line, planned: PlannedStep, error: StopsResume) -> Failure:
@@ -117,8 +133,7 @@ def stop(line: Line, planned: PlannedStep, error: StopsResume) -> Failure:
     if line.recording is not None:
         line.recording.close()
         line.recording = None
-    text = describe(found_by(planned, error))
-    return Failure(planned=planned, text=text, error=error, from_position=-1, stands=True)
+    return Failure.of(planned, found_by(planned, error), stands=True)
 
 
 def found_by(
@@ -155,7 +170,7 @@ def settle_closing(line: Line, position: int, answer: Any) -> Failure | None:
     line.context.step_results.append(result)
     if result.success:
         return None
-    return _failure(line.run.plan.steps[position], _reason(result), error, -1)
+    return Failure(line.run.plan.steps[position], _reason(result), error, -1)
 
 
 def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
@@ -181,3 +196,10 @@ def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
     for note in (*failure.also, *waiting):
         error.add_note(note)
     return error
+
+
+def outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:
+    """Return the outcome of a step that was about to be kept."""
+    command, answer = doing.command, doing.answer
+    ours = command is planned or getattr(command, "step", None) is planned.step
+    return answer if ours and isinstance(answer, StepResult) else Raised(error)

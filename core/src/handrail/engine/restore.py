@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.calls import checked
 from handrail.engine.commands import Call, NotRun, Raised
-from handrail.engine.guard import checked
 from handrail.engine.outcome import found_by
 from handrail.errors import (
     RestoreError,

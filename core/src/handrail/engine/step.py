@@ -131,7 +131,7 @@ def _left_in_doubt(
     line.finished.append(doubt)
     line.context.step_results.append(doubt)
     text = f"what was begun could not be undone: {describe(error)}"
-    return Failure(planned=planned, text=text, error=error, from_position=position)
+    return Failure(planned, text, error, position)
 
 
 def _note(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any, Failure | None]:
@@ -196,8 +196,7 @@ def _commit(line: Line, planned: PlannedStep, position: int) -> Generator[Any, A
 
 def unwritten(planned: PlannedStep, answer: Raised) -> Failure:
     """Return the failure of a log that cannot be written: what it says is unknown from then on."""
-    text = describe(answer.error)
-    return Failure(planned=planned, text=text, error=answer.error, from_position=-1, stands=True)
+    return Failure.of(planned, answer.error, stands=True)
 
 
 def ask(

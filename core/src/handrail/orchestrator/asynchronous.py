@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from handrail.engine.abort import Doing, abandon
+from handrail.engine.calls import checked, guarded
 from handrail.engine.commands import (
     Call,
     Commit,
@@ -21,7 +21,8 @@ from handrail.engine.commands import (
     Report,
 )
 from handrail.engine.group import GroupRun
-from handrail.engine.guard import checked, guarded
+from handrail.engine.machine import abandon
+from handrail.engine.outcome import Doing
 from handrail.engine.state import INTERRUPTIONS
 from handrail.events import Event
 from handrail.orchestrator.lanes import Lanes, LoopWaiting, call_of, commit, is_short
@@ -33,7 +34,6 @@ from handrail.wrapper import Layers
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
-    from handrail.orchestrator.time_limit import TimeLimit
 
 T = TypeVar("T")
 

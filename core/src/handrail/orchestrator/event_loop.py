@@ -8,8 +8,8 @@ import threading
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.calls import guarded
 from handrail.engine.commands import Raised
-from handrail.engine.guard import guarded
 from handrail.errors import AsyncStepError
 from handrail.user_code import calls_user_code
 

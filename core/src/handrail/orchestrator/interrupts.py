@@ -20,7 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.errors import StepTimedOut
-from handrail.orchestrator.alarm import Alarm
+from handrail.orchestrator.time_limit import Alarm
 from handrail.user_code import is_locking, is_user_code
 
 if TYPE_CHECKING:

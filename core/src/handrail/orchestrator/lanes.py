@@ -15,7 +15,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.abort import Doing
+from handrail.engine.calls import checked, guarded
 from handrail.engine.commands import (
     Call,
     Commit,
@@ -25,7 +25,7 @@ from handrail.engine.commands import (
     Report,
     attempt,
 )
-from handrail.engine.guard import checked, guarded
+from handrail.engine.outcome import Doing
 from handrail.errors import AsyncStepError, StepCancelled
 from handrail.events import Event
 from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from handrail.engine.line import Line
     from handrail.engine.log import RunLog
     from handrail.engine.state import RunState
-    from handrail.orchestrator.time_limit import TimeLimit
 
 _WAITING: Any = object()
 

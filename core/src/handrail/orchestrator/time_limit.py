@@ -1,4 +1,4 @@
-"""TimeLimit: the time of one attempt, watched by a thread of its own."""
+"""TimeLimit: the time of one attempt, watched by a thread of its own; and the Alarm of that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import Raised
 from handrail.errors import StepTimedOut, StepTimeoutError
-from handrail.orchestrator.alarm import Alarm
 from handrail.steps import StepResult
 from handrail.user_code import calls_user_code
 
@@ -20,6 +19,37 @@ if TYPE_CHECKING:
 _AGAIN = 0.02  # Seconds until an interrupt that could not be delivered is tried again; doubles.
 _SELDOM = 1.0  # The longest time between two such tries.
 _CLOCK = time.monotonic
+_LONGEST = 3600.0  # A lock cannot be waited for much longer on some systems.
+
+
+class Alarm:
+    """Calls `ring` in a thread after some seconds, unless it is stopped before.
+
+    Not a threading.Timer: that one does more than a signal handler should.
+
+    Args:
+        seconds: The time until the first call.
+        ring: The function; it returns the seconds until the next call, or None.
+    """
+
+    def __init__(self, seconds: float, ring: Callable[[], float | None]) -> None:
+        self._stopped = _thread.allocate_lock()
+        self._over = _thread.allocate_lock()
+        self._stopped.acquire()
+        self._over.acquire()
+        _thread.start_new_thread(self._run, (seconds, ring))
+
+    def _run(self, seconds: float | None, ring: Callable[[], float | None]) -> None:
+        while seconds is not None:
+            if self._stopped.acquire(timeout=min(max(seconds, 0), _LONGEST)):
+                break
+            seconds = seconds - _LONGEST if seconds > _LONGEST else ring()
+        self._over.release()
+
+    def stop(self) -> None:
+        """Wait until it will not call the function any more."""
+        self._stopped.release()
+        self._over.acquire()
 
 
 class TimeLimit:

@@ -9,8 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from handrail.errors import ExitCode
-from handrail.orchestrator.alarm import Alarm
 from handrail.orchestrator.interrupts import interrupt_run
+from handrail.orchestrator.time_limit import Alarm
 from handrail.redact import shown_text
 
 PATIENCE = 5.0

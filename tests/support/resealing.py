@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import suppress
 from typing import Any
 
-from handrail.builtin.sqlite.kit.kinds import (
+from handrail.builtin.sqlite.kit.rows import (
     ATTEMPT,
     CHUNK,
     FIELD,
@@ -15,8 +15,9 @@ from handrail.builtin.sqlite.kit.kinds import (
     NOTE,
     Kind,
     checksum,
+    checksum_of_plan,
+    checksum_of_run,
 )
-from handrail.builtin.sqlite.kit.rows import checksum_of_plan, checksum_of_run
 
 
 def reseal(database: sqlite3.Connection) -> None:

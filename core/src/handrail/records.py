@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
 
 with lazy_imports(__name__, "record_of"):
-    from handrail.builtin.records.item_record import ItemFailure as ItemFailure
-    from handrail.builtin.records.item_record import ItemsRecord as ItemsRecord
     from handrail.builtin.records.leftovers import with_left as with_left
     from handrail.builtin.records.observations import Attachment as Attachment
     from handrail.builtin.records.observations import LogLine as LogLine
@@ -29,6 +27,8 @@ with lazy_imports(__name__, "record_of"):
     from handrail.builtin.records.run_record import RecordedStep as RecordedStep
     from handrail.builtin.records.run_record import RunRecord as RunRecord
     from handrail.builtin.records.step_state import UNDONE as UNDONE
+    from handrail.builtin.records.step_state import ItemFailure as ItemFailure
+    from handrail.builtin.records.step_state import ItemsRecord as ItemsRecord
     from handrail.builtin.records.step_state import Span as Span
     from handrail.builtin.records.step_state import is_failure as is_failure
     from handrail.recovery.status import ByHand as ByHand

@@ -32,8 +32,8 @@ from handrail.errors import (
 )
 from handrail.frozen import replace
 from handrail.orchestrator.event_loop import running_loop
-from handrail.recovery.parts import closing_steps
 from handrail.recovery.prepare import prepare
+from handrail.recovery.status import closing_steps
 from handrail.steps import BaseStep, StepResult
 from handrail.user_code import calls_user_code
 

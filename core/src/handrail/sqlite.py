@@ -19,7 +19,6 @@ with lazy_imports(__name__):
     from handrail.builtin.sqlite.kit.changes import lost_error as lost_error
     from handrail.builtin.sqlite.kit.changes import rows_of as rows_of
     from handrail.builtin.sqlite.kit.journal import SqlJournal as SqlJournal
-    from handrail.builtin.sqlite.kit.kinds import ITEM_NOTE as ITEM_NOTE
     from handrail.builtin.sqlite.kit.owned import SECONDS as SECONDS
     from handrail.builtin.sqlite.kit.owned import Claimed as Claimed
     from handrail.builtin.sqlite.kit.owned import SqlOwnedRun as SqlOwnedRun
@@ -27,6 +26,7 @@ with lazy_imports(__name__):
     from handrail.builtin.sqlite.kit.owned import held_error as held_error
     from handrail.builtin.sqlite.kit.owner import Owner as Owner
     from handrail.builtin.sqlite.kit.owner import this_process as this_process
+    from handrail.builtin.sqlite.kit.rows import ITEM_NOTE as ITEM_NOTE
     from handrail.builtin.sqlite.kit.rows import unknown_run as unknown_run
     from handrail.builtin.sqlite.kit.rows import with_parts as with_parts
     from handrail.builtin.sqlite.kit.statements import Dialect as Dialect

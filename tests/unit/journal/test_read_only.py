@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from journals.places import new_run
 
-from handrail.builtin.sqlite import schema
+from handrail.builtin.sqlite import database
 from handrail.errors import JournalError, NotFoundError
 from handrail.journal import AttemptChange, RunChange
 from handrail.sqlite import SqliteJournal
@@ -120,7 +120,7 @@ def test_an_older_journal_is_read(
     folder = tmp_path / "older"
     folder.mkdir()
     with_runs(folder / "runs.db").close()
-    more = (*schema.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT",))
+    more = (*database.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT",))
     monkeypatch.setattr(DATABASE, more)
     copies = tmp_path / "copies"
     copies.mkdir()

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from journals.places import new_run
 
-from handrail.builtin.sqlite import schema
+from handrail.builtin.sqlite import database
 from handrail.errors import JournalError
 from handrail.sqlite import SqliteJournal
 
-NOW = len(schema.MIGRATIONS)
-MORE = (*schema.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT", "CREATE TABLE more (x)"))
+NOW = len(database.MIGRATIONS)
+MORE = (*database.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT", "CREATE TABLE more (x)"))
 DATABASE = "handrail.builtin.sqlite.database.MIGRATIONS"
 
 
@@ -111,10 +111,10 @@ def test_tables_that_another_process_makes_meanwhile_are_none_of_another_program
     made: list[None] = []
     with closing(sqlite3.connect(path, isolation_level=None, factory=Slow)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        assert schema.version_of(connection, "it", NOW) == 0
+        assert database.version_of(connection, "it", NOW) == 0
         assert made
-        assert schema.version_of(connection, "it", NOW) == NOW
-        schema.make_tables(connection, "it", schema.MIGRATIONS)
+        assert database.version_of(connection, "it", NOW) == NOW
+        database.make_tables(connection, "it", database.MIGRATIONS)
 
 
 def test_every_commit_outlives_power_loss_unless_the_url_says_otherwise(path: Path) -> None:

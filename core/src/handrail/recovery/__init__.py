@@ -153,8 +153,8 @@ def _prepared(
     """Look up the run; yield a Recovery, with the run's folder as the working folder."""
     # What knows runs only, and imports none of what they need, is in this package too.
     from handrail.recovery.invocation import working_in  # noqa: PLC0415
-    from handrail.recovery.parts import check_alone  # noqa: PLC0415
     from handrail.recovery.prepare import look_up, prepare  # noqa: PLC0415
+    from handrail.recovery.status import check_alone  # noqa: PLC0415
 
     cls, recorded = look_up(aim, action, number, journal, again=failed_only)
     check_alone(journal, recorded, aim)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from journals.places import new_run
 
-from handrail.builtin.sqlite.schema import SQL
+from handrail.builtin.sqlite.database import SQL
 from handrail.sqlite import SqliteJournal
 
 VALUES = {"limit": 20, "action": None, "outcome": None, "project": None, "run": 1, "item": 1}

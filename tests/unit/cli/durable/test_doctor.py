@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from durable_runs import Run
 
-from handrail.builtin.sqlite.schema import MIGRATIONS
+from handrail.builtin.sqlite.database import MIGRATIONS
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 

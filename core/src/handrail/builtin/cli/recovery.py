@@ -19,10 +19,9 @@ from handrail.frozen import frozen
 from handrail.packs.configuration import project_at
 from handrail.records import is_derived
 from handrail.recovery.invocation import Invocation, enter
-from handrail.recovery.parts import check_alone
 from handrail.recovery.prepare import check_action, prepare
 from handrail.recovery.recorded_plan import news
-from handrail.recovery.status import only_undoes
+from handrail.recovery.status import check_alone, only_undoes
 from handrail.runtime import silent_runtime
 from handrail.targets import find_target
 

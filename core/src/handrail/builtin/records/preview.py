@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.actions import entries_of
-from handrail.builtin.records.item_record import undoable
 from handrail.builtin.records.run_record import counted
+from handrail.builtin.records.step_state import undoable
 from handrail.context import link_run
 from handrail.engine.state import RunState
 from handrail.engine.undo import undo_order

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail import StepResult
-from handrail.builtin.records.item_record import items_of_steps
 from handrail.builtin.records.observations import Observations
 from handrail.builtin.records.step_state import (
     INTERRUPTED,
@@ -17,6 +16,7 @@ from handrail.builtin.records.step_state import (
     error_of,
     forward_span,
     is_failure,
+    items_of_steps,
     state_of,
     undo_spans,
 )
@@ -41,9 +41,8 @@ from handrail.recovery.status import (
 )
 
 if TYPE_CHECKING:
-    from handrail.builtin.records.item_record import ItemsRecord
     from handrail.builtin.records.observations import Attachment, LogLine, Metric, Progress
-    from handrail.builtin.records.step_state import Span
+    from handrail.builtin.records.step_state import ItemsRecord, Span
     from handrail.errors import JournalDamagedError
     from handrail.journal import Journal
     from handrail.journal.records import AttemptRow, RunRow

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeVar
 
-from handrail.builtin.sqlite.database import Database
+from handrail.builtin.sqlite.database import ATTEMPTS_OF_OPEN_RUN, OWNER, SQL, Database
 from handrail.builtin.sqlite.kit.changes import attempts_of, lost
 from handrail.builtin.sqlite.kit.owned import (
     SHARE,
@@ -33,7 +33,6 @@ from handrail.builtin.sqlite.kit.owner import (
     this_process,
 )
 from handrail.builtin.sqlite.kit.rows import unknown_run
-from handrail.builtin.sqlite.schema import ATTEMPTS_OF_OPEN_RUN, OWNER, SQL
 from handrail.errors import JournalError, RunHeldError
 from handrail.frozen import frozen
 from handrail.journal import Holder, now

@@ -22,14 +22,13 @@ from handrail.builtin.sqlite.claims import (
     lease_values,
     owner_here,
 )
-from handrail.builtin.sqlite.database import Database, Synchronous
+from handrail.builtin.sqlite.database import MIGRATIONS, SQL, Database, Synchronous
 from handrail.builtin.sqlite.kit.changes import add_run
 from handrail.builtin.sqlite.kit.journal import SqlJournal
 from handrail.builtin.sqlite.kit.owned import SECONDS, Claimed
 from handrail.builtin.sqlite.kit.owner import LocksUnsupportedError, OwnerLock, OwnerLocks
 from handrail.builtin.sqlite.kit.rows import UNREADABLE, by_name, with_parts
 from handrail.builtin.sqlite.place import convert_os_errors, is_damage, prepare, resolved
-from handrail.builtin.sqlite.schema import MIGRATIONS, SQL
 from handrail.builtin.sqlite.value_files import ValueFiles
 from handrail.errors import JournalDamagedError, JournalError, JournalUrlError, NotFoundError
 from handrail.frozen import replace

@@ -50,9 +50,8 @@ from handrail.recovery.status import DEATH
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.table import Style
-    from handrail.builtin.records.item_record import ItemsRecord
     from handrail.builtin.records.run_record import RunRecord
-    from handrail.builtin.records.step_state import Span
+    from handrail.builtin.records.step_state import ItemsRecord, Span
     from handrail.journal.records import RunRow
 
 _ROOM = 50  # Columns beside a command.

@@ -8,20 +8,22 @@ from dataclasses import field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from handrail.builtin.sqlite.kit.kinds import (
+from handrail.builtin.sqlite.kit.owner import Owner
+from handrail.builtin.sqlite.kit.rows import (
     ATTEMPT,
     CHUNK,
     FIELD,
+    FREE_TEXTS,
     ITEM_NOTE,
     KEPT,
+    NEW_COLUMNS,
     NOTE,
     Kind,
     checksum,
+    checksum_of_plan,
+    checksum_of_run,
     to_stored,
 )
-from handrail.builtin.sqlite.kit.owner import Owner
-from handrail.builtin.sqlite.kit.rows import checksum_of_plan, checksum_of_run
-from handrail.builtin.sqlite.kit.statements import FREE_TEXTS, NEW_COLUMNS
 from handrail.errors import LeaseLostError
 from handrail.frozen import names_of, record, values_of
 from handrail.journal import now

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from handrail.builtin.sqlite.kit.kinds import (
+from handrail.builtin.sqlite.kit.owned import SqlOwnedRun
+from handrail.builtin.sqlite.kit.rows import (
     ATTEMPT,
     CHUNK,
     FIELD,
@@ -19,17 +20,14 @@ from handrail.builtin.sqlite.kit.kinds import (
     NOTE,
     Damage,
     Kind,
-    from_stored,
-    to_stored,
-)
-from handrail.builtin.sqlite.kit.owned import SqlOwnedRun
-from handrail.builtin.sqlite.kit.rows import (
     by_name,
     check_counts,
+    from_stored,
     reliance_of,
     run_row,
     run_row_or_damage,
     sound_row,
+    to_stored,
     unknown_run,
 )
 from handrail.builtin.sqlite.kit.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from handrail.builtin.sqlite.kit.kinds import (
+from handrail.builtin.sqlite.kit.rows import (
     ATTEMPT,
     CHUNK,
     FIELD,
     ITEM_NOTE,
     KEPT,
+    NEW_COLUMNS,
     NOTE,
+    RUN_COLUMNS,
     Kind,
 )
-from handrail.frozen import frozen, names_of
-from handrail.journal.records import MOST_COUNTED, NewRun, RunRow
+from handrail.frozen import frozen
+from handrail.journal.records import MOST_COUNTED
 
 
 @frozen
@@ -77,15 +79,6 @@ def marks(count: int) -> str:
     """Return a list of `count` placeholders in SQL."""
     return ", ".join("?" * count)
 
-
-# Of a run; may not be valid Unicode.
-FREE_TEXTS = ("action", "cwd", "project", "sealed", "parent_step")
-NEW_COLUMNS = tuple(each for each in names_of(NewRun) if each not in ("plan", "parent_fence"))
-# Attributes that are computed when a run is read, or have another name in the table.
-_APART = frozenset(
-    ("plan", "parent_fence", "number", "given_up", "damage", "attempts", "notes", "fields")
-)
-RUN_COLUMNS = tuple(each for each in names_of(RunRow) if each not in _APART)
 
 # Chunks that are read at a time: with their contents, each may have a megabyte.
 CHUNKS_AT_ONCE, BOUNDS_AT_ONCE = 10, 500

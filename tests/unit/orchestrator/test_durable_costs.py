@@ -22,6 +22,7 @@ from handrail import (
     StepRegistry,
     StepResult,
 )
+from handrail.actions import about_action
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.recovery.recorded_plan import _decoded
@@ -228,7 +229,14 @@ def resuming(path: Path, count: int) -> int:
 
     def go_on() -> None:
         found = journal.read(1)
-        Recovery(action=action, plan=plan, recorded=found, journal=journal, aim="resume").run()
+        Recovery(
+            action=action,
+            plan=plan,
+            recorded=found,
+            journal=journal,
+            aim="resume",
+            about=about_action(action),
+        ).run()
 
     calls = calls_of(go_on)
     assert journal.read(1).outcome == "completed"

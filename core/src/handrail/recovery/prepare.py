@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from handrail.actions import checked
+from handrail.actions import about_action, checked
 from handrail.errors import (
     DriftError,
     NotFoundError,
@@ -218,6 +218,7 @@ def prepare(
         recorded=recorded,
         journal=journal,
         aim=aim,
+        about=about_action(made),
         accept_drift=accept_drift,
         executor=invocation.executor,
         ignored=ignored,

@@ -10,7 +10,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from handrail.actions import (
-    about_action,
     check_executor_of,
     check_mapping_of,
     orchestrator_of,
@@ -127,6 +126,7 @@ class Recovery:
         recorded: The record of the run.
         journal: The journal of the run.
         aim: Whether to finish or to undo the run.
+        about: The description of the run for the journal.
         accept_drift: Whether to continue even if steps that were started have changed.
         take_over: Whether to take the run from an owner whose lease has expired.
         executor: The executor for items that the run began with, or None.
@@ -143,6 +143,7 @@ class Recovery:
     recorded: RunRow
     journal: Journal
     aim: Aim
+    about: RunAbout
     accept_drift: bool = False
     take_over: bool = False
     executor: str | None = None
@@ -176,14 +177,13 @@ class Recovery:
         if self.part is None or (self.aim, self.recorded.outcome) != FINISHED:
             check(self.recorded, self.aim, again=self.failed_only)
         self.check_ready()
-        about = self.about()
-        self._check_values(about)
+        self._check_values()
         options: RunOptions = {**self.options, "journal": self.journal}
         options["observers"] = (*self.options.get("observers", ()), *self.watching)
         orchestrator = orchestrator_of(
             self.action,
             self.plan,
-            about,
+            self.about,
             recorded_executor=self._executor,
             part=self.part,
             **options,
@@ -193,24 +193,18 @@ class Recovery:
         try:
             # Another process may have continued the run until now.
             self.recorded = self.journal.read(before.number)
-            self._check_again(owned, before, about)
+            self._check_again(owned, before)
             back_to = self._back_to()
         except BaseException:
             owned.release()
             raise
-        begin = partial(
-            self._begin, owned=owned, about=about, before=before.outcome, back_to=back_to
-        )
+        begin = partial(self._begin, owned=owned, before=before.outcome, back_to=back_to)
         return orchestrator, (begin, owned, only_undoes(self.recorded, self.aim))
 
-    def about(self) -> RunAbout:
-        """Return the description of the run for the journal."""
-        return about_action(self.action)
-
-    def restored(self, run: RunState, about: RunAbout, *, undoing: bool) -> ReplayState:
+    def restored(self, run: RunState, *, undoing: bool) -> ReplayState:
         """Set in `run` what an undo and its preview need; return how far the run came."""
         row, line = self.recorded, run.line
-        load = ValueReader(about.serializers, self.journal, row.number).load
+        load = ValueReader(self.about.serializers, self.journal, row.number).load
         place = replay_state_of(self.recorded, self.plan, undoing=undoing, load=load)
         run.is_recorded(row.uid, row.number, self.journal.address)
         run.describe = partial(
@@ -223,17 +217,11 @@ class Recovery:
         return place
 
     def _begin(
-        self,
-        run: RunState,
-        *,
-        owned: OwnedRun,
-        about: RunAbout,
-        before: str | None,
-        back_to: int | None,
+        self, run: RunState, *, owned: OwnedRun, before: str | None, back_to: int | None
     ) -> Machine:
         """Set the state of `run` from the record of the claimed run; return the machine to play."""
         row, line = self.recorded, run.line
-        place = self.restored(run, about, undoing=self.aim == "rollback")
+        place = self.restored(run, undoing=self.aim == "rollback")
         for name in AS_IN_RUN:
             setattr(run, name, getattr(place, name))
         if back_to is None:
@@ -254,13 +242,13 @@ class Recovery:
             failure = self._failure(None, len(line.finished) - 1)
         else:
             line.doubt = place.doubt
-        self._open_log(run, place, about).write_to(owned, self.journal)
+        self._open_log(run, place).write_to(owned, self.journal)
         return play(run, failure)
 
-    def _open_log(self, run: RunState, place: ReplayState, about: RunAbout) -> JournaledLog:
+    def _open_log(self, run: RunState, place: ReplayState) -> JournaledLog:
         """Restore the fields of the context; return the log that goes on from there."""
         line, rows = run.line, self.recorded.fields
-        fields = ContextFields(type(line.context), about.secrets)
+        fields = ContextFields(type(line.context), self.about.secrets)
         lanes: dict[int, dict[str, str]] = {}
         latest = stored = fields_at(rows)
         if place.resumed:
@@ -279,8 +267,8 @@ class Recovery:
             boundary=max((each.boundary for each in rows), default=0),
             finished=len(line.finished) if run.back_to is None else run.back_to,
             undoing=self.recorded.direction == "undo",
-            mask=about.mask.within(line.context),
-            serializers=about.serializers,
+            mask=self.about.mask.within(line.context),
+            serializers=self.about.serializers,
         )
         for position, types in place.missing.items():
             context = partial(self._context_before, fields, position)
@@ -385,7 +373,7 @@ class Recovery:
         needed = not undoes or mapped_of(self.journal, number, self.plan)
         return self.executor if needed else None
 
-    def _check_again(self, owned: OwnedRun, before: RunRow, about: RunAbout) -> None:
+    def _check_again(self, owned: OwnedRun, before: RunRow) -> None:
         """Repeat the checks, in case another process has changed the run before the claim."""
         if self.recorded.sealed is not None and self.aim == "rollback":
             place = replay_state_of(self.recorded, self.plan, undoing=True)
@@ -397,9 +385,9 @@ class Recovery:
         now, then = ([row[:-1] for row in each.attempts] for each in (self.recorded, before))
         if now != then:
             self._check_drift()
-            self._check_values(about)
+            self._check_values()
 
-    def _check_values(self, about: RunAbout) -> None:
+    def _check_values(self) -> None:
         """Check that the values that steps to come may need are there, before anything is done.
 
         Raises:
@@ -422,7 +410,7 @@ class Recovery:
                 error = missing_error(planned.name, types, restorable=False)
                 add_ways_out(error, f"or undo the run:  {undo}")
                 raise error
-        reader = ValueReader(about.serializers, self.journal, recorded.number)
+        reader = ValueReader(self.about.serializers, self.journal, recorded.number)
         try:
             for stored in place.stored:
                 reader.check(stored)

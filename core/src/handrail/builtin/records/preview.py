@@ -131,13 +131,13 @@ def recorded_result(recovery: Recovery) -> Mapping[str, Any]:
 
 def _restored(recovery: Recovery) -> tuple[RunState, ReplayState]:
     """Return a run that is not claimed, with its context, and how far it came."""
-    recorded, about = recovery.recorded, recovery.about()
+    recorded = recovery.recorded
     context: BaseStepContext = recovery.action.orchestrator(recovery.plan).context
     uid = recorded.uid
     run = RunState(recovery.plan, context, new_id=lambda: uid, describe=run_info, clock=lambda: 0.0)
     link_run(context, run.line)
-    place = recovery.restored(run, about, undoing=True)
-    fields = ContextFields(type(context), about.secrets)
+    place = recovery.restored(run, undoing=True)
+    fields = ContextFields(type(context), recovery.about.secrets)
     fields.restore(context, fields_at(recorded.fields), recorded.number)
     return run, place
 

@@ -274,7 +274,8 @@ class BaseStepContext:
         """
         category = self.current_step if category is None else category
         self.runtime_ctx.set_progress(current, total, category)
-        if (line := run_of(self)) is not None:
+        # Looked up here, since steps report often.
+        if (line := self.__dict__.get(LINK)) is not None:
             line.progressed(current, total, category)
 
     @calls_user_code

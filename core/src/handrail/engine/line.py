@@ -350,13 +350,32 @@ class Line:
         self, current: float, total: float, category: str | None, detail: str = ""
     ) -> None:
         """Pass on the progress that a step reported within itself, or within its undo."""
-        run, planned = self.run, self._alive()
-        if planned is None or not (0 <= current <= total and 0 < total < math.inf):
+        if self.beat is not None:
+            self.beat()
+        run, steps = self.run, self.run.plan.steps
+        # Steps report often, so this calls little.
+        if self.context.current_step is None or not (self.log or run.progress.wanted):
             return
-        said = {"current": current, "total": total, "category": category, "detail": detail}
-        self._say(StepProgressed, planned, **said)
+        position = self.position
+        if position >= len(steps) or not (0 <= current <= total and 0 < total < math.inf):
+            return
+        if self.log is not None or run.listener is not None:
+            facts = steps[position].facts
+            told = StepProgressed(
+                step=steps[position].name,
+                current=current,
+                total=total,
+                category=category,
+                group=facts.group,
+                lane=facts.lane,
+                detail=detail,
+            )
+            if self.log is not None:
+                self._keep(told)
+            if run.listener is not None:
+                run.listener(told)
         if run.progress.wanted and not run.undoing and run.outcome in (None, "completed"):
-            run.progress.within(self.position, current, total)
+            run.progress.within(position, current, total)
 
     def has_status(self, status: str | None) -> None:
         """Pass on what the step that is run or undone waits for."""
@@ -411,12 +430,18 @@ class Line:
             return
         name = step if planned is None else planned.name
         told = event(step=name, **said, **_lane_of(planned))
-        if log is not None and planned is not None:
-            problem = log.said(self.position, self.run.attempts.get(self.position, 1), told)
-            if problem:
-                self.context.log(NOT_KEPT, {"summary": problem})
+        if planned is not None:
+            self._keep(told)
         if listener is not None:
             listener(told)
+
+    def _keep(self, told: Event) -> None:
+        """Hand what the step that is run or undone says to the journal, if there is one."""
+        if self.log is not None:
+            position = self.position
+            problem = self.log.said(position, self.run.attempts.get(position, 1), told)
+            if problem:
+                self.context.log(NOT_KEPT, {"summary": problem})
 
 
 def _beats(own: Callable[[], None] | None, parent: Line) -> None:

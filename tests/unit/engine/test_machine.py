@@ -74,7 +74,7 @@ class Game:
         self.run = RunState(
             plan,
             context,
-            new_id=lambda: "id",
+            run_id="id",
             describe=run_info,
             clock=lambda: 0.0,
             on_progress=None if percents is None else lambda percent, _: percents.append(percent),
@@ -227,7 +227,7 @@ def test_commands_of_plain_steps_are_built_once_per_plan() -> None:
         RunState(
             game.run.plan,
             game.run.line.context,
-            new_id=lambda: "id",
+            run_id="id",
             describe=run_info,
             clock=lambda: 0.0,
         )

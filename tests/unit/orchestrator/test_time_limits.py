@@ -200,7 +200,7 @@ def test_an_attempt_to_continue_is_limited_too():
     run = RunState(
         registry.compiled(plan_of_registry),
         BaseStepContext(RuntimeContext()),
-        new_id=str,
+        run_id="id",
         describe=run_info,
         clock=lambda: 0.0,
     )

@@ -311,11 +311,11 @@ class PartRuns:
         )
         child = ChildOf(
             parent=self.whole.number,
-            step=step,
-            attempt=attempt,
-            item=item,
-            fence=self.fence,
-            folder=self.folder,
+            parent_step=step,
+            parent_attempt=attempt,
+            parent_item=item,
+            parent_fence=self.fence,
+            cwd=self.folder,
             project=self.whole.project,
         )
         orchestrator = orchestrator_of(

@@ -129,7 +129,7 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
         if run.listener:
             yield end_event(line, planned, position, failure)
         if failure is None and run.failure is None and run.progress.wanted:
-            percent = 100 if position == last else run.progress.weights.after(position)
+            percent = 100 if position == last else run.plan.weights.after(position)
             answer = (yield Report(percent)) if percent > run.progress.percent else None
             failure = None if answer is None else after(run.plan.steps, position, answer)
         if failure is not None:

@@ -381,7 +381,7 @@ class Line:
         """Pass on what the step that is run or undone waits for."""
         planned = self._alive()
         if self.run.listener is not None and planned is not None:
-            lane = _lane_of(planned)
+            lane = lane_of(planned)
             self.run.listener(StatusChanged(step=planned.name, status=status, **lane))
 
     def measured(
@@ -429,7 +429,7 @@ class Line:
         if log is None and listener is None:
             return
         name = step if planned is None else planned.name
-        told = event(step=name, **said, **_lane_of(planned))
+        told = event(step=name, **said, **lane_of(planned))
         if planned is not None:
             self._keep(told)
         if listener is not None:
@@ -452,5 +452,6 @@ def _beats(own: Callable[[], None] | None, parent: Line) -> None:
         parent.beat()
 
 
-def _lane_of(planned: PlannedStep | None) -> Any:
+def lane_of(planned: PlannedStep | None) -> Any:
+    """Return the fields of an event that say in which group and lane a step is."""
     return {} if planned is None else {"group": planned.facts.group, "lane": planned.facts.lane}

@@ -160,7 +160,7 @@ def forward(line: Line) -> Generator[Any, Any, Failure | None]:
 def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
     run, finished = line.run, line.finished
     if finished and run.progress.wanted:
-        run.progress.reached(run.progress.weights.after(len(finished) - 1))
+        run.progress.reached(run.plan.weights.after(len(finished) - 1))
     for group in (*run.plan.groups, None):
         line.stop = run.plan.ordinary if group is None else group.lanes[0].start
         while len(finished) < line.stop:
@@ -183,7 +183,7 @@ def _forward_plain(line: Line) -> Generator[Any, Any, Failure | None]:
     publish = line.context.step_results.append
     segments: Sequence[tuple[int, int, int]] = [(0, line.stop, 0)]
     if run.progress.wanted:
-        segments = run.progress.weights.segments
+        segments = run.plan.weights.segments
     for first, stop, percent in segments:
         for planned in steps if stop - first == len(steps) else steps[first:stop]:
             answer = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.calls import checked
 from handrail.engine.commands import Call, NotRun, Raised
+from handrail.engine.line import lane_of
 from handrail.engine.outcome import found_by
 from handrail.errors import (
     RestoreError,
@@ -122,8 +123,7 @@ def _logged(planned: PlannedStep, name: str, summary: str) -> MessageLogged:
         name=name,
         data={"summary": summary},
         file=None,
-        group=planned.facts.group,
-        lane=planned.facts.lane,
+        **lane_of(planned),
     )
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from handrail.engine.outcome import Failure
     from handrail.engine.places import Places
     from handrail.plan.plan import Plan
-    from handrail.plan.weights import Weights
     from handrail.runtime import RunInfo
 
 
@@ -80,17 +79,6 @@ class Progress:
         percent: The percentage that was passed on last.
     """
 
-    __slots__ = (
-        "_listener",
-        "_lock",
-        "_on_progress",
-        "_parts",
-        "_plan",
-        "_quiet",
-        "percent",
-        "wanted",
-    )
-
     def __init__(
         self,
         plan: Plan,
@@ -105,11 +93,6 @@ class Progress:
         self._lock = threading.RLock()
         self._quiet: tuple[int, float, float] = (-1, 0, 0)
         self._parts: dict[range, Fraction] | None = None
-
-    @property
-    def weights(self) -> Weights:
-        """The plan's weights, computed when progress is reported."""
-        return self._plan.weights
 
     @calls_user_code
     def reached(self, percent: int) -> None:
@@ -139,12 +122,12 @@ class Progress:
     def after(self, position: int) -> int:
         """Return the percentage once the step at `position` is done."""
         if self._parts is None:
-            return self.weights.after(position)
+            return self._plan.weights.after(position)
         return self._with(position, Fraction(1))
 
     def _with(self, position: int, part: Fraction) -> int:
         """Return the percentage of all lanes, now that `part` of the step at `position` is done."""
-        weights, done = self.weights, self.weights.done
+        weights, done = self._plan.weights, self._plan.weights.done
         with self._lock:
             parts = self._parts
             if parts is None:  # It reports after its group was left.
@@ -166,7 +149,7 @@ class Progress:
         if self._parts is not None:
             self.reached(self._with(position, Fraction(current) / Fraction(total)))
             return
-        weights = self.weights
+        weights = self._plan.weights
         self.reached(weights.within(position, current, total))
         self._quiet = (position, total, weights.news(position, total, self.percent))
 
@@ -178,7 +161,7 @@ class RunState:
     Attributes:
         plan: The plan.
         context: The context of its steps, stored in `line`.
-        new_id: Creates the id of the run, when it is first needed.
+        run_id: The UUID of the run.
         describe: Returns what names the run to others.
         clock: Returns seconds, of which only differences count.
         on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
@@ -243,7 +226,7 @@ class RunState:
     plan: Plan
     context: InitVar[BaseStepContext]
     _: KW_ONLY
-    new_id: Callable[[], str]
+    run_id: str
     describe: Callable[[RunState], RunInfo]
     clock: Callable[[], float]
     on_progress: InitVar[Callable[[int, int], object] | None] = None
@@ -298,7 +281,6 @@ class RunState:
     executor: str | None = None
     handed_down: dict[str, Any] = field(default_factory=dict[str, Any])
     held: dict[str, HeldRun | None] = field(default_factory=dict[str, "HeldRun | None"])
-    _id: str | None = None
 
     def __post_init__(
         self, context: BaseStepContext, on_progress: Callable[[int, int], object] | None
@@ -312,13 +294,6 @@ class RunState:
             self.listener = None
             self.progress.forget_listener()
 
-    @property
-    def run_id(self) -> str:
-        """A UUID for this run."""
-        if self._id is None:
-            self._id = self.new_id()
-        return self._id
-
     def reverts(self, position: int) -> bool:
         """Return whether there is something to call to undo the step at `position`."""
         facts = self.plan.steps[position].facts
@@ -326,4 +301,4 @@ class RunState:
 
     def is_recorded(self, uid: str, number: int, journal: str | None = None) -> None:
         """Take the ids of a run that is in a journal, and where that is."""
-        self._id, self.number, self.journal = uid, number, journal
+        self.run_id, self.number, self.journal = uid, number, journal

@@ -20,6 +20,7 @@ from handrail.engine.commands import (
     Revert,
     attempt,
 )
+from handrail.engine.line import lane_of
 from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, refuse, settle, stop
 from handrail.errors import RefusedError, ResultDataError, StopsResume, describe
@@ -318,8 +319,7 @@ def _wait(
         yield StatusChanged(
             step=planned.name,
             status=f"retrying {number}: {error}",
-            group=planned.facts.group,
-            lane=planned.facts.lane,
+            **lane_of(planned),
         )
     return (yield Pause(wait))
 
@@ -366,9 +366,8 @@ def start_event(planned: PlannedStep, position: int) -> StepStarted:
         step=planned.name,
         position=position,
         origin=planned.origin,
-        group=planned.facts.group,
-        lane=planned.facts.lane,
         timeout=None if limits is None else limits.timeout,
+        **lane_of(planned),
     )
 
 
@@ -376,7 +375,7 @@ def end_event(line: Line, planned: PlannedStep, position: int, failure: Failure 
     """Return the event for the end of a step."""
     took = line.run.clock() - line.began
     result = line.result_at(position)
-    lane: Any = {"group": planned.facts.group, "lane": planned.facts.lane}
+    lane = lane_of(planned)
     if failure is not None or result is None:
         text = "" if failure is None else failure.text
         return StepFailed(

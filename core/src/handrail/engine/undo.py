@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
+from handrail.engine.line import lane_of
 from handrail.engine.outcome import Failure, final_error, found_by
 from handrail.engine.rollback_data import ASKED, MAY_HAVE_LEFT, NOT_BEGUN, SKIPPED
 from handrail.engine.step import take_back
@@ -292,11 +293,10 @@ def _roll_back(
 def _ended(
     planned: PlannedStep, took: float, error: BaseException | None
 ) -> StepUndone | UndoFailed:
-    lane: Any = {"group": planned.facts.group, "lane": planned.facts.lane}
+    told = {"step": planned.name, "took": took, **lane_of(planned)}
     if error is None:
-        return StepUndone(step=planned.name, took=took, **lane)
-    text = describe(error)
-    return UndoFailed(step=planned.name, took=took, error=text, origin=planned.origin, **lane)
+        return StepUndone(**told)
+    return UndoFailed(error=describe(error), origin=planned.origin, **told)
 
 
 def note_failure(line: Line, failure: Failure, text: str) -> None:

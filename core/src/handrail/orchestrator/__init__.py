@@ -277,7 +277,7 @@ class Orchestrator(Generic[C]):
         run = RunState(
             plan,
             context,
-            new_id=_uuid7 if part is None else lambda: part.uid,
+            run_id=_uuid7() if part is None else part.uid,
             describe=run_info,
             clock=time.perf_counter,
             on_progress=self.progress_callback,
@@ -381,6 +381,5 @@ def _uuid7() -> str:
     # Python offers it from 3.14 on.
     millis = time.time_ns() // 1_000_000
     digits = f"{millis:012x}7{os.urandom(2).hex()[1:]}"
-    variant = os.urandom(8)
-    tail = bytes([0x80 | variant[0] & 0x3F, *variant[1:]]).hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{tail[:4]}-{tail[4:]}"
+    variant = f"{0x80 | os.urandom(1)[0] & 0x3F:x}{os.urandom(1).hex()}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:]}-{variant}-{os.urandom(6).hex()}"

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import handrail
-from handrail.frozen import frozen, replace
+from handrail.frozen import frozen, replace, values_of
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
@@ -42,20 +42,20 @@ class ChildOf:
 
     Attributes:
         parent: The number of that run.
-        step: The step that it is made for.
-        attempt: The attempt of that step, or of its item.
-        item: Its place among the parts of that step.
-        fence: The fence of the owner of that run.
-        folder: The working folder, which a worker elsewhere does not have.
+        parent_step: The step that it is made for.
+        parent_attempt: The attempt of that step, or of its item.
+        parent_item: Its place among the parts of that step.
+        parent_fence: The fence of the owner of that run.
+        cwd: The working folder, which a worker elsewhere does not have.
         project: The project.
     """
 
     parent: int
-    step: str
-    attempt: int
-    item: int
-    fence: int
-    folder: str
+    parent_step: str
+    parent_attempt: int
+    parent_item: int
+    parent_fence: int
+    cwd: str
     project: str
 
 
@@ -119,22 +119,11 @@ def open_run(
         project=project_at(os.getcwd()),
     )
     if child is not None:
-        new = replace(
-            new,
-            cwd=child.folder,
-            project=child.project,
-            parent=child.parent,
-            parent_step=child.step,
-            parent_attempt=child.attempt,
-            parent_item=child.item,
-            parent_fence=child.fence,
-        )
+        new = replace(new, **values_of(child))
     owned = journal.open_run(new, log.first())
     log.write_to(owned, journal, new=True)
     run.is_recorded(owned.uid, owned.number, journal.address)
-    run.describe = partial(
-        run_info, journal=journal, action=new.action, project=new.project, parent=new.parent
-    )
+    run.describe = partial(run_info, action=new.action, project=new.project, parent=new.parent)
     return owned
 
 
@@ -146,10 +135,10 @@ def _child_of(part: PartOf) -> ChildOf:
     _, parent = outer.place
     return ChildOf(
         parent=parent.number,
-        step=planned.name,
-        attempt=line.run.attempts.get(line.position, 1),
-        item=part.item,
-        fence=parent.fence,
-        folder=os.getcwd(),
+        parent_step=planned.name,
+        parent_attempt=line.run.attempts.get(line.position, 1),
+        parent_item=part.item,
+        parent_fence=parent.fence,
+        cwd=os.getcwd(),
         project=project_at(os.getcwd()),
     )

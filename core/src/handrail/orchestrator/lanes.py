@@ -28,6 +28,7 @@ from handrail.engine.commands import (
 from handrail.engine.outcome import Doing
 from handrail.errors import AsyncStepError, StepCancelled
 from handrail.events import Event
+from handrail.frozen import record
 from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 _WAITING: Any = object()
 
 
+@record
 class Job:
     """One call of user code for a lane.
 
@@ -56,14 +58,11 @@ class Job:
         task: The task in which the rest of it is awaited, if there is one.
     """
 
-    __slots__ = ("answer", "args", "function", "over", "task")
-
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self.function = function
-        self.args = args
-        self.answer: Any = None
-        self.over = False
-        self.task: asyncio.Task[Any] | None = None
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    answer: Any = None
+    over: bool = False
+    task: asyncio.Task[Any] | None = None
 
     def ended(self, answer: Any) -> None:
         """Keep the answer."""
@@ -121,6 +120,7 @@ class Worker:
                 self._wake()
 
 
+@record
 class _Playing:
     """A lane that has started, and the command that it waits for.
 
@@ -137,30 +137,16 @@ class _Playing:
         over: Whether it has come to its end.
     """
 
-    __slots__ = (
-        "answer",
-        "command",
-        "cut_short",
-        "job",
-        "lane",
-        "last",
-        "layers",
-        "limit",
-        "over",
-        "worker",
-    )
-
-    def __init__(self, lane: Lane, worker: Worker) -> None:
-        self.lane = lane
-        self.worker = worker
-        self.command: Any = None
-        self.layers: Layers | None = None
-        self.limit: TimeLimit | None = None
-        self.cut_short: SimpleQueue[None] | None = None
-        self.job: Job | None = None
-        self.answer: Any = None
-        self.last: Any = None
-        self.over = False
+    lane: Lane
+    worker: Worker
+    command: Any = None
+    layers: Layers | None = None
+    cut_short: SimpleQueue[None] | None = None
+    limit: TimeLimit | None = None
+    job: Job | None = None
+    answer: Any = None
+    last: Any = None
+    over: bool = False
 
 
 class Lanes:

@@ -10,13 +10,11 @@ from handrail.runtime import RunInfo
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
-    from handrail.journal.protocol import Journal
 
 
 def run_info(
     run: RunState,
     *,
-    journal: Journal | None = None,
     action: str | None = None,
     project: str | None = None,
     parent: int | None = None,
@@ -25,7 +23,6 @@ def run_info(
 
     Args:
         run: The run.
-        journal: Its journal, if it has one.
         action: The recorded name of its action; by default, that of the plan.
         project: Its recorded project; by default, that of the working folder.
         parent: The number of the run that it is a part of.
@@ -39,6 +36,6 @@ def run_info(
         user=user_name(),
         project=project_at(os.getcwd()) if project is None else project,
         number=run.number,
-        journal=None if journal is None else journal.address,
+        journal=run.journal,
         parent=parent,
     )

@@ -207,9 +207,7 @@ class Recovery:
         load = ValueReader(self.about.serializers, self.journal, row.number).load
         place = replay_state_of(self.recorded, self.plan, undoing=undoing, load=load)
         run.is_recorded(row.uid, row.number, self.journal.address)
-        run.describe = partial(
-            run_info, journal=self.journal, action=row.action, project=row.project
-        )
+        run.describe = partial(run_info, action=row.action, project=row.project)
         line.finished[:] = place.finished
         line.context.step_results[:] = [each for each in place.finished if each is not NOT_BEGUN]
         run.starts.update(dict.fromkeys(place.starts))

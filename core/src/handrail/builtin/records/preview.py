@@ -133,8 +133,9 @@ def _restored(recovery: Recovery) -> tuple[RunState, ReplayState]:
     """Return a run that is not claimed, with its context, and how far it came."""
     recorded = recovery.recorded
     context: BaseStepContext = recovery.action.orchestrator(recovery.plan).context
-    uid = recorded.uid
-    run = RunState(recovery.plan, context, new_id=lambda: uid, describe=run_info, clock=lambda: 0.0)
+    run = RunState(
+        recovery.plan, context, run_id=recorded.uid, describe=run_info, clock=lambda: 0.0
+    )
     link_run(context, run.line)
     place = recovery.restored(run, undoing=True)
     fields = ContextFields(type(context), recovery.about.secrets)

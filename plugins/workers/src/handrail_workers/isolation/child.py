@@ -211,7 +211,7 @@ class _Step:
         run = RunState(
             plan,
             context,
-            new_id=lambda: str(order["uid"]),
+            run_id=order["uid"],
             describe=lambda _: RunInfo(**self._parent.ask("run_info")),
             clock=time.perf_counter,
             listener=_passes_on(self._parent),

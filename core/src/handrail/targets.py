@@ -34,7 +34,7 @@ def find_target(packs: InstalledPacks, folder: Path, name: str) -> Target:
     if not name.strip(":"):
         raise NotFoundError("name an action", ways_out=("handrail actions lists them",))
     record, entry_point = packs.catalog.find("actions", name)
-    made: object = packs.catalog.load("actions", name)
+    made: object = packs.catalog.loaded((record, entry_point))
     action_class = as_action(made)
     if action_class is None:
         raise PackError(

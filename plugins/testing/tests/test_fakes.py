@@ -58,7 +58,7 @@ def test_they_are_installed_as_far_as_anybody_can_see(packs: FakePacks) -> None:
     assert {str(file) for file in found.files or ()} >= {"acme_scan/steps.py", "acme_scan/hooks.py"}
     (record,) = [each for each in installed_packs().records if each.id == "acme-scan"]
     assert (record.status, record.problems) == ("on", ())
-    assert record.packages == ("acme_scan",)
+    assert record.modules == ("acme_scan.hooks",)
     for file in found.files or ():
         if file.hash is not None:
             assert Path(str(file.locate())).stat().st_size == file.size

@@ -38,7 +38,7 @@ def test_record_tells_what_the_metadata_says(garden):
     assert (record.summary, record.requires) == ("Refuse infected files", ("handrail>=0.1",))
     assert (record.status, record.why, record.problems) == ("on", "installed", ())
     assert record.location == str(garden.site)
-    assert record.packages == ("acme_scan",)
+    assert record.modules == tuple(f"acme_scan.{n}" for n in ("hooks", "action", "steps", "cli"))
     assert [entry.name for entry in record.actions] == ["scan"]
     assert record.names == ("acme-scan", "scan")
     (command,) = record.commands
@@ -198,7 +198,7 @@ def test_packages_without_init_are_walked(garden):
         modules={"acme/tools/scan.py": "raise SystemExit"},
     )
     record = only(garden)
-    assert (record.status, record.packages) == ("on", ("acme",))
+    assert (record.status, record.modules) == ("on", ("acme.tools.scan",))
     assert "acme" not in sys.modules
 
 

@@ -87,7 +87,16 @@ class Catalog:
             PackError: The pack is broken or cannot be imported; `__cause__` is the error, if any.
             LocalCodeError: A file of the project cannot be imported.
         """
-        record, entry = self.find(kind, name)
+        return self.loaded(self.find(kind, name))
+
+    def loaded(self, offer: Offer) -> Any:
+        """Import and return the object of an offer.
+
+        Raises:
+            PackError: It cannot be imported; `__cause__` is the error, if any.
+            LocalCodeError: A file of the project cannot be imported.
+        """
+        record, entry = offer
         if record.is_local:
             return import_local(record, entry, record.origin)
         return import_target(record, entry)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 else:
     from importlib_metadata import Distribution, MetadataPathFinder
 
-_POLICY = f"{PREFIX}policy"  # Of a policy only a file is read.
-
 
 def read_packs(path: Sequence[str] | None = None) -> tuple[PackRecord, ...]:
     """Return a record of every installed pack, sorted by id; its status is `on` or `broken` here.
@@ -32,22 +31,20 @@ def read_packs(path: Sequence[str] | None = None) -> tuple[PackRecord, ...]:
         path: Folders and archives to search; by default, `sys.path`.
     """
     found: dict[str, list[Distribution]] = {}
-    for distribution in distributions(path):
-        name, _ = stem_of(distribution)
+    for distribution in _distributions(path):
+        name = _stem_of(distribution)[0].lower().replace(".", "_")
         # pip renames what it removes to a name that begins with a tilde.
-        if not name.startswith("~"):
-            found.setdefault(normalised(name), []).append(distribution)
-    found.pop(CORE, None)
-    records = [_read(same, path) for _, same in sorted(found.items())]
-    return tuple(each for each in records if each and (each.entry_points or each.problems))
+        if not name.startswith("~") and name != CORE:
+            found.setdefault(name, []).append(distribution)
+    records = [record for same in found.values() if (record := _read(same, path)) is not None]
+    packs = [record for record in records if record.entry_points or record.problems]
+    return tuple(sorted(packs, key=attrgetter("id")))
 
 
-def distributions(path: Sequence[object] | None = None) -> Iterable[Distribution]:
+def _distributions(path: Sequence[object] | None = None) -> Iterable[Distribution]:
     """Return the distributions on a path, in its order, as they are now.
 
-    Args:
-        path: Folders and archives, each of which counts once: `lib64` may be a link. By default,
-            `sys.path`, in which there may be anything.
+    A folder counts once, though `lib64` may be a link to it; in `sys.path` there may be anything.
     """
     texts = (each for each in (sys.path if path is None else path) if isinstance(each, str))
     places = [place for each in texts if os.path.exists(place := os.path.abspath(each))]
@@ -56,7 +53,7 @@ def distributions(path: Sequence[object] | None = None) -> Iterable[Distribution
     return Distribution.discover(path=list(folders.values())[::-1])
 
 
-def stem_of(distribution: Distribution) -> tuple[str, str]:
+def _stem_of(distribution: Distribution) -> tuple[str, str]:
     """Return the name and the version in the name of a metadata folder."""
     # The library has no public name for that folder.
     name, _, version = Path(str(getattr(distribution, "_path", ""))).stem.partition("-")
@@ -72,7 +69,7 @@ def _read(same: Sequence[Distribution], path: Sequence[str] | None) -> PackRecor
         return None
     record, fault = _described(packs[0])
     if len(same) > 1:
-        versions = " and ".join(sorted(stem_of(each)[1] for each in same))
+        versions = " and ".join(sorted(_stem_of(each)[1] for each in same))
         record = replace(record, version=versions)
         return _broken(record, f"there are two of it in one folder: {versions}", "two-versions")
     return _broken(record, fault, "metadata") if fault else _checked(record, path)
@@ -104,7 +101,7 @@ def _location_of(distribution: Distribution) -> str:
 
 def _described(distribution: Distribution) -> tuple[PackRecord, str]:
     """Return a record of the metadata of a distribution, and what cannot be read of them."""
-    name, version = stem_of(distribution)
+    name, version = _stem_of(distribution)
     summary, requires = "", list[str]()
     points, fault = _points_of(distribution)
     try:
@@ -125,7 +122,7 @@ def _described(distribution: Distribution) -> tuple[PackRecord, str]:
         entry_points=tuple(points),
         requires=tuple(requires),
         location=_location_of(distribution),
-        packages=tuple(sorted({each.module.partition(".")[0] for each in points})),
+        modules=tuple(dict.fromkeys(each.module for each in points)),
     )
     return record, fault
 
@@ -147,17 +144,19 @@ def _unreadable(file: str, error: Exception) -> str:
 
 def _checked(record: PackRecord, path: Sequence[str] | None) -> PackRecord:
     """Return a record, marked as broken if a module of its entry points does not exist."""
-    for entry in {each.module: each for each in reversed(record.entry_points)}.values():
+    policies = [entry.module for entry in record.offered("policy")]  # Of one, a file is read.
+    for module in record.modules:
         try:
-            found = find_module(entry.module, path)
+            found = find_module(module, path)
         except ModuleNotFoundError as error:
             fault = str(error)
         else:
             # Python imports what is left of a package, its folder, as an empty one.
             is_folder = found.origin is None and found.submodule_search_locations is not None
-            fault = "it has no __init__.py" if is_folder and entry.group != _POLICY else ""
+            fault = "it has no __init__.py" if is_folder and module not in policies else ""
         if fault:
-            why = f"{entry.group} {entry.name} leads to {entry.module}, and {fault}"
+            entry = next(each for each in record.entry_points if each.module == module)
+            why = f"{entry.group} {entry.name} leads to {module}, and {fault}"
             return _broken(record, why, "target-missing")
     return record
 

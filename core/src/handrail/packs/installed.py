@@ -234,12 +234,9 @@ class InstalledPacks(PackProvider):
         """The packs with an entry point in a module or below it."""
         owners: dict[str, list[PackRecord]] = {}
         for record in self.records:
-            modules: set[str] = set()
-            for module in {each.module for each in record.entry_points}:
-                parts = module.split(".")
-                modules.update(".".join(parts[:end]) for end in range(1, len(parts) + 1))
-            for module in modules:
-                owners.setdefault(module, []).append(record)
+            parts = [module.split(".") for module in record.modules]
+            for name in {".".join(each[:end]) for each in parts for end in range(1, len(each) + 1)}:
+                owners.setdefault(name, []).append(record)
         return owners
 
     def _load(

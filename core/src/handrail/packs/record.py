@@ -75,7 +75,7 @@ class PackRecord:
         entry_points: Its entry points in our groups, in the order of the file.
         requires: Its requirements, as in the metadata.
         location: Folder or archive in which it is installed.
-        packages: The packages, at the top of all, that its entry points lead to.
+        modules: Dotted names of the modules that its entry points lead to.
         is_local: Whether it represents the project's own files.
         status: Whether it is used.
         why: The reason for the status, in a few words.
@@ -89,7 +89,7 @@ class PackRecord:
     entry_points: tuple[EntryPoint, ...] = ()
     requires: tuple[str, ...] = ()
     location: str = ""
-    packages: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     is_local: bool = False
     status: Status = "on"
     why: str = "installed"

@@ -101,7 +101,7 @@ def _named(packs: InstalledPacks, folder: Path, name: str) -> Target | None:
         return None
     if is_workflow(record, entry_point):
         return _workflow(packs, folder, name, settings_of(packs).workflows[entry_point.name])
-    found = packs.catalog.load("actions", name)
+    found = packs.catalog.loaded((record, entry_point))
     action_class = as_action(found)
     if action_class is None:
         file = entry_point.module

@@ -14,7 +14,7 @@ from handrail_testing.checks.subject import Subject
 def import_budget(subject: Subject) -> Iterator[Problem]:
     """Yield a problem for each import that hooks may not have, or the pack does not require."""
     pack = subject.origin
-    own = {package.partition(".")[0] for package in subject.record.packages}
+    own = {package.partition(".")[0] for package in subject.record.modules}
     free = own | _of_core() | {name.partition(".")[0] for name in subject.imports}
     reported: set[str] = set()
     for each in subject.importing.imports:

@@ -73,7 +73,7 @@ def _compared(subject: Subject, project: Mapping[str, Any]) -> Iterator[tuple[st
     version = project.get("version")
     if version is None:
         # It is computed when the pack is built; most packs have it as an attribute too.
-        modules = [sys.modules.get(package.partition(".")[0]) for package in record.packages]
+        modules = [sys.modules.get(package.partition(".")[0]) for package in record.modules]
         version = next(filter(None, (getattr(each, "__version__", None) for each in modules)), None)
     if isinstance(version, str):
         yield "version", version, record.version

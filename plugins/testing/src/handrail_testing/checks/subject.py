@@ -124,9 +124,9 @@ class Subject:
         hooks = [entry.module for entry in self.record.hooks]
         offered = ("actions", "steps", "commands", "prune", "serializers")
         entries = [entry for kind in offered for entry in self.record.offered(kind)]
-        others = [entry.module for entry in entries] or ([] if hooks else self.record.packages)
+        others = [entry.module for entry in entries] or ([] if hooks else self.record.modules)
         doors = {"hooks": hooks, "others": list(dict.fromkeys(others))}
-        return import_apart(self.record.packages, doors)
+        return import_apart(self.record.modules, doors)
 
     @cached_property
     def required(self) -> frozenset[str]:
@@ -176,13 +176,16 @@ class Importing:
     printed: str
 
 
-def import_apart(packages: Sequence[str], doors: Mapping[str, Sequence[str]]) -> Importing:
-    """Import modules in a separate process, and return the effects."""
+def import_apart(modules: Sequence[str], doors: Mapping[str, Sequence[str]]) -> Importing:
+    """Import the modules behind doors in a separate process, and return the effects.
+
+    What is imported from the packages of `modules` is their own.
+    """
     with tempfile.TemporaryDirectory(prefix="handrail-check-") as folder:
         answer = Path(folder, "answer.json")
         request = {
             "path": [each for each in sys.path if isinstance(cast("object", each), str)],
-            "packages": list(packages),
+            "packages": sorted({each.partition(".")[0] for each in modules}),
             "doors": {door: list(modules) for door, modules in doors.items()},
             "answer": str(answer),
         }
@@ -230,7 +233,7 @@ def record_of(distribution: str) -> PackRecord:
         name=distribution,
         version=found.version,
         requires=tuple(found.requires or ()),
-        packages=_packages_of(wanted),
+        modules=_packages_of(wanted),
     )
 
 

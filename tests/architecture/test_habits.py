@@ -44,7 +44,7 @@ def test_every_dependency_has_a_lower_bound(file: Path) -> None:
 
 # Each writes texts through `visible`, or none that come from somewhere else.
 WRITERS = (
-    *("builtin/cli/view/console.py", "runtime.py", "orchestrator/dispatch.py"),
+    *("builtin/cli/view/console.py", "context.py", "orchestrator/dispatch.py"),
     *("orchestrator/interrupts.py", "handrail_synapse/__main__.py"),
 )
 

@@ -33,7 +33,6 @@ FLOORS = (
             "frozen",
             "lazy",
             "suggest",
-            "visible",
             "redact",
             "origin",
             "errors",
@@ -42,7 +41,7 @@ FLOORS = (
             "trust",
             "atomic",
         ),
-        *("limits", "steps", "groups", "wrapper", "runtime", "context", "serializers"),
+        *("limits", "steps", "groups", "wrapper", "context", "serializers"),
         *("attachments", "builtin/attachments"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/calls", "engine/rollback_data"),
@@ -65,7 +64,7 @@ FLOORS = (
     ("builtin/project",),
     ("builtin/derived",),
     ("derived", "records"),
-    ("recipe", "remade", "places"),
+    ("recipe", "places"),
     ("builtin", "builtin/cli", "cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}

@@ -13,6 +13,9 @@ with lazy_imports(__name__):
     from handrail.actions import BaseAction as BaseAction
     from handrail.chains import chain as chain
     from handrail.context import BaseStepContext as BaseStepContext
+    from handrail.context import RunInfo as RunInfo
+    from handrail.context import RuntimeContext as RuntimeContext
+    from handrail.context import RuntimeLogger as RuntimeLogger
     from handrail.errors import DuplicateStepError as DuplicateStepError
     from handrail.errors import ExitCode as ExitCode
     from handrail.errors import HandrailError as HandrailError
@@ -47,9 +50,6 @@ with lazy_imports(__name__):
     from handrail.recovery import rollback_async as rollback_async
     from handrail.registry import StepRegistry as StepRegistry
     from handrail.run_step import RunStep as RunStep
-    from handrail.runtime import RunInfo as RunInfo
-    from handrail.runtime import RuntimeContext as RuntimeContext
-    from handrail.runtime import RuntimeLogger as RuntimeLogger
     from handrail.serializers import Serializer as Serializer
     from handrail.steps import BaseStep as BaseStep
     from handrail.steps import StepResult as StepResult

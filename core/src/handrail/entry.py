@@ -204,7 +204,7 @@ def entry_for(step: BaseStep[Any]) -> Entry:
             f"{owner_of(step)} has the name {name!r}; it must be a non-empty string"
         )
     weight = _read(step, "progress_weight")
-    is_number = type(weight) in (float, int) or issubclass(type(weight), Real)
+    is_number = type(weight) in (float, int) or _is_real(weight)
     if not is_number or not 0 <= weight < math.inf:
         raise InvalidStepError(
             f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
@@ -216,6 +216,10 @@ def entry_for(step: BaseStep[Any]) -> Entry:
     if step.limits is not NO_LIMITS or step.rollback_policy is not NO_POLICY or step.undo_before:
         _check_limits(step, name)
     return Entry(name, step, weight, others)
+
+
+def _is_real(weight: object) -> bool:
+    return isinstance(weight, Real) and not isinstance(cast("object", weight), bool)
 
 
 def _check_limits(step: BaseStep[Any], name: str) -> None:

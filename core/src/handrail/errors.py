@@ -58,6 +58,7 @@ class HandrailError(Exception):
         message: One sentence that describes the error.
         origin: The source of the cause, or None if unknown.
         ways_out: Suggested fixes, one per line.
+        problems: The causes, if there may be several.
     """
 
     code: ClassVar[str] = "error"
@@ -70,12 +71,18 @@ class HandrailError(Exception):
         *,
         origin: Origin | None = None,
         ways_out: Iterable[str] = (),
+        problems: Sequence[Problem] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
         self.origin = origin
         self.ways_out: tuple[str, ...] = ()
         add_ways_out(self, *ways_out)
+        self.problems = tuple(problems)
+        for problem in self.problems:
+            for line in (problem.message, *problem.details, *problem.ways_out):
+                if line != message:
+                    self.add_note(line)
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form: `code`, `message`, `exit_code`, `origin`, `ways_out`, and more."""
@@ -87,31 +94,6 @@ class HandrailError(Exception):
             "ways_out": list(self.ways_out),
             **{name: as_json(getattr(self, name)) for name in self._told},
         }
-
-
-class ProblemsError(HandrailError):
-    """Base class of the errors that have several causes.
-
-    Attributes:
-        problems: The causes.
-    """
-
-    _told = ("problems",)
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        problems: Sequence[Problem] = (),
-        origin: Origin | None = None,
-        ways_out: Iterable[str] = (),
-    ) -> None:
-        super().__init__(message, origin=origin, ways_out=ways_out)
-        self.problems = tuple(problems)
-        for problem in self.problems:
-            for line in (problem.message, *problem.details, *problem.ways_out):
-                if line != message:
-                    self.add_note(line)
 
 
 class InvalidStepError(HandrailError, ValueError):
@@ -553,7 +535,7 @@ class LocalCodeError(HandrailError):
     exit_code = ExitCode.USAGE
 
 
-class PackError(ProblemsError):
+class PackError(HandrailError):
     """A pack that is needed is broken or incompatible; `__cause__` is the original error, if any.
 
     Attributes:
@@ -562,6 +544,7 @@ class PackError(ProblemsError):
 
     code = "pack-broken"
     exit_code = ExitCode.PACK
+    _told = ("problems",)
 
 
 class ExecutorError(HandrailError, RuntimeError):
@@ -721,7 +704,7 @@ class LeaseLostError(JournalError):
     exit_code = ExitCode.PLAN
 
 
-class SettingsError(ProblemsError):
+class SettingsError(HandrailError):
     """A project file or an environment variable has an unknown or invalid setting.
 
     Attributes:
@@ -730,6 +713,7 @@ class SettingsError(ProblemsError):
 
     code = "bad-settings"
     exit_code = ExitCode.USAGE
+    _told = ("problems",)
 
 
 StopsResume = SourceChangedError | RefusedError

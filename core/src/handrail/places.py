@@ -9,6 +9,7 @@ from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
     from handrail.actions import context_for as context_for
+    from handrail.context import ConsoleLogger as ConsoleLogger
     from handrail.context import link_run as link_run
     from handrail.engine.commands import Machine as Machine
     from handrail.engine.commands import NotRun as NotRun
@@ -30,15 +31,14 @@ with lazy_imports(__name__):
     from handrail.params.stored import fields_not_stored as fields_not_stored
     from handrail.params.stored import params_of as params_of
     from handrail.plan.selection import under_names as under_names
+    from handrail.recipe import class_of as class_of
+    from handrail.recipe import packs_from as packs_from
+    from handrail.recipe import project_files as project_files
     from handrail.recipe import recipe_of as recipe_of
     from handrail.redact import HIDDEN as HIDDEN
     from handrail.redact import Mask as Mask
     from handrail.redact import json_has_password as json_has_password
     from handrail.redact import mask_values as mask_values
-    from handrail.remade import class_of as class_of
-    from handrail.remade import packs_from as packs_from
-    from handrail.remade import project_files as project_files
-    from handrail.runtime import ConsoleLogger as ConsoleLogger
     from handrail.user_code import calls_user_code as calls_user_code
     from handrail.user_code import is_user_code as is_user_code
     from handrail.worker_imports import importing as importing

@@ -1,21 +1,29 @@
-"""Recipe: all that another process needs to make the action of a run again."""
+"""Recipe: all that another process needs to make the action of a run again, and how it does so."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from handrail.errors import ActionError, HandrailError, IsolationError, describe
 from handrail.frozen import values_of
+from handrail.packs.configuration import Selection, configuration_at
 from handrail.packs.entry_points import attribute_of
+from handrail.packs.local import import_file
+from handrail.packs.provider import provider_of
 from handrail.params.stored import params_text, secret_values
-from handrail.worker_imports import is_importing
+from handrail.targets import as_action, find_target, renamed
+from handrail.worker_imports import importing, is_importing
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from handrail.packs.installed import InstalledPacks
     from handrail.packs.pack_provider import PackProvider
 
 
@@ -130,3 +138,60 @@ def _module_of(pack: Any) -> str | None:
     functions = {name: hook.function for name, hook in pack.hooks.items()}
     same = functions == {name: hook.function for name, hook in again.hooks.items()}
     return module.__name__ if same and again.settings == pack.settings else None
+
+
+def class_of(reference: Mapping[str, Any], packs: PackProvider) -> tuple[type[Any], str]:
+    """Import and return the class of an action, and the name of its module.
+
+    Args:
+        reference: Where it is, see `recipe_of`.
+        packs: The packs of the recipe.
+
+    Raises:
+        HandrailError: It is not there.
+    """
+    with importing():
+        if "workflow" in reference:
+            installed = cast("InstalledPacks", packs)
+            return find_target(installed, Path.cwd(), reference["workflow"]).action_class, ""
+        if "file" in reference:
+            module = import_file(reference["file"], Path.cwd())
+        else:
+            module = importlib.import_module(reference["module"])
+    found = as_action(getattr(module, reference["attribute"], None))
+    if found is None:
+        raise IsolationError(
+            f"{module.__name__} has no action {reference['attribute']} in the process of its step",
+            ways_out=("make it whenever the module is imported",),
+        )
+    if "renamed" in reference:
+        found = renamed(found, reference["renamed"])
+    return found, module.__name__
+
+
+def packs_from(recipe: Mapping[str, Any]) -> PackProvider:
+    """Return the packs of a recipe."""
+    found = recipe["packs"]
+    if "modules" in found:
+        with importing():
+            return provider_of(tuple(map(importlib.import_module, found["modules"])))
+    from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where they are used
+
+    chosen = found["selection"]
+    only = chosen["only_packs"]
+    return installed_packs(
+        start=found["start"],
+        recorded=Selection(
+            no_packs=tuple(chosen["no_packs"]), only_packs=None if only is None else tuple(only)
+        ),
+        pack_values=[(pack, key, value) for pack, key, value in found["values"]],
+    )
+
+
+def project_files(folder: str) -> tuple[str, ...]:
+    """Return the files, no code, by which the actions of a folder are planned: settings and lock.
+
+    Raises:
+        SettingsError: They cannot be told, or not be trusted.
+    """
+    return tuple(configuration_at(folder).files)

@@ -231,6 +231,7 @@ class Unnamed(BaseStep):
         (Step(None), "has the name None"),
         (Unnamed(), "Unnamed has no name"),
         (Unreadable(), "no such thing"),
+        (Step("a", True), "must be a finite number"),
         (Step("a", "0.1"), "must be a finite number"),
         (Step("a", None), "must be a finite number"),
         (Step("a", math.nan), "must be a finite number"),

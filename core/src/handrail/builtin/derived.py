@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
 from handrail.builtin.records.preview import recorded_result
-from handrail.context import run_of
+from handrail.context import run_of, silent_runtime
 from handrail.errors import ActionError, JournalError, ParamsError
 from handrail.frozen import from_json, record, replace
 from handrail.journal.damage import decoding
@@ -27,7 +27,6 @@ from handrail.plan.selection import select
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.prepare import prepare
 from handrail.recovery.status import status_of
-from handrail.runtime import silent_runtime
 from handrail.targets import find_target
 
 if TYPE_CHECKING:

@@ -24,13 +24,12 @@ from handrail.steps import StepResult
 from handrail.suggest import near
 
 if TYPE_CHECKING:
-    from handrail.context import BaseStepContext, Items
+    from handrail.context import BaseStepContext, Items, RunInfo
     from handrail.engine.group import GroupRun
     from handrail.engine.log import RunLog
     from handrail.engine.places import Performer
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
-    from handrail.runtime import RunInfo
 
 D = TypeVar("D")
 NOT_KEPT = "not_kept"

@@ -18,13 +18,12 @@ from handrail.steps import StepResult
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
-    from handrail.context import BaseStepContext
+    from handrail.context import BaseStepContext, RunInfo
     from handrail.engine.group import GroupRun
     from handrail.engine.log import ResumedLane
     from handrail.engine.outcome import Failure
     from handrail.engine.places import Places
     from handrail.plan.plan import Plan
-    from handrail.runtime import RunInfo
 
 
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelled)

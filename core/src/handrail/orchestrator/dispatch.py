@@ -6,11 +6,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from handrail.context import say
 from handrail.errors import describe
 from handrail.events import Event, InterruptReceived, StopObserving
 from handrail.frozen import replace
 from handrail.redact import KNOWN, mask_values
-from handrail.runtime import say
 from handrail.user_code import calls_user_code
 
 

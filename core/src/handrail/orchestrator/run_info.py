@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from handrail.context import RunInfo
 from handrail.journal.this_process import host_name, user_name
-from handrail.runtime import RunInfo
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState

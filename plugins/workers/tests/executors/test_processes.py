@@ -128,7 +128,7 @@ def test_a_worker_imports_little() -> None:
     imported = {*told.stdout.split()}
     assert "handrail_workers.executors.worker" in imported
     dear = {"asyncio", "dataclasses", "inspect", "lzma", "shutil", "subprocess", "traceback"}
-    ours = {"steps", "runtime", "journal.protocol", "journal.records", "plan.plan", "engine.line"}
+    ours = {"steps", "context", "journal.protocol", "journal.records", "plan.plan", "engine.line"}
     assert not imported & (dear | {f"handrail.{each}" for each in ours})
 
 

@@ -26,7 +26,7 @@ from handrail.builtin.cli.view.text import (
     shorten_start,
     wrapped,
 )
-from handrail.visible import visible, visible_lines
+from handrail.redact import visible, visible_lines
 
 
 class Wrong(BaseModel):

@@ -26,6 +26,7 @@ from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.project.differences import LastPlan, mark_of
 from handrail.builtin.project.lock import outline_of
 from handrail.builtin.project.targets import lock_name, recorded_name
+from handrail.context import silent_runtime
 from handrail.errors import (
     ContextError,
     ExitCode,
@@ -41,7 +42,6 @@ from handrail.params.dotted import path_of
 from handrail.params.stored import not_kept
 from handrail.plan.selection import select
 from handrail.recovery.invocation import Invocation
-from handrail.runtime import silent_runtime
 
 if TYPE_CHECKING:
     from handrail import BaseAction, Plan

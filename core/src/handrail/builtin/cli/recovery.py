@@ -14,6 +14,7 @@ from handrail.builtin.cli.execution import Execution, carry_out, head_of
 from handrail.builtin.cli.journals import executor_option, journal_option
 from handrail.builtin.cli.session import event_options, warn
 from handrail.builtin.cli.view.text import command_line
+from handrail.context import silent_runtime
 from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
 from handrail.packs.configuration import project_at
@@ -22,7 +23,6 @@ from handrail.recovery.invocation import Invocation, enter
 from handrail.recovery.prepare import check_action, prepare
 from handrail.recovery.recorded_plan import news
 from handrail.recovery.status import check_alone, only_undoes
-from handrail.runtime import silent_runtime
 from handrail.targets import find_target
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from handrail.frozen import as_json, frozen
 from handrail.origin import Origin
@@ -78,8 +78,8 @@ class HandrailError(Exception):
         self.origin = origin
         self.ways_out: tuple[str, ...] = ()
         add_ways_out(self, *ways_out)
-        self.problems = tuple(problems)
-        for problem in self.problems:
+        self.problems: tuple[Any, ...] = tuple(problems)  # Those of a pack may be of another kind.
+        for problem in problems:
             for line in (problem.message, *problem.details, *problem.ways_out):
                 if line != message:
                     self.add_note(line)
@@ -542,6 +542,7 @@ class PackError(HandrailError):
         problems: One problem for each pack involved.
     """
 
+    problems: tuple[Problem, ...]
     code = "pack-broken"
     exit_code = ExitCode.PACK
     _told = ("problems",)
@@ -711,6 +712,7 @@ class SettingsError(HandrailError):
         problems: One problem for each such setting, with its file and line.
     """
 
+    problems: tuple[Problem, ...]
     code = "bad-settings"
     exit_code = ExitCode.USAGE
     _told = ("problems",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handrail import events
-from handrail.builtin.cli.execution import DryRunListing
+from handrail.builtin.cli.dry_run import DryRunListing
 
 
 def test_the_steps_stand_in_the_order_of_the_plan() -> None:

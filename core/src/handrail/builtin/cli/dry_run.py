@@ -1,16 +1,27 @@
-"""Dry runs: a plan in which steps with effects return a preview instead."""
+"""Dry runs: a plan in which steps with effects return a preview instead, and the list of those."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from handrail import BaseStep, Plan, PlannedStep, StepResult
+from handrail import BaseStep, Plan, PlannedStep, StepResult, events
+from handrail.actions import orchestrator_of, result_of
+from handrail.builtin.cli.execution import Execution, head_of
+from handrail.builtin.cli.journals import executor_here
+from handrail.builtin.cli.view.progress import brief
 from handrail.errors import HandrailError, describe
+from handrail.events import Event
 from handrail.frozen import replace
 from handrail.places import innermost
 from handrail.plan.placed import StaysHere
 from handrail.user_code import calls_user_code
+
+if TYPE_CHECKING:
+    from handrail import BaseAction
+    from handrail.builtin.cli.new_run import RunRequest
+    from handrail.builtin.cli.session import Session
+    from handrail.orchestrator import Observer
 
 NOT_PREVIEWED = "not previewed"
 
@@ -194,3 +205,104 @@ class Lenient(_StandIn):
             raise error
         reason = f"cannot tell in a dry run: {describe(error)}"
         return StepResult(data={"preview": [self._tell(reason)]})
+
+
+def dry_execution(
+    session: Session, action: BaseAction[Any], part: Plan, request: RunRequest
+) -> Execution:
+    """Return the dry run of a plan that was checked against the lock."""
+    listing = DryRunListing(everything=request.everything)
+    plan = preview_plan(part, listing.told)
+
+    def run(views: Sequence[Observer]) -> Mapping[str, Any]:
+        orchestrator = orchestrator_of(
+            action,
+            plan,
+            observers=views,
+            strict_results=request.strict_results or session.packs.strict_results,
+            executor=executor_here(session, request.executor),
+        )
+        return result_of(action, orchestrator.execute(), orchestrator.context)
+
+    return Execution(
+        plan=plan,
+        head=head_of(part, None, dry=True),
+        run=run,
+        quiet=request.quiet,
+        keeps=request.on_failure == "keep",
+        dry=listing,
+    )
+
+
+_FIRST = 10  # Lines of a step that are shown, before the number of the others and the last one.
+_LAST = 2  # Lines after those that are shown while no others are left out.
+
+
+class DryRunListing:
+    """Collects the lines of a dry run by step.
+
+    Args:
+        everything: Whether every line is shown, however many there are; else no other is kept.
+    """
+
+    def __init__(self, *, everything: bool) -> None:
+        self._everything = everything
+        self._steps: dict[str, _Lines] = {}
+        self._planned: tuple[str, ...] = ()
+
+    def told(self, step: str, line: str) -> None:
+        """Take a line of a step."""
+        taken = self._of(step)
+        for each in line.splitlines() or [""]:
+            taken.add(each, keep=self._everything)
+
+    def __call__(self, event: Event) -> None:
+        """Take the steps of the run, a message of a step, or that a step was previewed."""
+        if isinstance(event, events.RunStarted):
+            self._planned = event.steps
+        elif isinstance(event, events.MessageLogged):
+            about = f" ({event.file})" if event.file else ""
+            self.told(event.step or "", f"{event.name}{about} {brief(event.data, limit=6)}".strip())
+        elif isinstance(event, events.StepFinished) and "preview" in event.data:
+            self._of(event.step).is_previewed = True
+
+    def lines(self) -> Iterator[str]:
+        """Yield the list: of each step the first lines, the number of the others, and the last.
+
+        The steps stand in the order of the plan, whichever lane of a group was faster.
+        """
+        place = {step: number for number, step in enumerate(self._planned)}
+        for step in sorted(self._steps, key=lambda each: place.get(each, len(place))):
+            told = self._steps[step]
+            yield f" {'○' if told.is_previewed else '·'} {step}"
+            yield from (f"     {line}" for line in told.first)
+            if told.left_out:
+                yield f"     ... and {told.left_out:,} more: --all"
+            yield from (f"     {line}" for line in told.last)
+
+    def _of(self, step: str) -> _Lines:
+        return self._steps.setdefault(step, _Lines())
+
+
+class _Lines:
+    """The lines of a step: the first ones, the number of those that are left out, the last ones.
+
+    Attributes:
+        is_previewed: Whether it has told what it would do.
+    """
+
+    def __init__(self) -> None:
+        self.is_previewed = False
+        self.first: list[str] = []
+        self.left_out = 0
+        self.last: list[str] = []
+
+    def add(self, line: str, *, keep: bool) -> None:
+        if keep or len(self.first) < _FIRST:
+            self.first.append(line)
+            return
+        self.last.append(line)
+        # The number of others takes the place of two lines at least.
+        if len(self.last) > (1 if self.left_out else _LAST):
+            self.left_out += len(self.last) - 1
+            del self.last[:-1]

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
-from handrail.builtin.cli.dry_run import preview_plan
-from handrail.builtin.cli.execution import DryRunListing, Execution, carry_out, head_of
-from handrail.builtin.cli.journals import WITHOUT, check_named, executor_here, session_journal
+from handrail.builtin.cli.execution import Execution, carry_out, head_of
+from handrail.builtin.cli.journals import WITHOUT, check_named, session_journal
 from handrail.builtin.cli.options import Request
 from handrail.builtin.cli.params.defaults import defaults_of, take_pack_values
 from handrail.builtin.cli.params.values import labelled, params_from, variables_of
@@ -358,7 +357,9 @@ def run_steps(
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
     if request.dry_run:
-        return carry_out(session, _dry_execution(session, action, part, request))
+        from handrail.builtin.cli.dry_run import dry_execution  # noqa: PLC0415 - most runs are none
+
+        return carry_out(session, dry_execution(session, action, part, request))
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         orchestrator = orchestrator_of(
@@ -388,33 +389,6 @@ def run_steps(
         keeps=request.on_failure == "keep",
     )
     return carry_out(session, execution)
-
-
-def _dry_execution(
-    session: Session, action: BaseAction[Any], part: Plan, request: RunRequest
-) -> Execution:
-    """Return the dry run of a plan that was checked against the lock."""
-    listing = DryRunListing(everything=request.everything)
-    plan = preview_plan(part, listing.told)
-
-    def run(views: Sequence[Observer]) -> Mapping[str, Any]:
-        orchestrator = orchestrator_of(
-            action,
-            plan,
-            observers=views,
-            strict_results=request.strict_results or session.packs.strict_results,
-            executor=executor_here(session, request.executor),
-        )
-        return result_of(action, orchestrator.execute(), orchestrator.context)
-
-    return Execution(
-        plan=plan,
-        head=head_of(part, None, dry=True),
-        run=run,
-        quiet=request.quiet,
-        keeps=request.on_failure == "keep",
-        dry=listing,
-    )
 
 
 def _run_simple(session: Session, action: BaseAction[Any], request: RunRequest) -> int:

@@ -13,8 +13,8 @@ from handrail.builtin.cli.options import Request, applied
 from handrail.builtin.cli.session import session_of, takes_json
 from handrail.builtin.cli.view.compare_report import CompareReport
 from handrail.builtin.cli.view.failure import recorded_tracebacks
-from handrail.builtin.cli.view.observed import file_of
-from handrail.builtin.cli.view.run_report import RunReport, StepReport
+from handrail.builtin.cli.view.run_report import RunReport
+from handrail.builtin.cli.view.step_report import StepReport, file_of
 from handrail.builtin.cli.view.table import Listing, View
 from handrail.builtin.cli.view.text import command_line
 from handrail.errors import ExitCode, NotFoundError

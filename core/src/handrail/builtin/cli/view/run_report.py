@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from handrail.amounts import seconds, size
+from handrail.amounts import seconds
 from handrail.builtin.cli.view.failure import recorded_failures
-from handrail.builtin.cli.view.observed import observed_lines
 from handrail.builtin.cli.view.run_text import (
     STYLES,
     by_hand_lines,
@@ -33,7 +32,6 @@ from handrail.builtin.cli.view.text import (
     group_mark,
     lane_mark,
     lanes_of,
-    lines_of,
     listed,
     one_line,
     shorten,
@@ -43,7 +41,6 @@ from handrail.builtin.records.run_record import RecordedStep
 from handrail.builtin.records.step_state import UNDONE
 from handrail.frozen import frozen
 from handrail.journal import now
-from handrail.journal.records import seconds_between
 from handrail.records import is_derived
 from handrail.recovery.status import DEATH
 
@@ -51,7 +48,6 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.table import Style
     from handrail.builtin.records.run_record import RunRecord
-    from handrail.builtin.records.step_state import ItemsRecord, Span
     from handrail.journal.records import RunRow
 
 _ROOM = 50  # Columns beside a command.
@@ -106,7 +102,11 @@ class RunReport:
             "packs": self._packs(),
             **record.parallel,
         }
-        return {"run": run, "steps": self._steps(), "damaged": _damaged(record)}
+        return {
+            "run": run,
+            "steps": self._steps(),
+            "damaged": [each.to_dict() for each in record.damage],
+        }
 
     def whole(self) -> dict[str, Any]:
         """Return the JSON object with all that is known, also what the steps have said.
@@ -167,97 +167,6 @@ class RunReport:
             return {}
         now = {pack.id: pack.version for pack in self.session.packs.records}
         return {pack: {"then": version, "now": now.get(pack)} for pack, version in before.items()}
-
-
-@frozen
-class StepReport:
-    """The report of one step of a recorded run, with all that it recorded for its undo."""
-
-    record: RunRecord
-    step: RecordedStep
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object for programs."""
-        values = {"values": self.record.values_of(self.step), "data": self.step.returned}
-        return {
-            "run": self.record.row.number,
-            "step": {**self.step.to_dict(), **values, **self.step.observed()},
-            "damaged": _damaged(self.record),
-        }
-
-    def lines(self, style: Style) -> Iterator[str]:
-        """Yield the lines for people."""
-        step = self.step
-        origin: Mapping[str, Any] = step.planned.get("origin") or {}
-        pack = f" · {origin['pack']} {origin['version']}" if origin.get("pack") else ""
-        attempt = f" · attempt {step.attempts}" if step.attempts > 1 else ""
-        yield f"run {self.record.row.number} · {step.name} · {step.state}{attempt}{pack}"
-        yield from self._place()
-        for span in step.spans:
-            yield _time_of(span)
-        undo = None if step.undo_error is None else f"its undo: {step.undo_error}"
-        for error in filter(None, (step.traceback or step.error, undo)):
-            yield from lines_of(error.rstrip())
-        values = self.record.values_of(step)
-        for key, value in values.items():
-            items = cast("list[object]", value) if isinstance(value, list) else [value]
-            yield f"{key}: {len(items)}"
-            for item in items:
-                yield f"  {item if isinstance(item, str) else json.dumps(item)}"
-        if step.items is not None:
-            yield from _items(step.items)
-        elif not values:
-            yield "nothing was recorded for its undo"
-        if step.returned:
-            yield "it returned"
-        for key, entry in step.returned.items():
-            yield f"  {one_line(key)}: {_shown(entry)}"
-        if step.name in step.observations.steps:
-            yield from observed_lines(step, self.record.row.number)
-
-    def _place(self) -> Iterator[str]:
-        """Yield a line about why the step stands where it does, and what is around it."""
-        planned = self.step.planned
-        reason, required = planned.get("reason"), planned.get("required")
-        parts = [str(reason)] if reason and reason != "base" else []
-        parts += [f"required by {required}"] if required else []
-        for layer in planned.get("layers", ()):
-            parts.append(f"in {layer['name']} of {layer['origin']['pack'] or 'the project'}")
-        if parts:
-            yield f"  {', '.join(parts)}"
-
-
-def _time_of(span: Span) -> str:
-    """Return the line about a time in which a step worked, or was undone."""
-    word = "undone" if span.direction == "undo" else f"attempt {span.attempt}"
-    began = parse_time(span.began)
-    if span.ended is None:
-        return f"  {word} since {began:%H:%M:%S}"
-    took = seconds(seconds_between(span.began, span.ended))
-    return f"  {word} {began:%H:%M:%S} to {parse_time(span.ended):%H:%M:%S}, {took}"
-
-
-def _items(items: ItemsRecord) -> Iterator[str]:
-    """Yield the lines about the items of a step, with the first that failed."""
-    yield items.described
-    for each in items.failures:
-        yield f"  item {each.item}: {one_line(each.error)}"
-    if items.failed > len(items.failures):
-        yield f"  ... and {items.failed - len(items.failures):,} more that failed"
-
-
-def _damaged(record: RunRecord) -> list[dict[str, object]]:
-    return [error.to_dict() for error in record.damage]
-
-
-def _shown(entry: Mapping[str, Any]) -> str:
-    """Return an entry of the `data` of a result, such as `table 1,000 x 5 (42 kB)`."""
-    if "unstorable" in entry:
-        return f"{entry['unstorable']}, which could not be stored"
-    if "stored" in entry:
-        return ", ".join(f"{each['shown']} ({size(each['size'])})" for each in entry["stored"])
-    value = entry.get("value")
-    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _values_at(row: RunRow, step: RecordedStep) -> str | None:

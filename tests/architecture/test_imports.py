@@ -81,7 +81,7 @@ DOORS = {
 THIRD_PARTY = {
     "asyncio": ("orchestrator/", "engine/calls.py"),
     "click": ("builtin/cli/",),
-    "importlib_metadata": ("builtin/cli/unread.py", "builtin/project/digest.py", "packs/"),
+    "importlib_metadata": ("builtin/cli/commands/doctor.py", "builtin/project/digest.py", "packs/"),
     "packaging": ("packs/",),
     "pluggy": ("hookspecs.py", "packs/"),
     "pydantic": (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.builtin.cli.commands.doctor import unread_groups as unread_groups
     from handrail.builtin.cli.commands.rollback import RollbackRequest as RollbackRequest
     from handrail.builtin.cli.commands.rollback import says_yes as says_yes
     from handrail.builtin.cli.commands.runs import runs_to_dict as runs_to_dict
@@ -31,7 +32,6 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.session import echo_json as echo_json
     from handrail.builtin.cli.session import session_of as session_of
     from handrail.builtin.cli.session import takes_json as takes_json
-    from handrail.builtin.cli.unread import unread_groups as unread_groups
     from handrail.builtin.cli.view.failure import problem_lines as problem_lines
     from handrail.builtin.cli.view.plan_boxes import Box as Box
     from handrail.builtin.cli.view.plan_boxes import BoxFrame as BoxFrame

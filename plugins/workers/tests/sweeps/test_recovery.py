@@ -13,7 +13,7 @@ from inline_executor import Log
 from recorded_runs import Call
 from sweeping import calls, children, models, numbers
 
-from handrail.builtin.cli import recover_all
+from handrail.builtin.cli import recovery
 from handrail.derived import opened_parts
 from handrail.errors import LeaseLostError
 from handrail.journal.records import RunChange
@@ -205,7 +205,7 @@ def _dead_numbers(call: Call, folder: Path) -> list[str]:
         begun.append(words[1])
         return 0, False
 
-    with patch.object(recover_all, "_in_process", begin):
+    with patch.object(recovery, "_in_process", begin):
         assert call("resume", "--all-dead").code == 0
     return begun
 

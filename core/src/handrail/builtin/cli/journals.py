@@ -6,7 +6,7 @@ import os
 import re
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -124,9 +124,11 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
             error.origin = error.origin or place_of(place.source)
         raise
     except JournalError as error:
-        if create:
-            _cannot_begin(error)
-        raise
+        if not create:
+            raise
+        ways_out = (*error.ways_out, WITHOUT)
+        message = f"{error.message}; nothing was run"
+        raise JournalError(message, ways_out=ways_out) from error.__cause__
 
 
 def reached_by_url(session: Session, url: str | None) -> str | None:
@@ -142,11 +144,6 @@ def relative_place(session: Session, place: str) -> str:
     if re.match(_SCHEME, place) or not path.is_relative_to(session.folder):
         return place
     return str(path.relative_to(session.folder))
-
-
-def _cannot_begin(error: JournalError) -> NoReturn:
-    ways_out = (*error.ways_out, WITHOUT)
-    raise JournalError(f"{error.message}; nothing was run", ways_out=ways_out) from error.__cause__
 
 
 def number_in(journal: Journal, text: str) -> int:

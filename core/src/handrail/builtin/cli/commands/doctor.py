@@ -8,11 +8,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, redirect_stdout
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import handrail
+from handrail import Origin
 from handrail.amounts import plural
 from handrail.builtin.cli.journals import (
     given_url,
@@ -21,7 +23,6 @@ from handrail.builtin.cli.journals import (
     session_journal,
 )
 from handrail.builtin.cli.session import Session, session_of, takes_json
-from handrail.builtin.cli.unread import unread_groups
 from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.run_text import numbered
 from handrail.builtin.cli.view.table import Listing
@@ -38,13 +39,21 @@ from handrail.errors import (
 )
 from handrail.frozen import NOTHING, as_json, frozen
 from handrail.journal.damage import is_damaged
-from handrail.packs import problems_of
+from handrail.packs import GROUPS, normalised, problems_of
 from handrail.records import status_of
 from handrail.redact import shown_url
+from handrail.suggest import near
 from handrail.targets import find_target
 
 if TYPE_CHECKING:
+    # It has the same names, and types.
+    from importlib.metadata import Distribution, distributions
+
     from handrail.builtin.cli.view.table import Style
+else:
+    from importlib_metadata import Distribution, distributions
+
+_OURS = "handrail"
 
 
 @frozen
@@ -300,3 +309,43 @@ def _advice(found: JournalCheck, option: str) -> Iterator[str]:
     yield "copy the journal, and what SQLite has beside it, before you try anything"
     yield f"what is recorded of a sound run:  {command_line(f'show RUN{option}')}"
     yield "a damaged run cannot be undone: put back a backup, or clean up by hand"
+
+
+def unread_groups(distribution: str | None = None) -> Iterator[Problem]:
+    """Yield a problem for each group of entry points with a name like ours that is not ours.
+
+    Args:
+        distribution: The installed distribution to look at; by default, all of them.
+    """
+    seen = {_OURS}
+    for each in distributions(name=distribution):
+        try:
+            name = normalised(each.metadata["Name"])
+            if name not in seen:
+                yield from _of_distribution(each)
+        except Exception:  # noqa: BLE001 - metadata may contain anything; the doctor tells of packs
+            continue
+        seen.add(name)
+
+
+def _of_distribution(distribution: Distribution) -> Iterator[Problem]:
+    groups = {point.group for point in distribution.entry_points}
+    pack = Origin(pack=distribution.metadata["Name"], version=distribution.version)
+    kinds = [group.partition(".")[2] for group in GROUPS]
+    for group in sorted(groups - set(GROUPS)):
+        kind = group.partition(_OURS)[2].lstrip("._-")
+        hints = [f"did you mean {_OURS}.{match}?" for match in near(kind, kinds, limit=1)]
+        meant = group.startswith(f"{_OURS}.") or (_OURS in group and hints)
+        if meant and not _is_of_a_pack(group):
+            yield Problem(
+                code="bad-entry-point",
+                message=f"{pack} has entry points in {group}, which nobody reads",
+                origins=(pack,),
+                ways_out=tuple(hints) or (f"the groups are: {', '.join(GROUPS)}",),
+            )
+
+
+def _is_of_a_pack(group: str) -> bool:
+    """Whether a group, such as `acme_train.models`, belongs to a package that is installed."""
+    package = group.partition(".")[0]
+    return package != _OURS and find_spec(package) is not None

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.builtin.cli.journals import number_in, session_journal, strict_option
-from handrail.builtin.cli.recover_all import recover_all
 from handrail.builtin.cli.recovery import (
     RecoveryRequest,
     carry_on,
     project_of,
+    recover_all,
     recovery_of,
     recovery_options,
 )

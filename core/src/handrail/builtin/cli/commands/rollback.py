@@ -14,11 +14,11 @@ import click
 from handrail.amounts import plural, seconds
 from handrail.builtin.cli.journals import number_in, session_journal
 from handrail.builtin.cli.options import Request, applied
-from handrail.builtin.cli.recover_all import recover_all
 from handrail.builtin.cli.recovery import (
     RecoveryRequest,
     carry_on,
     project_of,
+    recover_all,
     recovery_of,
     recovery_options,
 )
@@ -43,7 +43,7 @@ from handrail.errors import (
     RollbackRefusedError,
     RunClosedError,
 )
-from handrail.frozen import frozen, replace
+from handrail.frozen import frozen
 from handrail.journal.this_process import host_name, user_name
 from handrail.records import status_of, with_reliance
 from handrail.recovery.prepare import latest_of_project
@@ -382,16 +382,16 @@ def _show(session: Session, preview: _Preview, *, dry: bool, asks: bool) -> None
 
 
 def _facts(undo: StepUndo) -> Sequence[str]:
-    if undo.waits_for:
-        waits = f"waits for {', '.join(dict.fromkeys(undo.waits_for))}"
-        return (*_facts(replace(undo, waits_for=())), waits)
+    facts: list[str] = []
     if undo.items:
-        items = f"{undo.items:,} item{'s' * (undo.items != 1)}, the last one first"
-        more = replace(undo, items=0)
-        return (items, *_facts(more)) if undo.lines or undo.recorded else (items,)
-    if undo.lines is not None:
-        return undo.lines or ("nothing to do",)
-    if not undo.recorded:
-        return ("undone; it recorded nothing",)
-    counted = ", ".join(f"{key}: {count:,}" for key, count in undo.recorded.items())
-    return (f"undone from what it recorded ({counted})",)
+        facts.append(f"{undo.items:,} item{'s' * (undo.items != 1)}, the last one first")
+    if undo.lines:
+        facts += undo.lines
+    elif undo.lines is None and undo.recorded:
+        counted = ", ".join(f"{key}: {count:,}" for key, count in undo.recorded.items())
+        facts.append(f"undone from what it recorded ({counted})")
+    if not facts:
+        facts.append("undone; it recorded nothing" if undo.lines is None else "nothing to do")
+    if undo.waits_for:
+        facts.append(f"waits for {', '.join(dict.fromkeys(undo.waits_for))}")
+    return facts

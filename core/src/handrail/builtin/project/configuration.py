@@ -10,14 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from handrail import Origin
-from handrail.builtin.project.choices import RECORDED, Choice, chosen
 from handrail.builtin.project.project import LOCK_FILE, OWN_FILE, find_project
 from handrail.builtin.project.project import Project as Place
-from handrail.builtin.project.settings import RequiredPack, Settings, local_record, parse_pack
+from handrail.builtin.project.settings import (
+    RECORDED,
+    Choice,
+    RequiredPack,
+    Settings,
+    local_record,
+    parse_pack,
+)
 from handrail.builtin.project.settings_checks import (
     POLICY,
     action_problems,
     anchor_warnings,
+    chosen,
     chosen_problems,
     mark_required,
     pack_warnings,

@@ -17,7 +17,7 @@ from handrail.builtin.project.lock_file import (
 )
 from handrail.errors import HandrailError, Problem
 from handrail.events import Event, RunStarted
-from handrail.frozen import replace
+from handrail.frozen import NOTHING, replace
 from handrail.trust import read_file
 
 _FOLDER = "plans"
@@ -35,7 +35,7 @@ def _change(code: str, what: str, how: str, *ways_out: str) -> Problem:
 
 
 def changes(
-    old: LockedAction, new: LockedAction, off: Mapping[str, str] | None = None
+    old: LockedAction, new: LockedAction, off: Mapping[str, str] = NOTHING
 ) -> list[Problem]:
     """Return the changes from `old` to `new`, of steps first, then of packs.
 
@@ -44,13 +44,13 @@ def changes(
     Args:
         old: The plan before.
         new: The plan now.
-        off: The reason for each installed pack that is off, by its id; None if not known.
+        off: The reason for each installed pack that is off, by its id.
     """
     return [*_step_changes(old, new), *_pack_changes(old, new, off)]
 
 
 def drift(
-    locked: LockedAction, now: LockedAction, off: Mapping[str, str] | None = None
+    locked: LockedAction, now: LockedAction, off: Mapping[str, str] = NOTHING
 ) -> tuple[Problem, ...]:
     """Return a problem for each difference between a locked and the current plan.
 
@@ -115,12 +115,8 @@ def _lane(step: LockedStep) -> str:
 
 def _predecessors(steps: Sequence[LockedStep]) -> dict[str, str]:
     """Return each step's position in words: the step that it follows."""
-    places: dict[str, str] = {}
-    place = "first"
-    for step in steps:
-        places[step.name] = place
-        place = f"after {step.name}"
-    return places
+    names = [step.name for step in steps]
+    return dict(zip(names, ["first", *(f"after {name}" for name in names)], strict=False))
 
 
 def _moved(old: list[str], new: list[str]) -> set[str]:
@@ -132,17 +128,16 @@ def _moved(old: list[str], new: list[str]) -> set[str]:
 
 
 def _pack_changes(
-    old: LockedAction, new: LockedAction, off: Mapping[str, str] | None
+    old: LockedAction, new: LockedAction, off: Mapping[str, str]
 ) -> Iterator[Problem]:
     was = {pack.id: pack for pack in old.packs}
     now = {pack.id: pack for pack in new.packs}
     for name, pack in was.items():
         back = (f"pip install '{name}=={pack.version}'",) if pack.version else ()
-        if name not in now and off and name in off:
+        if name not in now and name in off:
             yield _change("pack-gone", str(pack), f"is off: {off[name]}")
         elif name not in now:
-            how = "is not installed or not on" if off is None else "is not installed"
-            yield _change("pack-gone", str(pack), how, *back)
+            yield _change("pack-gone", str(pack), "is not installed", *back)
         elif now[name].version != pack.version:
             how = f"is {now[name].version or '?'}, and was {pack.version or '?'}"
             # The author of a pack does not install an older one over the sources.

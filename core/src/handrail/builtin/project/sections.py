@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from handrail.builtin.project.choices import Choice
 from handrail.builtin.project.file import SettingsFile, is_list, is_table
 from handrail.builtin.project.keys import LIMITS
 from handrail.builtin.project.project import foreign_project
 from handrail.builtin.project.settings import (
     Changes,
+    Choice,
     Grants,
     Insert,
     LocalName,

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail import Origin
-from handrail.builtin.project.choices import Choice, selection_of
 from handrail.builtin.project.project import Project
 from handrail.frozen import NOTHING, frozen
 from handrail.packs import EntryPoint, PackRecord, RequiredStep, normalised
@@ -27,6 +26,22 @@ Options = Mapping[str, Any]
 # Compiled on use, because most calls do not need it.
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PACK = rf"(?P<name>{_NAME})\s*(?P<range>[=~!<>].*)?"
+
+RECORDED = "as when the run began"
+"""The source of choices that come from the record of a run."""
+
+
+@frozen
+class Choice:
+    """The packs that one source enables and disables.
+
+    Attributes:
+        disable: Names of packs to exclude.
+        only: Names of the only packs to use, or None if the source has no such list.
+    """
+
+    disable: tuple[Value[str], ...] = ()
+    only: Value[tuple[str, ...]] | None = None
 
 
 @frozen
@@ -253,7 +268,13 @@ class Settings(Sections):
     @property
     def selection(self) -> Selection:
         """The packs that flags and variables exclude, to be recorded with a run."""
-        return selection_of(self.choices)
+        no_packs: list[str] = []
+        for choice in self.choices:
+            no_packs += [name.value for name in choice.disable if not name.key]
+            if choice.only is not None and not choice.only.key:
+                # A list of the only packs decides for all packs; weaker sources are ignored.
+                return Selection(no_packs=tuple(no_packs), only_packs=choice.only.value)
+        return Selection(no_packs=tuple(no_packs))
 
     def changes(self, lineage: Sequence[str]) -> list[Changes]:
         """Return the sections about an action, those about what it extends first.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from handrail import Origin
-from handrail.builtin.project.choices import RECORDED
-from handrail.builtin.project.settings import RequiredPack, Settings
+from handrail.builtin.project.settings import RECORDED, Choice, RequiredPack, Settings
 from handrail.errors import Problem
 from handrail.frozen import replace
 from handrail.packs import PackRecord, normalised
@@ -145,6 +144,23 @@ def _unknown_pack(name: str, source: str, records: Sequence[PackRecord]) -> Iter
 def brief_source(source: str) -> str:
     """Return a source for a column of a table, without the file name that all policies share."""
     return source.replace(f"{POLICY_FILE}:", "policy line ")
+
+
+def chosen(
+    record: PackRecord, choices: Sequence[Choice], records: Sequence[PackRecord]
+) -> PackRecord:
+    """Return `record` with the status that the strongest source mentioning it sets."""
+    for choice in choices:
+        off = next(
+            (name for name in choice.disable if record in match_packs(name.value, records)), None
+        )
+        if off is not None:
+            return replace(record, status="off", why=off.why)
+        if choice.only is not None:
+            if any(record in match_packs(name, records) for name in choice.only.value):
+                return record
+            return replace(record, status="off", why=f"not in {choice.only.why}")
+    return record
 
 
 def mark_required(record: PackRecord, settings: Settings) -> PackRecord:

@@ -15,7 +15,6 @@ with lazy_imports(__name__):
     from handrail.builtin.sqlite.kit.changes import Connection as Connection
     from handrail.builtin.sqlite.kit.changes import add_run as add_run
     from handrail.builtin.sqlite.kit.changes import change_run as change_run
-    from handrail.builtin.sqlite.kit.changes import count_rows as count_rows
     from handrail.builtin.sqlite.kit.changes import lost_error as lost_error
     from handrail.builtin.sqlite.kit.changes import rows_of as rows_of
     from handrail.builtin.sqlite.kit.journal import SqlJournal as SqlJournal

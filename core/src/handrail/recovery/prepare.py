@@ -13,11 +13,9 @@ from handrail.errors import (
     PackError,
     ParamsError,
     PlanError,
-    Problem,
     SettingsError,
 )
 from handrail.frozen import NOTHING, replace
-from handrail.origin import Origin
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
@@ -236,18 +234,10 @@ def _check_secrets(row: RunRow, invocation: Invocation) -> None:
     """Check that the secrets which packs read when the run began are there, and not empty."""
     missing = [name for name in invocation.secrets if not os.environ.get(name)]
     if missing:
-        problems = [
-            Problem(
-                code="missing-secret",
-                message=f"{name}: a secret, which is never stored; set it as when the run began",
-                origins=(Origin(file=name),),
-            )
-            for name in missing
-        ]
         raise SettingsError(
             f"run {row.number} began with secrets of packs; "
             f"empty or not set now: {', '.join(missing)}",
-            problems=problems,
+            ways_out=("set them as when the run began: secrets are never stored",),
         )
 
 

@@ -270,14 +270,6 @@ def change_run(
         raise lost(connection, statements, ours)
 
 
-def count_rows(
-    connection: Connection, statements: Statements, rows: Rows, ours: Mapping[str, object]
-) -> None:
-    """Write how many rows a run has, if it ends with `rows`, so that a lost one is found."""
-    if rows.ends:
-        connection.execute(statements.count, ours)
-
-
 def lost_error(
     number: int, fence: int, found: tuple[int, str | None, str] | None
 ) -> LeaseLostError:

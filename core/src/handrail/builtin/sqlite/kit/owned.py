@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from handrail.builtin.sqlite.kit.changes import (
     change_run,
-    count_rows,
     rows_of,
     write_kept,
     write_rows,
@@ -357,7 +356,8 @@ class SqlOwnedRun(OwnedRun):
         def write(connection: Connection) -> None:
             change_run(connection, statements, rows, ours, renew=renew)
             write_rows(connection, statements, rows)
-            count_rows(connection, statements, rows, ours)
+            if rows.ends:  # So that a row that is lost later is found.
+                connection.execute(statements.count, ours)
 
         self._transact(write)
         if rows.ends:

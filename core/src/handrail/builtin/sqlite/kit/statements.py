@@ -347,20 +347,14 @@ class Statements:
                   ({action} IS NULL OR action = {action}
                    OR substr(action, length(action) - length({action})) = ':' || {action})
               AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
-              AND ({project} IS NULL OR project = {project})
-            ORDER BY id DESC LIMIT :limit
         """
-        self.runs, self.every_run = (
-            f"{bare} WHERE parent IS NULL AND {fits}",
-            f"{bare} WHERE {fits}",
-        )
+        latest = f"({project} IS NULL OR project = {project}) ORDER BY id DESC LIMIT :limit"
+        self.runs = f"{bare} WHERE parent IS NULL AND {fits} AND {latest}"
+        self.every_run = f"{bare} WHERE {fits} AND {latest}"
         text = "lower(CAST(:text AS text))"
         places = " OR ".join(f"lower({each}) LIKE {text} ESCAPE '!'" for each in _SEARCHED)
         fits = f"""
-            WHERE parent IS NULL
-              AND ({action} IS NULL OR action = {action}
-                   OR substr(action, length(action) - length({action})) = ':' || {action})
-              AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
+            WHERE parent IS NULL AND {fits}
               AND ({text} IS NULL OR {places} OR CAST(id AS text) = CAST(:number AS text))
         """
         self.found_runs = f"{bare} {fits} AND id < :before ORDER BY id DESC LIMIT :limit"

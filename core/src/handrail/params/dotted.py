@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import frozen
-from handrail.params.conversion import from_json, items_of
+from handrail.params.conversion import from_json
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.secrets import secrets_of, touches
 from handrail.params.stored import params_text
@@ -38,10 +38,6 @@ class DottedParams:
     def read(self, name: str, text: str) -> Any:
         """Return the value of a param that a text is, as far as its type says."""
         return from_json(self.kind(name), text)
-
-    def takes_several(self, name: str) -> bool:
-        """Return whether the values of a param are lists."""
-        return items_of(self.kind(name))[0]
 
     def problem(self, name: str) -> str:
         """Return why a param cannot be given by its name: it is unknown, or a secret; else `""`."""

@@ -113,7 +113,11 @@ def _name_of(function: Callable[..., Any], files: dict[str, str]) -> str:
     for each in attribute.split("."):
         found = getattr(found, each, None)
     if module is None or found != function:
-        raise _not_found(function, attribute)
+        shown = attribute or type(function).__name__
+        raise ExecutorError(
+            f"workers could not find the function for the items by its name, {shown}",
+            ways_out=("define it at the top level of a module, and use `shared` for values",),
+        )
     spec = getattr(module, "__spec__", None)
     if module_name == _MAIN:
         if spec is not None:  # python -m company.flows
@@ -131,23 +135,6 @@ def _name_of(function: Callable[..., Any], files: dict[str, str]) -> str:
     if own_file and own_loader and "." not in module.__name__:
         files[module.__name__] = os.path.abspath(own_file)
     return f"{module.__name__}:{attribute}"
-
-
-def _not_found(function: Callable[..., Any], attribute: str) -> ExecutorError:
-    if "<lambda>" in attribute:
-        what = "it is a lambda, which has no name"
-    elif "<locals>" in attribute:
-        what = f"{attribute.replace('.<locals>', '')} is defined inside another function"
-    elif getattr(function, "__self__", None) is not None:
-        what = "it is a method of an object"
-    elif attribute:
-        what = f"its module has another {attribute}"
-    else:
-        what = f"it is of the type {type(function).__qualname__}"
-    return ExecutorError(
-        f"workers could not find the function for the items by its name: {what}",
-        ways_out=("define it with def at the top level of a module, and use `shared` for values",),
-    )
 
 
 def _file_of_main() -> str:

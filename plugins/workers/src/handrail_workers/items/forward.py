@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import ExecutorLostError, HandrailError, ItemsFailedError, RollbackDataError
@@ -447,18 +448,13 @@ def head_of(code: CodeRef, options: MapOptions, executor: str | None, step: Step
 
 def _most(max_failed: int | str) -> tuple[int | None, float | None]:
     """Return how many items may fail, or which share of them."""
-    if isinstance(max_failed, str):
-        number = max_failed.strip().removesuffix("%")
-        try:
-            share = float(number) / 100
-        except ValueError:
-            share = -1.0
-        if not (max_failed.strip().endswith("%") and 0 <= share <= 1):
-            raise ValueError(f"max_failed is a number or a share such as '2%', not {max_failed!r}")
-        return None, share
-    if type(max_failed) is not int or max_failed < 0:
-        raise ValueError(f"max_failed is a number or a share such as '2%', not {max_failed!r}")
-    return max_failed, None
+    if type(max_failed) is int and max_failed >= 0:
+        return max_failed, None
+    number, percent, rest = str(max_failed).strip().partition("%")
+    with suppress(ValueError):
+        if percent and not rest and 0 <= float(number) <= 100:
+            return None, float(number) / 100
+    raise ValueError(f"max_failed is a number or a share such as '2%', not {max_failed!r}")
 
 
 def checked_options(options: MapOptions) -> MapOptions:

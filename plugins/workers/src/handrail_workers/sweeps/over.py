@@ -184,9 +184,6 @@ def _values(name: str, text: str, params: DottedParams) -> list[Any]:
         return _json_list(name, text)
     if not text:
         raise click.UsageError(f"--over {name} has no values")
-    if params.takes_several(name):
-        example = f'--over \'{name}=[["a", "b"], ["c"]]\''
-        raise click.UsageError(f"--over {name} takes lists: give a JSON list of them: {example}")
     words = [word.strip() for word in text.split(",")]
     if not all(words):
         raise click.UsageError(f"--over {name}: there is no value between two commas of '{text}'")

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from rounds import Cases, Took, nothings, plan_of, show
 
 from handrail import BaseAction, BaseStep, BaseStepContext, Orchestrator, RuntimeContext, StepResult
+from handrail.actions import about_action
 from handrail.plan.plan import Plan
 from handrail.recovery import recorded_plan
 from handrail.recovery.resume_run import Recovery
@@ -75,8 +76,10 @@ def resume(left: Path, plan: Plan, last: Last, synchronous: Literal["full", "nor
     plan.__dict__.pop("fingerprint", None)
     clock, cpu = time.perf_counter(), time.process_time()
     journal = SqliteJournal(place / NAME, synchronous=synchronous)
+    about = about_action(action)
+    recorded = journal.read(1)
     Recovery(
-        action=action, plan=plan, recorded=journal.read(1), journal=journal, aim="resume"
+        action=action, plan=plan, recorded=recorded, journal=journal, aim="resume", about=about
     ).run()
     journal.close()
     return Took(last.reached.clock - clock, (last.reached.cpu or 0.0) - cpu)

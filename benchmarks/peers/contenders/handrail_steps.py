@@ -19,6 +19,7 @@ from handrail import (
     StepRegistry,
     StepResult,
 )
+from handrail.actions import about_action
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.recovery.resume_run import Recovery
@@ -137,7 +138,10 @@ def resume(count: int, folder: Path, watch: Watch) -> Run:
         journal = SqliteJournal(folder / "runs.db")
         recorded = journal.read(1)
         action = GoesOn(None, packs=())
-        Recovery(action=action, plan=plan, recorded=recorded, journal=journal, aim="resume").run()
+        about = about_action(action)
+        Recovery(
+            action=action, plan=plan, recorded=recorded, journal=journal, aim="resume", about=about
+        ).run()
 
     return run
 

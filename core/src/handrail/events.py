@@ -2,9 +2,6 @@
 
 Observers receive them, and `handrail run --json` prints them. `SCHEMA` is increased when a field
 is renamed or removed; events and fields may be added at any time.
-
-Events that concern a step of a group name the `group`, and the `lane` of the step in it, counted
-from 0; both are None for any other step.
 """
 
 from __future__ import annotations
@@ -63,83 +60,77 @@ class RunStarted(Event):
 
 
 @frozen
-class StepStarted(Event):
-    """A step is about to run; `position` counts from 0, and `timeout` is in seconds."""
+class StepEvent(Event):
+    """Base class of the events of a step.
+
+    One of a group names the `group`, and the `lane` of the step in it, counted from 0.
+    """
 
     step: str
-    position: int
-    origin: Origin
     group: str | None = None
     lane: int | None = None
+
+
+@frozen
+class StepStarted(StepEvent):
+    """A step is about to run; `position` counts from 0, and `timeout` is in seconds."""
+
+    position: int
+    origin: Origin
     timeout: float | None = None
 
 
 @frozen
-class StepSkipped(Event):
+class StepSkipped(StepEvent):
     """A step was skipped because it had nothing to do."""
 
-    step: str
     position: int
-    group: str | None = None
-    lane: int | None = None
 
 
 @frozen
-class StepFinished(Event):
+class StepFinished(StepEvent):
     """A step succeeded after `took` seconds; `data` is the data of its result."""
 
     texts = ("data",)
 
-    step: str
     position: int
     took: float
     data: Mapping[str, Any]
-    group: str | None = None
-    lane: int | None = None
 
 
 @frozen
-class StepFailed(Event):
+class StepFailed(StepEvent):
     """A step failed after `took` seconds."""
 
     texts = ("error",)
 
-    step: str
     position: int
     took: float
     error: str
     origin: Origin
-    group: str | None = None
-    lane: int | None = None
 
 
 @frozen
-class StepProgressed(Event):
+class StepProgressed(StepEvent):
     """A step reported progress within its own work; after `UndoStarted`, within its undo.
 
     For a step with items, `detail` says how many have failed and are worked on.
     """
 
-    step: str
     current: float
     total: float
     category: str | None
-    group: str | None = None
-    lane: int | None = None
     detail: str = ""
 
 
 @frozen
-class StatusChanged(Event):
+class StatusChanged(StepEvent):
     """A step said what it waits for or does at the moment; None if there is nothing to say.
 
     What was said holds until the step says something else, reports progress, or ends.
     """
 
-    step: str
     status: str | None
-    group: str | None = None
-    lane: int | None = None
 
 
 @frozen
@@ -150,17 +141,14 @@ class ProgressChanged(Event):
 
 
 @frozen
-class MetricsMeasured(Event):
+class MetricsMeasured(StepEvent):
     """A step reported measured values; `higher_is_better` is None where it did not say so."""
 
     texts = ("category", "value")
 
-    step: str
     category: str
     value: Mapping[str, Any]
     higher_is_better: bool | None = None
-    group: str | None = None
-    lane: int | None = None
 
 
 @frozen
@@ -178,7 +166,7 @@ class MessageLogged(Event):
 
 
 @frozen
-class Attached(Event):
+class Attached(StepEvent):
     """A step attached something for people to see; `value` is its JSON form, with `kind` as `type`.
 
     The JSON form of the event leaves out that value, which may be long.
@@ -186,12 +174,9 @@ class Attached(Event):
 
     texts = ("name", "value")
 
-    step: str
     name: str
     kind: str
     value: Mapping[str, Any]
-    group: str | None = None
-    lane: int | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form, without the value."""
@@ -211,27 +196,21 @@ class UndoStarted(Event):
 
 
 @frozen
-class StepUndone(Event):
+class StepUndone(StepEvent):
     """A step was undone in `took` seconds."""
 
-    step: str
     took: float
-    group: str | None = None
-    lane: int | None = None
 
 
 @frozen
-class UndoFailed(Event):
+class UndoFailed(StepEvent):
     """A step could not be undone."""
 
     texts = ("error",)
 
-    step: str
     took: float
     error: str
     origin: Origin
-    group: str | None = None
-    lane: int | None = None
 
 
 @frozen

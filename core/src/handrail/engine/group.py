@@ -15,7 +15,7 @@ from handrail.context import INTERCEPT, LINK, OPTIONS, RECORDER, BaseStepContext
 from handrail.engine.commands import Machine, NotRun, Raised
 from handrail.engine.line import Line
 from handrail.engine.outcome import Doing, Failure, after, outcome_of, settle
-from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN
+from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN, same
 from handrail.engine.step import play_step
 from handrail.engine.undo import note_failure
 from handrail.errors import FieldConflictError, StepCancelled
@@ -289,18 +289,6 @@ def changes(context: BaseStepContext, before: Mapping[str, Any]) -> Iterator[tup
     for name, value in list(vars(context).items()):
         if name not in _OURS and not same(value, before.get(name, _ABSENT)):
             yield name, value
-
-
-def same(value: Any, other: Any) -> bool:
-    """Return whether two values are equal; those that cannot be compared are if they are one."""
-    if value is other:
-        return True
-    if value is _ABSENT or other is _ABSENT:
-        return False
-    try:
-        return bool(value == other)
-    except Exception:  # noqa: BLE001 - arrays, for one, do not compare to one truth value
-        return False
 
 
 def copied(value: Any, memo: dict[int, Any] | None = None) -> Any:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.rollback_data import NOT_BEGUN, ended
-from handrail.errors import ExecutorError, RecordError, StepCancelled, StepNeededError
+from handrail.errors import RecordError, StepCancelled, StepNeededError
 from handrail.events import (
     Attached,
     Event,
@@ -285,19 +285,15 @@ class Line:
 
     def map_items(self, *args: Any, **options: Any) -> Items:
         """Work on the items of the running step; see `BaseStepContext.map_items`."""
-        return self._maps().map_items(self, *args, **options)
+        return self._mapping.map_items(self, *args, **options)
 
     async def amap_items(self, *args: Any, **options: Any) -> Items:
         """Like `map_items`, for a coroutine."""
-        return await self._maps().amap_items(self, *args, **options)
+        return await self._mapping.amap_items(self, *args, **options)
 
-    def _maps(self) -> Performer:
-        if self.run.places is None:
-            raise ExecutorError(
-                "items cannot be worked on in a step that is isolated: their workers are processes "
-                "of their own already",
-                ways_out=("do not isolate the step", "or do not use map_items in it"),
-            )
+    @property
+    def _mapping(self) -> Performer:
+        assert self.run.places is not None
         return self.run.places.of_items(self.run)
 
     def recorder(self) -> Recorder:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import IsolationError
 from handrail.frozen import frozen
 
 if TYPE_CHECKING:
@@ -94,21 +93,6 @@ class Performer:
 
     def close(self) -> None:
         """End all that it has begun, and wait for that. Calling it twice is harmless."""
-
-
-class Nobody(Performer):
-    """Stands for the performer of a step that has to run elsewhere, where there is none.
-
-    Args:
-        needs: What is missing, in words.
-    """
-
-    def __init__(self, needs: str) -> None:
-        self._needs = needs
-
-    def attempt(self, line: Line, resumed: StepResult | None) -> StepResult | Awaitable[StepResult]:
-        """Raise why it cannot run."""
-        raise IsolationError(self._needs)
 
 
 class Places:

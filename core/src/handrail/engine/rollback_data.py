@@ -104,7 +104,7 @@ def _union(first: list[Any], second: list[Any]) -> list[Any]:
                 continue
             known.add(form)
         except (TypeError, RecursionError):  # An object that compares in ways of its own.
-            if any(_equal(value, other) for other in kept):
+            if any(same(value, other) for other in kept):
                 continue
         kept.append(value)
     return kept
@@ -126,8 +126,9 @@ def _frozen(value: Any) -> object:
     return value
 
 
-def _equal(value: Any, other: Any) -> bool:
+def same(value: Any, other: Any) -> bool:
+    """Return whether two values are equal; those that cannot be compared are if they are one."""
     try:
         return value is other or bool(value == other)
-    except (TypeError, ValueError):  # Arrays, for one, do not compare to one truth value.
+    except Exception:  # noqa: BLE001 - arrays, for one, do not compare to one truth value
         return False

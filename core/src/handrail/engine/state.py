@@ -173,7 +173,7 @@ class RunState:
         leftovers: Attempts whose undo failed, with their number, by position; they are undone with
             their step.
         in_thread: Calls a blocking function for a coroutine, where an event loop runs.
-        places: Who runs parts of it elsewhere; None in such a place.
+        places: Who runs parts of it elsewhere, once it has begun.
         mapped: The attempts of steps that have items, by position.
         retried: Positions of steps whose failed items are tried again.
         back_to: The position of the step to go back to before a resumed run goes forward, or None.

@@ -217,11 +217,7 @@ def _not_undone(run: RunState, order: Sequence[int]) -> tuple[str, ...]:
 
 def _places_to_undo(run: RunState, order: Sequence[int]) -> Iterator[int]:
     for position in order:
-        if (
-            run.reverts(position)
-            and not run.line.finished[position].skipped
-            and (position not in run.undone or position in run.leftovers)
-        ):
+        if _undoes(run, position) and (position not in run.undone or position in run.leftovers):
             yield position
 
 
@@ -293,7 +289,7 @@ def _roll_back(
 def _ended(
     planned: PlannedStep, took: float, error: BaseException | None
 ) -> StepUndone | UndoFailed:
-    told = {"step": planned.name, "took": took, **lane_of(planned)}
+    told: Any = {"step": planned.name, "took": took, **lane_of(planned)}
     if error is None:
         return StepUndone(**told)
     return UndoFailed(error=describe(error), origin=planned.origin, **told)

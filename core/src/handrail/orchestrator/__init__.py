@@ -11,7 +11,7 @@ from handrail.context import link_run
 from handrail.engine.finalize import executed_steps
 from handrail.engine.machine import play, undo_paused
 from handrail.engine.state import RunState
-from handrail.errors import AsyncStepError, IsolationError
+from handrail.errors import AsyncStepError
 from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking
 from handrail.orchestrator.dispatch import Dispatcher
@@ -123,7 +123,6 @@ class Orchestrator(Generic[C]):
         self._keeps = on_failure == "keep"
         self._strict_results = strict_results
         self._about = about
-        self._executor = executor
         self._places = places
         self._elsewhere = elsewhere
         self._owned: OwnedRun | None = None
@@ -320,17 +319,12 @@ class Orchestrator(Generic[C]):
 
     def _places_of(self, run: RunState) -> Places:
         """Return who runs parts of the run elsewhere."""
-        if self._places is not None:
-            return self._places
-        if run.plan.isolates and self._elsewhere:
-            raise IsolationError(
-                f"{run.plan.action} has isolated steps, and is run without an action from which "
-                "another process could make them",
-                ways_out=("make an action of the steps, and run that:  action('name', [step])",),
-            )
-        from handrail.packs.places import without_action  # noqa: PLC0415 - of a run with an action
+        if self._places is None:
+            from handrail.packs.places import without_action  # noqa: PLC0415 - of a run with an action
 
-        self._places = without_action(run.plan, type(self.context), self._executor)
+            executor, elsewhere = self.executor_of_parts, self._elsewhere
+            kind = type(self.context)
+            self._places = without_action(run.plan, kind, executor, elsewhere=elsewhere)
         return self._places
 
     def _open_places(self, run: RunState, *, early: bool) -> None:

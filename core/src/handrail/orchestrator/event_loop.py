@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.engine.calls import guarded
 from handrail.engine.commands import Raised
 from handrail.errors import AsyncStepError
+from handrail.orchestrator.lanes import is_cancelled
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class EventLoop:
         outer, interrupts.task = interrupts.task, running
         answer = guarded(_run_to_end, runner, running.body())
         interrupts.task = outer
-        if running.cancelled and isinstance(answer, Raised) and _is_cancelled(answer.error):
+        if running.cancelled and is_cancelled(answer):
             return Raised(interrupts.take() or running.because or KeyboardInterrupt())
         return answer
 
@@ -140,12 +141,6 @@ class _Running:
             getattr(self._awaitable, "close", lambda: None)()
             raise asyncio.CancelledError
         return await self._awaitable
-
-
-def _is_cancelled(error: BaseException) -> bool:
-    import asyncio  # noqa: PLC0415 - see `EventLoop`
-
-    return isinstance(error, asyncio.CancelledError)
 
 
 @calls_user_code

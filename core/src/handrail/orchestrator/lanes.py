@@ -337,7 +337,7 @@ class Lanes:
             if inspect.isawaitable(answer):
                 self._await(playing, job, answer)
                 return
-            if self._group.stopping and job.task is not None and _is_cancelled(answer):
+            if self._group.stopping and job.task is not None and is_cancelled(answer):
                 answer = Raised(self._cancelled(playing.lane.line))
             # Both at once: a signal handler that raises in between would lose the answer.
             playing.last, playing.job = answer, None
@@ -440,10 +440,11 @@ def _starts(command: Any) -> bool:
     return attempts or isinstance(command, PlannedStep | Layers)
 
 
-def _is_cancelled(answer: Any) -> bool:
-    from asyncio import CancelledError  # noqa: PLC0415 - only where something was awaited
+def is_cancelled(answer: Any) -> bool:
+    """Return whether what was awaited was cancelled."""
+    import asyncio  # noqa: PLC0415 - only where something was awaited
 
-    return isinstance(answer, Raised) and isinstance(answer.error, CancelledError)
+    return isinstance(answer, Raised) and isinstance(answer.error, asyncio.CancelledError)
 
 
 class LoopWaiting:

@@ -5,18 +5,37 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from handrail.engine.places import Nobody, Performer, Places
-from handrail.errors import PackError, PlanError, Problem
+from handrail.engine.places import Performer, Places
+from handrail.errors import IsolationError, PackError, PlanError, Problem
 from handrail.packs.ours import PLACES
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from handrail.context import BaseStepContext
+    from handrail.engine.line import Line
     from handrail.engine.places import RunToPerform
     from handrail.packs.pack_provider import PackProvider
     from handrail.plan.plan import Plan, PlannedStep
     from handrail.plan.rules import ActionInfo
+    from handrail.steps import StepResult
 
 Asked = list[tuple[str, Performer]]
+
+
+class _Nobody(Performer):
+    """Stands for the performer of a step that has to run elsewhere, where there is none.
+
+    Args:
+        needs: What is missing, in words.
+    """
+
+    def __init__(self, needs: str) -> None:
+        self._needs = needs
+
+    def attempt(self, line: Line, resumed: StepResult | None) -> StepResult | Awaitable[StepResult]:
+        """Raise why it cannot run."""
+        raise IsolationError(self._needs)
 
 
 def places_of(info: ActionInfo, plan: Plan, run: RunToPerform) -> Places:
@@ -44,19 +63,31 @@ def places_of(info: ActionInfo, plan: Plan, run: RunToPerform) -> Places:
         raise PlanError(plan.action, problems)
     for position, planned in enumerate(plan.steps if plan.isolates else ()):
         if position not in taken and _is_isolated(planned):
-            taken[position] = Nobody(_needed_by(planned, run.packs))
+            taken[position] = _Nobody(_needed_by(planned, run.packs))
     performers = [performer for _, performer in asked]
     return Places(performers, taken, others=partial(_mapping, info, plan, run))
 
 
-def without_action(plan: Plan, context: type[BaseStepContext], executor: str | None) -> Places:
+def without_action(
+    plan: Plan, context: type[BaseStepContext], executor: str | None, *, elsewhere: bool
+) -> Places:
     """Return who works on the items of a run without an action.
 
     Args:
         plan: The plan of the run.
         context: The class of its context.
         executor: The URL of the executor for items that was asked for, or None.
+        elsewhere: Whether steps that are isolated have to run elsewhere.
+
+    Raises:
+        IsolationError: They cannot.
     """
+    if plan.isolates and elsewhere:
+        raise IsolationError(
+            f"{plan.action} has isolated steps, and is run without an action from which "
+            "another process could make them",
+            ways_out=("make an action of the steps, and run that:  action('name', [step])",),
+        )
 
     def others() -> Performer:
         # Few such runs have items.

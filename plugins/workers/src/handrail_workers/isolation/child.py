@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TextIO, cast
 from handrail import BaseStepContext, Plan, RunInfo, RuntimeContext, StepResult
 from handrail.errors import (
     ContextError,
+    ExecutorError,
     HandrailError,
     IsolationError,
     StepProcessError,
@@ -36,6 +37,8 @@ from handrail.places import (
     Blocking,
     Machine,
     NotRun,
+    Performer,
+    Places,
     Raised,
     RunState,
     attempt,
@@ -218,6 +221,7 @@ class _Step:
         )
         link_run(context, run.line)
         run.is_recorded(order["uid"], order["number"])
+        run.places = Places(others=_no_items)
         run.attempts[position] = order["attempt"]
         run.outcome = order["outcome"]
         run.failure = None if order["failure"] is None else rebuilt(order["failure"])
@@ -284,6 +288,14 @@ class _Step:
             return encoded(result, self._planned.name, self._serializers, self._parcels)
         except HandrailError as error:
             return Raised(error)
+
+
+def _no_items() -> Performer:
+    raise ExecutorError(
+        "items cannot be worked on in a step that is isolated: their workers are processes of "
+        "their own already",
+        ways_out=("do not isolate the step", "or do not use map_items in it"),
+    )
 
 
 class _Driver(Blocking):

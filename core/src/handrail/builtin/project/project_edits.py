@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import field
 from functools import partial
@@ -48,11 +49,13 @@ def edits_of(
     builder = _EditBuilder(catalog=packs.catalog)
     for each in changes:
         for insert in _loaded(each.inserts, packs):
-            builder.insert(insert)
+            with builder.telling(insert.origin):
+                builder.insert(insert)
         # In a plan the last layer is outermost; in the file, the first.
         for wrap in reversed(each.wraps):
             if packs.loads(wrap.use):
-                builder.wrap(wrap)
+                with builder.telling(wrap.origin):
+                    builder.wrap(wrap)
         builder.edits.removals += each.removes
         # For an undo, the step may be one of a pack that is left out.
         builder.edits.limitings += [
@@ -69,8 +72,10 @@ def parts_of(steps: Sequence[Insert], packs: PackProvider) -> tuple[Parts, tuple
         LocalCodeError: A step is in a file of the project that cannot be imported.
     """
     builder = _EditBuilder(catalog=packs.catalog)
-    made = [(builder.part(each), each.origin) for each in _loaded(steps, packs)]
-    found = [(part[0], origin) for part, origin in made if part is not None]
+    found: list[tuple[Part, Origin]] = []
+    for each in _loaded(steps, packs):
+        with builder.telling(each.origin):
+            found.append((builder.part(each)[0], each.origin))
     return found, tuple(builder.problems)
 
 
@@ -84,25 +89,39 @@ def _loaded(inserts: Iterable[Insert], packs: PackProvider) -> list[Insert]:
     return found
 
 
+class _OptionError(InvalidStepError):
+    code = "bad-option"
+
+
 @record
 class _EditBuilder:
     catalog: Catalog
     edits: EditSet = field(default_factory=lambda: EditSet(owner=PROJECT))
     problems: list[Problem] = field(default_factory=list[Problem])
 
-    def insert(self, insert: Insert) -> None:
-        found = self.part(insert)
-        if found is None:
-            return
-        part, sources = found
+    @contextmanager
+    def telling(self, origin: Origin) -> Generator[None]:
+        """Add what is wrong in the block to the problems."""
         try:
-            entries = entries_for(part)
-        except InvalidStepError as error:
-            self._problem(error.message, insert.origin, code="invalid-step")
-            return
+            yield
+        except (AmbiguousNameError, InvalidStepError, NotFoundError) as error:
+            self.problems.append(
+                Problem(
+                    code=error.code,
+                    message=f"{origin.place}: {error.message}",
+                    origins=(origin,),
+                    ways_out=error.ways_out,
+                )
+            )
+        except HandrailError as error:
+            error.origin = error.origin or origin
+            raise
+
+    def insert(self, insert: Insert) -> None:
+        part, sources = self.part(insert)
         self.edits.insertions.append(
             Insertion(
-                entries=entries,
+                entries=entries_for(part),
                 anchor=insert.anchor,
                 side=insert.side,
                 origin=insert.origin,
@@ -111,63 +130,36 @@ class _EditBuilder:
             )
         )
 
-    def part(self, insert: Insert) -> tuple[Part, tuple[Origin, ...]] | None:
+    def part(self, insert: Insert) -> tuple[Part, tuple[Origin, ...]]:
         """Return a step or a group, and the origin of each of its steps."""
         made = [self._step(each) for each in insert.steps]
-        found = [each for each in made if each is not None]
-        if len(found) < len(made):
-            return None
-        sources = tuple(source for _, source in found)
+        sources = tuple(source for _, source in made)
         if not insert.lanes:
-            return found[0][0], sources
-        steps = iter(step for step, _ in found)
+            return made[0][0], sources
+        steps = iter(step for step, _ in made)
         lanes = [[next(steps) for _ in lane] for lane in insert.lanes]
-        try:
-            return group_at(insert.origin, insert.name, lanes, insert.concurrency), sources
-        except InvalidStepError as error:
-            self._problem(error.message, insert.origin, *error.ways_out, code="invalid-step")
-            return None
+        return group_at(insert.origin, insert.name, lanes, insert.concurrency), sources
 
-    def _step(self, insert: Insert) -> tuple[BaseStep[Any], Origin] | None:
-        found = self._load(insert.step, insert.origin)
-        if found is None:
-            return None
-        record, entry, target = found
+    def _step(self, insert: Insert) -> tuple[BaseStep[Any], Origin]:
+        record, entry, target = self._load(insert.step)
         if _is_wrapper(target):
-            way = f'wrap.STEP = ["{insert.step}"]'
-            self._problem(f"{insert.step} is a wrapper", insert.origin, way, code="bad-option")
-            return None
-        step = self._create(insert, target)
-        if step is None:
-            return None
+            ways_out = (f'wrap.STEP = ["{insert.step}"]',)
+            raise _OptionError(f"{insert.step} is a wrapper", ways_out=ways_out)
+        step = _created(insert, target)
         if insert.name:
             step = _changed(step, "name", insert.name)
         if insert.limits:
-            step = self._limited(step, insert)
+            limits, policy = changed_by(step.limits, step.rollback_policy, insert.limits)
+            step = copy(step)  # Other actions may have the same object.
+            step = _changed(_changed(step, "limits", limits), "rollback_policy", policy)
         return step, _source(record, entry, insert.origin)
 
-    def _limited(self, step: BaseStep[Any], insert: Insert) -> BaseStep[Any]:
-        try:
-            limits, policy = changed_by(step.limits, step.rollback_policy, insert.limits)
-        except InvalidStepError as error:
-            ways_out = error.ways_out
-            self._problem(f"{insert.step}: {error}", insert.origin, *ways_out, code=error.code)
-            return step
-        step = copy(step)  # Other actions may have the same object.
-        return _changed(_changed(step, "limits", limits), "rollback_policy", policy)
-
     def wrap(self, wrap: Wrap) -> None:
-        found = self._load(wrap.use, wrap.origin)
-        if found is None:
-            return
-        record, entry, target = found
+        record, entry, target = self._load(wrap.use)
         if not _makes_layers(target):
             way = f'insert = [{{ step = "{wrap.use}", before = "{wrap.step}" }}]'
-            self._problem(f"{wrap.use} is not a wrapper", wrap.origin, way, code="bad-option")
-            return
-        values, mistakes = check_options(target, wrap.options, given=1)
-        if self._report(wrap.use, mistakes, wrap.origin):
-            return
+            raise _OptionError(f"{wrap.use} is not a wrapper", ways_out=(way,))
+        values = _checked(wrap.use, target, wrap.options, given=1)
         self.edits.wrappings.append(
             Wrapping(
                 name=wrap.step,
@@ -177,58 +169,28 @@ class _EditBuilder:
             )
         )
 
-    def _load(self, name: str, origin: Origin) -> tuple[PackRecord, EntryPoint, Any] | None:
-        try:
-            record, entry = self.catalog.find("steps", name)
-            return record, entry, self.catalog.load("steps", f"{record.id}:{entry.name}")
-        except (NotFoundError, AmbiguousNameError) as error:
-            self._problem(error.message, origin, *error.ways_out, code=error.code)
-            return None
-        except HandrailError as error:
-            if error.origin is None:
-                error.origin = origin
-            raise
+    def _load(self, name: str) -> tuple[PackRecord, EntryPoint, Any]:
+        record, entry = self.catalog.find("steps", name)
+        return record, entry, self.catalog.load("steps", f"{record.id}:{entry.name}")
 
-    def _create(self, insert: Insert, target: Any) -> BaseStep[Any] | None:
-        if _is_step(target):
-            # A copy, because its name may be changed, and all plans share the object.
-            mistakes = [f"there is no option {name}" for name in insert.options]
-            self._report(insert.step, mistakes, insert.origin)
-            return copy(target)
-        if not callable(target):
-            message = f"{insert.step} is {target!r}, which does not make a step"
-            self._problem(message, insert.origin, code="invalid-step")
-            return None
-        values, mistakes = check_options(target, insert.options)
-        if self._report(insert.step, mistakes, insert.origin):
-            return None
-        try:
-            made: object = target(**values)
-        except Exception as error:  # noqa: BLE001 - the step's own code
-            message = f"{insert.step} cannot be made: {type(error).__name__}: {describe(error)}"
-            self._problem(message, insert.origin, code="bad-option")
-            return None
-        if _is_step(made):
-            return made
-        self._problem(
-            f"{insert.step} made {made!r}, which is not a step", insert.origin, code="invalid-step"
-        )
-        return None
 
-    def _report(self, name: str, mistakes: Sequence[str], origin: Origin) -> bool:
-        for message in mistakes:
-            self._problem(f"{name}: {message}", origin, code="bad-option")
-        return bool(mistakes)
-
-    def _problem(self, message: str, origin: Origin, *ways_out: str, code: str) -> None:
-        self.problems.append(
-            Problem(
-                code=code,
-                message=f"{origin.place}: {message}",
-                origins=(origin,),
-                ways_out=tuple(way for way in ways_out if way),
-            )
-        )
+def _created(insert: Insert, target: Any) -> BaseStep[Any]:
+    if _is_step(target):
+        for name in insert.options:
+            raise _OptionError(f"{insert.step}: there is no option {name}")
+        # A copy, because its name may be changed, and all plans share the object.
+        return copy(target)
+    if not callable(target):
+        raise InvalidStepError(f"{insert.step} is {target!r}, which does not make a step")
+    values = _checked(insert.step, target, insert.options)
+    try:
+        made: object = target(**values)
+    except Exception as error:
+        message = f"{insert.step} cannot be made: {type(error).__name__}: {describe(error)}"
+        raise _OptionError(message) from error
+    if not _is_step(made):
+        raise InvalidStepError(f"{insert.step} made {made!r}, which is not a step")
+    return made
 
 
 def _is_step(candidate: object) -> TypeGuard[BaseStep[Any]]:
@@ -263,12 +225,13 @@ def _changed(step: BaseStep[Any], attribute: str, value: object) -> BaseStep[Any
     return step
 
 
-def check_options(
-    target: Callable[..., Any], options: Mapping[str, Any], *, given: int = 0
-) -> tuple[dict[str, Any], list[str]]:
-    """Return `options` with the types of the parameters of `target`, and what is wrong with them.
+def _checked(
+    name: str, target: Callable[..., Any], options: Mapping[str, Any], *, given: int = 0
+) -> dict[str, Any]:
+    """Return options with the types of the parameters of a step or a wrapper.
 
     Args:
+        name: Its name, for errors.
         target: A class or function.
         options: Values from a TOML file.
         given: The number of leading parameters passed by position, such as a wrapper's step.
@@ -276,18 +239,20 @@ def check_options(
     try:
         signature = inspect.signature(target)
     except (TypeError, ValueError):
-        return {**options}, []  # Some classes written in C have none.
+        return {**options}  # Some classes written in C have none.
     try:
         signature.bind(*[None] * given, **options)
     except TypeError as error:
-        return {}, [f"{error}; it takes ({', '.join(signature.parameters)})"]
-    hints, values, mistakes = _hints(target), dict[str, Any](), list[str]()
-    for name, value in options.items():
+        takes = ", ".join(signature.parameters)
+        raise _OptionError(f"{name}: {error}; it takes ({takes})") from None
+    hints, values = _hints(target), dict[str, Any]()
+    for key, value in options.items():
         try:
-            values[name] = _converted(value, hints.get(name, Any))
+            values[key] = _converted(value, hints.get(key, Any))
         except ValueError as error:
-            mistakes.append(f"the option {name} is {value!r}: {error}")
-    return values, mistakes
+            message = f"{name}: the option {key} is {value!r}: {error}"
+            raise _OptionError(message) from None
+    return values
 
 
 def _hints(target: Callable[..., Any]) -> Mapping[str, Any]:

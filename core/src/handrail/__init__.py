@@ -38,9 +38,9 @@ with lazy_imports(__name__):
     from handrail.orchestrator import Orchestrator as Orchestrator
     from handrail.origin import Origin as Origin
     from handrail.params.context import ActionContext as ActionContext
-    from handrail.params.markers import Argument as Argument
-    from handrail.params.markers import FromEnv as FromEnv
-    from handrail.params.markers import Option as Option
+    from handrail.params.model import Argument as Argument
+    from handrail.params.model import FromEnv as FromEnv
+    from handrail.params.model import Option as Option
     from handrail.plan.plan import Plan as Plan
     from handrail.plan.plan import PlannedStep as PlannedStep
     from handrail.plan.rules import ActionInfo as ActionInfo

@@ -23,7 +23,6 @@ from handrail.packs.planner import (
 from handrail.packs.provider import provider_of
 from handrail.params.context import ActionContext, carry_params, context_of
 from handrail.params.model import check_model, params_argument
-from handrail.params.partial import partial
 from handrail.params.secrets import secret_texts
 from handrail.params.stored import fields_not_stored, params_text
 from handrail.params.validation import as_dict, validated
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from handrail.orchestrator.journaled import RunAbout
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
-    from handrail.params.values import KeyPath
+    from handrail.params.model import KeyPath
     from handrail.plan.plan import Plan
     from handrail.plan.rules import RequiredStep
     from handrail.registry import StepRegistry
@@ -124,8 +123,8 @@ class BaseAction(Generic[P]):
     ) -> Self:
         """Return an action whose params may be incomplete: it can be planned, but not run."""
         made = cls.__new__(cls)
-        model = cls.params_model
-        values = dict(params) if model is None else partial(model, params, cls.action_name)
+        model, name = cls.params_model, cls.action_name
+        values = dict(params) if model is None else validated(model, params, name, partly=True)
         made.params = cast("Any", values)
         made.ctx = RuntimeContext() if ctx is None else ctx
         made._packs = packs

@@ -16,11 +16,9 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from handrail.errors import Problem
-from handrail.params.markers import ActionParams
-from handrail.params.model import field_named, fields_of, paths_of
+from handrail.params.model import ActionParams, field_named, fields_of, paths_of, set_path
 from handrail.params.secrets import holds_secret, is_secret
 from handrail.params.validation import unchecked
-from handrail.params.values import set_path
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:

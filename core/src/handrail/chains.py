@@ -23,10 +23,8 @@ from handrail.errors import (
 )
 from handrail.journal.codec import mask_json
 from handrail.params.context import ActionContext
-from handrail.params.markers import ActionParams
-from handrail.params.model import paths_of
+from handrail.params.model import ActionParams, paths_of, set_path, value_at
 from handrail.params.validation import unchecked
-from handrail.params.values import set_path, value_at
 from handrail.plan.plan import Plan
 from handrail.redact import json_has_password
 from handrail.run_step import RunStep, line_of

@@ -23,8 +23,11 @@ from pydantic import (
 from handrail import BaseAction, FromEnv, Option, action
 from handrail.errors import ActionError, ParamsError, ParamsNeededError
 from handrail.params.model import params_argument
-from handrail.params.partial import partial
 from handrail.params.validation import validated
+
+
+def partial(model, params, action):
+    return validated(model, params, action, partly=True)
 
 
 class Target(BaseModel):

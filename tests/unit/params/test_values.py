@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handrail.params.values import merge, set_path, value_at
+from handrail.params.model import merge, set_path, value_at
 
 
 def test_a_value_is_set_where_mappings_are_missing_or_something_else_stands() -> None:

@@ -10,9 +10,17 @@ from handrail.frozen import frozen
 from handrail.origin import Origin
 from handrail.packs.configuration import Table, Value, place_of
 from handrail.params.conversion import from_json, from_text
-from handrail.params.model import fields_of, kind_at, model_in, paths_of
+from handrail.params.model import (
+    KeyPath,
+    fields_of,
+    kind_at,
+    merge,
+    model_in,
+    paths_of,
+    set_path,
+    value_at,
+)
 from handrail.params.secrets import given_secrets, secret_texts, secrets_of, touches
-from handrail.params.values import KeyPath, merge, set_path, value_at
 from handrail.redact import KNOWN
 from handrail.suggest import did_you_mean, near
 

@@ -6,6 +6,6 @@ the steps as the model that came of it (`context`).
 
 from __future__ import annotations
 
-from handrail.params.markers import Argument as Argument
-from handrail.params.markers import FromEnv as FromEnv
-from handrail.params.markers import Option as Option
+from handrail.params.model import Argument as Argument
+from handrail.params.model import FromEnv as FromEnv
+from handrail.params.model import Option as Option

@@ -15,10 +15,10 @@ from handrail.params.model import (
     is_model,
     params_argument,
     paths_of,
+    set_path,
     values_of,
 )
 from handrail.params.validation import validated
-from handrail.params.values import set_path
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import frozen
 from handrail.params.conversion import from_json
-from handrail.params.model import fields_of, kind_at, model_in, paths_of
+from handrail.params.model import (
+    KeyPath,
+    fields_of,
+    kind_at,
+    merge,
+    model_at,
+    model_in,
+    paths_of,
+    set_path,
+    value_at,
+)
 from handrail.params.secrets import secrets_of, touches
 from handrail.params.stored import params_text
-from handrail.params.values import KeyPath, merge, set_path, value_at
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -77,10 +86,7 @@ class DottedParams:
 
     def _takes_others(self, path: KeyPath) -> bool:
         """Return whether a param that is no field may be given nevertheless."""
-        inner = self.model
-        for part in path[:-1]:
-            found = None if inner is None else fields_of(inner).get(part)
-            inner = None if found is None else model_in(found.annotation)
+        inner = model_at(self.model, path[:-1])
         return inner is not None and inner.model_config.get("extra") == "allow"
 
 

@@ -1,10 +1,10 @@
-"""The params model of an action, and the names, types and markers of its fields."""
+"""The params model of an action: markers, names and types of its fields, and where values are."""
 
 from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import (
     TYPE_CHECKING,
@@ -20,14 +20,64 @@ from typing import (
 )
 
 from handrail.errors import ActionError
+from handrail.frozen import NOTHING, frozen
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-    from handrail.params.values import KeyPath
-
 M = TypeVar("M")
+KeyPath = tuple[str, ...]
+"""The keys that lead to a value through nested mappings."""
+
+
+@frozen(kw_only=False)
+class Argument:
+    """Marks a param as positional on the command line: `source: Annotated[Path, Argument()]`."""
+
+
+@frozen(kw_only=False)
+class Option:
+    """Names the option of a param on the command line: `Annotated[int, Option("-n", "--limit")]`.
+
+    A mapping from names, such as `dict[str, Path]`, has an option only with this marker: it takes
+    `NAME=VALUE`, and is repeatable.
+
+    Attributes:
+        names: The option names, each with its dashes.
+    """
+
+    names: tuple[str, ...] = ()
+
+    def __init__(self, *names: str) -> None:
+        wrong = [name for name in names if not name.startswith("-")]
+        if wrong or not names:
+            raise ValueError(f"Option takes names such as '-n' or '--limit', not {names!r}")
+        object.__setattr__(self, "names", names)
+
+
+@frozen(kw_only=False)
+class FromEnv:
+    """Names the variable of a secret: `token: Annotated[SecretStr, FromEnv("ACME_TOKEN")]`.
+
+    Secrets are never options; without this marker the variable is `HANDRAIL_<ACTION>_<PARAM>`. A
+    field of any other type that has this marker is treated as a secret.
+    """
+
+    variable: str
+
+
+@frozen(kw_only=False)
+class ActionParams:
+    """Marks the params of one action among those of another; only the needed ones are options.
+
+    Attributes:
+        lineage: The name of the action, and those of the actions that it extends.
+        wired: Where each param comes from that is no option, by its name: `upload.catalogue`.
+    """
+
+    lineage: tuple[str, ...] = ()
+    wired: Mapping[str, str] = NOTHING
 
 
 def params_argument(cls: type, root: type) -> type[BaseModel] | None:
@@ -177,6 +227,11 @@ def kind_at(model: type[BaseModel] | None, path: KeyPath) -> Any:
     return None
 
 
+def model_at(model: type[BaseModel] | None, path: KeyPath) -> type[BaseModel] | None:
+    """Return the model whose fields are at `path`, which is `model` at the empty one, or None."""
+    return model_in(kind_at(model, path)) if path else model
+
+
 def values_of(params: Any, model: type[BaseModel] | None) -> dict[str, Any]:
     """Return each param by its name; without a model the params are a mapping.
 
@@ -185,3 +240,45 @@ def values_of(params: Any, model: type[BaseModel] | None) -> dict[str, Any]:
     if model is None:
         return dict(params)
     return {name: getattr(params, name) for name in model.model_fields if hasattr(params, name)}
+
+
+def value_at(values: object, path: KeyPath, missing: object = None) -> Any:
+    """Return the value at `path`, or `missing` if there is none.
+
+    If a value on the way is not a mapping, it is returned.
+    """
+    for key in path:
+        if not isinstance(values, Mapping):
+            return values
+        values = cast("Mapping[object, object]", values).get(key, missing)
+    return values
+
+
+def set_path(values: dict[str, Any], path: KeyPath, value: Any) -> None:
+    """Set the value at `path`, making the mappings that are missing on the way."""
+    for key in path[:-1]:
+        inner = values.get(key)
+        if not isinstance(inner, dict):
+            inner = values[key] = {}
+        values = cast("dict[str, Any]", inner)
+    values[path[-1]] = value
+
+
+def merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add `more` to `values`; its values win, and its mappings are copied."""
+    for key, value in more.items():
+        if isinstance(value, Mapping):
+            if not isinstance(values.get(key), dict):
+                values[key] = {}
+            merge(values[key], cast("Mapping[str, Any]", value))
+        else:
+            values[key] = value
+
+
+def leaves(values: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield path and value of each leaf in nested mappings; an empty mapping is a leaf."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(cast("dict[str, Any]", value), (*path, key))
+        else:
+            yield (*path, key), value

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from handrail.params.markers import FromEnv
 from handrail.params.model import (
+    FromEnv,
     bare,
     fields_of,
     has_fields,
@@ -16,15 +16,15 @@ from handrail.params.model import (
     marker_of,
     model_in,
     paths_of,
+    value_at,
 )
-from handrail.params.values import value_at
 from handrail.redact import named_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-    from handrail.params.values import KeyPath
+    from handrail.params.model import KeyPath
 
 
 def holds_secret(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from handrail.errors import ActionError, ParamsError, describe
 from handrail.params.conversion import from_text
-from handrail.params.model import fields_of, kind_at, model_in, paths_of
+from handrail.params.model import KeyPath, fields_of, kind_at, model_in, paths_of, set_path
 from handrail.params.secrets import secret_fields, secrets_of, variable_of
-from handrail.params.values import KeyPath, set_path
 from handrail.redact import mask_values, without_secrets
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def params_text(
     values: dict[str, Any] = {}
     changed: list[KeyPath] = []
     try:
-        for path, value, variable, is_set, differs in _all_entries(model, params, action):
+        for path, _, value, variable, is_set, differs in _all_entries(model, params, action):
             # A default is in the code, for everyone to read.
             shown = without_secrets(path[-1] if is_set else "", json.loads(_COMPACT(value)))
             shown = mask_values(shown, mask) if is_set else shown
@@ -130,28 +129,12 @@ def secret_values(
         params: An instance of it, or the mapping of an action without one.
         stored: What `params_text` returned, decoded.
     """
-    values = dict(_python_values(model, params))
+    values = {".".join(each.path): each.given for each in _all_entries(model, params, "")}
     texts: dict[str, str] = {}
     for path, variable in stored["secrets"].items():
         value = _revealed(values[path])
         texts[variable] = json.dumps(value) if path in stored["json"] else str(value)
     return texts
-
-
-def _python_values(
-    model: type[BaseModel] | None, params: Any, prefix: KeyPath = ()
-) -> Iterator[tuple[str, Any]]:
-    """Yield the value of each field as it is in Python, by its dotted path."""
-    if model is None:
-        yield from ((str(name), value) for name, value in dict(params).items())
-        return
-    for name, info in fields_of(model).items():
-        path, value = (*prefix, *paths_of(model, name)[0]), getattr(params, name, None)
-        inner = model_in(info.annotation)
-        if inner is not None and isinstance(value, inner) and name not in secret_fields(model):
-            yield from _python_values(inner, value, path)
-        else:
-            yield ".".join(path), value
 
 
 def _revealed(value: Any) -> Any:
@@ -208,19 +191,35 @@ def _read(text: str, path: str, variable: str, action: str) -> Any:
         raise ParamsError(action, [(path, wrong)]) from None
 
 
-Entry = tuple[KeyPath, Any, str | None, bool, bool]
-"""The path of a param, its value, the variable of a secret, and whether it is set, and no default.
-"""
+class _Entry(NamedTuple):
+    """A param as it is stored.
+
+    Attributes:
+        path: Where it is.
+        given: Its value in Python.
+        value: Its value in JSON; None for a secret that is the default.
+        variable: The variable of a secret; None for other params.
+        is_set: Whether it was given.
+        differs: Whether it was given, and differs from its default.
+    """
+
+    path: KeyPath
+    given: Any
+    value: Any
+    variable: str | None
+    is_set: bool
+    differs: bool
 
 
-def _all_entries(model: type[BaseModel] | None, params: Any, action: str) -> Iterator[Entry]:
+def _all_entries(model: type[BaseModel] | None, params: Any, action: str) -> Iterator[_Entry]:
     """Yield the entries of params with and without a model."""
-    if model is None:
-        yield from (((str(name),), value, None, True, True) for name, value in dict(params).items())
+    if model is not None:
+        dumped = params.model_dump(mode="json")
+        set_here = params.model_dump(mode="json", exclude_unset=True)
+        yield from _entries(model, params, dumped, set_here, action)
         return
-    dumped = params.model_dump(mode="json")
-    set_here = params.model_dump(mode="json", exclude_unset=True)
-    yield from _entries(model, params, dumped, set_here, action)
+    for name, value in dict(params).items():
+        yield _Entry((str(name),), value, value, None, is_set=True, differs=True)
 
 
 def _entries(
@@ -230,29 +229,27 @@ def _entries(
     set_here: Mapping[str, Any],
     action: str,
     prefix: KeyPath = (),
-) -> Iterator[Entry]:
-    """Yield the entry of each field of `params`.
-
-    The variable is None except for a secret. The value of a secret is None if it is the default.
-    """
+) -> Iterator[_Entry]:
+    """Yield the entry of each field of `params`."""
     for name, info in fields_of(model).items():
         path = (*prefix, *paths_of(model, name)[0])
-        value = values.get(name)
-        inner = model_in(info.annotation)
+        value, given = values.get(name), getattr(params, name, None)
+        inner, is_set = model_in(info.annotation), name in set_here
         if name in secret_fields(model):
-            given = value if name in set_here else None
-            yield path, given, variable_of(action, path, info), name in set_here, False
+            variable = variable_of(action, path, info)
+            stored = value if is_set else None
+            yield _Entry(path, given, stored, variable, is_set, differs=False)
         elif inner is not None and isinstance(value, Mapping):
             nested = cast("Mapping[str, Any]", value)
             known = cast("Mapping[str, Any]", set_here.get(name) or {})
-            yield from _entries(inner, getattr(params, name, None), nested, known, action, path)
+            yield from _entries(inner, given, nested, known, action, path)
         elif name in values:
-            is_set = name in set_here
-            yield path, value, None, is_set, is_set and _differs(info, params, name)
+            differs = is_set and _differs(info, given)
+            yield _Entry(path, given, value, None, is_set, differs)
 
 
-def _differs(info: FieldInfo, params: object, name: str) -> bool:
+def _differs(info: FieldInfo, given: object) -> bool:
     """Return whether a field that was set has another value than its default."""
     if info.is_required() or info.default_factory is not None:
-        return bool(getattr(params, name, None)) or info.is_required()
-    return bool(getattr(params, name, None) != info.get_default())
+        return bool(given) or info.is_required()
+    return bool(given != info.get_default())

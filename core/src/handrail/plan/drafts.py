@@ -141,7 +141,7 @@ def base_drafts(registry: StepRegistry[Any], origin: Origin) -> list[Draft]:
             entry=entry,
             origin=origin,
             reason="base",
-            layers=_layers_of_entry(entry, origin),
+            layers=_layers_of_entry(entry, origin) if entry.layers else (),
             lane=None if entry.lane is None or entry.step.always_run else entry.lane,
         )
         for entry in registry.entries()
@@ -167,8 +167,6 @@ def grouped(drafts: Iterable[Draft], block: Block | None = None) -> list[AnyDraf
 
 
 def _layers_of_entry(entry: Entry, origin: Origin) -> tuple[Layer, ...]:
-    if not entry.layers:
-        return ()
     insides = (entry.step, *entry.layers)
     return tuple(
         layer

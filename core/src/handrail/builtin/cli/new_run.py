@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from handrail.orchestrator import Observer, OnFailure
     from handrail.orchestrator.journaled import RunAbout
     from handrail.packs import Target
-    from handrail.params.values import KeyPath
+    from handrail.params.model import KeyPath
 
 _MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
 

@@ -23,7 +23,7 @@ from handrail.frozen import frozen, replace
 from handrail.packs import EntryPoint, PackRecord
 from handrail.packs.configuration import Value, place_of
 from handrail.packs.discovery import find_module
-from handrail.params.values import leaves
+from handrail.params.model import leaves
 from handrail.trust import read_file
 
 

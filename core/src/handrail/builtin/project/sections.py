@@ -29,7 +29,7 @@ from handrail.errors import Problem
 from handrail.frozen import replace, values_of
 from handrail.packs import RequiredStep, normalised
 from handrail.packs.configuration import Value
-from handrail.params.values import leaves
+from handrail.params.model import leaves
 from handrail.plan.edits import Limiting, Removal
 from handrail.trust import read_file
 

@@ -26,7 +26,7 @@ from handrail.journal import decode_results, now
 from handrail.journal.codec import entries_of
 from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
 from handrail.journal.records import seconds_between
-from handrail.params.values import value_at
+from handrail.params.model import value_at
 from handrail.plan.forms import unfolded, within
 from handrail.recovery.invocation import stored_params
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, plan_of, steps_of

@@ -19,7 +19,7 @@ from handrail.frozen import as_json, replace
 from handrail.packs import RequiredStep, normalised
 from handrail.packs.configuration import Value
 from handrail.packs.record import variable_prefix
-from handrail.params.values import leaves
+from handrail.params.model import leaves
 from handrail.redact import HIDDEN, shown, shown_url
 from handrail.trust import SAFE_FOLDERS
 

@@ -10,9 +10,9 @@ import click
 from handrail.actions import lineage_of
 from handrail.errors import ParamsError, Problem
 from handrail.packs import settings_error
-from handrail.params.partial import partial
+from handrail.params.model import KeyPath, leaves, set_path
 from handrail.params.secrets import touches
-from handrail.params.values import KeyPath, leaves, set_path
+from handrail.params.validation import validated
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _invalid(
     if model is None:
         return [_problem(changes, name, f": {action} takes no params") for name in given]
     try:
-        partial(model, given, action)
+        validated(model, given, action, partly=True)
     except ParamsError as error:
         return [_problem(changes, path, f": {text}") for path, text in error.fields]
     return []

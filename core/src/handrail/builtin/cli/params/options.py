@@ -14,10 +14,16 @@ from handrail import Argument, Option
 from handrail.errors import ActionError
 from handrail.frozen import frozen, record
 from handrail.params.conversion import choices_of, items_of, named_items_of, takes_text
-from handrail.params.markers import ActionParams
-from handrail.params.model import bare, fields_of, marker_of, model_in, paths_of
+from handrail.params.model import (
+    ActionParams,
+    KeyPath,
+    bare,
+    fields_of,
+    marker_of,
+    model_in,
+    paths_of,
+)
 from handrail.params.secrets import secret_fields, secrets_of, variable_of
-from handrail.params.values import KeyPath
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

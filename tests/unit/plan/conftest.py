@@ -12,9 +12,9 @@ from handrail import BaseStep, Origin, PackInfo, Parallel, StepRegistry, StepRes
 from handrail.context import BaseStepContext
 from handrail.errors import PackError
 from handrail.hookspecs import ActionInfo
+from handrail.plan.builder import base_drafts
 from handrail.plan.checks import unfit
 from handrail.plan.collect import collect
-from handrail.plan.drafts import base_drafts
 from handrail.plan.edits import EditSet
 from handrail.plan.order import pack_order
 from handrail.plan.plan import Plan

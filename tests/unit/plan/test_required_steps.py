@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from handrail import BaseStep, StepRegistry, StepResult
 from handrail.origin import Origin
-from handrail.plan.builder import freeze
-from handrail.plan.drafts import Draft, base_drafts
+from handrail.plan.builder import Draft, base_drafts, freeze
 from handrail.plan.rules import RequiredStep, missing, required_in
 from handrail.plan.selection import select
 

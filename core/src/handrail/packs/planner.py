@@ -23,9 +23,9 @@ from handrail.errors import (
 from handrail.frozen import replace, values_of
 from handrail.origin import Origin, raised_at
 from handrail.packs.pack_provider import PackProvider
+from handrail.plan.builder import base_drafts
 from handrail.plan.checks import senseless_waits, unfit
 from handrail.plan.collect import StepChanges, collect, states_of
-from handrail.plan.drafts import base_drafts
 from handrail.plan.edits import PROJECT, EditSet, Insertion
 from handrail.plan.order import pack_order
 from handrail.plan.plan import Plan, PlannedStep

@@ -16,6 +16,7 @@ from handrail.params.model import (
     model_at,
     model_in,
     paths_of,
+    preferred_path,
     set_path,
     value_at,
 )
@@ -61,22 +62,7 @@ class DottedParams:
 
     def preferred(self, name: str) -> str:
         """Return the name by which a param is stored, if it has several."""
-        path, inner = path_of(name), self.model
-        found: KeyPath = ()
-        while inner is not None and path:
-            ways = [(paths_of(inner, field), info) for field, info in fields_of(inner).items()]
-            here = [
-                (each[0], way, info)
-                for each, info in ways
-                for way in each
-                if path[: len(way)] == way
-            ]
-            if not here:
-                break
-            preferred, way, info = here[0]
-            found, path = (*found, *preferred), path[len(way) :]
-            inner = model_in(info.annotation)
-        return ".".join((*found, *path))
+        return ".".join(preferred_path(self.model, path_of(name)))
 
     def _hint(self, path: KeyPath) -> str:
         known = [] if self.model is None else list(_dotted(self.model))

@@ -11,13 +11,13 @@ from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import record
 from handrail.limits import changed_by
 from handrail.plan import problems
-from handrail.plan.drafts import GroupDraft, layers_of
+from handrail.plan.builder import GroupDraft, layers_of
 from handrail.plan.rules import demanded_by
 from handrail.user_code import calls_user_code
 from handrail.wrapper import Guest, StepWrapper, changes_step, is_wrapper
 
 if TYPE_CHECKING:
-    from handrail.plan.drafts import AnyDraft, Draft
+    from handrail.plan.builder import AnyDraft, Draft
     from handrail.plan.edits import EditSet, Limiting, Removal, Replacement, Wrapping
     from handrail.plan.rules import RequiredStep
     from handrail.steps import BaseStep

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handrail.entry import EntryGroup, Lane
     from handrail.errors import InvalidStepError
     from handrail.origin import Origin
-    from handrail.plan.drafts import AnyDraft, Draft, GroupDraft
+    from handrail.plan.builder import AnyDraft, Draft, GroupDraft
     from handrail.plan.edits import EditSet, Insertion, Limiting, Removal, Replacement, Wrapping
     from handrail.wrapper import StepWrapper
 

@@ -10,7 +10,7 @@ from handrail.frozen import frozen, record, replace
 from handrail.origin import Origin
 
 if TYPE_CHECKING:
-    from handrail.plan.drafts import Draft
+    from handrail.plan.builder import Draft
     from handrail.plan.plan import Plan, PlannedStep
 
 EVERYWHERE = "*"

@@ -21,9 +21,8 @@ from handrail.packs.planner import (
     with_file,
 )
 from handrail.packs.provider import provider_of
-from handrail.params.context import ActionContext, carry_params, context_of
-from handrail.params.model import check_model, params_argument
-from handrail.params.secrets import secret_texts
+from handrail.params.context import ActionContext, carry_params, context_of, params_argument
+from handrail.params.model import check_model, secret_texts
 from handrail.params.stored import fields_not_stored, params_text
 from handrail.params.validation import as_dict, validated
 from handrail.plan.rules import ActionInfo, CheckedRun

@@ -16,8 +16,15 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from handrail.errors import Problem
-from handrail.params.model import ActionParams, field_named, fields_of, paths_of, set_path
-from handrail.params.secrets import holds_secret, is_secret
+from handrail.params.model import (
+    ActionParams,
+    field_named,
+    fields_of,
+    holds_secret,
+    is_secret,
+    paths_of,
+    set_path,
+)
 from handrail.params.validation import unchecked
 from handrail.suggest import did_you_mean
 

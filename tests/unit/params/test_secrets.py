@@ -7,8 +7,8 @@ from types import ModuleType
 
 from pydantic import BaseModel, SecretStr
 
-from handrail.params import secrets
-from handrail.params.secrets import secret_fields, secrets_of
+from handrail.params import model
+from handrail.params.model import secret_fields, secrets_of
 
 SOURCE = """
 from __future__ import annotations
@@ -43,8 +43,8 @@ def test_the_types_of_a_model_are_looked_into_once(monkeypatch):
         token: SecretStr
 
     looked_at = []
-    real = secrets.is_secret
-    monkeypatch.setattr(secrets, "is_secret", lambda info: looked_at.append(info) or real(info))
+    real = model.is_secret
+    monkeypatch.setattr(model, "is_secret", lambda info: looked_at.append(info) or real(info))
     for _ in range(3):
         assert secrets_of(Params) == {("token",)}
     assert len(looked_at) == 2

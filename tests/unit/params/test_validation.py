@@ -22,7 +22,7 @@ from pydantic import (
 
 from handrail import BaseAction, FromEnv, Option, action
 from handrail.errors import ActionError, ParamsError, ParamsNeededError
-from handrail.params.model import params_argument
+from handrail.params.context import params_argument
 from handrail.params.validation import validated
 
 

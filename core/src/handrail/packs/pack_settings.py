@@ -13,14 +13,17 @@ from handrail.params.conversion import from_json, from_text
 from handrail.params.model import (
     KeyPath,
     fields_of,
+    given_secrets,
     kind_at,
     merge,
     model_in,
     paths_of,
+    secret_texts,
+    secrets_of,
     set_path,
+    touches,
     value_at,
 )
-from handrail.params.secrets import given_secrets, secret_texts, secrets_of, touches
 from handrail.redact import KNOWN
 from handrail.suggest import did_you_mean, near
 

@@ -1,19 +1,18 @@
-"""The context that carries the params of an action to its steps."""
+"""The context with the params of an action, and the params model that a class names."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
-from typing import TYPE_CHECKING, Any, Generic, cast
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, ForwardRef, Generic, cast, get_args, get_origin
 
 from handrail.context import OPTIONS, BaseStepContext
-from handrail.errors import ContextError, ParamsError
+from handrail.errors import ActionError, ContextError, ParamsError
 from handrail.params.model import (
-    argument_of,
+    check_model,
     fields_of,
-    given_by,
     is_model,
-    params_argument,
     paths_of,
     set_path,
     values_of,
@@ -204,3 +203,45 @@ def _shared(model: type[BaseModel], params: Any) -> dict[str, Any]:
         elif path[0] in given:
             shared[path[0]] = given[path[0]]
     return shared
+
+
+def params_argument(cls: type, root: type) -> type[BaseModel] | None:
+    """Return the params model that `cls` gives to the generic `root`, also through its bases.
+
+    Raises:
+        ActionError: The type argument cannot be a params model.
+    """
+    argument = argument_of(cls, root)
+    if isinstance(argument, ForwardRef | str):
+        name = argument if isinstance(argument, str) else argument.__forward_arg__
+        module = sys.modules.get(cls.__module__)
+        argument = getattr(module, name, None)
+        if argument is None:
+            raise ActionError(
+                f"{cls.__qualname__} names its params model by the text {name!r}, "
+                "which is not defined yet",
+                ways_out=(f"define {name} above the action, and write {root.__name__}[{name}]",),
+            )
+    if is_model(argument):
+        return argument
+    if is_dataclass(argument):
+        check_model(argument, cls.__qualname__)
+    return None
+
+
+def argument_of(cls: type, root: type) -> Any:
+    """Return the type argument of `cls` itself for the generic `root`; a TypeVar if still open."""
+    found = (given_by(base, root) for base in cls.__dict__.get("__orig_bases__", ()))
+    return next((each for each in found if each is not None), None)
+
+
+def given_by(base: Any, root: type) -> Any:
+    """Return the type argument of a base such as `UploadContext[MyParams]` for `root`."""
+    origin: Any = get_origin(base)
+    if origin is root:
+        return get_args(base)[0]
+    if not (isinstance(origin, type) and issubclass(origin, root)):
+        return None
+    found = argument_of(origin, root)
+    names: tuple[Any, ...] = getattr(origin, "__parameters__", ())
+    return dict(zip(names, get_args(base), strict=False)).get(found, found)

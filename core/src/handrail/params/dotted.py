@@ -17,10 +17,11 @@ from handrail.params.model import (
     model_in,
     paths_of,
     preferred_path,
+    secrets_of,
     set_path,
+    touches,
     value_at,
 )
-from handrail.params.secrets import secrets_of, touches
 from handrail.params.stored import params_text
 from handrail.suggest import did_you_mean
 

@@ -1,16 +1,15 @@
-"""The params model of an action: markers, names and types of its fields, and where values are."""
+"""Params models: markers, names, types and secrets of their fields, and where values are."""
 
 from __future__ import annotations
 
-import sys
+import re
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
+from functools import lru_cache
 from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
-    ForwardRef,
     TypeGuard,
     TypeVar,
     Union,
@@ -21,12 +20,14 @@ from typing import (
 
 from handrail.errors import ActionError
 from handrail.frozen import NOTHING, frozen
+from handrail.redact import named_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 M = TypeVar("M")
+
 KeyPath = tuple[str, ...]
 """The keys that lead to a value through nested mappings."""
 
@@ -78,48 +79,6 @@ class ActionParams:
 
     lineage: tuple[str, ...] = ()
     wired: Mapping[str, str] = NOTHING
-
-
-def params_argument(cls: type, root: type) -> type[BaseModel] | None:
-    """Return the params model that `cls` gives to the generic `root`, also through its bases.
-
-    Raises:
-        ActionError: The type argument cannot be a params model.
-    """
-    argument = argument_of(cls, root)
-    if isinstance(argument, ForwardRef | str):
-        name = argument if isinstance(argument, str) else argument.__forward_arg__
-        module = sys.modules.get(cls.__module__)
-        argument = getattr(module, name, None)
-        if argument is None:
-            raise ActionError(
-                f"{cls.__qualname__} names its params model by the text {name!r}, "
-                "which is not defined yet",
-                ways_out=(f"define {name} above the action, and write {root.__name__}[{name}]",),
-            )
-    if is_model(argument):
-        return argument
-    if is_dataclass(argument):
-        check_model(argument, cls.__qualname__)
-    return None
-
-
-def argument_of(cls: type, root: type) -> Any:
-    """Return the type argument of `cls` itself for the generic `root`; a TypeVar if still open."""
-    found = (given_by(base, root) for base in cls.__dict__.get("__orig_bases__", ()))
-    return next((each for each in found if each is not None), None)
-
-
-def given_by(base: Any, root: type) -> Any:
-    """Return the type argument of a base such as `UploadContext[MyParams]` for `root`."""
-    origin: Any = get_origin(base)
-    if origin is root:
-        return get_args(base)[0]
-    if not (isinstance(origin, type) and issubclass(origin, root)):
-        return None
-    found = argument_of(origin, root)
-    names: tuple[Any, ...] = getattr(origin, "__parameters__", ())
-    return dict(zip(names, get_args(base), strict=False)).get(found, found)
 
 
 def is_model(candidate: object) -> TypeGuard[type[BaseModel]]:
@@ -252,6 +211,126 @@ def values_of(params: Any, model: type[BaseModel] | None) -> dict[str, Any]:
     if model is None:
         return dict(params)
     return {name: getattr(params, name) for name in model.model_fields if hasattr(params, name)}
+
+
+def holds_secret(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
+    """Return whether a value of this type has a secret anywhere in it."""
+    kind = bare(annotation)
+    if hasattr(kind, "get_secret_value"):
+        return True
+    if is_model(kind):
+        return kind not in seen and any(
+            is_secret(info) or holds_secret(info.annotation, (*seen, kind))
+            for info in fields_of(kind).values()
+        )
+    return any(holds_secret(each, seen) for each in get_args(kind))
+
+
+def is_secret(info: FieldInfo) -> bool:
+    """Return whether a field as a whole is a secret: read from a variable, and never shown.
+
+    A nested model that has secrets is none itself; a list or a choice of such models is.
+    """
+    if marker_of(info, FromEnv) is not None:
+        return True
+    return model_in(info.annotation) is None and holds_secret(info.annotation)
+
+
+def secret_fields(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of the fields of `model` that are secrets as a whole."""
+    fields_of(model)  # Completes it, if the names that it mentions are defined by now.
+    return _secret_fields(model, has_fields(model))
+
+
+@lru_cache(maxsize=64)
+def _secret_fields(model: type[BaseModel], _complete: bool) -> frozenset[str]:
+    # Cached, because it looks into the types of all fields and a run asks for it often.
+    return frozenset(name for name, info in fields_of(model).items() if is_secret(info))
+
+
+def secrets_of(
+    model: type[BaseModel], prefix: KeyPath = (), seen: tuple[type, ...] = ()
+) -> frozenset[KeyPath]:
+    """Return the paths of the fields of `model` whose values must not be shown."""
+    found: set[KeyPath] = set()
+    secret = secret_fields(model)
+    for name, info in fields_of(model).items():
+        inner = model_in(info.annotation)
+        # By its own name too, also where only an alias is read: it may be given so by mistake.
+        for path in dict.fromkeys((*paths_of(model, name), (name,))):
+            if name in secret:
+                found.add((*prefix, *path))
+            elif inner is not None and inner not in seen:
+                found |= secrets_of(inner, (*prefix, *path), (*seen, model))
+    return frozenset(found)
+
+
+def touches(path: KeyPath, secrets: frozenset[KeyPath]) -> bool:
+    """Return whether the value at `path` is a secret, is part of one, or has one in it."""
+    return any(path[: len(each)] == each[: len(path)] for each in secrets)
+
+
+def variable_of(action: str, path: KeyPath, info: FieldInfo | None = None) -> str:
+    """Return the variable of a param: that of its marker, or one derived from its path."""
+    marker = None if info is None else marker_of(info, FromEnv)
+    if marker is not None:
+        return marker.variable
+    words = "_".join(("HANDRAIL", action, *path)).upper()
+    return re.sub("[^A-Z0-9]+", "_", words)
+
+
+def secret_texts(model: type[BaseModel] | None, params: Any) -> Iterator[str]:
+    """Yield each text that is secret among `params`, by its type or by its name.
+
+    Args:
+        model: Their model, or None for a mapping.
+        params: An instance of the model, or the mapping; what is nested in it is looked into.
+    """
+    if model is None:
+        yield from named_secrets("", params)
+        return
+    secret = secret_fields(model)
+    for name, info in fields_of(model).items():
+        value = getattr(params, name, None)
+        inner = model_in(info.annotation)
+        if name in secret:
+            yield from texts_in(value)
+        elif inner is not None and isinstance(value, inner):
+            yield from secret_texts(inner, value)
+        elif name in params.model_fields_set:  # A default is in the code, for everyone to read.
+            yield from named_secrets(name, value)
+
+
+def given_secrets(model: type[BaseModel] | None, values: object) -> Iterator[str]:
+    """Yield each text that is secret among values that are not validated yet."""
+    for path in () if model is None else secrets_of(model):
+        # A value in place of a mapping with secrets counts as a secret too.
+        yield from texts_in(value_at(values, path))
+    yield from named_secrets("", values)
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield every text in a value, secrets among them revealed."""
+    waiting: list[object] = [value]
+    seen: dict[int, object] = {}  # With the values, so that no id is used again meanwhile.
+    while waiting:
+        each: Any = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen[id(each)] = each
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, bytes):
+            yield each.decode(errors="surrogateescape")
+        elif hasattr(each, "get_secret_value"):
+            revealed = each.get_secret_value()
+            waiting.append(str(revealed) if isinstance(revealed, int | float) else revealed)
+        elif isinstance(each, Mapping):
+            waiting.extend(cast("Mapping[object, object]", each).values())
+        elif isinstance(each, list | tuple | set | frozenset):
+            waiting.extend(cast("list[object]", each))
+        elif hasattr(each, "__dict__"):
+            waiting.extend(cast("dict[str, object]", vars(each)).values())
 
 
 def value_at(values: object, path: KeyPath, missing: object = None) -> Any:

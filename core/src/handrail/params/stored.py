@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from handrail.errors import ActionError, ParamsError, describe
 from handrail.params.conversion import from_text
-from handrail.params.model import KeyPath, fields_of, kind_at, model_in, paths_of, set_path
-from handrail.params.secrets import secret_fields, secrets_of, variable_of
+from handrail.params.model import (
+    KeyPath,
+    fields_of,
+    kind_at,
+    model_in,
+    paths_of,
+    secret_fields,
+    secrets_of,
+    set_path,
+    variable_of,
+)
 from handrail.redact import mask_values, without_secrets
 
 if TYPE_CHECKING:

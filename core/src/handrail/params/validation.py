@@ -12,13 +12,17 @@ from handrail.params.model import (
     ActionParams,
     KeyPath,
     fields_of,
+    given_secrets,
     marker_of,
     model_at,
     model_in,
     paths_of,
+    secret_texts,
+    secrets_of,
+    texts_in,
+    touches,
     value_at,
 )
-from handrail.params.secrets import given_secrets, secret_texts, secrets_of, texts_in, touches
 from handrail.redact import KNOWN, Mask, named_secrets, without_secrets
 from handrail.suggest import did_you_mean
 

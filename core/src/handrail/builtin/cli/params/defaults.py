@@ -10,8 +10,7 @@ import click
 from handrail.actions import lineage_of
 from handrail.errors import ParamsError, Problem
 from handrail.packs import settings_error
-from handrail.params.model import KeyPath, leaves, set_path
-from handrail.params.secrets import touches
+from handrail.params.model import KeyPath, leaves, set_path, touches
 from handrail.params.validation import validated
 from handrail.suggest import did_you_mean
 

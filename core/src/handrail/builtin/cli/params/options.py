@@ -22,8 +22,10 @@ from handrail.params.model import (
     marker_of,
     model_in,
     paths_of,
+    secret_fields,
+    secrets_of,
+    variable_of,
 )
-from handrail.params.secrets import secret_fields, secrets_of, variable_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

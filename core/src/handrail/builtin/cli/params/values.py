@@ -14,8 +14,7 @@ from handrail.builtin.cli.params.options import ParamOptions
 from handrail.builtin.project.toml import MOST_NESTED, TomlError, is_deep, parse_toml
 from handrail.errors import ParamsError, ParamsNeededError
 from handrail.params.conversion import from_json, from_text, items_of, named_items_of
-from handrail.params.model import KeyPath, kind_at, merge, set_path
-from handrail.params.secrets import touches
+from handrail.params.model import KeyPath, kind_at, merge, set_path, touches
 from handrail.redact import KNOWN
 from handrail.trust import read_file
 

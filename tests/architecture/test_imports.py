@@ -63,7 +63,7 @@ FLOORS = (
     ("targets",),
     ("builtin/project",),
     ("builtin/derived",),
-    ("derived", "records"),
+    ("derived", "local", "records"),
     ("recipe", "places"),
     ("builtin", "builtin/cli", "cli", "__main__"),
 )
@@ -325,7 +325,7 @@ PUBLIC = ("handrail.errors", "handrail.events")
 FIRST_PAGES = (
     *("handrail", "handrail.cli", "handrail.frozen", "handrail.inspection", "handrail.packs"),
     *("handrail.amounts", "handrail.attachments", "handrail.derived"),
-    *("handrail.journal", "handrail.lazy", "handrail.places", "handrail.records"),
+    *("handrail.journal", "handrail.lazy", "handrail.local", "handrail.places", "handrail.records"),
     *("handrail.redact", "handrail.sqlite"),
     "handrail.suggest",
 )

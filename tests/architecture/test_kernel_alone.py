@@ -22,7 +22,7 @@ SUPPORT = ROOT / "tests/support"
 # The folders of the kernel. Modules that are in no folder are the kernel's, but for PAGES, which
 # are of others.
 ROOMS = ("engine", "journal", "orchestrator", "packs", "params", "plan", "recovery")
-PAGES = ("cli", "inspection", "records", "targets")
+PAGES = ("cli", "inspection", "local", "records", "targets")
 THIRD_PARTY = ("click", "rich", "jinja2", "packaging")
 
 # What the kernel still imports of others, with the reason: nothing.

@@ -18,9 +18,9 @@ FILE = HERE / "surface.txt"
 # The names of the first are written as they are, those of the others with their page before them.
 PAGES = (
     *("handrail", "handrail.amounts", "handrail.attachments", "handrail.cli"),
-    *("handrail.frozen", "handrail.inspection", "handrail.journal", "handrail.packs"),
-    *("handrail.places", "handrail.records", "handrail.redact", "handrail.sqlite"),
-    "handrail.suggest",
+    *("handrail.frozen", "handrail.inspection", "handrail.journal", "handrail.local"),
+    *("handrail.packs", "handrail.places", "handrail.records", "handrail.redact"),
+    *("handrail.sqlite", "handrail.suggest"),
 )
 
 

@@ -22,7 +22,7 @@ import handrail.builtin.cli.commands.run, handrail.builtin.cli.commands.resume
 import handrail.builtin.cli.commands.doctor
 import handrail.builtin.cli.new_run, handrail.packs.planner, handrail.params.context
 import handrail.params.validation, handrail.journal.opening, handrail.builtin.cli.view.explanation
-import handrail.builtin.sqlite.journal, handrail.packs.installed, handrail.packs.local
+import handrail.builtin.sqlite.journal, handrail.packs.installed, handrail.builtin.project.local
 import handrail.actions
 import handrail.recovery, handrail.builtin.project.sections, pydantic, tomllib
 from handrail.cli import main

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from handrail.errors import ActionError, HandrailError, IsolationError, describe
 from handrail.frozen import values_of
+from handrail.local import import_file
 from handrail.packs.configuration import Selection, configuration_at
 from handrail.packs.entry_points import attribute_of
-from handrail.packs.local import import_file
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_text, secret_values
 from handrail.targets import as_action, find_target, renamed

@@ -10,8 +10,7 @@ import pytest
 
 from handrail.errors import ExecutorError, ExecutorUrlError, ExitCode
 from handrail.packs import installed_packs
-from handrail.packs.catalog import Catalog
-from handrail.packs.executors import InstalledExecutors
+from handrail.packs.catalog import Catalog, InstalledExecutors
 from handrail.packs.record import EntryPoint, PackRecord
 
 ASKED: list[tuple[str, str | None, int | None]] = []

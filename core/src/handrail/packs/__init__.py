@@ -9,22 +9,17 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.packs.catalog import InstalledExecutors as InstalledExecutors
+    from handrail.packs.catalog import default_url as default_url
+    from handrail.packs.catalog import is_local as is_local
+    from handrail.packs.catalog import kind_of as kind_of
     from handrail.packs.configuration import Target as Target
-    from handrail.packs.configuration import local_objects as local_objects
     from handrail.packs.entry_points import problems_of as problems_of
     from handrail.packs.entry_points import settings_error as settings_error
-    from handrail.packs.executors import InstalledExecutors as InstalledExecutors
-    from handrail.packs.executors import default_url as default_url
-    from handrail.packs.executors import is_local as is_local
-    from handrail.packs.executors import kind_of as kind_of
     from handrail.packs.installed import InstalledPacks as InstalledPacks
     from handrail.packs.installed import View as View
     from handrail.packs.installed import installed_packs as installed_packs
     from handrail.packs.installed import shown_as as shown_as
-    from handrail.packs.local import LocalObject as LocalObject
-    from handrail.packs.local import import_file as import_file
-    from handrail.packs.local import is_searched as is_searched
-    from handrail.packs.local import search as search
     from handrail.packs.pack_provider import PackProvider as PackProvider
     from handrail.packs.provider import with_settings as with_settings
     from handrail.packs.record import GROUPS as GROUPS

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from handrail.errors import AmbiguousNameError, JournalUrlError, NotFoundError, PackError
+from handrail.errors import (
+    AmbiguousNameError,
+    ExecutorError,
+    ExecutorUrlError,
+    ExitCode,
+    JournalUrlError,
+    NotFoundError,
+    PackError,
+)
 from handrail.packs.entry_points import import_target
-from handrail.packs.local import import_local
 from handrail.packs.ours import OURS, is_ours
 from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord, normalised
+from handrail.redact import has_password
 from handrail.suggest import did_you_mean, near
 
 # As typed, between the name of a command of core and what packs add to it.
 _BETWEEN = {"commands": " ", "options": " --"}
 # A name of these cannot say of which pack it is.
 _BARE = ("executors", "journals")
+_OF_THIS_MACHINE = PROCESSES, THREADS = "processes", "threads"
 
 Offer = tuple[PackRecord, EntryPoint]
 
@@ -24,12 +34,21 @@ Offer = tuple[PackRecord, EntryPoint]
 class Catalog:
     """What packs offer, by its kind and name, with the packs that offer it.
 
+    Args:
+        records: The packs.
+        import_own: Imports an object in the files of the project.
+
     Attributes:
         records: The packs.
     """
 
-    def __init__(self, records: Iterable[PackRecord]) -> None:
+    def __init__(
+        self,
+        records: Iterable[PackRecord],
+        import_own: Callable[[PackRecord, EntryPoint], Any] = import_target,
+    ) -> None:
         self.records = tuple(records)
+        self._import_own = import_own
 
     def pack(self, name: str) -> PackRecord | None:
         """Return the installed pack called `name` (normalised or not), or None."""
@@ -97,9 +116,7 @@ class Catalog:
             LocalCodeError: A file of the project cannot be imported.
         """
         record, entry = offer
-        if record.is_local:
-            return import_local(record, entry, record.origin)
-        return import_target(record, entry)
+        return (self._import_own if record.is_local else import_target)(record, entry)
 
     def journal_factory(self, scheme: str) -> Callable[..., Any] | None:
         """Import and return the factory of journals for a URL scheme; None for an unknown one.
@@ -166,3 +183,88 @@ def match_packs(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, .
     wanted = normalised(name)
     named = tuple(record for record in records if record.id == wanted)
     return named or tuple(record for record in records if wanted in map(normalised, record.names))
+
+
+def default_url() -> str:
+    """Return the URL of the executor that is used if none is named."""
+    return PROCESSES if hasattr(os, "fork") else THREADS
+
+
+def kind_of(url: str) -> str:
+    """Return the kind of the executor at a URL, without the number of its slots."""
+    return url.partition(":")[0]
+
+
+def is_local(url: str) -> bool:
+    """Return whether an executor is one of this machine, which works for any run."""
+    return kind_of(url) in _OF_THIS_MACHINE
+
+
+class InstalledExecutors:
+    """Finds the factories of executors.
+
+    Args:
+        catalog: Returns what the installed packs offer.
+        default: The URL of the executor if none is named; None for that of this machine.
+    """
+
+    def __init__(self, catalog: Callable[[], Catalog], default: str | None = None) -> None:
+        self.default = default
+        self._catalog = catalog
+
+    def with_default(self, default: str | None) -> InstalledExecutors:
+        """Return the same with another default, unless that is None."""
+        return self if default is None else InstalledExecutors(self._catalog, default)
+
+    def factory(self, url: str) -> Callable[[str, Any], Any]:
+        """Return the factory of the executor at a URL; imports only its pack.
+
+        Raises:
+            ExecutorUrlError: The URL is not valid; or no pack provides such an executor, or the
+                one that does is not on.
+            AmbiguousNameError: Several packs offer it.
+            PackError: It is broken or cannot be imported.
+        """
+        name = kind_of(url)
+        if has_password(url):
+            raise ExecutorUrlError(
+                f"the URL of the executor '{name}' has a password in it, and URLs are shown and "
+                "recorded",
+                ways_out=("leave it out of the URL, and give it in a variable",),
+            )
+        try:
+            factory: Callable[[str, Any], Any] = self._catalog().load("executors", name)
+        except NotFoundError as error:
+            raise ExecutorUrlError(error.message, ways_out=error.ways_out) from None
+        return factory
+
+    def check(self, url: str, journal: str | None) -> None:
+        """Check, before a run begins, that an executor can work for it; nothing is started.
+
+        One is made for this.
+
+        Args:
+            url: The URL of the executor.
+            journal: The URL with which other machines open the journal of the run, or None.
+
+        Raises:
+            ExecutorUrlError: The URL is not valid, or there is no such executor.
+            ExecutorError: The executor needs something that the run does not have.
+            PackError: The pack of the executor is broken.
+        """
+        factory = self.factory(url)
+        try:
+            factory(url, _HostToBe(journal))
+        except ExecutorError as error:
+            vars(error).update(exit_code=ExitCode.USAGE)  # Nothing was begun.
+            raise
+
+
+class _HostToBe:
+    """What a run that has not begun offers to an executor, which makes no attempt for it."""
+
+    run = slots = None
+    inherited = secrets = ()
+
+    def __init__(self, journal: str | None) -> None:
+        self.journal = journal

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from handrail.errors import Problem
     from handrail.groups import Parallel
     from handrail.packs.installed import InstalledPacks
-    from handrail.packs.local import LocalObject
     from handrail.packs.pack_provider import PackProvider
-    from handrail.packs.record import PackRecord
+    from handrail.packs.record import EntryPoint, PackRecord
     from handrail.plan.rules import CheckedRun
     from handrail.steps import BaseStep
 
@@ -244,13 +243,14 @@ class Configuration:
         """Return the problems of the edits to all actions."""
         return ()
 
-    def local(self, kind: str) -> Mapping[str, LocalObject]:
-        """Return what the project has of a kind that packs look up, such as `formats`, by name.
+    def import_own(self, record: PackRecord, entry: EntryPoint) -> Any:
+        """Import and return the object of one of the names that the project has; see `own`.
 
         Raises:
-            SettingsError: The settings are not valid.
+            NotFoundError: The file or module does not exist, or has no such attribute.
+            LocalCodeError: The file or module cannot be imported.
         """
-        return {}
+        return import_target(record, entry)
 
     def resolve_target(self, packs: InstalledPacks, folder: Path, name: str) -> Target | None:
         """Return the action called `name` if it is of the project, a file or a module, or None.
@@ -299,19 +299,6 @@ def configuration_at(
         packs: The installed packs.
     """
     return _door()(folder, flags or Flags(), packs)
-
-
-def local_objects(kind: str, folder: str | Path = ".") -> Mapping[str, LocalObject]:
-    """Return what a project has in a table of `[local]`, by name; nothing is imported.
-
-    Args:
-        kind: The table, such as `formats`.
-        folder: A folder in the project.
-
-    Raises:
-        SettingsError: The settings of the project are not valid.
-    """
-    return configuration_at(os.fspath(folder)).local(kind)
 
 
 def project_at(folder: str) -> str:

@@ -19,11 +19,10 @@ from handrail.errors import (
 from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.own_points import CORE
-from handrail.packs.catalog import Catalog
+from handrail.packs.catalog import Catalog, InstalledExecutors
 from handrail.packs.configuration import Configuration, Flags, Selection, configuration_at
 from handrail.packs.discovery import read_packs
 from handrail.packs.entry_points import import_target, problems_of, settings_error
-from handrail.packs.executors import InstalledExecutors
 from handrail.packs.pack_provider import PackProvider
 from handrail.packs.record import EntryPoint, PackRecord, core_record
 from handrail.packs.serializers import InstalledSerializers
@@ -60,7 +59,7 @@ class InstalledPacks(PackProvider):
         self.configuration = configuration
         self.records = configuration.records
         own = configuration.own
-        self.catalog = Catalog((*self.records, *((own,) if own else ())))
+        self.catalog = Catalog((*self.records, *((own,) if own else ())), configuration.import_own)
         self.settings_problems = found.problems
         self.unmet = found.unmet
         self.warnings = found.warnings
@@ -111,13 +110,32 @@ class InstalledPacks(PackProvider):
         Args:
             every: Whether to load also hooks that wait for a variable that is not set.
         """
-        loaded, errors = self._load(every=every)
-        unusable: list[tuple[PackRecord, PackError | SettingsError]] = [
+        every = every or self._loads_all
+        used = [record for record in self.records if record.is_used and record.hooks]
+        hooked = [
+            (record, hooks)
+            for record in sorted(used, key=lambda each: each.id)
+            if (hooks := record.hooks if every else _wanted_hooks(record, self.configuration))
+        ]
+        failed: list[tuple[PackRecord, PackError | SettingsError]] = [
             (record, unusable_pack(record))
             for record in self.records
             if record.status in ("broken", "incompatible")
         ]
-        return loaded, [*unusable, *errors]
+        if not hooked:
+            return (), failed
+        # Imported here, because neither listings nor packs without hooks need pluggy.
+        from handrail.packs.loader import load, new_manager  # noqa: PLC0415
+
+        manager = new_manager()
+        loaded: list[LoadedPack] = []
+        for record, hooks in hooked:
+            try:
+                table = self.configuration.table(record)
+                loaded.append(load(record, table, manager, hooks=hooks))
+            except (PackError, SettingsError) as error:
+                failed.append((record, error))
+        return tuple(loaded), [*failed, *self._shared_variables(loaded)]
 
     def check_required(self) -> None:
         """Check that plans can be made.
@@ -198,16 +216,10 @@ class InstalledPacks(PackProvider):
 
     def check(self) -> tuple[Problem, ...]:
         """Load all used packs, import the objects that they offer, and return all problems."""
-        problems = [
-            problem
-            for record in self.records
-            if record.status != "off"
-            for problem in record.problems
-        ]
-        problems += self.unmet
-        problems += self.configuration.check(self)
-        for _, error in self._load(every=True)[1]:
-            problems += problems_of(error)
+        problems = [*self.unmet, *self.configuration.check(self)]
+        for record, error in self.load_each(every=True)[1]:
+            if record.is_used or record.problems:  # Else it is unmet.
+                problems += problems_of(error)
         for record in self.records:
             if record.is_used:
                 serializers = record.offered("serializers")
@@ -238,32 +250,6 @@ class InstalledPacks(PackProvider):
             for name in {".".join(each[:end]) for each in parts for end in range(1, len(each) + 1)}:
                 owners.setdefault(name, []).append(record)
         return owners
-
-    def _load(
-        self, *, every: bool
-    ) -> tuple[tuple[LoadedPack, ...], list[tuple[PackRecord, PackError | SettingsError]]]:
-        every = every or self._loads_all
-        used = [record for record in self.records if record.is_used and record.hooks]
-        hooked = [
-            (record, hooks)
-            for record in sorted(used, key=lambda each: each.id)
-            if (hooks := record.hooks if every else _wanted_hooks(record, self.configuration))
-        ]
-        if not hooked:
-            return (), []
-        # Imported here, because neither listings nor packs without hooks need pluggy.
-        from handrail.packs.loader import load, new_manager  # noqa: PLC0415
-
-        manager = new_manager()
-        loaded: list[LoadedPack] = []
-        errors: list[tuple[PackRecord, PackError | SettingsError]] = []
-        for record, hooks in hooked:
-            try:
-                table = self.configuration.table(record)
-                loaded.append(load(record, table, manager, hooks=hooks))
-            except (PackError, SettingsError) as error:
-                errors.append((record, error))
-        return tuple(loaded), [*errors, *self._shared_variables(loaded)]
 
     def _shared_variables(
         self, loaded: Sequence[LoadedPack]

@@ -6,13 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handrail.origin import Origin
-from handrail.packs.catalog import Catalog
+from handrail.packs.catalog import Catalog, InstalledExecutors
 from handrail.packs.configuration import Configuration, Flags, Selection
 from handrail.packs.serializers import InstalledSerializers
 
 if TYPE_CHECKING:
     from handrail.errors import PackError
-    from handrail.packs.executors import InstalledExecutors
     from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.pack_settings import PackSecrets
     from handrail.plan.rules import PlanRules, RequiredStep

@@ -46,9 +46,6 @@ class PackSecrets:
     variables: tuple[str, ...] = ()
 
 
-NO_SECRETS = PackSecrets(pack="")
-
-
 def read_settings(
     table: Table, model: type[BaseModel] | None, pack: Origin
 ) -> tuple[Any, frozenset[str], PackSecrets]:

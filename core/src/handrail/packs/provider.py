@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import PackError
 from handrail.origin import Origin
-from handrail.packs.executors import InstalledExecutors
+from handrail.packs.catalog import Catalog, InstalledExecutors
 from handrail.packs.pack_provider import PackProvider
 from handrail.packs.record import normalised
 from handrail.plan.rules import PlanRules
 
 if TYPE_CHECKING:
-    from handrail.packs.catalog import Catalog
     from handrail.packs.loader import LoadedPack
 
 

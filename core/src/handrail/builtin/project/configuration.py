@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail import Origin
+from handrail.builtin.project.local import LocalObject, import_local
 from handrail.builtin.project.project import LOCK_FILE, OWN_FILE, find_project
 from handrail.builtin.project.project import Project as Place
 from handrail.builtin.project.settings import (
@@ -33,7 +34,7 @@ from handrail.builtin.project.settings_checks import (
 )
 from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
 from handrail.frozen import replace
-from handrail.packs import LocalObject, PlanRules, normalised
+from handrail.packs import PlanRules, normalised
 from handrail.packs.configuration import (
     Configuration,
     Findings,
@@ -50,7 +51,7 @@ from handrail.suggest import near
 from handrail.trust import SAFE_FOLDERS, safe_folder_problems
 
 if TYPE_CHECKING:
-    from handrail.packs import CheckedRun, InstalledPacks, PackProvider, PackRecord
+    from handrail.packs import CheckedRun, EntryPoint, InstalledPacks, PackProvider, PackRecord
     from handrail.packs.configuration import Parts
 
 
@@ -238,6 +239,10 @@ class Project(Configuration):
             if each.kind == kind
         }
 
+    def import_own(self, record: PackRecord, entry: EntryPoint) -> Any:
+        """Import and return the object of one of the names that the project has."""
+        return import_local(record, entry, record.origin)
+
     def resolve_target(self, packs: InstalledPacks, folder: Path, name: str) -> Target | None:
         """Return the action called `name` if it is of the project, a file or a module, or None."""
         from handrail.builtin.project.targets import resolve_target  # noqa: PLC0415
@@ -358,3 +363,16 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
         if name.startswith("HANDRAIL_") and name not in VARIABLES
         for known in near(name, VARIABLES, limit=1, cutoff=0.88)
     ]
+
+
+def local_objects(kind: str, folder: str | Path = ".") -> Mapping[str, LocalObject]:
+    """Return what a project has in a table of `[local]`, by name; nothing is imported.
+
+    Args:
+        kind: The table, such as `formats`.
+        folder: A folder in the project.
+
+    Raises:
+        SettingsError: The settings of the project are not valid.
+    """
+    return open_project(os.fspath(folder), Flags(), ()).local(kind)

@@ -11,13 +11,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from handrail import BaseAction, BaseStep, Origin
+from handrail.builtin.project.local import file_of, import_file, import_module
 from handrail.builtin.project.lock_file import LockName
 from handrail.builtin.project.settings import is_workflow, settings_of
 from handrail.errors import NotFoundError
-from handrail.packs import import_file
 from handrail.packs.configuration import Target
 from handrail.packs.entry_points import attribute_of, settings_error
-from handrail.packs.local import file_of, import_module
 from handrail.packs.record import LOCAL
 from handrail.suggest import did_you_mean
 from handrail.targets import as_action, find_target, renamed

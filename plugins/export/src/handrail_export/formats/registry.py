@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, cast
 
 from handrail.errors import LocalCodeError, NotFoundError
 from handrail.frozen import frozen, values_of
-from handrail.packs import local_objects
+from handrail.local import local_objects
 from handrail.suggest import did_you_mean
 from handrail_export.errors import FormatError
 from handrail_export.formats.format import CollectionFormat, Format, RowFormat
 from handrail_export.names import listed
 
 if TYPE_CHECKING:
-    from handrail.packs import LocalObject
+    from handrail.local import LocalObject
 
 GROUP = "handrail_export.formats"
 

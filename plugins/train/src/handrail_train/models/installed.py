@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from handrail.errors import LocalCodeError, NotFoundError
-from handrail.packs import LocalObject, local_objects
+from handrail.local import LocalObject, local_objects
 from handrail_train.errors import ModelError
 from handrail_train.models.kind import Hyper, ModelKind
 from handrail_train.names import cut, near

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from handrail.errors import ExecutorError
-from handrail.packs import import_file, is_searched, search
+from handrail.local import import_file, is_searched, search
 from handrail.places import importing, is_importing
 from handrail_workers.executors.protocol import CodeRef
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import LocalCodeError, NotFoundError, describe
 from handrail.frozen import frozen
 from handrail.origin import Origin, raised_at
-from handrail.packs.record import LOCAL, EntryPoint, PackRecord
+from handrail.packs import EntryPoint, PackRecord
+from handrail.packs.record import LOCAL
 from handrail.suggest import did_you_mean
 from handrail.trust import distrust, read_file, refuse
 

@@ -180,7 +180,7 @@ class Attached(StepEvent):
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form, without the value."""
-        values = super().to_dict()
+        values = Event.to_dict(self)
         del values["value"]
         return values
 

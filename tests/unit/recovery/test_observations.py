@@ -35,6 +35,7 @@ from handrail import (
 from handrail.attachments import Markdown, Plot, Table
 from handrail.builtin.records.run_record import RecordedStep, record_of
 from handrail.errors import JournalError, StepFailedError
+from handrail.events import Attached, Event
 from handrail.recovery import resume, rollback
 from handrail.sqlite import SqliteJournal
 
@@ -202,6 +203,39 @@ def test_what_is_too_large_is_left_out_and_the_run_goes_on(journal: SqliteJourna
     assert line.event == "not_kept"
     assert "'notes' is not attached: it has 400 kB, and 350 kB are kept" in line.data["summary"]
     assert read(journal, "a").attachments == []
+
+
+class Sound:
+    """A thing of a pack, which no screen of Handrail knows."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"type": "acme-sound", "samples": [1, 2], "heard": "postgresql://ada:hunter2@host"}
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_a_step_attaches_is_an_event(journal: SqliteJournal, *, durable: bool) -> None:
+    """Without its secrets; its JSON form has no value, which may be long."""
+    told: list[Attached] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Attached):
+            told.append(event)
+
+    attaching = action("attaching", [step(lambda context: context.attach("a", Sound()), name="a")])
+    attaching({}, quiet(), packs=()).run(journal=journal if durable else None, observers=[observe])
+    [event] = told
+    assert (event.step, event.name, event.kind) == ("a", "a", "acme-sound")
+    assert event.value["samples"] == [1, 2]
+    assert "hunter2" not in str(event.value)
+    assert "value" not in event.to_dict()
+
+
+def test_a_thing_of_a_pack_is_read_back_by_who_asks_for_its_kind(journal: SqliteJournal) -> None:
+    play(journal, Does("a", lambda context: context.attach("engine", Sound())))
+    [attached] = read(journal, "a").attachments
+    assert (attached.kind, attached.value, attached.form["samples"]) == ("acme-sound", None, [1, 2])
+    assert attached.to_dict()["value"]["samples"] == [1, 2]
+    assert "hunter2" not in repr(attached)
 
 
 def test_without_a_journal_nothing_is_kept_and_nothing_fails() -> None:

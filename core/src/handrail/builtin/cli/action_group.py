@@ -110,11 +110,15 @@ def action_command(
     action_class = target.action_class
     options = options_of(action_class.params_model, action_class.action_name, taken)
     own = {name for each in options.parameters for name in each.opts}
+
+    def callback(**_values: Any) -> int:
+        return act(click.get_current_context(), options)
+
     return ActionCommand(
         target.name,
         options=options,
         params=[*options.parameters, *(each for each in shared if not own & {*each.opts})],
-        callback=lambda **_values: act(click.get_current_context(), options),
+        callback=callback,
         help=text,
     )
 

@@ -20,7 +20,6 @@ from handrail.user_code import calls_user_code
 if TYPE_CHECKING:
     from handrail import BaseAction
     from handrail.builtin.cli.new_run import RunRequest
-    from handrail.builtin.cli.session import Session
     from handrail.orchestrator import Observer
 
 NOT_PREVIEWED = "not previewed"
@@ -207,10 +206,9 @@ class Lenient(_StandIn):
         return StepResult(data={"preview": [self._tell(reason)]})
 
 
-def dry_execution(
-    session: Session, action: BaseAction[Any], part: Plan, request: RunRequest
-) -> Execution:
+def dry_execution(request: RunRequest, action: BaseAction[Any], part: Plan) -> Execution:
     """Return the dry run of a plan that was checked against the lock."""
+    session = request.session
     listing = DryRunListing(everything=request.everything)
     plan = preview_plan(part, listing.told)
 

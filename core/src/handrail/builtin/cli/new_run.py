@@ -122,7 +122,15 @@ class RunRequest(Request):
         Raises:
             SettingsError: The params that the project sets are invalid.
         """
-        return self.given or GivenParams.of(self)
+        if self.given is not None:
+            return self.given
+        session, options = self.session, self.options
+        pairs = take_pack_values(session, self.pairs, options)
+        defaults = defaults_of(session, self.target.action_class, options)
+        params = params_from(
+            self.context, options, file=self.params, pairs=pairs, defaults=defaults
+        )
+        return GivenParams(params=params, variables=variables_of(self.context, options))
 
     def params_typed(self) -> Mapping[str, Any]:
         """Return those of the params that were given by an option, an argument or `-p`."""
@@ -146,7 +154,7 @@ class RunRequest(Request):
 
 def run_target(request: RunRequest) -> int:
     """Run an action as the command line asks for it, and return the exit code."""
-    session, target, options = request.session, request.target, request.options
+    session, target = request.session, request.target
     if request.everything and not request.dry_run:
         raise click.UsageError("--all goes with --dry-run")
     warn(session, goes_on=False)
@@ -157,31 +165,33 @@ def run_target(request: RunRequest) -> int:
         raise request.labelled(error) from error.__cause__
     whole = checked(action, action.plan(), target=target, no_lock=request.no_lock)
     if not whole.steps and action.is_simple and derivation is None:
-        check_inputs(action, whole, options)
-        return _run_simple(session, action, request)
-    part = chosen(whole, request)
-    check_inputs(action, part, options)
+        _check_inputs(request, action, whole)
+        return _run_simple(request, action)
+    part = _chosen(request, whole)
+    _check_inputs(request, action, part)
     if derivation is not None:
         derivation.check(part)
     check_named(session, request.executor, request.journal)
     if request.dry_run:
+        from handrail.builtin.cli.dry_run import dry_execution  # noqa: PLC0415 - most runs are none
+
         if derivation is not None:
             derivation.preview()
-        return run_steps(session, action, part, request)
-    with run_journal(session, request) as journal:
-        last = last_plan(session, target, whole, request)
+        return carry_out(session, dry_execution(request, action, part))
+    with _run_journal(request) as journal:
+        last = _last_plan(request, whole)
         if journal is None:
-            return run_steps(session, action, part, request, observers=(last,))
-        about = about_run(session, action, target, part, request, given.variables)
+            return _run_steps(request, action, part, observers=(last,))
+        about = _about_run(request, action, part, given.variables)
         if derivation is not None:
-            return _run_derived(action, part, request, derivation, journal, about)
-        return run_steps(session, action, part, request, journal, about, observers=(last,))
+            return _run_derived(request, action, part, derivation, journal, about)
+        return _run_steps(request, action, part, journal, about, observers=(last,))
 
 
 def _run_derived(
+    request: RunRequest,
     action: BaseAction[Any],
     part: Plan,
-    request: RunRequest,
     derivation: Derivation,
     journal: Journal,
     about: RunAbout,
@@ -189,7 +199,6 @@ def _run_derived(
     """Run the action that an option derives from the one that was named; return the exit code."""
     from handrail.builtin.derived import check_secrets  # noqa: PLC0415 - few runs are
 
-    session = request.session
     check_secrets(action.action_name, about.params)
     made = derivation.derive(type(action), about.packs)(action.params, silent_runtime(), packs=())
     # A part that fails has been undone, or kept; the others stay in any case.
@@ -197,8 +206,8 @@ def _run_derived(
     before, plan, after = head_of(part, journal).partition("plan ")
     head = f"{before}{derivation.title} · {plan}{after}"
     # The edits of packs are in the parts; they see the run as a whole.
-    watching = session.packs.observers()
-    return run_steps(session, made, made.plan(), kept, journal, about, watching, head=head)
+    watching = request.session.packs.observers()
+    return _run_steps(kept, made, made.plan(), journal, about, watching, head=head)
 
 
 @frozen
@@ -235,26 +244,8 @@ class GivenParams:
     params: Mapping[str, Any]
     variables: Mapping[KeyPath, str]
 
-    @classmethod
-    def of(cls, request: RunRequest) -> GivenParams:
-        """Return the params of a call.
 
-        Raises:
-            SettingsError: The params that the project sets are invalid.
-        """
-        session, target, options = request.session, request.target, request.options
-        context = request.context
-        pairs = take_pack_values(session, request.pairs, options)
-        defaults = defaults_of(session, target.action_class, options)
-        return cls(
-            params=params_from(
-                context, options, file=request.params, pairs=pairs, defaults=defaults
-            ),
-            variables=variables_of(context, options),
-        )
-
-
-def chosen(whole: Plan, request: RunRequest) -> Plan:
+def _chosen(request: RunRequest, whole: Plan) -> Plan:
     """Return the part of a plan that a call asks for."""
     if not (request.only or request.skip) and request.start is None:
         return whole
@@ -264,8 +255,9 @@ def chosen(whole: Plan, request: RunRequest) -> Plan:
         raise click.UsageError(error.message) from error
 
 
-def last_plan(session: Session, target: Target, whole: Plan, request: RunRequest) -> LastPlan:
+def _last_plan(request: RunRequest, whole: Plan) -> LastPlan:
     """Return the last plan of an action; list what has changed since on standard error."""
+    session, target = request.session, request.target
     name, project = lock_name(target, session.packs), session.settings.project.folder
     last = LastPlan(project, outline_of(session.packs, name, whole, with_files=False))
     if not whole.locked and not request.quiet:
@@ -273,19 +265,19 @@ def last_plan(session: Session, target: Target, whole: Plan, request: RunRequest
     return last
 
 
-def check_inputs(action: BaseAction[Any], plan: Plan, options: ParamOptions) -> None:
+def _check_inputs(request: RunRequest, action: BaseAction[Any], plan: Plan) -> None:
     """Check the inputs of a run of `plan`; see `require_inputs`."""
     try:
         require_inputs(action, plan)
     except ParamsError as error:
-        raise labelled(error, options) from error.__cause__
+        raise request.labelled(error) from error.__cause__
 
 
 @contextmanager
-def run_journal(session: Session, request: RunRequest) -> Generator[Journal | None]:
+def _run_journal(request: RunRequest) -> Generator[Journal | None]:
     """Open the journal of a run within the block, unless it is to have none."""
     if not request.no_journal:
-        with closing(session_journal(session, request.journal, create=True)) as journal:
+        with closing(session_journal(request.session, request.journal, create=True)) as journal:
             yield journal
         return
     if request.journal:
@@ -307,16 +299,12 @@ def _note_changes(session: Session, action: str, changes: Sequence[Problem]) -> 
         session.console.note(f"  and {more} more:  handrail plan {action}")
 
 
-def about_run(
-    session: Session,
-    action: BaseAction[Any],
-    target: Target,
-    plan: Plan,
-    request: RunRequest,
-    variables: Mapping[KeyPath, str],
+def _about_run(
+    request: RunRequest, action: BaseAction[Any], plan: Plan, variables: Mapping[KeyPath, str]
 ) -> RunAbout:
     """Return the data for the journal; list params that cannot be stored on standard error."""
-    settings, derived = session.settings, request.derivation
+    session, derived = request.session, request.derivation
+    settings = session.settings
     invocation = Invocation.of(
         settings.selection,
         settings.pack_values,
@@ -331,7 +319,7 @@ def about_run(
     )
     about = about_action(
         action,
-        recorded_as=recorded_name(target),
+        recorded_as=recorded_name(request.target),
         packs=invocation.to_json(),
         variables=variables,
     )
@@ -344,11 +332,10 @@ def about_run(
     return about
 
 
-def run_steps(
-    session: Session,
+def _run_steps(
+    request: RunRequest,
     action: BaseAction[Any],
     part: Plan,
-    request: RunRequest,
     journal: Journal | None = None,
     about: RunAbout | None = None,
     observers: Sequence[Observer] = (),
@@ -356,10 +343,7 @@ def run_steps(
     head: str = "",
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
-    if request.dry_run:
-        from handrail.builtin.cli.dry_run import dry_execution  # noqa: PLC0415 - most runs are none
-
-        return carry_out(session, dry_execution(session, action, part, request))
+    session = request.session
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         orchestrator = orchestrator_of(
@@ -391,9 +375,9 @@ def run_steps(
     return carry_out(session, execution)
 
 
-def _run_simple(session: Session, action: BaseAction[Any], request: RunRequest) -> int:
+def _run_simple(request: RunRequest, action: BaseAction[Any]) -> int:
     """Run an action that has no steps, and return the exit code."""
-    name = action.info.name
+    session, name = request.session, action.info.name
     if request.on_failure == "keep":
         raise click.UsageError(f"{name} has no steps, so nothing can be kept")
     if request.only or request.start or request.skip:

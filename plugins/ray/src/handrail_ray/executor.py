@@ -91,7 +91,7 @@ class RayExecutor:
                 ),
             )
         self._host = host
-        self._slots: int | None = int(match["slots"]) if match["slots"] else host.slots
+        self._slots: int | None = int(match["slots"]) if match["slots"] else None
         self._journal: Journal | None = None
         self._job: JobRef | None = None
         self._task: Any = None

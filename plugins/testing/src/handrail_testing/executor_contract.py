@@ -44,7 +44,6 @@ class ContractHost:
     Attributes:
         journal: The URL of the journal; None.
         run: The number of the run; None.
-        slots: The number of slots that the user asked for; None.
         inherited: Descriptors for workers; none.
         secrets: The variables of the environment that have secrets; none.
         uid: The UUID of the run.
@@ -55,7 +54,6 @@ class ContractHost:
 
     journal: str | None = None
     run: int | None = None
-    slots: int | None = None
     inherited: tuple[int, ...] = ()
     secrets: tuple[str, ...] = ()
 

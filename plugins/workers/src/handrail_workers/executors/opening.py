@@ -49,7 +49,7 @@ def make_local(url: str, host: Host) -> Executor:
     Raises:
         ExecutorUrlError: The URL is not valid.
     """
-    slots = _slots(url) or host.slots or usable_cores()
+    slots = _slots(url) or usable_cores()
     if kind_of(url) == "threads":
         return ThreadExecutor(slots, host)
     return ProcessExecutor(slots, host)

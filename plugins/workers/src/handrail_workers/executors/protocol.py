@@ -210,11 +210,6 @@ class Host(Protocol):
         ...
 
     @property
-    def slots(self) -> int | None:
-        """The number of slots that the user asked for, or None."""
-        ...
-
-    @property
     def inherited(self) -> tuple[int, ...]:
         """Descriptors that worker processes of this machine inherit: the lock of the run."""
         ...

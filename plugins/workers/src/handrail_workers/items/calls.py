@@ -57,7 +57,6 @@ class StepHost:
         stop: Asked for the end of all calls once the accounts cannot be written.
         journal: The URL of the journal, or None.
         run: The number of the run, or None.
-        slots: The number of slots that the user asked for, or None.
         inherited: Descriptors that worker processes of this machine inherit.
     """
 
@@ -68,12 +67,10 @@ class StepHost:
         *,
         journal: str | None = None,
         run: int | None = None,
-        slots: int | None = None,
         inherited: tuple[int, ...] = (),
     ) -> None:
         self.journal = journal
         self.run = run
-        self.slots = slots
         self.inherited = inherited
         self._ledger = ledger
         self._stop = stop

@@ -22,6 +22,7 @@ BUILTIN = (
     "attachments.py",
     "cli.py",
     "derived.py",
+    "local.py",
     "records.py",
     "sqlite.py",
     "__main__.py",

@@ -163,20 +163,6 @@ def test_a_record_can_be_changed_and_is_compared_by_identity() -> None:
         one.sise = 1  # type: ignore[attr-defined]
 
 
-def test_a_record_that_is_compared_by_its_fields_has_no_hash() -> None:
-    """As a dataclass that can be changed."""
-
-    @record(eq=True)
-    class Counted:
-        """An object."""
-
-        count: int = 0
-
-    assert Counted() == Counted() != Counted(1)
-    with pytest.raises(TypeError, match="unhashable"):
-        hash(Counted())
-
-
 def test_dataclasses_know_their_fields() -> None:
     """`replace`, `asdict` and `fields` of the standard library take them, whatever came first."""
     for value in (Made(name="a"), Derived(name="a", wanted=1), Changing("a")):

@@ -66,22 +66,13 @@ def frozen(cls: type[T] | None = None, /, *, eq: bool = True, kw_only: bool = Tr
     return made if cls is None else made(cls)
 
 
-@overload
-def record(cls: type[T], /) -> type[T]: ...
-@overload
-def record(*, eq: bool = False) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
-def record(cls: type[T] | None = None, /, *, eq: bool = False) -> Any:
-    """Make a class of objects with slots, which can be changed.
+def record(cls: type[T], /) -> type[T]:
+    """Make a class of objects with slots, which can be changed, and are told apart by identity.
 
     Its fields are those of `frozen`; arguments are taken by place or by name.
-
-    Args:
-        cls: The class.
-        eq: Whether objects are compared by their fields, and not by their identity.
     """
-    made = partial(_made, parts=(_Comparable, _Value) if eq else (_Value,), kw_only=False)
-    return made if cls is None else made(cls)
+    return _made(cls, parts=(_Value,), kw_only=False)
 
 
 def replace(value: T, /, **changes: Any) -> T:
@@ -284,8 +275,8 @@ class _Value:
         return partial(type(self), **values_of(self)), ()
 
 
-class _Comparable:  # noqa: PLW1641 - so it has no hash
-    """Compares by fields, which may change."""
+class _Equal:
+    """Compares by fields."""
 
     __slots__ = ()
     _compared: ClassVar[tuple[str, ...]]
@@ -294,12 +285,6 @@ class _Comparable:  # noqa: PLW1641 - so it has no hash
         if other.__class__ is not self.__class__:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self._compared)
-
-
-class _Equal(_Comparable):
-    """Compares by fields, which do not change."""
-
-    __slots__ = ()
 
     def __hash__(self) -> int:
         return hash(tuple([getattr(self, name) for name in self._compared]))

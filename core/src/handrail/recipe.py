@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ActionError, HandrailError, IsolationError, describe
 from handrail.frozen import values_of
@@ -21,22 +21,12 @@ from handrail.targets import as_action, find_target, renamed
 from handrail.worker_imports import importing, is_importing
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
+    from handrail.actions import BaseAction
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.pack_provider import PackProvider
 
 
-class Made(Protocol):
-    """An action with its params, as `BaseAction` makes it."""
-
-    action_name: ClassVar[str]
-    params_model: ClassVar[type[BaseModel] | None]
-    params: Any
-    ctx: Any
-
-
-def recipe_of(action: Made, provider: PackProvider) -> dict[str, Any]:
+def recipe_of(action: BaseAction[Any], provider: PackProvider) -> dict[str, Any]:
     """Return the recipe of an action as JSON values; it has its secrets.
 
     Args:

@@ -28,7 +28,7 @@ from handrail_storage.texts import count_text
 _LOOKS = 20  # Attempts at a key under which something else appears each time.
 
 
-@record(eq=True)
+@record
 class ClaimUndone:
     """The result of an undo, or what it would be.
 

@@ -62,26 +62,20 @@ class StepResult:
         return shown
 
 
-if TYPE_CHECKING:
+class _Declared:
+    """Placeholder for an attribute that every subclass must define, in the class or `__init__`.
 
-    def _declared() -> Any: ...
+    It defines no `__set__`, so an instance attribute wins. It raises when read on the class too, so
+    that a dataclass step does not take it for a default.
+    """
 
-else:
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
 
-    class _declared:  # noqa: N801 - used like a declaration
-        """Placeholder for an attribute that every subclass must define, in the class or `__init__`.
-
-        It defines no `__set__`, so an instance attribute wins. It raises when read on the class
-        too, so that a dataclass step does not take it for a default.
-        """
-
-        def __set_name__(self, owner, name):
-            self.name = name
-
-        def __get__(self, step, owner):
-            message = f"{owner.__qualname__} has no {self.name}: give it one, for example "
-            example = "'upload_files'" if self.name == "name" else "0.1"
-            raise AttributeError(f"{message}`{self.name} = {example}`", name=self.name, obj=step)
+    def __get__(self, step: object, owner: type) -> Any:
+        message = f"{owner.__qualname__} has no {self.name}: give it one, for example "
+        example = "'upload_files'" if self.name == "name" else "0.1"
+        raise AttributeError(f"{message}`{self.name} = {example}`", name=self.name, obj=step)
 
 
 class BaseStep(ABC, Generic[C]):
@@ -107,8 +101,8 @@ class BaseStep(ABC, Generic[C]):
         rollback_policy: The timeout of its undo, and how often that is tried again.
     """
 
-    name: Any = _declared()
-    progress_weight: Any = _declared()
+    name: Any = _Declared()
+    progress_weight: Any = _Declared()
     effects: bool = True
     always_run: bool = False
     final: bool = False

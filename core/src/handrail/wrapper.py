@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from handrail.engine.log import RunLog
-    from handrail.limits import Limits, RollbackPolicy
+    from handrail.limits import Limits
     from handrail.origin import Origin
 
 
@@ -53,22 +53,21 @@ class Sleep:
 Request = Run | Undo | Sleep
 Around = Generator[Request, StepResult, StepResult]
 
-if not TYPE_CHECKING:
 
-    class _forwarded:  # noqa: N801 - used like a declaration
-        """Descriptor for an attribute of the wrapped step.
+class _Forwarded:
+    """Descriptor for an attribute of the wrapped step.
 
-        It defines no `__set__`, so a subclass may set the attribute in `__init__` too. It raises
-        when read on the class, so that a dataclass does not take it for a default.
-        """
+    It defines no `__set__`, so a subclass may set the attribute in `__init__` too. It raises when
+    read on the class, so that a dataclass does not take it for a default.
+    """
 
-        def __set_name__(self, owner, name):
-            self.name = name
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-        def __get__(self, layer, owner):
-            if layer is None:
-                raise AttributeError(f"{owner.__qualname__}.{self.name} belongs to its instances")
-            return getattr(layer.wrapped, self.name)
+    def __get__(self, layer: StepWrapper[Any] | None, owner: type) -> Any:
+        if layer is None:
+            raise AttributeError(f"{owner.__qualname__}.{self.name} belongs to its instances")
+        return getattr(layer.wrapped, self.name)
 
 
 Forward = TypeVar("Forward", bound=Callable[..., Any])
@@ -119,27 +118,6 @@ class StepWrapper(BaseStep[C]):
             hint = f" (write {given.__name__}())" if isinstance(given, type) else ""
             raise InvalidStepError(f"{type(self).__name__} wraps a step, not {given!r}{hint}")
         self.wrapped: BaseStep[C] = inner
-
-    if TYPE_CHECKING:
-        name: Any
-        progress_weight: Any
-        effects: bool
-        always_run: bool
-        final: bool
-        undo_before: tuple[str, ...]
-        data_version: int
-        limits: Limits
-        rollback_policy: RollbackPolicy
-    else:
-        name = _forwarded()
-        progress_weight = _forwarded()
-        effects = _forwarded()
-        always_run = _forwarded()
-        final = _forwarded()
-        undo_before = _forwarded()
-        data_version = _forwarded()
-        limits = _forwarded()
-        rollback_policy = _forwarded()
 
     def around(self, context: C) -> Around:
         """Yield `Run()`, `Undo()` or `Sleep(seconds)`; return the StepResult of the whole layer."""
@@ -193,6 +171,12 @@ class StepWrapper(BaseStep[C]):
         """Return the preview of the undo of the wrapped step."""
         return self.wrapped.preview_rollback(context, result)
 
+
+for _name in (
+    *("name", "progress_weight", "effects", "always_run", "final"),
+    *("undo_before", "data_version", "limits", "rollback_policy"),
+):
+    setattr(StepWrapper, _name, _Forwarded(_name))
 
 _WATCHES = frozenset({"around", "before_rollback", "changes", "name", "progress_weight"})
 _DECIDES = frozenset({name for name in vars(StepWrapper) if not name.startswith("_")}) - _WATCHES

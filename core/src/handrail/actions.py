@@ -284,6 +284,11 @@ class BaseAction(Generic[P]):
         return provider_of(self._packs)
 
 
+def packs_of(action: BaseAction[Any]) -> PackProvider:
+    """Return the packs of an action."""
+    return action._provider  # pyright: ignore[reportPrivateUsage] - of this module
+
+
 def checked(
     action: BaseAction[Any], plan: Plan, whole: Callable[[], Plan] | None = None, **more: Any
 ) -> Plan:
@@ -295,7 +300,7 @@ def checked(
         whole: Returns the whole plan; None if that is `plan`.
         **more: What else is known of the run; by default, it is that of a program.
     """
-    provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
+    provider = packs_of(action)
     run = CheckedRun(plan=plan, whole=whole or (lambda: plan), action_class=type(action), **more)
     return check_run(action.info, provider, run)
 
@@ -311,7 +316,7 @@ def planned(action: BaseAction[Any], rules: Sequence[RequiredStep] = ()) -> Plan
             may_be_empty=action.is_simple,
             kind=cls.registry_class,
         )
-    provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
+    provider = packs_of(action)
     return plan_action(action.info, registry, provider, rules=rules)
 
 
@@ -356,7 +361,7 @@ def orchestrator_of(
     from handrail.packs.places import places_of  # noqa: PLC0415 - see above
     from handrail.plan.placed import placed  # noqa: PLC0415 - see above
 
-    provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
+    provider = packs_of(action)
     context = context_for(action)
     check_part(plan, action.info, provider)
     run = RunToPerform(
@@ -401,19 +406,7 @@ def check_executor_of(action: BaseAction[Any], url: str | None, journal: Journal
         ExecutorError: It cannot; see `InstalledExecutors.check`.
     """
     if url is not None:
-        provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
-        provider.executors.check(url, None if journal is None else journal.url)
-
-
-def check_mapping_of(action: BaseAction[Any]) -> None:
-    """Check that a recorded run of `action` that has items can be gone on with.
-
-    Raises:
-        PackError: Nobody works on items.
-    """
-    from handrail.packs.places import check_mapping  # noqa: PLC0415 - see above
-
-    check_mapping(action._provider)  # pyright: ignore[reportPrivateUsage] - of this module
+        packs_of(action).executors.check(url, None if journal is None else journal.url)
 
 
 def about_action(
@@ -440,7 +433,7 @@ def about_action(
     from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
 
     name, model, params = action.action_name, action.params_model, action.params
-    known = action._provider if provider is None else provider  # pyright: ignore[reportPrivateUsage] - of this module
+    known = packs_of(action) if provider is None else provider
     mask = Mask(
         [*secret_texts(model, params), *(t for each in known.secrets() for t in each.texts)]
     )

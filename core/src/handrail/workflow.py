@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.actions import BaseAction, check_name
+from handrail.actions import BaseAction, check_name, packs_of
 from handrail.errors import ActionError
 from handrail.frozen import replace
 from handrail.packs.planner import register_parts
@@ -89,7 +89,7 @@ def of_project(name: str, origin: Origin) -> type[BaseAction[Any]]:
 
     def setup_steps(self: BaseAction[Any], registry: StepRegistry[Any]) -> None:
 
-        register_parts(self.info, registry, self._provider)  # pyright: ignore[reportPrivateUsage]
+        register_parts(self.info, registry, packs_of(self))
 
     def info(self: BaseAction[Any]) -> ActionInfo:
         made: ActionInfo = cast("Any", BaseAction.info).fget(self)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.actions import (
     check_executor_of,
-    check_mapping_of,
     orchestrator_of,
+    packs_of,
     result_of,
 )
 from handrail.engine.machine import play
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer, Orchestrator, Phase
     from handrail.orchestrator.journaled import RunAbout
-    from handrail.plan.plan import Plan, PlannedStep
-
+    from handrail.packs.places import check_mapping
+from handrail.plan.plan import Plan, PlannedStep
 
 FINISHED = ("resume", "completed")  # There is nothing to check of such a part.
 
@@ -304,7 +304,7 @@ class Recovery:
         """
         self._check_drift()
         if mapped_of(self.journal, self.recorded.number, self.plan):
-            check_mapping_of(self.action)
+            check_mapping(packs_of(self.action))
         executor = self.options.get("executor") or self._executor
         check_executor_of(self.action, executor, self.journal)
         if only_undoes(self.recorded, self.aim) and not self.plan.inner:

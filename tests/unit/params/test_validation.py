@@ -404,6 +404,18 @@ def test_a_wrong_value_is_refused_also_where_the_model_cannot_be_asked():
     assert [path for path, _ in error.value.fields] == ["count"]
 
 
+def test_what_a_field_with_a_default_lacks_may_be_missing_too():
+    """The model says that it is missing, though it needs no value for the field around it."""
+
+    class Inner(BaseModel):
+        bucket: str
+
+    class Outer(BaseModel):
+        target: Inner = Field(default_factory=dict, validate_default=True)
+
+    assert partial(Outer, {}, "outer").target == {}
+
+
 def test_an_action_without_a_model_wants_a_mapping():
     """Without a model, params that are no mapping are refused in one line."""
     with pytest.raises(ParamsError, match="expected a mapping, not int"):

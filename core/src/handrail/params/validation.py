@@ -77,9 +77,9 @@ def validated(model: type[BaseModel], params: object, action: str, *, partly: bo
             KNOWN.learn(secret_texts(model, made))
             return made
     if partly and not wrong:
-        # A validator may have raised because a value is missing.
         known = PartialParams(model, values, action)
-        if not known.is_complete:
+        # A validator may have raised something of its own because a value is missing.
+        if isinstance(cause, ValidationError) or not known.is_complete:
             return known
     # The text of the cause contains the given values, and may cut them short.
     has_secrets = bool(secrets_of(model)) or without_secrets("", values) != values

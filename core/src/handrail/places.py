@@ -29,6 +29,7 @@ with lazy_imports(__name__):
     from handrail.orchestrator.interrupts import handed_over as handed_over
     from handrail.orchestrator.time_limit import too_long as too_long
     from handrail.orchestrator.time_limit import too_silent as too_silent
+    from handrail.packs.places import places_within as places_within
     from handrail.params.stored import fields_not_stored as fields_not_stored
     from handrail.params.stored import params_of as params_of
     from handrail.plan.selection import under_names as under_names

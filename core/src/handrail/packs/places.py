@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from handrail.engine.places import Performer, Places
-from handrail.errors import IsolationError, PackError, PlanError, Problem
+from handrail.errors import ExecutorError, IsolationError, PackError, PlanError, Problem
 from handrail.packs.ours import PLACES
 
 if TYPE_CHECKING:
@@ -100,6 +100,19 @@ def without_action(
         )
         run = RunToPerform(action=None, packs=explicit_packs(()), executor=executor)
         return _mapping(info, plan, run)
+
+    return Places(others=others)
+
+
+def places_within() -> Places:
+    """Return the places of a run in the process of one of its isolated steps: it has none."""
+
+    def others() -> Performer:
+        raise ExecutorError(
+            "items cannot be worked on in a step that is isolated: their workers are processes "
+            "of their own already",
+            ways_out=("do not isolate the step", "or do not use map_items in it"),
+        )
 
     return Places(others=others)
 

@@ -49,6 +49,7 @@ from handrail.places import (
     link_run,
     packs_from,
     params_of,
+    places_within,
     restore,
     under_names,
 )
@@ -200,8 +201,7 @@ class _Step:
         action = cls(values, ctx, packs=provider)
         self._serializers = provider.serializers
         plan = _part(action.plan(), order)
-        position: int = order["position"]
-        self._planned = plan.steps[position]
+        self._planned = plan.steps[order["position"]]
         self._run = self._state(plan, context_for(action))
         self._context = self._run.line.context
         self._fields, self._given = self._restored()
@@ -221,7 +221,7 @@ class _Step:
         )
         link_run(context, run.line)
         run.is_recorded(order["uid"], order["number"])
-        run.places = Places(others=_no_items)
+        run.places = places_within()
         run.attempts[position] = order["attempt"]
         run.outcome = order["outcome"]
         run.failure = None if order["failure"] is None else rebuilt(order["failure"])
@@ -254,8 +254,7 @@ class _Step:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
-        errors = self._context.errors[len(self._order["errors"]) :]
-        errors = [str(each) for each in errors]
+        errors = [str(each) for each in self._context.errors[len(self._order["errors"]) :]]
         fields: dict[str, str] = {}
         try:
             fields = self._fields.encode(self._context, self._given)

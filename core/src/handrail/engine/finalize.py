@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import COMMIT, Call, Raised, Report
+from handrail.engine.commands import COMMIT, Call, Machine, Raised, Report
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
 from handrail.engine.rollback_data import ASKED
 from handrail.engine.step import ask, end_event, execute, note_success, unwritten
@@ -25,25 +25,19 @@ EXECUTED = "steps_executed"
 """In the data of a step that makes a run: how many steps that has executed."""
 
 
-def end(run: RunState) -> Generator[Any, Any, None]:
+def end(run: RunState) -> Machine:
     """Close its parts that have paused, run the `always_run` steps, and write the outcome."""
-    closed = True
     if run.outcome == "completed" and run.plan.inner:
-        closed = yield from _close_parts(run)
-    if closed and run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
-        closed = yield from close(run)
-    yield from write_end(run, closed=closed)
+        yield from _close_parts(run)
+    if run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
+        yield from close(run)
+    yield from write_end(run)
 
 
-def write_end(run: RunState, *, closed: bool = True) -> Generator[Any, Any, None]:
-    """Write the outcome of a run, and report its end.
-
-    Args:
-        run: The run.
-        closed: Whether the `always_run` steps could be written.
-    """
+def write_end(run: RunState) -> Machine:
+    """Write the outcome of a run, and report its end."""
     log = run.line.log
-    if log is not None and run.outcome is not None and run.outcome != "interrupted" and closed:
+    if log is not None and run.outcome is not None and run.outcome != "interrupted":
         log.closed(run.outcome)
         committed = yield COMMIT
         if isinstance(committed, Raised):
@@ -85,11 +79,10 @@ def _executed_within(run: RunState) -> int:
     return run.closed_within + sum(within)
 
 
-def _close_parts(run: RunState) -> Generator[Any, Any, bool]:
+def _close_parts(run: RunState) -> Machine:
     """Close the runs of its steps; each one, even when a step in another of them fails.
 
-    Returns:
-        Whether all could be closed; otherwise the run stays open.
+    If one cannot be closed, the run stays open, as interrupted.
     """
     line = run.line
     for position, planned in enumerate(run.plan.steps[: run.plan.ordinary]):
@@ -103,18 +96,17 @@ def _close_parts(run: RunState) -> Generator[Any, Any, bool]:
         elif isinstance(answer.error, (StepFailedError, *run.interruptions)):
             _keep(run, planned, after(run.plan.steps, position, answer))
         else:
-            return _unwritten(run, answer.error)
+            _unwritten(run, answer.error)
+            return
     line.current = None
     if run.plan.ordinary == len(run.plan.steps) and run.failure is None and run.progress.wanted:
         yield Report(100)
-    return True
 
 
-def close(run: RunState) -> Generator[Any, Any, bool]:
+def close(run: RunState) -> Machine:
     """Run the `always_run` steps; each one, even when another of them fails.
 
-    Returns:
-        Whether the log could take all of it.
+    If the log cannot take all of it, the run stays open, as interrupted.
     """
     line, last = run.line, len(run.plan.steps) - 1
     for position in range(run.plan.ordinary, last + 1):
@@ -125,7 +117,8 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
         failure = yield from _perform(line, planned, position)
         if failure is not None and failure.stands:
             assert failure.error is not None
-            return _unwritten(run, failure.error)
+            _unwritten(run, failure.error)
+            return
         if run.listener:
             yield end_event(line, planned, position, failure)
         if failure is None and run.failure is None and run.progress.wanted:
@@ -135,7 +128,6 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
         if failure is not None:
             _keep(run, planned, failure)
     line.current = None
-    return True
 
 
 def _keep(run: RunState, planned: PlannedStep, failure: Failure) -> None:
@@ -185,11 +177,10 @@ def _note(
     return failure
 
 
-def _unwritten(run: RunState, error: BaseException) -> bool:
+def _unwritten(run: RunState, error: BaseException) -> None:
     """Keep the error of the log; the run stays open, and `resume` closes it."""
     run.line.current = None
     if run.failure is not None and run.failure is not error:
         error.__cause__ = run.failure
     run.failure = error
     run.outcome = "interrupted"
-    return False

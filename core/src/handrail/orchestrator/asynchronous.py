@@ -102,9 +102,7 @@ class Asynchronous:
     async def _perform(self, command: Any) -> Any:
         run, line = self._run, self._run.line
         if isinstance(command, Event):
-            assert run.listener is not None
-            run.listener(command)
-            return None
+            return self._tell(command)
         if isinstance(command, Commit):
             assert line.log is not None
             return await self._in_thread(guarded, line.log.commit)

@@ -107,7 +107,8 @@ class Blocking:
                         answer = Raised(error)
                     else:
                         if type(answer) is not StepResult and not (line.asking and answer is False):
-                            answer = self._result(command.step, answer)
+                            answer = self._awaited(answer)
+                            answer = answer if line.asking else checked(step, answer)
                     command = send(answer)
                 answer = None
                 if type(command) is GoBack:
@@ -149,17 +150,13 @@ class Blocking:
                 except BaseException as error:  # noqa: BLE001 - the engine decides
                     answer = Raised(error)
                 if answer is not None:
-                    answer = self._undone(answer)
+                    answer = self._awaited(answer)  # Any value of a rollback is ignored.
+                    answer = answer if isinstance(answer, Raised) else None
                 command = send(answer)
         except StopIteration:
             pass
         finally:
             interrupts.undoing = before
-
-    def _undone(self, answer: Any) -> Raised | None:
-        """Return the error of a rollback; any other value that it returned is ignored."""
-        answer = self._awaited(answer)
-        return answer if isinstance(answer, Raised) else None
 
     def _perform(self, command: Any) -> Any:
         run = self._run
@@ -224,17 +221,10 @@ class Blocking:
         assert self._run.listener is not None
         answer = guarded(self._run.listener, event)
         if isinstance(answer, Raised):
-            self._put_off(answer.error)
-
-    def _put_off(self, error: BaseException) -> None:
-        """Keep an interrupt that an observer was in the middle of; other errors pass through."""
-        if not isinstance(error, KeyboardInterrupt):
-            raise error
-        self._interrupts.pending, self._interrupts.raised = error, False
-
-    def _result(self, step: Any, answer: Any) -> Any:
-        answer = self._awaited(answer)
-        return answer if self._run.line.asking else checked(step, answer)
+            if not isinstance(answer.error, KeyboardInterrupt):
+                raise answer.error
+            # An observer was in the middle of it, so it waits.
+            self._interrupts.pending, self._interrupts.raised = answer.error, False
 
     def _call(self, command: Call) -> Any:
         self._called = True

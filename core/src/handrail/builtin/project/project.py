@@ -13,8 +13,6 @@ from handrail.frozen import frozen
 from handrail.trust import distrust, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from handrail.trust import Distrust
 
 OWN_FILE = "handrail.toml"
@@ -38,7 +36,7 @@ class Project:
     @property
     def folder(self) -> Path:
         """The project's folder; without a settings file, the folder of the search."""
-        return _path(self.where)
+        return Path(self.where)
 
     @property
     def file(self) -> Path | None:
@@ -51,10 +49,6 @@ class Project:
         return SHARED_TABLE if self.settings == SHARED_FILE else ()
 
 
-def _path(where: str) -> Path:
-    return Path(where)
-
-
 def find_project(start: str | Path) -> Project:
     """Return the project of the nearest folder with settings, from `start` upwards.
 
@@ -65,7 +59,7 @@ def find_project(start: str | Path) -> Project:
         SettingsError: The nearest folder has both files, or one that cannot be trusted.
     """
     where = os.path.join(os.getcwd(), start) if not os.path.isabs(start) else os.fspath(start)
-    for folder in _upwards(where):
+    for folder in (where, *map(str, Path(where).parents)):
         # Folders that we cannot enter are ignored.
         names = [name for name, says in _FILES.items() if says(os.path.join(folder, name))]
         for name in names:
@@ -78,13 +72,6 @@ def find_project(start: str | Path) -> Project:
         if names:
             return Project(where=folder, settings=names[0])
     return Project(where=where)
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    above = ""
-    while folder != above:
-        yield folder
-        above, folder = folder, os.path.dirname(folder)
 
 
 def _has_table(path: str) -> bool:

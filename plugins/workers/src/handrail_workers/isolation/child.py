@@ -17,7 +17,6 @@ from typing import Any, NoReturn, TextIO, cast
 from handrail import BaseStepContext, Plan, RunInfo, RuntimeContext, StepResult
 from handrail.errors import (
     ContextError,
-    ExecutorError,
     HandrailError,
     IsolationError,
     StepProcessError,
@@ -37,8 +36,6 @@ from handrail.places import (
     Blocking,
     Machine,
     NotRun,
-    Performer,
-    Places,
     Raised,
     RunState,
     attempt,
@@ -201,7 +198,8 @@ class _Step:
         action = cls(values, ctx, packs=provider)
         self._serializers = provider.serializers
         plan = _part(action.plan(), order)
-        self._planned = plan.steps[order["position"]]
+        position: int = order["position"]
+        self._planned = plan.steps[position]
         self._run = self._state(plan, context_for(action))
         self._context = self._run.line.context
         self._fields, self._given = self._restored()
@@ -287,14 +285,6 @@ class _Step:
             return encoded(result, self._planned.name, self._serializers, self._parcels)
         except HandrailError as error:
             return Raised(error)
-
-
-def _no_items() -> Performer:
-    raise ExecutorError(
-        "items cannot be worked on in a step that is isolated: their workers are processes of "
-        "their own already",
-        ways_out=("do not isolate the step", "or do not use map_items in it"),
-    )
 
 
 class _Driver(Blocking):

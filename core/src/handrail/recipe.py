@@ -15,6 +15,8 @@ from handrail.frozen import values_of
 from handrail.local import import_file
 from handrail.packs.configuration import Selection, configuration_at
 from handrail.packs.entry_points import attribute_of
+from handrail.packs.installed import installed_packs
+from handrail.packs.loader import load_inline
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_text, secret_values
 from handrail.targets import as_action, find_target, renamed
@@ -116,8 +118,6 @@ def _packs_of(provider: PackProvider, action: str) -> dict[str, Any] | None:
 
 def _module_of(pack: Any) -> str | None:
     """Return the name of the module that a pack is, if importing it gives the same pack."""
-    from handrail.packs.loader import load_inline  # noqa: PLC0415 - few actions are given packs
-
     module = sys.modules.get(pack.origin.module)
     if module is None:
         return None
@@ -165,8 +165,6 @@ def packs_from(recipe: Mapping[str, Any]) -> PackProvider:
     if "modules" in found:
         with importing():
             return provider_of(tuple(map(importlib.import_module, found["modules"])))
-    from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where they are used
-
     chosen = found["selection"]
     only = chosen["only_packs"]
     return installed_packs(

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.context import BaseStepContext
-    from handrail.groups import Parallel
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
 else:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -51,14 +49,6 @@ def test_local_code_that_a_pack_calls() -> None:
     local = within("flows", "/home/ada/flows.py", dependency())
     step = within("acme_scan.steps", f"{SITE}/acme_scan/steps.py", local)
     assert place(step, "acme_scan.steps") == "flows.py:2 in run"
-
-
-def test_packages_of_one_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What they have in common is a name."""
-    monkeypatch.setitem(sys.modules, "acme", ModuleType("acme"))
-    other = within("acme.http.client", f"{SITE}/acme/http/client.py", dependency())
-    step = within("acme.scan.steps", f"{SITE}/acme/scan/steps.py", other)
-    assert place(step, "acme.scan.steps") == "steps.py:2 in run"
 
 
 def test_an_error_of_a_dependency_alone() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -492,14 +491,14 @@ def _place_of(error: BaseException, origin: Origin | None = None) -> str:
         error: The error.
         origin: Where the step came from.
     """
-    home = "" if origin is None else _package_of(origin.module)
+    home = "" if origin is None else origin.module.partition(".")[0]
     outside = found = place = ""
     for module, path, line, function in _frames_of(error):
         file = path.replace("\\", "/")
         place = f"{file.rpartition('/')[2]}:{line} in {function}"
         if not module.startswith("handrail."):
             outside = place
-            if (home and f"{module}.".startswith(home)) or _is_local(file):
+            if (home and module.partition(".")[0] == home) or _is_local(file):
                 found = place
     return found or outside or place
 
@@ -514,15 +513,6 @@ def _frames_of(error: BaseException) -> Iterator[tuple[str, str, int, str]]:
         trace = trace.tb_next
     # Those in the process of an isolated step.
     yield from getattr(error.__cause__, "frames", ())
-
-
-def _package_of(module: str) -> str:
-    """Return the package of a module with a dot after it; of a namespace, the part in it."""
-    first, _, rest = module.partition(".")
-    package = sys.modules.get(first)
-    if rest and package is not None and getattr(package, "__file__", None) is None:
-        return f"{first}.{rest.partition('.')[0]}."
-    return f"{first}." if first else ""
 
 
 def _is_local(file: str) -> bool:

@@ -16,8 +16,7 @@ CORE = Path(__file__).parents[2] / "core/src/handrail"
 # only gets shorter: whoever ends one deletes its line.
 OPEN = {
     ("wrapper", "engine"): "a layer is a generator of commands of the engine",
-    ("plan", "packs"): "a notebook shows a plan as a view of packs does",
-    ("steps", "packs"): "a notebook shows a result as a view of packs does",
+    ("lazy", "packs"): "a notebook shows values as views of packs do",
 }
 
 Graph = dict[str, set[str]]

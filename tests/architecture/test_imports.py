@@ -73,9 +73,7 @@ STRANGERS = (("journal", "packs"), ("packs", "journal"))
 # workflow is a command line, and a notebook shows values as packs do.
 DOORS = {
     ("workflow.py", "handrail.cli"),
-    ("steps.py", "handrail.packs"),
-    ("plan/plan.py", "handrail.packs"),
-    ("builtin/records/run_record.py", "handrail.packs"),
+    ("lazy.py", "handrail.packs"),
 }
 
 THIRD_PARTY = {

@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
 from itertools import takewhile
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from handrail.errors import InvalidStepError, StepResultError
+from handrail.lazy import html_of
 from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy, changed_by
 from handrail.user_code import calls_user_code
 
@@ -56,10 +56,7 @@ class StepResult:
     skipped: bool = False
     timestamp: datetime = field(default_factory=_now)
 
-    def _repr_html_(self) -> str | None:
-        """Return how a notebook shows it; None if no pack does, so that its text is shown."""
-        shown: str | None = import_module("handrail.packs").shown_as(self, "html")
-        return shown
+    _repr_html_ = html_of
 
 
 class _Declared:

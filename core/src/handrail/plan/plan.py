@@ -7,11 +7,11 @@ from dataclasses import field
 from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from handrail.entry import innermost
 from handrail.frozen import frozen, values_of
+from handrail.lazy import html_of
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.forms import differences, identity_json, unfolded
 from handrail.plan.weights import Weights
@@ -439,10 +439,7 @@ class Plan:
         whole = {**self.head, "steps": [planned.to_dict() for planned in self.steps]}
         return unfolded(whole) if self.inner else whole
 
-    def _repr_html_(self) -> str | None:
-        """Return how a notebook shows it; None if no pack does, so that its text is shown."""
-        shown: str | None = import_module("handrail.packs").shown_as(self, "html")
-        return shown
+    _repr_html_ = html_of
 
     @property
     def head(self) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail import StepResult
@@ -26,6 +25,7 @@ from handrail.journal import decode_results, now
 from handrail.journal.codec import entries_of
 from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
 from handrail.journal.records import seconds_between
+from handrail.lazy import html_of
 from handrail.params.model import value_at
 from handrail.plan.forms import unfolded, within
 from handrail.recovery.invocation import stored_params
@@ -496,10 +496,7 @@ class RunRecord(RunStatus):
         """The name of the step at which it failed, or None."""
         return cause_of(self.steps)
 
-    def _repr_html_(self) -> str | None:
-        """Return how a notebook shows it; None if no pack does, so that its text is shown."""
-        shown: str | None = import_module("handrail.packs").shown_as(self, "html")
-        return shown
+    _repr_html_ = html_of
 
     def step(self, name: str) -> RecordedStep | None:
         """Return the step called `name`, or None."""

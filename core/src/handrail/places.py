@@ -17,7 +17,6 @@ with lazy_imports(__name__):
     from handrail.engine.commands import attempt as attempt
     from handrail.engine.line import Line as Line
     from handrail.engine.places import Performer as Performer
-    from handrail.engine.places import Places as Places
     from handrail.engine.places import RunToPerform as RunToPerform
     from handrail.engine.restore import restore as restore
     from handrail.engine.rollback_data import NOT_BEGUN as NOT_BEGUN

@@ -189,7 +189,16 @@ class Attachable(Protocol):
 
 
 class ItemOptions(TypedDict, total=False):
-    """How the items of a step are worked on; see `BaseStepContext.map_items`."""
+    """How the items of a step are worked on.
+
+    Attributes:
+        rollback: Called as `rollback(item, item_context, data)`, the last item first.
+        shared: What all items are given, as `item_context.shared`.
+        max_failed: How many items may fail, or which share of them, such as `2%`; by default, none.
+        chunk: How many items are handed over at a time; by default, as many as take half a second,
+            up to 1000.
+        executor: The URL of an executor, such as `threads:8`; by default, that of the run.
+    """
 
     rollback: Callable[..., Any] | None
     shared: Any
@@ -304,13 +313,8 @@ class BaseStepContext:
         Args:
             function: Called as `function(item, item_context)`; what it returns is the result.
             items: The items; in a run that goes on, the same as before.
-            rollback: Called as `rollback(item, item_context, data)`, the last item first.
-            shared: What all items are given, as `item_context.shared`.
-            max_failed: How many items may fail, or which share of them, such as `2%`; by default,
-                none.
-            chunk: How many items are handed over at a time; by default, as many as take half a
-                second, up to 1000.
-            executor: The URL of an executor, such as `threads:8`; by default, that of the run.
+            **options: Any of `rollback`, `shared`, `max_failed`, `chunk` and `executor`; see
+                `ItemOptions`.
 
         Raises:
             ItemsFailedError: More items have failed than may.

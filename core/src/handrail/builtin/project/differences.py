@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from handrail.atomic import OWN_FOLDER, own_folder, replace_file
@@ -16,9 +17,11 @@ from handrail.builtin.project.lock_file import (
     read_lock,
 )
 from handrail.errors import HandrailError, Problem
-from handrail.events import Event, RunStarted
 from handrail.frozen import NOTHING, replace
 from handrail.trust import read_file
+
+if TYPE_CHECKING:
+    from handrail.events import Event
 
 _FOLDER = "plans"
 _HEAD = "# The plan of the last run; made by handrail.\n"
@@ -223,6 +226,8 @@ class LastPlan:
 
     def __call__(self, event: Event) -> None:
         """Store the plan when the run starts."""
+        from handrail.events import RunStarted  # noqa: PLC0415 - no plan has events
+
         if not isinstance(event, RunStarted):
             return
         try:

@@ -170,7 +170,7 @@ def test_an_undo_that_succeeds_later_leaves_no_error(
 
 
 def test_what_has_no_way_back_is_named_after_each_undo(flow: None, handrail: Run) -> None:
-    """At the end, in the list, in `show` and in JSON."""
+    """At the end, in the list, in `show` and in JSON; the exit code is another one if so asked."""
     done = handrail("run", "flow.py:plain")
     assert done.returncode == 1
     assert "plain failed at invite, rolled back except notify" in done.stderr
@@ -184,13 +184,22 @@ def test_what_has_no_way_back_is_named_after_each_undo(flow: None, handrail: Run
     (result,) = handrail("rollback", "2", "--yes", "--quiet", "--json").events[-1:]
     assert result["result"]["not_undone"] == ["notify"]
     handrail("run", "flow.py:plain", "--on-failure", "keep")
-    preview = handrail("rollback", "3", "--dry-run")
-    assert (preview.returncode, "not undone: notify" in preview.stdout) == (0, True)
-    for _ in range(2):
-        done = handrail("rollback", "3", "--yes")
-        assert (done.returncode, "rolled back except notify" in done.stdout) == (0, True)
+    for words, code in (((), 0), (("--strict",), 5)):
+        preview = handrail("rollback", "3", "--dry-run", *words)
+        assert (preview.returncode, "not undone: notify" in preview.stdout) == (code, True)
+    strict = handrail("rollback", "3", "--yes", "--strict")
+    assert (strict.returncode, "rolled back except notify" in strict.stdout) == (5, True)
+    again = handrail("rollback", "3", "--strict")
+    assert (again.returncode, "rolled back except notify" in again.stdout) == (5, True)
     (failed,) = handrail("run", "flow.py:plain", "--quiet", "--json").events[-1:]
     assert failed["error"]["not_undone"] == ["notify"]
+
+
+def test_each_dead_run_is_undone_as_strictly_as_one(flow: None, handrail: Run, ends: Ends) -> None:
+    for strict, code in (((), 0), (("--strict",), 5)):
+        assert ends("shipping") == -9
+        done = handrail("rollback", "--all-dead", *strict)
+        assert (done.returncode, "except notify" in done.stdout + done.stderr) == (code, True)
 
 
 def test_what_a_kept_run_failed_with_is_not_lost_by_its_undo(flow: None, handrail: Run) -> None:
@@ -237,7 +246,7 @@ def test_one_that_only_reads_or_has_an_undo_leaves_nothing(
     for number, (name, step) in enumerate(ENDING, 1):
         assert ends(name) == -9
         assert shown(handrail, number)[step] == "interrupted"
-        assert handrail("rollback", str(number), "--yes").returncode == 0
+        assert handrail("rollback", str(number), "--yes", "--strict").returncode == 0
 
 
 def test_a_killed_step_without_an_undo_runs_again_if_the_run_goes_on(

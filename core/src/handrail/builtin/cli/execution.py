@@ -60,6 +60,8 @@ class Execution:
         dry: The list of a dry run; None if it is none.
         aim: Whether to finish or undo a recorded run; None for a new one.
         undoes: Whether it undoes from the start.
+        strict: Whether a step that is not undone, because it has no undo, counts as one whose undo
+            failed.
     """
 
     plan: Plan
@@ -71,6 +73,7 @@ class Execution:
     dry: DryRunListing | None = None
     aim: Aim | None = None
     undoes: bool = False
+    strict: bool = False
 
 
 def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:
@@ -116,7 +119,7 @@ def carry_out(session: Session, execution: Execution) -> int:
             title=_result_lines(execution, outcome, result, took),
         )
     )
-    return ExitCode.DONE
+    return ExitCode.ROLLBACK if execution.strict and outcome.not_undone else ExitCode.DONE
 
 
 def _failure_of(
@@ -132,7 +135,7 @@ def _failure_of(
     if isinstance(error, SystemExit):
         return exited_run(session, plan, error, outcome)
     if execution.dry is None:
-        return step_failure(session, plan, error, outcome, aim)
+        return step_failure(session, plan, error, outcome, aim, strict=execution.strict)
     return would_fail(session, plan, error, keeps=execution.keeps)
 
 

@@ -68,6 +68,7 @@ class RecoveryRequest:
         no_lock: Whether to ignore the lock; for `resume`.
         failed_only: Whether to try items that failed again; for `resume`.
         on_failure: Whether a failure undoes the finished steps or keeps them; for `resume`.
+        strict: Whether it is exit code 5 that a step was not undone, as it has no undo.
         strict_results: Whether a result that cannot be stored is an error; for `resume`.
         dry_run: Whether to only show the preview; for `rollback`.
         yes: Whether to undo without confirmation; for `rollback`.
@@ -86,6 +87,7 @@ class RecoveryRequest:
     executor: str | None
     journal: str | None
     quiet: bool
+    strict: bool = False
     no_lock: bool = False
     failed_only: bool = False
     on_failure: Literal["undo", "keep"] = "undo"
@@ -163,6 +165,11 @@ def recovery_options(aim: Aim) -> list[click.Parameter]:
             ["--folder"],
             metavar="PATH",
             help="The folder to work in, if that of the run has moved or is on another machine.",
+        ),
+        click.Option(
+            ["--strict"],
+            is_flag=True,
+            help="Exit with 5 if a step with effects is not undone because it has no undo.",
         ),
         executor_option(),
         journal_option(),
@@ -265,6 +272,7 @@ def carry_on(
         keeps=recovery.options.get("on_failure") == "keep",
         aim=recovery.aim,
         undoes=recovery.aim == "rollback" or row.direction == "undo",
+        strict=request.strict,
     )
     try:
         return carry_out(session, execution)
@@ -399,6 +407,7 @@ def _words_of_call(session: Session, aim: Aim, request: RecoveryRequest) -> list
     flags = {
         "--accept-drift": request.accept_drift,
         "--no-lock": request.no_lock,
+        "--strict": request.strict,
         "--strict-results": request.strict_results,
         "--quiet": request.quiet,
         "--json": session.json,

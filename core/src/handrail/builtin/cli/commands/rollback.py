@@ -179,7 +179,7 @@ def _undo(asked: RollbackRequest) -> int:
         preview = _preview(journal, recovery, whose)
         _show(session, preview, dry=request.dry_run, asks=asks)
         if request.dry_run:
-            return preview.code
+            return preview.code(strict=request.strict)
     if asks:
         if not says_yes(session):
             return ExitCode.INTERRUPTED
@@ -206,7 +206,7 @@ def _nothing_left(session: Session, status: RunStatus, request: RecoveryRequest)
                 ],
             )
         )
-    return ExitCode.DONE
+    return ExitCode.ROLLBACK if request.strict and status.not_undone else ExitCode.DONE
 
 
 def _found(session: Session, journal: Journal, request: RecoveryRequest) -> RunRow:
@@ -298,13 +298,13 @@ class _Preview:
     not_undone: Sequence[str]
     unsure: Sequence[str]
 
-    @property
-    def code(self) -> ExitCode:
-        """The exit code with which the undo would end, as far as that is known."""
+    def code(self, *, strict: bool) -> ExitCode:
+        """Return the exit code with which the undo would end, as far as that is known."""
         for undo in self.undone:
             if undo.refusal is not None:
                 return undo.refusal.exit_code
-        return ExitCode.ROLLBACK if self.unsure else ExitCode.DONE
+        left = self.unsure or (strict and self.not_undone)
+        return ExitCode.ROLLBACK if left else ExitCode.DONE
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""

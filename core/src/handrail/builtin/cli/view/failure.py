@@ -140,6 +140,8 @@ def step_failure(
     error: StepFailedError,
     outcome: Outcome,
     aim: Aim | None,
+    *,
+    strict: bool = False,
 ) -> Failure:
     """Return the failure of a run in which a step failed.
 
@@ -149,6 +151,7 @@ def step_failure(
         error: The error that ended the run.
         outcome: The outcome of the run.
         aim: Whether a recorded run was to be finished or undone; None for a new one.
+        strict: Whether it is as bad that a step was not undone as that it could not be.
     """
     # Not a failure: the undo was requested.
     asked = error.error == ASKED
@@ -175,7 +178,7 @@ def step_failure(
     refused = isinstance(error.__cause__, RefusedError)
     if aim is None and not asked and not refused and plan.positions.get(error.step) != 0:
         lines += _keeping(outcome)
-    code = _exit_code(error)
+    code = ExitCode.ROLLBACK if strict and outcome.not_undone else _exit_code(error)
     number = {} if outcome.number is None else {"number": outcome.number}
     kept = {"not_undone": list(outcome.not_undone)}
     return Failure(

@@ -50,7 +50,9 @@ class lazy_imports:  # noqa: N801 - used like a statement
     ) -> Any:
         if globals is not self._space:  # Another thread imports something.
             return self._import(name, globals, locals, fromlist, level)
-        return _Module(name)
+        noted = _Module()
+        vars(noted).update({each: _Home(name, each) for each in fromlist or ()})
+        return noted
 
     def __exit__(self, *_: object) -> None:
         builtins.__import__ = self._import
@@ -72,13 +74,7 @@ class lazy_imports:  # noqa: N801 - used like a statement
 
 
 class _Module:
-    """Stands for a module that is not imported yet."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> _Home:
-        return _Home(self._name, name)
+    """Stands for a module that is not imported yet; it has the names that are asked of it."""
 
 
 class _Home:

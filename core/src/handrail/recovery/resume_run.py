@@ -42,6 +42,7 @@ from handrail.journal.run_log import JournaledLog
 from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import run_info
+from handrail.packs.places import check_mapping
 from handrail.recovery.recorded_plan import drift, installs, steps_of
 from handrail.recovery.replay_state import (
     AS_IN_RUN,
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer, Orchestrator, Phase
     from handrail.orchestrator.journaled import RunAbout
-    from handrail.packs.places import check_mapping
 from handrail.plan.plan import Plan, PlannedStep
 
 FINISHED = ("resume", "completed")  # There is nothing to check of such a part.

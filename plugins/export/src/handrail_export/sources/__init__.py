@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handrail_export.sources.files import FileSource
     from handrail_export.sources.source import Source
 
-__all__ = ["MAIN", "Source", "addresses_of", "make_source"]
+__all__ = ["MAIN", "addresses_of", "make_source"]
 
 
 def make_source(

@@ -15,7 +15,6 @@ CORE = Path(__file__).parents[2] / "core/src/handrail"
 # Imports from one folder of another that still close a circle, each with the reason why. This list
 # only gets shorter: whoever ends one deletes its line.
 OPEN = {
-    ("wrapper", "engine"): "a layer is a generator of commands of the engine",
     ("lazy", "packs"): "a notebook shows values as views of packs do",
 }
 

@@ -44,8 +44,7 @@ FLOORS = (
         *("limits", "steps", "groups", "wrapper", "context", "serializers"),
         *("attachments", "builtin/attachments"),
         # What steps, wrappers and contexts share with the engine.
-        *("engine/commands", "engine/calls", "engine/rollback_data"),
-        *("recorder", "user_code"),
+        *("calls", "rollback_data", "recorder", "user_code"),
     ),
     ("entry", "registry"),
     ("hookspecs", "plan"),
@@ -77,7 +76,7 @@ DOORS = {
 }
 
 THIRD_PARTY = {
-    "asyncio": ("orchestrator/", "engine/calls.py"),
+    "asyncio": ("orchestrator/", "calls.py"),
     "click": ("builtin/cli/",),
     "importlib_metadata": ("builtin/cli/commands/doctor.py", "builtin/project/digest.py", "packs/"),
     "packaging": ("packs/",),
@@ -92,7 +91,7 @@ THIRD_PARTY = {
 PURE = (*FLOORS[0], *FLOORS[1], "plan", "engine")
 NO_CLOCK = ("time", "logging", "asyncio", "socket", "sqlite3", "subprocess")
 # It is a driver, if only for one wrapper.
-CLOCKS = {("engine/calls.py", "asyncio")}
+CLOCKS = {("calls.py", "asyncio")}
 
 BAD_NAMES = ("utils.py", "helpers.py", "common.py", "base.py")
 

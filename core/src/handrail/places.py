@@ -9,17 +9,16 @@ from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
     from handrail.actions import context_for as context_for
+    from handrail.calls import Machine as Machine
+    from handrail.calls import NotRun as NotRun
+    from handrail.calls import Raised as Raised
+    from handrail.calls import attempt as attempt
     from handrail.context import ConsoleLogger as ConsoleLogger
     from handrail.context import link_run as link_run
-    from handrail.engine.commands import Machine as Machine
-    from handrail.engine.commands import NotRun as NotRun
-    from handrail.engine.commands import Raised as Raised
-    from handrail.engine.commands import attempt as attempt
     from handrail.engine.line import Line as Line
     from handrail.engine.places import Performer as Performer
     from handrail.engine.places import RunToPerform as RunToPerform
     from handrail.engine.restore import restore as restore
-    from handrail.engine.rollback_data import NOT_BEGUN as NOT_BEGUN
     from handrail.engine.state import RunState as RunState
     from handrail.entry import innermost as innermost
     from handrail.orchestrator.asynchronous import call_until_stopped as call_until_stopped
@@ -40,6 +39,7 @@ with lazy_imports(__name__):
     from handrail.redact import Mask as Mask
     from handrail.redact import json_has_password as json_has_password
     from handrail.redact import mask_values as mask_values
+    from handrail.rollback_data import NOT_BEGUN as NOT_BEGUN
     from handrail.user_code import calls_user_code as calls_user_code
     from handrail.user_code import is_user_code as is_user_code
     from handrail.worker_imports import importing as importing

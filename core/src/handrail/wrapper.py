@@ -13,11 +13,10 @@ from itertools import takewhile
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
-from handrail.engine.calls import play_alone
-from handrail.engine.commands import Call, Pause, Raised, Revert, attempt
-from handrail.engine.rollback_data import failed
+from handrail.calls import Call, Pause, Raised, Revert, attempt, play_alone
 from handrail.errors import InvalidStepError, LayerError, StepResultError, StopsResume, describe
 from handrail.frozen import frozen
+from handrail.rollback_data import failed
 from handrail.steps import BaseStep, C, StepResult
 from handrail.user_code import calls_user_code
 

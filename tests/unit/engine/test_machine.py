@@ -17,8 +17,7 @@ from handrail import (
     StepResult,
     StepWrapper,
 )
-from handrail.context import link_run
-from handrail.engine.commands import (
+from handrail.calls import (
     CHECK,
     Call,
     GoBack,
@@ -28,6 +27,7 @@ from handrail.engine.commands import (
     Raised,
     Report,
 )
+from handrail.context import link_run
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import StepFailedError

@@ -17,7 +17,7 @@ from typing import cast
 
 import pytest
 
-from handrail.engine.calls import guarded
+from handrail.calls import guarded
 from handrail.engine.machine import play
 from handrail.orchestrator import interrupts
 

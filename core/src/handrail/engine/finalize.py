@@ -6,13 +6,13 @@ from collections.abc import Generator, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import COMMIT, Call, Machine, Raised, Report
+from handrail.calls import COMMIT, Call, Machine, Raised, Report
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
-from handrail.engine.rollback_data import ASKED
 from handrail.engine.step import ask, end_event, execute, note_success, unwritten
 from handrail.entry import innermost
 from handrail.errors import StepFailedError, describe
 from handrail.events import RunFinished
+from handrail.rollback_data import ASKED
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

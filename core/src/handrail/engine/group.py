@@ -11,15 +11,15 @@ from copy import copy, deepcopy
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.calls import Machine, NotRun, Raised
 from handrail.context import INTERCEPT, LINK, OPTIONS, RECORDER, BaseStepContext, link_run
-from handrail.engine.commands import Machine, NotRun, Raised
 from handrail.engine.line import Line
 from handrail.engine.outcome import Doing, Failure, after, outcome_of, settle
-from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN, same
 from handrail.engine.step import play_step
 from handrail.engine.undo import note_failure
 from handrail.errors import FieldConflictError, StepCancelled
 from handrail.frozen import record
+from handrail.rollback_data import CANCELLED, NOT_BEGUN, same
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from handrail.engine.rollback_data import NOT_BEGUN, ended
 from handrail.errors import RecordError, StepCancelled, StepNeededError
 from handrail.events import (
     Attached,
@@ -20,6 +19,7 @@ from handrail.events import (
     StepProgressed,
 )
 from handrail.recorder import Recorder
+from handrail.rollback_data import NOT_BEGUN, ended
 from handrail.steps import StepResult
 from handrail.suggest import near
 

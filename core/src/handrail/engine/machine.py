@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import CHECK, Machine, Raised, Report
+from handrail.calls import CHECK, Machine, Raised, Report
 from handrail.engine.finalize import end, write_end
 from handrail.engine.group import GroupRun
 from handrail.engine.outcome import (
@@ -22,11 +22,11 @@ from handrail.engine.outcome import (
     settle_closing,
 )
 from handrail.engine.restore import restore
-from handrail.engine.rollback_data import ASKED
 from handrail.engine.step import execute_within, play_step, skipped
 from handrail.engine.undo import rewind
 from handrail.engine.undo import undo as go_back
 from handrail.events import RunStarted
+from handrail.rollback_data import ASKED
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

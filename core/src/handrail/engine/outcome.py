@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import NotRun, Raised
-from handrail.engine.rollback_data import ended, failed, join, salvage
+from handrail.calls import NotRun, Raised
 from handrail.errors import (
     RollbackDataError,
     StepFailedError,
@@ -14,6 +13,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import record
+from handrail.rollback_data import ended, failed, join, salvage
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

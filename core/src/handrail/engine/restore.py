@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.calls import checked
-from handrail.engine.commands import Call, NotRun, Raised
+from handrail.calls import Call, NotRun, Raised, checked
 from handrail.engine.line import lane_of
 from handrail.engine.outcome import found_by
 from handrail.errors import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.engine.commands import (
+from handrail.calls import (
     COMMIT,
     Call,
     NotRun,

@@ -6,13 +6,13 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
+from handrail.calls import COMMIT, GoBack, Machine, Raised
 from handrail.engine.line import lane_of
 from handrail.engine.outcome import Failure, final_error, found_by
-from handrail.engine.rollback_data import ASKED, MAY_HAVE_LEFT, NOT_BEGUN, SKIPPED
 from handrail.engine.step import take_back
 from handrail.errors import RefusedError, RollbackError, describe
 from handrail.events import StepUndone, UndoFailed, UndoStarted
+from handrail.rollback_data import ASKED, MAY_HAVE_LEFT, NOT_BEGUN, SKIPPED
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line

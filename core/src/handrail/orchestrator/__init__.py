@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.actions import BaseAction
+    from handrail.calls import Machine
     from handrail.context import BaseStepContext
-    from handrail.engine.commands import Machine
     from handrail.engine.places import Places
     from handrail.engine.state import PartOf
     from handrail.journal.protocol import Journal, OwnedRun

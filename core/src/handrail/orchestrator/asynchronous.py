@@ -9,8 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from handrail.engine.calls import checked, guarded
-from handrail.engine.commands import (
+from handrail.calls import (
     Call,
     Commit,
     GoBack,
@@ -19,6 +18,8 @@ from handrail.engine.commands import (
     Pause,
     Raised,
     Report,
+    checked,
+    guarded,
 )
 from handrail.engine.group import GroupRun
 from handrail.engine.machine import abandon

@@ -8,8 +8,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from handrail.engine.calls import checked, guarded, pause
-from handrail.engine.commands import (
+from handrail.calls import (
     Call,
     Commit,
     GoBack,
@@ -18,6 +17,9 @@ from handrail.engine.commands import (
     Pause,
     Raised,
     Report,
+    checked,
+    guarded,
+    pause,
 )
 from handrail.engine.group import GroupRun
 from handrail.engine.machine import abandon

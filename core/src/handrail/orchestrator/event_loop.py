@@ -8,8 +8,7 @@ import threading
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.calls import guarded
-from handrail.engine.commands import Raised
+from handrail.calls import Raised, guarded
 from handrail.errors import AsyncStepError
 from handrail.orchestrator.lanes import is_cancelled
 from handrail.user_code import calls_user_code

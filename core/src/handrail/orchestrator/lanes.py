@@ -15,8 +15,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.calls import checked, guarded
-from handrail.engine.commands import (
+from handrail.calls import (
     Call,
     Commit,
     NotRun,
@@ -24,6 +23,8 @@ from handrail.engine.commands import (
     Raised,
     Report,
     attempt,
+    checked,
+    guarded,
 )
 from handrail.engine.outcome import Doing
 from handrail.errors import AsyncStepError, StepCancelled

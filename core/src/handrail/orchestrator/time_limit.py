@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import Raised
+from handrail.calls import Raised
 from handrail.errors import StepTimedOut, StepTimeoutError
 from handrail.steps import StepResult
 from handrail.user_code import calls_user_code

@@ -8,13 +8,13 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.log import ResumedLane
-from handrail.engine.rollback_data import CANCELLED, NOT_BEGUN, SKIPPED, ended
 from handrail.errors import DriftError
 from handrail.frozen import record
 from handrail.journal.codec import decode_results, entries_of, may_lack_json
 from handrail.journal.damage import MISFIT, damaged, decode, decoding
 from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RunRow
 from handrail.recovery.recorded_plan import steps_of
+from handrail.rollback_data import CANCELLED, NOT_BEGUN, SKIPPED, ended
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from handrail.actions import (
 from handrail.engine.machine import play
 from handrail.engine.outcome import Failure
 from handrail.engine.restore import missing_error
-from handrail.engine.rollback_data import ASKED, NOT_BEGUN
 from handrail.engine.state import Missing
 from handrail.entry import innermost
 from handrail.errors import (
@@ -54,11 +53,12 @@ from handrail.recovery.replay_state import (
     replay_state_of,
 )
 from handrail.recovery.status import Aim, check, only_undoes
+from handrail.rollback_data import ASKED, NOT_BEGUN
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
+    from handrail.calls import Machine
     from handrail.context import BaseStepContext
-    from handrail.engine.commands import Machine
     from handrail.engine.state import PartOf, RunState
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RunRow

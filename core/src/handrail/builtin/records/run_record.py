@@ -19,7 +19,6 @@ from handrail.builtin.records.step_state import (
     state_of,
     undo_spans,
 )
-from handrail.engine.rollback_data import ended
 from handrail.frozen import as_json, frozen, replace, values_of
 from handrail.journal import decode_results, now
 from handrail.journal.codec import entries_of
@@ -39,6 +38,7 @@ from handrail.recovery.status import (
     status_of,
     with_reliance,
 )
+from handrail.rollback_data import ended
 
 if TYPE_CHECKING:
     from handrail.builtin.records.observations import Attachment, LogLine, Metric, Progress

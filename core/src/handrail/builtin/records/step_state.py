@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from handrail.engine.rollback_data import CANCELLED, MAY_HAVE_LEFT
 from handrail.frozen import frozen
 from handrail.journal import errors_of_chunk
+from handrail.rollback_data import CANCELLED, MAY_HAVE_LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

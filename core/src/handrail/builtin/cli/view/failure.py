@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from handrail.builtin.cli.view.text import command_line, folded, lines_of, one_line
 from handrail.builtin.records.step_state import is_failure
-from handrail.engine.rollback_data import ASKED
 from handrail.errors import (
     ExitCode,
     HandrailError,
@@ -25,6 +24,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import frozen
+from handrail.rollback_data import ASKED
 
 if TYPE_CHECKING:
     import click

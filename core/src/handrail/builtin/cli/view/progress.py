@@ -26,9 +26,9 @@ from handrail.builtin.cli.view.text import (
     shorten,
 )
 from handrail.engine.finalize import EXECUTED
-from handrail.engine.rollback_data import MAY_HAVE_LEFT
 from handrail.events import Event
 from handrail.recovery.status import exception, purposes_of
+from handrail.rollback_data import MAY_HAVE_LEFT
 
 if TYPE_CHECKING:
     from handrail.plan.plan import Group

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail.attachments import Picture, attachment_from
 from handrail.builtin.records.said import (
     FIRST_LINES,
     LARGEST,
@@ -25,6 +26,7 @@ from handrail.errors import JournalDamagedError, JournalError, LeaseLostError
 from handrail.events import Attached, MessageLogged, MetricsMeasured, StepProgressed
 from handrail.journal import KeptRow
 from handrail.journal.kept_rows import KeptRows
+from handrail.redact import Mask
 
 
 class Table:
@@ -267,6 +269,21 @@ def test_secrets_are_hidden_in_all_that_is_kept() -> None:
     log.flush()
     assert len(table.rows) == 5
     assert not [row for row in table.rows.values() if "hunter" in repr(row)]
+
+
+def test_secrets_are_hidden_in_a_picture_that_is_a_text_and_no_other_is_changed() -> None:
+    """In JSON a picture is base64, and there secrets are found, too."""
+    secret = "hunter2-hunter2-hunter2"
+    table = Table()
+    log = log_of(table, Mask([secret]))
+    png = b"\x89PNG\r\n\x1a\n" + secret.encode()
+    pictures = {"svg": f"<svg>{secret}</svg>".encode(), "png": png}
+    for name, data in pictures.items():
+        value = Picture(data).to_dict()
+        log.said("fit", 1, Attached(step="fit", name=name, kind="picture", value=value))
+    log.flush()
+    kept = {row.name: attachment_from(json.loads(row.text)) for row in table.rows.values()}
+    assert kept == {"svg": Picture(b"<svg>**********</svg>"), "png": Picture(png)}
 
 
 def test_after_a_failed_write_nothing_is_kept_and_that_is_said_once() -> None:

@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from handrail.builtin.attachments import Picture, attachment_from
 from handrail.errors import describe
 from handrail.events import Attached, Event, MessageLogged, MetricsMeasured, StepProgressed
-from handrail.frozen import record
+from handrail.frozen import record, replace
 from handrail.journal import mask_json
 from handrail.journal.damage import MISFIT
 
@@ -180,15 +181,25 @@ class Said:
                 f"'{name}' is not attached: {MOST_ATTACHMENTS} attachments of an attempt are kept"
             )
         try:
-            text = _STRICT(event.value)
+            text = self._form(event)
         except (TypeError, ValueError, RecursionError) as error:
             return f"'{name}' is not attached: it has no JSON form: {describe(error)}"
         if len(text) > LARGEST:
             size = f"it has {len(text) / 1000:,.0f} kB, and {LARGEST // 1000} kB are kept"
             return f"'{name}' is not attached: {size}: attach the part that matters"
         seq = self._attached.setdefault(name, len(self._attached))
-        self._keep("attachment", name, seq, mask_json(text, self._mask))
+        self._keep("attachment", name, seq, text)
         return ""
+
+    def _form(self, event: Attached) -> str:
+        if event.kind != "picture":
+            return mask_json(_STRICT(event.value), self._mask)
+        # Its content is no text, and to mask it would break it; that of an SVG is one.
+        picture = cast("Picture", attachment_from(event.value))
+        if picture.media_type == "image/svg+xml":
+            text = self._mask(picture.data.decode(errors="surrogateescape"))
+            picture = replace(picture, data=text.encode(errors="surrogateescape"))
+        return _STRICT(picture.to_dict())
 
 
 # How rows are read

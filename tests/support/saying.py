@@ -22,12 +22,20 @@ def says(context: BaseStepContext, text: str) -> None:
     context.attach("notes", Markdown(text))
 
 
+class Thing:
+    """What has no JSON form."""
+
+    def to_dict(self) -> dict[str, object]:
+        return {"type": "thing", "parts": {1, 2}}
+
+
 @step(isolated=True)
 def apart(context: BaseStepContext) -> None:
     """Say it in a process of its own, and what JSON lacks, and what is left out."""
     says(context, "apart")
     context.set_metrics({"share": Fraction(1, 2)})
     context.attach("huge", Markdown("x" * 400_000))
+    context.attach("thing", Thing())
 
 
 isolated = action("isolated", [apart])

@@ -43,7 +43,8 @@ def test_an_isolated_step_says_it_too(journal: SqliteJournal) -> None:
     """From a process of its own; also numbers that JSON lacks, and what is left out."""
     isolated.run(journal=journal, ctx=quiet(), packs=())
     found = read(journal, "apart")
-    assert [line.event for line in found.log] == ["found", "not_kept"]
+    assert [line.event for line in found.log] == ["found", "not_kept", "not_kept"]
+    assert "'thing' is not attached: it has no JSON form" in found.log[2].data["summary"]
     assert found.metrics["share"].last.value == 0.5
     assert [each.name for each in found.attachments] == ["curves", "notes"]
 

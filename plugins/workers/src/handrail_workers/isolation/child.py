@@ -20,6 +20,7 @@ from handrail.errors import (
     HandrailError,
     IsolationError,
     StepProcessError,
+    describe,
 )
 from handrail.events import (
     Attached,
@@ -125,6 +126,10 @@ class _Log:
 
     def said(self, position: int, attempt: int, event: Event) -> str:
         if isinstance(event, Attached):
+            try:
+                json.dumps(event.value)
+            except (TypeError, ValueError, RecursionError) as error:
+                return f"'{event.name}' is not attached: it has no JSON form: {describe(error)}"
             self._parent.ask("attached", event.name, event.value)
         return ""  # The listener passes the others on, and the run keeps them.
 

@@ -27,6 +27,13 @@ MODEL = """
 """
 
 
+INNER = """class Limits(BaseModel, extra="forbid"):
+        size: int = 1
+
+    class Scan(BaseModel):
+        limits: Limits = Limits()"""
+
+
 @pytest.mark.parametrize("name", ["acme-scan", "Acme_Scan", "acme_scan"])
 def test_pack_settings_are_validated(garden, packs, name):
     """A pack with a model gets an instance of it, from its table under any of its names."""
@@ -57,6 +64,16 @@ def test_wrong_pack_settings_name_their_lines(garden, packs):
     assert error.value.problems[0].ways_out == ("did you mean level?",)
     assert messages[1].startswith("handrail.toml:2: [packs.acme-scan] level: ")
     assert messages[2].startswith("handrail.toml:4: [packs.acme-scan] hosts.1: ")
+
+
+def test_settings_that_a_part_of_the_model_forbids(garden, packs):
+    """An unknown key of a model within the model is told; the pack does not go without settings."""
+    source = MODEL.replace("class Scan(BaseModel):", INNER)
+    garden.plant_hooks(source=source)
+    with pytest.raises(SettingsError) as error:
+        packs("[packs.acme-scan]\nlimits.sise = 3\n").contributors()
+    (problem,) = error.value.problems
+    assert problem.message.startswith("handrail.toml:2: [packs.acme-scan] limits.sise: ")
 
 
 def test_missing_pack_settings_say_where(garden, packs):

@@ -78,12 +78,13 @@ def _instance(joined: _Joined, model: type[BaseModel], pack: Origin) -> Any:
     """Return an instance of the model; what does not fit is added to the problems."""
     from pydantic import ValidationError  # noqa: PLC0415 - the pack has loaded it
 
-    joined.problems += _unknown(joined, model, pack)
+    unknown = _unknown(joined, model, pack)
+    joined.problems += unknown
     try:
         return model.model_validate(joined.values)
     except ValidationError as error:
         for each in error.errors(include_url=False, include_input=False):
-            if each["type"] != "extra_forbidden":
+            if each["type"] != "extra_forbidden" or not unknown:
                 key = ".".join(map(str, each["loc"]))
                 message = f"{key}: {each['msg']}" if key else each["msg"]
                 joined.problems.append(_problem(joined.source, each["loc"], message, pack))

@@ -234,6 +234,14 @@ MISTAKES = [
         "handrail.toml:1: workflows.a has extends and steps of extends, steps and chain; it needs "
         'one (extends = "upload")',
     ),
+    (
+        "[workflows.a]\nchain = { first = 3 }",
+        "handrail.toml:2: workflows.a.chain.first has to be text",
+    ),
+    (
+        '[workflows.a]\nchain = ["b"]\ninputs = { "b.source" = 3 }',
+        "handrail.toml:3: workflows.a.inputs.b.source has to be text",
+    ),
     ('[actions.upload]\nsteps = ["x"]', "handrail.toml:2: actions.upload.steps has to be a table"),
     (
         "[workflows.a]\nsteps = [3]",

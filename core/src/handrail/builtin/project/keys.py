@@ -33,6 +33,7 @@ KEYS: dict[str, str] = {
     "workflows.NAME": "table",
     "workflows.NAME.extends": "text",
     "workflows.NAME.chain": "list of names, or table of names",
+    "workflows.NAME.chain.ACTION": "text",
     "workflows.NAME.inputs": "table",
     "workflows.NAME.steps": "list of names and tables",
     "local.actions.NAME": "text",

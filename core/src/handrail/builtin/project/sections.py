@@ -204,7 +204,7 @@ def _changes(file: SettingsFile, section: Section, name: str, table: Table) -> C
         section=section,
         extends=table.get("extends", ""),
         chain=_chain(file, path, table.get("chain", ())),
-        inputs={".".join(key): source for key, source in leaves(table.get("inputs", {}))},
+        inputs=_inputs(file, (*path, "inputs"), table.get("inputs", {})),
         steps=_inserts(file, (*path, "steps"), steps) if is_list(steps) else (),
         params=table.get("params", {}),
         inserts=_inserts(file, (*path, "insert"), table.get("insert", ())),
@@ -244,6 +244,15 @@ def _chain(file: SettingsFile, path: Place, value: Any) -> tuple[tuple[str, str]
         way = 'chain = { first = "upload", second = "upload" }'
         file.problem((*path, "chain"), f"{file.shown(path)}.chain has an action twice", way)
     return tuple(zip(names, value, strict=True))
+
+
+def _inputs(file: SettingsFile, path: Place, inputs: Table) -> Mapping[str, str]:
+    """Return the outputs of which a chain takes its inputs, which may be in tables by action."""
+    found = dict(leaves(inputs))
+    for key, output in found.items():
+        if not isinstance(output, str):
+            file.problem((*path, *key), f"{file.shown((*path, *key))} has to be text")
+    return {".".join(key): output for key, output in found.items()}
 
 
 def _inserts(file: SettingsFile, path: Place, items: Iterable[str | Table]) -> tuple[Insert, ...]:

@@ -117,6 +117,8 @@ def test_no_lock_is_none(tmp_path):
         ('schema = 1\n[[actions]]\nname = "a"\nsteps = [{ name = 1 }]\n', "int in place of str"),
         ('schema = 1\n[[actions]]\nname = "a"\npacks = [{ id = "x" }]\n', "'version'"),
         ('schema = 1\n[[actions]]\nname = "a"\n[[actions]]\nname = "a"\n', "has a twice"),
+        ('schema = 1\n[[actions]]\nname = "a"\npakcs = []\n', "has unknown keys: pakcs"),
+        ("schema = 1\naction = []\n", "has unknown keys: action"),
         ("schema = 1\n<<<<<<< HEAD\n", "is not TOML"),
         ("schema = 1\n# \x00\n", "is not TOML"),
     ],

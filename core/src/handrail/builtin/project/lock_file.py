@@ -12,7 +12,7 @@ from handrail.atomic import replace_file
 from handrail.builtin.project.project import LOCK_FILE
 from handrail.builtin.project.toml import TomlError, parse_toml
 from handrail.errors import LockError, describe
-from handrail.frozen import as_json, from_json, frozen
+from handrail.frozen import as_json, from_json, frozen, names_of
 from handrail.trust import read_file
 
 if TYPE_CHECKING:
@@ -169,6 +169,12 @@ def parse_lock(raw: bytes) -> tuple[LockedAction, ...]:
         raise _damaged(str(error), error.line) from error
     except (TypeError, ValueError) as error:
         raise _damaged(f"cannot be read: {describe(error)}") from error
+    # A misspelt list of packs would else be an empty one, which holds none of them.
+    unknown = {*document} - {*names_of(_Lock)}
+    for table in document.get("actions", ()):
+        unknown |= {*table} - {*names_of(LockedAction)}
+    if unknown:
+        raise _damaged(f"has unknown keys: {', '.join(sorted(unknown))}")
     keys = [action.key for action in actions]
     for action in actions:
         if keys.count(action.key) > 1:

@@ -235,6 +235,10 @@ MISTAKES = [
         'one (extends = "upload")',
     ),
     (
+        '[actions.upload]\ninsert = [{ step = "x", if_missing = ["skip"] }]',
+        'handrail.toml:2: actions.upload.insert.0.if_missing has to be "error" or "skip"',
+    ),
+    (
         "[workflows.a]\nchain = { first = 3 }",
         "handrail.toml:2: workflows.a.chain.first has to be text",
     ),

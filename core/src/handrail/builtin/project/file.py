@@ -90,7 +90,7 @@ class SettingsFile:
         if not _is_one_of(value, types):
             article = "a " if kind.startswith(("list", "table")) else ""
             self.problem(path, f"{self.shown(path)} has to be {article}{kind}")
-        elif is_list(value):
+        elif is_list(value) and of_items:
             for number, item in enumerate(value):
                 self._check_item((*path, number), item, key, of_items)
         elif is_table(value):

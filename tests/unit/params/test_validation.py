@@ -23,7 +23,7 @@ from pydantic import (
 from handrail import BaseAction, FromEnv, Option, action
 from handrail.errors import ActionError, ParamsError, ParamsNeededError
 from handrail.params.context import params_argument
-from handrail.params.validation import validated
+from handrail.params.validation import unchecked, validated
 
 
 def partial(model, params, action):
@@ -239,6 +239,18 @@ def test_a_name_that_pydantic_would_ignore_is_told():
     assert error.value.fields == (("kind", "unknown param; this one is called type"),)
     made = validated(Aliased, {"type": "x", "kb": 2, "outer": {"inner": 3}}, "upload")
     assert (made.kind, made.size, made.deep) == ("x", 2, 3)
+
+
+def test_a_value_that_is_missing_deep_inside_is_not_another_one_of_that_name():
+    """Without `outer`, its `inner` has the default, whatever the `inner` beside it is."""
+
+    class Beside(BaseModel):
+        deep: int = Field(1, validation_alias=AliasPath("outer", "inner"))
+        inner: int = 2
+        needed: int
+
+    made = [unchecked(Beside, {"inner": 3}), partial(Beside, {"inner": 3}, "upload")]
+    assert [(each.deep, each.inner) for each in made] == [(1, 3), (1, 3)]
 
 
 class Strict(BaseModel, extra="forbid"):

@@ -106,8 +106,8 @@ def _given_fields(
     """
     for name, info in fields_of(model).items():
         for path in reversed(paths_of(model, name)):
-            value = value_at(values, path, values)
-            if value is not values:
+            value = value_at(values, path, info)  # Which is no value, and has none in it.
+            if value is not info:
                 yield name, info, path, value
 
 

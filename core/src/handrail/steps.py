@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import takewhile
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from handrail.errors import InvalidStepError, StepResultError
@@ -375,9 +375,11 @@ def undoes_items(step: BaseStep[Any]) -> bool:
     current: Any = step
     while current is not None:
         kinds = takewhile(lambda kind: kind is not BaseStep, type(current).__mro__)
-        members: Iterable[Any] = (each for kind in kinds for each in vars(kind).values())
+        # Functions only: any other value, such as a client, may answer to every attribute.
+        values: Iterable[Any] = (each for kind in kinds for each in vars(kind).values())
+        members = [each for each in values if isinstance(each, FunctionType)]
         if issubclass(type(current), FunctionStep):
-            members = (current.function,)
+            members = [current.function]
         if getattr(current, "__handrail_guest__", None) is None and any(map(_maps, members)):
             return True
         current = getattr(current, "wrapped", None)

@@ -18,7 +18,7 @@ from handrail import (
     step,
 )
 from handrail.errors import InvalidStepError, StepResultError
-from handrail.steps import is_async, overrides
+from handrail.steps import is_async, overrides, undoes_items
 
 
 def context() -> BaseStepContext:
@@ -206,3 +206,24 @@ def test_a_step_called_by_hand_works() -> None:
             return StepResult()
 
     assert asyncio.run(Recording().execute(context())).success
+
+
+class Proxy:
+    """Answers to every attribute, as clients of servers do."""
+
+    __isabstractmethod__ = False
+
+    def __getattr__(self, name: str) -> Proxy:
+        return Proxy()
+
+
+class Calls(BaseStep):
+    name, progress_weight, server = "calls", 0.1, Proxy()
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        return StepResult()
+
+
+def test_a_plan_does_not_look_into_what_a_class_has_beside_its_functions() -> None:
+    """That could take forever."""
+    assert not undoes_items(Calls())

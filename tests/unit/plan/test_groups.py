@@ -133,9 +133,9 @@ def test_a_group_has_a_name(named, name: Any) -> None:
         parallel(name, [named("resize")])
 
 
-@pytest.mark.parametrize("concurrency", [0, -1])
-def test_a_limit_is_above_zero(named, concurrency: Any) -> None:
-    with pytest.raises(InvalidStepError, match="must be above 0"):
+@pytest.mark.parametrize("concurrency", [0, -1, 1.5, "2", True])
+def test_a_limit_is_a_whole_number_above_zero(named, concurrency: Any) -> None:
+    with pytest.raises(InvalidStepError, match="must be a whole number above 0"):
         parallel("media", [named("resize")], concurrency=concurrency)
 
 

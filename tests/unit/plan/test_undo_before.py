@@ -59,7 +59,7 @@ def test_a_step_of_another_lane_cannot_be_named(named):
     assert [code for code, _ in problems(group)] == ["undo-before"]
 
 
-@pytest.mark.parametrize("names", ["send", 1, ("",), (1,)])
+@pytest.mark.parametrize("names", ["send", 1, ("",), (1,), None, "", 0])
 def test_what_is_no_tuple_of_names_is_refused(named, names):
     """When the step is registered."""
     with pytest.raises(InvalidStepError, match="undo_before"):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from handrail import BaseStep, BaseStepContext, StepRegistry, StepResult, StepWrapper, step
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
+from handrail.plan.builder import plan_of_registry
 
 
 class Step(BaseStep):
@@ -203,6 +204,7 @@ def test_weights_may_be_any_real_number(weight: Any) -> None:
     steps = StepRegistry()
     steps.register(Step("a", weight))
     assert steps.total_weight == pytest.approx(float(weight))
+    assert [planned.weight_share for planned in plan_of_registry(steps)] == [1.0]
 
 
 class Unreadable(Step):
@@ -213,6 +215,12 @@ class Unreadable(Step):
     def __init__(self) -> None:
         self.progress_weight = 0.1
         self.aliases = ()
+
+
+class Unlimited(Step):
+    @property
+    def limits(self) -> Any:
+        raise OSError("no such thing")
 
 
 class Unnamed(BaseStep):
@@ -231,6 +239,7 @@ class Unnamed(BaseStep):
         (Step(None), "has the name None"),
         (Unnamed(), "Unnamed has no name"),
         (Unreadable(), "no such thing"),
+        (Unlimited("a"), "its limits cannot be read: no such thing"),
         (Step("a", True), "must be a finite number"),
         (Step("a", "0.1"), "must be a finite number"),
         (Step("a", None), "must be a finite number"),

@@ -53,6 +53,12 @@ def test_only_steps_before_it_can_be_named(named, name):
     assert [code for code, _ in found] == ["undo-before"]
 
 
+def test_a_step_that_always_runs_has_no_undo_to_wait_for(named):
+    """It is that step which is never undone, and not the one that it names."""
+    found = problems(named("send"), named("close", always_run=True, undo_before=("send",)))
+    assert found[0][1].endswith("names 'send', but it always runs, and is never undone")
+
+
 def test_a_step_of_another_lane_cannot_be_named(named):
     """It may begin later, and is undone before then."""
     group = parallel("both", [[named("send")], [named("rows", undo_before=("send",))]])

@@ -102,15 +102,15 @@ def senseless_waits(plan: Plan) -> Iterator[Problem]:
                 matches = () if name in known else near(name, known, cutoff=_ALIKE)
                 if not matches:
                     continue
-                what = f"no step answers to; did you mean {' or '.join(matches)}?"
+                what = f"which no step answers to; did you mean {' or '.join(matches)}?"
             elif planned.always_run:
-                what = "always runs, and is never undone"
+                what = "but it always runs, and is never undone"
             elif not any(place in part for part in plan.before(range(position, position + 1))):
-                what = "does not end before it begins"
+                what = "which does not end before it begins"
             else:
                 continue
             origin = planned.origin
-            message = f"the undo_before of {planned.name} ({origin}) names '{name}', which {what}"
+            message = f"the undo_before of {planned.name} ({origin}) names '{name}', {what}"
             if planned.reason == "base":  # Its pack is that of the action, and cannot be left out.
                 yield Problem(code="undo-before", message=message, origins=(origin,))
             else:

@@ -74,10 +74,12 @@ def test_what_only_the_grid_gives_need_not_be_given_otherwise() -> None:
         ({"hyper.rat": [1]}, "hyper.rat", "unknown param; did you mean hyper.rate"),
         ({"rounds": [1, "many"]}, "rounds", "valid integer"),
         ({"rounds": [1, 0]}, "rounds", "greater than or equal to 1"),
+        ({"rounds": [1, 2, "1"]}, "rounds", "has a value twice"),
         ({"rounds": []}, "rounds", "has no values"),
         ({}, "over", "names no param"),
         ({"token": ["a"]}, "token", "is a secret, and cannot be swept"),
         ({"url": ["http://me:pass@host/"]}, "url", "a secret or a password"),
+        ({"hyper": [{}], "hyper.rate": [1]}, "hyper.rate", "is a part of hyper"),
         ({"rounds": range(1, MOST + 2)}, "over", "makes 10,001 runs; a sweep has at most 10,000"),
     ],
 )

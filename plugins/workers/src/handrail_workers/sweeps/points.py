@@ -38,6 +38,8 @@ def checked_grid(action: type[BaseAction[Any]], params: Mapping[str, Any], grid:
     for each, values in over.items():
         # One by one, so that an error is about one value.
         over[each] = [_converted(action, params, {**first, each: value}, each) for value in values]
+        if len({*map(json.dumps, over[each])}) < len(values):
+            raise ParamsError(name, [(each, "has a value twice")])
     return replace(grid, over=over)
 
 
@@ -76,6 +78,8 @@ def _check_names(action: str, params: DottedParams, names: Iterable[str]) -> Non
         if problem := params.problem(name):
             secret = problem == "is a secret"
             wrong.append((name, f"{problem}, and cannot be swept" if secret else problem))
+        inside = [each for each in listed if each.startswith(f"{name}.")]
+        wrong += [(each, f"is a part of {name}, which is swept too") for each in inside]
     if wrong:
         raise ParamsError(action, wrong)
 

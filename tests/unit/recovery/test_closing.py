@@ -11,6 +11,7 @@ from handrail import (
     StepFailedError,
 )
 from handrail.errors import JournalError
+from handrail.events import Event, RunStarted
 from handrail.journal.records import AttemptChange, RunChange
 from handrail.recovery import resume, rollback
 
@@ -77,6 +78,20 @@ def test_a_run_of_closing_steps_alone_is_completed_and_can_be_rolled_back(writes
     assert rollback(flow(*steps), 1, journal=writes, packs=())["rolled_back"]
     play(writes)
     assert writes.runs()[0].outcome == "completed", "also with no step at all"
+
+
+def test_a_run_of_closing_steps_alone_that_is_interrupted_turns_back_before_they_run(writes):
+    """A process that dies in them must not leave a run that `resume` completes."""
+    seen: list[str] = []
+    closes = Does("close", lambda _: seen.append(writes.read(1).direction), always=True)
+
+    def interrupts(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play(writes, closes, observers=[interrupts])
+    assert seen == ["undo"]
 
 
 def test_a_closing_step_that_failed_is_told_again_when_the_run_is_closed_later(writes):

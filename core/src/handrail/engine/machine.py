@@ -216,7 +216,7 @@ def _end(line: Line) -> Generator[Any, Any, Failure | None]:
     answer = yield (CHECK if run.plan.closes or not run.progress.wanted else Report(100))
     if answer is None:
         return None
-    if not ordinary:
+    if not ordinary and line.log is None:
         raise answer.error  # No step can be blamed, and there is nothing to undo.
     return after(run.plan.steps, ordinary - 1, answer)
 

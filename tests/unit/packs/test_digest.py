@@ -51,3 +51,11 @@ def test_without_a_record_it_is_missing(garden):
     assert record_digest(record) == "missing"
     plant.uproot()
     assert record_digest(record) == "missing"
+
+
+def test_a_record_that_cannot_be_read_is_missing(garden):
+    """A damaged pack is a difference from the lock, and does not end the command."""
+    plant = garden.plant()
+    (record,) = read_packs(garden.path)
+    plant.record.write_bytes(b"acme_scan/caf\xe9.py,,\n")
+    assert record_digest(record) == "missing"

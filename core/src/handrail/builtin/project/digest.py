@@ -32,7 +32,10 @@ def record_digest(pack: PackRecord) -> str:
         return "missing"
     if _is_editable(distribution):
         return "editable"
-    rows = sorted(_rows(distribution.read_text("RECORD") or ""))
+    try:
+        rows = sorted(_rows(distribution.read_text("RECORD") or ""))
+    except (ValueError, csv.Error):  # It is not UTF-8, or no table.
+        rows = []
     if not rows:
         return "missing"
     return f"sha256:{sha256(''.join(rows).encode()).hexdigest()}"

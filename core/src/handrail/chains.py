@@ -23,7 +23,7 @@ from handrail.errors import (
 )
 from handrail.journal.codec import mask_json
 from handrail.params.context import ActionContext
-from handrail.params.model import ActionParams, paths_of, set_path, value_at
+from handrail.params.model import ActionParams, is_model, paths_of, set_path, value_at
 from handrail.params.validation import unchecked
 from handrail.plan.plan import Plan
 from handrail.redact import json_has_password
@@ -32,8 +32,6 @@ from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
-
-    from pydantic import BaseModel
 
     from handrail.orchestrator import RunOptions
     from handrail.packs.pack_provider import PackProvider
@@ -196,10 +194,9 @@ class ChainAction(BaseAction[Any]):
             given = self.params
         if given is not None:
             return cast("Mapping[str, Any]", given.get(name) or {})
-        group: BaseModel | None = self._group(name)
-        if group is None:
-            return {}
-        return given_values(group)
+        group = self._group(name)
+        # It is not its model where nothing was given, and the params are not validated again.
+        return given_values(group) if is_model(type(cast("object", group))) else {}
 
     def _needed(self, name: str, error: ParamsNeededError) -> Exception:
         path = ".".join(error.path)

@@ -21,6 +21,7 @@ from handrail import (
     step,
 )
 from handrail.errors import ActionError
+from handrail.params.validation import unchecked
 from handrail.plan.forms import plan_json
 from handrail.plan.selection import select
 
@@ -92,6 +93,13 @@ def test_a_step_of_a_pack_has_to_fit_the_context_of_the_action_it_is_put_into():
     with pytest.raises(PlanError) as caught:
         DATASET.plan(packs=(Fits(),))
     assert "the context of gather is a Context" in caught.value.problems[0].message
+
+
+def test_params_that_are_not_valid_any_more_make_a_plan_without_any_of_one_action():
+    """As to undo a run of which no param of that action was given."""
+    params = unchecked(DATASET.action_class.params_model, {})
+    plan = DATASET.action_class(params, packs=()).plan()
+    assert [planned.name for planned in plan.steps] == ["gather", "press", "teach"]
 
 
 def test_the_problems_of_all_actions_are_told_at_once():

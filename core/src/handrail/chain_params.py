@@ -52,7 +52,8 @@ def wiring(
     """
     wired: dict[str, dict[str, str]] = {}
     problems: list[Problem] = []
-    for target, source in wires.items():
+    # A settings file may have anything there; what is no text names no action.
+    for target, source in ((str(param), str(output)) for param, output in wires.items()):
         name, _, param = target.partition(".")
         field, wrong = _param(members, name, param, target)
         if not wrong:

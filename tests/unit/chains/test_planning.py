@@ -162,6 +162,7 @@ def test_a_part_is_made_of_whole_actions():
         ({"pres.table": "gather.table"}, "there is no action 'pres'", "did you mean press?"),
         ({"press.table": "gathr.table"}, "there is no action 'gathr'", "did you mean gather?"),
         ({"press": "gather.table"}, "press has no param ''", None),
+        ({"press.table": 3}, "there is no action '3' for 3", None),
     ],
 )
 def test_inputs_that_cannot_be_are_problems_of_the_plan(inputs, message, way_out):

@@ -16,6 +16,7 @@ from handrail.redact import (
     has_password,
     is_secret_name,
     json_has_password,
+    shown,
     shown_url,
     without_passwords,
     without_secrets,
@@ -132,3 +133,9 @@ def test_a_name_tells_of_a_secret(name):
 @pytest.mark.parametrize("name", ["tokenizer", "token_count", "password_file", "key", "passage"])
 def test_a_name_may_only_be_about_secrets(name):
     assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["api_keys", "token_1", "passwords", "secret_value"])
+def test_a_setting_is_hidden_whose_name_may_be_that_of_a_secret(name):
+    """The setting is of anybody, so no type tells what it is."""
+    assert shown(name, ["x"]) == HIDDEN

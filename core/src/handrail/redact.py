@@ -336,5 +336,5 @@ def looks_secret(text: str) -> bool:
 
 
 def shown(key: str, value: Any) -> Any:
-    """Return `value` without passwords, and hidden if its key is that of a secret."""
-    return HIDDEN if is_secret_name(key) else without_secrets(key, value)
+    """Return `value` without passwords, and hidden if its key looks like that of a secret."""
+    return HIDDEN if looks_secret(key) else without_secrets(key, value)

@@ -204,23 +204,17 @@ def entry_for(step: BaseStep[Any]) -> Entry:
             f"{owner_of(step)} has the name {name!r}; it must be a non-empty string"
         )
     weight = _read(step, "progress_weight")
-    exact = type(weight) in (float, int)
-    if not (exact or _is_real(weight)) or not 0 <= weight < math.inf:
+    is_number = type(weight) in (float, int) or _is_real(weight)
+    if not is_number or not 0 <= weight < math.inf:
         raise InvalidStepError(
             f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
             "it must be a finite number from 0 on"
         )
-    if not exact and isinstance(weight, float):
-        weight = cast("Any", float(weight))  # A float enum prints as its name.
     aliases = _read(step, "aliases")
     plain = aliases == () and StepWrapper not in kind.__mro__
     others = () if plain else _names_of(step, name)[1:]
-    try:
-        usual = step.limits is NO_LIMITS and step.rollback_policy is NO_POLICY
-        usual = usual and step.undo_before == ()
-    except Exception:  # noqa: BLE001 - told below, with the name of the attribute
-        usual = False
-    if not usual:
+    limits, policy, waits = step.limits, step.rollback_policy, step.undo_before
+    if limits is not NO_LIMITS or policy is not NO_POLICY or waits != ():
         _check_limits(step, name)
     return Entry(name, step, weight, others)
 
@@ -231,7 +225,7 @@ def _is_real(weight: object) -> bool:
 
 def _check_limits(step: BaseStep[Any], name: str) -> None:
     for attribute, kind in (("limits", Limits), ("rollback_policy", RollbackPolicy)):
-        given = _read(step, attribute)
+        given = getattr(step, attribute)
         if not isinstance(given, kind):
             raise InvalidStepError(
                 f"step '{name}' ({owner_of(step)}) has the {attribute} {given!r}",

@@ -87,10 +87,7 @@ def group_at(
     if not isinstance(name, str) or not name.strip():
         raise error(f"the name of a group must be a non-empty string, not {name!r}")
     if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
-        raise error(
-            f"the concurrency of group '{name}' is {concurrency!r}; it must be a whole number "
-            "above 0"
-        )
+        raise error(f"the concurrency of '{name}', {concurrency!r}, must be a whole number above 0")
     listed = [_steps_of(lane) for lane in lanes]
     for each in (each for lane in listed for each in lane):
         if isinstance(each, Parallel):

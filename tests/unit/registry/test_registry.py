@@ -217,12 +217,6 @@ class Unreadable(Step):
         self.aliases = ()
 
 
-class Unlimited(Step):
-    @property
-    def limits(self) -> Any:
-        raise OSError("no such thing")
-
-
 class Unnamed(BaseStep):
     progress_weight = 0.1
 
@@ -239,7 +233,6 @@ class Unnamed(BaseStep):
         (Step(None), "has the name None"),
         (Unnamed(), "Unnamed has no name"),
         (Unreadable(), "no such thing"),
-        (Unlimited("a"), "its limits cannot be read: no such thing"),
         (Step("a", True), "must be a finite number"),
         (Step("a", "0.1"), "must be a finite number"),
         (Step("a", None), "must be a finite number"),

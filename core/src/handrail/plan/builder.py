@@ -236,7 +236,8 @@ class _Reader:
     def __init__(self, weights: Iterable[Real]) -> None:
         counted = Counter(weights)
         # Weights as people wrote them: 0.1 is one tenth, not its nearest binary float.
-        exact = {weight: Fraction(str(weight)) for weight in counted}
+        # A sum is a plain number: an enum of floats would be written as its name.
+        exact = {weight: Fraction(str(weight + 0)) for weight in counted}
         total = sum(exact[weight] * count for weight, count in counted.items())
         even = 1 / counted.total() if counted else 0.0
         self._weights = {

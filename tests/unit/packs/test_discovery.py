@@ -88,6 +88,10 @@ DAMAGE = {
         lambda plant: plant.metadata.write_text("Metadata-Version: 2.1\nVersion: 1.4.0\n"),
         "METADATA has no Name",
     ),
+    "a file is gone": (
+        lambda plant: plant.record.write_text("acme_scan/rules.txt,,\nacme_scan/a.pyc,,\n"),
+        "RECORD names 1 file that is gone",
+    ),
     "a module is gone": (
         lambda plant: plant.modules[1].unlink(),
         "handrail.steps scan_files leads to acme_scan.steps, and there is no acme_scan.steps",

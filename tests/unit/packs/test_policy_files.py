@@ -113,7 +113,7 @@ def test_a_policy_whose_file_is_gone_stops_the_plan(policy, packs):
     planted.modules[1].unlink()
     code, codes, _ = refused(packs(""))
     assert code is ExitCode.PACK
-    assert codes == ["policy-unreadable"]
+    assert codes == ["policy-unreadable", "required-pack-broken"]
 
 
 def test_a_policy_that_wants_another_core_stops_the_plan(garden, packs):

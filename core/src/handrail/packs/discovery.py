@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -72,7 +73,28 @@ def _read(same: Sequence[Distribution], path: Sequence[str] | None) -> PackRecor
         versions = " and ".join(sorted(_stem_of(each)[1] for each in same))
         record = replace(record, version=versions)
         return _broken(record, f"there are two of it in one folder: {versions}", "two-versions")
-    return _broken(record, fault, "metadata") if fault else _checked(record, path)
+    if fault:
+        return _broken(record, fault, "metadata")
+    record, gone = _checked(record, path), _gone(packs[0], record.location)
+    if gone and not record.problems:
+        files = "1 file that is" if gone == 1 else f"{gone} files that are"
+        return _broken(record, f"RECORD names {files} gone", "files-gone")
+    return record
+
+
+def _gone(distribution: Distribution, location: str) -> int:
+    """Return how many of the files that a pack brings are not there any more."""
+    if not os.path.isdir(location):
+        return 0  # An archive has its files inside.
+    rows = csv.reader((_text_of(distribution, "RECORD") or "").splitlines())
+    names = [row[0].replace("\\", "/") for row in rows if row]
+    return sum(
+        not name.endswith((".pyc", ".pyo"))
+        and not name.startswith(("../", "/"))
+        and ".dist-info/" not in name
+        and not os.path.lexists(f"{location}/{name}")
+        for name in names
+    )
 
 
 def _is_pack(distribution: Distribution) -> bool:

@@ -92,9 +92,9 @@ def doctor(ctx: click.Context, journal: str | None) -> int:
 
     Loads every pack that is on, one by one, and plans every action, so it finds problems that
     `handrail packs` cannot see: hooks that raise, too. Nothing is planned before the settings are
-    valid and all packs can be used; an action whose plan depends on params is not checked, and
-    counted apart. The exit code is 0 if all is well, 2 if a setting is not valid, 3 if a plan has
-    problems, 4 if a pack cannot be used, 7 if the journal is damaged or cannot.
+    valid, and nothing with packs that are broken; an action whose plan depends on params is not
+    checked, and counted apart. The exit code is 0 if all is well, 2 if a setting is not valid, 3 if
+    a plan has problems, 4 if a pack cannot be used, 7 if the journal is damaged or cannot.
 
     \b
     ✓  checked, and well
@@ -149,9 +149,7 @@ def _problem_lines(session: Session, problems: Sequence[Problem]) -> Iterator[st
 
 def _parts(session: Session) -> list[_Part]:
     settings, packs = _settings(session), _packs(session)
-    broken = "the settings have to be valid" if settings.problems else ""
-    broken = broken or ("all packs have to be usable" if packs.problems else "")
-    plans = _plans(session, unless=broken)
+    plans = _plans(session, is_valid=not settings.problems, broken=packs.problems)
     journal = _journal(session)
     if settings.problems:  # Which may be all that is wrong with it.
         journal = _Part(line=journal.line, json=journal.json)
@@ -181,44 +179,44 @@ def _packs(session: Session) -> _Part:
     )
 
 
-def _plans(session: Session, *, unless: str) -> _Part:
-    """Plan every action that is on, unless something else has to be mended first."""
+def _plans(session: Session, *, is_valid: bool, broken: Sequence[Problem]) -> _Part:
+    """Plan every action that is on, where the settings are valid, without packs that are broken."""
+    packs = session.packs.for_undo(()) if broken else session.packs
     planned: list[str] = []
     unchecked: list[tuple[str, str]] = []
     problems: dict[Problem, ExitCode] = {}
     offers = session.packs.catalog.offers("actions")
-    for record, entry in offers if not unless else ():
+    for record, entry in offers if is_valid else ():
         if not record.is_used:
             continue
         try:
-            _plan(session, f"{record.id}:{entry.name}")
+            target = find_target(packs, session.folder, f"{record.id}:{entry.name}")
+            target.action_class.partial({}, packs=packs).plan()
         except ParamsNeededError as error:
             unchecked.append((entry.name, f"its plan depends on {'.'.join(error.path)}"))
         except ParamsError as error:
             unchecked.append((entry.name, describe(error)))
         except HandrailError as error:
             found: Sequence[Problem] = getattr(error, "problems", ()) or problems_of(error)
-            problems |= dict.fromkeys(found, error.exit_code)
+            problems |= {each: error.exit_code for each in found if each not in broken}
         else:
             planned.append(entry.name)
     others = f", {len(unchecked)} not checked" if unchecked else ""
+    without = list(getattr(packs, "left_out", ()))
+    others += f", without {', '.join(without)}" if without else ""
     line = f"{plural(len(planned), 'action')} planned{others}"
     return _Part(
-        line=f"no action is checked: {unless} first" if unless else line,
+        line=line if is_valid else "no action is checked: the settings have to be valid first",
         problems=list(problems),
         exit_code=next(iter(problems.values()), ExitCode.DONE),
         remarks=[f"{name} is not checked: {why}" for name, why in unchecked],
-        is_checked=not unless,
+        is_checked=is_valid and not broken,
         json={
             "planned": planned,
+            "without": without,
             "unchecked": [{"action": name, "why": why} for name, why in unchecked],
         },
     )
-
-
-def _plan(session: Session, name: str) -> None:
-    action = find_target(session.packs, session.folder, name).action_class
-    action.partial({}, packs=session.packs).plan()
 
 
 def _journal(session: Session) -> _Part:

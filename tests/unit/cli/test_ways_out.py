@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import Any
@@ -68,6 +69,22 @@ def test_each_pack_that_can_be_left_out_makes_the_plan_whole(yard, sources, leav
     for way in ways:
         again = yard("plan", "ship", "--no-pack", "acme-audit", *way)
         assert again.returncode == 0, (way, again.stderr)
+
+
+def test_a_required_pack_is_no_way_out(yard):
+    """Leaving it out, switching it off and uninstalling it all stop the plan with another error."""
+    (yard.project / "handrail.toml").write_text('[required]\npacks = ["acme-falls"]\n')
+    yard.plant("acme-falls", "1.0", FALLS, packs={"acme_falls": "acme_falls"})
+    done = yard("plan", "ship")
+    assert done.returncode == 4
+    assert "the hook wrap_step of acme-falls 1.0 raised KeyError" in done.stderr
+    closed = ("--no-pack acme-falls", "disable", "pip uninstall")
+    assert not [way for way in closed if way in done.stderr]
+    reason = "acme-falls cannot be left out: it is required by handrail.toml:2"
+    assert done.stderr.count(reason) == 1
+    error = json.loads(yard("plan", "ship", "--json").stdout)["error"]
+    assert not [way for way in closed if way in json.dumps(error)]
+    assert reason in yard("doctor").stdout
 
 
 def test_an_invalid_plan_cannot_be_locked_so_the_check_does_not_say_so(yard):

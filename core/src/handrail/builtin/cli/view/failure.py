@@ -23,7 +23,7 @@ from handrail.errors import (
     StepTimeoutError,
     describe,
 )
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.rollback_data import ASKED
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def report(session: Session, error: BaseException) -> ExitCode:
     """Show an error that stopped a command, and return the exit code."""
     _debug(session, error)
     if isinstance(error, HandrailError):
+        _keep_open_ways(session, error)
         lines = _lines_of(session, error)
         return show(
             session, Failure(exit_code=error.exit_code, lines=lines, document=error.to_dict())
@@ -328,8 +329,29 @@ def problem_lines(session: Session, problem: Problem, number: int | None = None)
     """Return the lines about one problem; numbered if there are several."""
     head = session.console.style(problem.code.replace("-", " "), "bold", err=True)
     mark = f"{number} " if number is not None else ""
-    below = (*problem.details, *problem.ways_out)
+    below = (*problem.details, *_open_ways(session, problem.ways_out))
     return [f"{mark}{head}  {problem.message}", *(f"    {line}" for line in below)]
+
+
+def _keep_open_ways(session: Session, error: HandrailError) -> None:
+    """Take the ways out of an error, and of its problems, that are not open here."""
+    error.ways_out = tuple(_open_ways(session, error.ways_out))
+    error.problems = tuple(
+        replace(each, ways_out=tuple(_open_ways(session, each.ways_out))) for each in error.problems
+    )
+
+
+def _open_ways(session: Session, ways: Sequence[str]) -> list[str]:
+    """Return the ways out that are open: a required pack cannot be left out or uninstalled."""
+    if not any("-pack " in way or "[packs]" in way for way in ways):
+        return list(ways)
+    kept, reasons = list(ways), dict[str, None]()
+    for each in session.settings.required.packs:
+        closed = (f"--no-pack {each.id}", f'disable = ["{each.id}"]', f"pip uninstall {each.id}")
+        for way in [way for way in kept if way.endswith(closed)]:
+            kept.remove(way)
+            reasons[f"{each.id} cannot be left out: it is required by {each.source}"] = None
+    return [*kept, *reasons]
 
 
 def _failure(

@@ -57,6 +57,12 @@ def test_any_of_our_groups_makes_a_pack(garden, group):
     assert [record.id for record in read_packs(garden.path)] == ["acme-scan"]
 
 
+def test_a_listing_goes_on_where_a_record_is_no_table(garden):
+    """Its modules are there, so the pack can be used."""
+    garden.plant().record.write_text('"' + "a" * 200_000)
+    assert [record.status for record in read_packs(garden.path)] == ["on"]
+
+
 def test_core_is_no_pack():
     """The core itself is not listed, though its metadata mentions its own name."""
     assert "handrail" not in [record.id for record in read_packs()]

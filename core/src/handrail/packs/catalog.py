@@ -263,7 +263,7 @@ class InstalledExecutors:
 class _HostToBe:
     """What a run that has not begun offers to an executor, which makes no attempt for it."""
 
-    run = slots = None
+    run = None
     inherited = secrets = ()
 
     def __init__(self, journal: str | None) -> None:

@@ -83,11 +83,14 @@ def _read(same: Sequence[Distribution], path: Sequence[str] | None) -> PackRecor
 
 
 def _gone(distribution: Distribution, location: str) -> int:
-    """Return how many of the files that a pack brings are not there any more."""
+    """Return how many of the files in the RECORD of a pack are gone; 0 if it is no table."""
     if not os.path.isdir(location):
         return 0  # An archive has its files inside.
     rows = csv.reader((_text_of(distribution, "RECORD") or "").splitlines())
-    names = [row[0].replace("\\", "/") for row in rows if row]
+    try:
+        names = [row[0].replace("\\", "/") for row in rows if row]
+    except csv.Error:
+        return 0
     return sum(
         not name.endswith((".pyc", ".pyo"))
         and not name.startswith(("../", "/"))

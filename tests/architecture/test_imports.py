@@ -53,7 +53,7 @@ FLOORS = (
     ("chain_params",),
     ("journal", "packs", "builtin/sqlite", "sqlite"),
     ("orchestrator",),
-    ("inspection", "worker_imports"),
+    ("inspection", "builtin/worker_imports"),
     ("actions", "workflow"),
     ("recovery",),
     ("builtin/records",),
@@ -63,7 +63,7 @@ FLOORS = (
     ("builtin/project",),
     ("builtin/derived",),
     ("derived", "local", "records"),
-    ("recipe", "places"),
+    ("builtin/recipe", "places"),
     ("builtin", "builtin/cli", "cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
@@ -170,6 +170,28 @@ def test_imports_of_the_core_point_one_way() -> None:
         between = (owner.partition("/")[0], target.partition("/")[0])
         if between in STRANGERS or (upwards and not excused):
             wrong.append(says(each))
+    assert wrong == []
+
+
+def test_the_kernel_imports_nothing_that_is_built_in() -> None:
+    """Neither itself nor from a page of such names: it is found by core's entry points."""
+    named = {
+        each.file
+        for each in core_imports()
+        if each.for_checkers and each.module.startswith("handrail.builtin.")
+    }
+    pages = [file.removesuffix(".py") for file in named if "/" not in file]
+    built_in = tuple(f"handrail.{each}." for each in ("builtin", *pages))
+    wrong = [
+        says(each)
+        for each in core_imports()
+        if not each.file.startswith("builtin/")
+        and each.file not in (*named, "__main__.py")
+        and not each.for_checkers
+        and (each.file, each.module) not in DOORS
+        and f"{each.module}.".startswith(built_in)
+    ]
+    assert {"cli", "records"} <= set(pages)
     assert wrong == []
 
 

@@ -9,6 +9,12 @@ from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
     from handrail.actions import context_for as context_for
+    from handrail.builtin.recipe import class_of as class_of
+    from handrail.builtin.recipe import packs_from as packs_from
+    from handrail.builtin.recipe import project_files as project_files
+    from handrail.builtin.recipe import recipe_of as recipe_of
+    from handrail.builtin.worker_imports import importing as importing
+    from handrail.builtin.worker_imports import is_importing as is_importing
     from handrail.calls import Machine as Machine
     from handrail.calls import NotRun as NotRun
     from handrail.calls import Raised as Raised
@@ -31,10 +37,6 @@ with lazy_imports(__name__):
     from handrail.params.stored import fields_not_stored as fields_not_stored
     from handrail.params.stored import params_of as params_of
     from handrail.plan.selection import under_names as under_names
-    from handrail.recipe import class_of as class_of
-    from handrail.recipe import packs_from as packs_from
-    from handrail.recipe import project_files as project_files
-    from handrail.recipe import recipe_of as recipe_of
     from handrail.redact import HIDDEN as HIDDEN
     from handrail.redact import Mask as Mask
     from handrail.redact import json_has_password as json_has_password
@@ -42,5 +44,3 @@ with lazy_imports(__name__):
     from handrail.rollback_data import NOT_BEGUN as NOT_BEGUN
     from handrail.user_code import calls_user_code as calls_user_code
     from handrail.user_code import is_user_code as is_user_code
-    from handrail.worker_imports import importing as importing
-    from handrail.worker_imports import is_importing as is_importing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from handrail.worker_imports import importing, is_importing
+from handrail.places import importing, is_importing
 
 
 def test_threads_that_import_at_once_do_not_mix_it_up() -> None:

@@ -223,6 +223,11 @@ MISTAKES = [
         "handrail.toml:2: there is no setting actions.upload.steps.x.timout "
         "(did you mean timeout?)",
     ),
+    (
+        "[actions.upload.steps.x]\ntimeout = -1",
+        "handrail.toml:2: actions.upload.steps.x.timeout: timeout is -1; it must be a number of "
+        "seconds above 0",
+    ),
     ("[actions.upload]\nsteps.x = 3", "handrail.toml:2: actions.upload.steps.x has to be a table"),
     (
         "[workflows.nightly]\n",

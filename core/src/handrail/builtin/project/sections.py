@@ -25,8 +25,9 @@ from handrail.builtin.project.settings import (
     parse_pack,
 )
 from handrail.builtin.project.toml import Path as Place
-from handrail.errors import Problem
+from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import replace, values_of
+from handrail.limits import NO_LIMITS, NO_POLICY, changed_by
 from handrail.packs import RequiredStep, normalised
 from handrail.packs.configuration import Value
 from handrail.params.model import leaves
@@ -214,7 +215,7 @@ def _changes(file: SettingsFile, section: Section, name: str, table: Table) -> C
         ),
         wraps=tuple(_wraps(file, (*path, "wrap"), table.get("wrap", {}))),
         limits=tuple(
-            Limiting(name=step, values=values, origin=file.origin((*path, "steps", step)))
+            _limits(file, (*path, "steps", step), values)
             for step, values in (steps.items() if is_table(steps) else ())
         ),
         origin=file.origin(path),
@@ -287,6 +288,15 @@ def _insert(file: SettingsFile, path: Place, item: str | Table) -> Insert:
         concurrency=table.get("concurrency"),
         origin=file.origin(path),
     )
+
+
+def _limits(file: SettingsFile, path: Place, values: Table) -> Limiting:
+    for key, value in values.items():
+        try:
+            changed_by(NO_LIMITS, NO_POLICY, {key: value})
+        except InvalidStepError as error:
+            file.problem((*path, key), f"{file.shown((*path, key))}: {error.message}")
+    return Limiting(name=str(path[-1]), values=values, origin=file.origin(path))
 
 
 def _wraps(file: SettingsFile, path: Place, wraps: Mapping[str, Any]) -> Iterator[Wrap]:

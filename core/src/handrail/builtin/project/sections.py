@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from handrail import Limits, RollbackPolicy
 from handrail.builtin.project.file import SettingsFile, is_list, is_table
 from handrail.builtin.project.keys import LIMITS
 from handrail.builtin.project.project import foreign_project
@@ -27,7 +28,7 @@ from handrail.builtin.project.settings import (
 from handrail.builtin.project.toml import Path as Place
 from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import replace, values_of
-from handrail.limits import NO_LIMITS, NO_POLICY, changed_by
+from handrail.limits import changed_by
 from handrail.packs import RequiredStep, normalised
 from handrail.packs.configuration import Value
 from handrail.params.model import leaves
@@ -293,7 +294,7 @@ def _insert(file: SettingsFile, path: Place, item: str | Table) -> Insert:
 def _limits(file: SettingsFile, path: Place, values: Table) -> Limiting:
     for key, value in values.items():
         try:
-            changed_by(NO_LIMITS, NO_POLICY, {key: value})
+            changed_by(Limits(), RollbackPolicy(), {key: value})
         except InvalidStepError as error:
             file.problem((*path, key), f"{file.shown((*path, key))}: {error.message}")
     return Limiting(name=str(path[-1]), values=values, origin=file.origin(path))

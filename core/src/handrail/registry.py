@@ -8,16 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-from handrail.entry import (
-    Entry,
-    EntryGroup,
-    Lane,
-    chain,
-    entries_for,
-    entry_for,
-    innermost,
-    rewire,
-)
+from handrail.entry import Entry, EntryGroup, Lane, chain, entries_for, entry_for, innermost, rewire
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
 from handrail.groups import Parallel
 from handrail.steps import BaseStep

@@ -10,12 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from handrail import events
-from handrail.actions import (
-    BaseAction,
-    entries_of,
-    orchestrator_of,
-    require_inputs,
-)
+from handrail.actions import BaseAction, entries_of, orchestrator_of, require_inputs
 from handrail.context import run_of
 from handrail.engine.finalize import EXECUTED
 from handrail.engine.machine import close_paused, play, undo_paused

@@ -6,12 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.calls import NotRun, Raised
-from handrail.errors import (
-    RollbackDataError,
-    StepFailedError,
-    StopsResume,
-    describe,
-)
+from handrail.errors import RollbackDataError, StepFailedError, StopsResume, describe
 from handrail.frozen import record
 from handrail.rollback_data import ended, failed, join, salvage
 from handrail.steps import StepResult

@@ -10,16 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.calls import (
-    COMMIT,
-    Call,
-    NotRun,
-    Pause,
-    Raised,
-    Report,
-    Revert,
-    attempt,
-)
+from handrail.calls import COMMIT, Call, NotRun, Pause, Raised, Report, Revert, attempt
 from handrail.engine.line import lane_of
 from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, refuse, settle, stop

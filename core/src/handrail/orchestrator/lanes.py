@@ -15,17 +15,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from handrail.calls import (
-    Call,
-    Commit,
-    NotRun,
-    Pause,
-    Raised,
-    Report,
-    attempt,
-    checked,
-    guarded,
-)
+from handrail.calls import Call, Commit, NotRun, Pause, Raised, Report, attempt, checked, guarded
 from handrail.engine.outcome import Doing
 from handrail.errors import AsyncStepError, StepCancelled
 from handrail.events import Event

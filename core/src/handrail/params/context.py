@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any, ForwardRef, Generic, cast, get_args, get_
 
 from handrail.context import OPTIONS, BaseStepContext
 from handrail.errors import ActionError, ContextError, ParamsError
-from handrail.params.model import (
-    check_model,
-    fields_of,
-    is_model,
-    paths_of,
-    set_path,
-    values_of,
-)
+from handrail.params.model import check_model, fields_of, is_model, paths_of, set_path, values_of
 from handrail.params.validation import validated
 
 if TYPE_CHECKING:

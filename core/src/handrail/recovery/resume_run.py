@@ -9,12 +9,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from handrail.actions import (
-    check_executor_of,
-    orchestrator_of,
-    packs_of,
-    result_of,
-)
+from handrail.actions import check_executor_of, orchestrator_of, packs_of, result_of
 from handrail.engine.machine import play
 from handrail.engine.outcome import Failure
 from handrail.engine.restore import missing_error

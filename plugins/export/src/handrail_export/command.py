@@ -18,10 +18,7 @@ from handrail_export.formats.registry import offers
 from handrail_export.manifest import ExportedFile, Manifest
 from handrail_export.manifest.document import NAME, read_document
 from handrail_export.target import open_target, parse_target
-from handrail_export.verification import (
-    Difference,
-    Verification,
-)
+from handrail_export.verification import Difference, Verification
 from handrail_storage import Place, count_text, size_text
 from handrail_storage.backend import run_of
 from handrail_storage.manifests import KeptRun, find_run, runs_in

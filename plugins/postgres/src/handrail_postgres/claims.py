@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING
 
 from handrail.errors import NotFoundError
 from handrail.journal import Holder, decoding
-from handrail.sqlite import (
-    Claimed,
-    Owner,
-    held_error,
-    this_process,
-    unknown_run,
-)
-from handrail_postgres.statements import (
-    END_FORMER,
-    END_SESSION,
-    LOCK,
-    LOCKED,
-    OWNER,
-    SQL,
-)
+from handrail.sqlite import Claimed, Owner, held_error, this_process, unknown_run
+from handrail_postgres.statements import END_FORMER, END_SESSION, LOCK, LOCKED, OWNER, SQL
 
 if TYPE_CHECKING:
     from handrail.sqlite import Connection

@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from handrail.errors import JournalError
 from handrail.journal import refuse_password
-from handrail.sqlite import (
-    SECONDS,
-    Claimed,
-    SqlJournal,
-    add_run,
-    this_process,
-    with_parts,
-)
+from handrail.sqlite import SECONDS, Claimed, SqlJournal, add_run, this_process, with_parts
 from handrail_postgres.chunks import PostgresChunkFences, PostgresChunkSession
 from handrail_postgres.claims import claim, holder_of, lock
 from handrail_postgres.failures import UnreachableError

@@ -9,13 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from handrail.errors import JournalError
-from handrail.sqlite import (
-    Claimed,
-    SqlOwnedRun,
-    change_run,
-    lost_error,
-    rows_of,
-)
+from handrail.sqlite import Claimed, SqlOwnedRun, change_run, lost_error, rows_of
 from handrail_postgres.claims import lock
 from handrail_postgres.failures import UnreachableError
 from handrail_postgres.session import patiently

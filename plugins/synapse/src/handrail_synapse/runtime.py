@@ -12,13 +12,7 @@ from typing import Any, cast
 import handrail
 from handrail_synapse.configuration import configured_client
 from handrail_synapse.loggers import HandrailLogger
-from handrail_synapse.messages import (
-    CommonLogMessageCode,
-    LogLevel,
-    Message,
-    level_of,
-    resolved,
-)
+from handrail_synapse.messages import CommonLogMessageCode, LogLevel, Message, level_of, resolved
 
 
 class PluginEnvironment(Mapping[str, Any]):

@@ -16,12 +16,7 @@ import handrail
 import handrail_utils
 from handrail import StepResult
 from handrail.inspection import run_of
-from handrail_synapse.loggers import (
-    HandrailLogger,
-    for_run,
-    run_is_told,
-    told_of_the_whole,
-)
+from handrail_synapse.loggers import HandrailLogger, for_run, run_is_told, told_of_the_whole
 from handrail_synapse.messages import LogLevel, level_of, resolved
 from handrail_synapse.runtime import takes
 

@@ -9,14 +9,7 @@ from inspect import isawaitable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from handrail import (
-    BaseStep,
-    BaseStepContext,
-    Orchestrator,
-    StepRegistry,
-    StepResult,
-    StepWrapper,
-)
+from handrail import BaseStep, BaseStepContext, Orchestrator, StepRegistry, StepResult, StepWrapper
 from handrail.errors import StepFailedError, describe
 from handrail.inspection import has_own, intercept_records, run_awaitable
 from handrail_testing.world import differences

@@ -9,15 +9,7 @@ from dataclasses import replace
 
 from handrail.frozen import frozen
 from handrail_upload.digests import BLOCK
-from handrail_upload.manifest import (
-    FOUND,
-    NEW,
-    REPLACE,
-    SKIPPED,
-    UNCHANGED,
-    Manifest,
-    SourceFile,
-)
+from handrail_upload.manifest import FOUND, NEW, REPLACE, SKIPPED, UNCHANGED, Manifest, SourceFile
 from handrail_upload.params import Compare, IfExists
 from handrail_upload.progress import Progress
 from handrail_upload.storage import Listed, Sending, Storage, Stored

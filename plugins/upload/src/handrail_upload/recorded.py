@@ -9,14 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from handrail.frozen import frozen
-from handrail_storage.containment import (
-    PLAIN,
-    Notes,
-    is_of_run,
-    listed,
-    mapping,
-    text,
-)
+from handrail_storage.containment import PLAIN, Notes, is_of_run, listed, mapping, text
 from handrail_upload.errors import ContainmentError
 from handrail_upload.site import Site
 

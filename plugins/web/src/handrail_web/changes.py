@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from anyio import to_thread
 
 from handrail.cli import number_in
-from handrail.errors import (
-    HandrailError,
-    NotFoundError,
-    RollbackRefusedError,
-    RunClosedError,
-)
+from handrail.errors import HandrailError, NotFoundError, RollbackRefusedError, RunClosedError
 from handrail.frozen import frozen
 from handrail.journal import Holder, RunRow
 from handrail.sqlite import after_orphans

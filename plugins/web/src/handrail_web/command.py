@@ -6,14 +6,7 @@ from contextlib import closing
 
 import click
 
-from handrail.cli import (
-    Session,
-    echo,
-    journal_option,
-    journal_place,
-    session_journal,
-    session_of,
-)
+from handrail.cli import Session, echo, journal_option, journal_place, session_journal, session_of
 from handrail.errors import NotFoundError
 
 PORT = 8321

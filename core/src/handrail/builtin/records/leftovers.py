@@ -8,12 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from handrail.builtin.records.run_record import left_of, recorded_steps, with_steps
-from handrail.errors import (
-    JournalDamagedError,
-    NotFoundError,
-    RollbackRefusedError,
-    RunClosedError,
-)
+from handrail.errors import JournalDamagedError, NotFoundError, RollbackRefusedError, RunClosedError
 from handrail.frozen import as_json
 from handrail.journal import now
 from handrail.journal.records import AttemptChange, RunChange

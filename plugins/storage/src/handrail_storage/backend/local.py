@@ -17,12 +17,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from handrail_storage.backend.disk import (
-    FOLDER,
-    identity_of,
-    make_folders,
-    sha256_of,
-)
+from handrail_storage.backend.disk import FOLDER, identity_of, make_folders, sha256_of
 from handrail_storage.backend.folders import LocalFolders
 from handrail_storage.backend.labels import Label, Labels
 from handrail_storage.backend.names import (

@@ -15,13 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TextIO, cast
 
 from handrail import BaseStepContext, Plan, RunInfo, RuntimeContext, StepResult
-from handrail.errors import (
-    ContextError,
-    HandrailError,
-    IsolationError,
-    StepProcessError,
-    describe,
-)
+from handrail.errors import ContextError, HandrailError, IsolationError, StepProcessError, describe
 from handrail.events import (
     Attached,
     Event,

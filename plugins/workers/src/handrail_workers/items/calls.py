@@ -9,13 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from handrail.errors import (
-    ExecutorLostError,
-    HandrailError,
-    JournalError,
-    RecordError,
-    describe,
-)
+from handrail.errors import ExecutorLostError, HandrailError, JournalError, RecordError, describe
 from handrail.journal import ItemNoteRow, encode
 from handrail.places import calls_user_code
 from handrail_workers.executors.protocol import Full, Lost

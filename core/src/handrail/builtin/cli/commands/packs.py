@@ -11,14 +11,7 @@ from handrail.amounts import plural
 from handrail.builtin.cli.command_group import as_typed
 from handrail.builtin.cli.commands.steps import environment, none_found
 from handrail.builtin.cli.session import session_of, takes_json, warn
-from handrail.builtin.cli.view.table import (
-    Listing,
-    counts,
-    names,
-    pack_cell,
-    reasons,
-    versions,
-)
+from handrail.builtin.cli.view.table import Listing, counts, names, pack_cell, reasons, versions
 from handrail.frozen import as_json
 
 if TYPE_CHECKING:

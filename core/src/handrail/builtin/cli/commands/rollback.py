@@ -37,12 +37,7 @@ from handrail.builtin.records.leftovers import record_by_hand, with_left
 from handrail.builtin.records.preview import preview_rollback
 from handrail.builtin.records.run_record import recorded_steps
 from handrail.builtin.sqlite.kit.owned import after_orphans, held_error
-from handrail.errors import (
-    ConfirmationError,
-    ExitCode,
-    RollbackRefusedError,
-    RunClosedError,
-)
+from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
 from handrail.frozen import frozen
 from handrail.journal.this_process import host_name, user_name
 from handrail.records import status_of, with_reliance

@@ -11,13 +11,7 @@ import click
 
 from handrail.amounts import plural
 from handrail.builtin.cli.session import Session, session_of, takes_json, warn
-from handrail.builtin.cli.view.table import (
-    Listing,
-    names,
-    pack_cell,
-    reasons,
-    versions,
-)
+from handrail.builtin.cli.view.table import Listing, names, pack_cell, reasons, versions
 from handrail.builtin.project.docstrings import description_of
 
 if TYPE_CHECKING:

@@ -12,12 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from handrail.builtin.sqlite.kit.changes import (
-    change_run,
-    rows_of,
-    write_kept,
-    write_rows,
-)
+from handrail.builtin.sqlite.kit.changes import change_run, rows_of, write_kept, write_rows
 from handrail.errors import JournalError, RunHeldError
 from handrail.frozen import NOTHING, frozen, replace
 from handrail.journal import OwnedRun

@@ -11,6 +11,8 @@ from handrail.lazy import lazy_imports
 __version__ = "0.1.0"
 
 with lazy_imports(__name__):
+    from markupsafe import Markup as Markup
+
     from handrail_report.charts import Point as Point
     from handrail_report.charts import bar_chart as bar_chart
     from handrail_report.charts import heatmap as heatmap
@@ -21,12 +23,13 @@ with lazy_imports(__name__):
     from handrail_report.document import script as script
     from handrail_report.document import stylesheet as stylesheet
     from handrail_report.elements import Content as Content
-    from handrail_report.elements import Markup as Markup
     from handrail_report.elements import element as element
     from handrail_report.elements import joined as joined
     from handrail_report.plan_drawing import plan_picture as plan_picture
     from handrail_report.run import run_sections as run_sections
     from handrail_report.runs import runs_sections as runs_sections
-    from handrail_report.states import badge as badge
     from handrail_report.sweep import sweep_sections as sweep_sections
+    from handrail_report.templates import Templates as Templates
+    from handrail_report.templates import badge as badge
+    from handrail_report.templates import render as render
     from handrail_report.whole_report import report as report

@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from shlex import quote
 
+from markupsafe import Markup
+
 from handrail.amounts import size
 from handrail_report.charts import Point, bar_chart, heatmap, line_chart, scatter_chart
-from handrail_report.elements import Content, Markup, element, joined
+from handrail_report.elements import Content, element, joined
 from handrail_report.markdown import markdown
 from handrail_report.parts import command, figure, figures, left_out, opened, section, table
 from handrail_report.scales import short_number

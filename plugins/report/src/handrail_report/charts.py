@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TypeGuard, TypeVar
 
+from markupsafe import Markup
+
 from handrail.frozen import frozen
-from handrail_report.elements import Content, Markup, element, joined
+from handrail_report.elements import Content, element, joined
 from handrail_report.parts import hidden, left_out, table
 from handrail_report.scales import Scale, names_scale, percent, scale_of, short_number
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from handrail.amounts import plural, seconds
 from handrail_report.charts import line_chart
-from handrail_report.elements import Content, Markup, element
+from handrail_report.elements import Content, element
 from handrail_report.metrics import only_counts, points_of
 from handrail_report.parts import (
-    Link,
     figure,
     figures,
     headline,
@@ -23,8 +24,8 @@ from handrail_report.parts import (
     value,
 )
 from handrail_report.scales import short_number
-from handrail_report.shown import Shown, part, parts
-from handrail_report.states import badge
+from handrail_report.shown import Link, Shown, part, parts
+from handrail_report.templates import badge
 
 _MOST = 200  # Rows of one kind.
 _MOST_CHARTS = 12

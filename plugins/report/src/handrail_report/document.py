@@ -7,7 +7,10 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from handrail_report.elements import Content, Markup, element, joined
+from markupsafe import Markup
+
+from handrail_report.elements import Content, joined
+from handrail_report.templates import render
 
 _SHEETS = ("plan_picture.css", "stylesheet.css")
 
@@ -33,26 +36,19 @@ def page(
         script_at: Where a server has `script()`, instead of in the document. Needs `stylesheet_at`.
         icon_at: Where a server has its icon. Needs `stylesheet_at`.
     """
-    if stylesheet_at is None:
-        if script_at is not None or icon_at is not None:
-            raise ValueError("a document that is complete in itself requests nothing")
-        quiet = element("meta", name="referrer", content="no-referrer")
-        styles = joined(_policy(), quiet, Markup(f"<style>{stylesheet()}</style>"))
-        scripts: Content = Markup(f"<script>{script()}</script>")
-    else:
-        styles = element("link", rel="stylesheet", href=stylesheet_at)
-        scripts = None if script_at is None else _script_at(script_at)
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        None if icon_at is None else element("link", rel="icon", href=icon_at),
-        styles,
-        scripts,
+    if stylesheet_at is None and (script_at is not None or icon_at is not None):
+        raise ValueError("a document that is complete in itself requests nothing")
+    return render(
+        "page.html",
+        title=title,
+        body=joined(body),
+        stylesheet_at=stylesheet_at,
+        script_at=script_at,
+        icon_at=icon_at,
+        policy=_policy(),
+        stylesheet=Markup(stylesheet()),
+        script=Markup(script()),
     )
-    return Markup(f"<!doctype html>\n{element('html', head, element('body', body), lang='en')}\n")
 
 
 @cache
@@ -71,19 +67,13 @@ def _file(name: str) -> str:
     return files("handrail_report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _policy() -> Markup:
-    allowed = (
+def _policy() -> str:
+    return (
         f"default-src 'none'; style-src {_digest(stylesheet())}; script-src {_digest(script())}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return element("meta", http_equiv="Content-Security-Policy", content=allowed)
 
 
 def _digest(text: str) -> str:
     """Return how a policy names a style or a script that a document may have in it."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-
-
-def _script_at(address: str) -> Markup:
-    attributes = str(element("source", src=address, defer=True)).removeprefix("<source")
-    return Markup(f"<script{attributes}</script>")

@@ -12,14 +12,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from html import escape
 
+from markupsafe import Markup
+
 from handrail.redact import shown_text
-
-
-class Markup(str):
-    """HTML that was made by `element`. Any other `str` is text."""
-
-    __slots__ = ()
-
 
 Content = str | int | float | None | Iterable["Content"]
 """What can be in an element: text, markup, numbers, and any nesting of these; None is nothing."""

@@ -10,8 +10,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
+from markupsafe import Markup
+
 from handrail.amounts import plural
-from handrail_report.elements import Content, Markup, element
+from handrail_report.elements import Content, element
 from handrail_report.parts import opened, section
 from handrail_report.shown import Shown
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from handrail_report.elements import Content, Markup, element, joined, text
+from markupsafe import Markup
+
+from handrail_report.elements import Content, element, joined, text
 
 _INLINE = re.compile(
     r"`(?P<code>[^`]+)`"

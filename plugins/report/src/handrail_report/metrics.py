@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from markupsafe import Markup
+
 from handrail_report.charts import line_chart
-from handrail_report.elements import Content, Markup
+from handrail_report.elements import Content
 from handrail_report.parts import figure, figures, left_out, named, section, table
 from handrail_report.scales import short_number
 from handrail_report.shown import Shown, part

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any
 
-from handrail.amounts import seconds
-from handrail_report.elements import Content, Markup, element, joined
+from markupsafe import Markup
 
-Link = Callable[[int], str]
-"""Returns the address of the page of a run, by its number."""
+from handrail.amounts import seconds
+from handrail_report.elements import Content, element, joined
+from handrail_report.shown import Link
 
 _LONG = 300  # Letters of a value that are shown at once.
 _LONGEST = 20_000
@@ -42,7 +42,7 @@ def headline(title: str, beside: Content = None, *content: Content) -> Markup:
 def facts(pairs: Iterable[tuple[str, Content]]) -> Markup:
     """Return names with their values; those that are None or empty are left out."""
     items = [
-        (element("dt", name), element("dd", value))
+        element("div", element("dt", name), element("dd", value))
         for name, value in pairs
         if value not in (None, "", [])
     ]

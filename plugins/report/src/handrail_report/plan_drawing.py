@@ -7,9 +7,11 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from handrail.amounts import plural
 from handrail.cli import BoxFrame, StepBox, StepsBox, boxes_of
-from handrail_report.elements import Content, Markup, element
+from handrail_report.elements import Content, element
 from handrail_report.states import look_of
 
 if TYPE_CHECKING:

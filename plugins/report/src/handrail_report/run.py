@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from markupsafe import Markup
+
 from handrail.amounts import plural, seconds
 from handrail.records import UNDONE, is_failure
 from handrail_report.attachments import attachments_section
-from handrail_report.elements import Content, Markup, element, joined
+from handrail_report.elements import Content, element, joined
 from handrail_report.logs import logs_section
 from handrail_report.metrics import metrics_section
 from handrail_report.parts import (
-    Link,
     command,
     exception,
     facts,
@@ -30,9 +31,10 @@ from handrail_report.parts import (
     value,
 )
 from handrail_report.plan_drawing import plan_picture
-from handrail_report.shown import Shown, part, parts
-from handrail_report.states import badge, look_of
+from handrail_report.shown import Link, Shown, part, parts
+from handrail_report.states import look_of
 from handrail_report.steps import progress_of, steps_section
+from handrail_report.templates import badge
 
 _MOST_STEPS = 150
 _MOST_FAILED = 10

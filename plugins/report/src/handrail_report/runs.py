@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from markupsafe import Markup
 
 from handrail.amounts import plural
-from handrail_report.elements import Content, Markup, element
-from handrail_report.parts import (
-    Link,
-    exception,
-    hidden,
-    moment,
-    named,
-    owner_text,
-    run_link,
-    section,
-    table,
-    took_text,
-)
-from handrail_report.shown import Shown, part
-from handrail_report.states import badge
+from handrail_report.shown import Link, Shown, part
+from handrail_report.templates import report_templates
+from handrail_report.texts import exception
 
 
 def runs_sections(
@@ -32,37 +20,11 @@ def runs_sections(
         link: Returns the address of the page of a run; None where there is none.
         choose: Whether runs can be chosen, as values of the input `run`.
     """
-    runs = shown["runs"]
-    if not runs:
-        none = element("p", "No runs.", class_="muted")
-        return {"runs": section("runs", "Runs", none)}
-    listed = table(
-        ("run", "action", "state", "started", "took", "by", hidden("notes")),
-        [_row(run, link, choose=choose) for run in runs],
-        says="The runs in a table",
-        numbers=("run", "took"),
-        ids=[f"run-{str(run['id']).replace('.', '-')}" for run in runs],
-        class_="runs",
-    )
-    return {"runs": section("runs", "Runs", listed)}
+    values = {"runs": shown["runs"], "link": link, "choose": choose, "notes": _notes}
+    return report_templates().sections("runs.html", **values)
 
 
-def _row(run: Shown, link: Link | None, *, choose: bool) -> Sequence[Content]:
-    number = run["id"]
-    words = f"choose run {number}"
-    box = element("input", type="checkbox", name="run", value=str(number), aria_label=words)
-    return (
-        (element("label", box) if choose else None, run_link(number, link)),
-        named(run["action"]),
-        badge(run["state"], more="sealed" if run["sealed"] else ""),
-        moment(run["started"]),
-        took_text(run),
-        owner_text(run["owner"]),
-        element("span", _notes(run), class_="small"),
-    )
-
-
-def _notes(run: Shown) -> Content:
+def _notes(run: Shown) -> str:
     """Return what one may have to do about a run, or know of it."""
     runs = part(run, "parts")
     listed = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in runs.items())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Shown = Mapping[str, Any]
 """A run, a step, or another object in its JSON form."""
+
+Link = Callable[[int], str]
+"""Returns the address of the page of a run, by its number."""
 
 
 def part(shown: Shown, name: str) -> Shown:

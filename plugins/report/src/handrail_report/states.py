@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from handrail.frozen import frozen
-from handrail_report.elements import Markup, element
 
 
 @frozen(kw_only=False)
@@ -57,15 +56,3 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
 def look_of(state: str) -> Look:
     """Return how a state of a run or a step looks."""
     return LOOKS.get(state, QUIET)
-
-
-def badge(state: str, *, more: str = "") -> Markup:
-    """Return a state with its glyph.
-
-    Args:
-        state: The state.
-        more: What to say after it, such as `sealed`.
-    """
-    look = look_of(state)
-    glyph = element("span", look.glyph, aria_hidden="true")
-    return element("span", glyph, f"{state}{more and f', {more}'}", class_=f"state {look.tone}")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from handrail.amounts import percent, plural, seconds, share_of
 from handrail.frozen import frozen
 from handrail.records import UNDONE
-from handrail_report.elements import Content, Markup, element, joined
+from handrail_report.elements import Content, element, joined
 from handrail_report.parts import command, counted, hidden, named, origin_text, section
 from handrail_report.shown import Shown, part, parts
-from handrail_report.states import badge
+from handrail_report.templates import badge
 from handrail_report.timeline import Axis, axis_of, heading, track, waits_of
 
 _MOST, _FIRST, _LAST = 150, 20, 5  # Steps that are shown even if nothing is to be said of them.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from handrail.amounts import plural, seconds
 from handrail_report.charts import Point, scatter_chart
-from handrail_report.elements import Content, Markup, element, joined
+from handrail_report.elements import Content, element, joined
 from handrail_report.parts import (
-    Link,
     counted,
     failure,
     figure,
@@ -21,8 +22,8 @@ from handrail_report.parts import (
 )
 from handrail_report.run import run_sections
 from handrail_report.scales import short_number
-from handrail_report.shown import Shown
-from handrail_report.states import badge
+from handrail_report.shown import Link, Shown
+from handrail_report.templates import badge
 
 _MOST = 200  # Runs that are shown.
 _MOST_CHARTS = 6

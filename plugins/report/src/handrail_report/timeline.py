@@ -11,10 +11,12 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from markupsafe import Markup
+
 from handrail.amounts import seconds
 from handrail.frozen import frozen
 from handrail.records import UNDONE
-from handrail_report.elements import Markup, element
+from handrail_report.elements import element
 from handrail_report.scales import percent, time_marks
 from handrail_report.shown import Shown, parts
 from handrail_report.states import look_of

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup
+
 from handrail_report.comparison import compare_sections
 from handrail_report.document import page
-from handrail_report.elements import Markup, element, joined
+from handrail_report.elements import element, joined
 from handrail_report.run import run_sections
 from handrail_report.sweep import sweep_sections
 

@@ -317,7 +317,7 @@ def terminal(stage: Stage) -> None:
 def report(stage: Stage) -> None:
     """The report of the same upload."""
     a_budget(stage)
-    stage.run(f"{TOO_MUCH}; handrail show 1 --html report.html")
+    stage.run(f"{TOO_MUCH}; handrail show 1 --html -o report.html")
     stage.shot("report", "report.html", width=960, height=840, act=closed)
 
 
@@ -329,7 +329,7 @@ def sweep_report(stage: Stage) -> None:
     assert flows is not None
     (stage.folder / "flows.py").write_text(flows[1], encoding="utf-8")
     over = "--over epochs=5,10,20,40 --over hyper.learning_rate=0.02,0.05,0.1,0.2,0.4"
-    stage.run(f"handrail run flows.py:TrainAction {over}; handrail show 1 --html report.html")
+    stage.run(f"handrail run flows.py:TrainAction {over}; handrail show 1 --html -o report.html")
     stage.shot("sweep-report", "report.html", width=960, of="#plots")
 
 

@@ -37,7 +37,7 @@ def test_a_report_is_one_file_with_what_show_knows(
     call: Call, journal: Journal, folder: Path
 ) -> None:
     add(journal)
-    answer = call("show", "1", "--html", "report.html")
+    answer = call("show", "1", "--html", "-o", "report.html")
     assert (answer.code, answer.out, answer.err) == (0, "", "wrote report.html\n")
     html = (folder / "report.html").read_text("utf-8")
     assert requests(html) == []
@@ -50,7 +50,7 @@ def test_a_report_is_one_file_with_what_show_knows(
 
 def test_a_report_goes_to_standard_output(call: Call, journal: Journal) -> None:
     add(journal)
-    answer = call("show", "--html", "-")
+    answer = call("show", "--html")
     assert answer.out.startswith("<!doctype html>\n")
     assert next(read(answer.out).all("h1")).words == "run 1 · train"
 
@@ -67,18 +67,18 @@ def test_a_report_replaces_a_file_as_a_whole_or_not_at_all(
 
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", full)
-        answer = call("show", "--html", "report.html")
+        answer = call("show", "--html", "-o", "report.html")
     assert answer.code == 2
     assert "error: report.html cannot be written: No space left on device\n" in answer.err
     assert (folder / "report.html").read_text() == "before"
     assert [each.name for each in folder.glob(".report*")] == []
-    assert call("show", "--html", "report.html").code == 0
+    assert call("show", "--html", "-o", "report.html").code == 0
     assert (folder / "report.html").read_text("utf-8").startswith("<!doctype html>")
 
 
 def test_a_folder_that_is_not_there_is_named_once(call: Call, journal: Journal) -> None:
     add(journal)
-    answer = call("show", "--html", "no/report.html")
+    answer = call("show", "--html", "-o", "no/report.html")
     assert answer.code == 2
     assert answer.err.count("no/report.html cannot be written: No such file or directory") == 1
 
@@ -89,7 +89,7 @@ def test_a_damaged_run_has_a_report_of_what_is_sound(
     add(journal)
     with closing(sqlite3.connect(folder / ".handrail" / "runs.db")) as database, database:
         database.execute("UPDATE attempt SET result = '{' WHERE step = 'fit'")
-    answer = call("show", "--html", "report.html")
+    answer = call("show", "--html", "-o", "report.html")
     assert answer.code == ExitCode.JOURNAL
     assert "damaged" in read((folder / "report.html").read_text("utf-8")).words
 
@@ -99,7 +99,7 @@ def test_runs_stand_side_by_side_with_what_differs(call: Call, journal: Journal)
     add(journal)
     add(journal, epochs=20)
     journal.add([planned("load"), planned("new")], done("load"), outcome="completed")
-    html = call("show", "1", "2", "3", "--html", "-").out
+    html = call("show", "1", "2", "3", "--html").out
     cells = {
         row.below[0].words: [each.words for each in row.below[1:]] for row in read(html).all("tr")
     }
@@ -109,8 +109,8 @@ def test_runs_stand_side_by_side_with_what_differs(call: Call, journal: Journal)
 
 def test_a_report_is_all_that_is_written(call: Call, journal: Journal) -> None:
     add(journal)
-    assert "do not go together" in call("show", "--step", "fit", "--html", "-").err
-    assert "--html writes no JSON" in call("show", "--html", "-", "--json").out
+    assert "do not go together" in call("show", "--step", "fit", "--html").err
+    assert "--html writes no JSON" in call("show", "--html", "--json").out
 
 
 def test_nothing_of_a_report_is_imported_where_none_is_asked_for(journal: Journal) -> None:

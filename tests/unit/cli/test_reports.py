@@ -42,6 +42,15 @@ def test_runs_stand_side_by_side_with_what_differs(call: Call, journal: Journal)
     assert rows["param epochs"] == ["10", "20", "default"]
 
 
+def test_what_is_the_same_in_all_runs_has_no_row(call: Call, journal: Journal) -> None:
+    """It stands in one line below the others, as there are values behind it."""
+    add(journal)
+    add(journal, epochs=20)
+    *rows, same, _see = call("show", "1", "2").lines
+    assert same.startswith("  same    state failed (kept)")
+    assert not any(row.startswith("state") for row in rows)
+
+
 def test_more_runs_than_fit_stand_below_each_other(call: Call, journal: Journal) -> None:
     for epochs in range(9):
         add(journal, epochs=epochs + 1)

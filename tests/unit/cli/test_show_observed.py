@@ -97,12 +97,13 @@ def test_programs_get_all_of_a_step_and_the_rest_in_short(fitted: Call) -> None:
 def test_an_attachment_is_written_to_a_file(
     fitted: Call, folder: Path, name: str, content: bytes
 ) -> None:
-    assert fitted("show", "1", "--step", "fit", "--attachment", name, "-o", "out").code == 0
+    written = fitted("show", "1", "--step", "fit", "--attachment", name, "-o", "out")
+    assert (written.code, written.out, written.err) == (0, "", "wrote out\n")
     assert (folder / "out").read_bytes() == content
 
 
-def test_a_plot_is_written_as_json(fitted: Call) -> None:
-    found = fitted("show", "1", "--step", "fit", "--attachment", "curves", "-o", "-")
+def test_a_plot_is_json_and_goes_to_standard_output(fitted: Call) -> None:
+    found = fitted("show", "1", "--attachment", "curves")
     assert json.loads(found.out)["series"] == {"loss": [[0, 1], [1, 2]]}
 
 
@@ -110,9 +111,10 @@ def test_a_plot_is_written_as_json(fitted: Call) -> None:
     ("options", "message"),
     [
         (("--step", "fit", "--attachment", "curve", "-o", "x"), "did you mean curves?"),
-        (("--step", "fit", "--attachment", "curves"), "--attachment NAME -o FILE"),
-        (("--step", "fit", "-o", "x"), "--attachment NAME -o FILE"),
-        (("--attachment", "curves", "-o", "x"), "with --step NAME"),
+        (("--attachment", "nothing", "-o", "x"), "nothing is attached as 'nothing'; there is "),
+        (("--step", "fit", "-o", "x"), "-o goes with --attachment"),
+        (("--attachment", "notes", "-o", "no/x"), "no/x cannot be written"),
+        (("--attachment", "notes", "--json"), "--attachment writes what was attached"),
     ],
 )
 def test_what_cannot_be_written_is_told(
@@ -120,7 +122,7 @@ def test_what_cannot_be_written_is_told(
 ) -> None:
     found = fitted("show", "1", *options)
     assert found.code == 2
-    assert message in found.err
+    assert message in found.out + found.err
 
 
 def test_how_far_a_step_came_that_has_failed(fitted: Call) -> None:

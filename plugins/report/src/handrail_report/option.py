@@ -11,7 +11,7 @@ from handrail.packs import core_record
 
 
 def _apply(request: ShowRequest) -> ShowRequest:
-    return request if request.values.get("html") is None else replace(request, carry_out=_write)
+    return replace(request, carry_out=_write) if request.values.get("html") else request
 
 
 def _write(request: ShowRequest) -> int:
@@ -20,7 +20,7 @@ def _write(request: ShowRequest) -> int:
     command = command_line(f"show {' '.join(map(str, request.numbers))}")
     made = f"Handrail {core_record().version}"
     shown = handrail_report.report(request.report.whole(), command=command, made=made)
-    write_document(request.session, shown, request.values["html"])
+    write_document(request.session, shown, request.values["output"])
     return 0
 
 
@@ -28,9 +28,8 @@ html = Option(
     click_params=[
         click.Option(
             ["--html"],
-            metavar="FILE",
-            help="Write a report for a browser, in one file that needs nothing else; - is standard "
-            "output.",
+            is_flag=True,
+            help="Write a report for a browser, in one file that needs nothing else, to -o FILE.",
         )
     ],
     apply=_apply,

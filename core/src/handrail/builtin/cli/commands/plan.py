@@ -66,7 +66,7 @@ def plan_options() -> list[click.Parameter]:
         click.Option(
             ["-o", "--output"],
             metavar="FILE",
-            help="Write what --mermaid makes to FILE. [default: -, standard output]",
+            help="Write what --mermaid makes to this file; by default, to standard output.",
         ),
         json_option(),
     ]
@@ -143,7 +143,7 @@ def _answer(session: Session, target: Target, plan: Plan, values: dict[str, Any]
     """Show the plan or the explanation; return the exit code."""
     if values["mermaid"]:
         chart = shown_as(plan, "mermaid", session.packs) or ""
-        write_document(session, chart, values["output"] or "-")
+        write_document(session, chart, values["output"])
     elif values["explain"]:
         session.show(explanation(session, plan, values["explain"]))
     else:

@@ -14,8 +14,8 @@ from handrail.builtin.cli.session import session_of, takes_json
 from handrail.builtin.cli.view.compare_report import CompareReport
 from handrail.builtin.cli.view.failure import recorded_tracebacks
 from handrail.builtin.cli.view.run_report import RunReport
-from handrail.builtin.cli.view.step_report import StepReport, file_of
-from handrail.builtin.cli.view.table import Listing, View
+from handrail.builtin.cli.view.step_report import StepReport, content_of
+from handrail.builtin.cli.view.table import Listing, View, write_document
 from handrail.builtin.cli.view.text import command_line
 from handrail.errors import ExitCode, NotFoundError
 from handrail.frozen import frozen
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from handrail.builtin.cli.session import Session
+    from handrail.builtin.records.observations import Attachment
     from handrail.builtin.records.run_record import RecordedStep, RunRecord
     from handrail.journal import Journal
 
@@ -38,12 +39,16 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "everything", is_flag=True, help="Show every step, and errors in full.")
 @click.option("--step", metavar="NAME", help="Show one step, with all that it recorded and said.")
-@click.option("--attachment", metavar="NAME", help="With --step: write what it has attached to -o.")
+@click.option(
+    "--attachment",
+    metavar="NAME",
+    help="Write what a step has attached: of a table CSV, of a plot JSON.",
+)
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
-    help="With --attachment: the file, or - for the output. A table is CSV, a plot JSON.",
+    help="Write a document to this file; by default, to standard output.",
 )
 @click.option("--traceback", is_flag=True, help="Show the tracebacks of the errors.")
 @takes_json
@@ -60,10 +65,10 @@ def show(ctx: click.Context, /, runs: tuple[str, ...], journal: str | None, **_:
     with closing(session_journal(session, journal)) as found:
         numbers = [number_in(found, run) for run in runs] or [_latest(found)]
         request = request_to_show(session, found, numbers, ctx.params, _shown)
-        _check_free(request)
+        _check_taken(request)
         code = request.carry_out(request)
     damage = request.records[0].damage if len(numbers) == 1 else ()
-    if not damage or code or ctx.params["output"]:
+    if not damage or code or ctx.params["attachment"]:
         return code
     if session.json:  # Which has it all.
         return ExitCode.JOURNAL
@@ -73,21 +78,25 @@ def show(ctx: click.Context, /, runs: tuple[str, ...], journal: str | None, **_:
 def _shown(request: ShowRequest) -> int:
     """Show what is asked for, and return the exit code."""
     session, options = request.session, request.values
-    if options["output"]:
-        step = _step(request.records[0], options["step"])
-        return _write_attachment(step, options["attachment"], options["output"])
-    session.show(_view(request))
+    if options["attachment"]:
+        found = _attachment(request.records[0], options["step"], options["attachment"])
+        write_document(session, content_of(found), options["output"])
+    else:
+        session.show(_view(request))
     return ExitCode.DONE
 
 
-def _check_free(request: ShowRequest) -> None:
-    """Check that nothing else is asked for of a request that an option carries out.
+def _check_taken(request: ShowRequest) -> None:
+    """Check what goes with an option of a pack that carries the request out, and what without one.
 
     Raises:
-        UsageError: Something is.
+        UsageError: Something does not.
     """
-    for name in ("step", "traceback") if request.taken_by else ():
-        if request.values[name]:
+    values = request.values
+    if not request.taken_by and not values["attachment"] and values["output"]:
+        raise click.UsageError("-o goes with --attachment, or an option that writes a document")
+    for name in ("step", "traceback", "attachment") if request.taken_by else ():
+        if values[name]:
             raise click.UsageError(f"--{name} and --{request.taken_by} do not go together")
 
 
@@ -99,10 +108,9 @@ def _check_options(session: Session, runs: tuple[str, ...], options: Mapping[str
     """
     if options["step"] and (options["everything"] or options["traceback"]):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
-    wanted = bool(options["attachment"]), bool(options["output"])
-    if wanted not in ((False, False), (bool(options["step"]), True)):
-        raise click.UsageError("write an attachment with --step NAME --attachment NAME -o FILE")
-    for name in ("step", "traceback"):
+    if options["attachment"] and session.json:
+        raise click.UsageError("--attachment writes what was attached, not JSON of it")
+    for name in ("step", "traceback", "attachment"):
         if len(runs) > 1 and options[name]:
             raise click.UsageError(f"--{name} takes one run")
 
@@ -127,15 +135,18 @@ def _step(record: RunRecord, name: str) -> RecordedStep:
     return found
 
 
-def _write_attachment(step: RecordedStep, name: str, output: str) -> int:
-    """Write what a step has attached to a file."""
-    found = {each.name: each for each in step.attachments}
-    if name not in found:
-        hint = did_you_mean(name, found) or f"it has attached: {', '.join(found) or 'nothing'}"
-        raise click.UsageError(f"step '{step.name}' has attached no '{name}'; {hint}")
-    with click.open_file(output, "wb") as file:
-        file.write(file_of(found[name]))
-    return ExitCode.DONE
+def _attachment(record: RunRecord, step: str | None, name: str) -> Attachment:
+    """Return what a step has attached under a name, or the only one of the run called so."""
+    steps = record.steps if step is None else [_step(record, step)]
+    found = [(each.name, attached) for each in steps for attached in each.attachments]
+    named = {by: attached for by, attached in found if attached.name == name}
+    if len(named) > 1:
+        raise click.UsageError(f"{' and '.join(named)} have attached '{name}': choose with --step")
+    if not named:
+        others = dict.fromkeys(attached.name for _, attached in found)
+        hint = did_you_mean(name, others) or f"there is {', '.join(others) or 'nothing'}"
+        raise click.UsageError(f"nothing is attached as '{name}'; {hint}")
+    return next(iter(named.values()))
 
 
 def _latest(journal: Journal) -> int:

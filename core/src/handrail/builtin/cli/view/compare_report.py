@@ -10,14 +10,15 @@ from typing import Any
 from handrail.amounts import seconds
 from handrail.builtin.cli.view.run_report import RunReport
 from handrail.builtin.cli.view.run_text import STYLES, parse_time
-from handrail.builtin.cli.view.table import Row, Style, names, reasons, table
-from handrail.builtin.cli.view.text import command_line, one_line, terminal_width
+from handrail.builtin.cli.view.table import Style, names, reasons, table
+from handrail.builtin.cli.view.text import command_line, folded, one_line, terminal_width
 from handrail.builtin.records.comparison import comparison_of
 
 _NAME, _RUN = 26, 22  # Columns of the terminal for what is compared, and for each run.
 _MOST = 20  # Rows of each kind.
 _VALUE = 60  # Letters of a value.
 _ABOUT = ("action", "plan", "core_version", "by", "folder", "project")
+_TIMES = ("started", "took", "undo took")  # They only look the same by chance.
 _NAMES = {"core_version": "handrail", "undo_took": "undo took", "folder": "in"}
 
 
@@ -48,54 +49,64 @@ class CompareReport:
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people; of more runs than fit, some below the others."""
         runs = [each["run"] for each in self._compared["runs"]]
+        rows = list(self._rows(runs))
+        same = [row for row in rows if row[0] not in _TIMES and len({*row[1:]}) == 1]
+        told = [row for row in rows if row not in same]
         fit = max((terminal_width() - _NAME) // _RUN, 1)
         for first in range(0, len(runs), fit):
             if first:
                 yield ""
-            yield from self._block(range(first, min(first + fit, len(runs))), style)
+            yield from _block(runs, told, slice(first, first + fit), style)
+        if same:
+            shared = ", ".join(f"{name} {value}" for name, value, *_ in same)
+            yield from folded(f"  same    {shared}")
         numbers = " ".join(str(run["id"]) for run in runs)
-        yield f"  see     {command_line(f'show {numbers} --html report.html')}"
+        yield f"  see     {command_line(f'show {numbers} --html -o report.html')}"
 
-    def _block(self, places: range, style: Style) -> Iterator[str]:
-        runs = [each["run"] for each in self._compared["runs"]]
-        head = [names(""), *(reasons(f"RUN {runs[place]['id']}") for place in places)]
-        rows = list(self._rows(places))
-
-        def paint(row: int, column: int, text: str) -> str:
-            if row == 0 and column:
-                return style(text, STYLES.get(runs[places[column - 1]]["state"], "bold"))
-            return style(text, "dim") if not column else text
-
-        first, *rest = table(head, rows, width=terminal_width(), paint=paint)
-        yield from (style(line, "dim") for line in first)
-        for lines in rest:
-            yield from lines
-
-    def _rows(self, places: range) -> Iterator[Row]:
-        runs, differs = self._compared["runs"], self._compared["differs"]
-
-        def row(name: str, values: Sequence[str]) -> Row:
-            return (_NAMES.get(name, name), *(values[place] for place in places))
-
-        yield row("state", [each["run"]["state"] for each in runs])
-        yield row("started", [_started(each["run"]["started"]) for each in runs])
+    def _rows(self, runs: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str] | str]:
+        """Yield the name and the values of what is compared, or how much more there is."""
+        differs = self._compared["differs"]
+        yield ("state", *(run["state"] for run in runs))
+        yield ("started", *(_started(run["started"]) for run in runs))
         for name in ("took", "undo_took"):
             if name in differs:
-                yield row(name, [seconds(each) for each in differs[name]])
+                yield (_NAMES.get(name, name), *map(seconds, differs[name]))
         for name in _ABOUT:
             if name in differs:
                 shown = [_text(each) for each in differs[name]]
-                yield row(name, [each[:8] for each in shown] if name == "plan" else shown)
+                yield (_NAMES.get(name, name), *(x[:8] if name == "plan" else x for x in shown))
         for kind in ("params", "packs", "metrics", "items", "steps"):
-            yield from self._kind(kind, differs.get(kind, {}), row)
+            yield from self._kind(kind, differs.get(kind, {}))
 
-    def _kind(self, kind: str, values: Mapping[str, Any], row: Any) -> Iterator[Row]:
+    def _kind(self, kind: str, values: Mapping[str, Any]) -> Iterator[Sequence[str] | str]:
         most = len(values) if self._everything else _MOST
         for name, each in list(values.items())[:most]:
             shown = _step_texts(each) if kind == "steps" else [_text(one, kind) for one in each]
-            yield row(f"{kind.removesuffix('s')} {name}", shown)
+            yield (f"{kind.removesuffix('s')} {name}", *shown)
         if len(values) > most:
             yield f"... and {len(values) - most} more {kind} (--all)"
+
+
+def _block(
+    runs: Sequence[Mapping[str, Any]],
+    rows: Sequence[Sequence[str] | str],
+    places: slice,
+    style: Style,
+) -> Iterator[str]:
+    """Yield the lines of some of the runs side by side."""
+    shown = runs[places]
+    head = [names(""), *(reasons(f"RUN {run['id']}") for run in shown)]
+    body = [row if isinstance(row, str) else (row[0], *row[1:][places]) for row in rows]
+
+    def paint(row: int, column: int, text: str) -> str:
+        if not column:
+            return style(text, "dim")
+        return style(text, STYLES.get(text, "bold")) if body[row][0] == "state" else text
+
+    first, *rest = table(head, body, width=terminal_width(), paint=paint)
+    yield from (style(line, "dim") for line in first)
+    for lines in rest:
+        yield from lines
 
 
 def _with_differences(shown: list[dict[str, Any]]) -> dict[str, Any]:

@@ -158,20 +158,20 @@ def described(attached: Attachment) -> str:
     return f"{one_line(attached.kind)}, {size(len(json.dumps(attached.form)))} of JSON"
 
 
-def file_of(attached: Attachment) -> bytes:
-    """Return the content of a file: of a table CSV, of texts and pictures these, of others JSON."""
+def content_of(attached: Attachment) -> str | bytes:
+    """Return what a file has: of a table CSV, of texts and pictures these, of others JSON."""
     value = attached.value
     if isinstance(value, Picture):
         return value.data
     if isinstance(value, Markdown):
-        return value.text.encode()
+        return value.text
     if isinstance(value, Table):
         written = io.StringIO()
         rows = csv.writer(written, lineterminator="\n")
         rows.writerow(value.columns)
         rows.writerows(value.rows)
-        return written.getvalue().encode()
-    return json.dumps(attached.form, indent=2).encode() + b"\n"
+        return written.getvalue()
+    return json.dumps(attached.form, indent=2) + "\n"
 
 
 def _metrics(metrics: Mapping[str, Metric]) -> Iterator[str]:

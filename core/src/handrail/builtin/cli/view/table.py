@@ -341,27 +341,34 @@ class Listing:
             yield from (style(line, name) if name else line for line in lines)
 
 
-def write_document(session: Session, text: str, file: str) -> None:
+def write_document(session: Session, content: str | bytes, file: str | None) -> None:
     """Write a document to a file, which is replaced as a whole, or to standard output.
 
     Args:
         session: The call.
-        text: The document.
-        file: Path of the file; `-` is standard output.
+        content: The document.
+        file: Path of the file; None or `-` is standard output.
 
     Raises:
-        UsageError: The file cannot be written.
+        UsageError: The file cannot be written; or a terminal cannot show the document.
     """
-    if file == "-":
-        for line in text.splitlines():
+    if file not in (None, "-"):
+        _write_file(Path(file), content.encode() if isinstance(content, str) else content)
+        session.console.note(f"wrote {file}")
+    elif isinstance(content, str):
+        for line in content.splitlines():
             session.console.print(line)
-        return
-    path = Path(file)
+    elif session.console.out.isatty():
+        raise click.UsageError("a terminal cannot show this: write it to a file with -o FILE")
+    else:
+        session.console.out.buffer.write(content)
+
+
+def _write_file(path: Path, content: bytes) -> None:
     try:
         if path.exists() and not path.is_file():  # A device, or a pipe, cannot be replaced.
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
         else:
-            replace_file(path, text.encode())
+            replace_file(path, content)
     except OSError as error:
-        raise click.UsageError(f"{file} cannot be written: {error.strerror}") from error
-    session.console.note(f"wrote {file}")
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from error

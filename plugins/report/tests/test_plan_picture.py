@@ -45,7 +45,7 @@ def texts(picture: ElementTree.Element) -> list[str]:
     for each in picture.iter():
         if each.get("aria-hidden"):
             each.text = None
-    return [text.strip() for text in picture.itertext()]
+    return [text for part in picture.itertext() if (text := " ".join(part.split()))]
 
 
 def test_a_box_says_who_put_a_step_there_and_what_holds_for_it() -> None:

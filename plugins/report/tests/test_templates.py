@@ -15,6 +15,8 @@ from handrail_report import Templates
 
 ADDRESSES = re.compile(r"(?:href|src|action|formaction|poster|cite)=\"\{\{([^}]*)\}\}")
 
+FILTER = re.compile(r"\|\s*(?:address|picture|as_file\(media\))\s*$")
+
 
 @pytest.fixture
 def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Templates:
@@ -93,6 +95,9 @@ def test_every_address_of_a_template_passes_a_filter(package: str) -> None:
     for file in (Path(spec.origin).parent / "templates").glob("*.html"):
         source = file.read_text("utf-8")
         for expression in ADDRESSES.findall(source):
-            assert re.search(r"\|\s*(?:address|picture)\s*$", expression), (file.name, expression)
+            assert re.search(r"\|\s*(?:address|picture|as_file\(media\))\s*$", expression), (
+                file.name,
+                expression,
+            )
         unsafe = re.findall(r"(\S+)\s*\|\s*(?:safe|e|escape|tojson|forceescape)\b", source)
         assert [each for each in unsafe if not each.endswith(("'", '"'))] == [], file.name

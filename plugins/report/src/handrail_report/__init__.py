@@ -14,10 +14,7 @@ with lazy_imports(__name__):
     from markupsafe import Markup as Markup
 
     from handrail_report.charts import Point as Point
-    from handrail_report.charts import bar_chart as bar_chart
-    from handrail_report.charts import heatmap as heatmap
-    from handrail_report.charts import line_chart as line_chart
-    from handrail_report.charts import scatter_chart as scatter_chart
+    from handrail_report.charts import plot as plot
     from handrail_report.comparison import compare_sections as compare_sections
     from handrail_report.document import page as page
     from handrail_report.document import script as script

@@ -1,20 +1,20 @@
-"""What steps attached to a run: plots, tables, texts and pictures."""
+"""What steps attached to a run: plots, tables, texts and pictures, each with its file."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from shlex import quote
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup
 
-from handrail.amounts import size
-from handrail_report.charts import Point, bar_chart, heatmap, line_chart, scatter_chart
-from handrail_report.elements import Content, element, joined
+from handrail_report.charts import plot
 from handrail_report.markdown import markdown
-from handrail_report.parts import command, figure, figures, left_out, opened, section, table
 from handrail_report.scales import short_number
 from handrail_report.shown import Shown, parts
+from handrail_report.templates import render
 
 _MOST_ROWS = 100
 _LONG, _FIRST = 15, 10  # Of a table with more rows, so many are shown at once.
@@ -22,82 +22,87 @@ _ROOM = 2_000_000
 """Letters of all attachments of a report: pictures are long."""
 
 
-def attachments_section(steps: Sequence[Shown], number: int) -> Markup | None:
-    """Return what the steps of a run attached, step by step; None for nothing.
+def attachments_of(steps: Sequence[Shown]) -> list[dict[str, Any]]:
+    """Return what each step attached, as figures; and how many there is no room for.
 
     Args:
         steps: The steps in their JSON form.
-        number: The number of the run.
     """
-    found = list(_all(steps, number))
-    return section("attachments", "What steps attached", found) if found else None
-
-
-def _all(steps: Sequence[Shown], number: int) -> Iterator[Markup]:
     room = _ROOM
+    found: list[dict[str, Any]] = []
     for step in steps:
         kept = parts(step, "attachments")
-        shown: list[Content] = []
-        asks = f"handrail show {number} --step {step['name']}"
-        for drawn in (_figure(each, asks) for each in kept if each.get("value") is not None):
-            if len(drawn) <= room:
+        shown: list[Markup] = []
+        for each in kept:
+            if each.get("value") is not None and len(drawn := _figure(step, each)) <= room:
                 room -= len(drawn)
                 shown.append(drawn)
         if kept:
-            left = left_out(len(kept) - len(shown), "attachments", f"{asks} --json")
-            yield joined(element("h3", step["name"]), figures(shown), left)
+            found.append({"step": step["name"], "figures": shown, "left": len(kept) - len(shown)})
+    return found
 
 
-def _figure(attachment: Shown, asks: str) -> Markup:
+def _figure(step: Shown, attachment: Shown) -> Markup:
     name, kind, value = attachment["name"], attachment["type"], attachment["value"]
-    if kind not in _KINDS:  # Of a pack.
-        about = f": {kind}, {size(len(json.dumps(value)))} of JSON"
-        return figure(name, command(f"{asks} --attachment {quote(name)} -o -"), about)
-    title = value.get("title") or name
-    return figure(title, _KINDS[kind](title, value))
+    drawn: dict[str, Any] = {}
+    media, content = "application/json", ""
+    if kind == "plot":
+        media, content = "text/csv", _csv(("series", "x", "y"), _pairs(value["series"]))
+        drawn["plot"] = _plot(value.get("title") or name, value)
+    elif kind == "table":
+        media, content = "text/csv", _csv(value["columns"], value["rows"])
+        drawn |= _table(value)
+    elif kind == "markdown":
+        media, content = "text/markdown", value["text"]
+        drawn["text"] = markdown(content)
+    elif kind == "picture":
+        drawn["picture"] = f"data:{value['media_type']};base64,{value['data']}"
+    else:  # Of a pack.
+        content = json.dumps(value)
+    return render(
+        "attachment.html",
+        step=step["name"],
+        name=name,
+        kind=kind,
+        title=value.get("title") or name,
+        alt=value.get("alt"),
+        media=media,
+        content=content,
+        drawn=drawn,
+    )
 
 
-def plot(title: str, value: Shown) -> Markup:
-    """Return a plot from its JSON form."""
-    kind, series = value["kind"], value["series"]
-    x, y = str(value.get("x") or ""), str(value.get("y") or "")
-    says = f"{title}: {y or ', '.join(list(series)[:6])}"
-    if kind == "bar":
-        return bar_chart(series, says=says, x=x, y=y)
-    if kind == "heatmap":
-        return heatmap(series, says=says, x=x, y=y)
-    log_x, log_y = bool(value.get("log_x")), bool(value.get("log_y"))
-    if kind == "line":
-        return line_chart(series, says=says, x=x, y=y, log_x=log_x, log_y=log_y)
-    points = [
-        Point(x=at, y=up, says=f"{name}: {short_number(at)}, {short_number(up)}")
-        for name, pairs in series.items()
-        for at, up in pairs
-        if up is not None
-    ]
-    return scatter_chart(points, says=says, x=x, y=y, log_x=log_x, log_y=log_y)
+def _plot(title: str, value: Shown) -> Markup:
+    series, y = value["series"], str(value.get("y") or "")
+    return plot(
+        value["kind"],
+        series,
+        says=f"{title}: {y or ', '.join(list(series)[:6])}",
+        x=str(value.get("x") or ""),
+        y=y,
+        log_x=bool(value.get("log_x")),
+        log_y=bool(value.get("log_y")),
+    )
 
 
-def _table(title: str, value: Shown) -> Markup:
+def _table(value: Shown) -> dict[str, Any]:
     columns, rows = value["columns"], value["rows"]
-    numbers = [
-        column
-        for place, column in enumerate(columns)
-        if rows and all(isinstance(row[place], int | float | None) for row in rows)
-    ]
-
-    def some(rows: Sequence[Sequence[object]], says: str) -> Markup:
-        cells = [list(map(_cell, row)) for row in rows]
-        return table(columns, cells, says=says, numbers=numbers, class_="fits")
-
     first = rows if len(rows) <= _LONG else rows[:_FIRST]
     rest = rows[len(first) : _MOST_ROWS]
-    more = (value.get("total") or len(rows)) - len(first) - len(rest)
-    folded = rest and opened(f"{len(rest):,} more rows", some(rest, f"more of {title}"))
-    return joined(some(first, title), folded or None, left_out(more, "rows"))
+    return {
+        "columns": columns,
+        "numbers": [
+            column
+            for place, column in enumerate(columns)
+            if rows and all(isinstance(row[place], int | float | None) for row in rows)
+        ],
+        "first": [list(map(_cell, row)) for row in first],
+        "rest": [list(map(_cell, row)) for row in rest],
+        "more": (value.get("total") or len(rows)) - len(first) - len(rest),
+    }
 
 
-def _cell(value: object) -> Content:
+def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -107,18 +112,13 @@ def _cell(value: object) -> Content:
     return f"{value:,}" if isinstance(value, int) else str(value)[:1000]
 
 
-def _text(_title: str, value: Shown) -> Markup:
-    return markdown(value["text"])
+def _pairs(series: Mapping[str, Sequence[tuple[object, object]]]) -> Iterable[Sequence[object]]:
+    return ((name, *pair) for name, pairs in series.items() for pair in pairs)
 
 
-def _picture(title: str, value: Shown) -> Markup:
-    address = f"data:{value['media_type']};base64,{value['data']}"
-    return element("img", src=address, alt=value.get("alt") or title)
-
-
-_KINDS: Mapping[str, Callable[[str, Shown], Markup]] = {
-    "plot": plot,
-    "table": _table,
-    "markdown": _text,
-    "picture": _picture,
-}
+def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(head)
+    writer.writerows(rows)
+    return written.getvalue()

@@ -59,8 +59,8 @@ def stylesheet() -> str:
 
 @cache
 def script() -> str:
-    """Return the script of reports and pages, with which one searches logs."""
-    return _file("logs.js")
+    """Return the script of reports and pages."""
+    return _file("report.js")
 
 
 def _file(name: str) -> str:

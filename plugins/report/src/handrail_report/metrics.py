@@ -3,62 +3,57 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from markupsafe import Markup
 
-from handrail_report.charts import line_chart
-from handrail_report.elements import Content
-from handrail_report.parts import figure, figures, left_out, named, section, table
+from handrail_report.charts import plot
 from handrail_report.scales import short_number
 from handrail_report.shown import Shown, part
 
-_MOST_CHARTS = 24
-_MOST_ROWS = 100
+# What a name says besides what was measured: `val_loss` is drawn with `loss`.
+_SPLITS = ("train", "training", "val", "valid", "validation", "test", "eval", "dev")
+
+Curves = Mapping[str, Sequence[tuple[float, float | None]]]
 
 
-def metrics_section(steps: Sequence[Shown], number: int) -> Markup | None:
-    """Return the metrics of the steps of a run; None if there are none.
+def metrics_of(steps: Sequence[Shown]) -> dict[str, Any]:
+    """Return the values of the metrics of some steps, and a plot for each kind that has a curve.
 
     Args:
         steps: The steps in their JSON form.
-        number: The number of the run.
     """
-    found = [(step["name"], name, metric) for step in steps for name, metric in _metrics(step)]
-    if not found:
-        return None
-    curves = [each for each in found if len(_numbers(each[2])) > 1 and not only_counts(each[2])]
-    charts = [
-        figure(
-            name,
-            line_chart({name: points_of(metric)}, says=_says(name, metric), x="reported"),
-            f" of {step}",
-        )
-        for step, name, metric in curves[:_MOST_CHARTS]
+    known = [
+        (step["name"], name, metric)
+        for step in steps
+        for name, metric in part(step, "metrics").items()
+        if metric.get("points")
     ]
-    columns = ("last", "least", "greatest", "values")
-    values = table(
-        ("metric", "of", *columns),
-        [_row(*each) for each in found[:_MOST_ROWS]],
-        says="The values of metrics",
-        numbers=columns,
-        class_="fits",
-    )
-    words = f"handrail show {number} --json"
-    return section(
-        "metrics",
-        "Metrics",
-        values,
-        left_out(len(found) - _MOST_ROWS, "metrics", words),
-        figures(charts),
-        left_out(len(curves) - _MOST_CHARTS, "curves", words),
-    )
+    curves: dict[tuple[str, str], dict[str, Any]] = {}
+    for step, name, metric in known:
+        if is_curve(metric):
+            curves.setdefault((step, _kind(name)), {})[name] = metric
+    return {
+        "rows": [list(_row(*each)) for each in known],
+        "plots": [
+            (kind if len(some) > 1 else next(iter(some)), step, _plot(some))
+            for (step, kind), some in curves.items()
+        ],
+    }
 
 
-def _metrics(step: Shown) -> list[tuple[str, Shown]]:
-    """Return the metrics of a step with a history, by name."""
-    return [(name, each) for name, each in part(step, "metrics").items() if each.get("points")]
+def _kind(name: str) -> str:
+    words = [word for word in re.split(r"[_/.\s-]+", name) if word.lower() not in _SPLITS]
+    return "_".join(words) or name
+
+
+def _plot(metrics: Mapping[str, Shown]) -> Markup:
+    says = "; ".join(_says(name, metric) for name, metric in metrics.items())
+    series = {name: points_of(metric) for name, metric in metrics.items()}
+    return plot("line", series, says=says, x="reported")
 
 
 def points_of(metric: Shown) -> list[tuple[float, float | None]]:
@@ -69,6 +64,12 @@ def points_of(metric: Shown) -> list[tuple[float, float | None]]:
     ]
 
 
+def is_curve(metric: Shown) -> bool:
+    """Return whether a metric has a curve that tells something: not of `epoch`, which counts."""
+    numbers = _numbers(metric)
+    return len(numbers) > 1 and any(after - before != 1 for before, after in pairwise(numbers))
+
+
 def _numbers(metric: Shown) -> list[float]:
     return [
         value
@@ -77,21 +78,17 @@ def _numbers(metric: Shown) -> list[float]:
     ]
 
 
-def only_counts(metric: Shown) -> bool:
-    """Return whether a metric only counts, as `epoch` does: its curve tells nothing."""
-    known = _numbers(metric)
-    return all(after - before == 1 for before, after in pairwise(known))
-
-
 def _says(name: str, metric: Shown) -> str:
     known = _numbers(metric)
     ends = f"from {short_number(known[0])} to {short_number(known[-1])}"
     return f"{name}: {ends} in {len(known):,} values"
 
 
-def _row(step: str, name: str, metric: Shown) -> Sequence[Content]:
+def _row(step: str, name: str, metric: Shown) -> Iterator[object]:
     known = _numbers(metric)
     count, _, last = metric["points"][-1]
-    ends = (short_number(min(known)), short_number(max(known))) if known else ("-", "-")
-    shown = short_number(last) if isinstance(last, int | float) else "-" if last is None else last
-    return (named(name), named(step), shown, *ends, f"{count:,}")
+    yield name
+    yield step
+    yield short_number(last) if isinstance(last, int | float) else "-" if last is None else last
+    yield from (short_number(min(known)), short_number(max(known))) if known else ("-", "-")
+    yield f"{count:,}"

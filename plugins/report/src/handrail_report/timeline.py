@@ -11,12 +11,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from markupsafe import Markup
-
 from handrail.amounts import seconds
 from handrail.frozen import frozen
-from handrail.records import UNDONE
-from handrail_report.elements import element
+from handrail.records import UNDONE, is_failure
 from handrail_report.scales import percent, time_marks
 from handrail_report.shown import Shown, parts
 from handrail_report.states import look_of
@@ -92,18 +89,65 @@ def _merged(spans: Sequence[tuple[float, float]], gap: float) -> list[tuple[floa
     return merged
 
 
-def heading(axis: Axis) -> Markup:
+@frozen
+class Mark:
+    """A mark at an axis.
+
+    Attributes:
+        x: Where it is, in percent.
+        anchor: On which side of that its text is.
+        text: Its text.
+    """
+
+    x: str
+    anchor: str
+    text: str
+
+
+@frozen
+class Bar:
+    """A time on an axis, as a bar; or as a line, if somebody waited.
+
+    Attributes:
+        kind: Its class.
+        x: Where it begins, in percent.
+        end: Where it ends.
+        width: Its length.
+        says: What it stands for, in words.
+    """
+
+    kind: str
+    x: str
+    end: str
+    width: str
+    says: str
+
+
+@frozen
+class Track:
+    """What one step did.
+
+    Attributes:
+        bars: A bar for each attempt and undo, for each wait, and for each pause of the run.
+        says: The same in words.
+    """
+
+    bars: Sequence[Bar]
+    says: str
+
+
+def marks_of(axis: Axis) -> Sequence[Mark]:
     """Return the marks of an axis: seconds in which somebody worked."""
-    marks: list[Markup] = []
-    for mark in time_marks(axis.worked):
-        place = axis.place(_at(axis, mark))
+    marks: list[Mark] = []
+    for seconds_worked in time_marks(axis.worked):
+        place = axis.place(_at(axis, seconds_worked))
         anchor = "end" if place > 0.92 else "middle" if place > 0.02 else "start"
-        marks.append(element("text", _mark(mark), x=percent(place), y="1em", text_anchor=anchor))
-    return element("svg", marks, class_="track marks", aria_hidden="true")
+        marks.append(Mark(x=percent(place), anchor=anchor, text=_written(seconds_worked)))
+    return marks
 
 
-def track(axis: Axis, step: Shown, waits: Sequence[tuple[float, float]], now: str) -> Markup:
-    """Return what one step did, on the axis: a bar for each attempt and undo, a line for waits.
+def track_of(axis: Axis, step: Shown, waits: Sequence[tuple[float, float]], now: str) -> Track:
+    """Return what one step did, on the axis.
 
     Args:
         axis: The axis.
@@ -111,11 +155,15 @@ def track(axis: Axis, step: Shown, waits: Sequence[tuple[float, float]], now: st
         waits: When it was ready and waited, by begin and end.
         now: Until when spans go that have not ended.
     """
-    shapes: list[Markup | None] = [
+    bars = [
         _bar(axis, begin, end, "pause", f"nobody worked on it for {seconds(end - begin)}")
         for begin, end in axis.gaps
     ]
-    shapes += [_wait(axis, *each) for each in waits]
+    bars += [
+        _bar(axis, begin, end, "wait", f"waited {seconds(end - begin)}")
+        for begin, end in waits
+        if axis.place(end) - axis.place(begin) >= _LEAST
+    ]
     spans = parts(step, "spans")
     last = max((span["attempt"] for span in spans), default=0)
     waited = sum(end - begin for begin, end in waits)
@@ -124,9 +172,8 @@ def track(axis: Axis, step: Shown, waits: Sequence[tuple[float, float]], now: st
         begin, end = _time(span["began"]), _time(span["ended"] or now)
         kind, says = _kind(step, span, is_last=span["attempt"] == last)
         said.append(f"{says}, {seconds(end - begin)}")
-        shapes.append(_bar(axis, begin, end, kind, said[-1]))
-    words = "; ".join(said) or "no time is recorded"
-    return element("svg", shapes, class_="track", role="img", aria_label=words)
+        bars.append(_bar(axis, begin, end, kind, said[-1]))
+    return Track(bars=bars, says="; ".join(said) or "no time is recorded")
 
 
 def waits_of(steps: Sequence[Shown]) -> dict[str, list[tuple[float, float]]]:
@@ -175,23 +222,15 @@ def _kind(step: Shown, span: Mapping[str, Any], *, is_last: bool) -> tuple[str, 
         return "shape busy", f"{number}, running"
     state = step["state"]
     if state in (*UNDONE, "undo failed"):
-        return "ghost", f"{number}, undone since"
+        how = "failed" if step.get("error") and is_failure(step["error"]) else "undone since"
+        return ("ghost failed" if how == "failed" else "ghost"), f"{number}, {how}"
     return f"shape {look_of(state).tone}", f"{number}, {state}"
 
 
-def _bar(axis: Axis, begin: float, end: float, kind: str, says: str) -> Markup:
+def _bar(axis: Axis, begin: float, end: float, kind: str, says: str) -> Bar:
     left, right = axis.place(begin), axis.place(end)
-    places = {"x": percent(left), "width": percent(max(right - left, 0.0))}
-    return element("rect", element("title", says), class_=kind, **places)
-
-
-def _wait(axis: Axis, begin: float, end: float) -> Markup | None:
-    left, right = axis.place(begin), axis.place(end)
-    if right - left < _LEAST:
-        return None
-    title = element("title", f"waited {seconds(end - begin)}")
-    places = {"x1": percent(left), "x2": percent(right), "y1": "50%", "y2": "50%"}
-    return element("line", title, class_="wait", **places)
+    width = percent(max(right - left, 0.0))
+    return Bar(kind=kind, x=percent(left), end=percent(right), width=width, says=says)
 
 
 def _at(axis: Axis, passed: float) -> float:
@@ -203,7 +242,7 @@ def _at(axis: Axis, passed: float) -> float:
     return axis.pieces[-1][1]
 
 
-def _mark(mark: float) -> str:
+def _written(mark: float) -> str:
     return "0" if not mark else f"{mark:g}s" if mark < 60 else seconds(mark).replace(" 00s", "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from handrail_report.comparison import compare_sections
 from handrail_report.document import page
-from handrail_report.elements import element, joined
 from handrail_report.run import run_sections
 from handrail_report.sweep import sweep_sections
+from handrail_report.templates import render
 
 _TITLES = {"sweep": "Runs", "differences": "What differs"}
 
@@ -33,16 +33,7 @@ def report(shown: Mapping[str, Any], *, command: str, made: str = "") -> Markup:
         title = f"run {run['id']} · {run['action']} · {run['state']}"
         sections = sweep_sections(shown) if "sweep" in shown else run_sections(shown)
     outcome, *others = sections.values()
-    main = element("main", outcome, _contents(list(sections)[1:]), others, id="main")
-    skip = element("a", "Skip to the report", href="#main", class_="unseen")
+    contents = {name: _TITLES.get(name, name.capitalize()) for name in list(sections)[1:]}
     said = f"{made}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC".removeprefix(", ")
-    foot = element("p", said, " · the same as text: ", element("code", command))
-    return page(title, joined(skip, main, element("footer", foot)))
-
-
-def _contents(names: Iterable[str]) -> Markup:
-    links = [
-        element("li", element("a", _TITLES.get(name, name.capitalize()), href=f"#{name}"))
-        for name in names
-    ]
-    return element("nav", element("ul", links), aria_label="Contents", class_="contents")
+    values = {"outcome": outcome, "others": others, "contents": contents}
+    return page(title, render("report.html", **values, said=said, words=command))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any, cast
+from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
@@ -111,6 +112,12 @@ def _fitting(pattern: re.Pattern[str], value: object) -> str:
     return text
 
 
+def _as_file(text: str, media: str) -> str:
+    """Return an address that has a whole text in it, to be saved as a file."""
+    content = quote(KNOWN(text), errors="backslashreplace")
+    return f"data:{media};charset=utf-8,{content}"
+
+
 def _moment(text: str) -> str:
     """Return a time of a journal for people, in UTC."""
     return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -123,6 +130,7 @@ def _count(value: float) -> str:
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     "address": _address,
     "picture": _picture,
+    "as_file": _as_file,
     "moment": _moment,
     "count": _count,
     "look": look_of,

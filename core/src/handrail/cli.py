@@ -15,6 +15,7 @@ with lazy_imports(__name__):
     from handrail.builtin.cli.commands.show import Report as Report
     from handrail.builtin.cli.commands.show import ShowRequest as ShowRequest
     from handrail.builtin.cli.commands.show import report_of as report_of
+    from handrail.builtin.cli.commands.stop import stop_of as stop_of
     from handrail.builtin.cli.completion import RunType as RunType
     from handrail.builtin.cli.journals import journal_option as journal_option
     from handrail.builtin.cli.journals import journal_place as journal_place

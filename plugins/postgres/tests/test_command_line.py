@@ -60,6 +60,33 @@ def killed(folder: Path, environment: dict[str, str]) -> Kill:
     return run_and_kill
 
 
+# It takes no Ctrl-C, like a process of another machine.
+ELSEWHERE = """
+import signal, sys
+from handrail.cli import main
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.exit(main(["run", "durable.py:job", "a"]))
+"""
+
+
+def test_a_run_is_asked_to_stop(handrail: Run, folder: Path, environment: dict[str, str]) -> None:
+    """Its owner reads that when it renews its lease, and undoes what it has done."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ELSEWHERE],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert "which reads that within seconds" in handrail("stop", "1").stdout
+        assert process.wait(timeout=60) == 130
+    assert runs(handrail) == {1: "rolled back"}
+    assert made(folder) == set()
+
+
 def test_a_killed_run_is_shown_finished_undone_and_deleted(
     handrail: Run, folder: Path, place: str, killed: Kill
 ) -> None:

@@ -107,6 +107,13 @@ def process(place: str) -> Iterator[Callable[..., Process]]:
         each.kill()
 
 
+def renewed(journal: Journal, number: int) -> None:
+    """Wait until the owner of a run has renewed its lease twice."""
+    for _ in range(2):
+        before = journal.read(number).heard
+        until(lambda before=before: journal.read(number).heard != before)
+
+
 class RecordsContract:
     """Reads return what was written."""
 
@@ -627,6 +634,39 @@ class OwnersContract:
             return falls > 5  # More often than there are renewals in one lease.
 
         until(renewed_often)
+
+    @pytest.fixture
+    def interrupted(self) -> Iterator[list[int]]:
+        """The signals that have come, which interrupt nothing."""
+        found: list[int] = []
+        before = signal.signal(signal.SIGINT, lambda number, _frame: found.append(number))
+        yield found
+        signal.signal(signal.SIGINT, before)
+
+    def test_an_owner_that_is_asked_to_stop_is_interrupted_once(
+        self, opened: Callable[..., Journal], interrupted: list[int]
+    ) -> None:
+        opened(SHORT_LEASE).open_run(new_run())
+        opened().request_stop(1)
+        until(lambda: interrupted)
+        renewed(opened(), 1)
+        assert interrupted == [signal.SIGINT]
+
+    def test_a_request_to_stop_reaches_no_later_owner(
+        self, opened: Callable[..., Journal], interrupted: list[int]
+    ) -> None:
+        journal = opened()
+        owned = journal.open_run(new_run())
+        journal.request_stop(1)
+        owned.release()
+        owned = opened(SHORT_LEASE).claim(1)
+        renewed(journal, 1)
+        owned.write([RunChange(outcome="failed")])
+        journal.request_stop(1)  # It has just ended.
+        owned.release()
+        opened(SHORT_LEASE).claim(1)
+        renewed(journal, 1)
+        assert not interrupted
 
     def test_of_two_processes_that_want_a_run_one_gets_it(
         self, journal: Journal, process: Callable[..., Process]

@@ -50,6 +50,7 @@ with lazy_imports(__name__):
     from handrail.journal.records import RunPage as RunPage
     from handrail.journal.records import RunRow as RunRow
     from handrail.journal.run_log import JournaledLog as JournaledLog
+    from handrail.journal.this_process import interrupt as interrupt
     from handrail.journal.values import Serializers as Serializers
     from handrail.journal.values import ValueReader as ValueReader
     from handrail.journal.values import ValueWriter as ValueWriter

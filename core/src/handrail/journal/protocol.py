@@ -41,6 +41,8 @@ class Holder:
             lock; else None.
         journal: Path of the original journal, which has the run, if this journal is a copy; else
             None.
+        pid: Its process id if it is proven to be a process of this machine that Ctrl-C stops; else
+            None.
     """
 
     described: str
@@ -48,6 +50,7 @@ class Holder:
     silent: float | None = None
     lock: str | None = None
     journal: str | None = None
+    pid: int | None = None
 
     @property
     def owner_is_gone(self) -> bool:
@@ -222,6 +225,22 @@ class Journal(ABC):
         Raises:
             NotFoundError: There is no such run.
         """
+
+    def request_stop(self, number: int) -> None:
+        """Ask the present owner of a run to stop it, as Ctrl-C would.
+
+        The owner reads that when it renews its lease, and calls `handrail.journal.interrupt`. A
+        request reaches no later owner. For a run without an owner, or one that is closed, it does
+        nothing.
+
+        Raises:
+            JournalError: It could not be written; or this journal passes on no requests, as by
+                default.
+        """
+        raise JournalError(
+            f"{self.shown} passes on no requests to stop",
+            ways_out=(f"press Ctrl-C where run {number} is at work",),
+        )
 
     @abstractmethod
     def prune(

@@ -7,19 +7,19 @@ it there a moment later, so that no signal is lost in the gap.
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.errors import StepTimedOut
+from handrail.journal.this_process import INTERRUPTS, deliver
 from handrail.orchestrator.time_limit import Alarm
 from handrail.user_code import is_locking, is_user_code
 
@@ -189,7 +189,7 @@ class Interrupts:
             limit.due = False
             task.cancel(StepTimedOut(limit.error))
         elif self._installed:
-            signum = next((each for each in _signals() if self._handles(each)), None)
+            signum = next((each for each in INTERRUPTS if self._handles(each)), None)
             if signum is not None:
                 self._send(signum)
 
@@ -231,13 +231,7 @@ class Interrupts:
     def _send(self, signum: signal.Signals) -> None:
         """Let `handle` be called in the main thread, as for a signal."""
         self._again = True
-        main = threading.main_thread().ident
-        handled = callable(signal.getsignal(signum))
-        if hasattr(signal, "pthread_kill") and handled and main is not None:
-            # A real signal: it also ends a system call that waits.
-            signal.pthread_kill(main, signum)
-        else:
-            _thread.interrupt_main(signum)
+        deliver(signum)
 
     def _in_engine(self, frame: FrameType | None) -> bool:
         # It may interrupt the handler of another signal: check the frame below that handler.
@@ -336,10 +330,9 @@ def interrupt_run(signum: int, frame: FrameType | None) -> None:
 
 
 def _interrupt_again(signum: int) -> None:
-    main = threading.main_thread().ident
     # A run may have begun meanwhile; or the command is over, and so is the interrupt.
-    if main is not None and (_active or signal.getsignal(signum) is interrupt_run):
-        signal.pthread_kill(main, signum)
+    if _active or signal.getsignal(signum) is interrupt_run:
+        deliver(signal.Signals(signum))
 
 
 def _place_of(frame: FrameType | None) -> _Place | None:
@@ -353,13 +346,6 @@ def warn_on_stderr(name: str, undoing: bool) -> None:
         # The signal may come during another print, or the reader may be gone.
         with contextlib.suppress(OSError, RuntimeError):
             print(text, file=sys.stderr)
-
-
-def _signals() -> Iterator[signal.Signals]:
-    """Yield the signals that may interrupt a run."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            yield signal.Signals[name]
 
 
 def _in_main_thread() -> bool:

@@ -112,4 +112,5 @@ def _recorded(connection: Connection, number: int) -> tuple[int, Holder, bool]:
     us = this_process(lease=owner.lease)
     here = owner.host == us.host and owner.pid != us.pid
     lives = bool(is_open and not stale and here and owner.lives)
-    return fence, Holder(described=owner.described, stale=stale, silent=silent), lives
+    pid = owner.pid if lives and owner.takes_interrupts else None
+    return fence, Holder(described=owner.described, stale=stale, silent=silent, pid=pid), lives

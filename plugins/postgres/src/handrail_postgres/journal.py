@@ -203,6 +203,11 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         """
         return patiently(lambda: holder_of(self._reader_session(), self._locks, number))
 
+    def request_stop(self, number: int) -> None:
+        """Ask the present owner of a run to stop it; see `Journal`."""
+        with self._reader_session().transaction() as connection:
+            connection.execute(SQL.request_stop, {"run": number})
+
     def prune(
         self, older_than: timedelta, release: Callable[[int], bool] | None = None
     ) -> list[int]:

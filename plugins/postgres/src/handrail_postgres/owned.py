@@ -99,7 +99,7 @@ class PostgresOwnedRun(SqlOwnedRun):
             if self._session.lost:
                 self._retake()
             found = self._attempt(lambda of: of.execute(SQL.renew, self._ours).fetchone())
-            return found is not None
+            return self._is_renewed(found)
         except UnreachableError:
             return True  # Tried again at the next renewal, or write.
         except JournalError:

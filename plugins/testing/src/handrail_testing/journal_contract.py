@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -192,6 +193,21 @@ class JournalContract:
                 # A journal for one process at a time does not even open.
                 held = _error(lambda: open_it().claim(number))
                 assert held in (RunHeldError, JournalError)
+
+    def test_an_owner_that_is_asked_to_stop_is_interrupted(self) -> None:
+        """When it renews its lease, as Ctrl-C would; a run that is over is left alone."""
+        came = threading.Event()
+        with self._opened() as open_it, contextlib.ExitStack() as stack:
+            journal, owned = _begun(open_it)
+            before = signal.signal(signal.SIGINT, lambda _number, _frame: came.set())
+            stack.callback(signal.signal, signal.SIGINT, before)
+            try:
+                journal.request_stop(1)
+            except JournalError as error:
+                raise unittest.SkipTest(f"it passes on no requests: {error.message}") from None
+            self._until(came.is_set)
+            owned.write([RunChange(outcome="failed")])
+            journal.request_stop(1)
 
     def test_what_was_written_is_there_after_a_kill(self) -> None:
         """Every commit that returned, whole and in order; and the run can be claimed."""

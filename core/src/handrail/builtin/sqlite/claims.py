@@ -73,7 +73,8 @@ class _Record:
         silent = None
         if self.until is not None:
             silent = max(0.0, clock() - (self.until - self.owner.lease))
-        return Holder(described=self.owner.described, stale=self.stale, silent=silent)
+        pid = self.owner.pid if self.lives and self.owner.takes_interrupts else None
+        return Holder(described=self.owner.described, stale=self.stale, silent=silent, pid=pid)
 
 
 def holder_of(database: Database, locks: OwnerLocks, number: int) -> Holder | None:
@@ -289,13 +290,15 @@ class SqliteOwnedRun(SqlOwnedRun):
         at = clock()
         values = {**self._ours, "until": at + self._lease}
 
-        def renew(connection: sqlite3.Connection) -> bool:
-            return self._open and connection.execute(SQL.renew, values).fetchone() is not None
+        def renew(connection: sqlite3.Connection) -> tuple[int, bool] | None:
+            found: tuple[int, bool] | None
+            found = connection.execute(SQL.renew, values).fetchone() if self._open else None
+            return found
 
         try:
             renewed = self._database.write(renew)
         except JournalError:
             return True  # The next write reports it, unless it was temporary.
-        if renewed:
+        if renewed is not None:
             self._renew_at = at + self._lease / SHARE
-        return renewed
+        return self._is_renewed(renewed)

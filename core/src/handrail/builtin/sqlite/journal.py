@@ -244,6 +244,10 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         """
         return holder_of(self._database, self._locks, number)
 
+    def request_stop(self, number: int) -> None:
+        """Ask the present owner of a run to stop it; see `Journal`."""
+        self._database.write(lambda of: of.execute(SQL.request_stop, {"run": number}))
+
     def prune(
         self, older_than: timedelta, release: Callable[[int], bool] | None = None
     ) -> list[int]:

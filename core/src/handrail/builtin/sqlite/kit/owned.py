@@ -16,7 +16,7 @@ from handrail.builtin.sqlite.kit.changes import change_run, rows_of, write_kept,
 from handrail.errors import JournalError, RunHeldError
 from handrail.frozen import NOTHING, frozen, replace
 from handrail.journal import OwnedRun
-from handrail.journal.this_process import process
+from handrail.journal.this_process import interrupt, process
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
@@ -278,6 +278,7 @@ class SqlOwnedRun(OwnedRun):
         self._process = os.getpid()
         self._open = True
         self._closed = False
+        self._asked = False
         self._writer = Writer(f"run {claimed.number}", self._commit)
         self._renewal = Renewal(lease, self._renew)
 
@@ -375,6 +376,17 @@ class SqlOwnedRun(OwnedRun):
     @abstractmethod
     def _renew(self) -> bool:
         """Renew the lease; return whether we own the run. Errors are left to the next write."""
+
+    def _is_renewed(self, found: tuple[int, bool] | None) -> bool:
+        """Return whether we own the run; the first time that we are asked to, stop it.
+
+        Args:
+            found: What the statement that renews has returned.
+        """
+        if found is not None and found[1] and not self._asked:
+            self._asked = True
+            interrupt()
+        return found is not None
 
     @abstractmethod
     def _let_go(self, *, note: bool) -> None:

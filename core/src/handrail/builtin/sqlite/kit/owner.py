@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import signal
 import time
 import weakref
 from datetime import UTC, datetime
@@ -296,6 +297,12 @@ class Owner:
             return None
         return found[_STATE] not in "ZX" and int(found[_STARTED]) == self.ticks
 
+    @property
+    def takes_interrupts(self) -> bool:
+        """Whether it handles SIGINT; False if that is unknown. Valid for an owner that lives."""
+        (caught,) = _said_of(str(self.pid), "SigCgt") or ["0"]
+        return bool(int(caught, 16) >> (signal.SIGINT - 1) & 1)
+
 
 def this_process(
     *,
@@ -341,13 +348,18 @@ def _space() -> str | None:
 
 def _proc_shows_our_namespace() -> bool:
     """Return whether /proc shows our PID namespace; it may be mounted from another."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False
     # Our ids, from the namespace of /proc down to our own.
-    numbers = [line.split()[1:] for line in lines if line.startswith("NSpid:")]
-    return numbers == [[str(os.getpid())]]
+    return _said_of("self", "NSpid") == [str(os.getpid())]
+
+
+def _said_of(process: str, name: str) -> list[str]:
+    """Return the words that /proc has of a process under a name; none if it is unknown."""
+    try:
+        text = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = map(str.split, text.splitlines())
+    return next((rest for head, *rest in lines if head == f"{name}:"), [])
 
 
 def _stat(process: str) -> list[str] | None:

@@ -182,8 +182,16 @@ class Statements:
         self.release = f"UPDATE {run} SET lease_until = NULL, heard = {now} {ours}"
         open_and_ours = f"{ours} AND outcome IS NULL"
         self.still_ours = f"SELECT fence FROM {run} {open_and_ours}"
+        stop = f"{self._dialect.prefix}stop"
+        asked = f"SELECT 1 FROM {stop} WHERE {stop}.run = {run}.id AND {stop}.fence = {run}.fence"
         self.renew = f"""
-            UPDATE {run} SET lease_until = {until}, heard = {now} {open_and_ours} RETURNING fence
+            UPDATE {run} SET lease_until = {until}, heard = {now} {open_and_ours}
+            RETURNING fence, EXISTS ({asked})
+        """
+        self.request_stop = f"""
+            INSERT INTO {stop} (run, fence)
+            SELECT id, fence FROM {run} WHERE id = :run AND outcome IS NULL
+            ON CONFLICT (run) DO UPDATE SET fence = excluded.fence
         """
         # A parameter that may be NULL needs an explicit type.
         direction, outcome = "CAST(:direction AS text)", "CAST(:outcome AS text)"

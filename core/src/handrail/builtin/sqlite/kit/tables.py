@@ -87,6 +87,13 @@ _RUNS = (
     ){keyed}
     """,
     "CREATE INDEX {prefix}reliance_uid ON {prefix}reliance (uid)",
+    # Who is asked to stop: the owner with this fence. Only that writes to the row of its run.
+    """
+    CREATE TABLE {prefix}stop (
+        run {integer} PRIMARY KEY REFERENCES {prefix}run ON DELETE CASCADE,
+        fence {integer} NOT NULL
+    ){strict}
+    """,
 )
 _STEPS = (
     f"""

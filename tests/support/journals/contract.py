@@ -200,6 +200,9 @@ class RecordsContract:
             owned = journal.open_run(new_run(action=action, params=params, project="/a!b"))
             if number > 4:
                 owned.write([RunChange(outcome="completed")])
+            if number < 3:
+                error = f"ValueError: no {number} is 100%"
+                owned.write([STARTED._replace(state="failed", error=error)])
 
         def found(**search: Any) -> list[int]:
             return [row.number for row in journal.find_runs(**{"limit": 9, **search}).rows]
@@ -211,6 +214,9 @@ class RecordsContract:
         assert found(outcome="interrupted", action="train") == [4, 2]
         assert found(text="photos_3") == [3]
         assert found(text="TRAIN") == [6, 4, 2]
+        assert found(text="valueerror: NO") == [2, 1]
+        assert found(text="no 1 is 100%") == [1]
+        assert journal.find_runs(limit=6).errors == {2: ["ValueError: no 2 is 100%"]}
         # What is a pattern to a database is text here.
         assert found(text="s%3") == found(text="h_tos") == []
         assert len(found(text="/A!B")) == 7

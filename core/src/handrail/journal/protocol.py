@@ -416,8 +416,9 @@ class Journal(ABC):
         """Return some of the runs that fit, the latest first, and how many fit in all.
 
         Args:
-            text: Only runs with this text in the action, the project, the params or the UUID, in
-                upper or lower case, and the run with this number.
+            text: Only runs with this text in the action, the project, the params, the UUID, or in
+                why a step failed if the journal can search that; in upper or lower case. And the
+                run with this number.
             action: Only runs of this action: its name, or the part after the last colon.
             outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
             before: Only runs with lower numbers; they are counted all the same.

@@ -7,6 +7,8 @@ has thousands are named tuples, which cost a fraction of a dataclass to create a
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -131,11 +133,14 @@ class RunPage:
         rows: The runs, the latest first, without their plans.
         count: How many runs fit in all, at most `MOST_COUNTED`.
         actions: The names of all actions of which the journal has runs, in order.
+        errors: Why steps of these runs failed, in order, by the number of the run; where the
+            journal can tell cheaply.
     """
 
     rows: list[RunRow]
     count: int
     actions: list[str]
+    errors: Mapping[int, Sequence[str]] = field(default_factory=dict[int, Sequence[str]])
 
 
 MOST_COUNTED = 100_000

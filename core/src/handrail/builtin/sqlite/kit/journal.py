@@ -119,8 +119,9 @@ class SqlJournal(Journal, Generic[Run]):
         """Return some of the runs that fit, the latest first, and how many fit in all.
 
         Args:
-            text: Only runs with this text in the action, the project, the params or the UUID, in
-                upper or lower case, and the run with this number.
+            text: Only runs with this text in the action, the project, the params, the UUID, or in
+                why a step failed if the journal can search that; in upper or lower case. And the
+                run with this number.
             action: Only runs of this action: its name, or the part after the last colon.
             outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
             before: Only runs with lower numbers; they are counted all the same.
@@ -143,7 +144,11 @@ class SqlJournal(Journal, Generic[Run]):
             (count,) = connection.execute(statements.count_found, values).fetchone()
             named = connection.execute(statements.actions)
             actions = sorted(from_stored(name) for (name,) in named)
-        return RunPage(rows=found, count=count, actions=actions)
+            errors: dict[int, list[str]] = {}
+            for these in _at_once([row.number for row in found]):
+                for number, error in connection.execute(statements.errors, these):
+                    errors.setdefault(number, []).append(from_stored(error))
+        return RunPage(rows=found, count=count, actions=actions, errors=errors)
 
     def parts(self, number: int, *, item: int | None = None) -> list[RunRow]:
         """Return the runs that are parts of a run, as they were opened, without their plans.
@@ -341,16 +346,13 @@ class SqlJournal(Journal, Generic[Run]):
 
         Runs for which there are none, and unknown ones, are left out.
         """
-        wanted, statements = list(dict.fromkeys(numbers)), self._statements
+        statements = self._statements
         found: dict[int, Reliance] = {}
         with self._reading() as connection:
-            for first in range(0, len(wanted), RUNS_AT_ONCE):
-                part = wanted[first : first + RUNS_AT_ONCE]
-                # One statement for any count, which databases keep prepared.
-                values = [*part, *part[:1] * (RUNS_AT_ONCE - len(part))]
+            for these in _at_once(list(dict.fromkeys(numbers))):
                 found |= reliance_of(
-                    connection.execute(statements.relies_on, values),
-                    connection.execute(statements.relied_on_by, values),
+                    connection.execute(statements.relies_on, these),
+                    connection.execute(statements.relied_on_by, these),
                 )
         return found
 
@@ -363,6 +365,13 @@ class SqlJournal(Journal, Generic[Run]):
         """Release the runs of this process. Calling it twice is harmless."""
         for run in list(self._owned):
             run.release()
+
+
+def _at_once(numbers: list[int]) -> Iterator[list[int]]:
+    """Yield numbers of runs, as many as a statement takes: one statement, which stays prepared."""
+    for first in range(0, len(numbers), RUNS_AT_ONCE):
+        part = numbers[first : first + RUNS_AT_ONCE]
+        yield [*part, *part[:1] * (RUNS_AT_ONCE - len(part))]
 
 
 class _Check:

@@ -358,8 +358,7 @@ def _said_of(process: str, name: str) -> list[str]:
         text = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    lines = map(str.split, text.splitlines())
-    return next((rest for head, *rest in lines if head == f"{name}:"), [])
+    return text.partition(f"\n{name}:")[2].partition("\n")[0].split()
 
 
 def _stat(process: str) -> list[str] | None:

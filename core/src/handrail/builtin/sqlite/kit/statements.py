@@ -94,7 +94,7 @@ class Statements:
     """The statements of a journal in one dialect.
 
     Statements with `:name` take a mapping, which may have further keys; those with `?` take a
-    sequence; `relies_on` and `relied_on_by` take the numbers of `RUNS_AT_ONCE` runs.
+    sequence; `relies_on`, `relied_on_by` and `errors` take the numbers of `RUNS_AT_ONCE` runs.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -359,11 +359,18 @@ class Statements:
         latest = f"({project} IS NULL OR project = {project}) ORDER BY id DESC LIMIT :limit"
         self.runs = f"{bare} WHERE parent IS NULL AND {fits} AND {latest}"
         self.every_run = f"{bare} WHERE {fits} AND {latest}"
-        text = "lower(CAST(:text AS text))"
-        places = " OR ".join(f"lower({each}) LIKE {text} ESCAPE '!'" for each in _SEARCHED)
+        attempt = f"{dialect.prefix}attempt"
+        is_like = "lower({}) LIKE lower(CAST(:text AS text)) ESCAPE '!'"
+        failed = f"SELECT run FROM {attempt} WHERE error IS NOT NULL AND {is_like.format('error')}"
+        places = " OR ".join((*map(is_like.format, _SEARCHED), f"id IN ({failed})"))
+        self.errors = f"""
+            SELECT run, error FROM {attempt}
+            WHERE error IS NOT NULL AND run IN ({marks(RUNS_AT_ONCE)}) ORDER BY id
+        """
         fits = f"""
             WHERE parent IS NULL AND {fits}
-              AND ({text} IS NULL OR {places} OR CAST(id AS text) = CAST(:number AS text))
+              AND (CAST(:text AS text) IS NULL OR {places}
+                   OR CAST(id AS text) = CAST(:number AS text))
         """
         self.found_runs = f"{bare} {fits} AND id < :before ORDER BY id DESC LIMIT :limit"
         self.count_found = f"""

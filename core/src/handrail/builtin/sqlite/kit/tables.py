@@ -113,6 +113,8 @@ _STEPS = (
         UNIQUE (run, step, n)
     ){{strict}}
     """,
+    # For searches; nearly no attempt is in it.
+    "CREATE INDEX {prefix}attempt_error ON {prefix}attempt (run) WHERE error IS NOT NULL",
     """
     CREATE TABLE {prefix}note (
         id {id},

@@ -19,7 +19,8 @@ FILE = HERE / "surface.txt"
 PAGES = (
     *("handrail", "handrail.amounts", "handrail.attachments", "handrail.cli"),
     *("handrail.frozen", "handrail.inspection", "handrail.journal", "handrail.local"),
-    *("handrail.packs", "handrail.places", "handrail.records", "handrail.redact"),
+    *("handrail.packs", "handrail.params", "handrail.places", "handrail.records"),
+    *("handrail.recovery", "handrail.redact"),
     *("handrail.sqlite", "handrail.suggest"),
 )
 

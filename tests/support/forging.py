@@ -20,8 +20,7 @@ from resealing import reseal
 import handrail
 from handrail.builtin.records.preview import preview_rollback
 from handrail.errors import HandrailError, StepFailedError
-from handrail.recovery.invocation import working_in
-from handrail.recovery.prepare import look_up, prepare
+from handrail.recovery.preparation import look_up, prepare, working_in
 from handrail.sqlite import SqliteJournal
 
 Forge = tuple[str, Any, Any]

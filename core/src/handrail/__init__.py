@@ -44,10 +44,10 @@ with lazy_imports(__name__):
     from handrail.plan.plan import Plan as Plan
     from handrail.plan.plan import PlannedStep as PlannedStep
     from handrail.plan.rules import ActionInfo as ActionInfo
-    from handrail.recovery import resume as resume
-    from handrail.recovery import resume_async as resume_async
-    from handrail.recovery import rollback as rollback
-    from handrail.recovery import rollback_async as rollback_async
+    from handrail.recovery.preparation import resume as resume
+    from handrail.recovery.preparation import resume_async as resume_async
+    from handrail.recovery.preparation import rollback as rollback
+    from handrail.recovery.preparation import rollback_async as rollback_async
     from handrail.registry import StepRegistry as StepRegistry
     from handrail.run_step import RunStep as RunStep
     from handrail.serializers import Serializer as Serializer

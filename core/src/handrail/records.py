@@ -26,16 +26,16 @@ with lazy_imports(__name__, "record_of"):
     from handrail.builtin.records.observations import Progress as Progress
     from handrail.builtin.records.run_record import RecordedStep as RecordedStep
     from handrail.builtin.records.run_record import RunRecord as RunRecord
+    from handrail.builtin.records.status import ByHand as ByHand
+    from handrail.builtin.records.status import RunStatus as RunStatus
+    from handrail.builtin.records.status import status_of as status_of
+    from handrail.builtin.records.status import with_reliance as with_reliance
     from handrail.builtin.records.step_state import UNDONE as UNDONE
     from handrail.builtin.records.step_state import ItemFailure as ItemFailure
     from handrail.builtin.records.step_state import ItemsRecord as ItemsRecord
     from handrail.builtin.records.step_state import Span as Span
     from handrail.builtin.records.step_state import is_failure as is_failure
-    from handrail.recovery.status import ByHand as ByHand
-    from handrail.recovery.status import RunStatus as RunStatus
-    from handrail.recovery.status import is_derived as is_derived
-    from handrail.recovery.status import status_of as status_of
-    from handrail.recovery.status import with_reliance as with_reliance
+    from handrail.recovery.checks import is_derived as is_derived
 
 
 def record_of(journal: Journal, number: int) -> RunRecord:

@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
-__all__ = ["HIDDEN", "KNOWN", "mask_values", "shown_text", "shown_url"]
+__all__ = [
+    "HIDDEN",
+    "KNOWN",
+    "has_password",
+    "mask_values",
+    "shown",
+    "shown_text",
+    "shown_url",
+    "without_passwords",
+]
 
 T = TypeVar("T")
 

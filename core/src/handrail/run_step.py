@@ -27,8 +27,8 @@ from handrail.errors import (
 )
 from handrail.frozen import replace
 from handrail.orchestrator.event_loop import running_loop
-from handrail.recovery.prepare import prepare
-from handrail.recovery.status import closing_steps
+from handrail.recovery.checks import closing_steps
+from handrail.recovery.preparation import prepare
 from handrail.steps import BaseStep, StepResult
 from handrail.user_code import calls_user_code
 
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
+    from handrail.recovery.checks import Aim
     from handrail.recovery.resume_run import Recovery
-    from handrail.recovery.status import Aim
     from handrail.workflow import Workflow
 
 T = TypeVar("T")

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from killing.processes import in_child
 
-from handrail import BaseAction, BaseStep, BaseStepContext, StepResult, parallel
-from handrail.recovery import resume, rollback
+from handrail import BaseAction, BaseStep, BaseStepContext, StepResult, parallel, resume, rollback
 from handrail_postgres import PostgresJournal
 
 pytestmark = pytest.mark.slow

@@ -11,11 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
+from handrail import BaseAction, BaseStep, BaseStepContext, StepResult, resume, rollback
 from handrail.errors import (
     JournalError,
 )
-from handrail.recovery import resume, rollback
 from handrail.sqlite import SqliteJournal
 from killing.processes import in_child
 

@@ -42,6 +42,7 @@ from handrail import (
     step,
 )
 from handrail.builtin.records.leftovers import record_by_hand
+from handrail.builtin.records.status import by_hand_of
 from handrail.errors import (
     DriftError,
     JournalError,
@@ -52,7 +53,6 @@ from handrail.errors import (
     StepTimeoutError,
 )
 from handrail.journal.records import RunChange
-from handrail.recovery.status import by_hand_of
 from handrail.sqlite import SqliteJournal
 from handrail.wrapper import StepWrapper
 

@@ -25,7 +25,7 @@ from handrail import (
 from handrail.actions import about_action
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
-from handrail.recovery.recorded_plan import _decoded
+from handrail.recovery.recorded import _decoded
 from handrail.recovery.resume_run import Recovery
 from handrail.sqlite import SqliteJournal
 

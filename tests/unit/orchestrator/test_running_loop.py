@@ -26,10 +26,10 @@ from handrail import (
     StepRegistry,
     StepResult,
     action,
+    rollback_async,
     step,
 )
 from handrail.errors import AsyncStepError
-from handrail.recovery import rollback_async
 from handrail.sqlite import SqliteJournal
 
 SHORT = 0.2

@@ -19,10 +19,10 @@ from handrail import (
     StepFailedError,
     action,
     hookimpl,
+    rollback,
     step,
 )
 from handrail.errors import ContextError, PlanError
-from handrail.recovery import rollback
 from handrail.sqlite import SqliteJournal
 
 CHECKED: list[Path] = []

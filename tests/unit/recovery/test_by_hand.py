@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from killing.told import Does, flow, flow_run
 
-from handrail import RefusedError, StepFailedError, StepResult
+from handrail import RefusedError, StepFailedError, StepResult, rollback
 from handrail.builtin.records.leftovers import record_by_hand, with_left
 from handrail.builtin.records.run_record import record_of
 from handrail.errors import (
@@ -18,8 +18,7 @@ from handrail.errors import (
     RunHeldError,
 )
 from handrail.journal import AttemptChange, RunChange
-from handrail.recovery import rollback
-from handrail.recovery.status import RunStatus, status_of
+from handrail.records import RunStatus, status_of
 
 ADA = "ada on build-3"
 

@@ -9,11 +9,12 @@ from killing.told import Does, flow, flow_run, play
 
 from handrail import (
     StepFailedError,
+    resume,
+    rollback,
 )
 from handrail.errors import JournalError
 from handrail.events import Event, RunStarted
 from handrail.journal.records import AttemptChange, RunChange
-from handrail.recovery import resume, rollback
 
 
 def test_an_always_run_step_that_fails_after_success_leaves_the_run_completed(writes):

@@ -8,9 +8,8 @@ import pytest
 from killing.flow import FILES, Flow
 from killing.points import each_with_one, points
 
-from handrail import RuntimeContext
+from handrail import RuntimeContext, resume, rollback
 from handrail.errors import RollbackRefusedError, RunClosedError
-from handrail.recovery import resume, rollback
 
 pytestmark = pytest.mark.slow  # Together a minute: with one Python.
 

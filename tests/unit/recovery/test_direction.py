@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from killing.told import Asked, Does, flow, flow_run
 
-from handrail import StepFailedError
+from handrail import StepFailedError, resume, rollback
 from handrail.errors import LeaseLostError, RollbackRefusedError, RunClosedError
 from handrail.journal.records import AttemptChange
-from handrail.recovery import resume, rollback
 
 
 class Stuck(Does):

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from killing.told import Does, flow, interrupted
 
-from handrail import StepFailedError, StepWrapper
+from handrail import StepFailedError, StepWrapper, resume, rollback
+from handrail.builtin.cli.recovery import news
 from handrail.errors import DriftError
-from handrail.recovery import resume, rollback
-from handrail.recovery.recorded_plan import drift, news
+from handrail.recovery.recorded import drift
 
 
 def test_with_accepted_drift_new_steps_before_the_position_do_not_run(writes):

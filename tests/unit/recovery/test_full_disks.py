@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
+from handrail import BaseAction, BaseStep, BaseStepContext, StepResult, resume, rollback
 from handrail.errors import JournalError
-from handrail.recovery import resume, rollback
 from handrail.sqlite import SqliteJournal
 
 WORLD: set[str] = set()

@@ -26,10 +26,12 @@ from handrail import (
     StepFailedError,
     StepResult,
     parallel,
+    resume,
+    resume_async,
+    rollback,
 )
 from handrail.errors import RunClosedError
 from handrail.journal.records import AttemptChange
-from handrail.recovery import resume, resume_async, rollback
 from handrail.sqlite import SqliteJournal
 
 WIDE = "HANDRAIL_FAULTS" in os.environ

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from killing.told import Does, flow, flow_run, interrupted
 
-from handrail import StepFailedError, StepResult
-from handrail.recovery import rollback
+from handrail import StepFailedError, StepResult, rollback
 
 
 def records(*values: Any, **returned: Any) -> Any:

@@ -11,10 +11,11 @@ from killing.told import Asked, Does, flow, flow_run
 from handrail import (
     StepFailedError,
     StepResult,
+    resume,
+    rollback,
 )
 from handrail.journal.records import AttemptChange
 from handrail.plan.selection import select
-from handrail.recovery import resume, rollback
 
 
 def test_a_failed_step_that_is_kept_is_resumed_like_an_interrupted_one(writes):

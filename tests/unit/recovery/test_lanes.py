@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from killing.told import AsyncDoes, Context, Does, flow, flow_run, play
 
-from handrail import SourceChangedError, StepFailedError, StepResult, parallel
+from handrail import SourceChangedError, StepFailedError, StepResult, parallel, resume, rollback
 from handrail.errors import DriftError, JournalError, LeaseLostError
 from handrail.journal.records import AttemptChange
-from handrail.recovery import resume, rollback
 
 PATIENCE = 60  # Seconds after which a test fails that waits for another thread.
 

@@ -9,11 +9,20 @@ from typing import Any
 import pytest
 from killing.told import AsyncDoes, Context, Does, flow
 
-from handrail import Run, Sleep, StepFailedError, StepResult, StepWrapper, Undo, hookimpl
+from handrail import (
+    Run,
+    Sleep,
+    StepFailedError,
+    StepResult,
+    StepWrapper,
+    Undo,
+    hookimpl,
+    resume,
+    rollback,
+)
 from handrail.errors import LayerError, PlanError
 from handrail.packs.loader import load_inline
 from handrail.packs.provider import explicit_packs
-from handrail.recovery import resume, rollback
 
 
 class Swallows(StepWrapper[Any]):

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from killing.told import Context, Does, flow, flow_run
 
-from handrail import Limits, RollbackPolicy, StepFailedError, StepResult
+from handrail import Limits, RollbackPolicy, StepFailedError, StepResult, resume, rollback
 from handrail.builtin.records.run_record import record_of
 from handrail.journal import AttemptChange, RunChange
-from handrail.recovery import resume, rollback
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="interrupts with POSIX signals")
 

@@ -16,7 +16,18 @@ from garden import Garden
 from killing.flow import Flow, Plain
 from pydantic import BaseModel, FilePath, model_validator
 
-from handrail import BaseAction, BaseStep, StepFailedError, StepResult, step
+from handrail import (
+    BaseAction,
+    BaseStep,
+    StepFailedError,
+    StepResult,
+    resume,
+    resume_async,
+    rollback,
+    rollback_async,
+    step,
+)
+from handrail.builtin.cli.recovery import news
 from handrail.context import BaseStepContext
 from handrail.errors import (
     DriftError,
@@ -25,14 +36,8 @@ from handrail.errors import (
     PlanError,
     RunClosedError,
 )
-from handrail.recovery import (
-    prepare,
-    recorded_plan,
-    resume,
-    resume_async,
-    rollback,
-    rollback_async,
-)
+from handrail.recovery import preparation
+from handrail.recovery import recorded as recorded_runs
 
 
 @pytest.fixture
@@ -67,16 +72,16 @@ def test_looking_for_the_latest_reads_the_plans_of_those_only_that_may_go_on(
         return one(number, **more)
 
     monkeypatch.setattr(journal, "read", read_one)
-    assert prepare.latest_to_resume(journal, action="plain") == 1
-    assert read == [2, 1]
+    assert preparation.look_up("resume", Plain, None, journal)[1].number == 1
+    assert read == [2, 1, 1]
 
 
 def test_latest_is_that_of_the_action(kill, world, journal, kept):
     """Runs of others are passed over, and so are those with which nothing is left to do."""
-    assert prepare.latest_to_resume(journal, action="plain") == 3
+    assert preparation.look_up("resume", Plain, None, journal)[1].number == 3
     assert rollback(Flow, 2, journal=journal, packs=())["number"] == 2
     assert rollback(Plain, 3, journal=journal, packs=())["number"] == 3
-    assert prepare.latest_to_resume(journal, action="plain") == 1
+    assert preparation.look_up("resume", Plain, None, journal)[1].number == 1
     assert rollback(Plain, 1, journal=journal, packs=())["number"] == 1
     assert {path.name for path in world.rglob("*") if path.is_file()} == {"theirs", "closed"}
     with pytest.raises(NotFoundError, match=r"no run of plain in .* can be resumed"):
@@ -270,8 +275,8 @@ def test_what_is_wrong_with_all_params_together_is_told_without_the_name_of_one(
     with pytest.raises(StepFailedError):
         Fits({"name": "x"}).run(journal=journal, on_failure="keep")
     (project / "refuse").touch()
-    cls, recorded = prepare.look_up("rollback", Fits, 1, journal)
-    ready = prepare.prepare(cls, recorded, journal, "rollback")
+    cls, recorded = preparation.look_up("rollback", Fits, 1, journal)
+    ready = preparation.prepare(cls, recorded, journal, "rollback")
     assert ready.ignored == ("they do not fit",)
 
 
@@ -281,16 +286,16 @@ def test_the_recorded_plan_is_decoded_where_it_has_to_be_and_once(journal, kept,
 
     An undo asks whose the steps are that began.
     """
-    recorded_plan._decoded.cache_clear()
-    cls, recorded = prepare.look_up(aim, Plain, 1, journal)
-    ready = prepare.prepare(cls, recorded, journal, aim, packs=())
-    assert not recorded_plan.drift(recorded, ready.plan)
-    assert not recorded_plan.news(recorded, ready.plan)
-    assert recorded_plan._decoded.cache_info().misses == times
+    recorded_runs._decoded.cache_clear()
+    cls, recorded = preparation.look_up(aim, Plain, 1, journal)
+    ready = preparation.prepare(cls, recorded, journal, aim, packs=())
+    assert not recorded_runs.drift(recorded, ready.plan)
+    assert not news(recorded, ready.plan)
+    assert recorded_runs._decoded.cache_info().misses == times
     other = replace(ready.plan, steps=ready.plan.steps[:1])
-    assert recorded_plan.drift(recorded, other)
-    assert recorded_plan.news(recorded, other)
-    assert recorded_plan._decoded.cache_info().misses == 1
+    assert recorded_runs.drift(recorded, other)
+    assert news(recorded, other)
+    assert recorded_runs._decoded.cache_info().misses == 1
 
 
 @pytest.mark.parametrize("function", [rollback, rollback_async])

@@ -30,13 +30,14 @@ from handrail import (
     action,
     chain,
     parallel,
+    resume,
+    rollback,
     step,
 )
 from handrail.attachments import Markdown, Plot, Table
 from handrail.builtin.records.run_record import RecordedStep, record_of
 from handrail.errors import JournalError, StepFailedError
 from handrail.events import Attached, Event
-from handrail.recovery import resume, rollback
 from handrail.sqlite import SqliteJournal
 
 

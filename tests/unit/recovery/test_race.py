@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from handrail import BaseAction, BaseStep, BaseStepContext, StepResult
+from handrail import BaseAction, BaseStep, BaseStepContext, StepResult, resume
 from handrail.errors import LeaseLostError, RunClosedError, RunHeldError
-from handrail.recovery import resume
 from handrail.sqlite import SqliteJournal
 
 RUNS = 100

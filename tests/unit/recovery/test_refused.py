@@ -15,13 +15,14 @@ from handrail import (
     RuntimeContext,
     StepFailedError,
     StepResult,
+    resume,
     resume_async,
+    rollback,
     rollback_async,
 )
 from handrail.errors import ExitCode, JournalError
 from handrail.events import Event, RunFinished, StepUndone, UndoFailed
 from handrail.journal.records import RunChange
-from handrail.recovery import resume, rollback
 
 GoOn = Callable[..., Any]
 

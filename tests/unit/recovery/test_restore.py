@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from killing.told import Asked, Does, flow, interrupted
 
-from handrail import StepResult
+from handrail import StepResult, resume, rollback
 from handrail.errors import JournalError, RestoreError
 from handrail.journal.records import AttemptChange
-from handrail.recovery import resume, rollback
 
 CALLS: list[str] = []
 

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from killing.told import Context, Does, flow, flow_run, interrupted, play
 
-from handrail import BaseStep, RuntimeContext, StepFailedError, StepResult
+from handrail import BaseStep, RuntimeContext, StepFailedError, StepResult, resume, rollback
 from handrail.errors import JournalError, RestoreError, ResultDataError, ResultMissingError
 from handrail.events import MessageLogged
 from handrail.journal.records import RunChange
-from handrail.recovery import resume, rollback
 
 
 class Frame:

@@ -12,7 +12,7 @@ from killing.told import Does, flow, flow_run, interrupted, play
 
 from handrail import RunInfo, StepFailedError, StepResult, resume, rollback
 from handrail.builtin.records.preview import preview_rollback
-from handrail.recovery.prepare import prepare
+from handrail.recovery import prepare
 
 
 class Tells(Does):

@@ -19,14 +19,15 @@ from handrail import (
     StepResult,
     StepWrapper,
     Undo,
+    resume,
     resume_async,
+    rollback,
     rollback_async,
 )
 from handrail.errors import DriftError, ExitCode, LeaseLostError
 from handrail.events import Event, MessageLogged, RunFinished, StepFailed, UndoStarted
 from handrail.journal.records import AttemptChange, RunRow
-from handrail.recovery import resume, rollback
-from handrail.recovery.prepare import prepare
+from handrail.recovery import prepare
 
 GoOn = Callable[..., Any]
 

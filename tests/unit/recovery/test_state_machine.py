@@ -15,9 +15,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from killing.memory import folder_in_memory
 
-from handrail import BaseAction, BaseStep, BaseStepContext, StepFailedError, StepResult
+from handrail import (
+    BaseAction,
+    BaseStep,
+    BaseStepContext,
+    StepFailedError,
+    StepResult,
+    resume,
+    rollback,
+)
 from handrail.errors import DriftError, RunClosedError
-from handrail.recovery import resume, rollback
 from handrail.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

@@ -19,10 +19,10 @@ from handrail import (
     RuntimeContext,
     StepFailedError,
     StepResult,
+    rollback,
 )
 from handrail.errors import ContextError
 from handrail.journal.codec import decode_results, encode_result
-from handrail.recovery import rollback
 from handrail.redact import Mask
 
 

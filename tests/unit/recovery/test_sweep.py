@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from killing.flow import FILES, Flow
 
-from handrail import RuntimeContext
-from handrail.recovery import resume, rollback
+from handrail import RuntimeContext, resume, rollback
 from handrail.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.slow

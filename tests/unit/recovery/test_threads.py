@@ -13,9 +13,9 @@ from handrail import (
     Orchestrator,
     RuntimeContext,
     StepRegistry,
+    rollback,
 )
 from handrail.journal.records import AttemptChange, NoteRow
-from handrail.recovery import rollback
 
 
 def test_a_leaked_thread_cannot_write_into_the_next_step(writes):

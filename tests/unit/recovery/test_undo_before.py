@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 from killing.told import Does, flow, flow_run, play
 
-from handrail import RollbackPolicy, StepFailedError, StepResult, parallel, step
+from handrail import RollbackPolicy, StepFailedError, StepResult, parallel, rollback, step
 from handrail.builtin.records.leftovers import record_by_hand
 from handrail.builtin.records.preview import preview_rollback
 from handrail.builtin.records.run_record import record_of
 from handrail.errors import DriftError
-from handrail.recovery import rollback
-from handrail.recovery.prepare import prepare
+from handrail.recovery import prepare
 from handrail.sqlite import SqliteJournal
 
 

@@ -14,10 +14,11 @@ from handrail import (
     StepResult,
     StepWrapper,
     Undo,
+    resume,
+    rollback,
 )
 from handrail.errors import JournalError
 from handrail.journal.records import AttemptChange
-from handrail.recovery import resume, rollback
 
 
 class Again(StepWrapper[Any]):

@@ -16,13 +16,12 @@ import pytest
 from killing.processes import in_child
 from killing.told import Does, flow, interrupted
 
-from handrail import StepFailedError, StepResult
+from handrail import StepFailedError, StepResult, resume, rollback
 from handrail.builtin.records.run_record import record_of
 from handrail.errors import JournalDamagedError, PackError
 from handrail.events import MessageLogged
 from handrail.journal import OwnedRun
 from handrail.packs.provider import ExplicitPacks
-from handrail.recovery import resume, rollback
 from handrail.redact import Mask
 from handrail.serializers import Found
 from handrail.sqlite import SqliteJournal

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
-from handrail.builtin.records.preview import recorded_result
+from handrail.builtin.records.status import status_of
 from handrail.context import run_of, silent_runtime
 from handrail.errors import ActionError, JournalError, ParamsError
 from handrail.frozen import from_json, record, replace
@@ -24,9 +24,7 @@ from handrail.packs.planner import secret_variables
 from handrail.params.dotted import with_values
 from handrail.params.stored import params_of
 from handrail.plan.selection import select
-from handrail.recovery.invocation import Invocation
-from handrail.recovery.prepare import prepare
-from handrail.recovery.status import status_of
+from handrail.recovery import Invocation, prepare
 from handrail.targets import find_target
 
 if TYPE_CHECKING:
@@ -37,8 +35,7 @@ if TYPE_CHECKING:
     from handrail.orchestrator import Observer, OnFailure, Orchestrator, RunOptions
     from handrail.packs.configuration import Target
     from handrail.packs.installed import InstalledPacks
-    from handrail.recovery.resume_run import Recovery
-    from handrail.recovery.status import Aim
+    from handrail.recovery import Aim, Recovery
 
 T = TypeVar("T")
 
@@ -340,7 +337,7 @@ class PartRuns:
 
     def result(self, number: int) -> Mapping[str, Any]:
         """Return the result of the action of a part that is completed, from its record."""
-        return recorded_result(self.recovery(number, "rollback"))
+        return self.recovery(number, "rollback").result()
 
     def roll_back(self, number: int) -> None:
         """Undo a part."""

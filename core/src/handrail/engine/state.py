@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from handrail.engine.log import ResumedLane
     from handrail.engine.outcome import Failure
     from handrail.engine.places import Places
-    from handrail.plan.plan import Plan
+    from handrail.plan.plan import Plan, PlannedStep
 
 
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepTimedOut, StepCancelled)
@@ -297,6 +297,35 @@ class RunState:
         """Return whether there is something to call to undo the step at `position`."""
         facts = self.plan.steps[position].facts
         return facts.reverts or position in self.mapped or position in self.unsure
+
+    def undo_order(self, failed: PlannedStep | None, last: int) -> Sequence[int]:
+        """Return the positions of the steps that began, in the order in which they are undone.
+
+        The failing step comes first, then all others in the reverse order of their starts: outside
+        of groups, that of the plan. So nothing is undone before what may have been built on it.
+
+        Args:
+            failed: The step that failed, if one did.
+            last: The last position.
+        """
+        steps = self.plan.steps
+        if not self.plan.groups:
+            return range(last, -1, -1)
+        begun: dict[str | None, list[int]] = {}
+        for position in reversed(self.starts):
+            begun.setdefault(steps[position].group, []).append(position)
+        order: list[int] = []
+        for position in range(last, -1, -1):
+            group = steps[position].group
+            if group is None:
+                order.append(position)
+            else:
+                order += begun.pop(group, ())
+        failing = next((each for each in order if steps[each] is failed), None)
+        if failing is not None and not self.line.finished[failing].success:
+            order.remove(failing)
+            order.insert(0, failing)
+        return order
 
     def is_recorded(self, uid: str, number: int, journal: str | None = None) -> None:
         """Take the ids of a run that is in a journal, and where that is."""

@@ -53,44 +53,13 @@ def undo(
         run.untouched = failure.text == ASKED
     # Where somebody asked for it, no step has failed.
     failed = None if failure.text == ASKED else failure.planned
-    order = undo_order(run, failed, failure.from_position)
+    order = run.undo_order(failed, failure.from_position)
     if broken_off_by is not None and line.current in order:
         # The step that was being undone is undone again.
         order = order[order.index(line.current) :]
     stopped = broken_off_by if isinstance(broken_off_by, KeyboardInterrupt) else None
     announced, run.undoing = run.undoing, True
     yield GoBack(_walk_back(run, failure, order, stopped, announced=announced))
-
-
-def undo_order(run: RunState, failed: PlannedStep | None, last: int) -> Sequence[int]:
-    """Return the positions of the steps that began, in the order in which they are undone.
-
-    The failing step comes first, then all others in the reverse order of their starts: outside of
-    groups, that of the plan. So nothing is undone before what may have been built on it.
-
-    Args:
-        run: The run.
-        failed: The step that failed, if one did.
-        last: The last position.
-    """
-    steps = run.plan.steps
-    if not run.plan.groups:
-        return range(last, -1, -1)
-    begun: dict[str | None, list[int]] = {}
-    for position in reversed(run.starts):
-        begun.setdefault(steps[position].group, []).append(position)
-    order: list[int] = []
-    for position in range(last, -1, -1):
-        group = steps[position].group
-        if group is None:
-            order.append(position)
-        else:
-            order += begun.pop(group, ())
-    failing = next((each for each in order if steps[each] is failed), None)
-    if failing is not None and not run.line.finished[failing].success:
-        order.remove(failing)
-        order.insert(0, failing)
-    return order
 
 
 def _walk_back(
@@ -361,7 +330,7 @@ def rewind(run: RunState, position: int) -> Generator[Any, Any, bool]:
 def _undo_after(run: RunState, position: int, errors: list[BaseException]) -> Machine:
     line, log = run.line, run.line.log
     assert log is not None
-    order = [each for each in undo_order(run, None, len(line.finished) - 1) if each > position]
+    order = [each for each in run.undo_order(None, len(line.finished) - 1) if each > position]
     if run.listener:
         names = tuple(run.plan.steps[each].name for each in order if _undoes(run, each))
         yield UndoStarted(cause=AGAIN.format(run.plan.steps[position].name), steps=names)

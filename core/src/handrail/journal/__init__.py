@@ -16,6 +16,7 @@ with lazy_imports(__name__):
     from handrail.journal.codec import decode_results as decode_results
     from handrail.journal.codec import encode as encode
     from handrail.journal.codec import encode_result as encode_result
+    from handrail.journal.codec import entries_of as entries_of
     from handrail.journal.codec import is_json as is_json
     from handrail.journal.codec import items_of as items_of
     from handrail.journal.codec import mask_json as mask_json
@@ -54,4 +55,8 @@ with lazy_imports(__name__):
     from handrail.journal.values import Serializers as Serializers
     from handrail.journal.values import ValueReader as ValueReader
     from handrail.journal.values import ValueWriter as ValueWriter
+    from handrail.journal.values import check_stored as check_stored
     from handrail.journal.values import value_names as value_names
+    from handrail.rollback_data import ASKED as ASKED
+    from handrail.rollback_data import CANCELLED as CANCELLED
+    from handrail.rollback_data import MAY_HAVE_LEFT as MAY_HAVE_LEFT

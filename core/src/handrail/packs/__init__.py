@@ -14,6 +14,7 @@ with lazy_imports(__name__):
     from handrail.packs.catalog import is_local as is_local
     from handrail.packs.catalog import kind_of as kind_of
     from handrail.packs.configuration import Target as Target
+    from handrail.packs.entry_points import import_target as import_target
     from handrail.packs.entry_points import problems_of as problems_of
     from handrail.packs.entry_points import settings_error as settings_error
     from handrail.packs.installed import InstalledPacks as InstalledPacks

@@ -13,7 +13,7 @@ from handrail.frozen import record
 from handrail.journal.codec import decode_results, entries_of, may_lack_json
 from handrail.journal.damage import MISFIT, damaged, decode, decoding
 from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RunRow
-from handrail.recovery.recorded_plan import steps_of
+from handrail.recovery.recorded import steps_of
 from handrail.rollback_data import CANCELLED, NOT_BEGUN, SKIPPED, ended
 from handrail.steps import StepResult
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import field
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from handrail.actions import check_executor_of, orchestrator_of, packs_of, result_of
+from handrail.actions import check_executor_of, entries_of, orchestrator_of, packs_of, result_of
+from handrail.context import link_run
 from handrail.engine.machine import play
 from handrail.engine.outcome import Failure
 from handrail.engine.restore import missing_error
-from handrail.engine.state import Missing
+from handrail.engine.state import Missing, RunState
 from handrail.entry import innermost
 from handrail.errors import (
     DriftError,
@@ -37,7 +38,8 @@ from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import run_info
 from handrail.packs.places import check_mapping
-from handrail.recovery.recorded_plan import drift, installs, steps_of
+from handrail.recovery.checks import Aim, check, only_undoes
+from handrail.recovery.recorded import drift, installs, steps_of
 from handrail.recovery.replay_state import (
     AS_IN_RUN,
     RESULT,
@@ -47,14 +49,13 @@ from handrail.recovery.replay_state import (
     fields_in_lane,
     replay_state_of,
 )
-from handrail.recovery.status import Aim, check, only_undoes
 from handrail.rollback_data import ASKED, NOT_BEGUN
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.calls import Machine
     from handrail.context import BaseStepContext
-    from handrail.engine.state import PartOf, RunState
+    from handrail.engine.state import PartOf
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer, Orchestrator, Phase
@@ -195,6 +196,35 @@ class Recovery:
             raise
         begin = partial(self._begin, owned=owned, before=before.outcome, back_to=back_to)
         return orchestrator, (begin, owned, only_undoes(self.recorded, self.aim))
+
+    def seen(self) -> tuple[RunState, ReplayState]:
+        """Return the run as its undo would find it, without claiming it, and how far it came.
+
+        The context has its stored fields; transient ones are not restored.
+
+        Raises:
+            ContextError: A stored value no longer matches the type of its context field.
+        """
+        recorded = self.recorded
+        context: BaseStepContext = self.action.orchestrator(self.plan).context
+        run = RunState(
+            self.plan, context, run_id=recorded.uid, describe=run_info, clock=lambda: 0.0
+        )
+        link_run(context, run.line)
+        place = self.restored(run, undoing=True)
+        fields = ContextFields(type(context), self.about.secrets)
+        fields.restore(context, fields_at(recorded.fields), recorded.number)
+        return run, place
+
+    def result(self) -> Mapping[str, Any]:
+        """Return the `result` of the action of a run that is completed, from its record.
+
+        Raises:
+            ContextError: A stored value no longer matches the type of its context field.
+            ActionError: `result` raised, for example as it needs a value that is not stored.
+        """
+        run, _ = self.seen()
+        return entries_of(self.action, run.line.context)
 
     def restored(self, run: RunState, *, undoing: bool) -> ReplayState:
         """Set in `run` what an undo and its preview need; return how far the run came."""

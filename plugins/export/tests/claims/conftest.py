@@ -13,8 +13,7 @@ import pytest
 import handrail
 from handrail import RuntimeContext, step
 from handrail.builtin.records.preview import preview_rollback
-from handrail.recovery.invocation import working_in
-from handrail.recovery.prepare import look_up, prepare
+from handrail.recovery.preparation import look_up, prepare, working_in
 from handrail.sqlite import SqliteJournal
 from handrail_export import DefaultExportAction
 from handrail_export.saving import Saving

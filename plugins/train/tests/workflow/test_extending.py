@@ -18,9 +18,9 @@ from handrail import (
     StepRegistry,
     StepResult,
     hookimpl,
+    rollback,
 )
 from handrail.errors import ContextError
-from handrail.recovery import rollback
 from handrail.sqlite import SqliteJournal
 from handrail_testing import run_action
 from handrail_train import (

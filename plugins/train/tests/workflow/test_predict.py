@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from handrail import ParamsError
-from handrail.recovery import rollback
+from handrail import ParamsError, rollback
 from handrail.sqlite import SqliteJournal
 from handrail_testing import run_action
 from handrail_train import PredictAction, load_model

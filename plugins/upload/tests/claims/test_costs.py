@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handrail.builtin.records.preview import preview_rollback
-from handrail.recovery.prepare import prepare
+from handrail.recovery import prepare
 from handrail.sqlite import SqliteJournal
 from handrail_storage.backend import looking
 from handrail_storage.backend.small import SmallLocalFiles

@@ -14,9 +14,8 @@ from item_work import WORLD, World
 from killing.memory import folder_in_memory
 from killing.told import Asked, Does, flow
 
-from handrail import StepFailedError, StepResult, parallel
+from handrail import StepFailedError, StepResult, parallel, resume, rollback
 from handrail.errors import RollbackRefusedError, RunClosedError
-from handrail.recovery import resume, rollback
 
 ITEMS = list(range(20))
 ALL = dict.fromkeys(ITEMS, 1)

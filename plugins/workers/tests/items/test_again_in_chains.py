@@ -15,9 +15,8 @@ from killing.memory import folder_in_memory
 from killing.told import Context, Does
 from pydantic import BaseModel
 
-from handrail import BaseAction, StepResult, chain, parallel
+from handrail import BaseAction, StepResult, chain, parallel, resume, rollback
 from handrail.errors import RefusedError, RollbackRefusedError, RunClosedError
-from handrail.recovery import resume, rollback
 
 ITEMS = list(range(20))
 ALL = dict.fromkeys(ITEMS, 1)

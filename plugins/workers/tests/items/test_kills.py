@@ -20,8 +20,7 @@ from item_work import WORLD, World
 from killing.memory import folder_in_memory
 from killing.told import Does, flow
 
-from handrail import SourceChangedError, StepFailedError
-from handrail.recovery import resume, rollback
+from handrail import SourceChangedError, StepFailedError, resume, rollback
 from handrail_workers.items import run
 
 

@@ -13,9 +13,8 @@ from item_runs import Maps
 from item_work import World
 from killing.told import Does, Writes, flow
 
-from handrail import Run, StepWrapper, Undo, parallel
+from handrail import Run, StepWrapper, Undo, parallel, resume, rollback
 from handrail.errors import ExecutorLostError
-from handrail.recovery import resume, rollback
 
 ITEMS = list(range(12))
 Dies = Callable[[str, int], AbstractContextManager[None]]

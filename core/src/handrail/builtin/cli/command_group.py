@@ -13,8 +13,7 @@ from handrail.builtin.cli.options import with_options
 from handrail.builtin.cli.session import session_of
 from handrail.builtin.cli.starting import collect_again
 from handrail.errors import HandrailError, NotFoundError
-from handrail.packs import core_record
-from handrail.packs.entry_points import import_target
+from handrail.packs import core_record, import_target
 from handrail.packs.ours import COMMANDS as OTHERS
 from handrail.suggest import did_you_mean
 

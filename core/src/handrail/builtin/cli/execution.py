@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.view.failure import Failure
     from handrail.journal import Journal
     from handrail.orchestrator import Observer
-    from handrail.recovery.status import Aim
+    from handrail.recovery import Aim
 
 _COUNTS = ("success", "steps_executed", "steps_total")
 

@@ -40,7 +40,7 @@ from handrail.packs.planner import secret_variables
 from handrail.params.dotted import path_of
 from handrail.params.stored import not_kept
 from handrail.plan.selection import select
-from handrail.recovery.invocation import Invocation
+from handrail.recovery import Invocation
 
 if TYPE_CHECKING:
     from handrail import BaseAction, Plan

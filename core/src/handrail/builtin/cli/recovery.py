@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -32,21 +33,27 @@ from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
 from handrail.packs.configuration import project_at
 from handrail.records import is_derived, status_of
-from handrail.recovery.invocation import Invocation, enter
-from handrail.recovery.prepare import check_action, prepare
-from handrail.recovery.recorded_plan import news
-from handrail.recovery.status import check_alone, only_undoes
+from handrail.recovery import (
+    Invocation,
+    check_action,
+    check_alone,
+    enter,
+    is_of,
+    only_undoes,
+    prepare,
+    refusal,
+    steps_of,
+)
 from handrail.targets import find_target
 
 if TYPE_CHECKING:
-    from handrail import BaseAction
+    from handrail import BaseAction, Plan
     from handrail.builtin.cli.session import Session
     from handrail.journal import Journal
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer
     from handrail.packs import Target
-    from handrail.recovery.resume_run import Recovery
-    from handrail.recovery.status import Aim
+    from handrail.recovery import Aim, Recovery
 
 
 @frozen
@@ -188,6 +195,30 @@ def project_of(session: Session, request: RecoveryRequest) -> str:
     return os.path.realpath(named) if os.sep in named else named
 
 
+def latest_run(session: Session, journal: Journal, aim: Aim, request: RecoveryRequest) -> int:
+    """Return the number of the latest run of the project; to resume one, of those that can be.
+
+    Raises:
+        NotFoundError: There is none; the ways out name the latest of another project.
+    """
+
+    def runs(project: str | None) -> Iterator[RunRow]:
+        for row in journal.runs(limit=None if aim == "resume" else 1, project=project):
+            status = status_of(journal, row)
+            if aim != "resume" or (refusal(status.row, "resume") is None and status.is_left):
+                yield row
+
+    for row in runs(project_of(session, request)):
+        return row.number
+    resumed = " that can be resumed" if aim == "resume" else ""
+    # No command to paste, because the run belongs to another project.
+    others = (f"the latest one is run {row.number}, of {row.project}" for row in runs(None))
+    raise NotFoundError(
+        f"there is no run of {request.project_shown} in {journal.shown}{resumed}",
+        ways_out=tuple(islice(others, 1)),
+    )
+
+
 def recovery_of(
     session: Session, journal: Journal, aim: Aim, row: RunRow, request: RecoveryRequest
 ) -> Recovery:
@@ -280,6 +311,23 @@ def carry_on(
         if not execution.undoes:
             vars(error).update(exit_code=ExitCode.PLAN)  # Nothing was to be undone.
         raise
+
+
+def news(recorded: RunRow, plan: Plan) -> list[str]:
+    """Return differences that do not prevent a resume: versions of packs, and later steps."""
+    if is_of(recorded, plan):
+        return []
+    steps = steps_of(recorded)
+    before = {step["name"]: step["origin"]["version"] for step in steps}
+    lines = [
+        f"{planned.name} is of {planned.origin}, was {before[planned.name]}"
+        for planned in plan.steps
+        if planned.name in before and before[planned.name] != planned.origin.version
+    ]
+    names = [planned.name for planned in plan.steps]
+    lines += [f"{name} is new" for name in names if name not in before]
+    lines += [f"{name} is gone" for name in before if name not in names]
+    return lines
 
 
 def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:

@@ -15,16 +15,12 @@ from handrail.builtin.records.run_record import (
     noted_of,
     recorded_steps,
 )
+from handrail.builtin.records.status import RunStatus, with_reliance
 from handrail.errors import JournalDamagedError, JournalError, NotFoundError
 from handrail.frozen import frozen, replace, values_of
-from handrail.journal import RunCheck
-from handrail.journal.codec import entries_of
-from handrail.journal.damage import decode, is_damaged
-from handrail.journal.values import check_stored
-from handrail.recovery.invocation import Invocation
-from handrail.recovery.recorded_plan import steps_of
-from handrail.recovery.replay_state import note_values
-from handrail.recovery.status import RunStatus, with_reliance
+from handrail.journal import RunCheck, check_stored, decode, entries_of
+from handrail.journal.damage import is_damaged
+from handrail.recovery import Invocation, notes_of, steps_of
 
 if TYPE_CHECKING:
     from handrail.journal import Journal
@@ -167,7 +163,7 @@ def _decoded(recorded: RunRow, damage: list[JournalDamagedError]) -> RunRow:
     notes: list[NoteRow] = []
     for note in recorded.notes:
         with _kept(damage):
-            note_values(number, note)
+            notes_of(replace(recorded, notes=(note,)))
             notes.append(note)
     for field in recorded.fields:
         with _kept(damage):

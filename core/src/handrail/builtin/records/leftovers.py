@@ -8,18 +8,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from handrail.builtin.records.run_record import left_of, recorded_steps, with_steps
+from handrail.builtin.records.status import ByHand, by_hand_of, is_undoing
 from handrail.errors import JournalDamagedError, NotFoundError, RollbackRefusedError, RunClosedError
 from handrail.frozen import as_json
 from handrail.journal import now
 from handrail.journal.records import AttemptChange, RunChange
-from handrail.recovery.status import ByHand, by_hand_of, is_undoing
 from handrail.redact import KNOWN, without_passwords
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from handrail.builtin.records.status import RunStatus
     from handrail.journal import Journal, OwnedRun
     from handrail.journal.records import Change, Outcome, RunRow
-    from handrail.recovery.status import RunStatus
 
 _OVER = ("undone", "skipped")
 

@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from handrail.actions import entries_of
 from handrail.builtin.records.run_record import counted
 from handrail.builtin.records.step_state import undoable
-from handrail.context import link_run
-from handrail.engine.state import RunState
-from handrail.engine.undo import undo_order
 from handrail.errors import RefusedError, describe
 from handrail.frozen import as_json, frozen, replace
-from handrail.journal import ContextFields
-from handrail.orchestrator.run_info import run_info
-from handrail.recovery.replay_state import fields_at
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
-    from handrail import BaseStepContext, Origin, Plan, PlannedStep, StepResult
+    from handrail import Origin, Plan, PlannedStep, StepResult
     from handrail.journal import Journal
     from handrail.journal.records import RunRow
-    from handrail.recovery.replay_state import ReplayState
-    from handrail.recovery.resume_run import Recovery
+    from handrail.recovery import Recovery
 
 
 @frozen
@@ -67,7 +59,7 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
         ContextError: A stored value no longer matches the type of its context field.
     """
     items = items_to_undo(recovery.journal, recovery.recorded.number)
-    run, place = _restored(recovery)
+    run, place = recovery.seen()
     plan, results, context = recovery.plan, run.line.finished, run.line.context
     row = recovery.recorded
     found = [
@@ -79,7 +71,7 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     failed = plan.steps[place.failed[0]] if undoes and place.failed is not None else None
     unsure = place.unsure - run.mapped.keys()
     parts = list(recovery.parts())
-    for position in undo_order(run, failed, last):
+    for position in run.undo_order(failed, last):
         planned, result = plan.steps[position], results[position]
         many = sum(items.get((planned.name, n), 0) for n in run.mapped.get(position, ()))
         if not (planned.facts.reverts or many) or result.skipped or position in unsure:
@@ -116,31 +108,6 @@ def _with_waiting(found: Sequence[StepUndo], plan: Plan) -> Iterator[StepUndo]:
         for name in () if planned is None else planned.facts.undo_before:
             if name in plan.positions:
                 waits.setdefault(plan.steps[plan.positions[name]].name, []).append(each.step)
-
-
-def recorded_result(recovery: Recovery) -> Mapping[str, Any]:
-    """Return the `result` of the action of a run that is completed, from its record.
-
-    Raises:
-        ContextError: A stored value no longer matches the type of its context field.
-        ActionError: `result` raised, for example because it needs a value that is not stored.
-    """
-    run, _ = _restored(recovery)
-    return entries_of(recovery.action, run.line.context)
-
-
-def _restored(recovery: Recovery) -> tuple[RunState, ReplayState]:
-    """Return a run that is not claimed, with its context, and how far it came."""
-    recorded = recovery.recorded
-    context: BaseStepContext = recovery.action.orchestrator(recovery.plan).context
-    run = RunState(
-        recovery.plan, context, run_id=recorded.uid, describe=run_info, clock=lambda: 0.0
-    )
-    link_run(context, run.line)
-    place = recovery.restored(run, undoing=True)
-    fields = ContextFields(type(context), recovery.about.secrets)
-    fields.restore(context, fields_at(recorded.fields), recorded.number)
-    return run, place
 
 
 def items_to_undo(journal: Journal, number: int) -> dict[tuple[str, int], int]:

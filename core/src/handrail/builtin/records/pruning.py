@@ -7,11 +7,10 @@ from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from handrail.builtin.records.run_record import rollback_data_of
+from handrail.builtin.records.run_record import origins_of, rollback_data_of
 from handrail.errors import HandrailError, PackError, describe
 from handrail.frozen import frozen
-from handrail.packs.entry_points import import_target
-from handrail.recovery.recorded_plan import origins_of
+from handrail.packs import import_target
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
@@ -109,11 +108,11 @@ class _Release:
         return [said] if said else []
 
     def _import(self) -> None:
-        # Imported here, because only a run to delete needs it.
-        from handrail.packs.installed import unusable_pack  # noqa: PLC0415
-
         if not self.record.is_used:
-            self._broken = unusable_pack(self.record)
+            record = self.record
+            self._broken = PackError(
+                f"{record.origin} is {record.status}: {record.why}", problems=record.problems
+            )
             return
         try:
             self._function = import_target(self.record, self._entry)

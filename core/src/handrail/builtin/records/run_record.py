@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail import StepResult
 from handrail.builtin.records.observations import Observations
+from handrail.builtin.records.status import (
+    ByHand,
+    RunStatus,
+    by_hand_of,
+    is_undoing,
+    status_of,
+    with_reliance,
+)
 from handrail.builtin.records.step_state import (
     INTERRUPTED,
     UNDONE,
@@ -20,25 +28,12 @@ from handrail.builtin.records.step_state import (
     undo_spans,
 )
 from handrail.frozen import as_json, frozen, replace, values_of
-from handrail.journal import decode_results, now
-from handrail.journal.codec import entries_of
+from handrail.journal import decode_results, entries_of, now
 from handrail.journal.damage import check_shape, check_texts, decode, decoding, is_damaged
 from handrail.journal.records import seconds_between
-from handrail.lazy import html_of
-from handrail.params.model import value_at
-from handrail.plan.forms import unfolded, within
-from handrail.recovery.invocation import stored_params
-from handrail.recovery.recorded_plan import fingerprint_of, origins_of, plan_of, steps_of
-from handrail.recovery.replay_state import Notes, attempt_name, notes_of
-from handrail.recovery.status import (
-    ByHand,
-    RunStatus,
-    by_hand_of,
-    is_undoing,
-    status_of,
-    with_reliance,
-)
-from handrail.rollback_data import ended
+from handrail.packs import shown_as
+from handrail.params import value_at
+from handrail.recovery import ended, notes_of, plan_of, steps_of, stored_params, unfolded, within
 
 if TYPE_CHECKING:
     from handrail.builtin.records.observations import Attachment, LogLine, Metric, Progress
@@ -301,6 +296,20 @@ def left_of(row: RunRow, steps: Sequence[RecordedStep]) -> tuple[str, ...]:
     return tuple(reversed(left))
 
 
+def origins_of(row: RunRow) -> Iterator[Mapping[str, Any]]:
+    """Yield the origin of each step and layer of a run's plan that comes from a pack."""
+    for step in _all_steps(steps_of(row)):
+        for each in (step, *step["layers"]):
+            if each["origin"]["pack"]:
+                yield each["origin"]
+
+
+def _all_steps(steps: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for step in steps:
+        yield step
+        yield from _all_steps(step.get("plan", {}).get("steps", ()))
+
+
 def rollback_data_of(recorded: RunRow) -> dict[str, Mapping[str, Any]]:
     """Return what the last attempt of each step recorded, as its undo gets it."""
     notes, run = notes_of(recorded), recorded.number
@@ -329,7 +338,7 @@ def _attempts(recorded: RunRow) -> dict[str, list[AttemptRow]]:
 def _result(run: int, row: AttemptRow) -> dict[str, Any]:
     if not row.result:
         return {}
-    place = attempt_name(row)
+    place = _named(row)
     found: dict[str, Any] = decode(row.result, dict, run, place)
     with decoding(run, place):
         check_shape(found.get("took") or 0, int, float)
@@ -338,11 +347,15 @@ def _result(run: int, row: AttemptRow) -> dict[str, Any]:
     return found
 
 
+def _named(row: AttemptRow) -> str:
+    return f"the result of attempt {row.n} of step '{row.step}'"
+
+
 def check_result(run: int, row: AttemptRow) -> None:
     """Check that the result of an attempt can be decoded, or raise JournalDamagedError."""
     _result(run, row)
     if row.result is not None:
-        with decoding(run, attempt_name(row)):
+        with decoding(run, _named(row)):
             decode_results([row.result])
             entries_of(row.result)
 
@@ -352,7 +365,7 @@ class _About:
     """What the steps of a run have in common, by step, or by step and attempt."""
 
     recorded: RunRow
-    notes: Notes
+    notes: Mapping[tuple[str, int], Mapping[str, list[Any]]]
     items: Mapping[tuple[str, int], ItemsRecord]
     running: bool
     said: Observations
@@ -473,7 +486,7 @@ class RunRecord(RunStatus):
     @property
     def fingerprint(self) -> str:
         """The fingerprint of its plan."""
-        return fingerprint_of(self.row)
+        return str(plan_of(self.row)["fingerprint"])
 
     @property
     def versions(self) -> dict[str, str]:
@@ -496,7 +509,8 @@ class RunRecord(RunStatus):
         """The name of the step at which it failed, or None."""
         return cause_of(self.steps)
 
-    _repr_html_ = html_of
+    def _repr_html_(self) -> str | None:
+        return shown_as(self, "html")
 
     def step(self, name: str) -> RecordedStep | None:
         """Return the step called `name`, or None."""

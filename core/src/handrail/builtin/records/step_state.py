@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.frozen import frozen
-from handrail.journal import errors_of_chunk
-from handrail.rollback_data import CANCELLED, MAY_HAVE_LEFT
+from handrail.journal import CANCELLED, MAY_HAVE_LEFT, errors_of_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from handrail.builtin.cli.journals import number_in, session_journal, strict_opt
 from handrail.builtin.cli.recovery import (
     RecoveryRequest,
     carry_on,
-    project_of,
+    latest_run,
     recover_all,
     recovery_of,
     recovery_options,
@@ -21,8 +21,7 @@ from handrail.builtin.cli.view.run_text import parse_time
 from handrail.builtin.cli.view.table import Listing
 from handrail.errors import ExitCode
 from handrail.records import status_of
-from handrail.recovery.prepare import latest_to_resume
-from handrail.recovery.status import check
+from handrail.recovery import check
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
@@ -86,8 +85,7 @@ def _number(session: Session, journal: Journal, request: RecoveryRequest) -> int
     """Return the number of the run, or of the latest one of the project that can be resumed."""
     if request.run:
         return number_in(journal, request.run)
-    project = project_of(session, request)
-    return latest_to_resume(journal, project=project, shown=request.project_shown)
+    return latest_run(session, journal, "resume", request)
 
 
 def _named(journal: Journal, row: RunRow) -> str:

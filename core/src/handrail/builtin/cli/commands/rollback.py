@@ -17,7 +17,7 @@ from handrail.builtin.cli.options import Request, applied
 from handrail.builtin.cli.recovery import (
     RecoveryRequest,
     carry_on,
-    project_of,
+    latest_run,
     recover_all,
     recovery_of,
     recovery_options,
@@ -41,8 +41,7 @@ from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, R
 from handrail.frozen import frozen
 from handrail.journal.this_process import host_name, user_name
 from handrail.records import status_of, with_reliance
-from handrail.recovery.prepare import latest_of_project
-from handrail.recovery.status import check
+from handrail.recovery import check
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     from handrail.journal import Journal
     from handrail.journal.records import RunRow
     from handrail.records import RunStatus
-    from handrail.recovery.resume_run import Recovery
+    from handrail.recovery import Recovery
 
 _MOST = 20  # Lines of one step that are shown before the question.
 _WIDEST = 40
@@ -217,8 +216,7 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> RunR
         if recorded.outcome == "rolled_back":
             return recorded
     else:
-        project = project_of(session, request)
-        recorded = journal.read(latest_of_project(journal, project, request.project_shown))
+        recorded = journal.read(latest_run(session, journal, "rollback", request))
     try:
         check(recorded, "rollback")
     except (RunClosedError, RollbackRefusedError) as error:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.progress import Outcome
     from handrail.builtin.records.run_record import RecordedStep, RunRecord
-    from handrail.recovery.status import Aim
+    from handrail.recovery import Aim
 
 _LONGEST = 400  # Letters of a cause that the record of the run has in full.
 _INSTALLED = frozenset({"site-packages", "dist-packages"})  # Folders of installed distributions.

@@ -25,9 +25,9 @@ from handrail.builtin.cli.view.text import (
     one_line,
     shorten,
 )
+from handrail.builtin.records.status import exception, purposes_of
 from handrail.engine.finalize import EXECUTED
 from handrail.events import Event
-from handrail.recovery.status import exception, purposes_of
 from handrail.rollback_data import MAY_HAVE_LEFT
 
 if TYPE_CHECKING:

@@ -38,11 +38,11 @@ from handrail.builtin.cli.view.text import (
     terminal_width,
 )
 from handrail.builtin.records.run_record import RecordedStep
+from handrail.builtin.records.status import DEATH
 from handrail.builtin.records.step_state import UNDONE
 from handrail.frozen import frozen
 from handrail.journal import now
 from handrail.records import is_derived
-from handrail.recovery.status import DEATH
 
 if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.amounts import plural, seconds
 from handrail.builtin.cli.view.text import command_line, one_line
+from handrail.builtin.records.status import AIMS
 from handrail.frozen import as_json
-from handrail.recovery.status import AIMS
 
 if TYPE_CHECKING:
+    from handrail.builtin.records.status import Purpose
     from handrail.journal.records import Reliance
     from handrail.records import RunStatus
-    from handrail.recovery.status import Purpose
 
 _MOST = 3  # Numbers of runs in a text.
 STYLES = {

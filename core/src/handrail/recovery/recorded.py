@@ -1,13 +1,18 @@
-"""Reads a run's recorded plan as far as it is needed, and compares it with a plan. Pure."""
+"""What is recorded of a run: its plan, compared with another one, its params, and its choices."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from handrail.journal.damage import decode, decoding
+from handrail.frozen import from_json, frozen, replace, values_of
+from handrail.journal.damage import check_shape, check_texts, decode, decoding
+from handrail.packs.configuration import Selection
+from handrail.plan.selection import select
+from handrail.redact import has_password, looks_secret
 
 if TYPE_CHECKING:
     from handrail.journal.records import RunRow
@@ -70,25 +75,6 @@ def action_of(row: RunRow) -> str:
 def is_of(row: RunRow, now: Plan) -> bool:
     """Return whether a run's plan has the steps, layers and versions of packs that `now` has."""
     return _head(row) == (now.action, now.fingerprint)
-
-
-def fingerprint_of(row: RunRow) -> str:
-    """Return the fingerprint of a run's plan."""
-    return _head(row)[1]
-
-
-def origins_of(row: RunRow) -> Iterator[Mapping[str, Any]]:
-    """Yield the origin of each step and layer of a run's plan that comes from a pack."""
-    for step in _all_steps(steps_of(row)):
-        for each in (step, *step["layers"]):
-            if each["origin"]["pack"]:
-                yield each["origin"]
-
-
-def _all_steps(steps: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for step in steps:
-        yield step
-        yield from _all_steps(step.get("plan", {}).get("steps", ()))
 
 
 def plan_of(row: RunRow) -> Mapping[str, Any]:
@@ -225,18 +211,121 @@ def _newer_data(now: PlannedStep, version: int | None) -> list[str]:
     return [f"{now.name} had recorded for data_version {version}, now {now.step.data_version}"]
 
 
-def news(recorded: RunRow, plan: Plan) -> list[str]:
-    """Return differences that do not prevent a resume: versions of packs, and later steps."""
-    if is_of(recorded, plan):
-        return []
-    steps = steps_of(recorded)
-    before = {step["name"]: step["origin"]["version"] for step in steps}
-    lines = [
-        f"{planned.name} is of {planned.origin}, was {before[planned.name]}"
-        for planned in plan.steps
-        if planned.name in before and before[planned.name] != planned.origin.version
-    ]
-    names = [planned.name for planned in plan.steps]
-    lines += [f"{name} is new" for name in names if name not in before]
-    lines += [f"{name} is gone" for name in before if name not in names]
-    return lines
+@frozen
+class Invocation:
+    """The choices that a run was called with.
+
+    Attributes:
+        no_packs: Packs that were off by a flag or a variable.
+        only_packs: The only packs that were on, or None.
+        values: Settings of packs: pack, dotted key and text; none that looks like a secret.
+        left_out: Those that do, without their values.
+        only: Names of the only steps to run.
+        start: Name of the first step to run, or None.
+        skip: Names of the steps to leave out.
+        no_lock: Whether the lock was left aside.
+        secrets: The variables from which packs have read secrets.
+        executor: The URL of the executor for items, or None for the default one.
+        derived_by: The option that has derived the action of the run from another one: its entry
+            point, such as `run.over`.
+        derivation: What it needs to derive it again.
+    """
+
+    no_packs: tuple[str, ...] = ()
+    only_packs: tuple[str, ...] | None = None
+    values: tuple[tuple[str, str, str], ...] = ()
+    left_out: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    start: str | None = None
+    skip: tuple[str, ...] = ()
+    no_lock: bool = False
+    secrets: tuple[str, ...] = ()
+    executor: str | None = None
+    derived_by: str | None = None
+    derivation: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        selection: Selection,
+        values: Iterable[tuple[str, str, str]],
+        **more: Any,
+    ) -> Invocation:
+        """Return an invocation, without the values that look like secrets.
+
+        Args:
+            selection: The packs that are on or off.
+            values: The settings of packs, as pack, dotted key and text.
+            **more: Other attributes.
+        """
+        kept: list[tuple[str, str, str]] = []
+        left_out: list[str] = []
+        for pack, key, text in values:
+            if looks_secret(f"{key} {text}") or has_password(text):
+                left_out.append(f"{pack}.{key}")
+            else:
+                kept.append((pack, key, text))
+        chosen = values_of(selection)
+        return cls(**chosen, values=tuple(kept), left_out=tuple(left_out), **more)
+
+    def to_json(self) -> str:
+        """Return the JSON form."""
+        given = {name: each for name, each in values_of(self).items() if each is not None}
+        return json.dumps(given, separators=(",", ":"))
+
+    @classmethod
+    def of_row(cls, row: RunRow) -> Invocation:
+        """Return the recorded invocation of a run; a key that is missing has its default.
+
+        Raises:
+            JournalDamagedError: It is not what was written.
+        """
+        return cls.of_json(row.packs, row.number)
+
+    @classmethod
+    def of_json(cls, text: str, number: int) -> Invocation:
+        """Return the recorded invocation of the run with a number; see `of_row`."""
+        stored: dict[str, Any] = decode(text, dict, number, "its packs")
+        with decoding(number, "its packs"):
+            return from_json(cls, stored)
+
+    @property
+    def selection(self) -> Selection:
+        """The packs that were on or off."""
+        return Selection(no_packs=self.no_packs, only_packs=self.only_packs)
+
+    def part_of(self, plan: Plan, row: RunRow) -> Plan:
+        """Return the part of `plan` that was chosen, as far as its steps are still there.
+
+        Args:
+            plan: The whole plan, as it is now.
+            row: The run, with the plan that it began with.
+        """
+
+        def there(names: Iterable[str]) -> list[str]:
+            return [name for name in names if plan.span(name) is not None]
+
+        only = there(self.only)
+        if self.only and not only:
+            return replace(plan, steps=())
+        start = self.start
+        if start is not None and not there([start]):
+            start = next(iter(there(str(step["name"]) for step in steps_of(row))), None)
+        return select(plan, only=only, start=start, skip=there(self.skip))
+
+
+def stored_params(row: RunRow) -> Mapping[str, Any]:
+    """Return the stored params of a run: their `values`, and in `secrets` the variable of each.
+
+    Raises:
+        JournalDamagedError: They are not what was written.
+    """
+    stored: dict[str, Any] = decode(row.params, dict, row.number, "its params")
+    if not stored:  # A run of an Orchestrator alone has none.
+        return {"values": {}, "secrets": {}}
+    with decoding(row.number, "its params"):
+        check_shape(stored["values"], dict)
+        for texts in (stored["secrets"], stored.get("hidden", {})):
+            check_texts((*texts, *texts.values()))
+        check_texts(stored.get("json", ()))
+    return stored

@@ -1,14 +1,17 @@
-"""Finds a recorded run, and prepares its action, packs and plan for a resume or rollback."""
+"""Resumes and rolls back recorded runs: finds them, and prepares their action, packs and plan."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from handrail.actions import about_action, checked
 from handrail.errors import (
     DriftError,
+    JournalDamagedError,
     NotFoundError,
     PackError,
     ParamsError,
@@ -21,22 +24,31 @@ from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
 from handrail.plan.plan import groups_of
 from handrail.plan.selection import under_names
-from handrail.recovery.invocation import Invocation, stored_params
-from handrail.recovery.recorded_plan import action_of, begun, is_of, steps_of
+from handrail.recovery.checks import check, check_alone, only_undoes, refusal
+from handrail.recovery.recorded import (
+    Invocation,
+    action_of,
+    begun,
+    is_of,
+    steps_of,
+    stored_params,
+)
 from handrail.recovery.resume_run import Recovery, changed_input_hints
-from handrail.recovery.status import check, only_undoes, refusal, status_of
+from handrail.trust import distrust
 from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from handrail.actions import BaseAction
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
-    from handrail.orchestrator import Observer
+    from handrail.orchestrator import Observer, ProgressCallback
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
-    from handrail.recovery.status import Aim
+    from handrail.recovery.checks import Aim
 
 
 def look_up(
@@ -58,7 +70,7 @@ def look_up(
     """
     cls = action.action_class if isinstance(action, Workflow) else action
     if number is None:
-        number = latest_to_resume(journal, action=cls.action_name)
+        number = _latest_to_resume(journal, cls.action_name)
     recorded = journal.read(number)
     check_action(recorded, cls.action_name, journal)
     check(recorded, aim, again=again)
@@ -79,69 +91,85 @@ def check_action(row: RunRow, name: str, journal: Journal) -> None:
         )
 
 
-def latest_to_resume(
-    journal: Journal,
-    *,
-    project: str | None = None,
-    action: str | None = None,
-    shown: str = "this project",
-) -> int:
-    """Return the number of the latest run, of a project or of an action, that can be resumed.
+def enter(row: RunRow, folder: str | os.PathLike[str] | None, way: str) -> None:
+    """Make the folder of a run the working folder.
 
     Args:
-        journal: The journal.
-        project: Only runs of this project.
-        action: Only runs of this action.
-        shown: The name of the project in the error.
+        row: The run.
+        folder: The folder to use instead, or None.
+        way: The way out that names another folder.
 
     Raises:
-        NotFoundError: There is no such run; the ways out name the latest of another project.
+        NotFoundError: The folder cannot be entered, or belongs to a user who is not trusted.
     """
-    found = next(_to_resume(journal, project, action), None)
-    if found is not None:
-        return found.number
-    whose = "run" if action is None else f"run of {action}"
-    whose += "" if project is None else f" of {shown}"
-    raise NotFoundError(
-        f"there is no {whose} in {journal.shown} that can be resumed",
-        ways_out=_elsewhere(next(_to_resume(journal, None, action), None)),
-    )
+    target = row.cwd if folder is None else os.fspath(folder)
+    with contextlib.suppress(OSError):
+        if os.path.samefile(os.curdir, target):
+            return  # Keep its name, which may be shorter, and spare other threads.
+    found = None if folder is not None else distrust(target)
+    # In a folder that everyone may write, files are checked one by one. Entering a folder of an
+    # untrusted user would mean trusting it.
+    if found is not None and found.owner:
+        raise NotFoundError(
+            f"run {row.number} ran in {target}, which belongs to {found.owner} now",
+            ways_out=(f"if it should:  {way.replace('PATH', target)}", *found.ways_out),
+        )
+    try:
+        os.chdir(target)
+    except OSError as error:
+        if folder is not None:
+            raise NotFoundError(f"{target} cannot be entered: {error.strerror}") from error
+        raise NotFoundError(
+            f"run {row.number} ran in {target}, which cannot be entered: {error.strerror}",
+            ways_out=(
+                "its paths lead from there: put the folder back, then try again",
+                f"or name the one that they lead from now:  {way}",
+            ),
+        ) from error
 
 
-def latest_of_project(journal: Journal, project: str, shown: str = "this project") -> int:
-    """Return the number of the latest run of a project, with any outcome.
-
-    Args:
-        journal: The journal.
-        project: The project.
-        shown: The name of the project in the error.
+@contextmanager
+def working_in(row: RunRow, folder: str | os.PathLike[str] | None) -> Generator[None, None, None]:
+    """Make the folder of a run the working folder for the block.
 
     Raises:
-        NotFoundError: There is no such run; the ways out name the latest of another project.
+        NotFoundError: The folder cannot be entered.
     """
-    found = journal.runs(limit=1, project=project)
-    if found:
-        return found[0].number
-    others = journal.runs(limit=1)
-    raise NotFoundError(
-        f"there is no run of {shown} in {journal.shown}",
-        ways_out=_elsewhere(next(iter(others), None)),
-    )
+    before: str | None = None
+    with contextlib.suppress(OSError):  # The previous folder may be gone.
+        before = os.getcwd()
+    enter(row, folder, "folder=PATH")
+    try:
+        yield
+    finally:
+        if before is not None and before != os.getcwd():
+            os.chdir(before)
 
 
-def _to_resume(journal: Journal, project: str | None, action: str | None) -> Iterator[RunRow]:
-    for row in journal.runs(project=project):
-        status = status_of(journal, row)
-        if refusal(status.row, "resume") is not None or not status.is_left:
-            continue
+def _latest_to_resume(journal: Journal, action: str) -> int:
+    """Return the number of the latest run of an action that can be resumed.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
+    for row in journal.runs():
         # Read the plan only of the few candidates, because plans are long.
-        if action is None or action_of(journal.read(row.number, fields=False)) == action:
-            yield row
+        if (
+            refusal(row, "resume") is None
+            and _is_left(journal, row)
+            and action_of(journal.read(row.number, fields=False)) == action
+        ):
+            return row.number
+    raise NotFoundError(f"there is no run of {action} in {journal.shown} that can be resumed")
 
 
-def _elsewhere(row: RunRow | None) -> tuple[str, ...]:
-    # No command to paste, because the run belongs to another project.
-    return () if row is None else (f"the latest one is run {row.number}, of {row.project}",)
+def _is_left(journal: Journal, row: RunRow) -> bool:
+    """Return whether the owner of a run is gone, as far as that can be read."""
+    try:
+        holder = None if row.outcome is not None else journal.holder(row.number)
+    except JournalDamagedError:
+        return False
+    return holder is None or holder.owner_is_gone
 
 
 def prepare(
@@ -311,3 +339,147 @@ def _plan_to_undo(action: BaseAction[Any], packs: PackProvider) -> tuple[Plan, t
                 raise
             continue
         return plan, (*packs.left_out.values(), *problems)
+
+
+class RecoveryOptions(TypedDict, total=False):
+    """Keyword arguments of `resume` and `rollback`.
+
+    Attributes:
+        ctx: The runtime context for the steps.
+        packs: See `BaseAction`. By default, the installed packs, selected by the flags and
+            variables recorded when the run began, and by the current settings of the project.
+        folder: The working folder to use instead of the run's, for example if that was moved.
+        accept_drift: Whether to continue even if steps that were started have changed.
+        take_over: Whether to take the run from an owner whose lease has expired.
+        progress_callback: See `Orchestrator`.
+        observers: See `Orchestrator`.
+        executor: The executor for items; by default, that with which the run began.
+    """
+
+    ctx: RuntimeContext | None
+    packs: Packs
+    folder: str | os.PathLike[str] | None
+    accept_drift: bool
+    take_over: bool
+    progress_callback: ProgressCallback | None
+    observers: Iterable[Observer]
+    executor: str | None
+
+
+def resume(
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None = None,
+    *,
+    journal: Journal,
+    failed_only: bool = False,
+    **options: Unpack[RecoveryOptions],
+) -> dict[str, Any]:
+    """Finish a run that was interrupted, or kept after a failure; blocking.
+
+    If the run was being undone, the undo is continued, with the checks of `rollback` only.
+
+    **The working folder of the process is changed to that of the run meanwhile**, because relative
+    paths, including recorded ones, start there. Other threads and tasks are affected. If no path
+    is relative, `folder="."` avoids the change.
+
+    Args:
+        action: The action of the run.
+        number: The number of the run; by default, the latest that can be resumed.
+        journal: The journal.
+        failed_only: Whether to try items that failed again, also those of a completed run: later
+            steps are undone first, and run again.
+        **options: See `RecoveryOptions`.
+
+    Returns:
+        The result that the action's `run` would have returned.
+
+    Raises:
+        NotFoundError: There is no such run of this action, or its folder is gone.
+        RunClosedError: There is nothing to resume.
+        RollbackRefusedError: The rollback of the run was incomplete.
+        RunHeldError: The run belongs to another process that is alive.
+        DriftError: Steps that were started have changed, or the params are no longer valid.
+        SourceChangedError: The source of the run has changed; nothing was undone.
+        RefusedError: A step cannot go on, or cannot be undone, for now.
+        StepFailedError: A step failed, now or before, and the run was undone.
+    """
+    with _prepared("resume", action, number, journal, failed_only, **options) as recovery:
+        return recovery.run()
+
+
+async def resume_async(
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None = None,
+    *,
+    journal: Journal,
+    failed_only: bool = False,
+    **options: Unpack[RecoveryOptions],
+) -> dict[str, Any]:
+    """Like `resume`, for use inside a running event loop."""
+    with _prepared("resume", action, number, journal, failed_only, **options) as recovery:
+        return await recovery.run_async()
+
+
+def rollback(
+    action: type[BaseAction[Any]] | Workflow,
+    number: int,
+    *,
+    journal: Journal,
+    **options: Unpack[RecoveryOptions],
+) -> dict[str, Any]:
+    """Undo a run that was interrupted, kept after a failure, or completed; blocking.
+
+    Only steps that were started must be unchanged. The lock and requirements do not apply, a broken
+    pack matters only if one of its steps was started, and the rest of the plan may have problems.
+    The arguments, and the change of the working folder, are those of `resume`, except that
+    `number` is mandatory.
+
+    Returns:
+        `{"rolled_back": True, "number": number}`.
+
+    Raises:
+        NotFoundError: There is no such run of this action, or its folder is gone.
+        RunClosedError: The run was already rolled back.
+        RollbackRefusedError: The run was sealed.
+        RunHeldError: The run belongs to another process that is alive.
+        DriftError: Steps that were started have changed.
+        RefusedError: A step cannot be undone for now; the steps before it were not undone.
+        StepFailedError: A step could not be undone; see its `rollback_errors`.
+    """
+    with _prepared("rollback", action, number, journal, **options) as recovery:
+        return recovery.run()
+
+
+async def rollback_async(
+    action: type[BaseAction[Any]] | Workflow,
+    number: int,
+    *,
+    journal: Journal,
+    **options: Unpack[RecoveryOptions],
+) -> dict[str, Any]:
+    """Like `rollback`, for use inside a running event loop."""
+    with _prepared("rollback", action, number, journal, **options) as recovery:
+        return await recovery.run_async()
+
+
+@contextmanager
+def _prepared(
+    aim: Aim,
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None,
+    journal: Journal,
+    failed_only: bool = False,
+    **options: Unpack[RecoveryOptions],
+) -> Generator[Recovery]:
+    """Look up the run; yield a Recovery, with the run's folder as the working folder."""
+    cls, recorded = look_up(aim, action, number, journal, again=failed_only)
+    check_alone(journal, recorded, aim)
+    more: dict[str, Any] = {**options}
+    folder = more.pop("folder", None)
+    of_run = {name: more.pop(name) for name in _OF_RUN if more.get(name) is not None}
+    with working_in(recorded, folder):
+        more |= {"failed_only": failed_only, "options": of_run}
+        yield prepare(cls, recorded, journal, aim, **more)
+
+
+_OF_RUN = ("progress_callback", "observers", "executor")

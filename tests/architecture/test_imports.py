@@ -68,12 +68,9 @@ FLOORS = (
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 STRANGERS = (("journal", "packs"), ("packs", "journal"))
-# Two doors lead upwards, with importlib, and only when somebody walks through: a program of one
-# workflow is a command line, and a notebook shows values as packs do.
-DOORS = {
-    ("workflow.py", "handrail.cli"),
-    ("lazy.py", "handrail.packs"),
-}
+# One door leads upwards, with importlib, and only when somebody walks through: a program of one
+# workflow is a command line.
+DOORS = {("workflow.py", "handrail.cli")}
 
 THIRD_PARTY = {
     "asyncio": ("orchestrator/", "calls.py"),

@@ -18,6 +18,7 @@ OTHERS = {
     "context.attach",
     "handrail.project",
     "handrail.kept",
+    "handrail.notebooks",
 }  # No hooks, and no groups of packs.
 
 

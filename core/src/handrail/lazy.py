@@ -87,12 +87,3 @@ class _Home:
     def load(self) -> object:
         """Import the module, and return what has the name there."""
         return getattr(import_module(self._module), self._name)
-
-
-def html_of(value: object) -> str | None:
-    """Return how a notebook shows a value; None if no pack does, so that its text is shown.
-
-    It is the `_repr_html_` of a plan, a result and a record of a run, and imports what finds packs.
-    """
-    shown: str | None = import_module("handrail.packs").shown_as(value, "html")
-    return shown

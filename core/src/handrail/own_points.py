@@ -35,6 +35,16 @@ def own_point(group: str, name: str) -> Any:
     return None
 
 
+def html_of(value: object) -> str | None:
+    """Return how a notebook shows a value; None if no pack does, so that its text is shown.
+
+    It is the `_repr_html_` of a plan and of a result.
+    """
+    shown_as = own_point("handrail.notebooks", "shown_as")
+    shown: str | None = None if shown_as is None else shown_as(value, "html")
+    return shown
+
+
 def _text() -> str:
     # Read by its name: to import what finds any metadata takes as long as a small run.
     file = os.path.join(f"{CORE}-{handrail.__version__}.dist-info", "entry_points.txt")

@@ -11,8 +11,8 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from handrail.errors import InvalidStepError, StepResultError
-from handrail.lazy import html_of
 from handrail.limits import NO_LIMITS, NO_POLICY, Limits, RollbackPolicy, changed_by
+from handrail.own_points import html_of
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.entry import innermost
 from handrail.frozen import frozen, values_of
-from handrail.lazy import html_of
 from handrail.origin import UNKNOWN, Origin
+from handrail.own_points import html_of
 from handrail.plan.forms import differences, identity_json, unfolded
 from handrail.plan.weights import Weights
 from handrail.steps import BaseStep, is_async

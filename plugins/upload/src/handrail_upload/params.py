@@ -63,7 +63,7 @@ class UploadParams(BaseModel):
     )
     metadata_file: Annotated[Path | None, Option("--metadata")] = Field(
         default=None,
-        description="CSV, JSONL, Parquet or XLSX file with metadata for each file, by its name",
+        description="CSV, TSV, JSONL or XLSX file with metadata for each file, by its name",
     )
     metadata_key: str | None = Field(
         default=None, description="Column of the metadata file with the file names"

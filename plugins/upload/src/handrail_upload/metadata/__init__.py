@@ -1,4 +1,4 @@
-"""Reads sheets with metadata of files: CSV, TSV, JSONL, Parquet and XLSX."""
+"""Reads sheets with metadata of files: CSV, TSV, JSONL and XLSX."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from typing import BinaryIO, Literal
 
 from handrail.frozen import frozen
 from handrail.suggest import did_you_mean
-from handrail_upload.metadata import delimited, jsonl, parquet, table, xlsx
-from handrail_upload.metadata.check import check_file
+from handrail_upload.metadata import table, xlsx
 from handrail_upload.metadata.rows import JSONValue, Row
-from handrail_upload.metadata.sheet import Limits, Sheet
-from handrail_upload.metadata.values import UnfitValueError, json_value, length, text
+from handrail_upload.metadata.sheet import Sheet
+from handrail_upload.metadata.text import cells, objects
+from handrail_upload.metadata.values import UnfitValueError, json_value, text
 
 KEYS = ("file", "filename", "file_name", "path", "name")
 
@@ -32,13 +32,12 @@ def _as_table(cells: Callable[[Sheet, BinaryIO], table.Rows]) -> _Read:
     return lambda sheet, file: table.records(sheet, cells(sheet, file))
 
 
-_CSV = _as_table(delimited.cells)
+_CSV = _as_table(cells)
 _FORMATS = {
     ".csv": _Format(read=_CSV, counts="line"),
     ".tsv": _Format(read=_CSV, counts="line", delimiter="\t"),
-    ".jsonl": _Format(read=jsonl.records, counts="line", keeps_null=True),
-    ".ndjson": _Format(read=jsonl.records, counts="line", keeps_null=True),
-    ".parquet": _Format(read=_as_table(parquet.cells), counts="row"),
+    ".jsonl": _Format(read=objects, counts="line", keeps_null=True),
+    ".ndjson": _Format(read=objects, counts="line", keeps_null=True),
     ".xlsx": _Format(read=_as_table(xlsx.cells), counts="row"),
 }
 _NONE = _Format(read=_CSV, counts="row")
@@ -46,30 +45,22 @@ _NONE = _Format(read=_CSV, counts="row")
 
 @frozen
 class SheetMetadata:
-    """Reads CSV, TSV, JSONL, Parquet and XLSX by extension, with bounded memory.
+    """Reads CSV, TSV, JSONL and XLSX by extension, with bounded memory.
 
-    Values have JSON types. Missing values are left out: empty cells of CSV and XLSX, null and NaN
-    in Parquet. A null in JSONL is explicit and stays None. CSV has text only, so `007` stays `007`.
-    Dates and times are ISO 8601 text, decimals are text with all their digits, formulas the text in
+    Values have JSON types. Empty cells of CSV and XLSX are left out; a null in JSONL stays None.
+    CSV has text only, so `007` stays `007`. Dates and times are ISO 8601 text, formulas the text in
     the cell, such as `=A1+B1`; nothing is evaluated.
 
     Attributes:
         key: Column with the names of the files. None takes the first existing column of `file`,
             `filename`, `file_name`, `path` and `name`, in any case, or else the first column.
         delimiter: Character between the columns; None for a comma in .csv and a tab in .tsv.
-        max_bytes: Size of the file, and of the unpacked content of Parquet and XLSX.
-        max_rows: Rows, without the header.
-        max_columns: Columns.
-        max_row_length: Characters in one row. For CSV, more than 131,072 raises
-            `csv.field_size_limit`, which applies to the whole process.
+        max_bytes: Size of the file, and of the unpacked content of XLSX.
     """
 
     key: str | None = None
     delimiter: str | None = None
     max_bytes: int = 256 * 1024 * 1024
-    max_rows: int = 5_000_000
-    max_columns: int = 1_000
-    max_row_length: int = 131_072
 
     def rows(self, path: Path) -> Iterator[Row]:
         """Return the rows of the sheet at `path`, in its order, one at a time.
@@ -86,23 +77,16 @@ class SheetMetadata:
             counts=known.counts,
             delimiter=self.delimiter or known.delimiter,
             keeps_null=known.keeps_null,
-            limits=Limits(
-                max_bytes=self.max_bytes,
-                max_rows=self.max_rows,
-                max_columns=self.max_columns,
-                max_row_length=self.max_row_length,
-            ),
+            max_bytes=self.max_bytes,
         )
-        check_file(sheet, _FORMATS)
+        sheet.check(_FORMATS)
         return self._rows(sheet, known.read)
 
     def _rows(self, sheet: Sheet, read: _Read) -> Iterator[Row]:
         key: str | None = None
         try:
             with sheet.path.open("rb") as file:
-                for count, (line, record) in enumerate(read(sheet, file), 1):
-                    if count > self.max_rows:
-                        raise sheet.exceeds("max_rows", "has one row too many", line=line)
+                for line, record in read(sheet, file):
                     if key is None:
                         key = self._key(sheet, record)
                     yield _row(sheet, key, record, line)
@@ -140,8 +124,6 @@ def _check_header(sheet: Sheet, column: str, first: object) -> None:
 
 
 def _row(sheet: Sheet, key: str, record: _Record, line: int) -> Row:
-    if len(record) > sheet.limits.max_columns:
-        raise sheet.exceeds("max_columns", f"has {len(record):,} values", line=line)
     name = _name(sheet, key, record.get(key), line)
     values: dict[str, JSONValue] = {}
     for column, cell in record.items():
@@ -153,9 +135,6 @@ def _row(sheet: Sheet, key: str, record: _Record, line: int) -> Row:
                 values[text(column)] = value
         except UnfitValueError as error:
             raise sheet.error(error.message, error.way_out, line=line, column=column) from error
-    if sum(map(length, values.values())) > sheet.limits.max_row_length:
-        found = f"has more than {sheet.limits.max_row_length:,} characters in one row"
-        raise sheet.exceeds("max_row_length", found, line=line)
     return Row(name=name, values=values, line=line)
 
 

@@ -1,22 +1,22 @@
-"""Sheet: the metadata file with its limits; every error names it."""
+"""Sheet: the metadata file; every error names it."""
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
 from handrail.frozen import frozen
+from handrail.suggest import did_you_mean
 from handrail_upload.errors import MetadataError
 
-
-@frozen
-class Limits:
-    """How large a sheet may be; see `SheetMetadata`."""
-
-    max_bytes: int
-    max_rows: int
-    max_columns: int
-    max_row_length: int
+_SAVE = "save it as .xlsx or .csv in a spreadsheet"
+_INSTEAD = {
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), _SAVE),
+    ".parquet": "save it as .csv or .jsonl",
+    ".json": "write one object on each line, and call the file .jsonl",
+}
 
 
 @frozen
@@ -28,14 +28,14 @@ class Sheet:
         counts: The unit of its row numbers: lines of a text, or rows.
         delimiter: The separator of the cells in a text file.
         keeps_null: Whether a null is a value, not the lack of one.
-        limits: Its limits of size.
+        max_bytes: How many bytes it may have, also when it is unpacked.
     """
 
     path: Path
     counts: Literal["line", "row"]
     delimiter: str
     keeps_null: bool
-    limits: Limits
+    max_bytes: int
 
     def error(
         self, message: str, *ways_out: str, line: int = 0, column: str | None = None
@@ -48,15 +48,41 @@ class Sheet:
             place += f", column {column!r}"
         return MetadataError(f"{place}: {message}", ways_out=ways_out)
 
-    def exceeds(
-        self, limit: str, found: str, *ways_out: str, line: int = 0, column: str | None = None
-    ) -> MetadataError:
-        """Return an error for exceeding one of the `limits`."""
-        allowed = f"{getattr(self.limits, limit):,}"
+    def too_large(self, found: str) -> MetadataError:
+        """Return the error for more bytes than are allowed."""
         return self.error(
-            f"{found}; {allowed} are allowed",
-            *ways_out,
-            f"if that is meant to be so, raise the limit: SheetMetadata({limit}=...)",
-            line=line,
-            column=column,
+            f"{found}; {self.max_bytes:,} are allowed",
+            "if that is meant to be so, raise the limit: SheetMetadata(max_bytes=...)",
         )
+
+    def check(self, extensions: Collection[str]) -> None:
+        """Check that it is a file, neither empty nor too large, with a known extension.
+
+        Raises:
+            MetadataError: The check failed; the message lists the known formats.
+        """
+        known = f"known formats: {', '.join(extensions)}"
+        try:
+            found = self.path.stat()
+        except FileNotFoundError as error:
+            raise self.error("there is no such file", self._near()) from error
+        except (OSError, ValueError) as error:  # The latter for a NUL in the path.
+            said = getattr(error, "strerror", None) or error
+            raise self.error(f"cannot be read: {said}") from error
+        if not stat.S_ISREG(found.st_mode):
+            what = "a folder, not a file" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+            raise self.error(f"is {what}", known)
+        if not found.st_size:
+            raise self.error("is empty", "a sheet begins with the names of its columns")
+        if found.st_size > self.max_bytes:
+            raise self.too_large(f"has {found.st_size:,} bytes")
+        extension = self.path.suffix.lower()
+        if extension not in extensions:
+            what = f"{extension} is no format" if extension else "has no extension, so no format"
+            raise self.error(f"{what} that can be read", _INSTEAD.get(extension, ""), known)
+
+    def _near(self) -> str:
+        folder = self.path.parent
+        if not folder.is_dir():
+            return f"there is no folder {folder} either"
+        return did_you_mean(self.path.name, [each.name for each in folder.iterdir()])

@@ -31,8 +31,6 @@ def _columns(sheet: Sheet, header: Sequence[object], line: int) -> list[str]:
         raise sheet.error(
             "has no header", "write the names of the columns first, such as file,label", line=line
         )
-    if len(names) > sheet.limits.max_columns:
-        raise sheet.exceeds("max_columns", f"has {len(names):,} columns", line=line)
     places: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         if not name:

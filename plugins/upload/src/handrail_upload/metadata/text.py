@@ -1,92 +1,120 @@
-"""Reads a text file line by line, with a limit on the length of a line."""
+"""Reads text files: CSV and TSV, whose values stay text, and JSON lines."""
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Iterator
+import csv
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from handrail.frozen import record
-from handrail_upload.errors import MetadataError
 from handrail_upload.metadata.sheet import Sheet
 
-_CHUNK = 64 * 1024
+_WAY_OUT = 'write one object on each line, such as {"file": "a.jpg", "label": "cat"}'
 
 
-@record
-class TextLines:
-    """The lines of a UTF-8 file, with or without a byte order mark.
+class _RepeatedKeyError(ValueError):
+    pass
 
-    Attributes:
-        sheet: The sheet.
-        file: The open file.
-        newline: The end of a line, as for `open`; line ends are kept.
-        line: One-based number of the line that was read last.
-        first: Number of the first line of the record that is being read.
-        length: Characters of that record so far.
+
+def cells(sheet: Sheet, file: BinaryIO) -> Iterator[tuple[int, Sequence[str | None]]]:
+    """Yield line and cells of each row of CSV that is not blank; empty cells are None.
+
+    The format is RFC 4180, with any kind of line ends: `007` and `=1+1` stay as they are.
     """
-
-    sheet: Sheet
-    file: BinaryIO
-    newline: str
-    line: int = 0
-    first: int = 1
-    length: int = 0
-
-    def start(self) -> None:
-        """Start a new record, to which the limit applies."""
-        self.first = self.line + 1
-        self.length = 0
-
-    def __iter__(self) -> Iterator[str]:
-        limit = self.sheet.limits.max_row_length
-        wrapper = TextIOWrapper(self.file, encoding="utf-8-sig", newline=self.newline)
-        try:
-            while text := wrapper.readline(limit + len("\r\n") + 1):
-                self.line += 1
-                if self.length + len(text.rstrip("\r\n")) > limit:
-                    raise self._too_long()
-                self.length += len(text)
-                yield text
-        except UnicodeDecodeError as error:
-            raise self._not_utf8() from error
-        finally:
-            if not self.file.closed:
-                wrapper.detach()  # It would close the file, which is not its own.
-
-    def _too_long(self) -> MetadataError:
-        is_long = self.line > self.first
-        return self.sheet.exceeds(
-            "max_row_length",
-            f"has more than {self.sheet.limits.max_row_length:,} characters in one row",
-            "close the quote, if one opens here and is never closed" if is_long else "",
-            line=self.first,
-        )
-
-    def _not_utf8(self) -> MetadataError:
-        offset, line, byte = self._find_broken_byte()
-        way_out = "save it as UTF-8; spreadsheets call that 'CSV UTF-8'"
-        if offset == 0 and byte in (0xFE, 0xFF):
-            way_out = f"it looks like UTF-16: {way_out}"
-        return self.sheet.error(
-            f"is not UTF-8: there is the byte 0x{byte:02x} at offset {offset:,}", way_out, line=line
-        )
-
-    def _find_broken_byte(self) -> tuple[int, int, int]:
-        """Return offset, line and value; the error of `readline` counts within its chunk."""
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        self.file.seek(0)
-        offset, line = 0, 1
+    is_header = True
+    with _lines(sheet, file, newline="") as lines:
+        reader = csv.reader(lines, delimiter=sheet.delimiter, strict=True)
         while True:
-            chunk = self.file.read(_CHUNK)
-            pending = decoder.getstate()[0]
-            text = pending + chunk
+            line = reader.line_num + 1
             try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                line += text[: error.start].count(b"\n")
-                return offset - len(pending) + error.start, line, text[error.start]
-            offset += len(chunk)
-            line += chunk.count(b"\n")
-            assert chunk, "it was decoded this time"
+                row = next(reader, None)
+            except csv.Error as error:
+                raise sheet.error(
+                    f"is not a row of {sheet.delimiter!r} separated values: {error}",
+                    'close each quote, and write one inside of quotes twice: "a 5"" pipe"',
+                    line=line,
+                ) from error
+            if row is None:
+                return
+            if is_header and row:
+                _check_delimiter(sheet, row, line)
+            if any(row):
+                is_header = False
+                yield line, [cell or None for cell in row]
+
+
+def _check_delimiter(sheet: Sheet, header: Sequence[str], line: int) -> None:
+    """Refuse a header that is one column because something else separates them."""
+    for other in (",", ";", "\t", "|"):
+        if len(header) == 1 and other in header[0] and other != sheet.delimiter:
+            raise sheet.error(
+                f"has one column, {header[0]!r}; {other!r} seems to separate them, "
+                f"not {sheet.delimiter!r}",
+                f"say so: SheetMetadata(delimiter={other!r})",
+                f"or save the file with {sheet.delimiter!r} between the columns",
+                line=line,
+            )
+
+
+def objects(sheet: Sheet, file: BinaryIO) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield line and object of each line of JSON that is not blank."""
+    is_empty = True
+    with _lines(sheet, file, newline="\n") as lines:
+        for line, text in enumerate(lines, 1):
+            if text.strip():
+                is_empty = False
+                yield line, _object(sheet, text, line)
+    if is_empty:
+        raise sheet.error("has blank lines only", _WAY_OUT)
+
+
+def _object(sheet: Sheet, text: str, line: int) -> dict[str, object]:
+    try:
+        value: Any = json.loads(text, object_pairs_hook=_unique)
+    except _RepeatedKeyError as error:
+        raise sheet.error(str(error), "give each value a name of its own", line=line) from error
+    except RecursionError as error:
+        raise sheet.error("is nested too deeply", "flatten it", line=line) from error
+    except ValueError as error:  # Also of integers of thousands of digits.
+        raise sheet.error(f"is not JSON: {error}", _WAY_OUT, line=line) from error
+    if not isinstance(value, dict):
+        raise sheet.error("is not an object", _WAY_OUT, line=line)
+    return value  # pyright: ignore[reportUnknownVariableType] - keys of JSON are strings
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _RepeatedKeyError(f"has {twice!r} twice in one object")
+    return found
+
+
+@contextmanager
+def _lines(sheet: Sheet, file: BinaryIO, newline: str) -> Generator[TextIOWrapper]:
+    """Open a UTF-8 file, with or without a byte order mark, as text."""
+    wrapper = TextIOWrapper(file, encoding="utf-8-sig", newline=newline)
+    try:
+        yield wrapper
+    except UnicodeDecodeError:
+        # The error counts within the part that was being read.
+        try:
+            sheet.path.read_bytes().decode()
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start]
+            like = (
+                "it looks like UTF-16: " if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+            )
+            raise sheet.error(
+                f"is not UTF-8: there is the byte 0x{error.object[error.start]:02x} at offset "
+                f"{error.start:,}",
+                f"{like}save it as UTF-8; spreadsheets call that 'CSV UTF-8'",
+                line=before.count(b"\n") + 1,
+            ) from error
+        raise
+    finally:
+        if not file.closed:
+            wrapper.detach()  # It would close the file, which is not its own.

@@ -30,7 +30,7 @@ def cells(sheet: Sheet, file: BinaryIO) -> Iterator[tuple[int, Sequence[object]]
             "or save the sheet as .csv",
         ) from error
     try:
-        book = load_workbook(file, data_only=False, most_bytes=sheet.limits.max_bytes)
+        book = load_workbook(file, data_only=False, most_bytes=sheet.max_bytes)
         if not book.worksheets:
             raise sheet.error("has no sheet with cells", "put the table into the first sheet")
         for number, row in enumerate(read_rows(book.worksheets[0], values_only=True), 1):
@@ -38,7 +38,7 @@ def cells(sheet: Sheet, file: BinaryIO) -> Iterator[tuple[int, Sequence[object]]
             if any(value is not None for value in found):
                 yield number, found
     except ExcelSizeError as error:
-        raise sheet.exceeds("max_bytes", error.message.partition(";")[0]) from error
+        raise sheet.too_large(error.message.partition(";")[0]) from error
     except ExcelError as error:
         raise sheet.error(error.message, *error.ways_out) from error
 

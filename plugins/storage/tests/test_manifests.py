@@ -1,4 +1,4 @@
-"""The manifests in a state folder are found by as much of a run as tells it from the others."""
+"""The manifests in a state folder are found by the number of a run, or its UUID."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 from handrail.errors import NotFoundError
 from handrail_storage.manifests import (
-    find_manifest,
     find_run,
     manifests_in,
     remove_manifest,
@@ -32,23 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_latest_is_last(folder: Path) -> None:
     assert [path.stem for path in manifests_in(folder)] == [FIRST, SECOND]
-    assert find_manifest(folder, None, action="export").stem == SECOND
-
-
-@pytest.mark.parametrize("run", [FIRST, "0198c0de-0", "0000000a", "a"])
-def test_a_run_is_found_by_its_beginning_or_its_end(folder: Path, run: str) -> None:
-    assert find_manifest(folder, run, action="export").stem == FIRST
-
-
-@pytest.mark.parametrize(
-    ("run", "said"),
-    [("0198", "several exports fit 0198: "), ("ffff", "there is no export ffff in")],
-)
-def test_none_or_several_are_an_error(folder: Path, run: str, said: str) -> None:
-    with pytest.raises(NotFoundError, match=said):
-        find_manifest(folder, run, action="export")
-    with pytest.raises(NotFoundError, match="there is no export in"):
-        find_manifest(folder / "never", run, action="export")
+    assert find_run(folder, None, action="export").uid == SECOND
 
 
 def test_a_manifest_goes_with_what_sqlite_keeps_beside_it(folder: Path) -> None:
@@ -73,17 +56,11 @@ def test_a_run_is_found_by_its_number(folder: Path) -> None:
     assert find_run(folder, FIRST, action="export").name == FIRST
     with pytest.raises(NotFoundError, match="there is no export 7 in"):
         find_run(folder, "7", action="export")
+    with pytest.raises(NotFoundError, match="there is no export in"):
+        find_run(folder / "never", None, action="export")
 
 
-def test_a_number_means_no_run_whose_uuid_ends_so(folder: Path) -> None:
-    """Run 7 may be one of another action, and then no run of this one is meant."""
-    (folder / f"{FIRST[:-1]}7.db").write_bytes(b"")
-    with pytest.raises(NotFoundError, match="there is no export 7 in"):
-        find_run(folder, "7", action="export")
-    assert find_run(folder, "00000007", action="export").uid == f"{FIRST[:-1]}7"
-
-
-def test_an_action_of_a_chain_has_its_place_in_time_and_is_found_by_the_run(folder: Path) -> None:
+def test_an_action_of_a_chain_has_its_place_in_time(folder: Path) -> None:
     """Its id follows from that of the run, and does not begin with the time."""
     chain = "0198c0de-0999-7000-8000-00000000000c"
     own = folder / f"{uuid.uuid5(uuid.UUID(chain), 'export')}.db"
@@ -91,6 +68,3 @@ def test_an_action_of_a_chain_has_its_place_in_time_and_is_found_by_the_run(fold
     began = (uuid.UUID(FIRST).int >> 80) / 1000
     os.utime(own, (began + 1, began + 1))
     assert [path.stem for path in manifests_in(folder)] == [FIRST, own.stem, SECOND]
-    assert find_manifest(folder, chain, action="export") == own
-    with pytest.raises(NotFoundError, match="there is no upload"):
-        find_manifest(folder, chain, action="upload")

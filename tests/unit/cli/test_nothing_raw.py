@@ -77,7 +77,7 @@ COMMANDS = (
     *("show 1", "show 1 --all", "show 1 --traceback", "show 1 --step {step}", "rollback 1"),
     *("resume 1", "rollback 1 --dry-run", "{name}", "lock --check", "plan ship --explain {name}"),
     *("run ship --json", "show 1 --json", "packs --json", "run {name} --only {name}"),
-    *("check acme-odd", "upload list", "upload verify {name}", "export list", "models list {name}"),
+    *("check acme-odd", "upload verify {name}", "export verify {name}", "models list {name}"),
     *("show 1 2", "show 1 --html", "show 1 2 --html", "show 1 2 --json"),
     *("claims {name}", "upload --help", "new flow --into {name}", "--no-pack {name} packs"),
 )

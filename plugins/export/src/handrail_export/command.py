@@ -1,32 +1,27 @@
-"""The command `handrail export`: lists and verifies exports, and lists formats."""
+"""The command `handrail export`: verifies exports, and lists formats."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
-from handrail.cli import Column, Listing, RunType, echo, echo_json
+from handrail.cli import Listing, RunType, echo, echo_json
 from handrail.errors import NotFoundError
 from handrail.frozen import record, values_of
 from handrail_export.errors import ExportError
 from handrail_export.formats.registry import offers
 from handrail_export.manifest import ExportedFile, Manifest
 from handrail_export.manifest.document import NAME, read_document
-from handrail_export.target import open_target, parse_target
+from handrail_export.target import open_target
 from handrail_export.verification import Difference, Verification
-from handrail_storage import Place, count_text, size_text
-from handrail_storage.backend import run_of
-from handrail_storage.manifests import KeptRun, find_run, runs_in
+from handrail_storage import count_text, size_text
+from handrail_storage.manifests import KeptRun, find_run
 
-_HEAD = (
-    *(Column(name=each, cut="") for each in ("RUN", "STATE", "WHEN", "COUNT", "FORMAT", "SIZE")),
-    Column(name="OUTPUT", wraps=True),
-)
 _SHOWN = 50  # Differences that are shown one by one.
 _A_RUN = re.compile(r"[0-9]{1,9}|[0-9a-f-]{4,36}")
 
@@ -52,37 +47,6 @@ def export() -> None:
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
-@export.command("list")
-@folder_option
-@json_option
-def list_exports(folder: Path, as_json: bool) -> None:
-    """List the exports whose manifests are here, the latest last."""
-    exports: list[dict[str, Any]] = []
-    for run in runs_in(folder):
-        try:
-            exports.append(_described(run))
-        except ExportError as error:  # The other exports are listed anyway.
-            echo(f"warning: {error.message}", err=True)
-    if as_json:
-        echo_json({"exports": exports})
-        return
-    rows = [
-        (
-            str(each["id"] or each["uid"]),
-            "finished" if each["finished"] else "not finished",
-            (each["finished"] or each["created"] or "-")[:16].replace("T", " "),
-            f"{each['exported_count'] or 0:,}",
-            str(each["format"]),
-            size_text(each["bytes"]),
-            str(each["output"]),
-        )
-        for each in exports
-    ]
-    foot = [f"{count_text(len(exports), 'export')} in {folder}"]
-    for line in Listing(head=_HEAD if exports else (), rows=rows, foot=foot).lines():
-        echo(line)
-
-
 @export.command()
 @json_option
 def formats(as_json: bool) -> None:
@@ -97,16 +61,15 @@ def formats(as_json: bool) -> None:
 
 
 @export.command()
-@click.argument("what", metavar="[RUN|PLACE]", required=False, type=RunType("export"))
+@click.argument("what", metavar="[RUN|FOLDER]", required=False, type=RunType("export"))
 @click.option("--quick", is_flag=True, help="Compare sizes only, and read no content.")
 @folder_option
 @json_option
 def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
     """Compare what is at the target of an export with its manifest.
 
-    RUN is the number of the export, or its UUID, or as much of that as tells it from the others;
-    the latest one unless given. PLACE is a folder or URL with a manifest.json, or the single file
-    of an export. Exit code 1 when something is missing or different.
+    RUN is the number of the export, or its UUID; the latest one unless given. FOLDER is a folder or
+    URL with a manifest.json. Exit code 1 when something is missing or different.
     """
     with closing(_find(what, folder)) as listed:
         checked = Verification(target=open_target(listed.target), quick=quick)
@@ -178,13 +141,7 @@ class Listed:
 def _find(what: str | None, folder: Path) -> Listed:
     if what is None or (_A_RUN.fullmatch(what) and not Path(what).exists()):
         return _of_run(find_run(folder, what, action="export"))
-    what = what.removesuffix(f"/{NAME}")
-    place = parse_target(what)
-    if place.local:
-        single = Path(place.path).is_file()
-    else:
-        single = not place.folder and open_target(place).read(NAME) is None
-    return _at_file(place, folder) if single else _at_folder(what)
+    return _at_folder(what.removesuffix(f"/{NAME}"))
 
 
 def _of_run(run: KeptRun) -> Listed:
@@ -209,49 +166,7 @@ def _at_folder(where: str) -> Listed:
     if content is None:
         raise NotFoundError(
             f"there is no {NAME} in {where}",
-            ways_out=("of an export that is one file: that file, or the number of the run",),
+            ways_out=("of an export that is one file: the number of the run",),
         )
     about, files = read_document(content, f"{where}/{NAME}")
     return Listed(about=about, target=where, output=where, finished=True, files=files)
-
-
-def _at_file(place: Place, folder: Path) -> Listed:
-    """Return what is known of a single file: by the latest manifest of it, else by its mark."""
-    parent = place.parent()
-    for run in reversed(runs_in(folder)):
-        with suppress(ExportError):
-            listed = _of_run(run)
-            if (listed.target, listed.about.get("file")) == (parent.address, place.name):
-                return listed
-            listed.close()
-    found = open_target(parent).stat(place.name)
-    if found is None:
-        raise NotFoundError(f"there is no {place.shown}")
-    if found.mark is None or found.sha256 is None:
-        raise NotFoundError(
-            f"nothing is known of {place.shown}: no manifest in {folder} is of it, and it has no"
-            " mark of an export",
-            ways_out=("give the folder of the manifests: --state-folder FOLDER",),
-        )
-    file = ExportedFile(path=place.name, size=found.size, sha256=found.sha256)
-    return Listed(
-        about={"run": run_of(found.mark)},
-        target=parent.address,
-        output=place.shown,
-        finished=True,
-        files=iter((file,)),
-    )
-
-
-def _described(run: KeptRun) -> dict[str, Any]:
-    with closing(Manifest(run.path, make=False)) as manifest:
-        about = manifest.description()
-        files, size = manifest.totals()
-        names = ("output", "source", "format", "exported_count", "created", "finished")
-        return {
-            "id": run.number,
-            "uid": run.uid,
-            **{name: about.get(name) for name in names},
-            "files": files,
-            "bytes": size,
-        }

@@ -1,4 +1,4 @@
-"""`handrail export verify`, `list` and `formats`, as they are called."""
+"""`handrail export verify` and `formats`, as they are called."""
 
 from __future__ import annotations
 
@@ -36,13 +36,12 @@ def exported(table, export):
     return first.result["run"], second.result["run"]
 
 
-@pytest.mark.parametrize("which", ["latest", "run", "part of the run", "folder"])
+@pytest.mark.parametrize("which", ["latest", "run", "folder"])
 def test_all_is_well(exported, call, which):
     """The latest export is compared, or the one that is named; the content is read."""
     given = {
         "latest": [],
         "run": [exported[0]],
-        "part of the run": [exported[0][-8:]],
         "folder": ["out"],
     }[which]
     code, out = call("verify", *given)
@@ -95,57 +94,6 @@ def test_as_json(exported, call, here):
         "files": 1,
         "differences": [{"path": "rows.csv", "what": "it is missing"}],
     }
-
-
-@pytest.mark.parametrize("given", ["rows.csv", "./rows.csv"])
-def test_single_file(exported, call, here, given):
-    """The file of an export that is a single one is compared with the latest manifest of it."""
-    assert call("verify", given)[0] == 0
-    path = here / "rows.csv"
-    path.write_text(path.read_text().replace("item 2", "item X"))
-    code, out = call("verify", given)
-    assert (code, "rows.csv  its content is different" in out) == (1, True)
-
-
-def test_single_file_without_a_manifest(exported, call, here):
-    """Its mark has the checksum; of a file without a mark nothing is known, and that is said."""
-    for path in (here / ".handrail" / "exports").glob("*.db*"):
-        path.unlink()
-    code, out = call("verify", "rows.csv")
-    assert (code, exported[1] in out) == (0, True)
-    (here / "mine.csv").write_text("a\n")
-    for name, told in (("mine.csv", "nothing is known of mine.csv"), ("no.csv", "no.csv")):
-        with pytest.raises(NotFoundError) as raised:
-            call("verify", name)
-        assert told in raised.value.message
-
-
-def test_list(exported, call):
-    """The exports are listed, the latest last, each with when, how much and where to."""
-    code, out = call("list")
-    lines = out.splitlines()
-    assert code == 0
-    rows = [line.split() for line in lines if line.startswith(exported)]
-    assert [row[0] for row in rows] == list(exported)
-    assert [row[4:6] for row in rows] == [["4", "csv"], ["2", "csv"]]
-    assert [name in out for name in (" out\n", " rows.csv\n")] == [True, True]
-    assert lines[-1] == "2 exports in .handrail/exports"
-    document = json.loads(call("list", "--json")[1])
-    assert [each["output"] for each in document["exports"]] == ["out", "rows.csv"]
-    assert [each["files"] for each in document["exports"]] == [2, 1]
-
-
-def test_list_of_none(call, here):
-    assert call("list") == (0, "0 exports in .handrail/exports\n")
-    assert not (here / ".handrail").exists()
-
-
-def test_damaged_manifest(exported, call, here):
-    """A manifest that cannot be read is told, and the others are listed."""
-    (here / ".handrail" / "exports" / f"{exported[0]}.db").write_bytes(b"damaged " * 200)
-    done = CliRunner().invoke(command, ["list"])
-    assert f"warning: the manifest .handrail/exports/{exported[0]}.db cannot be used" in done.output
-    assert "1 export in" in done.output
 
 
 @pytest.mark.parametrize(
@@ -207,7 +155,6 @@ def test_manifests_with_damages(exported, call, here, damage, told):
     with pytest.raises(ExportError) as raised:
         call("verify")
     assert told in raised.value.message
-    assert exported[0] in CliRunner().invoke(command, ["list"]).output
     assert path.read_bytes() == before
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +15,6 @@ from handrail.frozen import frozen
 __all__ = [
     "RUN",
     "KeptRun",
-    "find_manifest",
     "find_run",
     "manifest_files",
     "manifests_in",
@@ -28,7 +26,6 @@ RUN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """The UUID of a run, as a regular expression."""
 
 _WITH_TIME = 7  # The version of UUIDs that begin with the time.
-_SHORTEST = 8  # Digits from which on a text of digits may be a part of a UUID.
 
 
 @frozen
@@ -96,61 +93,27 @@ def _number_in(path: Path) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def find_manifest(folder: Path, run: str | None, *, action: str) -> Path:
-    """Return the manifest of a run.
+def find_run(folder: Path, run: str | None, *, action: str) -> KeptRun:
+    """Return a run whose manifest is in a folder.
 
     Args:
         folder: The folder of the manifests.
-        run: The number of the run, its UUID, or a unique part of that; the latest if None.
+        run: The number of the run, or its UUID; the latest if None.
         action: The action of the runs, such as `upload`.
 
     Raises:
-        NotFoundError: There is no such run, or several match.
+        NotFoundError: There is no such run.
     """
-    return find_run(folder, run, action=action).path
-
-
-def find_run(folder: Path, run: str | None, *, action: str) -> KeptRun:
-    """Return the run that is meant; see `find_manifest`."""
     runs = runs_in(folder)
-    if runs and run is None:
-        return runs[-1]
-    fitting = _fitting(runs, run or "") or _of_chain(runs, run or "", action)
-    if len(fitting) == 1:
-        return fitting[0]
-    if not runs:
+    found = [each for each in runs if run is None or run in (each.name, each.uid)]
+    if found:
+        return found[-1]
+    if runs:
+        told, way = f"there is no {action} {run} in {folder}", f"handrail runs --action {action}"
+    else:
         told = f"there is no {action} in {folder}"
         way = "give the folder where they are kept: --state-folder FOLDER"
-    elif not fitting:
-        told = f"there is no {action} {run} in {folder}"
-        way = f"handrail {action} list shows those that there are"
-    else:
-        told = f"several {action}s fit {run}: {', '.join(each.uid for each in fitting[:5])}"
-        way = "give more of it"
     raise NotFoundError(told, ways_out=(way,))
-
-
-def _fitting(runs: Sequence[KeptRun], run: str) -> list[KeptRun]:
-    """Return the runs that a number, a UUID, or a beginning or an end of one may mean."""
-    exact = [each for each in runs if run in (each.name, each.uid)]
-    if exact or _is_number(run):
-        return exact
-    return [each for each in runs if each.uid.startswith(run)] or [
-        each for each in runs if each.uid.endswith(run)
-    ]
-
-
-def _of_chain(runs: Sequence[KeptRun], run: str, action: str) -> list[KeptRun]:
-    """Return the runs of an action in a chain that the UUID of a run of that chain means."""
-    if re.fullmatch(RUN, run) is None:
-        return []
-    own = str(uuid.uuid5(uuid.UUID(run), action))
-    return [each for each in runs if each.uid == own]
-
-
-def _is_number(run: str) -> bool:
-    """Whether a text is the number of a run: many a UUID ends with the same digits."""
-    return run.isdecimal() and len(run) < _SHORTEST and not run.startswith("0")
 
 
 def manifest_files(path: str | Path) -> list[Path]:

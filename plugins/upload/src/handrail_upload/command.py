@@ -1,27 +1,22 @@
-"""The command `handrail upload`: lists and verifies uploads."""
+"""The command `handrail upload`: verifies uploads."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import click
 
-from handrail.cli import Column, Listing, RunType, echo, echo_json
+from handrail.cli import RunType, echo, echo_json
 from handrail.frozen import values_of
 from handrail_storage import count_text, size_text
-from handrail_storage.manifests import KeptRun, find_run, runs_in
+from handrail_storage.manifests import find_run
 from handrail_upload.catalogue import open_catalogue
 from handrail_upload.errors import UploadError
-from handrail_upload.manifest import SENT, STORED, Manifest
+from handrail_upload.manifest import Manifest
 from handrail_upload.storage import open_storage
 from handrail_upload.verification import Verification
 
-_HEAD = (
-    *(Column(name=each, cut="") for each in ("RUN", "STATE", "WHEN", "FILES", "SIZE")),
-    Column(name="TARGET", wraps=True),
-)
 _SHOWN = 50  # Differences that are shown one by one.
 
 folder_option = click.option(
@@ -45,36 +40,6 @@ def upload() -> None:
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
-@upload.command("list")
-@folder_option
-@json_option
-def list_uploads(folder: Path, as_json: bool) -> None:
-    """List the uploads whose lists of files are here, the latest last."""
-    uploads: list[dict[str, Any]] = []
-    for run in runs_in(folder):
-        try:
-            uploads.append(_described(run))
-        except UploadError as error:  # The other uploads are listed anyway.
-            echo(f"warning: {error.message}", err=True)
-    if as_json:
-        echo_json({"uploads": uploads})
-        return
-    rows = [
-        (
-            str(each["id"] or each["uid"]),
-            "finished" if each["finished"] else "not finished",
-            (each["finished"] or each["started"] or "-")[:16].replace("T", " "),
-            f"{each['files']:,}",
-            size_text(each["bytes"]),
-            each["target"] or "ended before it had a target",
-        )
-        for each in uploads
-    ]
-    foot = [f"{count_text(len(uploads), 'upload')} in {folder}"]
-    for line in Listing(head=_HEAD if uploads else (), rows=rows, foot=foot).lines():
-        echo(line)
-
-
 @upload.command()
 @click.argument("run", required=False, type=RunType("upload"))
 @click.option("--checksum", is_flag=True, help="Read every object, and compare its content.")
@@ -83,8 +48,8 @@ def list_uploads(folder: Path, as_json: bool) -> None:
 def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
     """Compare target, manifest and catalogue of an upload.
 
-    RUN is the number of the upload, or its UUID, or as much of that as tells it from the others;
-    the latest one unless given. Exit code 1 when something is missing or different.
+    RUN is the number of the upload, or its UUID; the latest one unless given. Exit code 1 when
+    something is missing or different.
     """
     found = find_run(folder, run, action="upload")
     with closing(Manifest(found.path, make=False)) as manifest:
@@ -124,20 +89,3 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
     told = count_text(len(differences), "difference") if differences else "all as it was uploaded"
     echo(f"{files} · {how} · {told}")
     return 1 if differences else 0
-
-
-def _described(run: KeptRun) -> dict[str, Any]:
-    with closing(Manifest(run.path, make=False)) as manifest:
-        about = manifest.description()
-        files, size = manifest.totals(*STORED)
-        return {
-            "id": run.number,
-            "uid": run.uid,
-            "started": about.get("started"),
-            "finished": about.get("finished"),
-            "target": about.get("target"),
-            "collection": about.get("collection"),
-            "files": files,
-            "sent": manifest.count(SENT),
-            "bytes": size,
-        }

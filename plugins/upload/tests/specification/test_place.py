@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Callable
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from handrail_upload.errors import SpecificationError
 from handrail_upload.specification import FileRole, Specification
@@ -129,8 +129,8 @@ ROLES = st.builds(
 
 def _readable(roles: list[FileRole]) -> bool:
     try:
-        Specification.from_dict(Specification(roles=tuple(roles)).to_dict())
-    except SpecificationError:
+        Specification(files={role.name: role for role in roles})
+    except ValidationError:
         return False
     return True
 
@@ -138,9 +138,9 @@ def _readable(roles: list[FileRole]) -> bool:
 SPECIFICATIONS = st.builds(
     Specification,
     name=st.none() | st.text(min_size=1).filter(str.strip),
-    roles=st.lists(ROLES, min_size=1, max_size=4, unique_by=lambda role: role.name)
+    files=st.lists(ROLES, min_size=1, max_size=4, unique_by=lambda role: role.name)
     .filter(_readable)
-    .map(tuple),
+    .map(lambda roles: {role.name: role for role in roles}),
 )
 PARTS = st.text("abcix_.-jpgntrz", min_size=1, max_size=10).filter(lambda part: part.strip("."))
 PATHS = st.lists(
@@ -175,7 +175,7 @@ def test_order_does_not_matter(specification: Specification, name: str, seed: in
     """In whatever order the roles are written down, a file is the same."""
     roles = list(specification.roles)
     random.Random(seed).shuffle(roles)
-    shuffled = dataclasses.replace(specification, roles=tuple(roles))
+    shuffled = specification.model_copy(update={"files": {role.name: role for role in roles}})
     assert placed(specification, name) == placed(shuffled, name)
 
 

@@ -46,12 +46,12 @@ FILES = {
 PROBLEMS = [
     ("b.png", "unit b has no mask"),
     ("c_mask.png", "unit c has no image"),
-    ("d.png", "has 13 bytes, image allows 10 bytes"),
+    ("d.png", "has 13 B, image allows 10 B"),
     ("d_mask.png", "unit d has no image"),
     ("e.png", "e.jpg has its place in unit e"),
     ("f.png", "is empty"),
     ("f_mask.png", "unit f has no image"),
-    ("g.txt", "has 1 byte, note wants at least 2 bytes"),
+    ("g.txt", "has 1 B, note wants at least 2 B"),
     ("read.me", "it fits no role of the specification"),
 ]
 
@@ -141,7 +141,7 @@ def test_allowed_empty_and_too_small(
     """Where empty files are allowed, the limits of the specification still hold."""
     write({"a.txt": ""})
     (here / "s.toml").write_text("[files.note]\nmin_size = 1\n")
-    with pytest.raises(StepFailedError, match=r"a.txt: has 0 bytes, note wants at least 1 byte"):
+    with pytest.raises(StepFailedError, match=r"a.txt: has 0 B, note wants at least 1 B"):
         upload(specification="s.toml", allow_empty=True)
 
 

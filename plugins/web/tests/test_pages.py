@@ -231,7 +231,7 @@ def test_a_sweep_is_a_table_and_a_plot(open_site: Open, project: Path) -> None:
     for number in (2, 3, 4):
         assert f'href="{browser.root}/runs/{number}"' in page
     assert all(accuracy in page for accuracy in ("0.05", "0.1", "0.2"))
-    assert page.count("<circle") == 3
+    assert page.count('class="dot ') == 3
     assert "best accuracy" in page
     assert "fit" in browser.page("/runs/3")
 

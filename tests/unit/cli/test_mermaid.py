@@ -19,7 +19,7 @@ def chart(*steps: dict[str, Any], **more: Any) -> list[str]:
     return flowchart({"action": "ship", "steps": list(steps), **more}).splitlines()
 
 
-def test_steps_follow_each_other_and_groups_have_a_frame_for_each_lane() -> None:
+def test_steps_follow_each_other_and_lanes_stand_beside_each_other() -> None:
     """Arrows go from frame to frame: between all lanes of two groups they could be too many."""
     layers = [{"name": "timing"}, {"name": "retry"}]
     lines = chart(
@@ -33,6 +33,7 @@ def test_steps_follow_each_other_and_groups_have_a_frame_for_each_lane() -> None
         "flowchart TB",
         '  n1["fetch<br/>acme-own 1.0<br/>in retry, in timing<br/>undo"]',
         '  subgraph n2["media: 2 lanes"]',
+        "    direction LR",
         '    subgraph n2l1["lane 1"]',
         "      direction TB",
         '      n3["resize<br/>acme-own 1.0"]',
@@ -41,6 +42,7 @@ def test_steps_follow_each_other_and_groups_have_a_frame_for_each_lane() -> None
         "      direction TB",
         '      n4["thumbs<br/>acme-x 1.0, after resize"]',
         "    end",
+        "    n2l1 ~~~ n2l2",
         "  end",
         '  n5(["close<br/>acme-own 1.0"])',
         "  n1 --> n2",

@@ -68,12 +68,17 @@ class _Chart:
             yield f"{indent}{name}{begin}{_label(*_lines(item))}{end}"
         elif item.kind == "group":
             yield f"{indent}subgraph {name}[{_label(f'{item.name}: {item.about[0]}')}]"
-            for number, lane in enumerate(item.items, 1):
-                yield from self._item(lane, f"{name}l{number}", f"{indent}  ")
+            yield f"{indent}  direction LR"
+            lanes = [f"{name}l{number}" for number in range(1, len(item.items) + 1)]
+            for lane, inside in zip(lanes, item.items, strict=True):
+                yield from self._item(inside, lane, f"{indent}  ")
+            # Without links, which nobody sees, Mermaid puts them below each other, the last first.
+            yield from (f"{indent}  {left} ~~~ {right}" for left, right in pairwise(lanes))
             yield f"{indent}end"
         else:
-            about = [", ".join(item.about)] if item.about else []
-            yield f"{indent}subgraph {name}[{_label(item.name, *about)}]"
+            # On one line: Mermaid has no room for a second one.
+            label = ": ".join(each for each in (item.name, ", ".join(item.about)) if each)
+            yield f"{indent}subgraph {name}[{_label(label)}]"
             yield f"{indent}  direction TB"
             yield from self.sequence(item.items, f"{indent}  ")
             yield f"{indent}end"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shown_runs import EVERY, Shown, line, shown, span, step
+from shown_runs import EVERY, Shown, attached, line, shown, span, step
 
 from handrail_report import report
 
@@ -18,6 +19,9 @@ pytestmark = pytest.mark.slow
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 EVIL = "<script>window.ran = true</script><img src=x onerror='window.ran = true'>"
+DOT = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 Open = Callable[..., Any]
 
 
@@ -56,7 +60,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
     yield open_report
     for each in contexts:
         each.close()
-    others = [each for each in asked if not each.startswith(("data:image/", "file:"))]
+    others = [each for each in asked if not each.startswith(("data:", "file:"))]
     assert others == []
     assert [each for each in said if "Content Security Policy" not in each] == []
 
@@ -130,6 +134,70 @@ def test_a_search_goes_with_errors_only(opened: Open) -> None:
     page.get_by_label("errors only").uncheck()
     page.get_by_role("searchbox").fill("sent")
     assert told.text_content() == "3 of 6 lines"
+
+
+def test_a_line_of_a_log_has_an_address(opened: Open) -> None:
+    """One gets it by a click, and it opens the log that it is in."""
+    page = opened(logged())
+    page.locator(".log span", has_text="AccessDenied (403)").click()
+    assert page.evaluate("location.hash") == "#log-send-2"
+    page.evaluate("location.hash = '#log-scan-7'")
+    page.wait_for_function("document.querySelector('#log-scan-7').checkVisibility()")
+
+
+def test_the_runs_of_a_sweep_are_sorted_by_any_column(opened: Open) -> None:
+    """By numbers as such, in both directions, what is missing at the end."""
+    page = opened(EVERY["swept"]())
+    cells = (
+        "[...document.querySelectorAll('.sortable tbody tr')].map(row => row.cells[%d].innerText)"
+    )
+    page.get_by_role("button", name="accuracy").click()
+    assert page.evaluate(cells % 5) == [f"0.{each}" for each in range(502, 509)] + ["-"]
+    page.get_by_role("button", name="accuracy").click()
+    assert page.evaluate(cells % 5) == [f"0.{each}" for each in range(508, 501, -1)] + ["-"]
+    assert page.locator("th[aria-sort=descending]").inner_text() == "accuracy"
+    page.get_by_role("button", name="kind").click()
+    assert page.evaluate(cells % 2) == ["adam"] * 4 + ["sgd"] * 4
+
+
+def test_what_steps_attached_can_be_saved(opened: Open) -> None:
+    """A table whole, also what of it is not shown; a picture as the file that it was."""
+    rows = [[f"file_{place}", place] for place in range(300)]
+    table = attached("files", "table", {"columns": ["file", "size"], "rows": rows, "total": 300})
+    seen = {"data": b64encode(DOT).decode(), "media_type": "image/png", "alt": ""}
+    picture = attached("seen", "picture", seen)
+    page = opened(shown(step("send", "done", attachments=[table, picture])))
+    with page.expect_download() as saving:
+        page.get_by_role("link", name="csv").click()
+    assert saving.value.suggested_filename == "files.csv"
+    saved = Path(saving.value.path()).read_text().splitlines()
+    assert (len(saved), saved[0], saved[-1]) == (301, "file,size", "file_299,299")
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Save the picture").click()
+    assert Path(saving.value.path()).read_bytes() == DOT
+
+
+def test_on_paper_all_is_open_and_nothing_is_to_be_clicked(opened: Open) -> None:
+    page = opened(logged())
+    folded = page.locator("#logs details", has_text="scan").locator("pre")
+    assert not folded.is_visible()
+    page.emulate_media(media="print")
+    assert folded.evaluate("each => each.checkVisibility({contentVisibilityAuto: true})")
+    assert not page.locator(".filter").is_visible()
+
+
+def test_bars_are_as_long_as_their_numbers(opened: Open) -> None:
+    page = opened(EVERY["trained"]())
+    widths = page.locator(".bars rect").evaluate_all("all => all.map(each => each.getBBox().width)")
+    assert widths[0] == pytest.approx(5 * widths[1], rel=0.02)
+    assert widths[0] > 40
+
+
+def test_on_a_phone_all_steps_have_one_axis(opened: Open) -> None:
+    page = opened(EVERY["interrupted"]())
+    tracks = page.locator(".track:visible")
+    edges = tracks.evaluate_all("all => all.map(each => each.getBoundingClientRect())")
+    assert len({(round(each["left"]), round(each["right"])) for each in edges}) == 1
 
 
 def test_keys_of_the_browser_stay_its_own(opened: Open) -> None:

@@ -17,9 +17,24 @@ from documents import mistakes, read, requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
-from shown_runs import EVERY, Shown, at, attached, curve, line, listed, shown, span, step, swept
+from shown_runs import (
+    EVERY,
+    Shown,
+    at,
+    attached,
+    curve,
+    line,
+    listed,
+    plot,
+    shown,
+    span,
+    step,
+    swept,
+)
 
+from handrail.builtin.records.comparison import comparison_of
 from handrail.builtin.records.step_state import StepState
+from handrail.redact import KNOWN
 from handrail_report import page, report, runs_sections, script
 from handrail_report.states import LOOKS
 
@@ -253,6 +268,70 @@ def test_long_tables_are_folded_and_counters_are_not_drawn() -> None:
     captions = [each.words for each in top.all("figcaption")]
     assert "loss of fit" in captions
     assert "epoch of fit" not in captions
+
+
+def test_losses_of_a_step_are_one_plot_in_which_each_has_a_name() -> None:
+    metrics = {name: curve("loss") for name in ("train_loss", "val/loss", "accuracy")}
+    top = read(document(shown(step("fit", "done", span(0, 1), metrics=metrics))))
+    figures = [each for each in top.all("figure") if list(each.all("polyline"))]
+    assert [next(each.all("figcaption")).words for each in figures] == [
+        "loss of fit",
+        "accuracy of fit",
+    ]
+    assert [len(list(each.all("polyline"))) for each in figures] == [2, 1]
+    assert [each.words.strip() for each in figures[0].all("li")] == ["train_loss", "val/loss"]
+
+
+def test_series_of_points_differ_by_colour_and_mark_and_have_a_legend() -> None:
+    pairs = {"train": [[1, 2.0], [2, 3.0]], "test": [[1, 1.0], [2, 2.0]]}
+    top = read(document(shown(step("fit", attachments=[plot("scatter", pairs)]))))
+    dots = [each for each in top.all("path") if "dot" in (each.attributes.get("class") or "")]
+    looks = {(each.attributes["class"], each.attributes["d"]) for each in dots}
+    assert len(looks) == 2
+    assert [each.words.strip() for each in top.all("li") if each.words.strip() in pairs] == [*pairs]
+
+
+def test_the_step_at_which_a_run_failed_is_marked_also_after_its_undo() -> None:
+    """Whatever became of it; the log of what failed or runs is open, others are not."""
+    steps = [
+        step("a", "undo failed", span(0, 1), error="denied", log=[line(1)]),
+        step("b", "running", span(1, None), log=[line(1)]),
+        step("c", "done", span(0, 1), log=[line(1)]),
+    ]
+    top = read(document(shown(*steps, cause="a", state="rollback incomplete", left=["a"])))
+    [cause] = [each for each in top.all("tr") if each.attributes.get("class") == "cause"]
+    assert "the run failed here" in cause.words
+    [logs] = [each for each in top.all("section") if each.attributes.get("id") == "logs"]
+    assert ["open" in each.attributes for each in logs.all("details")] == [True, True, False]
+
+
+def test_tables_of_markdown_are_tables() -> None:
+    """And nothing in them leads or reaches anywhere else."""
+    text = "| a | b |\n|---|---|\n| 1 | ![x](https://x.example/y.png) <b>&#x202e;[x](./y)</b> |"
+    notes = attached("notes", "markdown", {"text": text})
+    html = document(shown(step("fit", attachments=[notes])))
+    assert requests(html) == []
+    [table] = [each for each in read(html).all("table") if each.is_in("figure")]
+    assert [each.words for each in table.all("th", "td")][:3] == ["a", "b", "1"]
+    assert "\\u202e" in table.words
+    assert list(table.all("b", "img")) == []
+
+
+def test_equal_states_are_no_row_of_a_comparison() -> None:
+    runs = [shown(step("a"), id=number, took=float(number)) for number in (1, 2)]
+    html = document({"runs": runs, "differs": comparison_of(runs)})
+    heads = [each.words for each in read(html).all("th") if each.attributes.get("scope") == "row"]
+    assert heads == ["started", "took"]
+
+
+def test_known_secrets_are_in_no_view() -> None:
+    """Also where a template puts texts together, and in files to save."""
+    KNOWN.learn(["correct-horse"])
+    try:
+        made = [document(said_by_others(make(), "correct-horse")) for make in EVERY.values()]
+    finally:
+        KNOWN.forget()
+    assert not any("horse" in each for each in made)
 
 
 def test_an_attachment_of_a_pack_is_named_with_its_size_and_its_file() -> None:

@@ -204,7 +204,8 @@ class FitContext(BaseStepContext):
 
 @step(effects=False)
 def fit(context):
-    context.set_metrics({"accuracy": context.epochs / 100}, higher_is_better=True)
+    for epoch in range(context.epochs):
+        context.set_metrics({"accuracy": (epoch + 1) / 100}, higher_is_better=True)
 
 class Fit(BaseAction[FitParams]):
     action_name = "fit"
@@ -220,7 +221,7 @@ class Fit(BaseAction[FitParams]):
 
 @pytest.mark.slow
 def test_a_sweep_is_a_table_and_a_plot(open_site: Open, project: Path) -> None:
-    """Each of its runs has a row, from which one gets to it, and a dot for each param."""
+    """Each of its runs has a row, from which one gets to it, a dot for each param and a curve."""
     (project / "fits.py").write_text(FIT)
     words = ("run", "fits.py:Fit", "--over", "epochs=5,10,20", "-q")
     command = [sys.executable, "-m", "handrail", *words]
@@ -231,7 +232,7 @@ def test_a_sweep_is_a_table_and_a_plot(open_site: Open, project: Path) -> None:
     for number in (2, 3, 4):
         assert f'href="{browser.root}/runs/{number}"' in page
     assert all(accuracy in page for accuracy in ("0.05", "0.1", "0.2"))
-    assert page.count('class="dot ') == 3
+    assert (page.count('class="dot '), page.count("<polyline")) == (3, 3)
     assert "best accuracy" in page
     assert "fit" in browser.page("/runs/3")
 

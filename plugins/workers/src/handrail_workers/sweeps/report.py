@@ -24,15 +24,18 @@ from handrail.cli import (
 )
 from handrail.errors import ExitCode, NotFoundError
 from handrail.frozen import frozen, replace
+from handrail.records import record_of
 from handrail.suggest import did_you_mean
 from handrail_workers.sweeps.points import value_text
 from handrail_workers.sweeps.record import sweep_record
 
 if TYPE_CHECKING:
     from handrail.cli import ShowRequest, Style
+    from handrail.journal import Journal
     from handrail_workers.sweeps.record import Child, SweepRecord
 
 _FULL = 40  # Up to this many children are all shown; of more, the first ones.
+_CURVES = 6  # Children whose curves are told: no plot has more.
 _FAILED = 3  # Errors of children that are shown below the table.
 _LONGEST = 60
 _STATES = {**STYLES, "failed, rolled back": "red", "not begun": "dim"}
@@ -45,6 +48,7 @@ class SweepReport:
     Attributes:
         report: The report of its run.
         sweep: Its record.
+        journal: The journal that it is in.
         sort: The metric by which children are sorted, the best first, or the greatest if nothing
             was said; `-NAME` has the least first, and `+NAME` the greatest. Empty for the order of
             the grid.
@@ -55,6 +59,7 @@ class SweepReport:
 
     report: RunReport
     sweep: SweepRecord
+    journal: Journal
     sort: str = ""
     best: str = ""
     everything: bool = False
@@ -64,8 +69,24 @@ class SweepReport:
         return {**self.report.to_dict(), **self._sweep_to_dict()}
 
     def whole(self) -> dict[str, Any]:
-        """Return the JSON object with all that is known."""
-        return {**self.report.whole(), **self._sweep_to_dict()}
+        """Return the JSON object with all that is known, also the curves of some children."""
+        shown = self._sweep_to_dict()
+        best = shown["sweep"]["best"]
+        having = [each for each in self._sorted() if self._metric in each.metrics]
+        first = sorted(having, key=lambda each: each.number != best)[:_CURVES]
+        curves = {each.place: list(self._curve(each)) for each in first}
+        for each in shown["sweep"]["runs"]:
+            each["curve"] = curves.get(each["place"], [])
+        return {**self.report.whole(), **shown}
+
+    def _curve(self, child: Child) -> Iterator[tuple[int, float]]:
+        """Yield the values of the metric by their number, as the steps of a child reported it."""
+        if child.number is not None:
+            for step in record_of(self.journal, child.number).steps:
+                if metric := step.metrics.get(self._metric):
+                    for each in metric.points:
+                        if isinstance(each.value, int | float):
+                            yield each.number, each.value
 
     def _sweep_to_dict(self) -> dict[str, Any]:
         name = self._metric
@@ -257,6 +278,7 @@ def with_runs(request: ShowRequest) -> ShowRequest:
     compared = SweepReport(
         report=report,
         sweep=sweep,
+        journal=request.journal,
         sort=values.get("sort") or "",
         best=values.get("best") or "",
         everything=values["everything"],

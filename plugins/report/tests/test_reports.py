@@ -36,7 +36,7 @@ from handrail.builtin.records.comparison import comparison_of
 from handrail.builtin.records.step_state import StepState
 from handrail.redact import KNOWN
 from handrail_report import page, report, runs_sections, script
-from handrail_report.states import LOOKS
+from handrail_report.shown import LOOKS
 
 PIECES = (
     *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><svg onload=x>', "'", "&lt;"),

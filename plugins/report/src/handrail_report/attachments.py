@@ -6,20 +6,24 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from handrail.redact import HIDDEN, shown_text
 from handrail_report.charts import plot
-from handrail_report.markdown import markdown
-from handrail_report.scales import short_number
-from handrail_report.shown import Shown, parts
+from handrail_report.shown import Shown, parts, short_number
 from handrail_report.templates import render
 
 _MOST_ROWS = 100
 _LONG, _FIRST = 15, 10  # Of a table with more rows, so many are shown at once.
+
 _ROOM = 2_000_000
 """Letters of all attachments of a report: pictures are long."""
+
+_LEVEL = 3  # The level of what the first headings of a text are below.
 
 
 def attachments_of(steps: Sequence[Shown]) -> list[dict[str, Any]]:
@@ -122,3 +126,26 @@ def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(head)
     writer.writerows(rows)
     return written.getvalue()
+
+
+def markdown(source: str) -> Markup:
+    """Return Markdown as HTML; what looks like HTML is shown as it was written."""
+    tokens = _parser().parse(shown_text(source))
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1:]) + _LEVEL, 6)}"
+    # Once more, as a text can name each character by its number.
+    return Markup(shown_text(_parser().renderer.render(tokens, _parser().options, {})))
+
+
+@cache
+def _parser() -> MarkdownIt:
+    return _Parser("commonmark", {"html": False}).enable("table").disable("image")
+
+
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - its name there
+        """Return whether an address is that of a web site."""
+        # One with odd characters, or with a secret, would lead elsewhere.
+        plain = url.isascii() and url.isprintable() and HIDDEN not in url
+        return plain and url.startswith(("https://", "http://"))

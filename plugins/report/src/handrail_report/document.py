@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from typing import Any
 
 from markupsafe import Markup
 
 from handrail_report.elements import Content, joined
+from handrail_report.run import run_sections
+from handrail_report.runs import compare_sections, sweep_sections
 from handrail_report.templates import render
 
 _SHEETS = ("plan_picture.css", "stylesheet.css")
+_TITLES = {"sweep": "Runs", "differences": "What differs"}
 
 
 def page(
@@ -77,3 +83,25 @@ def _policy() -> str:
 def _digest(text: str) -> str:
     """Return how a policy names a style or a script that a document may have in it."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def report(shown: Mapping[str, Any], *, command: str, made: str = "") -> Markup:
+    """Return a whole document about what `handrail show` shows.
+
+    Args:
+        shown: The JSON object that `handrail show --json` writes, with all that it knows.
+        command: The command that shows the same as text.
+        made: By what it was made, for the foot, which also says when.
+    """
+    if "differs" in shown:
+        numbers = [str(each["run"]["id"]) for each in shown["runs"]]
+        title, sections = f"runs {', '.join(numbers[:8])}", compare_sections(shown)
+    else:
+        run = shown["run"]
+        title = f"run {run['id']} · {run['action']} · {run['state']}"
+        sections = sweep_sections(shown) if "sweep" in shown else run_sections(shown)
+    outcome, *others = sections.values()
+    contents = {name: _TITLES.get(name, name.capitalize()) for name in list(sections)[1:]}
+    said = f"{made}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC".removeprefix(", ")
+    values = {"outcome": outcome, "others": others, "contents": contents}
+    return page(title, render("report.html", **values, said=said, words=command))

@@ -10,7 +10,7 @@ from typing import cast
 from handrail import Plan, StepResult
 from handrail.records import RunRecord
 from handrail_report.plan_drawing import picture_styles, plan_picture
-from handrail_report.states import look_of
+from handrail_report.shown import look_of
 from handrail_report.templates import render
 
 _MOST = 50  # Values of a result that are shown.

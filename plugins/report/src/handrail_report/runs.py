@@ -1,13 +1,24 @@
-"""The view of many runs, as a table."""
+"""Views of several runs: a list, side by side with what differs, and those of a sweep."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 from markupsafe import Markup
 
-from handrail.amounts import plural
-from handrail_report.shown import Link, Shown, part
+from handrail.amounts import plural, seconds
+from handrail_report.charts import Point, plot
+from handrail_report.run import is_curve, points_of, run_sections
+from handrail_report.shown import Link, Shown, exception, part, parts, short_number
 from handrail_report.templates import report_templates
-from handrail_report.texts import exception
+
+_MOST = 200  # Rows of one kind, and runs of a sweep, that are shown.
+_MOST_METRICS = 6
+_WIDE = 100  # A param whose values are so many times apart has a logarithmic axis.
+_NAMES = {"undo_took": "undo took", "core_version": "Handrail", "folder": "in"}
+_ABOUT = ("took", "undo_took", "action", "plan", "core_version", "by", "folder", "project")
+_KINDS = ("params", "packs", "metrics", "items")
 
 
 def runs_sections(
@@ -35,3 +46,164 @@ def _notes(run: Shown) -> str:
         f"relied on by {len(run['relied_on_by'])}" if run["relied_on_by"] else "",
     ]
     return " · ".join(each for each in notes if each)
+
+
+def compare_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Markup]:
+    """Return the parts of the view of several runs by their ids, in order.
+
+    Args:
+        shown: The JSON object that `handrail show 12 14 --json` writes.
+        link: Returns the address of the page of a run; None where there is none.
+    """
+    runs, differs = [each["run"] for each in shown["runs"]], shown["differs"]
+    return report_templates().sections(
+        "comparison.html",
+        runs=runs,
+        numbers=[str(each["id"]) for each in runs],
+        actions=list(dict.fromkeys(each["action"] for each in runs)),
+        link=link,
+        differs=differs,
+        about=list(_about(differs)),
+        kinds={kind: list(_rows(kind, differs)) for kind in _KINDS},
+        most=_MOST,
+        longest=max(len(part(differs, name)) for name in (*_KINDS, "steps")),
+        curves=_curves(shown["runs"]),
+    )
+
+
+def _about(differs: Shown) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what differs about the runs as a whole, but for their states."""
+    for name in _ABOUT:
+        if name in differs:
+            values = ["-" if each in (None, "") else _said(name, each) for each in differs[name]]
+            yield _NAMES.get(name, name), values
+
+
+def _said(name: str, value: Any) -> str:
+    if name in ("took", "undo_took"):
+        return seconds(value)
+    return value[:8] if name == "plan" else str(value)
+
+
+def _rows(kind: str, differs: Shown) -> Iterator[tuple[str, Sequence[object]]]:
+    for name, values in list(part(differs, kind).items())[:_MOST]:
+        if kind == "items":
+            yield name, [f"{each or 0:,}" for each in values]
+        elif kind == "metrics":
+            numbers = [isinstance(each, int | float) for each in values]
+            pairs = zip(values, numbers, strict=True)
+            yield name, [short_number(each) if number else None for each, number in pairs]
+        else:
+            yield name, values
+
+
+def _curves(runs: Sequence[Shown]) -> list[tuple[str, Markup]]:
+    """Return the curves of each metric that several of the runs have, laid over each other."""
+    curves: dict[str, dict[str, Any]] = {}
+    for shown in runs:
+        for step in shown["steps"]:
+            metrics: Mapping[str, Shown] = part(step, "metrics")
+            for name, metric in metrics.items():
+                if is_curve(metric):
+                    curves.setdefault(name, {})[f"run {shown['run']['id']}"] = points_of(metric)
+    return [
+        (name, plot("line", each, says=f"{name} of {plural(len(each), 'run')}", x="reported"))
+        for name, each in curves.items()
+        if len(each) > 1
+    ]
+
+
+def sweep_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Markup]:
+    """Return the parts of the view of a sweep by their ids, in order.
+
+    Args:
+        shown: The JSON object that `handrail show --json` writes of it.
+        link: Returns the address of the page of a run; None where there is none.
+    """
+    sweep, run = shown["sweep"], shown["run"]
+    # What is swept has no value in the sweep as a whole.
+    given = {name: each for name, each in run["given"].items() if name not in sweep["over"]}
+    whole = run_sections({**shown, "run": {**run, "given": given}}, link=link)
+    listed = _listed(sweep)
+    names = dict.fromkeys(name for each in sweep["runs"] for name in each["metrics"])
+    own = report_templates().sections(
+        "sweep.html",
+        run=run,
+        sweep=sweep,
+        listed=listed,
+        link=link,
+        # That by which runs are compared first.
+        metrics=sorted(names, key=lambda name: name != sweep["metric"])[:_MOST_METRICS],
+        failed=[each for each in sweep["runs"] if each["error"]],
+        curves=_curves_of_sweep(sweep),
+        plots=list(_plots(sweep, {_id(each) for each in listed})),
+    )
+    after = {name: html for name, html in whole.items() if name in ("params", "packs")}
+    return {"outcome": whole["outcome"], **own, **after}
+
+
+def _listed(sweep: Shown) -> list[Shown]:
+    """Return the runs that are shown: the first ones, and the best one."""
+    runs = sweep["runs"]
+    best = [each for each in runs[_MOST:] if _id(each) == sweep["best"]]
+    return [*runs[: _MOST - len(best)], *best]
+
+
+def _curves_of_sweep(sweep: Shown) -> Markup | None:
+    """Return the curves of the metric, of the best run first, laid over each other."""
+    metric = sweep["metric"]
+    drawn = sorted(
+        (each for each in sweep["runs"] if len(parts(each, "curve")) > 1),
+        key=lambda each: _id(each) != sweep["best"],
+    )
+    series = {f"run {_id(each)}: {_point(each)}": each["curve"] for each in drawn}
+    says = f"{metric} of {len(drawn)} runs"
+    return plot("line", series, says=says, x="reported") if len(drawn) > 1 else None
+
+
+def _plots(sweep: Shown, listed: set[int | None]) -> Iterator[tuple[str, Markup]]:
+    """Yield a plot for each param: its values along, the metric up.
+
+    Args:
+        sweep: The sweep.
+        listed: The runs that are in the table, to which points lead.
+    """
+    metric = sweep["metric"]
+    having = [each for each in sweep["runs"] if each["metrics"].get(metric) is not None]
+    for name, values in sweep["over"].items():
+        if len(values) > 1 and len(having) > 1:
+            yield name, _plot(name, metric, having, sweep, listed)
+
+
+def _plot(
+    name: str, metric: str, having: Sequence[Shown], sweep: Shown, listed: set[int | None]
+) -> Markup:
+    values: Sequence[Any] = sweep["over"][name]
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
+    points = [
+        Point(
+            x=each["point"][name] if numbers else values.index(each["point"][name]),
+            y=each["metrics"][metric],
+            says=f"run {_id(each)}: {_point(each)}, {metric} "
+            f"{short_number(each['metrics'][metric])}",
+            best=_id(each) == sweep["best"],
+            href=f"#run-{_id(each)}" if _id(each) in listed else None,
+        )
+        for each in having
+    ]
+    return plot(
+        "scatter",
+        {metric: points},
+        says=f"{metric} by {name}",
+        x=name,
+        log_x=numbers and min(values) > 0 and max(values) / min(values) >= _WIDE,
+        names=() if numbers else [str(each) for each in values],
+    )
+
+
+def _id(child: Shown) -> int | None:
+    return child["run"]["id"] if child["run"] else None
+
+
+def _point(child: Shown) -> str:
+    return ", ".join(f"{name}={each}" for name, each in child["point"].items())

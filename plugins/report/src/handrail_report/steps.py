@@ -1,19 +1,25 @@
-"""The steps of a run: their states, their timeline, who put them there, and their undo."""
+"""The steps of a run: their states, who put them there, their undo, and what they logged."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 from handrail.amounts import percent, plural, seconds, share_of
 from handrail.records import UNDONE
-from handrail_report.shown import Shown, part, parts
-from handrail_report.texts import counted, origin_text
+from handrail_report.shown import Shown, counted, json_text, origin_text, part, parts
 from handrail_report.timeline import axis_of, marks_of, track_of, waits_of
 
 _MOST, _FIRST, _LAST = 150, 20, 5  # Steps that are shown even if nothing is to be said of them.
 _KEYS = 3
+
+_ROOM = 120_000
+"""Letters of all lines together; a step that failed comes first."""
+
+_LINE = 600  # Letters of one line.
+_BAD = ("error", "fail", "fatal", "critical", "exception")
 
 
 def steps_table(shown: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +50,7 @@ def steps_table(shown: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "rows": rows,
-        "marks": None if axis is None else marks_of(axis),
+        "marks": None if axis is None else list(marks_of(axis)),
         "legend": [(kind, words) for kind, (words, there) in keys.items() if there and axis],
     }
 
@@ -153,3 +159,69 @@ def _counted(recorded: Mapping[str, int]) -> str:
     shown = [f"{key}: {count:,}" for key, count in largest_first[:_KEYS]]
     more = [f"{len(recorded) - _KEYS} more"] if len(recorded) > _KEYS else []
     return ", ".join([*shown, *more])
+
+
+def logs_of(steps: Sequence[Shown]) -> list[dict[str, Any]]:
+    """Return the logs of those steps that logged something, as far as there is room.
+
+    Args:
+        steps: The steps in their JSON form.
+    """
+    logging = [step for step in steps if step.get("log")]
+    urgent = sorted(logging, key=lambda step: not step.get("error"))
+    rooms = _rooms([step["log"] for step in urgent])
+    shown = {step["name"]: _log(step, room) for step, room in zip(urgent, rooms, strict=True)}
+    return [shown[step["name"]] for step in logging]
+
+
+def _rooms(logs: Sequence[Sequence[Shown]]) -> list[int]:
+    """Return how many lines of each log there is room for, the most urgent first."""
+    room = _ROOM
+    rooms: list[int] = []
+    for place, log in enumerate(logs, 1):
+        # Half of what is left for one, so that something is shown of each.
+        share = room if place == len(logs) else room // 2
+        ends = list(accumulate(len(_written(line)) + 1 for line in log))
+        rooms.append(bisect_right(ends, share))
+        room -= max(ends[: rooms[-1]], default=0)
+    return rooms
+
+
+def _log(step: Shown, room: int) -> dict[str, Any]:
+    lines = step["log"]
+    first = room // 5 if room < len(lines) else len(lines)
+    last = room - first if room < len(lines) else 0
+    return {
+        "step": step["name"],
+        "open": bool(step.get("error")) or step["state"] == "running",
+        "count": len(lines),
+        "first": list(_lines(lines[:first])),
+        "left": len(lines) - first - last,
+        "last": list(_lines(lines[len(lines) - last :])) if last else [],
+    }
+
+
+def _lines(lines: Sequence[Shown]) -> Iterator[dict[str, Any]]:
+    """Yield the lines, those about errors marked, with what is said between them."""
+    attempt, last = None, 0
+    for line in lines:
+        if line["attempt"] != attempt:
+            if attempt is not None:
+                yield {"said": f"attempt {line['attempt']}"}
+            attempt, last = line["attempt"], line["number"] - 1
+        if line["number"] > last + 1:
+            yield {"said": f"… {line['number'] - last - 1:,} lines were not kept"}
+        last = line["number"]
+        again = f"{line['attempt']}." if line["attempt"] > 1 else ""
+        yield {"id": f"{again}{last}", "text": _written(line), "bad": _is_bad(line)}
+
+
+def _written(line: Shown) -> str:
+    data = " ".join(f"{key}={json_text(value)}" for key, value in line["data"].items())
+    text = f"{line['at'][11:19]} {line['event']}  {data}".rstrip().replace("\n", " ⏎ ")
+    return text if len(text) <= _LINE else f"{text[: _LINE - 1]}…"
+
+
+def _is_bad(line: Shown) -> bool:
+    level = str(line["data"].get("level") or line["data"].get("status") or "")
+    return f"{line['event']} {level}".lower().startswith(_BAD) or level.lower().startswith(_BAD)

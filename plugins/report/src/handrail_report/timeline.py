@@ -6,7 +6,7 @@ night can still be read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -14,14 +14,16 @@ from typing import Any
 from handrail.amounts import seconds
 from handrail.frozen import frozen
 from handrail.records import UNDONE, is_failure
-from handrail_report.scales import percent, time_marks
-from handrail_report.shown import Shown, parts
-from handrail_report.states import look_of
+from handrail_report.charts import percent, time_marks
+from handrail_report.shown import Shown, look_of, parts
 
 _GAP = 0.15  # A pause that is longer than this part of the time in which somebody worked is cut.
 _SHOWN = 0.04  # The part of the picture that a pause takes then.
 _MOST_GAPS = 6
 _LEAST = 0.004  # The part of the picture that a wait takes at least, to be shown.
+
+Bar = tuple[str, str, str, str, str]
+"""A time on an axis: its kind, its begin, its end and its length in percent, and words for it."""
 
 
 @frozen
@@ -89,65 +91,18 @@ def _merged(spans: Sequence[tuple[float, float]], gap: float) -> list[tuple[floa
     return merged
 
 
-@frozen
-class Mark:
-    """A mark at an axis.
-
-    Attributes:
-        x: Where it is, in percent.
-        anchor: On which side of that its text is.
-        text: Its text.
-    """
-
-    x: str
-    anchor: str
-    text: str
-
-
-@frozen
-class Bar:
-    """A time on an axis, as a bar; or as a line, if somebody waited.
-
-    Attributes:
-        kind: Its class.
-        x: Where it begins, in percent.
-        end: Where it ends.
-        width: Its length.
-        says: What it stands for, in words.
-    """
-
-    kind: str
-    x: str
-    end: str
-    width: str
-    says: str
-
-
-@frozen
-class Track:
-    """What one step did.
-
-    Attributes:
-        bars: A bar for each attempt and undo, for each wait, and for each pause of the run.
-        says: The same in words.
-    """
-
-    bars: Sequence[Bar]
-    says: str
-
-
-def marks_of(axis: Axis) -> Sequence[Mark]:
-    """Return the marks of an axis: seconds in which somebody worked."""
-    marks: list[Mark] = []
+def marks_of(axis: Axis) -> Iterator[tuple[str, str, str]]:
+    """Yield the marks of an axis, seconds in which somebody worked: place, anchor and text."""
     for seconds_worked in time_marks(axis.worked):
         place = axis.place(_at(axis, seconds_worked))
         anchor = "end" if place > 0.92 else "middle" if place > 0.02 else "start"
-        marks.append(Mark(x=percent(place), anchor=anchor, text=_written(seconds_worked)))
-    return marks
+        yield percent(place), anchor, _written(seconds_worked)
 
 
-def track_of(axis: Axis, step: Shown, waits: Sequence[tuple[float, float]], now: str) -> Track:
-    """Return what one step did, on the axis.
+def track_of(
+    axis: Axis, step: Shown, waits: Sequence[tuple[float, float]], now: str
+) -> tuple[list[Bar], str]:
+    """Return what one step did, on the axis, and the same in words.
 
     Args:
         axis: The axis.
@@ -173,7 +128,7 @@ def track_of(axis: Axis, step: Shown, waits: Sequence[tuple[float, float]], now:
         kind, says = _kind(step, span, is_last=span["attempt"] == last)
         said.append(f"{says}, {seconds(end - begin)}")
         bars.append(_bar(axis, begin, end, kind, said[-1]))
-    return Track(bars=bars, says="; ".join(said) or "no time is recorded")
+    return bars, "; ".join(said) or "no time is recorded"
 
 
 def waits_of(steps: Sequence[Shown]) -> dict[str, list[tuple[float, float]]]:
@@ -229,8 +184,7 @@ def _kind(step: Shown, span: Mapping[str, Any], *, is_last: bool) -> tuple[str, 
 
 def _bar(axis: Axis, begin: float, end: float, kind: str, says: str) -> Bar:
     left, right = axis.place(begin), axis.place(end)
-    width = percent(max(right - left, 0.0))
-    return Bar(kind=kind, x=percent(left), end=percent(right), width=width, says=says)
+    return kind, percent(left), percent(right), percent(max(right - left, 0.0)), says
 
 
 def _at(axis: Axis, passed: float) -> float:

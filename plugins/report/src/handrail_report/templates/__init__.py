@@ -20,9 +20,16 @@ from markupsafe import Markup
 
 from handrail.amounts import percent, plural, seconds, share_of, size
 from handrail.redact import KNOWN, shown_text
-from handrail_report.scales import short_number
-from handrail_report.states import look_of
-from handrail_report.texts import counted, exception, json_text, origin_text, owner_text, took_text
+from handrail_report.shown import (
+    counted,
+    exception,
+    json_text,
+    look_of,
+    origin_text,
+    owner_text,
+    short_number,
+    took_text,
+)
 
 # Within the page, to another page of the same server, or to a web site.
 _LINK = re.compile(r"#|\?|/(?!/)|\./|https?://")

@@ -82,6 +82,7 @@ THIRD_PARTY = {
         *("builtin/project/", "chain_params.py", "journal/context_fields.py", "packs/", "params/"),
     ),
     "pydantic_core": ("chain_params.py", "params/"),
+    "rich": ("builtin/cli/view/live_view.py",),
     # For type checkers only, see below.
     "typing_extensions": (),
 }

@@ -214,7 +214,7 @@ def test_no_command_writes_a_character_that_controls_a_terminal(text: str) -> No
 
 
 # The escapes with which Handrail moves its line, and its colours.
-OURS = re.compile(r"\r(?=\n|\x1b\[(?:J|\d+A))|\x1b\[(?:J|\d+A|\?7[lh]|999G)|\x1b\[(?:\d+;)*\d*m")
+OURS = re.compile(r"\r(?=\n|\x1b\[(?:J|2K|1A))|\x1b\[(?:J|2K|1A|999G|\?25[lh])|\x1b\[(?:\d+;)*\d*m")
 
 
 @pytest.mark.parametrize(

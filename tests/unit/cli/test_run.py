@@ -344,6 +344,22 @@ def test_other_kinds_of_progress(handrail):
     assert (done.returncode, "--progress" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("progress", ["plain", "json", "bar"])
+def test_a_run_without_a_terminal_imports_no_rich(folder, environment, progress):
+    command = [sys.executable, "-X", "importtime", "-m", "handrail", "run", "flows.py:nightly"]
+    done = subprocess.run(
+        [*command, "in", "--progress", progress],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.split("|")[-1].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "handrail" in imported
+    assert "rich" not in imported
+
+
 COLLECTED = """
 import gc
 

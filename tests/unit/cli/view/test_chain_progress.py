@@ -10,8 +10,9 @@ import pytest
 from chain_of_files import DATASET
 
 from handrail import Origin, events
-from handrail.builtin.cli.view.chain_progress import ChainView
+from handrail.builtin.cli.execution import Execution
 from handrail.builtin.cli.view.console import Console
+from handrail.builtin.cli.view.live_view import LiveView
 
 NOWHERE = Origin()
 
@@ -29,8 +30,8 @@ class Screen:
     def __init__(self, err, finished=0):
         self.err = err
         self.now = 1000.0
-        plan = DATASET.plan(packs=())
-        self.view = ChainView(Console(), "dataset", plan, moving=True, clock=lambda: self.now)
+        run = Execution(plan=DATASET.plan(packs=()), head="dataset", run=lambda _: {})
+        self.view = LiveView(Console(), run, clock=lambda: self.now)
         self.tell(
             events.RunStarted(
                 action="dataset",
@@ -59,7 +60,7 @@ def screen(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     # Calls of the test, not a thread, let the time go by.
-    monkeypatch.setattr("handrail.builtin.cli.view.progress._RunView._tick_after", lambda *_: None)
+    monkeypatch.setattr("handrail.builtin.cli.view.progress.RunView._tick_after", lambda *_: None)
     made = []
 
     def make(**options):
@@ -79,7 +80,7 @@ def test_an_action_has_one_line_when_its_steps_are_over(screen):
     shown.step("gather.fetch", summary="4 new")
     shown.step("gather")
     lines = [line for line in shown.lines() if "✓" in line]
-    assert lines == [" gather ✓ 2 of 2    3.0s  4 new"]
+    assert lines == [" ✓ gather          3.0s  2 of 2  4 new"]
 
 
 def test_the_moving_line_has_the_action_its_step_and_how_many_are_done(screen):
@@ -88,14 +89,16 @@ def test_the_moving_line_has_the_action_its_step_and_how_many_are_done(screen):
     shown.tell(events.StepStarted(step="gather.fetch", position=1, origin=NOWHERE), 1.0)
     shown.now += 2.0
     shown.view.tick()
-    assert shown.lines()[-1] == " gather ▸ fetch    2.0s  ·  1 of 2  Ctrl-C undoes"
+    assert shown.lines()[-1] == " ▸ gather.fetch    2.0s  ·  1 of 2  Ctrl-C undoes"
 
 
 def test_what_had_finished_before_a_resume_counts(screen):
     shown = screen(finished=1)
     shown.step("press.press", summary="pressed")
     shown.step("press")
-    assert [line for line in shown.lines() if "✓" in line] == [" press  ✓ 2 of 2    2.0s  pressed"]
+    assert [line for line in shown.lines() if "✓" in line] == [
+        " ✓ press           2.0s  2 of 2  pressed"
+    ]
 
 
 def test_a_failure_and_the_undo_have_a_line_for_each_step(screen):

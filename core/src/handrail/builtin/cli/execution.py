@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.amounts import plural, seconds
 from handrail.builtin.cli.signals import like_interrupts
 from handrail.builtin.cli.starting import collect_again
-from handrail.builtin.cli.view.chain_progress import ChainView
 from handrail.builtin.cli.view.console import moves
 from handrail.builtin.cli.view.failure import (
     exited_run,
@@ -20,7 +19,7 @@ from handrail.builtin.cli.view.failure import (
     step_failure,
     would_fail,
 )
-from handrail.builtin.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
+from handrail.builtin.cli.view.progress import JsonView, LogView, Outcome, RunView, StepView, brief
 from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.cli.view.text import columns, command_line, steps_of, terminal_width
 from handrail.errors import (
@@ -139,36 +138,25 @@ def _failure_of(
     return would_fail(session, plan, error, keeps=execution.keeps)
 
 
-def _views(session: Session, execution: Execution) -> list[JsonView | LiveView | LogView]:
+def _views(session: Session, execution: Execution) -> list[JsonView | RunView]:
     """Return the views of a run: events for programs, and progress for people."""
     console, progress = session.console, session.progress
-    views: list[JsonView | LiveView | LogView] = []
+    views: list[JsonView | RunView] = []
     if session.json:
         views.append(JsonView(console.json_line))
     if execution.quiet or progress == "off" or (session.json and progress == "auto"):
         return views
     if progress == "json":
         return [*views, JsonView(console.json_note)]
-    options: dict[str, Any] = {
-        "groups": execution.plan.groups,
-        "keeps": execution.keeps,
-        "undoes": execution.undoes,
-        "dry": execution.dry is not None,
-        "hidden": {
-            each.name
-            for each in execution.plan.steps
-            if each.inner is not None and not each.inner.steps
-        },
-    }
     if progress == "plain" or (progress == "auto" and not moves(console.err)):
-        return [*views, LogView(console, execution.head, **options)]
+        return [*views, LogView(console, execution)]
     # Events on the same terminal would tear the line.
-    moving = moves(console.err) and not (session.json and moves(console.out))
-    runs = execution.plan.inner
-    if runs and not (execution.undoes or execution.dry):
-        chain = ChainView(console, execution.head, execution.plan, moving=moving, **options)
-        return [*views, chain]
-    return [*views, LiveView(console, execution.head, moving=moving, **options)]
+    if not moves(console.err) or (session.json and moves(console.out)):
+        return [*views, StepView(console, execution)]
+    # It imports rich, which takes longer than a small run.
+    from handrail.builtin.cli.view.live_view import LiveView  # noqa: PLC0415
+
+    return [*views, LiveView(console, execution)]
 
 
 def _ways_after(error: HandrailError, outcome: Outcome) -> list[str]:

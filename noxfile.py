@@ -269,10 +269,15 @@ def pictures(session: nox.Session) -> None:
 
 @nox.session
 def views(session: nox.Session) -> None:
-    """Take a picture of every view, light and dark, at three widths; `-- web` takes some."""
+    """Take pictures of every view, and check them with axe; `-- page-runs` takes some."""
     install(session, *PACKAGES, groups=("test", "browser"))
-    shared = {"PYTHONPATH": os.pathsep.join(("tests/support", "plugins/web/tests"))}
-    session.run("python", "tests/views.py", *session.posargs, env=shared)
+    npm = ROOT / "build/npm"
+    npm.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "tests/views/package.json", npm)
+    options = ("--no-package-lock", "--no-audit", "--no-fund", "--prefer-offline")
+    session.run("npm", "install", *options, "--prefix", str(npm), external=True)
+    shared = {"PYTHONPATH": "plugins/web/tests"}
+    session.run("python", "tests/views/views.py", *session.posargs, env=shared)
 
 
 @nox.session

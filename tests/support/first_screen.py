@@ -35,9 +35,6 @@ def played(folder: Path) -> Iterator[tuple[str, list[str]]]:
         raise AssertionError("the upload always ended before it could be killed")
     yield "handrail run upload photos store", screen(run, project)
     yield f"kill -9 {run.process.pid}    # from another terminal", []
-    with at_terminal(project, "show") as show:
-        assert show.end() == 0
-        yield "handrail show", screen(show, project)
     with at_terminal(project, "rollback") as rollback:
         rollback.wait_for(re.escape("Undo it? [y/N]: "))
         rollback.type("y\n")

@@ -8,7 +8,7 @@ from functools import cached_property
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
-from handrail.context import BaseStepContext, RuntimeContext
+from handrail.context import BaseStepContext, RuntimeContext, run_of
 from handrail.errors import ActionError, ActionResultError, ContextError, ParamsError
 from handrail.frozen import replace
 from handrail.packs.planner import (
@@ -471,10 +471,15 @@ def require_inputs(action: BaseAction[Any], plan: Plan) -> None:
 def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[str, Any]:
     """Return the orchestrator's result of a run plus the entries of the action's `result`.
 
+    The journal of the run keeps these for people to look at.
+
     Raises:
         ActionResultError: `result` raised or did not return a mapping.
     """
     more = entries_of(action, context, at_end=True)
+    line = run_of(context)
+    if more and line is not None and line.log is not None:
+        line.log.keep_result(more)
     return {**counts, **more, **counts}
 
 

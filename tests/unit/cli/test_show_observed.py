@@ -37,6 +37,11 @@ def stop(context):
     raise OSError("no")
 
 fitting = action("fitting", [fit])
+
+class FittingAction(fitting.action_class):
+    def result(self, context):
+        return {"accuracy": 0.9, "model": "digits@3", "folds": [0.8, 1], "object": object()}
+
 stopping = action("stopping", [stop])
 """
 
@@ -44,7 +49,7 @@ stopping = action("stopping", [stop])
 @pytest.fixture
 def fitted(call: Call, folder: Path) -> Call:
     (folder / "fitting.py").write_text(FITTING)
-    assert call("run", "fitting.py:fitting", "-q").code == 0
+    assert call("run", "fitting.py:FittingAction", "-q").code == 0
     return call
 
 
@@ -67,6 +72,29 @@ def test_a_step_is_shown_with_what_it_said(fitted: Call) -> None:
     assert "  ... 301 lines that are not kept" in text
     last = text[-1]
     assert last.endswith('odd  {"a": 1, "b": "\\u001b[31m"} (/data/x.csv)')
+
+
+def test_a_run_tells_its_result_and_what_its_steps_have_attached(fitted: Call) -> None:
+    """And the command that writes one of these to a file."""
+    lines = fitted("show", "1").lines
+    [at] = [place for place, line in enumerate(lines) if line.startswith("  result")]
+    assert lines[at : at + 4] == [
+        "  result  accuracy=0.9 model=digits@3 folds=[0.8, 1]",
+        "  attached to fit: curves (line plot of loss), left out (table, 2 x 2), notes (text, "
+        "1 line), matrix (image/png, 12 B)",
+        "  save    handrail show 1 --attachment NAME -o FILE",
+        "  undo    handrail rollback 1    has nothing to undo",
+    ]
+    result = fitted("show", "1", "--json").document["run"]["result"]
+    assert result == {"accuracy": 0.9, "model": "digits@3", "folds": [0.8, 1]}
+
+
+def test_a_result_that_is_not_valid_any_more_is_left_out(fitted: Call, folder: Path) -> None:
+    """As anything that only people look at."""
+    with closing(sqlite3.connect(folder / ".handrail" / "runs.db")) as database, database:
+        database.execute("UPDATE kept SET text = '[' WHERE kind = 'result'")
+    shown = fitted("show", "1")
+    assert (shown.code, "  result" in shown.out) == (0, False)
 
 
 def test_programs_get_all_of_a_step_and_the_rest_in_short(fitted: Call) -> None:

@@ -6,7 +6,7 @@ Storage is up to the implementation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.frozen import record
@@ -182,6 +182,10 @@ class RunLog(Protocol):
         Returns:
             Why it is not kept, or nothing.
         """
+        ...
+
+    def keep_result(self, entries: Mapping[str, Any]) -> None:
+        """Keep what the action returns of a run that has ended; values that JSON lacks are not."""
         ...
 
     def stored(self, result: StepResult) -> StepResult:

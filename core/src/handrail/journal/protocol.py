@@ -378,6 +378,15 @@ class Journal(ABC):
         """
         return {}
 
+    def keep_result(self, number: int, text: str) -> None:  # noqa: B027 - a default
+        """Keep the result of a run that has ended beside it, as the row of the kind `result`.
+
+        It is called by the owner of the run, after that was closed. By default, nothing is kept.
+
+        Raises:
+            JournalError: It could not be written.
+        """
+
     def kept(
         self,
         number: int,

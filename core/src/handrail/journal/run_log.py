@@ -325,6 +325,15 @@ class JournaledLog:
         """Keep a text of an observer; see `RunLog`."""
         return self._writes.kept_rows.keep(step, attempt, kind, name, seq, text)
 
+    def keep_result(self, entries: Mapping[str, Any]) -> None:
+        """Keep what the action returns of a run that has ended; see `RunLog`."""
+        journal, owned = self.place
+        told = {name: value for name, value in entries.items() if is_json(value)}
+        text = mask_json(json.dumps(told), self._mask)
+        if len(text) <= _LONGEST:
+            with contextlib.suppress(JournalError):  # The run has ended all the same.
+                journal.keep_result(owned.number, text)
+
     # Durable on return
 
     @property

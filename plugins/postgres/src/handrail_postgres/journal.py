@@ -247,6 +247,10 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
                     return False
             return connection.execute(SQL.prune, (ago, number)).rowcount == 1
 
+    def _add(self, write: Callable[[Connection], None]) -> None:
+        with self._reader_session().transaction() as connection:
+            write(connection)
+
     def _reader_session(self) -> Session:
         # This session has no lock, so it can be replaced by a new one.
         with self._turn:

@@ -309,6 +309,17 @@ class JournalContract:
             assert found == [("acme", 0, "new"), ("acme", 1, "1")]
             assert [row.name for row in journal.kept(1, ["other"])] == [_ODD]
 
+    def test_the_result_of_a_run_is_kept_after_its_end(self) -> None:
+        """Once more after it was resumed."""
+        with self._opened() as open_it:
+            journal, owned = _begun(open_it)
+            owned.write([RunChange(outcome="completed")])
+            owned.release()
+            for text in ("1", "2"):
+                journal.keep_result(1, text)
+            if journal.kept(1, ["result"]):
+                assert [row.text for row in journal.kept(1, ["result"])] == ["2"]
+
     def test_reliance_is_known_in_both_directions(self) -> None:
         """By the runs on which another one says that it relies."""
         with self._opened() as open_it:

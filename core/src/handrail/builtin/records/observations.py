@@ -147,6 +147,12 @@ class Observations:
         """The names of the steps that have said or shown anything."""
         return frozenset(self._of_step)
 
+    @property
+    def attaching(self) -> frozenset[str]:
+        """The names of the steps that have attached anything."""
+        kinds = ((step, row.kind) for step, rows in self._of_step.items() for row in rows)
+        return frozenset(step for step, kind in kinds if kind == "attachment")
+
     @cached_property
     def _of_step(self) -> dict[str, list[KeptRow]]:
         """What there is, without the values: one query for all steps."""
@@ -174,6 +180,16 @@ class Observations:
             except MISFIT as error:
                 self._misfits(row, error)
         return list(found.values())
+
+    @property
+    def result(self) -> Mapping[str, Any] | None:
+        """What the action returned at the end of the run; None if nothing is known of it."""
+        for row in self._rows(kind="result"):
+            try:
+                return dict(json.loads(row.text))
+            except MISFIT as error:
+                self._misfits(row, error)
+        return None
 
     def log(self, step: str) -> Sequence[LogLine]:
         """Return the log lines of a step, those of the first attempt first."""

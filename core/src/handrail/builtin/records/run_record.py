@@ -471,6 +471,11 @@ class RunRecord(RunStatus):
         return self.steps[0].observations if self.steps else Observations()
 
     @property
+    def result(self) -> Mapping[str, Any] | None:
+        """What its action returned, as far as JSON has it; None unless it is completed."""
+        return self.observations.result if self.row.outcome == "completed" else None
+
+    @property
     def params(self) -> Mapping[str, Any]:
         """The stored params: their `values`, and in `secrets` the variable of each secret."""
         return stored_params(self.row)

@@ -236,6 +236,9 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         """
         return self._values.open(number, name)
 
+    def _add(self, write: Callable[[sqlite3.Connection], None]) -> None:
+        self._database.write(write, synced=False)
+
     def holder(self, number: int) -> Holder | None:
         """Return the process that owns the run, or None if its owner is gone.
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.amounts import seconds
 from handrail.builtin.cli.view.failure import recorded_failures
@@ -22,6 +22,7 @@ from handrail.builtin.cli.view.run_text import (
     time_of,
     ways_of,
 )
+from handrail.builtin.cli.view.step_report import described
 from handrail.builtin.cli.view.table import counts, names, reasons, table
 from handrail.builtin.cli.view.text import (
     AT_THE_END,
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
 _ROOM = 50  # Columns beside a command.
 _NAME = 24
 _KEYS = 6  # Keys of the recorded rollback data of a step.
-_VALUE = 100  # Letters of a param.
+_VALUE = 100  # Letters of a param, or of a value of the result.
+_RESULT = 300  # Letters of a result.
+_MOST_ATTACHING = 5  # Number of steps of which it is shown what they have attached.
 _FULL = 12  # Up to this many steps are all shown; of more, only the notable ones.
 _FIRST = 2  # Number of steps shown even if they are not notable.
 _MOST_OBSERVED = 500
@@ -98,6 +101,7 @@ class RunReport:
                 if not record.damage
             },
             "cause": record.cause,
+            "result": record.result,
             "stays": [step.name for step in record.steps if step.is_not_undone],
             "packs": self._packs(),
             **record.parallel,
@@ -150,6 +154,7 @@ class RunReport:
     def below(self, _style: Style) -> Iterator[str]:
         """Yield the lines below the steps: what can be done, and what stays."""
         packs = self._packs() if ways_of(self.record) else {}
+        yield from self._all_of(_outcome(self.record, everything=self.everything))
         yield from self._all_of(_below(self.record, packs))
 
     def _steps(self) -> list[dict[str, Any]]:
@@ -342,6 +347,36 @@ def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
         shown = ", ".join(found) if everything else listed(found, room=room)
         lines += [f"{head}{shown}"] * bool(found)
     return lines
+
+
+def _outcome(record: RunRecord, *, everything: bool) -> Iterator[str]:
+    """Yield what the action returned, and what the steps have attached."""
+    # That of a derived action, such as a sweep, says what its report says above.
+    for told in () if is_derived(record.row) else _told(record.result or {}):
+        yield f"  result  {told if everything else one_line(told, limit=_RESULT)}"
+    attaching = record.observations.attaching
+    found = [step for step in record.steps if step.own_name in attaching]
+    for step in found if everything else found[:_MOST_ATTACHING]:
+        shown = (f"{one_line(each.name)} ({described(each)})" for each in step.attachments)
+        yield f"  attached to {step.name}: {', '.join(shown)}"
+    if found:
+        yield f"  save    {command_line(f'show {record.row.number} --attachment NAME -o FILE')}"
+
+
+def _told(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a result as text: its summary or its values; of a chain the summary of each action."""
+    if "summary" in result:
+        yield str(result["summary"])
+        return
+    parts = {name: _summary(value) for name, value in result.items()}
+    yield from (f"{name}: {summary}" for name, summary in parts.items() if summary is not None)
+    values = [name for name, summary in parts.items() if summary is None and name != "next"]
+    if values:
+        yield " ".join(f"{name}={_value(result[name], _VALUE)}" for name in values)
+
+
+def _summary(value: Any) -> object:
+    return cast("dict[str, Any]", value).get("summary") if isinstance(value, dict) else None
 
 
 def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> Iterator[str]:

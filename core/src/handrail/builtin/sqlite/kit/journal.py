@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from abc import abstractmethod
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -33,8 +33,8 @@ from handrail.builtin.sqlite.kit.rows import (
 from handrail.builtin.sqlite.kit.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONCE, RUNS_AT_ONCE
 from handrail.errors import JournalDamagedError
 from handrail.frozen import replace
-from handrail.journal import Journal, RunCheck
-from handrail.journal.records import ChunkCount, RunPage, RunRow
+from handrail.journal import Journal, RunCheck, now
+from handrail.journal.records import ChunkCount, KeptRow, RunPage, RunRow
 
 if TYPE_CHECKING:
     from handrail.builtin.sqlite.kit.changes import Connection, Cursor
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
         Change,
         ChunkRow,
         ItemNoteRow,
-        KeptRow,
         NewRun,
         Outcome,
         Reliance,
@@ -290,6 +289,20 @@ class SqlJournal(Journal, Generic[Run]):
                     number, uid, connection.execute(statement, {**given, "kind": kind}), damage
                 )
             ]
+
+    def keep_result(self, number: int, text: str) -> None:
+        """Keep the result of a run that has ended; see `Journal`."""
+        row = KeptRow(step="", n=0, kind="result", name="", seq=0, text=text, at=now())
+
+        def write(connection: Connection) -> None:
+            values = KEPT.stored(number, self._uid(connection, number), row)
+            connection.execute(self._statements.keep, values)
+
+        self._add(write)
+
+    @abstractmethod
+    def _add(self, write: Callable[[Connection], None]) -> None:
+        """Call a function that writes what only people look at, in a transaction of its own."""
 
     def _uid(self, connection: Connection, number: int) -> str:
         found = connection.execute(self._statements.uid, {"run": number}).fetchone()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handrail import Origin, Plan, PlannedStep
     from handrail.builtin.cli.session import Session
     from handrail.entry import Entry
-    from handrail.plan.edits import History, Insertion, Limiting, Removal, Replacement
+    from handrail.plan.edits import History, Insertion
 
 
 def explanation(session: Session, plan: Plan, step: str) -> Listing:
@@ -175,20 +175,18 @@ def explain(plan: Plan, name: str) -> Explanation:
     inside = _explain_inside(plan, name)
     if inside is not None:
         return inside
-    history = plan.history
-    things = {} if history is None else _things(history)
+    things = {} if plan.history is None else _things(plan.history)
     thing = things.get(name)
     if thing is None:
         raise StepNotFoundError.among(name, [*things, *_names_in(plan)])
     span = plan.span(name)
     planned = plan.steps[plan.positions[name]] if name in plan.positions else None
-    links = [*thing.placed(), *_layers(planned), *thing.limited(), *_closing(planned)]
-    links += [*_ordered(plan, planned), *thing.taken_out()]
+    links = [*thing.links, *_links_of(plan, planned)]
     seen = {id(thing)}
     while thing.anchor in things and id(things[thing.anchor]) not in seen:
         thing = things[thing.anchor]
         seen.add(id(thing))
-        links += [*thing.placed(), *thing.taken_out()]
+        links += [link for link in thing.links if link.kind != "limited"]
     return Explanation(
         step=links[0].step if planned is None else planned.name,
         place=0 if span is None else span.start + 1,
@@ -219,82 +217,63 @@ def _names_in(plan: Plan) -> list[str]:
 
 @record
 class _Thing:
-    """A step or group of the plan or of its edits, with the edits applied to it."""
+    """A step or group of the plan or of its edits, with the edits applied to it.
+
+    Attributes:
+        name: Its name.
+        group: The group that it is in, or nothing.
+        anchor: What it was put before or after, or nothing.
+        links: The edits, a replacement after that which placed the replaced step.
+    """
 
     name: str
-    origin: Origin
-    insertion: Insertion | None = None
-    skipped: bool = False
-    replacement: Replacement | None = None
-    removal: Removal | None = None
     group: str = ""
-    limitings: list[Limiting] = field(default_factory=list["Limiting"])
+    anchor: str = ""
+    links: list[Link] = field(default_factory=list[Link])
 
-    @property
-    def anchor(self) -> str:
-        return "" if self.insertion is None or self.skipped else self.insertion.anchor or ""
-
-    def placed(self) -> Iterator[Link]:
-        """Yield the edits that placed it; a replacement comes after the replaced step."""
-        made = self.insertion
-        if made is None:
-            yield Link(kind="base", step=self.name, told="base", origin=self.origin)
-        elif self.skipped:
-            told = f"left out: {made.anchor}, which it would be {made.side}, is not there"
-            yield Link(kind="skipped", step=self.name, told=told, origin=made.origin)
-        elif made.anchor is None:
-            yield Link(kind="added", step=self.name, told="put at the end", origin=made.origin)
-        else:
-            told = f"inserted {made.side} {made.anchor}"
-            yield Link(kind="inserted", step=self.name, told=told, origin=made.origin)
-        if self.replacement is not None:
-            yield Link(
-                kind="replaced",
-                step=self.name,
-                told=f"replaced by {self.replacement.entry.name}",
-                origin=self.replacement.origin,
-            )
-
-    def limited(self) -> Iterator[Link]:
-        for each in self.limitings:
-            values = ", ".join(f"{name} = {value}" for name, value in each.values.items())
-            yield Link(kind="limited", step=self.name, told=f"given {values}", origin=each.origin)
-
-    def taken_out(self) -> Iterator[Link]:
-        if self.removal is not None:
-            origin = self.removal.origin
-            yield Link(kind="removed", step=self.name, told="removed", origin=origin)
+    def add(self, kind: str, told: str, origin: Origin) -> None:
+        self.links.append(Link(kind=kind, step=self.name, told=told, origin=origin))
 
 
 def _things(history: History) -> dict[str, _Thing]:
     """Return every step of the plan and its edits, by each of its names."""
     things: dict[str, _Thing] = {}
     for entry, of in history.base:
-        thing = _Thing(entry.name, _defined(entry, of), group=_group_of(entry))
+        thing = _Thing(entry.name, group=_group_of(entry))
+        thing.add("base", "base", _defined(entry, of))
         things.update(dict.fromkeys(entry.names, thing))
-        lane = entry.lane
-        if lane is not None and lane.group.name not in things:
-            origin = replace(lane.group.origin, pack=of.pack, version=of.version)
-            things[lane.group.name] = _Thing(lane.group.name, origin)
-    inserted = [insertion for edits in history.edits for insertion in edits.insertions]
-    replacements = [each for edits in history.edits for each in edits.replacements]
+        if entry.lane is not None and thing.group not in things:
+            made = things[thing.group] = _Thing(thing.group)
+            made.add(
+                "base", "base", replace(entry.lane.group.origin, pack=of.pack, version=of.version)
+            )
     left_out = set(map(id, history.left_out))
+    inserted = [insertion for edits in history.edits for insertion in edits.insertions]
     # Those that are left out give way where a name is taken.
     for insertion in sorted(inserted, key=lambda each: id(each) in left_out):
-        skipped = id(insertion) in left_out
         for entry in insertion.entries:
-            thing = _Thing(entry.name, insertion.origin, insertion, skipped)
-            thing.group = _group_of(entry)
+            group = _group_of(entry)
+            thing = _inserted(entry.name, insertion, group, skipped=id(insertion) in left_out)
             for name in entry.names:
                 things.setdefault(name, thing)
-            if thing.group:
-                made = _Thing(thing.group, insertion.origin, insertion, skipped)
-                things.setdefault(thing.group, made)
-    _change(things, replacements, [each for edits in history.edits for each in edits.removals])
-    for limiting in (each for edits in history.edits for each in edits.limitings):
-        if limiting.name in things:
-            things[limiting.name].limitings.append(limiting)
+            if group:
+                made = _inserted(group, insertion, "", skipped=id(insertion) in left_out)
+                things.setdefault(group, made)
+    _change(things, history)
     return things
+
+
+def _inserted(name: str, insertion: Insertion, group: str, *, skipped: bool) -> _Thing:
+    anchor = insertion.anchor or ""
+    thing = _Thing(name, group, "" if skipped else anchor)
+    if skipped:
+        told = f"left out: {anchor}, which it would be {insertion.side}, is not there"
+        thing.add("skipped", told, insertion.origin)
+    elif anchor:
+        thing.add("inserted", f"inserted {insertion.side} {anchor}", insertion.origin)
+    else:
+        thing.add("added", "put at the end", insertion.origin)
+    return thing
 
 
 def _group_of(entry: Entry) -> str:
@@ -313,57 +292,44 @@ def _defined(entry: Entry, origin: Origin) -> Origin:
     return replace(origin, module=module, file=file, line=code.co_firstlineno)
 
 
-def _change(
-    things: dict[str, _Thing], replacements: list[Replacement], removals: list[Removal]
-) -> None:
-    for replacement in replacements:
-        target = things.get(replacement.name)
-        if target is not None:
-            target.replacement = replacement
+def _change(things: dict[str, _Thing], history: History) -> None:
+    """Add the edits that replace, remove and limit what is there."""
+    for replacement in (each for edits in history.edits for each in edits.replacements):
+        if target := things.get(replacement.name):
+            target.add("replaced", f"replaced by {replacement.entry.name}", replacement.origin)
             for name in replacement.entry.names:
                 things.setdefault(name, target)
-    for removal in removals:
-        if removal.name in things:
-            things[removal.name].removal = removal
-    for thing in things.values():
-        if thing.group in things and thing.removal is None:
-            thing.removal = things[thing.group].removal
+    for limiting in (each for edits in history.edits for each in edits.limitings):
+        if target := things.get(limiting.name):
+            values = ", ".join(f"{name} = {value}" for name, value in limiting.values.items())
+            target.add("limited", f"given {values}", limiting.origin)
+    removed = {each.name: each.origin for edits in history.edits for each in edits.removals}
+    for name, thing in things.items():
+        origin = removed.get(name) or removed.get(thing.group)
+        if origin and thing.links[-1].kind != "removed":  # It may have several names.
+            thing.add("removed", "removed", origin)
 
 
-def _layers(planned: PlannedStep | None) -> Iterator[Link]:
+def _links_of(plan: Plan, planned: PlannedStep | None) -> Iterator[Link]:
+    """Yield what the plan itself tells of a step: its layers, its end of the plan, its undo."""
     if planned is None:
         return
+    name = planned.name
     for layer in reversed(planned.layers):
-        yield Link(
-            kind="wrapped",
-            step=planned.name,
-            told=f"wrapped by {layer.name}" + ", which changes it" * layer.changes,
-            origin=layer.origin,
-        )
-
-
-def _ordered(plan: Plan, planned: PlannedStep | None) -> Iterator[Link]:
-    """Yield which undos wait for that of a step, and for which undos its own waits."""
-    if planned is None:
-        return
+        told = f"wrapped by {layer.name}" + ", which changes it" * layer.changes
+        yield Link(kind="wrapped", step=name, told=told, origin=layer.origin)
+    if planned.always_run:
+        told = "closes the plan, as it always runs"
+        yield Link(kind="moved", step=name, told=told, origin=planned.origin)
+    elif planned.reason.endswith("always run"):
+        told = "moved before the steps that always run"
+        yield Link(kind="moved", step=name, told=told, origin=planned.origin)
     for each in plan.steps:
-        for name in each.facts.undo_before:
+        for other in each.facts.undo_before:
             if each is planned:
-                told = f"undone before {name}, which waits while that fails"
-            elif name in planned.names:
+                told = f"undone before {other}, which waits while that fails"
+            elif other in planned.names:
                 told = f"undone only after {each.name}"
             else:
                 continue
-            yield Link(kind="ordered", step=planned.name, told=told, origin=each.origin)
-
-
-def _closing(planned: PlannedStep | None) -> Iterator[Link]:
-    if planned is None:
-        return
-    told = ""
-    if planned.always_run:
-        told = "closes the plan, as it always runs"
-    elif planned.reason.endswith("always run"):
-        told = "moved before the steps that always run"
-    if told:
-        yield Link(kind="moved", step=planned.name, told=told, origin=planned.origin)
+            yield Link(kind="ordered", step=name, told=told, origin=each.origin)

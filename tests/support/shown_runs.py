@@ -224,7 +224,7 @@ def trained(number: int = 31, slope: float = 15.0) -> Shown:
         },
         attachments=[
             plot("line", {"train": [[1, 2.0], [2, None], [3, 1.0]], "test": [[1, 2.5], [3, 1.5]]}),
-            plot("scatter", {"points": [[1, 2.0], [2, 3.0]]}, log_x=True),
+            plot("scatter", {"cats": [[1, 2.0], [2, 3.0]], "dogs": [[1, 3.0]]}, log_x=True),
             plot("bar", {"importance": [["petal", 0.5], ["sepal", -0.1]]}),
             plot("heatmap", labels),
             attached("worst", "table", table),

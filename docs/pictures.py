@@ -1,12 +1,10 @@
 """Makes the pictures of the documentation, from what real commands show.
 
-    nox -s pictures                       makes all of them
-    nox -s pictures -- report             those whose names begin with that
-    nox -s pictures -- --again report     also where only figures differ
+    nox -s pictures               makes all of them
+    nox -s pictures -- report     those of the scenes whose names begin with that
 
 A scene is a function below that takes a `Stage`: a folder of its own with the examples, in which it
-runs commands, and a browser. A picture in which only figures differ, such as times, is left as it
-is. Chromium is started from `CHROMIUM`, or `/usr/bin/chromium`.
+runs commands, and a browser. Chromium is started from `CHROMIUM`, or `/usr/bin/chromium`.
 """
 
 from __future__ import annotations
@@ -16,15 +14,12 @@ import json
 import os
 import re
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
@@ -39,7 +34,6 @@ ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "docs/assets"
 LARGEST = 150_000  # Bytes of a picture.
 SCALES = (2.0, 1.5, 1.25, 1.0)  # Pixels of a picture for one of a stylesheet.
-AGAIN = "--again" in sys.argv
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -69,8 +63,8 @@ class Stage:
         self.folder = folder
         self._cleanup = cleanup
         (folder / "examples").symlink_to(ROOT / "examples")
-        # What is installed on this machine makes no difference.
-        (folder / "handrail.toml").write_text('[packs.acme-scan]\nscanner = "builtin"\n')
+        # Packs that the texts beside the pictures do not introduce.
+        (folder / "handrail.toml").write_text('packs.disable = ["acme-audit", "acme-scan"]\n')
 
     def run(self, script: str, **variables: str) -> str:
         """Run commands, and return what they wrote; they may fail."""
@@ -113,7 +107,7 @@ class Stage:
         for command in commands:
             shown = self.run(command, **colours, **variables)
             lines += [f"$ {command}", *shown.splitlines(), ""]
-        keep(f"{name}.svg", terminal_svg(lines[:-1], columns).encode(), f"{STYLE} {lines}")
+        keep(f"{name}.svg", terminal_svg(lines[:-1], columns).encode())
 
     def shot(
         self,
@@ -148,13 +142,12 @@ class Stage:
             if act is not None:
                 act(page)
             page.evaluate(SAY_INSTEAD, {**self.names})
-            content = f"{page.content()} {of} {dark}"
             shown = page.locator(of).first if of else page
-            picture = packed(shown.screenshot(animations="disabled"), alike(content))
+            picture = shown.screenshot(animations="disabled")
             page.close()
             if len(picture) <= LARGEST:
                 break
-        keep(f"{name}.png", picture, content)
+        keep(f"{name}.png", picture)
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -186,57 +179,12 @@ class Stage:
         return {**kept, "PATH": path, "USER": "ada", "LOGNAME": "ada", **variables}
 
 
-# What changed
-
-
-def alike(content: str) -> str:
-    """Return an identifier of a content that figures, times and ids do not change."""
-    ids, figures = r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{8,}", r"\d[\d.,:]*(?: ?[kMG]?B\b)?"
-    return sha256(re.sub(rf"{ids}|{figures}", "#", content).encode()).hexdigest()
-
-
-def keep(name: str, picture: bytes, content: str | None = None) -> None:
-    """Write a picture, unless the one that is there shows the same.
-
-    Args:
-        name: Name of the file.
-        picture: The picture.
-        content: What it shows; without it, a picture that is the same is.
-    """
-    file = ASSETS / name
-    note = None if content is None else alike(content)
-    if note is not None and name.endswith(".svg"):
-        picture += f"<!-- {note} -->\n".encode()
+def keep(name: str, picture: bytes) -> None:
+    """Write a picture."""
     if len(picture) > LARGEST:
         sys.exit(f"{name} has {len(picture):,} bytes, more than {LARGEST:,}: show less of it")
-    before = file.read_bytes() if file.exists() else b""
-    same = picture == before or (note is not None and note.encode() in before)
-    if same and not AGAIN:
-        print(f"  {name}  as before")
-        return
-    file.write_bytes(picture)
+    (ASSETS / name).write_bytes(picture)
     print(f"  {name}  {len(picture):,} bytes")
-
-
-def packed(picture: bytes, note: str) -> bytes:
-    """Return a PNG, compressed as well as it can be, with a note in it."""
-    chunks: list[tuple[bytes, bytes]] = []
-    at = 8
-    while at < len(picture):
-        size, kind = struct.unpack(">I4s", picture[at : at + 8])
-        chunks.append((kind, picture[at + 8 : at + 8 + size]))
-        at += 12 + size
-    dots = zlib.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"))
-    new = [
-        (b"IHDR", chunks[0][1]),
-        (b"tEXt", b"Shows\0" + note.encode()),
-        (b"IDAT", zlib.compress(dots, 9)),
-        (b"IEND", b""),
-    ]
-    return picture[:8] + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in new
-    )
 
 
 # A terminal as SVG
@@ -294,12 +242,17 @@ def scene(function: Callable[[Stage], object]) -> Callable[[Stage], object]:
 
 
 UPLOAD = "examples/sample_collection/files"
-TOO_MUCH = "handrail run flows.py:BudgetUpload photos store --budget 10kB"
+# As the README has them: an upload, and one that is too large.
+FIRST = f"handrail run upload {UPLOAD} store"
+BUDGET = "handrail run examples/budget_upload/flows.py:BudgetUpload"
+TOO_MUCH = f"{BUDGET} {UPLOAD} store --budget 10kB"
 
 
 @scene
 def plan(stage: Stage) -> None:
     """The plan of an upload that other packs have shaped."""
+    # What is installed on this machine makes no difference.
+    (stage.folder / "handrail.toml").write_text('[packs.acme-scan]\nscanner = "builtin"\n')
     found = json.loads(stage.run(f"handrail plan upload {UPLOAD} store --json 2> notes"))
     shown = document("Plan", plan_picture(found))
     (stage.folder / "plan.html").write_text(shown, encoding="utf-8")
@@ -309,16 +262,18 @@ def plan(stage: Stage) -> None:
 @scene
 def terminal(stage: Stage) -> None:
     """A terminal with an upload that fails, and is undone."""
-    a_budget(stage)
+    stage.run(f"{FIRST}; handrail rollback 1 --yes")
     stage.terminal("terminal", TOO_MUCH)
 
 
 @scene
 def report(stage: Stage) -> None:
     """The report of the same upload."""
-    a_budget(stage)
-    stage.run(f"{TOO_MUCH}; handrail show 1 --html -o report.html")
+    stage.run(
+        f"{FIRST}; handrail rollback 1 --yes; {TOO_MUCH}; handrail show --html -o report.html"
+    )
     stage.shot("report", "report.html", width=960, height=840, act=closed)
+    stage.shot("report-dark", "report.html", width=960, height=840, act=closed, dark=True)
 
 
 @scene
@@ -373,10 +328,8 @@ nightly = action("nightly", [fetch, parallel("media", [[resize], [transcode]]), 
 @scene
 def web(stage: Stage) -> None:
     """The page with the runs, and one that goes on."""
-    a_budget(stage)
     (stage.folder / "night.py").write_text(NIGHTLY)
-    upload = "handrail run upload photos store"
-    stage.run(f"{TOO_MUCH}; {upload}; handrail rollback 2 --yes; {upload}")
+    stage.run(f"{FIRST}; handrail rollback 1 --yes; {TOO_MUCH}; {FIRST}")
     state = {"XDG_STATE_HOME": str(stage.folder / "state")}
     with (
         stage.serving("handrail run night.py:nightly 2>&1"),
@@ -401,11 +354,6 @@ def run(page: Page, number: int) -> None:
     page.locator("#connection[data-state=live]").wait_for()
 
 
-def a_budget(stage: Stage) -> None:
-    """Put into the folder what `TOO_MUCH` runs."""
-    stage.run(f"cp examples/budget_upload/flows.py . && cp -r {UPLOAD} photos")
-
-
 def closed(page: Page) -> None:
     """Close what is open, such as a traceback, to show what is below it."""
     page.evaluate("document.querySelectorAll('details').forEach(each => (each.open = false))")
@@ -426,4 +374,4 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main([word for word in sys.argv[1:] if word != "--again"])
+    main(sys.argv[1:])

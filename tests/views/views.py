@@ -94,6 +94,8 @@ VIOLATIONS = """async () => {
   return violations.flatMap(({ id, help, nodes }) =>
     nodes.slice(0, 3).map(({ target, any }) => `${id}: ${target} ${any[0]?.message ?? help}`));
 }"""
+# Waits until the page is drawn as it is now.
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 CHECKS, FIGURES = ((HERE / f"{name}.js").read_text() for name in ("checks", "figures"))
 SHEET = """<!doctype html><title>Views</title><style>
   body { display: flex; flex-wrap: wrap; gap: 8px; margin: 8px; font: 12px sans-serif }
@@ -107,11 +109,11 @@ class Views:
     """Takes pictures of views, in a browser.
 
     Attributes:
-        wrong: What a machine finds wrong, by the name of the picture.
+        wrong: The names of pictures in which a machine has found something wrong.
     """
 
     def __init__(self, browser: Browser, names: list[str]) -> None:
-        self.wrong: dict[str, list[str]] = {}
+        self.wrong: set[str] = set()
         self._names = tuple(names)
         self._taken: list[str] = []
         self._figures: dict[str, list[list[list[str]]]] = {}
@@ -137,6 +139,7 @@ class Views:
             self._page.set_viewport_size({"width": width, "height": 900})
             tall: int = self._page.evaluate("document.documentElement.scrollHeight")
             self._page.set_viewport_size({"width": width, "height": min(tall, TALLEST)})
+            self._page.evaluate(DRAWN)
             picture = f"{name}-{width}-{scheme}"
             self._page.screenshot(path=PICTURES / f"{picture}.png", animations="disabled")
             wrong = [*self._page.evaluate(CHECKS), *self._other(picture)]
@@ -144,7 +147,8 @@ class Views:
             if scheme == "light" or width == WIDTHS[-1]:
                 wrong += self._page.evaluate(VIOLATIONS)
             if wrong:
-                self.wrong[picture] = wrong
+                self.wrong.add(picture)
+                print(f"{picture} is wrong:", *wrong, sep="\n  ", flush=True)
         self._taken.append(name)
         print(name, flush=True)
 
@@ -181,12 +185,15 @@ class Views:
             self._page.screenshot(path=file.with_suffix(".png"), full_page=True)
 
 
-def handrail(words: str) -> str:
-    """Return what a command writes; it may fail."""
+def handrail(words: str, *, may_fail: bool = False) -> str:
+    """Return what a command writes."""
     command = [sys.executable, "-m", "handrail", *words.split()]
-    return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, text=True
-    ).stdout
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode and not may_fail:
+        sys.exit(f"handrail {words}: {done.stderr}")
+    return done.stdout
 
 
 @contextmanager
@@ -216,7 +223,7 @@ def make_runs() -> dict[str, int]:
     """Make runs of every kind; return the numbers of those to look at, by their names."""
     subprocess.run([sys.executable, "-c", MORE], check=True, capture_output=True)
     for words in RUNS.values():
-        handrail(f"{words} --quiet")
+        handrail(f"{words} --quiet", may_fail=True)
     start_waiting().kill()
     listed = json.loads(handrail("runs --json --limit 50"))["runs"]
     names = [*RUNS, "interrupted"]
@@ -283,7 +290,7 @@ def main(names: list[str]) -> int:
         cleanup.callback(server.stop)
         views.open(server.address)
         root = server.address.partition("?")[0].rstrip("/")
-        views.look("page-empty", root)
+        views.look("page-empty", f"{root}/")
         runs = make_runs()
         waiting = start_waiting()
         cleanup.callback(waiting.kill)
@@ -291,8 +298,6 @@ def main(names: list[str]) -> int:
         look_at_runs(views, root, runs)
         look_at_others(views, root, runs)
         views.make_sheets()
-    for picture, wrong in views.wrong.items():
-        print(picture, *wrong, sep="\n  ")
     print(f"{PICTURES}: {time.monotonic() - began:.0f}s, {len(views.wrong)} pictures are wrong")
     return 1 if views.wrong else 0
 

@@ -11,14 +11,7 @@ from handrail.amounts import plural, seconds
 from handrail.builtin.cli.signals import like_interrupts
 from handrail.builtin.cli.starting import collect_again
 from handrail.builtin.cli.view.console import moves
-from handrail.builtin.cli.view.failure import (
-    exited_run,
-    interrupted_run,
-    report,
-    show,
-    step_failure,
-    would_fail,
-)
+from handrail.builtin.cli.view.failure import failure_of, report, show
 from handrail.builtin.cli.view.progress import JsonView, LogView, Outcome, RunView, StepView, brief
 from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.cli.view.text import columns, command_line, steps_of, terminal_width
@@ -37,7 +30,6 @@ if TYPE_CHECKING:
     from handrail import Plan
     from handrail.builtin.cli.dry_run import DryRunListing
     from handrail.builtin.cli.session import Session
-    from handrail.builtin.cli.view.failure import Failure
     from handrail.journal import Journal
     from handrail.orchestrator import Observer
     from handrail.recovery import Aim
@@ -103,7 +95,7 @@ def carry_out(session: Session, execution: Execution) -> int:
         add_ways_out(error, *_ways_after(error, outcome))
         return report(session, error)
     except (StepFailedError, KeyboardInterrupt, SystemExit) as error:
-        failure = _failure_of(session, execution, outcome, error)
+        failure = failure_of(session, execution, outcome, error)
         if execution.dry is not None and isinstance(error, StepFailedError) and not session.json:
             for line in execution.dry.lines():
                 session.console.print(line)
@@ -119,23 +111,6 @@ def carry_out(session: Session, execution: Execution) -> int:
         )
     )
     return ExitCode.ROLLBACK if execution.strict and outcome.not_undone else ExitCode.DONE
-
-
-def _failure_of(
-    session: Session,
-    execution: Execution,
-    outcome: Outcome,
-    error: StepFailedError | KeyboardInterrupt | SystemExit,
-) -> Failure:
-    """Return the failure of a run that an error has ended."""
-    plan, aim = execution.plan, execution.aim
-    if isinstance(error, KeyboardInterrupt):
-        return interrupted_run(session, plan, error, outcome, aim)
-    if isinstance(error, SystemExit):
-        return exited_run(session, plan, error, outcome)
-    if execution.dry is None:
-        return step_failure(session, plan, error, outcome, aim, strict=execution.strict)
-    return would_fail(session, plan, error, keeps=execution.keeps)
 
 
 def _views(session: Session, execution: Execution) -> list[JsonView | RunView]:

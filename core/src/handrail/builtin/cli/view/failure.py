@@ -6,6 +6,7 @@ import os
 import shlex
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from handrail.builtin.cli.view.text import command_line, folded, lines_of, one_line
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     import click
 
     from handrail import Origin, Plan
+    from handrail.builtin.cli.execution import Execution
     from handrail.builtin.cli.session import Session
     from handrail.builtin.cli.view.progress import Outcome
     from handrail.builtin.records.run_record import RecordedStep, RunRecord
-    from handrail.recovery import Aim
 
 _LONGEST = 400  # Letters of a cause that the record of the run has in full.
 _INSTALLED = frozenset({"site-packages", "dist-packages"})  # Folders of installed distributions.
@@ -135,34 +136,30 @@ def report_interrupt(session: Session) -> ExitCode:
     return show(session, _failure("interrupted", "interrupted", ExitCode.INTERRUPTED, lines))
 
 
-def step_failure(
+def failure_of(
     session: Session,
-    plan: Plan,
-    error: StepFailedError,
+    execution: Execution,
     outcome: Outcome,
-    aim: Aim | None,
-    *,
-    strict: bool = False,
+    error: StepFailedError | KeyboardInterrupt | SystemExit,
 ) -> Failure:
-    """Return the failure of a run in which a step failed.
+    """Return the failure of a run that an error has ended, with its outcome."""
+    if isinstance(error, KeyboardInterrupt):
+        return _interrupted(session, execution, outcome, error)
+    if isinstance(error, SystemExit):
+        return _exited(session, execution.plan, outcome, error)
+    if execution.dry is not None:
+        return _would_fail(session, execution, outcome, error)
+    return _step_failed(session, execution, outcome, error)
 
-    Args:
-        session: The call.
-        plan: The plan of the run.
-        error: The error that ended the run.
-        outcome: The outcome of the run.
-        aim: Whether a recorded run was to be finished or undone; None for a new one.
-        strict: Whether it is as bad that a step was not undone as that it could not be.
-    """
+
+def _step_failed(
+    session: Session, execution: Execution, outcome: Outcome, error: StepFailedError
+) -> Failure:
+    plan, aim = execution.plan, execution.aim
     # Not a failure: the undo was requested.
     asked = error.error == ASKED
-    lines = (
-        [_asked(session, plan, error, outcome, aim)]
-        if asked
-        else _cause_lines(
-            session, plan, error, recorded=outcome.number is not None, but=outcome.exception
-        )
-    )
+    told = _asked if asked else _cause_lines
+    lines = told(session, execution, outcome, error)
     for problem in error.rollback_errors:
         message = one_line(problem.message, limit=_LONGEST) if outcome.number else problem.message
         lines.append(f"  undo    {message}")
@@ -179,7 +176,7 @@ def step_failure(
     refused = isinstance(error.__cause__, RefusedError)
     if aim is None and not asked and not refused and plan.positions.get(error.step) != 0:
         lines += _keeping(outcome)
-    code = ExitCode.ROLLBACK if strict and outcome.not_undone else _exit_code(error)
+    code = ExitCode.ROLLBACK if execution.strict and outcome.not_undone else _exit_code(error)
     number = {} if outcome.number is None else {"number": outcome.number}
     kept = {"not_undone": list(outcome.not_undone)}
     return Failure(
@@ -190,23 +187,15 @@ def step_failure(
     )
 
 
-def would_fail(session: Session, plan: Plan, error: StepFailedError, *, keeps: bool) -> Failure:
-    """Return the failure of a dry run, with the exit code that the run would have.
-
-    Args:
-        session: The call.
-        plan: The plan of the dry run.
-        error: The error that ended it.
-        keeps: Whether the run would keep its finished steps.
-    """
-    lines = _cause_lines(session, plan, error, recorded=False, dry=True)
-    code = ExitCode.KEPT if keeps and plan.positions.get(error.step) else _exit_code(error)
-    return Failure(
-        exit_code=code,
-        lines=lines,
-        document={**error.to_dict(), "exit_code": int(code)},
-        errors=(error,),
-    )
+def _would_fail(
+    session: Session, execution: Execution, outcome: Outcome, error: StepFailedError
+) -> Failure:
+    """Return the failure of a dry run, with the exit code that the run would have."""
+    lines = _cause_lines(session, execution, outcome, error)
+    keeps = execution.keeps and execution.plan.positions.get(error.step)
+    code = ExitCode.KEPT if keeps else _exit_code(error)
+    document = {**error.to_dict(), "exit_code": int(code)}
+    return Failure(exit_code=code, lines=lines, document=document, errors=(error,))
 
 
 def _exit_code(error: StepFailedError) -> ExitCode:
@@ -220,32 +209,29 @@ def _exit_code(error: StepFailedError) -> ExitCode:
     return ExitCode.KEPT if error.outcome in ("failed", "completed") else error.exit_code
 
 
-def interrupted_run(
-    session: Session, plan: Plan, error: KeyboardInterrupt, outcome: Outcome, aim: Aim | None
+def _interrupted(
+    session: Session, execution: Execution, outcome: Outcome, error: KeyboardInterrupt
 ) -> Failure:
-    """Return the failure of a run that was interrupted; see `step_failure` for the arguments."""
     notes: list[str] = getattr(error, "__notes__", [])
     ending = _INTERRUPTED.get(outcome.value or "", "" if notes else "before anything was undone")
     ending += outcome.exception
-    undoes = aim == "rollback"
-    run = f"the rollback of {plan.action}" if undoes else plan.action
+    undoes = execution.aim == "rollback"
+    run = f"the rollback of {execution.plan.action}" if undoes else execution.plan.action
     message = "; ".join([f"{run} was interrupted{f', {ending}' * bool(ending)}", *notes])
     cause = error.__cause__
     lines: list[str] = []
     if isinstance(cause, StepFailedError) and not undoes:
-        recorded = outcome.number is not None
-        lines += _cause_lines(session, plan, cause, recorded=recorded, but=outcome.exception)
+        lines += _cause_lines(session, execution, outcome, cause)
     lines += [message, *_ways(outcome, failed=False)]
     return _failure("interrupted", message, ExitCode.INTERRUPTED, lines, error, cause)
 
 
-def exited_run(session: Session, plan: Plan, error: SystemExit, outcome: Outcome) -> Failure:
+def _exited(session: Session, plan: Plan, outcome: Outcome, error: SystemExit) -> Failure:
     """Return the failure of a run in which a step called `sys.exit`.
 
     The run did not complete, so the exit code is never that of `sys.exit`.
     """
-    kept = dict.fromkeys(("failed", "completed"), ExitCode.KEPT)
-    codes = {"rolled_back": ExitCode.FAILED, **kept}
+    codes = {"rolled_back": ExitCode.FAILED, "failed": ExitCode.KEPT, "completed": ExitCode.KEPT}
     code = codes.get(outcome.value or "", ExitCode.ROLLBACK)
     ending = _ENDINGS["rollback_incomplete" if code is ExitCode.ROLLBACK else outcome.value or ""]
     ending += outcome.exception
@@ -269,19 +255,15 @@ def failed_action(session: Session, name: str, error: Exception | SystemExit) ->
 def recorded_failures(record: RunRecord, *, everything: bool) -> list[str]:
     """Return the lines about the failures of a recorded run, shortened unless `everything`."""
     failures = list(_failures(record))
-    whole = [f"  {word:7} {step}: {error}" for word, step, error, _ in failures]
-    items = [line for step in record.steps for line in _failed_items(step)]
-    if everything:
-        return [*whole, *items]
-    lines = [
-        f"  {word:7} {step}: {one_line(error, limit=_LONGEST)}"
-        for word, step, error, _ in failures[:_MOST]
-    ]
-    if len(failures) > _MOST:
-        lines.append(f"  and {len(failures) - _MOST} more that failed")
-    if any(trace for *_, trace in failures) or whole != lines:
-        lines.append(f"  full    {command_line(f'show {record.row.number} --traceback')}")
-    return [*lines, *items]
+    lines = whole = [f"  {word:7} {step}: {error}" for word, step, error, _ in failures]
+    if not everything:
+        short = ((word, step, one_line(error, limit=_LONGEST)) for word, step, error, _ in failures)
+        lines = [f"  {word:7} {step}: {error}" for word, step, error in islice(short, _MOST)]
+        if len(whole) > _MOST:
+            lines.append(f"  and {len(whole) - _MOST} more that failed")
+        if any(trace for *_, trace in failures) or whole != lines:
+            lines.append(f"  full    {command_line(f'show {record.row.number} --traceback')}")
+    return [*lines, *(line for step in record.steps for line in _failed_items(step))]
 
 
 def _failures(record: RunRecord) -> Iterator[tuple[str, str, str, str | None]]:
@@ -415,23 +397,15 @@ def _is_within(cause: BaseException, message: str) -> bool:
 
 
 def _cause_lines(
-    session: Session,
-    plan: Plan,
-    error: StepFailedError,
-    *,
-    recorded: bool,
-    dry: bool = False,
-    but: str = "",
+    session: Session, execution: Execution, outcome: Outcome, error: StepFailedError
 ) -> list[str]:
-    """Return the lines about the cause of a failed step; cut if the journal has the full text.
-
-    `but` says which steps were not undone.
-    """
+    """Return the lines about the cause of a failed step; cut if the journal has the full text."""
 
     def cut(text: str) -> str:
-        return one_line(text, limit=_LONGEST) if recorded else text
+        return text if outcome.number is None else one_line(text, limit=_LONGEST)
 
-    ending = "nothing was done" if dry else _ENDINGS.get(error.outcome, error.outcome) + but
+    plan, dry = execution.plan, execution.dry is not None
+    ending = "nothing was done" if dry else _ending(outcome, error)
     origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
     cause = error.__cause__
     if isinstance(cause, RefusedError):
@@ -458,12 +432,16 @@ def _cause_lines(
 
 
 def _asked(
-    session: Session, plan: Plan, error: StepFailedError, outcome: Outcome, aim: Aim | None
-) -> str:
+    session: Session, execution: Execution, outcome: Outcome, error: StepFailedError
+) -> list[str]:
     number = "" if outcome.number is None else f"run {outcome.number} · "
-    ending = _ENDINGS.get(error.outcome, error.outcome) + outcome.exception
-    before = " before; it was not resumed" if aim == "resume" else ""
-    return _headline(session, f"{number}{plan.action} was {ending}, as was asked{before}")
+    before = " before; it was not resumed" if execution.aim == "resume" else ""
+    was = f"{execution.plan.action} was {_ending(outcome, error)}, as was asked{before}"
+    return [_headline(session, f"{number}{was}")]
+
+
+def _ending(outcome: Outcome, error: StepFailedError) -> str:
+    return _ENDINGS.get(error.outcome, error.outcome) + outcome.exception
 
 
 def _ways(outcome: Outcome, *, failed: bool) -> Iterator[str]:

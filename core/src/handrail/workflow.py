@@ -7,10 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.actions import BaseAction, check_name, packs_of
+from handrail.actions import BaseAction, check_name
 from handrail.errors import ActionError
-from handrail.frozen import replace
-from handrail.packs.planner import register_parts
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -20,10 +18,8 @@ if TYPE_CHECKING:
     from handrail.context import BaseStepContext, RuntimeContext
     from handrail.groups import Parallel
     from handrail.orchestrator import RunOptions
-    from handrail.origin import Origin
     from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
-    from handrail.plan.rules import ActionInfo
     from handrail.registry import StepRegistry
     from handrail.steps import BaseStep
 
@@ -77,27 +73,6 @@ class Workflow:
 
     def __repr__(self) -> str:
         return f"<workflow {self.name!r} of {self.__module__}>"
-
-
-def of_project(name: str, origin: Origin) -> type[BaseAction[Any]]:
-    """Return the action of a workflow that the project file makes of steps.
-
-    Args:
-        name: The name of the workflow.
-        origin: Its lines in the project file.
-    """
-
-    def setup_steps(self: BaseAction[Any], registry: StepRegistry[Any]) -> None:
-
-        register_parts(self.info, registry, packs_of(self))
-
-    def info(self: BaseAction[Any]) -> ActionInfo:
-        made: ActionInfo = cast("Any", BaseAction.info).fget(self)
-        return replace(made, origin=origin)
-
-    members = {"action_name": name, "setup_steps": setup_steps, "info": property(info)}
-    # Its steps come from elsewhere, so that no module is that of the action.
-    return type(name, (BaseAction,), {**members, "__module__": origin.file})
 
 
 def action(

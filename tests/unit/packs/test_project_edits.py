@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from handrail.builtin.project.targets import find_target
 from handrail.errors import LocalCodeError, PackError, PlanError
-from handrail.targets import find_target
 
 SHIP = """
     from handrail import BaseAction, step

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
+from handrail.builtin.project.targets import find_target
 from handrail.builtin.records.status import status_of
 from handrail.context import run_of, silent_runtime
 from handrail.errors import ActionError, JournalError, ParamsError
@@ -25,7 +26,6 @@ from handrail.params.dotted import with_values
 from handrail.params.stored import params_of
 from handrail.plan.selection import select
 from handrail.recovery import Invocation, prepare
-from handrail.targets import find_target
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RunRow
     from handrail.orchestrator import Observer, OnFailure, Orchestrator, RunOptions
-    from handrail.packs.configuration import Target
+    from handrail.packs import Target
     from handrail.packs.installed import InstalledPacks
     from handrail.recovery import Aim, Recovery
 

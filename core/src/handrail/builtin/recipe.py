@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.builtin.project.local import import_file
+from handrail.builtin.project.targets import as_action, attribute_of, find_target, renamed
 from handrail.builtin.worker_imports import importing, is_importing
 from handrail.errors import ActionError, HandrailError, IsolationError, describe
 from handrail.frozen import values_of
-from handrail.packs.configuration import Selection, configuration_at
-from handrail.packs.entry_points import attribute_of
+from handrail.packs import Selection, configuration_at
 from handrail.packs.installed import installed_packs
 from handrail.packs.loader import load_inline
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_text, secret_values
-from handrail.targets import as_action, find_target, renamed
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction

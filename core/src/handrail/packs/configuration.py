@@ -24,15 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from handrail.errors import Problem
-    from handrail.groups import Parallel
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.pack_provider import PackProvider
     from handrail.packs.record import EntryPoint, PackRecord
     from handrail.plan.rules import CheckedRun
-    from handrail.steps import BaseStep
-
-    Part = BaseStep[Any] | Parallel[Any]
-    Parts = Sequence[tuple[Part, Origin]]
 
 T = TypeVar("T")
 
@@ -231,13 +226,6 @@ class Configuration:
             LocalCodeError: A step is in a file of the project that cannot be imported.
         """
         return EditSet(owner=PROJECT), ()
-
-    def steps(self, workflow: str, packs: PackProvider) -> tuple[Parts, Sequence[Problem]]:
-        """Return the steps and groups of a workflow of the project, with the lines that name them.
-
-        And the problems found in them. The errors are those of `edits`.
-        """
-        return (), ()
 
     def check(self, packs: PackProvider) -> Sequence[Problem]:
         """Return the problems of the edits to all actions."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
-from inspect import getattr_static
 from types import FrameType
 from typing import Any
 
@@ -35,16 +33,6 @@ def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
         origin = replace(_place(error, entry_point), pack=record.id, version=record.version)
         raise pack_error(message, origin) from error
     return found
-
-
-def attribute_of(action_class: type[Any]) -> str | None:
-    """Return the name of an action in its module, or None."""
-    module = sys.modules.get(action_class.__module__)
-    for name, value in dict(vars(module) if module else {}).items():
-        # A Workflow made by `action(...)` counts as its class. getattr_static runs no user code.
-        if value is action_class or getattr_static(value, "action_class", None) is action_class:
-            return name
-    return None
 
 
 def ways_out_of(pack: Origin) -> tuple[str, ...]:

@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.entry import chain, entries_for, innermost
+from handrail.entry import chain, innermost
 from handrail.errors import (
     ActionError,
-    DuplicateStepError,
     HandrailError,
-    InvalidStepError,
     PackError,
     PlanError,
     Problem,
@@ -26,7 +24,6 @@ from handrail.packs.pack_provider import PackProvider
 from handrail.plan.builder import base_drafts
 from handrail.plan.checks import senseless_waits, unfit
 from handrail.plan.collect import StepChanges, collect, states_of
-from handrail.plan.edits import PROJECT, EditSet, Insertion
 from handrail.plan.order import pack_order
 from handrail.plan.plan import Plan, PlannedStep
 from handrail.plan.problems import no_steps
@@ -77,31 +74,6 @@ def registered(
             ways_out=("call registry.register(step) there, or override execute()",),
         )
     return registry
-
-
-def register_parts(info: ActionInfo, registry: StepRegistry[Any], provider: PackProvider) -> None:
-    """Register the steps and groups of the project's workflow `info`.
-
-    Raises:
-        PlanError: They have problems; the error lists all of them.
-    """
-    parts, found = provider.configuration.steps(info.name, provider)
-    problems = list(found)
-    edits = EditSet(owner=PROJECT)
-    for part, line in parts:
-        try:
-            registry.register(part)
-            edits.insertions.append(
-                Insertion(entries=entries_for(part), anchor=None, side="end", origin=line)
-            )
-        except (DuplicateStepError, InvalidStepError) as error:
-            message = f"{line.place}: {error.message}"
-            problems.append(
-                Problem(code=error.code, message=message, origins=(line,), ways_out=error.ways_out)
-            )
-    problems += unfit(info, [edits])
-    if problems:
-        raise PlanError(info.name, problems)
 
 
 def plan_action(

@@ -6,16 +6,13 @@ import os
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
 from handrail.own_points import CORE, own_points
-
-if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
 
 LOCAL = "local"
 """The pack id of the project's own files."""
@@ -175,23 +172,14 @@ def fits(version: str, specifiers: str) -> bool:
     """
     if not specifiers:
         return True
-    wanted = version_range(specifiers)
+    # Slow to import, and only a range that is required needs it.
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+
+    wanted = SpecifierSet(specifiers)
     try:
         return wanted.contains(version, prereleases=True)
     except ValueError:
         return False
-
-
-def version_range(specifiers: str) -> SpecifierSet:
-    """Return a range of versions.
-
-    Raises:
-        ValueError: It is none.
-    """
-    # Slow to import, and only a range that is required needs it.
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
-
-    return SpecifierSet(specifiers)
 
 
 def ways_out(pack: str, first: str = "") -> tuple[str, ...]:

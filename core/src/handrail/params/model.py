@@ -364,12 +364,3 @@ def merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
             merge(values[key], cast("Mapping[str, Any]", value))
         else:
             values[key] = value
-
-
-def leaves(values: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
-    """Yield path and value of each leaf in nested mappings; an empty mapping is a leaf."""
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from leaves(cast("dict[str, Any]", value), (*path, key))
-        else:
-            yield (*path, key), value

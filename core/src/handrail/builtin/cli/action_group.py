@@ -9,11 +9,10 @@ import click
 
 from handrail.builtin.cli.params.options import ParamOptions, options_of
 from handrail.builtin.cli.session import OWN_OPTIONS, session_of
-from handrail.targets import find_target
+from handrail.builtin.project.targets import find_target
 
 if TYPE_CHECKING:
-    from handrail.packs import Target
-    from handrail.packs.catalog import Offer
+    from handrail.packs import Offer, Target
 
 Act = Callable[[click.Context, ParamOptions], int]
 CommandFor = Callable[["Target", Sequence[click.Parameter]], click.Command]

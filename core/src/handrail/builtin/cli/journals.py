@@ -16,8 +16,7 @@ from handrail.builtin.project.configuration import EXECUTOR, JOURNAL
 from handrail.errors import HandrailError, JournalError, JournalUrlError, NotFoundError
 from handrail.frozen import replace
 from handrail.journal import open_journal
-from handrail.packs import default_url, is_local, settings_error
-from handrail.packs.configuration import Value, place_of
+from handrail.packs import Value, default_url, is_local, place_of, settings_error
 
 if TYPE_CHECKING:
     from handrail.journal import Journal

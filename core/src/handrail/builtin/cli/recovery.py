@@ -28,10 +28,11 @@ from handrail.builtin.cli.session import event_options, warn
 from handrail.builtin.cli.signals import like_interrupts
 from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.cli.view.text import command_line
+from handrail.builtin.project.targets import find_target
 from handrail.context import silent_runtime
 from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
-from handrail.packs.configuration import project_at
+from handrail.packs import configuration_at
 from handrail.records import is_derived, status_of
 from handrail.recovery import (
     Invocation,
@@ -44,7 +45,6 @@ from handrail.recovery import (
     refusal,
     steps_of,
 )
-from handrail.targets import find_target
 
 if TYPE_CHECKING:
     from handrail import BaseAction, Plan
@@ -190,7 +190,7 @@ def project_of(session: Session, request: RecoveryRequest) -> str:
     if not named:
         return session.settings.project_id
     if os.path.isdir(named):
-        return project_at(named)
+        return configuration_at(named).project_id
     # A name, or a deleted folder.
     return os.path.realpath(named) if os.sep in named else named
 

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.view.table import View
     from handrail.builtin.project.settings import Settings
     from handrail.errors import HandrailError
-    from handrail.packs import InstalledPacks
-    from handrail.packs.configuration import Selection
+    from handrail.packs import InstalledPacks, Selection
 
 GLOBAL_OPTIONS = (
     ("--no-pack NAME", "Leave a pack out of this call, before it is imported. Repeatable."),

@@ -34,25 +34,29 @@ from handrail.builtin.project.settings_checks import (
 )
 from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
 from handrail.frozen import replace
-from handrail.packs import PlanRules, normalised
-from handrail.packs.configuration import (
+from handrail.packs import (
+    PROJECT,
     Configuration,
+    EditSet,
     Findings,
     Flags,
+    PlanRules,
     Selection,
     Table,
     Target,
     Value,
+    compatible,
+    in_order,
+    normalised,
+    problems_of,
+    settings_error,
+    variable_prefix,
 )
-from handrail.packs.entry_points import problems_of, settings_error
-from handrail.packs.record import compatible, in_order, variable_prefix
-from handrail.plan.edits import PROJECT, EditSet
 from handrail.suggest import near
 from handrail.trust import SAFE_FOLDERS, safe_folder_problems
 
 if TYPE_CHECKING:
     from handrail.packs import CheckedRun, EntryPoint, InstalledPacks, PackProvider, PackRecord
-    from handrail.packs.configuration import Parts
 
 
 NO_PACKS = "HANDRAIL_NO_PACKS"
@@ -209,20 +213,16 @@ class Project(Configuration):
 
         return edits_of(changes, packs)
 
-    def steps(self, workflow: str, packs: PackProvider) -> tuple[Parts, Sequence[Problem]]:
-        """Return the steps and groups of a workflow of the project, and the problems in them."""
-        from handrail.builtin.project.project_edits import parts_of  # noqa: PLC0415 - as above
-
-        return parts_of(self.settings.workflows[workflow].steps, packs)
-
     def check(self, packs: PackProvider) -> list[Problem]:
         """Return the problems of the project's changes to each action."""
+        from handrail.builtin.project.project_edits import parts_of  # noqa: PLC0415 - as above
+
         problems: list[Problem] = []
         for name in (*self.settings.actions, *self.settings.workflows):
             try:
                 problems += self.edits((name,), packs)[1]
                 if name in self.settings.workflows:
-                    problems += self.steps(name, packs)[1]
+                    problems += parts_of(self.settings.workflows[name].steps, packs)[1]
             except (PackError, LocalCodeError) as error:
                 problems += problems_of(error)
         return problems

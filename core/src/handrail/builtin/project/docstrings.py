@@ -9,8 +9,7 @@ from pathlib import Path
 
 from handrail.builtin.project.local import file_of
 from handrail.builtin.project.settings import WORKFLOW, is_workflow
-from handrail.packs import EntryPoint, PackRecord
-from handrail.packs.discovery import find_module
+from handrail.packs import EntryPoint, PackRecord, find_module
 
 MAX_HOPS = 5
 MAX_SIZE = 1_000_000

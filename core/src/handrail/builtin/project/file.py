@@ -11,8 +11,7 @@ from handrail.builtin.project.keys import KEYS, TYPES, Key, Keys
 from handrail.builtin.project.toml import Path, TomlError, locate, parse_toml
 from handrail.errors import Problem
 from handrail.frozen import record
-from handrail.packs import normalised
-from handrail.packs.configuration import Value
+from handrail.packs import Value, normalised
 from handrail.suggest import did_you_mean
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from handrail import Origin
 from handrail.errors import LocalCodeError, NotFoundError, describe
 from handrail.frozen import frozen
-from handrail.origin import Origin, raised_at
-from handrail.packs import EntryPoint, PackRecord
-from handrail.packs.record import LOCAL
+from handrail.inspection import raised_at
+from handrail.packs import LOCAL, EntryPoint, PackRecord
 from handrail.suggest import did_you_mean
 from handrail.trust import distrust, read_file, refuse
 

@@ -18,12 +18,10 @@ from handrail.builtin.project.sections import sections_of
 from handrail.builtin.project.settings import Grants, Requirements, Sections, Settings
 from handrail.builtin.project.settings_checks import POLICY
 from handrail.builtin.project.settings_checks import POLICY_FILE as FILE
+from handrail.builtin.project.toml import leaves
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
-from handrail.packs import EntryPoint, PackRecord
-from handrail.packs.configuration import Value, place_of
-from handrail.packs.discovery import find_module
-from handrail.params.model import leaves
+from handrail.packs import EntryPoint, PackRecord, Value, find_module, place_of
 from handrail.trust import read_file
 
 

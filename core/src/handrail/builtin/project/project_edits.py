@@ -14,10 +14,10 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast, get_type_hints
 
-from handrail import BaseStep, Origin, StepWrapper
-from handrail.entry import entries_for
+from handrail import BaseStep, Origin, PlanError, StepWrapper, parallel
 from handrail.errors import (
     AmbiguousNameError,
+    DuplicateStepError,
     HandrailError,
     InvalidStepError,
     NotFoundError,
@@ -25,16 +25,16 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import record, replace
-from handrail.groups import group_at
-from handrail.limits import changed_by
-from handrail.plan.edits import PROJECT, EditSet, Insertion, Wrapping
-from handrail.wrapper import is_wrapper
+from handrail.inspection import is_wrapper
+from handrail.packs import PROJECT, EditSet, Insertion, Wrapping, changed_by, entries_for, unfit
 
 if TYPE_CHECKING:
+    from handrail import ActionInfo, Parallel, StepRegistry
     from handrail.builtin.project.settings import Changes, Insert, Wrap
     from handrail.packs import EntryPoint, PackProvider, PackRecord
-    from handrail.packs.catalog import Catalog
-    from handrail.packs.configuration import Part, Parts
+
+    Part = BaseStep[Any] | Parallel[Any]
+    Parts = Sequence[tuple[Part, Origin]]
 
 
 def edits_of(
@@ -46,7 +46,7 @@ def edits_of(
         PackError: A step is from a pack that is broken.
         LocalCodeError: A step is in a file of the project that cannot be imported.
     """
-    builder = _EditBuilder(catalog=packs.catalog)
+    builder = _EditBuilder(packs=packs)
     for each in changes:
         for insert in _loaded(each.inserts, packs):
             with builder.telling(insert.origin):
@@ -71,12 +71,42 @@ def parts_of(steps: Sequence[Insert], packs: PackProvider) -> tuple[Parts, tuple
         PackError: A step is from a pack that is broken.
         LocalCodeError: A step is in a file of the project that cannot be imported.
     """
-    builder = _EditBuilder(catalog=packs.catalog)
+    builder = _EditBuilder(packs=packs)
     found: list[tuple[Part, Origin]] = []
     for each in _loaded(steps, packs):
         with builder.telling(each.origin):
             found.append((builder.part(each)[0], each.origin))
     return found, tuple(builder.problems)
+
+
+def register_parts(
+    info: ActionInfo, workflow: Changes, registry: StepRegistry[Any], packs: PackProvider
+) -> None:
+    """Register the steps and groups of which the project makes a workflow.
+
+    Raises:
+        PlanError: They have problems; the error lists all of them.
+    """
+    parts, found = parts_of(workflow.steps, packs)
+    problems = list(found)
+    edits = EditSet(owner=PROJECT)
+    for part, line in parts:
+        try:
+            registry.register(part)
+            edits.insertions.append(
+                Insertion(entries=entries_for(part), anchor=None, side="end", origin=line)
+            )
+        except (DuplicateStepError, InvalidStepError) as error:
+            problems.append(_problem(error, line))
+    problems += unfit(info, [edits])
+    if problems:
+        raise PlanError(info.name, problems)
+
+
+def _problem(error: HandrailError, line: Origin) -> Problem:
+    """Return an error that a line of the settings causes as a problem."""
+    message = f"{line.place}: {error.message}"
+    return Problem(code=error.code, message=message, origins=(line,), ways_out=error.ways_out)
 
 
 def _loaded(inserts: Iterable[Insert], packs: PackProvider) -> list[Insert]:
@@ -95,7 +125,7 @@ class _OptionError(InvalidStepError):
 
 @record
 class _EditBuilder:
-    catalog: Catalog
+    packs: PackProvider
     edits: EditSet = field(default_factory=lambda: EditSet(owner=PROJECT))
     problems: list[Problem] = field(default_factory=list[Problem])
 
@@ -105,14 +135,7 @@ class _EditBuilder:
         try:
             yield
         except (AmbiguousNameError, InvalidStepError, NotFoundError) as error:
-            self.problems.append(
-                Problem(
-                    code=error.code,
-                    message=f"{origin.place}: {error.message}",
-                    origins=(origin,),
-                    ways_out=error.ways_out,
-                )
-            )
+            self.problems.append(_problem(error, origin))
         except HandrailError as error:
             error.origin = error.origin or origin
             raise
@@ -138,7 +161,9 @@ class _EditBuilder:
             return made[0][0], sources
         steps = iter(step for step, _ in made)
         lanes = [[next(steps) for _ in lane] for lane in insert.lanes]
-        return group_at(insert.origin, insert.name, lanes, insert.concurrency), sources
+        group = parallel(insert.name, lanes, concurrency=insert.concurrency)
+        group.origin = insert.origin
+        return group, sources
 
     def _step(self, insert: Insert) -> tuple[BaseStep[Any], Origin]:
         record, entry, target = self._load(insert.step)
@@ -170,8 +195,9 @@ class _EditBuilder:
         )
 
     def _load(self, name: str) -> tuple[PackRecord, EntryPoint, Any]:
-        record, entry = self.catalog.find("steps", name)
-        return record, entry, self.catalog.load("steps", f"{record.id}:{entry.name}")
+        catalog = self.packs.catalog
+        record, entry = catalog.find("steps", name)
+        return record, entry, catalog.load("steps", f"{record.id}:{entry.name}")
 
 
 def _created(insert: Insert, target: Any) -> BaseStep[Any]:

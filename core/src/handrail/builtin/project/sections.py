@@ -26,13 +26,10 @@ from handrail.builtin.project.settings import (
     parse_pack,
 )
 from handrail.builtin.project.toml import Path as Place
+from handrail.builtin.project.toml import leaves
 from handrail.errors import InvalidStepError, Problem
 from handrail.frozen import replace, values_of
-from handrail.limits import changed_by
-from handrail.packs import RequiredStep, normalised
-from handrail.packs.configuration import Value
-from handrail.params.model import leaves
-from handrail.plan.edits import Limiting, Removal
+from handrail.packs import Limiting, Removal, RequiredStep, Value, changed_by, normalised
 from handrail.trust import read_file
 
 Section = Literal["actions", "workflows"]

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from handrail import Origin
 from handrail.builtin.project.project import Project
 from handrail.frozen import NOTHING, frozen
-from handrail.packs import EntryPoint, PackRecord, RequiredStep, normalised
-from handrail.packs.configuration import Selection, Value
-from handrail.packs.record import LOCAL, PREFIX, version_range
-from handrail.plan.edits import Limiting, Removal
+from handrail.packs import (
+    LOCAL,
+    EntryPoint,
+    Limiting,
+    PackRecord,
+    Removal,
+    RequiredStep,
+    Selection,
+    Value,
+    fits,
+    normalised,
+)
 
 if TYPE_CHECKING:
     from handrail.builtin.project.file import SettingsFile
@@ -185,8 +193,7 @@ def parse_pack(text: str) -> tuple[str, str] | None:
         return None
     specifiers = "".join((match["range"] or "").split())
     try:
-        if specifiers:
-            version_range(specifiers)
+        fits("0", specifiers)
     except ValueError:
         return None
     return normalised(match["name"]), specifiers
@@ -303,12 +310,12 @@ WORKFLOW = "workflow: "
 def local_record(settings: Settings) -> PackRecord | None:
     """Return a pack record with the names that the project offers, or None if there are none."""
     points = [
-        EntryPoint(group=PREFIX + each.kind, name=each.name, value=each.target)
+        EntryPoint(group=f"handrail.{each.kind}", name=each.name, value=each.target)
         for each in settings.local
         if each.kind in ("actions", "steps")
     ]
     points += [
-        EntryPoint(group=f"{PREFIX}actions", name=name, value=f"{WORKFLOW}{_made_of(workflow)}")
+        EntryPoint(group="handrail.actions", name=name, value=f"{WORKFLOW}{_made_of(workflow)}")
         for name, workflow in settings.workflows.items()
         if workflow.extends or workflow.steps or workflow.chain
     ]

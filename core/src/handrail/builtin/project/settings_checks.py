@@ -8,10 +8,7 @@ from handrail import Origin
 from handrail.builtin.project.settings import RECORDED, Choice, RequiredPack, Settings
 from handrail.errors import Problem
 from handrail.frozen import replace
-from handrail.packs import PackRecord, normalised
-from handrail.packs.catalog import match_packs
-from handrail.packs.configuration import place_of
-from handrail.packs.record import fits
+from handrail.packs import PackRecord, fits, match_packs, normalised, place_of
 from handrail.suggest import near
 
 POLICY = "policy"

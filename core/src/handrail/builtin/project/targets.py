@@ -1,4 +1,4 @@
-"""Resolves the name of an action of the project: a workflow, or one in a file or a module."""
+"""Resolves the name of an action: installed, a workflow of the project, or one in a file."""
 
 from __future__ import annotations
 
@@ -8,24 +8,108 @@ from collections.abc import Iterator, Mapping
 from inspect import getattr_static
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
-from handrail import BaseAction, BaseStep, Origin
+from handrail import BaseAction, BaseStep, Origin, Workflow
 from handrail.builtin.project.local import file_of, import_file, import_module
 from handrail.builtin.project.lock_file import LockName
 from handrail.builtin.project.settings import is_workflow, settings_of
-from handrail.errors import NotFoundError
-from handrail.packs.configuration import Target
-from handrail.packs.entry_points import attribute_of, settings_error
-from handrail.packs.record import LOCAL
+from handrail.errors import NotFoundError, PackError
+from handrail.frozen import replace
+from handrail.packs import LOCAL, Target, settings_error
 from handrail.suggest import did_you_mean
-from handrail.targets import as_action, find_target, renamed
-from handrail.workflow import of_project
 
 if TYPE_CHECKING:
+    from handrail import ActionInfo, StepRegistry
     from handrail.builtin.project.lock_file import LockedAction
     from handrail.builtin.project.settings import Changes
     from handrail.packs import EntryPoint, InstalledPacks, PackRecord
+
+
+def find_target(packs: InstalledPacks, folder: Path, name: str) -> Target:
+    """Return the action called `name`: `upload`, `pack:upload`, `flows.py:nightly`, `module:name`.
+
+    Args:
+        packs: The installed packs, with the project's settings and workflows.
+        folder: The working folder, in which files and modules are searched.
+        name: The name that the user gave.
+
+    Raises:
+        NotFoundError: There is no such action; the ways out suggest similar names or a pack.
+        LocalCodeError: The file or module could not be imported.
+        PackError: The pack that provides the action is broken.
+    """
+    found = packs.configuration.resolve_target(packs, folder, name)
+    if found is not None:
+        return found
+    if not name.strip(":"):
+        raise NotFoundError("name an action", ways_out=("handrail actions lists them",))
+    record, entry_point = packs.catalog.find("actions", name)
+    made: object = packs.catalog.loaded((record, entry_point))
+    action_class = as_action(made)
+    if action_class is None:
+        raise PackError(
+            f"the action {entry_point.name} of {record.origin} is {made!r}; "
+            "the entry point has to name a class derived from BaseAction, or an action(...)",
+            origin=record.origin,
+            ways_out=(f"leave the pack out:  --no-pack {record.id}",),
+        )
+    return Target(
+        name=name, action_class=renamed(action_class, entry_point.name), origin=record.origin
+    )
+
+
+def as_action(found: object) -> type[BaseAction[Any]] | None:
+    """Return the action class if `found` is one or is a Workflow, or None."""
+    if _is_action_class(found):
+        return found
+
+    return found.action_class if isinstance(found, Workflow) else None
+
+
+def _is_action_class(found: object) -> TypeGuard[type[BaseAction[Any]]]:
+
+    return isinstance(found, type) and issubclass(found, BaseAction) and found is not BaseAction
+
+
+def renamed(action_class: type[BaseAction[Any]], name: str) -> type[BaseAction[Any]]:
+    """Return the class with `action_name` set to `name`, the name of its entry point."""
+    if action_class.action_name == name:
+        return action_class
+    members = {"action_name": name, "__module__": action_class.__module__}
+    return type(action_class.__name__, (action_class,), members)
+
+
+def attribute_of(action_class: type[Any]) -> str | None:
+    """Return the name of an action in its module, or None."""
+    module = sys.modules.get(action_class.__module__)
+    for name, value in dict(vars(module) if module else {}).items():
+        # A Workflow made by `action(...)` counts as its class. getattr_static runs no user code.
+        if value is action_class or getattr_static(value, "action_class", None) is action_class:
+            return name
+    return None
+
+
+class _OfSteps(BaseAction[Any]):
+    """A workflow that the project makes of steps."""
+
+    workflow: ClassVar[Changes]
+
+    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        """Register its steps and groups."""
+        # Imported here, because other actions do without.
+        from handrail.builtin.project.project_edits import register_parts  # noqa: PLC0415
+
+        register_parts(self.info, self.workflow, registry, self._provider)
+
+    @property
+    def info(self) -> ActionInfo:
+        """Its description; its steps come from elsewhere, so no module is that of the action."""
+        return replace(super().info, origin=self.workflow.origin)
+
+
+# No workflow descends from an action called `of_steps`.
+_OfSteps.action_name = ""
 
 
 def resolve_target(packs: InstalledPacks, folder: Path, name: str) -> Target | None:
@@ -118,20 +202,22 @@ def _workflow(packs: InstalledPacks, folder: Path, name: str, workflow: Changes)
     own, place = workflow.name, workflow.origin
     if workflow.chain:
         # Imported here, because other actions do without.
-        from handrail.chains import chained  # noqa: PLC0415
+        from handrail import chain  # noqa: PLC0415
 
         place = workflow.source_of("chain")
         members = {
             each: _named_by(packs, folder, f"the chain {own} has", action, place)
             for each, action in workflow.chain
         }
-        made: type[BaseAction[Any]] = chained(own, members, workflow.inputs, place.file)
+        made: type[BaseAction[Any]] = chain(own, members, inputs=workflow.inputs).action_class
+        made.__module__ = place.file
     elif workflow.extends:
         place = workflow.source_of("extends")
         base = _named_by(packs, folder, f"the workflow {own} extends", workflow.extends, place)
         made = renamed(base, own)
     else:
-        made = of_project(own, place)
+        space = {"action_name": own, "workflow": workflow, "__module__": place.file}
+        made = type(own, (_OfSteps,), space)
     return Target(name=name, action_class=made, origin=place)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, cast
 
@@ -48,6 +48,17 @@ def parse_toml(raw: bytes) -> dict[str, Any]:
     if is_deep(document):
         raise TomlError(_NESTED)
     return document
+
+
+def leaves(
+    values: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield path and value of each leaf in nested mappings; an empty mapping is a leaf."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(cast("dict[str, Any]", value), (*path, key))
+        else:
+            yield (*path, key), value
 
 
 _NESTED = f"is nested too deeply: at most {MOST_NESTED} levels"

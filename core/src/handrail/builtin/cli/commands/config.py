@@ -14,12 +14,10 @@ from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.table import Listing, reasons
 from handrail.builtin.project.settings import Changes, Insert, Settings
 from handrail.builtin.project.settings_checks import brief_source
+from handrail.builtin.project.toml import leaves
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json, replace
-from handrail.packs import RequiredStep, normalised
-from handrail.packs.configuration import Value
-from handrail.packs.record import variable_prefix
-from handrail.params.model import leaves
+from handrail.packs import RequiredStep, Value, normalised, variable_prefix
 from handrail.redact import HIDDEN, shown, shown_url
 from handrail.trust import SAFE_FOLDERS
 

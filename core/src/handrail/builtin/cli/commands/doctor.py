@@ -27,6 +27,7 @@ from handrail.builtin.cli.view.failure import problem_lines
 from handrail.builtin.cli.view.run_text import numbered
 from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.cli.view.text import command_line
+from handrail.builtin.project.targets import find_target
 from handrail.builtin.records.journal_check import JournalCheck, check_journal
 from handrail.errors import (
     ExitCode,
@@ -43,7 +44,6 @@ from handrail.packs import GROUPS, normalised, problems_of
 from handrail.records import status_of
 from handrail.redact import shown_url
 from handrail.suggest import near
-from handrail.targets import find_target
 
 if TYPE_CHECKING:
     # It has the same names, and types.

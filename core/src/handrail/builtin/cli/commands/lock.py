@@ -19,7 +19,7 @@ from handrail.builtin.project.differences import changes, drift, mark_of
 from handrail.builtin.project.lock import not_locked, outline_of
 from handrail.builtin.project.lock_file import LockedAction, find, read_lock, write_lock
 from handrail.builtin.project.project import LOCK_FILE
-from handrail.builtin.project.targets import lock_name, name_from
+from handrail.builtin.project.targets import find_target, lock_name, name_from
 from handrail.errors import (
     ExitCode,
     LockError,
@@ -31,7 +31,6 @@ from handrail.errors import (
 from handrail.frozen import as_json, frozen
 from handrail.packs import Target
 from handrail.redact import has_password
-from handrail.targets import find_target
 
 if TYPE_CHECKING:
     from handrail import Plan

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.actions import lineage_of
+from handrail.builtin.project.toml import leaves
 from handrail.errors import ParamsError, Problem
 from handrail.packs import settings_error
-from handrail.params.model import KeyPath, leaves, set_path, touches
+from handrail.params.model import KeyPath, set_path, touches
 from handrail.params.validation import validated
 from handrail.suggest import did_you_mean
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handrail import Origin, Plan, PlannedStep
     from handrail.builtin.cli.session import Session
     from handrail.entry import Entry
-    from handrail.plan.edits import History, Insertion
+    from handrail.packs import History, Insertion
 
 
 def explanation(session: Session, plan: Plan, step: str) -> Listing:

@@ -15,8 +15,6 @@ from handrail_export.names import said
 from handrail_export.sources.binding import quoted
 
 _THREADS = 4
-# Bytes: with a third of it, what it writes takes twice as long, and with more of it little less.
-_LITTLE = 384 << 20
 _SPILL_WAYS_OUT = ("or free some space at the target, to which it moves what is too much",)
 _PAUSE = 0.2  # Seconds between two looks at how far a statement is.
 
@@ -30,15 +28,11 @@ class Engine:
     """One connection to a database in memory.
 
     Args:
-        memory: The limit in bytes, without the memory of the libraries themselves. It starts with a
-            part of it, as DuckDB fills all it has, without being faster; see `grow`.
+        memory: The limit in bytes, without the memory of the libraries themselves.
         reads: The files that it may read.
         scratch: The folder that it may write into.
         registered: Datasets and streams of Arrow, by name.
         views: Tables by name, each a relation for FROM.
-
-    Attributes:
-        starved: Whether something failed because there was too little memory.
     """
 
     def __init__(
@@ -53,12 +47,10 @@ class Engine:
         duckdb = import_module("duckdb")
         self._errors: Any = duckdb
         self._scratch = scratch
-        self._memory, self._taken = memory, min(memory, _LITTLE)
-        self.starved = False
         threads = max(1, min(_THREADS, os.cpu_count() or 1))
         self._connection: Any = duckdb.connect(
             config={
-                "memory_limit": _kibibytes(self._taken),
+                "memory_limit": f"{memory // 1024}KiB",
                 "threads": threads,
                 # One after the other, so that a file only grows, and little waits in memory.
                 "async_threads": 1,
@@ -88,14 +80,6 @@ class Engine:
     def _set(self, name: str, values: list[str]) -> None:
         texts = ", ".join("'{}'".format(value.replace("'", "''")) for value in values)
         self._connection.execute(f"SET {name} = [{texts}]")
-
-    def grow(self) -> bool:
-        """Take all the memory that it may; return whether it had less until now."""
-        if self._taken == self._memory:
-            return False
-        self._taken = self._memory
-        self._connection.execute(f"SET memory_limit = '{_kibibytes(self._memory)}'")
-        return True
 
     def register(self, name: str, data: Any) -> None:
         """Register a dataset, or a stream of Arrow batches, under a name."""
@@ -170,7 +154,6 @@ class Engine:
         try:
             yield
         except self._errors.Error as error:
-            self.starved = isinstance(error, self._errors.OutOfMemoryException)
             # Not `from`: the message has the engine's whole text, and a cause would be shown again.
             raise _error(error, self._errors, self._scratch)  # noqa: B904
         except OSError as error:
@@ -223,10 +206,6 @@ def _error(error: BaseException, errors: Any, scratch: str) -> ExportError:
     if isinstance(error, errors.ConversionException | errors.InvalidInputException):
         return SourceError(f"the rows cannot be read: {text}", ways_out=_csv_ways_out(text))
     return SourceError(text)
-
-
-def _kibibytes(memory: int) -> str:
-    return f"{memory // 1024}KiB"
 
 
 def _csv_ways_out(text: str) -> tuple[str, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from importlib import import_module
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ from handrail.frozen import frozen
 from handrail_export.arrow import Batch, Schema
 from handrail_export.choice import Choice, check_columns, check_filter, check_names
 from handrail_export.engine import Engine
-from handrail_export.errors import ChoiceError, ExportError, SourceError
+from handrail_export.errors import ChoiceError, SourceError
 from handrail_export.names import listed
 from handrail_export.readers import checked, plain
 from handrail_export.sources.binding import quoted
@@ -150,7 +149,6 @@ class Rows:
             if self.direct and form == "columns":
                 yield from self._chosen()
             else:
-                self._engine.grow()
                 yield from self._engine.batches(self._select(form), BATCH, self.source.values)
 
     def _chosen(self) -> Iterator[Any]:
@@ -187,15 +185,7 @@ class Rows:
         statement = f"COPY ({selected}) TO '{target}' ({options})"
         report: Report = _untold if self._reader is not None else self.report
         with self._converting_errors():
-            if partition_by:
-                self._engine.grow()  # Otherwise it would move rows to the disk.
-            try:
-                return self._engine.run(statement, self.source.values, report)
-            except ExportError:
-                if not (self._engine.starved and self._engine.grow()):
-                    raise
-            self._begin_anew(path)
-            return self._engine.run(statement, self.source.values)
+            return self._engine.run(statement, self.source.values, report)
 
     def lines(self, form: Literal["csv", "json"]) -> Generator[Any]:
         """Yield Arrow arrays of text: each row as a line, with the break at its end.
@@ -218,21 +208,10 @@ class Rows:
         query = f"SELECT {line} AS line FROM ({self._select(form)}) AS {row}"
         report: Report = _untold if self._reader is not None else self.report
         with self._converting_errors():
-            self._engine.grow()
             batches = self._engine.batches(query, _LINES, self.source.values, report)
             with closing(batches):
                 for batch in batches:
                     yield batch.columns[0]
-
-    def _begin_anew(self, path: str) -> None:
-        """Read the rows from the first on, for a new file."""
-        with suppress(FileNotFoundError):
-            os.unlink(path)
-        self.report = _untold  # It was reported already.
-        if self._reader is not None:
-            self.source.close()
-            self._reader = self.source.open()
-            self._prepare()
 
     def close(self) -> None:
         """Close the source. Calling it twice is harmless."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,38 +11,15 @@ from handrail_export.target import CALLER
 from handrail_storage.backend import disk_error, flush_file
 
 
-def settle(path: Path, sha256: str | None = None) -> tuple[int, str]:
+def settle(path: Path) -> tuple[int, str]:
     """Flush a file, so that it survives a loss of power; return its size and SHA-256.
-
-    Args:
-        path: The file.
-        sha256: The SHA-256 of its content, if known.
 
     Raises:
         OSError: The file cannot be read or written.
     """
-    if sha256 is not None:
-        flush_file(path)
-        return path.stat().st_size, sha256
-    failed: list[OSError] = []
-
-    def sync() -> None:
-        try:
-            flush_file(path)
-        except OSError as error:
-            failed.append(error)
-
-    # The disk writes while the processor hashes.
-    writing = threading.Thread(target=sync, name="handrail-sync", daemon=True)
-    writing.start()
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    finally:
-        writing.join()
-    if failed:
-        raise failed[0]
-    return path.stat().st_size, sha256
+    flush_file(path)
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_below(folder: Path) -> Iterator[Path]:

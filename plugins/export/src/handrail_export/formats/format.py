@@ -29,13 +29,10 @@ class RowFormat(Format):
     Attributes:
         ending: The end of the names of its files, such as `.parquet`.
         partitions: Whether `write` can split the rows by the values of columns.
-        grows: Whether `write` writes text from its beginning to its end, so that the checksum is
-            computed meanwhile; otherwise the file is read again for it.
     """
 
     ending: ClassVar[str]
     partitions: ClassVar[bool] = False
-    grows: ClassVar[bool] = False
 
     def check(self, columns: Sequence[Column]) -> None:
         """Check that all columns can be written, before anything is.

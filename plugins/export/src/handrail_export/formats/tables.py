@@ -90,7 +90,6 @@ class CsvFormat(RowFormat):
 
     ending: ClassVar[str] = ".csv"
     partitions: ClassVar[bool] = True
-    grows: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
         if partition_by:
@@ -120,7 +119,6 @@ class JsonlFormat(RowFormat):
 
     ending: ClassVar[str] = ".jsonl"
     partitions: ClassVar[bool] = True
-    grows: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
         if partition_by:

@@ -172,18 +172,10 @@ def _result(context: ExportContext, noun: str) -> StepResult:
 def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> None:
     import shutil
 
-    from handrail_export.hashing import Following
-
     split = tuple(context.options.partition_by)
     name = context.layout.file or f"data{written_as.ending}"
     rows: Rows = context.use_rows()
-    sha256: str | None = None
-    if written_as.grows and not split:
-        with Following(folder / name) as following:
-            count = written_as.write(rows, folder / name, split)
-        sha256 = following.sha256() if count else None
-    else:
-        count = written_as.write(rows, folder if split else folder / name, split)
+    count = written_as.write(rows, folder if split else folder / name, split)
     context.total_count = context.exported_count = count
     if count == 0:
         shutil.rmtree(folder)
@@ -192,7 +184,7 @@ def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> 
     _note(
         context,
         folder,
-        lambda path: _written(path, folder, written_as.count(path) if split else count, sha256),
+        lambda path: _written(path, folder, written_as.count(path) if split else count),
     )
 
 
@@ -208,11 +200,11 @@ def _note(context: ExportContext, folder: Path, describe: Callable[[Path], Expor
             context.use_manifest().add(pool.map(describe, paths))
 
 
-def _written(path: Path, folder: Path, rows: int | None, sha256: str | None = None) -> ExportedFile:
+def _written(path: Path, folder: Path, rows: int | None) -> ExportedFile:
     from handrail_export.manifest import ExportedFile
     from handrail_export.staging import settle
 
-    size, sha256 = settle(path, sha256)
+    size, sha256 = settle(path)
     return ExportedFile(
         path=path.relative_to(folder).as_posix(), size=size, sha256=sha256, rows=rows
     )
